@@ -1,0 +1,1 @@
+"""What an operator decides: the environment, surveys.toml and how logs look. Imports nothing of the service."""

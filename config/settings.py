@@ -1,0 +1,189 @@
+"""The settings: read once from the environment, all mistakes reported together. Nothing else reads the environment.
+
+How each kind of value is written is in `config.values`; what each variable is for, in `.env.example`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from environs import Env, EnvValidationError
+
+from config import values
+from config.surveys import Survey
+from config.values import Pace
+
+_DOTENV = Path(".env")
+_KEEP_AT_LEAST = timedelta(days=90)
+_EXAMPLES = {
+    "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
+    "DIXA_WEBHOOK_SECRETS": "5f3a9c… (shown with the webhook subscription in Dixa)",
+    "SECRET_KEYS": 'what this prints: python3 -c "import secrets; print(secrets.token_hex(32))"',
+    "PUBLIC_URL": "https://feedback.example.com",
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+"""An example for each variable that has no default."""
+
+
+class SettingsError(Exception):
+    """Afterword can't start with these settings; the text has a line for each mistake, with the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long everything takes, waits or lives. Each field is read from the variable of its name in capitals."""
+
+    lease: timedelta = timedelta(seconds=60)
+    step_budget: timedelta = timedelta(seconds=15)
+    settle: timedelta = timedelta(seconds=60)
+    hint_again: timedelta = timedelta(seconds=60)
+    backoff_first: timedelta = timedelta(seconds=5)
+    backoff_most: timedelta = timedelta(minutes=15)
+    offer_within: timedelta = timedelta(hours=72)
+    answer_within: timedelta = timedelta(days=30)
+    keep_records: timedelta = timedelta(days=90)
+    relay_every: timedelta = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the two processes are told. `warnings` are for the log at start: odd, but no reason not to start."""
+
+    dixa_api_tokens: tuple[str, ...] = field(repr=False)
+    webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)
+    public_url: str
+    redis_url: str = field(repr=False)
+    dixa_api_url: str
+    dixa_pace: Pace
+    surveys_file: Path
+    surveys: tuple[Survey, ...]
+    spool_dir: Path | None
+    brand_name: str
+    support_url: str | None
+    privacy_url: str | None
+    log_format: str
+    log_level: str
+    webhook_tolerance: timedelta
+    proxy_hops: int
+    timings: Timings
+    warnings: tuple[str, ...] = ()
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ`, or from the process's environment and the `.env` of the working folder.
+
+    A variable of the process goes before the same one in `.env`; an empty one counts as not set.
+    Raises SettingsError naming every mistake.
+    """
+    env = _Environment(os.environ if environ is None else environ)
+    if environ is None:
+        env.read_dotenv()
+    found = _read(env)
+    timings = Timings(**{each.name: env.duration(each.name.upper(), default=each.default) for each in fields(Timings)})
+    mistakes = [*env.mistakes(), *_contradictions(timings)]
+    if mistakes:
+        raise SettingsError("\n".join(["The settings can't be used:", *mistakes]))
+    secrets, warnings = _webhook_secrets(found.pop("webhook_keys"))
+    surveys = found.pop("surveys_file")
+    return Settings(
+        **found,
+        webhook_secrets=secrets,
+        surveys_file=surveys.path,
+        surveys=surveys.surveys,
+        timings=timings,
+        warnings=(*warnings, *_short_memory(timings)),
+    )
+
+
+class _Environment(Env):
+    """The variables that were given. environs collects the mistakes of all that is asked for, until it is sealed."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(eager=False)
+        self._given = given
+        self._unread: list[str] = []
+        for name in ("keys", "tokens", "signing_keys", "http_url", "link", "contact", "redis_url", "surveys_file"):
+            self.add_parser(name, getattr(values, name))
+        for name in ("folder", "pace", "count", "label", "log_format"):
+            self.add_parser(name, getattr(values, name))
+        self.add_parser("level", values.log_level)
+        self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))
+
+    def read_dotenv(self) -> None:
+        """Add what `.env` says of variables that the process doesn't have."""
+        try:
+            if _DOTENV.is_file():
+                self.read_env(_DOTENV, recurse=False)
+        except (OSError, UnicodeDecodeError) as error:
+            self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
+
+    def mistakes(self) -> Iterator[str]:
+        """Seal, and give a line for each mistake."""
+        yield from self._unread
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            for name, problems in cast("Mapping[str, list[str]]", error.error_messages).items():
+                yield from (_line(name, problem) for problem in problems)
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip() or default
+
+
+def _read(env: _Environment) -> dict[str, Any]:
+    """Ask for every variable but the timings; a value with a mistake is None until `env` is sealed."""
+    return {
+        "dixa_api_tokens": env.tokens("DIXA_API_TOKEN"),
+        "webhook_keys": env.keys("DIXA_WEBHOOK_SECRETS"),
+        "secret_keys": env.signing_keys("SECRET_KEYS"),
+        "public_url": env.http_url("PUBLIC_URL"),
+        "redis_url": env.redis_url("REDIS_URL"),
+        "dixa_api_url": env.http_url("DIXA_API_URL", default="https://dev.dixa.io/beta"),
+        "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
+        "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),
+        "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
+        "brand_name": env.label("BRAND_NAME", default="Support"),
+        "support_url": env.contact("SUPPORT_URL", default=""),
+        "privacy_url": env.link("PRIVACY_URL", default=""),
+        "log_format": env.log_format("LOG_FORMAT", default="json"),
+        "log_level": env.level("LOG_LEVEL", default="INFO"),
+        "webhook_tolerance": env.duration("WEBHOOK_TOLERANCE", default="5m"),
+        "proxy_hops": env.count("PROXY_HOPS", default="0"),
+    }
+
+
+def _line(name: str, problem: str) -> str:
+    """Say what is wrong with a variable; environs' own words are only for one that isn't set."""
+    if problem == "Environment variable not set.":
+        return f"  {name} is not set. Example: {name}={_EXAMPLES[name]}"
+    return f"  {name}: {problem}"
+
+
+def _contradictions(timings: Timings) -> Iterator[str]:
+    """Name the pairs that don't go together; one that couldn't be read is None and has its line already."""
+    if timings.lease and timings.step_budget and timings.lease < 2 * timings.step_budget:
+        yield "  LEASE: must be at least twice STEP_BUDGET, or a claim could end under a running step. Such as 60s."
+    if timings.backoff_first and timings.backoff_most and timings.backoff_most < timings.backoff_first:
+        yield "  BACKOFF_MOST: must not be shorter than BACKOFF_FIRST. Such as 15m."
+
+
+def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
+    """Decode the keys, with a warning for each that isn't hex: Dixa's own example key isn't, so it may be right."""
+    secrets: list[bytes] = []
+    warnings: list[str] = []
+    for number, key in enumerate(keys, start=1):
+        try:
+            secrets.append(bytes.fromhex(key))
+        except ValueError:
+            secrets.append(key.encode())
+            warnings.append(f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key.")
+    return tuple(secrets), tuple(warnings)
+
+
+def _short_memory(timings: Timings) -> Iterator[str]:
+    if timings.keep_records < _KEEP_AT_LEAST:
+        yield "KEEP_RECORDS is under 90d: a finished survey that is forgotten can be asked again."

@@ -1,0 +1,177 @@
+"""How the text of an environment variable becomes a value. Which variables there are is in `config.settings`.
+
+Every function takes the text and raises marshmallow's ValidationError, whose message never repeats the text:
+it may be a secret. An empty text only comes from the default of an optional variable.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from marshmallow import ValidationError
+
+from config.surveys import Duration, Survey, SurveysFileError, read_surveys
+
+_LONGEST = timedelta(days=3650)
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_FORMATS = ("json", "console")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one token may call Dixa: `rate` requests per second, `burst` of them at once."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class SurveysFile:
+    """A surveys.toml: where it is, and what it says."""
+
+    path: Path
+    surveys: tuple[Survey, ...]
+
+
+def keys(text: str) -> tuple[str, ...]:
+    """Read secrets that are separated by commas; spaces around them and empty ones don't count."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise ValidationError("holds no key, only commas.")
+    for number, key in enumerate(found, start=1):
+        if not re.fullmatch(r"[!-~]+", key):
+            raise ValidationError(f"number {number} has white space or other than plain ASCII characters inside.")
+    return found
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Read the API tokens. Dixa takes the raw token, so a copied `Bearer` is a mistake."""
+    if re.search(r"(^|,)\s*bearer\b", text, re.IGNORECASE):
+        raise ValidationError('starts with "Bearer". Write the token alone: Dixa wants no such word.')
+    return keys(text)
+
+
+def signing_keys(text: str) -> tuple[str, ...]:
+    """Read the keys of the links, each of at least 32 characters."""
+    found = keys(text)
+    for number, key in enumerate(found, start=1):
+        if len(key) < 32:  # noqa: PLR2004 - the number stands in the message below
+            way_out = """Make one: python3 -c "import secrets; print(secrets.token_hex(32))"."""
+            raise ValidationError(f"number {number} is shorter than 32 characters. {way_out}")
+    return found
+
+
+def http_url(text: str) -> str:
+    """Read the base of a URL: scheme, host and perhaps a path, without a slash at the end."""
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError("is not a URL. Write it whole, with http:// or https://.")
+    if parts.username is not None or parts.password is not None:
+        raise ValidationError("has a user name or password in it. Write it without.")
+    if "?" in text or "#" in text:
+        raise ValidationError('has a "?" or "#" in it. Write it without.')
+    return text.rstrip("/")
+
+
+def link(text: str) -> str | None:
+    """Read a page that the survey page links to; query and fragment are fine here."""
+    if not text:
+        return None
+    parts = _split(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValidationError("is not a URL. Write it whole, with http:// or https://.")
+    return text
+
+
+def contact(text: str) -> str | None:
+    """Read a page, or an e-mail address as `mailto:`."""
+    if re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
+        return text
+    try:
+        return link(text)
+    except ValidationError as error:
+        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.") from error
+
+
+def redis_url(text: str) -> str:
+    """Read the URL of a Redis; it may hold a password, so it is a secret."""
+    parts = _split(text)
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValidationError("is not the URL of a Redis. Write redis://host:6379/0, rediss://… or unix:///path.")
+    if parts.scheme == "unix" and not parts.path:
+        raise ValidationError("names no socket. Write unix:///run/redis/redis.sock.")
+    if parts.scheme != "unix" and not re.fullmatch(r"(/\d{0,4})?", parts.path, re.ASCII):
+        raise ValidationError("names no database after the host. Write its number, such as redis://host:6379/0.")
+    return text
+
+
+def surveys_file(text: str) -> SurveysFile:
+    """Read the surveys; their mistakes become this variable's."""
+    path = Path(text)
+    try:
+        return SurveysFile(path, read_surveys(path))
+    except SurveysFileError as error:
+        raise ValidationError([line.strip() for line in str(error).splitlines()]) from error
+
+
+def folder(text: str) -> Path | None:
+    """Read a folder; `off` means none."""
+    return None if text.lower() == "off" else Path(text)
+
+
+def pace(text: str) -> Pace:
+    """Read requests per second and burst, written `9.5/3`."""
+    found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*/\s*([0-9]{1,4})", text)
+    if not found or float(found[1]) == 0 or int(found[2]) == 0:
+        raise ValidationError("is not a pace. Write requests per second and burst, such as 9.5/3.")
+    return Pace(float(found[1]), int(found[2]))
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration, written as in surveys.toml; here it must be longer than nothing."""
+    value = Duration(most=_LONGEST).deserialize(text)
+    if not value:
+        raise ValidationError('must be longer than nothing. Write a number with a unit, such as "1s".')
+    return value
+
+
+def count(text: str) -> int:
+    """Read a small whole number."""
+    if not re.fullmatch(r"[0-9]{1,2}", text):
+        raise ValidationError("is not a whole number from 0 to 99. Write 0, 1, 2 …")
+    return int(text)
+
+
+def label(text: str) -> str:
+    """Read a name that customers see."""
+    if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below
+        raise ValidationError("has more than 60 characters, or ones that can't be shown. Write a short name.")
+    return text
+
+
+def log_format(text: str) -> str:
+    """Read how log lines look."""
+    if text.lower() not in _FORMATS:
+        raise ValidationError(f"is not one of: {', '.join(_FORMATS)}.")
+    return text.lower()
+
+
+def log_level(text: str) -> str:
+    """Read the lowest level that is logged."""
+    if text.upper() not in _LEVELS:
+        raise ValidationError(f"is not one of: {', '.join(_LEVELS)}.")
+    return text.upper()
+
+
+def _split(text: str) -> SplitResult:
+    """Take a URL apart. `from None`, since the cause's text may hold a password."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ValidationError("is not a URL: its host or port can't be read.") from None
+    if not text.isprintable() or " " in text:
+        raise ValidationError("has white space in it. Write it without.")
+    return parts

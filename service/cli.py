@@ -1,0 +1,1 @@
+"""The operator's commands: `afterword`, installed into .venv/bin."""

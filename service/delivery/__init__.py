@@ -1,0 +1,1 @@
+"""How a link reaches a customer: one module a channel."""

@@ -1,0 +1,199 @@
+"""Dixa's API: one session, one method that touches the wire, always with a timeout, and three kinds of error.
+
+Paths, bodies and answers are those of Dixa's OpenAPI description (version beta).
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol, TypeVar
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from config.surveys import RatingType
+from service.dixa import schemas
+from service.dixa.schemas import PayloadError
+from service.surveys.ports import (
+    Conversation,
+    Deadline,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    Message,
+    Rating,
+    Slot,
+)
+
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+_LARGEST_ANSWER = 8 * 1024 * 1024
+_DEFAULT_PAUSE = timedelta(seconds=2)
+
+Result = TypeVar("Result")
+
+Effect = Literal["asks", "acts"]
+"""What a lost answer means: a question can be asked again, an action may have happened."""
+
+
+class Pace(Protocol):
+    """What the client needs of the shared pace."""
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot: ...
+
+    def pause(self, length: timedelta) -> None: ...
+
+
+class DixaClient:
+    """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
+
+    def __init__(self, session: requests.Session, base_url: str, pace: Pace, *, user_agent: str) -> None:
+        self._session = session
+        self._base_url = base_url
+        self._pace = pace
+        session.headers["User-Agent"] = user_agent
+        # What comes from the environment (a proxy's login, ~/.netrc) must not replace the token.
+        session.trust_env = False
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Take a turn of the shared pace, waiting at most `patience`. Raises NoSlot."""
+        return self._pace.slot(deadline, patience)
+
+    def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
+        """`GET /conversations/{id}`."""
+        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}")
+        return _read(schemas.load_conversation, body, "asks")
+
+    def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]:
+        """`GET /conversations/{id}/ratings`."""
+        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/ratings")
+        return _read(schemas.load_ratings, body, "asks")
+
+    def offer(  # noqa: PLR0913 - the call's own fields
+        self,
+        slot: Slot,
+        conversation_id: int,
+        rating: RatingType,
+        *,
+        user_id: str,
+        agent_id: str | None,
+        offered_at: datetime,
+    ) -> str:
+        """`POST /conversations/{id}/ratings/offer`; returns the rating id."""
+        sent = schemas.dump_offer(rating, user_id=user_id, agent_id=agent_id, offered_at=offered_at)
+        body = self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/ratings/offer", sent)
+        return _read(schemas.load_offer_id, body, "acts")
+
+    def submit(  # noqa: PLR0913 - the call's own fields
+        self,
+        slot: Slot,
+        conversation_id: int,
+        rating_id: str,
+        *,
+        rating: RatingType,
+        score: int,
+        comment: str,
+        submitted_at: datetime,
+    ) -> None:
+        """`POST /conversations/{id}/ratings/{ratingId}/submit`."""
+        sent = schemas.dump_result(rating, score=score, comment=comment, submitted_at=submitted_at)
+        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/ratings/{rating_id}/submit", sent)
+
+    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
+        """`GET /conversations/{id}/messages`, oldest first."""
+        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/messages")
+        return _read(schemas.load_messages, body, "asks")
+
+    def add_message(  # noqa: PLR0913 - the call's own fields
+        self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
+    ) -> None:
+        """`POST /conversations/{id}/messages`, outbound. A second one with the same `external_id` is a 400."""
+        sent = schemas.dump_message(agent_id, text, external_id=external_id, kind=kind)
+        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/messages", sent)
+
+    def organization_name(self, slot: Slot) -> str:
+        """`GET /organization`: whose token this is."""
+        return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", "/organization"), "asks")
+
+    def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> Any:
+        """Make one request and return the answer's JSON. The only place that touches the wire."""
+        left = slot.deadline.remaining()
+        if not left:
+            # A process that stood still since it took its slot must not act on what it knew then.
+            raise DixaUnavailable("too late to begin")
+        try:
+            with self._session.request(
+                method,
+                self._base_url + path,
+                json=sent,
+                headers={"Authorization": slot.token, "Accept": "application/json"},
+                timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                body = _read_body(answer, slot.deadline)
+        except requests.RequestException as error:
+            raise _lost(error, effect) from error
+        if not answer.ok or answer.is_redirect:
+            raise self._failed(answer, effect)
+        return body
+
+    def _failed(self, answer: requests.Response, effect: Effect) -> Exception:
+        """Divide an answer that isn't a success by what to do next."""
+        status = answer.status_code
+        problem = f"Dixa answered {status}"
+        if status == requests.codes.too_many_requests:
+            pause = _retry_after(answer.headers.get("Retry-After"))
+            self._pace.pause(pause)
+            return DixaUnavailable(problem, pause)
+        if status in (requests.codes.unauthorized, requests.codes.forbidden):
+            # A wrong token is an operator's to mend; the surveys wait for it.
+            return DixaUnavailable(f"{problem}: is DIXA_API_TOKEN right?")
+        if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
+            return DixaRefused(problem, status)
+        return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
+
+
+def _lost(error: requests.RequestException, effect: Effect) -> DixaUnavailable | DixaUnknown:
+    """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
+    problem = type(error).__name__
+    if effect == "asks" or isinstance(error, requests.ConnectTimeout) or _never_connected(error):
+        return DixaUnavailable(problem)
+    return DixaUnknown(problem)
+
+
+def _never_connected(error: requests.RequestException) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError)
+
+
+def _read_body(answer: requests.Response, deadline: Deadline) -> Any:
+    """Read an answer against the clock: the timeouts of `requests` begin anew with every read."""
+    chunks, size = [], 0
+    for chunk in answer.iter_content(64 * 1024):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > _LARGEST_ANSWER or not deadline.remaining():
+            raise requests.ReadTimeout
+    if not answer.ok:
+        return None
+    try:
+        return json.loads(b"".join(chunks)) if size else {}
+    except (ValueError, RecursionError) as error:
+        raise requests.exceptions.ContentDecodingError from error
+
+
+def _read(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
+    """Turn an answer into what it means. One that can't be read tells nothing of what happened."""
+    try:
+        return load(body)
+    except PayloadError as error:
+        problem = f"Dixa's answer can't be read: {error}"
+        raise (DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)) from error
+
+
+def _retry_after(header: str | None) -> timedelta:
+    """Read `Retry-After` in seconds; none is documented, so a date or nonsense counts as the default."""
+    if header and header.isascii() and header.isdigit() and len(header) < 6:  # noqa: PLR2004 - under a day or so
+        return timedelta(seconds=int(header))
+    return _DEFAULT_PAUSE

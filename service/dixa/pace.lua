@@ -1,0 +1,21 @@
+-- Reserve the next slot of the token that is free first (GCRA).
+-- KEYS: for each token its arrival time, then the pause of all
+-- ARGV: interval (ms), burst, longest wait that is accepted (ms)
+-- Answers {index of the token, wait in µs}, or {0, wait in µs} with nothing reserved when that is too long.
+-- A crash after it wastes a slot.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local pause = tonumber(redis.call('GET', KEYS[#KEYS]) or 0)
+local best, best_at, best_arrival
+for i = 1, #KEYS - 1 do
+  local arrival = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now)
+  local at = math.max(arrival - (burst - 1) * interval, now, pause)
+  if not best or at < best_at then best, best_at, best_arrival = i, at, arrival end
+end
+local wait = best_at - now
+if wait > tonumber(ARGV[3]) then return {0, math.ceil(wait * 1000)} end
+-- After a pause the bucket is empty: nobody bursts out of it.
+local arrival = math.max(best_arrival, pause + (burst - 1) * interval) + interval
+redis.call('SET', KEYS[best], string.format('%.3f', arrival), 'PX', math.ceil(arrival - now) + 1000)
+return {best, math.ceil(wait * 1000)}

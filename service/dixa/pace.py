@@ -1,0 +1,68 @@
+"""The pace at which all workers together ask Dixa: 10 requests a second and a burst of 4 for each token (FACTS).
+
+One GCRA with reservation in Redis, shared by every process. The only wait of a process is here, at most a second.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import redis
+
+from service.surveys.ports import Deadline, NoSlot, Slot
+
+_SCRIPT = Path(__file__).with_name("pace.lua")
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+
+class SharedPace:
+    """Hands out slots. `rate` is requests per second of one token; several tokens multiply it."""
+
+    def __init__(  # noqa: PLR0913 - all of it is handed in by the edge
+        self,
+        client: redis.Redis,
+        tokens: Sequence[str],
+        *,
+        rate: float,
+        burst: int,
+        wait: Callable[[float], object],
+        prefix: str = "afterword:",
+    ) -> None:
+        self._redis = client
+        self._tokens = tuple(tokens)
+        self._interval_ms = 1000 / rate
+        self._burst = burst
+        self._wait = wait
+        self._reserve = client.register_script(_SCRIPT.read_text(encoding="utf-8"))
+        self._pause_key = f"{prefix}pace:pause"
+        # A token's name in Redis tells nothing of the token.
+        names = [hashlib.sha256(token.encode()).hexdigest()[:12] for token in tokens]
+        self._keys = [*(f"{prefix}pace:{name}" for name in names), self._pause_key]
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Wait for a turn, at most `patience` (itself at most a second).
+
+        Raises NoSlot with the time until there is one, also when Redis can't be asked.
+        """
+        longest_ms = min(patience.total_seconds(), 1.0, deadline.remaining()) * 1000
+        try:
+            index, wait_us = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
+        except redis.RedisError as error:
+            raise NoSlot(f"the pace can't be asked: {type(error).__name__}", timedelta(seconds=1)) from error
+        if not index:
+            raise NoSlot("the pace is used up", timedelta(microseconds=wait_us))
+        if wait_us:
+            self._wait(wait_us / 1_000_000)
+        return Slot(self._tokens[index - 1], deadline)
+
+    def pause(self, length: timedelta) -> None:
+        """Hold everybody back: Dixa has answered 429."""
+        length_ms = min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)
+        try:
+            seconds, micros = self._redis.time()
+            until = seconds * 1000 + micros / 1000 + length_ms
+            self._redis.set(self._pause_key, f"{until:.0f}", px=max(length_ms, 1))
+        except redis.RedisError:
+            # The next call is answered 429 as well, and asks for the pause again.
+            return

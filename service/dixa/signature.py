@@ -1,0 +1,60 @@
+"""Is a webhook from Dixa? The check of its `X-DIXA-SIGNATURE` header, and nothing else.
+
+Source: Dixa's developer documentation, "Verifying webhook signatures": the header is `t=<milliseconds>,v1=<hex>`,
+and the signature an HMAC-SHA256 over `<t>`, a full stop and the raw body.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+HEADER = "X-DIXA-SIGNATURE"
+
+_LONGEST_HEADER = 1024
+_MOST_SIGNATURES = 8
+_TIME = re.compile(r"[0-9]{1,14}")
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
+
+
+class SignatureError(Exception):
+    """A webhook that is not known to be from Dixa; the text names the problem and never repeats the header."""
+
+
+def verify(raw: bytes, header: str | None, secrets: Sequence[bytes], *, now: datetime, tolerance: timedelta) -> None:
+    """Return if `raw`, the body exactly as received, was signed with one of the secrets at about `now`.
+
+    Raises SignatureError for everything else, whatever the header holds.
+    """
+    sent_ms, signatures = _parts(header)
+    if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(sent_ms))) > tolerance:
+        raise SignatureError("The signature's time is too far from now.")
+    signed = sent_ms.encode("ascii") + b"." + raw
+    matches = [
+        hmac.compare_digest(hmac.new(secret, signed, hashlib.sha256).digest(), signature)
+        for secret in secrets
+        if secret  # An empty key would let everybody sign.
+        for signature in signatures
+    ]
+    if not any(matches):
+        raise SignatureError("The signature is not made with any of our keys.")
+
+
+def _parts(header: str | None) -> tuple[str, list[bytes]]:
+    """Take the header apart: its time as written, since that text is signed, and its signatures as bytes.
+
+    Every pattern is plain ASCII and bounded, so that nothing after it can fail on a hostile header.
+    """
+    if not header:
+        raise SignatureError("There is no signature header.")
+    if len(header) > _LONGEST_HEADER:
+        raise SignatureError("The signature header is too long.")
+    pairs = [part.strip(" \t").partition("=") for part in header.split(",")]
+    times = [value for name, _, value in pairs if name == "t"]
+    if len(times) != 1 or not _TIME.fullmatch(times[0]):
+        raise SignatureError("The signature header has no time, or an odd one.")
+    signatures = [value for name, _, value in pairs if name == "v1"]
+    if not 0 < len(signatures) <= _MOST_SIGNATURES or not all(_HEX.fullmatch(each) for each in signatures):
+        raise SignatureError("The signature header has no v1 signature, or an odd one.")
+    return times[0], [bytes.fromhex(each) for each in signatures]

@@ -1,0 +1,83 @@
+"""The Celery app's settings and task names, shared by the web, which queues hints, and the workers.
+
+Messages are hints: the records are the truth, the relay queues again what is lost (ARCHITECTURE.md says why each
+setting is as it is). A message carries a survey id and nothing else.
+"""
+
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError, OperationalError
+
+from service.surveys.model import Journey
+
+NAME = "afterword"
+TASKS = {Journey.OFFER: "afterword.offer", Journey.ANSWER: "afterword.answer"}
+
+HINT_SECONDS = 0.3
+"""How long the web lets a hint take."""
+
+RELAY_SECONDS = 2.0
+"""How long the relay lets a publication take."""
+
+log = structlog.get_logger()
+
+
+def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: float = 1.0) -> Celery:
+    """Make a Celery app on this Redis. The web's app only publishes, and with shorter timeouts."""
+    app = Celery(NAME, broker=redis_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=NAME,
+        task_acks_late=False,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        result_backend=None,
+        task_publish_retry=False,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=_transport_options(socket_timeout, connect_timeout),
+    )
+    return app
+
+
+def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[str, Any]:
+    return {
+        "visibility_timeout": 120,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": connect_timeout,
+        "health_check_interval": 10,
+        "global_keyprefix": "afterword:",
+    }
+
+
+class CeleryQueue:
+    """Queues a task for a survey that is due at once: best effort, bounded, never an error."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def hint(self, journey: Journey, survey_id: str) -> None:
+        """Queue a task. A hint that is lost only delays: the relay queues what is due."""
+        try:
+            self.publish(journey, survey_id)
+        except (KombuError, OperationalError, CeleryError, OSError) as error:
+            log.warning("hint.lost", survey_id=survey_id, problem=type(error).__name__)
+
+    def publish(self, journey: Journey, survey_id: str) -> None:
+        """Queue a task, or raise what kombu or Celery raise."""
+        self._app.send_task(TASKS[journey], args=[survey_id], retry=False)
+
+    def length(self) -> int:
+        """Count the tasks that wait for a worker."""
+        with self._app.connection_for_write() as connection:
+            return int(connection.default_channel.queue_declare(NAME).message_count)

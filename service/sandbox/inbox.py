@@ -1,0 +1,187 @@
+"""The web page of the sandbox: an inbox to close conversations in, and what came of it. Plain forms, no JavaScript."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service.sandbox.desk import Desk
+from service.sandbox.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
+from service.sandbox.prose import segments, snippet
+from service.sandbox.webhooks import webhook_spelling
+
+_WATCHED = timedelta(minutes=10)
+_CHANNEL_NAMES = {
+    "WidgetChat": "Chat",
+    "ContactForm": "Contact form",
+    "Sms": "SMS",
+    "PstnPhone": "Phone",
+    "FacebookMessenger": "Facebook Messenger",
+}
+_CSAT = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied")
+_PASSIVE, _PROMOTER = 7, 9
+
+TROUBLES: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
+    "fail": ("The next call fails (503)", lambda dixa: dixa.fails()),
+    "lose": ("The next call is done, its answer is lost", lambda dixa: dixa.executes_then_drops()),
+    "lose-offer": ("The next offer is made, its answer is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
+    "lose-submit": (
+        "The next result is kept, its answer is lost",
+        lambda dixa: dixa.executes_then_drops(call="submit"),
+    ),
+    "drop": ("The next call is dropped, nothing is done", lambda dixa: dixa.drops_before()),
+    "hang": ("The next call hangs for 20 seconds", lambda dixa: dixa.hangs(20)),
+    "late": ("The next call is done 5 seconds after hanging up", lambda dixa: dixa.executes_late(5)),
+    "throttle": ("The next call is too many (429)", lambda dixa: dixa.throttles(retry_after=2)),
+}
+"""The buttons of the panel: what each says and does."""
+
+_SWITCHES: Mapping[str, Callable[[Desk], None]] = {
+    "outage": lambda dixa: dixa.outage(),
+    "outage-is-over": lambda dixa: dixa.outage_is_over(),
+    "none": lambda dixa: dixa.faults.clear(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A rating in words: `Csat 4 of 5`, `Satisfied`, and whether that is good, fair or poor."""
+
+    score: str
+    meaning: str
+    tone: str
+
+
+def verdict(rating: Rating) -> Verdict | None:
+    """Put a rating's result in words, None while there is none."""
+    if rating.result is None:
+        return None
+    value = rating.result.value
+    if rating.type == "Csat":
+        tone = "good" if value >= 4 else "fair" if value == 3 else "poor"  # noqa: PLR2004
+        return Verdict(f"Csat {value} of 5", _CSAT[value - 1], tone)
+    if rating.type == "Nps":
+        meaning = "Promoter" if value >= _PROMOTER else "Passive" if value >= _PASSIVE else "Detractor"
+        return Verdict(f"NPS {value} of 10", meaning, {"Promoter": "good", "Passive": "fair"}.get(meaning, "poor"))
+    return Verdict("Thumbs up" if value else "Thumbs down", "Good" if value else "Bad", "good" if value else "poor")
+
+
+def inbox_blueprint(desk: Desk) -> Blueprint:
+    """Route the pages of a desk."""
+    blueprint = Blueprint("inbox", __name__, template_folder="templates")
+    _route_pages(blueprint, desk)
+    _route_buttons(blueprint, desk)
+    for name, function in (
+        ("ago", ago),
+        ("channel_name", channel_name),
+        ("clock", clock),
+        ("spelled", webhook_spelling),
+    ):
+        blueprint.add_app_template_filter(function, name)
+    blueprint.add_app_template_filter(segments)
+    blueprint.add_app_template_filter(snippet)
+    blueprint.add_app_template_filter(verdict)
+    blueprint.add_app_template_filter(iso)
+    return blueprint
+
+
+def _route_pages(blueprint: Blueprint, desk: Desk) -> None:
+    @blueprint.get("/")
+    def inbox() -> ResponseReturnValue:
+        with desk.state.lock:
+            everyone = sorted(desk.state.conversations.values(), key=_last_at, reverse=True)
+            shown = everyone[:100]
+            return render_template(
+                "inbox.html",
+                conversations=shown,
+                count=len(everyone),
+                is_waiting=any(_is_waiting(desk, each) for each in shown),
+                **_surroundings(desk),
+            )
+
+    @blueprint.get("/conversations/<int:number>")
+    def conversation(number: int) -> ResponseReturnValue:
+        with desk.state.lock:
+            found = desk.state.conversations.get(number) or abort(404)
+            return render_template(
+                "conversation.html",
+                conversation=found,
+                deliveries=[each for each in desk.state.deliveries if each.conversation_id == number],
+                takes_messages=found.channel in MESSAGE_CHANNELS,
+                is_waiting=_is_waiting(desk, found),
+                **_surroundings(desk),
+            )
+
+
+def _surroundings(desk: Desk) -> dict[str, object]:
+    return {
+        "organization": desk.state.organization,
+        "report": desk.state.report,
+        "offers": len(desk.offers()),
+        "results": len(desk.results()),
+        "target": desk.webhooks.target,
+        "troubles": {name: text for name, (text, _) in TROUBLES.items()},
+        "pending_faults": desk.faults.pending(),
+        "is_out": desk.faults.is_out,
+    }
+
+
+def _route_buttons(blueprint: Blueprint, desk: Desk) -> None:
+    @blueprint.post("/conversations/<int:number>/<any(close, reopen):move>")
+    def change(number: int, move: str) -> ResponseReturnValue:
+        if number not in desk.state.conversations:
+            abort(404)
+        (desk.close if move == "close" else desk.reopen)(number)
+        return redirect(url_for("inbox.conversation", number=number), 303)
+
+    @blueprint.post("/trouble/<name>")
+    def trouble(name: str) -> ResponseReturnValue:
+        if name not in {*TROUBLES, *_SWITCHES}:
+            abort(404)
+        (TROUBLES[name][1] if name in TROUBLES else _SWITCHES[name])(desk)
+        return redirect(_back(), 303)
+
+    @blueprint.post("/reset")
+    def reset() -> ResponseReturnValue:
+        desk.reset()
+        return redirect(url_for("inbox.inbox"), 303)
+
+
+def _back() -> str:
+    """Lead back to the page that the button was on, if it was one of ours."""
+    path = request.form.get("back", "/")
+    return path if path.startswith("/conversations/") else url_for("inbox.inbox")
+
+
+def _last_at(conversation: Conversation) -> datetime:
+    return conversation.messages[-1].created_at if conversation.messages else conversation.created_at
+
+
+def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
+    """Say whether something may still happen soon, so that the page should look again."""
+    if conversation.state != "Closed" or now() - conversation.state_updated_at > _WATCHED:
+        return False
+    if any(not each.is_done for each in desk.deliveries(conversation.id)):
+        return True
+    return desk.webhooks.target is not None and not any(rating.result for rating in conversation.offers)
+
+
+def channel_name(channel: str) -> str:
+    """Name a channel as people do."""
+    return _CHANNEL_NAMES.get(channel, channel)
+
+
+def clock(moment: datetime) -> str:
+    """Write the time of day, in UTC."""
+    return f"{moment:%H:%M}"
+
+
+def ago(moment: datetime) -> str:
+    """Say how long ago it was, in few letters."""
+    seconds = (now() - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"

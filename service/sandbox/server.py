@@ -1,0 +1,89 @@
+"""A sandbox Dixa as one object: the app on its port, around all that a `Desk` does."""
+
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from service.sandbox.api import VERSIONS, api_blueprint
+from service.sandbox.control import control_blueprint
+from service.sandbox.desk import Desk
+from service.sandbox.http import HttpServer
+from service.sandbox.inbox import inbox_blueprint
+from service.sandbox.settings import SandboxSettings
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+class Sandbox(Desk):
+    """A stand-in for Dixa. It listens from `start` to `stop`, and can be started again on the same port."""
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        super().__init__(settings)
+        self.app = build_app(self)
+        self._port = self.settings.port
+        self._server: HttpServer | None = None
+
+    def start(self) -> "Sandbox":
+        """Listen. A port of 0 becomes a free one, which stays this sandbox's."""
+        self.faults.resume()
+        self.webhooks.resume()
+        self._server = HttpServer(self.settings.host, self._port, self.app)
+        self._port = self._server.port
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening, hanging and delivering. What it knows stays."""
+        self.faults.stop()
+        self.webhooks.stop()
+        if self._server:
+            self._server.stop()
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """The address of the inbox."""
+        return f"http://{self.settings.host}:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """The address of the API, as `DIXA_API_URL` wants it."""
+        return f"{self.url}/{VERSIONS[0]}"
+
+
+def build_app(desk: Desk) -> Flask:
+    """Build the Flask app: the API under each version, the controls, and the inbox."""
+    app = Flask(__name__, static_url_path="/assets")
+    app.url_map.merge_slashes = False
+    for version in VERSIONS:
+        app.register_blueprint(api_blueprint(desk.api, version))
+    app.register_blueprint(control_blueprint(desk))
+    app.register_blueprint(inbox_blueprint(desk))
+    app.register_error_handler(HTTPException, _show_problem)
+    app.before_request(_refuse_strangers)
+    app.after_request(_harden)
+    return app
+
+
+def _show_problem(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if request.path.startswith(tuple(f"/{name}/" for name in (*VERSIONS, "_sandbox"))):
+        return jsonify({"message": "The requested resource could not be found"}), status
+    return Response(f"{status} {error.name}\n", status, mimetype="text/plain")
+
+
+def _refuse_strangers() -> ResponseReturnValue | None:
+    """Take no form from another site's page that happens to be open in the same browser."""
+    origin = request.headers.get("Origin")
+    if request.method != "GET" and origin is not None and origin != request.host_url.rstrip("/"):
+        return Response("403 Forbidden\n", 403, mimetype="text/plain")
+    return None
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response

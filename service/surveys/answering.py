@@ -1,0 +1,87 @@
+"""The answer's journey: from a held answer to its result in Dixa, one claim at a time."""
+
+from datetime import timedelta
+
+import structlog
+
+from config.surveys import RatingType
+from service.surveys.journey import Traveller, Turn
+from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason
+from service.surveys.ports import DixaRefused
+
+log = structlog.get_logger()
+
+
+class AnswerJourney(Traveller):
+    """Submits each score once, the comment with the first."""
+
+    journey = Journey.ANSWER
+    patience = timedelta(seconds=1)
+    _call_name = "submit"
+
+    def _advance(self, turn: Turn) -> None:
+        progress = turn.record.answer
+        if progress is None:
+            return
+        if progress.call:
+            self._look_for_result(turn, progress, progress.call)
+        elif turn.claim.at > progress.answer.answered_at + self._timings.answer_within:
+            self._die(turn, Reason.TOO_LATE, problem="tried for too long")
+        else:
+            self._submit_all(turn, progress)
+
+    def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
+        patience = self.patience
+        for rating in progress.answer.scores:
+            if rating not in progress.submitted and not self._submit(turn, rating, patience):
+                return
+
+    def _submit(self, turn: Turn, rating: RatingType, patience: timedelta) -> bool:
+        slot = self._slot(turn, patience)
+        # The customer may have changed the answer since the claim; what counts is what the mark returns.
+        answer = self._records.mark(turn.claim, rating, (), self._timings.step_budget).answered
+        rating_id = next(offer.rating_id for offer in turn.record.offers if offer.rating is rating)
+        is_first = rating is next(iter(answer.scores))
+
+        def submit() -> bool:
+            self._dixa.submit(
+                slot,
+                turn.record.conversation_id,
+                rating_id,
+                rating=rating,
+                score=answer.scores[rating],
+                comment=answer.comment if is_first else "",
+                submitted_at=answer.answered_at,
+            )
+            return True
+
+        try:
+            done = self._attempt(turn, submit)
+        except DixaRefused:
+            # Refusing may be how Dixa says that it has the result already: look before giving up.
+            done = self._is_rated(turn, rating)
+            if not done:
+                raise
+        if done:
+            self._write_submitted(turn, rating, answer)
+        return bool(done)
+
+    def _write_submitted(self, turn: Turn, rating: RatingType, answer: Answer) -> None:
+        self._records.submitted(turn.claim, rating, tuple(answer.scores))
+        log.info("result.submitted", rating=rating)
+
+    def _look_for_result(self, turn: Turn, progress: AnswerProgress, call: Call) -> None:
+        """Find out what became of a call whose answer is lost: it is rated by now, or it never will be."""
+        if not self._is_settled(turn, call):
+            return
+        if self._is_rated(turn, call.rating):
+            self._write_submitted(turn, call.rating, progress.answer)
+            self._records.reschedule(turn.claim, timedelta(), failed=False)
+        else:
+            self._records.again(turn.claim, self._pause(turn))
+            log.info("result.not_submitted")
+
+    def _is_rated(self, turn: Turn, rating: RatingType) -> bool:
+        ours = {offer.rating_id for offer in turn.record.offers if offer.rating is rating}
+        found = self._ratings(turn, self.patience)
+        return any(each.id in ours and each.type == rating and each.status == "Rated" for each in found)

@@ -1,0 +1,133 @@
+"""How a record's hash reads: the one place that knows its field names, beside the Lua scripts that write them.
+
+ARCHITECTURE.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from config.surveys import RatingType, Survey, dump_terms, load_terms
+from service.surveys.model import (
+    Answer,
+    AnswerProgress,
+    AnswerState,
+    Call,
+    Close,
+    Journey,
+    Offer,
+    OfferProgress,
+    OfferState,
+    Record,
+)
+
+Hash = Mapping[str, str]
+
+
+def to_ms(value: datetime | timedelta) -> int:
+    """Milliseconds since the epoch, or in the duration."""
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def from_ms(text: str) -> datetime:
+    """Read the time that a script wrote."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
+
+
+def dump_close(close: Close) -> str:
+    """Write a close as the JSON that `load_close` reads; absent facts are left out."""
+    facts = {
+        "closed_at": to_ms(close.closed_at),
+        "channel": close.channel,
+        "direction": close.direction,
+        "queue_id": close.queue_id,
+        "queue_name": close.queue_name,
+        "requester_id": close.requester_id,
+        "agent_id": close.agent_id,
+        "tags": list(close.tags),
+    }
+    return json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False)
+
+
+def load_close(conversation_id: int, text: str) -> Close:
+    """Read a close from a record; facts that a later version added are ignored."""
+    facts = json.loads(text)
+    return Close(
+        conversation_id=conversation_id,
+        closed_at=from_ms(facts["closed_at"]),
+        channel=facts.get("channel"),
+        direction=facts.get("direction"),
+        queue_id=facts.get("queue_id"),
+        queue_name=facts.get("queue_name"),
+        requester_id=facts.get("requester_id"),
+        agent_id=facts.get("agent_id"),
+        tags=tuple(facts.get("tags", ())),
+    )
+
+
+def write_terms(terms: Survey | None) -> str:
+    """Write a survey's terms for a record; none were chosen when no survey matched."""
+    return dump_terms(terms) if terms else ""
+
+
+def read_record(fields: Hash) -> Record:
+    """Read the whole record."""
+    conversation_id = int(fields["conversation_id"])
+    return Record(
+        survey_id=fields["survey_id"],
+        conversation_id=conversation_id,
+        accepted_at=from_ms(fields["accepted_at"]),
+        close=load_close(conversation_id, fields["close"]) if fields.get("close") else None,
+        terms=load_terms(fields["terms"]) if fields.get("terms") else None,
+        offer=_read_offer(fields),
+        offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in RatingType if f"rating_id:{each}" in fields),
+        answer=_read_answer(fields) if "answer_state" in fields else None,
+    )
+
+
+def _read_call(fields: Hash, journey: Journey) -> Call | None:
+    subject = fields.get(f"{journey}_call")
+    if subject is None:
+        return None
+    return Call(
+        rating=RatingType(subject),
+        sent_at=from_ms(fields[f"{journey}_sent_at"]),
+        seen=tuple(json.loads(fields[f"{journey}_seen"])),
+    )
+
+
+def _read_time(fields: Hash, name: str) -> datetime | None:
+    return from_ms(fields[name]) if name in fields else None
+
+
+def _read_offer(fields: Hash) -> OfferProgress:
+    return OfferProgress(
+        state=OfferState(fields["offer_state"]),
+        reason=fields.get("offer_reason", ""),
+        due_at=_read_time(fields, "offer_due"),
+        tries=int(fields.get("offer_tries", 0)),
+        call=_read_call(fields, Journey.OFFER),
+        channel=fields.get("channel", ""),
+        language=fields.get("language", ""),
+        delivered_at=_read_time(fields, "delivered_at"),
+    )
+
+
+def _read_answer(fields: Hash) -> AnswerProgress:
+    return AnswerProgress(
+        state=AnswerState(fields["answer_state"]),
+        answer=Answer(
+            scores={each: int(fields[f"score:{each}"]) for each in RatingType if f"score:{each}" in fields},
+            comment=fields.get("comment", ""),
+            language=fields.get("answer_language", ""),
+            answered_at=from_ms(fields["answered_at"]),
+        ),
+        reason=fields.get("answer_reason", ""),
+        due_at=_read_time(fields, "answer_due"),
+        tries=int(fields.get("answer_tries", 0)),
+        call=_read_call(fields, Journey.ANSWER),
+        submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
+        has_comment="comment_sha1" in fields,
+    )

@@ -1,0 +1,128 @@
+"""What the offer's and the answer's journeys share: one claim, a deadline, the pace, and how a claim ends."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, TypeVar
+
+import structlog
+
+from config.settings import Timings
+from service.surveys.model import Call, Claim, Journey, Reason, Record
+from service.surveys.ports import Deadline, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Rating, Slot
+from service.surveys.records import Records, StaleClaim
+
+log = structlog.get_logger()
+
+Result = TypeVar("Result")
+
+NOT_FOUND = 404
+
+GOING_ON = timedelta(seconds=1)
+"""How long a claim that has begun waits for its next slot: what it has learnt would have to be asked again."""
+
+_LEAST_TIME = timedelta(seconds=5)
+"""No call is begun with less time than this left: it would be cut off and leave its outcome unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One claim being worked on."""
+
+    claim: Claim
+    deadline: Deadline
+
+    @property
+    def record(self) -> Record:
+        """The record as it was when it was claimed."""
+        return self.claim.record
+
+
+class Traveller(ABC):
+    """Takes surveys along one journey: claims, does as many steps as its time allows, and gives the lease back."""
+
+    journey: ClassVar[Journey]
+    patience: ClassVar[timedelta]
+    """How long a new claim waits for its first slot. Answers wait longer than offers, so they go first."""
+
+    def __init__(self, records: Records, dixa: Dixa, timings: Timings) -> None:
+        self._records = records
+        self._dixa = dixa
+        self._timings = timings
+
+    def travel(self, survey_id: str) -> None:
+        """Work on a survey if it is due and nobody else does. Raises RecordsUnavailable."""
+        claim = self._records.claim(self.journey, survey_id)
+        if claim is None:
+            return
+        turn = Turn(claim, Deadline(self._timings.step_budget))
+        with structlog.contextvars.bound_contextvars(survey_id=survey_id, conversation_id=claim.record.conversation_id):
+            try:
+                self._advance(turn)
+            except NoSlot as error:
+                self._records.reschedule(claim, error.retry_in or timedelta(), failed=False)
+            except DixaUnavailable as error:
+                log.warning("dixa.unavailable", journey=self.journey, problem=str(error))
+                self._records.reschedule(claim, self._pause(turn, error), failed=True)
+            except DixaRefused as error:
+                self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
+            except StaleClaim as error:
+                log.info("claim.stale", journey=self.journey, outcome=str(error))
+                self._records.reschedule(claim, timedelta(), failed=False)
+
+    @abstractmethod
+    def _advance(self, turn: Turn) -> None:
+        """Do the steps that the record's state asks for."""
+
+    @property
+    @abstractmethod
+    def _call_name(self) -> str: ...
+
+    def _slot(self, turn: Turn, patience: timedelta = GOING_ON) -> Slot:
+        if turn.deadline.remaining() < min(_LEAST_TIME, self._timings.step_budget / 3).total_seconds():
+            raise NoSlot("this claim's time is up", timedelta())
+        return self._dixa.slot(turn.deadline, patience)
+
+    def _ratings(self, turn: Turn, patience: timedelta = GOING_ON) -> tuple[Rating, ...]:
+        return self._dixa.ratings(self._slot(turn, patience), turn.record.conversation_id)
+
+    def _is_settled(self, turn: Turn, call: Call) -> bool:
+        """Say whether a marked call must have shown up by now; if not, come back when it must."""
+        early = call.sent_at + self._timings.settle - turn.claim.at
+        if early > timedelta():
+            self._records.reschedule(turn.claim, early, failed=False)
+        return early <= timedelta()
+
+    def _attempt(self, turn: Turn, call: Callable[[], Result]) -> Result | None:
+        """Make a marked call and write what is known of it; None unless it certainly succeeded. Raises DixaRefused."""
+        try:
+            return call()
+        except DixaUnavailable as error:
+            log.warning("dixa.unavailable", call=self._call_name, problem=str(error))
+            self._records.again(turn.claim, self._pause(turn, error))
+        except DixaUnknown as error:
+            log.warning("dixa.unknown", call=self._call_name, problem=str(error))
+            self._records.unknown(turn.claim, self._timings.settle)
+        return None
+
+    def _die(self, turn: Turn, reason: Reason, problem: str) -> None:
+        self._records.die(turn.claim, reason)
+        log.error("survey.dead", journey=self.journey, reason=reason, problem=problem)
+
+    def _tries(self, turn: Turn) -> int:
+        progress = turn.record.answer if self.journey is Journey.ANSWER else turn.record.offer
+        return progress.tries if progress else 0
+
+    def _pause(self, turn: Turn, error: DixaUnavailable | None = None) -> timedelta:
+        """How long to wait before the next try: as told, else doubling with full jitter."""
+        if error and error.retry_in is not None:
+            return error.retry_in
+        most = min(self._timings.backoff_first * 2.0 ** min(self._tries(turn), 30), self._timings.backoff_most)
+        return most * random.random()  # noqa: S311 - spreads load, guards nothing
+
+
+def find_new(ratings: Sequence[Rating], call: Call) -> Rating | None:
+    """Find the offer that a lost call made: of its type, and not there before it."""
+    return next((each for each in ratings if each.type == call.rating and each.id not in call.seen), None)

@@ -1,0 +1,19 @@
+-- The marked call certainly did not happen: forget it and try again later.
+-- KEYS: record, due set
+-- ARGV: journey, fence, delay (ms)
+-- States: offering or unknown → deciding (nothing offered yet) or offering; submitting or unknown → submitting.
+-- A crash before it: the call stays marked and is looked for.
+local journey = ARGV[1]
+if not is_mine(journey, ARGV[2]) then return 'stale' end
+if not is_open(journey) or not get(journey .. '_call') then return 'wrong_state' end
+local to = 'submitting'
+if journey == 'offer' then
+  local some = get('rating_id:Csat') or get('rating_id:Nps') or get('rating_id:ThumbsUpOrDown')
+  to = some and 'offering' or 'deciding'
+end
+put(journey .. '_state', to)
+forget_call(journey)
+drop(journey .. '_lease')
+wake(journey, now() + tonumber(ARGV[3]))
+redis.call('HINCRBY', record, journey .. '_tries', 1)
+return to

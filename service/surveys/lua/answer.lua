@@ -1,0 +1,52 @@
+-- A customer answered: hold the answer until it may be submitted, or replace the one that is held.
+-- KEYS: record, due answers, due offers
+-- ARGV: survey id, conversation id, terms (JSON), hold (ms), comment, language, answered at (ms, or '' for now),
+--       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it
+-- States: none or held → held; submitting, unknown, submitted and dead stay as they are.
+-- The link alone is enough: a record that Redis has lost is made again from it, as delivered.
+-- A crash leaves the answer whole or absent; the same form posted again answers `same`.
+local moment = now()
+local scores = cjson.decode(ARGV[9])
+local state = get('answer_state')
+
+local function is_same()
+  for _, rating in ipairs({'Csat', 'Nps', 'ThumbsUpOrDown'}) do
+    local score = scores[rating]
+    if (get('score:' .. rating) or '') ~= (score and text(score) or '') then return false end
+  end
+  return ARGV[5] == '' or redis.sha1hex(ARGV[5]) == get('comment_sha1')
+end
+
+if get('offer_state') == 'cancelled' then return {'closed', 0} end
+if state and is_same() then return {'same', 0} end
+if state and state ~= 'held' then return {'not_changed', 0} end
+
+local answered_at = ARGV[7] == '' and moment or tonumber(ARGV[7])
+if state and answered_at < tonumber(get('answered_at')) then return {'superseded', 0} end
+
+if redis.call('EXISTS', record) == 0 then
+  put('v', '1', 'survey_id', ARGV[1], 'conversation_id', ARGV[2], 'close', '', 'terms', ARGV[3],
+    'accepted_at', text(moment), 'offer_state', 'delivered')
+end
+for rating, rating_id in pairs(cjson.decode(ARGV[8])) do
+  redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id)
+end
+if is_open('offer') then
+  -- The customer has the link, so it was offered and delivered, whatever a worker is about to write.
+  redis.call('HINCRBY', record, 'offer_fence', 1)
+  put('offer_state', 'delivered', 'offer_ended_at', text(moment))
+  drop('offer_lease', 'offer_due')
+  forget_call('offer')
+  redis.call('ZREM', KEYS[3], ARGV[1])
+end
+
+drop('score:Csat', 'score:Nps', 'score:ThumbsUpOrDown')
+for rating, score in pairs(scores) do put('score:' .. rating, text(score)) end
+-- A blank comment keeps the one that was given before: the page never shows it again.
+if ARGV[5] ~= '' then put('comment', ARGV[5], 'comment_sha1', redis.sha1hex(ARGV[5])) end
+if ARGV[10] == '1' then put('suspect', '1') end
+put('answer_state', 'held', 'answer_language', ARGV[6], 'answered_at', text(answered_at))
+redis.call('PERSIST', record)
+local due = moment + tonumber(ARGV[4])
+wake('answer', due)
+return {'saved', due <= moment and 1 or 0}

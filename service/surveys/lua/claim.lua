@@ -1,0 +1,20 @@
+-- A task begins: take the lease on a journey that is due, with a new fence.
+-- KEYS: record, due set
+-- ARGV: survey id, journey, lease (ms)
+-- States: waiting → deciding; every other open state stays as it is.
+-- A crash right after it: the lease ends and the journey comes due again.
+local journey, moment = ARGV[2], now()
+if not is_open(journey) then
+  redis.call('ZREM', due_set, ARGV[1])
+  return {redis.call('EXISTS', record) == 1 and 'done' or 'missing'}
+end
+local lease, due = tonumber(get(journey .. '_lease') or 0), tonumber(get(journey .. '_due'))
+if lease > moment or due > moment then
+  redis.call('ZADD', due_set, text(math.max(lease, due)), ARGV[1])
+  return {lease > moment and 'leased' or 'early'}
+end
+local fence = redis.call('HINCRBY', record, journey .. '_fence', 1)
+put(journey .. '_lease', text(moment + tonumber(ARGV[3])))
+redis.call('ZADD', due_set, text(moment + tonumber(ARGV[3])), ARGV[1])
+if get(journey .. '_state') == 'waiting' then put('offer_state', 'deciding') end
+return {'claimed', fence, text(moment), redis.call('HGETALL', record)}

@@ -1,0 +1,10 @@
+-- Trying again is useless, or has been tried for too long. Everything is kept for an operator to try again.
+-- KEYS: record, due set
+-- ARGV: journey, fence, reason, keep (ms)
+-- States: every open state that a task works on → dead.
+-- A crash before it: the journey comes due again and ends the same way.
+if not is_mine(ARGV[1], ARGV[2]) then return 'stale' end
+if get(ARGV[1] .. '_state') == 'dead' then return 'dead' end
+if not is_open(ARGV[1]) then return 'wrong_state' end
+finish(ARGV[1], 'dead', ARGV[3], ARGV[4])
+return 'dead'

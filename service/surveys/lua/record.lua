@@ -1,0 +1,43 @@
+-- What every transition shares; it is put before each script when that is loaded.
+-- A script's KEYS[1] is the survey's record, KEYS[2] the due set of its journey.
+-- Numbers are written with text(): Lua would print 1.7e+12 for a time in milliseconds.
+local record, due_set = KEYS[1], KEYS[2]
+
+local function text(number) return string.format('%.0f', number) end
+
+local function now()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function get(field) return redis.call('HGET', record, field) end
+local function put(...) redis.call('HSET', record, ...) end
+local function drop(...) redis.call('HDEL', record, ...) end
+
+local OPEN = {
+  waiting = true, deciding = true, offering = true, unknown = true, offered = true, delivering = true,
+  held = true, submitting = true,
+}
+
+local function is_open(journey) return OPEN[get(journey .. '_state') or ''] or false end
+
+-- A claim is still ours if nobody has claimed since.
+local function is_mine(journey, fence) return get(journey .. '_fence') == fence end
+
+-- The journey wants work at this time; the relay looks at the due set.
+local function wake(journey, at)
+  put(journey .. '_due', text(at))
+  redis.call('ZADD', due_set, text(at), get('survey_id'))
+end
+
+local function forget_call(journey)
+  drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
+end
+
+-- The journey is over. A record with no open journey lives on for keep_ms: it prevents a second ask.
+local function finish(journey, state, reason, keep_ms)
+  put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
+  drop(journey .. '_lease', journey .. '_due')
+  redis.call('ZREM', due_set, get('survey_id'))
+  if not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
+end

@@ -1,0 +1,63 @@
+"""The Flask app: made from settings, wired here, with the views in their own modules."""
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest, InternalServerError, NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from config.settings import Settings
+from service.queue import HINT_SECONDS, CeleryQueue, make_app
+from service.surveys.intake import Intake
+from service.surveys.links import Links
+from service.surveys.records import Records, connect
+from service.web import health, pages, survey, webhooks
+from service.web.headers import add_security_headers
+from service.web.seams import Seams, host_of
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the web process's app. Connects to nothing yet."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_FORM_PARTS"] = 10
+    app.logger.setLevel(logging.INFO)
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    timings = settings.timings
+    records = Records(connect(settings.redis_url), lease=timings.lease, keep=timings.keep_records)
+    queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
+    app.extensions["afterword"] = Seams(
+        settings=settings,
+        records=records,
+        intake=Intake(records, queue, settings.surveys),
+        links=Links(settings.secret_keys, settings.public_url),
+    )
+    for blueprint in (health.bp, webhooks.bp, survey.bp):
+        app.register_blueprint(blueprint)
+    _guard(app, settings)
+    return app
+
+
+def _guard(app: Flask, settings: Settings) -> None:
+    """Add what holds for every request: the host we answer for, the headers, and pages instead of bare errors."""
+    trusted = [host_of(settings.public_url)]
+
+    @app.before_request
+    def refuse_other_hosts() -> None:
+        # Probes come by address, so the health routes are exempt.
+        if request.blueprint != health.bp.name and not host_is_trusted(request.host, trusted):
+            raise BadRequest(f"This host is not known here. PUBLIC_URL names the one that is.")
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        return add_security_headers(response, public_url=settings.public_url)
+
+    @app.errorhandler(NotFound)
+    def not_found(_error: NotFound) -> Response:
+        return pages.not_found_page(settings.brand_name, settings.support_url)
+
+    @app.errorhandler(InternalServerError)
+    def failed(_error: InternalServerError) -> Response:
+        return Response("Something went wrong on our side. Please try again.\n", 500, content_type="text/plain")

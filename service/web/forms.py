@@ -1,0 +1,146 @@
+"""What a customer posts, read into one object or one error. Nothing here knows about pages or records.
+
+The form's contract: `rating` answers the survey's first rating type; `rating_csat`, `rating_nps` and `rating_thumbs`
+answer further ones; `comment` is always optional. Unlike the other inputs that we define, this one excludes unknown
+fields rather than raising: the page is public and carries a honeypot, browser extensions add fields of their own, and
+a bot that fills in everything must be marked, not shown which field gave it away; above all, no customer can do
+anything about such an error.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
+from werkzeug.datastructures import MultiDict
+
+from config.surveys import RatingType
+from service.web import wording
+
+FIRST = "rating"
+COMMENT = "comment"
+HONEYPOT = "website"
+_FURTHER = {
+    RatingType.CSAT: "rating_csat",
+    RatingType.NPS: "rating_nps",
+    RatingType.THUMBS: "rating_thumbs",
+}
+
+FormErrors = Mapping[str, str]
+"""What is wrong, by the name of the form's field, in the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """What was typed. `comment` is empty when there is nothing to read in it, and verbatim otherwise.
+
+    A suspect form had its honeypot filled: it is saved like any other, and marked.
+    """
+
+    scores: Mapping[RatingType, int]
+    comment: str
+    is_suspect: bool
+
+
+class FormError(Exception):
+    """The form can't be taken as it is: why, by field, and what was typed, to show the page again filled in."""
+
+    def __init__(self, errors: FormErrors, typed: AnswerForm) -> None:
+        super().__init__(", ".join(errors))
+        self.errors = errors
+        self.typed = typed
+
+
+def field_names(ratings: tuple[RatingType, ...]) -> Mapping[RatingType, str]:
+    """Name the form's field of each rating type of a survey."""
+    return {rating: _FURTHER[rating] if place else FIRST for place, rating in enumerate(ratings)}
+
+
+def load_answer_form(form: MultiDict[str, str], ratings: tuple[RatingType, ...]) -> AnswerForm:
+    """Read a posted form of a survey that asks for `ratings`. Raises FormError."""
+    try:
+        return _answer(_schema(ratings)().load(form.to_dict(flat=False)), ratings)
+    except ValidationError as error:
+        valid: dict[str, Any] = error.valid_data  # type: ignore[assignment]  # one form was loaded, not many
+        messages = {name: error.messages_dict[name][0] for name in _in_order(ratings) if name in error.messages_dict}
+        typed = _answer({**valid, COMMENT: _clean(form.get(COMMENT, ""))}, ratings)
+        raise FormError(messages, typed) from error
+
+
+def _answer(data: Mapping[str, Any], ratings: tuple[RatingType, ...]) -> AnswerForm:
+    return AnswerForm(
+        scores={rating: data[name] for rating, name in field_names(ratings).items() if name in data},
+        comment=data[COMMENT],
+        is_suspect=data[HONEYPOT],
+    )
+
+
+def _in_order(ratings: tuple[RatingType, ...]) -> tuple[str, ...]:
+    return (*field_names(ratings).values(), COMMENT)
+
+
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
+
+def _clean(comment: str) -> str:
+    """Bring line ends to LF and drop what can't reach Dixa; a comment of white space only is no comment.
+
+    Lone surrogates have no UTF-8 form, so no JSON body could carry them, and C0 controls other than line feed and tab
+    are refused or mangled by what reads that JSON later; neither is anything that a customer meant to say.
+    """
+    comment = _UNSENDABLE.sub("", comment.replace("\r\n", "\n").replace("\r", "\n"))
+    return comment if comment.strip() else ""
+
+
+class _Score(fields.Field[int]):
+    """One score, as plain digits. A field sent twice is taken when both say the same."""
+
+    def __init__(self, rating: RatingType, *, required: bool) -> None:
+        self._scores = {str(score): score for score in rating.scores}
+        not_chosen = wording.NOT_CHOSEN[rating]
+        super().__init__(required=required, error_messages={"required": not_chosen, "invalid": not_chosen})
+
+    def _deserialize(self, value: list[str], *_: Any, **__: Any) -> int:
+        # A look-up rather than int(), which also takes signs, zeros in front, spaces and the digits of all scripts.
+        if len(set(value)) != 1 or value[0] not in self._scores:
+            raise self.make_error("invalid")
+        return self._scores[value[0]]
+
+
+class _Comment(fields.Field[str]):
+    def _deserialize(self, value: list[str], *_: Any, **__: Any) -> str:
+        comment = _clean(value[0])
+        if len(comment) > wording.MOST_CHARACTERS:
+            raise ValidationError(wording.COMMENT_TOO_LONG)
+        return comment
+
+
+class _Honeypot(fields.Field[bool]):
+    def _deserialize(self, value: list[str], *_: Any, **__: Any) -> bool:
+        return any(value)
+
+
+class _AnswerSchema(Schema):
+    """The part of every survey's form. Each value is the list of what was sent under its name."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    comment = _Comment(load_default="")
+    website = _Honeypot(load_default=False)
+
+    @validates_schema
+    def _check(self, data: Mapping[str, Any], **_: Any) -> None:
+        if not any(isinstance(self.fields[name], _Score) for name in data):
+            raise ValidationError(wording.NOTHING_CHOSEN, FIRST)
+
+
+@cache
+def _schema(ratings: tuple[RatingType, ...]) -> type[Schema]:
+    """Make the schema of a survey's form: a single question must be answered, of several at least one."""
+    scores: dict[str, fields.Field[Any]] = {
+        name: _Score(rating, required=len(ratings) == 1) for rating, name in field_names(ratings).items()
+    }
+    return _AnswerSchema.from_dict(scores, name="AnswerSchema")

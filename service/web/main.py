@@ -1,0 +1,16 @@
+"""The web's entry: `gunicorn service.web.main:app`, as the Procfile says."""
+
+import sys
+
+from config.logging import set_up_logging
+from config.settings import SettingsError, read_settings
+from service.web.app import create_app
+
+try:
+    _settings = read_settings()
+except SettingsError as error:
+    sys.exit(str(error))
+
+set_up_logging(_settings.log_format, _settings.log_level)
+
+app = create_app(_settings)

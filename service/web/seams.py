@@ -1,0 +1,32 @@
+"""What the views reach for: the settings and the wired core, kept with the app."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+from config.settings import Settings
+from service.surveys.intake import Intake
+from service.surveys.links import Links
+from service.surveys.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The core, as this process is wired to it."""
+
+    settings: Settings
+    records: Records
+    intake: Intake
+    links: Links
+
+
+def seams() -> Seams:
+    """The core of the app that serves this request."""
+    found: Seams = current_app.extensions["afterword"]
+    return found
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, with its port when it has one."""
+    return urlsplit(url).netloc

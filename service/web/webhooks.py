@@ -1,0 +1,83 @@
+"""`POST /webhooks/dixa`: verify, parse, keep, answer. Yes is said only after the record is written."""
+
+from datetime import UTC, datetime
+
+import structlog
+from flask import Blueprint, Request, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+
+from service.dixa.schemas import Event, PayloadError, load_event
+from service.dixa.signature import SignatureError, verify
+from service.surveys.records import Accepted, RecordsUnavailable
+from service.web.seams import seams
+
+bp = Blueprint("webhooks", __name__)
+log = structlog.get_logger()
+
+LARGEST = 256 * 1024
+
+
+@bp.post("/webhooks/dixa")
+def receive() -> ResponseReturnValue:
+    """Take an event that Dixa signed."""
+    event = _verified_event(request)
+    if event.close is None:
+        log.info("webhook.ignored", event_id=event.id, event_name=event.name)
+        return jsonify(status="ignored", event=event.name)
+    with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=event.close.conversation_id):
+        outcome = seams().intake.take_close(event.close)
+    if outcome is Accepted.DUPLICATE:
+        return jsonify(status="duplicate")
+    return jsonify(status="accepted"), 202
+
+
+def _verified_event(incoming: Request) -> Event:
+    if incoming.mimetype != "application/json":
+        raise UnsupportedMediaType("Send application/json.")
+    incoming.max_content_length = LARGEST
+    raw = incoming.get_data(cache=False)
+    now = datetime.now(UTC)
+    settings = seams().settings
+    verify(
+        raw,
+        incoming.headers.get("X-Dixa-Signature"),
+        settings.webhook_secrets,
+        now=now,
+        tolerance=settings.webhook_tolerance,
+    )
+    return load_event(raw, now)
+
+
+def _rejected(problem: str, status: int) -> Response:
+    log.warning("webhook.rejected", status=status, problem=problem)
+    response = jsonify(status="rejected", problem=problem)
+    response.status_code = status
+    return response
+
+
+@bp.errorhandler(SignatureError)
+def _unsigned(error: SignatureError) -> Response:
+    return _rejected(str(error), 401)
+
+
+@bp.errorhandler(PayloadError)
+def _malformed(error: PayloadError) -> Response:
+    return _rejected(str(error), 400)
+
+
+@bp.errorhandler(RecordsUnavailable)
+def _unavailable(_error: RecordsUnavailable) -> Response:
+    response = _rejected("The event could not be kept. Please send it again.", 503)
+    response.headers["Retry-After"] = "30"
+    return response
+
+
+@bp.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    return _rejected(f"The body is larger than {LARGEST // 1024} KiB.", 413)
+
+
+@bp.errorhandler(HTTPException)
+def _refused(error: HTTPException) -> Response:
+    return _rejected(error.description or "Bad request.", error.code or 400)

@@ -1,0 +1,133 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.logging import mask_passwords, set_up_logging
+
+PASSWORD = "hunter2"
+TOUCHED = ("", "celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug", "urllib3", "kombu", "amqp")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Leave logging as it was, for the tests that come after."""
+    loggers = [logging.getLogger(name) for name in TOUCHED]
+    before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out.splitlines()
+
+
+def test_an_event_is_one_line_of_json_with_what_is_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "INFO")
+    structlog.contextvars.bind_contextvars(survey_id="s1")
+    structlog.get_logger("service").info("offer.created", conversation_id=48213, note="two\nlines")
+    (line,) = lines(capsys)
+    event = json.loads(line)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {
+        "event": "offer.created",
+        "level": "info",
+        "logger": "service",
+        "survey_id": "s1",
+        "conversation_id": 48213,
+        "note": "two\nlines",
+    }
+
+
+@pytest.mark.parametrize("name", ["celery", "celery.task", "gunicorn.error", "werkzeug"])
+def test_a_library_that_has_a_handler_of_its_own_is_logged_once_and_as_ours(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logging.getLogger(name).handlers = [logging.StreamHandler()]
+    logging.getLogger(name).propagate = False
+    set_up_logging("json", "INFO")
+    logging.getLogger(name).warning("lost %s", "it")
+    (line,) = lines(capsys)
+    event = json.loads(line)
+    assert (event["event"], event["level"], event["logger"]) == ("lost it", "warning", name)
+    assert event["timestamp"].endswith("Z")
+
+
+def test_the_console_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("console", "INFO")
+    structlog.get_logger().warning("offer.refused", status=400)
+    (line,) = lines(capsys)
+    assert "offer.refused" in line
+    assert "status=400" in line
+    assert not line.startswith("{")
+
+
+def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "WARNING")
+    structlog.get_logger().info("quiet")
+    logging.getLogger("celery").info("quiet")
+    assert lines(capsys) == []
+
+
+def test_the_paths_of_links_that_werkzeug_logs_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "DEBUG")
+    logging.getLogger("werkzeug").info('"GET /s/token HTTP/1.1" 200 -')
+    assert lines(capsys) == []
+
+
+def test_setting_up_twice_logs_once(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "INFO")
+    set_up_logging("json", "INFO")
+    structlog.get_logger().info("once")
+    assert len(lines(capsys)) == 1
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_an_exception_shows_neither_local_variables_nor_passwords(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging(log_format, "INFO")
+    try:
+        connect(PASSWORD)
+    except ConnectionError:
+        structlog.get_logger().exception("redis.lost", url=f"rediss://user:{PASSWORD}@host")
+        logging.getLogger("celery").exception("lost %s", f"redis://:{PASSWORD}@host")
+    text = "\n".join(lines(capsys))
+    assert text.count("ConnectionError: Error 111 connecting to redis://***@host:6379") == 2
+    assert "redis.lost" in text
+    assert PASSWORD not in text
+
+
+def connect(password: str) -> None:
+    raise ConnectionError(f"Error 111 connecting to redis://:{password}@host:6379")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("redis://:pass@host/0", "redis://***@host/0"),
+        ("redis://user:p@ss@host", "redis://***@host"),
+        ('redis://:p"a\\ss@host', "redis://***@host"),
+        ("a redis://:x@one, b rediss://y@two", "a redis://***@one, b rediss://***@two"),
+        ("redis://host?password=pass&db=1", "redis://host?password=***&db=1"),
+        ("https://host/path?mail=a@b", "https://host/path?mail=a@b"),
+        ("nothing here", "nothing here"),
+    ],
+)
+def test_passwords_in_urls_are_masked(text: str, masked: str) -> None:
+    assert mask_passwords(text) == masked
+
+
+@given(st.text(st.characters(exclude_characters="/?#", exclude_categories=["Z", "C"]), min_size=1))
+def test_no_password_comes_through(password: str) -> None:
+    assert mask_passwords(f"to redis://:{password}@redis.example:6379.") == "to redis://***@redis.example:6379."

@@ -1,0 +1,222 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import SettingsError, read_settings
+from config.values import Pace
+
+GOOD = {
+    "DIXA_API_TOKEN": "token-one",
+    "DIXA_WEBHOOK_SECRETS": "00ff",
+    "SECRET_KEYS": "k" * 32,
+    "PUBLIC_URL": "https://feedback.example.com",
+    "REDIS_URL": "redis://:redis-password@localhost:6379/0",
+}
+SECRETS = ("token-one", "k" * 32, "redis-password", r"b'\x00\xff'")
+
+
+def mistakes(**changes: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**GOOD, **changes})
+    return str(caught.value).splitlines()[1:]
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = read_settings(GOOD)
+    assert settings.dixa_api_url == "https://dev.dixa.io/beta"
+    assert settings.dixa_pace == Pace(9.5, 3)
+    assert settings.spool_dir == Path("var/spool")
+    assert settings.webhook_tolerance == timedelta(minutes=5)
+    assert (settings.brand_name, settings.support_url, settings.privacy_url) == ("Support", None, None)
+    assert (settings.log_format, settings.log_level, settings.proxy_hops) == ("json", "INFO", 0)
+    assert (settings.timings.lease, settings.timings.offer_within) == (timedelta(seconds=60), timedelta(hours=72))
+    assert [survey.name for survey in settings.surveys] == ["default"]
+    assert settings.warnings == ()
+
+
+def test_nothing_secret_shows_in_repr() -> None:
+    shown = repr(read_settings(GOOD))
+    assert not [secret for secret in SECRETS if secret in shown]
+
+
+def test_everything_that_is_missing_is_named_at_once_with_an_example() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({})
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(GOOD)
+    assert all("Example: " in line for line in lines)
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert mistakes(REDIS_URL=" ") == ["  REDIS_URL is not set. Example: REDIS_URL=redis://localhost:6379/0"]
+    assert read_settings({**GOOD, "DIXA_PACE": ""}).dixa_pace == Pace(9.5, 3)
+
+
+def test_several_secrets_are_separated_by_commas() -> None:
+    settings = read_settings(
+        {**GOOD, "DIXA_API_TOKEN": "a, b,", "DIXA_WEBHOOK_SECRETS": "00ff,AA", "SECRET_KEYS": f"{'n' * 32},{'o' * 32}"}
+    )
+    assert settings.dixa_api_tokens == ("a", "b")
+    assert settings.webhook_secrets == (b"\x00\xff", b"\xaa")
+    assert settings.secret_keys == ("n" * 32, "o" * 32)
+
+
+def test_a_webhook_key_that_is_not_hex_is_used_as_it_is_with_a_warning_that_does_not_show_it() -> None:
+    settings = read_settings({**GOOD, "DIXA_WEBHOOK_SECRETS": "00ff,4g4h98"})
+    assert settings.webhook_secrets == (b"\x00\xff", b"4g4h98")
+    assert ["number 2" in warning and "4g4h98" not in warning for warning in settings.warnings] == [True]
+
+
+def test_urls_lose_their_last_slash() -> None:
+    settings = read_settings({**GOOD, "PUBLIC_URL": "http://localhost:8000/", "DIXA_API_URL": "https://x.example/v1/"})
+    assert (settings.public_url, settings.dixa_api_url) == ("http://localhost:8000", "https://x.example/v1")
+
+
+def test_the_spool_can_be_off() -> None:
+    assert read_settings({**GOOD, "SPOOL_DIR": "off"}).spool_dir is None
+
+
+def test_links_can_be_given() -> None:
+    settings = read_settings(
+        {**GOOD, "SUPPORT_URL": "mailto:help@shop.example", "PRIVACY_URL": "https://shop.example/?p"}
+    )
+    assert (settings.support_url, settings.privacy_url) == ("mailto:help@shop.example", "https://shop.example/?p")
+
+
+def test_a_short_memory_is_only_warned_about() -> None:
+    assert "KEEP_RECORDS" in read_settings({**GOOD, "KEEP_RECORDS": "89d"}).warnings[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://u:p@h:6379/15", "rediss://h:6380", "unix:///run/redis.sock?db=1"]
+)
+def test_every_kind_of_redis_is_taken(url: str) -> None:
+    assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DIXA_API_TOKEN", "Bearer abcdef"),
+        ("DIXA_API_TOKEN", "abc,bearer abcdef"),
+        ("DIXA_API_TOKEN", "abc def"),
+        ("DIXA_API_TOKEN", "abc\u00e9def"),
+        ("DIXA_API_TOKEN", "abc\udcffdef"),
+        ("DIXA_API_TOKEN", ","),
+        ("DIXA_WEBHOOK_SECRETS", ",,"),
+        ("DIXA_WEBHOOK_SECRETS", "00 ff"),
+        ("SECRET_KEYS", "k" * 31),
+        ("SECRET_KEYS", "k" * 32 + ",short"),
+        ("PUBLIC_URL", "feedback.example.com"),
+        ("PUBLIC_URL", "ftp://feedback.example.com"),
+        ("PUBLIC_URL", "https://feedback.example.com/?a"),
+        ("PUBLIC_URL", "https://feedback.example.com/#a"),
+        ("PUBLIC_URL", "https://user@feedback.example.com"),
+        ("PUBLIC_URL", "https://feedback.example.com:port"),
+        ("PUBLIC_URL", "https://[feedback"),
+        ("PUBLIC_URL", "https://feed back.example.com"),
+        ("PUBLIC_URL", "https://"),
+        ("DIXA_API_URL", "dev.dixa.io/beta"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://user:hunter2@host:notaport"),
+        ("REDIS_URL", "redis://user:hun/ter2@host"),
+        ("REDIS_URL", "redis://host/mine"),
+        ("REDIS_URL", "unix://"),
+        ("SURVEYS_FILE", "no-such-file.toml"),
+        ("SURVEYS_FILE", "."),
+        ("DIXA_PACE", "9.5"),
+        ("DIXA_PACE", "0/3"),
+        ("DIXA_PACE", "9/0"),
+        ("DIXA_PACE", "nan/3"),
+        ("BRAND_NAME", "x" * 61),
+        ("BRAND_NAME", "a\nb"),
+        ("SUPPORT_URL", "help@shop.example"),
+        ("PRIVACY_URL", "javascript:alert(1)"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "LOUD"),
+        ("WEBHOOK_TOLERANCE", "5"),
+        ("WEBHOOK_TOLERANCE", "0s"),
+        ("PROXY_HOPS", "-1"),
+        ("PROXY_HOPS", "one"),
+        ("PROXY_HOPS", "\u0661"),
+        ("RELAY_EVERY", "0.25s"),
+        ("LEASE", "29s"),
+        ("BACKOFF_MOST", "4s"),
+        ("ANSWER_WITHIN", "999999999999999w"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_name_and_never_the_value_of_a_secret(name: str, value: str) -> None:
+    (line,) = mistakes(**{name: value})
+    assert line.startswith(f"  {name}: ")
+    assert line.endswith((".", ")", "…"))
+    assert not [part for part in ("hunter2", "abc", "kkk", "short,", "00 ff") if part in line]
+
+
+def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
+    surveys = tmp_path / "surveys.toml"
+    surveys.write_text('[[survey]]\nname = "A B"\ndelay = "soon"\n')
+    lines = mistakes(DIXA_API_TOKEN="", PUBLIC_URL="x", SURVEYS_FILE=str(surveys), LEASE="1s", SETTLE="soon")
+    assert [line.split()[0].rstrip(":") for line in lines] == [
+        "DIXA_API_TOKEN",
+        "PUBLIC_URL",
+        "SURVEYS_FILE",
+        "SURVEYS_FILE",
+        "SETTLE",
+        "LEASE",
+    ]
+    assert "survey[0].delay" in "".join(lines)
+
+
+class TestDotEnv:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """An empty working folder, and an environment with nothing but the path of the surveys."""
+        monkeypatch.setenv("SURVEYS_FILE", str(Path("config/surveys.toml").resolve()))
+        for name in GOOD:
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.chdir(tmp_path)
+        return tmp_path
+
+    def test_it_is_read_and_the_process_goes_before_it(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
+        monkeypatch.setenv("PUBLIC_URL", "https://process.example")
+        settings = read_settings()
+        assert settings.dixa_api_tokens == ("token-one",)
+        assert settings.public_url == "https://process.example"
+
+    def test_one_in_a_folder_above_is_not_read(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
+        (folder / "below").mkdir()
+        monkeypatch.chdir(folder / "below")
+        with pytest.raises(SettingsError):
+            read_settings()
+
+    def test_it_is_not_read_when_an_environment_is_given(self, folder: Path) -> None:
+        (folder / ".env").write_text("REDIS_URL=redis://localhost\n")
+        with pytest.raises(SettingsError, match="REDIS_URL"):
+            read_settings({})
+
+    def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
+        (folder / ".env").write_bytes(b"A=\xff\xfe")
+        with pytest.raises(SettingsError, match=r"\.env can't be read") as caught:
+            read_settings()
+        assert "REDIS_URL" in str(caught.value)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*GOOD, "DIXA_API_URL", "DIXA_PACE", "PROXY_HOPS", "LEASE", "SPOOL_DIR", "SUPPORT_URL"]),
+        st.text() | st.sampled_from(["redis://", "https://", "https://[", "mailto:", "1/1", "off", "\udcff"]),
+    )
+)
+def test_whatever_is_set_the_answer_is_settings_or_a_list_of_mistakes(environ: dict[str, str]) -> None:
+    try:
+        read_settings({**GOOD, **environ})
+    except SettingsError as error:
+        mistakes = str(error).splitlines()[1:]
+    else:
+        mistakes = []
+    assert all(line.strip() for line in mistakes)

@@ -1,0 +1,136 @@
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.dixa.signature import SignatureError, verify
+
+NOW = datetime(2026, 11, 20, 9, 15, 2, tzinfo=UTC)
+TOLERANCE = timedelta(minutes=5)
+SECRET = bytes.fromhex("00ff5f3a9c")
+BODY = b'{"event_fqn": "CONVERSATION_CLOSED"}'
+
+
+def at(moment: datetime) -> str:
+    return str((moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1))
+
+
+T = at(NOW)
+
+
+def signed(t: str = T, body: bytes = BODY, secret: bytes = SECRET) -> str:
+    return hmac.new(secret, t.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def check(header: str | None, body: bytes = BODY, secrets: tuple[bytes, ...] = (SECRET,)) -> None:
+    verify(body, header, secrets, now=NOW, tolerance=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"t={T},v1={signed()}",
+        f"t={T},v1={signed().upper()}",
+        f"v1={signed()},t={T}",
+        f"t={T}, v1={signed()}",
+        f"t={T},v1={'0' * 64},v1={signed()}",
+        f"t={T},v1={signed()},v1={'0' * 64}",
+        f"t={T},v1={signed()},v2=something",
+    ],
+)
+def test_what_dixa_signed_is_taken(header: str) -> None:
+    check(header)
+
+
+def test_the_known_example_holds() -> None:
+    """Made with `printf '1.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:00ff`, not with this code."""
+    header = "t=1,v1=fc3a9d6a3ab0d5e0db2c1d1bbb6b01b5b7ee8e4ddbac9d5ff5e60cd1ff8dea6f"
+    verify(b"{}", header, [b"\x00\xff"], now=datetime.fromtimestamp(0, UTC), tolerance=TOLERANCE)
+
+
+def test_any_of_several_secrets_will_do() -> None:
+    check(f"t={T},v1={signed()}", secrets=(b"old", SECRET))
+
+
+@pytest.mark.parametrize("minutes", [-5, 5])
+def test_the_tolerance_goes_both_ways(minutes: int) -> None:
+    inside, outside = at(NOW + timedelta(minutes=minutes)), at(NOW + timedelta(minutes=minutes * 1.001))
+    check(f"t={inside},v1={signed(inside)}")
+    with pytest.raises(SignatureError, match="time"):
+        check(f"t={outside},v1={signed(outside)}")
+
+
+def test_another_body_key_or_time_is_refused() -> None:
+    later = at(NOW + timedelta(seconds=1))
+    with pytest.raises(SignatureError, match="keys"):
+        check(f"t={T},v1={signed()}", body=BODY + b" ")
+    with pytest.raises(SignatureError, match="keys"):
+        check(f"t={T},v1={signed(secret=b'other')}")
+    with pytest.raises(SignatureError, match="keys"):
+        check(f"t={later},v1={signed()}")
+
+
+@pytest.mark.parametrize("secrets", [(), (b"",)])
+def test_without_a_key_nobody_can_sign(secrets: tuple[bytes, ...]) -> None:
+    with pytest.raises(SignatureError):
+        check(f"t={T},v1={signed(secret=b'')}", secrets=secrets)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        ",",
+        "=",
+        "t=",
+        "nonsense",
+        f"t={T}",
+        f"v1={signed()}",
+        f"t={T},v1=",
+        f"t={T},v1",
+        f"t={T},v1={signed()[:-1]}",
+        f"t={T},v1={signed()}0",
+        f"t={T},v1={signed()[:-2]}zz",
+        f"t={T},v1={signed()[:-2]}\u00e9\u00e9",
+        f"t={T},v1={signed()}\n",
+        f"t={T},v2={signed()}",
+        f"T={T},V1={signed()}",
+        f"t={T},t={T},v1={signed()}",
+        f"t=-{T},v1={signed()}",
+        f"t=+{T},v1={signed()}",
+        f"t= {T},v1={signed()}",
+        f"t={T}.0,v1={signed()}",
+        f"t={T[0]}_{T[1:]},v1={signed()}",
+        f"t={T.translate(dict(zip(range(48, 58), range(0x0660, 0x066A), strict=True)))},v1={signed()}",
+        f"t=1{'0' * 400},v1={signed()}",
+        f"t={'9' * 14},v1={signed()}",
+        f"t=NaN,v1={signed()}",
+        f"t={T},v1={signed()}" + " " * 2000,
+        f"t={T}" + f",v1={'0' * 64}" * 9 + f",v1={signed()}",
+        "t=" + "9" * 100_000,
+        f"t={T},v1=\udcff\ud800",
+        f"\x00t={T},v1={signed()}",
+    ],
+)
+def test_a_hostile_header_is_refused_and_never_repeated(header: str | None) -> None:
+    with pytest.raises(SignatureError) as caught:
+        check(header)
+    assert T not in str(caught.value)
+    assert signed() not in str(caught.value)
+
+
+HEADERS = st.text() | st.lists(
+    st.tuples(st.sampled_from(["t", "v1", "v2", ""]), st.sampled_from([T, "0" * 64, "", "-1"]) | st.text()).map(
+        "=".join
+    )
+).map(",".join)
+
+
+@given(HEADERS, st.binary(max_size=50))
+def test_no_header_ends_in_another_error(header: str, body: bytes) -> None:
+    with pytest.raises(SignatureError):
+        check(header, body)

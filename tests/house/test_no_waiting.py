@@ -1,0 +1,27 @@
+"""Waiting is a score in a due set: no Celery message may carry a delay (ruff can't ban a keyword argument)."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BANNED = {"countdown", "eta"}
+
+
+def test_nothing_is_published_with_a_delay() -> None:
+    sources = [path for folder in ("config", "service", "workers") for path in (ROOT / folder).rglob("*.py")]
+    assert len(sources) > 10
+    assert [f"{path}:{line}" for path in sources for line in delays(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_delay_is_found() -> None:
+    assert list(delays("task.apply_async((1,), countdown=3)\ntask.apply_async(eta=4)\ntask.retry()")) == [1, 2, 3]
+
+
+def delays(source: str) -> Iterator[int]:
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        is_retry = isinstance(node.func, ast.Attribute) and node.func.attr == "retry"
+        if is_retry or any(keyword.arg in BANNED for keyword in node.keywords):
+            yield node.lineno

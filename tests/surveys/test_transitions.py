@@ -1,0 +1,163 @@
+"""ARCHITECTURE.md's tables of scripts and states are run cell by cell: what they say is what happens."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from service.surveys.records import LUA, SCRIPTS, load_scripts
+from tests.running import ROOT
+
+FENCE = "7"
+SURVEY = "48213"
+KEEP = "1000000"
+
+ARGS: dict[str, Callable[[str], list[str]]] = {
+    "accept": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "3600000", "", KEEP],
+    "accept (skip)": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "0", "channel", KEEP],
+    "answer": lambda _: [SURVEY, SURVEY, "{}", "300000", "new", "en", "", '{"Csat": "id-1"}', '{"Csat": 4}', "0"],
+    "answer (same)": lambda _: [SURVEY, SURVEY, "{}", "300000", "old", "en", "", '{"Csat": "id-1"}', '{"Csat": 2}', "0"],
+    "claim": lambda journey: [SURVEY, journey, "60000"],
+    "reschedule": lambda journey: [journey, FENCE, "5000", "1"],
+    "decide (ask)": lambda _: [FENCE, "ask", "", "en", KEEP],
+    "decide (skip)": lambda _: [FENCE, "skipped", "already_surveyed", "en", KEEP],
+    "decide (cancel)": lambda _: [FENCE, "cancelled", "reopened", "en", KEEP],
+    "mark": lambda journey: [journey, FENCE, "Csat", "[]", "15000"],
+    "offered": lambda _: [FENCE, "Csat", "id-1", "Csat"],
+    "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
+    "unknown": lambda journey: [journey, FENCE, "60000"],
+    "again": lambda journey: [journey, FENCE, "5000"],
+    "delivering": lambda _: [FENCE, "message"],
+    "delivered": lambda _: [FENCE, KEEP],
+    "submitted": lambda _: [FENCE, "Csat", KEEP, "Csat"],
+    "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "Csat", "Nps"],
+    "die": lambda journey: [journey, FENCE, "refused", KEEP],
+}
+FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
+
+
+def _cells() -> list[Any]:
+    return [*_read_cells()]
+
+
+def _read_cells() -> Iterator[Any]:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for journey in ("offer", "answer"):
+        table = text.split(f"<!-- transitions: {journey} -->")[1].split("<!-- end -->")[0]
+        head, _, *rows = [
+            [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+            for line in table.strip().splitlines()
+        ]
+        for row in rows:
+            for state, cell in zip(head[1:], row[1:], strict=True):
+                yield pytest.param(journey, row[0], state, cell, id=f"{journey}-{row[0]}-{state}")
+
+
+class Bench:
+    """One record in a wanted state, on which a script is run."""
+
+    def __init__(self, client: redis.Redis, prefix: str, journey: str) -> None:
+        self._client = client
+        self._scripts = load_scripts(client)
+        self._journey = journey
+        self.key = f"{prefix}survey:{SURVEY}"
+        self.due = f"{prefix}due:{journey}"
+        self._due_sets = {name: f"{prefix}due:{name}" for name in ("offer", "answer")}
+
+    def prepare(self, state: str) -> None:
+        """Write a record in `state`, claimed by us and due; a `+` after the state is a call in flight."""
+        if state == "none" and self._journey == "offer":
+            return
+        seconds, _ = self._client.time()
+        fields = {"survey_id": SURVEY, "conversation_id": SURVEY, "accepted_at": "0", "offer_state": "delivered"}
+        ours = {"state": state.rstrip("+"), "fence": FENCE, "lease": f"{seconds + 60}000", "due": f"{seconds - 1}000"}
+        if state == "none":
+            ours = {}
+        if state.endswith("+") or state == "unknown":
+            ours |= {"call": "Csat", "sent_at": f"{seconds}000", "seen": "[]"}
+        if self._journey == "answer" and state != "none":
+            old = redis_sha1(self._client, "old")
+            fields |= {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}
+        if state in ("offered", "delivering", "delivered"):
+            fields["rating_id:Csat"] = "id-1"
+        if state == "submitted":
+            fields["submitted:Csat"] = "1"
+        fields |= {f"{self._journey}_{name}": value for name, value in ours.items()}
+        self._client.hset(self.key, mapping=fields)
+        if "due" in ours:
+            self._client.zadd(self.due, {SURVEY: (seconds - 1) * 1000})
+
+    def run(self, script: str, args: list[str]) -> str:
+        name = script.split(" ")[0]
+        both = [self._due_sets["answer"], self._due_sets["offer"]]
+        found = self._scripts[name](keys=[self.key, *(both if name == "answer" else [self.due])], args=args)
+        return str(found[0] if isinstance(found, list) else found)
+
+    def state(self) -> str:
+        fields = self._client.hgetall(self.key)
+        state = fields.get(f"{self._journey}_state", "none")
+        in_flight = f"{self._journey}_call" in fields
+        return f"{state}+" if in_flight and state != "unknown" else state
+
+
+def redis_sha1(client: redis.Redis, text: str) -> str:
+    return str(client.eval("return redis.sha1hex(ARGV[1])", 0, text))
+
+
+@pytest.fixture
+def bench(redis_client: redis.Redis, prefix: str, request: pytest.FixtureRequest) -> Bench:
+    return Bench(redis_client, prefix, request.node.callspec.params["journey"])
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
+def test_a_cell_of_the_table_is_true(bench: Bench, journey: str, script: str, state: str, cell: str) -> None:
+    outcome, _, after = (part.strip() for part in cell.partition("→"))
+    args = ARGS[script](journey)
+    if script == "claim":
+        # A claim finds the lease of whoever was there before it over.
+        bench.prepare(state)
+        bench._client.hdel(bench.key, f"{journey}_lease")
+    else:
+        bench.prepare(state)
+    assert bench.run(script, args) == outcome
+    assert bench.state() == (after or state)
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
+def test_a_cell_is_the_same_when_its_script_ran_before(
+    bench: Bench, journey: str, script: str, state: str, cell: str
+) -> None:
+    """A script that timed out may have run: running it again must lead to the same state."""
+    if script == "claim":
+        pytest.skip("a second claim finds the first one's lease, which test_records shows")
+    _, _, after = (part.strip() for part in cell.partition("→"))
+    bench.prepare(state)
+    args = ARGS[script](journey)
+    bench.run(script, args)
+    bench.run(script, args)
+    assert bench.state() == (after or state)
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED])
+def test_a_stale_fence_changes_nothing(
+    bench: Bench, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
+) -> None:
+    bench.prepare(state)
+    if state != "none":
+        redis_client.hset(bench.key, f"{journey}_fence", "8")
+    before = redis_client.hgetall(bench.key)
+    bench.run(script, ARGS[script](journey))
+    assert redis_client.hgetall(bench.key) == before
+
+
+def test_the_tables_have_every_script() -> None:
+    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_says_what_it_does(script: str) -> None:
+    header = (LUA / f"{script}.lua").read_text(encoding="utf-8").split("\n\n")[0]
+    for heading in ("-- KEYS:", "-- ARGV:", "-- States:", "crash"):
+        assert re.search(heading, header), heading

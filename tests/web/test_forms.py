@@ -1,0 +1,150 @@
+"""The customer's form: what it takes, what it refuses and what it says then."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.datastructures import MultiDict
+
+from config.surveys import RatingType
+from service.web import wording
+from service.web.forms import AnswerForm, FormError, load_answer_form
+
+CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
+ALL = (CSAT, NPS, THUMBS)
+RATINGS = st.permutations(list(RatingType)).flatmap(
+    lambda ratings: st.integers(1, 3).map(lambda count: tuple(ratings[:count]))
+)
+
+
+def load(*pairs: tuple[str, str], ratings: tuple[RatingType, ...] = (CSAT,)) -> AnswerForm:
+    return load_answer_form(MultiDict(pairs), ratings)
+
+
+def refuse(*pairs: tuple[str, str], ratings: tuple[RatingType, ...] = (CSAT,)) -> FormError:
+    with pytest.raises(FormError) as caught:
+        load(*pairs, ratings=ratings)
+    return caught.value
+
+
+@pytest.mark.parametrize("rating", list(RatingType))
+def test_every_score_of_every_type_is_taken(rating: RatingType) -> None:
+    for score in rating.scores:
+        assert load(("rating", str(score)), ratings=(rating,)).scores == {rating: score}
+
+
+HOSTILE_SCORES = (
+    *("", " ", "0", "6", "-1", "+4", "04", "4.0", "4,0", "4e0", "0x4", "4_0", " 4", "4 ", "4\n", "4\x00"),
+    *("４", "٤", "४", "④", "four", "Satisfied", "true", "null", "[4]", "1e999", "4;5", "4\u200b", "9" * 5000),
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE_SCORES, ids=ascii)
+def test_anything_but_a_score_in_plain_digits_is_refused(value: str) -> None:
+    error = refuse(("rating", value), ("comment", "Kind"))
+    assert error.errors == {"rating": wording.NOT_CHOSEN[CSAT]}
+    assert error.typed == AnswerForm({}, "Kind", is_suspect=False)
+
+
+@pytest.mark.parametrize("rating", list(RatingType))
+def test_a_missing_rating_is_refused_in_the_words_of_its_type(rating: RatingType) -> None:
+    assert refuse(ratings=(rating,)).errors == {"rating": wording.NOT_CHOSEN[rating]}
+    assert len(set(wording.NOT_CHOSEN.values())) == len(RatingType)
+
+
+def test_a_rating_sent_twice_is_taken_only_when_both_agree() -> None:
+    assert load(("rating", "4"), ("rating", "4")).scores == {CSAT: 4}
+    assert "rating" in refuse(("rating", "4"), ("rating", "5")).errors
+    assert "rating" in refuse(("rating", "4"), ("rating", "")).errors
+
+
+def test_of_several_questions_one_answer_is_enough() -> None:
+    assert load(("rating_nps", "10"), ratings=ALL).scores == {NPS: 10}
+    assert load(("rating", "1"), ("rating_thumbs", "0"), ratings=ALL).scores == {CSAT: 1, THUMBS: 0}
+    assert load(("rating", "0"), ("rating_csat", "5"), ratings=(NPS, CSAT)).scores == {NPS: 0, CSAT: 5}
+
+
+def test_of_several_questions_no_answer_is_too_few() -> None:
+    error = refuse(("comment", "Hm"), ratings=ALL)
+    assert error.errors == {"rating": wording.NOTHING_CHOSEN}
+    assert error.typed.comment == "Hm"
+
+
+def test_one_bad_score_refuses_the_form_and_keeps_the_others() -> None:
+    error = refuse(("rating", "4"), ("rating_nps", "11"), ("comment", "x" * 2001), ratings=ALL)
+    assert list(error.errors.items()) == [
+        ("rating_nps", wording.NOT_CHOSEN[NPS]),
+        ("comment", wording.COMMENT_TOO_LONG),
+    ]
+    assert error.typed == AnswerForm({CSAT: 4}, "x" * 2001, is_suspect=False)
+
+
+def test_fields_of_types_that_are_not_asked_are_ignored() -> None:
+    form = load(("rating", "4"), ("rating_nps", "9"), ("rating_csat", "1"), ("utm_source", "x"))
+    assert form.scores == {CSAT: 4}
+
+
+def test_a_filled_honeypot_marks_the_answer_and_keeps_it() -> None:
+    assert load(("rating", "4"), ("website", "http://spam.example")) == AnswerForm({CSAT: 4}, "", is_suspect=True)
+    assert not load(("rating", "4"), ("website", "")).is_suspect
+    assert refuse(("website", "x")).typed.is_suspect
+
+
+COMMENTS = (
+    ("Thank you, Marta!", "Thank you, Marta!"),
+    ("  kept as typed \n", "  kept as typed \n"),
+    ("one\r\ntwo\rthree\nfour", "one\ntwo\nthree\nfour"),
+    ("", ""),
+    (" \r\n\t\u00a0\u2003 ", ""),
+    ("\x00\x1f", ""),
+    ("a\x00b\x07c\x1bd\te", "abcd\te"),
+    ("half \ud83d of a pair", "half  of a pair"),
+    ("👩‍👩‍👧 שלום نص", "👩‍👩‍👧 שלום نص"),
+    ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+)
+
+
+@pytest.mark.parametrize(("typed", "kept"), COMMENTS, ids=ascii)
+def test_a_comment_is_kept_verbatim_but_for_what_cannot_travel(typed: str, kept: str) -> None:
+    assert load(("rating", "4"), ("comment", typed)).comment == kept
+
+
+@pytest.mark.parametrize("character", ["x", "é", "👍", "\r\n"])
+def test_a_comment_has_two_thousand_characters_at_most(character: str) -> None:
+    end = "." if character == "\r\n" else ""
+    count = 2000 - len(end)
+    assert len(load(("rating", "4"), ("comment", character * count + end)).comment) == 2000
+    error = refuse(("rating", "4"), ("comment", character * (count + 1) + end))
+    assert error.errors == {"comment": wording.COMMENT_TOO_LONG}
+    assert error.typed.scores == {CSAT: 4}
+    assert len(error.typed.comment) == 2001
+
+
+FIELDS = st.sampled_from(["rating", "rating_csat", "rating_nps", "rating_thumbs", "comment", "website", "_schema"])
+VALUES = st.one_of(st.integers(-1, 12).map(str), st.text(alphabet=st.characters(codec=None)))
+
+
+@given(st.lists(st.tuples(FIELDS | st.text(), VALUES)), RATINGS)
+def test_whatever_is_posted_ends_as_an_answer_or_as_an_error_of_ours(
+    pairs: list[tuple[str, str]], ratings: tuple[RatingType, ...]
+) -> None:
+    try:
+        form = load(*pairs, ratings=ratings)
+    except FormError as error:
+        assert error.errors
+        form = error.typed
+    else:
+        assert form.scores
+        assert len(form.comment) <= 2000
+    assert set(form.scores) <= set(ratings)
+    assert all(score in rating.scores for rating, score in form.scores.items())
+    assert json.loads(json.dumps(form.comment, ensure_ascii=False).encode()) == form.comment
+
+
+@given(RATINGS, st.data())
+def test_what_the_page_offers_is_what_the_form_takes(ratings: tuple[RatingType, ...], data: st.DataObject) -> None:
+    names = ("rating", *(f"rating_{rating.name.lower()}" for rating in ratings[1:]))
+    scores = {rating: data.draw(st.sampled_from(rating.scores)) for rating in ratings}
+    pairs = [(name, str(score)) for name, score in zip(names, scores.values(), strict=True)]
+    assert load(*pairs, ratings=ratings).scores == scores

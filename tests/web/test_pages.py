@@ -1,0 +1,299 @@
+"""Every state of the survey page, as bytes: its size, its markup, its words and the headers around it."""
+
+import gzip
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+from flask import Flask, Response
+from markupsafe import escape
+
+from service.web import headers, pages, wording
+from service.web.pages import Closed
+from tests.web.states import (
+    ALL_SCORES,
+    CONTEXT,
+    CSAT,
+    NPS,
+    PUBLIC_URL,
+    STATES,
+    THUMBS,
+    WITH_ALL,
+    WITH_NPS,
+    WITH_THUMBS,
+    make_app,
+)
+
+RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
+VOID = {"meta", "link", "input", "circle", "path"}
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}{brand}%s'</textarea>"
+CODES = {"error": 422, "error-comment": 422, "all-error": 422, "not-found": 404, "failed": 503}
+CODES |= {name: 410 for name in STATES if name.startswith("closed-")}
+
+
+@pytest.fixture(name="app", scope="module")
+def make_pages_app() -> Flask:
+    return make_app()
+
+
+@pytest.fixture(autouse=True)
+def in_context(app: Flask) -> Iterator[None]:
+    with app.test_request_context():
+        yield
+
+
+def text_of(response: Response) -> str:
+    """Give the words of a page, without its tags."""
+    body = re.sub(r"<style>.*?</style>", "", response.text)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
+
+
+class Outline(HTMLParser):
+    """Checks that tags nest, and collects ids, references, controls and headings."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_is_small(name: str) -> None:
+    raw = STATES[name]().data
+    gzipped = gzip.compress(raw, 6)
+    print(f"{name}: {len(raw)} bytes, {len(gzipped)} gzipped")  # noqa: T201
+    assert len(raw) <= RAW_BYTES
+    assert len(gzipped) <= GZIPPED_BYTES
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_has_its_status_code(name: str) -> None:
+    assert STATES[name]().status_code == CODES.get(name, 200)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_asks_nobody_for_anything(name: str) -> None:
+    response = STATES[name]()
+    html = response.text
+    assert "<script" not in html.lower()
+    assert not re.search(r"@import|url\(|\bsrc=|\son[a-z]+=|\bstyle=|javascript:", html)
+    assert "Set-Cookie" not in response.headers
+    loaded = [attrs["href"] for attrs in Outline(html).of("link")]
+    assert loaded == ["data:,"]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_is_well_formed(name: str) -> None:
+    html = STATES[name]().text
+    outline = Outline(html)
+    assert outline.open == []
+    for tag in re.findall(r"<[a-z][^>]*>", html):
+        assert re.fullmatch(r'<[a-z][a-z0-9]*(\s+[A-Za-z-]+(="[^"<]*")?)*/?>', tag), tag
+    ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    described = [attrs["aria-describedby"] or "" for _, attrs in outline.tags if "aria-describedby" in attrs]
+    links = [attrs["href"] or "" for attrs in outline.of("a")]
+    targets = {*" ".join(described).split(), *(link[1:] for link in links if link.startswith("#"))}
+    assert targets <= set(ids)
+    assert len(outline.of("h1")) == 1
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_form_says_where_it_goes_and_leaves_checking_to_the_server(name: str) -> None:
+    outline = Outline(STATES[name]().text)
+    for form in outline.of("form"):
+        assert form == {"method": "post", "action": "/s/token", "novalidate": None}
+    for tag, attrs in outline.tags:
+        assert not attrs.keys() & {"required", "maxlength", "pattern"}, tag
+    for field in outline.of("input"):
+        if field["name"] == "website":
+            assert field == {"name": "website", "tabindex": "-1", "autocomplete": "off"}
+
+
+def test_the_form_shows_the_question_and_the_conversation_it_is_about() -> None:
+    words = text_of(pages.form_page(CONTEXT))
+    assert "How satisfied are you with the help you got? Your chat with support on 12 May 2026" in words
+    assert "1 Very dissatisfied 2 Dissatisfied 3 Neutral 4 Satisfied 5 Very satisfied" in words
+    assert "not saved yet" not in words
+    assert "How likely are you to recommend Northwind to a friend?" in text_of(pages.form_page(WITH_NPS))
+    assert re.search(r"Did we solve your problem\?.* Yes .* No ", text_of(pages.form_page(WITH_THUMBS)))
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("WidgetChat", "Your chat with support on 12 May 2026"),
+        ("Email", "Your e-mail conversation with support on 12 May 2026"),
+        ("PstnPhone", "Your call with support on 12 May 2026"),
+        ("WhatsApp", "Your messages with support on 12 May 2026"),
+        ("CarrierPigeon", "Your conversation with support on 12 May 2026"),
+        (None, "Your conversation with support on 12 May 2026"),
+    ],
+)
+def test_the_context_line_names_the_channel(channel: str | None, words: str) -> None:
+    assert words in text_of(pages.form_page(replace(CONTEXT, channel=channel)))
+
+
+def test_the_context_line_can_do_without_a_date() -> None:
+    assert "Your call with support <" in pages.form_page(
+        replace(CONTEXT, channel="PstnPhone", closed_on=None)
+    ).text.replace("</p>", " <")
+    assert "on 1 June 2026" in text_of(pages.form_page(replace(CONTEXT, closed_on=date(2026, 6, 1))))
+
+
+def checked(response: Response) -> list[tuple[str | None, str | None]]:
+    return [(field["name"], field["value"]) for field in Outline(response.text).of("input") if "checked" in field]
+
+
+def test_a_preselected_score_is_chosen_and_said_not_to_be_saved() -> None:
+    response = pages.form_page(CONTEXT, chosen={CSAT: 4}, preselected=True)
+    assert checked(response) == [("rating", "4")]
+    assert "You chose “Satisfied”. It is not saved yet. Confirm rating" in text_of(response)
+
+
+def test_a_score_of_zero_is_a_choice_too() -> None:
+    response = pages.form_page(WITH_THUMBS, chosen={THUMBS: 0}, preselected=True)
+    assert checked(response) == [("rating", "0")]
+    assert "You chose “No”" in text_of(response)
+    saved = pages.saved_page(WITH_NPS, {NPS: 0}, has_comment=False, change_url=None)
+    assert "Your answer “0” is saved." in text_of(saved)
+    assert '<input type="hidden" name="rating" value="0">' in saved.text
+
+
+def test_errors_are_summed_up_first_and_said_again_at_the_field() -> None:
+    response = STATES["all-error"]()
+    outline = Outline(response.text)
+    summary = next(attrs for attrs in outline.of("div") if attrs.get("class") == "problem")
+    assert summary == {"class": "problem", "role": "alert", "tabindex": "-1", "autofocus": None}
+    assert [link["href"] for link in outline.of("a")][:3] == ["#rating", "#rating_thumbs", "#comment"]
+    assert "<title>Error: Rate your support – Northwind</title>" in response.text
+    words = text_of(response)
+    assert "Error: Choose how satisfied you are" in words
+    assert "Error: Your comment must be 2,000 characters or fewer" in words
+    assert checked(response) == [("rating_nps", "9")]
+
+
+def test_a_failure_keeps_everything_that_was_typed() -> None:
+    response = pages.form_page(CONTEXT, chosen={CSAT: 2}, comment="\n too slow", failed=True)
+    assert "Your answer is not saved. Please try again." in text_of(response)
+    assert checked(response) == [("rating", "2")]
+    assert ">\n\n too slow</textarea>" in response.text
+    assert pages.form_page(CONTEXT, failed=True, status=429).status_code == 429
+
+
+def test_the_saved_page_carries_the_rating_for_a_comment_that_comes_later() -> None:
+    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=False, change_url="/s/token?change=1")
+    assert '<input type="hidden" name="rating" value="4">' in response.text
+    words = text_of(response)
+    assert "Your answer “Satisfied” is saved." in words
+    assert "Anything you would like to add? (optional)" in words
+    assert "Change your answer" in words
+
+
+def test_the_saved_page_asks_for_no_second_comment() -> None:
+    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True, change_url=None)
+    assert "Your comment is saved too. You can close this page." in text_of(response)
+    assert "<form" not in response.text
+    assert wording.CHANGE not in response.text
+
+
+def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
+    partly = pages.saved_page(WITH_ALL, {NPS: 9}, has_comment=False, change_url=None)
+    assert "Your answer “9” is saved." in text_of(partly)
+    assert re.findall(r'<input type="hidden"[^>]*>', partly.text) == [
+        '<input type="hidden" name="rating_nps" value="9">'
+    ]
+    fully = pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False, change_url=None)
+    assert fully.text.count('<input type="hidden"') == 3
+    assert "Did we solve your problem? Yes" in text_of(fully)
+
+
+def test_the_change_page_keeps_the_comment_to_itself() -> None:
+    response = pages.change_page(WITH_ALL, {CSAT: 4, NPS: 9}, has_comment=True)
+    assert checked(response) == [("rating", "4"), ("rating_nps", "9")]
+    assert ">\n</textarea>" in response.text
+    assert wording.COMMENT_KEPT in response.text
+    assert wording.COMMENT_KEPT not in pages.change_page(CONTEXT, {CSAT: 4}, has_comment=False).text
+
+
+def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> None:
+    assert wording.RECORDED in text_of(pages.recorded_page(CONTEXT, not_changed=False))
+    assert "not changed" in text_of(pages.recorded_page(CONTEXT, not_changed=True))
+    for reason in Closed:
+        response = pages.closed_page(CONTEXT, reason)
+        assert wording.CLOSED_WHY[reason] in text_of(response)
+        assert "<form" not in response.text
+        assert f'<a href="{CONTEXT.support_url}">Contact our support team</a>' in response.text
+    assert "<a " not in pages.closed_page(replace(CONTEXT, support_url=None), Closed.EXPIRED).text
+
+
+def test_the_privacy_notice_is_linked_only_when_there_is_one() -> None:
+    assert wording.PRIVACY_LINK not in pages.form_page(CONTEXT).text
+    linked = pages.form_page(replace(CONTEXT, privacy_url="https://northwind.example/privacy?a=1&b=2"))
+    assert '<a href="https://northwind.example/privacy?a=1&amp;b=2">Privacy notice</a>' in linked.text
+
+
+def test_hostile_words_stay_words() -> None:
+    ctx = replace(WITH_ALL, brand=HOSTILE, support_url=HOSTILE, privacy_url=HOSTILE, action=HOSTILE)
+    shown = [
+        pages.form_page(ctx, comment=HOSTILE, errors={"comment": HOSTILE}),
+        pages.saved_page(ctx, ALL_SCORES, has_comment=False, change_url=HOSTILE),
+        pages.recorded_page(ctx, not_changed=True),
+        pages.closed_page(ctx, Closed.EXPIRED),
+        pages.not_found_page(HOSTILE, HOSTILE),
+    ]
+    for response in shown:
+        html = response.text
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "49" not in text_of(response)
+        assert str(escape(HOSTILE)) in html
+        assert Outline(html).open == []
+
+
+def test_the_headers_let_the_page_do_what_it_needs_and_nothing_else() -> None:
+    response = headers.add_security_headers(pages.form_page(CONTEXT), public_url=PUBLIC_URL)
+    style = re.search(r"<style>(.*?)</style>", response.text, re.DOTALL)
+    assert style
+    digest = b64encode(sha256(style[1].encode()).digest()).decode()
+    assert dict(response.headers) | {"Content-Length": ""} == {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Length": "",
+        "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Content-Language": "en",
+        "Strict-Transport-Security": "max-age=31536000",
+    }
+
+
+def test_hsts_is_for_https_only() -> None:
+    response = headers.add_security_headers(Response(), public_url="http://localhost:8000")
+    assert "Strict-Transport-Security" not in response.headers

@@ -1,0 +1,20 @@
+"""The worker's entry: `celery -A workers.main worker`, as the Procfile says."""
+
+import sys
+
+from celery.signals import setup_logging
+
+from config.logging import set_up_logging
+from config.settings import SettingsError, read_settings
+from workers.app import build
+
+try:
+    _settings = read_settings()
+except SettingsError as error:
+    sys.exit(str(error))
+
+set_up_logging(_settings.log_format, _settings.log_level)
+# Celery would set up its own logging over ours.
+setup_logging.connect(lambda **_: None, weak=False)
+
+app = build(_settings)

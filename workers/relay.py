@@ -1,0 +1,87 @@
+"""The relay: takes what is due from the records and queues a task for each, in every worker, side by side.
+
+This is the outbox pattern: the records say what is to be done, a Celery message only says "look now". Whatever is
+lost on the way is taken again; copies are harmless.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any, Protocol
+
+import structlog
+from celery import bootsteps
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+
+from service.surveys.model import Journey
+from service.surveys.records import Records, RecordsUnavailable
+
+log = structlog.get_logger()
+
+
+class TaskQueue(Protocol):
+    """What the relay needs of the queue. Both may raise what kombu, Celery and sockets raise."""
+
+    def publish(self, journey: Journey, survey_id: str) -> None: ...
+
+    def length(self) -> int: ...
+
+
+class Relay:
+    """Looks every `every`; what it took comes due again after `again_after` unless a task claimed it."""
+
+    def __init__(self, records: Records, queue: TaskQueue, *, every: timedelta, again_after: timedelta) -> None:
+        self._records = records
+        self._queue = queue
+        self._every = every
+        self._again_after = again_after
+        self._stopping = Event()
+
+    def run(self, room: Callable[[], int]) -> None:
+        """Relay until `stop`; `room` says how many tasks may wait in the queue."""
+        while not self._stopping.wait(self._every.total_seconds()):
+            try:
+                self.relay_once(room())
+            except (RecordsUnavailable, KombuError, CeleryError, OSError) as error:
+                log.warning("relay.failed", problem=type(error).__name__)
+
+    def relay_once(self, room: int) -> int:
+        """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued."""
+        free = room - self._queue.length()
+        queued = 0
+        for journey in (Journey.ANSWER, Journey.OFFER):
+            if free - queued <= 0:
+                break
+            for survey_id in self._records.take(journey, free - queued, self._again_after):
+                self._queue.publish(journey, survey_id)
+                queued += 1
+        return queued
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stopping.set()
+
+
+class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs the app's relay as a thread of the worker, once its pool is there."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        super().__init__(worker, **kwargs)
+        self._thread: Thread | None = None
+
+    def start(self, worker: Any) -> None:
+        """Begin when the worker has started its pool."""
+        # 100,000 due records must not flood Redis: the rest stays due.
+        self._thread = Thread(
+            target=worker.app.relay.run, args=(lambda: 2 * worker.concurrency,), name="relay", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self, worker: Any) -> None:
+        """End with the worker."""
+        worker.app.relay.stop()
+        if self._thread:
+            self._thread.join(timeout=5)

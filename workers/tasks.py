@@ -1,0 +1,27 @@
+"""The two Celery tasks. A duplicate, late or lost one changes nothing: the journey claims the record or leaves."""
+
+import structlog
+from celery import Celery
+
+from service.queue import TASKS
+from service.surveys.journey import Traveller
+from service.surveys.records import RecordsUnavailable
+
+log = structlog.get_logger()
+
+
+def register_tasks(app: Celery, *travellers: Traveller) -> None:
+    """Give the app a task for each journey."""
+    for traveller in travellers:
+        app.task(_task(traveller), name=TASKS[traveller.journey], shared=False)
+
+
+def _task(traveller: Traveller):  # type: ignore[no-untyped-def]
+    def travel(survey_id: str) -> None:
+        try:
+            traveller.travel(survey_id)
+        except RecordsUnavailable as error:
+            # What was claimed comes due again when its lease is over.
+            log.warning("records.unavailable", survey_id=survey_id, problem=str(error))
+
+    return travel
