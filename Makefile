@@ -41,11 +41,11 @@ $(BIN)/python:
 
 $(VENV)/installed: requirements-try.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what Afterword needs into $(VENV) (once; a minute or so) …"
-	@$(PIP) install --quiet --progress-bar on --require-hashes -r requirements-try.txt
+	@$(PIP) install --progress-bar off --require-hashes -r requirements-try.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo "Installing what the tests and linters need …"
-	@$(PIP) install --quiet --progress-bar on --require-hashes -r requirements-dev.txt
+	@$(PIP) install --progress-bar off --require-hashes -r requirements-dev.txt
 	@touch $@

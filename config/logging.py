@@ -14,7 +14,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _CREDENTIALS = re.compile(r"://[^\s/?#]*@")
 _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
 _WITH_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
-_CHATTY = {"werkzeug": logging.WARNING, "urllib3": logging.INFO, "kombu": logging.INFO, "amqp": logging.INFO}
+_CHATTY = {
+    "werkzeug": logging.WARNING,
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.WARNING,
+    "urllib3": logging.INFO,
+    "kombu": logging.INFO,
+    "amqp": logging.INFO,
+}
 """Loggers that are kept above a level: werkzeug's lines have the paths of links, the others' are of no use."""
 
 

@@ -46,7 +46,7 @@ class Description:
             return cls(_pinned(_reduced(yaml.load(file, Loader=yaml.CSafeLoader))))
 
     def check(self, exchange: Exchange) -> None:
-        """Raise AssertionError unless the answer is one that Dixa describes, and so is a request that wasn't refused."""
+        """Raise AssertionError unless the answer is as Dixa describes it, and so is a request that wasn't refused."""
         if exchange.status is None or not 400 <= exchange.status < 500:
             self.check_request(exchange)
         self.check_answer(exchange)

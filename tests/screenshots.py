@@ -5,27 +5,32 @@ import sys
 from itertools import product
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import chromium, serving
 from tests.web.states import STATES, make_app
 
 VIEWS = ((360, 740, 2), (1280, 800, 1))
-THEMES = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "forced": {"color_scheme": "dark", "forced_colors": "active"},
-}
+THEMES = ("light", "dark", "forced")
+
+
+def window(browser: Browser, width: int, height: int, scale: int, theme: str) -> Page:
+    """Open a window of this size; `forced` is Windows' dark contrast theme."""
+    return browser.new_page(
+        viewport={"width": width, "height": height},
+        device_scale_factor=scale,
+        color_scheme="light" if theme == "light" else "dark",
+        forced_colors="active" if theme == "forced" else "none",
+    )
 
 
 def take(browser: Browser, url: str, names: list[str], folder: Path) -> None:
     """Take the pictures of the named states, each called like `form-360-dark.png`."""
-    for (width, height, scale), theme in product(VIEWS, THEMES):
-        viewport = {"width": width, "height": height}
-        page = browser.new_page(viewport=viewport, device_scale_factor=scale, **THEMES[theme])
+    for view, theme in product(VIEWS, THEMES):
+        page = window(browser, *view, theme)
         for name in names:
             page.goto(f"{url}/states/{name}")
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            page.screenshot(path=folder / f"{name}-{view[0]}-{theme}.png", full_page=True)
         page.close()
 
 

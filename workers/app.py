@@ -1,16 +1,11 @@
 """Wires the worker: settings → records, Dixa, deliveries, journeys → a Celery app with its tasks and the relay."""
 
-from importlib.metadata import version
-from threading import Event
-
-import requests
 from celery import Celery
 
 from config.settings import Settings
 from service.delivery.message import MessageDelivery
-from service.dixa.client import DixaClient
-from service.dixa.pace import SharedPace
-from service.queue import CeleryQueue, make_app
+from service.dixa.wiring import open_dixa
+from service.queue import RELAY_SECONDS, CeleryQueue, make_app
 from service.surveys.answering import AnswerJourney
 from service.surveys.links import Links
 from service.surveys.offering import OfferJourney
@@ -24,16 +19,7 @@ def build(settings: Settings) -> Celery:
     client = connect(settings.redis_url)
     timings = settings.timings
     records = Records(client, lease=timings.lease, keep=timings.keep_records)
-    pace = SharedPace(
-        client,
-        settings.dixa_api_tokens,
-        rate=settings.dixa_pace.rate,
-        burst=settings.dixa_pace.burst,
-        wait=Event().wait,
-    )
-    dixa = DixaClient(
-        requests.Session(), settings.dixa_api_url, pace, user_agent=f"afterword/{version('afterword')}"
-    )
+    dixa = open_dixa(settings, client)
     links = Links(settings.secret_keys, settings.public_url)
     app = make_app(settings.redis_url)
     register_tasks(
@@ -44,7 +30,7 @@ def build(settings: Settings) -> Celery:
     app.steps["worker"].add(RelayStep)
     app.relay = Relay(
         records,
-        CeleryQueue(make_app(settings.redis_url, socket_timeout=2.0)),
+        CeleryQueue(make_app(settings.redis_url, socket_timeout=RELAY_SECONDS)),
         every=timings.relay_every,
         again_after=timings.hint_again,
     )

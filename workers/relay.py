@@ -23,9 +23,11 @@ log = structlog.get_logger()
 class TaskQueue(Protocol):
     """What the relay needs of the queue. Both may raise what kombu, Celery and sockets raise."""
 
-    def publish(self, journey: Journey, survey_id: str) -> None: ...
+    def publish(self, journey: Journey, survey_id: str) -> None:
+        """Queue a task."""
 
-    def length(self) -> int: ...
+    def length(self) -> int:
+        """Count the tasks that wait."""
 
 
 class Relay:

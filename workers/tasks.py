@@ -1,5 +1,7 @@
 """The two Celery tasks. A duplicate, late or lost one changes nothing: the journey claims the record or leaves."""
 
+from collections.abc import Callable
+
 import structlog
 from celery import Celery
 
@@ -16,7 +18,7 @@ def register_tasks(app: Celery, *travellers: Traveller) -> None:
         app.task(_task(traveller), name=TASKS[traveller.journey], shared=False)
 
 
-def _task(traveller: Traveller):  # type: ignore[no-untyped-def]
+def _task(traveller: Traveller) -> Callable[[str], None]:
     def travel(survey_id: str) -> None:
         try:
             traveller.travel(survey_id)

@@ -25,13 +25,16 @@ _DUPLICATE_OR_WORSE = 400
 class Messages(Protocol):
     """What this channel needs of Dixa."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot: ...
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Take a turn of the shared pace."""
 
-    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]: ...
+    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
+        """List a conversation's messages."""
 
-    def add_message(  # noqa: PLR0913 - the call's own fields
+    def add_message(
         self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
-    ) -> None: ...
+    ) -> None:
+        """Add an outbound message, unless there is one with this `external_id`: that is refused with 400."""
 
 
 class MessageDelivery:

@@ -6,6 +6,7 @@ Paths, bodies and answers are those of Dixa's OpenAPI description (version beta)
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, Protocol, TypeVar
 
 import requests
@@ -39,21 +40,34 @@ Effect = Literal["asks", "acts"]
 class Pace(Protocol):
     """What the client needs of the shared pace."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot: ...
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Wait for a turn, at most `patience`. Raises NoSlot."""
 
-    def pause(self, length: timedelta) -> None: ...
+    def pause(self, length: timedelta) -> None:
+        """Hold everybody back."""
+
+
+def new_session(user_agent: str) -> requests.Session:
+    """Open the session that a process uses for all its calls: no retries of its own, no cookies."""
+    session = requests.Session()
+    session.headers["User-Agent"] = user_agent
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # What comes from the environment (~/.netrc above all) must not replace the token.
+    session.auth = _keep_headers
+    return session
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 class DixaClient:
     """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
 
-    def __init__(self, session: requests.Session, base_url: str, pace: Pace, *, user_agent: str) -> None:
+    def __init__(self, session: requests.Session, base_url: str, pace: Pace) -> None:
         self._session = session
         self._base_url = base_url
         self._pace = pace
-        session.headers["User-Agent"] = user_agent
-        # What comes from the environment (a proxy's login, ~/.netrc) must not replace the token.
-        session.trust_env = False
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         """Take a turn of the shared pace, waiting at most `patience`. Raises NoSlot."""
@@ -69,7 +83,7 @@ class DixaClient:
         body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/ratings")
         return _read(schemas.load_ratings, body, "asks")
 
-    def offer(  # noqa: PLR0913 - the call's own fields
+    def offer(
         self,
         slot: Slot,
         conversation_id: int,
@@ -84,7 +98,7 @@ class DixaClient:
         body = self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/ratings/offer", sent)
         return _read(schemas.load_offer_id, body, "acts")
 
-    def submit(  # noqa: PLR0913 - the call's own fields
+    def submit(
         self,
         slot: Slot,
         conversation_id: int,
@@ -104,7 +118,7 @@ class DixaClient:
         body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/messages")
         return _read(schemas.load_messages, body, "asks")
 
-    def add_message(  # noqa: PLR0913 - the call's own fields
+    def add_message(
         self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
     ) -> None:
         """`POST /conversations/{id}/messages`, outbound. A second one with the same `external_id` is a 400."""

@@ -19,7 +19,7 @@ _LONGEST_PAUSE = timedelta(minutes=5)
 class SharedPace:
     """Hands out slots. `rate` is requests per second of one token; several tokens multiply it."""
 
-    def __init__(  # noqa: PLR0913 - all of it is handed in by the edge
+    def __init__(
         self,
         client: redis.Redis,
         tokens: Sequence[str],

@@ -3,7 +3,7 @@
 They need no token: the sandbox listens on the loopback address unless told otherwise.
 """
 
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -167,10 +167,10 @@ def dump_faults(desk: Desk) -> dict[str, Any]:
 
 def plain(thing: Any) -> Any:
     """Turn dataclasses, times and bytes to what JSON can hold; a conversation shows its offers and results too."""
-    if isinstance(thing, Conversation):
-        return plain(asdict(thing) | {"offers": thing.offers, "results": thing.results})
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return plain(asdict(thing))
+    if is_dataclass(thing):
+        told = {each.name: getattr(thing, each.name) for each in fields(thing)}
+        more = {"offers": thing.offers, "results": thing.results} if isinstance(thing, Conversation) else {}
+        return plain(told | more)
     if isinstance(thing, dict):
         return {str(name): plain(value) for name, value in thing.items()}
     if isinstance(thing, list | tuple):

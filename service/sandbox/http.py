@@ -9,6 +9,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
 _MOST_BYTES = 1024 * 1024
+_BACKLOG = 128
 
 
 class _Handler(WSGIRequestHandler):
@@ -44,7 +45,9 @@ class _Server(ThreadedWSGIServer):
     def __init__(self, host: str, port: int, app: Flask) -> None:
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
-        super().__init__(host, port, app, handler=_Handler)
+        # Werkzeug ends the whole process when a port is taken; a socket that is bound already raises OSError here.
+        with socket.create_server((host, port), backlog=_BACKLOG) as bound:
+            super().__init__(host, port, app, handler=_Handler, fd=bound.fileno())
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         with self._lock:
@@ -70,11 +73,11 @@ class _Server(ThreadedWSGIServer):
 
 
 class HttpServer:
-    """An app on a port, in a thread. `port` is known once it is made."""
+    """An app on a port, in a thread. `port` is known once it is made. Raises OSError when it is taken."""
 
     def __init__(self, host: str, port: int, app: Flask) -> None:
         self._server = _Server(host, port, app)
-        self.port: int = self._server.server_port
+        self.port: int = self._server.port
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from service.sandbox.model import MESSAGE_CHANNELS, Conversation, Rating, iso, n
 from service.sandbox.prose import segments, snippet
 from service.sandbox.webhooks import webhook_spelling
 
-_WATCHED = timedelta(minutes=10)
+_FOR_AN_OFFER, _FOR_AN_ANSWER = timedelta(minutes=2), timedelta(minutes=15)
 _CHANNEL_NAMES = {
     "WidgetChat": "Chat",
     "ContactForm": "Contact form",
@@ -109,6 +109,7 @@ def _route_pages(blueprint: Blueprint, desk: Desk) -> None:
                 "conversation.html",
                 conversation=found,
                 deliveries=[each for each in desk.state.deliveries if each.conversation_id == number],
+                names={agent.id: agent.name for agent in desk.state.agents},
                 takes_messages=found.channel in MESSAGE_CHANNELS,
                 is_waiting=_is_waiting(desk, found),
                 **_surroundings(desk),
@@ -161,11 +162,12 @@ def _last_at(conversation: Conversation) -> datetime:
 
 def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
     """Say whether something may still happen soon, so that the page should look again."""
-    if conversation.state != "Closed" or now() - conversation.state_updated_at > _WATCHED:
-        return False
     if any(not each.is_done for each in desk.deliveries(conversation.id)):
         return True
-    return desk.webhooks.target is not None and not any(rating.result for rating in conversation.offers)
+    if conversation.state != "Closed" or desk.webhooks.target is None or conversation.results:
+        return False
+    patience = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
+    return now() - conversation.state_updated_at < patience
 
 
 def channel_name(channel: str) -> str:

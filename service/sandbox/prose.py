@@ -73,7 +73,7 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         text = re.sub(r"\s+", " ", data)
-        if self._hidden or not text.strip():
+        if self._hidden or (text == " " and (not self._found or self._found[-1].text.endswith("\n"))):
             return
         self._found.extend([Segment(text, self._href)] if self._href else _linked(text))
 

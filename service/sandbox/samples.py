@@ -29,7 +29,7 @@ SAMPLES = (
         Person("Ida Holm", "ida@example.com", "+4520112233"),
         (
             "Hi,\n\nThe Fjell jacket I ordered is lovely, but a size too small. Can I swap it for an M?\n\nIda",
-            "Hi Ida,\n\nOf course. I have put an M aside for you, and a return label is on its way.\n\nBest wishes\nMads",
+            "Hi Ida,\n\nOf course. An M is set aside for you, and a return label is on its way.\n\nBest wishes\nMads",
             "That was quick. Thank you!",
         ),
         minutes_ago=52,

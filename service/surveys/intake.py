@@ -27,7 +27,8 @@ class Intake:
         choice = choose_survey(close, self._surveys)
         written = self._records.accept(close, choice.survey, choice.reason)
         log.info(
-            f"close.{written.outcome}",
+            "close.taken",
+            outcome=written.outcome,
             survey_id=str(close.conversation_id),
             survey=choice.survey and choice.survey.name,
             reason=choice.reason,
@@ -36,12 +37,25 @@ class Intake:
             self._queue.hint(Journey.OFFER, str(close.conversation_id))
         return Accepted(written.outcome)
 
-    def take_answer(  # noqa: PLR0913 - an answer is what it is
-        self, link: Link, terms: Survey, scores: Mapping[RatingType, int], comment: str, *, language: str, is_suspect: bool
+    def take_answer(
+        self,
+        link: Link,
+        terms: Survey,
+        scores: Mapping[RatingType, int],
+        comment: str,
+        *,
+        language: str,
+        is_suspect: bool,
     ) -> Saved:
         """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked."""
         written = self._records.answer(link, terms, scores, comment, language=language, is_suspect=is_suspect)
-        log.info(f"answer.{written.outcome}", survey_id=link.survey_id, has_comment=bool(comment), is_suspect=is_suspect)
+        log.info(
+            "answer.taken",
+            outcome=written.outcome,
+            survey_id=link.survey_id,
+            has_comment=bool(comment),
+            is_suspect=is_suspect,
+        )
         if written.is_due:
             self._queue.hint(Journey.ANSWER, link.survey_id)
         return Saved(written.outcome)

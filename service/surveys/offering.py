@@ -29,7 +29,7 @@ class OfferJourney(Traveller):
     patience = timedelta(milliseconds=500)
     _call_name = "offer"
 
-    def __init__(  # noqa: PLR0913 - what the story needs of the world
+    def __init__(
         self, records: Records, dixa: Dixa, timings: Timings, *, links: Links, deliveries: Sequence[Delivery]
     ) -> None:
         super().__init__(records, dixa, timings)
@@ -55,7 +55,11 @@ class OfferJourney(Traveller):
         ratings = self._ratings(turn)
         ours = tuple(offer.rating_id for offer in record.offers)
         if record.offer.state is OfferState.DECIDING:
-            refusal = self._too_late(turn, close, terms) or find_refusal(conversation, ratings, ours) or self._unreachable(record)
+            refusal = (
+                self._too_late(turn, close, terms)
+                or find_refusal(conversation, ratings, ours)
+                or self._unreachable(record)
+            )
             self._write_decision(turn, refusal, conversation.language or "")
             if refusal:
                 return None
@@ -84,7 +88,9 @@ class OfferJourney(Traveller):
                 return None
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        return replace(record, offer=replace(record.offer, state=OfferState.OFFERED, language=conversation.language or ""))
+        return replace(
+            record, offer=replace(record.offer, state=OfferState.OFFERED, language=conversation.language or "")
+        )
 
     def _offer(self, turn: Turn, rating: RatingType, conversation: Conversation, seen: Sequence[str]) -> str | None:
         slot = self._slot(turn)

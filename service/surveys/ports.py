@@ -82,7 +82,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One element of `GET /conversations/{id}/ratings`. `status` is Dixa's: Offered, Rated, Scheduled, …"""
+    """One element of `GET /conversations/{id}/ratings`. `status` is Dixa's: `Offered`, `Rated` and others."""
 
     id: str
     type: str

@@ -27,11 +27,11 @@ LUA = Path(__file__).with_name("lua")
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
 
 
-class RecordsUnavailable(Exception):  # noqa: N818 - it names what happened
+class RecordsUnavailable(Exception):
     """Redis didn't answer in time, or refused to write."""
 
 
-class StaleClaim(Exception):  # noqa: N818 - it names what happened
+class StaleClaim(Exception):
     """The journey has moved on without us: another claim, the customer's answer, or a lease nearly over."""
 
 
@@ -84,9 +84,7 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
 class Records:
     """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask."""
 
-    def __init__(
-        self, client: redis.Redis, *, lease: timedelta, keep: timedelta, prefix: str = "afterword:"
-    ) -> None:
+    def __init__(self, client: redis.Redis, *, lease: timedelta, keep: timedelta, prefix: str = "afterword:") -> None:
         self._redis = client
         self._lease = lease
         self._keep = keep
@@ -119,7 +117,7 @@ class Records:
         )
         return Written(outcome, bool(due))
 
-    def answer(  # noqa: PLR0913 - an answer is what it is
+    def answer(
         self,
         link: Link,
         terms: Survey,
@@ -167,11 +165,15 @@ class Records:
 
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Give the lease back; the journey, with any call in flight, comes due again after `delay`."""
-        self._run("reschedule", claim.journey, claim.record.survey_id, claim.journey, claim.fence, to_ms(delay), int(failed))
+        self._run(
+            "reschedule", claim.journey, claim.record.survey_id, claim.journey, claim.fence, to_ms(delay), int(failed)
+        )
 
     def decide(self, claim: Claim, verdict: OfferState | None, reason: Reason | None, language: str) -> None:
         """Write the decision: `verdict` is None to ask, else skipped or cancelled with its reason."""
-        self._step("decide", claim, claim.fence, verdict or "ask", reason or "", language, self._keep_ms(claim.record.terms))
+        self._step(
+            "decide", claim, claim.fence, verdict or "ask", reason or "", language, self._keep_ms(claim.record.terms)
+        )
 
     def mark(self, claim: Claim, rating: RatingType, seen: Sequence[str], least_left: timedelta) -> Record:
         """Write that a call is about to be made, and return the record as it is at that moment.

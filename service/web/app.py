@@ -48,7 +48,7 @@ def _guard(app: Flask, settings: Settings) -> None:
     def refuse_other_hosts() -> None:
         # Probes come by address, so the health routes are exempt.
         if request.blueprint != health.bp.name and not host_is_trusted(request.host, trusted):
-            raise BadRequest(f"This host is not known here. PUBLIC_URL names the one that is.")
+            raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -22,7 +22,8 @@ from service.web.seams import seams
 bp = Blueprint("survey", __name__, url_prefix="/s")
 log = structlog.get_logger()
 
-LARGEST_FORM = 16 * 1024
+LARGEST_FORM = 32 * 1024
+"""2,000 characters can be 24,000 bytes of a urlencoded form."""
 LANGUAGE = "en"
 
 
@@ -109,7 +110,7 @@ def _keep(visit: _Visit, form: AnswerForm) -> ResponseReturnValue:
                 visit.link, visit.terms, form.scores, form.comment, language=LANGUAGE, is_suspect=form.is_suspect
             )
         except RecordsUnavailable as error:
-            log.error("answer.not_kept", survey_id=visit.link.survey_id, problem=str(error))
+            log.warning("answer.not_kept", survey_id=visit.link.survey_id, problem=str(error))
             return _failed(visit, form, 503)
     if saved is Saved.CLOSED:
         return pages.closed_page(visit.page, Closed.CANCELLED)

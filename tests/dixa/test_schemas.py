@@ -138,7 +138,24 @@ class TestEvent:
         with pytest.raises(PayloadError, match=rf"^body\.{named}: "):
             load(body)
 
-    ODD = (None, True, 0, -1, 1.5, "", " ", "\0", "\ud800", "\udfff\0", [], [[]], {}, {"id": []}, {"name": 1}, [None])
+    ODD: tuple[Any, ...] = (
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        "",
+        " ",
+        "\0",
+        "\ud800",
+        "\udfff\0",
+        [],
+        [[]],
+        {},
+        {"id": []},
+        {"name": 1},
+        [None],
+    )
 
     @pytest.mark.parametrize("odd", ODD)
     @pytest.mark.parametrize("key", ["queue", "requester", "assignee", "channel", "direction", "tags"])

@@ -18,7 +18,7 @@ class AskedFor(dict[str, str]):
         super().__init__()
         self.names: set[str] = set()
 
-    def get(self, key: str, default: object = None) -> str:  # type: ignore[override]
+    def get(self, key: str, default: object = None) -> str:
         self.names.add(key)
         return str(default)
 

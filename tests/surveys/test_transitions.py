@@ -18,7 +18,18 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "3600000", "", KEEP],
     "accept (skip)": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "0", "channel", KEEP],
     "answer": lambda _: [SURVEY, SURVEY, "{}", "300000", "new", "en", "", '{"Csat": "id-1"}', '{"Csat": 4}', "0"],
-    "answer (same)": lambda _: [SURVEY, SURVEY, "{}", "300000", "old", "en", "", '{"Csat": "id-1"}', '{"Csat": 2}', "0"],
+    "answer (same)": lambda _: [
+        SURVEY,
+        SURVEY,
+        "{}",
+        "300000",
+        "old",
+        "en",
+        "",
+        '{"Csat": "id-1"}',
+        '{"Csat": 2}',
+        "0",
+    ],
     "claim": lambda journey: [SURVEY, journey, "60000"],
     "reschedule": lambda journey: [journey, FENCE, "5000", "1"],
     "decide (ask)": lambda _: [FENCE, "ask", "", "en", KEEP],
@@ -71,7 +82,12 @@ class Bench:
         if state == "none" and self._journey == "offer":
             return
         seconds, _ = self._client.time()
-        fields = {"survey_id": SURVEY, "conversation_id": SURVEY, "accepted_at": "0", "offer_state": "delivered"}
+        fields: dict[Any, Any] = {
+            "survey_id": SURVEY,
+            "conversation_id": SURVEY,
+            "accepted_at": "0",
+            "offer_state": "delivered",
+        }
         ours = {"state": state.rstrip("+"), "fence": FENCE, "lease": f"{seconds + 60}000", "due": f"{seconds - 1}000"}
         if state == "none":
             ours = {}
@@ -90,14 +106,14 @@ class Bench:
             self._client.zadd(self.due, {SURVEY: (seconds - 1) * 1000})
 
     def run(self, script: str, args: list[str]) -> str:
-        name = script.split(" ")[0]
+        name = script.split(" ", maxsplit=1)[0]
         both = [self._due_sets["answer"], self._due_sets["offer"]]
         found = self._scripts[name](keys=[self.key, *(both if name == "answer" else [self.due])], args=args)
         return str(found[0] if isinstance(found, list) else found)
 
     def state(self) -> str:
         fields = self._client.hgetall(self.key)
-        state = fields.get(f"{self._journey}_state", "none")
+        state = str(fields.get(f"{self._journey}_state", "none"))
         in_flight = f"{self._journey}_call" in fields
         return f"{state}+" if in_flight and state != "unknown" else state
 
@@ -140,7 +156,9 @@ def test_a_cell_is_the_same_when_its_script_ran_before(
     assert bench.state() == (after or state)
 
 
-@pytest.mark.parametrize(("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED])
+@pytest.mark.parametrize(
+    ("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED]
+)
 def test_a_stale_fence_changes_nothing(
     bench: Bench, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
 ) -> None:

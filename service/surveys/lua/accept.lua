@@ -14,5 +14,5 @@ end
 -- A close can't lie in the future: Dixa's clock may be ahead of ours, the wait is counted from now then.
 local due = math.min(tonumber(ARGV[5]), moment) + tonumber(ARGV[6])
 put('offer_state', 'waiting')
-wake('offer', due)
+wake_by_hint('offer', due, moment)
 return {'accepted', due <= moment and 1 or 0}

@@ -48,5 +48,5 @@ if ARGV[10] == '1' then put('suspect', '1') end
 put('answer_state', 'held', 'answer_language', ARGV[6], 'answered_at', text(answered_at))
 redis.call('PERSIST', record)
 local due = moment + tonumber(ARGV[4])
-wake('answer', due)
+wake_by_hint('answer', due, moment)
 return {'saved', due <= moment and 1 or 0}

