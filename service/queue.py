@@ -5,6 +5,7 @@ setting is as it is). A message carries a survey id and nothing else.
 """
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from celery import Celery
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: float = 1.0) -> Celery:
     """Make a Celery app on this Redis. The web's app only publishes, and with shorter timeouts."""
-    app = Celery(NAME, broker=redis_url, set_as_current=False)
+    app = Celery(NAME, broker=_kombu_spelling(redis_url), set_as_current=False)
     app.conf.update(
         task_default_queue=NAME,
         task_acks_late=False,
@@ -46,6 +47,17 @@ def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: f
         broker_transport_options=_transport_options(socket_timeout, connect_timeout),
     )
     return app
+
+
+def _kombu_spelling(redis_url: str) -> str:
+    """Write a Redis URL as kombu reads it: it has a scheme of its own for sockets, and asks for TLS's terms."""
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        database = parse_qs(parts.query).get("db", ["0"])[0]
+        return f"redis+socket://{parts.path}?virtual_host={database}"
+    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parts.query:
+        return parts._replace(query="&".join(filter(None, [parts.query, "ssl_cert_reqs=required"]))).geturl()
+    return redis_url
 
 
 def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[str, Any]:

@@ -1,13 +1,16 @@
-"""Fixtures that many tests share: a real Redis for the session, and the records in it."""
+"""Fixtures that many tests share: a real Redis for the session, the records in it, and a browser."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import redis
+from playwright.sync_api import Browser
 
 from service.surveys.records import Records, connect
+from tests.browser.conftest import chromium
 from tests.running import RedisServer
 
 
@@ -35,3 +38,12 @@ def prefix() -> str:
 @pytest.fixture
 def records(redis_client: redis.Redis, prefix: str) -> Records:
     return Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=90), prefix=prefix)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests; each opens a context of its own."""
+    if shutil.which("chromium") is None:
+        pytest.skip("chromium is not installed")
+    with chromium() as started:
+        yield started

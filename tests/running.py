@@ -67,9 +67,19 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/{self._databases}"
 
     def stop(self) -> None:
+        """Kill it; what it was told is in its files, so a start goes on from there."""
         if self._process:
             self._process.kill()
             self._process.wait()
+
+    def freeze(self) -> None:
+        """Leave it listening, and answering nobody, until `thaw`."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
 
 
 def _answers(client: redis.Redis) -> bool:
@@ -85,7 +95,9 @@ class Afterword:
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log_file = folder / "afterword.log"
+        self.redis_url = environ["REDIS_URL"]
+        self.webhook_url = f"{self.url}/webhooks/dixa"
+        self._folder = folder
         self._commands = parse_procfile((ROOT / "Procfile").read_text()).processes
         self._environ = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -102,7 +114,7 @@ class Afterword:
 
     def start(self, *names: str) -> "Afterword":
         for name in names or ("web", "worker"):
-            log = self.log_file.open("ab")
+            log = self._log_file(name).open("ab")
             self._running[name] = subprocess.Popen(
                 self._commands[name].split(),
                 cwd=ROOT,
@@ -136,7 +148,16 @@ class Afterword:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(encoding="utf-8")
+        """What both processes have written."""
+        return self.log_of("web") + self.log_of("worker")
+
+    def log_of(self, name: str) -> str:
+        """What a process has written, since its first start."""
+        file = self._log_file(name)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def _log_file(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
 
     def _is_up(self) -> bool:
         process = self._running["web"]

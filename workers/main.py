@@ -2,6 +2,7 @@
 
 import sys
 
+import structlog
 from celery.signals import setup_logging
 
 from config.logging import set_up_logging
@@ -14,6 +15,8 @@ except SettingsError as error:
     sys.exit(str(error))
 
 set_up_logging(_settings.log_format, _settings.log_level)
+for _warning in _settings.warnings:
+    structlog.get_logger().warning("settings.warning", problem=_warning)
 # Celery would set up its own logging over ours.
 setup_logging.connect(lambda **_: None, weak=False)
 

@@ -3,7 +3,6 @@
 Paths, bodies and answers are those of Dixa's OpenAPI description (version beta).
 """
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -129,8 +128,8 @@ class DixaClient:
         """`GET /organization`: whose token this is."""
         return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", "/organization"), "asks")
 
-    def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> Any:
-        """Make one request and return the answer's JSON. The only place that touches the wire."""
+    def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> bytes:
+        """Make one request and return the answer's body. The only place that touches the wire."""
         left = slot.deadline.remaining()
         if not left:
             # A process that stood still since it took its slot must not act on what it knew then.
@@ -181,7 +180,7 @@ def _never_connected(error: requests.RequestException) -> bool:
     return isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError)
 
 
-def _read_body(answer: requests.Response, deadline: Deadline) -> Any:
+def _read_body(answer: requests.Response, deadline: Deadline) -> bytes:
     """Read an answer against the clock: the timeouts of `requests` begin anew with every read."""
     chunks, size = [], 0
     for chunk in answer.iter_content(64 * 1024):
@@ -189,18 +188,13 @@ def _read_body(answer: requests.Response, deadline: Deadline) -> Any:
         size += len(chunk)
         if size > _LARGEST_ANSWER or not deadline.remaining():
             raise requests.ReadTimeout
-    if not answer.ok:
-        return None
-    try:
-        return json.loads(b"".join(chunks)) if size else {}
-    except (ValueError, RecursionError) as error:
-        raise requests.exceptions.ContentDecodingError from error
+    return b"".join(chunks)
 
 
-def _read(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
+def _read(load: Callable[[Any], Result], body: bytes, effect: Effect) -> Result:
     """Turn an answer into what it means. One that can't be read tells nothing of what happened."""
     try:
-        return load(body)
+        return load(schemas.load_json(body))
     except PayloadError as error:
         problem = f"Dixa's answer can't be read: {error}"
         raise (DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)) from error

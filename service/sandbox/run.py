@@ -82,6 +82,7 @@ class Trial:
             "SECRET_KEYS": secrets.token_hex(32),
             "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
             "SPOOL_DIR": str(FOLDER / "spool"),
+            "BRAND_NAME": self.sandbox.state.organization.name,
             "LOG_FORMAT": "console",
         }
         durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"

@@ -19,7 +19,6 @@ from service.sandbox.model import (
     Rating,
     Result,
     Tag,
-    new_id,
     now,
 )
 
@@ -246,7 +245,7 @@ class State:
         with self.lock:
             conversation = self.conversation(number)
             conversation.anonymized_at = now()
-            conversation.requester = Person("Anonymized", id=new_id())
+            conversation.requester = Person("Anonymized", id=conversation.requester.id)
             conversation.messages.clear()
             conversation.subject = None
 

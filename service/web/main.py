@@ -2,6 +2,8 @@
 
 import sys
 
+import structlog
+
 from config.logging import set_up_logging
 from config.settings import SettingsError, read_settings
 from service.web.app import create_app
@@ -12,5 +14,7 @@ except SettingsError as error:
     sys.exit(str(error))
 
 set_up_logging(_settings.log_format, _settings.log_level)
+for _warning in _settings.warnings:
+    structlog.get_logger().warning("settings.warning", problem=_warning)
 
 app = create_app(_settings)

@@ -1,21 +1,60 @@
 """Afterword's two processes beside a sandbox Dixa, once for all tests of this folder, as fast as they can."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from service.surveys.links import Links
+from service.surveys.records import Records, connect
+from tests.integration.exchanges import Exchanges
+from tests.integration.story import Story
 from tests.openapi import Description
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 
-AT_ONCE = """
+SURVEYS = """
+[[survey]]
+name = "nps"
+rating = "Nps"
+delay = "0s"
+hold = "0s"
+ask = {queues = ["Nps"]}
+
+[[survey]]
+name = "thumbs"
+rating = "ThumbsUpOrDown"
+delay = "0s"
+hold = "0s"
+ask = {queues = ["ThumbsUpOrDown"]}
+
+[[survey]]
+name = "three"
+rating = ["Nps", "Csat", "ThumbsUpOrDown"]
+delay = "0s"
+hold = "0s"
+ask = {queues = ["Three"]}
+
+[[survey]]
+name = "held"
+delay = "0s"
+hold = "1500ms"
+ask = {queues = ["Held"]}
+
+[[survey]]
+name = "later"
+delay = "1500ms"
+hold = "0s"
+ask = {queues = ["Later"]}
+
 [[survey]]
 name = "default"
 delay = "0s"
 hold = "0s"
 """
+"""Which survey a conversation gets is told by its queue; all others get the last one."""
 
 QUICK = {
     "DIXA_PACE": "500/50",
@@ -29,20 +68,44 @@ QUICK = {
 }
 """Timings for tests: the same story, told faster. Redis' clock and the code are what they are in production."""
 
+Opener = Callable[[SandboxSettings], Sandbox]
 Starter = Callable[..., Afterword]
+Teller = Callable[..., Story]
 
 
 @pytest.fixture(scope="session")
-def description() -> Description | None:
-    return Description.load()
+def exchanges() -> Exchanges:
+    """What was said between Afterword and any sandbox of this session, one of each shape."""
+    return Exchanges(Description.load())
+
+
+@pytest.fixture(autouse=True)
+def is_as_described(exchanges: Exchanges) -> Iterator[None]:
+    """Every exchange with a sandbox must be as Dixa's OpenAPI description says, when that is here."""
+    yield
+    exchanges.check()
 
 
 @pytest.fixture(scope="session")
-def dixa(description: Description | None) -> Iterator[Sandbox]:
-    """A sandbox without a rate limit; every exchange with it must be as Dixa's OpenAPI description says."""
-    sandbox = Sandbox(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None)).start()
-    yield sandbox
-    sandbox.stop()
+def open_dixa(exchanges: Exchanges) -> Iterator[Opener]:
+    """Start a sandbox whose exchanges are all checked."""
+    opened: list[Sandbox] = []
+
+    def open_one(settings: SandboxSettings) -> Sandbox:
+        sandbox = Sandbox(settings)
+        sandbox.on_exchange.append(exchanges.add)
+        opened.append(sandbox.start())
+        return sandbox
+
+    yield open_one
+    for each in opened:
+        each.stop()
+
+
+@pytest.fixture(scope="session")
+def dixa(open_dixa: Opener) -> Sandbox:
+    """A sandbox without a rate limit."""
+    return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None))
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +139,16 @@ def _environ(
 
 
 @pytest.fixture(scope="session")
-def afterword(start: Starter, dixa: Sandbox) -> Afterword:
-    running = start(AT_ONCE)
-    dixa.sends_webhooks_to(f"{running.url}/webhooks/dixa")
-    return running
+def afterword(start: Starter) -> Afterword:
+    return start(SURVEYS)
+
+
+@pytest.fixture
+def tell(afterword: Afterword, dixa: Sandbox) -> Iterator[Teller]:
+    """Begin a story with a conversation of these facts: `tell(channel="Sms")`."""
+    dixa.sends_webhooks_to(afterword.webhook_url)
+    client = connect(afterword.redis_url)
+    records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    links = Links([SECRET_KEY], afterword.url)
+    yield lambda **facts: Story(dixa, records, links, dixa.make_conversation(**facts))
+    client.close()

@@ -1,30 +1,166 @@
-"""The whole story over real processes: a closed conversation becomes a rating in Dixa."""
+"""The whole story over real processes: a closed conversation becomes a rating in Dixa, compared field by field."""
 
 import re
+from datetime import datetime, timedelta
 
+import pytest
+import redis
 import requests
 
-from service.sandbox.server import Sandbox
-from tests.polling import eventually
+from config.surveys import RatingType
+from service.sandbox.model import Person, now
+from service.surveys.model import AnswerState, OfferState, Record
+from tests.integration.conftest import Teller
+from tests.integration.story import Story
 from tests.running import Afterword
 
+CHANNELS = {
+    "Email": "Html",
+    "WidgetChat": "Text",
+    "WhatsApp": "Markdown",
+    "Sms": "Text",
+    "ContactForm": "Html",
+    "Messenger": "Text",
+}
+QUEUES = {"Csat": "Support", "Nps": "Nps", "ThumbsUpOrDown": "ThumbsUpOrDown"}
+SCORES = {"Csat": (1, 4, 5), "Nps": (0, 7, 10), "ThumbsUpOrDown": (0, 1)}
+TYPED = "Hurtig hjælp 🙂\r\n\r\nTak – “Ærligt talt”!\r\n"
+KEPT = "Hurtig hjælp 🙂\n\nTak – “Ærligt talt”!\n"
 
-def link_in(dixa: Sandbox, conversation_id: int) -> str | None:
-    """The survey link in a conversation's last message."""
-    for message in reversed(dixa.messages(conversation_id)):
-        found = re.search(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+", str(message))
-        if found:
-            return found.group()
-    return None
+
+def is_just_now(moment: datetime, since: datetime) -> bool:
+    """Say whether a time lies in this test; Dixa's times end at milliseconds."""
+    return since - timedelta(milliseconds=1) <= moment <= now()
 
 
-def test_a_closed_conversation_becomes_a_rating(afterword: Afterword, dixa: Sandbox) -> None:
-    conversation_id = dixa.make_conversation(channel="Email", language="da")
-    dixa.close(conversation_id)
-    link = eventually(lambda: link_in(dixa, conversation_id), within=10)
-    assert link is not None
-    sent = requests.post(link, data={"rating": "4", "comment": "Hurtig hjælp 🙂"}, timeout=5)
-    assert sent.history[0].status_code == 303
+def assert_offered(story: Story, kind: str, requester: Person, agent: Person, since: datetime) -> None:
+    (offer,) = story.offers
+    assert (offer.type, offer.user_id, offer.agent_id) == (kind, requester.id, agent.id)
+    assert is_just_now(offer.offered_at, since)
+    (message,) = story.sent
+    assert (message.external_id, message.author_id) == (f"afterword-{story.id}", agent.id)
+    assert message.format == CHANNELS[story.conversation.channel]
+    assert message.value.count(story.link()) == 1
+    link = story.read_link()
+    assert (link.conversation_id, link.survey_id) == (story.id, str(story.id))
+    assert [(each.rating, each.rating_id) for each in link.offers] == [(kind, offer.id)]
+
+
+def assert_finished(record: Record, kind: str, score: int) -> None:
+    assert record.offer.state is OfferState.DELIVERED
+    assert (record.offer.channel, record.offer.due_at, record.offer.call) == ("message", None, None)
+    assert [each.rating for each in record.offers] == [kind]
+    answer = record.answer
+    assert answer
+    assert (answer.state, answer.answer.scores) == (AnswerState.SUBMITTED, {RatingType(kind): score})
+    assert (answer.submitted, answer.due_at, answer.call) == ((kind,), None, None)
+    assert answer.has_comment
+    assert not answer.answer.comment, "the comment is in Dixa, and no longer here"
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("kind", QUEUES)
+def test_a_closed_conversation_becomes_a_rating(tell: Teller, kind: str, channel: str) -> None:
+    since = now()
+    requester, agent = Person("Ida Holm", "ida@example.com"), Person("Mads Lund", "mads@example.com")
+    score = SCORES[kind][len(channel) % len(SCORES[kind])]
+    story = tell(channel=channel, language="da", queue=QUEUES[kind], requester=requester, agent=agent)
+    story.close().link()
+    assert_offered(story, kind, requester, agent, since)
+    assert story.results == []
+
+    sent = story.answer(rating=str(score), comment=TYPED)
+    assert [each.status_code for each in sent.history] == [303]
+    assert sent.status_code == 200
     assert "Thank you" in sent.text
-    result = eventually(lambda: dixa.results(conversation_id), within=10)[0]
-    assert result.value == 4
+
+    assert_finished(story.submitted(), kind, score)
+    (result,) = story.results
+    assert (result.rating_id, result.type, result.value) == (story.offers[0].id, kind, score)
+    assert result.comment == KEPT
+    assert is_just_now(result.submitted_at, since)
+    assert result.submitted_at <= result.received_at
+
+
+def test_a_survey_of_three_questions_brings_each_result_once_and_the_comment_with_one(tell: Teller) -> None:
+    story = tell(queue="Three").close()
+    story.link()
+    assert sorted(each.type for each in story.offers) == ["Csat", "Nps", "ThumbsUpOrDown"]
+    story.answer(rating="9", rating_csat="2", rating_thumbs="0", comment="Tak")
+    story.submitted()
+    assert sorted((each.type, each.value) for each in story.results) == [("Csat", 2), ("Nps", 9), ("ThumbsUpOrDown", 0)]
+    assert sorted(each.comment or "" for each in story.results) == ["", "", "Tak"]
+
+
+def test_the_rating_is_for_who_had_the_conversation_when_it_was_closed(tell: Teller) -> None:
+    first, second = Person("Mads Lund"), Person("Eva Krogh")
+    story = tell(queue="Later", agent=first).close()
+    story.conversation.agent = second
+    story.link()
+    assert story.offers[0].agent_id == first.id
+    assert story.sent[0].author_id == first.id
+
+
+def test_a_survey_waits_for_its_delay(tell: Teller) -> None:
+    story = tell(queue="Later").close()
+    closed_at = story.conversation.state_updated_at
+    story.link()
+    assert story.offers[0].created_at - closed_at >= timedelta(seconds=1.5)
+
+
+def test_an_answer_can_be_changed_while_it_is_held_and_is_submitted_once(tell: Teller) -> None:
+    story = tell(queue="Held").close()
+    story.answer(rating="2", comment="first")
+    again = requests.get(f"{story.link()}?change=1", timeout=5)
+    assert re.search(r'value="2"[^>]* checked', again.text)
+    assert story.answer(rating="5").history[0].status_code == 303
+    assert story.answer(rating="5", comment="last").history[0].status_code == 303
+    assert story.results == []
+    story.submitted()
+    assert [(each.value, each.comment) for each in story.results] == [(5, "last")]
+    assert story.dixa.report.double_submits == []
+
+
+def test_a_comment_that_is_added_after_the_thanks_arrives_with_the_rating(tell: Teller) -> None:
+    story = tell(queue="Held").close()
+    thanks = story.answer(rating="3").text
+    assert "Add comment" in thanks
+    kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', thanks))
+    assert kept == {"rating": "3"}
+    assert "Your comment is saved too" in story.answer(**kept, comment="Ventede længe").text
+    story.submitted()
+    assert [(each.value, each.comment) for each in story.results] == [(3, "Ventede længe")]
+
+
+def test_after_the_submission_only_the_same_answer_is_taken(tell: Teller) -> None:
+    story = tell().close()
+    story.answer(rating="4", comment="Fint")
+    story.submitted()
+    different = story.answer(rating="1", comment="Fint")
+    assert (different.status_code, different.history) == (200, [])
+    assert "it was not changed" in different.text
+    same = story.answer(rating="4", comment="Fint")
+    assert [each.status_code for each in same.history] == [303]
+    assert "Your answer is recorded" in same.text
+    assert [(each.value, each.comment) for each in story.results] == [(4, "Fint")]
+    assert story.dixa.report.double_submits == []
+
+
+def test_the_link_alone_brings_an_answer_to_dixa_when_redis_has_lost_all(afterword: Afterword, tell: Teller) -> None:
+    story = tell(queue="Nps").close()
+    link = story.link()
+    empty(afterword)
+    page = requests.get(link, timeout=5)
+    assert page.status_code == 200
+    assert "How likely are you to recommend" in page.text
+    assert requests.post(link, data={"rating": "9", "comment": "Stadig her"}, timeout=5).status_code == 200
+    story.submitted()
+    assert [(each.value, each.comment) for each in story.results] == [(9, "Stadig her")]
+    # What is closed after it is asked as before.
+    tell().close().link()
+
+
+def empty(afterword: Afterword) -> None:
+    client = redis.Redis.from_url(afterword.redis_url)
+    client.flushdb()
+    client.close()

@@ -10,12 +10,13 @@ from service.sandbox.prose import segments, snippet
 from service.sandbox.samples import SAMPLES
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from tests.polling import eventually
 from tests.sandbox.conftest import Client
 
 
 @pytest.fixture
 def dixa() -> Iterator[Sandbox]:
-    sandbox = Sandbox(SandboxSettings(rate=None, has_samples=True)).start()
+    sandbox = Sandbox(SandboxSettings(rate=None, has_samples=True, attempts=1)).start()
     yield sandbox
     sandbox.stop()
 
@@ -73,8 +74,7 @@ def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> 
     assert 'http-equiv="refresh"' in _page(dixa, f"/conversations/{number}")
     assert 'http-equiv="refresh"' in _page(dixa)
     client.submit(number, client.offered(number))
-    for delivery in dixa.deliveries():
-        delivery.is_done = True
+    eventually(lambda: all(delivery.is_done for delivery in dixa.deliveries()))
     assert "refresh" not in _page(dixa, f"/conversations/{number}")
 
 

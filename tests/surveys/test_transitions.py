@@ -141,13 +141,15 @@ def test_a_cell_of_the_table_is_true(bench: Bench, journey: str, script: str, st
     assert bench.state() == (after or state)
 
 
-@pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
+# A second claim finds the first one's lease, which test_records shows.
+REPEATABLE_CELLS = [each for each in _cells() if each.values[1] != "claim"]
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), REPEATABLE_CELLS)
 def test_a_cell_is_the_same_when_its_script_ran_before(
     bench: Bench, journey: str, script: str, state: str, cell: str
 ) -> None:
     """A script that timed out may have run: running it again must lead to the same state."""
-    if script == "claim":
-        pytest.skip("a second claim finds the first one's lease, which test_records shows")
     _, _, after = (part.strip() for part in cell.partition("→"))
     bench.prepare(state)
     args = ARGS[script](journey)

@@ -1,0 +1,79 @@
+"""What Afterword and the sandboxes said to each other, kept by shape, and held against Dixa's description.
+
+A shape is what the description tells apart: which fields are there, of which type, and the words that stand for kinds.
+Forty offers that differ in their ids are one shape, and reading the description forty times would be slow.
+"""
+
+import re
+from threading import Lock
+from typing import Any
+
+from service.sandbox.model import Exchange
+from tests.openapi import Description
+
+_TELLING = {
+    "_type",
+    "channel",
+    "direction",
+    "language",
+    "ratingScore",
+    "ratingStatus",
+    "ratingType",
+    "state",
+    "value",
+}
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b\d+\b")
+
+
+class Exchanges:
+    """Takes every exchange, in the sandboxes' threads; `check` raises AssertionError for the new ones."""
+
+    def __init__(self, description: Description | None) -> None:
+        self.description = description
+        self.calls: set[str] = set()
+        """The calls that our own client made and that were checked."""
+        self._known: set[Any] = set()
+        self._new: list[Exchange] = []
+        self._lock = Lock()
+
+    def add(self, exchange: Exchange) -> None:
+        """Keep an exchange if there was none like it."""
+        shape = _shape(exchange)
+        with self._lock:
+            if shape not in self._known:
+                self._known.add(shape)
+                self._new.append(exchange)
+
+    def check(self) -> None:
+        """Hold what is new against the description, if it is here."""
+        with self._lock:
+            new, self._new = self._new, []
+        if self.description is None:
+            return
+        for exchange in new:
+            self.description.check_answer(exchange)
+            if is_ours(exchange):
+                self.description.check_request(exchange)
+                self.calls.add(exchange.call)
+
+
+def is_ours(exchange: Exchange) -> bool:
+    """Say whether our client made this call; others are a test's own, and may be as wrong as it likes."""
+    return exchange.headers.get("User-Agent", "").startswith("afterword/")
+
+
+def _shape(exchange: Exchange) -> Any:
+    kind = exchange.headers.get("Content-Type")
+    request, answer = _outline(exchange.request_json), _outline(exchange.answer_json)
+    path = _ID.sub("*", exchange.path)
+    return exchange.method, path, exchange.status, is_ours(exchange), kind, request, answer
+
+
+def _outline(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return tuple(sorted((key, _outline(inner, key)) for key, inner in value.items()))
+    if isinstance(value, list):
+        return frozenset(_outline(inner, name) for inner in value)
+    if name in _TELLING and isinstance(value, str | int) and len(str(value)) < 30:  # noqa: PLR2004
+        return repr(value)
+    return type(value).__name__

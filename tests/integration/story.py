@@ -1,0 +1,96 @@
+"""One conversation on its way through Afterword, step by step as its customer and its agent take them."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from service.sandbox.model import Conversation, Message, Rating, Result
+from service.sandbox.server import Sandbox
+from service.surveys.links import Link, Links
+from service.surveys.model import AnswerState, Record
+from service.surveys.records import Records
+from tests.polling import eventually
+
+WITHIN_SECONDS = 15
+TERMINAL = {"delivered", "skipped", "cancelled", "dead"}
+_LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is asked of it is waited for, so each step is over when its method returns."""
+
+    dixa: Sandbox
+    records: Records
+    links: Links
+    id: int
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.dixa.conversation(self.id)
+
+    @property
+    def offers(self) -> list[Rating]:
+        return self.dixa.offers(self.id)
+
+    @property
+    def results(self) -> list[Result]:
+        return self.dixa.results(self.id)
+
+    @property
+    def sent(self) -> list[Message]:
+        """The messages that came through the API."""
+        return [each for each in self.dixa.messages(self.id) if each.direction == "Outbound"]
+
+    @property
+    def record(self) -> Record:
+        found = self.records.load(str(self.id))
+        assert found, "no record"
+        return found
+
+    def close(self) -> "Story":
+        """Close the conversation; its webhook has been answered 202."""
+        self.dixa.close(self.id)
+        delivery = self.dixa.deliveries(self.id)[-1]
+        eventually(lambda: delivery.is_done, WITHIN_SECONDS)
+        assert delivery.status == 202
+        return self
+
+    def link(self) -> str:
+        """The link that the customer got, when all is written that there is to write about it."""
+        found = eventually(lambda: find_link(self.sent), WITHIN_SECONDS)
+        self.ended()
+        return found
+
+    def read_link(self) -> Link:
+        return self.links.read(self.link().rpartition("/")[2])
+
+    def answer(self, **form: Any) -> requests.Response:
+        """Post the form, and follow to the page that it leads to."""
+        return requests.post(self.link(), data=form, timeout=5)
+
+    def submitted(self) -> Record:
+        """The record, when the results are with Dixa and that is written too."""
+        eventually(lambda: (self.record.answer or _NOT_YET).state == AnswerState.SUBMITTED, WITHIN_SECONDS)
+        return self.record
+
+    def ended(self) -> Record:
+        """The record, when its offer's journey is over."""
+        eventually(lambda: self.records.load(str(self.id)), WITHIN_SECONDS)
+        eventually(lambda: self.record.offer.state in TERMINAL, WITHIN_SECONDS)
+        return self.record
+
+
+class _NotYet:
+    state = None
+
+
+_NOT_YET = _NotYet()
+
+
+def find_link(messages: list[Message]) -> str | None:
+    """Find the survey's link in the last message that has one."""
+    found = (_LINK.search(each.value) for each in reversed(messages))
+    return next((match.group() for match in found if match), None)

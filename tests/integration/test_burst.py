@@ -1,0 +1,196 @@
+"""Forty conversations closed at once: each is asked once and rated once, at Dixa's own pace, whatever dies meanwhile."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import pytest
+import requests
+
+from service.sandbox.model import Message, Person
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.integration.conftest import Opener, Starter
+from tests.integration.story import find_link
+from tests.polling import eventually
+from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword
+
+COUNT = 40
+SURVEYS = """
+[[survey]]
+name = "default"
+delay = "0s"
+hold = "0s"
+"""
+AS_SHIPPED = {"DIXA_PACE": "9.5/3", "LEASE": "60s", "STEP_BUDGET": "15s", "SETTLE": "60s", "RELAY_EVERY": "250ms"}
+"""The defaults."""
+
+Kill = Callable[[], None]
+
+
+@dataclass
+class Burst:
+    """Conversations, each with a customer, an agent and an answer of its own, so that none can be mistaken."""
+
+    dixa: Sandbox
+    ids: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, dixa: Sandbox, count: int) -> "Burst":
+        burst = cls(dixa)
+        for number in range(count):
+            agent, customer = Person(f"Agent {number}"), Person(f"Customer {number}")
+            burst.ids.append(dixa.make_conversation(agent=agent, requester=customer))
+        return burst
+
+    def score(self, number: int) -> int:
+        return number % 5 + 1
+
+    def comment(self, number: int) -> str:
+        return f"svar nr. {number} på {self.ids[number]} 🙂"
+
+    def close(self) -> None:
+        for each in self.ids:
+            self.dixa.close(each)
+
+    def answer(self, number: int) -> None:
+        """Answer as the customer, as soon as the link is there."""
+        link = eventually(lambda: find_link(self.outbound(number)), within=60)
+        form = {"rating": str(self.score(number)), "comment": self.comment(number)}
+        assert requests.post(link, data=form, timeout=20).status_code == 200
+
+    def outbound(self, number: int) -> list[Message]:
+        return [each for each in self.dixa.messages(self.ids[number]) if each.direction == "Outbound"]
+
+    def assert_once_each(self) -> None:
+        """Every conversation has exactly the offer, the message and the result that are its own."""
+        for number, each in enumerate(self.ids):
+            conversation = self.dixa.conversation(each)
+            assert conversation.agent
+            offers = [(offer.type, offer.user_id, offer.agent_id) for offer in self.dixa.offers(each)]
+            assert offers == [("Csat", conversation.requester.id, conversation.agent.id)]
+            messages = [(message.external_id, message.author_id) for message in self.outbound(number)]
+            assert messages == [(f"afterword-{each}", conversation.agent.id)]
+            results = [(result.type, result.value, result.comment) for result in self.dixa.results(each)]
+            assert results == [("Csat", self.score(number), self.comment(number))]
+        report = self.dixa.report
+        assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])
+        assert (report.refusals, report.throttled) == (0, 0)
+
+
+def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
+    """Close all at once, answer each as its link comes, and wait until Dixa holds every result."""
+    dixa = burst.dixa
+    dixa.sends_webhooks_to(afterword.webhook_url)
+    with ThreadPoolExecutor(COUNT) as customers:
+        burst.close()
+        answers = [customers.submit(burst.answer, number) for number in range(len(burst.ids))]
+        if during:
+            during()
+        for each in answers:
+            each.result()
+    eventually(lambda: len(dixa.results()) >= len(burst.ids), within=60)
+    calls = dixa.calls
+    seconds = (calls[-1].at - calls[0].at).total_seconds()
+    sys.stdout.write(
+        f"\n{len(burst.ids)} surveys: {len(calls)} calls in {seconds:.1f} s = {len(calls) / seconds:.2f}/s, "
+        f"{dixa.report.refusals} refused, {dixa.report.throttled} times 429\n"
+    )
+
+
+def test_forty_closes_in_a_burst_at_dixas_own_limit(open_dixa: Opener, start: Starter) -> None:
+    dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET))
+    assert (dixa.settings.rate, dixa.settings.burst) == (10, 4)
+    burst = Burst.of(dixa, COUNT)
+    afterword = start(SURVEYS, dixa_url=dixa.api_url, **AS_SHIPPED)
+    run(burst, afterword)
+    afterword.stop()
+    burst.assert_once_each()
+
+
+def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, start: Starter) -> None:
+    dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=25, burst=10))
+    burst = Burst.of(dixa, COUNT)
+    afterword = start(SURVEYS, dixa_url=dixa.api_url, DIXA_PACE="24/7")
+
+    def kill_twice() -> None:
+        for made in (COUNT // 4, COUNT * 2 // 3):
+            eventually(lambda made=made: len(dixa.offers()) >= made, within=60)  # type: ignore[misc]
+            afterword.kill("worker")
+            assert len(dixa.results()) < COUNT, "the burst was over before the kill"
+            afterword.start("worker")
+
+    run(burst, afterword, kill_twice)
+    afterword.stop()
+    burst.assert_once_each()
+
+
+@pytest.fixture
+def told() -> Burst:
+    """A sandbox that was told everything once, by nobody's code but this."""
+    burst = Burst.of(Sandbox(SandboxSettings(tokens=(API_TOKEN,))), 3)
+    for number, each in enumerate(burst.ids):
+        conversation = burst.dixa.conversation(each)
+        assert conversation.agent
+        made = offer(burst, number)
+        external_id = f"afterword-{each}"
+        burst.dixa.state.add_message(
+            each, Message(conversation.agent.id, "link", "Outbound", external_id=external_id)
+        )
+        burst.dixa.state.submit(
+            each, made, value=burst.score(number), comment=burst.comment(number), submitted_at=None
+        )
+    return burst
+
+
+def offer(burst: Burst, number: int, kind: str = "Csat") -> str:
+    conversation = burst.dixa.conversation(burst.ids[number])
+    assert conversation.agent
+    made = burst.dixa.state.offer(
+        conversation.id, kind, user_id=conversation.requester.id, agent_id=conversation.agent.id, offered_at=None
+    )
+    return made.id
+
+
+def offer_again(burst: Burst) -> None:
+    offer(burst, 1)
+
+
+def offer_by_an_api_call(burst: Burst) -> None:
+    burst.dixa.start()
+    path = f"/conversations/{burst.ids[1]}/ratings/offer"
+    headers = {"Authorization": API_TOKEN}
+    answer = requests.post(burst.dixa.api_url + path, json={"ratingType": "Csat"}, headers=headers, timeout=5)
+    burst.dixa.stop()
+    assert answer.status_code == 201
+
+
+def lose_result(burst: Burst) -> None:
+    burst.dixa.offers(burst.ids[1])[0].result = None
+
+
+def repeat_message(burst: Burst) -> None:
+    burst.dixa.conversation(burst.ids[1]).messages.append(burst.outbound(1)[0])
+
+
+def swap_agent(burst: Burst) -> None:
+    burst.dixa.offers(burst.ids[1])[0].agent_id = burst.dixa.offers(burst.ids[2])[0].agent_id
+
+
+def throttle(burst: Burst) -> None:
+    burst.dixa.report.throttled += 1
+
+
+def test_what_was_told_once_passes(told: Burst) -> None:
+    told.assert_once_each()
+
+
+WRONG = [offer_again, offer_by_an_api_call, lose_result, repeat_message, swap_agent, throttle]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_was_told_twice_or_wrongly_is_seen(told: Burst, wrong: Callable[[Burst], None]) -> None:
+    wrong(told)
+    with pytest.raises(AssertionError):
+        told.assert_once_each()

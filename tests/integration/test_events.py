@@ -1,0 +1,93 @@
+"""Webhooks come twice, late and in any order. Whatever comes, a conversation has one record and one offer."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+import requests
+
+from service.sandbox.webhooks import closed_event, sign
+from service.surveys.model import OfferState
+from tests.integration.conftest import Teller
+from tests.integration.story import Story
+from tests.running import WEBHOOK_SECRET, Afterword
+
+COPIES = 50
+OTHERS = ("CONVERSATION_OPEN", "CONVERSATION_RATED", "CONVERSATION_ABANDONED", "CONVERSATION_PENDING", "SOMETHING_NEW")
+
+
+@pytest.fixture
+def keys(afterword: Afterword) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
+    yield client
+    client.close()
+
+
+def event(story: Story, name: str = "CONVERSATION_CLOSED", event_id: str | None = None) -> bytes:
+    return json.dumps(
+        closed_event(story.conversation, story.dixa.state.organization, event=name, event_id=event_id)
+    ).encode()
+
+
+def send(afterword: Afterword, body: bytes) -> tuple[int, str]:
+    answer = requests.post(afterword.webhook_url, body, headers=sign(body, WEBHOOK_SECRET), timeout=20)
+    return answer.status_code, answer.json()["status"]
+
+
+def assert_one_offer(story: Story) -> None:
+    story.link()
+    assert len(story.offers) == 1
+    assert len(story.sent) == 1
+    assert story.record.offer.state is OfferState.DELIVERED
+
+
+def test_fifty_copies_of_one_webhook_at_once_are_one(tell: Teller, afterword: Afterword) -> None:
+    story = tell(state="Closed")
+    body = event(story)
+    with ThreadPoolExecutor(COPIES) as senders:
+        answers = [*senders.map(lambda _: send(afterword, body), range(COPIES))]
+    assert sorted(answers) == [(200, "duplicate")] * (COPIES - 1) + [(202, "accepted")]
+    assert_one_offer(story)
+    assert send(afterword, body) == (200, "duplicate")
+    assert len(story.offers) == 1
+
+
+def test_another_close_of_the_same_conversation_asks_nobody_again(tell: Teller, afterword: Afterword) -> None:
+    story = tell().close()
+    story.link()
+    story.dixa.reopen(story.id)
+    story.dixa.close(story.id)
+    assert send(afterword, event(story)) == (200, "duplicate")
+    assert_one_offer(story)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_events_before_and_after_the_close_change_nothing(
+    tell: Teller, afterword: Afterword, keys: "redis.Redis", name: str
+) -> None:
+    story = tell(state="Closed")
+    other = event(story, name)
+    assert send(afterword, other) == (200, "ignored")
+    assert not keys.exists(f"afterword:survey:{story.id}")
+    assert send(afterword, event(story)) == (202, "accepted")
+    assert send(afterword, other) == (200, "ignored")
+    assert_one_offer(story)
+    record = keys.hgetall(f"afterword:survey:{story.id}")
+    assert send(afterword, other) == (200, "ignored")
+    assert send(afterword, event(story)) == (200, "duplicate")
+    assert keys.hgetall(f"afterword:survey:{story.id}") == record
+
+
+def test_a_hundred_events_in_any_order_and_number_make_one_offer_each(tell: Teller, afterword: Afterword) -> None:
+    stories = [tell(state="Closed") for _ in range(10)]
+    bodies = [event(each, name) for name in ("CONVERSATION_CLOSED", *OTHERS) for each in stories] * 2
+    bodies.sort(key=hash)
+    with ThreadPoolExecutor(16) as senders:
+        answers = [*senders.map(lambda body: send(afterword, body), bodies)]
+    assert answers.count((202, "accepted")) == len(stories)
+    assert answers.count((200, "duplicate")) == len(stories)
+    assert answers.count((200, "ignored")) == len(stories) * 2 * len(OTHERS)
+    for each in stories:
+        assert_one_offer(each)

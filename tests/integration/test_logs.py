@@ -1,0 +1,177 @@
+"""What is logged and queued in a whole run: the same ids from the webhook to the result, nothing secret or personal."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+import requests
+
+from service.sandbox.model import Message, Person
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from service.sandbox.webhooks import closed_event, sign
+from tests.integration.conftest import SURVEYS, Opener, Starter
+from tests.integration.story import find_link
+from tests.polling import eventually
+from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword
+
+CUSTOMER = Person("Zebediah Quistgaard", "zebediah@quistgaard.example", "+4599887766")
+AGENT = Person("Wilhelmina Oxenstierna", "wilhelmina@oxenstierna.example", "+4511223344")
+COMMENT = "Fuldstændig uovertruffen betjening, kumquat"
+SUBJECT = "Knækket teltstang fra Xanadu"
+THREAD = "Min pakke er forsvundet i Ouagadougou"
+PERSONAL = (CUSTOMER.name, CUSTOMER.email, CUSTOMER.phone, AGENT.name, AGENT.email, AGENT.phone, "Quistgaard")
+SAID = (COMMENT, "uovertruffen", "kumquat", SUBJECT, "Xanadu", THREAD, "Ouagadougou")
+SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY)
+
+STEPS = [
+    "close.taken",
+    "survey.decided",
+    "offer.created",
+    "survey.delivered",
+    "answer.taken",
+    "result.submitted",
+]
+PLAIN = re.compile(
+    # gunicorn's own process doesn't load our app, so it logs in its own way: its start and its end.
+    r"\[[-0-9: +]+\] \[\d+\] \[INFO\] "
+    r"(Starting gunicorn|Listening at|Using worker|Booting worker|Handling signal|Shutting down|Worker exiting)"
+)
+
+
+@dataclass
+class Run:
+    """A story told by processes of its own, with all that went through their logs and their queue."""
+
+    conversation_id: int
+    link: str = ""
+    signature: str = ""
+    queued: list[str] = field(default_factory=list)
+    web: str = ""
+    worker: str = ""
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The events of both processes, in the order of time."""
+        lines = [line for line in (self.web + self.worker).splitlines() if not PLAIN.match(line)]
+        return sorted(map(json.loads, lines), key=lambda line: line["timestamp"])
+
+
+def take_queue(afterword: Afterword) -> list[str]:
+    """Read the messages that wait, once there is one, with what is wrapped in them."""
+    client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
+    messages = eventually(lambda: client.lrange("afterword:afterword", 0, -1))
+    client.close()
+    return [f"{each} {base64.b64decode(json.loads(each)['body']).decode()}" for each in messages]
+
+
+def outbound(dixa: Sandbox, conversation_id: int) -> list[Message]:
+    return [each for each in dixa.messages(conversation_id) if each.direction == "Outbound"]
+
+
+@pytest.fixture(scope="module")
+def told(open_dixa: Opener, start: Starter) -> Iterator[Run]:
+    dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None))
+    number = dixa.make_conversation(agent=AGENT, requester=CUSTOMER, subject=SUBJECT, state="Closed")
+    dixa.state.add_message(number, Message(CUSTOMER.id, THREAD))
+    run = Run(number)
+    afterword = start(SURVEYS, "web", dixa_url=dixa.api_url)
+    close(afterword, dixa, run)
+    run.queued += take_queue(afterword)
+    # Errors of every kind have their own words in the log.
+    dixa.fails(status=503, call="conversation")
+    dixa.drops_before(call="ratings")
+    dixa.executes_then_drops(call="offer")
+    dixa.executes_then_drops(call="message")
+    dixa.throttles(call="messages", retry_after=1)
+    afterword.start("worker")
+    run.link = eventually(lambda: find_link(outbound(dixa, number)), within=30)
+    eventually(lambda: "survey.delivered" in afterword.log, within=30)
+    afterword.kill("worker")
+    answer(run.link)
+    run.queued += take_queue(afterword)
+    dixa.executes_then_drops(call="submit")
+    afterword.start("worker")
+    eventually(lambda: "result.submitted" in afterword.log, within=30)
+    afterword.stop()
+    run.web, run.worker = afterword.log_of("web"), afterword.log_of("worker")
+    return run
+
+
+def close(afterword: Afterword, dixa: Sandbox, run: Run) -> None:
+    """Send the webhook, and some that are refused."""
+    body = json.dumps(closed_event(dixa.conversation(run.conversation_id), dixa.state.organization)).encode()
+    headers = sign(body, WEBHOOK_SECRET)
+    run.signature = headers["X-DIXA-SIGNATURE"].rpartition("=")[2]
+    url = afterword.webhook_url
+    statuses = [
+        requests.post(url, body + b" ", headers=headers, timeout=5).status_code,
+        requests.post(url, b"[" + body, headers=sign(b"[" + body, WEBHOOK_SECRET), timeout=5).status_code,
+        requests.post(url, body, headers=headers | {"Content-Type": "text/plain"}, timeout=5).status_code,
+        requests.post(url, body, headers=headers, timeout=5).status_code,
+    ]
+    assert statuses == [401, 400, 415, 202]
+
+
+def answer(link: str) -> None:
+    """Open the link, post a form that lacks the rating, a forged link, and then the answer."""
+    statuses = [
+        requests.get(link, params={"r": "4"}, timeout=5).status_code,
+        requests.post(link, {"comment": COMMENT}, timeout=5).status_code,
+        requests.post(link[:-1], {"rating": "4", "comment": COMMENT}, timeout=5).status_code,
+        requests.post(link, {"rating": "4", "comment": COMMENT}, timeout=5).status_code,
+    ]
+    assert statuses == [200, 422, 404, 200]
+
+
+def hidden(run: Run) -> list[str]:
+    token = run.link.rpartition("/")[2]
+    return [*filter(None, PERSONAL), *SAID, *SECRETS, token, token[:-1], run.signature]
+
+
+def test_nothing_personal_or_secret_is_logged(told: Run) -> None:
+    everything = told.web + told.worker
+    assert len(told.lines) > len(STEPS)
+    assert [each for each in hidden(told) if each in everything or json.dumps(each)[1:-1] in everything] == []
+
+
+def test_nothing_personal_or_secret_is_queued(told: Run) -> None:
+    assert len(told.queued) == len(["offer", "answer"])
+    assert [each for each in hidden(told) if any(each in message for message in told.queued)] == []
+    assert all(f'[["{told.conversation_id}"], {{}},' in message for message in told.queued)
+
+
+def test_what_is_hidden_would_be_found(told: Run) -> None:
+    for each in hidden(told):
+        assert len(each) > 5
+        assert each in f"{told.web} {each}"
+
+
+@pytest.mark.parametrize("name", ["conversation_id", "survey_id"])
+def test_the_same_id_is_on_every_step(told: Run, name: str) -> None:
+    steps = [line for line in told.lines if line["event"] in STEPS or line["event"] == "offer.adopted"]
+    assert [line["event"] for line in steps] == [
+        "offer.adopted" if step == "offer.created" else step for step in STEPS
+    ]
+    assert {str(line.get(name)) for line in steps} == {str(told.conversation_id)}
+
+
+@pytest.mark.parametrize("event", ["dixa.unavailable", "dixa.unknown"])
+def test_what_went_wrong_with_a_survey_has_its_ids(told: Run, event: str) -> None:
+    found = [line for line in told.lines if line["event"] == event]
+    assert found
+    assert {(line["survey_id"], line["conversation_id"]) for line in found} == {
+        (str(told.conversation_id), told.conversation_id)
+    }
+
+
+def test_every_line_is_json_apart_from_gunicorns_start_and_end(told: Run) -> None:
+    for line in (told.web + told.worker).splitlines():
+        if not PLAIN.match(line):
+            assert {"event", "level", "timestamp"} <= set(json.loads(line)), line
+    assert not any(PLAIN.match(line) for line in told.worker.splitlines())

@@ -1,0 +1,40 @@
+"""The walk that `make run` invites to, in a real browser without JavaScript: close, open the link, rate, see it."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect
+
+from tests.integration.conftest import Teller
+
+COMMENT = "Rigtig god hjælp – tusind tak! 🙂"
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+def test_a_person_can_walk_the_whole_story(tell: Teller, window: BrowserContext) -> None:
+    story = tell(channel="WidgetChat", language="da")
+    inbox = window.new_page()
+    inbox.goto(f"{story.dixa.url}/conversations/{story.id}")
+    inbox.get_by_role("button", name="Close conversation").click()
+    # The page looks again by itself.
+    link = inbox.get_by_role("region", name="Messages").get_by_role("link")
+    with window.expect_page() as opened:
+        link.click()
+    survey = opened.value
+    expect(survey.get_by_role("heading", level=1)).to_have_text("How satisfied are you with the help you got?")
+    survey.get_by_role("radio", name="4 Satisfied", exact=True).check()
+    survey.get_by_role("textbox").first.fill(COMMENT)
+    survey.get_by_role("button", name="Send feedback").click()
+    expect(survey.get_by_role("heading", level=1)).to_have_text("Thank you for your feedback")
+    ratings = inbox.get_by_role("region", name="Survey")
+    expect(ratings).to_contain_text("Csat 4 of 5", timeout=15_000)
+    expect(ratings).to_contain_text(COMMENT)
+    assert [(each.value, each.comment) for each in story.results] == [(4, COMMENT)]
+    assert window.cookies() == []

@@ -1,0 +1,138 @@
+"""Whatever goes wrong with a call, at the end there is one offer, one message and one result, or the reason why not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import AnswerState, OfferState, Reason
+from tests.telling import CSAT, Story
+
+Break = Callable[[Sandbox, str], None]
+
+HARMLESS: dict[str, Break] = {
+    "fails twice with 503": lambda dixa, call: dixa.fails(2, 503, call=call),
+    "fails with 500": lambda dixa, call: dixa.fails(1, 500, call=call),
+    "drops the call": lambda dixa, call: dixa.drops_before(2, call=call),
+    "loses the answer": lambda dixa, call: dixa.executes_then_drops(1, call=call),
+    "does it and says 500": lambda dixa, call: dixa.executes_then_fails(1, 500, call=call),
+    "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
+    "throttles": lambda dixa, call: dixa.throttles(1, retry_after=1, call=call),
+    "knows the token not yet": lambda dixa, call: dixa.fails(2, 401, call=call),
+    "forbids for a while": lambda dixa, call: dixa.fails(1, 403, call=call),
+}
+"""What a later try makes good."""
+
+
+@pytest.mark.parametrize("call", ["conversation", "ratings", "offer", "message", "submit"])
+@pytest.mark.parametrize("trouble", HARMLESS)
+def test_a_call_in_trouble_doubles_and_loses_nothing(story: Story, call: str, trouble: str) -> None:
+    HARMLESS[trouble](story.dixa, call)
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 4}, "Quick and friendly")
+    assert story.dixa.faults.pending() == []
+    assert record.offer.state is OfferState.DELIVERED
+    assert record.answer is not None
+    assert record.answer.state is AnswerState.SUBMITTED
+    story.assert_once(survey_id)
+    result = story.dixa.results(int(survey_id))[0]
+    assert (result.value, result.comment) == (4, "Quick and friendly")
+
+
+LOST: dict[str, Break] = {
+    "executes then drops": lambda dixa, call: dixa.executes_then_drops(1, call=call),
+    "drops before": lambda dixa, call: dixa.drops_before(1, call=call),
+}
+LOOKS: dict[str, Break] = {
+    "fails": lambda dixa, call: dixa.fails(3, 503, call=call),
+    "drops": lambda dixa, call: dixa.drops_before(3, call=call),
+    "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
+    "is throttled": lambda dixa, call: dixa.throttles(1, retry_after=0, call=call),
+}
+
+
+@pytest.mark.parametrize(("act", "look"), [("offer", "ratings"), ("message", "messages"), ("submit", "ratings")])
+@pytest.mark.parametrize("loses", LOST)
+@pytest.mark.parametrize("blinds", LOOKS)
+def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
+    story: Story, act: str, look: str, loses: str, blinds: str
+) -> None:
+    LOST[loses](story.dixa, act)
+    story.after(act, lambda: LOOKS[blinds](story.dixa, look))
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 4})
+    assert story.dixa.faults.pending() == []
+    story.assert_once(survey_id)
+    seen = [(each.call, each.fault) for each in story.dixa.calls]
+    first, *later = [position for position, (call, _) in enumerate(seen) if call == act]
+    looks = seen[first + 1 : later[0]] if later else seen[first + 1 :]
+    assert (look, None) in looks
+
+
+REFUSED = [(400, Reason.REFUSED), (404, Reason.NOT_FOUND), (422, Reason.REFUSED)]
+
+
+@pytest.mark.parametrize("call", ["conversation", "ratings", "offer", "message"])
+@pytest.mark.parametrize(("status", "reason"), REFUSED)
+def test_a_refused_offer_is_dead_and_says_why(story: Story, call: str, status: int, reason: Reason) -> None:
+    story.dixa.fails(1, status, call=call)
+    survey_id = story.begin()
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, reason)
+    assert len(story.dixa.offers()) == (1 if call == "message" else 0)
+    assert story.dixa.messages() == []
+    story.assert_no_doubles()
+
+
+@pytest.mark.parametrize(("status", "reason"), REFUSED)
+def test_a_refused_result_is_dead_and_keeps_what_was_said(story: Story, status: int, reason: Reason) -> None:
+    story.dixa.fails(1, status, call="submit")
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 2}, "Slow")
+    assert record.answer is not None
+    assert (record.answer.state, record.answer.reason) == (AnswerState.DEAD, reason)
+    assert (record.answered.scores, record.answered.comment) == ({CSAT: 2}, "Slow")
+    assert story.dixa.results() == []
+
+
+def test_a_refusal_of_a_result_that_is_there_is_a_success(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="submit")
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 5})
+    assert record.answer is not None
+    assert record.answer.state is AnswerState.SUBMITTED
+    story.assert_once(survey_id)
+
+
+def test_a_refusal_of_a_message_that_is_there_is_a_success(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="message")
+    survey_id = story.begin()
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+    assert len(story.dixa.messages(int(survey_id))) == 1
+
+
+def test_a_look_that_fails_after_a_refusal_leaves_the_result_to_be_looked_for(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="submit")
+    story.after("submit", lambda: story.dixa.fails(2, 503, call="ratings"))
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 5})
+    story.assert_once(survey_id)
+
+
+def test_an_outage_only_delays(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.outage(None)
+    for _ in range(20):
+        story.offering.travel(survey_id)
+    story.dixa.outage_is_over()
+    story.tell(survey_id, {CSAT: 3})
+    story.assert_once(survey_id)
+
+
+@pytest.mark.parametrize("call", ["offer", "submit"])
+def test_what_happens_late_but_before_the_look_is_not_done_again(story: Story, call: str) -> None:
+    story.dixa.executes_late(0.05, 1, call=call)
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 4})
+    story.assert_once(survey_id)
+    assert [each.call for each in story.dixa.calls].count(call) == 1

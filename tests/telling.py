@@ -1,0 +1,152 @@
+"""Tells a survey's story in one process: real records, the real client, a sandbox Dixa, and nobody's patience."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import redis
+
+from config.settings import Timings
+from config.surveys import RatingType, Survey
+from service.delivery.message import MessageDelivery
+from service.dixa.client import DixaClient, new_session
+from service.dixa.pace import SharedPace
+from service.sandbox.server import Sandbox
+from service.surveys.answering import AnswerJourney
+from service.surveys.journey import Traveller
+from service.surveys.links import Link, Links
+from service.surveys.model import AnswerState, Close, OfferState, Record
+from service.surveys.offering import OfferJourney
+from service.surveys.ports import Delivery
+from service.surveys.records import Records
+from tests.polling import eventually
+from tests.running import SECRET_KEY
+
+QUICK = Timings(
+    lease=timedelta(seconds=2),
+    step_budget=timedelta(seconds=1),
+    settle=timedelta(milliseconds=200),
+    backoff_first=timedelta(milliseconds=20),
+    backoff_most=timedelta(milliseconds=200),
+)
+AT_ONCE = Survey(delay=timedelta(), hold=timedelta())
+CSAT, NPS, THUMBS = RatingType
+
+OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, OfferState.DEAD}
+ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.DEAD}
+
+
+def open_client(dixa: Sandbox, client: redis.Redis, prefix: str, **pace: Any) -> DixaClient:
+    """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
+    given = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
+    shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
+    return DixaClient(new_session("afterword/test"), dixa.api_url, shared)
+
+
+class Story:
+    """Both journeys of any number of surveys, driven by hand until they are over."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str,
+        dixa: Sandbox,
+        *,
+        timings: Timings = QUICK,
+        deliveries: Sequence[Delivery] | None = None,
+        **pace: Any,
+    ) -> None:
+        self.dixa = dixa
+        self.records = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
+        calls = open_client(dixa, client, prefix, **pace)
+        given = [MessageDelivery(calls)] if deliveries is None else deliveries
+        links = Links([SECRET_KEY], "https://survey.example")
+        self.offering = OfferJourney(self.records, calls, timings, links=links, deliveries=given)
+        self.answering = AnswerJourney(self.records, calls, timings)
+
+    def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
+        """Close a new conversation and accept it; returns the survey's id."""
+        number = self.dixa.make_conversation(**facts)
+        self.dixa.close(number)
+        found = self.dixa.conversation(number)
+        close = Close(
+            conversation_id=number,
+            closed_at=closed_at or datetime.now(UTC),
+            channel=found.channel,
+            direction=found.direction,
+            requester_id=found.requester.id,
+            agent_id=found.agent.id if found.agent else None,
+        )
+        self.records.accept(close, terms)
+        return str(number)
+
+    def ask(self, survey_id: str) -> Record:
+        """Let the offer's journey go on until it is over."""
+        return self._travel(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
+
+    def answer(
+        self,
+        survey_id: str,
+        scores: Mapping[RatingType, int],
+        comment: str = "",
+        *,
+        answered_at: datetime | None = None,
+    ) -> str:
+        """Answer as a customer who has the link; returns what became of it."""
+        record = self.load(survey_id)
+        terms = record.terms or AT_ONCE
+        written = self.records.answer(Link.to(record), terms, scores, comment, language="en", answered_at=answered_at)
+        return written.outcome
+
+    def submit(self, survey_id: str) -> Record:
+        """Let the answer's journey go on until it is over."""
+        return self._travel(
+            self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
+        )
+
+    def tell(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:
+        """The whole story: asked, answered, submitted."""
+        self.ask(survey_id)
+        self.answer(survey_id, scores, comment)
+        return self.submit(survey_id)
+
+    def load(self, survey_id: str) -> Record:
+        """The record as it is now."""
+        found = self.records.load(survey_id)
+        assert found is not None
+        return found
+
+    def after(self, call: str, act: Callable[[], object]) -> None:
+        """Do something right after the next exchange of this call, before the client sees its answer."""
+        done = Event()
+
+        def watch(exchange: Any) -> None:
+            if exchange.call == call and not done.is_set():
+                done.set()
+                act()
+
+        self.dixa.on_exchange.append(watch)
+
+    def assert_once(self, survey_id: str) -> None:
+        """The customer was asked once and the answer counted once; Dixa saw nothing double."""
+        number = int(survey_id)
+        assert len(self.dixa.offers(number)) == 1
+        assert len(self.dixa.results(number)) == 1
+        assert [each.external_id for each in self.dixa.messages(number)] == [f"afterword-{survey_id}"]
+        self.assert_no_doubles()
+
+    def assert_no_doubles(self) -> None:
+        """What the sandbox reports is what it would report of an honest client."""
+        report = self.dixa.report
+        assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])
+
+    def _travel(self, traveller: Traveller, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
+        def step() -> Record | None:
+            traveller.travel(survey_id)
+            record = self.load(survey_id)
+            return record if is_over(record) else None
+
+        found = eventually(step, within=20)
+        assert found is not None
+        return found
