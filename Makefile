@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check browser lock clean
+.PHONY: help install run test lint check bench browser lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: lint test ## Everything that CI checks
 
 browser: ## Install the headless Chromium that the browser tests use (Debian, as root)
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core; }
+
+bench: $(VENV)/installed-dev ## Print the README's figures of speed
+	@$(BIN)/python -m tests.bench.slow_clients
 
 lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) pyproject.toml -o requirements.txt

@@ -46,6 +46,7 @@ class Timings:
     answer_within: timedelta = timedelta(days=30)
     keep_records: timedelta = timedelta(days=90)
     relay_every: timedelta = timedelta(milliseconds=250)
+    recovery_wait: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Settings:
     surveys_file: Path
     surveys: tuple[Survey, ...]
     spool_dir: Path | None
+    spool_most_bytes: int
     brand_name: str
     support_url: str | None
     privacy_url: str | None
@@ -108,7 +110,7 @@ class _Environment(Env):
         self._unread: list[str] = []
         for name in ("keys", "tokens", "signing_keys", "http_url", "link", "contact", "redis_url", "surveys_file"):
             self.add_parser(name, getattr(values, name))
-        for name in ("folder", "pace", "count", "label", "log_format"):
+        for name in ("folder", "megabytes", "pace", "count", "label", "log_format"):
             self.add_parser(name, getattr(values, name))
         self.add_parser("level", values.log_level)
         self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))
@@ -146,6 +148,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
         "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),
         "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
+        "spool_most_bytes": env.megabytes("SPOOL_MOST_MB", default="256"),
         "brand_name": env.label("BRAND_NAME", default="Support"),
         "support_url": env.contact("SUPPORT_URL", default=""),
         "privacy_url": env.link("PRIVACY_URL", default=""),

@@ -144,6 +144,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def megabytes(text: str) -> int:
+    """Read a size in MB; gives bytes."""
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text):
+        raise ValidationError("is not a size in MB. Write a whole number such as 256.")
+    return int(text) * 1024 * 1024
+
+
 def label(text: str) -> str:
     """Read a name that customers see."""
     if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below

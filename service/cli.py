@@ -74,8 +74,8 @@ def _report(name: str, step: Callable[[Settings], str], settings: Settings) -> b
 
 
 def _check_redis(settings: Settings) -> str:
-    _records(settings).ping()
-    return "answers"
+    problems = _records(settings).problems()
+    return "keeps what it acknowledges" if not problems else "; ".join(["answers, BUT", *problems])
 
 
 def _check_dixa(settings: Settings) -> str:

@@ -4,6 +4,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -27,6 +28,15 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     client = connect(redis_server.url)
     yield client
     client.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server for a test that stops it."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -13,12 +13,14 @@ import redis
 import requests
 from honcho.environ import parse_procfile
 
+from config.settings import Settings, read_settings
 from tests.polling import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 API_TOKEN = "sandbox-token-0123456789"
 WEBHOOK_SECRET = "5f7e1c3a9b2d4860aa11bb22cc33dd44"
+PUBLIC_URL = "https://survey.northwind.example"
 SECRET_KEY = "a-key-for-the-links-of-the-tests-0123456789"
 
 
@@ -87,6 +89,19 @@ def _answers(client: redis.Redis) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+def settings_for(redis_url: str, **environ: str) -> Settings:
+    """Settings for an app in this process."""
+    needed = {
+        "DIXA_API_TOKEN": API_TOKEN,
+        "DIXA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+        "SECRET_KEYS": SECRET_KEY,
+        "PUBLIC_URL": PUBLIC_URL,
+        "REDIS_URL": redis_url,
+        "SPOOL_DIR": "off",
+    }
+    return read_settings(needed | environ)
 
 
 class Afterword:

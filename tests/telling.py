@@ -24,11 +24,12 @@ from tests.polling import eventually
 from tests.running import SECRET_KEY
 
 QUICK = Timings(
-    lease=timedelta(seconds=2),
-    step_budget=timedelta(seconds=1),
-    settle=timedelta(milliseconds=200),
+    lease=timedelta(seconds=1.2),
+    step_budget=timedelta(seconds=0.6),
+    settle=timedelta(milliseconds=150),
     backoff_first=timedelta(milliseconds=20),
-    backoff_most=timedelta(milliseconds=200),
+    backoff_most=timedelta(milliseconds=100),
+    recovery_wait=timedelta(milliseconds=1),
 )
 AT_ONCE = Survey(delay=timedelta(), hold=timedelta())
 CSAT, NPS, THUMBS = RatingType
@@ -59,7 +60,7 @@ class Story:
     ) -> None:
         self.dixa = dixa
         self.records = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
-        calls = open_client(dixa, client, prefix, **pace)
+        self.calls = calls = open_client(dixa, client, prefix, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
         self.offering = OfferJourney(self.records, calls, timings, links=links, deliveries=given)

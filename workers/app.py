@@ -31,7 +31,6 @@ def build(settings: Settings) -> Celery:
     app.relay = Relay(
         records,
         CeleryQueue(make_app(settings.redis_url, socket_timeout=RELAY_SECONDS)),
-        every=timings.relay_every,
-        again_after=timings.hint_again,
+        timings,
     )
     return app

@@ -1,5 +1,6 @@
 """The worker's entry: `celery -A workers.main worker`, as the Procfile says."""
 
+import logging
 import sys
 
 import structlog
@@ -17,6 +18,8 @@ except SettingsError as error:
 set_up_logging(_settings.log_format, _settings.log_level)
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
+# Celery warns of being run as root, for one: such a line belongs to the log as well.
+logging.captureWarnings(capture=True)
 # Celery would set up its own logging over ours.
 setup_logging.connect(lambda **_: None, weak=False)
 

@@ -5,7 +5,6 @@ lost on the way is taken again; copies are harmless.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event, Thread
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from celery import bootsteps
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 
+from config.settings import Timings
 from service.surveys.model import Journey
 from service.surveys.records import Records, RecordsUnavailable
 
@@ -31,18 +31,18 @@ class TaskQueue(Protocol):
 
 
 class Relay:
-    """Looks every `every`; what it took comes due again after `again_after` unless a task claimed it."""
+    """Looks every `relay_every`; what it took comes due again after `hint_again` unless a task claimed it."""
 
-    def __init__(self, records: Records, queue: TaskQueue, *, every: timedelta, again_after: timedelta) -> None:
+    def __init__(self, records: Records, queue: TaskQueue, timings: Timings) -> None:
         self._records = records
         self._queue = queue
-        self._every = every
-        self._again_after = again_after
+        self._timings = timings
         self._stopping = Event()
 
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
-        while not self._stopping.wait(self._every.total_seconds()):
+        self._records.report_problems()
+        while not self._stopping.wait(self._timings.relay_every.total_seconds()):
             try:
                 self.relay_once(room())
             except (RecordsUnavailable, KombuError, CeleryError, OSError) as error:
@@ -52,10 +52,12 @@ class Relay:
         """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued."""
         free = room - self._queue.length()
         queued = 0
-        for journey in (Journey.ANSWER, Journey.OFFER):
+        # After an outage answers wait a little: a spool may hold a later one than the record does.
+        is_recovering = self._records.is_recovering(self._timings.recovery_wait)
+        for journey in (Journey.OFFER,) if is_recovering else (Journey.ANSWER, Journey.OFFER):
             if free - queued <= 0:
                 break
-            for survey_id in self._records.take(journey, free - queued, self._again_after):
+            for survey_id in self._records.take(journey, free - queued, self._timings.hint_again):
                 self._queue.publish(journey, survey_id)
                 queued += 1
         return queued

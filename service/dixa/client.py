@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, Protocol, TypeVar
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from config.surveys import RatingType
 from service.dixa import schemas
@@ -145,9 +145,9 @@ class DixaClient:
                 stream=True,
             ) as answer:
                 body = _read_body(answer, slot.deadline)
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise _lost(error, effect) from error
-        if not answer.ok or answer.is_redirect:
+        if not _is_success(answer):
             raise self._failed(answer, effect)
         return body
 
@@ -167,7 +167,7 @@ class DixaClient:
         return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
 
 
-def _lost(error: requests.RequestException, effect: Effect) -> DixaUnavailable | DixaUnknown:
+def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:
     """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
     problem = type(error).__name__
     if effect == "asks" or isinstance(error, requests.ConnectTimeout) or _never_connected(error):
@@ -175,7 +175,7 @@ def _lost(error: requests.RequestException, effect: Effect) -> DixaUnavailable |
     return DixaUnknown(problem)
 
 
-def _never_connected(error: requests.RequestException) -> bool:
+def _never_connected(error: requests.RequestException | HTTPError) -> bool:
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError)
 
@@ -183,12 +183,18 @@ def _never_connected(error: requests.RequestException) -> bool:
 def _read_body(answer: requests.Response, deadline: Deadline) -> bytes:
     """Read an answer against the clock: the timeouts of `requests` begin anew with every read."""
     chunks, size = [], 0
-    for chunk in answer.iter_content(64 * 1024):
+    # `iter_content` would wait for a whole chunk, however slowly that drips in.
+    while chunk := answer.raw.read1(64 * 1024, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
         if size > _LARGEST_ANSWER or not deadline.remaining():
             raise requests.ReadTimeout
     return b"".join(chunks)
+
+
+def _is_success(answer: requests.Response) -> bool:
+    """A redirect isn't: what was asked has not been done here."""
+    return 200 <= answer.status_code < 300  # noqa: PLR2004 - HTTP's own classes
 
 
 def _read(load: Callable[[Any], Result], body: bytes, effect: Effect) -> Result:

@@ -12,7 +12,8 @@ import redis
 
 from service.surveys.ports import Deadline, NoSlot, Slot
 
-_SCRIPT = Path(__file__).with_name("pace.lua")
+_PACE = Path(__file__).with_name("pace.lua")
+_PAUSE = Path(__file__).with_name("pause.lua")
 _LONGEST_PAUSE = timedelta(minutes=5)
 
 
@@ -29,12 +30,12 @@ class SharedPace:
         wait: Callable[[float], object],
         prefix: str = "afterword:",
     ) -> None:
-        self._redis = client
         self._tokens = tuple(tokens)
         self._interval_ms = 1000 / rate
         self._burst = burst
         self._wait = wait
-        self._reserve = client.register_script(_SCRIPT.read_text(encoding="utf-8"))
+        self._reserve = client.register_script(_PACE.read_text(encoding="utf-8"))
+        self._hold = client.register_script(_PAUSE.read_text(encoding="utf-8"))
         self._pause_key = f"{prefix}pace:pause"
         # A token's name in Redis tells nothing of the token.
         names = [hashlib.sha256(token.encode()).hexdigest()[:12] for token in tokens]
@@ -57,12 +58,9 @@ class SharedPace:
         return Slot(self._tokens[index - 1], deadline)
 
     def pause(self, length: timedelta) -> None:
-        """Hold everybody back: Dixa has answered 429."""
-        length_ms = min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)
+        """Hold everybody back: Dixa has answered 429. A longer pause that is on stays."""
         try:
-            seconds, micros = self._redis.time()
-            until = seconds * 1000 + micros / 1000 + length_ms
-            self._redis.set(self._pause_key, f"{until:.0f}", px=max(length_ms, 1))
+            self._hold(keys=[self._pause_key], args=[min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)])
         except redis.RedisError:
             # The next call is answered 429 as well, and asks for the pause again.
             return

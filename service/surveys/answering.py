@@ -25,7 +25,7 @@ class AnswerJourney(Traveller):
             return
         if progress.call:
             self._look_for_result(turn, progress, progress.call)
-        elif turn.claim.at > progress.answer.answered_at + self._timings.answer_within:
+        elif turn.claim.at > (progress.revived_at or progress.answer.answered_at) + self._timings.answer_within:
             self._die(turn, Reason.TOO_LATE, problem="tried for too long")
         else:
             self._submit_all(turn, progress)
@@ -37,9 +37,14 @@ class AnswerJourney(Traveller):
                 return
 
     def _submit(self, turn: Turn, rating: RatingType, patience: timedelta) -> bool:
+        is_there = turn.record.looks_first and self._is_rated(turn, rating)
         slot = self._slot(turn, patience)
         # The customer may have changed the answer since the claim; what counts is what the mark returns.
         answer = self._records.mark(turn.claim, rating, (), self._timings.step_budget).answered
+        if answer.scores.keys() != turn.record.answered.scores.keys():
+            # Other questions are answered now: nothing was sent yet, so begin anew with those.
+            self._records.again(turn.claim, timedelta())
+            return False
         rating_id = next(offer.rating_id for offer in turn.record.offers if offer.rating is rating)
         is_first = rating is next(iter(answer.scores))
 
@@ -56,7 +61,7 @@ class AnswerJourney(Traveller):
             return True
 
         try:
-            done = self._attempt(turn, submit)
+            done = is_there or self._attempt(turn, submit)
         except DixaRefused:
             # Refusing may be how Dixa says that it has the result already: look before giving up.
             done = self._is_rated(turn, rating)

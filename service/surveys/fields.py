@@ -83,6 +83,7 @@ def read_record(fields: Hash) -> Record:
         terms=load_terms(fields["terms"]) if fields.get("terms") else None,
         offer=_read_offer(fields),
         offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in RatingType if f"rating_id:{each}" in fields),
+        looks_first="look_first" in fields,
         answer=_read_answer(fields) if "answer_state" in fields else None,
     )
 
@@ -130,4 +131,5 @@ def _read_answer(fields: Hash) -> AnswerProgress:
         call=_read_call(fields, Journey.ANSWER),
         submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
         has_comment="comment_sha1" in fields,
+        revived_at=_read_time(fields, "answer_revived_at"),
     )

@@ -1,43 +1,55 @@
-"""What the web takes in: closed conversations and answers. Each is one write; yes is said only after it."""
+"""What the web takes in: closed conversations and answers. Each is one write; yes is said only after it.
+
+The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
+"""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
 from config.surveys import RatingType, Survey
+from service.surveys.entries import GivenAnswer, SpooledClose, read_entry, write_answer, write_close
 from service.surveys.links import Link
-from service.surveys.model import Close, Journey, Record
+from service.surveys.model import Close, Journey, Reason, Record
 from service.surveys.ports import Queue
-from service.surveys.records import Accepted, Records, Saved
+from service.surveys.records import Accepted, Records, RecordsUnavailable, Saved
 from service.surveys.rules import choose_survey
+from service.surveys.spool import Entry, Spool, SpoolUnavailable
 
 log = structlog.get_logger()
 
+_SETTLE_AFTER_OUTAGE = timedelta(seconds=10)
+"""How long an answer from the spool is held at least: another host's spool may have a later one."""
+
+
+class NotKept(Exception):  # noqa: N818 - it names what happened
+    """Neither the records nor the spool could be written: say no."""
+
 
 class Intake:
-    """The two ways in. Both raise RecordsUnavailable when nothing could be written."""
+    """The two ways in. Both raise NotKept when nothing could be written."""
 
-    def __init__(self, records: Records, queue: Queue, surveys: Sequence[Survey]) -> None:
+    def __init__(self, records: Records, queue: Queue, surveys: Sequence[Survey], spool: Spool | None) -> None:
         self._records = records
         self._queue = queue
         self._surveys = surveys
+        self._spool = spool
 
     def take_close(self, close: Close) -> Accepted:
         """Keep a closed conversation, with the terms of the survey it leads to or the reason why it leads to none."""
         choice = choose_survey(close, self._surveys)
-        written = self._records.accept(close, choice.survey, choice.reason)
-        log.info(
-            "close.taken",
-            outcome=written.outcome,
-            survey_id=str(close.conversation_id),
-            survey=choice.survey and choice.survey.name,
-            reason=choice.reason,
-        )
-        if written.is_due:
-            self._queue.hint(Journey.OFFER, str(close.conversation_id))
-        return Accepted(written.outcome)
+        try:
+            outcome = self._write_close(close, choice.survey, choice.reason)
+        except RecordsUnavailable as error:
+            self._put(write_close(close, choice.survey, choice.reason), error)
+            outcome = Accepted.SPOOLED
+        survey_id = str(close.conversation_id)
+        survey = choice.survey.name if choice.survey else None
+        log.info("close.taken", outcome=outcome, survey_id=survey_id, survey=survey, reason=choice.reason)
+        return outcome
 
-    def take_answer(
+    def take_answer(  # noqa: PLR0913 - an answer is what it is
         self,
         link: Link,
         terms: Survey,
@@ -48,17 +60,29 @@ class Intake:
         is_suspect: bool,
     ) -> Saved:
         """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked."""
-        written = self._records.answer(link, terms, scores, comment, language=language, is_suspect=is_suspect)
+        answer = GivenAnswer(link, terms, scores, comment, language, is_suspect)
+        try:
+            outcome = self._write_answer(answer)
+        except RecordsUnavailable as error:
+            self._put(write_answer(answer), error)
+            outcome = Saved.SPOOLED
         log.info(
             "answer.taken",
-            outcome=written.outcome,
+            outcome=outcome,
             survey_id=link.survey_id,
             has_comment=bool(comment),
             is_suspect=is_suspect,
         )
-        if written.is_due:
-            self._queue.hint(Journey.ANSWER, link.survey_id)
-        return Saved(written.outcome)
+        return outcome
+
+    def take_spooled(self, entry: Entry) -> None:
+        """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
+        waited = read_entry(entry)
+        if isinstance(waited, SpooledClose):
+            outcome: str = self._write_close(waited.close, waited.terms, waited.reason)
+        else:
+            outcome = self._write_answer(waited.answer, waited.answered_at)
+        log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
         """Find the terms of a link: those of its record, else of the survey of that name, else the defaults."""
@@ -66,3 +90,32 @@ class Intake:
             return record.terms
         named = (survey for survey in self._surveys if survey.name == link.survey_name)
         return next(named, Survey(ratings=tuple(offer.rating for offer in link.offers)))
+
+    def _write_close(self, close: Close, terms: Survey | None, reason: Reason | None) -> Accepted:
+        written = self._records.accept(close, terms, reason)
+        if written.is_due:
+            self._queue.hint(Journey.OFFER, str(close.conversation_id))
+        return Accepted(written.outcome)
+
+    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Saved:
+        written = self._records.answer(
+            answer.link,
+            answer.terms,
+            answer.scores,
+            answer.comment,
+            hold=max(answer.terms.hold, _SETTLE_AFTER_OUTAGE) if answered_at else answer.terms.hold,
+            language=answer.language,
+            is_suspect=answer.is_suspect,
+            answered_at=answered_at,
+        )
+        if written.is_due:
+            self._queue.hint(Journey.ANSWER, answer.link.survey_id)
+        return Saved(written.outcome)
+
+    def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
+        if self._spool is None:
+            raise NotKept(f"the records: {error}; there is no spool") from error
+        try:
+            self._spool.put(entry)
+        except SpoolUnavailable as spool_error:
+            raise NotKept(f"the records: {error}; the spool: {spool_error}") from spool_error

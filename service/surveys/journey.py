@@ -54,23 +54,33 @@ class Traveller(ABC):
 
     def travel(self, survey_id: str) -> None:
         """Work on a survey if it is due and nobody else does. Raises RecordsUnavailable."""
+        if self.must_wait():
+            return
         claim = self._records.claim(self.journey, survey_id)
         if claim is None:
             return
         turn = Turn(claim, Deadline(self._timings.step_budget))
         with structlog.contextvars.bound_contextvars(survey_id=survey_id, conversation_id=claim.record.conversation_id):
             try:
-                self._advance(turn)
+                self._advance_or_die(turn)
             except NoSlot as error:
                 self._records.reschedule(claim, error.retry_in or timedelta(), failed=False)
             except DixaUnavailable as error:
                 log.warning("dixa.unavailable", journey=self.journey, problem=str(error))
                 self._records.reschedule(claim, self._pause(turn, error), failed=True)
-            except DixaRefused as error:
-                self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
             except StaleClaim as error:
                 log.info("claim.stale", journey=self.journey, outcome=str(error))
                 self._records.reschedule(claim, timedelta(), failed=False)
+
+    def _advance_or_die(self, turn: Turn) -> None:
+        try:
+            self._advance(turn)
+        except DixaRefused as error:
+            self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
+
+    def must_wait(self) -> bool:
+        """After an outage of Redis answers wait a little: a spool may hold a later one than the record does."""
+        return self.journey is Journey.ANSWER and self._records.is_recovering(self._timings.recovery_wait)
 
     @abstractmethod
     def _advance(self, turn: Turn) -> None:

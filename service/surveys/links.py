@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -10,12 +10,13 @@ from hashlib import blake2s
 from typing import Any, Self
 
 import msgpack
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 from config.surveys import RatingType
 from service.surveys.model import Offer, Record
 
 SALT = "afterword.survey-link.v1"
+RECEIPT_SALT = "afterword.receipt.v1"
 _TYPES = tuple(RatingType)
 _TOKEN = re.compile(r"\.?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048]")
 """How our own tokens are spelled. Reading Base64 passes over characters and bits that don't belong there."""
@@ -40,6 +41,15 @@ class Link:
         """Make the link to an offered survey."""
         name = record.terms.name if record.terms else ""
         return cls(record.survey_id, record.conversation_id, name, record.offers)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a customer was told is saved."""
+
+    survey_id: str
+    scores: Mapping[RatingType, int]
+    has_comment: bool
 
 
 def _pack(link: Link) -> list[Any]:
@@ -82,6 +92,7 @@ class Links:
             serializer=msgpack,
             signer_kwargs={"key_derivation": "hmac", "digest_method": partial(blake2s, digest_size=20)},
         )
+        self._receipts = URLSafeSerializer([*reversed(secret_keys)], salt=RECEIPT_SALT)
         self._public_url = public_url
 
     def url(self, link: Link) -> str:
@@ -92,6 +103,18 @@ class Links:
         """Make the token. Its last character is a letter or digit, so no mail program cuts it off."""
         token = self._serializer.dumps(_pack(link))
         return token if isinstance(token, str) else token.decode()
+
+    def sign_receipt(self, receipt: Receipt) -> str:
+        """Sign what was saved, so that the thanks can be shown while the records can't be asked."""
+        return str(self._receipts.dumps([receipt.survey_id, dict(receipt.scores), receipt.has_comment]))
+
+    def read_receipt(self, text: str) -> Receipt | None:
+        """Read a receipt; None when it isn't one of ours."""
+        try:
+            survey_id, scores, has_comment = self._receipts.loads(text)
+            return Receipt(survey_id, {RatingType(rating): score for rating, score in scores.items()}, has_comment)
+        except (BadData, UnicodeError, ValueError, TypeError, AttributeError):
+            return None
 
     def read(self, token: str) -> Link:
         """Read a token of any age. Raises LinkError."""

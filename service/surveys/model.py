@@ -134,11 +134,15 @@ class AnswerProgress:
     call: Call | None = None
     submitted: tuple[RatingType, ...] = ()
     has_comment: bool = False
+    revived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One survey: the close it came from, its terms as they were then, and how far both journeys are."""
+    """One survey: the close it came from, its terms as they were then, and how far both journeys are.
+
+    A record that `looks_first` may be older than what was done for it: it comes from a backup or from a link alone.
+    """
 
     survey_id: str
     conversation_id: int
@@ -147,6 +151,7 @@ class Record:
     terms: Survey | None
     offer: OfferProgress
     offers: tuple[Offer, ...] = ()
+    looks_first: bool = False
     answer: AnswerProgress | None = None
 
     @property

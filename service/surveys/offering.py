@@ -15,9 +15,9 @@ from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn, find_new
 from service.surveys.links import Link, Links
 from service.surveys.model import Call, Close, Journey, Offer, OfferState, Reason, Record
-from service.surveys.ports import Conversation, Delivery, Dixa, DixaUnknown
+from service.surveys.ports import Conversation, Delivery, Dixa, DixaUnknown, Rating
 from service.surveys.records import Records
-from service.surveys.rules import Refusal, find_refusal
+from service.surveys.rules import Refusal, find_refusal, find_taken
 
 log = structlog.get_logger()
 
@@ -63,7 +63,7 @@ class OfferJourney(Traveller):
             self._write_decision(turn, refusal, conversation.language or "")
             if refusal:
                 return None
-        return self._offer_all(turn, terms, conversation, [rating.id for rating in ratings])
+        return self._offer_all(turn, terms, conversation, ratings)
 
     def _too_late(self, turn: Turn, close: Close, terms: Survey) -> Refusal | None:
         due_at = min(close.closed_at, turn.record.accepted_at) + terms.delay
@@ -78,12 +78,17 @@ class OfferJourney(Traveller):
         self._records.decide(turn.claim, verdict, reason, language)
         log.info("survey.decided", decision=verdict or "ask", reason=reason)
 
-    def _offer_all(self, turn: Turn, terms: Survey, conversation: Conversation, seen: list[str]) -> Record | None:
+    def _offer_all(
+        self, turn: Turn, terms: Survey, conversation: Conversation, ratings: Sequence[Rating]
+    ) -> Record | None:
         record = turn.record
+        seen = [each.id for each in ratings]
         for rating in terms.ratings:
             if any(offer.rating is rating for offer in record.offers):
                 continue
-            rating_id = self._offer(turn, rating, conversation, seen)
+            rating_id = self._made_before_a_restore(turn, rating, ratings) or self._offer(
+                turn, rating, conversation, seen
+            )
             if rating_id is None:
                 return None
             seen.append(rating_id)
@@ -111,6 +116,17 @@ class OfferJourney(Traveller):
             self._records.offered(turn.claim, rating, rating_id)
             log.info("offer.created", rating_id=rating_id, rating=rating)
         return rating_id
+
+    def _made_before_a_restore(self, turn: Turn, rating: RatingType, ratings: Sequence[Rating]) -> str | None:
+        """Adopt an offer that a backup doesn't know of: the survey was ours alone when its first offer was made."""
+        ours = tuple(offer.rating_id for offer in turn.record.offers)
+        found = find_taken([each for each in ratings if each.type == rating], ours)
+        if not turn.record.looks_first or found is None:
+            return None
+        self._records.mark(turn.claim, rating, ours, self._timings.step_budget)
+        self._records.offered(turn.claim, rating, found.id)
+        log.info("offer.adopted", rating_id=found.id, rating=rating)
+        return found.id
 
     def _look_for_offer(self, turn: Turn, call: Call) -> Record | None:
         """Find out what became of a call whose answer is lost: adopt its offer, or try again if there is none."""
@@ -144,7 +160,7 @@ class OfferJourney(Traveller):
             delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
         except DixaUnknown as error:
             log.warning("dixa.unknown", call="deliver", problem=str(error))
-            self._records.reschedule(turn.claim, self._timings.settle, failed=True)
+            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
         else:
             self._records.delivered(turn.claim)
             log.info("survey.delivered", channel=delivery.name)

@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import redis
+import structlog
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
 from config.surveys import RatingType, Survey
+from service.surveys.durability import find_problems
 from service.surveys.fields import dump_close, from_ms, read_record, to_ms, write_terms
 from service.surveys.links import Link
 from service.surveys.model import Claim, Close, Journey, OfferState, Reason, Record
+
+log = structlog.get_logger()
 
 LUA = Path(__file__).with_name("lua")
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
@@ -29,6 +34,13 @@ SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "
 
 class RecordsUnavailable(Exception):
     """Redis didn't answer in time, or refused to write."""
+
+
+class Breaker:
+    """Open after a failure: Redis isn't asked again until `Records.ping` has seen it answer."""
+
+    def __init__(self) -> None:
+        self.is_open = False
 
 
 class StaleClaim(Exception):
@@ -41,6 +53,7 @@ class Accepted(StrEnum):
     WAITING = "accepted"
     SKIPPED = "skipped"
     DUPLICATE = "duplicate"
+    SPOOLED = "spooled"
 
 
 class Saved(StrEnum):
@@ -51,6 +64,7 @@ class Saved(StrEnum):
     SUPERSEDED = "superseded"
     NOT_CHANGED = "not_changed"
     CLOSED = "closed"
+    SPOOLED = "spooled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +98,55 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
 class Records:
     """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask."""
 
-    def __init__(self, client: redis.Redis, *, lease: timedelta, keep: timedelta, prefix: str = "afterword:") -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        lease: timedelta,
+        keep: timedelta,
+        breaker: Breaker | None = None,
+        prefix: str = "afterword:",
+    ) -> None:
         self._redis = client
         self._lease = lease
         self._keep = keep
         self._prefix = prefix
+        self._breaker = breaker
+        self._failed_at = monotonic()
+        self._restored_key = f"{prefix}restored_at"
         self._scripts = load_scripts(client)
 
     def ping(self) -> None:
-        """Raise RecordsUnavailable unless Redis answers."""
-        self._ask(self._redis.ping)
+        """Raise RecordsUnavailable unless Redis answers, whatever the breaker says; it closes when Redis does."""
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            raise RecordsUnavailable(type(error).__name__) from error
+        if self._breaker:
+            self._breaker.is_open = False
+
+    def is_recovering(self, wait: timedelta) -> bool:
+        """Say whether Redis failed, or this process began, less than `wait` ago: spools may hold later answers."""
+        return monotonic() - self._failed_at < wait.total_seconds()
+
+    def problems(self) -> list[str]:
+        """Name each setting of this Redis that can lose what it acknowledged. Raises RecordsUnavailable."""
+        info = self._ask(self._redis.info)
+        try:
+            config = {str(name): str(value) for name, value in self._redis.config_get("*").items()}
+        except redis.ResponseError:
+            config = {}
+        except redis.RedisError as error:
+            raise RecordsUnavailable(type(error).__name__) from error
+        return [*find_problems(info, config)]
+
+    def report_problems(self) -> None:
+        """Say loudly in the log what `problems` finds; to be called when a process starts."""
+        try:
+            for problem in self.problems():
+                log.error("redis.unsafe", problem=problem)
+        except RecordsUnavailable as error:
+            log.error("redis.unavailable", problem=str(error))  # noqa: TRY400 - an outage needs no traceback
 
     def load(self, survey_id: str) -> Record | None:
         """Read a record as it is now."""
@@ -126,9 +179,10 @@ class Records:
         *,
         language: str,
         is_suspect: bool = False,
+        hold: timedelta | None = None,
         answered_at: datetime | None = None,
     ) -> Written:
-        """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere before."""
+        """Hold a customer's answer for `hold`, or `terms.hold`; `answered_at` is now unless it waited elsewhere."""
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
                 keys=[self._key(link.survey_id), self._due(Journey.ANSWER), self._due(Journey.OFFER)],
@@ -136,7 +190,7 @@ class Records:
                     link.survey_id,
                     link.conversation_id,
                     write_terms(terms),
-                    to_ms(terms.hold),
+                    to_ms(terms.hold if hold is None else hold),
                     comment,
                     language,
                     to_ms(answered_at) if answered_at else "",
@@ -157,11 +211,25 @@ class Records:
 
     def claim(self, journey: Journey, survey_id: str) -> Claim | None:
         """Lease a due journey; None when it isn't due, is leased, is over or is not there."""
-        outcome, *rest = self._run("claim", journey, survey_id, journey, to_ms(self._lease), takes_id=True)
+        outcome, *rest = self._ask(
+            lambda: self._scripts["claim"](
+                keys=[self._key(survey_id), self._due(journey), self._restored_key],
+                args=[survey_id, journey, to_ms(self._lease)],
+            )
+        )
         if outcome != "claimed":
             return None
         fence, moment, flat = rest
         return Claim(journey, int(fence), from_ms(moment), _record(flat))
+
+    def revive(self, journey: Journey, survey_id: str) -> str:
+        """Try a dead journey again, now; answers `revived`, `not_dead` or `missing`."""
+        return str(self._run("revive", journey, survey_id, journey))
+
+    def restored(self) -> None:
+        """Note that Redis was restored from a backup: for what it holds by now, look at Dixa before every call."""
+        seconds, micros = self._ask(self._redis.time)
+        self._ask(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
 
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Give the lease back; the journey, with any call in flight, comes due again after `delay`."""
@@ -235,9 +303,14 @@ class Records:
         )
 
     def _ask(self, question: Any) -> Any:
+        if self._breaker and self._breaker.is_open:
+            raise RecordsUnavailable("not asked: it failed a moment ago")
         try:
             return question()
         except redis.RedisError as error:
+            self._failed_at = monotonic()
+            if self._breaker:
+                self._breaker.is_open = True
             raise RecordsUnavailable(type(error).__name__) from error
 
     def _key(self, survey_id: str) -> str:

@@ -45,9 +45,14 @@ def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Se
         return Refusal(OfferState.CANCELLED, Reason.ERASED)
     if conversation.state is not None and conversation.state != "Closed":
         return Refusal(OfferState.CANCELLED, Reason.REOPENED)
-    if any(rating.status in _TAKEN and rating.id not in ours for rating in ratings):
+    if find_taken(ratings, ours):
         return Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
     return None
+
+
+def find_taken(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
+    """Find a survey that isn't ours and is on its way or done."""
+    return next((rating for rating in ratings if rating.status in _TAKEN and rating.id not in ours), None)
 
 
 def is_in_sample(conversation_id: int, share: float) -> bool:

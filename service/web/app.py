@@ -1,20 +1,24 @@
 """The Flask app: made from settings, wired here, with the views in their own modules."""
 
 import logging
+import re
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import BadRequest, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.sansio.utils import host_is_trusted
 
 from config.settings import Settings
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.records import Records, connect
+from service.surveys.records import Breaker, Records, connect
+from service.surveys.spool import Spool
 from service.web import health, pages, survey, webhooks
 from service.web.headers import add_security_headers
+from service.web.recovery import Recovery
 from service.web.seams import Seams, host_of
+
+_PORT = re.compile(r":[0-9]*\Z")
 
 
 def create_app(settings: Settings) -> Flask:
@@ -25,29 +29,39 @@ def create_app(settings: Settings) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    timings = settings.timings
-    records = Records(connect(settings.redis_url), lease=timings.lease, keep=timings.keep_records)
-    queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
-    app.extensions["afterword"] = Seams(
-        settings=settings,
-        records=records,
-        intake=Intake(records, queue, settings.surveys),
-        links=Links(settings.secret_keys, settings.public_url),
-    )
+    app.extensions["afterword"] = _wire(settings)
     for blueprint in (health.bp, webhooks.bp, survey.bp):
         app.register_blueprint(blueprint)
     _guard(app, settings)
     return app
 
 
+def _wire(settings: Settings) -> Seams:
+    timings, breaker = settings.timings, Breaker()
+    client = connect(settings.redis_url)
+    records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
+    queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
+    spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
+    intake = Intake(records, queue, settings.surveys, spool)
+    return Seams(
+        settings=settings,
+        records=records,
+        intake=intake,
+        links=Links(settings.secret_keys, settings.public_url),
+        spool=spool,
+        recovery=Recovery(records, breaker, spool, intake),
+    )
+
+
 def _guard(app: Flask, settings: Settings) -> None:
     """Add what holds for every request: the host we answer for, the headers, and pages instead of bare errors."""
-    trusted = [host_of(settings.public_url)]
+    ours = host_of(settings.public_url)
 
     @app.before_request
     def refuse_other_hosts() -> None:
-        # Probes come by address, so the health routes are exempt.
-        if request.blueprint != health.bp.name and not host_is_trusted(request.host, trusted):
+        # Probes come by address, so the health routes are exempt. Werkzeug's own check knows no IPv6 and no capitals.
+        asked = _PORT.sub("", request.headers.get("Host", "").lower())
+        if request.blueprint != health.bp.name and asked != ours:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
     @app.after_request

@@ -1,10 +1,12 @@
 """`/`, `/healthz` and `/readyz`: for people who lost their way, and for whatever watches the process."""
 
+from collections.abc import Iterator
+
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from service.surveys.records import RecordsUnavailable
-from service.web.seams import seams
+from service.web.seams import Seams, seams
 
 bp = Blueprint("health", __name__)
 
@@ -23,9 +25,25 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Ready is able to accept; each part that is degraded is named."""
+    """Ready is able to accept, into Redis or the spool; each part that is degraded is named."""
+    degraded = dict(_degraded(seams()))
+    is_ready = not {"redis", "spool"} <= set(degraded)
+    return jsonify(status="ready" if is_ready else "unavailable", degraded=degraded), 200 if is_ready else 503
+
+
+def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
     try:
-        seams().records.ping()
+        core.records.ping()
+        if problems := core.records.problems():
+            yield "durability", "; ".join(problems)
     except RecordsUnavailable as error:
-        return jsonify(status="unavailable", degraded={"redis": str(error)}), 503
-    return jsonify(status="ready", degraded={})
+        yield "redis", str(error)
+    if core.spool is None:
+        yield "spool", "off"
+        return
+    if not core.spool.is_writable():
+        yield "spool", "can't be written, or is full"
+    if waiting := core.spool.waiting():
+        yield "spool_waiting", f"{waiting} wait for Redis"
+    if corrupt := core.spool.set_aside():
+        yield "spool_corrupt", f"{corrupt} could not be read and were set aside"

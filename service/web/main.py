@@ -6,7 +6,9 @@ import structlog
 
 from config.logging import set_up_logging
 from config.settings import SettingsError, read_settings
+from service.surveys.spool import SpoolUnavailable
 from service.web.app import create_app
+from service.web.seams import Seams
 
 try:
     _settings = read_settings()
@@ -18,3 +20,10 @@ for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 
 app = create_app(_settings)
+_core: Seams = app.extensions["afterword"]
+if _core.spool:
+    try:
+        _core.spool.prepare()
+    except SpoolUnavailable as error:
+        sys.exit(f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off.")
+_core.recovery.start()

@@ -9,6 +9,8 @@ from config.settings import Settings
 from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.records import Records
+from service.surveys.spool import Spool
+from service.web.recovery import Recovery
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Seams:
     records: Records
     intake: Intake
     links: Links
+    spool: Spool | None
+    recovery: Recovery
 
 
 def seams() -> Seams:
@@ -28,5 +32,6 @@ def seams() -> Seams:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL, with its port when it has one."""
-    return urlsplit(url).netloc
+    """The host of a URL as clients send it: without the port, in small letters, and in ASCII."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host.encode("idna").decode()

@@ -11,10 +11,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from config.surveys import RatingType, Survey
-from service.surveys.links import Link, LinkError
+from service.surveys.intake import NotKept
+from service.surveys.links import Link, LinkError, Receipt
 from service.surveys.model import AnswerState, OfferState, Reason, Record
 from service.surveys.records import RecordsUnavailable, Saved
 from service.web import pages, wording
+from service.web.body import read_body
 from service.web.forms import AnswerForm, FormError, load_answer_form
 from service.web.pages import Closed, PageContext
 from service.web.seams import seams
@@ -51,6 +53,17 @@ class _Visit:
         )
 
     @property
+    def change_url(self) -> str:
+        """Where the answer can be changed."""
+        return url_for("survey.show", token=self.token, change=1)
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What the thanks of an answer in the spool say; the records don't know of it yet."""
+        receipt = seams().links.read_receipt(request.args.get("receipt", ""))
+        return receipt if receipt and receipt.survey_id == self.link.survey_id else None
+
+    @property
     def closed(self) -> Closed | None:
         """Why no answer is taken any more, if so."""
         offer = self.record.offer if self.record else None
@@ -70,6 +83,11 @@ def show(token: str) -> ResponseReturnValue:
     if visit.closed:
         return pages.closed_page(visit.page, visit.closed)
     answer = visit.record.answer if visit.record else None
+    receipt = visit.receipt
+    if answer is None and receipt and "change" not in request.args:
+        return pages.saved_page(
+            visit.page, receipt.scores, has_comment=receipt.has_comment, change_url=visit.change_url
+        )
     if answer is None:
         chosen = _preselected(visit)
         return pages.form_page(visit.page, chosen=chosen, preselected=bool(chosen))
@@ -81,7 +99,7 @@ def show(token: str) -> ResponseReturnValue:
         visit.page,
         answer.answer.scores,
         has_comment=answer.has_comment,
-        change_url=url_for("survey.show", token=token, change=1),
+        change_url=visit.change_url,
     )
 
 
@@ -109,13 +127,17 @@ def _keep(visit: _Visit, form: AnswerForm) -> ResponseReturnValue:
             saved = seams().intake.take_answer(
                 visit.link, visit.terms, form.scores, form.comment, language=LANGUAGE, is_suspect=form.is_suspect
             )
-        except RecordsUnavailable as error:
+        except NotKept as error:
             log.warning("answer.not_kept", survey_id=visit.link.survey_id, problem=str(error))
             return _failed(visit, form, 503)
     if saved is Saved.CLOSED:
         return pages.closed_page(visit.page, Closed.CANCELLED)
     if saved is Saved.NOT_CHANGED:
         return pages.recorded_page(visit.page, not_changed=True)
+    if saved is Saved.SPOOLED:
+        receipt = Receipt(visit.link.survey_id, form.scores, bool(form.comment))
+        signed = seams().links.sign_receipt(receipt)
+        return redirect(url_for("survey.show", token=visit.token, receipt=signed), 303)
     return redirect(url_for("survey.show", token=visit.token), 303)
 
 
@@ -136,7 +158,7 @@ def _visit(token: str) -> _Visit:
 
 
 def _form() -> MultiDict[str, str]:
-    request.max_content_length = LARGEST_FORM
+    read_body(request, LARGEST_FORM)
     return request.form if request.mimetype == "application/x-www-form-urlencoded" else MultiDict()
 
 

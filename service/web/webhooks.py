@@ -9,7 +9,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unsupporte
 
 from service.dixa.schemas import Event, PayloadError, load_event
 from service.dixa.signature import SignatureError, verify
-from service.surveys.records import Accepted, RecordsUnavailable
+from service.surveys.intake import NotKept
+from service.surveys.records import Accepted
+from service.web.body import read_body
 from service.web.seams import seams
 
 bp = Blueprint("webhooks", __name__)
@@ -35,8 +37,7 @@ def receive() -> ResponseReturnValue:
 def _verified_event(incoming: Request) -> Event:
     if incoming.mimetype != "application/json":
         raise UnsupportedMediaType("Send application/json.")
-    incoming.max_content_length = LARGEST
-    raw = incoming.get_data(cache=False)
+    raw = read_body(incoming, LARGEST)
     now = datetime.now(UTC)
     settings = seams().settings
     verify(
@@ -66,8 +67,9 @@ def _malformed(error: PayloadError) -> Response:
     return _rejected(str(error), 400)
 
 
-@bp.errorhandler(RecordsUnavailable)
-def _unavailable(_error: RecordsUnavailable) -> Response:
+@bp.errorhandler(NotKept)
+def _unavailable(error: NotKept) -> Response:
+    log.error("webhook.not_kept", problem=str(error))
     response = _rejected("The event could not be kept. Please send it again.", 503)
     response.headers["Retry-After"] = "30"
     return response

@@ -59,6 +59,7 @@ hold = "0s"
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_EVERY": "50ms",
+    "RECOVERY_WAIT": "100ms",
     "LEASE": "4s",
     "STEP_BUDGET": "2s",
     "SETTLE": "1s",

@@ -23,7 +23,14 @@ name = "default"
 delay = "0s"
 hold = "0s"
 """
-AS_SHIPPED = {"DIXA_PACE": "9.5/3", "LEASE": "60s", "STEP_BUDGET": "15s", "SETTLE": "60s", "RELAY_EVERY": "250ms"}
+AS_SHIPPED = {
+    "DIXA_PACE": "9.5/3",
+    "LEASE": "60s",
+    "STEP_BUDGET": "15s",
+    "SETTLE": "60s",
+    "RELAY_EVERY": "250ms",
+    "RECOVERY_WAIT": "10s",
+}
 """The defaults."""
 
 Kill = Callable[[], None]
@@ -135,12 +142,8 @@ def told() -> Burst:
         assert conversation.agent
         made = offer(burst, number)
         external_id = f"afterword-{each}"
-        burst.dixa.state.add_message(
-            each, Message(conversation.agent.id, "link", "Outbound", external_id=external_id)
-        )
-        burst.dixa.state.submit(
-            each, made, value=burst.score(number), comment=burst.comment(number), submitted_at=None
-        )
+        burst.dixa.state.add_message(each, Message(conversation.agent.id, "link", "Outbound", external_id=external_id))
+        burst.dixa.state.submit(each, made, value=burst.score(number), comment=burst.comment(number), submitted_at=None)
     return burst
 
 

@@ -1,5 +1,6 @@
 """The sandbox answers as Dixa's documentation says: statuses, shapes and what it refuses."""
 
+from http.client import HTTPConnection
 from uuid import uuid4
 
 import pytest
@@ -268,9 +269,23 @@ def test_a_message_reopens_a_closed_conversation_only_if_told_to(dixa: Sandbox, 
     assert dixa.conversation(number).state == "Open"
 
 
+def _ask_again(connection: HTTPConnection) -> None:
+    connection.request("GET", "/beta/organization")
+    connection.getresponse()
+
+
 def test_connections_are_kept_alive_until_the_sandbox_stops(dixa: Sandbox, client: Client) -> None:
-    assert client.get("/organization").headers.get("Connection") != "close"
+    connection = HTTPConnection(dixa.url.removeprefix("http://"), timeout=5)
+    connection.connect()
+    connection.auto_open = 0
+    for _ in range(3):
+        connection.request("GET", "/beta/organization", headers={"Authorization": dixa.token})
+        assert connection.getresponse().read()
+    assert client.get("/organization").status_code == 200
     dixa.stop()
+    with pytest.raises(OSError, match=r"closed|reset|pipe"):
+        _ask_again(connection)
+    connection.close()
     with pytest.raises(requests.ConnectionError):
         client.get("/organization")
     dixa.start()

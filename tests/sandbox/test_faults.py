@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from service.sandbox.faults import Kind
+from service.sandbox.limits import RateLimit
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.polling import eventually
@@ -178,3 +179,10 @@ def test_the_rate_is_kept_over_a_while() -> None:
     assert taken <= 4 + 50 * (monotonic() - began) + 1
     assert taken >= 30
     dixa.stop()
+
+
+def test_a_rest_saves_up_no_more_than_the_burst() -> None:
+    limit, began = RateLimit(20.0, 4), monotonic()
+    assert limit.allows("a")
+    eventually(lambda: monotonic() - began > 0.6)
+    assert sum(limit.allows("a") for _ in range(20)) in {4, 5}

@@ -17,9 +17,8 @@ HARMLESS: dict[str, Break] = {
     "loses the answer": lambda dixa, call: dixa.executes_then_drops(1, call=call),
     "does it and says 500": lambda dixa, call: dixa.executes_then_fails(1, 500, call=call),
     "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
-    "throttles": lambda dixa, call: dixa.throttles(1, retry_after=1, call=call),
+    "throttles": lambda dixa, call: dixa.throttles(2, retry_after=0, call=call),
     "knows the token not yet": lambda dixa, call: dixa.fails(2, 401, call=call),
-    "forbids for a while": lambda dixa, call: dixa.fails(1, 403, call=call),
 }
 """What a later try makes good."""
 
@@ -45,7 +44,6 @@ LOST: dict[str, Break] = {
 }
 LOOKS: dict[str, Break] = {
     "fails": lambda dixa, call: dixa.fails(3, 503, call=call),
-    "drops": lambda dixa, call: dixa.drops_before(3, call=call),
     "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
     "is throttled": lambda dixa, call: dixa.throttles(1, retry_after=0, call=call),
 }
@@ -117,6 +115,17 @@ def test_a_look_that_fails_after_a_refusal_leaves_the_result_to_be_looked_for(st
     survey_id = story.begin()
     story.tell(survey_id, {CSAT: 5})
     story.assert_once(survey_id)
+
+
+def test_after_a_429_nobody_asks_before_the_time_that_dixa_named(story: Story) -> None:
+    story.dixa.throttles(1, retry_after=1, call="offer")
+    first, second = story.begin(), story.begin()
+    for survey_id in (first, second):
+        story.tell(survey_id, {CSAT: 4})
+    story.assert_no_doubles()
+    throttled = next(position for position, each in enumerate(story.dixa.calls) if each.status == 429)
+    before, after = story.dixa.calls[throttled : throttled + 2]
+    assert (after.at - before.at).total_seconds() > 0.9
 
 
 def test_an_outage_only_delays(story: Story) -> None:

@@ -44,6 +44,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "delivered": lambda _: [FENCE, KEEP],
     "submitted": lambda _: [FENCE, "Csat", KEEP, "Csat"],
     "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "Csat", "Nps"],
+    "revive": lambda journey: [journey],
     "die": lambda journey: [journey, FENCE, "refused", KEEP],
 }
 FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
@@ -75,6 +76,7 @@ class Bench:
         self._journey = journey
         self.key = f"{prefix}survey:{SURVEY}"
         self.due = f"{prefix}due:{journey}"
+        self.restored = f"{prefix}restored_at"
         self._due_sets = {name: f"{prefix}due:{name}" for name in ("offer", "answer")}
 
     def prepare(self, state: str) -> None:
@@ -107,8 +109,8 @@ class Bench:
 
     def run(self, script: str, args: list[str]) -> str:
         name = script.split(" ", maxsplit=1)[0]
-        both = [self._due_sets["answer"], self._due_sets["offer"]]
-        found = self._scripts[name](keys=[self.key, *(both if name == "answer" else [self.due])], args=args)
+        further = {"answer": [self._due_sets["answer"], self._due_sets["offer"]], "claim": [self.due, self.restored]}
+        found = self._scripts[name](keys=[self.key, *further.get(name, [self.due])], args=args)
         return str(found[0] if isinstance(found, list) else found)
 
     def state(self) -> str:

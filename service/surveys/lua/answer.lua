@@ -3,7 +3,8 @@
 -- ARGV: survey id, conversation id, terms (JSON), hold (ms), comment, language, answered at (ms, or '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it
 -- States: none or held → held; submitting, unknown, submitted and dead stay as they are.
--- The link alone is enough: a record that Redis has lost is made again from it, as delivered.
+-- The link alone is enough: a record that Redis has lost is made again from it, as delivered. Its answer may be with
+-- Dixa already, so it is looked for first.
 -- A crash leaves the answer whole or absent; the same form posted again answers `same`.
 local moment = now()
 local scores = cjson.decode(ARGV[9])
@@ -26,7 +27,7 @@ if state and answered_at < tonumber(get('answered_at')) then return {'superseded
 
 if redis.call('EXISTS', record) == 0 then
   put('v', '1', 'survey_id', ARGV[1], 'conversation_id', ARGV[2], 'close', '', 'terms', ARGV[3],
-    'accepted_at', text(moment), 'offer_state', 'delivered')
+    'accepted_at', text(moment), 'offer_state', 'delivered', 'look_first', '1')
 end
 for rating, rating_id in pairs(cjson.decode(ARGV[8])) do
   redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id)

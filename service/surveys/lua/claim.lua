@@ -1,5 +1,5 @@
 -- A task begins: take the lease on a journey that is due, with a new fence.
--- KEYS: record, due set
+-- KEYS: record, due set, when Redis was restored from a backup
 -- ARGV: survey id, journey, lease (ms)
 -- States: waiting → deciding; every other open state stays as it is.
 -- A crash right after it: the lease ends and the journey comes due again.
@@ -16,5 +16,8 @@ end
 local fence = redis.call('HINCRBY', record, journey .. '_fence', 1)
 put(journey .. '_lease', text(moment + tonumber(ARGV[3])))
 redis.call('ZADD', due_set, text(moment + tonumber(ARGV[3])), ARGV[1])
+-- What a backup says may be older than what was done: look at Dixa before every call for it.
+local restored_at = tonumber(redis.call('GET', KEYS[3]) or 0)
+if tonumber(get('accepted_at')) <= restored_at then put('look_first', '1') end
 if get(journey .. '_state') == 'waiting' then put('offer_state', 'deciding') end
 return {'claimed', fence, text(moment), redis.call('HGETALL', record)}

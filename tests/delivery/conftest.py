@@ -1,0 +1,23 @@
+"""A sandbox Dixa and our client of it: what the message channel needs."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from service.dixa.client import DixaClient
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.telling import open_client
+
+
+@pytest.fixture
+def dixa() -> Iterator[Sandbox]:
+    sandbox = Sandbox(SandboxSettings(rate=None)).start()
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> DixaClient:
+    return open_client(dixa, redis_client, prefix)

@@ -1,0 +1,61 @@
+"""A server that answers with whatever bytes a test wants, as slowly as it wants: what no sandbox would say."""
+
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+
+class RawServer:
+    """Sends `parts` to everyone who asks, with a pause after each, then closes. `requests` is what they sent."""
+
+    def __init__(self, parts: Iterable[bytes], pause: float = 0.0) -> None:
+        self._parts = list(parts)
+        self._pause = pause
+        self._stopping = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = Thread(target=self._run, daemon=True)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/beta"
+        self.requests: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        # A listener that is only closed goes on waiting for its next customer.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                self.requests.append(connection.recv(65_536))
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        for part in self._parts:
+            connection.sendall(part)
+            if self._pause and self._stopping.wait(self._pause):
+                return
+        connection.shutdown(socket.SHUT_WR)
+        # Reading on until the client has gone lets it read all before a reset.
+        connection.settimeout(1)
+        while connection.recv(65_536):
+            pass
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """An HTTP answer in one piece, which ends the connection."""
+    head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "Connection: close", "", ""]).encode() + body

@@ -1,0 +1,203 @@
+"""What the client says to Dixa, and how what comes back divides into: done, again later, look first, never again."""
+
+import inspect
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from config.surveys import RatingType
+from service.dixa.client import DixaClient
+from service.sandbox.server import Sandbox
+from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot
+from tests.openapi import MISSING, Description
+
+Call = Callable[[DixaClient, Slot, int], Any]
+AT = datetime(2026, 11, 20, 9, 15, 2, 114_000, tzinfo=timezone(timedelta(hours=1)))
+USER = "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90"
+
+
+def offer(client: DixaClient, slot: Slot, number: int, rating: RatingType = RatingType.CSAT) -> str:
+    return client.offer(slot, number, rating, user_id=USER, agent_id=None, offered_at=AT)
+
+
+def submit(client: DixaClient, slot: Slot, number: int) -> None:
+    rating_id = offer(client, slot, number)
+    client.submit(slot, number, rating_id, rating=RatingType.CSAT, score=5, comment="", submitted_at=AT)
+
+
+def add_message(client: DixaClient, slot: Slot, number: int) -> None:
+    client.add_message(slot, number, agent_id=USER, kind="Html", text="<p>Hello</p>", external_id="afterword-1")
+
+
+ASKS: dict[str, Call] = {
+    "conversation": DixaClient.conversation,
+    "ratings": DixaClient.ratings,
+    "messages": DixaClient.messages,
+    "organization": lambda client, slot, number: client.organization_name(slot),
+}
+ACTS: dict[str, Call] = {"offer": offer, "submit": submit, "message": add_message}
+ALL = ASKS | ACTS
+
+
+def slot_of(client: DixaClient, seconds: float = 5.0) -> Slot:
+    return client.slot(Deadline(timedelta(seconds=seconds)), timedelta(seconds=1))
+
+
+def unlimited_slot(dixa: Sandbox, seconds: float) -> Slot:
+    """A slot that the pace doesn't know of: after a 429 it would hold everybody back."""
+    return Slot(dixa.token, Deadline(timedelta(seconds=seconds)))
+
+
+@pytest.fixture
+def number(dixa: Sandbox) -> int:
+    return dixa.make_conversation(language="da")
+
+
+def test_every_call_of_the_client_is_in_these_tables() -> None:
+    found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
+    asks = {"conversation", "ratings", "messages", "organization_name"}
+    assert found == {"slot"} | asks | {"offer", "submit", "add_message"}
+
+
+@pytest.mark.parametrize("channel", ["Email", "WidgetChat", "Messenger", "ContactForm", "Sms", "WhatsApp", "PstnPhone"])
+def test_every_exchange_is_as_dixa_describes_it(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+    description = Description.load()
+    if description is None:
+        pytest.skip(MISSING)
+    number = dixa.make_conversation(channel=channel)
+    slot = slot_of(client)
+    for rating in RatingType:
+        rating_id = client.offer(slot, number, rating, user_id=USER, agent_id=USER, offered_at=AT)
+        best = rating.scores[-1]
+        client.submit(slot, number, rating_id, rating=rating, score=best, comment="Fin 🙂", submitted_at=AT)
+    if channel != "PstnPhone":
+        client.add_message(slot, number, agent_id=USER, kind="Markdown", text="Hello", external_id="one")
+    for ask in ASKS.values():
+        ask(client, slot, number)
+    for exchange in dixa.calls:
+        description.check(exchange)
+    assert len(dixa.calls) >= 10
+
+
+def test_an_offer_says_who_when_and_what(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    rating_id = client.offer(slot_of(client), number, RatingType.NPS, user_id=USER, agent_id="agent", offered_at=AT)
+    sent = {"ratingType": "Nps", "userId": USER, "agentId": "agent", "offeredAt": "2026-11-20T08:15:02.114Z"}
+    assert dixa.calls[-1].request_json == sent
+    assert rating_id == dixa.offers(number)[0].id
+
+
+def test_an_agent_that_is_not_known_is_left_to_dixa(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    offer(client, slot_of(client), number)
+    assert "agentId" not in dixa.calls[-1].request_json
+
+
+def test_a_result_says_the_score_when_and_a_comment_if_there_is_one(
+    client: DixaClient, dixa: Sandbox, number: int
+) -> None:
+    slot = slot_of(client)
+    submit(client, slot, number)
+    assert dixa.calls[-1].request_json == {
+        "ratingResult": {"_type": "Csat", "value": 5},
+        "submittedAt": "2026-11-20T08:15:02.114Z",
+    }
+    rating_id = offer(client, slot, number)
+    client.submit(slot, number, rating_id, rating=RatingType.CSAT, score=1, comment="Nej", submitted_at=AT)
+    assert dixa.calls[-1].request_json["comment"] == "Nej"
+
+
+def test_what_dixa_tells_is_read(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    slot = slot_of(client)
+    found = client.conversation(slot, number)
+    assert (found.id, found.channel, found.state, found.language) == (number, "Email", "Open", "da")
+    rating_id = offer(client, slot, number)
+    assert [(each.id, each.type, each.status) for each in client.ratings(slot, number)] == [
+        (rating_id, "Csat", "Offered")
+    ]
+    add_message(client, slot, number)
+    assert [each.external_id for each in client.messages(slot, number)] == ["afterword-1"]
+    assert client.organization_name(slot) == "Nordlys Outdoor"
+    dixa.erase(number)
+    assert client.conversation(slot, number).is_erased
+
+
+AGAIN, LOOK, NEVER = DixaUnavailable, DixaUnknown, DixaRefused
+OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[DixaError]]] = [
+    # what goes wrong                                                                  a question   an action
+    ("500", lambda dixa, call: dixa.fails(1, 500, call=call), AGAIN, LOOK),
+    ("502", lambda dixa, call: dixa.fails(1, 502, call=call), AGAIN, LOOK),
+    ("503", lambda dixa, call: dixa.fails(1, 503, call=call), AGAIN, LOOK),
+    ("504", lambda dixa, call: dixa.executes_then_fails(1, 504, call=call), AGAIN, LOOK),
+    ("a lost call", lambda dixa, call: dixa.drops_before(1, call=call), AGAIN, LOOK),
+    ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), AGAIN, LOOK),
+    ("silence", lambda dixa, call: dixa.hangs(30, 1, call=call), AGAIN, LOOK),
+    ("429", lambda dixa, call: dixa.throttles(1, call=call), AGAIN, AGAIN),
+    ("401", lambda dixa, call: dixa.fails(1, 401, call=call), AGAIN, AGAIN),
+    ("403", lambda dixa, call: dixa.fails(1, 403, call=call), AGAIN, AGAIN),
+    ("400", lambda dixa, call: dixa.fails(1, 400, call=call), NEVER, NEVER),
+    ("404", lambda dixa, call: dixa.fails(1, 404, call=call), NEVER, NEVER),
+    ("409", lambda dixa, call: dixa.fails(1, 409, call=call), NEVER, NEVER),
+    ("422", lambda dixa, call: dixa.fails(1, 422, call=call), NEVER, NEVER),
+]
+
+
+@pytest.mark.parametrize(
+    ("breaks", "asking", "acting"), [line[1:] for line in OUTCOMES], ids=[line[0] for line in OUTCOMES]
+)
+def test_an_error_says_what_to_do_next(
+    client: DixaClient,
+    dixa: Sandbox,
+    number: int,
+    breaks: Callable[[Sandbox, str], None],
+    asking: type[DixaError],
+    acting: type[DixaError],
+) -> None:
+    """Each call goes wrong once: whatever tried again by itself would not raise."""
+    found = {}
+    for name, call in ALL.items():
+        breaks(dixa, name)
+        with pytest.raises(DixaError) as caught:
+            call(client, unlimited_slot(dixa, 0.5), number)
+        found[name] = type(caught.value)
+        assert dixa.token not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
+    assert found == dict.fromkeys(ASKS, asking) | dict.fromkeys(ACTS, acting)
+    assert dixa.faults.pending() == []
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [(None, 2), (0, 0), (7, 7), (-1, 2), (99_999, 99_999)], ids=lambda value: str(value)
+)
+def test_a_429_says_when_to_come_again(
+    client: DixaClient, dixa: Sandbox, number: int, retry_after: int | None, seconds: int
+) -> None:
+    dixa.throttles(1, retry_after=retry_after)
+    with pytest.raises(DixaUnavailable) as caught:
+        client.ratings(slot_of(client), number)
+    assert caught.value.retry_in == timedelta(seconds=seconds)
+
+
+def test_a_refusal_names_its_status_and_nothing_of_its_body(client: DixaClient, dixa: Sandbox) -> None:
+    with pytest.raises(DixaRefused) as caught:
+        client.ratings(slot_of(client), 7)
+    assert caught.value.status == 404
+    assert str(caught.value) == "Dixa answered 404"
+
+
+def test_a_slot_does_not_show_its_token(client: DixaClient, dixa: Sandbox) -> None:
+    assert dixa.token not in repr(slot_of(client))
+
+
+def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    slot = slot_of(client)
+    with pytest.raises(DixaUnavailable):
+        offer(client, Slot(slot.token, Deadline(timedelta())), number)
+    assert dixa.calls == []
+
+
+def test_each_slot_is_asked_with_its_own_token(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    good = slot_of(client)
+    assert client.ratings(good, number) == ()
+    with pytest.raises(DixaUnavailable, match="DIXA_API_TOKEN"):
+        client.ratings(Slot("another-token", good.deadline), number)
+    assert client.ratings(good, number) == ()

@@ -1,0 +1,183 @@
+"""The client and a server that isn't Dixa at all: odd, endless and dripping answers, and what it sends itself."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import pytest
+
+from config.surveys import RatingType
+from service.dixa.client import DixaClient, new_session
+from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot
+from tests.dixa.raw import RawServer, answer
+from tests.running import free_port
+
+TOKEN = "secret-token-of-the-tests"
+BODY = b'{"data": {"id": "rating-1"}}'
+
+
+class NoPace:
+    """No limit."""
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        return Slot(TOKEN, deadline)
+
+    def pause(self, length: timedelta) -> None:
+        """Nobody waits."""
+
+
+def client_of(url: str) -> DixaClient:
+    return DixaClient(new_session("afterword/1.2.3"), url, NoPace())
+
+
+def offer(client: DixaClient, seconds: float = 5.0) -> str:
+    slot = client.slot(Deadline(timedelta(seconds=seconds)), timedelta())
+    return client.offer(slot, 7, RatingType.CSAT, user_id="user", agent_id=None, offered_at=datetime.now(UTC))
+
+
+def submit(client: DixaClient, seconds: float = 5.0) -> None:
+    slot = client.slot(Deadline(timedelta(seconds=seconds)), timedelta())
+    client.submit(slot, 7, "r", rating=RatingType.CSAT, score=1, comment="", submitted_at=datetime.now(UTC))
+
+
+def ratings(client: DixaClient, seconds: float = 5.0) -> object:
+    return client.ratings(client.slot(Deadline(timedelta(seconds=seconds)), timedelta()), 7)
+
+
+def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: float = 5.0) -> type[DixaError] | None:
+    """The kind of error, and never one that shows the token."""
+    try:
+        call(client_of(url), seconds)
+    except DixaError as error:
+        assert TOKEN not in f"{error!r} {error.__cause__!r}"
+        return type(error)
+    return None
+
+
+def test_a_request_names_us_and_carries_the_raw_token() -> None:
+    with RawServer([answer("201 Created", BODY)]) as server:
+        assert offer(client_of(server.url)) == "rating-1"
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /beta/conversations/7/ratings/offer HTTP/1.1"
+    assert f"Authorization: {TOKEN}" in lines
+    assert "User-Agent: afterword/1.2.3" in lines
+    assert "Accept: application/json" in lines
+    assert TOKEN.encode() not in body
+
+
+def test_a_login_from_the_environment_does_not_replace_the_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    netrc = tmp_path_factory.mktemp("home") / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with RawServer([answer("201 Created", BODY)]) as server:
+        offer(client_of(server.url))
+    assert f"Authorization: {TOKEN}\r\n".encode() in server.requests[0]
+
+
+def test_no_cookie_is_kept() -> None:
+    with RawServer([answer("201 Created", BODY, "Set-Cookie: session=1; Path=/")]) as server:
+        client = client_of(server.url)
+        offer(client)
+        offer(client)
+    assert b"Cookie" not in server.requests[1]
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+def test_no_redirect_is_followed(status: str) -> None:
+    """Following one would hand the token to whoever it names, and may repeat an action."""
+    with RawServer([answer("201 Created", BODY)]) as elsewhere:
+        with RawServer([answer(status, b"{}", f"Location: {elsewhere.url}")]) as server:
+            assert outcome(offer, server.url) is DixaUnknown
+            assert outcome(ratings, server.url) is DixaUnavailable
+    assert elsewhere.requests == []
+
+
+ODD: dict[str, bytes] = {
+    "not JSON": answer("201 Created", b"<html>Welcome to the hotel's network</html>"),
+    "cut off JSON": answer("201 Created", BODY[:-2]),
+    "not UTF-8": answer("201 Created", b'{"data": {"id": "\xff"}}'),
+    "too deep": answer("201 Created", b"[" * 200_000),
+    "no data": answer("201 Created", b"{}"),
+    "an empty body": answer("201 Created"),
+    "a list": answer("201 Created", b"[]"),
+    "no id": answer("201 Created", b'{"data": {}}'),
+    "an id that is none": answer("201 Created", b'{"data": {"id": 7}}'),
+    "less than announced": answer("201 Created", BODY).replace(b"Length: 28", b"Length: 99"),
+    "a bad chunk": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    "a chunk too few": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    "broken gzip": answer("201 Created", b"not gzip at all, really", "Content-Encoding: gzip"),
+    "no HTTP": b"220 mail.example ESMTP\r\n",
+    "nothing": b"",
+    "half a status line": b"HTTP/1.1 20",
+    "an odd status": answer("999 Odd", BODY),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_answer_may_have_been_a_yes(odd: str) -> None:
+    with RawServer([ODD[odd]]) as server:
+        assert outcome(offer, server.url) is DixaUnknown
+        assert outcome(ratings, server.url) is DixaUnavailable
+
+
+@pytest.mark.parametrize("status", ["300 Multiple", "302 Found", "304 Not Modified", "103 Early Hints"])
+def test_only_2xx_is_a_yes(status: str) -> None:
+    with RawServer([answer(status)]) as server:
+        assert outcome(submit, server.url) is DixaUnknown
+
+
+def test_a_result_needs_no_body_to_be_taken() -> None:
+    with RawServer([answer("201 Created", b'{"data": {}}')]) as server:
+        assert outcome(submit, server.url) is None
+
+
+def test_an_answer_in_chunks_is_read() -> None:
+    head = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:])]
+    with RawServer([head, *chunks, b"0\r\n\r\n"], pause=0.01) as server:
+        assert offer(client_of(server.url)) == "rating-1"
+
+
+def test_an_endless_answer_is_not_read_to_its_end() -> None:
+    head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n"
+    with RawServer([head, *[b" " * 1024 * 1024] * 20]) as server:
+        assert outcome(offer, server.url, 30.0) is DixaUnknown
+
+
+def _chunked(byte: bytes) -> bytes:
+    return b"1\r\n" + byte + b"\r\n"
+
+
+DRIPS: dict[str, list[bytes]] = {
+    "a body": [b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n", *[b" "] * 100],
+    "a body of no known length": [b"HTTP/1.1 201 Created\r\n\r\n", *[b" "] * 100],
+    "chunks": [b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", *[_chunked(b" ")] * 100],
+    "an error": [b"HTTP/1.1 503 Unavailable\r\nContent-Length: 100\r\n\r\n", *[b" "] * 100],
+}
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_dripping_answer_is_cut_off_at_the_deadline(drip: str) -> None:
+    """Each byte comes well within the read timeout of `requests`, which begins anew with every byte."""
+    with RawServer(DRIPS[drip], pause=0.1) as server:
+        began = monotonic()
+        assert outcome(offer, server.url, 0.5) is DixaUnknown
+        assert monotonic() - began < 3
+
+
+def test_a_refused_connection_means_that_nothing_happened() -> None:
+    url = f"http://127.0.0.1:{free_port()}/beta"
+    assert outcome(offer, url) is outcome(ratings, url) is DixaUnavailable
+
+
+def test_a_name_that_is_not_known_means_that_nothing_happened() -> None:
+    assert outcome(offer, "http://dixa.invalid/beta") is DixaUnavailable
+
+
+def test_a_refusal_with_an_odd_body_is_a_refusal() -> None:
+    with RawServer([answer("400 Bad Request", b"<html>")]) as server:
+        assert outcome(offer, server.url) is DixaRefused

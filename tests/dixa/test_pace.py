@@ -1,0 +1,220 @@
+"""All workers together keep Dixa's limits, whatever their number, and tell Redis no token."""
+
+from collections import Counter
+from datetime import timedelta
+from threading import Event, Lock, Thread
+from time import monotonic
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.dixa.pace import SharedPace
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from service.surveys.ports import Deadline, NoSlot
+from service.surveys.records import connect
+from tests.running import free_port
+from tests.telling import open_client
+
+TOKENS = ("first-secret-token", "second-secret-token")
+SECOND = timedelta(seconds=1)
+
+
+def pace_of(client: redis.Redis, prefix: str, rate: float = 10, burst: int = 1, tokens: int = 1) -> SharedPace:
+    """A pace whose slots are taken without waiting for them."""
+    return SharedPace(client, TOKENS[:tokens], rate=rate, burst=burst, wait=lambda _: None, prefix=prefix)
+
+
+class Grants:
+    """Takes slots as fast as Redis answers, and keeps when each one is: as early and as late as it can be."""
+
+    def __init__(self, client: redis.Redis, prefix: str, rate: float, burst: int, tokens: int = 1) -> None:
+        self._client = client
+        self._waits: list[float] = []
+        self._pace = SharedPace(client, TOKENS[:tokens], rate=rate, burst=burst, wait=self._waits.append, prefix=prefix)
+        self.times: dict[str, list[tuple[float, float]]] = {}
+
+    def take(self) -> bool:
+        """Take one more slot, if there is one within a second."""
+        self._waits.clear()
+        before = self._now()
+        try:
+            slot = self._pace.slot(Deadline(5 * SECOND), SECOND)
+        except NoSlot:
+            return False
+        wait = sum(self._waits)
+        self.times.setdefault(slot.token, []).append((before + wait, self._now() + wait))
+        return True
+
+    def count(self) -> int:
+        """How many slots there are from now on, within a second."""
+        taken = 0
+        while self.take():
+            taken += 1
+        return taken
+
+    def _now(self) -> float:
+        seconds, micros = self._client.time()
+        return float(seconds) + float(micros) / 1_000_000
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rate=st.floats(2, 60),
+    burst=st.integers(1, 5),
+    tokens=st.integers(1, 2),
+    pauses=st.lists(st.integers(0, 40), max_size=4),
+)
+def test_no_window_holds_more_than_burst_and_rate_allow(
+    redis_client: redis.Redis, prefix: str, rate: float, burst: int, tokens: int, pauses: list[int]
+) -> None:
+    redis_client.delete(*redis_client.keys(f"{prefix}*"), f"{prefix}none")
+    grants = Grants(redis_client, prefix, rate, burst, tokens)
+    for pause in [0, *pauses]:
+        Event().wait(pause / 1000)
+        grants.count()
+    for times in grants.times.values():
+        for first, (earliest, _) in enumerate(times):
+            for last in range(first, len(times)):
+                window = times[last][1] - earliest
+                assert last - first + 1 <= burst + rate * window + 0.001
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10, 1), (9.5, 3), (50, 4), (5, 5)])
+def test_a_second_holds_what_burst_and_rate_say(
+    redis_client: redis.Redis, prefix: str, rate: float, burst: int
+) -> None:
+    found = Grants(redis_client, prefix, rate, burst).count()
+    # While they are taken, time goes on and gives a few more.
+    assert burst + rate - 1 <= found <= burst + rate + rate * 0.5
+
+
+def test_two_tokens_double_the_pace(redis_client: redis.Redis, prefix: str) -> None:
+    one = Grants(redis_client, f"{prefix}one:", 20, 4)
+    two = Grants(redis_client, f"{prefix}two:", 20, 4, tokens=2)
+    assert abs(two.count() - 2 * one.count()) <= 6
+    shares = [len(times) for times in two.times.values()]
+    assert len(shares) == 2
+    assert abs(shares[0] - shares[1]) <= 1
+
+
+def test_a_slot_beyond_ones_patience_is_not_taken(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix, rate=2)
+    pace.slot(Deadline(SECOND), timedelta())
+    keys = sorted(redis_client.keys(f"{prefix}*"))
+    before = redis_client.mget(keys)
+    for _ in range(20):
+        with pytest.raises(NoSlot) as caught:
+            pace.slot(Deadline(SECOND), timedelta(milliseconds=100))
+        assert caught.value.retry_in is not None
+        assert timedelta() < caught.value.retry_in <= timedelta(milliseconds=500)
+    assert redis_client.mget(keys) == before
+
+
+def test_nobody_waits_longer_than_a_second_or_than_the_time_that_is_left(
+    redis_client: redis.Redis, prefix: str
+) -> None:
+    pace = pace_of(redis_client, prefix, rate=0.5)
+    pace.slot(Deadline(SECOND), timedelta())
+    with pytest.raises(NoSlot):
+        pace.slot(Deadline(timedelta(minutes=1)), timedelta(minutes=1))
+    quick = pace_of(redis_client, f"{prefix}quick:", rate=5)
+    quick.slot(Deadline(SECOND), timedelta())
+    with pytest.raises(NoSlot):
+        quick.slot(Deadline(timedelta(milliseconds=20)), SECOND)
+
+
+def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, prefix: str) -> None:
+    pace_of(redis_client, prefix, tokens=1).pause(timedelta(seconds=30))
+    with pytest.raises(NoSlot) as caught:
+        pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2).slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in is not None
+    assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
+
+
+def test_after_a_pause_nobody_bursts(redis_client: redis.Redis, prefix: str) -> None:
+    grants = Grants(redis_client, prefix, rate=10, burst=4)
+    pace_of(redis_client, prefix).pause(timedelta(milliseconds=500))
+    grants.count()
+    ((times),) = grants.times.values()
+    gaps = [later[1] - earlier[0] for earlier, later in zip(times, times[1:], strict=False)]
+    assert min(gaps) > 0.09
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one(redis_client: redis.Redis, prefix: str) -> None:
+    """Two calls in flight were answered 429: one with a Retry-After, one without."""
+    pace = pace_of(redis_client, prefix)
+    pace.pause(timedelta(seconds=30))
+    pace.pause(timedelta(seconds=2))
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in is not None
+    assert caught.value.retry_in > timedelta(seconds=28)
+
+
+def test_a_pause_is_never_longer_than_five_minutes(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix)
+    pace.pause(timedelta(days=1))
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in is not None
+    assert caught.value.retry_in <= timedelta(minutes=5)
+
+
+def test_a_pause_of_no_length_is_none(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix)
+    pace.pause(timedelta())
+    pace.slot(Deadline(SECOND), SECOND)
+
+
+def test_without_redis_there_is_no_slot_and_no_error() -> None:
+    pace = pace_of(connect(f"redis://127.0.0.1:{free_port()}/0"), "none:")
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in == SECOND
+    pace.pause(SECOND)
+
+
+def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix, rate=100, burst=2, tokens=2)
+    for _ in range(6):
+        pace.slot(Deadline(SECOND), SECOND)
+    pace.pause(SECOND)
+    keys = redis_client.keys(f"{prefix}*")
+    assert len(keys) == 3
+    for key in keys:
+        assert not any(token in f"{key} {redis_client.get(key)}" for token in TOKENS)
+        assert 0 < redis_client.pttl(key) <= 5000
+
+
+def test_eight_workers_together_are_never_answered_429(redis_client: redis.Redis, prefix: str) -> None:
+    """As in production: 9.5 requests a second and a burst of 3, where Dixa allows 10 and 4."""
+    dixa = Sandbox(SandboxSettings(rate=10, burst=4)).start()
+    ends_at = monotonic() + 3
+    outcomes: Counter[str] = Counter()
+    lock = Lock()
+
+    def work() -> None:
+        client = open_client(dixa, redis_client, prefix, rate=9.5, burst=3)
+        while monotonic() < ends_at:
+            try:
+                client.organization_name(client.slot(Deadline(5 * SECOND), SECOND))
+                outcome = "done"
+            except NoSlot as error:
+                outcome = "no slot"
+                Event().wait(min(error.retry_in or SECOND, SECOND).total_seconds())
+            with lock:
+                outcomes[outcome] += 1
+
+    threads = [Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    dixa.stop()
+    first, last = dixa.calls[0].at, dixa.calls[-1].at
+    print(f"\n{(len(dixa.calls) - 1) / (last - first).total_seconds():.2f} requests/s, {dict(outcomes)}")  # noqa: T201
+    assert dixa.report.throttled == 0
+    assert outcomes["done"] == len(dixa.calls) >= 20

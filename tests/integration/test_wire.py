@@ -1,0 +1,152 @@
+"""Webhooks on the wire, through the Procfile's own web server: chunked, slow, huge and broken ones lose nothing."""
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from service.sandbox.webhooks import closed_event, sign
+from tests.integration.conftest import Teller
+from tests.integration.story import Story
+from tests.running import WEBHOOK_SECRET, Afterword
+
+SLOW_CLIENTS = 6
+
+
+def body_of(story: Story) -> bytes:
+    return json.dumps(closed_event(story.conversation, story.dixa.state.organization)).encode()
+
+
+@pytest.fixture
+def body(tell: Teller) -> bytes:
+    """An event that nobody has sent yet."""
+    return body_of(tell(state="Closed"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_lost(tell: Teller, afterword: Afterword) -> Iterator[None]:
+    """After whatever came, a good webhook leads to an offer."""
+    yield
+    story = tell(state="Closed")
+    good = body_of(story)
+    answer = requests.post(afterword.webhook_url, good, headers=sign(good, WEBHOOK_SECRET), timeout=5)
+    assert answer.status_code == 202
+    story.link()
+
+
+def connect(afterword: Afterword) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", afterword.port), timeout=10)
+
+
+def request(afterword: Afterword, body: bytes, *more: str, headers: dict[str, str] | None = None) -> bytes:
+    """Write a request by hand."""
+    host = urlsplit(afterword.url).netloc
+    given = headers if headers is not None else sign(body, WEBHOOK_SECRET)
+    lines = [
+        "POST /webhooks/dixa HTTP/1.1",
+        f"Host: {host}",
+        *(f"{name}: {each}" for name, each in given.items()),
+        *more,
+    ]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+def talk(afterword: Afterword, raw: bytes) -> int:
+    """Send bytes and read the answer's status; 0 when the server hangs up instead."""
+    with connect(afterword) as wire:
+        try:
+            wire.sendall(raw)
+            wire.shutdown(socket.SHUT_WR)
+            answer = wire.makefile("rb").readline().split()
+        except ConnectionError:
+            return 0
+    return int(answer[1]) if answer else 0
+
+
+def chunks(body: bytes, size: int) -> bytes:
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 100, 100_000])
+def test_a_chunked_event_is_taken(afterword: Afterword, body: bytes, size: int) -> None:
+    raw = request(afterword, body, "Transfer-Encoding: chunked", "Connection: close")
+    assert talk(afterword, raw + chunks(body, size)) == 202
+
+
+def test_a_chunked_body_has_the_same_limit(afterword: Afterword, body: bytes) -> None:
+    large = body + b" " * (256 * 1024 + 1 - len(body))
+    raw = request(afterword, large, "Transfer-Encoding: chunked", "Connection: close")
+    assert talk(afterword, raw + chunks(large, 10_000)) == 413
+
+
+def test_a_form_that_breaks_off_is_not_taken_for_a_whole_one(tell: Teller, afterword: Afterword) -> None:
+    story = tell().close()
+    link = urlsplit(story.link())
+    whole = b"rating=4&comment=Tak+for+hj%C3%A6lpen"
+    head = f"POST {link.path} HTTP/1.1\r\nHost: {link.netloc}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    for more, body in (
+        (f"Content-Length: {len(whole)}\r\n\r\n", whole[:25]),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s" % (len(whole), whole[:25])),
+        ("Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n" % (25, whole[:25])),
+    ):
+        assert talk(afterword, (head + more).encode() + body) in {0, 400}
+        assert story.record.answer is None
+    assert talk(afterword, f"{head}Content-Length: {len(whole)}\r\n\r\n".encode() + whole) == 303
+
+
+def test_a_huge_body_is_refused_by_its_length(afterword: Afterword, body: bytes) -> None:
+    raw = request(afterword, body, f"Content-Length: {10**12}", "Connection: close")
+    assert talk(afterword, raw + body) == 413
+
+
+BROKEN: dict[str, Callable[[Afterword, bytes], bytes]] = {
+    "length too long": lambda web, body: request(web, body, f"Content-Length: {len(body) + 5}") + body,
+    "length too short": lambda web, body: request(web, body, f"Content-Length: {len(body) - 5}") + body,
+    "no length": lambda web, body: request(web, body) + body,
+    "negative length": lambda web, body: request(web, body, "Content-Length: -1") + body,
+    "two lengths": lambda web, body: request(web, body, "Content-Length: 5", f"Content-Length: {len(body)}") + body,
+    "length and chunks": lambda web, body: (
+        request(web, body, "Content-Length: 5", "Transfer-Encoding: chunked") + chunks(body, 50)
+    ),
+    "odd encoding": lambda web, body: request(web, body, "Transfer-Encoding: chunked, gzip") + chunks(body, 50),
+    "chunk size": lambda web, body: request(web, body, "Transfer-Encoding: chunked") + b"zz\r\n" + body,
+    "endless chunk": lambda web, body: request(web, body, "Transfer-Encoding: chunked") + b"fffffffff\r\n" + body,
+    "header injection": lambda web, body: request(web, body, "X-A: b\r\nX-B\x00: c", f"Content-Length: {len(body)}"),
+    "huge header": lambda web, body: request(web, body, "X-A: " + "b" * 100_000),
+    "many headers": lambda web, body: request(web, body, *(f"X-{number}: b" for number in range(500))),
+    "folded header": lambda web, body: request(web, body, "X-A: b\r\n c") + body,
+    "two hosts": lambda web, body: request(web, body, "Host: evil.example", f"Content-Length: {len(body)}") + body,
+    "non-ascii signature": lambda web, body: (
+        request(web, body, f"Content-Length: {len(body)}", headers={"X-DIXA-SIGNATURE": "t=1,v1=é"}) + body
+    ),
+    "no HTTP": lambda *_: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 100,
+    "HTTP/0.9": lambda *_: b"GET /webhooks/dixa\r\n\r\n",
+    "nothing": lambda *_: b"",
+}
+
+
+@pytest.mark.parametrize("write", BROKEN.values(), ids=BROKEN)
+def test_a_broken_request_is_refused(
+    afterword: Afterword, body: bytes, write: Callable[[Afterword, bytes], bytes]
+) -> None:
+    status = talk(afterword, write(afterword, body))
+    assert status == 0 or 400 <= status < 500
+
+
+def test_slow_clients_leave_room_for_others(afterword: Afterword, tell: Teller) -> None:
+    """What many of them do, and what stands in front, is told in the README."""
+    with ExitStack() as held:
+        stories = [tell(state="Closed") for _ in range(SLOW_CLIENTS)]
+        bodies = [body_of(each) for each in stories]
+        wires = [held.enter_context(connect(afterword)) for _ in stories]
+        for wire, raw in zip(wires, bodies, strict=True):
+            wire.sendall(request(afterword, raw, f"Content-Length: {len(raw)}") + raw[:10])
+        tell().close().link()
+        for wire, raw in zip(wires, bodies, strict=True):
+            wire.sendall(raw[10:])
+            assert wire.makefile("rb").readline().split()[1] == b"202"

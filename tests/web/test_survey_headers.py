@@ -1,0 +1,129 @@
+"""Every response of every state protects its customer: headers, no cookies, and only for the host that we are."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from service.web.app import create_app
+from service.web.survey import LARGEST_FORM
+from tests.running import PUBLIC_URL, RedisServer, settings_for
+from tests.web.test_survey import TOKEN, get, make_client, post
+
+STATES: dict[int, Callable[[FlaskClient], TestResponse]] = {
+    200: get,
+    303: lambda client: post(client, {"rating": "4"}),
+    400: lambda client: client.get(f"/s/{TOKEN}", base_url="https://evil.example"),
+    403: lambda client: post(client, {"rating": "4"}, headers={"Sec-Fetch-Site": "cross-site"}),
+    404: lambda client: get(client, "nothing"),
+    405: lambda client: client.put(f"/s/{TOKEN}", base_url=PUBLIC_URL),
+    413: lambda client: post(client, {"comment": "x" * LARGEST_FORM}),
+    422: lambda client: post(client, {}),
+}
+OTHER_PATHS = ("/", "/healthz", "/readyz", "/webhooks/dixa", "/nowhere")
+REQUIRED = {
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Language": "en",
+}
+
+
+@pytest.fixture(scope="module")
+def client(redis_server: RedisServer) -> FlaskClient:
+    return make_client(redis_server.new_database())
+
+
+def assert_protected(answer: TestResponse) -> None:
+    assert {name: answer.headers.get(name) for name in REQUIRED} == REQUIRED
+    policy = answer.headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("status", STATES)
+def test_every_answer_of_the_page_is_protected(client: FlaskClient, status: int) -> None:
+    answer = STATES[status](client)
+    assert answer.status_code == status
+    assert_protected(answer)
+
+
+@pytest.mark.parametrize("path", OTHER_PATHS)
+def test_every_other_answer_is_protected(client: FlaskClient, path: str) -> None:
+    assert_protected(client.get(path, base_url=PUBLIC_URL))
+
+
+def test_only_https_is_remembered(redis_server: RedisServer) -> None:
+    url = redis_server.new_database()
+    assert "Strict-Transport-Security" in get(make_client(url)).headers
+    plain = make_client(url, PUBLIC_URL="http://survey.northwind.example")
+    assert (
+        "Strict-Transport-Security" not in plain.get(f"/s/{TOKEN}", base_url="http://survey.northwind.example").headers
+    )
+
+
+@pytest.mark.parametrize(
+    ("public_url", "asked"),
+    [
+        ("https://survey.northwind.example", "https://survey.northwind.example:443"),
+        ("https://survey.northwind.example:443", "https://survey.northwind.example"),
+        ("https://Survey.Northwind.example", "https://survey.northwind.example"),
+        ("https://survey.northwind.example", "https://SURVEY.northwind.example"),
+        ("http://survey.northwind.example:8000", "http://survey.northwind.example:8000"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://rückmeldung.example", "https://xn--rckmeldung-9db.example"),
+        ("https://northwind.example/feedback", "https://northwind.example"),
+    ],
+)
+def test_the_host_of_the_public_url_is_ours_however_it_is_written(
+    redis_server: RedisServer, public_url: str, asked: str
+) -> None:
+    client = make_client(redis_server.new_database(), PUBLIC_URL=public_url)
+    assert client.get(f"/s/{TOKEN}", base_url=asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1",
+        "northwind.example",
+        "x.survey.northwind.example",
+        "",
+        ":",
+        "survey.northwind.example:x",
+        "survey.northwind.example@evil.example",
+    ],
+)
+@pytest.mark.parametrize("path", ["/", f"/s/{TOKEN}", "/webhooks/dixa"])
+def test_another_host_is_refused(client: FlaskClient, host: str, path: str) -> None:
+    answer = client.open(path, method="POST" if path.startswith("/w") else "GET", headers={"Host": host})
+    assert answer.status_code == (200 if path == "/" else 400)
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "localhost", "evil.example", "[::1]"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_come_by_address(client: FlaskClient, host: str, path: str) -> None:
+    assert client.get(path, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("hops", "headers", "status"),
+    [
+        ("0", {"X-Forwarded-Host": "survey.northwind.example"}, 400),
+        ("1", {"X-Forwarded-Host": "survey.northwind.example"}, 200),
+        ("1", {"X-Forwarded-Host": "survey.northwind.example, evil.example"}, 400),
+    ],
+)
+def test_a_forwarded_host_counts_only_from_our_own_proxies(
+    redis_server: RedisServer, hops: str, headers: dict[str, str], status: int
+) -> None:
+    app = create_app(settings_for(redis_server.new_database(), PROXY_HOPS=hops))
+    assert app.test_client().get(f"/s/{TOKEN}", base_url="http://10.0.0.1", headers=headers).status_code == status

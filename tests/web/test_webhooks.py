@@ -1,0 +1,212 @@
+"""`POST /webhooks/dixa`: each answer that ARCHITECTURE names, and what is kept at each."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from service.sandbox.webhooks import sign
+from service.web.app import create_app
+from tests.polling import eventually
+from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
+
+PATH = "/webhooks/dixa"
+OTHER_SECRET = "00" * 16
+
+
+@pytest.fixture(scope="module")
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.new_database()
+
+
+@pytest.fixture(scope="module")
+def client(redis_url: str) -> FlaskClient:
+    return make_client(redis_url)
+
+
+@pytest.fixture
+def keys(redis_url: str) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    yield client
+    client.close()
+
+
+def make_client(redis_url: str, **environ: str) -> FlaskClient:
+    return create_app(settings_for(redis_url, **environ)).test_client()
+
+
+_last_id = 70_000
+
+
+def closed(**conversation: Any) -> dict[str, Any]:
+    """Make an event as Dixa sends it, about a conversation that nobody has heard of."""
+    global _last_id  # noqa: PLW0603
+    _last_id += 1
+    return {
+        "event_id": f"0b0f3f0e-6f0c-4b52-9d0a-{_last_id:012}",
+        "event_fqn": "CONVERSATION_CLOSED",
+        "event_version": "1",
+        "event_timestamp": datetime.now(UTC).isoformat(),
+        "organization": {"id": "5b9c1b5e-7a43-4b0e-9d7e-6a2f0d5e8c10", "name": "Nordlys Outdoor"},
+        "data": {
+            "conversation": {
+                "csid": _last_id,
+                "channel": "EMAIL",
+                "status": "CLOSED",
+                "direction": "INBOUND",
+                "requester": {"id": "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90", "name": "Ida Holm"},
+                "assignee": {"id": "7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51", "name": "Mads Lund"},
+                "tags": [],
+            }
+            | conversation
+        },
+    }
+
+
+def id_of(event: dict[str, Any]) -> int:
+    number: int = event["data"]["conversation"]["csid"]
+    return number
+
+
+def send(client: FlaskClient, event: object, secret: str = WEBHOOK_SECRET, **headers: str) -> tuple[int, Any]:
+    """Send an event, signed; a body that isn't bytes becomes JSON."""
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, secret) | headers)
+    assert answer.mimetype == "application/json"
+    assert answer.json
+    return answer.status_code, answer.json
+
+
+def test_a_close_is_accepted_and_kept(client: FlaskClient, keys: "redis.Redis") -> None:
+    event = closed()
+    assert send(client, event) == (202, {"status": "accepted"})
+    record = keys.hgetall(f"afterword:survey:{id_of(event)}")
+    assert record["offer_state"] == "waiting"
+    assert keys.zscore("afterword:due:offer", str(id_of(event)))
+
+
+def test_the_same_event_again_is_a_duplicate(client: FlaskClient, keys: "redis.Redis") -> None:
+    event = closed()
+    send(client, event)
+    record = keys.hgetall(f"afterword:survey:{id_of(event)}")
+    assert send(client, event) == (200, {"status": "duplicate"})
+    assert keys.hgetall(f"afterword:survey:{id_of(event)}") == record
+
+
+def test_a_close_that_is_not_asked_about_is_accepted_with_its_reason(client: FlaskClient, keys: "redis.Redis") -> None:
+    event = closed(tags=["spam"])
+    assert send(client, event) == (202, {"status": "accepted"})
+    assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_reason") == "tag_excluded"
+
+
+@pytest.mark.parametrize("name", ["CONVERSATION_OPEN", "CONVERSATION_RATED", "CONVERSATION_ABANDONED", "TOMORROW"])
+def test_another_event_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
+    event = closed() | {"event_fqn": name}
+    assert send(client, event) == (200, {"status": "ignored", "event": name})
+    assert not keys.exists(f"afterword:survey:{id_of(event)}")
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"[]", "body"),
+        (b"{}", "body.event_fqn"),
+        (b'{"event_fqn": "CONVERSATION_CLOSED"}', "body.data"),
+        (b'{"event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": {}}}', "body.data.conversation.csid"),
+    ],
+)
+def test_a_signed_body_that_is_no_event_is_named(client: FlaskClient, body: bytes, problem: str) -> None:
+    status, answer = send(client, body)
+    assert (status, answer["status"]) == (400, "rejected")
+    assert problem in answer["problem"]
+
+
+def test_a_wrong_key_is_unauthorized(client: FlaskClient, keys: "redis.Redis") -> None:
+    event = closed()
+    status, answer = send(client, event, OTHER_SECRET)
+    assert (status, answer["status"]) == (401, "rejected")
+    assert "keys" in answer["problem"]
+    assert not keys.exists(f"afterword:survey:{id_of(event)}")
+
+
+def test_a_changed_body_is_unauthorized(client: FlaskClient) -> None:
+    body = json.dumps(closed()).encode()
+    headers = sign(body, WEBHOOK_SECRET)
+    assert client.post(PATH, base_url=PUBLIC_URL, data=body + b" ", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_an_old_or_future_signature_is_unauthorized(client: FlaskClient, minutes: int) -> None:
+    body = json.dumps(closed()).encode()
+    headers = sign(body, WEBHOOK_SECRET, at=datetime.now(UTC) + timedelta(minutes=minutes))
+    assert client.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code == 401
+
+
+def test_the_tolerance_is_settable(redis_url: str) -> None:
+    client = make_client(redis_url, WEBHOOK_TOLERANCE="1h")
+    body = json.dumps(closed()).encode()
+    headers = sign(body, WEBHOOK_SECRET, at=datetime.now(UTC) - timedelta(minutes=59))
+    assert client.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code == 202
+
+
+def test_each_of_several_keys_is_tried(redis_url: str) -> None:
+    client = make_client(redis_url, DIXA_WEBHOOK_SECRETS=f"{OTHER_SECRET},{WEBHOOK_SECRET}")
+    assert [send(client, closed(), secret)[0] for secret in (OTHER_SECRET, WEBHOOK_SECRET)] == [202, 202]
+
+
+def test_256_kib_are_taken_and_a_byte_more_is_too_large(client: FlaskClient) -> None:
+    body = json.dumps(closed()).encode()
+    largest = body + b" " * (256 * 1024 - len(body))
+    assert send(client, largest)[0] == 202
+    status, answer = send(client, largest + b" ")
+    assert (status, answer["status"]) == (413, "rejected")
+    assert "256 KiB" in answer["problem"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "é/ü"])
+def test_other_than_json_is_unsupported(client: FlaskClient, kind: str) -> None:
+    status, answer = send(client, closed(), **{"Content-Type": kind})
+    assert (status, answer["status"]) == (415, "rejected")
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
+def test_json_may_be_spelled_otherwise(client: FlaskClient, kind: str) -> None:
+    assert send(client, closed(), **{"Content-Type": kind})[0] == 202
+
+
+def test_without_redis_dixa_is_told_to_come_again_and_nothing_is_lost(own_redis: RedisServer) -> None:
+    client = make_client(own_redis.url)
+    events = [closed(), closed()]
+    assert send(client, events[0])[0] == 202
+    own_redis.stop()
+    for event in events:
+        status, answer = send(client, event)
+        assert (status, answer["status"]) == (503, "rejected")
+    body = json.dumps(events[1]).encode()
+    answered = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, WEBHOOK_SECRET))
+    assert answered.headers["Retry-After"] == "30"
+    own_redis.start()
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    assert [send(client, event)[0] for event in events] == [200, 202]
+
+
+def test_a_frozen_redis_costs_little_more_than_a_second(own_redis: RedisServer) -> None:
+    client = make_client(own_redis.url)
+    event = closed()
+    assert send(client, closed())[0] == 202
+    own_redis.freeze()
+    began = datetime.now(UTC)
+    status, _ = send(client, event)
+    took = datetime.now(UTC) - began
+    own_redis.thaw()
+    assert status == 503
+    assert took < timedelta(seconds=2.5)
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    # What could not be said may have been written: then it is a duplicate.
+    assert send(client, event)[0] in {200, 202}

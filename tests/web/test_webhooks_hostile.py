@@ -1,0 +1,229 @@
+"""Hostile webhooks: never a 500, and a good webhook right after each is taken."""
+
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.sandbox.webhooks import sign
+from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer
+from tests.web.test_webhooks import PATH, closed, id_of, make_client, send
+
+GOOD = "t={t},v1={v}"
+ODD: list[Any] = [None, True, False, 0, -1, 1.5, 10**30, 10**400, "", "x", "\0", "\ud800", "é" * 300, [], [None], {}]
+ODD += [{"id": []}, {"": {}}, [[[[]]]], "1e9", "48213", " 48213", "٤٨٢١٣", float(2**53)]
+FIELDS = ["event_id", "event_fqn", "event_version", "event_timestamp", "organization", "data"]
+CONVERSATION = ["csid", "channel", "status", "direction", "queue", "contact_point", "requester", "assignee"]
+CONVERSATION += ["subject", "tags", "created_at"]
+
+
+@pytest.fixture(scope="module")
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.new_database()
+
+
+@pytest.fixture(scope="module")
+def client(redis_url: str) -> FlaskClient:
+    return make_client(redis_url)
+
+
+@pytest.fixture
+def keys(redis_url: str) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    yield client
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_lost(client: FlaskClient, keys: "redis.Redis") -> Iterator[None]:
+    """After whatever came, a good webhook is taken, and what was kept before is still there."""
+    before = closed()
+    assert send(client, before)[0] == 202
+    yield
+    after = closed()
+    assert send(client, after)[0] == 202
+    for event in (before, after):
+        assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_state") == "waiting"
+
+
+def post(client: FlaskClient, body: bytes, headers: dict[str, str], **given: Any) -> int:
+    answer = client.open(PATH, **{"method": "POST", "base_url": PUBLIC_URL, "data": body, "headers": headers} | given)
+    if answer.status_code != 405:
+        assert answer.json
+    return answer.status_code
+
+
+def signed(body: bytes) -> dict[str, str]:
+    return sign(body, WEBHOOK_SECRET)
+
+
+SIGNATURES = {
+    "empty": "",
+    "spaces": "   ",
+    "non-ascii": "t=1,v1=é",
+    "latin-1 digits": "t=²³,v1=" + "a" * 64,
+    "arabic digits": "t=\xd9\xa4\xd9\xa8,v1=" + "a" * 64,
+    "huge": "t=1,v1=" + "a" * 60_000,
+    "huge time": "t=" + "9" * 5000 + ",v1=" + "a" * 64,
+    "largest time": "t=" + "9" * 14 + ",v1=" + "a" * 64,
+    "negative time": "t=-1,v1=" + "a" * 64,
+    "no time": "v1=" + "a" * 64,
+    "no signature": "t=1",
+    "odd length": "t=1,v1=" + "a" * 63,
+    "no hex": "t=1,v1=" + "g" * 64,
+    "commas": "," * 900,
+    "equals": "=" * 900,
+    "quotes": 't="1",v1=\'' + "a" * 64 + "'",
+    "percent": "t=%31,v1=%61",
+    "thousand signatures": "t=1" + ",v1=aa" * 100,
+    "tab": "t=1\tv1=" + "a" * 64,
+    "escape": "t=1,v1=\x1b[2J",
+}
+
+
+@pytest.mark.parametrize("header", SIGNATURES.values(), ids=SIGNATURES)
+def test_an_odd_signature_is_unauthorized(client: FlaskClient, header: str) -> None:
+    body = json.dumps(closed()).encode()
+    headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
+    assert post(client, body, headers) == 401
+
+
+def test_no_signature_is_unauthorized(client: FlaskClient) -> None:
+    assert post(client, b"{}", {"Content-Type": "application/json"}) == 401
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_odd_field_of_the_event(client: FlaskClient, name: str, value: object) -> None:
+    wanted = {400} if name == "data" else {200, 202} if name != "event_fqn" else {200, 400}
+    body = json.dumps(closed() | {name: value}).encode()
+    assert post(client, body, signed(body)) in wanted
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+@pytest.mark.parametrize("name", CONVERSATION)
+def test_an_odd_field_of_the_conversation(client: FlaskClient, name: str, value: object) -> None:
+    """An odd optional field never refuses the event."""
+    body = json.dumps(closed(**{name: value})).encode()
+    assert post(client, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
+
+
+BODIES: dict[str, Callable[[], bytes]] = {
+    "deep lists": lambda: b"[" * 100_000,
+    "deep objects": lambda: b'{"data":' * 20_000,
+    "deep and whole": lambda: json.dumps(closed()).encode()[:-1] + b', "x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    "giant number": lambda: b'{"event_fqn": ' + b"9" * 100_000 + b"}",
+    "infinity": lambda: b'{"event_fqn": 1e999}',
+    "nan": lambda: b'{"event_fqn": NaN}',
+    "gzip": lambda: gzip.compress(json.dumps(closed()).encode()),
+    "utf-16": lambda: json.dumps(closed()).encode("utf-16"),
+    "bom": lambda: b"\xef\xbb\xbf" + json.dumps(closed()).encode(),
+    "latin-1": lambda: b'{"event_fqn": "\xe9"}',
+    "nul": lambda: b"\0" * 100,
+    "raw surrogate": lambda: b'{"event_fqn": "\xed\xa0\x80"}',
+    "key twice": lambda: b'{"event_fqn": "A", "event_fqn": "CONVERSATION_CLOSED"}',
+    "two documents": lambda: json.dumps(closed()).encode() * 2,
+    "a text": lambda: b'"CONVERSATION_CLOSED"',
+    "null": lambda: b"null",
+    "xml": lambda: b"<event/>",
+    "form": lambda: b"event_fqn=CONVERSATION_CLOSED",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_an_odd_body_is_a_bad_request(client: FlaskClient, body: Callable[[], bytes]) -> None:
+    raw = body()
+    assert post(client, raw, signed(raw)) == 400
+
+
+def test_a_compressed_body_is_not_unpacked(client: FlaskClient) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    assert post(client, bomb, signed(bomb) | {"Content-Encoding": "gzip"}) == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
+def test_another_method_is_refused(client: FlaskClient, method: str) -> None:
+    body = json.dumps(closed()).encode()
+    assert post(client, body, signed(body), method=method) == 405
+
+
+HOSTS = ["evil.example", "survey.northwind.example.evil.example", "é.example", "a b", "", "[", "[::1", "x" * 5000, "@"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_another_host_is_a_bad_request(client: FlaskClient, host: str) -> None:
+    body = json.dumps(closed()).encode()
+    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
+    assert answer.status_code == 400
+
+
+STRANGE = {
+    "X-DIXA-SUBSCRIPTION-ID": "not a uuid é\x07",
+    "Authorization": "Basic \xff\xfe",
+    "Cookie": "a=b; " * 500,
+    "X-Forwarded-For": "'; DROP TABLE surveys; --",
+    "X-Forwarded-Host": "evil.example",
+    "Content-Encoding": "br",
+    "Accept": "text/html",
+    "Expect": "nothing",
+    "Range": "bytes=0-0",
+    "X-HTTP-Method-Override": "DELETE",
+    "Sec-Fetch-Site": "cross-site",
+    "Origin": "null",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_header_changes_nothing(client: FlaskClient, name: str) -> None:
+    body = json.dumps(closed()).encode()
+    assert post(client, body, signed(body) | {name: STRANGE[name]}) == 202
+
+
+@pytest.mark.parametrize("query", ["a=\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie:%20a=b", "\xff", "a=" + "x" * 5000])
+def test_a_query_changes_nothing(client: FlaskClient, query: str) -> None:
+    body = json.dumps(closed()).encode()
+    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
+    assert answer.status_code == 202
+    assert "Set-Cookie" not in answer.headers
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=20,
+)
+NAMES = st.sampled_from([*FIELDS, "CONVERSATION_CLOSED", "conversation", *CONVERSATION, "id", "name"])
+EVENTS = st.fixed_dictionaries(
+    {
+        "event_fqn": st.just("CONVERSATION_CLOSED") | JSON,
+        "data": st.fixed_dictionaries({"conversation": st.dictionaries(NAMES, JSON) | JSON}) | JSON,
+    },
+    optional={name: JSON for name in FIELDS if name not in {"event_fqn", "data"}},
+)
+QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+
+
+@QUIET
+@given(event=EVENTS | JSON)
+def test_any_signed_json_is_taken_or_refused(client: FlaskClient, event: object) -> None:
+    body = json.dumps(event).encode()
+    assert post(client, body, signed(body)) in {200, 202, 400}
+
+
+@QUIET
+@given(body=st.binary(max_size=500))
+def test_any_signed_bytes_are_refused(client: FlaskClient, body: bytes) -> None:
+    assert post(client, body, signed(body)) == 400
+
+
+@QUIET
+@given(header=st.text(st.characters(min_codepoint=32, max_codepoint=255)))
+def test_any_header_is_unauthorized(client: FlaskClient, header: str) -> None:
+    headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
+    assert post(client, b"{}", headers) == 401
