@@ -47,6 +47,7 @@ class Timings:
     keep_records: timedelta = timedelta(days=90)
     relay_every: timedelta = timedelta(milliseconds=250)
     recovery_wait: timedelta = timedelta(seconds=10)
+    token_pause: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

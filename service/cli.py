@@ -1,8 +1,9 @@
-"""The operator's commands: `afterword check` and `afterword why`. They read and ask; they change nothing."""
+"""The operator's commands. `check` and `why` only look; `retry` and `restored` change what is done next."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +12,7 @@ import click
 
 from config.settings import Settings, SettingsError, read_settings
 from service.dixa.wiring import open_dixa
-from service.surveys.model import Record
+from service.surveys.model import Journey, Record
 from service.surveys.ports import Deadline, DixaError
 from service.surveys.records import Records, RecordsUnavailable, connect
 
@@ -40,16 +41,43 @@ def check() -> None:
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Tell why a conversation was or wasn't asked, and how far its survey is."""
     settings = _settings()
-    try:
+    with _redis_errors():
         record = _records(settings).load(str(conversation_id))
-    except RecordsUnavailable as error:
-        raise click.ClickException(f"Redis can't be asked: {error}") from error
     if record is None:
         raise click.ClickException(
             f"Nothing is known of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
             f"or its record has ended its life."
         )
     click.echo(json.dumps(_facts(record), indent=2) if as_json else "\n".join(_story(record)))
+
+
+@main.command()
+@click.argument("conversation_id", type=click.IntRange(min=1))
+def retry(conversation_id: int) -> None:
+    """Try a survey again that is dead: its offer, its answer, or both."""
+    records = _records(_settings())
+    with _redis_errors():
+        outcomes = {journey: records.revive(journey, str(conversation_id)) for journey in Journey}
+    revived = [journey for journey, outcome in outcomes.items() if outcome == "revived"]
+    if not revived:
+        raise click.ClickException(f"Nothing of conversation {conversation_id} is dead; see: afterword why")
+    click.echo(f"{' and '.join(revived)} of conversation {conversation_id}: due again now.")
+
+
+@main.command()
+def restored() -> None:
+    """After Redis was restored from a backup: look at Dixa before every call for what it holds."""
+    with _redis_errors():
+        _records(_settings()).restored()
+    click.echo("Noted. Whatever these records ask for, Dixa is asked first whether it was done already.")
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except RecordsUnavailable as error:
+        raise click.ClickException(f"Redis can't be asked: {error}") from error
 
 
 def _settings() -> Settings:

@@ -40,9 +40,9 @@ ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.DEAD}
 
 def open_client(dixa: Sandbox, client: redis.Redis, prefix: str, **pace: Any) -> DixaClient:
     """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
-    given = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
+    given: dict[str, Any] = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
     shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
-    return DixaClient(new_session("afterword/test"), dixa.api_url, shared)
+    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, token_pause=timedelta(milliseconds=20))
 
 
 class Story:

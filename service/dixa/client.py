@@ -9,6 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, Protocol, TypeVar
 
 import requests
+import structlog
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from config.surveys import RatingType
@@ -24,6 +25,8 @@ from service.surveys.ports import (
     Rating,
     Slot,
 )
+
+log = structlog.get_logger()
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -42,8 +45,8 @@ class Pace(Protocol):
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         """Wait for a turn, at most `patience`. Raises NoSlot."""
 
-    def pause(self, length: timedelta) -> None:
-        """Hold everybody back."""
+    def pause(self, length: timedelta, trouble: str = "") -> None:
+        """Hold everybody back; `trouble` is an operator's to mend."""
 
 
 def new_session(user_agent: str) -> requests.Session:
@@ -63,7 +66,10 @@ def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest
 class DixaClient:
     """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
 
-    def __init__(self, session: requests.Session, base_url: str, pace: Pace) -> None:
+    def __init__(
+        self, session: requests.Session, base_url: str, pace: Pace, *, token_pause: timedelta = timedelta(minutes=1)
+    ) -> None:
+        self._token_pause = token_pause
         self._session = session
         self._base_url = base_url
         self._pace = pace
@@ -160,8 +166,11 @@ class DixaClient:
             self._pace.pause(pause)
             return DixaUnavailable(problem, pause)
         if status in (requests.codes.unauthorized, requests.codes.forbidden):
-            # A wrong token is an operator's to mend; the surveys wait for it.
-            return DixaUnavailable(f"{problem}: is DIXA_API_TOKEN right?")
+            # A wrong token is an operator's to mend; the surveys wait for it, and one call a minute looks.
+            trouble = f"{problem}: is DIXA_API_TOKEN right?"
+            self._pace.pause(self._token_pause, trouble)
+            log.error("dixa.token_refused", problem=trouble)
+            return DixaUnavailable(trouble, self._token_pause)
         if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
             return DixaRefused(problem, status)
         return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)

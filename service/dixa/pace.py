@@ -7,9 +7,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import redis
 
+from config.settings import Settings
 from service.surveys.ports import Deadline, NoSlot, Slot
 
 _PACE = Path(__file__).with_name("pace.lua")
@@ -30,6 +32,7 @@ class SharedPace:
         wait: Callable[[float], object],
         prefix: str = "afterword:",
     ) -> None:
+        self._redis = client
         self._tokens = tuple(tokens)
         self._interval_ms = 1000 / rate
         self._burst = burst
@@ -37,6 +40,7 @@ class SharedPace:
         self._reserve = client.register_script(_PACE.read_text(encoding="utf-8"))
         self._hold = client.register_script(_PAUSE.read_text(encoding="utf-8"))
         self._pause_key = f"{prefix}pace:pause"
+        self._trouble_key = f"{prefix}pace:trouble"
         # A token's name in Redis tells nothing of the token.
         names = [hashlib.sha256(token.encode()).hexdigest()[:12] for token in tokens]
         self._keys = [*(f"{prefix}pace:{name}" for name in names), self._pause_key]
@@ -57,10 +61,31 @@ class SharedPace:
             self._wait(wait_us / 1_000_000)
         return Slot(self._tokens[index - 1], deadline)
 
-    def pause(self, length: timedelta) -> None:
-        """Hold everybody back: Dixa has answered 429. A longer pause that is on stays."""
+    def trouble(self) -> str:
+        """Say why everybody is held back, if that is an operator's to mend."""
         try:
-            self._hold(keys=[self._pause_key], args=[min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)])
+            return str(self._redis.get(self._trouble_key) or "")
+        except redis.RedisError:
+            return ""
+
+    def pause(self, length: timedelta, trouble: str = "") -> None:
+        """Hold everybody back: Dixa has answered 429, or there is `trouble`. A longer pause that is on stays."""
+        length_ms = min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)
+        try:
+            self._hold(keys=[self._pause_key], args=[length_ms])
+            if trouble:
+                self._redis.set(self._trouble_key, trouble, px=2 * length_ms)
         except redis.RedisError:
             # The next call is answered 429 as well, and asks for the pause again.
             return
+
+
+def open_pace(settings: Settings, client: redis.Redis) -> SharedPace:
+    """Make the pace that all processes share through Redis."""
+    return SharedPace(
+        client,
+        settings.dixa_api_tokens,
+        rate=settings.dixa_pace.rate,
+        burst=settings.dixa_pace.burst,
+        wait=Event().wait,
+    )

@@ -23,7 +23,7 @@ _SETTLE_AFTER_OUTAGE = timedelta(seconds=10)
 """How long an answer from the spool is held at least: another host's spool may have a later one."""
 
 
-class NotKept(Exception):  # noqa: N818 - it names what happened
+class NotKept(Exception):
     """Neither the records nor the spool could be written: say no."""
 
 
@@ -49,7 +49,7 @@ class Intake:
         log.info("close.taken", outcome=outcome, survey_id=survey_id, survey=survey, reason=choice.reason)
         return outcome
 
-    def take_answer(  # noqa: PLR0913 - an answer is what it is
+    def take_answer(
         self,
         link: Link,
         terms: Survey,

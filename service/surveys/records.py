@@ -170,7 +170,7 @@ class Records:
         )
         return Written(outcome, bool(due))
 
-    def answer(
+    def answer(  # noqa: PLR0913 - an answer is what it is
         self,
         link: Link,
         terms: Survey,

@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 """What waits, as JSON: `service.surveys.intake` writes it and reads it."""
 
 
-class SpoolUnavailable(Exception):  # noqa: N818 - it names what happened
+class SpoolUnavailable(Exception):
     """Nothing could be kept: the folder can't be written, or holds as much as it may."""
 
 
@@ -98,18 +98,14 @@ class Spool:
 
     def _drain_one(self, path: Path, take: Callable[[Entry], None]) -> None:
         try:
-            entry = json.loads(path.read_bytes())
-            if not isinstance(entry, dict):
-                raise EntryError("not an object")
-            take(entry)
+            take(_object(path.read_bytes()))
         except FileNotFoundError:
             return
         except (EntryError, ValueError, RecursionError) as error:
             self._corrupt.mkdir(mode=0o700, exist_ok=True)
             path.rename(self._corrupt / path.name)
-            log.error(
-                "spool.corrupt", file=path.name, problem=str(error) if isinstance(error, EntryError) else "not JSON"
-            )
+            problem = str(error) if isinstance(error, EntryError) else "not JSON"
+            log.error("spool.corrupt", file=path.name, problem=problem)  # noqa: TRY400 - no traceback: it may quote
             return
         path.unlink(missing_ok=True)
 
@@ -147,6 +143,13 @@ class Spool:
             yield _lock(handle)
         finally:
             os.close(handle)
+
+
+def _object(body: bytes) -> Entry:
+    entry = json.loads(body)
+    if not isinstance(entry, dict):
+        raise EntryError("not an object")
+    return entry
 
 
 def _lock(handle: int) -> bool:

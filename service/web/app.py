@@ -8,6 +8,7 @@ from werkzeug.exceptions import BadRequest, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.settings import Settings
+from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
 from service.surveys.links import Links
@@ -50,6 +51,7 @@ def _wire(settings: Settings) -> Seams:
         links=Links(settings.secret_keys, settings.public_url),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
+        pace=open_pace(settings, client),
     )
 
 

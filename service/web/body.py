@@ -1,6 +1,6 @@
 """A request's body, whole or not at all. Both endpoints that take one read it here."""
 
-from gunicorn.http.errors import ParseException
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 

@@ -36,6 +36,8 @@ def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
         core.records.ping()
         if problems := core.records.problems():
             yield "durability", "; ".join(problems)
+        if trouble := core.pace.trouble():
+            yield "dixa", trouble
     except RecordsUnavailable as error:
         yield "redis", str(error)
     if core.spool is None:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from config.settings import Settings
+from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.records import Records
@@ -23,6 +24,7 @@ class Seams:
     links: Links
     spool: Spool | None
     recovery: Recovery
+    pace: SharedPace
 
 
 def seams() -> Seams:

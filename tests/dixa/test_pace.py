@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -139,7 +140,7 @@ def test_after_a_pause_nobody_bursts(redis_client: redis.Redis, prefix: str) -> 
     pace_of(redis_client, prefix).pause(timedelta(milliseconds=500))
     grants.count()
     ((times),) = grants.times.values()
-    gaps = [later[1] - earlier[0] for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later[1] - earlier[0] for earlier, later in pairwise(times)]
     assert min(gaps) > 0.09
 
 
@@ -185,7 +186,7 @@ def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, p
     keys = redis_client.keys(f"{prefix}*")
     assert len(keys) == 3
     for key in keys:
-        assert not any(token in f"{key} {redis_client.get(key)}" for token in TOKENS)
+        assert not any(token in str((key, redis_client.get(key))) for token in TOKENS)
         assert 0 < redis_client.pttl(key) <= 5000
 
 

@@ -60,6 +60,7 @@ QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_EVERY": "50ms",
     "RECOVERY_WAIT": "100ms",
+    "TOKEN_PAUSE": "500ms",
     "LEASE": "4s",
     "STEP_BUDGET": "2s",
     "SETTLE": "1s",

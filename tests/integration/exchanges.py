@@ -74,6 +74,6 @@ def _outline(value: Any, name: str = "") -> Any:
         return tuple(sorted((key, _outline(inner, key)) for key, inner in value.items()))
     if isinstance(value, list):
         return frozenset(_outline(inner, name) for inner in value)
-    if name in _TELLING and isinstance(value, str | int) and len(str(value)) < 30:  # noqa: PLR2004
+    if name in _TELLING and isinstance(value, str | int) and len(str(value)) < 30:
         return repr(value)
     return type(value).__name__

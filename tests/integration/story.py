@@ -61,6 +61,7 @@ class Story:
     def link(self) -> str:
         """The link that the customer got, when all is written that there is to write about it."""
         found = eventually(lambda: find_link(self.sent), WITHIN_SECONDS)
+        assert found
         self.ended()
         return found
 

@@ -1,4 +1,4 @@
-"""Forty conversations closed at once: each is asked once and rated once, at Dixa's own pace, whatever dies meanwhile."""
+"""Forty conversations closed at once: each is asked and rated once, at Dixa's own pace, whatever dies meanwhile."""
 
 import sys
 from collections.abc import Callable
@@ -64,6 +64,7 @@ class Burst:
     def answer(self, number: int) -> None:
         """Answer as the customer, as soon as the link is there."""
         link = eventually(lambda: find_link(self.outbound(number)), within=60)
+        assert link
         form = {"rating": str(self.score(number)), "comment": self.comment(number)}
         assert requests.post(link, data=form, timeout=20).status_code == 200
 

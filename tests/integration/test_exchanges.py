@@ -1,4 +1,4 @@
-"""Every exchange of these tests is held against Dixa's description (see `is_as_described`); here is that it would tell."""
+"""Every exchange of these tests is held against Dixa's description (`is_as_described`); here is that it would tell."""
 
 import json
 from dataclasses import replace

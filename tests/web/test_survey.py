@@ -1,89 +1,16 @@
 """`/s/<token>`: what each visit answers, over the real Redis, and that only a form writes."""
 
-import re
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import redis
 from flask.testing import FlaskClient
-from itsdangerous import TimestampSigner
-from werkzeug.test import TestResponse
 
 from config.surveys import RatingType, Survey
-from service.surveys.links import Link, Links
-from service.surveys.model import Close, Journey, Offer, OfferState, Reason
-from service.surveys.records import Records, connect
-from service.web.app import create_app
-from service.web.survey import LARGEST_FORM
-from tests.polling import eventually
-from tests.running import PUBLIC_URL, SECRET_KEY, RedisServer, settings_for
-
-OLD_KEY = "an-older-key-for-the-links-of-the-tests-0123456789"
-LINK = Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f8a44-8a7e-4f0e-9a57-0c1f6f0f2a90"),))
-COMMENT = "Tak for <b>hjælpen</b> & alt 🙂"
-SHOWN = "Tak for &lt;b&gt;hjælpen&lt;/b&gt; &amp; alt 🙂"
-
-
-@pytest.fixture(scope="module")
-def redis_url(redis_server: RedisServer) -> str:
-    return redis_server.new_database()
-
-
-@pytest.fixture
-def keys(redis_url: str) -> Iterator["redis.Redis"]:
-    """The database, empty at first."""
-    client = redis.Redis.from_url(redis_url)
-    client.flushdb()
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
-    return make_client(redis_url)
-
-
-@pytest.fixture
-def records(redis_url: str, keys: "redis.Redis") -> Iterator[Records]:
-    client = connect(redis_url)
-    yield Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
-    client.close()
-
-
-def make_client(redis_url: str, **environ: str) -> FlaskClient:
-    return create_app(settings_for(redis_url, SECRET_KEYS=f"{SECRET_KEY},{OLD_KEY}", **environ)).test_client()
-
-
-def sign(link: Link = LINK, key: str = SECRET_KEY, at: datetime | None = None) -> str:
-    """Make a token, at a time of our choice."""
-    links = Links([key], PUBLIC_URL)
-    if at:
-        moment = int(at.timestamp())
-        links._serializer.signer = type("Then", (TimestampSigner,), {"get_timestamp": lambda _: moment})
-    return links.sign(link)
-
-
-TOKEN = sign()
-
-
-def get(client: FlaskClient, token: str = TOKEN, **given: Any) -> TestResponse:
-    return client.get(f"/s/{token}", base_url=PUBLIC_URL, **given)
-
-
-def post(client: FlaskClient, form: object, token: str = TOKEN, **given: Any) -> TestResponse:
-    return client.post(f"/s/{token}", base_url=PUBLIC_URL, data=form, **given)
-
-
-def dump(keys: "redis.Redis") -> dict[bytes, Any]:
-    """Everything in the database."""
-    return {name: keys.dump(name) for name in keys.scan_iter()}
-
-
-def chosen(answer: TestResponse) -> list[str]:
-    return re.findall(r'value="(\d+)"[^>]* checked', answer.text)
+from service.surveys.model import Close, Journey, OfferState, Reason
+from service.surveys.records import Records
+from tests.running import PUBLIC_URL
+from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump, get, post, sign
 
 
 def cancel(records: Records, reason: Reason) -> None:
@@ -241,86 +168,3 @@ def test_a_cancelled_survey_is_gone(
         assert answer.status_code == 410
         assert words in answer.text
     assert dump(keys) == before
-
-
-def test_a_form_may_be_as_large_as_its_longest_comment_and_no_larger(client: FlaskClient, keys: "redis.Redis") -> None:
-    start, kind = b"rating=4&x=", "application/x-www-form-urlencoded"
-    largest = start + b"a" * (LARGEST_FORM - len(start))
-    too_large = post(client, largest + b"a", content_type=kind)
-    assert too_large.status_code == 413
-    assert "2,000 characters or fewer" in too_large.text
-    assert dump(keys) == {}
-    assert post(client, largest, content_type=kind).status_code == 303
-    assert post(client, {"rating": "4", "comment": "🙂" * 2000}).status_code == 303
-
-
-@pytest.mark.parametrize(
-    ("form", "kind"),
-    [
-        ({}, None),
-        ({"rating": "6"}, None),
-        ({"rating": "4", "comment": "x" * 2001}, None),
-        ({"comment": COMMENT}, None),
-        (b"rating=4&rating=5", "application/x-www-form-urlencoded"),
-        (b'{"rating": 4}', "application/json"),
-        (b"rating=4", "text/plain"),
-        (b"rating=4", ""),
-        (
-            b'--b\r\nContent-Disposition: form-data; name="rating"\r\n\r\n4\r\n--b--\r\n',
-            "multipart/form-data; boundary=b",
-        ),
-        (b"--" * 8000, "multipart/form-data; boundary=-"),
-        (b"", "multipart/form-data"),
-    ],
-    ids=repr,
-)
-def test_another_form_is_shown_again(client: FlaskClient, form: object, kind: str | None, keys: "redis.Redis") -> None:
-    answer = post(client, form, content_type=kind)
-    assert answer.status_code == 422
-    assert "There is a problem" in answer.text
-    assert dump(keys) == {}
-
-
-def test_what_was_typed_is_in_the_form_that_is_shown_again(client: FlaskClient) -> None:
-    assert SHOWN in post(client, {"comment": COMMENT}).text
-
-
-def test_without_redis_the_page_is_shown_and_a_form_comes_back_filled_in(own_redis: RedisServer) -> None:
-    client = make_client(own_redis.url)
-    own_redis.stop()
-    assert get(client).status_code == 200
-    answer = post(client, {"rating": "4", "comment": COMMENT})
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert "Your answer is not saved" in answer.text
-    assert chosen(answer) == ["4"]
-    assert SHOWN in answer.text
-    own_redis.start()
-    eventually(lambda: client.get("/readyz").status_code == 200)
-    assert post(client, {"rating": "4", "comment": COMMENT}).status_code == 303
-
-
-@pytest.mark.parametrize(
-    ("site", "status"), [("cross-site", 403), ("same-site", 303), ("same-origin", 303), ("none", 303)]
-)
-def test_only_our_own_page_sends_the_form(client: FlaskClient, keys: "redis.Redis", site: str, status: int) -> None:
-    answer = post(client, {"rating": "4", "comment": COMMENT}, headers={"Sec-Fetch-Site": site})
-    assert answer.status_code == status
-    assert bool(dump(keys)) is (status == 303)
-    if status == 403:
-        assert SHOWN in answer.text
-
-
-def test_a_machine_that_fills_in_every_field_is_thanked_and_marked(client: FlaskClient, keys: "redis.Redis") -> None:
-    assert post(client, {"rating": "4", "website": "https://spam.example"}).status_code == 303
-    assert keys.hget("afterword:survey:81000", "suspect") == b"1"
-
-
-def test_a_survey_of_three_questions_names_a_field_for_each(client: FlaskClient, records: Records) -> None:
-    rating_id = LINK.offers[0].rating_id
-    kinds = (RatingType.NPS, RatingType.CSAT, RatingType.THUMBS)
-    token = sign(replace(LINK, offers=tuple(Offer(kind, rating_id) for kind in kinds)))
-    assert post(client, {"rating": "9", "rating_thumbs": "0"}, token).status_code == 303
-    kept = records.load("81000")
-    assert kept
-    assert kept.answered.scores == {RatingType.NPS: 9, RatingType.THUMBS: 0}

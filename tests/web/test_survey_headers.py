@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 from service.web.app import create_app
 from service.web.survey import LARGEST_FORM
 from tests.running import PUBLIC_URL, RedisServer, settings_for
-from tests.web.test_survey import TOKEN, get, make_client, post
+from tests.web.visits import TOKEN, get, make_client, post
 
 STATES: dict[int, Callable[[FlaskClient], TestResponse]] = {
     200: get,
@@ -31,11 +31,6 @@ REQUIRED = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Language": "en",
 }
-
-
-@pytest.fixture(scope="module")
-def client(redis_server: RedisServer) -> FlaskClient:
-    return make_client(redis_server.new_database())
 
 
 def assert_protected(answer: TestResponse) -> None:

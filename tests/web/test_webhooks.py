@@ -19,11 +19,6 @@ OTHER_SECRET = "00" * 16
 
 
 @pytest.fixture(scope="module")
-def redis_url(redis_server: RedisServer) -> str:
-    return redis_server.new_database()
-
-
-@pytest.fixture(scope="module")
 def client(redis_url: str) -> FlaskClient:
     return make_client(redis_url)
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.sandbox.webhooks import sign
-from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer
+from tests.running import PUBLIC_URL, WEBHOOK_SECRET
 from tests.web.test_webhooks import PATH, closed, id_of, make_client, send
 
 GOOD = "t={t},v1={v}"
@@ -21,11 +21,6 @@ ODD += [{"id": []}, {"": {}}, [[[[]]]], "1e9", "48213", " 48213", "٤٨٢١٣", 
 FIELDS = ["event_id", "event_fqn", "event_version", "event_timestamp", "organization", "data"]
 CONVERSATION = ["csid", "channel", "status", "direction", "queue", "contact_point", "requester", "assignee"]
 CONVERSATION += ["subject", "tags", "created_at"]
-
-
-@pytest.fixture(scope="module")
-def redis_url(redis_server: RedisServer) -> str:
-    return redis_server.new_database()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,257 @@
+"""What becomes of a customer's answer, how long everything lives, and what a Redis that doesn't answer means."""
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from config.surveys import Survey
+from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
+from service.surveys.records import Records, RecordsUnavailable, StaleClaim, connect
+from tests.running import RedisServer, free_port
+from tests.surveys.test_records import MINUTE, SURVEY_ID, answer, claim, close_of, link_of
+from tests.telling import AT_ONCE, CSAT, NPS
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+
+
+def load(records: Records) -> Record:
+    found = records.load(SURVEY_ID)
+    assert found is not None
+    return found
+
+
+def said(records: Records) -> tuple[dict[str, int], str]:
+    found = load(records).answered
+    return {str(rating): score for rating, score in found.scores.items()}, found.comment
+
+
+def submit(records: Records) -> None:
+    found = claim(records, Journey.ANSWER)
+    records.mark(found, CSAT, [], timedelta())
+    records.submitted(found, CSAT, [CSAT])
+
+
+def offer(records: Records) -> None:
+    found = claim(records)
+    records.decide(found, None, None, "en")
+    records.mark(found, CSAT, [], timedelta())
+    records.offered(found, CSAT, "rating")
+    records.delivering(found, "message")
+    records.delivered(found)
+
+
+def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    answer(records, 4, "A secret thought")
+    assert said(records) == ({"Csat": 4}, "A secret thought")
+    submit(records)
+    assert said(records) == ({"Csat": 4}, "")
+    assert "secret" not in str(redis_client.hgetall(f"{prefix}survey:{SURVEY_ID}"))
+    progress = load(records).answer
+    assert progress is not None
+    assert progress.has_comment
+    assert answer(records, 4, "A secret thought") == "same"
+
+
+def test_a_comment_of_a_dead_answer_is_kept(records: Records) -> None:
+    answer(records, 4, "Worth keeping")
+    records.die(claim(records, Journey.ANSWER), Reason.REFUSED)
+    assert said(records) == ({"Csat": 4}, "Worth keeping")
+
+
+def test_a_blank_comment_keeps_the_one_before(records: Records) -> None:
+    answer(records, 4, "Said before")
+    assert answer(records, 5, "") == "saved"
+    assert said(records) == ({"Csat": 5}, "Said before")
+    assert answer(records, 5, "") == "same"
+    assert answer(records, 5, "Another") == "saved"
+    assert said(records) == ({"Csat": 5}, "Another")
+
+
+def test_a_changed_answer_replaces_the_old_one_and_is_held_anew(records: Records) -> None:
+    assert answer(records, 1, terms=Survey(hold=MINUTE)) == "saved"
+    first = load(records).answer
+    assert answer(records, 2, terms=Survey(hold=2 * MINUTE)) == "saved"
+    second = load(records).answer
+    assert first is not None
+    assert second is not None
+    assert first.due_at is not None
+    assert second.due_at is not None
+    assert second.due_at - first.due_at >= MINUTE
+    assert said(records) == ({"Csat": 2}, "")
+
+
+def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
+    terms = Survey(ratings=(CSAT, NPS))
+    records.answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")
+    records.answer(link_of(), terms, {NPS: 0}, "", language="da")
+    assert said(records) == ({"Nps": 0}, "")
+    assert load(records).answered.language == "da"
+
+
+def test_the_same_answer_posted_again_is_not_held_longer(records: Records) -> None:
+    answer(records, 3, "Same", Survey(hold=MINUTE))
+    before = load(records)
+    assert answer(records, 3, "Same", Survey(hold=2 * MINUTE)) == "same"
+    assert load(records) == before
+
+
+def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -> None:
+    answer(records, 1)
+    found = claim(records, Journey.ANSWER)
+    records.mark(found, CSAT, [], timedelta())
+    assert answer(records, 5) == "not_changed"
+    assert answer(records, 1) == "same"
+    records.submitted(found, CSAT, [CSAT])
+    assert answer(records, 5) == "not_changed"
+    assert said(records) == ({"Csat": 1}, "")
+
+
+def test_the_later_answer_counts_whichever_comes_first(records: Records) -> None:
+    """Answers that waited in the spools of two web processes come home in any order."""
+    answer(records, 2, answered_at=NOW)
+    assert answer(records, 1, answered_at=NOW - MINUTE) == "superseded"
+    assert said(records) == ({"Csat": 2}, "")
+    assert answer(records, 3, answered_at=NOW + timedelta(seconds=1)) == "saved"
+    assert said(records) == ({"Csat": 3}, "")
+
+
+def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: Records) -> None:
+    """The customer was quicker than a worker that stood still between Dixa's answer and its own next write."""
+    records.accept(close_of(), AT_ONCE)
+    found = claim(records)
+    records.decide(found, None, None, "en")
+    records.mark(found, CSAT, [], timedelta())
+    assert answer(records, 4) == "saved"
+    record = load(records)
+    assert record.offer.state is OfferState.DELIVERED
+    assert [(each.rating, each.rating_id) for each in record.offers] == [(CSAT, "rating")]
+    with pytest.raises(StaleClaim):
+        records.offered(found, CSAT, "another")
+    assert records.take(Journey.OFFER, 10, MINUTE) == []
+    submit(records)
+
+
+def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(records: Records) -> None:
+    assert answer(records, 4, "Still here") == "saved"
+    record = load(records)
+    assert (record.close, record.terms, record.offer.state) == (None, AT_ONCE, OfferState.DELIVERED)
+    assert [offer.rating_id for offer in record.offers] == ["rating"]
+    submit(records)
+    progress = load(records).answer
+    assert progress is not None
+    assert progress.state is AnswerState.SUBMITTED
+    assert records.accept(close_of(), AT_ONCE).outcome == "duplicate"
+
+
+def test_a_cancelled_survey_takes_no_answer(records: Records) -> None:
+    records.accept(close_of(), AT_ONCE)
+    records.decide(claim(records), OfferState.CANCELLED, Reason.ERASED, "")
+    assert answer(records) == "closed"
+    assert load(records).answer is None
+
+
+def ttl(redis_client: redis.Redis, prefix: str) -> timedelta | None:
+    """How long the record lives on; None for ever."""
+    seconds = redis_client.ttl(f"{prefix}survey:{SURVEY_ID}")
+    return None if seconds == -1 else timedelta(seconds=int(seconds))
+
+
+def is_about(found: timedelta | None, wanted: timedelta) -> bool:
+    return found is not None and wanted - MINUTE < found <= wanted
+
+
+def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), AT_ONCE)
+    assert ttl(redis_client, prefix) is None
+    found = claim(records)
+    records.decide(found, None, None, "en")
+    assert ttl(redis_client, prefix) is None
+
+
+@pytest.mark.parametrize("end", ["skipped", "cancelled", "dead", "delivered"])
+def test_a_finished_record_lives_for_ninety_days(
+    records: Records, redis_client: redis.Redis, prefix: str, end: str
+) -> None:
+    if end == "skipped":
+        records.accept(close_of(), None, Reason.CHANNEL)
+    else:
+        records.accept(close_of(), AT_ONCE)
+    if end == "cancelled":
+        records.decide(claim(records), OfferState.CANCELLED, Reason.REOPENED, "")
+    if end == "dead":
+        records.die(claim(records), Reason.REFUSED)
+    if end == "delivered":
+        offer(records)
+    assert load(records).offer.state == end
+    assert is_about(ttl(redis_client, prefix), 90 * DAY)
+
+
+def test_an_answer_keeps_its_record_until_it_is_submitted(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    records.accept(close_of(), AT_ONCE)
+    offer(records)
+    answer(records)
+    assert ttl(redis_client, prefix) is None
+    submit(records)
+    assert is_about(ttl(redis_client, prefix), 90 * DAY)
+
+
+def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), Survey(delay=timedelta(), expires=365 * DAY))
+    offer(records)
+    assert is_about(ttl(redis_client, prefix), 366 * DAY)
+
+
+def test_every_key_has_the_prefix_and_nothing_else_is_touched(redis_server: RedisServer) -> None:
+    client = connect(redis_server.new_database())
+    records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
+    records.accept(close_of(), AT_ONCE)
+    offer(records)
+    answer(records)
+    submit(records)
+    records.accept(close_of(7), AT_ONCE)
+    records.take(Journey.OFFER, 10, MINUTE)
+    keys = [*client.scan_iter()]
+    assert sorted(keys) == ["ours:due:offer", "ours:survey:48213", "ours:survey:7"]
+    client.close()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that takes connections and says nothing: a Redis that is frozen."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        yield port
+
+
+ASKS: dict[str, Callable[[Records], object]] = {
+    "accept": lambda records: records.accept(close_of(), AT_ONCE),
+    "claim": lambda records: records.claim(Journey.OFFER, SURVEY_ID),
+    "load": lambda records: records.load(SURVEY_ID),
+    "ping": Records.ping,
+    "answer": answer,
+    "take": lambda records: records.take(Journey.OFFER, 1, MINUTE),
+}
+
+
+def refuse(port: int, *asks: str) -> None:
+    client = connect(f"redis://127.0.0.1:{port}/0")
+    for name in asks:
+        with pytest.raises(RecordsUnavailable):
+            ASKS[name](Records(client, lease=MINUTE, keep=DAY, prefix="none:"))
+    client.close()
+
+
+def test_a_redis_that_is_down_is_said_at_once() -> None:
+    refuse(free_port(), *ASKS)
+
+
+@pytest.mark.timeout(15)
+def test_a_redis_that_is_frozen_is_said_within_seconds(silent_port: int) -> None:
+    """A second each; redis-py's own retries would take a minute."""
+    refuse(silent_port, "accept", "load")

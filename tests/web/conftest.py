@@ -1,0 +1,38 @@
+"""An app in this process over the real Redis, in a database of its own for each file."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from service.surveys.records import Records, connect
+from tests.running import RedisServer
+from tests.web.visits import make_client
+
+
+@pytest.fixture(scope="module")
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.new_database()
+
+
+@pytest.fixture
+def keys(redis_url: str) -> Iterator["redis.Redis"]:
+    """The database, empty at first."""
+    client = redis.Redis.from_url(redis_url)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
+    return make_client(redis_url)
+
+
+@pytest.fixture
+def records(redis_url: str, keys: "redis.Redis") -> Iterator[Records]:
+    client = connect(redis_url)
+    yield Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    client.close()
