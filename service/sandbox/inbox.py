@@ -166,6 +166,8 @@ def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
         return True
     if conversation.state != "Closed" or desk.webhooks.target is None or conversation.results:
         return False
+    if conversation.agent is None:
+        return False
     patience = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
     return now() - conversation.state_updated_at < patience
 

@@ -21,7 +21,6 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "var" / "try"
 BIN = Path(sys.executable).parent
 
 NO_REDIS = (
@@ -43,8 +42,6 @@ def main() -> int:
     if redis is None:
         _say(NO_REDIS)
         return 1
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
     trial = Trial(redis)
     try:
         if trial.start(stopping):
@@ -62,6 +59,10 @@ class Trial:
         redis_port, web_port = _port(0), _port(8000)
         token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
         public_url = f"http://127.0.0.1:{web_port}"
+        # Two trials at once don't meet: neither in their ports nor in their folders.
+        self.folder = ROOT / "var" / f"try-{web_port}"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
         self.sandbox = Sandbox(
             SandboxSettings(
                 port=_port(8020),
@@ -81,15 +82,15 @@ class Trial:
             "DIXA_WEBHOOK_SECRETS": secret,
             "SECRET_KEYS": secrets.token_hex(32),
             "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
-            "SPOOL_DIR": str(FOLDER / "spool"),
+            "SPOOL_DIR": str(self.folder / "spool"),
             "BRAND_NAME": self.sandbox.state.organization.name,
             "LOG_FORMAT": "console",
         }
         durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
-        options = f"--port {redis_port} --bind 127.0.0.1 --dir {FOLDER} {durable}".split()
-        self.redis = Child("redis", [redis_program, *options, ""], environ, FOLDER)
+        options = f"--port {redis_port} --bind 127.0.0.1 --dir {self.folder} {durable}".split()
+        self.redis = Child("redis", [redis_program, *options, ""], environ, self.folder)
         commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
-        self.processes = [Child(name, command.split(), environ, FOLDER) for name, command in commands.items()]
+        self.processes = [Child(name, command.split(), environ, self.folder) for name, command in commands.items()]
         self._ports = {"redis": redis_port, "web": web_port}
         self._environ = environ
 
@@ -107,7 +108,7 @@ class Trial:
             process.start(ROOT)
         if not all(self._comes_up(process, stopping) for process in self.processes):
             return False
-        _say(_welcome(self.sandbox.url, self._environ["PUBLIC_URL"]))
+        _say(_welcome(self.sandbox.url, self._environ["PUBLIC_URL"], self.folder))
         return True
 
     def watch(self, stopping: threading.Event) -> None:
@@ -148,7 +149,7 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _welcome(inbox: str, web: str) -> str:
+def _welcome(inbox: str, web: str, folder: Path) -> str:
     return f"""
 Afterword is running. Open the sandbox's inbox and close a conversation:
 
@@ -156,7 +157,7 @@ Afterword is running. Open the sandbox's inbox and close a conversation:
 
 The survey link then appears in its thread; answer it, and the rating appears there ten seconds later
 (so long it can still be changed). The survey pages are served at {web}.
-Logs are in {FOLDER.relative_to(ROOT)}/*.log. Ctrl-C ends everything.
+Logs are in {folder.relative_to(ROOT)}/*.log. Ctrl-C ends everything.
 """
 
 

@@ -1,0 +1,86 @@
+"""`make run`: what a newcomer starts, sees and ends."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import requests
+
+from tests.polling import eventually
+from tests.running import ROOT
+
+URL = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+class Trial:
+    """One run of it, and what it has printed."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service.sandbox.run"],
+                cwd=ROOT,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        eventually(lambda: "Ctrl-C" in self.printed or self.process.poll() is not None, within=60)
+        self.urls = URL.findall(self.printed)
+
+    @property
+    def printed(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@contextmanager
+def trial(folder: Path) -> Iterator[Trial]:
+    running = Trial(folder / "output")
+    try:
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(20)
+
+
+def assert_all_end(running: Trial, everyone: list[psutil.Process]) -> None:
+    running.process.wait(15)
+    assert not [process for process in everyone if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_ends_every_process_within_15_seconds(tmp_path: Path) -> None:
+    with trial(tmp_path) as running:
+        everyone = running.children()
+        assert {"redis-server", "gunicorn", "celery"} <= {name for each in everyone for name in words(each)}
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert_all_end(running, everyone)
+        assert running.process.returncode == 0
+
+
+def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path: Path) -> None:
+    with trial(tmp_path) as running:
+        assert "Inbox" in requests.get(running.urls[0], timeout=5).text
+        worker = next(each for each in running.children() if "celery" in words(each))
+        worker.kill()
+        eventually(lambda: "worker has ended; starting it again" in running.printed, within=10)
+        eventually(lambda: any("celery" in words(each) for each in running.children() if each != worker), within=10)
+        everyone = running.children()
+        running.process.send_signal(signal.SIGTERM)
+        assert_all_end(running, everyone)
+
+
+def words(process: psutil.Process) -> list[str]:
+    """The names of the programs in a command line."""
+    try:
+        return [Path(word.split(" ")[0].rstrip(":")).name for word in process.cmdline()[:2]]
+    except psutil.NoSuchProcess:
+        return []
