@@ -4,13 +4,14 @@ Messages are hints: the records are the truth, the relay queues again what is lo
 setting is as it is). A message carries a survey id and nothing else.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from celery import Celery
-from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError, OperationalError
+from kombu import Connection
 
 from service.surveys.model import Journey
 
@@ -23,12 +24,26 @@ HINT_SECONDS = 0.3
 RELAY_SECONDS = 2.0
 """How long the relay lets a publication take."""
 
+_RECONNECT_WITHIN_SECONDS = 5
+
 log = structlog.get_logger()
+
+
+class QueueUnavailable(Exception):
+    """The queue didn't take a task, or wasn't counted. The text names what was raised."""
+
+
+class _Connection(Connection):  # type: ignore[misc]
+    """A worker's connection looks for Redis again every few seconds; kombu would by and by wait for 30."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+        return super().ensure_connection(*args, **{"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs)
 
 
 def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: float = 1.0) -> Celery:
     """Make a Celery app on this Redis. The web's app only publishes, and with shorter timeouts."""
     app = Celery(NAME, broker=_kombu_spelling(redis_url), set_as_current=False)
+    app.amqp.Connection = _Connection
     app.conf.update(
         task_default_queue=NAME,
         task_acks_late=False,
@@ -44,6 +59,8 @@ def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: f
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
+        # A worker that gave up would have to be started again by somebody.
+        broker_connection_max_retries=None,
         broker_transport_options=_transport_options(socket_timeout, connect_timeout),
     )
     return app
@@ -69,11 +86,16 @@ def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[st
         "socket_connect_timeout": connect_timeout,
         "health_check_interval": 10,
         "global_keyprefix": "afterword:",
+        # For publishing: without these kombu repeats a failed connection for 6 s, with pauses, inside of one call.
+        "max_retries": 0,
+        "interval_start": 0,
+        "interval_step": 0,
+        "interval_max": 0,
     }
 
 
 class CeleryQueue:
-    """Queues a task for a survey that is due at once: best effort, bounded, never an error."""
+    """Queues tasks. A hint is best effort, bounded, never an error; it follows a write that has just succeeded."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
@@ -82,14 +104,24 @@ class CeleryQueue:
         """Queue a task. A hint that is lost only delays: the relay queues what is due."""
         try:
             self.publish(journey, survey_id)
-        except (KombuError, OperationalError, CeleryError, OSError) as error:
-            log.warning("hint.lost", survey_id=survey_id, problem=type(error).__name__)
+        except QueueUnavailable as error:
+            log.warning("hint.lost", survey_id=survey_id, problem=str(error))
 
     def publish(self, journey: Journey, survey_id: str) -> None:
-        """Queue a task, or raise what kombu or Celery raise."""
-        self._app.send_task(TASKS[journey], args=[survey_id], retry=False)
+        """Queue a task. Raises QueueUnavailable."""
+        with _naming_what_is_raised():
+            self._app.send_task(TASKS[journey], args=[survey_id], retry=False)
 
     def length(self) -> int:
-        """Count the tasks that wait for a worker."""
-        with self._app.connection_for_write() as connection:
+        """Count the tasks that wait for a worker. Raises QueueUnavailable."""
+        with _naming_what_is_raised(), self._app.connection_or_acquire() as connection:
             return int(connection.default_channel.queue_declare(NAME).message_count)
+
+
+@contextmanager
+def _naming_what_is_raised() -> Iterator[None]:
+    # Kombu lets through what its transport raises, besides its own errors, Celery's and those of sockets.
+    try:
+        yield
+    except Exception as error:
+        raise QueueUnavailable(type(error).__name__) from error

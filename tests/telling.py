@@ -24,8 +24,8 @@ from tests.polling import eventually
 from tests.running import SECRET_KEY
 
 QUICK = Timings(
-    lease=timedelta(seconds=1.2),
-    step_budget=timedelta(seconds=0.6),
+    lease=timedelta(seconds=0.9),
+    step_budget=timedelta(seconds=0.45),
     settle=timedelta(milliseconds=150),
     backoff_first=timedelta(milliseconds=20),
     backoff_most=timedelta(milliseconds=100),

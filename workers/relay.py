@@ -10,10 +10,9 @@ from typing import Any, Protocol
 
 import structlog
 from celery import bootsteps
-from celery.exceptions import CeleryError
-from kombu.exceptions import KombuError
 
 from config.settings import Timings
+from service.queue import QueueUnavailable
 from service.surveys.model import Journey
 from service.surveys.records import Records, RecordsUnavailable
 
@@ -21,7 +20,7 @@ log = structlog.get_logger()
 
 
 class TaskQueue(Protocol):
-    """What the relay needs of the queue. Both may raise what kombu, Celery and sockets raise."""
+    """What the relay needs of the queue. Both raise QueueUnavailable."""
 
     def publish(self, journey: Journey, survey_id: str) -> None:
         """Queue a task."""
@@ -42,11 +41,21 @@ class Relay:
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
         self._records.report_problems()
+        problem = ""
         while not self._stopping.wait(self._timings.relay_every.total_seconds()):
-            try:
-                self.relay_once(room())
-            except (RecordsUnavailable, KombuError, CeleryError, OSError) as error:
-                log.warning("relay.failed", problem=type(error).__name__)
+            last, problem = problem, self._problem(room())
+            # An outage is two lines in the log, not four a second.
+            if problem and problem != last:
+                log.warning("relay.failed", problem=problem)
+            if last and not problem:
+                log.info("relay.works_again")
+
+    def _problem(self, room: int) -> str:
+        try:
+            self.relay_once(room)
+        except (RecordsUnavailable, QueueUnavailable) as error:
+            return str(error)
+        return ""
 
     def relay_once(self, room: int) -> int:
         """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued."""

@@ -4,7 +4,7 @@ ARCHITECTURE.md lists the fields. All times are epoch milliseconds as text; list
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from config.surveys import RatingType, Survey, dump_terms, load_terms
@@ -75,16 +75,20 @@ def write_terms(terms: Survey | None) -> str:
 def read_record(fields: Hash) -> Record:
     """Read the whole record."""
     conversation_id = int(fields["conversation_id"])
+    terms = load_terms(fields["terms"]) if fields.get("terms") else None
+    # The order in which the survey asks is that of the page, and of the results: the comment goes with the first.
+    # A link may have types that the survey of its name no longer asks.
+    ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
     return Record(
         survey_id=fields["survey_id"],
         conversation_id=conversation_id,
         accepted_at=from_ms(fields["accepted_at"]),
         close=load_close(conversation_id, fields["close"]) if fields.get("close") else None,
-        terms=load_terms(fields["terms"]) if fields.get("terms") else None,
+        terms=terms,
         offer=_read_offer(fields),
-        offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in RatingType if f"rating_id:{each}" in fields),
+        offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in ratings if f"rating_id:{each}" in fields),
         looks_first="look_first" in fields,
-        answer=_read_answer(fields) if "answer_state" in fields else None,
+        answer=_read_answer(fields, ratings) if "answer_state" in fields else None,
     )
 
 
@@ -116,11 +120,11 @@ def _read_offer(fields: Hash) -> OfferProgress:
     )
 
 
-def _read_answer(fields: Hash) -> AnswerProgress:
+def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
     return AnswerProgress(
         state=AnswerState(fields["answer_state"]),
         answer=Answer(
-            scores={each: int(fields[f"score:{each}"]) for each in RatingType if f"score:{each}" in fields},
+            scores={each: int(fields[f"score:{each}"]) for each in ratings if f"score:{each}" in fields},
             comment=fields.get("comment", ""),
             language=fields.get("answer_language", ""),
             answered_at=from_ms(fields["answered_at"]),

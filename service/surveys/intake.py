@@ -11,9 +11,9 @@ import structlog
 from config.surveys import RatingType, Survey
 from service.surveys.entries import GivenAnswer, SpooledClose, read_entry, write_answer, write_close
 from service.surveys.links import Link
-from service.surveys.model import Close, Journey, Reason, Record
+from service.surveys.model import Close, Journey, Record
 from service.surveys.ports import Queue
-from service.surveys.records import Accepted, Records, RecordsUnavailable, Saved
+from service.surveys.records import Accepted, Records, RecordsUnavailable, Saved, Written
 from service.surveys.rules import choose_survey
 from service.surveys.spool import Entry, Spool, SpoolUnavailable
 
@@ -40,7 +40,10 @@ class Intake:
         """Keep a closed conversation, with the terms of the survey it leads to or the reason why it leads to none."""
         choice = choose_survey(close, self._surveys)
         try:
-            outcome = self._write_close(close, choice.survey, choice.reason)
+            written = self._records.accept(close, choice.survey, choice.reason)
+            outcome = Accepted(written.outcome)
+            if written.is_due:
+                self._queue.hint(Journey.OFFER, str(close.conversation_id))
         except RecordsUnavailable as error:
             self._put(write_close(close, choice.survey, choice.reason), error)
             outcome = Accepted.SPOOLED
@@ -62,7 +65,10 @@ class Intake:
         """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked."""
         answer = GivenAnswer(link, terms, scores, comment, language, is_suspect)
         try:
-            outcome = self._write_answer(answer)
+            written = self._write_answer(answer)
+            outcome = Saved(written.outcome)
+            if written.is_due:
+                self._queue.hint(Journey.ANSWER, link.survey_id)
         except RecordsUnavailable as error:
             self._put(write_answer(answer), error)
             outcome = Saved.SPOOLED
@@ -78,10 +84,11 @@ class Intake:
     def take_spooled(self, entry: Entry) -> None:
         """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waited = read_entry(entry)
+        # No hints: after a long outage they would flood the queue. The relay takes what is due.
         if isinstance(waited, SpooledClose):
-            outcome: str = self._write_close(waited.close, waited.terms, waited.reason)
+            outcome = self._records.accept(waited.close, waited.terms, waited.reason).outcome
         else:
-            outcome = self._write_answer(waited.answer, waited.answered_at)
+            outcome = self._write_answer(waited.answer, waited.answered_at).outcome
         log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
@@ -91,14 +98,8 @@ class Intake:
         named = (survey for survey in self._surveys if survey.name == link.survey_name)
         return next(named, Survey(ratings=tuple(offer.rating for offer in link.offers)))
 
-    def _write_close(self, close: Close, terms: Survey | None, reason: Reason | None) -> Accepted:
-        written = self._records.accept(close, terms, reason)
-        if written.is_due:
-            self._queue.hint(Journey.OFFER, str(close.conversation_id))
-        return Accepted(written.outcome)
-
-    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Saved:
-        written = self._records.answer(
+    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Written:
+        return self._records.answer(
             answer.link,
             answer.terms,
             answer.scores,
@@ -108,9 +109,6 @@ class Intake:
             is_suspect=answer.is_suspect,
             answered_at=answered_at,
         )
-        if written.is_due:
-            self._queue.hint(Journey.ANSWER, answer.link.survey_id)
-        return Saved(written.outcome)
 
     def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
         if self._spool is None:

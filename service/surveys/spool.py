@@ -7,10 +7,12 @@ records twice.
 
 import fcntl
 import json
+import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,11 @@ import structlog
 log = structlog.get_logger()
 
 _MEASURE_AGAIN = 1.0
+_MEASURE_SHARE = 0.02
+"""How much of a process's time may go into measuring the folder."""
+_ABANDONED_SECONDS = 3600.0
+_PATIENCE = 3
+"""How often an entry may fail before others are tried first."""
 
 Entry = dict[str, Any]
 """What waits, as JSON: `service.surveys.intake` writes it and reads it."""
@@ -41,22 +48,26 @@ class Spool:
         self._corrupt = folder / "corrupt"
         self._most_bytes = most_bytes
         self._numbers = count()
-        self._measured = (-_MEASURE_AGAIN, 0)
+        self._size = 0
+        self._measure_at = -math.inf
+        self._failures: Counter[str] = Counter()
 
     def prepare(self) -> None:
         """Make the folder, readable by nobody else, and write to it once. Raises SpoolUnavailable."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            probe = self._folder / f".probe-{os.getpid()}"
-            self._write(probe, b"")
+            # A killed process may leave its probe, and the next one may have the same number.
+            probe = self._folder / f".probe-{self._new_name()}"
+            self._write(probe, b"afterword")
             probe.unlink()
+            self._sweep()
         except OSError as error:
             raise SpoolUnavailable(f"{self._folder}: {error.strerror}") from error
 
     def put(self, entry: Entry) -> None:
         """Keep an entry for good. Raises SpoolUnavailable when it isn't kept."""
         body = json.dumps(entry).encode()
-        name = f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}.json"
+        name = self._new_name()
         hidden = self._folder / f".{name}"
         try:
             if self._known_size() + len(body) > self._most_bytes:
@@ -64,21 +75,29 @@ class Spool:
             self._write(hidden, body)
             hidden.rename(self._folder / name)
             _sync_folder(self._folder)
+            self._size += len(body)
         except OSError as error:
-            hidden.unlink(missing_ok=True)
+            with suppress(OSError):
+                hidden.unlink()
             raise SpoolUnavailable(f"the spool can't be written: {error.strerror}") from error
 
     def drain(self, take: Callable[[Entry], None]) -> int:
-        """Hand every entry to `take`, oldest first, and remove it after; returns how many there were.
+        """Hand every entry to `take`, oldest first, and remove it after; returns how many it took.
 
         An entry for which `take` raises EntryError is set aside; any other error stops the draining and is raised.
+        One that failed time and again is tried after all others, so that it doesn't hold them up.
         Nothing happens while another process drains.
         """
         with self._alone() as is_alone:
-            paths = self._paths() if is_alone else []
-            for path in paths:
-                self._drain_one(path, take)
-            return len(paths)
+            taken = 0
+            names = self._names() if is_alone else []
+            for name in sorted(names, key=lambda name: (self._failures[name] // _PATIENCE, name)):
+                # It stays counted unless it is taken.
+                self._failures[name] += 1
+                taken += self._drain_one(self._folder / name, take)
+                del self._failures[name]
+                self._measure_at = -math.inf
+            return taken
 
     def is_writable(self) -> bool:
         """Say whether an entry could be kept now."""
@@ -90,38 +109,48 @@ class Spool:
 
     def waiting(self) -> int:
         """Count the entries."""
-        return len(self._paths())
+        return len(self._names())
 
     def set_aside(self) -> int:
         """Count the entries that couldn't be read."""
-        return sum(1 for _ in self._corrupt.glob("*.json"))
+        return len(_entries(self._corrupt))
 
-    def _drain_one(self, path: Path, take: Callable[[Entry], None]) -> None:
+    def _drain_one(self, path: Path, take: Callable[[Entry], None]) -> bool:
         try:
             take(_object(path.read_bytes()))
         except FileNotFoundError:
-            return
+            return False
         except (EntryError, ValueError, RecursionError) as error:
             self._corrupt.mkdir(mode=0o700, exist_ok=True)
             path.rename(self._corrupt / path.name)
             problem = str(error) if isinstance(error, EntryError) else "not JSON"
             log.error("spool.corrupt", file=path.name, problem=problem)  # noqa: TRY400 - no traceback: it may quote
-            return
+            return False
         path.unlink(missing_ok=True)
+        return True
 
-    def _paths(self) -> list[Path]:
-        try:
-            return sorted(path for path in self._folder.glob("*.json") if not path.name.startswith("."))
-        except OSError:
-            return []
+    def _names(self) -> list[str]:
+        return [entry.name for entry in _entries(self._folder)]
+
+    def _new_name(self) -> str:
+        return f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}.json"
 
     def _known_size(self) -> int:
-        """What the folder holds, measured a moment ago: in an outage it may be thousands of files."""
-        measured_at, size = self._measured
-        if time.monotonic() - measured_at >= _MEASURE_AGAIN:
-            size = sum(path.stat().st_size for path in self._paths())
-            self._measured = (time.monotonic(), size)
-        return size
+        """What the folder holds, measured a while ago, and what was put since: in an outage it may be 100,000 files."""
+        begun_at = time.monotonic()
+        if begun_at >= self._measure_at:
+            self._size = sum(_size(entry) for entry in _entries(self._folder))
+            took = time.monotonic() - begun_at
+            self._measure_at = begun_at + max(_MEASURE_AGAIN, took / _MEASURE_SHARE)
+        return self._size
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed while writing left behind: nobody was told that it is kept."""
+        abandoned_at = time.time() - _ABANDONED_SECONDS
+        for path in self._folder.glob(".*.json"):
+            with suppress(OSError):
+                if path.stat().st_mtime < abandoned_at:
+                    path.unlink()
 
     @staticmethod
     def _write(path: Path, body: bytes) -> None:
@@ -143,6 +172,23 @@ class Spool:
             yield _lock(handle)
         finally:
             os.close(handle)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Find what waits in a folder; none if it isn't there."""
+    try:
+        with os.scandir(folder) as found:
+            return [each for each in found if each.name.endswith(".json") and not each.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:
+        # Another process has drained it just now.
+        return 0
 
 
 def _object(body: bytes) -> Entry:

@@ -3,8 +3,9 @@
 import logging
 import re
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import BadRequest, InternalServerError, NotFound
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.settings import Settings
@@ -73,6 +74,13 @@ def _guard(app: Flask, settings: Settings) -> None:
     @app.errorhandler(NotFound)
     def not_found(_error: NotFound) -> Response:
         return pages.not_found_page(settings.brand_name, settings.support_url)
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> ResponseReturnValue:
+        headers = dict(error.get_headers()) | {"Content-Type": "text/plain; charset=utf-8"}
+        if request.path.startswith("/webhooks/"):
+            return jsonify(status="rejected", problem=error.description), error.code or 400
+        return Response(f"{error.name}: {error.description}\n", error.code, headers)
 
     @app.errorhandler(InternalServerError)
     def failed(_error: InternalServerError) -> Response:

@@ -1,6 +1,7 @@
 """The web's entry: `gunicorn service.web.main:app`, as the Procfile says."""
 
 import sys
+from typing import NoReturn
 
 import structlog
 
@@ -10,10 +11,19 @@ from service.surveys.spool import SpoolUnavailable
 from service.web.app import create_app
 from service.web.seams import Seams
 
+_CANT_START = 4
+"""With this status gunicorn ends too; with any other it would start the same worker again, for ever."""
+
+
+def _refuse_to_start(problem: str) -> NoReturn:
+    sys.stderr.write(f"{problem}\n")
+    sys.exit(_CANT_START)
+
+
 try:
     _settings = read_settings()
 except SettingsError as error:
-    sys.exit(str(error))
+    _refuse_to_start(str(error))
 
 set_up_logging(_settings.log_format, _settings.log_level)
 for _warning in _settings.warnings:
@@ -25,5 +35,5 @@ if _core.spool:
     try:
         _core.spool.prepare()
     except SpoolUnavailable as error:
-        sys.exit(f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off.")
+        _refuse_to_start(f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off.")
 _core.recovery.start()

@@ -35,15 +35,29 @@ class Recovery:
         """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while it isn't."""
         if self._breaker.is_open:
             self._records.ping()
-            log.info("redis.back")
         if self._spool and self._spool.waiting():
             drained = self._spool.drain(self._intake.take_spooled)
-            log.info("spool.empty", drained=drained)
+            if drained:
+                log.info("spool.drained_all", drained=drained)
 
     def _run(self) -> None:
         self._records.report_problems()
+        problem = ""
         while not self._stopping.wait(LOOK_EVERY_SECONDS):
-            try:
-                self.step()
-            except (RecordsUnavailable, OSError) as error:
-                log.info("recovery.waits", problem=type(error).__name__)
+            last, problem = problem, self._problem()
+            # An outage is two lines in the log, not two a second.
+            if problem and problem != last:
+                log.warning("redis.lost", problem=problem)
+            if last and not problem:
+                log.info("redis.back")
+
+    def _problem(self) -> str:
+        """Take a step and say what went wrong. A thread that ended here would leave the breaker open for good."""
+        try:
+            self.step()
+        except (RecordsUnavailable, OSError) as error:
+            return str(error)
+        except Exception as error:
+            log.exception("recovery.failed")
+            return type(error).__name__
+        return ""

@@ -50,7 +50,9 @@ def _measure(folder: Path, redis: RedisServer, command: str) -> str:
     afterword = Afterword(folder, {"REDIS_URL": redis.new_database(), "SURVEYS_FILE": str(surveys)})
     log = (folder / "bench.log").open("ab")
     environ = afterword._environ
-    process = subprocess.Popen([BIN / shlex.split(command)[0], *shlex.split(command)[1:]], cwd=ROOT, env=environ, stdout=log, stderr=log)
+    process = subprocess.Popen(
+        [BIN / shlex.split(command)[0], *shlex.split(command)[1:]], cwd=ROOT, env=environ, stdout=log, stderr=log
+    )
     try:
         eventually(lambda: _seconds(afterword.url) is not None, within=30)
         alone = [_seconds(afterword.url) for _ in range(REQUESTS)]

@@ -11,11 +11,18 @@ from service.sandbox.settings import SandboxSettings
 from tests.telling import open_client
 
 
-@pytest.fixture
-def dixa() -> Iterator[Sandbox]:
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox(SandboxSettings(tokens=("secret-token-of-the-tests",), rate=None)).start()
     yield sandbox
     sandbox.stop()
+
+
+@pytest.fixture
+def dixa(sandbox: Sandbox) -> Sandbox:
+    """The sandbox, knowing of nothing."""
+    sandbox.reset()
+    return sandbox
 
 
 @pytest.fixture

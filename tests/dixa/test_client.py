@@ -158,7 +158,7 @@ def test_an_error_says_what_to_do_next(
     for name, call in ALL.items():
         breaks(dixa, name)
         with pytest.raises(DixaError) as caught:
-            call(client, unlimited_slot(dixa, 0.5), number)
+            call(client, unlimited_slot(dixa, 0.3), number)
         found[name] = type(caught.value)
         assert dixa.token not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
     assert found == dict.fromkeys(ASKS, asking) | dict.fromkeys(ACTS, acting)

@@ -40,7 +40,7 @@ PLAIN = (
     # gunicorn's own process doesn't load our app, so it logs in its own way: its start and its end.
     re.compile(
         r"\[[-0-9: +]+\] \[\d+\] \[INFO\] "
-        r"(Starting gunicorn [.\d]+|Listening at: http://[.:\d]+ \(\d+\)|Using worker: gthread"
+        r"(Starting gunicorn [.\d]+|Listening at: http://[.:\d]+ \(\d+\)|Using worker: \w+"
         r"|Booting worker with pid: \d+|Handling signal: term|Shutting down: Master)"
     ),
     # Celery says on its own that it ends, with an empty line before.

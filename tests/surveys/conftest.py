@@ -1,4 +1,4 @@
-"""A sandbox Dixa and the story of a survey in it, one for each test."""
+"""A sandbox Dixa, empty for each test, and the story of a survey in it."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,20 @@ from service.sandbox.settings import SandboxSettings
 from tests.telling import Story
 
 
-@pytest.fixture
-def dixa() -> Iterator[Sandbox]:
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
     sandbox = Sandbox(SandboxSettings(rate=None)).start()
     yield sandbox
     sandbox.stop()
+
+
+@pytest.fixture
+def dixa(sandbox: Sandbox) -> Sandbox:
+    """The sandbox, knowing of nothing."""
+    sandbox.reset()
+    sandbox.on_exchange.clear()
+    sandbox.state.listing_lag = 0.0
+    return sandbox
 
 
 @pytest.fixture

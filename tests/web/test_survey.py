@@ -131,9 +131,9 @@ def test_every_bad_token_gets_the_same_page(client: FlaskClient, token: str, key
     assert dump(keys) == {}
 
 
-@pytest.mark.parametrize("path", ["/s/", "/s", "/S/x", f"/s/{TOKEN}/", f"/s/{TOKEN}/x", "/admin", "/robots.txt"])
+@pytest.mark.parametrize("path", ["/s/", "/s", "/S/x", "/s/TOKEN/", "/s/TOKEN/x", "/admin", "/robots.txt"])
 def test_an_unknown_path_gets_that_page_too(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, base_url=PUBLIC_URL)
+    answer = client.get(path.replace("TOKEN", TOKEN), base_url=PUBLIC_URL)
     assert answer.status_code == 404
     assert answer.data == get(client, "another-bad-token").data
 

@@ -97,8 +97,9 @@ def test_the_host_of_the_public_url_is_ours_however_it_is_written(
         "survey.northwind.example@evil.example",
     ],
 )
-@pytest.mark.parametrize("path", ["/", f"/s/{TOKEN}", "/webhooks/dixa"])
+@pytest.mark.parametrize("path", ["/", "/s/TOKEN", "/webhooks/dixa"])
 def test_another_host_is_refused(client: FlaskClient, host: str, path: str) -> None:
+    path = path.replace("TOKEN", TOKEN)
     answer = client.open(path, method="POST" if path.startswith("/w") else "GET", headers={"Host": host})
     assert answer.status_code == (200 if path == "/" else 400)
 

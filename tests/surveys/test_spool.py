@@ -1,0 +1,269 @@
+"""The spool keeps what it took, through crashes, full disks and other drainers, and never shows half of anything."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier, Event, Thread
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.surveys.spool import Entry, EntryError, Spool, SpoolUnavailable
+from tests.running import ROOT
+
+MB = 1024 * 1024
+WRITER = """
+import sys
+from pathlib import Path
+from service.surveys.spool import Spool
+spool = Spool(Path(sys.argv[1]), most_bytes=1 << 30)
+number = 0
+while True:
+    spool.put({"writer": sys.argv[2], "number": number, "padding": "x" * 20_000})
+    print(number, flush=True)
+    number += 1
+"""
+
+
+class Down(Exception):
+    """Redis, as a drainer meets it."""
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return opened(tmp_path / "spool")
+
+
+def opened(folder: Path, most_bytes: int = MB) -> Spool:
+    spool = Spool(folder, most_bytes=most_bytes)
+    spool.prepare()
+    return spool
+
+
+def drained(spool: Spool) -> list[Entry]:
+    taken: list[Entry] = []
+    spool.drain(taken.append)
+    return taken
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))
+
+
+def test_entries_come_back_in_the_order_they_were_put(spool: Spool) -> None:
+    entries: list[Entry] = [{"number": number, "text": "Tak 🙂"} for number in range(50)]
+    for entry in entries:
+        spool.put(entry)
+    assert spool.waiting() == 50
+    assert drained(spool) == entries
+    assert (spool.waiting(), drained(spool)) == (0, [])
+
+
+def test_nobody_else_may_read_it(spool: Spool, tmp_path: Path) -> None:
+    spool.put({})
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool", *files(tmp_path / "spool"))]
+    assert modes == [0o700, 0o600]
+
+
+def test_a_writer_killed_in_the_middle_leaves_no_half_entry_and_loses_none_it_said_yes_to(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool", most_bytes=1 << 30)
+    acknowledged: dict[str, int] = {}
+    seen: dict[str, set[int]] = {}
+
+    def take(entry: Entry) -> None:
+        seen.setdefault(str(entry["writer"]), set()).add(int(entry["number"]))
+
+    for run in range(12):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path / "spool"), str(run)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert writer.stdout
+        writer.stdout.readline()
+        # A drainer looks while the writer writes, and the kill comes at a moment of its own.
+        spool.drain(take)
+        Event().wait(0.003 * run)
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read().splitlines()
+        writer.wait()
+        writer.stdout.close()
+        acknowledged[str(run)] = int(rest[-1]) if rest else 0
+        spool.drain(take)
+    assert spool.set_aside() == 0
+    assert all(set(range(last + 1)) <= seen[run] for run, last in acknowledged.items())
+
+
+def test_what_a_killed_writer_left_is_swept_after_an_hour(spool: Spool, tmp_path: Path) -> None:
+    fresh, old = (tmp_path / "spool" / f".{name}.json" for name in ("fresh", "old"))
+    for path in (fresh, old):
+        path.write_text('{"half":')
+    os.utime(old, (0, 0))
+    assert (spool.waiting(), drained(spool)) == (0, [])
+    spool.prepare()
+    assert (fresh.exists(), old.exists()) == (True, False)
+
+
+@pytest.mark.parametrize("body", [b"", b'{"half":', b"[]", b"7", b"\xff\xfe", b"null", b"[" * 100_000])
+def test_a_corrupt_file_is_set_aside_and_reported(spool: Spool, tmp_path: Path, body: bytes) -> None:
+    spool.put({"number": 1})
+    (tmp_path / "spool" / "0-corrupt.json").write_bytes(body)
+    with capture_logs() as logs:
+        assert drained(spool) == [{"number": 1}]
+    assert [(each["event"], each["file"]) for each in logs] == [("spool.corrupt", "0-corrupt.json")]
+    assert (spool.waiting(), spool.set_aside()) == (0, 1)
+    assert (tmp_path / "spool" / "corrupt" / "0-corrupt.json").read_bytes() == body
+
+
+def test_an_entry_that_cannot_be_read_is_set_aside(spool: Spool) -> None:
+    spool.put({"kind": "riddle"})
+    spool.put({"kind": "answer"})
+    taken = []
+
+    def take(entry: Entry) -> None:
+        if entry["kind"] == "riddle":
+            raise EntryError("a riddle")
+        taken.append(entry)
+
+    assert spool.drain(take) == 1
+    assert (taken, spool.set_aside()) == ([{"kind": "answer"}], 1)
+
+
+def test_an_outage_in_the_middle_keeps_the_rest(spool: Spool) -> None:
+    for number in range(4):
+        spool.put({"number": number})
+
+    def take(entry: Entry) -> None:
+        if entry["number"] == 2:
+            raise Down
+
+    with pytest.raises(Down):
+        spool.drain(take)
+    assert drained(spool) == [{"number": 2}, {"number": 3}]
+
+
+def test_an_entry_that_always_fails_does_not_hold_up_the_others_for_good(spool: Spool) -> None:
+    for number in range(3):
+        spool.put({"number": number})
+    taken = []
+
+    def take(entry: Entry) -> None:
+        if entry["number"] == 0:
+            raise Down
+        taken.append(entry["number"])
+
+    for _ in range(4):
+        with pytest.raises(Down):
+            spool.drain(take)
+    assert taken == [1, 2]
+    assert spool.waiting() == 1
+
+
+def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool", most_bytes=1000)
+    for _ in range(9):
+        spool.put({"text": "x" * 87})
+    with pytest.raises(SpoolUnavailable, match="full"):
+        spool.put({"text": "x" * 200})
+    assert sum(path.stat().st_size for path in files(tmp_path / "spool")) <= 1000
+    drained(spool)
+    spool.put({"text": "x" * 200})
+
+
+def test_a_folder_that_goes_away_or_was_never_writable_says_so(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool")
+    shutil.rmtree(tmp_path / "spool")
+    with pytest.raises(SpoolUnavailable, match="No such file"):
+        spool.put({})
+    (tmp_path / "spool").write_text("a file")
+    with pytest.raises(SpoolUnavailable, match="Not a directory"):
+        spool.put({})
+    with pytest.raises(SpoolUnavailable, match="File exists"):
+        spool.prepare()
+    assert not spool.is_writable()
+    assert (spool.waiting(), spool.set_aside(), drained(spool)) == (0, 0, [])
+
+
+def test_a_disk_that_is_full_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
+    with no_room():
+        with pytest.raises(SpoolUnavailable, match="File too large"):
+            spool.put({"text": "x" * 5000})
+        assert not spool.is_writable()
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert spool.is_writable()
+
+
+def test_a_probe_that_a_killed_process_left_does_not_stop_the_next_one(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool")
+    (tmp_path / "spool" / f".probe-{os.getpid()}").touch()
+    spool.prepare()
+
+
+def test_of_two_drainers_one_drains(spool: Spool, tmp_path: Path) -> None:
+    other = opened(tmp_path / "spool")
+    for number in range(3):
+        spool.put({"number": number})
+    seen: list[Any] = []
+
+    def take(entry: Entry) -> None:
+        seen.append((entry["number"], drained(other)))
+
+    assert spool.drain(take) == 3
+    assert seen == [(0, []), (1, []), (2, [])]
+
+
+def test_many_put_and_drain_at_once_and_nothing_is_lost_doubled_or_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    taken: list[Any] = []
+    together = Barrier(4)
+
+    def put(name: int) -> None:
+        spool = opened(folder, most_bytes=50_000)
+        together.wait()
+        for number in range(100):
+            spool.put({"name": name, "number": number})
+
+    writers = [Thread(target=put, args=[name]) for name in range(3)]
+    for writer in writers:
+        writer.start()
+    drainer = opened(folder)
+    together.wait()
+    while any(writer.is_alive() for writer in writers) or drainer.waiting():
+        drainer.drain(lambda entry: taken.append((entry["name"], entry["number"])))
+    assert sorted(taken) == [(name, number) for name in range(3) for number in range(100)]
+
+
+def test_measuring_survives_files_that_vanish(tmp_path: Path) -> None:
+    """A drainer may remove what is just being measured: no reason to refuse."""
+    spool = opened(tmp_path / "spool")
+    (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
+    spool.put({})
+    assert spool.is_writable()
+
+
+def test_an_entry_is_plain_json(spool: Spool, tmp_path: Path) -> None:
+    spool.put({"v": 1})
+    assert [json.loads(path.read_bytes()) for path in files(tmp_path / "spool")] == [{"v": 1}]
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file of this process grow, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
