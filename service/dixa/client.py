@@ -32,6 +32,7 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 _LARGEST_ANSWER = 8 * 1024 * 1024
 _DEFAULT_PAUSE = timedelta(seconds=2)
+_LONGEST_PAUSE = timedelta(minutes=5)
 
 Result = TypeVar("Result")
 
@@ -171,7 +172,7 @@ class DixaClient:
             self._pace.pause(self._token_pause, trouble)
             log.error("dixa.token_refused", problem=trouble)
             return DixaUnavailable(trouble, self._token_pause)
-        if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
+        if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
             return DixaRefused(problem, status)
         return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
 
@@ -218,5 +219,5 @@ def _read(load: Callable[[Any], Result], body: bytes, effect: Effect) -> Result:
 def _retry_after(header: str | None) -> timedelta:
     """Read `Retry-After` in seconds; none is documented, so a date or nonsense counts as the default."""
     if header and header.isascii() and header.isdigit() and len(header) < 6:  # noqa: PLR2004 - under a day or so
-        return timedelta(seconds=int(header))
+        return min(timedelta(seconds=int(header)), _LONGEST_PAUSE)
     return _DEFAULT_PAUSE

@@ -145,7 +145,7 @@ def test_an_answer_in_chunks_is_read() -> None:
 
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
     head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n"
-    with RawServer([head, *[b" " * 1024 * 1024] * 20]) as server:
+    with RawServer([head, *[b" " * 1024 * 1024] * 20, BODY]) as server:
         assert outcome(offer, server.url, 30.0) is DixaUnknown
 
 
