@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 from celery import Celery
-from kombu import Connection
+from kombu.connection import Connection
 
 from service.surveys.model import Journey
 
@@ -33,11 +33,12 @@ class QueueUnavailable(Exception):
     """The queue didn't take a task, or wasn't counted. The text names what was raised."""
 
 
-class _Connection(Connection):  # type: ignore[misc]
+class _Connection(Connection):
     """A worker's connection looks for Redis again every few seconds; kombu would by and by wait for 30."""
 
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        return super().ensure_connection(*args, **{"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs)
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        given = {"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs
+        return super().ensure_connection(*args, **given)  # type: ignore[no-untyped-call]
 
 
 def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: float = 1.0) -> Celery:

@@ -86,7 +86,8 @@ def read_entry(entry: Entry) -> SpooledClose | SpooledAnswer:
     """Read what this or an older version wrote. Raises EntryError."""
     try:
         return _read(entry)
-    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except Exception as error:
+        # Every surprise means the same: waiting won't mend it, and what comes after it must not wait for it.
         raise EntryError(type(error).__name__) from error
 
 

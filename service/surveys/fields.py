@@ -114,6 +114,7 @@ def _read_offer(fields: Hash) -> OfferProgress:
         due_at=_read_time(fields, "offer_due"),
         tries=int(fields.get("offer_tries", 0)),
         call=_read_call(fields, Journey.OFFER),
+        before=tuple(json.loads(fields["offer_before"])) if "offer_before" in fields else None,
         channel=fields.get("channel", ""),
         language=fields.get("language", ""),
         delivered_at=_read_time(fields, "delivered_at"),

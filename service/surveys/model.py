@@ -110,13 +110,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OfferProgress:
-    """The offer's half of a record."""
+    """The offer's half of a record; `before` are the rating ids from before a first try that came to nothing."""
 
     state: OfferState
     reason: str = ""
     due_at: datetime | None = None
     tries: int = 0
     call: Call | None = None
+    before: tuple[str, ...] | None = None
     channel: str = ""
     language: str = ""
     delivered_at: datetime | None = None

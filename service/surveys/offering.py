@@ -4,7 +4,7 @@ Every call that must not be made twice is marked before it is sent. A crash anyw
 the next claim goes on; ARCHITECTURE.md goes through it step by step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -53,7 +53,8 @@ class OfferJourney(Traveller):
             return None  # A record made from a link is delivered: it never comes here.
         conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
         ratings = self._ratings(turn)
-        ours = tuple(offer.rating_id for offer in record.offers)
+        unknown = self._find_unknown(turn, ratings)
+        ours = (*(offer.rating_id for offer in record.offers), *unknown.values())
         if record.offer.state is OfferState.DECIDING:
             refusal = (
                 self._too_late(turn, close, terms)
@@ -63,7 +64,7 @@ class OfferJourney(Traveller):
             self._write_decision(turn, refusal, conversation.language or "")
             if refusal:
                 return None
-        return self._offer_all(turn, terms, conversation, ratings)
+        return self._offer_all(turn, terms, conversation, ratings, unknown)
 
     def _too_late(self, turn: Turn, close: Close, terms: Survey) -> Refusal | None:
         due_at = min(close.closed_at, turn.record.accepted_at) + terms.delay
@@ -79,15 +80,22 @@ class OfferJourney(Traveller):
         log.info("survey.decided", decision=verdict or "ask", reason=reason)
 
     def _offer_all(
-        self, turn: Turn, terms: Survey, conversation: Conversation, ratings: Sequence[Rating]
+        self,
+        turn: Turn,
+        terms: Survey,
+        conversation: Conversation,
+        ratings: Sequence[Rating],
+        unknown: Mapping[RatingType, str],
     ) -> Record | None:
         record = turn.record
         seen = [each.id for each in ratings]
         for rating in terms.ratings:
             if any(offer.rating is rating for offer in record.offers):
                 continue
-            rating_id = self._made_before_a_restore(turn, rating, ratings) or self._offer(
-                turn, rating, conversation, seen
+            rating_id = (
+                self._adopt(turn, rating, unknown[rating], seen)
+                if rating in unknown
+                else self._offer(turn, rating, conversation, seen)
             )
             if rating_id is None:
                 return None
@@ -117,16 +125,28 @@ class OfferJourney(Traveller):
             log.info("offer.created", rating_id=rating_id, rating=rating)
         return rating_id
 
-    def _made_before_a_restore(self, turn: Turn, rating: RatingType, ratings: Sequence[Rating]) -> str | None:
-        """Adopt an offer that a backup doesn't know of: the survey was ours alone when its first offer was made."""
-        ours = tuple(offer.rating_id for offer in turn.record.offers)
-        found = find_taken([each for each in ratings if each.type == rating], ours)
-        if not turn.record.looks_first or found is None:
-            return None
+    def _find_unknown(self, turn: Turn, ratings: Sequence[Rating]) -> dict[RatingType, str]:
+        """Find offers of ours that the record doesn't know of, by rating type.
+
+        They are those of a lost call that was executed after it was looked for, and those made after a backup: the
+        survey was ours alone when its first offer was made.
+        """
+        record = turn.record
+        known = record.offer.before
+        if known is None and record.looks_first and record.offer.state is OfferState.OFFERING:
+            known = ()
+        if known is None:
+            return {}
+        known = (*known, *(offer.rating_id for offer in record.offers))
+        asked = record.terms.ratings if record.terms else ()
+        found = {rating: find_taken([each for each in ratings if each.type == rating], known) for rating in asked}
+        return {rating: each.id for rating, each in found.items() if each}
+
+    def _adopt(self, turn: Turn, rating: RatingType, rating_id: str, ours: Sequence[str]) -> str:
         self._records.mark(turn.claim, rating, ours, self._timings.step_budget)
-        self._records.offered(turn.claim, rating, found.id)
-        log.info("offer.adopted", rating_id=found.id, rating=rating)
-        return found.id
+        self._records.offered(turn.claim, rating, rating_id)
+        log.info("offer.adopted", rating_id=rating_id, rating=rating)
+        return rating_id
 
     def _look_for_offer(self, turn: Turn, call: Call) -> Record | None:
         """Find out what became of a call whose answer is lost: adopt its offer, or try again if there is none."""

@@ -58,8 +58,10 @@ class Spool:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A killed process may leave its probe, and the next one may have the same number.
             probe = self._folder / f".probe-{self._new_name()}"
-            self._write(probe, b"afterword")
-            probe.unlink()
+            try:
+                self._write(probe, b"afterword")
+            finally:
+                probe.unlink(missing_ok=True)
             self._sweep()
         except OSError as error:
             raise SpoolUnavailable(f"{self._folder}: {error.strerror}") from error

@@ -9,6 +9,7 @@ from config.logging import set_up_logging
 from config.settings import SettingsError, read_settings
 from service.surveys.spool import SpoolUnavailable
 from service.web.app import create_app
+from service.web.discretion import hide_links_in
 from service.web.seams import Seams
 
 _CANT_START = 4
@@ -26,6 +27,7 @@ except SettingsError as error:
     _refuse_to_start(str(error))
 
 set_up_logging(_settings.log_format, _settings.log_level)
+hide_links_in("gunicorn.error")
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 

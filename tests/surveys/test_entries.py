@@ -17,7 +17,7 @@ from service.surveys.spool import Entry, EntryError
 
 # Redis, like every UTF-8 text, holds no lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-times = st.integers(0, 4_000_000_000_000).map(from_ms)
+times = st.integers(0, 4_000_000_000_000).map(str).map(from_ms)
 optional_texts = st.none() | texts
 closes = st.builds(
     Close,
@@ -35,8 +35,8 @@ terms = st.builds(
     Survey,
     name=st.sampled_from(["default", "nps-2"]),
     ratings=st.permutations(list(RatingType)).map(lambda found: tuple(found[:2])),
-    delay=st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
-    hold=st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
+    delay=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
+    hold=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
 )
 links = st.builds(
     Link,

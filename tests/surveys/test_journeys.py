@@ -133,7 +133,7 @@ def test_after_a_429_nobody_asks_before_the_time_that_dixa_named(story: Story) -
     story.assert_no_doubles()
     throttled = next(position for position, each in enumerate(story.dixa.calls) if each.status == 429)
     before, after = story.dixa.calls[throttled : throttled + 2]
-    assert (after.at - before.at).total_seconds() > 0.9
+    assert (after.at - before.at).total_seconds() > 0.5
 
 
 def test_an_outage_only_delays(story: Story) -> None:
@@ -153,3 +153,18 @@ def test_what_happens_late_but_before_the_look_is_not_done_again(story: Story, c
     story.tell(survey_id, {CSAT: 4})
     story.assert_once(survey_id)
     assert [each.call for each in story.dixa.calls].count(call) == 1
+
+
+def test_an_offer_that_is_executed_after_the_look_is_adopted_at_the_next_one(story: Story) -> None:
+    survey_id = story.begin()
+    late: list[str] = []
+
+    def execute_late() -> None:
+        late.append(story.dixa.make_rating(int(survey_id), "Csat"))
+
+    story.dixa.drops_before(1, call="offer")
+    story.after("offer", lambda: story.after("ratings", execute_late))
+    record = story.ask(survey_id)
+    assert [offer.rating_id for offer in record.offers] == late
+    assert record.offer.state is OfferState.DELIVERED
+    assert [each.call for each in story.dixa.calls].count("offer") == 1

@@ -129,7 +129,7 @@ def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: 
     record = load(records)
     assert record.offer.state is OfferState.DELIVERED
     assert [(each.rating, each.rating_id) for each in record.offers] == [(CSAT, "rating")]
-    with pytest.raises(StaleClaim):
+    with pytest.raises(StaleClaim, match="stale"):
         records.offered(found, CSAT, "another")
     assert records.take(Journey.OFFER, 10, MINUTE) == []
     submit(records)

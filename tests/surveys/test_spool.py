@@ -6,10 +6,11 @@ import resource
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Barrier, Event, Thread
 from typing import Any
@@ -18,20 +19,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.surveys.spool import Entry, EntryError, Spool, SpoolUnavailable
-from tests.running import ROOT
 
 MB = 1024 * 1024
-WRITER = """
-import sys
-from pathlib import Path
-from service.surveys.spool import Spool
-spool = Spool(Path(sys.argv[1]), most_bytes=1 << 30)
-number = 0
-while True:
-    spool.put({"writer": sys.argv[2], "number": number, "padding": "x" * 20_000})
-    print(number, flush=True)
-    number += 1
-"""
 
 
 class Down(Exception):
@@ -82,26 +71,38 @@ def test_a_writer_killed_in_the_middle_leaves_no_half_entry_and_loses_none_it_sa
     def take(entry: Entry) -> None:
         seen.setdefault(str(entry["writer"]), set()).add(int(entry["number"]))
 
-    for run in range(12):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path / "spool"), str(run)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert writer.stdout
-        writer.stdout.readline()
+    for run in range(40):
+        said, ear = Pipe()
+        writer = get_context("fork").Process(target=put_for_ever, args=(tmp_path / "spool", str(run), said))
+        writer.start()
+        said.close()
+        ear.recv()
         # A drainer looks while the writer writes, and the kill comes at a moment of its own.
         spool.drain(take)
-        Event().wait(0.003 * run)
-        writer.send_signal(signal.SIGKILL)
-        rest = writer.stdout.read().splitlines()
-        writer.wait()
-        writer.stdout.close()
-        acknowledged[str(run)] = int(rest[-1]) if rest else 0
+        Event().wait(0.0007 * run)
+        writer.kill()
+        acknowledged[str(run)] = last_of(ear)
+        writer.join()
         spool.drain(take)
     assert spool.set_aside() == 0
     assert all(set(range(last + 1)) <= seen[run] for run, last in acknowledged.items())
+
+
+def put_for_ever(folder: Path, name: str, said: Connection) -> None:
+    spool = opened(folder, most_bytes=1 << 30)
+    for number in count():
+        spool.put({"writer": name, "number": number, "padding": "x" * 20_000})
+        said.send(number)
+
+
+def last_of(ear: Connection) -> int:
+    """The last number that the writer was told is kept."""
+    last = 0
+    with suppress(EOFError):
+        while True:
+            last = ear.recv()
+    ear.close()
+    return last
 
 
 def test_what_a_killed_writer_left_is_swept_after_an_hour(spool: Spool, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ if journey == 'offer' then
   local some = get('rating_id:Csat') or get('rating_id:Nps') or get('rating_id:ThumbsUpOrDown')
   to = some and 'offering' or 'deciding'
 end
+-- Should the call be executed after all, its offer is known by not having been there before the first try.
+if journey == 'offer' then redis.call('HSETNX', record, 'offer_before', get('offer_seen')) end
 put(journey .. '_state', to)
 forget_call(journey)
 drop(journey .. '_lease')

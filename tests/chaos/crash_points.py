@@ -1,0 +1,180 @@
+"""Every numbered step of both journeys (ARCHITECTURE.md), and what Dixa does meanwhile, as points to crash at."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from config.surveys import RatingType
+from service.sandbox.server import Sandbox
+from tests.chaos.crashing_worker import Point
+
+ONE = (RatingType.CSAT,)
+TWO = (RatingType.CSAT, RatingType.NPS)
+
+Steps = tuple[tuple[str, tuple[str, ...]], ...]
+Trouble = Callable[[Sandbox, int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A crash on one journey. `trouble` is what Dixa does meanwhile, `ends` how the offer may end."""
+
+    journey: str
+    point: Point
+    story: str = "all is well"
+    trouble: Trouble | None = None
+    ratings: tuple[RatingType, ...] = ONE
+    ends: frozenset[str] = frozenset({"delivered"})
+
+    def __str__(self) -> str:
+        return f"{self.journey}, {self.story}: {self.point}"
+
+
+OFFER_STEPS = (
+    "records.accept",
+    "queue.hint",
+    "records.take",
+    "queue.publish",
+    "records.claim",
+    "dixa.slot",
+    "dixa.conversation",
+    "dixa.slot 2",
+    "dixa.ratings",
+    "records.decide",
+    "dixa.slot 3",
+    "records.mark",
+    "dixa.offer",
+    "records.offered",
+    "records.delivering",
+    "dixa.slot 4",
+    "dixa.add_message",
+    "records.delivered",
+)
+ANSWER_STEPS = (
+    "records.answer",
+    "queue.hint",
+    "records.take",
+    "queue.publish",
+    "records.claim",
+    "dixa.slot",
+    "records.mark",
+    "dixa.submit",
+    "records.submitted",
+)
+STEPS: Steps = (("offer", OFFER_STEPS), ("answer", ANSWER_STEPS))
+SKIPPED, DEAD = frozenset({"skipped"}), frozenset({"delivered", "dead"})
+
+TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] = (
+    (
+        "offer",
+        "the offer's answer is lost",
+        lambda dixa, _: dixa.executes_then_drops(call="offer"),
+        (
+            "records.unknown",
+            "records.claim 2",
+            "dixa.slot 4",
+            "dixa.ratings 2",
+            "records.offered",
+            "records.reschedule",
+        ),
+        frozenset({"delivered"}),
+    ),
+    (
+        "offer",
+        "the offer is lost",
+        lambda dixa, _: dixa.drops_before(call="offer"),
+        ("dixa.ratings 2", "records.again", "records.mark 2", "dixa.offer 2"),
+        frozenset({"delivered"}),
+    ),
+    (
+        "offer",
+        "too many requests",
+        lambda dixa, _: dixa.throttles(call="offer", retry_after=0),
+        ("records.again",),
+        frozenset({"delivered"}),
+    ),
+    (
+        "offer",
+        "Dixa can't be asked",
+        lambda dixa, _: dixa.fails(call="conversation"),
+        ("records.reschedule",),
+        frozenset({"delivered"}),
+    ),
+    (
+        "offer",
+        "the message's answer is lost",
+        lambda dixa, _: dixa.executes_then_drops(call="message"),
+        ("records.reschedule", "dixa.messages", "records.delivered"),
+        frozenset({"delivered"}),
+    ),
+    (
+        "offer",
+        "the message is lost",
+        lambda dixa, _: dixa.drops_before(call="message"),
+        ("records.reschedule", "dixa.messages", "dixa.add_message 2"),
+        frozenset({"delivered"}),
+    ),
+    ("offer", "surveyed before", lambda dixa, number: dixa.make_rating(number), ("records.decide",), SKIPPED),
+    ("offer", "the offer is refused", lambda dixa, _: dixa.fails(status=400, call="offer"), ("records.die",), DEAD),
+    (
+        "answer",
+        "the result's answer is lost",
+        lambda dixa, _: dixa.executes_then_drops(call="submit"),
+        (
+            "records.unknown",
+            "records.claim 2",
+            "dixa.slot 2",
+            "dixa.ratings",
+            "records.submitted",
+            "records.reschedule",
+        ),
+        frozenset({"delivered"}),
+    ),
+    (
+        "answer",
+        "the result is lost",
+        lambda dixa, _: dixa.drops_before(call="submit"),
+        ("dixa.ratings", "records.again", "records.mark 2", "dixa.submit 2"),
+        frozenset({"delivered"}),
+    ),
+    (
+        "answer",
+        "too many requests",
+        lambda dixa, _: dixa.throttles(call="submit", retry_after=0),
+        ("records.again",),
+        frozenset({"delivered"}),
+    ),
+    (
+        "answer",
+        "refused after it was kept",
+        lambda dixa, _: dixa.executes_then_fails(status=400, call="submit"),
+        ("dixa.ratings", "records.submitted"),
+        frozenset({"delivered"}),
+    ),
+)
+OF_TWO: Steps = (
+    ("offer", ("records.mark 2", "dixa.offer 2", "records.offered 2")),
+    ("answer", ("records.mark 2", "dixa.submit 2", "records.submitted 2")),
+)
+
+
+def all_cases() -> tuple[Case, ...]:
+    """Before and after every step, with and without trouble."""
+    return tuple(_cases())
+
+
+def _cases() -> Iterator[Case]:
+    for journey, steps in STEPS:
+        for step in steps:
+            yield from (Case(journey, point) for point in _around(step))
+    for journey, story, trouble, steps, ends in TROUBLED:
+        for step in steps:
+            yield from (Case(journey, point, story, trouble, ends=ends) for point in _around(step))
+    for journey, steps in OF_TWO:
+        for step in steps:
+            yield from (Case(journey, point, "two questions", ratings=TWO) for point in _around(step))
+
+
+def _around(step: str) -> Iterator[Point]:
+    name, _, nth = step.partition(" ")
+    for when in ("before", "after"):
+        yield Point(name, when, int(nth or 1))

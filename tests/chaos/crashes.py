@@ -1,0 +1,210 @@
+"""Row 2: a worker crashes exactly before and after every step of both journeys; and the rows of its neighbours."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Literal
+
+from config.surveys import RatingType, Survey
+from service.sandbox.server import Sandbox
+from service.surveys.links import Link
+from service.surveys.model import AnswerState, Close, Record
+from tests.chaos.crash_points import Case, all_cases
+from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until_gone
+from tests.chaos.kills import run_kills
+from tests.chaos.late import run_late, run_outage, run_timeouts
+from tests.chaos.rows import Row, commit
+from tests.chaos.sandboxes import sandbox
+from tests.chaos.standstill import run_standstill
+from tests.polling import eventually
+from tests.running import RedisServer
+from tests.telling import ANSWER_OVER, OFFER_OVER
+
+Scale = Literal["short", "long"]
+
+SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9}
+AT_ONCE = 16
+_NOT_SCALED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of one conversation. `late` is how much longer than lease and settle the recovery took."""
+
+    case: Case
+    offers: int
+    results: int
+    messages: int
+    double_submits: int
+    end: str
+    seconds: float
+
+    @property
+    def lost(self) -> int:
+        if self.end not in self.case.ends:
+            return 1
+        wanted = len(self.case.ratings) if self.end == "delivered" else 0
+        return int(self.offers < wanted or self.results < wanted or self.messages < bool(wanted))
+
+    @property
+    def doubled(self) -> int:
+        wanted = len(self.case.ratings)
+        return max(0, self.offers - wanted) + max(0, self.messages - 1) + self.double_submits
+
+
+class Crash:
+    """One conversation, one crash, and the worker that takes over."""
+
+    def __init__(self, zygote: Zygote, dixa: Sandbox, place: Place, case: Case) -> None:
+        self._zygote = zygote
+        self._dixa = dixa
+        self._place = place
+        self._case = case
+        self._normal = Worker(place)
+        # Hints come first: what only the relay does is reached by a survey that isn't due at once.
+        wait = timedelta(milliseconds=0 if case.point.name == "queue.hint" else 30)
+        self._terms = Survey(ratings=case.ratings, delay=wait, hold=wait)
+        self._seconds = 0.0
+
+    def tell(self) -> Told:
+        """Tell the whole story of it."""
+        case, number = self._case, self._dixa.make_conversation()
+        if case.trouble:
+            case.trouble(self._dixa, number)
+        self._dixa.close(number)
+        record = self._offer(self._close_of(number))
+        if record.offer.state == "delivered":
+            record = self._answer(record)
+        self._normal.client.set(f"{self._place.prefix}over", 1)
+        sent = [each for each in self._dixa.messages(number) if each.direction == "Outbound"]
+        return Told(
+            case=case,
+            offers=len(self._dixa.offers(number)),
+            results=len(self._dixa.results(number)),
+            messages=len(sent),
+            double_submits=len(self._dixa.report.double_submits),
+            end=record.offer.state if not record.answer or record.answer.state is AnswerState.SUBMITTED else "dead",
+            seconds=self._seconds,
+        )
+
+    def _offer(self, close: Close) -> Record:
+        def is_over(record: Record) -> bool:
+            return record.offer.state in OFFER_OVER
+
+        survey_id = str(close.conversation_id)
+        if self._case.journey == "offer":
+            self._crash(self._zygote.close(self._place, self._case.point, close, self._terms))
+        if self._case.journey != "offer" or self._case.point.name == "records.accept":
+            # Nobody said 2xx, so Dixa sends it again.
+            self._normal.take_close(close, self._terms)
+        return self._go_on(survey_id, is_over, crashed=self._case.journey == "offer")
+
+    def _answer(self, record: Record) -> Record:
+        def is_over(record: Record) -> bool:
+            return record.answer is not None and record.answer.state in ANSWER_OVER
+
+        link = Link.to(record)
+        scores = {kind: SCORES[kind] for kind in self._case.ratings}
+        if self._case.journey == "answer":
+            token = self._normal.links.sign(link)
+            self._crash(self._zygote.answer(self._place, self._case.point, token, self._terms, scores))
+        if self._case.journey != "answer" or self._case.point.name == "records.answer":
+            # No thanks were shown, so the customer posts again.
+            self._normal.take_answer(link, self._terms, scores)
+        return self._go_on(record.survey_id, is_over, crashed=self._case.journey == "answer")
+
+    def _crash(self, pid: int) -> None:
+        wait_until_gone(pid)
+        assert self._normal.client.exists(f"{self._place.prefix}tripped"), f"never reached: {self._case}"
+
+    def _go_on(self, survey_id: str, is_over: Callable[[Record], bool], *, crashed: bool) -> Record:
+        began = monotonic()
+
+        def step() -> Record | None:
+            self._normal.step()
+            record = self._normal.records.load(survey_id)
+            return record if record and is_over(record) else None
+
+        found = eventually(step, within=60)
+        assert found
+        if crashed:
+            self._seconds = monotonic() - began
+        return found
+
+    def _close_of(self, number: int) -> Close:
+        found = self._dixa.conversation(number)
+        return Close(
+            conversation_id=number,
+            # Counted from when it is accepted: the machine may be slow.
+            closed_at=datetime.now(UTC) + timedelta(minutes=1),
+            channel=found.channel,
+            direction=found.direction,
+            requester_id=found.requester.id,
+            agent_id=found.agent.id if found.agent else None,
+        )
+
+
+def run_crashes(seed: int, scale: Scale) -> Row:
+    """Crash everywhere; all points even when short."""
+    cases = [*all_cases()]
+    Random(seed).shuffle(cases)
+    told = tell_all(cases * (5 if scale == "long" else 1))
+    control = tell_all(control_cases(), settle_ms=1, listing_lag=8.0)
+    lost, doubled = sum(each.lost for each in told), sum(each.doubled for each in told)
+    worst = max(told, key=lambda each: each.seconds)
+    place = Place("", "", "")
+    limit = (place.lease_ms + place.settle_ms) / 1000 + _NOT_SCALED_SECONDS
+    harm = sum(each.doubled for each in control)
+    bad = "; ".join(f"{each.case} → {each}" for each in told if each.lost or each.doubled)
+    return Row(
+        number=2,
+        fault="a crash before and after every step of both journeys",
+        seed=seed,
+        commit=commit(),
+        shown=(
+            f"{len(told)} crashes at {len(all_cases())} points: lost {lost}, doubled {doubled}; recovered within "
+            f"{worst.seconds:.1f} s (lease + settle + 5 s: {limit:.1f} s){'; ' + bad if bad else ''}"
+        ),
+        control=f"settle shorter than Dixa's list lags: doubled {harm} of {len(control)}",
+        passed=not lost and not doubled and worst.seconds <= limit and bool(harm),
+    )
+
+
+def control_cases() -> list[Case]:
+    """The crashes that only the look before the repetition saves."""
+    points = {"offer": "dixa.offer", "answer": "dixa.submit"}
+    return [Case(journey, Point(name, "after")) for journey, name in points.items() for _ in range(3)]
+
+
+def tell_all(cases: Sequence[Case], *, settle_ms: int = 400, listing_lag: float = 0.0) -> list[Told]:
+    """Tell many stories side by side, each with a Dixa of its own."""
+    with ExitStack() as stack:
+        server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))
+        stack.callback(server.stop)
+        server.start()
+        zygote = stack.enter_context(Zygote())
+
+        def tell(case: Case) -> Told:
+            with sandbox(listing_lag=listing_lag) as dixa:
+                place = Place(server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, settle_ms=settle_ms)
+                return Crash(zygote, dixa, place, case).tell()
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return [*pool.map(tell, cases)]
+
+
+ROWS: dict[int, Callable[[int, Scale], Row]] = {
+    1: run_kills,
+    2: run_crashes,
+    5: run_outage,
+    6: run_timeouts,
+    7: run_late,
+    10: run_standstill,
+}

@@ -1,0 +1,298 @@
+"""A worker of the real parts that kills or stops itself at one point of its way.
+
+`python -m tests.chaos.crashing_worker` waits for jobs on its input, a line each, and forks a child for every one: all
+has been imported by then, so a crash costs milliseconds. It answers with the child's process id.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from threading import Event, Lock
+from time import monotonic
+from typing import Any, Self, cast
+
+import psutil
+import redis
+
+from config.settings import Timings
+from config.surveys import RatingType, Survey, dump_terms, load_terms
+from service.delivery.message import MessageDelivery
+from service.dixa.client import DixaClient, new_session
+from service.dixa.pace import SharedPace
+from service.surveys.answering import AnswerJourney
+from service.surveys.fields import dump_close, load_close
+from service.surveys.intake import Intake
+from service.surveys.links import Link, Links
+from service.surveys.model import Close, Journey
+from service.surveys.offering import OfferJourney
+from service.surveys.ports import Deadline, Slot
+from service.surveys.records import Records, connect
+from tests.polling import eventually
+from tests.running import API_TOKEN, ROOT, SECRET_KEY
+from workers.relay import Relay
+
+_LONGEST_LIFE_SECONDS = 30.0
+_ROOM = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Right before or after the `nth` call of a method, such as `records.mark`; `signal` is what the worker gets."""
+
+    name: str
+    when: str
+    nth: int = 1
+    signal: int = signal.SIGKILL
+
+    def __str__(self) -> str:
+        return f"{self.when} {self.name}" + (f" {self.nth}" if self.nth > 1 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker works: its Redis and its Dixa, and keys that no other one shares."""
+
+    redis_url: str
+    prefix: str
+    dixa_url: str
+    settle_ms: int = 400
+    lease_ms: int = 1600
+    backoff_ms: tuple[int, int] = (20, 200)
+    never_too_late: bool = False
+    unpaced: bool = False
+
+    @property
+    def timings(self) -> Timings:
+        lease = timedelta(milliseconds=self.lease_ms)
+        return Timings(
+            lease=lease,
+            step_budget=lease / 2,
+            settle=timedelta(milliseconds=self.settle_ms),
+            hint_again=lease / 2,
+            backoff_first=timedelta(milliseconds=self.backoff_ms[0]),
+            backoff_most=timedelta(milliseconds=self.backoff_ms[1]),
+            recovery_wait=timedelta(milliseconds=1),
+        )
+
+
+class Hints:
+    """A queue that forgets what a worker was given, as Celery's does when tasks are acknowledged early."""
+
+    def __init__(self, client: redis.Redis, prefix: str) -> None:
+        self._client = client
+        self._key = f"{prefix}hints"
+
+    def hint(self, journey: Journey, survey_id: str) -> None:
+        self.publish(journey, survey_id)
+
+    def publish(self, journey: Journey, survey_id: str) -> None:
+        self._client.rpush(self._key, f"{journey}:{survey_id}")
+
+    def length(self) -> int:
+        return int(self._client.llen(self._key))
+
+    def next(self) -> tuple[Journey, str] | None:
+        found = self._client.lpop(self._key)
+        if found is None:
+            return None
+        journey, _, survey_id = str(found).partition(":")
+        return Journey(journey), survey_id
+
+
+class Tripwire:
+    """Sends the worker its signal at its point, once, and leaves word that it was reached."""
+
+    def __init__(self, client: redis.Redis, prefix: str, point: Point | None) -> None:
+        self._client = client
+        self._key = f"{prefix}tripped"
+        self._point = point
+        self._lock = Lock()
+        self._seen = 0
+
+    def watch(self, name: str, subject: Any) -> Any:
+        return _Watched(name, subject, self)
+
+    def around(self, name: str, call: Callable[[], Any]) -> Any:
+        point = self._point
+        if point is None or point.name != name:
+            return call()
+        with self._lock:
+            self._seen += 1
+            is_it = self._seen == point.nth
+        if is_it and point.when == "before":
+            self._trip(point)
+        try:
+            return call()
+        finally:
+            if is_it and point.when == "after":
+                self._trip(point)
+
+    def _trip(self, point: Point) -> None:
+        self._client.set(self._key, str(point))
+        os.kill(os.getpid(), point.signal)
+
+
+class _Watched:
+    """Passes everything on, by way of the tripwire."""
+
+    def __init__(self, name: str, subject: Any, tripwire: Tripwire) -> None:
+        self._name = name
+        self._subject = subject
+        self._tripwire = tripwire
+
+    def __getattr__(self, method: str) -> Any:
+        found = getattr(self._subject, method)
+        if not callable(found):
+            return found
+        return lambda *args, **kwargs: self._tripwire.around(f"{self._name}.{method}", lambda: found(*args, **kwargs))
+
+
+class _Endless(Deadline):
+    """The control's: its client begins a call however late it is."""
+
+    def remaining(self) -> float:
+        return 10.0
+
+
+class _Unpaced(SharedPace):
+    """Another control's: everybody calls at once, whatever Dixa says."""
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        return Slot(API_TOKEN, deadline)
+
+    def pause(self, length: timedelta, trouble: str = "") -> None:
+        """Go on."""
+
+
+class _Patient(DixaClient):
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        return replace(super().slot(deadline, patience), deadline=_Endless(timedelta()))
+
+
+class Worker:
+    """Web and worker in one: takes closes and answers, relays, and travels both journeys."""
+
+    def __init__(self, place: Place, point: Point | None = None, **pace: Any) -> None:
+        client = connect(place.redis_url)
+        timings, prefix = place.timings, place.prefix
+        watch = Tripwire(client, prefix, point).watch
+        kept = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
+        wanted = {"rate": 1000.0, "burst": 100} | pace
+        shared = (_Unpaced if place.unpaced else SharedPace)(
+            client, [API_TOKEN], wait=Event().wait, prefix=prefix, **wanted
+        )
+        asks = (_Patient if place.never_too_late else DixaClient)(new_session("chaos"), place.dixa_url, shared)
+        self.client = client
+        self.records = cast("Records", watch("records", kept))
+        dixa = cast("DixaClient", watch("dixa", asks))
+        self.hints = Hints(client, prefix)
+        queue = cast("Hints", watch("queue", self.hints))
+        self.links = links = Links([SECRET_KEY], "https://survey.example")
+        deliveries = [MessageDelivery(dixa)]
+        offering = OfferJourney(self.records, dixa, timings, links=links, deliveries=deliveries)
+        self._travellers = {
+            Journey.OFFER: offering,
+            Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
+        }
+        self._relay = Relay(self.records, queue, timings)
+        self._queue = queue
+
+    def take_close(self, close: Close, terms: Survey) -> None:
+        Intake(self.records, self._queue, [terms], None).take_close(close)
+
+    def take_answer(self, link: Link, terms: Survey, scores: dict[RatingType, int]) -> None:
+        intake = Intake(self.records, self._queue, [terms], None)
+        intake.take_answer(link, terms, scores, "Tak", language="en", is_suspect=False)
+
+    def step(self) -> None:
+        """Relay once, and do what that gave to do."""
+        self._relay.relay_once(_ROOM)
+        while hint := self.hints.next():
+            journey, survey_id = hint
+            self._travellers[journey].travel(survey_id)
+
+
+class Zygote:
+    """The process that forks crashing workers; to be asked from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        command = [sys.executable, "-m", "tests.chaos.crashing_worker"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def close(self, place: Place, point: Point, close: Close, terms: Survey) -> int:
+        """Let a worker take a webhook, and go on from there to its point."""
+        return self._fork(place, point, close=[close.conversation_id, dump_close(close)], terms=dump_terms(terms))
+
+    def answer(self, place: Place, point: Point, token: str, terms: Survey, scores: dict[RatingType, int]) -> int:
+        """Let a worker take an answer, and go on from there to its point."""
+        return self._fork(
+            place, point, answer=[token, {str(kind): score for kind, score in scores.items()}], terms=dump_terms(terms)
+        )
+
+    def _fork(self, place: Place, point: Point, **job: Any) -> int:
+        assert self._process.stdin
+        assert self._process.stdout
+        with self._lock:
+            line = json.dumps({"place": asdict(place), "point": asdict(point), **job})
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait for a child's end. It is not ours to wait for, so its number must vanish."""
+    eventually(lambda: not psutil.pid_exists(pid), within=_LONGEST_LIFE_SECONDS + 5)
+
+
+def wait_until_stopped(pid: int) -> None:
+    eventually(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, within=_LONGEST_LIFE_SECONDS)
+
+
+def _live(job: dict[str, Any]) -> None:
+    """Be a worker until the point is reached, or it is clear that it never will be."""
+    worker = Worker(Place(**job["place"]), Point(**job["point"]))
+    terms = load_terms(job["terms"])
+    if "close" in job:
+        worker.take_close(load_close(*job["close"]), terms)
+    if "answer" in job:
+        token, scores = job["answer"]
+        worker.take_answer(worker.links.read(token), terms, {RatingType(kind): score for kind, score in scores.items()})
+    ends_at = monotonic() + _LONGEST_LIFE_SECONDS
+    while monotonic() < ends_at and os.getppid() != 1 and not worker.client.exists(f"{job['place']['prefix']}over"):
+        worker.step()
+        Event().wait(0.01)
+
+
+def main(lines: Sequence[str] | Any = sys.stdin) -> None:
+    # Whoever dies here is nobody's to bury.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in lines:
+        pid = os.fork()
+        if not pid:
+            try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                _live(json.loads(line))
+            finally:
+                os._exit(0)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

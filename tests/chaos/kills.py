@@ -1,0 +1,159 @@
+"""Row 1: anything is killed at any time while Dixa misbehaves, beside the naive build under the same."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event
+from time import monotonic
+from typing import Literal
+
+import redis
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import AnswerState, OfferState
+from service.surveys.records import Records
+from tests.chaos import naive
+from tests.chaos.customers import Customers, Verdict
+from tests.chaos.rows import Row, commit
+from tests.chaos.sandboxes import sandbox
+from tests.chaos.supervising import Cluster, of_the_procfile, running
+from tests.polling import eventually
+from tests.telling import ANSWER_OVER, OFFER_OVER, QUICK
+
+Scale = Literal["short", "long"]
+
+FAULTS = {
+    "fails": 0.05,
+    "drops_before": 0.05,
+    "executes_then_drops": 0.05,
+    "executes_then_fails": 0.04,
+    "slow": 0.03,
+    "executes_late": 0.025,
+    "hangs": 0.003,
+    "throttles": 0.002,
+}
+"""25 % of all calls. A call that executes late does so within settle."""
+
+FAULT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is done to whom."""
+
+    conversations: int
+    kills: int
+    per_second: float
+    seconds_between_kills: float
+    within: float
+    heals: bool = False
+    """Whether Dixa gets well once there was a fault for each conversation: each costs a settle."""
+
+
+SIZES: Mapping[Scale, Size] = {
+    "short": Size(150, 10, 12.0, 1.3, 45, heals=True),
+    "long": Size(1_700, 170, 6.0, 2.0, 300),
+}
+"""A long run is a third of what the row asks for: three seeds make it whole."""
+
+CONTROL: Mapping[Scale, Size] = {
+    "short": Size(60, 5, 5.0, 1.5, 12),
+    "long": Size(400, 60, 6.0, 1.5, 60),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run."""
+
+    verdict: Verdict
+    kills: Mapping[str, int]
+    faults: Mapping[str, int]
+    open_records: int
+    seconds_to_finish: float
+    odd: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        killed = ", ".join(f"{count} {name}" for name, count in sorted(self.kills.items()))
+        return f"{sum(self.kills.values())} kills ({killed}), {sum(self.faults.values())} faults: {self.verdict}"
+
+
+def run_kills(seed: int, scale: Scale) -> Row:
+    """Kill, and count what was lost or doubled."""
+    with ThreadPoolExecutor(1) as beside:
+        # The short ones share the machine's patience, the long ones its processor.
+        control = beside.submit(torture, seed, CONTROL[scale], naive.COMMANDS)
+        if scale == "long":
+            control.result()
+        ours = torture(seed, SIZES[scale], of_the_procfile())
+    harmed = control.result()
+    rest = f"; {ours.open_records} records not terminal, all over {ours.seconds_to_finish:.0f} s after the last kill"
+    return Row(
+        number=1,
+        fault="random kill -9 of any process and of Redis; 25 % of calls faulted; 30 % duplicate webhooks",
+        seed=seed,
+        commit=commit(),
+        shown=f"{ours}{rest}" + (f"; also: {dict(ours.odd)}" if ours.odd else ""),
+        control=f"naive build: {harmed}",
+        passed=ours.verdict.is_clean and not ours.open_records and not ours.odd and harmed.verdict.is_doubled,
+    )
+
+
+def torture(seed: int, size: Size, commands: Mapping[str, Sequence[str]]) -> Outcome:
+    """Let customers come while processes are killed, then leave all in peace until they are served."""
+    random = Random(seed)
+    with (
+        sandbox() as dixa,
+        running(dixa.api_url, commands) as cluster,
+        Customers(dixa, cluster.webhook_url, random) as customers,
+    ):
+        # Kills before anything works would hit nothing.
+        customers.close(1, 1.0)
+        eventually(customers.is_served, within=60)
+        dixa.faults.randomly(seed, FAULTS, FAULT_SECONDS)
+        with ThreadPoolExecutor(1) as beside:
+            closing = beside.submit(customers.close, size.conversations - 1, size.per_second)
+            for _ in range(size.kills):
+                Event().wait(random.uniform(0, 2 * size.seconds_between_kills))
+                cluster.kill_one(random)
+            closing.result()
+        began = monotonic()
+        _wait_until_served(dixa, customers, cluster, size)
+        # What was to execute late has done so by now, and a wrong repetition shows.
+        seconds = monotonic() - began
+        Event().wait(2)
+        still_open, odd = _read_states(cluster)
+        return Outcome(customers.verdict(), dict(cluster.kills), dict(dixa.faults.given), still_open, seconds, odd)
+
+
+def _wait_until_served(dixa: Sandbox, customers: Customers, cluster: Cluster, size: Size) -> None:
+    ends_at = monotonic() + size.within
+    while monotonic() < ends_at:
+        if len(customers.accepted) == size.conversations and customers.is_served() and not _read_states(cluster)[0]:
+            return
+        if size.heals and dixa.faults.given.total() >= size.conversations:
+            dixa.faults.clear()
+        Event().wait(0.5)
+
+
+def _read_states(cluster: Cluster) -> tuple[int, dict[str, int]]:
+    """Count the records that aren't over, and those that ended as none should."""
+    client = cluster.client()
+    records = Records(client, lease=QUICK.lease, keep=QUICK.keep_records)
+    still_open, odd = 0, dict[str, int]()
+    try:
+        for key in client.scan_iter("afterword:survey:*", count=1000):
+            record = records.load(key.rpartition(":")[2])
+            if record is None:
+                continue
+            answer = record.answer.state if record.answer else AnswerState.SUBMITTED
+            still_open += record.offer.state not in OFFER_OVER or answer not in ANSWER_OVER
+            if record.offer.state in OFFER_OVER - {OfferState.DELIVERED} or answer is AnswerState.DEAD:
+                name = f"{record.offer.state} {record.offer.reason} {answer}"
+                odd[name] = odd.get(name, 0) + 1
+    except redis.RedisError:
+        return 1, odd
+    finally:
+        client.close()
+    return still_open, odd

@@ -1,0 +1,253 @@
+"""Row 12: the real journeys over the real Lua scripts, interleaved, crashed and lied to in ways that hypothesis thinks of.
+
+`tests.chaos.modelled` has the workers, which stop before every script and every call, and the Dixa they ask; here is
+what happens to them, and what must hold whatever happens. Time passes by moving all times of the record back: Redis'
+clock stays what it is.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import structlog
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import seed as seeded
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, invariant, precondition, rule
+
+from config.surveys import RatingType, Survey
+from service.surveys.model import Close, Journey
+from service.surveys.records import LUA, connect
+from tests.chaos.rows import Row, commit
+from tests.chaos.modelled import SURVEY, Fate, Violation, Worker, World, require
+from tests.running import RedisServer
+
+CSAT, NPS, _ = RatingType
+SEQUENCES = {"short": 150, "long": 10_000}
+CHUNK = 500
+CONTROLS = 1500
+STEPS = 25
+HOLD = timedelta(seconds=30)
+MOST_WORKERS = 4
+OVER = {"delivered", "skipped", "cancelled", "dead", "submitted", None}
+WRITES_THE_CALL = "put(journey .. '_state', to, journey .. '_call', "
+
+FATES = st.sampled_from([Fate.DONE] * 5 + list(Fate))
+DISTANCES = st.integers(1, 16)
+# No sum of these comes near a lease, a settle or a step budget, so a slow machine changes nothing.
+SECONDS = st.sampled_from([0, 0, 0, 0, 7, 14, 35, 63, 133])
+LATE = st.sampled_from([None, None, 7, 63])
+COMMENTS = st.sampled_from(["", "a", "b"])
+
+
+class Event(StrEnum):
+    """What may happen beside the workers and the customer."""
+
+    WEBHOOK = "the webhook again"
+    RELAY = "the relay takes what is due"
+    REVIVAL = "an operator has a dead journey tried again"
+    REOPENING = "the conversation is reopened, or closed"
+    BACKUP = "a backup"
+    RESTORE = "a restore"
+    LOSS = "Redis is emptied"
+
+
+class Model(RuleBasedStateMachine):
+    """One survey and all that can happen to it. Subclasses give `make_world`."""
+
+    make_world: Callable[[], World]
+    told = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).told += 1
+        self.world = self.make_world()
+        self.before: dict[str, str] = {}
+        self.snapshot: dict[str, Any] | None = None
+        self.is_pardoned = False
+
+    @initialize(two=st.booleans())
+    def begin(self, two: bool) -> None:  # noqa: FBT001
+        self.terms = Survey(delay=timedelta(), hold=HOLD, ratings=(NPS, CSAT)[: 1 + two])
+        self.accept()
+
+    def accept(self) -> None:
+        """The webhook comes, perhaps again."""
+        close = Close(int(SURVEY), datetime.now(UTC), channel="Email", requester_id="customer", agent_id="agent")
+        outcome = self.world.records.accept(close, self.terms).outcome
+        require(outcome == ("duplicate" if self.world.is_accepted else "accepted"), f"a close was {outcome}")
+        self.world.is_accepted = True
+
+    @rule(seconds=SECONDS, is_answer=st.booleans(), far=DISTANCES, fate=FATES)
+    def start(self, seconds: int, is_answer: bool, far: int, fate: Fate) -> None:  # noqa: FBT001
+        """Some time later a task reaches a worker, which goes some way."""
+        self.world.time_passes(seconds, self.snapshot)
+        if len(self.world.workers) < MOST_WORKERS:
+            has_answer = "answer_state" in self.before
+            self.world.start(Journey.ANSWER if is_answer and has_answer else Journey.OFFER).go(far, fate)
+
+    @precondition(lambda self: self.world.workers)
+    @rule(which=st.integers(0, MOST_WORKERS - 1), far=DISTANCES, fate=FATES)
+    def go_on(self, which: int, far: int, fate: Fate) -> None:
+        """A worker that stood still goes on, as if nothing had been."""
+        workers = self.world.workers
+        workers[which % len(workers)].go(far, fate)
+
+    @precondition(lambda self: self.world.links)
+    @rule(scores=st.sampled_from([(4, 3), (9, 5), (2, 1)]), comment=COMMENTS, both=st.booleans(), late=LATE)
+    def answer(self, scores: tuple[int, int], comment: str, both: bool, late: int | None) -> None:  # noqa: FBT001
+        """The customer answers, or a spool is drained that has an answer of some time ago."""
+        link = self.world.links[-1]
+        asked = [offer.rating for offer in link.offers]
+        given = {rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)}
+        self.world.answer(link, given, comment, late)
+
+    @rule(what=st.sampled_from(list(Event)), journey=st.sampled_from(list(Journey)))
+    def disturb(self, what: Event, journey: Journey) -> None:
+        """Something happens that has nothing to do with any worker."""
+        match what:
+            case Event.WEBHOOK:
+                self.accept()
+            case Event.RELAY:
+                self.world.records.take(journey, 5, timedelta(seconds=60))
+            case Event.REVIVAL:
+                self.is_pardoned = self.world.records.revive(journey, SURVEY) == "revived"
+            case Event.REOPENING:
+                self.world.is_reopened = not self.world.is_reopened
+            case Event.BACKUP if self.before:
+                self.snapshot = self.world.dump()
+            case Event.RESTORE if self.snapshot:
+                self.restore(self.snapshot)
+                self.world.records.restored()
+            case Event.LOSS if self.world.links:
+                # Redis comes back empty; the customer's link is enough to go on.
+                self.restore({})
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Redis comes back with what it held once, after all was stopped for longer than settle."""
+        self.world.stop_all()
+        self.world.time_passes(63, self.snapshot)
+        self.world.restore(snapshot)
+        self.is_pardoned = True
+
+    @invariant()
+    def holds(self) -> None:
+        """What the record says now follows from what it said before."""
+        found, due = self.world.read()
+        require(bool(found) or not self.world.is_accepted, "an accepted record is gone")
+        for journey in Journey:
+            was, now = self.before.get(f"{journey}_state"), found.get(f"{journey}_state")
+            if was is not None and was in OVER and not self.is_pardoned:
+                require(now in OVER, f"{journey}: {now} after {was}")
+                require(was != "submitted" or now == was, f"{journey}: {now} after {was}")
+            require(now in OVER or journey in due, f"{journey}: {now}, and due never")
+        for name, value in self.before.items():
+            if name.startswith(("rating_id:", "submitted:")) and not self.is_pardoned:
+                require(found.get(name) == value, f"{name} was {value} and is {found.get(name)}")
+        self.world.compare(found)
+        self.before, self.is_pardoned = found, False
+
+    def teardown(self) -> None:
+        """In the end everything is over: nothing waits for ever, and Dixa has what the customer said last."""
+        try:
+            self._end()
+        finally:
+            self.world.close()
+
+    def _end(self) -> None:
+        self.world.stop_all()
+        for _ in range(25):
+            found, _due = self.world.read()
+            if all(found.get(f"{journey}_state") in OVER for journey in Journey):
+                break
+            self.world.time_passes(63, None)
+            for journey in Journey:
+                self.world.start(journey).go(100, Fate.DONE)
+            self.world.stop_all()
+        found, _due = self.world.read()
+        for journey in Journey:
+            require(found.get(f"{journey}_state") in OVER, f"{journey} never ends: {found.get(f'{journey}_state')}")
+        if found.get("answer_state") == "submitted":
+            self.world.assert_submitted()
+        elif self.world.expected:
+            require(found.get("answer_state") == "dead", f"an answer is gone: {found.get('answer_state')}")
+
+
+def run(seed: int, scale: Literal["short", "long"]) -> Row:
+    """Play so many sequences; then two controls, each of which must be found out."""
+    wanted = SEQUENCES[scale]
+    with TemporaryDirectory() as name, _quiet():
+        server = RedisServer(Path(name))
+        server.start()
+        unsynced(server.url)
+        try:
+            told, steps, problem = play(lambda: World(server.url), seed, wanted)
+            forgetful = play(lambda: World(server.url, weaken=weaken), seed, CONTROLS)
+            hasty = play(lambda: World(server.url, settle=timedelta(seconds=5)), seed, CONTROLS)
+        finally:
+            server.stop()
+    shown = f"{told:,} sequences, {steps:,} steps of workers: {problem or 'no violation'}"
+    controls = {"a mark.lua that forgets the call": forgetful, "a settle of 5 s": hasty}
+    control = "; ".join(
+        f"{name}: {found[2] or 'not found out'} (sequence {found[0]:,})" for name, found in controls.items()
+    )
+    passed = not problem and told >= wanted and all(found[2] for found in controls.values())
+    return Row(12, "any sequence of transitions", seed, commit(), shown, control, passed)
+
+
+def play(make_world: Callable[[], World], seed: int, sequences: int) -> tuple[int, int, str]:
+    """Play sequences until there is a violation; returns how many, with how many steps of workers, and what it was."""
+    machine = type("Sequence", (Model,), {"make_world": staticmethod(make_world), "told": 0})
+    Worker.steps = 0
+    try:
+        for chunk in range(0, sequences, CHUNK):
+            test: Any = get_state_machine_test(machine, settings=_settings(min(CHUNK, sequences - chunk)))
+            seeded(seed * 1_000_003 + chunk)(test)()
+    except Violation as violation:
+        return machine.told, Worker.steps, str(violation)
+    return machine.told, Worker.steps, ""
+
+
+def _settings(examples: int) -> hypothesis_settings:
+    return hypothesis_settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+    )
+
+
+def weaken(scripts: dict[str, Any]) -> None:
+    """The control: a mark that doesn't write which call is about to be made."""
+    text = (LUA / "record.lua").read_text() + (LUA / "mark.lua").read_text()
+    assert WRITES_THE_CALL in text
+    text = text.replace(WRITES_THE_CALL, "put(journey .. '_state', to, 'forgotten', ")
+    scripts["mark"] = scripts["mark"].registered_client.register_script(text)
+
+
+def unsynced(redis_url: str) -> None:
+    """Crashes of Redis are other rows' subject: here it needn't wait for a disk."""
+    client = connect(redis_url)
+    client.config_set("appendonly", "no")
+    client.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Say nothing of what is meant to go wrong."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

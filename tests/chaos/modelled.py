@@ -1,0 +1,385 @@
+"""The workers of row 12's model, which stop before every script and every call, and the Dixa that they ask.
+
+A worker is the real journey in a greenlet of its own: the model decides how far it goes, what becomes of its next
+call, and when it dies.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from itertools import count
+from typing import Any
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from config.settings import Timings
+from config.surveys import RatingType, Survey
+from service.surveys.answering import AnswerJourney
+from service.surveys.links import Link, Links
+from service.surveys.model import Claim, Journey, Record
+from service.surveys.offering import OfferJourney
+from service.surveys.ports import (
+    Conversation,
+    Deadline,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    NoSlot,
+    Rating,
+    Slot,
+)
+from service.surveys.records import Records, RecordsUnavailable, connect
+
+SURVEY = "48213"
+PREFIX = "model:"
+TIMINGS = Timings(recovery_wait=timedelta(), backoff_first=timedelta(seconds=1), backoff_most=timedelta(seconds=1))
+SETTLE = TIMINGS.settle.total_seconds()
+TIMES = [f"{journey}_{name}" for journey in Journey for name in ("lease", "due", "sent_at", "revived_at")]
+TIMES += ["accepted_at", "answered_at"]
+RECORD, RESTORED = f"{PREFIX}survey:{SURVEY}", f"{PREFIX}restored_at"
+DUE = {journey: f"{PREFIX}due:{journey}" for journey in Journey}
+
+
+class Violation(AssertionError):
+    """Something happened that must not."""
+
+
+def require(holds: object, problem: str) -> None:
+    if not holds:
+        raise Violation(problem)
+
+
+class Fate(StrEnum):
+    """What becomes of the script or call that a worker is about to make."""
+
+    DONE = "done"
+    LOST_BEFORE = "lost before it happened"
+    LOST_AFTER = "lost after it happened"
+    UNAVAILABLE = "certainly not done"
+    REFUSED = "refused"
+    LATE = "executed late"
+    TOO_LATE = "executed later than settle"
+    CRASH = "the worker dies"
+
+
+@dataclass
+class Sent:
+    """A call that must not be made twice, as Dixa saw it. `executed_at` is None while it isn't."""
+
+    subject: tuple[str, RatingType]
+    at: float
+    is_refused: bool = False
+    executed_at: float | None = None
+
+
+class Worker:
+    """A task on its way: the real journey, stopped before each thing that it does outside of itself."""
+
+    steps = 0
+
+    def __init__(self, world: "World", journey: Journey) -> None:
+        self.began = world.now
+        self._world = world
+        self._journey = journey
+        self._greenlet = greenlet(self._run)
+        self._greenlet.worker = self
+        self._greenlet.switch()
+
+    def go(self, far: int, fate: Fate) -> None:
+        """Do `far` things; the last meets its fate."""
+        for left in range(far, 0, -1):
+            if self._greenlet.dead:
+                break
+            if left == 1 and fate is Fate.CRASH:
+                self.stop()
+                break
+            Worker.steps += 1
+            self._greenlet.switch(fate if left == 1 else Fate.DONE)
+        if self._greenlet.dead and self in self._world.workers:
+            self._world.workers.remove(self)
+
+    def begin(self) -> None:
+        """Count the claim's time from now."""
+        self.began = self._world.now
+
+    def stop(self) -> None:
+        self._greenlet.throw(GreenletExit)
+
+    def _run(self) -> None:
+        try:
+            self._world.travellers[self._journey].travel(SURVEY)
+        except RecordsUnavailable:
+            return  # As the task does: the record comes due again.
+
+
+def pause() -> Fate:
+    """Stop until the model says what becomes of what comes next; whoever isn't a worker goes on."""
+    here = getcurrent()
+    return here.parent.switch() if hasattr(here, "worker") else Fate.DONE
+
+
+class PausingRecords(Records):
+    """The records, stopping before each script of a worker, and losing its answer when that is its fate."""
+
+    def claim(self, journey: Journey, survey_id: str) -> Claim | None:
+        claim = super().claim(journey, survey_id)
+        getcurrent().worker.begin()
+        return claim
+
+    def _ask(self, question: Any) -> Any:
+        fate = pause()
+        if fate in (Fate.LOST_BEFORE, Fate.UNAVAILABLE):
+            raise RecordsUnavailable("lost before")
+        found = super()._ask(question)
+        if fate is Fate.LOST_AFTER:
+            raise RecordsUnavailable("lost after")
+        return found
+
+
+class World:
+    """The survey's record, the workers at it, and what Dixa and the customer know."""
+
+    def __init__(
+        self, redis_url: str, *, settle: timedelta | None = None, weaken: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        self._client = connect(redis_url)
+        self._client.delete(RECORD, RESTORED, *DUE.values())
+        self.records = PausingRecords(self._client, lease=TIMINGS.lease, keep=TIMINGS.keep_records, prefix=PREFIX)
+        if weaken:
+            weaken(self.records._scripts)
+        timings = replace(TIMINGS, settle=settle) if settle else TIMINGS
+        links = Links(["k" * 32], "https://survey.example")
+        self.dixa = ModelledDixa(self)
+        self.travellers = {
+            Journey.OFFER: OfferJourney(self.records, self.dixa, timings, links=links, deliveries=[ModelledDelivery(self)]),
+            Journey.ANSWER: AnswerJourney(self.records, self.dixa, timings),
+        }
+        self.workers: list[Worker] = []
+        self.links: list[Link] = []
+        self.now = 0.0
+        self.is_accepted = False
+        self.is_reopened = self.was_restored = False
+        self.expected: dict[RatingType, int] = {}
+        self.comment = ""
+        self.answered_at = 0.0
+
+    def close(self) -> None:
+        self.stop_all()
+        self._client.close()
+
+    def start(self, journey: Journey) -> Worker:
+        worker = Worker(self, journey)
+        self.workers.append(worker)
+        return worker
+
+    def stop_all(self) -> None:
+        """Everything dies at once."""
+        for worker in self.workers:
+            worker.stop()
+        self.workers.clear()
+
+    def answer(self, link: Link, scores: Mapping[RatingType, int], comment: str, seconds_ago: int | None) -> None:
+        """The customer answers; what must become of it follows from the record as it is."""
+        before = self.read()[0]
+        at = self.now - (seconds_ago or 0)
+        answered_at = None if seconds_ago is None else datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        terms = Survey(hold=timedelta(seconds=30), ratings=tuple(offer.rating for offer in link.offers))
+        outcome = self.records.answer(link, terms, scores, comment, language="en", answered_at=answered_at).outcome
+        if outcome == "saved":
+            require(before.get("answer_state") in (None, "held"), "an answer was changed while it was submitted")
+            require(not self.expected or at >= self.answered_at, "an older answer replaced a later one")
+            self.expected, self.answered_at = dict(scores), at
+            self.comment = comment or self.comment
+            self.is_accepted = True
+        elif outcome == "superseded":
+            require(at < self.answered_at, "a later answer was taken for an older one")
+
+    def time_passes(self, seconds: int, snapshot: dict[str, Any] | None = None) -> None:
+        """Move every time back, as if the clock had gone on; what Dixa does late, it does meanwhile."""
+        self.now += seconds
+        past = -seconds * 1000
+        fields = self._client.hgetall(RECORD)
+        pipe = self._client.pipeline(transaction=False)
+        for name in TIMES:
+            if name in fields:
+                pipe.hincrby(RECORD, name, past)
+        for key in DUE.values():
+            pipe.zadd(key, {SURVEY: past}, xx=True, incr=True)
+        if self._client.exists(RESTORED):
+            pipe.incrby(RESTORED, past)
+        pipe.execute()
+        if snapshot:
+            snapshot["fields"] |= {
+                name: str(int(snapshot["fields"][name]) + past) for name in TIMES if name in snapshot["fields"]
+            }
+            snapshot["due"] = {journey: score + past for journey, score in snapshot["due"].items()}
+        self.dixa.catch_up()
+
+    def read(self) -> tuple[dict[str, str], dict[Journey, float]]:
+        """The record's fields, and when each journey is due."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hgetall(RECORD)
+        for key in DUE.values():
+            pipe.zscore(key, SURVEY)
+        found, *scores = pipe.execute()
+        return found, {journey: score for journey, score in zip(DUE, scores, strict=True) if score is not None}
+
+    def dump(self) -> dict[str, Any]:
+        """All that Redis holds, with what the customer had said by then."""
+        fields, due = self.read()
+        return {"fields": fields, "due": due, "said": (self.expected, self.comment, self.answered_at)}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Bring back a dump; an empty one is an empty Redis."""
+        self._client.delete(RECORD, *DUE.values())
+        if snapshot:
+            self._client.hset(RECORD, mapping=snapshot["fields"])
+            for journey, score in snapshot["due"].items():
+                self._client.zadd(DUE[journey], {SURVEY: score})
+        self.expected, self.comment, self.answered_at = snapshot.get("said", ({}, "", 0.0))
+        self.is_accepted, self.was_restored = bool(snapshot), True
+
+    def compare(self, found: Mapping[str, str]) -> None:
+        """What the record says of Dixa is so."""
+        for rating in RatingType:
+            rating_id = found.get(f"rating_id:{rating}")
+            require(rating_id is None or rating_id in self.dixa.known, "an offer that Dixa doesn't have")
+            if f"submitted:{rating}" in found:
+                require(rating_id and self.dixa.known[rating_id].status == "Rated", "a result that Dixa doesn't have")
+
+    def assert_submitted(self) -> None:
+        """Dixa has what the customer said last."""
+        for rating, score in self.expected.items():
+            results = [value for (kind, value) in self.dixa.results if kind is rating]
+            # What Dixa had before Redis was emptied or restored, it keeps.
+            require(score in results or (self.was_restored and results), f"Dixa has {results} for {rating}, and the customer said {score}")
+
+
+class ModelledDelivery:
+    """Brings the link to the customer; the message's own key keeps it from coming twice."""
+
+    name = "message"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        fate = pause()
+        if fate is Fate.UNAVAILABLE:
+            raise DixaUnavailable("not sent")
+        if fate is Fate.REFUSED:
+            raise DixaRefused("no", 400)
+        if fate in (Fate.DONE, Fate.LOST_AFTER):
+            self._world.links.append(Link.to(record))
+        if fate is not Fate.DONE:
+            raise DixaUnknown("lost")
+
+
+class ModelledDixa:
+    """A Dixa that remembers every call, and objects to one that must not be made."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ids = count(1)
+        self.known: dict[str, Rating] = {}
+        self.results: list[tuple[RatingType, int]] = []
+        self._sent: list[Sent] = []
+        self._late: list[tuple[float, Sent, Callable[[], object]]] = []
+
+    def catch_up(self) -> None:
+        """Execute what is late and due by now."""
+        for due in [each for each in self._late if each[0] <= self._world.now]:
+            self._late.remove(due)
+            due[1].executed_at = due[0]
+            due[2]()
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        if pause() not in (Fate.DONE, Fate.LOST_AFTER) or self._left() < 5:
+            raise NoSlot("no slot", timedelta())
+        return Slot("token", deadline)
+
+    def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
+        self._ask()
+        state = "Open" if self._world.is_reopened else "Closed"
+        return Conversation(conversation_id, "Email", "customer", state=state, agent_id="agent")
+
+    def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]:
+        self._ask()
+        return tuple(self.known.values())
+
+    def offer(self, slot: Slot, conversation_id: int, rating: RatingType, **facts: Any) -> str:
+        made: list[str] = []
+
+        def execute() -> None:
+            made.append(f"{rating}-{next(self._ids)}")
+            self.known[made[0]] = Rating(made[0], rating, "Offered")
+
+        self._act(("offer", rating), execute)
+        return made[0]
+
+    def submit(  # noqa: PLR0913
+        self,
+        slot: Slot,
+        conversation_id: int,
+        rating_id: str,
+        *,
+        rating: RatingType,
+        score: int,
+        comment: str,
+        submitted_at: datetime,
+    ) -> None:
+        world = self._world
+        is_first = rating is next(iter(world.expected), None)
+        said = (world.expected.get(rating), world.comment if is_first else "")
+        is_rated = self.known[rating_id].status == "Rated"
+
+        def execute() -> None:
+            if self.known[rating_id].status != "Rated":
+                self.known[rating_id] = Rating(rating_id, rating, "Rated")
+                self.results.append((rating, score))
+
+        self._act(("submit", rating), execute, lambda: require((score, comment) == said, f"{(score, comment)}, not {said}"))
+        if is_rated:
+            raise DixaRefused("rated before", 400)
+
+    def _ask(self) -> None:
+        fate = pause()
+        if fate is Fate.REFUSED:
+            raise DixaRefused("no", 404)
+        if fate not in (Fate.DONE, Fate.LOST_AFTER) or self._left() <= 0:
+            raise DixaUnavailable("no answer")
+
+    def _act(self, subject: tuple[str, RatingType], execute: Callable[[], None], check: Callable[[], None] = bool) -> None:
+        fate = pause()
+        if fate is Fate.UNAVAILABLE or self._left() <= 0:
+            raise DixaUnavailable("not sent")
+        check()
+        self._assert_alone(subject)
+        sent = Sent(subject, self._world.now)
+        self._sent.append(sent)
+        if fate is Fate.REFUSED:
+            sent.is_refused = True
+            raise DixaRefused("no", 400)
+        if fate in (Fate.LATE, Fate.TOO_LATE):
+            self._late.append((self._world.now + (35 if fate is Fate.LATE else 70), sent, execute))
+        elif fate is not Fate.LOST_BEFORE:
+            sent.executed_at = self._world.now
+            execute()
+        if fate is not Fate.DONE:
+            raise DixaUnknown("lost")
+
+    def _assert_alone(self, subject: tuple[str, RatingType]) -> None:
+        """An earlier call of this kind is settled, and didn't happen, unless later than settle."""
+        for earlier in self._sent:
+            if earlier.subject == subject and not earlier.is_refused:
+                require(self._world.now >= earlier.at + SETTLE, f"a second {subject[0]} while one is in flight")
+                is_executed = earlier.executed_at is not None and earlier.executed_at < earlier.at + SETTLE
+                require(not is_executed, f"a second {subject[0]} after one that was executed")
+
+    def _left(self) -> float:
+        worker: Worker = getcurrent().worker
+        return TIMINGS.step_budget.total_seconds() - (self._world.now - worker.began)

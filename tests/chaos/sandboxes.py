@@ -1,0 +1,26 @@
+"""A sandbox Dixa for a row, or for one conversation of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+from tests.running import API_TOKEN
+
+# Werkzeug compiles its routes, and two threads that compile at once can break CPython 3.11 (SystemError: AST
+# constructor recursion depth mismatch).
+_building = Lock()
+
+
+@contextmanager
+def sandbox(**settings: Any) -> Iterator[Sandbox]:
+    """Open a sandbox that takes the tests' token, without a rate limit unless told otherwise."""
+    with _building:
+        made = Sandbox(SandboxSettings(**{"tokens": (API_TOKEN,), "rate": None} | settings))
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -1,0 +1,17 @@
+"""The short versions of rows 1, 2, 5, 6, 7 and 10. Those that mostly wait do so side by side."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.chaos.crashes import ROWS
+
+SEED = 1
+
+
+@pytest.mark.parametrize("numbers", [(1,), (2,), (5, 6, 7, 10)], ids=lambda numbers: "-".join(map(str, numbers)))
+@pytest.mark.timeout(240)
+def test_nothing_is_lost_or_doubled_save_by_the_control(numbers: tuple[int, ...]) -> None:
+    with ThreadPoolExecutor(len(numbers)) as beside:
+        rows = [*beside.map(lambda number: ROWS[number](SEED, "short"), numbers)]
+    assert [row for row in rows if not row.passed] == []

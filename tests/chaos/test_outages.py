@@ -1,0 +1,15 @@
+"""The short versions of rows 3, 4 and 11, each with a control that must fail; `make chaos` runs the long ones."""
+
+import sys
+
+import pytest
+
+from tests.chaos.__main__ import dump_row
+from tests.chaos.outages import ROWS
+
+
+@pytest.mark.parametrize("number", ROWS)
+def test_row(number: int) -> None:
+    row = ROWS[number](1, "short")
+    sys.stdout.write(f"\n{dump_row(row)}")
+    assert row.passed, dump_row(row)

@@ -1,0 +1,76 @@
+"""service/web/openapi.yaml describes the routes that there are, and what they answer to whatever is sent."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_core import OpenAPI
+from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
+
+from service.surveys.links import Link, Links
+from service.web.app import create_app
+from tests.fuzz.inside import OFFERS
+from tests.running import BIN, ROOT, SECRET_KEY, Afterword, RedisServer, settings_for
+
+PATH = ROOT / "service" / "web" / "openapi.yaml"
+HAND_MADE = {"HEAD", "OPTIONS"}
+EXAMPLES = 40
+CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+    return found
+
+
+def test_it_is_a_description(described: dict[str, Any]) -> None:
+    OpenAPI.from_dict(described)
+    with pytest.raises(OpenAPIValidationError):
+        OpenAPI.from_dict({name: part for name, part in described.items() if name != "paths"})
+
+
+def test_every_route_is_described_and_no_other(described: dict[str, Any]) -> None:
+    rules = create_app(settings_for("redis://127.0.0.1:1/0")).url_map.iter_rules()
+    ours = {(re.sub(r"<(\w+)>", r"{\1}", rule.rule), method) for rule in rules for method in rule.methods or ()}
+    theirs = {
+        (path, method.upper())
+        for path, item in described["paths"].items()
+        for method in item
+        if method != "parameters"
+    }
+    assert {(path, method) for path, method in ours if method not in HAND_MADE} == theirs
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("token", ["a good link", "any link"])
+def test_what_is_answered_is_as_described(redis_server: RedisServer, tmp_path: Path, token: str) -> None:
+    """Schemathesis makes requests from the description, right ones and wrong ones, and compares the answers with it."""
+    environ = {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": "http://127.0.0.1:1"}
+    afterword = Afterword(tmp_path, environ).start("web")
+    description = tmp_path / "openapi.yaml"
+    text = PATH.read_text(encoding="utf-8")
+    if token == "a good link":
+        good = Links([SECRET_KEY], afterword.url).sign(Link("99", 99, "default", OFFERS))
+        text = text.replace('minLength: 1, pattern: "^[^/]+$"', f"enum: [{good}]")
+        assert good in text
+    description.write_text(text, encoding="utf-8")
+    try:
+        run = subprocess.run(
+            [
+                BIN / "schemathesis", "run", description, "--url", afterword.url, "--checks", CHECKS, "--seed", "1",
+                "--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color",
+                "--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--suppress-health-check", "all",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )  # fmt: skip
+    finally:
+        afterword.stop()
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "Traceback" not in afterword.log

@@ -1,0 +1,49 @@
+"""Nothing more fits: into Redis, into the spool, onto the disk."""
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import redis
+
+from service.surveys.entries import write_close
+from service.surveys.model import Close, Reason
+from tests.integration.story import Story
+from tests.running import Afterword, RedisServer
+
+
+@contextmanager
+def full(server: RedisServer) -> Iterator[None]:
+    client = redis.Redis.from_url(server.url)
+    client.config_set("maxmemory", "1")
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", "0")
+        client.close()
+
+
+def fill(spool: Path, story: Story) -> None:
+    """Put an entry that leaves no room for another."""
+    story.dixa.close(story.id)
+    entry = write_close(Close(story.id, datetime.now(UTC)), None, Reason.NO_SURVEY_MATCHES) | {
+        "padding": "x" * 1024 * 1024
+    }
+    (spool / "9-filler.json").write_text(json.dumps(entry))
+
+
+@contextmanager
+def no_room_for(afterword: Afterword) -> Iterator[None]:
+    """Let none of the web's processes write another byte to a file, its log included."""
+    pid = afterword._running["web"].pid
+    processes = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    before = {each: resource.prlimit(each, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for each in processes}
+    try:
+        yield
+    finally:
+        for each, limits in before.items():
+            resource.prlimit(each, resource.RLIMIT_FSIZE, limits)
