@@ -19,9 +19,6 @@ from service.surveys.spool import Entry, Spool, SpoolUnavailable
 
 log = structlog.get_logger()
 
-_SETTLE_AFTER_OUTAGE = timedelta(seconds=10)
-"""How long an answer from the spool is held at least: another host's spool may have a later one."""
-
 
 class NotKept(Exception):
     """Neither the records nor the spool could be written: say no."""
@@ -30,7 +27,15 @@ class NotKept(Exception):
 class Intake:
     """The two ways in. Both raise NotKept when nothing could be written."""
 
-    def __init__(self, records: Records, queue: Queue, surveys: Sequence[Survey], spool: Spool | None) -> None:
+    def __init__(
+        self,
+        records: Records,
+        queue: Queue,
+        surveys: Sequence[Survey],
+        spool: Spool | None,
+        recovery_wait: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._recovery_wait = recovery_wait
         self._records = records
         self._queue = queue
         self._surveys = surveys
@@ -84,6 +89,8 @@ class Intake:
     def take_spooled(self, entry: Entry) -> None:
         """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waited = read_entry(entry)
+        # Until all spools are empty, and a little longer: another host's may have a later answer.
+        self._records.hold_answers(self._recovery_wait)
         # No hints: after a long outage they would flood the queue. The relay takes what is due.
         if isinstance(waited, SpooledClose):
             outcome = self._records.accept(waited.close, waited.terms, waited.reason).outcome
@@ -104,7 +111,6 @@ class Intake:
             answer.terms,
             answer.scores,
             answer.comment,
-            hold=max(answer.terms.hold, _SETTLE_AFTER_OUTAGE) if answered_at else answer.terms.hold,
             language=answer.language,
             is_suspect=answer.is_suspect,
             answered_at=answered_at,

@@ -114,6 +114,7 @@ class Records:
         self._breaker = breaker
         self._failed_at = monotonic()
         self._restored_key = f"{prefix}restored_at"
+        self._draining_key = f"{prefix}draining"
         self._scripts = load_scripts(client)
 
     def ping(self) -> None:
@@ -170,7 +171,7 @@ class Records:
         )
         return Written(outcome, bool(due))
 
-    def answer(  # noqa: PLR0913 - an answer is what it is
+    def answer(
         self,
         link: Link,
         terms: Survey,
@@ -179,10 +180,9 @@ class Records:
         *,
         language: str,
         is_suspect: bool = False,
-        hold: timedelta | None = None,
         answered_at: datetime | None = None,
     ) -> Written:
-        """Hold a customer's answer for `hold`, or `terms.hold`; `answered_at` is now unless it waited elsewhere."""
+        """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere."""
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
                 keys=[self._key(link.survey_id), self._due(Journey.ANSWER), self._due(Journey.OFFER)],
@@ -190,7 +190,7 @@ class Records:
                     link.survey_id,
                     link.conversation_id,
                     write_terms(terms),
-                    to_ms(terms.hold if hold is None else hold),
+                    to_ms(terms.hold),
                     comment,
                     language,
                     to_ms(answered_at) if answered_at else "",
@@ -213,7 +213,7 @@ class Records:
         """Lease a due journey; None when it isn't due, is leased, is over or is not there."""
         outcome, *rest = self._ask(
             lambda: self._scripts["claim"](
-                keys=[self._key(survey_id), self._due(journey), self._restored_key],
+                keys=[self._key(survey_id), self._due(journey), self._restored_key, self._draining_key],
                 args=[survey_id, journey, to_ms(self._lease)],
             )
         )
@@ -225,6 +225,10 @@ class Records:
     def revive(self, journey: Journey, survey_id: str) -> str:
         """Try a dead journey again, now; answers `revived`, `not_dead` or `missing`."""
         return str(self._run("revive", journey, survey_id, journey))
+
+    def hold_answers(self, wait: timedelta) -> None:
+        """Let no answer be claimed for so long: what waits in a spool may be later than what is here."""
+        self._ask(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))
 
     def restored(self) -> None:
         """Note that Redis was restored from a backup: for what it holds by now, look at Dixa before every call."""

@@ -44,7 +44,7 @@ def _wire(settings: Settings) -> Seams:
     records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
-    intake = Intake(records, queue, settings.surveys, spool)
+    intake = Intake(records, queue, settings.surveys, spool, timings.recovery_wait)
     return Seams(
         settings=settings,
         records=records,

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Literal
 
+import structlog
+
 from tests.chaos.rows import Row
 
 Run = Callable[[int, Literal["short", "long"]], Row]
@@ -16,6 +18,8 @@ HEAD = "| # | fault | seed | commit | shown | control | |\n|---|---|---|---|---|
 def main() -> int:
     """Return 1 when a row fails, or one that was asked for isn't there."""
     asked = _read_arguments()
+    # Rows run parts of the workers in this process: their log would stand between the lines of the table.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     rows, is_whole = _collect_rows()
     numbers = asked.rows or sorted(rows)
     passed = [is_whole or bool(asked.rows), set(numbers) <= set(rows)]

@@ -10,6 +10,7 @@ import redis
 from config.surveys import Survey
 from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
 from service.surveys.records import Records, RecordsUnavailable, StaleClaim, connect
+from tests.polling import eventually
 from tests.running import RedisServer, free_port
 from tests.surveys.test_records import MINUTE, SURVEY_ID, answer, claim, close_of, link_of
 from tests.telling import AT_ONCE, CSAT, NPS
@@ -145,6 +146,16 @@ def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(reco
     assert progress is not None
     assert progress.state is AnswerState.SUBMITTED
     assert records.accept(close_of(), AT_ONCE).outcome == "duplicate"
+
+
+def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
+    answer(records, 2)
+    records.hold_answers(timedelta(milliseconds=300))
+    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
+    assert answer(records, 5) == "saved"
+    found = eventually(lambda: records.claim(Journey.ANSWER, SURVEY_ID))
+    assert found is not None
+    assert found.record.answered.scores == {CSAT: 5}
 
 
 def test_a_cancelled_survey_takes_no_answer(records: Records) -> None:

@@ -109,7 +109,10 @@ class Bench:
 
     def run(self, script: str, args: list[str]) -> str:
         name = script.split(" ", maxsplit=1)[0]
-        further = {"answer": [self._due_sets["answer"], self._due_sets["offer"]], "claim": [self.due, self.restored]}
+        further = {
+            "answer": [self._due_sets["answer"], self._due_sets["offer"]],
+            "claim": [self.due, self.restored, f"{self.restored}-draining"],
+        }
         found = self._scripts[name](keys=[self.key, *further.get(name, [self.due])], args=args)
         return str(found[0] if isinstance(found, list) else found)
 

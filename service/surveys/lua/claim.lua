@@ -1,5 +1,5 @@
 -- A task begins: take the lease on a journey that is due, with a new fence.
--- KEYS: record, due set, when Redis was restored from a backup
+-- KEYS: record, due set, when Redis was restored from a backup, whether spools are being drained
 -- ARGV: survey id, journey, lease (ms)
 -- States: waiting → deciding; every other open state stays as it is.
 -- A crash right after it: the lease ends and the journey comes due again.
@@ -12,6 +12,11 @@ local lease, due = tonumber(get(journey .. '_lease') or 0), tonumber(get(journey
 if lease > moment or due > moment then
   redis.call('ZADD', due_set, text(math.max(lease, due)), ARGV[1])
   return {lease > moment and 'leased' or 'early'}
+end
+-- A spool may hold a later answer than the record does.
+if journey == 'answer' and redis.call('EXISTS', KEYS[4]) == 1 then
+  redis.call('ZADD', due_set, text(moment + 1000), ARGV[1])
+  return {'early'}
 end
 local fence = redis.call('HINCRBY', record, journey .. '_fence', 1)
 put(journey .. '_lease', text(moment + tonumber(ARGV[3])))
