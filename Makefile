@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check bench browser lock clean
+.PHONY: help install run test lint check bench chaos fuzz browser lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ browser: ## Install the headless Chromium that the browser tests use (Debian, as
 
 bench: $(VENV)/installed-dev ## Print the README's figures of speed
 	@$(BIN)/python -m tests.bench.slow_clients
+
+chaos: $(VENV)/installed-dev ## Print the README's table of faults: every row, long, with three seeds (hours)
+	@$(BIN)/python -m tests.chaos
+
+fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input, and count what came of them
+	@$(BIN)/python -m tests.fuzz
 
 lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) pyproject.toml -o requirements.txt

@@ -1,4 +1,4 @@
-"""Row 12: the real journeys over the real Lua scripts, interleaved, crashed and lied to in ways that hypothesis thinks of.
+"""Row 12: the real journeys over the real Lua scripts, interleaved and crashed in every way hypothesis thinks of.
 
 `tests.chaos.modelled` has the workers, which stop before every script and every call, and the Dixa they ask; here is
 what happens to them, and what must hold whatever happens. Time passes by moving all times of the record back: Redis'
@@ -24,8 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, i
 from config.surveys import RatingType, Survey
 from service.surveys.model import Close, Journey
 from service.surveys.records import LUA, connect
+from tests.chaos.modelled import SURVEY, Worker, World
+from tests.chaos.modelled_dixa import Fate, Violation, require
 from tests.chaos.rows import Row, commit
-from tests.chaos.modelled import SURVEY, Fate, Violation, Worker, World, require
 from tests.running import RedisServer
 
 CSAT, NPS, _ = RatingType
@@ -105,7 +106,9 @@ class Model(RuleBasedStateMachine):
         """The customer answers, or a spool is drained that has an answer of some time ago."""
         link = self.world.links[-1]
         asked = [offer.rating for offer in link.offers]
-        given = {rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)}
+        given = {
+            rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)
+        }
         self.world.answer(link, given, comment, late)
 
     @rule(what=st.sampled_from(list(Event)), journey=st.sampled_from(list(Journey)))
@@ -203,7 +206,7 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
 
 def play(make_world: Callable[[], World], seed: int, sequences: int) -> tuple[int, int, str]:
     """Play sequences until there is a violation; returns how many, with how many steps of workers, and what it was."""
-    machine = type("Sequence", (Model,), {"make_world": staticmethod(make_world), "told": 0})
+    machine: Any = type("Sequence", (Model,), {"make_world": staticmethod(make_world), "told": 0})
     Worker.steps = 0
     try:
         for chunk in range(0, sequences, CHUNK):

@@ -23,14 +23,13 @@ from service.dixa.pace import SharedPace
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.sandbox.webhooks import closed_event, sign
-from service.surveys.links import Link, Links
 from service.surveys.ports import Deadline, DixaUnavailable, NoSlot
-from service.surveys.records import Records, connect
+from service.surveys.records import connect
 from tests.chaos import model, soak
 from tests.chaos.rows import Row, commit
 from tests.chaos.soak import procfile, redis_server
 from tests.polling import eventually
-from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword
 
 Scale = Literal["short", "long"]
 
@@ -75,7 +74,7 @@ def _call_from_all(redis_url: str, seconds: float, *, is_shared: bool) -> tuple[
     return len(calls), dixa.report.throttled, (len(calls) - 1) / (calls[-1].at - calls[0].at).total_seconds()
 
 
-def _call_at_the_pace(  # noqa: PLR0913, PLR0917
+def _call_at_the_pace(
     api_url: str, redis_url: str, prefix: str, seconds: float, barrier: ProcessBarrier, outcomes: "Queue[int]"
 ) -> None:
     """What each process does: take a slot, call, again."""
@@ -100,8 +99,12 @@ def _call_at_the_pace(  # noqa: PLR0913, PLR0917
 def run_copies(seed: int, scale: Scale) -> Row:
     """Fifty copies of each webhook among reopen events, then fifty posts of each form, all at once."""
     chance = random.Random(seed)
-    count = 5 if scale == "short" else 100
-    with tempfile.TemporaryDirectory() as name, redis_server() as server, procfile(Path(name), server) as (dixa, afterword):
+    count = 4 if scale == "short" else 100
+    with (
+        tempfile.TemporaryDirectory() as name,
+        redis_server() as server,
+        procfile(Path(name), server) as (dixa, afterword),
+    ):
         ids = [dixa.make_conversation(state="Closed") for _ in range(count)]
         answers = _send_all(afterword, _events(dixa, ids, chance))
         eventually(lambda: all(_links(dixa, each) for each in ids), within=60)
@@ -146,9 +149,7 @@ def _send_all(afterword: Afterword, bodies: list[bytes]) -> Counter[int]:
 
 
 def _forms(dixa: Sandbox, ids: list[int], chance: random.Random) -> list[tuple[str, dict[str, str]]]:
-    forms = [
-        (_links(dixa, each)[0], {"rating": str(chance.randint(1, 5)), "comment": f"about {each}"}) for each in ids
-    ]
+    forms = [(_links(dixa, each)[0], {"rating": str(chance.randint(1, 5)), "comment": f"about {each}"}) for each in ids]
     return [form for form in forms for _ in range(COPIES)]
 
 

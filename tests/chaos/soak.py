@@ -33,7 +33,7 @@ QUICK = {
 
 Sample = Mapping[str, float]
 
-WAVES = {"short": (9, 12), "long": (36, 100)}
+WAVES = {"short": (9, 8), "long": (36, 100)}
 """How many waves, of how many conversations."""
 WARM_UP = 3
 GROWTH = {"keys": (0.0, 5), "memory": (0.10, 6), "handles": (0.10, 6), "connections": (0.0, 6)}
@@ -44,19 +44,25 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
     """Let waves of conversations go all the way, and look after each wave."""
     waves, size = WAVES[scale]
     samples: list[Sample] = []
-    with tempfile.TemporaryDirectory() as name, redis_server() as server, procfile(Path(name), server) as (dixa, running):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        redis_server() as server,
+        procfile(Path(name), server) as (dixa, running),
+    ):
         dixa.sends_webhooks_to(running.webhook_url)
         for _ in range(waves):
             _tell(dixa, size)
             samples.append(_sample(running))
         finished = _finished(running)
-        shutdown = _processes(running)
+        processes = len(_processes(running))
     count = waves * size
     grown = find_growth(samples[WARM_UP:])
     leaking = {name: find_growth(_leaking(samples[WARM_UP:], name)) for name in GROWTH}
     first, last = _thirds(samples[WARM_UP:])
     figures = ", ".join(f"{name} {first[name]:.0f} → {last[name]:.0f}" for name in GROWTH)
-    shown = f"{count:,} conversations by {len(shutdown)} processes: {figures}; {finished:,} finished records, each with an end"
+    shown = (
+        f"{count:,} conversations by {processes} processes: {figures}; {finished:,} finished records, all with an end"
+    )
     found = sum(name in found for name, found in leaking.items())
     control = f"a leak of each kind: {found} of {len(leaking)} seen"
     passed = not grown and finished == count and found == len(leaking)
@@ -71,7 +77,9 @@ def find_growth(samples: Sequence[Sample]) -> list[str]:
 
 def _thirds(samples: Sequence[Sample]) -> tuple[Sample, Sample]:
     third = max(1, len(samples) // 3)
-    return tuple({name: mean(each[name] for each in part) for name in GROWTH} for part in (samples[:third], samples[-third:]))  # type: ignore[return-value]
+    return tuple(
+        {name: mean(each[name] for each in part) for name in GROWTH} for part in (samples[:third], samples[-third:])
+    )  # type: ignore[return-value]
 
 
 def _leaking(samples: Sequence[Sample], name: str) -> list[Sample]:
@@ -154,5 +162,3 @@ def procfile(folder: Path, server: RedisServer) -> Iterator[tuple[Sandbox, After
     finally:
         afterword.stop()
         dixa.stop()
-
-

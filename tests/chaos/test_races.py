@@ -4,7 +4,12 @@ import sys
 
 import pytest
 
+from service.surveys.model import Journey
+from tests.chaos.model import Event, Model
+from tests.chaos.modelled import World
+from tests.chaos.modelled_dixa import Fate
 from tests.chaos.races import ROWS
+from tests.running import RedisServer
 
 
 @pytest.mark.timeout(180)
@@ -13,3 +18,19 @@ def test_a_row_holds_and_its_control_does_not(number: int) -> None:
     row = ROWS[number](1, "short")
     sys.stdout.write(f"\n{row}\n")
     assert row.passed, row
+
+
+def test_a_result_is_looked_for_when_redis_was_emptied_and_the_close_came_again(redis_server: RedisServer) -> None:
+    """Row 12 found this: a new record that knows nothing of the offer, and a customer who answers once more."""
+    model = type("Found", (Model,), {"make_world": staticmethod(lambda: World(redis_server.new_database()))})()
+    model.begin(two=False)
+    model.start(seconds=0, is_answer=False, far=12, fate=Fate.DONE)
+    model.answer(scores=(4, 3), comment="", both=False, late=None)
+    model.holds()
+    model.start(seconds=35, is_answer=True, far=4, fate=Fate.DONE)
+    assert model.world.dixa.results
+    model.disturb(what=Event.LOSS, journey=Journey.OFFER)
+    model.disturb(what=Event.WEBHOOK, journey=Journey.OFFER)
+    model.answer(scores=(4, 3), comment="", both=False, late=None)
+    model.teardown()
+    assert len(model.world.dixa.results) == 1

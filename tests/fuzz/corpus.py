@@ -40,7 +40,19 @@ TEXTS = [
 ]
 ODD: list[Any] = [None, True, False, 0, -1, 1.5, 10**30, 10**400, 2**63, 2**63 - 1, 1e308, [], [None], {}, [[[[]]]]]
 ODD += [{"id": []}, {"": {}}, {"name": None}, ["spam", 1, {"name": "spam"}], *TEXTS]
-BYTES = [b"\0", b"\xff\xfe", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf5\x80\x80\x80", b"%", b"%zz", b"%u0041", b"\r\n\r\n", b"&", b"="]
+BYTES = [
+    b"\0",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+    b"\xf5\x80\x80\x80",
+    b"%",
+    b"%zz",
+    b"%u0041",
+    b"\r\n\r\n",
+    b"&",
+    b"=",
+]
 BYTES += [b"+", b";", b"[", b'"', b"\\u", b"\xef\xbb\xbf", b"\x1f\x8b\x08"]
 
 

@@ -9,7 +9,20 @@ from tests.fuzz import corpus
 from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
 GOOD = (Path(__file__).parents[2] / "config" / "surveys.toml").read_text(encoding="utf-8")
-VALUES = ['""', "[]", "{}", "-1", "1e999", "nan", "true", '"9999999999999999w"', '"1h1h"', "1979-05-27", "[[[]]]", '"\\u0000"']
+VALUES = [
+    '""',
+    "[]",
+    "{}",
+    "-1",
+    "1e999",
+    "nan",
+    "true",
+    '"9999999999999999w"',
+    '"1h1h"',
+    "1979-05-27",
+    "[[[]]]",
+    '"\\u0000"',
+]
 VALUES += ['"' + "9" * 5000 + 's"', "9" * 5000, '["a", 1]', '"Csat"', '["Csat", "Csat"]', '"\\ud800"', "0.1", "[1", "'"]
 SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY, "hunter2-of-redis")
 ENVIRON = {
@@ -34,9 +47,39 @@ ENVIRON = {
     "STEP_BUDGET": "15s",
     "SETTLE": "60s",
 }
-HOSTILE = [*corpus.TEXTS, ",", ",,,", "Bearer x", "http://", "http://[", "http://[::1", "https://a:b@c", "redis://", "redis://h:99999"]
-HOSTILE += ["unix://", "9.5/", "/3", "0/0", "1e9/1", "99999999999", "0s", "-1s", "off", "/proc/self/mem", "/dev/null", "//"]
-HOSTILE += ["https://\u2100.example", "http://a\u3002b", "https://xn--a.example", "redis://[fe80::1%25lo]:1/0", "x" * 100_000]
+HOSTILE = [
+    *corpus.TEXTS,
+    ",",
+    ",,,",
+    "Bearer x",
+    "http://",
+    "http://[",
+    "http://[::1",
+    "https://a:b@c",
+    "redis://",
+    "redis://h:99999",
+]
+HOSTILE += [
+    "unix://",
+    "9.5/",
+    "/3",
+    "0/0",
+    "1e9/1",
+    "99999999999",
+    "0s",
+    "-1s",
+    "off",
+    "/proc/self/mem",
+    "/dev/null",
+    "//",
+]
+HOSTILE += [
+    "https://\u2100.example",
+    "http://a\u3002b",
+    "https://xn--a.example",
+    "redis://[fe80::1%25lo]:1/0",
+    "x" * 100_000,
+]
 
 
 def surveys_file(chance: Random, path: Path) -> str:
@@ -45,7 +88,9 @@ def surveys_file(chance: Random, path: Path) -> str:
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(lines))
         name, is_key, _rest = lines[at].partition(" = ")
-        lines[at] = f"{name} = {chance.choice(VALUES)}" if is_key else chance.choice([lines[at], "[survey.ask]", "[", ""])
+        lines[at] = (
+            f"{name} = {chance.choice(VALUES)}" if is_key else chance.choice([lines[at], "[survey.ask]", "[", ""])
+        )
     raw = "\n".join(lines).encode()
     path.write_bytes(corpus.spoil_bytes(raw, chance) if chance.random() < 0.3 else raw)
     try:
@@ -65,11 +110,14 @@ def environment(chance: Random) -> str:
         way = chance.random()
         good = environ.get(name, "")
         spoilt = corpus.spoil_bytes(good.encode("utf-8", "surrogatepass"), chance).decode("utf-8", "surrogateescape")
-        environ[name] = spoilt if way < 0.4 else chance.choice(HOSTILE) if way < 0.9 else f"{good}{chance.choice(HOSTILE)}"
+        environ[name] = (
+            spoilt if way < 0.4 else chance.choice(HOSTILE) if way < 0.9 else f"{good}{chance.choice(HOSTILE)}"
+        )
     try:
         said = repr(read_settings(environ))
     except SettingsError as error:
         said = str(error)
     except Exception as error:  # noqa: BLE001 - the same
-        return f"{type(error).__name__} for {[(name, environ[name][:80]) for name in environ if environ[name] != ENVIRON[name]]}"
+        changed = {name: value[:80] for name, value in environ.items() if value != ENVIRON[name]}
+        return f"{type(error).__name__} for {changed}"
     return "".join(f"{name} shows a secret" for name in environ for secret in SECRETS if secret in said)

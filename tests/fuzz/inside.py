@@ -26,7 +26,9 @@ HEADERS = ["Authorization", "Cookie", "X-Forwarded-For", "X-Forwarded-Host", "Fo
 HEADERS += ["Content-Encoding", "Expect", "Range", "If-Modified-Since", "Origin", "Sec-Fetch-Site", "User-Agent"]
 HEADERS += ["X-HTTP-Method-Override", "Host", "Content-Length", "X-DIXA-SUBSCRIPTION-ID", "Referer", "Date"]
 LINKS = Links([SECRET_KEY], PUBLIC_URL)
-OFFERS = tuple(Offer(rating, f"0e2f8a44-8a7e-4f0e-9a57-0c1f6f0f2a9{number}") for number, rating in enumerate(RatingType))
+OFFERS = tuple(
+    Offer(rating, f"0e2f8a44-8a7e-4f0e-9a57-0c1f6f0f2a9{number}") for number, rating in enumerate(RatingType)
+)
 
 
 class Inside:
@@ -135,4 +137,4 @@ class Inside:
         return token
 
     def _receipt(self) -> str:
-        return LINKS._receipts.dumps(["200001", self._chance.choice(corpus.ODD[:14]), True])  # type: ignore[return-value]
+        return LINKS._receipts.dumps(["200001", self._chance.choice(corpus.ODD[:14]), True])

@@ -37,10 +37,7 @@ def test_every_route_is_described_and_no_other(described: dict[str, Any]) -> Non
     rules = create_app(settings_for("redis://127.0.0.1:1/0")).url_map.iter_rules()
     ours = {(re.sub(r"<(\w+)>", r"{\1}", rule.rule), method) for rule in rules for method in rule.methods or ()}
     theirs = {
-        (path, method.upper())
-        for path, item in described["paths"].items()
-        for method in item
-        if method != "parameters"
+        (path, method.upper()) for path, item in described["paths"].items() for method in item if method != "parameters"
     }
     assert {(path, method) for path, method in ours if method not in HAND_MADE} == theirs
 

@@ -134,7 +134,7 @@ class Wire:
         try:
             with socket.create_connection(("127.0.0.1", self._afterword.port), timeout=_LONGEST_SECONDS) as connection:
                 if is_slow:
-                    for at in range(0, 20):
+                    for at in range(20):
                         connection.sendall(sent[at : at + 1])
                         Event().wait(0.01)
                     sent = sent[20:]

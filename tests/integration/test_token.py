@@ -15,9 +15,7 @@ def degraded(afterword: Afterword) -> dict[str, str]:
     return found
 
 
-def test_surveys_wait_for_the_right_token_and_readyz_says_so(
-    afterword: Afterword, dixa: Sandbox, tell: Teller
-) -> None:
+def test_surveys_wait_for_the_right_token_and_readyz_says_so(afterword: Afterword, dixa: Sandbox, tell: Teller) -> None:
     before = len(dixa.calls)
     said = afterword.log.count("dixa.token_refused")
     dixa.fails(times=REFUSED, status=401)

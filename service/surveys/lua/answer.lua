@@ -30,7 +30,8 @@ if redis.call('EXISTS', record) == 0 then
     'accepted_at', text(moment), 'offer_state', 'delivered', 'look_first', '1')
 end
 for rating, rating_id in pairs(cjson.decode(ARGV[8])) do
-  redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id)
+  -- A link never leaves before its offer is written: a record that doesn't know it was lost, and begun anew by a close.
+  if redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id) == 1 then put('look_first', '1') end
 end
 if is_open('offer') then
   -- The customer has the link, so it was offered and delivered, whatever a worker is about to write.

@@ -1,0 +1,209 @@
+"""The Dixa and the delivery that row 12's workers ask: they remember every call, and object to one that must not be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import count
+from typing import Any, Protocol
+
+from greenlet import getcurrent  # type: ignore[import-untyped]
+
+from config.settings import Timings
+from config.surveys import RatingType
+from service.surveys.links import Link
+from service.surveys.model import Record
+from service.surveys.ports import (
+    Conversation,
+    Deadline,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    NoSlot,
+    Rating,
+    Slot,
+)
+
+TIMINGS = Timings(recovery_wait=timedelta(), backoff_first=timedelta(seconds=1), backoff_most=timedelta(seconds=1))
+SETTLE = TIMINGS.settle.total_seconds()
+
+
+class Violation(AssertionError):
+    """Something happened that must not."""
+
+
+def require(holds: object, problem: str) -> None:
+    if not holds:
+        raise Violation(problem)
+
+
+class Fate(StrEnum):
+    """What becomes of the script or call that a worker is about to make."""
+
+    DONE = "done"
+    LOST_BEFORE = "lost before it happened"
+    LOST_AFTER = "lost after it happened"
+    UNAVAILABLE = "certainly not done"
+    REFUSED = "refused"
+    LATE = "executed late"
+    TOO_LATE = "executed later than settle"
+    CRASH = "the worker dies"
+
+
+@dataclass
+class Sent:
+    """A call that must not be made twice, as Dixa saw it. `executed_at` is None while it isn't."""
+
+    subject: tuple[str, RatingType]
+    at: float
+    is_refused: bool = False
+    executed_at: float | None = None
+
+
+def pause() -> Fate:
+    """Stop until the model says what becomes of what comes next; whoever isn't a worker goes on."""
+    here = getcurrent()
+    return here.parent.switch() if hasattr(here, "worker") else Fate.DONE
+
+
+class Scene(Protocol):
+    """What Dixa needs to know of the world."""
+
+    now: float
+    links: list[Link]
+    is_reopened: bool
+    expected: dict[RatingType, int]
+    comment: str
+
+
+class ModelledDelivery:
+    """Brings the link to the customer; the message's own key keeps it from coming twice."""
+
+    name = "message"
+
+    def __init__(self, world: Scene) -> None:
+        self._world = world
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        fate = pause()
+        if fate is Fate.UNAVAILABLE:
+            raise DixaUnavailable("not sent")
+        if fate is Fate.REFUSED:
+            raise DixaRefused("no", 400)
+        if fate in (Fate.DONE, Fate.LOST_AFTER):
+            self._world.links.append(Link.to(record))
+        if fate is not Fate.DONE:
+            raise DixaUnknown("lost")
+
+
+class ModelledDixa:
+    """A Dixa that remembers every call, and objects to one that must not be made."""
+
+    def __init__(self, world: Scene) -> None:
+        self._world = world
+        self._ids = count(1)
+        self.known: dict[str, Rating] = {}
+        self.results: list[tuple[RatingType, int]] = []
+        self._sent: list[Sent] = []
+        self._late: list[tuple[float, Sent, Callable[[], object]]] = []
+
+    def catch_up(self) -> None:
+        """Execute what is late and due by now."""
+        for due in [each for each in self._late if each[0] <= self._world.now]:
+            self._late.remove(due)
+            due[1].executed_at = due[0]
+            due[2]()
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        if pause() not in (Fate.DONE, Fate.LOST_AFTER) or self._left() < 5:
+            raise NoSlot("no slot", timedelta())
+        return Slot("token", deadline)
+
+    def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
+        self._ask()
+        state = "Open" if self._world.is_reopened else "Closed"
+        return Conversation(conversation_id, "Email", "customer", state=state, agent_id="agent")
+
+    def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]:
+        self._ask()
+        return tuple(self.known.values())
+
+    def offer(self, slot: Slot, conversation_id: int, rating: RatingType, **facts: Any) -> str:
+        made: list[str] = []
+
+        def execute() -> None:
+            made.append(f"{rating}-{next(self._ids)}")
+            self.known[made[0]] = Rating(made[0], rating, "Offered")
+
+        self._act(("offer", rating), execute)
+        return made[0]
+
+    def submit(
+        self,
+        slot: Slot,
+        conversation_id: int,
+        rating_id: str,
+        *,
+        rating: RatingType,
+        score: int,
+        comment: str,
+        submitted_at: datetime,
+    ) -> None:
+        world = self._world
+        is_first = rating is next(iter(world.expected), None)
+        said = (world.expected.get(rating), world.comment if is_first else "")
+        is_rated = self.known[rating_id].status == "Rated"
+
+        def execute() -> None:
+            if self.known[rating_id].status != "Rated":
+                self.known[rating_id] = Rating(rating_id, rating, "Rated")
+                self.results.append((rating, score))
+
+        self._act(
+            ("submit", rating), execute, lambda: require((score, comment) == said, f"{(score, comment)}, not {said}")
+        )
+        if is_rated:
+            raise DixaRefused("rated before", 400)
+
+    def _ask(self) -> None:
+        fate = pause()
+        if fate is Fate.REFUSED:
+            raise DixaRefused("no", 404)
+        if fate not in (Fate.DONE, Fate.LOST_AFTER) or self._left() <= 0:
+            raise DixaUnavailable("no answer")
+
+    def _act(
+        self, subject: tuple[str, RatingType], execute: Callable[[], None], check: Callable[[], object] = bool
+    ) -> None:
+        fate = pause()
+        if fate is Fate.UNAVAILABLE or self._left() <= 0:
+            raise DixaUnavailable("not sent")
+        check()
+        self._assert_alone(subject)
+        sent = Sent(subject, self._world.now)
+        self._sent.append(sent)
+        if fate is Fate.REFUSED:
+            sent.is_refused = True
+            raise DixaRefused("no", 400)
+        if fate in (Fate.LATE, Fate.TOO_LATE):
+            self._late.append((self._world.now + (35 if fate is Fate.LATE else 70), sent, execute))
+        elif fate is not Fate.LOST_BEFORE:
+            sent.executed_at = self._world.now
+            execute()
+        if fate is not Fate.DONE:
+            raise DixaUnknown("lost")
+
+    def _assert_alone(self, subject: tuple[str, RatingType]) -> None:
+        """An earlier call of this kind is settled, and didn't happen, unless later than settle."""
+        for earlier in self._sent:
+            if earlier.subject == subject and not earlier.is_refused:
+                require(self._world.now >= earlier.at + SETTLE, f"a second {subject[0]} while one is in flight")
+                is_executed = earlier.executed_at is not None and earlier.executed_at < earlier.at + SETTLE
+                require(not is_executed, f"a second {subject[0]} after one that was executed")
+
+    def _left(self) -> float:
+        began: float = getcurrent().worker.began
+        return TIMINGS.step_budget.total_seconds() - (self._world.now - began)
