@@ -128,6 +128,8 @@ def test_an_offer_that_was_made_after_the_backup_is_adopted(
     story.offering.travel(survey_id)
     assert story.load(survey_id).offer.state is OfferState.OFFERING
     assert [offer.rating for offer in story.load(survey_id).offers] == [CSAT]
+    # As if no try had come to nothing: such a record would know an offer of its own by itself.
+    story.records._redis.hdel(story.records._key(survey_id), "offer_before")
     backup.take()
     link = Link.to(story.ask(survey_id))
     put_back(backup, own_redis, *commands)
