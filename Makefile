@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check bench chaos fuzz browser lock clean
+.PHONY: help install run test lint check figures bench chaos fuzz browser pictures lighthouse texts lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Install into .venv, with the `afterword` command
 
@@ -16,6 +17,9 @@ run: install ## Try it all here: Redis, a sandbox Dixa, the web and the worker
 	@exec $(BIN)/python -m service.sandbox.run
 
 test: $(VENV)/installed-dev ## Run all tests
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(CHROMIUM); } \
+		|| echo "Chromium could not be installed; the tests that need it are skipped. See: make browser"
+	@$(BIN)/python -m tests.browser.tools --axe
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev ## Check style, types and who imports whom
@@ -24,10 +28,21 @@ lint: $(VENV)/installed-dev ## Check style, types and who imports whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-check: lint test ## Everything that CI checks
+check: export PYTEST_ADDOPTS += --cov --cov-report=term:skip-covered
+check: lint test lighthouse ## Everything that CI checks, and that no less is covered by tests than before
 
-browser: ## Install the headless Chromium that the browser tests use (Debian, as root)
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core; }
+browser: $(VENV)/installed-dev ## Install what judges the pages: Chromium (Debian, as root), and what npm has
+	@command -v chromium >/dev/null || { $(CHROMIUM); }
+	@$(BIN)/python -m tests.browser.tools
+
+pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and the e-mail, into build/screenshots
+	@$(BIN)/python -m tests.screenshots
+
+lighthouse: $(VENV)/installed-dev ## Let Lighthouse score the pages
+	@$(BIN)/python -m tests.browser.lighthouse
+
+figures: $(VENV)/installed-dev ## Print the README's figures of the survey page
+	@$(BIN)/python -m tests.browser.figures
 
 bench: $(VENV)/installed-dev ## Print the README's figures of speed
 	@$(BIN)/python -m tests.bench.slow_clients
@@ -37,6 +52,10 @@ chaos: $(VENV)/installed-dev ## Print the README's table of faults: every row, l
 
 fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input, and count what came of them
 	@$(BIN)/python -m tests.fuzz
+
+texts: $(VENV)/installed-dev ## Bring the texts of the code into the catalogs of all languages
+	$(BIN)/pybabel -q extract --no-default-keywords --keywords=N_ --add-comments=Translators: --strip-comments --no-location --omit-header --width=100 --output-file=service/translations/messages.pot config service
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 --input-file=service/translations/messages.pot --output-dir=service/translations
 
 lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) pyproject.toml -o requirements.txt
@@ -53,11 +72,11 @@ $(BIN)/python:
 
 $(VENV)/installed: requirements-try.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what Afterword needs into $(VENV) (once; a minute or so) …"
-	@$(PIP) install --progress-bar off --require-hashes -r requirements-try.txt
+	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-try.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	@echo "Installing what the tests and linters need …"
-	@$(PIP) install --progress-bar off --require-hashes -r requirements-dev.txt
+	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
