@@ -4,7 +4,7 @@ How each kind of value is written is in `config.values`; what each variable is f
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,11 @@ from typing import Any, cast
 
 from environs import Env, EnvValidationError
 
-from config import values
+from config import brand, endpoints, mail, values
+from config.brand import Look, make_look
+from config.endpoints import Endpoints
+from config.mail import Mail
+from config.spelling import CHANNELS
 from config.surveys import Survey
 from config.values import Pace
 
@@ -66,8 +70,12 @@ class Settings:
     spool_dir: Path | None
     spool_most_bytes: int
     brand_name: str
+    look: Look
+    default_language: str
     support_url: str | None
     privacy_url: str | None
+    mail: Mail | None
+    endpoints: Endpoints
     log_format: str
     log_level: str
     webhook_tolerance: timedelta
@@ -87,18 +95,25 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         env.read_dotenv()
     found = _read(env)
     timings = Timings(**{each.name: env.duration(each.name.upper(), default=each.default) for each in fields(Timings)})
-    mistakes = [*env.mistakes(), *_contradictions(timings)]
+    mistakes = [*env.mistakes(), *_contradictions(timings), *_mail_mistakes(env, found)]
+    mistakes += _endpoint_mistakes(env, found)
     if mistakes:
         raise SettingsError("\n".join(["The settings can't be used:", *mistakes]))
     secrets, warnings = _webhook_secrets(found.pop("webhook_keys"))
     surveys = found.pop("surveys_file")
+    made = endpoints.make_endpoints(found)
+    accent, dark_accent, logo = (found.pop(name) for name in ("accent", "dark_accent", "logo"))
+    server, sender, reply_to = (found.pop(name) for name in ("smtp", "mail_from", "mail_reply_to"))
     return Settings(
         **found,
         webhook_secrets=secrets,
         surveys_file=surveys.path,
         surveys=surveys.surveys,
+        look=make_look(accent, dark_accent, logo),
+        mail=Mail(server, sender, reply_to) if server else None,
+        endpoints=made,
         timings=timings,
-        warnings=(*warnings, *_short_memory(timings)),
+        warnings=(*warnings, *_short_memory(timings), *_odd_channels(surveys.surveys)),
     )
 
 
@@ -109,11 +124,17 @@ class _Environment(Env):
         super().__init__(eager=False)
         self._given = given
         self._unread: list[str] = []
-        for name in ("keys", "tokens", "signing_keys", "http_url", "link", "contact", "redis_url", "surveys_file"):
+        for name in ("keys", "tokens", "signing_keys", "http_url", "public_url", "link", "contact", "redis_url"):
             self.add_parser(name, getattr(values, name))
-        for name in ("folder", "megabytes", "pace", "count", "label", "log_format"):
+        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "label", "language", "log_format"):
             self.add_parser(name, getattr(values, name))
         self.add_parser("level", values.log_level)
+        for name in ("light_accent", "dark_accent", "logo"):
+            self.add_parser(name, getattr(brand, name))
+        for name in ("endpoint_url", "webhook_secret", "hosts"):
+            self.add_parser(name, getattr(endpoints, name))
+        self.add_parser("smtp_url", mail.smtp_url)
+        self.add_parser("mailbox", mail.mailbox)
         self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))
 
     def read_dotenv(self) -> None:
@@ -123,6 +144,10 @@ class _Environment(Env):
                 self.read_env(_DOTENV, recurse=False)
         except (OSError, UnicodeDecodeError) as error:
             self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
+
+    def has(self, name: str) -> bool:
+        """Say whether a variable was given, be it right or wrong."""
+        return bool(self._get_value(name, ""))
 
     def mistakes(self) -> Iterator[str]:
         """Seal, and give a line for each mistake."""
@@ -143,7 +168,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "dixa_api_tokens": env.tokens("DIXA_API_TOKEN"),
         "webhook_keys": env.keys("DIXA_WEBHOOK_SECRETS"),
         "secret_keys": env.signing_keys("SECRET_KEYS"),
-        "public_url": env.http_url("PUBLIC_URL"),
+        "public_url": env.public_url("PUBLIC_URL"),
         "redis_url": env.redis_url("REDIS_URL"),
         "dixa_api_url": env.http_url("DIXA_API_URL", default="https://dev.dixa.io/beta"),
         "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
@@ -151,8 +176,21 @@ def _read(env: _Environment) -> dict[str, Any]:
         "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
         "spool_most_bytes": env.megabytes("SPOOL_MOST_MB", default="256"),
         "brand_name": env.label("BRAND_NAME", default="Support"),
+        "accent": env.light_accent("BRAND_ACCENT", default="#0b5d56"),
+        "dark_accent": env.dark_accent("BRAND_ACCENT_DARK", default=""),
+        "logo": env.logo("BRAND_LOGO", default=""),
+        "default_language": env.language("DEFAULT_LANGUAGE", default="en"),
         "support_url": env.contact("SUPPORT_URL", default=""),
         "privacy_url": env.link("PRIVACY_URL", default=""),
+        "smtp": env.smtp_url("SMTP_URL", default=""),
+        "mail_from": env.mailbox("MAIL_FROM", default=""),
+        "mail_reply_to": env.mailbox("MAIL_REPLY_TO", default=""),
+        "delivery_webhook_url": env.endpoint_url("DELIVERY_WEBHOOK_URL", default=""),
+        "delivery_webhook_secret": env.webhook_secret("DELIVERY_WEBHOOK_SECRET", default=""),
+        "answer_webhook_url": env.endpoint_url("ANSWER_WEBHOOK_URL", default=""),
+        "answer_webhook_secret": env.webhook_secret("ANSWER_WEBHOOK_SECRET", default=""),
+        "slack_url": env.endpoint_url("SLACK_WEBHOOK_URL", default=""),
+        "thank_you_hosts": env.hosts("THANK_YOU_HOSTS", default=""),
         "log_format": env.log_format("LOG_FORMAT", default="json"),
         "log_level": env.level("LOG_LEVEL", default="INFO"),
         "webhook_tolerance": env.duration("WEBHOOK_TOLERANCE", default="5m"),
@@ -175,6 +213,27 @@ def _contradictions(timings: Timings) -> Iterator[str]:
         yield "  BACKOFF_MOST: must not be shorter than BACKOFF_FIRST. Such as 15m."
 
 
+def _mail_mistakes(env: _Environment, found: Mapping[str, Any]) -> Iterator[str]:
+    """Name what is missing for e-mail; a variable that couldn't be read has its line already."""
+    if found["smtp"] and not env.has("MAIL_FROM"):
+        yield "  MAIL_FROM is not set, and SMTP_URL is. Example: MAIL_FROM=Northwind <survey@northwind.example>"
+    if not env.has("SMTP_URL") and found["surveys_file"]:
+        for survey in found["surveys_file"].surveys:
+            if "email" in survey.deliver:
+                yield (
+                    f'  SURVEYS_FILE: survey {survey.name!r} has "email" in deliver, which needs SMTP_URL and '
+                    f'MAIL_FROM. Set them, or leave "email" out.'
+                )
+
+
+def _endpoint_mistakes(env: _Environment, found: Mapping[str, Any]) -> Iterator[str]:
+    """Name what is missing for what the surveys want; one that couldn't be read has its line already."""
+    names = ("DELIVERY_WEBHOOK_URL", "DELIVERY_WEBHOOK_SECRET", "ANSWER_WEBHOOK_URL", "ANSWER_WEBHOOK_SECRET")
+    given = {name: env.has(name) for name in (*names, "SLACK_WEBHOOK_URL")}
+    surveys = found["surveys_file"].surveys if found["surveys_file"] else ()
+    return endpoints.find_mistakes(given, surveys, found["thank_you_hosts"] or ())
+
+
 def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Decode the keys, with a warning for each that isn't hex: Dixa's own example key isn't, so it may be right."""
     secrets: list[bytes] = []
@@ -186,6 +245,14 @@ def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[st
             secrets.append(key.encode())
             warnings.append(f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key.")
     return tuple(secrets), tuple(warnings)
+
+
+def _odd_channels(surveys: Sequence[Survey]) -> Iterator[str]:
+    for survey in surveys:
+        for name in dict.fromkeys((*survey.ask.channels, *survey.delays)):
+            if name not in CHANNELS:
+                known = ", ".join(CHANNELS)
+                yield f'survey "{survey.name}": Dixa documents no channel "{name}", so it may match nothing ({known}).'
 
 
 def _short_memory(timings: Timings) -> Iterator[str]:

@@ -4,74 +4,143 @@ Nothing here decides anything: `service.surveys.rules` does, from these terms an
 """
 
 import json
-import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
-CHANNELS = ("message",)
+from config.actions import After, AfterSchema, settle_after
+from config.languages import LANGUAGES
+from config.ratings import RatingType as RatingType  # noqa: PLC0414 - part of a survey, so imported from here
+from config.toml_fields import (
+    Addresses,
+    Choice,
+    Clock,
+    Count,
+    Delay,
+    Duration,
+    Flag,
+    Languages,
+    Moment,
+    Names,
+    Ratings,
+    Share,
+    Spelled,
+    Strict,
+    Weekdays,
+    Zone,
+    mistakes,
+)
+from config.words import NEUTRAL, ByLanguage, Sender, Senders, SenderSchema, Words, WordsSchema
+
+CHANNELS = ("message", "email", "note", "webhook")
 """The delivery channels that a survey may name in `deliver`."""
 
-
-class RatingType(StrEnum):
-    """Dixa's rating types, spelled as its API spells them (OpenAPI description, CreateRatingOfferInput)."""
-
-    CSAT = "Csat"
-    NPS = "Nps"
-    THUMBS = "ThumbsUpOrDown"
-
-    @property
-    def scores(self) -> range:
-        """The scores that Dixa takes for this type, lowest first (OpenAPI description, SubmittedRatingResult)."""
-        return {RatingType.CSAT: range(1, 6), RatingType.NPS: range(11), RatingType.THUMBS: range(2)}[self]
+_NOBODY = Sender()
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Which conversations a survey is for; an empty list asks nothing of that fact."""
+    """Which conversations a survey is for; each rule is neutral until it is written, and so is an empty list.
+
+    The languages are codes of ours; an address is a whole one or `@` and a domain, in small letters.
+    """
 
     channels: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
-    directions: tuple[str, ...] = ("Inbound",)
-    without_tags: tuple[str, ...] = ("no-survey", "spam")
+    contact_points: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    user_types: tuple[str, ...] = ()
+    assignee_types: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = ()
     with_tags: tuple[str, ...] = ()
-    assigned: bool = True
+    addresses: tuple[str, ...] = ()
+    without_addresses: tuple[str, ...] = ()
+    assigned: bool = False
+    min_customer_messages: int = 0
+    min_agent_messages: int = 0
     sample: float = 1.0
+
+
+class Again(StrEnum):
+    """What a close means for a conversation that had its survey, or nearly."""
+
+    NEVER = "never"
+    UNANSWERED = "unanswered"
+    ALWAYS = "always"
+
+
+class Rated(StrEnum):
+    """Whose rating it is."""
+
+    ASSIGNEE = "assignee"
+    DIXA = "dixa"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours in which surveys are sent: on these days (0 is Monday), from one time to another of a time zone."""
+
+    days: tuple[int, ...]
+    opens: time
+    closes: time
+    zone: str
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One `[[survey]]` of surveys.toml. A record keeps a copy: its terms, as they were at the close."""
+    """One `[[survey]]` of surveys.toml. A record keeps a copy: its terms, as they were at the close.
+
+    `delays` are the channels whose delay isn't the usual one; a daily cap of 0 is none; the key of the sender for all
+    languages is "".
+    """
 
     name: str = "default"
     ratings: tuple[RatingType, ...] = (RatingType.CSAT,)
     delay: timedelta = timedelta(minutes=15)
+    delays: Mapping[str, timedelta] = field(default_factory=dict)
     hold: timedelta = timedelta(minutes=5)
     expires: timedelta = timedelta(days=28)
+    again: Again = Again.NEVER
     again_after: timedelta = timedelta(days=30)
+    reminder: timedelta | None = None
+    rated: Rated = Rated.ASSIGNEE
+    starts: datetime | None = None
+    daily_cap: int = 0
+    window: Window | None = None
     deliver: tuple[str, ...] = ("message",)
+    close_again: bool = False
     ask: Ask = field(default_factory=Ask)
+    words: Mapping[str, Words] = field(default_factory=dict, hash=False)
+    senders: Mapping[str, Sender] = field(default_factory=dict, hash=False)
+    after: tuple[After, ...] = ()
+
+    def words_in(self, code: str) -> Words:
+        """Give the survey's own words in a language, empty where it has none."""
+        return self.words.get(code, NEUTRAL)
+
+    def sender_in(self, code: str) -> Sender:
+        """Say who asks in a language: its own sender, and what that leaves open, that of all languages."""
+        own, usual = self.senders.get(code, _NOBODY), self.senders.get("", _NOBODY)
+        return Sender(own.email or usual.email, own.reply_to or usual.reply_to, own.agent or usual.agent)
+
+    def for_channel(self, channel: str | None) -> "Survey":
+        """The same survey with the one delay that this channel has."""
+        return replace(self, delay=self.delays.get(channel or "", self.delay), delays={})
+
+
+_USUAL = Survey()
 
 
 class SurveysFileError(Exception):
     """surveys.toml can't be used; the text has one line for each mistake, with the key and the way out."""
-
-
-def api_spelling(name: str) -> str:
-    """Spell a channel or direction as Dixa's API does: `WIDGET_CHAT` and `WidgetChat` are both `WidgetChat`.
-
-    Webhooks use capitals, the API does not (Dixa's developer documentation); unknown names pass through.
-    """
-    if name.isupper():
-        return "".join(part.capitalize() for part in name.split("_"))
-    return name
 
 
 def load_surveys(text: str) -> tuple[Survey, ...]:
@@ -92,21 +161,28 @@ def load_surveys(text: str) -> tuple[Survey, ...]:
 
 def dump_terms(survey: Survey) -> str:
     """Write a survey as the JSON that a record keeps."""
-    text: str = SurveySchema().dumps(survey)
-    return text
+    return json.dumps(SurveySchema().dump(survey), ensure_ascii=False)
 
 
 def load_terms(text: str) -> Survey:
     """Read a record's terms, as this or another version wrote them: unknown keys are ignored."""
     terms = json.loads(text)
-    known = {name: value for name, value in terms.items() if name in _keys(SurveySchema())}
-    known["ask"] = {name: value for name, value in known.get("ask", {}).items() if name in _keys(_AskSchema())}
+    known = _known(terms, SurveySchema())
+    known["ask"] = _known(known.get("ask", {}), _AskSchema())
+    sender = known.get("sender", {})
+    known["sender"] = _known(sender, SenderSchema()) | {
+        code: _known(sender[code], SenderSchema()) for code in LANGUAGES if code in sender
+    }
+    words = {code: _known(each, WordsSchema()) for code, each in known.get("words", {}).items() if code in LANGUAGES}
+    known["words"] = words
+    known["after"] = [_known(each, AfterSchema()) for each in known.get("after", [])]
     survey: Survey = SurveySchema().load(known)
     return survey
 
 
-def _keys(schema: Schema) -> set[str]:
-    return {each.data_key or name for name, each in schema.fields.items()}
+def _known(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    keys = {each.data_key or name for name, each in schema.fields.items()}
+    return {name: value for name, value in given.items() if name in keys}
 
 
 def read_surveys(path: Path) -> tuple[Survey, ...]:
@@ -123,111 +199,42 @@ def read_surveys(path: Path) -> tuple[Survey, ...]:
         raise SurveysFileError(f"  {path} can't be read: it is not UTF-8 text.") from error
 
 
-def mistakes(messages: Any, path: str) -> Iterator[str]:
-    """Flatten marshmallow's nested messages to lines such as `survey[0].ask.sample: …`, each with its path."""
-    if not isinstance(messages, Mapping):
-        yield from (f"{path}: {message}" for message in (messages if isinstance(messages, list) else [messages]))
-        return
-    for key, inner in messages.items():
-        if key == "_schema":
-            yield from mistakes(inner, path)
-        else:
-            yield from mistakes(inner, f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip("."))
-
-
-class Duration(fields.Field[timedelta]):
-    """Text such as `"0s"`, `"15m"`, `"1h 30m"` or `"28d"` as a timedelta between `least` and `most`."""
-
-    _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
-    _PART = re.compile(r"([0-9]{1,15})\s*(ms|[wdhms])\s*")
-
-    def __init__(self, *, most: timedelta, least: timedelta = timedelta(), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._most = most
-        self._least = least
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> timedelta:
-        parts = self._PART.findall(value) if isinstance(value, str) else []
-        if not parts or self._PART.sub("", value):
-            raise ValidationError('Not a duration. Write a number with a unit, such as "15m", "24h" or "28d".')
-        try:
-            found = sum((timedelta(**{self._UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
-        except OverflowError:
-            found = timedelta.max
-        if found > self._most:
-            raise ValidationError(f'Too long. Write at most "{self._most.days}d".')
-        if found < self._least:
-            raise ValidationError(f'Too short. Write at least "{self._least // timedelta(milliseconds=1)}ms".')
-        return found
-
-    def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return None if value is None else f"{value // timedelta(milliseconds=1)}ms"
-
-
-class _Names(fields.List[str]):
-    """A list of names, each as text; a single text is refused, since it is a list that was forgotten."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        name = fields.String(validate=validate.Length(min=1, error="Must not be empty."))
-        super().__init__(name, error_messages={"invalid": 'Not a list. Write it in brackets: ["…"].'}, **kwargs)
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(value, *args, **kwargs))
-
-
-class _Spelled(_Names):
-    """Names of channels or directions, in either of Dixa's spellings."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(api_spelling(name) for name in super()._deserialize(value, *args, **kwargs))
-
-
-class _Share(fields.Field[float]):
-    """A share of a whole."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValidationError("Not a share. Write a number from 0.0 to 1.0.")
-        return float(value)
-
-
-class _Ratings(fields.Field[tuple[RatingType, ...]]):
-    """One rating type, or a list of different ones."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> tuple[RatingType, ...]:
-        names = value if isinstance(value, list) else [value]
-        known = {str(rating) for rating in RatingType}
-        if not names or any(not isinstance(name, str) or name not in known for name in names):
-            raise ValidationError('Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown", or a list of them.')
-        if len(set(names)) < len(names):
-            raise ValidationError("Each rating type can be asked once.")
-        return tuple(RatingType(name) for name in names)
-
-    def _serialize(self, value: tuple[RatingType, ...] | None, attr: str | None, obj: Any, **_: Any) -> list[str]:
-        return [str(rating) for rating in value or ()]
-
-
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-    error_messages = {"unknown": "No such key. See the list of keys in the README."}
-
-
-class _AskSchema(_Strict):
-    channels = _Spelled()
-    queues = _Names()
-    directions = _Spelled()
-    without_tags = _Names()
-    with_tags = _Names()
-    assigned = fields.Boolean(
-        truthy={True}, falsy={False}, error_messages={"invalid": "Not a boolean. Write true or false."}
-    )
-    sample = _Share()
+class _AskSchema(Strict):
+    channels = Spelled()
+    queues = Names()
+    contact_points = Names()
+    directions = Spelled()
+    languages = Languages()
+    user_types = Spelled()
+    assignee_types = Spelled()
+    without_tags = Names()
+    with_tags = Names()
+    addresses = Addresses()
+    without_addresses = Addresses()
+    min_customer_messages = Count()
+    min_agent_messages = Count()
+    assigned = Flag()
+    sample = Share()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Ask:
         return Ask(**data)
+
+
+class _WindowSchema(Strict):
+    days = Weekdays(load_default=tuple(range(5)))
+    opens = Clock(data_key="from", required=True)
+    closes = Clock(data_key="to", required=True)
+    zone = Zone(required=True)
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_order(self, data: dict[str, Any], **_: Any) -> None:
+        if data["closes"] <= data["opens"]:
+            raise ValidationError("Must be later than `from`, on the same day.", "to")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Window:
+        return Window(**data)
 
 
 def _check_deliver(names: tuple[str, ...]) -> None:
@@ -239,26 +246,66 @@ def _check_deliver(names: tuple[str, ...]) -> None:
             raise ValidationError(f"There is no channel {name!r}. Known: {known}.")
 
 
-class SurveySchema(_Strict):
+class SurveySchema(Strict):
     """One survey, as a table of surveys.toml and as a record's terms."""
 
     name = fields.String(
         validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,19}\Z", error="1 to 20 of a-z, 0-9 and - (it is in every link).")
     )
-    ratings = _Ratings(data_key="rating")
-    delay = Duration(most=timedelta(days=60))
+    ratings = Ratings(data_key="rating")
+    delay = Delay(usual=_USUAL.delay, most=timedelta(days=60))
     hold = Duration(most=timedelta(days=7))
     expires = Duration(least=timedelta(minutes=1), most=timedelta(days=365))
+    again = Choice(Again)
     again_after = Duration(most=timedelta(days=3650))
-    deliver = _Names(validate=_check_deliver)
+    reminder = Duration(least=timedelta(minutes=1), most=timedelta(days=60), allow_none=True)
+    rated = Choice(Rated)
+    starts = Moment(allow_none=True)
+    daily_cap = Count()
+    window = fields.Nested(_WindowSchema, allow_none=True)
+    deliver = Names(validate=_check_deliver)
+    close_again = Flag()
     ask = fields.Nested(_AskSchema)
+    words = ByLanguage()
+    senders = Senders(data_key="sender")
+    after = fields.List(
+        fields.Nested(AfterSchema), error_messages={"invalid": "Write it with double brackets: [[survey.after]]."}
+    )
+
+    @validates_schema
+    def _check_questions(self, data: Mapping[str, Any], **_: Any) -> None:
+        ratings = data.get("ratings", Survey().ratings)
+        for code, words in data.get("words", {}).items():
+            if "" in words.questions and len(ratings) > 1:
+                example = ", ".join(f'{rating} = "…"' for rating in ratings)
+                problem = f"One text for several rating types. Write question = {{ {example} }}."
+                raise ValidationError({"words": {code: {"question": [problem]}}})
+            for name in set(words.questions) - {"", *ratings}:
+                problem = f"The survey doesn't ask this rating type. It asks: {', '.join(ratings)}."
+                raise ValidationError({"words": {code: {"question": {name: [problem]}}}})
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_reminder(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("reminder") and data["reminder"] >= data.get("expires", _USUAL.expires):
+            raise ValidationError("Must be shorter than `expires`: the link is dead by then.", "reminder")
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Survey:
+        if "delay" in data:
+            data["delay"], data["delays"] = data["delay"]
+        for code, words in data.get("words", {}).items():
+            if "" in words.questions:
+                (rating,) = data.get("ratings", Survey().ratings)
+                data["words"][code] = replace(words, questions={rating: words.questions[""]})
+        data["after"] = settle_after(data.get("after", ()), data.get("ratings", Survey().ratings))
         return Survey(**data)
 
+    @post_dump
+    def _keep_what_is_set(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if value or name not in {"words", "sender", "after"}}
 
-class _FileSchema(_Strict):
+
+class _FileSchema(Strict):
     survey = fields.List(
         fields.Nested(SurveySchema),
         required=True,

@@ -12,7 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError
 
-from config.surveys import Duration, Survey, SurveysFileError, read_surveys
+from config.languages import LANGUAGES, find_language
+from config.surveys import Survey, SurveysFileError, read_surveys
+from config.toml_fields import Duration
 
 _LONGEST = timedelta(days=3650)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -75,6 +77,18 @@ def http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def public_url(text: str) -> str:
+    """Read where customers reach us: scheme and host, in ASCII as e-mail headers need it."""
+    parts = urlsplit(http_url(text))
+    if parts.path:
+        raise ValidationError("has a path. The pages are served at the top of a host: write it without.")
+    try:
+        host = parts.netloc.encode("idna").decode()
+    except UnicodeError:
+        raise ValidationError("has a host that no name can be: a part of it is empty, or over 63 characters.") from None
+    return parts._replace(netloc=host).geturl()
+
+
 def link(text: str) -> str | None:
     """Read a page that the survey page links to; query and fragment are fine here."""
     if not text:
@@ -130,10 +144,10 @@ def pace(text: str) -> Pace:
 
 
 def duration(text: str) -> timedelta:
-    """Read a duration, written as in surveys.toml; here it must be longer than nothing."""
+    """Read a duration, written as in surveys.toml; here it must be more than zero."""
     value = Duration(most=_LONGEST).deserialize(text)
     if not value:
-        raise ValidationError('must be longer than nothing. Write a number with a unit, such as "1s".')
+        raise ValidationError('must be more than zero. Write a number with a unit, such as "1s".')
     return value
 
 
@@ -156,6 +170,14 @@ def label(text: str) -> str:
     if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below
         raise ValidationError("has more than 60 characters, or ones that can't be shown. Write a short name.")
     return text
+
+
+def language(text: str) -> str:
+    """Read one of our languages, by its code or its name."""
+    code = find_language(text)
+    if code is None:
+        raise ValidationError(f"is not one of: {', '.join(LANGUAGES)}.")
+    return code
 
 
 def log_format(text: str) -> str:

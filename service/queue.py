@@ -7,7 +7,7 @@ setting is as it is). A message carries a survey id and nothing else.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import structlog
 from celery import Celery
@@ -16,7 +16,7 @@ from kombu.connection import Connection
 from service.surveys.model import Journey
 
 NAME = "afterword"
-TASKS = {Journey.OFFER: "afterword.offer", Journey.ANSWER: "afterword.answer"}
+TASKS = {journey: f"afterword.{journey}" for journey in Journey}
 
 HINT_SECONDS = 0.3
 """How long the web lets a hint take."""
@@ -60,6 +60,8 @@ def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: f
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
+        # A Redis that is full refuses to write: to kombu an error of the channel, which would end the worker.
+        broker_channel_error_retry=True,
         # A worker that gave up would have to be started again by somebody.
         broker_connection_max_retries=None,
         broker_transport_options=_transport_options(socket_timeout, connect_timeout),
@@ -71,8 +73,11 @@ def _kombu_spelling(redis_url: str) -> str:
     """Write a Redis URL as kombu reads it: it has a scheme of its own for sockets, and asks for TLS's terms."""
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
-        database = parse_qs(parts.query).get("db", ["0"])[0]
-        return f"redis+socket://{parts.path}?virtual_host={database}"
+        given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        user = quote(given.get("username") or unquote(parts.username or ""), safe="")
+        password = quote(given.get("password") or unquote(parts.password or ""), safe="")
+        login = f"{user}:{password}@" if user or password else ""
+        return f"redis+socket://{login}{parts.path}?virtual_host={given.get('db', '0')}"
     if parts.scheme == "rediss" and "ssl_cert_reqs" not in parts.query:
         return parts._replace(query="&".join(filter(None, [parts.query, "ssl_cert_reqs=required"]))).geturl()
     return redis_url

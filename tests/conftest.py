@@ -1,6 +1,5 @@
 """Fixtures that many tests share: a real Redis for the session, the records in it, and a browser."""
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,9 +9,22 @@ import pytest
 import redis
 from playwright.sync_api import Browser
 
-from service.surveys.records import Records, connect
+from service.dixa.client import DixaClient
+from service.sandbox.server import Sandbox
+from service.surveys.records import Records
+from service.surveys.store import connect
+from tests import sandboxes
+from tests.browser import tools
 from tests.browser.conftest import chromium
 from tests.running import RedisServer
+from tests.telling import open_client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage where speed is part of what is tested: the sandbox runs in this process."""
+    for item in items:
+        if item.path.parent.name in {"chaos", "integration", "fuzz"}:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +62,34 @@ def records(redis_client: redis.Redis, prefix: str) -> Records:
     return Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=90), prefix=prefix)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """A Dixa of a module's own, without a rate limit."""
+    with sandboxes.sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def dixa(sandbox: Sandbox) -> Sandbox:
+    """The sandbox, knowing of nothing."""
+    sandbox.reset()
+    sandbox.on_exchange.clear()
+    sandbox.state.listing_lag = 0.0
+    return sandbox
+
+
+@pytest.fixture
+def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> DixaClient:
+    """A client of it, as fast as it likes."""
+    return open_client(dixa, redis_client, prefix)
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each opens a context of its own."""
-    if shutil.which("chromium") is None:
-        pytest.skip("chromium is not installed")
+    """One Chromium for a module's tests; each opens a context of its own. It has an event loop, so it must end."""
+    try:
+        tools.chromium_path()
+    except tools.ToolMissing as missing:
+        tools.skip_without(missing)
     with chromium() as started:
         yield started

@@ -168,4 +168,5 @@ def _pin_type(schemas: _Json, name: str) -> None:
     if schema is None or schema.get("type") != "object":
         return
     schema.setdefault("properties", {})["_type"] = {"type": "string", "enum": [schema["title"]]}
-    schema["required"] = [*schema.get("required", ()), "_type"]
+    # A schema may be a member of several.
+    schema["required"] = [*dict.fromkeys((*schema.get("required", ()), "_type"))]

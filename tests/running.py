@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
@@ -35,7 +36,8 @@ def free_port() -> int:
 class RedisServer:
     """A Redis of its own, with the settings that production needs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._options = options
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._databases = 0
@@ -58,9 +60,9 @@ class RedisServer:
             "256",
         ]
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
-        self._process = subprocess.Popen([program, *options, *durable], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([program, *options, *durable, *self._options], stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
-        eventually(lambda: _answers(client), within=10)
+        eventually(lambda: _answers(client))
         client.close()
 
     def new_database(self) -> str:
@@ -140,7 +142,7 @@ class Afterword:
             )
             log.close()
         if "web" in self._running:
-            eventually(self._is_up, within=30)
+            eventually(self._is_up)
         return self
 
     def kill(self, name: str) -> None:
@@ -148,6 +150,16 @@ class Afterword:
         process = self._running.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    @contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """Let a process and its children stand still meanwhile."""
+        group = self._running[name].pid
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGCONT)
 
     def stop(self) -> None:
         """End everything as a deploy would."""

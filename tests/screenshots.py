@@ -1,46 +1,105 @@
-"""Pictures of every state of the survey page, to be looked at: `python -m tests.screenshots OUT_DIR [STATE …]`."""
+"""Pictures of every state of the survey page and of the e-mail, to be looked at.
+
+`python -m tests.screenshots [STATE …] [--lang CODE] [--into FOLDER]`
+"""
 
 import logging
-import sys
-from itertools import product
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page
 
+from config.languages import LANGUAGES
+from config.surveys import RatingType
+from service.delivery.email_text import write_html
+from service.delivery.email_words import write_words
+from service.surveys.languages import language
 from tests.browser.conftest import chromium, serving
+from tests.delivery.test_email_text import HEAD, LETTER
+from tests.running import ROOT
+from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app
 
-VIEWS = ((360, 740, 2), (1280, 800, 1))
-THEMES = ("light", "dark", "forced")
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a page is looked at. `forced` is Windows' dark contrast theme."""
+
+    lang: str
+    width: int
+    theme: Literal["light", "dark", "forced"] = "light"
+
+    def __str__(self) -> str:
+        return f"{self.lang}-{self.width}-{self.theme}"
 
 
-def window(browser: Browser, width: int, height: int, scale: int, theme: str) -> Page:
-    """Open a window of this size; `forced` is Windows' dark contrast theme."""
-    return browser.new_page(
-        viewport={"width": width, "height": height},
-        device_scale_factor=scale,
-        color_scheme="light" if theme == "light" else "dark",
-        forced_colors="active" if theme == "forced" else "none",
-    )
+VIEWS = (
+    View("en", 360),
+    View("en", 360, "dark"),
+    View("en", 1280),
+    View("en", 1280, "dark"),
+    View("en", 1280, "forced"),
+    View("ar", 360),
+    View("de", 320),
+)
+MAIL_VIEWS = (View("en", 360), View("en", 640), View("en", 640, "dark"), View("ar", 360))
 
 
-def take(browser: Browser, url: str, names: list[str], folder: Path) -> None:
-    """Take the pictures of the named states, each called like `form-360-dark.png`."""
-    for view, theme in product(VIEWS, THEMES):
-        page = window(browser, *view, theme)
-        for name in names:
-            page.goto(f"{url}/states/{name}")
-            page.screenshot(path=folder / f"{name}-{view[0]}-{theme}.png", full_page=True)
-        page.close()
+@contextmanager
+def window(browser: Browser, view: View) -> Iterator[Page]:
+    """Open a window for a view; small ones are phones, with twice the pixels."""
+    with browser.new_context(
+        viewport={"width": view.width, "height": 740},
+        device_scale_factor=2 if view.width < 640 else 1,
+        color_scheme="light" if view.theme == "light" else "dark",
+        forced_colors="active" if view.theme == "forced" else "none",
+    ) as context:
+        yield context.new_page()
 
 
-def main(folder: Path, names: list[str]) -> None:
-    """Take the pictures of the named states, or of all."""
-    folder.mkdir(parents=True, exist_ok=True)
+def take_pages(browser: Browser, names: Sequence[str], views: Sequence[View], folder: Path) -> None:
+    """Take the pictures of the named states, each called like `form-de-320-light.png`."""
+    with serving(make_app()) as url:
+        for view in views:
+            with window(browser, view) as page:
+                for name in names:
+                    page.goto(f"{url}/states/{name}?lang={view.lang}")
+                    page.screenshot(path=folder / f"{name}-{view}.png", full_page=True)
+
+
+def take_mails(browser: Browser, folder: Path) -> None:
+    """Take the pictures of the e-mail of each kind of survey."""
+    for view in MAIL_VIEWS:
+        spoken = replace(LETTER, language=language(view.lang))
+        with window(browser, view) as page:
+            for rating in RatingType:
+                letter = replace(spoken, rating=rating)
+                words = write_words(
+                    letter.language, rating, brand=HEAD.brand, channel=letter.channel, closed_on=letter.closed_on
+                )
+                page.set_content(write_html(HEAD, letter, words))
+                page.screenshot(path=folder / f"mail-{rating.name.lower()}-{view}.png", full_page=True)
+
+
+def main() -> None:
+    """Take the pictures of the named states, or of all and the e-mails; in one language, if it is named."""
+    parser = ArgumentParser(prog="python -m tests.screenshots")
+    parser.add_argument("states", nargs="*", metavar="STATE", help=", ".join(STATES))
+    parser.add_argument("--lang", choices=[*LANGUAGES, PSEUDO.code])
+    parser.add_argument("--into", type=Path, default=ROOT / "build" / "screenshots", metavar="FOLDER")
+    given = parser.parse_args()
+    given.into.mkdir(parents=True, exist_ok=True)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with serving(make_app()) as url, chromium() as browser:
-        take(browser, url, names or list(STATES), folder)
+    views = [View(given.lang, width) for width in (320, 360, 1280)] if given.lang else VIEWS
+    with chromium() as browser:
+        take_pages(browser, given.states or list(STATES), views, given.into)
+        if not given.states:
+            take_mails(browser, given.into)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()

@@ -1,6 +1,8 @@
 """Tells a survey's story in one process: real records, the real client, a sandbox Dixa, and nobody's patience."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
@@ -10,22 +12,32 @@ import redis
 from config.settings import Timings
 from config.surveys import RatingType, Survey
 from service.delivery.message import MessageDelivery
-from service.dixa.client import DixaClient, new_session
+from service.dixa.client import DixaClient
+from service.dixa.events import load_event
 from service.dixa.pace import SharedPace
 from service.sandbox.server import Sandbox
+from service.sandbox.webhooks import closed_event
+from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
+from service.surveys.delivering import Restraint
+from service.surveys.following import FollowUpJourney
+from service.surveys.intake import Intake
 from service.surveys.journey import Traveller
 from service.surveys.links import Link, Links
-from service.surveys.model import AnswerState, Close, OfferState, Record
+from service.surveys.model import AnswerState, Change, ChangeKind, Close, FollowUpState, Journey, OfferState, Record
 from service.surveys.offering import OfferJourney
-from service.surveys.ports import Delivery
+from service.surveys.persons import Persons
+from service.surveys.ports import Action, Delivery
 from service.surveys.records import Records
+from service.surveys.spool import Spool
+from service.surveys.stops import HashedStops
 from tests.polling import eventually
 from tests.running import SECRET_KEY
 
 QUICK = Timings(
-    lease=timedelta(seconds=0.9),
-    step_budget=timedelta(seconds=0.45),
+    # A step takes milliseconds; a machine that stands still for a second must not use up its budget.
+    lease=timedelta(seconds=4.5),
+    step_budget=timedelta(seconds=2),
     settle=timedelta(milliseconds=150),
     backoff_first=timedelta(milliseconds=20),
     backoff_most=timedelta(milliseconds=100),
@@ -45,6 +57,12 @@ def open_client(dixa: Sandbox, client: redis.Redis, prefix: str, **pace: Any) ->
     return DixaClient(new_session("afterword/test"), dixa.api_url, shared, token_pause=timedelta(milliseconds=20))
 
 
+class NoQueue:
+    """Queues nothing: a story is driven by hand."""
+
+    def hint(self, journey: Journey, survey_id: str) -> None: ...
+
+
 class Story:
     """Both journeys of any number of surveys, driven by hand until they are over."""
 
@@ -56,15 +74,19 @@ class Story:
         *,
         timings: Timings = QUICK,
         deliveries: Sequence[Delivery] | None = None,
+        actions: Sequence[Action] = (),
         **pace: Any,
     ) -> None:
         self.dixa = dixa
         self.records = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
+        self.stops = HashedStops(client, prefix=prefix)
         self.calls = calls = open_client(dixa, client, prefix, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
-        self.offering = OfferJourney(self.records, calls, timings, links=links, deliveries=given)
+        restraint = Restraint(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
+        self.offering = OfferJourney(self.records, calls, timings, links=links, deliveries=given, restraint=restraint)
         self.answering = AnswerJourney(self.records, calls, timings)
+        self.following = FollowUpJourney(self.records, calls, timings, actions=actions)
 
     def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
         """Close a new conversation and accept it; returns the survey's id."""
@@ -78,9 +100,28 @@ class Story:
             direction=found.direction,
             requester_id=found.requester.id,
             agent_id=found.agent.id if found.agent else None,
+            email=found.requester.email if "email" in terms.deliver else None,
         )
-        self.records.accept(close, terms)
+        self.records.accept(close, [terms])
         return str(number)
+
+    def intake(self, *surveys: Survey, spool: Spool | None = None) -> Intake:
+        """The way in, with these surveys in the file."""
+        return Intake(self.records, NoQueue(), surveys, spool, Persons([SECRET_KEY]))
+
+    def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
+        """Close a conversation and tell it by its webhook, but for the facts given; returns its latest survey's id."""
+        self.dixa.close(number)
+        body = json.dumps(closed_event(self.dixa.conversation(number), self.dixa.state.organization)).encode()
+        close = load_event(body, datetime.now(UTC)).close
+        assert close
+        self.intake(*surveys).take_close(replace(close, **facts))
+        return self.records.rounds(number)[0]
+
+    def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
+        """Tell of a change by its webhook; says whether something came of it."""
+        number = int(survey_id.partition("-")[0])
+        return self.intake().take_change(Change(number, kind, at or datetime.now(UTC)))
 
     def ask(self, survey_id: str) -> Record:
         """Let the offer's journey go on until it is over."""
@@ -104,6 +145,14 @@ class Story:
         """Let the answer's journey go on until it is over."""
         return self._travel(
             self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
+        )
+
+    def follow(self, survey_id: str) -> Record:
+        """Let what follows the answer go on until it is over."""
+        return self._travel(
+            self.following,
+            survey_id,
+            lambda record: record.follow_up is not None and record.follow_up.state is not FollowUpState.FOLLOWING,
         )
 
     def tell(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:

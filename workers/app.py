@@ -3,13 +3,24 @@
 from celery import Celery
 
 from config.settings import Settings
-from service.delivery.message import MessageDelivery
+from service.delivery.note import AnswerNote
+from service.delivery.slack import SlackAlert
+from service.delivery.tag import AnswerTag
+from service.delivery.webhook import AnswerWebhook
+from service.delivery.wiring import open_deliveries
+from service.dixa.client import DixaClient
 from service.dixa.wiring import open_dixa
 from service.queue import RELAY_SECONDS, CeleryQueue, make_app
 from service.surveys.answering import AnswerJourney
+from service.surveys.delivering import Restraint
+from service.surveys.following import FollowUpJourney
 from service.surveys.links import Links
 from service.surveys.offering import OfferJourney
-from service.surveys.records import Records, connect
+from service.surveys.persons import Persons
+from service.surveys.ports import Action
+from service.surveys.records import Records
+from service.surveys.stops import HashedStops
+from service.surveys.store import connect
 from workers.relay import Relay, RelayStep
 from workers.tasks import register_tasks
 
@@ -24,8 +35,20 @@ def build(settings: Settings) -> Celery:
     app = make_app(settings.redis_url)
     register_tasks(
         app,
-        OfferJourney(records, dixa, timings, links=links, deliveries=[MessageDelivery(dixa)]),
+        OfferJourney(
+            records,
+            dixa,
+            timings,
+            links=links,
+            deliveries=open_deliveries(settings, dixa, records),
+            restraint=Restraint(
+                stops=HashedStops(client),
+                persons=Persons(settings.secret_keys),
+                keep_turns=max(survey.again_after for survey in settings.surveys),
+            ),
+        ),
         AnswerJourney(records, dixa, timings),
+        FollowUpJourney(records, dixa, timings, actions=_actions(settings, dixa)),
     )
     app.steps["worker"].add(RelayStep)
     app.relay = Relay(
@@ -34,3 +57,13 @@ def build(settings: Settings) -> Celery:
         timings,
     )
     return app
+
+
+def _actions(settings: Settings, dixa: DixaClient) -> list[Action]:
+    """Make what can follow an answer, as far as it is set up."""
+    found: list[Action] = [AnswerNote(dixa), AnswerTag(dixa)]
+    if settings.endpoints.slack:
+        found.append(SlackAlert(settings.endpoints.slack))
+    if settings.endpoints.answer:
+        found.append(AnswerWebhook(settings.endpoints.answer))
+    return found

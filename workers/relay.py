@@ -5,7 +5,9 @@ lost on the way is taken again; copies are harmless.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -14,9 +16,13 @@ from celery import bootsteps
 from config.settings import Timings
 from service.queue import QueueUnavailable
 from service.surveys.model import Journey
-from service.surveys.records import Records, RecordsUnavailable
+from service.surveys.records import Records
+from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
+
+_REMIND_SECONDS = 600.0
+"""How often the log says that nobody is asked."""
 
 
 class TaskQueue(Protocol):
@@ -41,7 +47,7 @@ class Relay:
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
         self._records.report_problems()
-        problem = ""
+        problem, reminded_at = "", -_REMIND_SECONDS
         while not self._stopping.wait(self._timings.relay_every.total_seconds()):
             last, problem = problem, self._problem(room())
             # An outage is two lines in the log, not four a second.
@@ -49,6 +55,15 @@ class Relay:
                 log.warning("relay.failed", problem=problem)
             if last and not problem:
                 log.info("relay.works_again")
+            if not problem and monotonic() >= reminded_at + _REMIND_SECONDS:
+                reminded_at = monotonic()
+                self._remind_of_pause()
+
+    def _remind_of_pause(self) -> None:
+        """An operator who has paused all asking must not forget it."""
+        with suppress(RecordsUnavailable):
+            if since := self._records.paused_since():
+                log.warning("asking.paused", since=since, to_go_on="afterword resume")
 
     def _problem(self, room: int) -> str:
         try:
@@ -58,15 +73,19 @@ class Relay:
         return ""
 
     def relay_once(self, room: int) -> int:
-        """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued."""
+        """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued.
+
+        What follows an answer has a share that a backlog of offers can't take: an alert is for now.
+        """
         free = room - self._queue.length()
         queued = 0
         # After an outage answers wait a little: a spool may hold a later one than the record does.
         is_recovering = self._records.is_recovering(self._timings.recovery_wait)
-        for journey in (Journey.OFFER,) if is_recovering else (Journey.ANSWER, Journey.OFFER):
+        shares = ((Journey.ANSWER, room), (Journey.FOLLOW_UP, max(1, room // 4)), (Journey.OFFER, room))
+        for journey, share in shares[1:] if is_recovering else shares:
             if free - queued <= 0:
                 break
-            for survey_id in self._records.take(journey, free - queued, self._timings.hint_again):
+            for survey_id in self._records.take(journey, min(share, free - queued), self._timings.hint_again):
                 self._queue.publish(journey, survey_id)
                 queued += 1
         return queued

@@ -1,4 +1,4 @@
-"""The two Celery tasks. A duplicate, late or lost one changes nothing: the journey claims the record or leaves."""
+"""The Celery tasks, one a journey. A duplicate, late or lost one changes nothing: the record is claimed or left."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from celery import Celery
 
 from service.queue import TASKS
 from service.surveys.journey import Traveller
-from service.surveys.records import RecordsUnavailable
+from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
 

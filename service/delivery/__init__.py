@@ -1,1 +1,1 @@
-"""How a link reaches a customer: one module a channel."""
+"""How a link reaches a customer, and an answer the team: one module for each way."""

@@ -4,11 +4,19 @@ Channels that take one and the content types they take are those of Dixa's OpenA
 """
 
 import html
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, DixaRefused, Message, Slot
+import structlog
+
+from config.languages import find_language
+from config.surveys import RatingType, Survey
+from service.surveys.languages import DEFAULT, N_, Language, language
+from service.surveys.model import Close, OfferState, Record
+from service.surveys.ports import Conversation, Deadline, DeliveryRefused, DixaError, DixaRefused, Message, Slot
+from service.surveys.questions import say_question
+
+log = structlog.get_logger()
 
 _KINDS = {
     "WidgetChat": "Text",
@@ -18,6 +26,17 @@ _KINDS = {
     "Sms": "Text",
     "WhatsApp": "Markdown",
 }
+_CSAT = N_("How satisfied are you with the help you got? It takes less than a minute to tell us:")
+"""What else is asked is asked as on the page."""
+
+_SEVERAL = N_("How was the help you got?")
+_LINK = N_("Rate your support")
+_SHORT_CHANNELS = {"Sms", "WhatsApp"}
+"""A text costs by its length, and is read on a small screen."""
+
+_CLOSES = {"WhatsApp"}
+"""These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
+
 _PATIENCE = timedelta(seconds=1)
 _DUPLICATE_OR_WORSE = 400
 
@@ -36,57 +55,111 @@ class Messages(Protocol):
     ) -> None:
         """Add an outbound message, unless there is one with this `external_id`: that is refused with 400."""
 
+    def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
+        """Look at a conversation."""
+
+    def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None:
+        """Close a conversation."""
+
 
 class MessageDelivery:
     """Sends the link as the assignee; the message's `externalId` keeps it from being sent twice."""
 
     name = "message"
+    reminds = True
 
-    def __init__(self, dixa: Messages) -> None:
+    def __init__(self, dixa: Messages, *, brand: str = "Support", default_language: str = DEFAULT) -> None:
         self._dixa = dixa
+        self._brand = brand
+        self._default_language = default_language
 
     def can_reach(self, record: Record) -> bool:
-        """An outbound message needs a channel that takes one and an agent to send it."""
+        """An outbound message needs a channel that takes one, and still does, and an agent to send it."""
         close = record.close
-        return close is not None and close.channel in _KINDS and close.agent_id is not None
+        if close is None or close.channel not in _KINDS or self._agent(record) is None:
+            return False
+        is_closed = record.open_until is not None and record.open_until <= datetime.now(UTC)
+        return not (close.channel in _CLOSES and is_closed)
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+        """Look for the message in the conversation."""
+        found = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
+        return any(message.external_id == external_id(record) for message in found)
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Send the message, unless it is in the conversation already."""
+        """Send the message. A second one Dixa refuses."""
         close = record.close
-        if close is None or close.channel is None or close.agent_id is None:
-            raise DixaRefused("no agent to send the message", _DUPLICATE_OR_WORSE)
-        if record.offer.state is OfferState.DELIVERING and self._is_there(record, deadline):
-            return
+        agent_id = self._agent(record)
+        if close is None or close.channel is None or agent_id is None:
+            raise DeliveryRefused("no agent to send the message")
         kind = _KINDS[close.channel]
         try:
             self._dixa.add_message(
                 self._dixa.slot(deadline, _PATIENCE),
                 record.conversation_id,
-                agent_id=close.agent_id,
+                agent_id=agent_id,
                 kind=kind,
-                text=write_message(kind, link),
+                text=self._write(record, kind, link),
                 external_id=external_id(record),
             )
         except DixaRefused as error:
             # A duplicate is a 400, and so are five other causes, with nothing to tell them apart.
-            if error.status != _DUPLICATE_OR_WORSE or not self._is_there(record, deadline):
+            if error.status != _DUPLICATE_OR_WORSE or not self.has_delivered(record, deadline):
                 raise
+        else:
+            if record.terms and record.terms.close_again:
+                self._close_again(close, agent_id, deadline)
 
-    def _is_there(self, record: Record, deadline: Deadline) -> bool:
-        found = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
-        return any(message.external_id == external_id(record) for message in found)
+    def _close_again(self, close: Close, agent_id: str, deadline: Deadline) -> None:
+        """Close a conversation that our message has opened: once, right after it, before anybody else has written."""
+        try:
+            found = self._dixa.conversation(self._dixa.slot(deadline, _PATIENCE), close.conversation_id)
+            if found.state == "Open":
+                self._dixa.close(self._dixa.slot(deadline, _PATIENCE), close.conversation_id, user_id=agent_id)
+                log.info("conversation.closed_again")
+        except DixaError as error:
+            # The link is with the customer; that counts, and an open conversation harms nobody.
+            log.warning("conversation.not_closed_again", problem=str(error))
+
+    def _agent(self, record: Record) -> str | None:
+        """Say who sends it: the survey's agent for the language, or for all, else the assignee."""
+        own = record.terms.sender_in(self._language(record)).agent if record.terms else None
+        return own or (record.close.agent_id if record.close else None)
+
+    def _language(self, record: Record) -> str:
+        """Take the conversation's language, if it is one of ours."""
+        return find_language(record.offer.language) or self._default_language
+
+    def _write(self, record: Record, kind: str, link: str) -> str:
+        spoken = language(self._language(record))
+        is_short = record.close is not None and record.close.channel in _SHORT_CHANNELS
+        words = invitation(record.terms or Survey(), spoken, self._brand, is_short=is_short)
+        return write_message(kind, words, link, spoken)
 
 
 def external_id(record: Record) -> str:
-    """Name a survey's message in Dixa."""
-    return f"afterword-{record.survey_id}"
+    """Name a survey's message in Dixa; its reminder is another one."""
+    suffix = "-reminder" if record.offer.state is OfferState.REMINDING else ""
+    return f"afterword-{record.survey_id}{suffix}"
 
 
-def write_message(kind: str, link: str) -> str:
+def invitation(terms: Survey, spoken: Language, brand: str, *, is_short: bool = False) -> str:
+    """Ask what the page asks: in the survey's own words, if it has some in this language."""
+    own = terms.words_in(spoken.code)
+    if own.message:
+        return own.message
+    if len(terms.ratings) > 1:
+        return spoken.say(_SEVERAL)
+    (rating,) = terms.ratings
+    if rating in own.questions:
+        return own.questions[rating]
+    return spoken.say(_CSAT) if rating is RatingType.CSAT and not is_short else say_question(spoken, rating, brand)
+
+
+def write_message(kind: str, invitation: str, link: str, spoken: Language) -> str:
     """Write the message. The link ends at white space or a quote, never at a full stop."""
-    if kind == "Html":
-        return (
-            "<p>How satisfied are you with the help you got? It takes less than a minute to tell us:</p>"
-            f'<p><a href="{html.escape(link)}">Rate your support</a></p>'
-        )
-    return f"How satisfied are you with the help you got? It takes less than a minute to tell us: {link}"
+    if kind != "Html":
+        return f"{invitation} {link}"
+    start = f'<p dir="{spoken.direction}">'
+    words, name = html.escape(invitation, quote=False), html.escape(spoken.say(_LINK), quote=False)
+    return f'{start}{words}</p>{start}<a href="{html.escape(link)}">{name}</a></p>'

@@ -5,16 +5,17 @@ Paths, bodies and answers are those of Dixa's OpenAPI description (version beta)
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, Protocol, TypeVar
+from urllib.parse import quote, urlencode
 
 import requests
 import structlog
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError
 
 from config.surveys import RatingType
 from service.dixa import schemas
-from service.dixa.schemas import PayloadError
+from service.dixa.payloads import PayloadError, load_json
+from service.sessions import has_never_connected
 from service.surveys.ports import (
     Conversation,
     Deadline,
@@ -22,8 +23,10 @@ from service.surveys.ports import (
     DixaUnavailable,
     DixaUnknown,
     Message,
+    Page,
     Rating,
     Slot,
+    TokenRefused,
 )
 
 log = structlog.get_logger()
@@ -48,20 +51,6 @@ class Pace(Protocol):
 
     def pause(self, length: timedelta, trouble: str = "") -> None:
         """Hold everybody back; `trouble` is an operator's to mend."""
-
-
-def new_session(user_agent: str) -> requests.Session:
-    """Open the session that a process uses for all its calls: no retries of its own, no cookies."""
-    session = requests.Session()
-    session.headers["User-Agent"] = user_agent
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # What comes from the environment (~/.netrc above all) must not replace the token.
-    session.auth = _keep_headers
-    return session
-
-
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 class DixaClient:
@@ -124,12 +113,48 @@ class DixaClient:
         body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/messages")
         return _read(schemas.load_messages, body, "asks")
 
+    def conversation_tags(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
+        """`GET /conversations/{id}/tags`: their names."""
+        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/tags")
+        return _read(schemas.load_conversation_tags, body, "asks")
+
     def add_message(
         self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
     ) -> None:
         """`POST /conversations/{id}/messages`, outbound. A second one with the same `external_id` is a 400."""
         sent = schemas.dump_message(agent_id, text, external_id=external_id, kind=kind)
         self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/messages", sent)
+
+    def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None:
+        """`PUT /conversations/{id}/close`."""
+        self._call(slot, "acts", "PUT", f"/conversations/{conversation_id}/close", {"userId": user_id})
+
+    def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
+        """`GET /conversations/{id}/notes`: what they say."""
+        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/notes")
+        return _read(schemas.load_notes, body, "asks")
+
+    def add_note(self, slot: Slot, conversation_id: int, text: str) -> None:
+        """`POST /conversations/{id}/notes`."""
+        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/notes", {"message": text})
+
+    def tags(self, slot: Slot) -> dict[str, str]:
+        """`GET /tags`: the ids of the organization's active tags, by name."""
+        return _read(schemas.load_tags, self._call(slot, "asks", "GET", "/tags"), "asks")
+
+    def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None:
+        """`PUT /conversations/{id}/tags/{tagId}`."""
+        self._call(slot, "acts", "PUT", f"/conversations/{conversation_id}/tags/{quote(tag_id, safe='')}")
+
+    def closed_between(self, slot: Slot, since: datetime, until: datetime, page_key: str | None = None) -> Page:
+        """`POST /search/conversations`, a page at a time. It only asks, whatever its method."""
+        path = "/search/conversations" + (f"?{urlencode({'pageKey': page_key})}" if page_key else "")
+        body = self._call(slot, "asks", "POST", path, schemas.dump_search(since, until))
+        return _read(schemas.load_page, body, "asks")
+
+    def queues(self, slot: Slot) -> dict[str, str]:
+        """`GET /queues`: the names by the ids."""
+        return _read(schemas.load_queues, self._call(slot, "asks", "GET", "/queues"), "asks")
 
     def organization_name(self, slot: Slot) -> str:
         """`GET /organization`: whose token this is."""
@@ -171,7 +196,7 @@ class DixaClient:
             trouble = f"{problem}: is DIXA_API_TOKEN right?"
             self._pace.pause(self._token_pause, trouble)
             log.error("dixa.token_refused", problem=trouble)
-            return DixaUnavailable(trouble, self._token_pause)
+            return TokenRefused(trouble, self._token_pause)
         if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
             return DixaRefused(problem, status)
         return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
@@ -180,14 +205,9 @@ class DixaClient:
 def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:
     """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
     problem = type(error).__name__
-    if effect == "asks" or isinstance(error, requests.ConnectTimeout) or _never_connected(error):
+    if effect == "asks" or has_never_connected(error):
         return DixaUnavailable(problem)
     return DixaUnknown(problem)
-
-
-def _never_connected(error: requests.RequestException | HTTPError) -> bool:
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError)
 
 
 def _read_body(answer: requests.Response, deadline: Deadline) -> bytes:
@@ -210,7 +230,7 @@ def _is_success(answer: requests.Response) -> bool:
 def _read(load: Callable[[Any], Result], body: bytes, effect: Effect) -> Result:
     """Turn an answer into what it means. One that can't be read tells nothing of what happened."""
     try:
-        return load(schemas.load_json(body))
+        return load(load_json(body))
     except PayloadError as error:
         problem = f"Dixa's answer can't be read: {error}"
         raise (DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)) from error

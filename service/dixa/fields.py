@@ -10,7 +10,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from config.surveys import api_spelling
+from config.mail import read_address
+from config.spelling import api_spelling
 
 LONGEST = 200
 """How many characters are kept of a text, in ids and names alike: Dixa's are far shorter."""
@@ -58,6 +59,13 @@ class Text(Optional):
         return clean(value) or None if isinstance(value, str) else None
 
 
+class Address(Optional):
+    """An e-mail address that mail can be sent to."""
+
+    def _read(self, value: Any) -> str | None:
+        return read_address(value.strip()) if isinstance(value, str) else None
+
+
 class Spelled(Text):
     """The name of a channel, direction or state, as the API spells it."""
 
@@ -67,23 +75,30 @@ class Spelled(Text):
 
 
 class Part(Optional):
-    """An object of which only some texts matter, such as the id and name of a queue."""
+    """An object of which only some texts matter, such as the id and name of a queue; others may be read otherwise."""
 
-    def __init__(self, *keys: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._keys = keys
+    def __init__(self, *keys: str, **others: Optional) -> None:
+        super().__init__()
+        self._parts = dict.fromkeys(keys, Text()) | others
 
     def _read(self, value: Any) -> dict[str, str | None] | None:
-        return {key: Text().deserialize(value.get(key)) for key in self._keys} if isinstance(value, Mapping) else None
+        if not isinstance(value, Mapping):
+            return None
+        return {key: part.deserialize(value.get(key)) for key, part in self._parts.items()}
 
 
 class Tags(Optional):
-    """The names of tags, given as texts or as objects with a `name`; odd ones are left out."""
+    """The names of tags, given as texts or as objects with a `name`; odd ones are left out.
 
-    def _read(self, value: Any) -> tuple[str, ...]:
-        tags = value if isinstance(value, list) else []
-        names = [tag.get("name") if isinstance(tag, Mapping) else tag for tag in tags]
-        return tuple(name for name in map(Text().deserialize, names) if name)
+    No list, or one of odd ones only, is None.
+    """
+
+    def _read(self, value: Any) -> tuple[str, ...] | None:
+        if not isinstance(value, list):
+            return None
+        names = [tag.get("name") if isinstance(tag, Mapping) else tag for tag in value]
+        found = tuple(name for name in map(Text().deserialize, names) if name)
+        return found if found or not value else None
 
 
 class Time(Optional):

@@ -1,4 +1,6 @@
-"""The pace at which all workers together ask Dixa: 10 requests a second and a burst of 4 for each token (FACTS).
+"""The pace at which all workers together ask Dixa: 10 requests a second and a burst of 4 for each token.
+
+The numbers are those of Dixa's API documentation.
 
 One GCRA with reservation in Redis, shared by every process. The only wait of a process is here, at most a second.
 """

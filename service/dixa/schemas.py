@@ -1,69 +1,34 @@
-"""What Dixa sends and is sent, as JSON on one side and our own objects on the other. marshmallow stays in here.
+"""What Dixa's API answers and is sent, as JSON on one side and our own objects on the other.
 
-Sources: Dixa's OpenAPI description (the API), Dixa's developer documentation, "Webhook payloads" (the events).
+Source: Dixa's OpenAPI description.
 """
 
-import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, fields
 
-from config.surveys import RatingType, mistakes
-from service.dixa.fields import ConversationId, FromDixa, Optional, Part, Spelled, Tags, Text, Time, Word, clean
-from service.surveys.model import Close
-from service.surveys.ports import Conversation, Message, Rating
-
-CLOSED = "CONVERSATION_CLOSED"
-
-_CLOCKS_DIFFER_BY = timedelta(minutes=5)
-
-
-class PayloadError(Exception):
-    """Something of Dixa's can't be used; the text names each missing or malformed field, and never its value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A webhook's event. `close` is there for CONVERSATION_CLOSED only; `id` is empty if Dixa sent none."""
-
-    id: str
-    name: str
-    close: Close | None
-
-
-def load_event(raw: bytes, received_at: datetime) -> Event:
-    """Read a webhook body that has already been verified.
-
-    The time of the close is when it was received, if the event's own time is odd or in the future.
-    Raises PayloadError naming each missing or malformed field; unknown and odd optional fields are passed over.
-    """
-    body = load_json(raw)
-    event = _load(_EventSchema(), body)
-    name = event["event_fqn"]
-    close = _load_close(body, event["event_timestamp"], received_at) if name == CLOSED else None
-    return Event(event["event_id"] or "", clean(name), close)
-
-
-def load_json(raw: bytes) -> Any:
-    """Parse JSON more strictly than Python does: no NaN or Infinity, and no key twice in an object.
-
-    Raises PayloadError.
-    """
-    try:
-        return json.loads(
-            raw.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object_without_twins
-        )
-    except (ValueError, RecursionError):  # Nor does any error of the parser's say more: it would quote the body.
-        raise PayloadError("The body is not JSON that can be read.") from None
+from config.surveys import RatingType
+from service.dixa.fields import (
+    Address,
+    ConversationId,
+    FromDixa,
+    Optional,
+    Part,
+    Spelled,
+    Text,
+    Time,
+    Word,
+)
+from service.dixa.payloads import PayloadError, load
+from service.surveys.ports import Conversation, Message, Page, Rating
 
 
 def load_conversation(body: Any) -> Conversation:
     """Read the answer of `GET /conversations/{id}`; an anonymised conversation is an answer too, as `is_erased`."""
-    found = _load(_ConversationSchema(), _data(body))
+    found = load(_ConversationSchema(), _data(body))
     return Conversation(
         id=found["id"],
         channel=found["channel"] or "",
@@ -72,8 +37,29 @@ def load_conversation(body: Any) -> Conversation:
         direction=found["direction"],
         language=found["language"],
         agent_id=(found["assignment"] or {}).get("agentId"),
+        link=(found["link"] or {}).get("_type"),
+        open_until=found["transportExpiresAt"],
         is_erased=found["_type"] == "AnonymizedConversation" or found["anonymizedAt"] is not None,
+        changed_at=found["stateUpdatedAt"],
+        queue_id=(found["queue"] or {}).get("id"),
+        contact_point=found["toEmail"],
+        email=found["fromEmail"] if found["direction"] != "Outbound" else None,
     )
+
+
+def load_page(body: Any) -> Page:
+    """Read the answer of `POST /search/conversations`: hits hold no more than an id."""
+    ids = tuple(int(hit["id"]) for hit in _load_list(_HitSchema(), body))
+    meta = body.get("meta")
+    link = meta.get("next") if isinstance(meta, Mapping) else None
+    # The link is relative, and its path is not to be trusted: only the key goes into our next call.
+    keys = parse_qs(urlsplit(link).query).get("pageKey") if isinstance(link, str) else None
+    return Page(ids, keys[0] if keys else None)
+
+
+def load_queues(body: Any) -> dict[str, str]:
+    """Read the names of queues by their ids from the answer of `GET /queues`."""
+    return {queue["id"]: queue["name"] for queue in _load_list(_QueueSchema(), body)}
 
 
 def load_ratings(body: Any) -> tuple[Rating, ...]:
@@ -86,17 +72,49 @@ def load_ratings(body: Any) -> tuple[Rating, ...]:
 
 def load_offer_id(body: Any) -> str:
     """Read the rating id from the answer of `POST /conversations/{id}/ratings/offer`."""
-    return str(_load(_OfferSchema(), _data(body))["id"])
+    return str(load(_OfferSchema(), _data(body))["id"])
 
 
 def load_messages(body: Any) -> tuple[Message, ...]:
     """Read the answer of `GET /conversations/{id}/messages`; as with ratings, a malformed element refuses it all."""
-    return tuple(Message(**each) for each in _load_list(_MessageSchema(), body))
+    return tuple(map(_make_message, _load_list(_MessageSchema(), body)))
+
+
+def _make_message(found: Mapping[str, Any]) -> Message:
+    about = found["attributes"] or {}
+    return Message(
+        id=found["id"],
+        external_id=found["external_id"],
+        direction=about.get("direction"),
+        is_automated=about.get("isAutomated") is True or about.get("isAutoReply") is True,
+        created_at=found["created_at"],
+    )
+
+
+def load_conversation_tags(body: Any) -> tuple[str, ...]:
+    """Read the names from the answer of `GET /conversations/{id}/tags`."""
+    return tuple(each["name"] for each in _load_list(_TagSchema(), body) if each["name"])
+
+
+def load_notes(body: Any) -> tuple[str, ...]:
+    """Read the answer of `GET /conversations/{id}/notes`: the texts, in which one of ours is looked for."""
+    return tuple(each["message"] for each in _load_list(_NoteSchema(), body))
+
+
+def load_tags(body: Any) -> dict[str, str]:
+    """Read the answer of `GET /tags`: ids by name. One that is odd can't be used, and the others can."""
+    return {each["name"]: each["id"] for each in _load_list(_TagSchema(), body) if each["id"] and each["name"]}
 
 
 def load_organization_name(body: Any) -> str:
     """Read the name from the answer of `GET /organization`."""
-    return str(_load(_OrganizationSchema(), _data(body))["name"])
+    return str(load(_OrganizationSchema(), _data(body))["name"])
+
+
+def dump_search(since: datetime, until: datetime) -> dict[str, Any]:
+    """Write the body of `POST /search/conversations` for those that were closed in between."""
+    between = {"_type": "Between", "timestampFrom": _dump_time(since), "timestampTo": _dump_time(until)}
+    return {"filters": {"strategy": "All", "conditions": [{"field": {"_type": "ClosedDate", "operator": between}}]}}
 
 
 def dump_offer(rating: RatingType, *, user_id: str, agent_id: str | None, offered_at: datetime) -> dict[str, Any]:
@@ -118,32 +136,6 @@ def dump_message(agent_id: str, text: str, *, external_id: str, kind: str = "Tex
     return {"_type": "Outbound", "agentId": agent_id, "content": content, "externalId": external_id}
 
 
-def _load_close(body: Any, event_time: datetime | None, received_at: datetime) -> Close:
-    data = _load(_ClosedSchema(), body)["data"]
-    found = data["conversation"]
-    queue = found["queue"] or {}
-    is_usable = event_time is not None and event_time <= received_at + _CLOCKS_DIFFER_BY
-    return Close(
-        conversation_id=found["csid"],
-        closed_at=event_time if event_time and is_usable else received_at.astimezone(UTC),
-        channel=found["channel"],
-        direction=found["direction"],
-        queue_id=queue.get("id"),
-        queue_name=queue.get("name"),
-        requester_id=(found["requester"] or {}).get("id"),
-        agent_id=(found["assignee"] or {}).get("id"),
-        tags=found["tags"] or (),
-    )
-
-
-def _load(schema: Schema, body: Any) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = schema.load(body)
-    except ValidationError as error:
-        raise PayloadError("; ".join(mistakes(error.messages, "body"))) from error
-    return found
-
-
 def _data(body: Any) -> Any:
     """Take the content out of the `{"data": …}` that the API puts around every answer."""
     if not isinstance(body, Mapping) or "data" not in body:
@@ -155,53 +147,11 @@ def _load_list(schema: Schema, body: Any) -> list[dict[str, Any]]:
     items = _data(body)
     if not isinstance(items, list):
         raise PayloadError("body.data: Not a list.")
-    return [_load(schema, item) for item in items]
+    return [load(schema, item) for item in items]
 
 
 def _dump_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _object_without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError
-    return found
-
-
-class _EventSchema(FromDixa):
-    event_id = Text()
-    event_fqn = fields.String(required=True)
-    event_timestamp = Time()
-
-
-class _ClosedConversationSchema(FromDixa):
-    csid = ConversationId(required=True)
-    channel = Spelled()
-    direction = Spelled()
-    queue = Part("id", "name")
-    requester = Part("id")
-    assignee = Part("id")
-    tags = Tags()
-
-
-class _ClosedDataSchema(FromDixa):
-    conversation = fields.Nested(_ClosedConversationSchema, required=True)
-
-
-class _ClosedSchema(FromDixa):
-    data = fields.Nested(_ClosedDataSchema, required=True)
 
 
 class _ConversationSchema(FromDixa):
@@ -215,13 +165,28 @@ class _ConversationSchema(FromDixa):
     direction = Spelled()
     language = Text()
     assignment = Part("agentId")
+    link = Part("_type")
+    transportExpiresAt = Time()
     anonymizedAt = Optional()
+    stateUpdatedAt = Time()
+    queue = Part("id")
+    toEmail = Text()
+    fromEmail = Address()
 
 
 class _RatingSchema(FromDixa):
     id = Word(required=True)
     type = Word(data_key="ratingType", required=True)
     status = Word(data_key="ratingStatus", required=True)
+
+
+class _HitSchema(FromDixa):
+    id = ConversationId(required=True)
+
+
+class _QueueSchema(FromDixa):
+    id = Word(required=True)
+    name = Word(required=True)
 
 
 class _OfferSchema(FromDixa):
@@ -231,6 +196,17 @@ class _OfferSchema(FromDixa):
 class _MessageSchema(FromDixa):
     id = Word(required=True)
     external_id = Text(data_key="externalId")
+    created_at = Time(data_key="createdAt")
+    attributes = Part(direction=Spelled(), isAutomated=Optional(), isAutoReply=Optional())
+
+
+class _NoteSchema(FromDixa):
+    message = fields.String(required=True)
+
+
+class _TagSchema(FromDixa):
+    id = Text()
+    name = Text()
 
 
 class _OrganizationSchema(FromDixa):

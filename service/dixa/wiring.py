@@ -5,8 +5,9 @@ from importlib.metadata import version
 import redis
 
 from config.settings import Settings
-from service.dixa.client import DixaClient, new_session
+from service.dixa.client import DixaClient
 from service.dixa.pace import open_pace
+from service.sessions import new_session
 
 
 def open_dixa(settings: Settings, client: redis.Redis) -> DixaClient:

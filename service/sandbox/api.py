@@ -80,7 +80,7 @@ def api_blueprint(api: Api, version: str) -> Blueprint:
 def _view(api: Api, name: str) -> Callable[..., ResponseReturnValue]:
     def view(**ids: str) -> ResponseReturnValue:
         started = monotonic()
-        call = Call(name, ids, request.get_data(), request.content_type or "")
+        call = Call(name, ids, request.get_data(), request.content_type or "", request.args)
         answer, fault = api.handle(call, request.headers.get("Authorization", ""))
         response = _respond(answer)
         api.record(_exchange(call, answer, response, fault, monotonic() - started))

@@ -112,6 +112,20 @@ class Body:
             raise _invalid(name)
         return found
 
+    def objects(self, name: str) -> "list[Body]":
+        """Read a list of nested objects, empty when it is missing or null."""
+        value = self._fields.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise _invalid(name)
+        return [Body(each) for each in value]
+
+    def time(self, name: str) -> datetime:
+        """Read a required RFC 3339 time."""
+        value = self.optional_time(name)
+        if value is None:
+            raise _invalid(name)
+        return value
+
     def has_items(self, name: str) -> bool:
         """Say whether a list is there and holds something."""
         value = self._fields.get(name)

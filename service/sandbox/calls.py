@@ -1,9 +1,11 @@
 """Dixa's calls themselves: each function does one and returns its answer, or raises Refused. No HTTP, no faults."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from service.sandbox import shapes
 from service.sandbox.body import Body, load_number
@@ -30,6 +32,7 @@ class Call:
     ids: Mapping[str, str]
     body: bytes = b""
     content_type: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def conversation_id(self) -> int:
@@ -179,6 +182,41 @@ def tags(state: State, _: Call) -> Answer:
     return Answer(200, {"data": [shapes.dump_tag(each) for each in state.tags.values()]})
 
 
+def queues(state: State, _: Call) -> Answer:
+    """`GET /queues`."""
+    return Answer(200, {"data": [shapes.dump_queue(each, state.organization) for each in state.queues.values()]})
+
+
+def search(state: State, call: Call) -> Answer:
+    """`POST /search/conversations`, by the one filter that the project uses: ClosedDate Between."""
+    conditions = call.load().object("filters").objects("conditions")
+    if len(conditions) != 1:
+        raise Refused(400, "Invalid value for: body (conditions)")
+    closed = conditions[0].object("field")
+    closed.one_of("_type", ("ClosedDate",))
+    between = closed.object("operator")
+    between.one_of("_type", ("Between",))
+    found = state.closed_between(between.time("timestampFrom"), between.time("timestampTo"))
+    size, page = _read_page(call.query)
+    shown, rest = found[page * size : (page + 1) * size], found[(page + 1) * size :]
+    key = urlencode({"pageKey": b64encode(f"pageLimit={size}&page={page + 1}".encode()).decode()})
+    meta = {"next": f"/beta/search/conversations/?{key}"} if rest else {}
+    return Answer(200, {"data": [{"id": number, "highlights": {}} for number in shown], "meta": meta})
+
+
+def _read_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Say how many hits a page has, and which one is wanted, by a key that we made."""
+    try:
+        key = dict(parse_qsl(b64decode(query.get("pageKey", ""), validate=True).decode()))
+        size, page = int(query.get("pageLimit", key.get("pageLimit", _PAGE))), int(key.get("page", 0))
+    except ValueError:
+        raise Refused(400, "Invalid value for: query parameter pageKey") from None
+    if size < 1:
+        raise Refused(400, "Invalid value for: query parameter pageLimit")
+    return size, page
+
+
+_PAGE = 50
 _ONE = "/conversations/<conversationId>"
 
 CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], Answer]]] = {
@@ -197,6 +235,8 @@ CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], Answer]]] = {
     "conversation_tags": ("GET", f"{_ONE}/tags", conversation_tags),
     "tag": ("PUT", f"{_ONE}/tags/<tagId>", tag),
     "tags": ("GET", "/tags", tags),
+    "queues": ("GET", "/queues", queues),
+    "search": ("POST", "/search/conversations", search),
 }
 """Every call, by the name that faults use: its method, its path after the version, and what it does."""
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from service.sandbox.api import Api
 from service.sandbox.faults import Failing, Fault, Faults
 from service.sandbox.limits import RateLimit
+from service.sandbox.mail import Mailroom, ReceivedMail
 from service.sandbox.model import Conversation, Delivery, Exchange, Link, Message, Note, Person, Rating, Result
 from service.sandbox.samples import add_samples
 from service.sandbox.settings import SandboxSettings
@@ -24,6 +25,7 @@ class Desk(Failing):
         self.state = State(message_reopens=self.settings.message_reopens, listing_lag=self.settings.listing_lag)
         self.faults = Faults()
         self.webhooks = Webhooks(self.state, self.settings)
+        self.mailroom = Mailroom()
         limit = RateLimit(self.settings.rate, self.settings.burst)
         self.api = Api(self.state, self.faults, limit, self.settings.tokens)
         self.reset()
@@ -32,6 +34,7 @@ class Desk(Failing):
         """Forget all that happened and all faults; the samples come back if they were asked for."""
         self.faults.clear()
         self.state.clear()
+        self.mailroom.clear()
         if self.settings.has_samples:
             add_samples(self.state)
 
@@ -119,6 +122,11 @@ class Desk(Failing):
         """List the webhooks, of one conversation or of all."""
         with self.state.lock:
             return [each for each in self.state.deliveries if conversation_id in {None, each.conversation_id}]
+
+    @property
+    def mails(self) -> list[ReceivedMail]:
+        """List the mails that came, oldest first."""
+        return self.mailroom.mails
 
     @property
     def report(self) -> Report:

@@ -1,5 +1,6 @@
 """How the sandbox fails on request: by rules for the next calls, by an outage, or at random."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -41,12 +42,12 @@ class Fault:
     retry_after: int | None = None
 
 
-class Failing:
+class Failing(ABC):
     """The ways to fail, as words. `call` is a name of `calls.CALLS`, such as "offer"; None means any call."""
 
+    @abstractmethod
     def inject(self, fault: Fault) -> None:
         """Take a rule; the oldest rule that fits a call is used first."""
-        raise NotImplementedError
 
     def fails(
         self, times: int = 1, status: int = 503, *, call: str | None = None, retry_after: int | None = None

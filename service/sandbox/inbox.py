@@ -47,7 +47,7 @@ _SWITCHES: Mapping[str, Callable[[Desk], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rating in words: `Csat 4 of 5`, `Satisfied`, and whether that is good, fair or poor."""
+    """A rating in words: `CSAT 4 of 5`, `Satisfied`, and whether that is good, fair or poor."""
 
     score: str
     meaning: str
@@ -61,7 +61,7 @@ def verdict(rating: Rating) -> Verdict | None:
     value = rating.result.value
     if rating.type == "Csat":
         tone = "good" if value >= 4 else "fair" if value == 3 else "poor"  # noqa: PLR2004
-        return Verdict(f"Csat {value} of 5", _CSAT[value - 1], tone)
+        return Verdict(f"CSAT {value} of 5", _CSAT[value - 1], tone)
     if rating.type == "Nps":
         meaning = "Promoter" if value >= _PROMOTER else "Passive" if value >= _PASSIVE else "Detractor"
         return Verdict(f"NPS {value} of 10", meaning, {"Promoter": "good", "Passive": "fair"}.get(meaning, "poor"))
@@ -112,8 +112,12 @@ def _route_pages(blueprint: Blueprint, desk: Desk) -> None:
                 names={agent.id: agent.name for agent in desk.state.agents},
                 takes_messages=found.channel in MESSAGE_CHANNELS,
                 is_waiting=_is_waiting(desk, found),
-                **_surroundings(desk),
+                **_surroundings(desk) | {"mails": desk.mailroom.to(found.requester.email)},
             )
+
+    @blueprint.get("/preview")
+    def preview() -> ResponseReturnValue:
+        return redirect(desk.settings.preview or abort(404))
 
 
 def _surroundings(desk: Desk) -> dict[str, object]:
@@ -123,6 +127,9 @@ def _surroundings(desk: Desk) -> dict[str, object]:
         "offers": len(desk.offers()),
         "results": len(desk.results()),
         "target": desk.webhooks.target,
+        "takes_mail": desk.settings.smtp_port is not None,
+        "mails": desk.mails,
+        "preview": desk.settings.preview,
         "troubles": {name: text for name, (text, _) in TROUBLES.items()},
         "pending_faults": desk.faults.pending(),
         "is_out": desk.faults.is_out,

@@ -1,5 +1,6 @@
 """Dixa's limit of requests per token: a bucket that refills steadily."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
@@ -14,9 +15,10 @@ class _Bucket:
 class RateLimit:
     """`rate` requests a second and token, at most `burst` at once; a rate of None limits nothing."""
 
-    def __init__(self, rate: float | None, burst: int) -> None:
+    def __init__(self, rate: float | None, burst: int, clock: Callable[[], float] = monotonic) -> None:
         self.rate = rate
         self.burst = burst
+        self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
         self._lock = Lock()
 
@@ -25,7 +27,7 @@ class RateLimit:
         if self.rate is None:
             return True
         with self._lock:
-            at = monotonic()
+            at = self._clock()
             bucket = self._buckets.setdefault(token, _Bucket(self.burst, at))
             bucket.left = min(self.burst, bucket.left + (at - bucket.seen_at) * self.rate)
             bucket.seen_at = at

@@ -31,11 +31,12 @@ def iso(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A requester or an agent."""
+    """A requester or an agent. `user_type` is what webhooks call them: Contact and Member, unless it is said here."""
 
     name: str
     email: str | None = None
     phone: str | None = None
+    user_type: str | None = None
     id: str = field(default_factory=new_id)
 
 
@@ -57,13 +58,14 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a thread. `format` is Text, Html or Markdown."""
+    """One message of a thread. `format` is Text, Html or Markdown; chat and e-mail tell which are automated."""
 
     author_id: str
     value: str
     direction: str = "Inbound"
     format: str = "Text"
     external_id: str | None = None
+    is_automated: bool = False
     created_at: datetime = field(default_factory=now)
     id: str = field(default_factory=new_id)
 
@@ -134,6 +136,7 @@ class Conversation:
     anonymized_at: datetime | None = None
     created_at: datetime = field(default_factory=now)
     state_updated_at: datetime = field(default_factory=now)
+    closed_at: datetime | None = None
     messages: list[Message] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     ratings: list[Rating] = field(default_factory=list)

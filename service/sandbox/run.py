@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from collections import ChainMap
 from pathlib import Path
 from types import FrameType
 
@@ -56,7 +57,7 @@ class Trial:
     """All the parts, wired to each other. What happened in an earlier trial is forgotten, as the sandbox forgets it."""
 
     def __init__(self, redis_program: str) -> None:
-        redis_port, web_port = _port(0), _port(8000)
+        redis_port, web_port, preview_port = _port(0), _port(8000), _port(8030)
         token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
         public_url = f"http://127.0.0.1:{web_port}"
         # Two trials at once don't meet: neither in their ports nor in their folders.
@@ -70,11 +71,11 @@ class Trial:
                 secret=secret,
                 target=f"{public_url}/webhooks/dixa",
                 has_samples=True,
+                smtp_port=_port(8025),
+                preview=f"http://127.0.0.1:{preview_port}",
             )
         )
-        environ = {
-            **os.environ,  # noqa: TID251 - handed on, not read
-            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",  # noqa: TID251
+        self._settings = {
             "PORT": str(web_port),
             "PUBLIC_URL": public_url,
             "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
@@ -84,15 +85,21 @@ class Trial:
             "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
             "SPOOL_DIR": str(self.folder / "spool"),
             "BRAND_NAME": self.sandbox.state.organization.name,
+            "MAIL_FROM": f"survey@{self.sandbox.state.organization.subdomain}.example",
             "LOG_FORMAT": "console",
         }
+        path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251
+        environ = ChainMap(self._settings, {"PATH": path}, dict(os.environ))  # noqa: TID251 - handed on, not read
         durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
         options = f"--port {redis_port} --bind 127.0.0.1 --dir {self.folder} {durable}".split()
         self.redis = Child("redis", [redis_program, *options, ""], environ, self.folder)
         commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
         self.processes = [Child(name, command.split(), environ, self.folder) for name, command in commands.items()]
-        self._ports = {"redis": redis_port, "web": web_port}
-        self._environ = environ
+        # The preview shows the surveys that an operator writes, not those of the trial.
+        preview = [sys.executable, "-m", "service.preview", "--port", str(preview_port)]
+        surveys = {"SURVEYS_FILE": str(ROOT / "config" / "surveys.toml")}
+        self.processes.append(Child("preview", preview, ChainMap(surveys, environ), self.folder))
+        self._ports = {"redis": redis_port, "web": web_port, "preview": preview_port}
 
     def start(self, stopping: threading.Event) -> bool:
         """Start all in order, saying so; False when one of them doesn't come up or we are told to stop."""
@@ -102,13 +109,15 @@ class Trial:
             return False
         _say("Starting the sandbox Dixa …")
         self.sandbox.start()
-        self._environ["DIXA_API_URL"] = self.sandbox.api_url
+        self._settings["DIXA_API_URL"] = self.sandbox.api_url
+        self._settings["SMTP_URL"] = self.sandbox.smtp_url
+        self._let_commands_in()
         for process in self.processes:
             _say(f"Starting {process.name} …")
             process.start(ROOT)
         if not all(self._comes_up(process, stopping) for process in self.processes):
             return False
-        _say(_welcome(self.sandbox.url, self._environ["PUBLIC_URL"], self.folder))
+        _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder))
         return True
 
     def watch(self, stopping: threading.Event) -> None:
@@ -128,6 +137,12 @@ class Trial:
         self.sandbox.stop()
         self.redis.ask_to_end()
         self.redis.end(by=time.monotonic() + 3)
+
+    def _let_commands_in(self) -> None:
+        """Write what `afterword` needs to find this trial, for who calls it in our folder."""
+        file = self.folder / ".env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}='{value}'\n" for name, value in self._settings.items()), encoding="utf-8")
 
     def _comes_up(self, process: Child, stopping: threading.Event) -> bool:
         port = self._ports.get(process.name)
@@ -150,14 +165,22 @@ def _say(text: str) -> None:
 
 
 def _welcome(inbox: str, web: str, folder: Path) -> str:
+    command = os.path.relpath(BIN / "afterword", folder)
+    folder = folder.relative_to(ROOT)
     return f"""
 Afterword is running. Open the sandbox's inbox and close a conversation:
 
     {inbox}
 
-The survey link then appears in its thread; answer it, and the rating appears there ten seconds later
-(so long it can still be changed). The survey pages are served at {web}.
-Logs are in {folder.relative_to(ROOT)}/*.log. Ctrl-C ends everything.
+The survey link then appears in its thread, or among the e-mails if no message can go; answer it, and the rating appears
+in the thread ten seconds later (so long it can still be changed). The survey pages are served at {web}.
+Every page, message and e-mail that customers can get, in every language, is at {inbox}/preview.
+
+Why was a customer asked, or not? In another terminal, with the number of a conversation:
+
+    cd {folder} && {command} why 48201
+
+Logs are in {folder}/*.log. Ctrl-C ends everything.
 """
 
 

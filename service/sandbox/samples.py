@@ -111,7 +111,7 @@ SAMPLES = (
     ),
     Sample(
         "PstnPhone",
-        Person("Freja Lindqvist", phone="+46701234567"),
+        Person("Freja Lindqvist", "freja@example.com", "+46701234567"),
         ("Phone call, 4 minutes: asked whether a repair of a zip is covered by the warranty. It is.",),
         minutes_ago=75,
     ),

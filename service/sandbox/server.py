@@ -9,6 +9,8 @@ from service.sandbox.control import control_blueprint
 from service.sandbox.desk import Desk
 from service.sandbox.http import HttpServer
 from service.sandbox.inbox import inbox_blueprint
+from service.sandbox.mail import MailServer
+from service.sandbox.mails import mails_blueprint
 from service.sandbox.settings import SandboxSettings
 
 _POLICY = (
@@ -24,6 +26,8 @@ class Sandbox(Desk):
         self.app = build_app(self)
         self._port = self.settings.port
         self._server: HttpServer | None = None
+        smtp_port = self.settings.smtp_port
+        self._mail = None if smtp_port is None else MailServer(self.mailroom, self.settings.host, smtp_port)
 
     def start(self) -> "Sandbox":
         """Listen. A port of 0 becomes a free one, which stays this sandbox's."""
@@ -32,6 +36,8 @@ class Sandbox(Desk):
         self._server = HttpServer(self.settings.host, self._port, self.app)
         self._port = self._server.port
         self._server.start()
+        if self._mail:
+            self._mail.start()
         return self
 
     def stop(self) -> None:
@@ -41,11 +47,20 @@ class Sandbox(Desk):
         if self._server:
             self._server.stop()
             self._server = None
+        if self._mail:
+            self._mail.stop()
 
     @property
     def url(self) -> str:
         """The address of the inbox."""
         return f"http://{self.settings.host}:{self._port}"
+
+    @property
+    def smtp_url(self) -> str:
+        """Where mail is taken, as `SMTP_URL` wants it. Raises LookupError when none is."""
+        if self._mail is None:
+            raise LookupError("smtp_port is not set")
+        return f"smtp://{self.settings.host}:{self._mail.port}?starttls=off"
 
     @property
     def api_url(self) -> str:
@@ -61,6 +76,7 @@ def build_app(desk: Desk) -> Flask:
         app.register_blueprint(api_blueprint(desk.api, version))
     app.register_blueprint(control_blueprint(desk))
     app.register_blueprint(inbox_blueprint(desk))
+    app.register_blueprint(mails_blueprint(desk))
     app.register_error_handler(HTTPException, _show_problem)
     app.before_request(_refuse_strangers)
     app.after_request(_harden)

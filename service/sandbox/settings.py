@@ -19,7 +19,8 @@ class SandboxSettings:
     """Defaults are those of Dixa itself, where Dixa documents them.
 
     `rate` is in requests per second and token; None turns the limit off. `target` is the webhook's URL; None sends no
-    webhook. `listing_lag` is how many seconds an offer or a result takes to show in the list of ratings.
+    webhook. `listing_lag` is how many seconds an offer or a result takes to show in the list of ratings. `smtp_port` is
+    where mail is taken; None takes none. `preview` is the address of a preview of all that customers read, if one runs.
     """
 
     host: str = "127.0.0.1"
@@ -37,3 +38,5 @@ class SandboxSettings:
     has_samples: bool = False
     message_reopens: bool = False
     listing_lag: float = 0.0
+    smtp_port: int | None = None
+    preview: str | None = None

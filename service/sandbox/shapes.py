@@ -8,6 +8,7 @@ from service.sandbox.model import (
     Message,
     Note,
     Organization,
+    Queue,
     Rating,
     Result,
     Tag,
@@ -175,14 +176,14 @@ def _attributes(message: Message, conversation: Conversation) -> Json:
             "to": [receiver],
             "cc": [],
             "bcc": [],
-            "isAutoReply": False,
+            "isAutoReply": message.is_automated,
             "inlineImages": [],
             "attachments": [],
             "_type": "EmailAttributes",
         }
     kind = _ATTRIBUTES.get(conversation.channel, "GenericAttributes")
     fields = {"content": content, "attachments": [], "_type": kind}
-    return fields | {"isAutomated": False} if kind == "ChatAttributes" else fields
+    return fields | {"isAutomated": message.is_automated} if kind == "ChatAttributes" else fields
 
 
 def dump_added_message(message: Message) -> Json:
@@ -211,3 +212,17 @@ def dump_note(note: Note, number: int) -> Json:
 def dump_tag(tag: Tag) -> Json:
     """Make a Tag."""
     return {"id": tag.id, "name": tag.name, "state": "Active"}
+
+
+def dump_queue(queue: Queue, organization: Organization) -> Json:
+    """Make a Queue."""
+    return {
+        "id": queue.id,
+        "name": queue.name,
+        "isDefault": False,
+        "organizationId": organization.id,
+        "queueThresholds": {},
+        "slaCalculationMethod": "AbandonedIgnored",
+        "doNotOfferTimeouts": {},
+        "isDoNotOfferEnabled": False,
+    }

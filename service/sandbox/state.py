@@ -114,7 +114,7 @@ class State:
             conversation = Conversation(
                 id=number,
                 channel=channel,
-                requester=requester or Person("Ida Holm", f"ida+{number}@example.com", "+4520123456"),
+                requester=requester or Person("Ida Holm", f"ida+{number}@example.com", f"+452{number:07}"),
                 agent=assignee,
                 queue=None if queue is None else self.queues.setdefault(queue, Queue(queue)),
                 state=state,
@@ -124,6 +124,7 @@ class State:
                 tags=[self.tag(name) for name in tags],
                 link=link,
                 created_at=created_at or now(),
+                closed_at=now() if state == "Closed" else None,
             )
             self.conversations[number] = conversation
             return conversation
@@ -139,6 +140,12 @@ class State:
             return self.conversations[number]
         except KeyError:
             raise Refused(404, "The requested resource could not be found") from None
+
+    def closed_between(self, since: datetime, until: datetime) -> list[int]:
+        """List the conversations that were closed last in between, latest first, whatever became of them since."""
+        with self.lock:
+            closed = ((each.closed_at, each.id) for each in self.conversations.values() if each.closed_at)
+            return [number for at, number in sorted(closed, reverse=True) if since <= at <= until]
 
     def person(self, person_id: str) -> Person | None:
         """Find an agent by id."""
@@ -253,6 +260,8 @@ class State:
         with self.lock:
             conversation = self.conversation(number)
             conversation.state, conversation.state_updated_at = state, now()
+            if state == "Closed":
+                conversation.closed_at = conversation.state_updated_at
             self._tell(event, conversation)
 
     def _tell(self, event: str, conversation: Conversation) -> None:

@@ -61,7 +61,8 @@ def dump_conversation(conversation: Conversation) -> dict[str, Any]:
     }
 
 
-def _person(person: Person, user_type: str) -> dict[str, Any]:
+def _person(person: Person, usual_type: str) -> dict[str, Any]:
+    user_type = person.user_type or usual_type
     return {
         "id": person.id,
         "name": person.name,

@@ -1,4 +1,4 @@
-"""What waits in the spool, as JSON: a close or an answer with all that is needed to write it to the records."""
+"""What waits in the spool, as JSON: a close, a change or an answer with all that is needed to write it down."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from config.surveys import RatingType, Survey, dump_terms, load_terms
-from service.surveys.fields import dump_close, from_ms, load_close, to_ms
+from service.surveys.fields import dump_close, dump_objections, from_ms, load_close, load_objections, to_ms
 from service.surveys.links import Link
-from service.surveys.model import Close, Offer, Reason
+from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
 from service.surveys.spool import Entry, EntryError
 
 
@@ -30,13 +30,26 @@ class SpooledClose:
     """A close that was accepted while Redis couldn't be written."""
 
     close: Close
-    terms: Survey | None
+    candidates: tuple[Survey, ...]
     reason: Reason | None
+    objections: tuple[Objection, ...] = ()
 
     @property
     def survey_id(self) -> str:
         """The survey this is about."""
         return str(self.close.conversation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledChange:
+    """A change that was heard of while Redis couldn't be written."""
+
+    change: Change
+
+    @property
+    def survey_id(self) -> str:
+        """The survey this is about, or an earlier one of the same conversation."""
+        return str(self.change.conversation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +65,30 @@ class SpooledAnswer:
         return self.answer.link.survey_id
 
 
-def write_close(close: Close, terms: Survey | None, reason: Reason | None) -> Entry:
-    """Write a close, with the terms that were chosen for it."""
+def write_close(waiting: SpooledClose) -> Entry:
+    """Write a close, with the surveys that were chosen for it."""
+    close = waiting.close
     return {
         "v": 1,
         "kind": "close",
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
-        "terms": json.loads(dump_terms(terms)) if terms else None,
-        "reason": reason,
+        **({"email": close.email} if close.email else {}),
+        "terms": json.loads(dump_terms(waiting.candidates[0])) if waiting.candidates else None,
+        "others": [json.loads(dump_terms(survey)) for survey in waiting.candidates[1:]],
+        "reason": waiting.reason,
+        "objections": dump_objections(waiting.objections),
+    }
+
+
+def write_change(change: Change) -> Entry:
+    """Write a change, with the time it happened."""
+    return {
+        "v": 1,
+        "kind": "change",
+        "conversation_id": change.conversation_id,
+        "change": change.kind,
+        "happened_at": to_ms(change.happened_at),
     }
 
 
@@ -82,7 +110,7 @@ def write_answer(answer: GivenAnswer) -> Entry:
     }
 
 
-def read_entry(entry: Entry) -> SpooledClose | SpooledAnswer:
+def read_entry(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
     """Read what this or an older version wrote. Raises EntryError."""
     try:
         return _read(entry)
@@ -91,14 +119,20 @@ def read_entry(entry: Entry) -> SpooledClose | SpooledAnswer:
         raise EntryError(type(error).__name__) from error
 
 
-def _read(entry: Entry) -> SpooledClose | SpooledAnswer:
+def _read(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
     if entry["kind"] == "answer":
         return SpooledAnswer(_read_answer(entry), from_ms(entry["answered_at"]))
+    if entry["kind"] == "change":
+        return SpooledChange(
+            Change(int(entry["conversation_id"]), ChangeKind(entry["change"]), from_ms(entry["happened_at"]))
+        )
     if entry["kind"] != "close":
         raise ValueError(entry["kind"])
-    terms = load_terms(json.dumps(entry["terms"])) if entry["terms"] else None
+    surveys = [*([entry["terms"]] if entry["terms"] else ()), *entry.get("others", ())]
     reason = Reason(entry["reason"]) if entry["reason"] else None
-    return SpooledClose(load_close(int(entry["conversation_id"]), json.dumps(entry["close"])), terms, reason)
+    close = load_close(int(entry["conversation_id"]), json.dumps(entry["close"]), entry.get("email"))
+    objections = load_objections(entry.get("objections", ()))
+    return SpooledClose(close, tuple(load_terms(json.dumps(each)) for each in surveys), reason, objections)
 
 
 def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:

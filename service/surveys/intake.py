@@ -1,23 +1,43 @@
-"""What the web takes in: closed conversations and answers. Each is one write; yes is said only after it.
+"""What the web takes in: closes, changes and answers. Each is one write; yes is said only after it.
 
 The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from config.surveys import RatingType, Survey
-from service.surveys.entries import GivenAnswer, SpooledClose, read_entry, write_answer, write_close
+from service.surveys.entries import (
+    GivenAnswer,
+    SpooledAnswer,
+    SpooledChange,
+    SpooledClose,
+    read_entry,
+    write_answer,
+    write_change,
+    write_close,
+)
 from service.surveys.links import Link
-from service.surveys.model import Close, Journey, Record
+from service.surveys.model import Change, ChangeKind, Close, Journey, OfferState, Reason, Record
+from service.surveys.persons import Persons
 from service.surveys.ports import Queue
-from service.surveys.records import Accepted, Records, RecordsUnavailable, Saved, Written
-from service.surveys.rules import choose_survey
+from service.surveys.records import Accepted, Records, Saved, Written
+from service.surveys.rules import choose_at_close
 from service.surveys.spool import Entry, Spool, SpoolUnavailable
+from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
+
+
+_CHANGES = {
+    ChangeKind.REOPENED: (OfferState.CANCELLED, Reason.REOPENED),
+    ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
+}
+"""What becomes of a survey that waits, and why."""
+_NOT_REMINDED = "not_reminded"
 
 
 class NotKept(Exception):
@@ -25,7 +45,7 @@ class NotKept(Exception):
 
 
 class Intake:
-    """The two ways in. Both raise NotKept when nothing could be written."""
+    """The ways in. Each raises NotKept when nothing could be written."""
 
     def __init__(
         self,
@@ -33,29 +53,49 @@ class Intake:
         queue: Queue,
         surveys: Sequence[Survey],
         spool: Spool | None,
+        persons: Persons,
         recovery_wait: timedelta = timedelta(seconds=10),
     ) -> None:
         self._recovery_wait = recovery_wait
+        self._persons = persons
         self._records = records
         self._queue = queue
         self._surveys = surveys
         self._spool = spool
 
     def take_close(self, close: Close) -> Accepted:
-        """Keep a closed conversation, with the terms of the survey it leads to or the reason why it leads to none."""
-        choice = choose_survey(close, self._surveys)
-        try:
-            written = self._records.accept(close, choice.survey, choice.reason)
-            outcome = Accepted(written.outcome)
-            if written.is_due:
-                self._queue.hint(Journey.OFFER, str(close.conversation_id))
-        except RecordsUnavailable as error:
-            self._put(write_close(close, choice.survey, choice.reason), error)
-            outcome = Accepted.SPOOLED
+        """Keep a closed conversation, with the surveys it may lead to or the reason why it leads to none."""
+        choice = choose_at_close(close, self._surveys)
+        candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
+        is_mailed = any("email" in survey.deliver for survey in candidates)
+        close = replace(
+            close,
+            person=self._persons.known_by(close.requester_id, close.email, close.phone),
+            email=close.email if is_mailed else None,
+            phone=None,
+        )
         survey_id = str(close.conversation_id)
-        survey = choice.survey.name if choice.survey else None
-        log.info("close.taken", outcome=outcome, survey_id=survey_id, survey=survey, reason=choice.reason)
+        try:
+            written = self._records.accept(close, candidates, choice.reason, choice.objections)
+            outcome, survey_id = Accepted(written.outcome), written.survey_id
+            if written.is_due:
+                self._queue.hint(Journey.OFFER, survey_id)
+        except RecordsUnavailable as error:
+            self._put(write_close(SpooledClose(close, candidates, choice.reason, choice.objections)), error)
+            outcome = Accepted.SPOOLED
+        surveys = [survey.name for survey in candidates]
+        log.info("close.taken", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
         return outcome
+
+    def take_change(self, change: Change) -> bool:
+        """Keep that a conversation was reopened or rated; True if a survey or reminder that waited ends by it."""
+        try:
+            outcome = self._records.cancel(change, *_CHANGES[change.kind])
+        except RecordsUnavailable as error:
+            self._put(write_change(change), error)
+            outcome = Accepted.SPOOLED
+        log.info("change.taken", outcome=outcome, change=change.kind)
+        return outcome in (OfferState.CANCELLED, OfferState.SKIPPED, _NOT_REMINDED, Accepted.SPOOLED)
 
     def take_answer(
         self,
@@ -92,11 +132,14 @@ class Intake:
         # Until all spools are empty, and a little longer: another host's may have a later answer.
         self._records.hold_answers(self._recovery_wait)
         # No hints: after a long outage they would flood the queue. The relay takes what is due.
+        log.info("spool.drained", survey_id=waited.survey_id, outcome=self._write(waited))
+
+    def _write(self, waited: SpooledClose | SpooledChange | SpooledAnswer) -> str:
         if isinstance(waited, SpooledClose):
-            outcome = self._records.accept(waited.close, waited.terms, waited.reason).outcome
-        else:
-            outcome = self._write_answer(waited.answer, waited.answered_at).outcome
-        log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
+            return self._records.accept(waited.close, waited.candidates, waited.reason, waited.objections).outcome
+        if isinstance(waited, SpooledChange):
+            return self._records.cancel(waited.change, *_CHANGES[waited.change.kind])
+        return self._write_answer(waited.answer, waited.answered_at).outcome
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
         """Find the terms of a link: those of its record, else of the survey of that name, else the defaults."""

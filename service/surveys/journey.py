@@ -1,4 +1,4 @@
-"""What the offer's and the answer's journeys share: one claim, a deadline, the pace, and how a claim ends."""
+"""What the journeys share: one claim, a deadline, the pace, and how a claim ends."""
 
 import random
 from abc import ABC, abstractmethod
@@ -91,9 +91,13 @@ class Traveller(ABC):
     def _call_name(self) -> str: ...
 
     def _slot(self, turn: Turn, patience: timedelta = GOING_ON) -> Slot:
-        if turn.deadline.remaining() < min(_LEAST_TIME, self._timings.step_budget / 3).total_seconds():
+        if not self._has_time(turn):
             raise NoSlot("this claim's time is up", timedelta())
         return self._dixa.slot(turn.deadline, patience)
+
+    def _has_time(self, turn: Turn) -> bool:
+        """Say whether a call can still be begun."""
+        return turn.deadline.remaining() >= min(_LEAST_TIME, self._timings.step_budget / 3).total_seconds()
 
     def _ratings(self, turn: Turn, patience: timedelta = GOING_ON) -> tuple[Rating, ...]:
         return self._dixa.ratings(self._slot(turn, patience), turn.record.conversation_id)
@@ -122,8 +126,10 @@ class Traveller(ABC):
         log.error("survey.dead", journey=self.journey, reason=reason, problem=problem)
 
     def _tries(self, turn: Turn) -> int:
-        progress = turn.record.answer if self.journey is Journey.ANSWER else turn.record.offer
-        return progress.tries if progress else 0
+        record = turn.record
+        progress = {Journey.OFFER: record.offer, Journey.ANSWER: record.answer, Journey.FOLLOW_UP: record.follow_up}
+        found = progress[self.journey]
+        return found.tries if found else 0
 
     def _pause(self, turn: Turn, error: DixaUnavailable | None = None) -> timedelta:
         """How long to wait before the next try: as told, else doubling with full jitter."""

@@ -9,14 +9,18 @@ from config.surveys import RatingType, Survey
 
 
 class Journey(StrEnum):
-    """The two stories of a survey. Each has its own state, lease and due set in the same record."""
+    """The stories of a survey. Each has its own state, lease and due set in the same record."""
 
     OFFER = "offer"
     ANSWER = "answer"
+    FOLLOW_UP = "follow_up"
 
 
 class OfferState(StrEnum):
-    """Where the offer's journey stands; `unknown` means that a call was sent and its answer was lost."""
+    """Where the offer's journey stands; `unknown` means that a call was sent and its answer was lost.
+
+    A survey that is `reminding` is with the customer, and a reminder is due later.
+    """
 
     WAITING = "waiting"
     DECIDING = "deciding"
@@ -24,6 +28,7 @@ class OfferState(StrEnum):
     UNKNOWN = "unknown"
     OFFERED = "offered"
     DELIVERING = "delivering"
+    REMINDING = "reminding"
     DELIVERED = "delivered"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
@@ -38,6 +43,23 @@ class AnswerState(StrEnum):
     UNKNOWN = "unknown"
     SUBMITTED = "submitted"
     DEAD = "dead"
+
+
+class FollowUpState(StrEnum):
+    """Where the journey of what follows an answer stands; it is `dead` when an action has failed for good."""
+
+    FOLLOWING = "following"
+    FOLLOWED = "followed"
+    DEAD = "dead"
+
+
+class ActionState(StrEnum):
+    """Where one action stands; one that is `waiting` certainly did not happen yet, one that is `begun` may have."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
 
 
 class Reason(StrEnum):
@@ -58,13 +80,31 @@ class Reason(StrEnum):
     ERASED = "erased"
     NOT_FOUND = "not_found"
     REFUSED = "refused"
+    OPTED_OUT = "opted_out"
+    BEFORE_START = "before_start"
+    CONTACT_POINT = "contact_point"
+    LANGUAGE = "language"
+    USER_TYPE = "user_type"
+    ADDRESS = "address"
+    ASSIGNEE_TYPE = "assignee_type"
+    FEW_CUSTOMER_MESSAGES = "few_customer_messages"
+    FEW_AGENT_MESSAGES = "few_agent_messages"
+    INTERNAL = "internal"
+    MEMBER = "member"
+    SIDE_CONVERSATION = "side_conversation"
+    ASKED_RECENTLY = "asked_recently"
+    DAILY_CAP = "daily_cap"
+    NOTHING_NEW = "nothing_new"
+    CLOSED_AGAIN = "closed_again"
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """What is kept of a `CONVERSATION_CLOSED` event: only what a later step needs, and nothing personal.
+    """What is kept of a `CONVERSATION_CLOSED` event: only what a later step needs.
 
-    Channel and direction are in the API's spelling; ids are Dixa's.
+    Channel and direction are in the API's spelling; ids are Dixa's; tags are None if none were told. The one
+    personal thing is the requester's address: kept only for a survey that may go out by e-mail, and only until the
+    offer's journey is over. `person` are keyed hashes of what the requester can be known by.
     """
 
     conversation_id: int
@@ -73,9 +113,45 @@ class Close:
     direction: str | None = None
     queue_id: str | None = None
     queue_name: str | None = None
+    contact_point: str | None = None
     requester_id: str | None = None
+    user_type: str | None = None
     agent_id: str | None = None
-    tags: tuple[str, ...] = ()
+    assignee_type: str | None = None
+    tags: tuple[str, ...] | None = ()
+    event_id: str = ""
+    person: tuple[str, ...] = ()
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+
+
+class ChangeKind(StrEnum):
+    """What happened to a conversation, as far as a survey that waits must know."""
+
+    REOPENED = "reopened"
+    RATED = "rated"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is kept of an event that isn't a close."""
+
+    conversation_id: int
+    kind: ChangeKind
+    happened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why a survey isn't for a conversation: a rule, as surveys.toml spells it, and the fact that it met.
+
+    A rule that holds for all surveys has no name, and neither has the survey then.
+    """
+
+    survey: str
+    reason: Reason
+    rule: str
+    fact: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +173,21 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether to ask, and what that rests on. `verdict` is None to ask, `waiting` to look again at `due_at`.
+
+    `survey` is the one that was chosen, `facts` what was seen when it was decided, by name.
+    """
+
+    verdict: OfferState | None
+    reason: Reason | None = None
+    survey: Survey | None = None
+    objections: tuple[Objection, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call to Dixa that was marked before it was sent, and whose outcome isn't recorded yet.
 
@@ -110,7 +201,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OfferProgress:
-    """The offer's half of a record; `before` are the rating ids from before a first try that came to nothing."""
+    """The offer's part of a record; `before` are the rating ids from before a first try that came to nothing.
+
+    `failed` are the channels that refused for good; a mail that has a `mailed_at` may be out, so it isn't sent again.
+    """
 
     state: OfferState
     reason: str = ""
@@ -121,11 +215,21 @@ class OfferProgress:
     channel: str = ""
     language: str = ""
     delivered_at: datetime | None = None
+    failed: tuple[str, ...] = ()
+    mailed_at: datetime | None = None
+    reminded_at: datetime | None = None
+    note: str = ""
+    offered_at: datetime | None = None
+    ended_at: datetime | None = None
+    revived_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerProgress:
-    """The answer's half of a record. `answer.comment` is empty once it has reached Dixa."""
+    """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
+
+    A machine may have sent one that is suspect: it came right after the link, without a comment.
+    """
 
     state: AnswerState
     answer: Answer
@@ -135,14 +239,44 @@ class AnswerProgress:
     call: Call | None = None
     submitted: tuple[RatingType, ...] = ()
     has_comment: bool = False
+    is_suspect: bool = False
     revived_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionProgress:
+    """One action that follows an answer, and what there is to be said about it."""
+
+    state: ActionState
+    problem: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is done about it."""
+        return self.state in (ActionState.DONE, ActionState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What follows an answer: its actions by name, such as `note` or `tag:angry`."""
+
+    state: FollowUpState
+    reason: str = ""
+    due_at: datetime | None = None
+    tries: int = 0
+    revived_at: datetime | None = None
+    actions: Mapping[str, ActionProgress] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One survey: the close it came from, its terms as they were then, and how far both journeys are.
+    """One survey: the close it came from, its terms as they were then, and how far each journey is.
 
-    A record that `looks_first` may be older than what was done for it: it comes from a backup or from a link alone.
+    `candidates` are the surveys that may be the one, until that is decided; `earlier` are the rating ids of this
+    conversation's earlier rounds, of which the last was delivered at `delivered_before`; `asked_as` is the survey that
+    took the customer's turn before this one could. A record that `looks_first` may be older than what was done for it:
+    it comes from a backup or from a link alone.
     """
 
     survey_id: str
@@ -154,6 +288,18 @@ class Record:
     offers: tuple[Offer, ...] = ()
     looks_first: bool = False
     answer: AnswerProgress | None = None
+    follow_up: FollowUp | None = None
+    candidates: tuple[Survey, ...] = ()
+    objections: tuple[Objection, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    decided_at: datetime | None = None
+    earlier: tuple[str, ...] = ()
+    delivered_before: datetime | None = None
+    latest_close: datetime | None = None
+    """That of a later close that began no round."""
+    open_until: datetime | None = None
+    """When the channel presumably takes no message any more; known while it is decided, and not kept."""
+    asked_as: str = ""
 
     @property
     def answered(self) -> Answer:

@@ -10,38 +10,38 @@ from datetime import timedelta
 
 import structlog
 
-from config.settings import Timings
-from config.surveys import RatingType, Survey
-from service.surveys.journey import Traveller, Turn, find_new
-from service.surveys.links import Link, Links
-from service.surveys.model import Call, Close, Journey, Offer, OfferState, Reason, Record
-from service.surveys.ports import Conversation, Delivery, Dixa, DixaUnknown, Rating
-from service.surveys.records import Records
-from service.surveys.rules import Refusal, find_refusal, find_taken
+from config.surveys import Rated, RatingType, Survey
+from service.surveys.deciding import Asks, Case, decide, is_too_late
+from service.surveys.journey import Turn, find_new
+from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record
+from service.surveys.ports import Conversation, Rating
+from service.surveys.reminding import Reminding
+from service.surveys.rules import find_taken
 
 log = structlog.get_logger()
 
 
-class OfferJourney(Traveller):
+class OfferJourney(Reminding):
     """Looks, decides, offers and delivers."""
 
     journey = Journey.OFFER
     patience = timedelta(milliseconds=500)
     _call_name = "offer"
 
-    def __init__(
-        self, records: Records, dixa: Dixa, timings: Timings, *, links: Links, deliveries: Sequence[Delivery]
-    ) -> None:
-        super().__init__(records, dixa, timings)
-        self._links = links
-        self._deliveries = {delivery.name: delivery for delivery in deliveries}
-
     def _advance(self, turn: Turn) -> None:
         record: Record | None = turn.record
         if turn.record.offer.call:
             record = self._look_for_offer(turn, turn.record.offer.call)
+        elif turn.record.offer.state is OfferState.REMINDING:
+            self._remind(turn)
+            return
         elif turn.record.offer.state in (OfferState.DECIDING, OfferState.OFFERING):
             record = self._decide_and_offer(turn)
+        elif turn.record.offer.state is OfferState.DELIVERING:
+            self._deliver_again(turn)
+            return
+        elif turn.record.offer.state is OfferState.OFFERED:
+            record = self._look_again(turn)
         if record:
             self._deliver(turn, record)
 
@@ -51,33 +51,63 @@ class OfferJourney(Traveller):
         close, terms = record.close, record.terms
         if close is None or terms is None:
             return None  # A record made from a link is delivered: it never comes here.
+        is_decided = record.offer.state is OfferState.OFFERING
+        if self._is_over(turn, record, close) or (not is_decided and self._is_outside_window(turn, record.candidates)):
+            return None
         conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        if is_decided and not self._is_unchanged(turn, conversation):
+            return None
         ratings = self._ratings(turn)
         unknown = self._find_unknown(turn, ratings)
-        ours = (*(offer.rating_id for offer in record.offers), *unknown.values())
-        if record.offer.state is OfferState.DECIDING:
-            refusal = (
-                self._too_late(turn, close, terms)
-                or find_refusal(conversation, ratings, ours)
-                or self._unreachable(record)
-            )
-            self._write_decision(turn, refusal, conversation.language or "")
-            if refusal:
+        if not is_decided:
+            ours = (*(offer.rating_id for offer in record.offers), *unknown.values(), *record.earlier)
+            case = Case(record, close, conversation, ratings, ours, turn.claim.at, self._timings.offer_within)
+            decision = decide(case, self._asks(turn, conversation))
+            if not self._write_decision(turn, decision, close, conversation):
                 return None
+            terms = decision.survey or terms
+        turn = replace(turn, claim=replace(turn.claim, record=_decided(record, terms, conversation)))
         return self._offer_all(turn, terms, conversation, ratings, unknown)
 
-    def _too_late(self, turn: Turn, close: Close, terms: Survey) -> Refusal | None:
-        due_at = min(close.closed_at, turn.record.accepted_at) + terms.delay
-        is_late = turn.claim.at > due_at + self._timings.offer_within
-        return Refusal(OfferState.SKIPPED, Reason.TOO_LATE) if is_late else None
+    def _is_over(self, turn: Turn, record: Record, close: Close) -> bool:
+        """End what was due too long ago, before Dixa is asked: what can't be learnt must not be asked for ever."""
+        within = self._timings.offer_within
+        if not all(is_too_late(record, close, each, turn.claim.at, within) for each in record.candidates):
+            return False
+        if record.offer.state is OfferState.OFFERING:
+            self._die(turn, Reason.TOO_LATE, problem="not every rating could be offered in time")
+            return True
+        survey = record.candidates[0] if len(record.candidates) == 1 else None
+        decision = Decision(OfferState.SKIPPED, Reason.TOO_LATE, survey, record.objections, record.facts)
+        self._records.decide(turn.claim, decision, record.offer.language)
+        log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
+        return True
 
-    def _unreachable(self, record: Record) -> Refusal | None:
-        return None if self._find_delivery(record) else Refusal(OfferState.SKIPPED, Reason.UNREACHABLE)
+    def _asks(self, turn: Turn, conversation: Conversation) -> Asks:
+        number = turn.record.conversation_id
+        return Asks(
+            tags=lambda: self._dixa.conversation_tags(self._slot(turn), number),
+            messages=lambda: self._dixa.messages(self._slot(turn), number),
+            is_opted_out=lambda: self._has_stopped(turn.record, conversation),
+            is_answered=lambda: any(
+                found and found.answer for found in map(self._records.load, self._records.rounds(number))
+            ),
+            can_reach=lambda survey: self._find_delivery(_decided(turn.record, survey, conversation)) is not None,
+        )
 
-    def _write_decision(self, turn: Turn, refusal: Refusal | None, language: str) -> None:
-        verdict, reason = (refusal.state, refusal.reason) if refusal else (None, None)
-        self._records.decide(turn.claim, verdict, reason, language)
-        log.info("survey.decided", decision=verdict or "ask", reason=reason)
+    def _write_decision(self, turn: Turn, decision: Decision, close: Close, conversation: Conversation) -> bool:
+        """Write it, and say whether to ask: somebody else may have taken the person's turn meanwhile."""
+        of_requester = self._restraint.persons.known_by(close.requester_id or conversation.requester_id)
+        verdict, reason = self._records.decide(
+            turn.claim,
+            decision,
+            conversation.language or "",
+            person=tuple(dict.fromkeys((*close.person, *of_requester))),
+            keep_turns=self._restraint.keep_turns,
+        )
+        survey = decision.survey.name if decision.survey else None
+        log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
+        return verdict == "ask"
 
     def _offer_all(
         self,
@@ -101,9 +131,7 @@ class OfferJourney(Traveller):
                 return None
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        return replace(
-            record, offer=replace(record.offer, state=OfferState.OFFERED, language=conversation.language or "")
-        )
+        return replace(record, offer=replace(record.offer, state=OfferState.OFFERED))
 
     def _offer(self, turn: Turn, rating: RatingType, conversation: Conversation, seen: Sequence[str]) -> str | None:
         slot = self._slot(turn)
@@ -116,7 +144,7 @@ class OfferJourney(Traveller):
                 turn.record.conversation_id,
                 rating,
                 user_id=(close and close.requester_id) or conversation.requester_id,
-                agent_id=(close and close.agent_id) or conversation.agent_id,
+                agent_id=_rated_agent(turn.record, conversation),
                 offered_at=turn.claim.at,
             ),
         )
@@ -137,7 +165,7 @@ class OfferJourney(Traveller):
             known = ()
         if known is None:
             return {}
-        known = (*known, *(offer.rating_id for offer in record.offers))
+        known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
         asked = record.terms.ratings if record.terms else ()
         found = {rating: find_taken([each for each in ratings if each.type == rating], known) for rating in asked}
         return {rating: each.id for rating, each in found.items() if each}
@@ -154,7 +182,7 @@ class OfferJourney(Traveller):
             return None
         found = find_new(self._ratings(turn, self.patience), call)
         if found is None:
-            self._records.again(turn.claim, self._pause(turn))
+            self._records.again(turn.claim, self._pause(turn), may_come=True)
             log.info("offer.not_made")
             return None
         self._records.offered(turn.claim, call.rating, found.id)
@@ -163,24 +191,15 @@ class OfferJourney(Traveller):
         self._records.reschedule(turn.claim, timedelta(), failed=False)
         return None
 
-    def _find_delivery(self, record: Record) -> Delivery | None:
-        if record.offer.channel:
-            return self._deliveries.get(record.offer.channel)
-        names = record.terms.deliver if record.terms else ()
-        known = (self._deliveries[name] for name in names if name in self._deliveries)
-        return next((each for each in known if each.can_reach(record)), None)
 
-    def _deliver(self, turn: Turn, record: Record) -> None:
-        delivery = self._find_delivery(record)
-        if delivery is None:
-            self._die(turn, Reason.UNREACHABLE, problem="no such channel any more")
-            return
-        self._records.delivering(turn.claim, delivery.name)
-        try:
-            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
-        except DixaUnknown as error:
-            log.warning("dixa.unknown", call="deliver", problem=str(error))
-            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
-        else:
-            self._records.delivered(turn.claim)
-            log.info("survey.delivered", channel=delivery.name)
+def _rated_agent(record: Record, conversation: Conversation) -> str | None:
+    """Say whose rating it is: the assignee at the close, kept with the record; None leaves it to Dixa."""
+    if record.terms and record.terms.rated is Rated.DIXA:
+        return None
+    return (record.close and record.close.agent_id) or conversation.agent_id
+
+
+def _decided(record: Record, terms: Survey, conversation: Conversation) -> Record:
+    """Say what the record comes to if these terms are offered: a delivery asks for all of it."""
+    offer = replace(record.offer, language=conversation.language or "")
+    return replace(record, terms=terms, offer=offer, open_until=conversation.open_until)

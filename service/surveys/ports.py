@@ -1,6 +1,6 @@
-"""What the journeys need of the world outside, as small protocols, and how it can fail. Implemented by the edges."""
+"""What the journeys need of the outside world, as small protocols, and how it can fail. Layers above implement it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
@@ -13,10 +13,14 @@ class DixaError(Exception):
     """A call to Dixa did not do what was asked. The three kinds differ in what the caller should do next.
 
     DixaError
-    ├── DixaUnavailable  again later: it certainly did not happen (or was only a question)
-    │   └── NoSlot       the shared pace has no room now
-    ├── DixaUnknown      it may have happened: look before doing it again
-    └── DixaRefused      again is useless
+    ├── DixaUnavailable    again later: it certainly did not happen (or was only a question)
+    │   ├── NoSlot         the shared pace has no room now
+    │   ├── TokenRefused   an operator has to mend the token first
+    │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
+    ├── DixaUnknown        it may have happened: look before doing it again
+    ├── DixaRefused        again is useless
+    │   └── DeliveryRefused  another channel's server said no, or ourselves, before Dixa was asked
+    └── Unconfirmed        it may have happened, and nobody can look: it counts as done
     """
 
 
@@ -32,6 +36,14 @@ class NoSlot(DixaUnavailable):
     """The pace is used up for longer than the caller wants to wait."""
 
 
+class TokenRefused(DixaUnavailable):
+    """Dixa doesn't take the token, or not for this."""
+
+
+class NotDelivered(DixaUnavailable):
+    """A channel of its own certainly did not deliver; it may later."""
+
+
 class DixaUnknown(DixaError):
     """The call was sent and its outcome is not known."""
 
@@ -39,9 +51,20 @@ class DixaUnknown(DixaError):
 class DixaRefused(DixaError):
     """Dixa said no (a 4xx); `status` is the HTTP status."""
 
-    def __init__(self, problem: str, status: int) -> None:
+    def __init__(self, problem: str, status: int | None) -> None:
         super().__init__(problem)
         self.status = status
+
+
+class DeliveryRefused(DixaRefused):
+    """It can't be brought there, and it isn't Dixa that says so: there is no status of Dixa's."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, None)
+
+
+class Unconfirmed(DixaError):
+    """A delivery was handed over and its outcome can't be known."""
 
 
 class Deadline:
@@ -68,7 +91,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation as `GET /conversations/{id}` shows it. `channel`, `state` and `direction` as Dixa spells them."""
+    """A conversation as `GET /conversations/{id}` shows it. `channel`, `state` and `direction` as Dixa spells them.
+
+    `link` is what it is to another conversation, such as SideConversation; `changed_at` is when the state became what
+    it is. `open_until` is `transportExpiresAt`, which Dixa doesn't explain: presumably when the channel takes no more
+    messages. Contact point and address are told of e-mails and contact forms only.
+    """
 
     id: int
     channel: str
@@ -77,7 +105,21 @@ class Conversation:
     direction: str | None = None
     language: str | None = None
     agent_id: str | None = None
+    link: str | None = None
+    open_until: datetime | None = None
     is_erased: bool = False
+    changed_at: datetime | None = None
+    queue_id: str | None = None
+    contact_point: str | None = None
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of conversation ids that a search found, and the key of the next one if there is any."""
+
+    ids: tuple[int, ...]
+    next_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +133,16 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One element of `GET /conversations/{id}/messages`, as far as a delivery needs it."""
+    """One element of `GET /conversations/{id}/messages`, as far as a delivery or a rule needs it.
+
+    `is_automated` is a bot's, or an automatic reply.
+    """
 
     id: str
     external_id: str | None
+    direction: str | None = None
+    is_automated: bool = False
+    created_at: datetime | None = None
 
 
 class Dixa(Protocol):
@@ -106,6 +154,10 @@ class Dixa(Protocol):
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation: ...
 
     def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]: ...
+
+    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]: ...
+
+    def conversation_tags(self, slot: Slot, conversation_id: int) -> tuple[str, ...]: ...
 
     def offer(
         self,
@@ -132,19 +184,79 @@ class Dixa(Protocol):
     ) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of an answer. `subject` is what the action is about, such as the name of a tag."""
+
+    record: Record
+    subject: str = ""
+    shows_comment: bool = False
+
+    @property
+    def comment(self) -> str:
+        """The customer's words, if they may be passed on."""
+        return self.record.answered.comment if self.shows_comment else ""
+
+    @property
+    def has_comment(self) -> bool:
+        """Whether there are any."""
+        return self.record.answer is not None and self.record.answer.has_comment
+
+
+class Action(Protocol):
+    """One kind of thing that follows an answer."""
+
+    kind: str
+    is_at_once: bool
+    """Whether it is done while the answer can still be changed."""
+    is_repeatable: bool
+    """Whether it is done again when nobody knows if it was; if not, it happens at most once."""
+    within: timedelta | None
+    """For how long it is tried; None: for as long as an answer is."""
+
+    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+        """Do it; `again`: look first, if there is where to look, for it may have been done.
+
+        Raises a DixaError: after DixaUnavailable and DixaUnknown it is called again later, after DixaRefused never.
+        """
+
+
 class Delivery(Protocol):
     """One way a link reaches a customer."""
 
     name: str
+    reminds: bool
+    """Whether a reminder goes this way. It is delivered as the link was, of a record that is `reminding`."""
 
     def can_reach(self, record: Record) -> bool:
         """Say whether this channel can reach this customer, without side effects and before any offer is made."""
 
-    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Bring the link to the customer, once: a record that is already `delivering` may have been delivered.
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+        """Look whether a delivery that was begun has arrived; None: nobody can tell, and another does no harm.
 
-        Raises a DixaError; after DixaUnknown or DixaUnavailable it is called again later.
+        Raises a DixaError: Unconfirmed when nobody can tell, and another must not be.
         """
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        """Bring the link to the customer. One that was begun before is looked for first.
+
+        Raises a DixaError; after DixaUnknown or DixaUnavailable it is called again later, after DixaRefused the next
+        channel is, and Unconfirmed counts as delivered.
+        """
+
+
+class Mailings(Protocol):
+    """Where it is written that a mail may be out, for good."""
+
+    def mailing(self, survey_id: str) -> bool:
+        """Write that a mail is about to be handed over; False if it must not be. Raises RecordsUnavailable."""
+
+
+class Stops(Protocol):
+    """Who wants no surveys any more."""
+
+    def has(self, requester_id: str) -> bool:
+        """Say whether this requester has stopped them. Raises RecordsUnavailable."""
 
 
 class Queue(Protocol):

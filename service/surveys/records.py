@@ -1,4 +1,4 @@
-"""Where surveys are kept: one Redis hash each, two due sets, and one Lua script for every transition.
+"""Where surveys are kept: one Redis hash each, a due set for each journey, and one Lua script for every transition.
 
 Redis is the truth and its clock the only one; ARCHITECTURE.md has the table of scripts, states and outcomes.
 Every method raises RecordsUnavailable when Redis can't be asked: the script may have run all the same, and
@@ -8,39 +8,42 @@ calling it again is harmless.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import redis
-import structlog
-from redis.backoff import NoBackoff
 from redis.commands.core import Script
-from redis.retry import Retry
 
-from config.surveys import RatingType, Survey
-from service.surveys.durability import find_problems
-from service.surveys.fields import dump_close, from_ms, read_record, to_ms, write_terms
+from config.surveys import Again, RatingType, Survey
+from service.surveys.fields import (
+    dump_close,
+    from_ms,
+    read_record,
+    to_ms,
+    write_candidates,
+    write_decision,
+    write_terms,
+)
 from service.surveys.links import Link
-from service.surveys.model import Claim, Close, Journey, OfferState, Reason, Record
-
-log = structlog.get_logger()
+from service.surveys.model import (
+    ActionState,
+    Change,
+    Claim,
+    Close,
+    Decision,
+    Journey,
+    Objection,
+    OfferState,
+    Reason,
+    Record,
+)
+from service.surveys.overview import Overview
+from service.surveys.store import Breaker
 
 LUA = Path(__file__).with_name("lua")
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
-
-
-class RecordsUnavailable(Exception):
-    """Redis didn't answer in time, or refused to write."""
-
-
-class Breaker:
-    """Open after a failure: Redis isn't asked again until `Records.ping` has seen it answer."""
-
-    def __init__(self) -> None:
-        self.is_open = False
 
 
 class StaleClaim(Exception):
@@ -69,22 +72,11 @@ class Saved(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write by the web came to, and whether a task is due for it at once."""
+    """What a write by the web came to, for which survey, and whether a task is due for it at once."""
 
     outcome: str
     is_due: bool
-
-
-def connect(url: str) -> redis.Redis:
-    """Open a client that fails fast and never repeats a command by itself: every caller has a plan for that."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=1,
-        socket_connect_timeout=0.5,
-        health_check_interval=10,
-        retry=Retry(NoBackoff(), 0),
-    )
+    survey_id: str = ""
 
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
@@ -95,7 +87,7 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
     }
 
 
-class Records:
+class Records(Overview):
     """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask."""
 
     def __init__(
@@ -107,69 +99,44 @@ class Records:
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
     ) -> None:
-        self._redis = client
+        super().__init__(client, breaker=breaker, prefix=prefix)
         self._lease = lease
         self._keep = keep
-        self._prefix = prefix
-        self._breaker = breaker
-        self._failed_at = monotonic()
-        self._restored_key = f"{prefix}restored_at"
-        self._draining_key = f"{prefix}draining"
         self._scripts = load_scripts(client)
 
-    def ping(self) -> None:
-        """Raise RecordsUnavailable unless Redis answers, whatever the breaker says; it closes when Redis does."""
-        try:
-            self._redis.ping()
-        except redis.RedisError as error:
-            raise RecordsUnavailable(type(error).__name__) from error
-        if self._breaker:
-            self._breaker.is_open = False
-
-    def is_recovering(self, wait: timedelta) -> bool:
-        """Say whether Redis failed, or this process began, less than `wait` ago: spools may hold later answers."""
-        return monotonic() - self._failed_at < wait.total_seconds()
-
-    def problems(self) -> list[str]:
-        """Name each setting of this Redis that can lose what it acknowledged. Raises RecordsUnavailable."""
-        info = self._ask(self._redis.info)
-        try:
-            config = {str(name): str(value) for name, value in self._redis.config_get("*").items()}
-        except redis.ResponseError:
-            config = {}
-        except redis.RedisError as error:
-            raise RecordsUnavailable(type(error).__name__) from error
-        return [*find_problems(info, config)]
-
-    def report_problems(self) -> None:
-        """Say loudly in the log what `problems` finds; to be called when a process starts."""
-        try:
-            for problem in self.problems():
-                log.error("redis.unsafe", problem=problem)
-        except RecordsUnavailable as error:
-            log.error("redis.unavailable", problem=str(error))  # noqa: TRY400 - an outage needs no traceback
-
-    def load(self, survey_id: str) -> Record | None:
-        """Read a record as it is now."""
-        fields: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._key(survey_id)))
-        return read_record(fields) if fields else None
-
-    def accept(self, close: Close, terms: Survey | None, reason: Reason | None = None) -> Written:
-        """Make the record of a close, waiting for its delay, or skipped when there is a reason."""
-        outcome, due = self._run(
+    def accept(
+        self,
+        close: Close,
+        candidates: Sequence[Survey],
+        reason: Reason | None = None,
+        objections: Sequence[Objection] = (),
+    ) -> Written:
+        """Make the record of a close, waiting for the shortest delay, or skipped when there is a reason."""
+        terms = candidates[0] if candidates else None
+        facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")}
+        outcome, due, survey_id = self._of_conversation(
             "accept",
-            Journey.OFFER,
-            str(close.conversation_id),
+            close.conversation_id,
             close.conversation_id,
             dump_close(close),
             write_terms(terms),
+            write_candidates(candidates),
             to_ms(close.closed_at),
-            to_ms(terms.delay) if terms else 0,
+            to_ms(min((survey.delay for survey in candidates), default=timedelta())),
             reason or "",
             self._keep_ms(terms),
-            takes_id=True,
+            close.email or "",
+            write_decision(objections, facts),
+            max((survey.again for survey in candidates), key=[*Again].index, default=Again.NEVER),
+            close.event_id,
         )
-        return Written(outcome, bool(due))
+        return Written(outcome, bool(due), survey_id)
+
+    def cancel(self, change: Change, verdict: OfferState, reason: Reason) -> str:
+        """End the survey of a conversation if it still waits, since it is no longer right; answers what came of it."""
+        happened_at, keep = to_ms(change.happened_at), self._keep_ms(None)
+        about = change.conversation_id
+        return str(self._of_conversation("cancel", about, about, verdict, reason, happened_at, keep))
 
     def answer(
         self,
@@ -185,7 +152,12 @@ class Records:
         """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere."""
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
-                keys=[self._key(link.survey_id), self._due(Journey.ANSWER), self._due(Journey.OFFER)],
+                keys=[
+                    self._key(link.survey_id),
+                    self._due(Journey.ANSWER),
+                    self._due(Journey.OFFER),
+                    self._due(Journey.FOLLOW_UP),
+                ],
                 args=[
                     link.survey_id,
                     link.conversation_id,
@@ -213,7 +185,13 @@ class Records:
         """Lease a due journey; None when it isn't due, is leased, is over or is not there."""
         outcome, *rest = self._ask(
             lambda: self._scripts["claim"](
-                keys=[self._key(survey_id), self._due(journey), self._restored_key, self._draining_key],
+                keys=[
+                    self._key(survey_id),
+                    self._due(journey),
+                    self._restored_key,
+                    self._draining_key,
+                    self._paused_key,
+                ],
                 args=[survey_id, journey, to_ms(self._lease)],
             )
         )
@@ -226,26 +204,52 @@ class Records:
         """Try a dead journey again, now; answers `revived`, `not_dead` or `missing`."""
         return str(self._run("revive", journey, survey_id, journey))
 
-    def hold_answers(self, wait: timedelta) -> None:
-        """Let no answer be claimed for so long: what waits in a spool may be later than what is here."""
-        self._ask(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))
-
-    def restored(self) -> None:
-        """Note that Redis was restored from a backup: for what it holds by now, look at Dixa before every call."""
-        seconds, micros = self._ask(self._redis.time)
-        self._ask(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
-
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Give the lease back; the journey, with any call in flight, comes due again after `delay`."""
-        self._run(
-            "reschedule", claim.journey, claim.record.survey_id, claim.journey, claim.fence, to_ms(delay), int(failed)
-        )
+        follow_up = claim.record.follow_up
+        was_due = to_ms(follow_up.due_at) if follow_up and follow_up.due_at else ""
+        given = (claim.journey, claim.fence, to_ms(delay), int(failed), was_due)
+        self._run("reschedule", claim.journey, claim.record.survey_id, *given)
 
-    def decide(self, claim: Claim, verdict: OfferState | None, reason: Reason | None, language: str) -> None:
-        """Write the decision: `verdict` is None to ask, else skipped or cancelled with its reason."""
-        self._step(
-            "decide", claim, claim.fence, verdict or "ask", reason or "", language, self._keep_ms(claim.record.terms)
+    def decide(
+        self,
+        claim: Claim,
+        decision: Decision,
+        language: str = "",
+        *,
+        person: Sequence[str] = (),
+        keep_turns: timedelta = timedelta(),
+    ) -> tuple[str, str]:
+        """Write the decision; to ask takes the person's turn, if it is free. Answers what it came to, and why."""
+        terms = decision.survey or claim.record.terms or Survey()
+        day = claim.at.date()
+        verdict, reason = self._ask(
+            lambda: self._scripts["decide"](
+                keys=[
+                    self._key(claim.record.survey_id),
+                    self._due(Journey.OFFER),
+                    self._decisions(day),
+                    f"{self._prefix}asks:{day}:{terms.name}",
+                    *(f"{self._prefix}asked:{trait}" for trait in person),
+                ],
+                args=[
+                    claim.fence,
+                    decision.verdict or "ask",
+                    decision.reason or "",
+                    language,
+                    self._keep_ms(terms),
+                    write_decision(decision.objections, decision.facts),
+                    write_terms(decision.survey),
+                    to_ms(decision.due_at) if decision.due_at else "",
+                    to_ms(terms.again_after),
+                    max(to_ms(keep_turns), to_ms(terms.again_after), 1),
+                    terms.daily_cap,
+                ],
+            )
         )
+        if verdict in ("stale", "wrong_state"):
+            raise StaleClaim(verdict)
+        return verdict, reason
 
     def mark(self, claim: Claim, rating: RatingType, seen: Sequence[str], least_left: timedelta) -> Record:
         """Write that a call is about to be made, and return the record as it is at that moment.
@@ -275,53 +279,76 @@ class Records:
         """Write that a channel begins."""
         self._step("delivering", claim, claim.fence, channel)
 
-    def delivered(self, claim: Claim) -> None:
-        """Write that the link is with the customer."""
-        self._step("delivered", claim, claim.fence, self._keep_ms(claim.record.terms))
+    def mailing(self, survey_id: str) -> bool:
+        """Write that a mail is about to be handed over; False if it must not be: it may be out already."""
+        return bool(self._run("mailing", Journey.OFFER, survey_id) == "begun")
+
+    def undelivered(self, claim: Claim, channel: str, *, for_good: bool) -> None:
+        """Write that a channel certainly did not deliver; `for_good`: it isn't asked again."""
+        self._step("undelivered", claim, claim.fence, channel, int(for_good))
+
+    def delivered(self, claim: Claim, note: str = "") -> None:
+        """Write that the link is with the customer, and perhaps what is to be said about it."""
+        terms = claim.record.terms
+        remind_after = to_ms(terms.reminder) if terms and terms.reminder else ""
+        self._step("delivered", claim, claim.fence, self._keep_ms(terms), note, remind_after)
+
+    def reminded(self, claim: Claim, note: str = "") -> None:
+        """Write that the reminder is with the customer, or why nothing comes of it."""
+        self._step("reminded", claim, claim.fence, self._keep_ms(claim.record.terms), note)
 
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
         """Write that Dixa has the result of one of the `answered` rating types."""
         self._step("submitted", claim, claim.fence, rating, self._keep_ms(claim.record.terms), *answered)
 
+    def act(self, claim: Claim, action: str, becomes: ActionState, problem: str = "") -> bool:
+        """Write what becomes of an action. False if it was to begin and was begun before: it may have happened."""
+        return self._step("act", claim, claim.fence, action, becomes, problem) != "again"
+
+    def followed(self, claim: Claim) -> None:
+        """Write that all is done that was to follow an answer."""
+        self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))
+
     def unknown(self, claim: Claim, settle: timedelta) -> None:
         """Write that a call's answer was lost; the journey looks again after `settle`."""
         self._step("unknown", claim, claim.journey, claim.fence, to_ms(settle))
 
-    def again(self, claim: Claim, delay: timedelta) -> None:
-        """Write that the marked call did not happen; it is tried again after `delay`."""
-        self._step("again", claim, claim.journey, claim.fence, to_ms(delay))
+    def again(self, claim: Claim, delay: timedelta, *, may_come: bool = False) -> None:
+        """Write that the marked call did not happen, or `may_come` yet; it is tried again after `delay`."""
+        self._step("again", claim, claim.journey, claim.fence, to_ms(delay), int(may_come))
 
     def die(self, claim: Claim, reason: Reason) -> None:
         """End a journey for good, keeping everything."""
-        self._step("die", claim, claim.journey, claim.fence, reason, self._keep_ms(claim.record.terms))
-
-    def _step(self, script: str, claim: Claim, *args: Any) -> None:
-        outcome = self._run(script, claim.journey, claim.record.survey_id, *args)
+        survey_id, keep = claim.record.survey_id, self._keep_ms(claim.record.terms)
+        outcome = self._ask(
+            lambda: self._scripts["die"](
+                keys=[self._key(survey_id), self._due(claim.journey), self._decisions(claim.at.date())],
+                args=[claim.journey, claim.fence, reason, keep],
+            )
+        )
         if outcome in ("stale", "wrong_state"):
             raise StaleClaim(outcome)
 
-    def _run(self, script: str, journey: Journey, survey_id: str, *args: Any, takes_id: bool = False) -> Any:
-        given = (survey_id, *args) if takes_id else args
+    def _step(self, script: str, claim: Claim, *args: Any) -> str:
+        outcome = str(self._run(script, claim.journey, claim.record.survey_id, *args))
+        if outcome in ("stale", "wrong_state"):
+            raise StaleClaim(outcome)
+        return outcome
+
+    def _run(self, script: str, journey: Journey, survey_id: str, *args: Any) -> Any:
         return self._ask(
-            lambda: self._scripts[script](keys=[self._key(survey_id), self._due(journey)], args=[*map(str, given)])
+            lambda: self._scripts[script](keys=[self._key(survey_id), self._due(journey)], args=[*map(str, args)])
         )
 
-    def _ask(self, question: Any) -> Any:
-        if self._breaker and self._breaker.is_open:
-            raise RecordsUnavailable("not asked: it failed a moment ago")
-        try:
-            return question()
-        except redis.RedisError as error:
-            self._failed_at = monotonic()
-            if self._breaker:
-                self._breaker.is_open = True
-            raise RecordsUnavailable(type(error).__name__) from error
-
-    def _key(self, survey_id: str) -> str:
-        return f"{self._prefix}survey:{survey_id}"
-
-    def _due(self, journey: Journey) -> str:
-        return f"{self._prefix}due:{journey}"
+    def _of_conversation(self, script: str, conversation_id: int, *args: Any) -> Any:
+        """Run a script that finds out itself which of a conversation's surveys it is about."""
+        keys = [
+            self._key(str(conversation_id)),
+            self._due(Journey.OFFER),
+            self._rounds(conversation_id),
+            self._decisions(datetime.now(UTC).date()),
+        ]
+        return self._ask(lambda: self._scripts[script](keys=keys, args=[*map(str, args)]))
 
     def _keep_ms(self, terms: Survey | None) -> int:
         # A link must not outlive its record: the record is what keeps a late answer from being submitted twice.

@@ -1,7 +1,7 @@
 """Where webhooks and answers wait while Redis can't be written: one file each, drained in order when it can again.
 
 A file is written beside its place, synced, renamed into it, and the folder synced: after `put` returns, a power cut
-doesn't lose it, and no reader ever sees half of it. Draining is repeatable: both kinds of entry may be written to the
+doesn't lose it, and no reader ever sees half of it. Draining is repeatable: an entry of any kind may be written to the
 records twice.
 """
 
@@ -29,7 +29,7 @@ _PATIENCE = 3
 """How often an entry may fail before others are tried first."""
 
 Entry = dict[str, Any]
-"""What waits, as JSON: `service.surveys.intake` writes it and reads it."""
+"""What waits, as JSON: `service.surveys.entries` writes it and reads it."""
 
 
 class SpoolUnavailable(Exception):

@@ -13,9 +13,14 @@ from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.records import Breaker, Records, connect
+from service.surveys.openings import Openings
+from service.surveys.persons import Persons
+from service.surveys.records import Records
 from service.surveys.spool import Spool
-from service.web import health, pages, survey, webhooks
+from service.surveys.stops import HashedStops
+from service.surveys.store import Breaker, connect
+from service.web import health, stop, survey, webhooks
+from service.web.discretion import hide_links_in
 from service.web.headers import add_security_headers
 from service.web.recovery import Recovery
 from service.web.seams import Seams, host_of
@@ -28,11 +33,12 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
     app.logger.setLevel(logging.INFO)
+    hide_links_in(app.logger.name)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     app.extensions["afterword"] = _wire(settings)
-    for blueprint in (health.bp, webhooks.bp, survey.bp):
+    for blueprint in (health.bp, webhooks.bp, survey.bp, stop.bp):
         app.register_blueprint(blueprint)
     _guard(app, settings)
     return app
@@ -44,12 +50,15 @@ def _wire(settings: Settings) -> Seams:
     records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
-    intake = Intake(records, queue, settings.surveys, spool, timings.recovery_wait)
+    persons = Persons(settings.secret_keys)
+    intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait)
     return Seams(
         settings=settings,
         records=records,
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
+        openings=Openings(client, breaker),
+        stops=HashedStops(client),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),
@@ -73,7 +82,7 @@ def _guard(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(NotFound)
     def not_found(_error: NotFound) -> Response:
-        return pages.not_found_page(settings.brand_name, settings.support_url)
+        return survey.not_found()
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:

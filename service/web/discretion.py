@@ -12,6 +12,12 @@ class _HidesLinks(logging.Filter):
         return True
 
 
+_HIDES_LINKS = _HidesLinks()
+
+
 def hide_links_in(logger_name: str) -> None:
-    """Mask the tokens of links that this logger quotes: gunicorn repeats every request line that it can't read."""
-    logging.getLogger(logger_name).addFilter(_HidesLinks())
+    """Mask the tokens of links that this logger quotes.
+
+    Gunicorn repeats every request line that it can't read, and Flask names the path of a request that failed.
+    """
+    logging.getLogger(logger_name).addFilter(_HIDES_LINKS)

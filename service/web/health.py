@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from service.surveys.records import RecordsUnavailable
+from service.surveys.store import RecordsUnavailable
 from service.web.seams import Seams, seams
 
 bp = Blueprint("health", __name__)
@@ -32,14 +32,24 @@ def ready() -> ResponseReturnValue:
 
 
 def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
+    yield from _degraded_work(core)
+    yield from _degraded_spool(core)
+
+
+def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
     try:
         core.records.ping()
         if problems := core.records.problems():
             yield "durability", "; ".join(problems)
         if trouble := core.pace.trouble():
             yield "dixa", trouble
+        if since := core.records.paused_since():
+            yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
     except RecordsUnavailable as error:
         yield "redis", str(error)
+
+
+def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
     if core.spool is None:
         yield "spool", "off"
         return

@@ -3,6 +3,7 @@
 The functions need an application context, as `flask.render_template` does, and write nothing anywhere.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,16 +13,28 @@ from typing import Any
 from flask import Response, render_template
 from markupsafe import Markup
 
+from config.brand import DEFAULT_LOOK, Look
+from config.languages import LANGUAGES
 from config.surveys import RatingType
+from config.words import NEUTRAL, Words
+from service.surveys.languages import Language
+from service.surveys.questions import SCALE_HINT, say_about, say_options, say_question
 from service.web import forms, wording
 from service.web.forms import FormErrors
-from service.web.headers import style
+from service.web.headers import page_policy, style
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to."""
+    """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to.
 
+    `words` are the survey's own in the page's language.
+    `until` is the last day on which an answer is taken, None when there is one or the day can't be told.
+    `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
+    `forms_lead_to` are the origins that a saved answer may lead to, and `thank_you` the page that this one does.
+    """
+
+    language: Language
     brand: str
     support_url: str | None
     privacy_url: str | None
@@ -29,6 +42,12 @@ class PageContext:
     channel: str | None
     closed_on: date | None
     action: str
+    query: str | None = ""
+    look: Look = DEFAULT_LOOK
+    until: date | None = None
+    words: Words = NEUTRAL
+    forms_lead_to: tuple[str, ...] = ()
+    thank_you: str = ""
 
 
 class Closed(StrEnum):
@@ -37,6 +56,13 @@ class Closed(StrEnum):
     EXPIRED = "expired"
     CANCELLED = "cancelled"
     ERASED = "erased"
+
+
+_LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
+"""What a template has between its tags to be read; a page does without."""
+
+_LONGEST_WORD = 12
+"""What a fifth of the page has room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +74,12 @@ class _Question:
     options: Mapping[int, str]
     chosen: int | None
     error: str | None
+
+    @property
+    def layout(self) -> str:
+        """How the answers lie on a wide screen: side by side if each word has room, else below each other."""
+        longest = max(len(word) for text in self.options.values() for word in text.split())
+        return "" if longest > _LONGEST_WORD else self.rating.name.lower()
 
 
 def form_page(
@@ -87,13 +119,20 @@ def saved_page(
     ctx: PageContext, scores: Mapping[RatingType, int], *, has_comment: bool, change_url: str | None
 ) -> Response:
     """Say what is saved. Its comment box posts the scores again, so that a comment never comes without its rating."""
-    return _page(
+    answered = [question for question in _questions(ctx, scores) if question.chosen is not None]
+    return write_page(
         "saved.html",
-        ctx.brand,
+        ctx.language,
         200,
+        ctx.look,
+        parts=("thanks", *(() if has_comment else ("comment",)), *(("answers",) if len(answered) > 1 else ())),
+        brand=ctx.brand,
+        query=ctx.query,
+        forms_lead_to=ctx.forms_lead_to,
         title=wording.THANKS,
         ctx=ctx,
-        answered=[question for question in _questions(ctx, scores) if question.chosen is not None],
+        thank_you=ctx.thank_you,
+        answered=answered,
         has_comment=has_comment,
         change_url=change_url,
     )
@@ -102,40 +141,88 @@ def saved_page(
 def recorded_page(ctx: PageContext, *, not_changed: bool) -> Response:
     """Say thanks for an answer that is on its way to Dixa; with `not_changed`, to someone who sent a different one."""
     words = wording.NOT_CHANGED if not_changed else wording.RECORDED
-    return _page(
-        "message.html", ctx.brand, 200, title=wording.THANKS, text=words, thanks=True, support_url=ctx.support_url
-    )
+    return _message(ctx, 200, title=wording.THANKS, text=words, thanks=True, thank_you=ctx.thank_you)
 
 
 def closed_page(ctx: PageContext, reason: Closed) -> Response:
     """Say why the survey has closed, and how to reach support."""
-    return _page(
-        "message.html",
-        ctx.brand,
-        410,
-        title=wording.CLOSED,
-        text=wording.CLOSED_WHY[reason],
-        support_url=ctx.support_url,
-    )
+    words = wording.CLOSED_WHY[reason]
+    return _message(ctx, 410, title=wording.CLOSED, text=words)
 
 
-def not_found_page(brand: str, support_url: str | None) -> Response:
+def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
     """Answer every bad or unknown token with the same words."""
-    return _page(
-        "message.html", brand, 404, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY, support_url=support_url
+    facts = {"title": wording.NOT_FOUND, "text": wording.NOT_FOUND_WHY}
+    return write_message(language, brand, support_url, look, 404, **facts)
+
+
+def write_message(
+    language: Language, brand: str, support_url: str | None, look: Look, status: int, **facts: Any
+) -> Response:
+    """Say one thing: a `title` and a `text`, and then goodbye with `thanks`, or how to reach support."""
+    parts = ("thanks",) if facts.get("thanks") else ()
+    facts |= {"brand": brand, "support_url": support_url, "query": ""}
+    return write_page("message.html", language, status, look, parts=parts, **facts)
+
+
+def write_page(
+    template: str,
+    language: Language,
+    status: int,
+    look: Look,
+    *,
+    parts: tuple[str, ...],
+    forms_lead_to: tuple[str, ...] = (),
+    **facts: Any,
+) -> Response:
+    """Write a page with these parts of the style sheet, and with what `base.html` and the template want to know."""
+    sheet = style((*_parts_of(look), *parts), look)
+    html = render_template(
+        template,
+        _=language.say,
+        language=language,
+        languages=LANGUAGES,
+        look=look,
+        most=language.number(wording.MOST_CHARACTERS),
+        # The style sheet is ours and is never made from anything that is sent to us.
+        style=Markup(sheet),  # noqa: S704
+        words=wording,
+        forms=forms,
+        **facts,
     )
+    response = Response(_LINE_ENDS.sub("><", html), status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = language.code
+    response.headers["Content-Security-Policy"] = page_policy(sheet, forms_lead_to)
+    return response
+
+
+def _parts_of(look: Look) -> tuple[str, ...]:
+    """Give what the brand's line needs: most logos are made for a light ground, and get a plate of it in the dark."""
+    return ("dot",) if look.logo is None else ("logo",) if look.logo.adapts else ("logo", "plate")
+
+
+def _message(ctx: PageContext, status: int, **facts: Any) -> Response:
+    return write_message(ctx.language, ctx.brand, ctx.support_url, ctx.look, status, **facts)
 
 
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
-    questions = _questions(ctx, chosen, facts.get("errors", {}))
-    return _page("form.html", ctx.brand, status, ctx=ctx, questions=questions, about=_about(ctx), **facts)
-
-
-def _page(template: str, brand: str, status: int, **facts: Any) -> Response:
-    # The style sheet is ours and is never made from anything that is sent to us.
-    sheet = Markup(style())  # noqa: S704
-    html = render_template(template, brand=brand, style=sheet, words=wording, forms=forms, **facts)
-    return Response(html, status, content_type="text/html; charset=utf-8")
+    errors = facts.get("errors", {})
+    shown = {"notice": facts.get("confirm"), "problem": errors or facts.get("failed")}
+    ratings = (rating.name.lower() for rating in ctx.ratings)
+    return write_page(
+        "form.html",
+        ctx.language,
+        status,
+        ctx.look,
+        parts=("question", *ratings, "comment", *(part for part, fact in shown.items() if fact)),
+        brand=ctx.brand,
+        query=ctx.query,
+        forms_lead_to=ctx.forms_lead_to,
+        ctx=ctx,
+        questions=_questions(ctx, chosen, errors),
+        about=say_about(ctx.language, ctx.channel, ctx.closed_on),
+        **facts,
+    )
 
 
 def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormErrors | None = None) -> list[_Question]:
@@ -143,9 +230,9 @@ def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormE
         _Question(
             rating=rating,
             field=name,
-            text=wording.QUESTION[rating].format(brand=ctx.brand),
-            hint=wording.SCALE_HINT.get(rating),
-            options=wording.OPTIONS[rating],
+            text=ctx.words.questions.get(rating) or say_question(ctx.language, rating, ctx.brand),
+            hint=SCALE_HINT.get(rating),
+            options=say_options(ctx.language, rating),
             chosen=chosen.get(rating),
             error=(errors or {}).get(name),
         )
@@ -155,11 +242,3 @@ def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormE
 
 def _first_chosen(ctx: PageContext, chosen: Mapping[RatingType, int]) -> RatingType | None:
     return next((rating for rating in ctx.ratings if rating in chosen), None)
-
-
-def _about(ctx: PageContext) -> str:
-    """Say which conversation this is about, naming nobody and quoting nothing."""
-    kind = wording.CHANNEL_KIND.get(ctx.channel or "", "conversation")
-    if ctx.closed_on is None:
-        return wording.CONTEXT_WITHOUT_DATE[kind]
-    return wording.CONTEXT[kind].format(date=wording.date_text(ctx.closed_on))

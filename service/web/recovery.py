@@ -5,8 +5,9 @@ from threading import Event, Thread
 import structlog
 
 from service.surveys.intake import Intake
-from service.surveys.records import Breaker, Records, RecordsUnavailable
+from service.surveys.records import Records
 from service.surveys.spool import Spool
+from service.surveys.store import Breaker, RecordsUnavailable
 
 log = structlog.get_logger()
 

@@ -9,8 +9,10 @@ from config.settings import Settings
 from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
+from service.surveys.openings import Openings
 from service.surveys.records import Records
 from service.surveys.spool import Spool
+from service.surveys.stops import HashedStops
 from service.web.recovery import Recovery
 
 
@@ -22,6 +24,8 @@ class Seams:
     records: Records
     intake: Intake
     links: Links
+    openings: Openings
+    stops: HashedStops
     spool: Spool | None
     recovery: Recovery
     pace: SharedPace
@@ -34,6 +38,6 @@ def seams() -> Seams:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL as clients send it: without the port, in small letters, and in ASCII."""
+    """The host of a URL as clients send it: without the port, and in small letters."""
     host = urlsplit(url).hostname or ""
-    return f"[{host}]" if ":" in host else host.encode("idna").decode()
+    return f"[{host}]" if ":" in host else host

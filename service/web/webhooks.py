@@ -7,9 +7,11 @@ from flask import Blueprint, Request, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
-from service.dixa.schemas import Event, PayloadError, load_event
-from service.dixa.signature import SignatureError, verify
+from service.dixa.events import Event, load_event
+from service.dixa.payloads import PayloadError
+from service.dixa.signature import HEADER, SignatureError, verify
 from service.surveys.intake import NotKept
+from service.surveys.model import Change
 from service.surveys.records import Accepted
 from service.web.body import read_body
 from service.web.seams import seams
@@ -24,6 +26,8 @@ LARGEST = 256 * 1024
 def receive() -> ResponseReturnValue:
     """Take an event that Dixa signed."""
     event = _verified_event(request)
+    if event.change:
+        return _take_change(event, event.change)
     if event.close is None:
         log.info("webhook.ignored", event_id=event.id, event_name=event.name)
         return jsonify(status="ignored", event=event.name)
@@ -34,6 +38,12 @@ def receive() -> ResponseReturnValue:
     return jsonify(status="accepted"), 202
 
 
+def _take_change(event: Event, change: Change) -> ResponseReturnValue:
+    with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=change.conversation_id):
+        is_kept = seams().intake.take_change(change)
+    return (jsonify(status="accepted"), 202) if is_kept else (jsonify(status="ignored", event=event.name), 200)
+
+
 def _verified_event(incoming: Request) -> Event:
     if incoming.mimetype != "application/json":
         raise UnsupportedMediaType("Send application/json.")
@@ -42,7 +52,7 @@ def _verified_event(incoming: Request) -> Event:
     settings = seams().settings
     verify(
         raw,
-        incoming.headers.get("X-Dixa-Signature"),
+        incoming.headers.get(HEADER),
         settings.webhook_secrets,
         now=now,
         tolerance=settings.webhook_tolerance,

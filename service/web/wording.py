@@ -1,114 +1,71 @@
-"""Every word that a customer reads, in English: the one place to look at when the page is to speak more languages.
+"""The words that a customer reads on the survey page, in English: texts of the catalogs in `service/translations`.
 
-Whole sentences with named places, never pieces to be joined, so that each can become a gettext message as it stands.
-Only `date_text` is more than a constant. Nothing in here is markup: the templates escape it all.
+Whole sentences with named places, never pieces to be joined. Nothing in here is markup: the templates escape it all.
+What e-mails and messages say as well is in `service.surveys.questions`, the stop page's words in `service.web.stop`. A
+comment that begins with "Translators:" goes into the catalogs.
 """
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Final
 
 from config.surveys import RatingType
+from service.surveys.languages import N_
 
-LANGUAGE: Final = "en"
 MOST_CHARACTERS: Final = 2000
 
-TITLE: Final = "Rate your support"
-TITLE_WITH_ERROR: Final = "Error: Rate your support"
+TITLE: Final = N_("Rate your support")
+TITLE_WITH_ERROR: Final = N_("Error: Rate your support")
 
-QUESTION: Final[Mapping[RatingType, str]] = {
-    RatingType.CSAT: "How satisfied are you with the help you got?",
-    RatingType.NPS: "How likely are you to recommend {brand} to a friend?",
-    RatingType.THUMBS: "Did we solve your problem?",
-}
-SCALE_HINT: Final[Mapping[RatingType, str]] = {
-    RatingType.NPS: "0 means not at all likely, 10 means extremely likely",
-}
-OPTIONS: Final[Mapping[RatingType, Mapping[int, str]]] = {
-    RatingType.CSAT: {1: "Very dissatisfied", 2: "Dissatisfied", 3: "Neutral", 4: "Satisfied", 5: "Very satisfied"},
-    RatingType.NPS: {score: str(score) for score in RatingType.NPS.scores},
-    RatingType.THUMBS: {1: "Yes", 0: "No"},
-}
-"""The answers to choose from, in the order shown."""
+SEVERAL: Final = N_("Answer at least one question. You can leave the others out.")
+COMMENT_LABEL: Final = N_("What is the main reason for your rating? (optional)")
+COMMENT_LABEL_AFTER: Final = N_("Anything you would like to add? (optional)")
+COMMENT_HINT: Final = N_("Please leave out card numbers and passwords. Up to %(most)s characters.")
+COMMENT_KEPT: Final = N_("Leave this empty to keep the comment you already sent.")
+SEND: Final = N_("Send feedback")
+ADD_COMMENT: Final = N_("Add comment")
+NOT_SAVED_YET: Final = N_("You chose “%(answer)s”. It is not saved yet.")
+CONFIRM: Final = N_("Confirm rating")
+HONEYPOT: Final = N_("Leave this field empty")
 
-CONTEXT: Final[Mapping[str, str]] = {
-    "chat": "Your chat with support on {date}",
-    "e-mail": "Your e-mail conversation with support on {date}",
-    "call": "Your call with support on {date}",
-    "message": "Your messages with support on {date}",
-    "conversation": "Your conversation with support on {date}",
-}
-CONTEXT_WITHOUT_DATE: Final[Mapping[str, str]] = {
-    "chat": "Your chat with support",
-    "e-mail": "Your e-mail conversation with support",
-    "call": "Your call with support",
-    "message": "Your messages with support",
-    "conversation": "Your conversation with support",
-}
-CHANNEL_KIND: Final[Mapping[str, str]] = {
-    "WidgetChat": "chat",
-    "Chat": "chat",
-    "Email": "e-mail",
-    "ContactForm": "e-mail",
-    "PstnPhone": "call",
-    "Phone": "call",
-    "Messenger": "message",
-    "FacebookMessenger": "message",
-    "WhatsApp": "message",
-    "Sms": "message",
-}
-"""Dixa's channels, in its API's spelling, as a customer would call them; any other is a conversation."""
-
-SEVERAL: Final = "Answer at least one question. You can leave the others out."
-COMMENT_LABEL: Final = "What is the main reason for your rating? (optional)"
-COMMENT_LABEL_AFTER: Final = "Anything you would like to add? (optional)"
-COMMENT_HINT: Final = "Please leave out card numbers and passwords. Up to 2,000 characters."
-COMMENT_KEPT: Final = "Leave this empty to keep the comment you already sent."
-SEND: Final = "Send feedback"
-ADD_COMMENT: Final = "Add comment"
-NOT_SAVED_YET: Final = "You chose “{answer}”. It is not saved yet."
-CONFIRM: Final = "Confirm rating"
-HONEYPOT: Final = "Leave this field empty"
-
-PROBLEM: Final = "There is a problem"
-ERROR_PREFIX: Final = "Error:"
+PROBLEM: Final = N_("There is a problem")
+ERROR_PREFIX: Final = N_("Error:")
 NOT_CHOSEN: Final[Mapping[RatingType, str]] = {
-    RatingType.CSAT: "Choose how satisfied you are",
-    RatingType.NPS: "Choose how likely you are to recommend us",
-    RatingType.THUMBS: "Choose whether we solved your problem",
+    RatingType.CSAT: N_("Choose how satisfied you are"),
+    RatingType.NPS: N_("Choose how likely you are to recommend us"),
+    RatingType.THUMBS: N_("Choose whether we solved your problem"),
 }
-NOTHING_CHOSEN: Final = "Answer at least one question"
-COMMENT_TOO_LONG: Final = "Your comment must be 2,000 characters or fewer"
-NOT_SAVED: Final = "Your answer is not saved. Please try again."
+NOTHING_CHOSEN: Final = N_("Answer at least one question")
+COMMENT_TOO_LONG: Final = N_("Your comment must be %(most)s characters or fewer")
+NOT_SAVED: Final = N_("Your answer is not saved. Please try again.")
 
-THANKS: Final = "Thank you for your feedback"
-ANSWER_SAVED: Final = "Your answer “{answer}” is saved."
-ANSWERS_SAVED: Final = "Your answers are saved."
-COMMENT_SAVED: Final = "Your comment is saved too. You can close this page."
-CHANGE: Final = "Change your answer"
-RECORDED: Final = "Your answer is recorded. It can no longer be changed."
-NOT_CHANGED: Final = "Your earlier answer was already recorded, so it was not changed."
-CLOSE_PAGE: Final = "You can close this page."
+THANKS: Final = N_("Thank you for your feedback")
+ANSWER_SAVED: Final = N_("Your answer “%(answer)s” is saved.")
+ANSWERS_SAVED: Final = N_("Your answers are saved.")
+COMMENT_SAVED: Final = N_("Your comment is saved too. You can close this page.")
+CHANGE: Final = N_("Change your answer")
+RECORDED: Final = N_("Your answer is recorded. It can no longer be changed.")
+NOT_CHANGED: Final = N_("Your earlier answer was already recorded, so it was not changed.")
+CLOSE_PAGE: Final = N_("You can close this page.")
+CONTINUE: Final = N_("Continue to %(host)s")
 
-CLOSED: Final = "This survey has closed"
+CLOSED: Final = N_("This survey has closed")
 CLOSED_WHY: Final[Mapping[str, str]] = {
-    "expired": "The link to this survey has expired.",
-    "cancelled": "This survey was withdrawn, so there is nothing you need to do.",
-    "erased": "What we kept for this survey has been deleted.",
+    "expired": N_("The link to this survey has expired."),
+    "cancelled": N_("This survey was withdrawn, so there is nothing you need to do."),
+    "erased": N_("What we kept for this survey has been deleted."),
 }
-NOT_FOUND: Final = "This link does not work"
-NOT_FOUND_WHY: Final = "Please check that you opened the whole link, exactly as you received it."
-STILL_NEED_HELP: Final = "If you still need help, we would like to hear from you."
-REACH_US_AS_BEFORE: Final = "If you still need help, please contact us the way you did before."
-CONTACT: Final = "Contact our support team"
+NOT_FOUND: Final = N_("This link does not work")
+NOT_FOUND_WHY: Final = N_("Please check that you opened the whole link, exactly as you received it.")
+STILL_NEED_HELP: Final = N_("If you still need help, we would like to hear from you.")
+REACH_US_AS_BEFORE: Final = N_("If you still need help, please contact us the way you did before.")
+CONTACT: Final = N_("Contact our support team")
 
-PRIVACY: Final = (
-    "Taking part is up to you. {brand} uses your answer to improve its support. Your answer is linked to this "
+PRIVACY: Final = N_(
+    "Taking part is up to you. %(brand)s uses your answer to improve its support. Your answer is linked to this "
     "conversation and the support team can see it. No cookies, no tracking."
 )
-PRIVACY_LINK: Final = "Privacy notice"
+UNTIL: Final = N_("You can answer until %(date)s.")
+PRIVACY_LINK: Final = N_("Privacy notice")
 
-
-def date_text(day: date) -> str:
-    """Write a date as "12 May 2026"."""
-    return f"{day.day} {day:%B %Y}"
+# Translators: the name is the language's own, such as "Dansk".
+LANGUAGE: Final = N_("Language: %(name)s")

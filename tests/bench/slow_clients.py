@@ -54,7 +54,7 @@ def _measure(folder: Path, redis: RedisServer, command: str) -> str:
         [BIN / shlex.split(command)[0], *shlex.split(command)[1:]], cwd=ROOT, env=environ, stdout=log, stderr=log
     )
     try:
-        eventually(lambda: _seconds(afterword.url) is not None, within=30)
+        eventually(lambda: _seconds(afterword.url) is not None)
         alone = [_seconds(afterword.url) for _ in range(REQUESTS)]
         with _slow_clients(afterword.port):
             beside = [_seconds(afterword.url) for _ in range(REQUESTS)]

@@ -1,14 +1,21 @@
 """A real browser for the tests of this folder, and a server that shows it our pages."""
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
+import pytest
+from flask import Flask, Response, redirect, request
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
+from werkzeug.wrappers import Response as BaseResponse
 
+from service.web import forms, pages
+from tests.browser.tools import chromium_path
+from tests.web.states import CONTEXT, CSAT, make_app
+
+PHONE: ViewportSize = {"width": 360, "height": 740}
 QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -23,9 +30,7 @@ QUIET = (
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium without a window, asking nobody for anything."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), chromium_sandbox=False, args=list(QUIET)
-        )
+        browser = playwright.chromium.launch(executable_path=chromium_path(), chromium_sandbox=False, args=list(QUIET))
         try:
             yield browser
         finally:
@@ -44,3 +49,68 @@ def serving(app: Flask) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass
+class Site:
+    """The pages behind a URL, what they were asked for, and what was posted to them."""
+
+    url: str = ""
+    asked: list[str] = field(default_factory=list)
+    posted: list[forms.AnswerForm] = field(default_factory=list)
+
+
+def add_journey(app: Flask, site: Site) -> None:
+    """Add the shortest journey that uses every page: the real views have tests of their own."""
+
+    @app.before_request
+    def count() -> None:
+        site.asked.append(request.full_path.rstrip("?"))
+
+    @app.get("/s/token")
+    def show() -> Response:
+        if site.posted and "change" not in request.args:
+            last = site.posted[-1]
+            return pages.saved_page(
+                CONTEXT, last.scores, has_comment=bool(last.comment), change_url="/s/token?change=1"
+            )
+        chosen = {CSAT: int(request.args["r"])} if "r" in request.args else {}
+        return pages.form_page(CONTEXT, chosen=chosen, preselected=bool(chosen))
+
+    @app.post("/s/token")
+    def save() -> BaseResponse:
+        try:
+            site.posted.append(forms.load_answer_form(request.form, CONTEXT.ratings))
+        except forms.FormError as error:
+            return pages.form_page(CONTEXT, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
+        return redirect("/s/token", 303)
+
+
+@pytest.fixture(name="server", scope="session")
+def serve_site() -> Iterator[Site]:
+    app, site = make_app(), Site()
+    add_journey(app, site)
+    with serving(app) as url:
+        site.url = url
+        yield site
+
+
+@pytest.fixture
+def site(server: Site) -> Site:
+    server.asked.clear()
+    server.posted.clear()
+    return server
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a phone-sized window without JavaScript."""
+    with browser.new_context(viewport=PHONE, java_script_enabled=False) as context:
+        yield context.new_page()
+
+
+@pytest.fixture(name="scripted", scope="module")
+def open_scripted(browser: Browser) -> Iterator[Page]:
+    """Open one window with JavaScript on, for measuring."""
+    with browser.new_context() as context:
+        yield context.new_page()

@@ -1,79 +1,12 @@
-"""The survey page as a customer meets it: in a browser, JavaScript off, on small and large screens."""
+"""The survey page as a customer uses it: in a browser, JavaScript off, with a finger or with the keyboard alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-from flask import Flask, Response, redirect, request
-from playwright.sync_api import Browser, Page, ViewportSize
-from werkzeug.wrappers import Response as BaseResponse
+from playwright.sync_api import Page
 
-from service.web import forms, pages
-from tests.browser.conftest import serving
-from tests.web.states import CONTEXT, CSAT, STATES, make_app
-
-PHONE: ViewportSize = {"width": 360, "height": 740}
-TARGETS = "a, button, textarea, .options input"
-SIZES_JS = """selector => [...document.querySelectorAll(selector)].map(each => {
-    const box = each.getBoundingClientRect()
-    return [each.outerHTML.slice(0, 80), Math.min(box.width, box.height)]
-})"""
-OVERFLOW_JS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-SPACING = """* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
-p { margin-block-end: 2em !important }"""
-
-
-@dataclass
-class Site:
-    """The pages behind a URL, and what was posted to them."""
-
-    url: str = ""
-    posted: list[forms.AnswerForm] = field(default_factory=list)
-
-
-def add_journey(app: Flask, site: Site) -> None:
-    """Add the shortest journey that uses every page: the real views have tests of their own."""
-
-    @app.get("/s/token")
-    def show() -> Response:
-        if site.posted and "change" not in request.args:
-            last = site.posted[-1]
-            return pages.saved_page(
-                CONTEXT, last.scores, has_comment=bool(last.comment), change_url="/s/token?change=1"
-            )
-        chosen = {CSAT: int(request.args["r"])} if "r" in request.args else {}
-        return pages.form_page(CONTEXT, chosen=chosen, preselected=bool(chosen))
-
-    @app.post("/s/token")
-    def save() -> BaseResponse:
-        try:
-            site.posted.append(forms.load_answer_form(request.form, CONTEXT.ratings))
-        except forms.FormError as error:
-            return pages.form_page(CONTEXT, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
-        return redirect("/s/token", 303)
-
-
-@pytest.fixture(name="server", scope="module")
-def serve_site() -> Iterator[Site]:
-    app, site = make_app(), Site()
-    add_journey(app, site)
-    with serving(app) as url:
-        site.url = url
-        yield site
-
-
-@pytest.fixture
-def site(server: Site) -> Site:
-    server.posted.clear()
-    return server
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Open a phone-sized window without JavaScript."""
-    with browser.new_context(viewport=PHONE, java_script_enabled=False) as context:
-        yield context.new_page()
+from service.web import forms
+from tests.browser.conftest import Site
+from tests.web.states import CSAT
 
 
 def focused(page: Page) -> Any:
@@ -132,7 +65,7 @@ def test_an_empty_form_comes_back_with_the_problem_focused_and_the_comment_kept(
     assert focused(page).get_attribute("role") == "alert"
     assert page.title() == "Error: Rate your support – Northwind"
     assert page.get_by_label("What is the main reason").input_value() == "\nA first line was empty"
-    assert page.get_by_role("group").get_attribute("aria-describedby") == "about rating-error"
+    assert page.get_by_role("group", name="How satisfied").get_attribute("aria-describedby") == "about rating-error"
     alert.get_by_role("link", name="Choose how satisfied you are").click()
     assert focused(page).get_attribute("id") == "rating"
 
@@ -149,51 +82,12 @@ def test_the_honeypot_is_out_of_sight_and_out_of_the_tab_order(page: Page, site:
     assert stops == ["rating", "comment", None]
 
 
-@pytest.mark.parametrize("name", [name for name in STATES if name.endswith("preselected")])
-def test_confirm_rating_is_above_the_fold_of_a_phone(page: Page, site: Site, name: str) -> None:
-    page.goto(f"{site.url}/states/{name}")
-    box = page.get_by_role("button", name="Confirm rating").bounding_box()
-    assert box
-    assert box["y"] + box["height"] < PHONE["height"]
-
-
-@pytest.fixture(name="scripted", scope="module")
-def open_scripted(browser: Browser) -> Iterator[Page]:
-    """Open one window with JavaScript on, for measuring."""
-    with browser.new_context() as context:
-        yield context.new_page()
-
-
-@pytest.mark.parametrize("name", STATES)
-def test_every_state_is_one_request_that_breaks_no_policy(scripted: Page, server: Site, name: str) -> None:
-    said: list[str] = []
-    asked: list[str] = []
-    on_console, on_request = (lambda each: said.append(each.text)), (lambda each: asked.append(each.url))
-    scripted.on("console", on_console)
-    scripted.on("request", on_request)
-    scripted.goto(f"{server.url}/states/{name}", wait_until="networkidle")
-    scripted.remove_listener("console", on_console)
-    scripted.remove_listener("request", on_request)
-    # Chromium says of its own accord that a page has an error status; it is not a violation.
-    assert [line for line in said if not line.startswith("Failed to load resource: the server responded")] == []
-    assert [url for url in asked if not url.startswith("data:")] == [f"{server.url}/states/{name}"]
-    assert scripted.context.cookies() == []
-
-
-@pytest.mark.parametrize("name", STATES)
-def test_every_state_fits_small_screens_large_text_and_wide_spacing(scripted: Page, server: Site, name: str) -> None:
-    scripted.goto(f"{server.url}/states/{name}")
-    for width in (320, 639, 640, 1280):
-        scripted.set_viewport_size({"width": width, "height": 740})
-        assert scripted.evaluate(OVERFLOW_JS) == 0
-        assert [target for target, size in scripted.evaluate(SIZES_JS, TARGETS) if size < 24] == []
-    scripted.set_viewport_size({"width": 640, "height": 740})
-    scripted.evaluate("document.documentElement.style.fontSize = '200%'")
-    assert scripted.evaluate(OVERFLOW_JS) == 0
-    scripted.set_viewport_size({"width": 320, "height": 740})
-    scripted.evaluate(
-        """css => { document.documentElement.style.fontSize = ''
-            const sheet = new CSSStyleSheet(); sheet.replaceSync(css); document.adoptedStyleSheets = [sheet] }""",
-        SPACING,
-    )
-    assert scripted.evaluate(OVERFLOW_JS) == 0
+def test_a_language_is_chosen_with_the_keyboard_alone(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/states/form")
+    page.locator("summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert focused(page).get_attribute("hreflang") == "cs"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/states/form?lang=cs")
+    assert page.locator("html").get_attribute("lang") == "cs"

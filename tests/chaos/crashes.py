@@ -21,10 +21,10 @@ from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until
 from tests.chaos.kills import run_kills
 from tests.chaos.late import run_late, run_outage, run_timeouts
 from tests.chaos.rows import Row, commit
-from tests.chaos.sandboxes import sandbox
 from tests.chaos.standstill import run_standstill
 from tests.polling import eventually
 from tests.running import RedisServer
+from tests.sandboxes import sandbox
 from tests.telling import ANSWER_OVER, OFFER_OVER
 
 Scale = Literal["short", "long"]

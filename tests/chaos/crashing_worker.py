@@ -22,16 +22,21 @@ import redis
 from config.settings import Timings
 from config.surveys import RatingType, Survey, dump_terms, load_terms
 from service.delivery.message import MessageDelivery
-from service.dixa.client import DixaClient, new_session
+from service.dixa.client import DixaClient
 from service.dixa.pace import SharedPace
+from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
+from service.surveys.delivering import Restraint
 from service.surveys.fields import dump_close, load_close
 from service.surveys.intake import Intake
 from service.surveys.links import Link, Links
 from service.surveys.model import Close, Journey
 from service.surveys.offering import OfferJourney
+from service.surveys.persons import Persons
 from service.surveys.ports import Deadline, Slot
-from service.surveys.records import Records, connect
+from service.surveys.records import Records
+from service.surveys.stops import HashedStops
+from service.surveys.store import connect
 from tests.polling import eventually
 from tests.running import API_TOKEN, ROOT, SECRET_KEY
 from workers.relay import Relay
@@ -194,7 +199,9 @@ class Worker:
         queue = cast("Hints", watch("queue", self.hints))
         self.links = links = Links([SECRET_KEY], "https://survey.example")
         deliveries = [MessageDelivery(dixa)]
-        offering = OfferJourney(self.records, dixa, timings, links=links, deliveries=deliveries)
+        self._persons = Persons([SECRET_KEY])
+        restraint = Restraint(HashedStops(client, prefix=prefix), self._persons)
+        offering = OfferJourney(self.records, dixa, timings, links=links, deliveries=deliveries, restraint=restraint)
         self._travellers = {
             Journey.OFFER: offering,
             Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
@@ -203,10 +210,10 @@ class Worker:
         self._queue = queue
 
     def take_close(self, close: Close, terms: Survey) -> None:
-        Intake(self.records, self._queue, [terms], None).take_close(close)
+        Intake(self.records, self._queue, [terms], None, self._persons).take_close(close)
 
     def take_answer(self, link: Link, terms: Survey, scores: dict[RatingType, int]) -> None:
-        intake = Intake(self.records, self._queue, [terms], None)
+        intake = Intake(self.records, self._queue, [terms], None, self._persons)
         intake.take_answer(link, terms, scores, "Tak", language="en", is_suspect=False)
 
     def step(self) -> None:

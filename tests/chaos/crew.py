@@ -15,9 +15,9 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, Close, OfferState
 from tests.chaos.crashing_worker import Place, Worker
-from tests.chaos.sandboxes import sandbox
 from tests.polling import eventually
 from tests.running import RedisServer
+from tests.sandboxes import sandbox
 from tests.telling import ANSWER_OVER, OFFER_OVER
 
 TERMS = Survey(delay=timedelta(), hold=timedelta())

@@ -103,17 +103,19 @@ class Customers:
 
     def verdict(self) -> Verdict:
         dixa = self._dixa
+        with self._lock:
+            accepted, thanked = tuple(self.accepted), dict(self.thanked)
         with dixa.state.lock:
-            offers = {n: len(dixa.offers(n)) for n in self.accepted}
-            sent = {n: sum(each.direction == "Outbound" for each in dixa.messages(n)) for n in self.accepted}
-            results = {n: [each.value for each in dixa.results(n)] for n in self.accepted}
+            offers = {n: len(dixa.offers(n)) for n in accepted}
+            sent = {n: sum(each.direction == "Outbound" for each in dixa.messages(n)) for n in accepted}
+            results = {n: [each.value for each in dixa.results(n)] for n in accepted}
         return Verdict(
-            accepted=len(self.accepted),
-            thanked=len(self.thanked),
+            accepted=len(accepted),
+            thanked=len(thanked),
             lost={
                 "offers": sum(not count for count in offers.values()),
-                "messages": sum(bool(offers[n]) and not sent[n] for n in self.accepted),
-                "results": sum(score not in results[n] for n, score in self.thanked.items()),
+                "messages": sum(bool(offers[n]) and not sent[n] for n in accepted),
+                "results": sum(score not in results[n] for n, score in thanked.items()),
             },
             doubled={
                 "offers": sum(max(0, count - 1) for count in offers.values()),

@@ -16,9 +16,9 @@ from service.surveys.records import Records
 from tests.chaos import naive
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit
-from tests.chaos.sandboxes import sandbox
 from tests.chaos.supervising import Cluster, of_the_procfile, running
 from tests.polling import eventually
+from tests.sandboxes import sandbox
 from tests.telling import ANSWER_OVER, OFFER_OVER, QUICK
 
 Scale = Literal["short", "long"]

@@ -13,10 +13,14 @@ from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-u
 
 from config.surveys import RatingType, Survey
 from service.surveys.answering import AnswerJourney
+from service.surveys.delivering import Restraint
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim, Journey
 from service.surveys.offering import OfferJourney
-from service.surveys.records import Records, RecordsUnavailable, connect
+from service.surveys.persons import Persons
+from service.surveys.records import Records
+from service.surveys.stops import HashedStops
+from service.surveys.store import RecordsUnavailable, connect
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
 
 SURVEY = "48213"
@@ -99,9 +103,10 @@ class World:
         timings = replace(TIMINGS, settle=settle) if settle else TIMINGS
         links = Links(["k" * 32], "https://survey.example")
         self.dixa = ModelledDixa(self)
+        restraint = Restraint(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))
         self.travellers = {
             Journey.OFFER: OfferJourney(
-                self.records, self.dixa, timings, links=links, deliveries=[ModelledDelivery(self)]
+                self.records, self.dixa, timings, links=links, deliveries=[ModelledDelivery(self)], restraint=restraint
             ),
             Journey.ANSWER: AnswerJourney(self.records, self.dixa, timings),
         }
@@ -142,6 +147,8 @@ class World:
             self.expected, self.answered_at = dict(scores), at
             self.comment = comment or self.comment
             self.is_accepted = True
+        elif outcome == "same" and before.get("answer_state") == "held":
+            self.answered_at = max(self.answered_at, at)
         elif outcome == "superseded":
             require(at < self.answered_at, "a later answer was taken for an older one")
 

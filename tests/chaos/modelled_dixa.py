@@ -19,6 +19,7 @@ from service.surveys.ports import (
     DixaRefused,
     DixaUnavailable,
     DixaUnknown,
+    Message,
     NoSlot,
     Rating,
     Slot,
@@ -80,12 +81,18 @@ class ModelledDelivery:
     """Brings the link to the customer; the message's own key keeps it from coming twice."""
 
     name = "message"
+    reminds = True
 
     def __init__(self, world: Scene) -> None:
         self._world = world
 
     def can_reach(self, record: Record) -> bool:
         return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+        if pause() is not Fate.DONE:
+            raise DixaUnavailable("not looked")
+        return any(link.offers == record.offers for link in self._world.links)
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         fate = pause()
@@ -130,6 +137,14 @@ class ModelledDixa:
     def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]:
         self._ask()
         return tuple(self.known.values())
+
+    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
+        self._ask()
+        return ()
+
+    def conversation_tags(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
+        self._ask()
+        return ()
 
     def offer(self, slot: Slot, conversation_id: int, rating: RatingType, **facts: Any) -> str:
         made: list[str] = []

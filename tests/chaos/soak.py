@@ -115,8 +115,10 @@ def _processes(running: Afterword) -> list[psutil.Process]:
 def _sample(running: Afterword) -> Sample:
     client = redis.Redis.from_url(running.redis_url, decode_responses=True)
     # What a wave leaves is over a moment later.
-    eventually(lambda: not client.zcard("afterword:due:offer") and not client.zcard("afterword:due:answer"), within=30)
-    keys = sum(1 for key in client.scan_iter("*", count=1000) if not key.startswith("afterword:survey:"))
+    eventually(lambda: not client.zcard("afterword:due:offer") and not client.zcard("afterword:due:answer"))
+    names = [key for key in client.scan_iter("*", count=1000) if not key.startswith("afterword:survey:")]
+    # Like a finished record, what remembers that a person was asked has an end.
+    keys = sum(1 for name in names if not (name.startswith("afterword:asked:") and client.ttl(name) > 0))
     database = running.redis_url.rpartition("/")[2]
     connections = sum(each["db"] == database for each in client.client_list())
     client.close()

@@ -21,10 +21,10 @@ from service.surveys.model import Close, Journey, Record
 from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until_gone, wait_until_stopped
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit
-from tests.chaos.sandboxes import sandbox
 from tests.chaos.supervising import Cluster, of_the_procfile, running
 from tests.polling import eventually
 from tests.running import RedisServer
+from tests.sandboxes import sandbox
 from tests.telling import ANSWER_OVER, OFFER_OVER
 
 Scale = Literal["short", "long"]
@@ -168,7 +168,7 @@ class Stop:
             is_answered = record.answer is not None and record.answer.state in ANSWER_OVER
             return record if is_answered or not answered else None
 
-        found = eventually(step, within=30)
+        found = eventually(step, within=60)
         assert found
         return found
 

@@ -14,7 +14,7 @@ import psutil
 import redis
 from honcho.environ import parse_procfile
 
-from service.surveys.records import connect
+from service.surveys.store import connect
 from tests.polling import eventually
 from tests.running import API_TOKEN, BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, RedisServer, free_port
 
@@ -115,7 +115,7 @@ class Cluster:
                     return [main.pid, *(child.pid for child in main.children(recursive=True))]
             return []
 
-        found = eventually(pids, within=10)
+        found = eventually(pids)
         pid = random.choice(found)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

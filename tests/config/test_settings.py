@@ -75,6 +75,19 @@ def test_urls_lose_their_last_slash() -> None:
     assert (settings.public_url, settings.dixa_api_url) == ("http://localhost:8000", "https://x.example/v1")
 
 
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://bücher.example/", "https://xn--bcher-kva.example"),
+        ("https://bücher.example:8443", "https://xn--bcher-kva.example:8443"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_our_own_host_is_written_in_ascii(url: str, taken: str) -> None:
+    """A header of an e-mail holds it."""
+    assert read_settings({**GOOD, "PUBLIC_URL": url}).public_url == taken
+
+
 def test_the_spool_can_be_off() -> None:
     assert read_settings({**GOOD, "SPOOL_DIR": "off"}).spool_dir is None
 
@@ -88,6 +101,16 @@ def test_links_can_be_given() -> None:
 
 def test_a_short_memory_is_only_warned_about() -> None:
     assert "KEEP_RECORDS" in read_settings({**GOOD, "KEEP_RECORDS": "89d"}).warnings[0]
+
+
+def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
+    """Dixa may have added it; more often it is a slip, and the survey asks nobody."""
+    file = tmp_path / "surveys.toml"
+    file.write_text(
+        '[[survey]]\ndelay = { SMSS = "1h" }\n[survey.ask]\nchannels = ["EMIAL", "SMS"]\n', encoding="utf-8"
+    )
+    warnings = read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings
+    assert [warning.split('"')[3] for warning in warnings] == ["Emial", "Smss"]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +142,9 @@ def test_every_kind_of_redis_is_taken(url: str) -> None:
         ("PUBLIC_URL", "https://[feedback"),
         ("PUBLIC_URL", "https://feed back.example.com"),
         ("PUBLIC_URL", "https://"),
+        ("PUBLIC_URL", "https://example.com/feedback"),
+        ("PUBLIC_URL", "https://feedback..example.com"),
+        ("PUBLIC_URL", f"https://{'x' * 64}.example.com"),
         ("DIXA_API_URL", "dev.dixa.io/beta"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://user:hunter2@host:notaport"),

@@ -1,5 +1,5 @@
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from config.surveys import (
     CHANNELS,
+    Again,
     Ask,
+    Rated,
     RatingType,
     Survey,
     SurveySchema,
     SurveysFileError,
+    Window,
     dump_terms,
     load_surveys,
     load_terms,
@@ -28,8 +31,34 @@ def mistakes(text: str) -> list[str]:
     return str(caught.value).splitlines()
 
 
-def test_the_shipped_file_says_what_the_defaults_say() -> None:
-    assert read_surveys(SHIPPED) == (Survey(),)
+def test_the_shipped_file_says_what_the_defaults_say_save_what_it_says_of_itself() -> None:
+    ask = Ask(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
+    assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, ask=ask),)
+
+
+def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
+    (survey,) = load_surveys(
+        """
+        [[survey]]
+        name = "default"
+        rating = "Csat"
+        delay = "15m"
+        hold = "5m"
+        expires = "28d"
+        again_after = "30d"
+        deliver = ["message"]
+        [survey.ask]
+        channels = []
+        queues = []
+        directions = []
+        without_tags = []
+        with_tags = []
+        assigned = false
+        sample = 1.0
+        """
+    )
+    assert survey == Survey()
+    assert survey.for_channel("Email").delay == survey.for_channel("WidgetChat").delay == timedelta(minutes=15)
 
 
 def test_an_empty_survey_has_the_defaults() -> None:
@@ -42,15 +71,29 @@ def test_everything_can_be_written() -> None:
         [[survey]]
         name = "returns-nps"
         rating = ["Nps", "Csat"]
-        delay = "1h 30m"
+        delay = { Default = "1h 30m", EMAIL = "24h", WidgetChat = "0s" }
         hold = "0s"
         expires = "2w"
+        again = "unanswered"
         again_after = "90d"
+        reminder = "3d"
+        rated = "dixa"
+        starts = 2026-12-01
+        daily_cap = 200
         deliver = ["message"]
+        window = { days = ["mon", "Fri"], from = "09:00", to = "17:30", zone = "Europe/Copenhagen" }
         [survey.ask]
         channels = ["WIDGET_CHAT", "Email"]
         queues = ["Returns"]
+        contact_points = ["help@nordlys.example"]
         directions = ["INBOUND", "Outbound"]
+        languages = ["da-DK", "German"]
+        user_types = ["CONTACT"]
+        assignee_types = ["Member"]
+        addresses = ["@Nordlys.example", "ida@example.com"]
+        without_addresses = ["@afterword.example"]
+        min_customer_messages = 2
+        min_agent_messages = 1
         without_tags = []
         with_tags = ["vip"]
         assigned = false
@@ -61,12 +104,33 @@ def test_everything_can_be_written() -> None:
         name="returns-nps",
         ratings=(RatingType.NPS, RatingType.CSAT),
         delay=timedelta(minutes=90),
+        delays={"Email": timedelta(days=1), "WidgetChat": timedelta()},
         hold=timedelta(),
         expires=timedelta(weeks=2),
+        again=Again.UNANSWERED,
         again_after=timedelta(days=90),
+        reminder=timedelta(days=3),
+        rated=Rated.DIXA,
+        starts=datetime(2026, 12, 1, tzinfo=UTC),
+        daily_cap=200,
+        window=Window((0, 4), time(9), time(17, 30), "Europe/Copenhagen"),
         deliver=("message",),
         ask=Ask(
-            ("WidgetChat", "Email"), ("Returns",), ("Inbound", "Outbound"), (), ("vip",), assigned=False, sample=0.25
+            channels=("WidgetChat", "Email"),
+            queues=("Returns",),
+            contact_points=("help@nordlys.example",),
+            directions=("Inbound", "Outbound"),
+            languages=("da", "de"),
+            user_types=("Contact",),
+            assignee_types=("Member",),
+            without_tags=(),
+            with_tags=("vip",),
+            addresses=("@nordlys.example", "ida@example.com"),
+            without_addresses=("@afterword.example",),
+            assigned=False,
+            min_customer_messages=2,
+            min_agent_messages=1,
+            sample=0.25,
         ),
     )
 
@@ -89,6 +153,7 @@ def test_everything_can_be_written() -> None:
         ('delay = "15m or so"', "survey[0].delay", '"15m"'),
         ('delay = "\u0661m"', "survey[0].delay", '"15m"'),
         ('delay = "61d"', "survey[0].delay", "60d"),
+        ("starts = 0001-01-01T00:00:00+14:00", "survey[0].starts", "Out of range"),
         ('delay = "999999999999999w"', "survey[0].delay", "60d"),
         ('hold = "8d"', "survey[0].hold", "7d"),
         ('expires = "59s"', "survey[0].expires", "60000ms"),

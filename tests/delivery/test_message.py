@@ -1,17 +1,22 @@
 """A link goes out as a message once, in the form that its channel takes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
-from service.delivery.message import MessageDelivery, external_id, write_message
+from config.languages import LANGUAGES
+from config.surveys import RatingType, Survey
+from config.words import Sender, Words
+from service.delivery.message import MessageDelivery, external_id, invitation, write_message
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
+from service.surveys.languages import language
 from service.surveys.model import Close, OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown
+from service.surveys.ports import Deadline, Delivery, DixaError, DixaRefused, DixaUnavailable, DixaUnknown
 from tests.telling import AT_ONCE
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
@@ -35,8 +40,15 @@ def record_of(dixa: Sandbox, *, channel: str = "Email", state: OfferState = Offe
     return Record(str(number), number, now, close, AT_ONCE, OfferProgress(state))
 
 
+def bring(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> None:
+    """Do what the journey does: what was begun is looked for first."""
+    is_begun = record.offer.state in (OfferState.DELIVERING, OfferState.REMINDING)
+    if not is_begun or not delivery.has_delivered(record, deadline):
+        delivery.deliver(record, link, deadline)
+
+
 def deliver(client: DixaClient, record: Record, seconds: float = 5.0) -> None:
-    MessageDelivery(client).deliver(record, LINK, Deadline(timedelta(seconds=seconds)))
+    bring(MessageDelivery(client), record, LINK, Deadline(timedelta(seconds=seconds)))
 
 
 @pytest.mark.parametrize("channel", KINDS)
@@ -66,9 +78,10 @@ def test_a_record_that_was_made_from_a_link_needs_no_message(client: DixaClient,
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS.values())))
-def test_the_link_ends_at_white_space_or_a_quote(kind: str) -> None:
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_link_ends_at_white_space_or_a_quote(kind: str, code: str) -> None:
     """A mail program takes whatever else follows as a part of it, a full stop above all."""
-    text = write_message(kind, LINK)
+    text = write_message(kind, invitation(Survey(), language(code), "Northwind"), LINK, language(code))
     ends = [text[found.end() : found.end() + 1] for found in re.finditer(re.escape(LINK), text)]
     assert ends
     assert all(end in ("", " ", "\n", '"') for end in ends)
@@ -96,14 +109,213 @@ class Links(HTMLParser):
     ids=lambda link: link[60:],
 )
 def test_in_html_the_link_is_escaped(link: str) -> None:
-    found = Links(write_message("Html", link))
+    found = Links(write_message("Html", "Words", link, language("en")))
     assert found.links == [link]
     assert found.elements == {"p", "a"}
 
 
+@pytest.mark.parametrize(
+    ("spoken", "words"),
+    [
+        ("da", "Hvor tilfreds er du"),
+        ("da-DK", "Hvor tilfreds er du"),
+        ("Danish", "Hvor tilfreds er du"),
+        ("ja", "How satisfied are you"),
+        ("", "How satisfied are you"),
+    ],
+)
+def test_a_message_is_in_the_conversations_language(client: DixaClient, dixa: Sandbox, spoken: str, words: str) -> None:
+    record = record_of(dixa)
+    deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED, language=spoken)))
+    (message,) = dixa.messages(record.conversation_id)
+    assert words in message.value
+
+
+def test_a_language_that_isnt_ours_is_the_operators(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa)
+    offer = OfferProgress(OfferState.OFFERED, language="ja")
+    MessageDelivery(client, default_language="de").deliver(
+        replace(record, offer=offer), LINK, Deadline(timedelta(seconds=5))
+    )
+    (message,) = dixa.messages(record.conversation_id)
+    assert "Wie zufrieden" in message.value
+
+
+CSAT, NPS, THUMBS = RatingType
+
+
+@pytest.mark.parametrize(
+    ("ratings", "words"),
+    [
+        ((CSAT,), "How satisfied are you with the help you got? It takes less than a minute to tell us:"),
+        ((NPS,), "How likely are you to recommend Northwind to a friend?"),
+        ((THUMBS,), "Did we solve your problem?"),
+        ((CSAT, NPS), "How was the help you got?"),
+    ],
+)
+def test_a_message_asks_what_the_page_asks(
+    client: DixaClient, dixa: Sandbox, ratings: tuple[RatingType, ...], words: str
+) -> None:
+    record = record_of(dixa, channel="Messenger")
+    MessageDelivery(client, brand="Northwind").deliver(
+        replace(record, terms=Survey(ratings=ratings)), LINK, Deadline(timedelta(seconds=5))
+    )
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.value == f"{words} {LINK}"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_invitation_is_left_in_english(code: str) -> None:
+    said = {
+        invitation(Survey(ratings=ratings), language(code), "Northwind")
+        for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
+    }
+    english = {
+        invitation(Survey(ratings=ratings), language("en"), "Northwind")
+        for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
+    }
+    assert len(said) == 4
+    assert not said & english or code == "en"
+
+
+@pytest.mark.parametrize(
+    ("own", "danish"),
+    [
+        (Words(message="Fortæl os det: <b>"), "Fortæl os det: <b>"),
+        (Words(questions={NPS: "Vil du anbefale os?"}), "Vil du anbefale os?"),
+        (Words(subject="Kun til e-mail"), "Hvor sandsynligt"),
+    ],
+)
+def test_a_survey_has_words_of_its_own_in_the_languages_it_has_them_in(own: Words, danish: str) -> None:
+    terms = Survey(ratings=(NPS,), words={"da": own})
+    assert invitation(terms, language("da"), "Northwind").startswith(danish)
+    assert invitation(terms, language("de"), "Northwind") == invitation(
+        Survey(ratings=(NPS,)), language("de"), "Northwind"
+    )
+
+
+def test_own_words_are_escaped_in_html() -> None:
+    assert Links(write_message("Html", "Fortæl os <b> & </p>", LINK, language("da"))).elements == {"p", "a"}
+
+
+def test_the_surveys_agent_sends_it_also_where_nobody_was_assigned(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa)
+    assert record.close
+    agent = dixa.state.agents[-1].id
+    terms = Survey(senders={"": Sender(agent=agent)})
+    own = replace(record, terms=terms, close=replace(record.close, agent_id=None))
+    assert MessageDelivery(client).can_reach(own)
+    deliver(client, own)
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.author_id == agent
+
+
+def test_a_language_may_have_an_agent_of_its_own(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa)
+    danish = replace(record, offer=replace(record.offer, language="da-DK"))
+    only_danish = Survey(senders={"da": Sender(agent=dixa.state.agents[-1].id)})
+    assert record.close
+    unassigned = replace(record.close, agent_id=None)
+    assert not MessageDelivery(client).can_reach(replace(record, terms=only_danish, close=unassigned))
+    assert MessageDelivery(client).can_reach(replace(danish, terms=only_danish, close=unassigned))
+    deliver(client, replace(danish, terms=only_danish))
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.author_id == dixa.state.agents[-1].id
+
+
+def test_in_html_a_message_reads_from_the_right_in_arabic() -> None:
+    assert write_message("Html", "Words", LINK, language("ar")).count('<p dir="rtl">') == 2
+
+
+def test_a_text_message_is_short_in_every_language() -> None:
+    """English fits one SMS with its link; where an SMS has 70 characters it takes three, the link alone being 112."""
+    link = "https://feedback.example.com/s/" + "x" * 81
+    spoken = {code: language(code) for code in LANGUAGES}
+    words = {code: invitation(AT_ONCE, each, "Northwind", is_short=True) for code, each in spoken.items()}
+    lengths = {code: len(write_message("Text", words[code], link, each)) for code, each in spoken.items()}
+    assert lengths["en"] <= 160
+    worst = max(lengths, key=lambda code: lengths[code])
+    assert (worst, lengths[worst]) == ("de", 174)
+
+
+@pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
+def test_a_text_message_has_its_link_once_and_the_default_language(
+    client: DixaClient, dixa: Sandbox, channel: str
+) -> None:
+    record = record_of(dixa, channel=channel)
+    MessageDelivery(client, default_language="da").deliver(record, LINK, Deadline(timedelta(seconds=5)))
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.value == f"Hvor tilfreds er du med den hjælp, du fik? {LINK}"
+
+
+@pytest.mark.parametrize(
+    ("channel", "open_for", "can"),
+    [
+        ("WhatsApp", None, True),
+        ("WhatsApp", timedelta(hours=1), True),
+        ("WhatsApp", -timedelta(hours=1), False),
+        # What the time means for other channels isn't known.
+        ("WidgetChat", -timedelta(hours=1), True),
+    ],
+)
+def test_a_channel_that_has_closed_takes_no_message(
+    client: DixaClient, dixa: Sandbox, channel: str, open_for: timedelta | None, *, can: bool
+) -> None:
+    record = record_of(dixa, channel=channel)
+    open_until = None if open_for is None else datetime.now(UTC) + open_for
+    assert MessageDelivery(client).can_reach(replace(record, open_until=open_until)) is can
+
+
+class TestClosingAgain:
+    """A message may open the conversation; it is closed again if that is wanted, once, as well as can be."""
+
+    @pytest.fixture(autouse=True)
+    def reopens(self, dixa: Sandbox) -> Iterator[None]:
+        dixa.state.message_reopens = True
+        yield
+        dixa.state.message_reopens = False
+
+    def delivered(self, client: DixaClient, dixa: Sandbox, *, wanted: bool = True) -> Record:
+        record = record_of(dixa)
+        dixa.close(record.conversation_id)
+        record = replace(record, terms=replace(AT_ONCE, close_again=wanted))
+        deliver(client, record)
+        return record
+
+    def test_it_is(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.delivered(client, dixa)
+        assert dixa.conversation(record.conversation_id).state == "Closed"
+        closed = next(each for each in dixa.calls if each.call == "close")
+        assert record.close
+        assert closed.request_json == {"userId": record.close.agent_id}
+
+    def test_not_unless_it_is_wanted(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.delivered(client, dixa, wanted=False)
+        assert dixa.conversation(record.conversation_id).state == "Open"
+        assert [each.call for each in dixa.calls] == ["message"]
+
+    def test_not_when_it_is_closed(self, client: DixaClient, dixa: Sandbox) -> None:
+        dixa.state.message_reopens = False
+        self.delivered(client, dixa)
+        assert [each.call for each in dixa.calls] == ["message", "conversation"]
+
+    @pytest.mark.parametrize("call", ["conversation", "close"])
+    @pytest.mark.parametrize("status", [400, 503])
+    def test_the_message_counts_when_it_fails(self, client: DixaClient, dixa: Sandbox, call: str, status: int) -> None:
+        dixa.fails(1, status, call=call)
+        record = self.delivered(client, dixa)
+        assert len(dixa.messages(record.conversation_id)) == 1
+
+    def test_not_at_a_second_delivery_for_somebody_may_have_written(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.delivered(client, dixa)
+        dixa.reopen(record.conversation_id)
+        deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
+        assert dixa.conversation(record.conversation_id).state == "Open"
+
+
 @pytest.mark.parametrize("kind", ["Text", "Markdown"])
 def test_in_plain_text_the_link_is_as_it_is(kind: str) -> None:
-    assert f"{LINK}?a=1&b=2" in write_message(kind, f"{LINK}?a=1&b=2")
+    assert f"{LINK}?a=1&b=2" in write_message(kind, "Words", f"{LINK}?a=1&b=2", language("en"))
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails])

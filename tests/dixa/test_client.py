@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from config.surveys import RatingType
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot
+from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot, TokenRefused
 from tests.openapi import MISSING, Description
 
 Call = Callable[[DixaClient, Slot, int], Any]
@@ -35,9 +35,21 @@ ASKS: dict[str, Call] = {
     "conversation": DixaClient.conversation,
     "ratings": DixaClient.ratings,
     "messages": DixaClient.messages,
+    "notes": DixaClient.notes,
+    "tags": lambda client, slot, number: client.tags(slot),
+    "conversation_tags": DixaClient.conversation_tags,
     "organization": lambda client, slot, number: client.organization_name(slot),
+    "queues": lambda client, slot, number: client.queues(slot),
+    "search": lambda client, slot, number: client.closed_between(slot, AT, AT + timedelta(days=9999)),
 }
-ACTS: dict[str, Call] = {"offer": offer, "submit": submit, "message": add_message}
+ACTS: dict[str, Call] = {
+    "offer": offer,
+    "submit": submit,
+    "message": add_message,
+    "close": lambda client, slot, number: client.close(slot, number, user_id=USER),
+    "note": lambda client, slot, number: client.add_note(slot, number, "Hello"),
+    "tag": lambda client, slot, number: client.add_tag(slot, number, USER),
+}
 ALL = ASKS | ACTS
 
 
@@ -57,8 +69,9 @@ def number(dixa: Sandbox) -> int:
 
 def test_every_call_of_the_client_is_in_these_tables() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
-    asks = {"conversation", "ratings", "messages", "organization_name"}
-    assert found == {"slot"} | asks | {"offer", "submit", "add_message"}
+    asks = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
+    asks |= {"queues", "closed_between"}
+    assert found == {"slot"} | asks | {"offer", "submit", "add_message", "close", "add_note", "add_tag"}
 
 
 @pytest.mark.parametrize("channel", ["Email", "WidgetChat", "Messenger", "ContactForm", "Sms", "WhatsApp", "PstnPhone"])
@@ -74,11 +87,59 @@ def test_every_exchange_is_as_dixa_describes_it(client: DixaClient, dixa: Sandbo
         client.submit(slot, number, rating_id, rating=rating, score=best, comment="Fin 🙂", submitted_at=AT)
     if channel != "PstnPhone":
         client.add_message(slot, number, agent_id=USER, kind="Markdown", text="Hello", external_id="one")
+    tag = dixa.state.tag("unhappy")
+    client.add_note(slot, number, "A note")
+    client.add_tag(slot, number, tag.id)
+    client.close(slot, number, user_id=USER)
     for ask in ASKS.values():
         ask(client, slot, number)
     for exchange in dixa.calls:
         description.check(exchange)
     assert len(dixa.calls) >= 10
+
+
+def test_a_search_goes_on_page_by_page(client: DixaClient, dixa: Sandbox) -> None:
+    made = [dixa.make_conversation(state="Closed") for _ in range(120)]
+    dixa.make_conversation()
+    slot, until = slot_of(client), datetime.now(UTC) + timedelta(minutes=1)
+    found: list[int] = []
+    key: str | None = None
+    for size in (50, 50, 20):
+        page = client.closed_between(slot, AT, until, key)
+        found += page.ids
+        key = page.next_key
+        assert len(page.ids) == size
+    assert (sorted(found), key) == (made, None)
+    assert dixa.calls[0].request_json == {
+        "filters": {
+            "strategy": "All",
+            "conditions": [
+                {
+                    "field": {
+                        "_type": "ClosedDate",
+                        "operator": {
+                            "_type": "Between",
+                            "timestampFrom": "2026-11-20T08:15:02.114Z",
+                            "timestampTo": until.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                        },
+                    }
+                }
+            ],
+        }
+    }
+    assert client.closed_between(slot, AT, AT).ids == ()
+
+
+def test_a_conversation_tells_what_a_trial_of_the_rules_needs(client: DixaClient, dixa: Sandbox) -> None:
+    number = dixa.make_conversation(state="Closed", queue="Returns")
+    found, made = client.conversation(slot_of(client), number), dixa.conversation(number)
+    assert made.queue
+    assert found.queue_id == made.queue.id
+    assert found.changed_at
+    assert abs(found.changed_at - made.state_updated_at) < timedelta(milliseconds=1)
+    assert (found.contact_point, found.email) == (made.contact_point, made.requester.email)
+    assert client.queues(slot_of(client))[made.queue.id] == "Returns"
+    assert str(found.email) not in repr(found)
 
 
 def test_an_offer_says_who_when_and_what(client: DixaClient, dixa: Sandbox, number: int) -> None:
@@ -117,12 +178,20 @@ def test_what_dixa_tells_is_read(client: DixaClient, dixa: Sandbox, number: int)
     ]
     add_message(client, slot, number)
     assert [each.external_id for each in client.messages(slot, number)] == ["afterword-1"]
+    client.add_note(slot, number, "A note")
+    assert client.notes(slot, number) == ("A note",)
+    tag = dixa.state.tag("unhappy")
+    assert client.tags(slot)["unhappy"] == tag.id
+    client.add_tag(slot, number, tag.id)
+    assert dixa.conversation(number).tags == [tag]
+    client.close(slot, number, user_id=USER)
+    assert client.conversation(slot, number).state == "Closed"
     assert client.organization_name(slot) == "Nordlys Outdoor"
     dixa.erase(number)
     assert client.conversation(slot, number).is_erased
 
 
-AGAIN, LOOK, NEVER = DixaUnavailable, DixaUnknown, DixaRefused
+AGAIN, MEND, LOOK, NEVER = DixaUnavailable, TokenRefused, DixaUnknown, DixaRefused
 OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[DixaError]]] = [
     # what goes wrong                                                                  a question   an action
     ("500", lambda dixa, call: dixa.fails(1, 500, call=call), AGAIN, LOOK),
@@ -133,8 +202,8 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[
     ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), AGAIN, LOOK),
     ("silence", lambda dixa, call: dixa.hangs(30, 1, call=call), AGAIN, LOOK),
     ("429", lambda dixa, call: dixa.throttles(1, call=call), AGAIN, AGAIN),
-    ("401", lambda dixa, call: dixa.fails(1, 401, call=call), AGAIN, AGAIN),
-    ("403", lambda dixa, call: dixa.fails(1, 403, call=call), AGAIN, AGAIN),
+    ("401", lambda dixa, call: dixa.fails(1, 401, call=call), MEND, MEND),
+    ("403", lambda dixa, call: dixa.fails(1, 403, call=call), MEND, MEND),
     ("400", lambda dixa, call: dixa.fails(1, 400, call=call), NEVER, NEVER),
     ("404", lambda dixa, call: dixa.fails(1, 404, call=call), NEVER, NEVER),
     ("409", lambda dixa, call: dixa.fails(1, 409, call=call), NEVER, NEVER),

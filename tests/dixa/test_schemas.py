@@ -1,5 +1,6 @@
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from config.surveys import RatingType
 from service.dixa import schemas
-from service.dixa.schemas import Event, PayloadError, load_event
-from service.surveys.model import Close
+from service.dixa.events import Event, load_event
+from service.dixa.payloads import PayloadError
+from service.surveys.model import Change, ChangeKind, Close
 from service.surveys.ports import Conversation, Message, Rating
 
 RECEIVED = datetime(2026, 11, 20, 9, 15, 4, tzinfo=UTC)
@@ -43,9 +45,33 @@ CLOSE = Close(
     direction="Inbound",
     queue_id="c2a7e1d4",
     queue_name="Returns",
+    contact_point="help@nordlys.example",
     requester_id="b1d6a0c2",
+    user_type="Contact",
+    email="ida@example.com",
     agent_id="7e3c2a10",
     tags=("vip", "returns"),
+    event_id="0b0f3f0e-6f0c-4b52-9d0a-5a8f5a1c7d11",
+)
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    "",
+    " ",
+    "\0",
+    "\ud800",
+    "\udfff\0",
+    [],
+    [[]],
+    {},
+    {"id": []},
+    {"name": 1},
+    [None],
 )
 
 
@@ -76,15 +102,32 @@ class TestEvent:
 
     def test_nothing_personal_is_kept(self) -> None:
         kept = repr(load(CLOSED))
-        assert not [word for word in ("Ida", "Mads", "@", "Wrong", "+45") if word in kept]
+        assert not [word for word in ("Ida", "Mads", "ida@", "mads@", "Wrong", "+45") if word in kept]
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("CONVERSATION_OPEN", ChangeKind.REOPENED),
+            ("CONVERSATION_PENDING", ChangeKind.REOPENED),
+            ("CONVERSATION_RATED", ChangeKind.RATED),
+        ],
+    )
+    def test_a_change_is_read(self, name: str, kind: ChangeKind) -> None:
+        event = load(CLOSED | {"event_fqn": name})
+        assert (event.close, event.change) == (None, Change(48213, kind, CLOSE.closed_at))
+
+    def test_a_conversation_that_is_abandoned_is_closed_without_an_agent(self) -> None:
+        event = load(in_conversation("assignee", None) | {"event_fqn": "CONVERSATION_ABANDONED"})
+        assert event.close == replace(CLOSE, agent_id=None)
 
     def test_another_event_needs_its_name_only(self) -> None:
         assert load({"event_fqn": "CONVERSATION_OPEN"}) == Event("", "CONVERSATION_OPEN", None)
+        assert load({"event_fqn": "CONVERSATION_OPEN", "data": {"conversation": {"csid": "x"}}}).change is None
         assert load({"event_fqn": "NEW", "data": {"conversation": "odd"}}).close is None
 
     def test_a_close_needs_its_conversation_id_only(self) -> None:
         body = {"event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": {"csid": 1}}}
-        assert load(body) == Event("", "CONVERSATION_CLOSED", Close(conversation_id=1, closed_at=RECEIVED))
+        assert load(body) == Event("", "CONVERSATION_CLOSED", Close(conversation_id=1, closed_at=RECEIVED, tags=None))
 
     @pytest.mark.parametrize(("csid", "read"), [(1, 1), (2**63 - 1, 2**63 - 1), ("48213", 48213), ("007", 7)])
     def test_a_conversation_id_may_be_text(self, csid: Any, read: int) -> None:
@@ -138,28 +181,22 @@ class TestEvent:
         with pytest.raises(PayloadError, match=rf"^body\.{named}: "):
             load(body)
 
-    ODD: tuple[Any, ...] = (
-        None,
-        True,
-        0,
-        -1,
-        1.5,
-        "",
-        " ",
-        "\0",
-        "\ud800",
-        "\udfff\0",
-        [],
-        [[]],
-        {},
-        {"id": []},
-        {"name": 1},
-        [None],
+    # No tags at all isn't odd.
+    @pytest.mark.parametrize(
+        ("key", "odd"),
+        [
+            (key, odd)
+            for key in ("queue", "requester", "assignee", "channel", "direction", "tags")
+            for odd in ODD
+            if (key, odd) != ("tags", [])
+        ],
     )
-
-    @pytest.mark.parametrize("odd", ODD)
-    @pytest.mark.parametrize("key", ["queue", "requester", "assignee", "channel", "direction", "tags"])
     def test_an_odd_optional_field_counts_as_missing(self, key: str, odd: Any) -> None:
+        if (key, odd) == ("tags", []):  # It says that there are none; one that is missing says nothing.
+            close = load(in_conversation(key, odd)).close
+            assert close
+            assert close.tags == ()
+            return
         assert load(in_conversation(key, odd)) == load(in_conversation(key))
 
     @pytest.mark.parametrize("odd", ODD)
@@ -279,7 +316,7 @@ def test_with_its_must_haves_any_close_is_taken_and_can_be_stored(conversation: 
     assert event.close
     assert event.close.conversation_id == conversation["csid"]
     repr(event).encode()
-    for text in (event.id, event.close.channel or "", event.close.queue_name or "", *event.close.tags):
+    for text in (event.id, event.close.channel or "", event.close.queue_name or "", *(event.close.tags or ())):
         assert "\0" not in text
         assert len(text.encode()) <= 4 * 200
 

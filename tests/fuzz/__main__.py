@@ -17,7 +17,7 @@ from random import Random
 from flask import Flask, request
 
 from config.logging import set_up_logging
-from service.surveys.records import connect
+from service.surveys.store import connect
 from service.web.app import create_app
 from tests.fuzz import corpus, files
 from tests.fuzz.inside import Inside

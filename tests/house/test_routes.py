@@ -14,6 +14,8 @@ ROUTES = {
     ("POST", "/webhooks/dixa"): SIGNED_BY_DIXA,
     ("GET", "/s/<token>"): SIGNED_BY_US,
     ("POST", "/s/<token>"): SIGNED_BY_US,
+    ("GET", "/s/<token>/stop"): SIGNED_BY_US,
+    ("POST", "/s/<token>/stop"): SIGNED_BY_US,
     ("GET", "/"): NOTHING_TO_GUARD,
     ("GET", "/healthz"): NOTHING_TO_GUARD,
     ("GET", "/readyz"): NOTHING_TO_GUARD,

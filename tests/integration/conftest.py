@@ -9,7 +9,8 @@ import pytest
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Links
-from service.surveys.records import Records, connect
+from service.surveys.records import Records
+from service.surveys.store import connect
 from tests.integration.exchanges import Exchanges
 from tests.integration.story import Story
 from tests.openapi import Description
@@ -50,9 +51,23 @@ hold = "0s"
 ask = {queues = ["Later"]}
 
 [[survey]]
+name = "capped"
+delay = "0s"
+daily_cap = 1
+ask = {queues = ["Capped"]}
+
+[[survey]]
+name = "again"
+delay = "0s"
+again = "always"
+again_after = "0s"
+ask = {queues = ["Again"]}
+
+[[survey]]
 name = "default"
 delay = "0s"
 hold = "0s"
+ask = {without_tags = ["spam"]}
 """
 """Which survey a conversation gets is told by its queue; all others get the last one."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from service.surveys.entries import write_close
+from service.surveys.entries import SpooledClose, write_close
 from service.surveys.model import Close, Reason
 from tests.integration.story import Story
 from tests.running import Afterword, RedisServer
@@ -30,9 +30,8 @@ def full(server: RedisServer) -> Iterator[None]:
 def fill(spool: Path, story: Story) -> None:
     """Put an entry that leaves no room for another."""
     story.dixa.close(story.id)
-    entry = write_close(Close(story.id, datetime.now(UTC)), None, Reason.NO_SURVEY_MATCHES) | {
-        "padding": "x" * 1024 * 1024
-    }
+    close = SpooledClose(Close(story.id, datetime.now(UTC)), (), Reason.NO_SURVEY_MATCHES)
+    entry = write_close(close) | {"padding": "x" * 1024 * 1024}
     (spool / "9-filler.json").write_text(json.dumps(entry))
 
 

@@ -99,14 +99,14 @@ def told(open_dixa: Opener, start: Starter) -> Run:
     dixa.executes_then_drops(call="message")
     dixa.throttles(call="messages", retry_after=1)
     afterword.start("worker")
-    run.link = eventually(lambda: find_link(outbound(dixa, number)), within=30) or ""
-    eventually(lambda: "survey.delivered" in afterword.log, within=30)
+    run.link = eventually(lambda: find_link(outbound(dixa, number))) or ""
+    eventually(lambda: "survey.delivered" in afterword.log)
     afterword.kill("worker")
     answer(run.link)
     run.queued += take_queue(afterword)
     dixa.executes_then_drops(call="submit")
     afterword.start("worker")
-    eventually(lambda: "result.submitted" in afterword.log, within=30)
+    eventually(lambda: "result.submitted" in afterword.log)
     afterword.stop()
     run.web, run.worker = afterword.log_of("web"), afterword.log_of("worker")
     return run

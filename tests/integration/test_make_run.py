@@ -69,13 +69,26 @@ def test_ctrl_c_ends_every_process_within_15_seconds(tmp_path: Path) -> None:
 def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path: Path) -> None:
     with trial(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=5).text
+        assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=5).text
         worker = next(each for each in running.children() if "celery" in words(each))
         worker.kill()
-        eventually(lambda: "worker has ended; starting it again" in running.printed, within=10)
-        eventually(lambda: any("celery" in words(each) for each in running.children() if each != worker), within=10)
+        eventually(lambda: "worker has ended; starting it again" in running.printed)
+        eventually(lambda: any("celery" in words(each) for each in running.children() if each != worker))
         everyone = running.children()
         running.process.send_signal(signal.SIGTERM)
         assert_all_end(running, everyone)
+
+
+def test_its_operator_can_ask_why(tmp_path: Path) -> None:
+    with trial(tmp_path) as running:
+        command, conversation = re.findall(r"^ +(cd \S+ && \S+ why (\d+))$", running.printed, re.MULTILINE)[0]
+        requests.post(f"{running.urls[0]}/conversations/{conversation}/close", timeout=5).raise_for_status()
+
+        def story() -> str:
+            ran = subprocess.run(["sh", "-c", command], cwd=ROOT, env={}, capture_output=True, text=True, check=False)
+            return ran.stdout + ran.stderr
+
+        eventually(lambda: "Delivered" in story(), within=20)
 
 
 def words(process: psutil.Process) -> list[str]:

@@ -1,38 +1,64 @@
 """Every reason why a customer isn't asked, made through the sandbox: nothing is offered, and the record says why."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 
-from service.sandbox.model import Person, now
+from service.sandbox.model import Link, Message, Person, new_id, now
 from service.sandbox.server import Sandbox
 from service.sandbox.webhooks import closed_event, post, sign
 from service.surveys.model import OfferState, Reason
 from service.surveys.rules import is_in_sample
 from tests.integration.conftest import Starter, Teller
-from tests.integration.story import WITHIN_SECONDS, Story
+from tests.integration.story import TERMINAL, WITHIN_SECONDS, Story
 from tests.polling import eventually
-from tests.running import WEBHOOK_SECRET, Afterword
+from tests.running import ROOT, WEBHOOK_SECRET, Afterword
 
 STRICT = """
 [[survey]]
 name = "strict"
 delay = "0s"
 hold = "0s"
+starts = 2026-11-01
 
 [survey.ask]
-channels = ["EMAIL", "PSTN_PHONE"]
+channels = ["EMAIL"]
 queues = ["Support"]
 directions = ["INBOUND"]
 without_tags = ["no-survey"]
 with_tags = ["vip"]
 assigned = true
 sample = 0.5
+contact_points = ["help@nordlys.example"]
+languages = ["en", "da"]
+user_types = ["CONTACT"]
+assignee_types = ["MEMBER"]
+without_addresses = ["@northwind.example"]
+min_customer_messages = 1
+min_agent_messages = 1
 """
-FITS: dict[str, Any] = {"channel": "Email", "queue": "Support", "direction": "Inbound", "tags": ["vip"]}
+FITS: dict[str, Any] = {
+    "channel": "Email",
+    "queue": "Support",
+    "direction": "Inbound",
+    "tags": ["vip"],
+    "language": "en",
+}
+
+
+CUSTOMER, AGENT = new_id(), new_id()
+WRITTEN = {
+    "c": Message(CUSTOMER, "Can I swap it?", "Inbound"),
+    "a": Message(AGENT, "Of course.", "Outbound"),
+    "C": Message(CUSTOMER, "I am out of office.", "Inbound", is_automated=True),
+    "A": Message(AGENT, "We have received your message.", "Outbound", is_automated=True),
+}
+"""A thread in letters: who wrote, in capitals what a machine wrote for them."""
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +72,12 @@ def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Ca
     """Begin a story whose conversation is drawn into the sample, or not."""
     dixa.sends_webhooks_to(strict.webhook_url)
 
-    def begin(*, sampled: bool = True, **facts: Any) -> Story:
+    def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> Story:
         while is_in_sample((story := tell(**FITS | facts)).id, 0.5) is not sampled:
             pass
+        conversation = story.conversation
+        conversation.contact_point = contact_point or conversation.contact_point
+        conversation.messages += [WRITTEN[by] for by in thread]
         return story
 
     yield begin
@@ -66,7 +95,7 @@ def assert_not_asked(story: Story, state: OfferState, reason: Reason) -> None:
     assert (record.offer.state, record.offer.reason) == (state, reason)
     assert record.offer.due_at is None
     assert story.offers == []
-    assert story.sent == []
+    assert [each for each in story.sent if each.external_id] == []
 
 
 def test_a_conversation_that_fits_the_strict_survey_is_asked(tell_strictly: Callable[..., Story]) -> None:
@@ -75,7 +104,7 @@ def test_a_conversation_that_fits_the_strict_survey_is_asked(tell_strictly: Call
     terms = story.ended().terms
     assert terms
     assert terms.name == "strict"
-    assert story.sent[0].external_id == f"afterword-{story.id}"
+    assert story.sent[-1].external_id == f"afterword-{story.id}"
 
 
 RULES: dict[Reason, dict[str, Any]] = {
@@ -85,7 +114,16 @@ RULES: dict[Reason, dict[str, Any]] = {
     Reason.TAG_EXCLUDED: {"tags": ["vip", "No-Survey"]},
     Reason.TAG_MISSING: {"tags": []},
     Reason.NOT_SAMPLED: {"sampled": False},
-    Reason.UNREACHABLE: {"channel": "PstnPhone"},
+    Reason.CONTACT_POINT: {"contact_point": "press@nordlys.example"},
+    Reason.USER_TYPE: {"requester": Person("Ida Holm", user_type="Visitor")},
+    Reason.ASSIGNEE_TYPE: {"agent": Person("Helper", user_type="Bot")},
+    Reason.ADDRESS: {"requester": Person("A tester", "test@northwind.example")},
+    Reason.LANGUAGE: {"language": "de"},
+    Reason.FEW_CUSTOMER_MESSAGES: {"thread": "Ca"},
+    Reason.FEW_AGENT_MESSAGES: {"thread": "cA"},
+    Reason.INTERNAL: {"direction": "Internal"},
+    Reason.MEMBER: {"requester": Person("Mads Lund", user_type="Member")},
+    Reason.SIDE_CONVERSATION: {"link": Link("SideConversation", 1)},
 }
 
 
@@ -94,12 +132,23 @@ def test_one_broken_rule_is_the_reason(tell_strictly: Callable[..., Story], reas
     assert_not_asked(tell_strictly(**RULES[reason]).close(), OfferState.SKIPPED, reason)
 
 
+def test_before_start(tell_strictly: Callable[..., Story], strict: Afterword) -> None:
+    story = tell_strictly(state="Closed")
+    announce(story, strict.webhook_url, at=datetime(2026, 10, 31, tzinfo=UTC))
+    assert_not_asked(story, OfferState.SKIPPED, Reason.BEFORE_START)
+
+
 def test_unassigned(tell_strictly: Callable[..., Story], strict: Afterword) -> None:
-    """Dixa calls it CONVERSATION_ABANDONED as a rule, which is ignored; a close without an agent is skipped."""
+    """A close without an agent is skipped, by whichever event Dixa tells of it."""
     story = tell_strictly(agent=False)
     story.conversation.state = "Closed"
     announce(story, strict.webhook_url)
     assert_not_asked(story, OfferState.SKIPPED, Reason.UNASSIGNED)
+
+
+def test_unreachable(tell: Teller) -> None:
+    """A phone call takes no message."""
+    assert_not_asked(tell(channel="PstnPhone").close(), OfferState.SKIPPED, Reason.UNREACHABLE)
 
 
 def test_no_survey_matches(tell: Teller) -> None:
@@ -154,6 +203,57 @@ def test_refused(tell: Teller, dixa: Sandbox) -> None:
     assert_not_asked(story.close(), OfferState.DEAD, Reason.REFUSED)
 
 
+def test_opted_out(tell: Teller) -> None:
+    customer = Person("Ida Holm", "ida@example.com")
+    earlier = tell(requester=customer).close()
+    assert requests.post(f"{earlier.link()}/stop", timeout=5).status_code == 200
+    assert_not_asked(tell(requester=customer).close(), OfferState.SKIPPED, Reason.OPTED_OUT)
+    tell(requester=Person("Ida Holm", "another.ida@example.com")).close().link()
+
+
+def test_asked_recently(tell: Teller) -> None:
+    """It is the same customer by her number, though Dixa has her twice."""
+    tell(requester=Person("Freja Lindqvist", "freja@example.com", "+46 70 123 45 67")).close().link()
+    again = tell(requester=Person("Freja L.", phone="0046701234567")).close()
+    assert_not_asked(again, OfferState.SKIPPED, Reason.ASKED_RECENTLY)
+
+
+def test_daily_cap(tell: Teller) -> None:
+    tell(queue="Capped").close().link()
+    assert_not_asked(tell(queue="Capped").close(), OfferState.SKIPPED, Reason.DAILY_CAP)
+
+
+def test_nothing_new(tell: Teller) -> None:
+    """The conversation was opened again, and closed, without a word from the customer."""
+    story = tell(queue="Again").close()
+    story.link()
+    story.dixa.reopen(story.id)
+    story.close()
+    second = f"{story.id}-2"
+    eventually(lambda: (found := story.records.load(second)) and found.offer.state in TERMINAL, WITHIN_SECONDS)
+    record = story.records.load(second)
+    assert record
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.NOTHING_NEW)
+    assert len(story.offers) == len(story.sent) == 1
+
+
+def test_closed_again(tell: Teller) -> None:
+    story = tell().close()
+    story.link()
+    story.dixa.reopen(story.id)
+    story.dixa.close(story.id)
+    eventually(lambda: (found := story.records.load(str(story.id))) and found.latest_close, WITHIN_SECONDS)
+    assert len(story.offers) == len(story.sent) == 1
+    assert story.records.decisions(datetime.now(UTC).date())[Reason.CLOSED_AGAIN] >= 1
+
+
 def test_each_reason_is_produced_above() -> None:
     named = {Reason(name.removeprefix("test_")) for name in globals() if name.removeprefix("test_") in list(Reason)}
     assert {*RULES, *named} == set(Reason)
+
+
+def test_the_readme_explains_each_reason() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text.split("| reason | meaning | what to change |\n")[1].split("\n\n")[0]
+    named = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines()[1:]))
+    assert sorted(named) == sorted(Reason)

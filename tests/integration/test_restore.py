@@ -14,7 +14,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, OfferState
-from service.surveys.records import connect
+from service.surveys.store import connect
 from tests.polling import eventually
 from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer
 from tests.telling import AT_ONCE, CSAT, NPS, Story
@@ -76,7 +76,7 @@ def run(own_redis: RedisServer, *arguments: str) -> str:
 def put_back(backup: Backup, own_redis: RedisServer, *commands: str) -> None:
     backup.put_back()
     client = connect(own_redis.url)
-    eventually(client.ping, within=10)
+    eventually(client.ping)
     client.close()
     for command in commands:
         run(own_redis, command)

@@ -28,13 +28,15 @@ def test_a_person_can_walk_the_whole_story(tell: Teller, window: BrowserContext)
     with window.expect_page() as opened:
         link.click()
     survey = opened.value
+    expect(survey.get_by_role("heading", level=1)).to_have_text("Hvor tilfreds er du med den hjælp, du fik?")
+    survey.goto(f"{survey.url}?lang=en")
     expect(survey.get_by_role("heading", level=1)).to_have_text("How satisfied are you with the help you got?")
     survey.get_by_role("radio", name="4 Satisfied", exact=True).check()
     survey.get_by_role("textbox").first.fill(COMMENT)
     survey.get_by_role("button", name="Send feedback").click()
     expect(survey.get_by_role("heading", level=1)).to_have_text("Thank you for your feedback")
     ratings = inbox.get_by_role("region", name="Survey")
-    expect(ratings).to_contain_text("Csat 4 of 5", timeout=15_000)
+    expect(ratings).to_contain_text("CSAT 4 of 5", timeout=15_000)
     expect(ratings).to_contain_text(COMMENT)
     assert [(each.value, each.comment) for each in story.results] == [(4, COMMENT)]
     assert window.cookies() == []

@@ -126,7 +126,7 @@ def test_it_runs_as_a_program_and_ends_on_sigterm(program: subprocess.Popen[str]
     answers = [requests.get(f"{url}/beta/organization", headers={"Authorization": "mine"}, timeout=5) for _ in range(9)]
     assert {answer.status_code for answer in answers} == {200}
     program.send_signal(signal.SIGTERM)
-    assert eventually(lambda: program.poll() is not None, within=5)
+    assert eventually(lambda: program.poll() is not None)
     assert (program.returncode, program.stdout.read()) == (0, "")
 
 

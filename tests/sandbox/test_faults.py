@@ -4,6 +4,8 @@ from time import monotonic
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.sandbox.faults import Kind
 from service.sandbox.limits import RateLimit
@@ -11,6 +13,8 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.polling import eventually
 from tests.sandbox.conftest import Client
+
+DIXAS_OWN = SandboxSettings()
 
 
 @pytest.fixture
@@ -71,8 +75,8 @@ def test_a_hang_ends_with_the_sandbox(dixa: Sandbox, client: Client, number: int
     with pytest.raises(requests.ReadTimeout):
         client.session.get(f"{client.base}/conversations/{number}", timeout=0.1)
     dixa.stop()
-    eventually(lambda: dixa.calls and dixa.calls[-1].fault == "hangs", within=2)
-    assert dixa.calls[-1].duration < 10
+    eventually(lambda: dixa.calls and dixa.calls[-1].fault == "hangs")
+    assert dixa.calls[-1].duration < 50
 
 
 def test_slow_answers_late_what_was_done_at_once(dixa: Sandbox, client: Client, number: int) -> None:
@@ -89,11 +93,11 @@ def test_slow_answers_late_what_was_done_at_once(dixa: Sandbox, client: Client, 
 
 
 def test_executes_late_hangs_up_first(dixa: Sandbox, client: Client, number: int) -> None:
-    dixa.executes_late(0.5, call="offer")
+    dixa.executes_late(2, call="offer")
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
     assert dixa.offers(number) == []
-    eventually(lambda: dixa.offers(number), within=3)
+    eventually(lambda: dixa.offers(number))
 
 
 def test_throttles_answers_429_with_a_retry_after_only_if_told(dixa: Sandbox, client: Client, number: int) -> None:
@@ -153,36 +157,51 @@ def test_a_refused_token_uses_up_no_fault(dixa: Sandbox, client: Client, number:
         client.offer(number)
 
 
-def test_the_rate_limit_gives_four_at_once_then_ten_a_second() -> None:
-    dixa = Sandbox(SandboxSettings(tokens=("a", "b"))).start()
+def test_beyond_the_burst_every_token_is_answered_429_for_itself() -> None:
+    # It refills slower than any machine can be slow.
+    dixa = Sandbox(SandboxSettings(tokens=("a", "b"), rate=0.001)).start()
     a, b = Client(dixa), Client(dixa)
     b.session.headers["Authorization"] = "b"
-    began = monotonic()
     statuses = [a.get("/organization").status_code for _ in range(8)]
-    refilled = int((monotonic() - began) * 10)
-    assert statuses[:4] == [200] * 4
-    assert 4 <= statuses.count(200) <= 4 + refilled + 1
-    assert statuses.count(429) == dixa.report.throttled > 0
+    assert statuses == [200] * 4 + [429] * 4
+    assert dixa.report.throttled == 4
     assert b.get("/organization").status_code == 200
     refused = next(call for call in dixa.calls if call.status == 429)
     assert list(refused.answer_json) == ["message"]
-    eventually(lambda: a.get("/organization").status_code == 200, within=2)
     dixa.stop()
 
 
-def test_the_rate_is_kept_over_a_while() -> None:
-    dixa = Sandbox(SandboxSettings(rate=50.0, burst=4)).start()
-    client = Client(dixa)
-    began = monotonic()
-    eventually(lambda: client.get("/organization").status_code == 200 and monotonic() - began > 1, within=5)
-    taken = sum(call.status == 200 for call in dixa.calls)
-    assert taken <= 4 + 50 * (monotonic() - began) + 1
-    assert taken >= 30
-    dixa.stop()
+class Clock:
+    """Stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
 
 
-def test_a_rest_saves_up_no_more_than_the_burst() -> None:
-    limit, began = RateLimit(20.0, 4), monotonic()
-    assert limit.allows("a")
-    eventually(lambda: monotonic() - began > 0.6)
-    assert sum(limit.allows("a") for _ in range(20)) in {4, 5}
+def test_the_bucket_refills_ten_a_second_and_saves_up_no_more_than_the_burst() -> None:
+    clock = Clock()
+    limit = RateLimit(DIXAS_OWN.rate, DIXAS_OWN.burst, clock)
+
+    def taken() -> int:
+        return sum(limit.allows("a") for _ in range(20))
+
+    assert taken() == 4
+    clock.at += 0.25
+    assert taken() == 2
+    clock.at += 0.06
+    assert taken() == 1
+    clock.at += 60
+    assert taken() == 4
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 6)), min_size=1, max_size=40))
+def test_no_while_holds_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    limit, began, taken = RateLimit(10.0, 4, clock), clock.at, 0
+    for pause, tries in steps:
+        clock.at += pause
+        taken += sum(limit.allows("a") for _ in range(tries))
+        assert taken <= 4 + 10 * (clock.at - began) + 1e-6

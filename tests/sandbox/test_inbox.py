@@ -60,10 +60,10 @@ def test_the_thread_shows_the_link_then_the_rating_and_the_comment(dixa: Sandbox
     assert "not answered yet" in page
     client.submit(number, rating_id, 4, comment="Good <b>work</b>")
     page = _page(dixa, f"/conversations/{number}")
-    assert "Csat 4 of 5" in page
+    assert "CSAT 4 of 5" in page
     assert "Satisfied" in page
     assert "Good &lt;b&gt;work&lt;/b&gt;" in page
-    assert "Csat 4 of 5" in _page(dixa)
+    assert "CSAT 4 of 5" in _page(dixa)
 
 
 def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> None:
@@ -173,3 +173,15 @@ def test_each_rating_is_put_in_words(dixa: Sandbox, kind: str, value: int, words
     result = Result("r", kind, value, None, now(), now())
     dixa.conversation(number).ratings.append(Rating(kind, "u", "a", result=result))
     assert words in _page(dixa, f"/conversations/{number}")
+
+
+def test_the_preview_is_linked_where_there_is_one(dixa: Sandbox) -> None:
+    assert "/preview" not in _page(dixa)
+    assert requests.get(f"{dixa.url}/preview", timeout=5).status_code == 404
+    with_one = Sandbox(SandboxSettings(preview="http://127.0.0.1:8030")).start()
+    try:
+        assert 'href="/preview"' in _page(with_one)
+        answer = requests.get(f"{with_one.url}/preview", timeout=5, allow_redirects=False)
+        assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:8030")
+    finally:
+        with_one.stop()

@@ -153,7 +153,7 @@ def test_deliveries_to_nobody_end(dixa: Sandbox) -> None:
     dixa.sends_webhooks_to("http://127.0.0.1:1/")
     number = dixa.make_conversation()
     dixa.close(number)
-    eventually(lambda: dixa.deliveries(number)[0].is_done, within=5)
+    eventually(lambda: dixa.deliveries(number)[0].is_done)
     [delivery] = dixa.deliveries(number)
     assert (delivery.attempts, delivery.problem) == (dixa.settings.attempts, "ConnectionRefusedError")
 

@@ -9,10 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.surveys import RatingType, Survey
-from service.surveys.entries import GivenAnswer, SpooledAnswer, SpooledClose, read_entry, write_answer, write_close
+from service.surveys.entries import (
+    GivenAnswer,
+    SpooledAnswer,
+    SpooledChange,
+    SpooledClose,
+    read_entry,
+    write_answer,
+    write_change,
+    write_close,
+)
 from service.surveys.fields import from_ms
 from service.surveys.links import Link
-from service.surveys.model import Close, Offer, Reason
+from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
 from service.surveys.spool import Entry, EntryError
 
 # Redis, like every UTF-8 text, holds no lone surrogates.
@@ -29,7 +38,13 @@ closes = st.builds(
     queue_name=optional_texts,
     requester_id=optional_texts,
     agent_id=optional_texts,
-    tags=st.lists(texts, max_size=3).map(tuple),
+    contact_point=optional_texts,
+    user_type=optional_texts,
+    assignee_type=optional_texts,
+    tags=st.none() | st.lists(texts, max_size=3).map(tuple),
+    event_id=texts,
+    person=st.lists(texts, max_size=3).map(tuple),
+    email=st.none() | st.emails(),
 )
 terms = st.builds(
     Survey,
@@ -62,7 +77,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 
-CLOSE = write_close(Close(81000, datetime(2026, 5, 12, tzinfo=UTC), channel="Email"), Survey(), None)
+CLOSE = write_close(SpooledClose(Close(81000, datetime(2026, 5, 12, tzinfo=UTC), channel="Email"), (Survey(),), None))
 ANSWER = write_answer(
     GivenAnswer(
         link=Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),)),
@@ -75,13 +90,29 @@ ANSWER = write_answer(
 )
 
 
-def through_the_spool(entry: Entry) -> SpooledClose | SpooledAnswer:
+def through_the_spool(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
     return read_entry(json.loads(json.dumps(entry)))
 
 
-@given(close=closes, survey=st.none() | terms, reason=st.none() | st.sampled_from(Reason))
-def test_a_close_comes_back_as_it_was(close: Close, survey: Survey | None, reason: Reason | None) -> None:
-    assert through_the_spool(write_close(close, survey, reason)) == SpooledClose(close, survey, reason)
+objections = st.builds(Objection, st.text(), st.sampled_from(Reason), st.text(), st.text())
+
+
+@given(
+    st.builds(
+        SpooledClose,
+        closes,
+        st.lists(terms, max_size=3).map(tuple),
+        st.none() | st.sampled_from(Reason),
+        st.lists(objections, max_size=3).map(tuple),
+    )
+)
+def test_a_close_comes_back_as_it_was(close: SpooledClose) -> None:
+    assert through_the_spool(write_close(close)) == close
+
+
+@given(st.builds(Change, st.integers(1, 2**63 - 1), st.sampled_from(ChangeKind), times))
+def test_a_change_comes_back_as_it_was(change: Change) -> None:
+    assert through_the_spool(write_change(change)) == SpooledChange(change)
 
 
 @given(answer=answers)
@@ -109,8 +140,8 @@ STORED_ANSWER = (
 def test_what_an_older_version_wrote_is_understood() -> None:
     close, answer = read_entry(json.loads(STORED_CLOSE)), read_entry(json.loads(STORED_ANSWER))
     assert isinstance(close, SpooledClose)
-    assert close.close == Close(81000, datetime(2026, 5, 12, tzinfo=UTC))
-    assert close.terms == Survey(delay=timedelta(seconds=60))
+    assert close.close == Close(81000, datetime(2026, 5, 12, tzinfo=UTC), tags=None)
+    assert close.candidates == (Survey(delay=timedelta(seconds=60)),)
     assert isinstance(answer, SpooledAnswer)
     assert answer.answer.scores == {RatingType.CSAT: 4}
     assert answer.answer.terms == Survey()
@@ -125,7 +156,12 @@ def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
 
 @pytest.mark.parametrize(
     ("entry", "name"),
-    [(entry, name) for entry in (CLOSE, ANSWER) for name in entry if name not in {"v", "reason"}],
+    [
+        (entry, name)
+        for entry in (CLOSE, ANSWER)
+        for name in entry
+        if name not in {"v", "reason", "others", "objections"}
+    ],
 )
 def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: str) -> None:
     with pytest.raises(EntryError):

@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from config.surveys import Survey
+from config.words import Sender
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
 from service.surveys.ports import Deadline, DixaRefused, DixaUnknown
@@ -53,6 +54,16 @@ def test_who_is_not_asked_and_why(story: Story, case: str) -> None:
     assert (record.offer.state, record.offer.reason) == (state, reason)
     assert story.dixa.offers() == []
     assert story.dixa.messages() == []
+
+
+@pytest.mark.parametrize(("spoken", "reason"), [("da", ""), ("en", Reason.UNREACHABLE)])
+def test_without_an_assignee_the_agent_of_the_language_decides_who_can_be_reached(
+    story: Story, spoken: str, reason: str
+) -> None:
+    agent = story.dixa.state.agents[0].id
+    record = story.ask(story.begin(replace(AT_ONCE, senders={"da": Sender(agent=agent)}), agent=False, language=spoken))
+    assert record.offer.reason == reason
+    assert [each.author_id for each in story.dixa.messages()] == ([] if reason else [agent])
 
 
 def test_a_cancelled_survey_of_dixas_own_is_no_obstacle(story: Story) -> None:
@@ -134,6 +145,7 @@ class Carrier:
     """A channel that a later version, or another surveys.toml, doesn't have any more."""
 
     name = "message"
+    reminds = True
 
     def __init__(self, error: Exception, then: Callable[[], object] = lambda: None) -> None:
         self._error = error
@@ -141,6 +153,9 @@ class Carrier:
 
     def can_reach(self, record: Record) -> bool:
         return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> None:
+        return None
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         self._then()

@@ -1,6 +1,7 @@
 """What the records promise to whoever claims: one at a time, when it is due, and nothing from the past."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -8,9 +9,10 @@ from typing import Any
 import pytest
 import redis
 
+from config.actions import After
 from config.surveys import Survey
 from service.surveys.links import Link
-from service.surveys.model import Claim, Close, Journey, Offer, OfferState, Reason
+from service.surveys.model import Claim, Close, Decision, Journey, Offer, OfferState, Reason
 from service.surveys.records import Records, StaleClaim, Written
 from tests.polling import eventually
 from tests.telling import AT_ONCE, CSAT
@@ -44,7 +46,7 @@ def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records
 
 def test_what_was_accepted_is_read(records: Records) -> None:
     close = close_of()
-    assert records.accept(close, AT_ONCE) == Written("accepted", is_due=True)
+    assert records.accept(close, [AT_ONCE]) == Written("accepted", is_due=True, survey_id=SURVEY_ID)
     record = records.load(SURVEY_ID)
     assert record is not None
     assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
@@ -55,19 +57,21 @@ def test_what_was_accepted_is_read(records: Records) -> None:
 
 
 def test_a_second_close_changes_nothing(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     before = records.load(SURVEY_ID)
-    assert records.accept(close_of(ago=MINUTE), Survey(name="other")).outcome == "duplicate"
-    assert records.accept(close_of(), None, Reason.CHANNEL).outcome == "duplicate"
-    assert records.load(SURVEY_ID) == before
+    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
+    assert records.accept(close_of(), [], Reason.CHANNEL).outcome == "duplicate"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert replace(found, latest_close=None) == before
 
 
 @pytest.mark.parametrize("journey", Journey)
 def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [replace(AT_ONCE, after=(After((4,), CSAT, note=True),))])
     answer(records)
     if journey is Journey.OFFER:
-        records.accept(close_of(7), AT_ONCE)
+        records.accept(close_of(7), [AT_ONCE])
     survey_id = "7" if journey is Journey.OFFER else SURVEY_ID
     first = records.claim(journey, survey_id)
     assert first is not None
@@ -76,7 +80,7 @@ def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> Non
 
 def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: redis.Redis, prefix: str) -> None:
     records = brief(redis_client, prefix)
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     first = claim(records)
     second = eventually(lambda: records.claim(Journey.OFFER, SURVEY_ID))
     assert second is not None
@@ -85,7 +89,7 @@ def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: re
 
 
 def test_one_who_gives_the_lease_back_leaves_it_to_the_next(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     records.reschedule(claim(records), timedelta(), failed=False)
     assert claim(records).fence == 2
 
@@ -97,8 +101,10 @@ WRITES: dict[str, Callable[[Records, Claim], object]] = {
     "die": lambda records, claim: records.die(claim, Reason.REFUSED),
 }
 OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
-    "decide to ask": lambda records, claim: records.decide(claim, None, None, "en"),
-    "decide to skip": lambda records, claim: records.decide(claim, OfferState.SKIPPED, Reason.UNREACHABLE, ""),
+    "decide to ask": lambda records, claim: records.decide(claim, Decision(None), "en"),
+    "decide to skip": lambda records, claim: records.decide(
+        claim, Decision(OfferState.SKIPPED, Reason.UNREACHABLE), ""
+    ),
     "offered": lambda records, claim: records.offered(claim, CSAT, "rating"),
     "delivering": lambda records, claim: records.delivering(claim, "message"),
     "delivered": lambda records, claim: records.delivered(claim),
@@ -117,7 +123,7 @@ def test_whoever_was_overtaken_writes_nothing(
     records: Records, redis_client: redis.Redis, prefix: str, journey: Journey, write: str, is_marked: str
 ) -> None:
     if journey is Journey.OFFER:
-        records.accept(close_of(), AT_ONCE)
+        records.accept(close_of(), [AT_ONCE])
     else:
         answer(records)
     stale = claim(records, journey)
@@ -134,7 +140,7 @@ def test_whoever_was_overtaken_writes_nothing(
 
 
 def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     found = claim(records)
     with pytest.raises(StaleClaim, match="late"):
         records.mark(found, CSAT, [], timedelta(seconds=61))
@@ -144,7 +150,7 @@ def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Recor
 
 
 def test_a_claim_before_the_time_is_none(records: Records) -> None:
-    records.accept(close_of(), Survey(delay=MINUTE))
+    records.accept(close_of(), [Survey(delay=MINUTE)])
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     answer(records, terms=Survey(hold=MINUTE))
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
@@ -152,21 +158,21 @@ def test_a_claim_before_the_time_is_none(records: Records) -> None:
 
 def test_a_claim_of_nothing_is_none(records: Records) -> None:
     assert records.claim(Journey.OFFER, "1") is None
-    records.accept(close_of(), None, Reason.CHANNEL)
+    records.accept(close_of(), [], Reason.CHANNEL)
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
 
 
 def test_what_is_taken_comes_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
     records = brief(redis_client, prefix)
-    records.accept(close_of(ago=MINUTE), AT_ONCE)
+    records.accept(close_of(ago=MINUTE), [AT_ONCE])
     assert eventually(lambda: records.take(Journey.OFFER, 10, timedelta(milliseconds=50))) == [SURVEY_ID]
     assert records.take(Journey.OFFER, 10, timedelta(milliseconds=50)) == []
     assert eventually(lambda: records.take(Journey.OFFER, 10, MINUTE)) == [SURVEY_ID]
 
 
 def test_copies_of_what_was_taken_are_harmless(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
     assert [found is not None for found in claims] == [True, False, False, False, False]
     assert records.take(Journey.OFFER, 10, MINUTE) == []
@@ -174,7 +180,7 @@ def test_copies_of_what_was_taken_are_harmless(records: Records) -> None:
 
 def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
-    records.accept(close_of(), Survey(delay=timedelta(milliseconds=200)))
+    records.accept(close_of(), [Survey(delay=timedelta(milliseconds=200))])
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
     assert records.take(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
@@ -182,7 +188,7 @@ def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_cli
 
 
 def test_what_is_over_or_lost_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), None, Reason.CHANNEL)
+    records.accept(close_of(), [], Reason.CHANNEL)
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
     for survey_id in records.take(Journey.OFFER, 10, timedelta()):
         assert records.claim(Journey.OFFER, survey_id) is None
@@ -191,7 +197,7 @@ def test_what_is_over_or_lost_leaves_the_due_set(records: Records, redis_client:
 
 def test_the_longest_due_are_taken_first(records: Records) -> None:
     for number, tenths in ((1, 5), (2, 1), (3, 4), (4, 3)):
-        records.accept(close_of(number), Survey(delay=timedelta(milliseconds=100 * tenths)))
+        records.accept(close_of(number), [Survey(delay=timedelta(milliseconds=100 * tenths))])
     due = [record.offer.due_at for number in range(1, 5) if (record := records.load(str(number)))]
     eventually(lambda: all(at and at < datetime.now(UTC) for at in due))
     assert records.take(Journey.OFFER, 2, MINUTE) == ["2", "4"]
@@ -206,7 +212,7 @@ def test_the_longest_due_are_taken_first(records: Records) -> None:
 def test_the_delay_counts_from_the_close_but_never_from_a_later_time(
     records: Records, ago: int, delay: int, wait: int
 ) -> None:
-    written = records.accept(close_of(ago=ago * MINUTE), Survey(delay=delay * MINUTE))
+    written = records.accept(close_of(ago=ago * MINUTE), [Survey(delay=delay * MINUTE)])
     assert written.is_due is (wait <= 0)
     record = records.load(SURVEY_ID)
     assert record is not None
@@ -231,7 +237,7 @@ def at_once(work: Callable[[], object], times: int) -> None:
 
 def test_of_fifty_equal_closes_one_is_accepted(records: Records) -> None:
     outcomes: list[str] = []
-    at_once(lambda: outcomes.append(records.accept(close_of(), AT_ONCE).outcome), 50)
+    at_once(lambda: outcomes.append(records.accept(close_of(), [AT_ONCE]).outcome), 50)
     assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
 
 
@@ -242,7 +248,7 @@ def test_of_fifty_equal_answers_one_is_held(records: Records) -> None:
 
 
 def test_of_fifty_claims_one_is_had(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     claims: list[Claim | None] = []
     at_once(lambda: claims.append(records.claim(Journey.OFFER, SURVEY_ID)), 50)
     assert [found.fence for found in claims if found] == [1]

@@ -8,8 +8,9 @@ import pytest
 import redis
 
 from config.surveys import Survey
-from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
-from service.surveys.records import Records, RecordsUnavailable, StaleClaim, connect
+from service.surveys.model import AnswerState, Decision, Journey, OfferState, Reason, Record
+from service.surveys.records import Records, StaleClaim
+from service.surveys.store import RecordsUnavailable, connect
 from tests.polling import eventually
 from tests.running import RedisServer, free_port
 from tests.surveys.test_records import MINUTE, SURVEY_ID, answer, claim, close_of, link_of
@@ -38,7 +39,7 @@ def submit(records: Records) -> None:
 
 def offer(records: Records) -> None:
     found = claim(records)
-    records.decide(found, None, None, "en")
+    records.decide(found, Decision(None), "en")
     records.mark(found, CSAT, [], timedelta())
     records.offered(found, CSAT, "rating")
     records.delivering(found, "message")
@@ -95,9 +96,28 @@ def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
 
 def test_the_same_answer_posted_again_is_not_held_longer(records: Records) -> None:
     answer(records, 3, "Same", Survey(hold=MINUTE))
-    before = load(records)
+    before = load(records).answer
     assert answer(records, 3, "Same", Survey(hold=2 * MINUTE)) == "same"
-    assert load(records) == before
+    after = load(records).answer
+    assert before
+    assert after
+    assert (after.due_at, after.answer.scores, after.state) == (before.due_at, before.answer.scores, before.state)
+
+
+def test_an_answer_given_again_is_younger_than_what_a_spool_has_from_between(records: Records) -> None:
+    answer(records, 5)
+    between = datetime.now(UTC)
+    eventually(lambda: datetime.now(UTC) > between + timedelta(milliseconds=2))
+    assert answer(records, 5) == "same"
+    assert answer(records, 3, answered_at=between) == "superseded"
+    assert said(records) == ({"Csat": 5}, "")
+
+
+def test_no_answer_is_from_the_future(records: Records) -> None:
+    """The clock of the web host whose spool it waited in was ahead."""
+    answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
+    assert answer(records, 1) == "saved"
+    assert said(records) == ({"Csat": 1}, "")
 
 
 def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -> None:
@@ -122,9 +142,9 @@ def test_the_later_answer_counts_whichever_comes_first(records: Records) -> None
 
 def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: Records) -> None:
     """The customer was quicker than a worker that stood still between Dixa's answer and its own next write."""
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     found = claim(records)
-    records.decide(found, None, None, "en")
+    records.decide(found, Decision(None), "en")
     records.mark(found, CSAT, [], timedelta())
     assert answer(records, 4) == "saved"
     record = load(records)
@@ -145,7 +165,7 @@ def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(reco
     progress = load(records).answer
     assert progress is not None
     assert progress.state is AnswerState.SUBMITTED
-    assert records.accept(close_of(), AT_ONCE).outcome == "duplicate"
+    assert records.accept(close_of(), [AT_ONCE]).outcome == "duplicate"
 
 
 def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
@@ -159,8 +179,8 @@ def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Record
 
 
 def test_a_cancelled_survey_takes_no_answer(records: Records) -> None:
-    records.accept(close_of(), AT_ONCE)
-    records.decide(claim(records), OfferState.CANCELLED, Reason.ERASED, "")
+    records.accept(close_of(), [AT_ONCE])
+    records.decide(claim(records), Decision(OfferState.CANCELLED, Reason.ERASED))
     assert answer(records) == "closed"
     assert load(records).answer is None
 
@@ -176,10 +196,10 @@ def is_about(found: timedelta | None, wanted: timedelta) -> bool:
 
 
 def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     assert ttl(redis_client, prefix) is None
     found = claim(records)
-    records.decide(found, None, None, "en")
+    records.decide(found, Decision(None), "en")
     assert ttl(redis_client, prefix) is None
 
 
@@ -188,11 +208,11 @@ def test_a_finished_record_lives_for_ninety_days(
     records: Records, redis_client: redis.Redis, prefix: str, end: str
 ) -> None:
     if end == "skipped":
-        records.accept(close_of(), None, Reason.CHANNEL)
+        records.accept(close_of(), [], Reason.CHANNEL)
     else:
-        records.accept(close_of(), AT_ONCE)
+        records.accept(close_of(), [AT_ONCE])
     if end == "cancelled":
-        records.decide(claim(records), OfferState.CANCELLED, Reason.REOPENED, "")
+        records.decide(claim(records), Decision(OfferState.CANCELLED, Reason.REOPENED))
     if end == "dead":
         records.die(claim(records), Reason.REFUSED)
     if end == "delivered":
@@ -204,7 +224,7 @@ def test_a_finished_record_lives_for_ninety_days(
 def test_an_answer_keeps_its_record_until_it_is_submitted(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     offer(records)
     answer(records)
     assert ttl(redis_client, prefix) is None
@@ -213,7 +233,7 @@ def test_an_answer_keeps_its_record_until_it_is_submitted(
 
 
 def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), Survey(delay=timedelta(), expires=365 * DAY))
+    records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
     offer(records)
     assert is_about(ttl(redis_client, prefix), 366 * DAY)
 
@@ -221,14 +241,16 @@ def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis,
 def test_every_key_has_the_prefix_and_nothing_else_is_touched(redis_server: RedisServer) -> None:
     client = connect(redis_server.new_database())
     records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
-    records.accept(close_of(), AT_ONCE)
+    records.accept(close_of(), [AT_ONCE])
     offer(records)
     answer(records)
     submit(records)
-    records.accept(close_of(7), AT_ONCE)
+    records.accept(close_of(7), [AT_ONCE])
     records.take(Journey.OFFER, 10, MINUTE)
     keys = [*client.scan_iter()]
-    assert sorted(keys) == ["ours:due:offer", "ours:survey:48213", "ours:survey:7"]
+    today = datetime.now(UTC).date()
+    counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
+    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7"]
     client.close()
 
 
@@ -241,7 +263,7 @@ def silent_port() -> Iterator[int]:
 
 
 ASKS: dict[str, Callable[[Records], object]] = {
-    "accept": lambda records: records.accept(close_of(), AT_ONCE),
+    "accept": lambda records: records.accept(close_of(), [AT_ONCE]),
     "claim": lambda records: records.claim(Journey.OFFER, SURVEY_ID),
     "load": lambda records: records.load(SURVEY_ID),
     "ping": Records.ping,

@@ -1,6 +1,7 @@
 """Who is asked: tables that a support lead can read, and what holds of every close and every file."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +10,18 @@ from hypothesis import strategies as st
 
 from config.surveys import Ask, Survey, load_surveys
 from service.surveys.model import Close, OfferState, Reason
-from service.surveys.ports import Conversation, Rating
-from service.surveys.rules import Choice, Refusal, choose_survey, find_refusal, is_in_sample
+from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.rules import (
+    Looks,
+    Refusal,
+    Seen,
+    choose_at_close,
+    choose_when_due,
+    find_refusal,
+    has_open_rules,
+    is_in_sample,
+    looks_for,
+)
 
 
 def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
@@ -20,16 +31,22 @@ def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
         "direction": "Inbound",
         "queue_id": "q-1",
         "queue_name": "Returns",
+        "contact_point": "help@nordlys.example",
         "requester_id": "requester",
+        "user_type": "Contact",
         "agent_id": "agent",
+        "assignee_type": "Member",
+        "email": "ida@example.com",
     }
     return Close(conversation_id, datetime(2026, 11, 20, tzinfo=UTC), **usual | facts)
 
 
-def survey_of(ask: str = "", name: str = "one") -> Survey:
+def survey_of(ask: str = "", name: str = "one", terms: str = "") -> Survey:
     """A survey as surveys.toml says it."""
-    return load_surveys(f'[[survey]]\nname = "{name}"\n[survey.ask]\n{ask}')[0]
+    return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.ask]\n{ask}')[0]
 
+
+NOBODY = {"agent_id": None, "assignee_type": None}
 
 WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     # what this line shows               [survey.ask] says              the conversation            the reason, or asked
@@ -37,6 +54,7 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("its channel", 'channels = ["Email"]', {}, None),
     ("its channel in capitals", 'channels = ["EMAIL"]', {}, None),
     ("two words in capitals", 'channels = ["WIDGET_CHAT"]', {"channel": "WidgetChat"}, None),
+    ("two words in small letters", 'channels = ["widgetchat"]', {"channel": "WidgetChat"}, None),
     ("two words as the API", 'channels = ["WidgetChat"]', {"channel": "WidgetChat"}, None),
     ("one of several channels", 'channels = ["SMS", "Email"]', {}, None),
     ("another channel", 'channels = ["WHATS_APP"]', {}, Reason.CHANNEL),
@@ -47,28 +65,62 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("another queue", 'queues = ["Sales"]', {}, Reason.QUEUE),
     ("no queue", 'queues = ["Returns"]', {"queue_id": None, "queue_name": None}, Reason.QUEUE),
     ("any queue, even none", "queues = []", {"queue_id": None, "queue_name": None}, None),
-    ("outbound, by default", "", {"direction": "Outbound"}, Reason.DIRECTION),
+    ("outbound, nothing said", "", {"direction": "Outbound"}, None),
+    ("outbound, not wanted", 'directions = ["INBOUND"]', {"direction": "Outbound"}, Reason.DIRECTION),
     ("outbound, wanted", 'directions = ["OUTBOUND"]', {"direction": "Outbound"}, None),
     ("outbound, as the API spells it", 'directions = ["Outbound"]', {"direction": "Outbound"}, None),
     ("either direction", "directions = []", {"direction": "Outbound"}, None),
-    ("no direction known", "", {"direction": None}, Reason.DIRECTION),
-    ("an unwanted tag, by default", "", {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
-    ("an unwanted tag in capitals", "", {"tags": ("No-Survey",)}, Reason.TAG_EXCLUDED),
+    ("no direction known", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
+    ("spam, nothing said", "", {"tags": ("spam",)}, None),
+    ("an unwanted tag", 'without_tags = ["spam"]', {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
+    ("an unwanted tag in capitals", 'without_tags = ["no-survey"]', {"tags": ("No-Survey",)}, Reason.TAG_EXCLUDED),
     ("an unwanted tag, in the file in capitals", 'without_tags = ["VIP"]', {"tags": ("vip",)}, Reason.TAG_EXCLUDED),
-    ("an unwanted tag among others", "", {"tags": ("a", "SPAM", "b")}, Reason.TAG_EXCLUDED),
-    ("a tag that only contains it", "", {"tags": ("spam?",)}, None),
+    ("an unwanted tag among others", 'without_tags = ["spam"]', {"tags": ("a", "SPAM", "b")}, Reason.TAG_EXCLUDED),
+    ("a tag that only contains it", 'without_tags = ["spam"]', {"tags": ("spam?",)}, None),
     ("a tag, all wanted", "without_tags = []", {"tags": ("spam",)}, None),
     ("the wanted tag", 'with_tags = ["survey"]', {"tags": ("Survey",)}, None),
     ("the wanted tag, sharp s", 'with_tags = ["STRASSE"]', {"tags": ("straße",)}, None),
     ("one of two wanted tags", 'with_tags = ["a", "b"]', {"tags": ("a",)}, Reason.TAG_MISSING),
     ("both wanted tags", 'with_tags = ["a", "b"]', {"tags": ("b", "a")}, None),
     ("no wanted tag", 'with_tags = ["a"]', {}, Reason.TAG_MISSING),
-    ("no agent", "", {"agent_id": None}, Reason.UNASSIGNED),
+    ("its contact point", 'contact_points = ["help@nordlys.example"]', {}, None),
+    ("another contact point", 'contact_points = ["+4570123456"]', {}, Reason.CONTACT_POINT),
+    ("an unknown contact point", 'contact_points = ["a"]', {"contact_point": None}, Reason.CONTACT_POINT),
+    ("its requester's type", 'user_types = ["CONTACT"]', {}, None),
+    ("another requester's type", 'user_types = ["Contact"]', {"user_type": "Visitor"}, Reason.USER_TYPE),
+    ("an unknown type, none needed", "", {"user_type": None}, None),
+    ("handled by a person", 'assignee_types = ["Member"]', {}, None),
+    ("handled by a bot", 'assignee_types = ["Member"]', {"assignee_type": "Bot"}, Reason.ASSIGNEE_TYPE),
+    ("no agent is no wrong type", 'assigned = true\nassignee_types = ["Member"]', NOBODY, Reason.UNASSIGNED),
+    ("no agent, and none needed", 'assignee_types = ["Bot"]', NOBODY, Reason.ASSIGNEE_TYPE),
+    ("for bots only", 'assignee_types = ["BOT"]', {"assignee_type": "Bot"}, None),
+    ("a test address", 'addresses = ["ida@example.com"]', {}, None),
+    ("a test address in capitals", 'addresses = ["Ida@Example.com"]', {}, None),
+    ("a test domain", 'addresses = ["@example.com"]', {}, None),
+    (
+        "a domain that only ends like it",
+        'addresses = ["@example.com"]',
+        {"email": "a@shop-example.com"},
+        Reason.ADDRESS,
+    ),
+    ("no test address", 'addresses = ["@northwind.example"]', {}, Reason.ADDRESS),
+    ("no address, tests only", 'addresses = ["@example.com"]', {"email": None}, Reason.ADDRESS),
+    ("an unwanted address", 'without_addresses = ["@example.com"]', {}, Reason.ADDRESS),
+    ("no address to be unwanted", 'without_addresses = ["@example.com"]', {"email": None}, None),
+    ("a colleague, whatever the file says", 'user_types = ["Member"]', {"user_type": "Member"}, Reason.MEMBER),
+    ("among colleagues, whatever it says", "directions = []", {"direction": "Internal"}, Reason.INTERNAL),
+    ("no agent, nothing said", "", {"agent_id": None}, None),
+    ("no agent", "assigned = true", {"agent_id": None}, Reason.UNASSIGNED),
     ("no agent needed", "assigned = false", {"agent_id": None}, None),
     ("nobody is in no sample", "sample = 0.0", {}, Reason.NOT_SAMPLED),
     ("everybody is in a whole one", "sample = 1", {}, None),
-    ("the first objection is the reason", 'channels = ["Sms"]\nsample = 0', {"agent_id": None}, Reason.CHANNEL),
-    ("an unwanted tag counts before a missing one", 'with_tags = ["a"]', {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
+    ("the first objection is the reason", 'channels = ["Sms"]\nassigned = true', NOBODY, Reason.CHANNEL),
+    (
+        "an unwanted tag counts before a missing one",
+        'with_tags = ["a"]\nwithout_tags = ["spam"]',
+        {"tags": ("spam",)},
+        Reason.TAG_EXCLUDED,
+    ),
 ]
 
 
@@ -77,27 +129,162 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
 )
 def test_who_is_asked(ask: str, facts: dict[str, Any], reason: Reason | None) -> None:
     survey = survey_of(ask)
-    assert choose_survey(close_of(**facts), [survey]) == Choice(None if reason else survey, reason)
+    choice = choose_at_close(close_of(**facts), [survey])
+    assert choice.candidates == (() if reason else (survey,))
+    assert choice.reason is reason
 
 
-EMAIL, CHAT, ALL = survey_of('channels = ["Email"]'), survey_of('channels = ["WidgetChat"]'), survey_of()
-VIP = survey_of('with_tags = ["vip"]')
+STARTS: list[tuple[str, str, str | None]] = [
+    # what this line shows        the survey says                       the objection's fact, or asked
+    ("no date", "", None),
+    ("a day before", "starts = 2026-11-21", "2026-11-20T00:00+00:00"),
+    ("that day", "starts = 2026-11-20", None),
+    ("a minute before", "starts = 2026-11-20T00:01:00Z", "2026-11-20T00:00+00:00"),
+    ("that moment, elsewhere", "starts = 2026-11-20T01:00:00+01:00", None),
+]
+
+
+@pytest.mark.parametrize(("terms", "fact"), [line[1:] for line in STARTS], ids=[line[0] for line in STARTS])
+def test_nothing_is_asked_of_what_was_closed_before_the_start(terms: str, fact: str | None) -> None:
+    choice = choose_at_close(close_of(), [survey_of(terms=terms)])
+    assert choice.reason is (Reason.BEFORE_START if fact else None)
+    assert [each.fact for each in choice.objections] == ([fact] if fact else [])
+
+
+def message_of(direction: str, *, at: int = 0, external_id: str | None = None, is_automated: bool = False) -> Message:
+    moment = datetime(2026, 11, 20, tzinfo=UTC) + timedelta(minutes=at)
+    return Message("m", external_id, direction, is_automated, moment)
+
+
+IN, OUT = message_of("Inbound"), message_of("Outbound")
+BOT_IN, BOT_OUT = message_of("Inbound", is_automated=True), message_of("Outbound", is_automated=True)
+OUR_OWN = message_of("Outbound", external_id="afterword-48213")
+
+WHO_IS_ASKED_WHEN_DUE: list[tuple[str, str, dict[str, Any], Reason | None]] = [
+    # what this line shows               [survey.ask] says               Dixa says              the reason, or asked
+    ("nothing more to know", "", {}, None),
+    ("its language", 'languages = ["da"]', {"language": "da"}, None),
+    ("its language by name", 'languages = ["Danish"]', {"language": "da-DK"}, None),
+    ("one of several languages", 'languages = ["en", "da"]', {"language": "da"}, None),
+    ("another language", 'languages = ["da"]', {"language": "de"}, Reason.LANGUAGE),
+    ("a language that isn't ours", 'languages = ["da"]', {"language": "ja"}, Reason.LANGUAGE),
+    ("an unknown language", 'languages = ["da"]', {"language": None}, Reason.LANGUAGE),
+    ("an unwanted tag", 'without_tags = ["spam"]', {"tags": ("Spam",)}, Reason.TAG_EXCLUDED),
+    ("no unwanted tag", 'without_tags = ["spam"]', {"tags": ("vip",)}, None),
+    ("the wanted tag", 'with_tags = ["vip"]', {"tags": ("VIP",)}, None),
+    ("no wanted tag", 'with_tags = ["vip"]', {"tags": ()}, Reason.TAG_MISSING),
+    ("enough from the customer", "min_customer_messages = 2", {"messages": (IN, OUT, IN)}, None),
+    ("too few from the customer", "min_customer_messages = 2", {"messages": (IN, OUT)}, Reason.FEW_CUSTOMER_MESSAGES),
+    (
+        "a machine isn't the customer",
+        "min_customer_messages = 1",
+        {"messages": (BOT_IN,)},
+        Reason.FEW_CUSTOMER_MESSAGES,
+    ),
+    ("enough from an agent", "min_agent_messages = 1", {"messages": (IN, OUT)}, None),
+    ("too few from an agent", "min_agent_messages = 1", {"messages": (IN, IN)}, Reason.FEW_AGENT_MESSAGES),
+    ("a bot isn't an agent", "min_agent_messages = 1", {"messages": (IN, BOT_OUT)}, Reason.FEW_AGENT_MESSAGES),
+    ("nor are we", "min_agent_messages = 1", {"messages": (IN, OUR_OWN)}, Reason.FEW_AGENT_MESSAGES),
+]
 
 
 @pytest.mark.parametrize(
-    ("surveys", "facts", "choice"),
+    ("ask", "said", "reason"),
+    [line[1:] for line in WHO_IS_ASKED_WHEN_DUE],
+    ids=[line[0] for line in WHO_IS_ASKED_WHEN_DUE],
+)
+def test_who_is_asked_when_it_is_due(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
+    survey = survey_of(ask)
+    close = close_of(tags=None)
+    assert choose_at_close(close, [survey]).candidates == (survey,)
+    choice = choose_when_due(close, [survey], seen_of(**said))
+    assert choice.candidates == (() if reason else (survey,))
+    assert choice.reason is reason
+
+
+def seen_of(*, language: str | None = None, **said: Any) -> Seen:
+    return Seen(conversation_of(language=language), **{"tags": (), "messages": ()} | said)
+
+
+@pytest.mark.parametrize(
+    ("ask", "tags", "looks"),
     [
-        pytest.param([EMAIL, ALL], {}, Choice(EMAIL), id="the first that matches"),
-        pytest.param([ALL, EMAIL], {}, Choice(ALL), id="not the most special one"),
-        pytest.param([CHAT, VIP, ALL], {}, Choice(ALL), id="the last when those before don't match"),
-        pytest.param([CHAT, CHAT], {}, Choice(None, Reason.CHANNEL), id="the reason that all share"),
-        pytest.param([CHAT, VIP], {}, Choice(None, Reason.NO_SURVEY_MATCHES), id="different reasons"),
-        pytest.param([EMAIL, ALL], {"agent_id": None}, Choice(None, Reason.UNASSIGNED), id="no agent, for all"),
-        pytest.param([], {}, Choice(None, Reason.NO_SURVEY_MATCHES), id="no survey at all"),
+        pytest.param("", (), Looks(), id="the webhook says all"),
+        pytest.param('without_tags = ["spam"]', None, Looks(tags=True), id="it told no tags, and some are unwanted"),
+        pytest.param("", None, Looks(), id="it told no tags, and none matter"),
+        pytest.param('with_tags = ["vip"]', ("vip",), Looks(), id="it told the tags"),
+        pytest.param("min_agent_messages = 1", (), Looks(messages=True), id="an agent must have written"),
+        pytest.param("min_customer_messages = 1", (), Looks(messages=True), id="the customer must have written"),
+        pytest.param('languages = ["da"]', (), Looks(), id="the conversation itself tells its language"),
     ],
 )
-def test_the_first_survey_that_matches_is_used(surveys: list[Survey], facts: dict[str, Any], choice: Choice) -> None:
-    assert choose_survey(close_of(**facts), surveys) == choice
+def test_dixa_is_asked_no_more_than_the_rules_need(ask: str, tags: tuple[str, ...] | None, looks: Looks) -> None:
+    assert looks_for(close_of(), [survey_of()]) == Looks()
+    assert looks_for(close_of(tags=tags), [survey_of(ask)]) == looks
+
+
+DANISH = survey_of('languages = ["da"]', "danish")
+GERMAN = survey_of('languages = ["de"]', "german")
+LONG = survey_of("min_agent_messages = 2", "long")
+
+
+@pytest.mark.parametrize(
+    ("surveys", "candidates", "language", "taken"),
+    [
+        pytest.param(["danish", "all"], ["danish", "all"], "da", "danish", id="its language"),
+        pytest.param(["danish", "all"], ["danish", "all"], "sv", "all", id="none of them: the one for all"),
+        pytest.param(["all", "danish"], ["all"], "da", "all", id="the one for all comes first"),
+        pytest.param(["danish", "chat", "german"], ["danish", "german"], "de", "german", id="not the chat's"),
+        pytest.param(["danish", "german"], ["danish", "german"], "fr", Reason.LANGUAGE, id="no language fits"),
+        pytest.param(["danish", "long"], ["danish", "long"], "fr", Reason.NO_SURVEY_MATCHES, id="different objections"),
+    ],
+)
+def test_the_language_decides_when_it_is_known(
+    surveys: list[str], candidates: list[str], language: str, taken: str | Reason
+) -> None:
+    known = {"danish": DANISH, "german": GERMAN, "long": LONG, "all": survey_of(name="all")}
+    known["chat"] = survey_of('channels = ["WidgetChat"]', "chat")
+    early = choose_at_close(close_of(), [known[name] for name in surveys])
+    assert [each.name for each in early.candidates] == candidates
+    late = choose_when_due(close_of(), early.candidates, seen_of(language=language))
+    found = late.reason or next(each.name for each in late.candidates)
+    assert found == taken
+
+
+def test_an_objection_names_the_survey_the_rule_and_the_fact() -> None:
+    surveys = [survey_of('channels = ["Sms"]', "texts"), survey_of('queues = ["Sales"]', "sales")]
+    choice = choose_at_close(close_of(), surveys)
+    told = [(each.survey, each.rule, each.fact, each.reason) for each in choice.objections]
+    assert told == [("texts", "channels", "Email", Reason.CHANNEL), ("sales", "queues", "Returns", Reason.QUEUE)]
+
+
+@pytest.mark.parametrize("ask", ['addresses = ["@northwind.example"]', 'without_addresses = ["@example.com"]'])
+def test_an_objection_never_quotes_an_address(ask: str) -> None:
+    choice = choose_at_close(close_of(), [survey_of(ask)])
+    assert "example.com" not in json.dumps([each.fact for each in choice.objections])
+
+
+EMAIL, CHAT, ALL = survey_of('channels = ["Email"]'), survey_of('channels = ["WidgetChat"]'), survey_of()
+VIP, TAKEN = survey_of('with_tags = ["vip"]'), survey_of("assigned = true")
+
+
+@pytest.mark.parametrize(
+    ("surveys", "facts", "chosen"),
+    [
+        pytest.param([EMAIL, ALL], {}, (EMAIL, None), id="the first that matches"),
+        pytest.param([ALL, EMAIL], {}, (ALL, None), id="not the most special one"),
+        pytest.param([CHAT, VIP, ALL], {}, (ALL, None), id="the last when those before don't match"),
+        pytest.param([CHAT, CHAT], {}, (None, Reason.CHANNEL), id="the reason that all share"),
+        pytest.param([CHAT, VIP], {}, (None, Reason.NO_SURVEY_MATCHES), id="different reasons"),
+        pytest.param([TAKEN, TAKEN], {"agent_id": None}, (None, Reason.UNASSIGNED), id="no agent, for all"),
+        pytest.param([], {}, (None, Reason.NO_SURVEY_MATCHES), id="no survey at all"),
+    ],
+)
+def test_the_first_survey_that_matches_is_used(
+    surveys: list[Survey], facts: dict[str, Any], chosen: tuple[Survey | None, Reason | None]
+) -> None:
+    choice = choose_at_close(close_of(**facts), surveys)
+    assert (next(iter(choice.candidates), None), choice.reason) == chosen
 
 
 NAMES = st.sampled_from(["Email", "WidgetChat", "Returns", "q-1", "Inbound", "spam", "SPAM", "ß"]) | st.text(max_size=5)
@@ -106,7 +293,15 @@ ASKS = st.builds(
     Ask,
     channels=LISTS,
     queues=LISTS,
+    contact_points=LISTS,
     directions=LISTS,
+    languages=LISTS,
+    user_types=LISTS,
+    assignee_types=LISTS,
+    addresses=LISTS,
+    without_addresses=LISTS,
+    min_customer_messages=st.integers(0, 2),
+    min_agent_messages=st.integers(0, 2),
     without_tags=LISTS,
     with_tags=LISTS,
     assigned=st.booleans(),
@@ -119,23 +314,48 @@ CLOSES = st.builds(
     direction=st.none() | NAMES,
     queue_id=st.none() | NAMES,
     queue_name=st.none() | NAMES,
+    contact_point=st.none() | NAMES,
+    user_type=st.none() | NAMES,
+    assignee_type=st.none() | NAMES,
     agent_id=st.none() | NAMES,
-    tags=LISTS,
+    email=st.none() | NAMES,
+    tags=st.none() | LISTS,
+)
+SEEN = st.builds(
+    seen_of,
+    language=st.none() | NAMES,
+    tags=st.none() | LISTS,
+    messages=st.none() | st.lists(st.sampled_from([IN, OUT, BOT_IN, BOT_OUT, OUR_OWN]), max_size=4).map(tuple),
 )
 
 
 @given(CLOSES, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
 def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: list[Survey]) -> None:
-    choice = choose_survey(close, surveys)
-    assert (choice.survey is None) is (choice.reason is not None)
-    assert choice.survey is None or choice.survey in surveys
-    assert choose_survey(close, list(surveys)) == choice
+    choice = choose_at_close(close, surveys)
+    assert (not choice.candidates) is (choice.reason is not None)
+    assert all(survey in surveys for survey in choice.candidates)
+    assert choose_at_close(close, list(surveys)) == choice
+
+
+@given(CLOSES, SEEN, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
+def test_every_due_survey_has_one_choice_and_always_the_same(close: Close, seen: Seen, surveys: list[Survey]) -> None:
+    candidates = choose_at_close(close, surveys).candidates
+    choice = choose_when_due(close, candidates, seen)
+    assert len(choice.candidates) == (0 if choice.reason else 1)
+    assert all(survey in candidates for survey in choice.candidates)
+    assert choose_when_due(close, list(candidates), seen) == choice
 
 
 @given(CLOSES, st.builds(Survey, name=st.just("a"), ask=ASKS), st.builds(Survey, name=st.just("b"), ask=ASKS))
 def test_a_survey_is_used_only_when_none_before_it_matches(close: Close, first: Survey, second: Survey) -> None:
-    alone = choose_survey(close, [first]).survey or choose_survey(close, [second]).survey
-    assert choose_survey(close, [first, second]).survey == alone
+    alone = choose_at_close(close, [first]).candidates or choose_at_close(close, [second]).candidates
+    assert choose_at_close(close, [first, second]).candidates[:1] == alone[:1]
+
+
+@given(CLOSES, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
+def test_only_the_last_candidate_is_sure(close: Close, surveys: list[Survey]) -> None:
+    candidates = choose_at_close(close, surveys).candidates
+    assert all(has_open_rules(close, survey) for survey in candidates[:-1])
 
 
 @given(st.integers(1, 2**63 - 1), st.floats(0, 1), st.floats(0, 1))
@@ -165,6 +385,8 @@ def conversation_of(**facts: Any) -> Conversation:
 OURS, OTHERS = "ours", "others"
 REOPENED = Refusal(OfferState.CANCELLED, Reason.REOPENED)
 ERASED = Refusal(OfferState.CANCELLED, Reason.ERASED)
+INTERNAL = Refusal(OfferState.SKIPPED, Reason.INTERNAL)
+ASIDE = Refusal(OfferState.SKIPPED, Reason.SIDE_CONVERSATION)
 SURVEYED = Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
 
 
@@ -176,6 +398,13 @@ SURVEYED = Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
         pytest.param({"state": "Open"}, [], REOPENED, id="open again"),
         pytest.param({"state": "Pending"}, [], REOPENED, id="pending"),
         pytest.param({"state": "AwaitingPending"}, [], REOPENED, id="awaiting pending"),
+        pytest.param({"direction": "Internal"}, [], INTERNAL, id="among colleagues"),
+        pytest.param({"direction": "Outbound"}, [], None, id="outbound is a matter of the file"),
+        pytest.param({"link": "SideConversation"}, [], ASIDE, id="a side conversation"),
+        pytest.param({"link": "EmailForward"}, [], ASIDE, id="forwarded to somebody else"),
+        pytest.param({"link": "FollowUp"}, [], None, id="a follow-up is the customer's own"),
+        pytest.param({"link": "SomethingNew"}, [], None, id="a link that we don't know"),
+        pytest.param({"link": "SideConversation", "state": "Open"}, [], REOPENED, id="open counts before aside"),
         pytest.param({"is_erased": True}, [], ERASED, id="erased"),
         pytest.param({"is_erased": True, "state": "Open"}, [], ERASED, id="erased counts before open"),
         pytest.param({}, [(OTHERS, "Scheduled")], SURVEYED, id="Dixa is about to ask"),

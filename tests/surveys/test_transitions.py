@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from service.surveys.model import Journey
 from service.surveys.records import LUA, SCRIPTS, load_scripts
 from tests.running import ROOT
 
@@ -14,9 +15,25 @@ FENCE = "7"
 SURVEY = "48213"
 KEEP = "1000000"
 
+
+def _accept(*, reason: str = "", again: str = "never") -> list[str]:
+    """A close a moment after the one that the bench's records come from, at 0."""
+    close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
+    return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", again, "event-2"]
+
+
+def _decide(verdict: str, reason: str = "") -> list[str]:
+    due_at = "4000000000000" if verdict == "waiting" else ""
+    return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0"]
+
+
 ARGS: dict[str, Callable[[str], list[str]]] = {
-    "accept": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "3600000", "", KEEP],
-    "accept (skip)": lambda _: [SURVEY, SURVEY, '{"closed_at": 0}', "{}", "0", "0", "channel", KEEP],
+    "accept": lambda _: _accept(),
+    "accept (skip)": lambda _: _accept(reason="channel"),
+    "accept (again)": lambda _: _accept(again="always"),
+    "accept (again, unanswered)": lambda _: _accept(again="unanswered"),
+    "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP],
+    "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP],
     "answer": lambda _: [SURVEY, SURVEY, "{}", "300000", "new", "en", "", '{"Csat": "id-1"}', '{"Csat": 4}', "0"],
     "answer (same)": lambda _: [
         SURVEY,
@@ -31,19 +48,28 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
         "0",
     ],
     "claim": lambda journey: [SURVEY, journey, "60000"],
-    "reschedule": lambda journey: [journey, FENCE, "5000", "1"],
-    "decide (ask)": lambda _: [FENCE, "ask", "", "en", KEEP],
-    "decide (skip)": lambda _: [FENCE, "skipped", "already_surveyed", "en", KEEP],
-    "decide (cancel)": lambda _: [FENCE, "cancelled", "reopened", "en", KEEP],
+    "reschedule": lambda journey: [journey, FENCE, "5000", "1", "0"],
+    "decide (ask)": lambda _: _decide("ask"),
+    "decide (waiting)": lambda _: _decide("waiting"),
+    "decide (skip)": lambda _: _decide("skipped", "already_surveyed"),
+    "decide (cancel)": lambda _: _decide("cancelled", "reopened"),
     "mark": lambda journey: [journey, FENCE, "Csat", "[]", "15000"],
     "offered": lambda _: [FENCE, "Csat", "id-1", "Csat"],
     "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
     "unknown": lambda journey: [journey, FENCE, "60000"],
     "again": lambda journey: [journey, FENCE, "5000"],
     "delivering": lambda _: [FENCE, "message"],
-    "delivered": lambda _: [FENCE, KEEP],
+    "mailing": lambda _: [],
+    "undelivered": lambda _: [FENCE, "email", "0"],
+    "undelivered (for good)": lambda _: [FENCE, "email", "1"],
+    "delivered": lambda _: [FENCE, KEEP, "", ""],
+    "delivered (to remind)": lambda _: [FENCE, KEEP, "", "60000"],
+    "reminded": lambda _: [FENCE, KEEP, ""],
     "submitted": lambda _: [FENCE, "Csat", KEEP, "Csat"],
     "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "Csat", "Nps"],
+    "act": lambda _: [FENCE, "note", "begun", ""],
+    "act (done)": lambda _: [FENCE, "note", "done", ""],
+    "followed": lambda _: [FENCE, KEEP],
     "revive": lambda journey: [journey],
     "die": lambda journey: [journey, FENCE, "refused", KEEP],
 }
@@ -56,7 +82,7 @@ def _cells() -> list[Any]:
 
 def _read_cells() -> Iterator[Any]:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    for journey in ("offer", "answer"):
+    for journey in Journey:
         table = text.split(f"<!-- transitions: {journey} -->")[1].split("<!-- end -->")[0]
         head, _, *rows = [
             [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
@@ -77,7 +103,9 @@ class Bench:
         self.key = f"{prefix}survey:{SURVEY}"
         self.due = f"{prefix}due:{journey}"
         self.restored = f"{prefix}restored_at"
-        self._due_sets = {name: f"{prefix}due:{name}" for name in ("offer", "answer")}
+        self.rounds = f"{prefix}rounds:{SURVEY}"
+        self.decisions = f"{prefix}decisions:2026-11-20"
+        self._due_sets = {name: f"{prefix}due:{name}" for name in Journey}
 
     def prepare(self, state: str) -> None:
         """Write a record in `state`, claimed by us and due; a `+` after the state is a call in flight."""
@@ -88,6 +116,7 @@ class Bench:
             "survey_id": SURVEY,
             "conversation_id": SURVEY,
             "accepted_at": "0",
+            "close": '{"closed_at": 0}',
             "offer_state": "delivered",
         }
         ours = {"state": state.rstrip("+"), "fence": FENCE, "lease": f"{seconds + 60}000", "due": f"{seconds - 1}000"}
@@ -95,11 +124,9 @@ class Bench:
             ours = {}
         if state.endswith("+") or state == "unknown":
             ours |= {"call": "Csat", "sent_at": f"{seconds}000", "seen": "[]"}
-        if self._journey == "answer" and state != "none":
-            old = redis_sha1(self._client, "old")
-            fields |= {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}
-        if state in ("offered", "delivering", "delivered"):
-            fields["rating_id:Csat"] = "id-1"
+        fields |= self._answer_of(state)
+        if state in ("offered", "delivering", "reminding", "delivered"):
+            fields |= {"rating_id:Csat": "id-1", "delivered_at": "-200000"}
         if state == "submitted":
             fields["submitted:Csat"] = "1"
         fields |= {f"{self._journey}_{name}": value for name, value in ours.items()}
@@ -107,11 +134,25 @@ class Bench:
         if "due" in ours:
             self._client.zadd(self.due, {SURVEY: (seconds - 1) * 1000})
 
+    def _answer_of(self, state: str) -> dict[str, str]:
+        terms, old = {}, redis_sha1(self._client, "old")
+        if self._journey == "follow_up":
+            terms = {"terms": '{"after": [{"scores": [4], "note": true}]}'}
+        if self._journey == "offer" or state == "none":
+            return terms
+        answer = {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}
+        answer_state = "held" if state == "following" else "submitted"
+        return terms | answer | ({"answer_state": answer_state} if terms else {})
+
     def run(self, script: str, args: list[str]) -> str:
         name = script.split(" ", maxsplit=1)[0]
         further = {
-            "answer": [self._due_sets["answer"], self._due_sets["offer"]],
-            "claim": [self.due, self.restored, f"{self.restored}-draining"],
+            "answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
+            "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
+            "accept": [self.due, self.rounds, self.decisions],
+            "die": [self.due, self.decisions],
+            "cancel": [self.due, self.rounds, self.decisions],
+            "decide": [self.due, self.decisions, f"{self.decisions}-asks", f"{self.decisions}-asked"],
         }
         found = self._scripts[name](keys=[self.key, *further.get(name, [self.due])], args=args)
         return str(found[0] if isinstance(found, list) else found)

@@ -7,7 +7,8 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.surveys.records import Records, connect
+from service.surveys.records import Records
+from service.surveys.store import connect
 from tests.running import RedisServer
 from tests.web.visits import make_client
 

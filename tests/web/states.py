@@ -4,76 +4,116 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from config.surveys import RatingType
-from service.web import headers, pages, wording
+from service.surveys.languages import Language, language
+from service.web import headers, pages, stop, wording
 from service.web.pages import Closed, PageContext
+from tests.web.pseudo import PSEUDO
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 PUBLIC_URL = "https://survey.northwind.example"
 SUPPORT_URL = "https://northwind.example/support"
+PRIVACY_URL = "https://northwind.example/privacy"
 
 CONTEXT = PageContext(
+    language=language("en"),
     brand="Northwind",
     support_url=SUPPORT_URL,
     privacy_url=None,
     ratings=(CSAT,),
     channel="WidgetChat",
     closed_on=date(2026, 5, 12),
+    until=date(2026, 9, 22),
     action="/s/token",
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
 WITH_THUMBS = replace(CONTEXT, ratings=(THUMBS,))
 WITH_ALL = replace(CONTEXT, ratings=(CSAT, NPS, THUMBS))
 
-NO_RATING = {"rating": wording.NOT_CHOSEN[CSAT]}
 TOO_LONG = {"comment": wording.COMMENT_TOO_LONG}
 COMMENT = "Marta found the missing parcel.\nIt took two days, though."
 ALL_SCORES = {CSAT: 4, NPS: 9, THUMBS: 1}
+KINDS: dict[str, tuple[RatingType, ...]] = {
+    "": (CSAT,),
+    "nps": (NPS,),
+    "thumbs": (THUMBS,),
+    "all": (CSAT, NPS, THUMBS),
+}
+"""What a survey asks, by the first word of its states' names."""
 
-STATES: dict[str, Callable[[], Response]] = {
-    "form": lambda: pages.form_page(CONTEXT),
-    "preselected": lambda: pages.form_page(CONTEXT, chosen={CSAT: 4}, preselected=True),
-    "error": lambda: pages.form_page(CONTEXT, errors=NO_RATING),
-    "error-comment": lambda: pages.form_page(CONTEXT, chosen={CSAT: 2}, comment=COMMENT, errors=TOO_LONG),
-    "saved": lambda: pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=False, change_url="/s/token?change=1"),
-    "saved-comment": lambda: pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True, change_url="/s/token?change=1"),
-    "change": lambda: pages.change_page(CONTEXT, {CSAT: 4}, has_comment=True),
-    "recorded": lambda: pages.recorded_page(CONTEXT, not_changed=False),
-    "recorded-not-changed": lambda: pages.recorded_page(CONTEXT, not_changed=True),
-    "closed-expired": lambda: pages.closed_page(CONTEXT, Closed.EXPIRED),
-    "closed-cancelled": lambda: pages.closed_page(replace(CONTEXT, support_url=None), Closed.CANCELLED),
-    "closed-erased": lambda: pages.closed_page(CONTEXT, Closed.ERASED),
-    "not-found": lambda: pages.not_found_page("Northwind", SUPPORT_URL),
-    "failed": lambda: pages.form_page(CONTEXT, chosen={CSAT: 4}, comment=COMMENT, failed=True),
-    "nps": lambda: pages.form_page(WITH_NPS),
-    "nps-preselected": lambda: pages.form_page(WITH_NPS, chosen={NPS: 9}, preselected=True),
-    "thumbs": lambda: pages.form_page(WITH_THUMBS),
-    "thumbs-preselected": lambda: pages.form_page(WITH_THUMBS, chosen={THUMBS: 1}, preselected=True),
-    "all": lambda: pages.form_page(WITH_ALL),
-    "all-preselected": lambda: pages.form_page(WITH_ALL, chosen={CSAT: 4}, preselected=True),
-    "all-error": lambda: pages.form_page(
-        replace(WITH_ALL, privacy_url="https://northwind.example/privacy"),
-        chosen={NPS: 9},
-        comment=COMMENT,
-        errors={
-            "rating": wording.NOT_CHOSEN[CSAT],
-            "rating_thumbs": wording.NOT_CHOSEN[THUMBS],
-            "comment": wording.COMMENT_TOO_LONG,
-        },
+State = Callable[[PageContext], Response]
+
+
+def _states_of(ratings: tuple[RatingType, ...]) -> dict[str, State]:
+    """Name the states that look different for each kind of survey."""
+    scores = {rating: ALL_SCORES[rating] for rating in ratings}
+    linked = {ratings[0]: scores[ratings[0]]}
+    no_rating = wording.NOTHING_CHOSEN if len(ratings) > 1 else wording.NOT_CHOSEN[ratings[0]]
+
+    def of(ctx: PageContext, query: str = "") -> PageContext:
+        return replace(ctx, ratings=ratings, query=query)
+
+    return {
+        "form": lambda ctx: pages.form_page(of(ctx)),
+        "preselected": lambda ctx: pages.form_page(of(ctx, f"r={scores[ratings[0]]}"), chosen=linked, preselected=True),
+        "error": lambda ctx: pages.form_page(of(ctx), errors={"rating": no_rating}),
+        "saved": lambda ctx: pages.saved_page(of(ctx), scores, has_comment=False, change_url="/s/token?change=1"),
+        "change": lambda ctx: pages.change_page(of(ctx, "change=1"), scores, has_comment=True),
+        "failed": lambda ctx: pages.form_page(of(ctx), chosen=scores, comment=COMMENT, failed=True),
+    }
+
+
+STATES: dict[str, State] = {
+    **{
+        kind if kind and name == "form" else "-".join(filter(None, (kind, name))): state
+        for kind, ratings in KINDS.items()
+        for name, state in _states_of(ratings).items()
+    },
+    "busy": lambda ctx: pages.form_page(ctx, chosen={CSAT: 4}, comment=COMMENT, failed=True, status=429),
+    "error-comment": lambda ctx: pages.form_page(ctx, chosen={CSAT: 2}, comment=COMMENT, errors=TOO_LONG),
+    "saved-thank-you": lambda ctx: pages.saved_page(
+        replace(ctx, thank_you="https://reviews.northwind.example/rate"),
+        {CSAT: 5},
+        has_comment=True,
+        change_url="/s/token",
     ),
-    "all-saved": lambda: pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False, change_url="/s/token?change=1"),
+    # The fullest page that there is.
+    "all-error": lambda ctx: pages.form_page(
+        replace(ctx, ratings=KINDS["all"], privacy_url=PRIVACY_URL),
+        comment=COMMENT,
+        errors={"rating": wording.NOTHING_CHOSEN, **TOO_LONG},
+    ),
+    "saved-comment": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=True, change_url="/s/token?change=1"),
+    "recorded": lambda ctx: pages.recorded_page(ctx, not_changed=False),
+    "recorded-not-changed": lambda ctx: pages.recorded_page(ctx, not_changed=True),
+    "closed-expired": lambda ctx: pages.closed_page(ctx, Closed.EXPIRED),
+    "closed-cancelled": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.CANCELLED),
+    "closed-erased": lambda ctx: pages.closed_page(ctx, Closed.ERASED),
+    "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, SUPPORT_URL),
+    "stop": lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action=f"{ctx.action}/stop"),
+    "stop-failed": lambda ctx: stop.button_page(
+        ctx.language, ctx.brand, ctx.look, action=f"{ctx.action}/stop", failed=True
+    ),
+    "stop-stopped": lambda ctx: stop.stopped_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    "stop-unknown": lambda ctx: stop.unknown_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
 }
 
 
+def show(name: str, spoken: Language = CONTEXT.language) -> Response:
+    """Show a state in a language."""
+    return STATES[name](replace(CONTEXT, language=spoken))
+
+
 def make_app() -> Flask:
-    """Make an app that shows each state at /states/<name>, with the headers of the real one."""
+    """Make an app that shows each state at /states/<name>?lang=…, with the headers of the real one."""
     app = Flask("service.web")
 
     @app.get("/states/<name>")
     def state(name: str) -> Response:
-        return STATES[name]()
+        code = request.args.get("lang", "en")
+        return show(name, PSEUDO if code == PSEUDO.code else language(code))
 
     @app.after_request
     def protect(response: Response) -> Response:

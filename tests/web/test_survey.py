@@ -7,7 +7,8 @@ import redis
 from flask.testing import FlaskClient
 
 from config.surveys import RatingType, Survey
-from service.surveys.model import Close, Journey, OfferState, Reason
+from config.words import Words
+from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.records import Records
 from tests.running import PUBLIC_URL
 from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump, get, post, sign
@@ -15,10 +16,10 @@ from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump,
 
 def cancel(records: Records, reason: Reason) -> None:
     """End the survey before it was sent: the link in a customer's hands is from before."""
-    records.accept(Close(81000, datetime.now(UTC)), Survey(delay=timedelta()))
+    records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
-    records.decide(claim, OfferState.CANCELLED, reason, "")
+    records.decide(claim, Decision(OfferState.CANCELLED, reason), "")
 
 
 def begin_to_submit(records: Records) -> None:
@@ -38,15 +39,20 @@ def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis
     assert dump(keys) == {}
 
 
-def test_looking_never_writes(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+def answers(keys: "redis.Redis") -> dict[bytes, object]:
+    """Everything but which scores a link was opened with."""
+    return {name: value for name, value in dump(keys).items() if not name.startswith(b"afterword:opened:")}
+
+
+def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     """Mail programs and scanners open every link, with every score that it offers, and more than once."""
     for prepare in (lambda: None, lambda: post(client, {"rating": "2"}), lambda: begin_to_submit(records)):
         prepare()
-        before = dump(keys)
+        before = answers(keys)
         for method in ("GET", "HEAD", "OPTIONS"):
             for query in ("", *(f"?r={score}" for score in range(7)), "?change=1", "?rating=5&comment=x", "?r=%00"):
                 assert client.open(f"/s/{TOKEN}{query}", method=method, base_url=PUBLIC_URL).status_code == 200
-        assert dump(keys) == before
+        assert answers(keys) == before
 
 
 @pytest.mark.parametrize("score", ["1", "3", "5"])
@@ -77,9 +83,10 @@ def test_an_answer_redirects_to_its_thanks(client: FlaskClient, form: dict[str, 
 def test_the_same_answer_again_redirects_as_well(client: FlaskClient, keys: "redis.Redis") -> None:
     form = {"rating": "4", "comment": COMMENT}
     post(client, form)
-    before = dump(keys)
+    before = keys.hgetall("afterword:survey:81000")
     assert post(client, form).status_code == 303
-    assert dump(keys) == before
+    after = keys.hgetall("afterword:survey:81000")
+    assert after | {b"answered_at": before[b"answered_at"]} == before
 
 
 def test_the_saved_comment_is_not_shown_to_who_has_the_link(client: FlaskClient) -> None:
@@ -168,3 +175,12 @@ def test_a_cancelled_survey_is_gone(
         assert answer.status_code == 410
         assert words in answer.text
     assert dump(keys) == before
+
+
+def test_a_survey_asks_in_its_own_words_in_the_languages_it_has_them_in(client: FlaskClient, records: Records) -> None:
+    own = {"da": Words(questions={RatingType.CSAT: "Var du <b>tilfreds</b>?"})}
+    records.accept(Close(81000, datetime.now(UTC)), [Survey(words=own)])
+    danish = get(client, query_string={"lang": "da"}).text
+    assert "<h1>Var du &lt;b&gt;tilfreds&lt;/b&gt;?</h1>" in danish
+    assert "Hvor tilfreds er du" not in danish
+    assert "<h1>How satisfied are you with the help you got?</h1>" in get(client).text

@@ -74,7 +74,6 @@ def test_only_https_is_remembered(redis_server: RedisServer) -> None:
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
         ("https://rückmeldung.example", "https://xn--rckmeldung-9db.example"),
-        ("https://northwind.example/feedback", "https://northwind.example"),
     ],
 )
 def test_the_host_of_the_public_url_is_ours_however_it_is_written(

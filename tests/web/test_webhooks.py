@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 
 from service.sandbox.webhooks import sign
 from service.web.app import create_app
+from service.web.seams import Seams
 from tests.polling import eventually
 from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
 
@@ -98,11 +100,75 @@ def test_a_close_that_is_not_asked_about_is_accepted_with_its_reason(client: Fla
     assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_reason") == "tag_excluded"
 
 
-@pytest.mark.parametrize("name", ["CONVERSATION_OPEN", "CONVERSATION_RATED", "CONVERSATION_ABANDONED", "TOMORROW"])
+@pytest.mark.parametrize("name", ["CONVERSATION_OPEN", "CONVERSATION_RATED", "TOMORROW"])
 def test_another_event_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
     event = closed() | {"event_fqn": name}
     assert send(client, event) == (200, {"status": "ignored", "event": name})
     assert not keys.exists(f"afterword:survey:{id_of(event)}")
+
+
+CHANGES = {
+    "CONVERSATION_OPEN": ("cancelled", "reopened"),
+    "CONVERSATION_PENDING": ("cancelled", "reopened"),
+    "CONVERSATION_RATED": ("skipped", "already_surveyed"),
+}
+
+
+def change_of(event: dict[str, Any], name: str, *, minutes: int = 1) -> dict[str, Any]:
+    """Make an event about the same conversation, so long after its close."""
+    moment = datetime.fromisoformat(event["event_timestamp"]) + timedelta(minutes=minutes)
+    return event | {"event_id": f"{name}-{id_of(event)}", "event_fqn": name, "event_timestamp": moment.isoformat()}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_that_ends_a_survey_is_accepted_and_then_ignored(
+    client: FlaskClient, keys: "redis.Redis", name: str
+) -> None:
+    event = closed()
+    send(client, event)
+    assert send(client, change_of(event, name)) == (202, {"status": "accepted"})
+    record = keys.hgetall(f"afterword:survey:{id_of(event)}")
+    assert (record["offer_state"], record["offer_reason"]) == CHANGES[name]
+    assert keys.zscore("afterword:due:offer", str(id_of(event))) is None
+    assert send(client, change_of(event, name)) == (200, {"status": "ignored", "event": name})
+    assert keys.hgetall(f"afterword:survey:{id_of(event)}") == record
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_from_before_the_close_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
+    event = closed()
+    send(client, event)
+    assert send(client, change_of(event, name, minutes=-1)) == (200, {"status": "ignored", "event": name})
+    assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_state") == "waiting"
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("data", [{}, {"conversation": {"csid": "x"}}, None])
+def test_a_change_of_no_conversation_is_ignored(client: FlaskClient, name: str, data: object) -> None:
+    event = closed() | {"event_fqn": name, "data": data}
+    assert send(client, event) == (200, {"status": "ignored", "event": name})
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_while_redis_is_away_is_kept_and_counts_later(
+    own_redis: RedisServer, tmp_path: Path, name: str
+) -> None:
+    client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
+    event = closed()
+    send(client, event)
+    own_redis.stop()
+    waiting: Seams = client.application.extensions["afterword"]
+    assert waiting.spool
+    waiting.spool.prepare()
+    assert send(client, change_of(event, name)) == (202, {"status": "accepted"})
+    assert len(list((tmp_path / "spool").glob("*.json"))) == 1
+    own_redis.start()
+    eventually(lambda: client.get("/readyz").status_code == 200)
+    waiting.records.ping()
+    assert waiting.spool.drain(waiting.intake.take_spooled) == 1
+    record = waiting.records.load(str(id_of(event)))
+    assert record
+    assert (record.offer.state, record.offer.reason) == CHANGES[name]
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 -- A customer answered: hold the answer until it may be submitted, or replace the one that is held.
--- KEYS: record, due answers, due offers
+-- KEYS: record, due answers, due offers, due follow-ups
 -- ARGV: survey id, conversation id, terms (JSON), hold (ms), comment, language, answered at (ms, or '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it
 -- States: none or held → held; submitting, unknown, submitted and dead stay as they are.
 -- The link alone is enough: a record that Redis has lost is made again from it, as delivered. Its answer may be with
 -- Dixa already, so it is looked for first.
--- A crash leaves the answer whole or absent; the same form posted again answers `same`.
+-- Whatever its terms say is to follow begins at once: an alert doesn't wait for the hold.
+-- A crash leaves the answer whole or absent; the same form posted again answers `same`: it was given again, so it is
+-- younger than what a spool still has from between. No answer is from the future, whatever a web host's clock says.
 local moment = now()
 local scores = cjson.decode(ARGV[9])
 local state = get('answer_state')
@@ -19,11 +21,14 @@ local function is_same()
 end
 
 if get('offer_state') == 'cancelled' then return {'closed', 0} end
-if state and is_same() then return {'same', 0} end
+local answered_at = ARGV[7] == '' and moment or math.min(tonumber(ARGV[7]), moment)
+local is_later = not state or answered_at >= tonumber(get('answered_at'))
+if state and is_same() then
+  if state == 'held' and is_later then put('answered_at', text(answered_at)) end
+  return {'same', 0}
+end
 if state and state ~= 'held' then return {'not_changed', 0} end
-
-local answered_at = ARGV[7] == '' and moment or tonumber(ARGV[7])
-if state and answered_at < tonumber(get('answered_at')) then return {'superseded', 0} end
+if not is_later then return {'superseded', 0} end
 
 if redis.call('EXISTS', record) == 0 then
   put('v', '1', 'survey_id', ARGV[1], 'conversation_id', ARGV[2], 'close', '', 'terms', ARGV[3],
@@ -37,7 +42,8 @@ if is_open('offer') then
   -- The customer has the link, so it was offered and delivered, whatever a worker is about to write.
   redis.call('HINCRBY', record, 'offer_fence', 1)
   put('offer_state', 'delivered', 'offer_ended_at', text(moment))
-  drop('offer_lease', 'offer_due')
+  redis.call('HSETNX', record, 'delivered_at', text(moment))
+  drop('offer_lease', 'offer_due', 'email', 'turns', 'candidates')
   forget_call('offer')
   redis.call('ZREM', KEYS[3], ARGV[1])
 end
@@ -46,9 +52,14 @@ drop('score:Csat', 'score:Nps', 'score:ThumbsUpOrDown')
 for rating, score in pairs(scores) do put('score:' .. rating, text(score)) end
 -- A blank comment keeps the one that was given before: the page never shows it again.
 if ARGV[5] ~= '' then put('comment', ARGV[5], 'comment_sha1', redis.sha1hex(ARGV[5])) end
-if ARGV[10] == '1' then put('suspect', '1') end
+if ARGV[10] == '1' then put('suspect', '1') else drop('suspect') end
 put('answer_state', 'held', 'answer_language', ARGV[6], 'answered_at', text(answered_at))
 redis.call('PERSIST', record)
+local after = cjson.decode(get('terms') ~= '' and get('terms') or '{}').after
+if after and #after > 0 then
+  put('follow_up_state', 'following', 'follow_up_due', text(moment))
+  redis.call('ZADD', KEYS[4], text(moment), ARGV[1])
+end
 local due = moment + tonumber(ARGV[4])
 wake_by_hint('answer', due, moment)
 return {'saved', due <= moment and 1 or 0}

@@ -1,5 +1,6 @@
 -- A task begins: take the lease on a journey that is due, with a new fence.
--- KEYS: record, due set, when Redis was restored from a backup, whether spools are being drained
+-- KEYS: record, due set, when Redis was restored from a backup, whether spools are being drained, whether an operator
+--       has paused all asking
 -- ARGV: survey id, journey, lease (ms)
 -- States: waiting → deciding; every other open state stays as it is.
 -- A crash right after it: the lease ends and the journey comes due again.
@@ -13,10 +14,16 @@ if lease > moment or due > moment then
   redis.call('ZADD', due_set, text(math.max(lease, due)), ARGV[1])
   return {lease > moment and 'leased' or 'early'}
 end
--- A spool may hold a later answer than the record does.
-if journey == 'answer' and redis.call('EXISTS', KEYS[4]) == 1 then
+-- A spool may hold a later answer than the record does: of somebody who is not to be reminded any more, too.
+local is_about_answer = journey == 'answer' or get('offer_state') == 'reminding'
+if is_about_answer and redis.call('EXISTS', KEYS[4]) == 1 then
   redis.call('ZADD', due_set, text(moment + 1000), ARGV[1])
   return {'early'}
+end
+-- A call in flight is looked for all the same.
+if journey == 'offer' and not get('offer_call') and redis.call('EXISTS', KEYS[5]) == 1 then
+  redis.call('ZADD', due_set, text(moment + 10000), ARGV[1])
+  return {'paused'}
 end
 local fence = redis.call('HINCRBY', record, journey .. '_fence', 1)
 put(journey .. '_lease', text(moment + tonumber(ARGV[3])))

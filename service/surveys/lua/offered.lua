@@ -7,7 +7,7 @@ if not is_mine('offer', ARGV[1]) then return 'stale' end
 local state = get('offer_state')
 if get('rating_id:' .. ARGV[2]) == ARGV[3] and not get('offer_call') then return state end
 if (state ~= 'offering' and state ~= 'unknown') or get('offer_call') ~= ARGV[2] then return 'wrong_state' end
-put('rating_id:' .. ARGV[2], ARGV[3])
+put('rating_id:' .. ARGV[2], ARGV[3], 'offered_at', text(now()))
 forget_call('offer')
 drop('offer_tries')
 local to = 'offered'

@@ -16,7 +16,7 @@ local function drop(...) redis.call('HDEL', record, ...) end
 
 local OPEN = {
   waiting = true, deciding = true, offering = true, unknown = true, offered = true, delivering = true,
-  held = true, submitting = true,
+  reminding = true, held = true, submitting = true, following = true,
 }
 
 local function is_open(journey) return OPEN[get(journey .. '_state') or ''] or false end
@@ -40,10 +40,36 @@ local function wake_by_hint(journey, at, moment)
   if at <= moment then redis.call('ZADD', due_set, text(moment + 1000), get('survey_id')) end
 end
 
--- The journey is over. A record with no open journey lives on for keep_ms: it prevents a second ask.
+-- Every survey is counted once, on the day of its last decision.
+local function count_decision(day, decision)
+  local counted_on, counted_as = string.match(get('counted') or '', '^(%S+) (%S+)$')
+  if counted_on then redis.call('HINCRBY', counted_on, counted_as, -1) end
+  redis.call('HINCRBY', day, decision, 1)
+  redis.call('EXPIRE', day, 34560000)
+  put('counted', day .. ' ' .. decision)
+end
+
+-- Whoever took a turn and got nothing for it may be asked again.
+local function give_turns_back()
+  for key, before in pairs(cjson.decode(get('turns') or '{}')) do
+    local whose = string.match(redis.call('GET', key) or '', '^%d+ (.+)$')
+    if whose == get('survey_id') then
+      if before == '' then redis.call('DEL', key) else redis.call('SET', key, before, 'KEEPTTL') end
+    end
+  end
+end
+
+-- The journey is over, and with the offer's the need for an address, with the last of the others' that for the comment:
+-- it is in Dixa. A record with no open journey lives on for keep_ms: it prevents a second ask.
 local function finish(journey, state, reason, keep_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
   drop(journey .. '_lease', journey .. '_due')
+  if journey == 'offer' then
+    if state ~= 'delivered' then give_turns_back() end
+    drop('email', 'turns', 'candidates')
+  end
   redis.call('ZREM', due_set, get('survey_id'))
-  if not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
+  local is_followed = not is_open('follow_up')
+  if is_followed and get('answer_state') == 'submitted' then drop('comment') end
+  if is_followed and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
 end

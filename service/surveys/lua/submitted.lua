@@ -2,7 +2,7 @@
 -- KEYS: record, due answers
 -- ARGV: fence, rating type, keep (ms), then every rating type that was answered
 -- States: submitting or unknown → submitted, or submitting while another rating is still to be submitted.
--- Once all is submitted the comment is deleted here: it is in Dixa.
+-- Once all is submitted, and what follows is over, the comment is deleted: it is in Dixa.
 -- A crash before it: the look finds it rated.
 if not is_mine('answer', ARGV[1]) then return 'stale' end
 local state = get('answer_state')
@@ -14,6 +14,5 @@ drop('answer_tries')
 for i = 4, #ARGV do
   if not get('submitted:' .. ARGV[i]) then return 'submitting' end
 end
-drop('comment')
 finish('answer', 'submitted', '', ARGV[3])
 return 'submitted'

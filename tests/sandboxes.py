@@ -1,4 +1,4 @@
-"""A sandbox Dixa for a row, or for one conversation of it."""
+"""A sandbox Dixa for a module of tests, for a row of the chaos table, or for one conversation of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

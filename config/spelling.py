@@ -1,0 +1,19 @@
+"""How Dixa spells the names of its own things: one way in webhooks, another in the API."""
+
+CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
+"""Those that Dixa documents."""
+
+_API_NAMES = {name.casefold(): name for name in (*CHANNELS, *("Inbound", "Outbound", "Internal", "Contact", "Member"))}
+
+
+def api_spelling(name: str) -> str:
+    """Spell a channel, direction or type as Dixa's API does: `WIDGET_CHAT` and `widgetchat` are both `WidgetChat`.
+
+    Webhooks use capitals, the API does not (Dixa's developer documentation); unknown names pass through.
+    """
+    known = _API_NAMES.get(name.replace("_", "").casefold())
+    if known:
+        return known
+    if name.isupper():
+        return "".join(part.capitalize() for part in name.split("_"))
+    return name

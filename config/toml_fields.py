@@ -1,0 +1,262 @@
+"""The kinds of values that stand in surveys.toml, as marshmallow fields: read from TOML, and from a record's JSON."""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from config.languages import find_language
+from config.ratings import RatingType
+from config.spelling import api_spelling
+
+
+class Strict(Schema):
+    """What we define ourselves: a key that we don't know is a mistake."""
+
+    class Meta:
+        """marshmallow's own place for it."""
+
+        unknown = RAISE
+
+    error_messages = {"unknown": "No such key. See the list of keys in the README."}
+
+
+def read_duration(text: str, *, least: timedelta, most: timedelta) -> timedelta:
+    """Read a duration as surveys.toml spells it, such as `"30d"`. Raises ValueError, whose text says what to write."""
+    try:
+        found: timedelta = Duration(least=least, most=most).deserialize(text)
+    except ValidationError as error:
+        raise ValueError(" ".join(map(str, error.messages))) from error
+    return found
+
+
+def mistakes(messages: Any, path: str) -> Iterator[str]:
+    """Flatten marshmallow's nested messages to lines such as `survey[0].ask.sample: …`, each with its path."""
+    if not isinstance(messages, Mapping):
+        yield from (f"{path}: {message}" for message in (messages if isinstance(messages, list) else [messages]))
+        return
+    for key, inner in messages.items():
+        if key == "_schema":
+            yield from mistakes(inner, path)
+        else:
+            yield from mistakes(inner, f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip("."))
+
+
+class Flag(fields.Boolean):
+    """true or false, as TOML has them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            truthy={True}, falsy={False}, error_messages={"invalid": "Not a boolean. Write true or false."}
+        )
+
+
+class Duration(fields.Field[timedelta]):
+    """Text such as `"0s"`, `"15m"`, `"1h 30m"` or `"28d"` as a timedelta between `least` and `most`."""
+
+    _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
+    _PART = re.compile(r"([0-9]{1,15})\s*(ms|[wdhms])\s*")
+
+    def __init__(self, *, most: timedelta, least: timedelta = timedelta(), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._most = most
+        self._least = least
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> timedelta:
+        parts = self._PART.findall(value) if isinstance(value, str) else []
+        if not parts or self._PART.sub("", value):
+            raise ValidationError('Not a duration. Write a number with a unit, such as "15m", "24h" or "28d".')
+        try:
+            found = sum((timedelta(**{self._UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
+        except OverflowError:
+            found = timedelta.max
+        if found > self._most:
+            raise ValidationError(f'Too long. Write at most "{self._most.days}d".')
+        if found < self._least:
+            raise ValidationError(f'Too short. Write at least "{self._least // timedelta(milliseconds=1)}ms".')
+        return found
+
+    def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return None if value is None else f"{value // timedelta(milliseconds=1)}ms"
+
+
+class Names(fields.List[str]):
+    """A list of names, each as text; a single text is refused, since it is a list that was forgotten."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        name = fields.String(validate=validate.Length(min=1, error="Must not be empty."))
+        super().__init__(name, error_messages={"invalid": 'Not a list. Write it in brackets: ["…"].'}, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return tuple(super()._deserialize(value, *args, **kwargs))
+
+
+class Spelled(Names):
+    """Names of channels or directions, in either of Dixa's spellings."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return tuple(api_spelling(name) for name in super()._deserialize(value, *args, **kwargs))
+
+
+class Languages(Names):
+    """Languages, by code or name, as the codes of ours that they mean."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        found = {name: find_language(name) for name in super()._deserialize(value, *args, **kwargs)}
+        for name, code in found.items():
+            if code is None:
+                raise ValidationError(f'{name!r} is not one of our languages. Write a code such as "da".')
+        return tuple(found.values())
+
+
+class Addresses(Names):
+    """Addresses and domains, in small letters."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        found = tuple(name.strip().casefold() for name in super()._deserialize(value, *args, **kwargs))
+        for name in found:
+            if "@" not in name or name.endswith("@"):
+                raise ValidationError(f'{name!r} is no address. Write "ida@example.com", or "@example.com" for all.')
+        return found
+
+
+class Count(fields.Field[int]):
+    """A whole number, not negative."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:  # noqa: PLR2004
+            raise ValidationError("Not a count. Write a whole number such as 1; 0 asks for nothing.")
+        return value
+
+
+class Choice(fields.Enum[StrEnum]):
+    """One of a few words."""
+
+    def __init__(self, choices: type[StrEnum]) -> None:
+        known = " or ".join(f'"{each}"' for each in choices)
+        super().__init__(choices, by_value=fields.String, error_messages={"unknown": f"Not known. Write {known}."})
+
+
+_DEFAULT = "default"
+
+
+class Delay(Duration):
+    """One duration, or a table of them by channel, whose `default` is for all others: read into (delay, delays)."""
+
+    def __init__(self, *, usual: timedelta, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._usual = usual
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return super()._deserialize(value, attr, data, **kwargs), {}
+        found = {}
+        for channel, duration in value.items():
+            name = _DEFAULT if channel.casefold() == _DEFAULT else api_spelling(channel)
+            try:
+                found[name] = super()._deserialize(duration, attr, data, **kwargs)
+            except ValidationError as error:
+                raise ValidationError({channel: error.messages}) from error
+        return found.pop(_DEFAULT, self._usual), found
+
+    def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> Any:
+        delay = super()._serialize(value, attr, obj)
+        if not obj.delays:
+            return delay
+        return {_DEFAULT: delay} | {
+            name: super(Delay, self)._serialize(each, attr, obj) for name, each in obj.delays.items()
+        }
+
+
+class Moment(fields.Field[datetime]):
+    """A TOML date or time; without a zone it is in UTC. In a record it is text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                value = None
+        if isinstance(value, datetime):
+            try:
+                return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+            except OverflowError as error:
+                raise ValidationError("Out of range: in UTC it isn't in the years 1 to 9999.") from error
+        if isinstance(value, date):
+            return datetime.combine(value, time(), UTC)
+        raise ValidationError("Not a date. Write one without quotes, such as 2026-12-01, or 2026-12-01T08:00:00Z.")
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return value.isoformat() if value else None
+
+
+class Clock(fields.Field[time]):
+    """A time of day, such as `"09:00"` or TOML's 09:00:00."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> time:
+        found = value
+        if isinstance(value, str) and re.fullmatch(r"[0-2][0-9]:[0-5][0-9]", value) and value < "24":
+            found = time.fromisoformat(value)
+        if not isinstance(found, time) or found.tzinfo:
+            raise ValidationError('Not a time of day. Write hours and minutes, such as "09:00".')
+        return found.replace(second=0, microsecond=0)
+
+    def _serialize(self, value: time | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return value.strftime("%H:%M") if value else None
+
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Weekdays(Names):
+    """Days of the week as numbers, 0 for Monday."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        names = [name.casefold() for name in super()._deserialize(value, *args, **kwargs)]
+        if not names or any(name not in _DAYS for name in names):
+            raise ValidationError(f"Not days. Write some of: {', '.join(_DAYS)}.")
+        return tuple(sorted({_DAYS.index(name) for name in names}))
+
+    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
+        return [_DAYS[day] for day in value or ()]
+
+
+class Zone(fields.String):
+    """The name of a time zone, as the IANA's database has it."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        name = super()._deserialize(value, *args, **kwargs)
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValidationError('Not a time zone. Write one such as "Europe/Copenhagen" or "UTC".') from error
+        return name
+
+
+class Share(fields.Field[float]):
+    """A share of a whole."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+            raise ValidationError("Not a share. Write a number from 0.0 to 1.0.")
+        return float(value)
+
+
+class Ratings(fields.Field[tuple[RatingType, ...]]):
+    """One rating type, or a list of different ones."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> tuple[RatingType, ...]:
+        names = value if isinstance(value, list) else [value]
+        known = {str(rating) for rating in RatingType}
+        if not names or any(not isinstance(name, str) or name not in known for name in names):
+            raise ValidationError('Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown", or a list of them.')
+        if len(set(names)) < len(names):
+            raise ValidationError("Each rating type can be asked once.")
+        return tuple(RatingType(name) for name in names)
+
+    def _serialize(self, value: tuple[RatingType, ...] | None, attr: str | None, obj: Any, **_: Any) -> list[str]:
+        return [str(rating) for rating in value or ()]

@@ -1,0 +1,54 @@
+"""What the commands need of the world: the settings, the records, and how it is said that they can't be had."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from config.settings import Settings, SettingsError, read_settings
+from service.surveys.records import Records
+from service.surveys.store import RecordsUnavailable, connect
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """End the command with a line when Redis can't be asked."""
+    try:
+        yield
+    except RecordsUnavailable as error:
+        raise click.ClickException(f"Redis can't be asked: {error}") from error
+
+
+def open_settings() -> Settings:
+    """Read the settings; a mistake ends the command with a line for each."""
+    try:
+        return read_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def survey_names(settings: Settings) -> str:
+    """List the surveys of surveys.toml."""
+    return ", ".join(survey.name for survey in settings.surveys)
+
+
+def open_records(settings: Settings) -> Records:
+    """Make the records. Connects to nothing yet."""
+    timings = settings.timings
+    return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.keep_records)
+
+
+def say_paused(since: str) -> str:
+    """Say that nobody is asked, and how to go on."""
+    return f"PAUSED since {since}: nobody is asked. To go on: afterword resume"
+
+
+def warn_if_paused(records: Records) -> str | None:
+    """Say on stderr that nobody is asked, whatever the command is about: a pause must not be forgotten.
+
+    Returns since when that is so.
+    """
+    since = records.paused_since()
+    if since:
+        click.secho(say_paused(since), fg="yellow", err=True)
+    return since

@@ -1,0 +1,241 @@
+"""A record told in plain words, in the order in which it happened: what, when, why, and what comes next."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from config.surveys import Survey
+from service.cli.opening import say_paused
+from service.surveys.delivering import UNCONFIRMED
+from service.surveys.model import (
+    ActionState,
+    AnswerProgress,
+    AnswerState,
+    FollowUp,
+    Objection,
+    OfferState,
+    Reason,
+    Record,
+)
+from service.surveys.reasons import REASONS
+
+_NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
+
+_NEXT_OFFER: Mapping[OfferState, str] = {
+    OfferState.WAITING: "Dixa is asked how the conversation is by then, and it is decided",
+    OfferState.DECIDING: "it is decided",
+    OfferState.OFFERING: "the offer is made in Dixa",
+    OfferState.UNKNOWN: "Dixa is asked what became of an offer whose answer was lost",
+    OfferState.OFFERED: "the link is delivered",
+    OfferState.DELIVERING: "the link is delivered",
+    OfferState.REMINDING: "the customer is reminded, unless there is an answer by then",
+    OfferState.DELIVERED: "nothing, until the customer answers",
+    OfferState.SKIPPED: "nothing",
+    OfferState.CANCELLED: "nothing",
+}
+
+_NEXT_ANSWER: Mapping[AnswerState, str] = {
+    AnswerState.HELD: "the answer goes to Dixa; until then the customer can change it",
+    AnswerState.SUBMITTING: "the answer goes to Dixa",
+    AnswerState.UNKNOWN: "Dixa is asked what became of a result whose answer was lost",
+    AnswerState.SUBMITTED: "nothing: it is done",
+}
+
+
+_ACTIONS: Mapping[ActionState, str] = {
+    ActionState.WAITING: "to be tried again",
+    ActionState.BEGUN: "begun; whether it arrived will be found out",
+    ActionState.DONE: "done",
+    ActionState.FAILED: "failed for good",
+}
+
+
+def tell(record: Record, paused_since: str | None) -> Iterator[str]:
+    """Tell the story line by line; times are in UTC."""
+    yield from _tell_close(record)
+    yield from _tell_decision(record)
+    yield from _tell_offer(record)
+    if record.answer:
+        yield from _tell_answer(record.answer)
+    if record.follow_up:
+        yield from _tell_follow_up(record.follow_up)
+    if record.latest_close and record.offer.due_at is None:
+        yield _line(record.latest_close, f"Closed again, which begins no new survey: {Reason.CLOSED_AGAIN}.")
+        yield from _explain(Reason.CLOSED_AGAIN)
+    yield from _tell_next(record, paused_since)
+
+
+def is_paused(record: Record) -> bool:
+    """Say whether a pause keeps this survey from going on. A call in flight is looked for all the same."""
+    return record.offer.due_at is not None and record.offer.call is None
+
+
+def objections_of(record: Record) -> tuple[Objection, ...]:
+    """Give the rules that kept surveys from being used, as surveys.toml spells them, the deciding one last."""
+    last = _spell_last(record)
+    return (*record.objections, last) if last else record.objections
+
+
+def _tell_close(record: Record) -> Iterator[str]:
+    close = record.close
+    if close is None:
+        yield _line(record.accepted_at, "A customer answered by a link whose record was lost; it was made again.")
+        return
+    agent = f"agent {close.agent_id}" if close.agent_id else "no agent"
+    queue = f"queue {close.queue_name or close.queue_id}" if close.queue_name or close.queue_id else "no queue"
+    facts = ", ".join(filter(None, (close.channel, close.direction, queue, agent)))
+    yield _line(close.closed_at, f"Closed: {facts}.")
+    if record.candidates and record.decided_at is None:
+        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may ask: {_names(record.candidates)}.")
+    else:
+        yield _line(record.accepted_at, "Webhook accepted.")
+
+
+def _tell_decision(record: Record) -> Iterator[str]:
+    offer, survey = record.offer, record.terms.name if record.terms else "none"
+    if offer.state in _NOT_ASKED:
+        verb = "Decided not to ask" if offer.state is OfferState.SKIPPED else "Decided not to ask any more"
+        yield _line(record.decided_at or record.accepted_at, f"{verb}: {offer.reason}.")
+        yield from _explain(offer.reason)
+    elif record.decided_at:
+        yield _line(record.decided_at, f"Decided to ask, with survey {survey}.")
+    for each in objections_of(record):
+        rule = f"rule {each.rule}; " if each.rule else ""
+        yield _more(f"{_who(each)}: {each.reason} ({rule}found: {each.fact}).")
+    facts = [f"{name} {fact}" for name, fact in record.facts.items() if name != "closed_at"]
+    if facts:
+        yield _more(f"It rests on: {'; '.join(facts)}.")
+
+
+def _tell_offer(record: Record) -> Iterator[str]:
+    offer = record.offer
+    for each in record.offers:
+        yield _line(offer.offered_at, f"Offered in Dixa: {each.rating}, rating id {each.rating_id}.")
+    for channel in offer.failed:
+        yield _line(None, f"Not delivered by {channel}: it refused for good.")
+    if offer.mailed_at and not offer.delivered_at:
+        yield _line(offer.mailed_at, "An e-mail was handed over; whether it went out isn't known yet.")
+    if offer.delivered_at:
+        note = " Nobody confirmed that it arrived." if offer.note == UNCONFIRMED else ""
+        yield _line(offer.delivered_at, f"Delivered by {offer.channel}.{note}")
+    if offer.reminded_at:
+        is_note = bool(offer.note) and offer.note != UNCONFIRMED
+        yield _line(offer.reminded_at, f"Not reminded: {offer.note}." if is_note else "Reminded.")
+    if offer.state is OfferState.DEAD:
+        yield _line(offer.ended_at, f"Given up: {offer.reason}.")
+        yield from _explain(offer.reason)
+
+
+def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
+    scores = ", ".join(f"{rating} {score}" for rating, score in answer.answer.scores.items())
+    comment = ", with a comment" if answer.has_comment else ", without a comment"
+    yield _line(answer.answer.answered_at, f"Answered: {scores}{comment}.")
+    if answer.is_suspect:
+        yield _more("Suspect: it came right after the link, without a comment; a machine may have sent it.")
+    if answer.state is AnswerState.SUBMITTED:
+        yield _line(answer.ended_at, "The result is with Dixa.")
+    if answer.state is AnswerState.DEAD:
+        yield _line(answer.ended_at, f"The result could not be submitted: {answer.reason}.")
+        yield from _explain(answer.reason)
+
+
+def _tell_follow_up(found: FollowUp) -> Iterator[str]:
+    for name, each in found.actions.items():
+        problem = f" ({each.problem})" if each.problem else ""
+        yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.")
+    if not found.due_at and not found.actions:
+        yield _line(None, "Nothing is to follow this answer.")
+
+
+def _tell_next(record: Record, paused_since: str | None) -> Iterator[str]:
+    offer, answer, follow_up = record.offer, record.answer, record.follow_up
+    if _is_dead(record):
+        yield _next(None, f"nothing by itself. To try again: afterword retry {record.conversation_id}")
+        return
+    is_followed = follow_up is not None and follow_up.due_at is not None
+    if answer and not (is_followed and answer.state is AnswerState.SUBMITTED):
+        yield _next(answer.due_at, _NEXT_ANSWER[answer.state] + _tries(answer.tries))
+    if follow_up and is_followed:
+        yield _next(follow_up.due_at, f"what is to follow the answer{_tries(follow_up.tries)}")
+    if answer:
+        return
+    yield _next(offer.due_at, _NEXT_OFFER[offer.state] + _tries(offer.tries))
+    if paused_since and is_paused(record):
+        yield _more(say_paused(paused_since))
+
+
+def _is_dead(record: Record) -> bool:
+    """Say whether something can be tried again. Who has answered had the link, whatever the offer's end was."""
+    journeys = (record.answer or record.offer, record.follow_up)
+    return any(each is not None and each.state == "dead" for each in journeys)
+
+
+def _explain(reason: str) -> Iterator[str]:
+    yield _more(REASONS[Reason(reason)].meaning)
+    yield _more(f"What to change: {REASONS[Reason(reason)].remedy}")
+
+
+def _spell_last(record: Record) -> Objection | None:
+    """Give the rule that decided after all of `[survey.ask]` had been met, with what it says for this survey."""
+    terms, reason = record.terms, record.offer.reason
+    if terms is None or record.offer.state is not OfferState.SKIPPED:
+        return None
+    spelled = {
+        Reason.ASKED_RECENTLY: (
+            f'again_after = "{_spell(terms.again_after)}"',
+            f"survey {record.asked_as} had asked less than that before",
+        ),
+        Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "as many had been asked that day"),
+        Reason.NOTHING_NEW: (f'again = "{terms.again}"', "no message of the customer since the last survey"),
+        Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
+        Reason.TOO_LATE: (
+            "OFFER_WITHIN (a setting)",
+            f"it was due {_spell(terms.delay)} after the close, longer ago than that",
+        ),
+    }
+    if not reason or (found := spelled.get(Reason(reason))) is None:
+        return None
+    rule, fact = found
+    return Objection(terms.name, Reason(reason), rule, fact)
+
+
+def _reach(record: Record) -> str:
+    close = record.close
+    agent = "an agent" if close and close.agent_id else "no agent"
+    return f"{record.facts.get('channel', 'an unknown channel')}, {agent}"
+
+
+def _who(objection: Objection) -> str:
+    return f"Survey {objection.survey} was not used" if objection.survey else "No survey was used"
+
+
+def _spell(length: timedelta) -> str:
+    """Write a duration as surveys.toml does."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _names(surveys: tuple[Survey, ...]) -> str:
+    return ", ".join(survey.name for survey in surveys)
+
+
+def _tries(tries: int) -> str:
+    return f" (it failed {'once' if tries == 1 else f'{tries} times'})" if tries else ""
+
+
+def _line(moment: datetime | None, text: str) -> str:
+    return f"  {f'{moment:%Y-%m-%d %H:%M:%S}' if moment else '':<19}  {text}"
+
+
+def _more(text: str) -> str:
+    return _line(None, f"  {text}")
+
+
+def _next(moment: datetime | None, text: str) -> str:
+    return _line(moment, f"Next: {text}.")

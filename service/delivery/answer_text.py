@@ -1,0 +1,28 @@
+"""What an answer says, in English: for agents and for the team, never for customers."""
+
+from service.surveys.ports import Told
+from service.surveys.questions import OPTIONS
+
+_QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
+
+
+def describe(told: Told) -> str:
+    """Say the scores in words, and the comment or that there is one."""
+    scores = [
+        f"{_QUESTION[rating]}: {OPTIONS[rating][score]}{_of(score, rating.scores)}"
+        for rating, score in told.record.answered.scores.items()
+    ]
+    return f"{', '.join(scores)}.{_comment(told)}"
+
+
+def _of(score: int, scores: range) -> str:
+    """Say what a score is out of; words need it too, and yes and no don't."""
+    if scores[-1] == 1:
+        return ""
+    return f" ({score} of {scores[-1]})" if scores[0] == 1 else f" of {scores[-1]}"
+
+
+def _comment(told: Told) -> str:
+    if told.comment:
+        return f"\nComment: {told.comment}"
+    return "\nThere is a comment: see the rating in Dixa." if told.has_comment else ""

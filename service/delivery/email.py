@@ -1,0 +1,219 @@
+"""The e-mail channel: hands a survey's mail to an SMTP server, once.
+
+Which failures mean what (RFC 5321): a 4xx, or no connection, is for later; a 5xx to the recipient or to the text is for
+good; a 5xx to anything before is a mistake in our settings, which somebody will mend: it is for later too. The mail is
+out when the server has answered the dot that ends it. If that answer is lost nobody can know, and it isn't sent again.
+A server's own words are never repeated: they quote addresses.
+"""
+
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
+
+from config.languages import find_language
+from config.mail import Mailbox, SmtpServer, Tls
+from config.settings import Settings
+from config.surveys import Survey
+from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
+from service.surveys.languages import language
+from service.surveys.model import OfferState, Record
+from service.surveys.ports import Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
+
+_CONNECT_SECONDS = 5.0
+_LEAST_SECONDS = 2.0
+"""No mail is begun with less time than this left."""
+
+_OURS_TO_MEND = {500, 502, 503, 530, 534, 535, 538}
+"""The server doesn't understand us, or wants to know us first (RFC 5321, RFC 4954): that's not about this mail."""
+
+
+class EmailDelivery:
+    """Sends the link to the requester's address, from our own mailbox."""
+
+    name = "email"
+    reminds = True
+
+    def __init__(
+        self, server: SmtpServer, head: Letterhead, mailings: Mailings, context: ssl.SSLContext | None = None
+    ) -> None:
+        self._server = server
+        self._head = head
+        self._mailings = mailings
+        self._context = context or ssl.create_default_context()
+
+    def can_reach(self, record: Record) -> bool:
+        """A mail needs an address, and a requester who can stop the next one."""
+        close = record.close
+        return close is not None and close.email is not None and close.requester_id is not None
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+        """Say that it isn't out; nobody can look for one that may be."""
+        _ = deadline
+        if record.offer.mailed_at:
+            raise Unconfirmed("it was being handed over when a worker ended")
+        return False
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        """Send the mail."""
+        close = record.close
+        if close is None or close.email is None:
+            raise DeliveryRefused("no address to send it to")
+        if deadline.remaining() < _LEAST_SECONDS / 4:
+            raise NoSlot("this claim's time is up")
+        terms = record.terms or Survey()
+        spoken = find_language(record.offer.language) or self._head.default_language
+        letter = Letter(
+            survey_id=record.survey_id,
+            is_reminder=record.offer.state is OfferState.REMINDING,
+            address=close.email,
+            rating=record.offers[0].rating,
+            link=link,
+            language=language(spoken),
+            channel=close.channel,
+            closed_on=close.closed_at.date(),
+            own=terms.words_in(spoken),
+            sender=terms.sender_in(spoken),
+        )
+        self.send(letter, deadline)
+
+    def send(self, letter: Letter, deadline: Deadline) -> None:
+        """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmed."""
+        text = write_email(self._head, letter)
+        with self._connected(deadline) as smtp:
+            _expect(smtp, 250, f"MAIL FROM:<{sender_of(self._head, letter).address}>", "MAIL")
+            _expect(smtp, 250, f"RCPT TO:<{letter.address}>", "RCPT", is_final=True)
+            _expect(smtp, 354, "DATA", "DATA", is_final=True)
+            smtp.send(re.sub(rb"(?m)^\.", b"..", text))
+            if not self._mailings.mailing(letter.survey_id):
+                raise Unconfirmed("another worker has handed it over, or the survey has gone on")
+            _end(smtp)
+
+    @contextmanager
+    def _connected(self, deadline: Deadline) -> "Iterator[_Smtp]":
+        """Connect, encrypt and log in; whatever the server does, it is over by the deadline."""
+        smtp = _Smtp(self._context if self._server.tls is Tls.IMPLICIT else None)
+        watchdog = Timer(deadline.remaining(), smtp.abort)
+        watchdog.daemon = True
+        try:
+            smtp.timeout = min(_CONNECT_SECONDS, deadline.remaining())
+            watchdog.start()
+            self._begin(smtp, deadline)
+            yield smtp
+            smtp.say_goodbye()
+        except smtplib.SMTPResponseException as error:
+            raise NotDelivered(f"the mail server answered {error.smtp_code}") from None
+        except smtplib.SMTPException as error:
+            raise NotDelivered(f"the mail server: {type(error).__name__}") from None
+        except OSError as error:  # SSL errors are OSErrors too.
+            raise NotDelivered(f"the mail server can't be used: {_name(error)}") from None
+        finally:
+            watchdog.cancel()
+            smtp.close()
+
+    def _begin(self, smtp: "_Smtp", deadline: Deadline) -> None:
+        server = self._server
+        code, _ = smtp.connect(server.host, server.port)
+        smtp.wait_for(deadline)
+        if code != 220:  # noqa: PLR2004 - the greeting, RFC 5321
+            raise NotDelivered(f"the mail server greeted with {code}")
+        smtp.ehlo_or_helo_if_needed()
+        if server.tls is Tls.STARTTLS:
+            smtp.starttls(context=self._context)
+            smtp.ehlo_or_helo_if_needed()
+        if server.user is not None:
+            smtp.login(server.user, server.password)
+
+
+def make_email_delivery(settings: Settings, mailings: Mailings) -> EmailDelivery:
+    """Wire the channel. Raises LookupError without SMTP_URL."""
+    mail = settings.mail
+    if mail is None:
+        raise LookupError("SMTP_URL is not set")
+    return EmailDelivery(mail.server, letterhead_of(settings), mailings)
+
+
+def letterhead_of(settings: Settings) -> Letterhead:
+    """Say what all e-mails have in common; without SMTP_URL they are from nobody in particular."""
+    mail = settings.mail
+    return Letterhead(
+        sender=mail.sender if mail else Mailbox("survey@example.com"),
+        reply_to=mail.reply_to if mail else None,
+        brand=settings.brand_name,
+        public_url=settings.public_url,
+        privacy_url=settings.privacy_url,
+        default_language=settings.default_language,
+        look=settings.look,
+    )
+
+
+class _Smtp(smtplib.SMTP):
+    """smtplib's client, which can also begin encrypted, and be cut off from another thread."""
+
+    def __init__(self, context: ssl.SSLContext | None) -> None:
+        self._implicit = context
+        self.is_over = False
+        super().__init__(timeout=_CONNECT_SECONDS)
+
+    def abort(self) -> None:
+        """End every wait for the server, now."""
+        self.is_over = True
+        connected = getattr(self, "sock", None)
+        if connected is not None:
+            with suppress(OSError):
+                # Not SSLSocket's own, which changes what another thread is working with.
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    def wait_for(self, deadline: Deadline) -> None:
+        """Wait as long as there is for each answer: a server may look into a mail before it takes it."""
+        if self.sock is not None:
+            self.sock.settimeout(deadline.remaining() or _LEAST_SECONDS)
+
+    def say_goodbye(self) -> None:
+        """Part as one should; what the server makes of it doesn't matter, and neither must it cost time."""
+        with suppress(OSError, smtplib.SMTPException):
+            self.putcmd("quit")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        self.sock = connected = socket.create_connection((host, port), timeout)
+        self._host = host
+        return self._implicit.wrap_socket(connected, server_hostname=host) if self._implicit else connected
+
+
+def _expect(smtp: smtplib.SMTP, wanted: int, command: str, name: str, *, is_final: bool = False) -> None:
+    """Give a command; `is_final` if a 5xx to it is about this mail and not about us."""
+    code, words = smtp.docmd(command)
+    if code != wanted and not (name == "RCPT" and code == 251):  # noqa: PLR2004 - "will forward"
+        _refuse(code, words, name, is_final=is_final)
+
+
+def _end(smtp: "_Smtp") -> None:
+    """Send the dot, and hear what became of the mail."""
+    try:
+        smtp.send(b".\r\n")
+        code, words = smtp.getreply()
+    except (OSError, smtplib.SMTPException) as error:
+        raise Unconfirmed(f"the mail server took it and did not answer: {_name(error)}") from None
+    if 400 <= code <= 599 and not smtp.is_over:  # noqa: PLR2004 - refusals, RFC 5321
+        _refuse(code, words, "the text", is_final=True)
+    if code != 250:  # noqa: PLR2004 - done, RFC 5321
+        # smtplib takes a line that broke off for a whole one.
+        raise Unconfirmed("the mail server took it, and its answer broke off")
+
+
+def _refuse(code: int, words: bytes, name: str, *, is_final: bool) -> None:
+    enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", words)
+    said = f"{code} {enhanced[0].decode()}" if enhanced else str(code)
+    problem = f"the mail server answered {name} with {said}"
+    if is_final and 500 <= code <= 599 and code not in _OURS_TO_MEND:  # noqa: PLR2004 - permanent, RFC 5321
+        raise DeliveryRefused(problem)
+    raise NotDelivered(problem)
+
+
+def _name(error: Exception) -> str:
+    """Name an error without its text, which may quote what the server said."""
+    reason = getattr(error, "reason", None)
+    return f"{type(error).__name__} {reason}" if isinstance(error, ssl.SSLError) and reason else type(error).__name__

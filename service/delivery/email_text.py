@@ -1,0 +1,152 @@
+"""Writes the survey e-mail: its headers, its HTML and its plain text, which works alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from config.brand import DEFAULT_LOOK, Look
+from config.mail import Mailbox
+from config.surveys import RatingType
+from config.words import NEUTRAL, Sender
+from config.words import Words as OwnWords
+from service.delivery.email_words import Words, write_words
+from service.surveys.languages import DEFAULT, Language
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """What all e-mails of an installation share."""
+
+    sender: Mailbox
+    reply_to: Mailbox | None
+    brand: str
+    public_url: str
+    privacy_url: str | None = None
+    default_language: str = DEFAULT
+    look: Look = DEFAULT_LOOK
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One e-mail: to whom it goes, about what, and where its links lead.
+
+    `own` are the survey's own words in this language, `sender` what it says of itself in place of the letterhead.
+    """
+
+    survey_id: str
+    address: str
+    rating: RatingType
+    link: str
+    language: Language
+    channel: str | None
+    closed_on: date
+    own: OwnWords = NEUTRAL
+    sender: Sender = field(default_factory=Sender)
+    is_reminder: bool = False
+
+    @property
+    def stop(self) -> str:
+        """Where the customer stops these e-mails."""
+        return f"{self.link}/stop"
+
+
+class _Policy(EmailPolicy):
+    """SMTP's, but for headers that hold a URL: Python would fold a long one into what no mail program understands."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if name.lower() in {"list-unsubscribe", "message-id"}:
+            return f"{name}: {value}\r\n".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep="\r\n", raise_on_defect=True)
+
+
+def write_email(head: Letterhead, letter: Letter) -> bytes:
+    """Write the whole message, ready for SMTP's DATA. No line break of a value can begin a header of its own."""
+    words = write_words(
+        letter.language,
+        letter.rating,
+        brand=head.brand,
+        channel=letter.channel,
+        closed_on=letter.closed_on,
+        own=letter.own,
+    )
+    reply_to = letter.sender.reply_to or head.reply_to
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _written(sender_of(head, letter), head.brand)
+    message["To"] = Address(addr_spec=letter.address)
+    if reply_to:
+        message["Reply-To"] = _written(reply_to, head.brand)
+    message["Subject"] = words.subject
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = message_id(head.public_url, letter.survey_id, is_reminder=letter.is_reminder)
+    message["Auto-Submitted"] = "auto-generated"
+    message["List-Unsubscribe"] = f"<{letter.stop}>"
+    if letter.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(write_text(head, letter, words), cte="quoted-printable")
+    message.add_alternative(write_html(head, letter, words), subtype="html", cte="quoted-printable")
+    # Only now: whatever begins with Content- is forgotten when the content is set.
+    message["Content-Language"] = words.language.code
+    return message.as_bytes()
+
+
+def sender_of(head: Letterhead, letter: Letter) -> Mailbox:
+    """Say whom a letter is from, in its header and in its envelope."""
+    return letter.sender.email or head.sender
+
+
+def message_id(public_url: str, survey_id: str, *, is_reminder: bool = False) -> str:
+    """Name a survey's e-mail: the same each time it is written, so that a mail program knows a second one."""
+    name = f"{survey_id}.reminder" if is_reminder else survey_id
+    host = urlsplit(public_url).hostname or ""
+    domain = f"[IPv6:{host}]" if ":" in host else host.encode("idna").decode()
+    return f"<afterword.{name}@{domain}>"
+
+
+def write_html(head: Letterhead, letter: Letter, words: Words) -> str:
+    """Write the HTML part."""
+    return _template().render(
+        words=words,
+        brand=head.brand,
+        look=head.look,
+        link=letter.link,
+        stop=letter.stop,
+        privacy_url=head.privacy_url,
+        rows=letter.rating is not RatingType.NPS,
+        numbered=letter.rating is RatingType.CSAT,
+    )
+
+
+def write_text(head: Letterhead, letter: Letter, words: Words) -> str:
+    """Write the plain text. Each link has a line of its own, so that nothing sticks to it."""
+    return "\n".join(_lines(head, letter, words)) + "\n"
+
+
+def _lines(head: Letterhead, letter: Letter, words: Words) -> Iterator[str]:
+    yield from (head.brand, "", words.question, words.about)
+    yield from ("", words.hint) if words.hint else ()
+    for score, text in words.options.items():
+        yield from ("", f"{score} {text}" if letter.rating is RatingType.CSAT else text, f"{letter.link}?r={score}")
+    yield from ("", words.next, "", "-- ", words.why, f"{words.stop}:", letter.stop)
+    yield from (f"{words.privacy}:", head.privacy_url) if head.privacy_url else ()
+
+
+def _written(mailbox: Mailbox, brand: str) -> Address:
+    return Address(mailbox.name or brand, addr_spec=mailbox.address)
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("service.delivery", ".")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=False)
+    return environment.get_template("email.html")

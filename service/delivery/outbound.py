@@ -1,0 +1,68 @@
+"""Posts to the team's own receivers: one request, always with a timeout, and the errors of `service.surveys.ports`.
+
+Addresses are secrets, and so is whatever a receiver says: neither is in an error or a log.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from threading import BoundedSemaphore
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from service.sessions import has_never_connected, new_session
+from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
+
+_CONNECT_SECONDS = 3.0
+_READ_SECONDS = 10.0
+_AT_ONCE = 2
+"""How many of a worker's threads one receiver may keep waiting: the others have results to bring to Dixa."""
+
+_NOT_DONE = {
+    requests.codes.request_timeout,
+    requests.codes.too_many_requests,
+    requests.codes.service_unavailable,
+}
+
+
+class Outbound:
+    """One receiver."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._room = BoundedSemaphore(_AT_ONCE)
+        self._session = new_session(f"afterword/{version('afterword')}")
+
+    def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
+        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused."""
+        left = deadline.remaining()
+        if not left or not self._room.acquire(blocking=False):
+            raise NoSlot("the receiver is busy" if left else "this claim's time is up")
+        try:
+            with self._session.post(
+                self._url,
+                data=body,
+                headers={"Content-Type": "application/json", **headers},
+                timeout=(min(_CONNECT_SECONDS, left), min(_READ_SECONDS, left)),
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                status = answer.status_code
+        except (requests.RequestException, HTTPError) as error:
+            problem = f"the receiver: {type(error).__name__}"
+            is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
+            raise (NotDelivered if is_certain else DixaUnknown)(problem) from None
+        finally:
+            self._room.release()
+        _judge(status)
+
+
+def _judge(status: int) -> None:
+    problem = f"the receiver answered {status}"
+    if status in _NOT_DONE:
+        raise NotDelivered(problem)
+    if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
+        raise DeliveryRefused(problem)
+    if not 200 <= status < 300:  # noqa: PLR2004 - the same
+        # A redirect is a mistake in our settings, which somebody will mend.
+        raise (NotDelivered if status < 400 else DixaUnknown)(problem)  # noqa: PLR2004 - the same

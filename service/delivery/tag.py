@@ -1,0 +1,58 @@
+"""Tags on a conversation. Dixa takes one that is there already, so doing it again is harmless."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from threading import Lock
+from time import monotonic
+from typing import Protocol
+
+from service.surveys.ports import Deadline, DeliveryRefused, Slot, Told
+
+_PATIENCE = timedelta(seconds=1)
+_LOOK_AGAIN_SECONDS = 60.0
+
+
+class Tags(Protocol):
+    """What tagging needs of Dixa."""
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Take a turn of the shared pace."""
+
+    def tags(self, slot: Slot) -> Mapping[str, str]:
+        """List the organisation's tags, their ids by name."""
+
+    def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None:
+        """Tag a conversation."""
+
+
+class AnswerTag:
+    """Tags by name. The names are asked for once; one that isn't among them, again after a minute."""
+
+    kind = "tag"
+    is_at_once = False
+    is_repeatable = True
+    within: timedelta | None = None
+
+    def __init__(self, dixa: Tags) -> None:
+        self._dixa = dixa
+        self._lock = Lock()
+        self._ids: Mapping[str, str] = {}
+        self._asked_at: float | None = None
+
+    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+        """Tag the conversation with `told.subject`."""
+        _ = again
+        tag_id = self._find(told.subject, deadline)
+        self._dixa.add_tag(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, tag_id)
+
+    def _find(self, name: str, deadline: Deadline) -> str:
+        with self._lock:
+            is_stale = self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS
+            if name.casefold() not in self._ids and is_stale:
+                found = self._dixa.tags(self._dixa.slot(deadline, _PATIENCE))
+                self._ids = {each.casefold(): tag_id for each, tag_id in found.items()}
+                self._asked_at = monotonic()
+            try:
+                return self._ids[name.casefold()]
+            except KeyError:
+                raise DeliveryRefused("Dixa has no tag of this name") from None

@@ -1,0 +1,110 @@
+"""Signed webhooks: the channel to the team's own sender of links, and the whole answer for the team's own receiver.
+
+They follow the Standard Webhooks scheme. An id belongs to one survey for good, so a receiver can drop repeats.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from standardwebhooks.webhooks import Webhook
+
+from config.endpoints import SignedEndpoint
+from config.languages import find_language
+from service.delivery.outbound import Outbound
+from service.surveys.model import OfferState, Record
+from service.surveys.ports import Deadline, DixaUnknown, NotDelivered, Told
+
+LINK = "survey.link"
+ANSWER = "survey.answered"
+
+
+class SignedWebhooks:
+    """Signs and posts."""
+
+    def __init__(self, endpoint: SignedEndpoint) -> None:
+        self._outbound = Outbound(endpoint.url)
+        self._webhook = Webhook(endpoint.secret)
+
+    def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
+        """Post one event about a survey. Raises as `Outbound.post` does."""
+        now, webhook_id = datetime.now(UTC), f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}"
+        body = json.dumps({"type": kind, "timestamp": _time(now), "data": _facts(record) | data}, ensure_ascii=False)
+        headers = {
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(webhook_id, now, body),
+        }
+        self._outbound.post(body.encode(), headers, deadline)
+
+
+class WebhookDelivery:
+    """Hands the link to the team's own sender, whatever way that has to the customer."""
+
+    name = "webhook"
+    reminds = False
+
+    def __init__(self, endpoint: SignedEndpoint, default_language: str) -> None:
+        self._webhooks = SignedWebhooks(endpoint)
+        self._default_language = default_language
+
+    def can_reach(self, record: Record) -> bool:
+        """The sender needs to know who the customer is."""
+        return record.close is not None and record.close.requester_id is not None
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> None:
+        """Only the sender knows, and it drops what it has had."""
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        """Post the link. One that may have arrived isn't left to another channel: that would ask the customer twice."""
+        data = {"link": link, "language": find_language(record.offer.language) or self._default_language}
+        try:
+            self._webhooks.send(LINK, record, data, deadline)
+        except NotDelivered as error:
+            if record.offer.state is OfferState.DELIVERING:
+                raise DixaUnknown(f"{error}, and an earlier try may have arrived") from error
+            raise
+
+
+class AnswerWebhook:
+    """Tells the team's own receiver the whole answer."""
+
+    kind = "webhook"
+    is_at_once = False
+    is_repeatable = True
+    within: timedelta | None = timedelta(days=1)
+
+    def __init__(self, endpoint: SignedEndpoint) -> None:
+        self._webhooks = SignedWebhooks(endpoint)
+
+    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+        """Post it. There is nothing to look at before it is posted again, and no need to."""
+        _ = again
+        answer = told.record.answered
+        data = {
+            "scores": dict(answer.scores),
+            "comment": told.comment or None,
+            "has_comment": told.has_comment,
+            "language": answer.language or None,
+            "answered_at": _time(answer.answered_at),
+        }
+        self._webhooks.send(ANSWER, told.record, data, deadline)
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    close = record.close
+    return {
+        "survey_id": record.survey_id,
+        "survey": record.terms.name if record.terms else None,
+        "conversation_id": record.conversation_id,
+        "channel": close and close.channel,
+        "queue_id": close and close.queue_id,
+        "requester_id": close and close.requester_id,
+        "agent_id": close and close.agent_id,
+        "closed_at": _time(close.closed_at) if close else None,
+        "ratings": {offer.rating: offer.rating_id for offer in record.offers},
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,70 @@
+"""The states that a customer can meet the page in, by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from flask import Response
+
+from config.surveys import RatingType
+from service.web import pages, stop, wording
+from service.web.pages import Closed, PageContext
+
+_SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
+
+
+def _scores(ctx: PageContext) -> Mapping[RatingType, int]:
+    return {rating: _SCORES[rating] for rating in ctx.ratings}
+
+
+def _first(ctx: PageContext) -> Mapping[RatingType, int]:
+    return dict([*_scores(ctx).items()][:1])
+
+
+def _wrong(ctx: PageContext) -> Response:
+    several = len(ctx.ratings) > 1
+    missing = wording.NOTHING_CHOSEN if several else wording.NOT_CHOSEN[ctx.ratings[0]]
+    return pages.form_page(ctx, errors={"rating": missing, "comment": wording.COMMENT_TOO_LONG})
+
+
+def _saved(ctx: PageContext, *, has_comment: bool) -> Response:
+    return pages.saved_page(ctx, _scores(ctx), has_comment=has_comment, change_url="change")
+
+
+def _thanked(ctx: PageContext) -> Response:
+    return _saved(replace(ctx, thank_you="https://reviews.example.com"), has_comment=True)
+
+
+def _stopped(ctx: PageContext) -> Response:
+    return stop.stopped_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)
+
+
+STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
+    "form": ("Form", pages.form_page),
+    "preselected": (
+        "Opened with a score",
+        lambda ctx: pages.form_page(ctx, chosen=_first(ctx), preselected=True),
+    ),
+    "error": ("With mistakes", _wrong),
+    "failed": ("Not saved", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True)),
+    "saved": ("Thanks", lambda ctx: _saved(ctx, has_comment=False)),
+    "saved-comment": ("Thanks, with a comment", lambda ctx: _saved(ctx, has_comment=True)),
+    "saved-thank-you": ("Thanks, with a page to go on to", _thanked),
+    "change": ("Change the answer", lambda ctx: pages.change_page(ctx, _scores(ctx), has_comment=True)),
+    "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, not_changed=False)),
+    "not-changed": ("Recorded, a change came late", lambda ctx: pages.recorded_page(ctx, not_changed=True)),
+    "expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
+    "cancelled": ("Closed: withdrawn", lambda ctx: pages.closed_page(ctx, Closed.CANCELLED)),
+    "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
+    "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
+    "stopped": ("Stopped", _stopped),
+    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action="stop")),
+    "stop-failed": (
+        "Not stopped",
+        lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action="stop", failed=True),
+    ),
+    "stop-unknown": (
+        "Stop: nobody known",
+        lambda ctx: stop.unknown_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    ),
+}
+"""Each with its name for people."""

@@ -1,0 +1,71 @@
+"""What is looked at: a survey in a language, as the page's context, as an e-mail and as a message."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from config.settings import Settings
+from config.surveys import Survey
+from service.delivery.email import letterhead_of
+from service.delivery.email_text import Letter, write_email
+from service.delivery.message import invitation, write_message
+from service.surveys.languages import Language
+from service.web.pages import PageContext
+
+_CHANNEL = "WidgetChat"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A survey in a language. `link` is the whole address of its form, where all links lead."""
+
+    settings: Settings
+    survey: Survey
+    language: Language
+    link: str
+
+    @property
+    def page(self) -> PageContext:
+        """What the page is told of it."""
+        now, settings = datetime.now(UTC), self.settings
+        return PageContext(
+            language=self.language,
+            brand=settings.brand_name,
+            support_url=settings.support_url,
+            privacy_url=settings.privacy_url,
+            ratings=self.survey.ratings,
+            channel=_CHANNEL,
+            closed_on=now.date(),
+            action=self.link,
+            look=settings.look,
+            until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
+            words=self.survey.words_in(self.language.code),
+        )
+
+    @property
+    def email(self) -> EmailMessage:
+        """Write the e-mail, and read it as a mail program does."""
+        letter = Letter(
+            survey_id="preview",
+            address="you@example.com",
+            rating=self.survey.ratings[0],
+            link=self.link,
+            language=self.language,
+            channel=_CHANNEL,
+            closed_on=datetime.now(UTC).date(),
+            own=self.survey.words_in(self.language.code),
+            sender=self.survey.sender_in(self.language.code),
+        )
+        return message_from_bytes(write_email(letterhead_of(self.settings), letter), policy=default)
+
+    def part(self, kind: str) -> str:
+        """Give the e-mail's `html` or `plain` part."""
+        found = self.email.get_body((kind,))
+        return str(found.get_content()) if found else ""
+
+    def message(self, kind: str, *, is_short: bool = False) -> str:
+        """Write the message as `Text` or `Html`, as Dixa's channels take it."""
+        words = invitation(self.survey, self.language, self.settings.brand_name, is_short=is_short)
+        return write_message(kind, words, self.link, self.language)

@@ -1,0 +1,188 @@
+"""The delivery: bringing the link to the customer through the first channel that can, for as long as that is right."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from config.settings import Timings
+from config.surveys import Survey
+from service.surveys.deciding import is_too_late
+from service.surveys.hours import next_opening
+from service.surveys.journey import Traveller, Turn
+from service.surveys.links import Link, Links
+from service.surveys.model import OfferState, Reason, Record
+from service.surveys.persons import Persons
+from service.surveys.ports import (
+    Conversation,
+    Delivery,
+    DeliveryRefused,
+    Dixa,
+    DixaError,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    NoSlot,
+    NotDelivered,
+    Stops,
+    TokenRefused,
+    Unconfirmed,
+)
+from service.surveys.records import Records
+from service.surveys.rules import find_refusal
+
+log = structlog.get_logger()
+
+UNCONFIRMED = "unconfirmed"
+"""The note of a delivery that was handed over, and whose outcome nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restraint:
+    """How we know whom not to ask: who has stopped it, who is the same person, and for how long that is remembered."""
+
+    stops: Stops
+    persons: Persons
+    keep_turns: timedelta = timedelta()
+
+
+class Delivering(Traveller):
+    """The part of the offer's journey that begins when the offer is made."""
+
+    def __init__(
+        self,
+        records: Records,
+        dixa: Dixa,
+        timings: Timings,
+        *,
+        links: Links,
+        deliveries: Sequence[Delivery],
+        restraint: Restraint,
+    ) -> None:
+        super().__init__(records, dixa, timings)
+        self._links = links
+        self._restraint = restraint
+        self._deliveries = {delivery.name: delivery for delivery in deliveries}
+
+    def _find_delivery(self, record: Record) -> Delivery | None:
+        if record.offer.channel:
+            return self._deliveries.get(record.offer.channel)
+        names = record.terms.deliver if record.terms else ()
+        left = (name for name in names if name not in record.offer.failed)
+        known = (self._deliveries[name] for name in left if name in self._deliveries)
+        return next((each for each in known if each.can_reach(record)), None)
+
+    def _deliver_again(self, turn: Turn) -> None:
+        """Go on with a delivery that was begun: look whether it arrived, and if not, whether it is still right."""
+        record = turn.record
+        delivery = self._find_delivery(record)
+        if delivery is None:
+            self._die(turn, Reason.UNREACHABLE, problem="no such channel any more")
+            return
+        try:
+            has_arrived = delivery.has_delivered(record, turn.deadline)
+        except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
+            self._wait_or_give_up(turn, record, delivery, error)
+            return
+        if has_arrived:
+            self._delivered(turn, delivery)
+        elif has_arrived is None and self._is_too_late(turn, record):
+            self._delivered(turn, delivery, UNCONFIRMED)
+        elif fresh := self._look_again(turn):
+            self._deliver(turn, fresh)
+
+    def _deliver(self, turn: Turn, record: Record) -> None:
+        delivery = self._find_delivery(record)
+        if delivery is None:
+            self._die(turn, Reason.UNREACHABLE, problem="no channel can reach the customer any more")
+            return
+        if not delivery.can_reach(record):
+            self._deliver_otherwise(turn, record, delivery, DeliveryRefused("it can't reach the customer any more"))
+            return
+        self._records.delivering(turn.claim, delivery.name)
+        try:
+            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
+        except NotDelivered as error:
+            self._deliver_later(turn, delivery, error)
+        except DixaRefused as error:
+            self._deliver_otherwise(turn, record, delivery, error)
+        except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
+            self._wait_or_give_up(turn, record, delivery, error)
+        else:
+            self._delivered(turn, delivery)
+
+    def _delivered(self, turn: Turn, delivery: Delivery, note: str = "") -> None:
+        self._records.delivered(turn.claim, note)
+        log.info("survey.delivered", channel=delivery.name, note=note or None)
+
+    def _wait_or_give_up(self, turn: Turn, record: Record, delivery: Delivery, error: DixaError) -> None:
+        """Come back to a delivery that may have happened, for as long as an offer may still be made."""
+        is_over = isinstance(error, Unconfirmed) or self._is_too_late(turn, record)
+        if isinstance(error, DixaUnavailable) and (not is_over or isinstance(error, NoSlot | TokenRefused)):
+            raise error
+        log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
+        if not is_over:
+            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
+        elif isinstance(error, DixaUnavailable) and record.offer.state is not OfferState.DELIVERING:
+            self._die(turn, Reason.TOO_LATE, problem=str(error))
+        else:
+            self._delivered(turn, delivery, UNCONFIRMED)
+
+    def _deliver_later(self, turn: Turn, delivery: Delivery, error: NotDelivered) -> None:
+        """Come back to a channel that has no time for us."""
+        log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
+        self._records.undelivered(turn.claim, delivery.name, for_good=False)
+        self._records.reschedule(turn.claim, self._pause(turn, error), failed=True)
+
+    def _deliver_otherwise(self, turn: Turn, record: Record, delivery: Delivery, error: DixaRefused) -> None:
+        """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
+        failed = (*record.offer.failed, delivery.name)
+        rest = replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed))
+        if self._find_delivery(rest) is None:
+            raise error
+        log.warning("delivery.refused", channel=delivery.name, problem=str(error))
+        self._records.undelivered(turn.claim, delivery.name, for_good=True)
+        self._deliver(turn, rest)
+
+    def _look_again(self, turn: Turn) -> Record | None:
+        """Look again before a delivery that doesn't follow its decision at once: much may have happened since.
+
+        Returns the record as it is to be delivered; None when it waits for its window, or isn't right any more.
+        """
+        record = turn.record
+        if self._is_too_late(turn, record):
+            self._die(turn, Reason.TOO_LATE, problem="the link could not be delivered in time")
+            return None
+        if self._is_outside_window(turn, [record.terms] if record.terms else []):
+            return None
+        conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        if self._has_stopped(record, conversation):
+            self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")
+            return None
+        return replace(record, open_until=conversation.open_until) if self._is_unchanged(turn, conversation) else None
+
+    def _is_unchanged(self, turn: Turn, conversation: Conversation) -> bool:
+        """Say whether a conversation is still closed, and there; a survey that was decided ends if it isn't."""
+        refusal = find_refusal(conversation, (), ())
+        if refusal:
+            self._die(turn, refusal.reason, problem="the conversation has changed since it was decided to ask")
+        return refusal is None
+
+    def _has_stopped(self, record: Record, conversation: Conversation) -> bool:
+        """Say whether the customer wants no surveys any more."""
+        return self._restraint.stops.has((record.close and record.close.requester_id) or conversation.requester_id)
+
+    def _is_outside_window(self, turn: Turn, candidates: Sequence[Survey]) -> bool:
+        """Come back when the window opens, if it is clear which one that is: that costs no call."""
+        if len(candidates) != 1:
+            return False
+        wait = next_opening(candidates[0].window, turn.claim.at) - turn.claim.at
+        if wait > timedelta():
+            self._records.reschedule(turn.claim, wait, failed=False)
+        return wait > timedelta()
+
+    def _is_too_late(self, turn: Turn, record: Record) -> bool:
+        close, terms = record.close, record.terms
+        within = self._timings.offer_within
+        return bool(close and terms and is_too_late(record, close, terms, turn.claim.at, within))

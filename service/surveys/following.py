@@ -1,0 +1,165 @@
+"""What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
+
+A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
+own rule of repeating: one that can be lost, or doubled, can't be both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+import structlog
+
+from config.settings import Timings
+from config.surveys import RatingType, Survey
+from service.surveys.journey import Traveller, Turn
+from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason
+from service.surveys.ports import Action, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Told
+from service.surveys.records import Records
+
+log = structlog.get_logger()
+
+NOBODY_KNOWS = "nobody knows whether it arrived"
+TOO_LONG = "tried for too long"
+NOT_SET_UP = "not set up any more"
+
+_SHORT = timedelta(seconds=1)
+"""How long a turn waits that could not begin, or that came before the answer was final."""
+
+_LONG = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One thing to be done about an answer."""
+
+    kind: str
+    subject: str = ""
+    shows_comment: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the record."""
+        return f"{self.kind}:{self.subject}" if self.subject else self.kind
+
+
+def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wanted]:
+    """Say what is to follow an answer with these scores, each thing once."""
+    found = [each for each in terms.after if each.is_for(scores)]
+    for kind in ("slack", "note", "webhook"):
+        those = [each for each in found if getattr(each, kind)]
+        if those:
+            yield Wanted(kind, shows_comment=any(each.comment for each in those))
+    yield from (Wanted("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
+
+
+class _Outcome(Enum):
+    OVER = "over"
+    LATER = "later"
+    UNKNOWN = "unknown"
+    NOT_BEGUN = "not begun"
+
+
+class FollowUpJourney(Traveller):
+    """Does each action once, or as near to that as its receiver allows."""
+
+    journey = Journey.FOLLOW_UP
+    patience = timedelta(milliseconds=250)
+    _call_name = "follow_up"
+
+    def __init__(self, records: Records, dixa: Dixa, timings: Timings, *, actions: Sequence[Action]) -> None:
+        super().__init__(records, dixa, timings)
+        self._actions = {action.kind: action for action in actions}
+
+    def _advance(self, turn: Turn) -> None:
+        answer, progress, terms = turn.record.answer, turn.record.follow_up, turn.record.terms
+        if answer is None or progress is None or terms is None:
+            return  # It begins with an answer, whose record has terms.
+        is_final = answer.state is not AnswerState.HELD
+        # What was tried before comes last: a slow receiver must not keep the others from their turn.
+        wanted = sorted(find_actions(terms, answer.answer.scores), key=lambda each: each.name in progress.actions)
+        due = [each for each in wanted if is_final or self._is_at_once(each)]
+        final_at = answer.answer.answered_at + terms.hold
+        since = max(final_at, progress.revived_at or final_at)
+        outcomes = {self._do(turn, progress, each, since) for each in due}
+        if outcomes - {_Outcome.OVER}:
+            self._come_back(turn, outcomes)
+        elif is_final:
+            self._finish(turn)
+        else:
+            self._records.reschedule(turn.claim, _until_final(turn, answer), failed=False)
+
+    def _is_at_once(self, wanted: Wanted) -> bool:
+        action = self._actions.get(wanted.kind)
+        return action is not None and action.is_at_once
+
+    def _do(self, turn: Turn, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome:
+        """Do one action, unless it is over, and write what became of it."""
+        before = progress.actions.get(wanted.name)
+        if before and before.is_over:
+            return _Outcome.OVER
+        action = self._actions.get(wanted.kind)
+        if action is None:
+            return self._fail(turn, wanted, NOT_SET_UP)
+        # What hasn't been tried yet is, however late it has become.
+        if before and turn.claim.at > since + (action.within or self._timings.answer_within):
+            return self._fail(turn, wanted, TOO_LONG)
+        if not self._has_time(turn):
+            return _Outcome.NOT_BEGUN
+        is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN)
+        if not is_new and not action.is_repeatable:
+            return self._end(turn, wanted, NOBODY_KNOWS)
+        return self._act(turn, action, wanted, is_new=is_new)
+
+    def _act(self, turn: Turn, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
+        told = Told(turn.record, wanted.subject, wanted.shows_comment)
+        try:
+            action.act(told, turn.deadline, again=not is_new or turn.record.looks_first)
+        except DixaUnavailable as error:
+            if is_new:
+                self._records.act(turn.claim, wanted.name, ActionState.WAITING)
+            if isinstance(error, NoSlot):
+                return _Outcome.NOT_BEGUN
+            log.warning("action.unavailable", action=wanted.name, problem=str(error))
+            return _Outcome.LATER
+        except DixaUnknown as error:
+            log.warning("action.unknown", action=wanted.name, problem=str(error))
+            return _Outcome.UNKNOWN if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
+        except DixaRefused as error:
+            return self._fail(turn, wanted, str(error))
+        return self._end(turn, wanted)
+
+    def _end(self, turn: Turn, wanted: Wanted, problem: str = "") -> _Outcome:
+        self._records.act(turn.claim, wanted.name, ActionState.DONE, problem)
+        log.info("action.done", action=wanted.name, problem=problem or None)
+        return _Outcome.OVER
+
+    def _fail(self, turn: Turn, wanted: Wanted, problem: str) -> _Outcome:
+        self._records.act(turn.claim, wanted.name, ActionState.FAILED, problem)
+        log.error("action.failed", action=wanted.name, problem=problem)
+        return _Outcome.OVER
+
+    def _come_back(self, turn: Turn, outcomes: set[_Outcome]) -> None:
+        """Give the lease back with something left to do."""
+        if not outcomes & {_Outcome.LATER, _Outcome.UNKNOWN}:
+            self._records.reschedule(turn.claim, _SHORT, failed=False)
+            return
+        # What may have happened is looked for, which needs a list that has settled.
+        settle = self._timings.settle if _Outcome.UNKNOWN in outcomes else timedelta()
+        self._records.reschedule(turn.claim, max(settle, self._pause(turn)), failed=True)
+
+    def _finish(self, turn: Turn) -> None:
+        now = self._records.load(turn.record.survey_id)
+        actions = now.follow_up.actions if now and now.follow_up else {}
+        failed = [name for name, each in actions.items() if each.state is ActionState.FAILED]
+        if failed:
+            self._die(turn, Reason.REFUSED, problem=f"failed: {', '.join(failed)}")
+        else:
+            self._records.followed(turn.claim)
+
+
+def _until_final(turn: Turn, answer: AnswerProgress) -> timedelta:
+    """How long the answer can still be changed. The later its result is, the longer until the next look."""
+    early = (answer.due_at or turn.claim.at) - turn.claim.at
+    return max(_SHORT, early, min(-early, _LONG))

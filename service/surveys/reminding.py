@@ -1,0 +1,93 @@
+"""The one reminder: to who has not answered, by the channel that brought the link, unless it is no longer right."""
+
+from dataclasses import replace
+
+import structlog
+
+from service.surveys.deciding import has_news
+from service.surveys.delivering import UNCONFIRMED, Delivering
+from service.surveys.hours import next_opening
+from service.surveys.journey import Turn
+from service.surveys.links import Link
+from service.surveys.model import OfferState, Record
+from service.surveys.ports import Delivery, DixaRefused, DixaUnknown, NotDelivered, Unconfirmed
+from service.surveys.records import StaleClaim
+
+log = structlog.get_logger()
+
+
+class Reminding(Delivering):
+    """The part of the offer's journey that comes long after the delivery, if the survey's terms want it."""
+
+    def _remind(self, turn: Turn) -> None:
+        """Send the one reminder, unless it is no longer right or the channel isn't one to remind by."""
+        record = turn.record
+        if self._must_not_remind_yet(turn):
+            return
+        delivery = self._deliveries.get(record.offer.channel)
+        try:
+            problem = self._reason_not_to_remind(turn, record, delivery)
+            if delivery and not problem:
+                self._send(turn, record, delivery)
+        except (DixaUnknown, NotDelivered) as error:
+            log.warning(
+                "dixa.unknown" if isinstance(error, DixaUnknown) else "delivery.unavailable", problem=str(error)
+            )
+            if isinstance(error, NotDelivered):
+                self._records.undelivered(turn.claim, record.offer.channel, for_good=False)
+            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
+            return
+        except DixaRefused as error:
+            problem = f"no reminder: {error}"
+        except Unconfirmed as error:
+            problem = UNCONFIRMED
+            log.warning("delivery.unconfirmed", channel=record.offer.channel, problem=str(error))
+        self._records.reminded(turn.claim, problem)
+        if problem and problem != UNCONFIRMED:
+            log.info("survey.not_reminded", problem=problem)
+        else:
+            log.info("survey.reminded", channel=record.offer.channel)
+
+    def _send(self, turn: Turn, record: Record, delivery: Delivery) -> None:
+        self._insist_on_silence(record)
+        if not delivery.has_delivered(record, turn.deadline):
+            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
+
+    def _must_not_remind_yet(self, turn: Turn) -> bool:
+        """Come back when the window is open, or when every answer that waits in a spool has been brought home."""
+        if self._records.is_recovering(self._timings.recovery_wait):
+            self._records.reschedule(turn.claim, self._timings.recovery_wait, failed=False)
+            return True
+        return self._is_outside_window(turn, [turn.record.terms] if turn.record.terms else [])
+
+    def _reason_not_to_remind(self, turn: Turn, record: Record, delivery: Delivery | None) -> str:
+        if delivery is None or not delivery.reminds:
+            return "no reminder by this channel"
+        if self._is_too_late_to_remind(turn, record):
+            return "too late for the reminder"
+        conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        if conversation.is_erased:
+            return "no reminder: the conversation was erased"
+        if conversation.state not in (None, "Closed") and self._is_in_touch(turn, record):
+            return "no reminder: the customer is in touch again"
+        if not delivery.can_reach(replace(record, open_until=conversation.open_until)):
+            return "no reminder: the channel takes no message any more"
+        return "no reminder: opted out" if self._has_stopped(record, conversation) else ""
+
+    def _is_too_late_to_remind(self, turn: Turn, record: Record) -> bool:
+        terms, delivered_at = record.terms, record.offer.delivered_at
+        if terms is None or terms.reminder is None or delivered_at is None:
+            return False
+        wanted_at = next_opening(terms.window, delivered_at + terms.reminder)
+        return turn.claim.at > wanted_at + min(self._timings.offer_within, terms.expires)
+
+    def _insist_on_silence(self, record: Record) -> None:
+        """Raise StaleClaim if the customer has answered since this claim began: Dixa was asked meanwhile."""
+        now = self._records.load(record.survey_id)
+        if now is None or now.offer.state is not OfferState.REMINDING:
+            raise StaleClaim("answered")
+
+    def _is_in_touch(self, turn: Turn, record: Record) -> bool:
+        """Say whether the customer has written since: a conversation that our own message has opened is no news."""
+        messages = self._dixa.messages(self._slot(turn), record.conversation_id)
+        return has_news(messages, record.offer.delivered_at or record.accepted_at)

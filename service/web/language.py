@@ -1,0 +1,26 @@
+"""Which language a page speaks: `?lang`, else the conversation's, else the browser's, else the brand's."""
+
+from collections.abc import Iterator
+
+from flask import request
+
+from config.languages import find_language
+from service.surveys.languages import Language, language
+
+
+def asked_language() -> str | None:
+    """Read the language of the page's own links, which say it in `?lang`."""
+    return find_language(request.args.get("lang", ""))
+
+
+def choose_language(conversation: str, default: str) -> Language:
+    """Choose for this request. `conversation` is what Dixa says of the customer's language, or nothing."""
+    return language(next(code for code in _wishes(conversation, default) if code))
+
+
+def _wishes(conversation: str, default: str) -> Iterator[str | None]:
+    yield asked_language()
+    yield find_language(conversation)
+    for wish, quality in request.accept_languages:
+        yield find_language(wish) if quality > 0 else None
+    yield default

@@ -1,0 +1,72 @@
+"""The figures of the survey page, as the README has them: sizes, axe-core, Lighthouse. `make figures` prints them.
+
+Fails when one of them isn't what we promise.
+"""
+
+import gzip
+import logging
+import sys
+from collections.abc import Iterator
+
+from config.languages import LANGUAGES
+from service.surveys.languages import language
+from tests.browser import axe, lighthouse, tools
+from tests.browser.conftest import chromium, serving
+from tests.web.states import KINDS, STATES, make_app, show
+from tests.web.test_pages import GZIPPED_BYTES, RAW_BYTES, ROOM_FOR_TOKEN
+
+
+def sizes() -> Iterator[str]:
+    """Weigh every state in each language, with room for the longest token; a row for each, a column for each survey."""
+    yield "| bytes (gzipped), at most | CSAT | NPS | thumbs | all three |"
+    yield "|---|---|---|---|---|"
+    with make_app().test_request_context():
+        for name in [name for name in STATES if name.split("-")[0] not in KINDS]:
+            others = [kind if name == "form" else f"{kind}-{name}" for kind in KINDS if kind]
+            yield f"| {name} | {' | '.join(weight(each) if each in STATES else '' for each in (name, *others))} |"
+
+
+def weight(name: str) -> str:
+    """Weigh a state in the languages that make it largest."""
+    pages = [show(name, language(code)).data for code in LANGUAGES]
+    raw = max(map(len, pages)) + ROOM_FOR_TOKEN
+    gzipped = max(len(gzip.compress(page, 6)) for page in pages) + ROOM_FOR_TOKEN
+    assert raw <= RAW_BYTES
+    assert gzipped <= GZIPPED_BYTES
+    return f"{raw:,} ({gzipped:,})"
+
+
+def accessibility() -> axe.Tally:
+    """Run axe-core on every state."""
+    tally = axe.Tally()
+    with serving(make_app()) as url, chromium() as browser, axe.windows(browser) as windows:
+        for name in STATES:
+            axe.audit_state(windows, f"{url}/states/{name}", tally)
+    return tally
+
+
+def main() -> None:
+    """Print all of them."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    say(*sizes(), "")
+    tally = accessibility()
+    say(str(tally), *tally.found)
+    low: list[str] = []
+    with lighthouse.real_pages() as urls:
+        for name, url in urls.items():
+            best = lighthouse.best_look(url)
+            low += best.too_low()
+            say(f"Lighthouse, {name}: {best}")
+    sys.exit(1 if tally.found or low else 0)
+
+
+def say(*lines: str) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except tools.ToolMissing as missing:
+        sys.exit(str(missing))

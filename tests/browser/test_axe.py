@@ -1,0 +1,47 @@
+"""axe-core has nothing to say against any state of the page: 17 looks at each."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser import axe, tools
+from tests.browser.conftest import Site
+from tests.web.states import STATES
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[axe.Tally]:
+    tally = axe.Tally()
+    yield tally
+    print(f"\n{tally}")  # noqa: T201 - the README's figure
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser) -> Iterator[list[Page]]:
+    try:
+        tools.axe_source()
+    except tools.ToolMissing as missing:
+        tools.skip_without(missing)
+    with axe.windows(browser) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_nothing_is_in_anybodys_way(windows: list[Page], server: Site, tally: axe.Tally, name: str) -> None:
+    assert axe.audit_state(windows, f"{server.url}/states/{name}", tally) == []
+
+
+def test_axe_finds_what_is_wrong(windows: list[Page], server: Site) -> None:
+    """Or its silence would say nothing: a page with five faults, one for each thing that matters most here."""
+    page = windows[0]
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{server.url}/states/form")
+    page.evaluate("document.querySelector('html').removeAttribute('lang')")
+    page.evaluate("document.querySelector('label[for=comment]').remove()")
+    page.evaluate("document.querySelector('main').outerHTML = document.querySelector('main').innerHTML")
+    page.evaluate("document.querySelector('footer p').style.color = '#aaa'")
+    page.evaluate("document.querySelector('summary').innerHTML = ''")
+    page.evaluate(axe.START_JS, axe.TAGS)
+    found = {each.split(":")[0] for each in page.evaluate("found")}
+    assert {"html-has-lang", "label", "region", "color-contrast", "summary-name"} <= found

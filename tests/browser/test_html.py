@@ -1,0 +1,75 @@
+"""The HTML of pages and e-mails is valid, by html-validate's recommended rules."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config.surveys import RatingType
+from service.delivery.email_text import write_html
+from service.delivery.email_words import write_words
+from service.surveys.languages import language
+from tests.browser import tools
+from tests.delivery.test_email_text import HEAD, LETTER
+from tests.web.pseudo import PSEUDO
+from tests.web.states import STATES, make_app, show
+
+LANGUAGES = (*(language(code) for code in ("en", "de", "ar", "el")), PSEUDO)
+RULES = {"root": True, "extends": ["html-validate:recommended"]}
+MAIL_RULES = {
+    # Mail programs are of another time than browsers; each of these is what they need.
+    "no-inline-style": "off",  # Many of them drop a sheet.
+    "no-deprecated-attr": "off",  # Outlook knows cellspacing, width and align, and no CSS for them.
+    "prefer-tbody": "off",  # A matter of taste, and bytes.
+}
+
+
+def complaints(folder: Path, rules: Mapping[str, object]) -> list[str]:
+    """Say what html-validate has against the pages in a folder: one run of node for all."""
+    try:
+        command = tools.program("html-validate")
+    except tools.ToolMissing as missing:
+        tools.skip_without(missing)
+    config = folder / "rules.json"
+    config.write_text(json.dumps(rules))
+    run = subprocess.run(
+        [*command, f"--config={config}", "--formatter=json", *sorted(map(str, folder.glob("*.html")))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout, run.stderr
+    return [
+        f"{Path(file['filePath']).name}: {said['ruleId']}: {said['message']}"
+        for file in json.loads(run.stdout)
+        for said in file["messages"]
+    ]
+
+
+def test_every_state_is_valid(tmp_path: Path) -> None:
+    with make_app().test_request_context():
+        for name in STATES:
+            for spoken in LANGUAGES:
+                (tmp_path / f"{name}-{spoken.code}.html").write_bytes(show(name, spoken).data)
+    assert complaints(tmp_path, RULES) == []
+
+
+def test_every_e_mail_is_valid(tmp_path: Path) -> None:
+    for rating in RatingType:
+        for spoken in LANGUAGES:
+            letter = replace(LETTER, rating=rating, language=spoken)
+            words = write_words(spoken, rating, brand=HEAD.brand, channel="WidgetChat", closed_on=letter.closed_on)
+            file = tmp_path / f"{rating.name}-{spoken.code}.html"
+            file.write_text(write_html(HEAD, letter, words), encoding="utf-8")
+    assert complaints(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
+
+
+@pytest.mark.parametrize("fault", ['<p id="about"></p>', "<p><div></div></p>", '<img src="x">', "<button>x</button>"])
+def test_what_is_not_valid_is_found(tmp_path: Path, fault: str) -> None:
+    with make_app().test_request_context():
+        html = show("form").get_data(as_text=True)
+    (tmp_path / "form.html").write_text(html.replace("</main>", f"{fault}</main>"), encoding="utf-8")
+    assert complaints(tmp_path, RULES) != []

@@ -1,0 +1,70 @@
+"""Machines that open every link of a message: the real web process keeps nothing of it, however many they are."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+from playwright.sync_api import Page
+
+from config.surveys import RatingType
+from service.surveys.links import Link
+from service.surveys.model import Offer
+from tests.running import Afterword, RedisServer
+from tests.web.visits import sign
+
+METHODS = ("HEAD", "GET")
+ROUNDS = 5
+
+
+@pytest.fixture
+def afterword(tmp_path: Path, redis_server: RedisServer) -> Iterator[Afterword]:
+    afterword = Afterword(tmp_path, {"REDIS_URL": redis_server.new_database()})
+    afterword.start("web")
+    yield afterword
+    afterword.stop()
+
+
+@pytest.fixture
+def keys(afterword: Afterword) -> Iterator["redis.Redis"]:
+    client = redis.Redis.from_url(afterword.redis_url)
+    yield client
+    client.close()
+
+
+def rating_links(afterword: Afterword) -> list[str]:
+    """Every link that a message or an e-mail of any survey has, in any form: to rate, to look, and to stop."""
+    links = []
+    for number, rating in enumerate(RatingType, start=81000):
+        page = f"{afterword.url}/s/{sign(Link(str(number), number, 'default', (Offer(rating, str(uuid.uuid4())),)))}"
+        links += [page, f"{page}/stop", f"{page}?change=1", *(f"{page}?r={score}" for score in rating.scores)]
+    return links
+
+
+def test_a_storm_over_every_link_records_nothing(afterword: Afterword, keys: "redis.Redis") -> None:
+    asked = [(method, link) for link in rating_links(afterword) for method in METHODS] * ROUNDS
+    with ThreadPoolExecutor(8) as crowd:
+        answers = list(crowd.map(lambda each: requests.request(*each, timeout=30), asked))
+    assert Counter(answer.status_code for answer in answers) == {200: len(asked)}
+    assert all(answer.headers.get("Set-Cookie") is None for answer in answers)
+    # All that is kept: which links were opened with several scores, so that they preselect nothing any more.
+    assert {key.rsplit(b":", 1)[0] for key in keys.scan_iter()} == {b"afterword:opened"}
+
+
+def test_a_browser_that_looks_answers_nothing_and_one_that_presses_does(
+    afterword: Afterword, keys: "redis.Redis", page: Page
+) -> None:
+    """The real process all the way, JavaScript off, with the keyboard alone."""
+    link = rating_links(afterword)[0]
+    page.goto(f"{link}?r=4")
+    assert not keys.exists("afterword:survey:81000")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
+    assert keys.hget("afterword:survey:81000", f"score:{RatingType.CSAT}") == b"4"
+    assert page.url == link
+    assert page.context.cookies() == []

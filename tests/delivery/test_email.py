@@ -1,0 +1,227 @@
+"""A survey's mail is handed to a real SMTP server once, and every failure means what it should."""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from config.mail import Mailbox, SmtpServer, Tls
+from config.surveys import RatingType
+from service.delivery.email import EmailDelivery
+from service.delivery.email_text import Letterhead
+from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
+from service.surveys.ports import Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
+from tests.delivery.test_message import bring
+from tests.polling import soon
+from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, post_office
+from tests.telling import AT_ONCE
+
+LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
+HEAD = Letterhead(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
+ADDRESS = "ida@example.com"
+
+
+class Mailings:
+    """A record's mark, for one mail."""
+
+    def __init__(self, *, is_free: bool = True) -> None:
+        self.is_free = is_free
+        self.marks = 0
+
+    def mailing(self, survey_id: str) -> bool:
+        self.marks += 1
+        return self.is_free
+
+
+def record_of(**facts: object) -> Record:
+    now = datetime.now(UTC)
+    close = Close(48213, now, channel="PstnPhone", requester_id="requester-1", email=ADDRESS)
+    record = Record(
+        "48213", 48213, now, close, AT_ONCE, OfferProgress(OfferState.DELIVERING), (Offer(RatingType.CSAT, "id-1"),)
+    )
+    return replace(record, **facts)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def post() -> Iterator[tuple[Post, SmtpServer]]:
+    with post_office() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def trust() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    return certificates()
+
+
+def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **given: object) -> None:
+    context = given.pop("context", None)
+    assert context is None or isinstance(context, ssl.SSLContext)
+    channel = EmailDelivery(server, HEAD, mailings or Mailings(), context)
+    bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
+
+
+def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    mailings = Mailings()
+    deliver(server, mailings=mailings)
+    assert taken.envelopes == [("survey@northwind.example", [ADDRESS])]
+    assert b"\r\nSubject: How was the help you got?\r\n" in taken.mails[0]
+    assert mailings.marks == 1
+
+
+@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
+def test_a_mail_goes_encrypted_and_with_a_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    theirs, ours = trust
+    # aiosmtpd takes a login only after STARTTLS, unless it is told that there is none.
+    options = {"authenticator": checks_password, "auth_require_tls": tls is Tls.STARTTLS}
+    with post_office(tls, theirs, **options) as (taken, server):
+        deliver(replace(server, user=USER, password=PASSWORD), context=ours)
+    assert taken.logins == [True]
+
+
+@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
+def test_a_certificate_that_nobody_vouches_for_is_no_way(
+    tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    with post_office(tls, trust[0]) as (taken, server), pytest.raises(NotDelivered, match="CERTIFICATE_VERIFY_FAILED"):
+        deliver(server)
+    assert taken.commands == []
+
+
+def test_a_certificate_for_another_host_is_no_way(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    with post_office(Tls.STARTTLS, trust[0]) as (taken, server), pytest.raises(NotDelivered, match="VERIFY"):
+        deliver(replace(server, host="127.0.0.1"), context=trust[1])
+    assert taken.mails == []
+
+
+def test_nothing_goes_in_the_clear_where_starttls_is_not_offered(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    with pytest.raises(NotDelivered, match="SMTPNotSupportedError"):
+        deliver(replace(server, tls=Tls.STARTTLS))
+    assert taken.commands == []
+
+
+def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    with post_office(Tls.STARTTLS, trust[0], authenticator=checks_password) as (taken, server):
+        with pytest.raises(NotDelivered, match="535"):
+            deliver(replace(server, user=USER, password="wrong"), context=trust[1])
+        assert taken.commands == []
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "error"),
+    [
+        ("MAIL", "450 4.3.2 Busy", NotDelivered),
+        ("MAIL", "550 5.7.1 Who are you?", NotDelivered),
+        ("MAIL", "530 5.7.0 Log in first", NotDelivered),
+        ("RCPT", "450 4.2.0 Greylisted", NotDelivered),
+        ("RCPT", "421 4.3.2 Closing", NotDelivered),
+        ("RCPT", "530 5.7.0 Log in first", NotDelivered),
+        ("RCPT", "550 5.1.1 <ida@example.com> is unknown", DeliveryRefused),
+        ("RCPT", "553 Bad mailbox", DeliveryRefused),
+        ("DATA", "451 Later", NotDelivered),
+        ("DATA", "554 No", DeliveryRefused),
+        ("dot", "452 4.3.1 Full", NotDelivered),
+        ("dot", "554 5.7.1 Spam from ida@example.com", DeliveryRefused),
+    ],
+)
+def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answer: str, error: type[DixaError]) -> None:
+    taken, server = post
+    taken.answers[command] = answer
+    with pytest.raises(error) as caught:
+        deliver(server)
+    assert answer[:3] in str(caught.value)
+    assert ADDRESS not in str(caught.value)
+    assert taken.mails == []
+
+
+def test_a_recipient_that_is_forwarded_is_fine(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    taken.answers["RCPT"] = "251 Will forward"
+    deliver(server)
+    assert len(taken.mails) == 1
+
+
+@pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA"])
+@pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
+def test_before_the_dot_a_lost_server_has_delivered_nothing(
+    post: tuple[Post, SmtpServer], place: str, trouble: str
+) -> None:
+    taken, server = post
+    getattr(taken, trouble).add(place)
+
+    def try_it() -> None:
+        mailings = Mailings()
+        with pytest.raises(NotDelivered):
+            deliver(server, seconds=0.7, mailings=mailings)
+        assert (taken.mails, mailings.marks) == ([], 0)
+
+    soon(try_it, within=2)
+
+
+@pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: str, is_kept: bool) -> None:  # noqa: FBT001
+    taken, server = post
+    taken.keeps_what_it_drops = is_kept
+    getattr(taken, trouble).add("dot")
+
+    def try_it() -> None:
+        mailings = Mailings()
+        with pytest.raises(Unconfirmed):
+            deliver(server, seconds=0.7, mailings=mailings)
+        assert mailings.marks == 1
+
+    soon(try_it, within=2)
+
+
+def test_what_may_be_out_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    with pytest.raises(Unconfirmed):
+        deliver(server, offer=OfferProgress(OfferState.DELIVERING, mailed_at=datetime.now(UTC)))
+    assert taken.commands == []
+
+
+def test_of_two_workers_one_ends_the_mail(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    with pytest.raises(Unconfirmed):
+        deliver(server, mailings=Mailings(is_free=False))
+    assert taken.mails == []
+
+
+def test_a_server_that_is_not_there_is_for_later() -> None:
+    with pytest.raises(NotDelivered, match="ConnectionRefusedError"):
+        deliver(SmtpServer("127.0.0.1", 1, Tls.NONE))
+
+
+def test_with_no_time_left_nothing_is_begun(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    with pytest.raises(NoSlot):
+        deliver(server, seconds=0)
+    assert taken.commands == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "can_reach"),
+    [
+        ({}, True),
+        ({"email": None}, False),
+        ({"requester_id": None}, False),
+        ({"agent_id": None, "channel": None}, True),
+    ],
+)
+def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  # noqa: FBT001
+    record = record_of()
+    assert record.close
+    channel = EmailDelivery(SmtpServer("127.0.0.1", 1), HEAD, Mailings())
+    assert channel.can_reach(replace(record, close=replace(record.close, **facts))) is can_reach  # type: ignore[arg-type]
+    assert not channel.can_reach(replace(record, close=None))
+
+
+def test_a_line_that_begins_with_a_dot_arrives_with_it(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    head = replace(HEAD, brand=".Northwind")
+    EmailDelivery(server, head, Mailings()).deliver(record_of(), LINK, Deadline(timedelta(seconds=5)))
+    assert b"\r\n.Northwind\r\n" in taken.mails[0]

@@ -1,0 +1,213 @@
+"""The survey's mail as its readers' programs see it: small, of one mind in both parts, and safe from our values."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
+import pytest
+
+from config.brand import make_look
+from config.languages import LANGUAGES
+from config.mail import Mailbox
+from config.surveys import RatingType
+from config.words import Sender, Words
+from service.delivery.email_text import Letter, Letterhead, message_id, write_email
+from service.surveys.languages import language
+from service.surveys.links import Link, Links
+from service.surveys.model import Offer
+from tests.running import SECRET_KEY
+
+CSAT, NPS, THUMBS = RatingType
+PUBLIC_URL = "https://survey.northwind.example"
+UUID = "7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51"
+# The longest link that there is: of three ratings, a long name and a large conversation id.
+LINK = Links([SECRET_KEY], PUBLIC_URL).url(
+    Link("9007199254740993", 9007199254740993, "a" * 20, tuple(Offer(each, UUID) for each in RatingType))
+)
+HEAD = Letterhead(
+    Mailbox("survey@northwind.example", "Northwind Ångström"),
+    Mailbox("help@northwind.example"),
+    "Northwind",
+    PUBLIC_URL,
+)
+LETTER = Letter("48213", "ida@example.com", CSAT, LINK, language("en"), "WidgetChat", date(2026, 5, 12))
+
+
+class Seen(HTMLParser):
+    """What a mail program finds in the HTML: its elements, where it leads, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, Mapping[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def links(self) -> list[str]:
+        return [str(attributes["href"]) for tag, attributes in self.elements if tag == "a"]
+
+
+def write(head: Letterhead = HEAD, **facts: object) -> EmailMessage:
+    return message_from_bytes(write_email(head, replace(LETTER, **facts)), policy=default)  # type: ignore[arg-type]
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    found = message.get_body((kind,))
+    assert found
+    return str(found.get_content()).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("rating", RatingType)
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_it_is_small_whole_and_of_one_mind(rating: RatingType, code: str) -> None:
+    raw = write_email(HEAD, replace(LETTER, rating=rating, language=language(code)))
+    assert len(raw) <= 15_000
+    assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    message = message_from_bytes(raw, policy=default)
+    assert message.get_content_type() == "multipart/alternative"
+    assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
+    assert [each.defects for each in message.walk()] == [[], [], []]
+    seen, text = Seen(part(message, "html")), part(message, "plain")
+    written = re.findall(r"^https://\S+$", text, re.MULTILINE)
+    options = [1, 0] if rating is THUMBS else list(rating.scores)
+    assert seen.links == written == [*(f"{LINK}?r={score}" for score in options), f"{LINK}/stop"]
+    assert text.count("http") == len(written)
+
+
+@pytest.mark.parametrize("rating", RatingType)
+def test_the_html_asks_nobody_for_anything(rating: RatingType) -> None:
+    seen = Seen(part(write(rating=rating), "html"))
+    assert not {"img", "link", "script", "iframe", "form", "object"} & {tag for tag, _ in seen.elements}
+    fetched = [
+        name for _, attributes in seen.elements for name in attributes if name in {"src", "background", "srcset"}
+    ]
+    assert fetched == []
+    html = part(write(rating=rating), "html")
+    assert "url(" not in html
+    assert "@import" not in html
+    assert {urlsplit(each).hostname for each in re.findall(r"https?://[^\s\"']+", html)} == {"survey.northwind.example"}
+
+
+@pytest.mark.parametrize(("code", "direction"), [("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("da", "ltr")])
+def test_it_says_its_language(code: str, direction: str) -> None:
+    message = write(language=language(code))
+    (html,) = [attributes for tag, attributes in Seen(part(message, "html")).elements if tag == "html"]
+    assert (html["lang"], html["dir"]) == (code, direction)
+    assert message["Content-Language"] == code
+
+
+@pytest.mark.parametrize("rating", [CSAT, THUMBS])
+def test_each_link_has_words(rating: RatingType) -> None:
+    seen = Seen(part(write(rating=rating), "html"))
+    words = {CSAT: ("Very dissatisfied", "Satisfied", "Neutral"), THUMBS: ("Yes", "No")}[rating]
+    assert all(word in seen.text for word in words)
+    assert "Your chat with support on 12\xa0May\xa02026" in seen.text
+
+
+def test_the_preview_is_hidden() -> None:
+    hidden = [attributes for tag, attributes in Seen(part(write(), "html")).elements if tag == "div"]
+    assert [str(each["style"]).split(";")[0] for each in hidden] == ["display:none"]
+
+
+def test_the_headers() -> None:
+    message = write()
+    assert str(message["From"]) == "Northwind Ångström <survey@northwind.example>"
+    assert str(message["Reply-To"]) == "Northwind <help@northwind.example>"
+    assert message["To"] == "ida@example.com"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"] == "<afterword.48213@survey.northwind.example>"
+    assert message["List-Unsubscribe"] == f"<{LINK}/stop>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Date"].datetime.utcoffset() is not None
+
+
+def test_a_long_link_is_one_line_of_its_header() -> None:
+    """Python would fold it into encoded words, which no mail program takes for a link."""
+    assert f"\r\nList-Unsubscribe: <{LINK}/stop>\r\n".encode() in write_email(HEAD, LETTER)
+
+
+def test_one_click_needs_https() -> None:
+    message = write(link="http://127.0.0.1:8000/s/token")
+    assert message["List-Unsubscribe"] == "<http://127.0.0.1:8000/s/token/stop>"
+    assert message["List-Unsubscribe-Post"] is None
+
+
+def test_a_resend_has_the_same_name() -> None:
+    assert write()["Message-ID"] == write(address="other@example.com")["Message-ID"]
+    assert write(survey_id="48214")["Message-ID"] != write()["Message-ID"]
+
+
+@pytest.mark.parametrize(
+    ("url", "domain"),
+    [
+        ("https://a.example:8443/x", "a.example"),
+        ("http://[::1]:8000", "[IPv6:::1]"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_name_is_of_our_host(url: str, domain: str) -> None:
+    assert message_id(url, "7") == f"<afterword.7@{domain}>"
+
+
+@pytest.mark.parametrize(
+    "evil", ["a\r\nBcc: eve@evil.example", "a\nBcc: eve@evil.example", 'a" <eve@evil.example>, "b']
+)
+def test_no_name_becomes_a_header_or_another_address(evil: str) -> None:
+    head = replace(HEAD, sender=Mailbox("survey@northwind.example", evil))
+    try:
+        message = write(head)
+    except ValueError:
+        return
+    assert message["Bcc"] is None
+    assert [each.addr_spec for each in message["From"].addresses] == ["survey@northwind.example"]
+
+
+def test_values_are_escaped() -> None:
+    html = part(write(replace(HEAD, brand='<script>alert("1")</script>')), "html")
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_the_privacy_notice_is_linked_if_there_is_one() -> None:
+    message = write(replace(HEAD, privacy_url="https://northwind.example/privacy?a=1&b=2"))
+    assert Seen(part(message, "html")).links[-1] == "https://northwind.example/privacy?a=1&b=2"
+    assert part(message, "plain").rstrip().endswith("https://northwind.example/privacy?a=1&b=2")
+
+
+def test_it_has_the_brands_colours() -> None:
+    html = part(write(replace(HEAD, look=make_look("#7a00e6", None, None))), "html")
+    assert html.count("#7a00e6") == 2
+    assert html.count("#b056ff!important") == 2
+    assert not {"#0b5d56", "#6fd6c6"} & set(re.findall(r"#[0-9a-f]{6}", html))
+
+
+def test_a_survey_has_a_subject_and_a_question_of_its_own() -> None:
+    own = Words(questions={CSAT: "Var du <tilfreds>?"}, subject="Hvordan gik det? Øllebrød & co")
+    message = write(own=own, language=language("da"))
+    assert message["Subject"] == "Hvordan gik det? Øllebrød & co"
+    html = part(message, "html")
+    assert ">Var du &lt;tilfreds&gt;?</h1>" in html
+    assert "Hvor tilfreds er du" not in html
+    assert "Var du <tilfreds>?" in part(message, "plain")
+    assert "Hvor sandsynligt" in part(write(own=own, rating=NPS, language=language("da")), "html")
+
+
+def test_a_survey_has_a_sender_of_its_own() -> None:
+    sender = Sender(Mailbox("returns@northwind.example", "Northwind Returns"), Mailbox("desk@northwind.example"))
+    message = write(sender=sender)
+    assert str(message["From"]) == "Northwind Returns <returns@northwind.example>"
+    assert str(message["Reply-To"]) == "Northwind <desk@northwind.example>"
+    assert str(write(sender=Sender(reply_to=sender.reply_to))["From"]) == str(write()["From"])

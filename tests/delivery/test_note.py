@@ -1,0 +1,65 @@
+"""The agent gets the link once, however often it is tried."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.delivery.note import NoteDelivery
+from service.dixa.client import DixaClient
+from service.sandbox.server import Sandbox
+from service.surveys.model import OfferProgress, OfferState, Record
+from service.surveys.ports import Deadline, DixaRefused, DixaUnavailable, DixaUnknown
+from tests.delivery.test_message import LINK, bring, record_of
+
+AGAIN = OfferProgress(OfferState.DELIVERING)
+
+
+def deliver(client: DixaClient, record: Record) -> None:
+    bring(NoteDelivery(client), record, LINK, Deadline(timedelta(seconds=5)))
+
+
+def test_the_agent_is_asked_to_pass_it_on(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa, channel="PstnPhone")
+    deliver(client, record)
+    (note,) = dixa.notes(record.conversation_id)
+    assert note.message.split("\n")[1:] == [LINK, f"[afterword-{record.survey_id}-link]"]
+    assert dixa.messages(record.conversation_id) == []
+
+
+@pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
+def test_a_lost_answer_then_a_second_delivery_is_one_note(client: DixaClient, dixa: Sandbox, loses: Any) -> None:
+    loses(dixa, 1, call="note")
+    record = record_of(dixa)
+    with pytest.raises(DixaUnknown):
+        deliver(client, record)
+    deliver(client, replace(record, offer=AGAIN))
+    assert len(dixa.notes(record.conversation_id)) == 1
+
+
+def test_nothing_is_noted_after_a_look_that_failed(client: DixaClient, dixa: Sandbox) -> None:
+    dixa.fails(1, 503, call="notes")
+    record = record_of(dixa, state=OfferState.DELIVERING)
+    with pytest.raises(DixaUnavailable):
+        deliver(client, record)
+    assert dixa.notes(record.conversation_id) == []
+
+
+def test_the_note_of_another_survey_is_not_ours(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa)
+    deliver(client, replace(record, survey_id=f"{record.survey_id}-2"))
+    deliver(client, replace(record, offer=AGAIN))
+    assert len(dixa.notes(record.conversation_id)) == 2
+
+
+def test_without_an_agent_nobody_can_pass_it_on(client: DixaClient, dixa: Sandbox) -> None:
+    record = record_of(dixa)
+    assert record.close is not None
+    lonely = replace(record, close=replace(record.close, agent_id=None))
+    assert NoteDelivery(client).can_reach(record)
+    assert not NoteDelivery(client).can_reach(lonely)
+    assert not NoteDelivery(client).can_reach(replace(record, close=None))
+    with pytest.raises(DixaRefused):
+        deliver(client, lonely)
+    assert dixa.calls == []

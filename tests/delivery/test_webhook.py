@@ -1,0 +1,150 @@
+"""The team's own sender gets the link, signed, with one id however often it is tried."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from config.endpoints import SignedEndpoint
+from config.surveys import RatingType
+from service.delivery.outbound import Outbound
+from service.delivery.webhook import WebhookDelivery
+from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
+from service.surveys.ports import Deadline, DeliveryRefused, DixaError, DixaUnknown, NoSlot, NotDelivered
+from tests.receiver import DROP, SECRET, Receiver, receiving
+from tests.running import free_port
+from tests.telling import AT_ONCE
+
+LINK = "https://survey.example/s/token"
+NOW = datetime.now(UTC)
+CLOSE = Close(48213, NOW, channel="PstnPhone", requester_id="requester", agent_id="agent", email="ida@example.com")
+RECORD = Record(
+    "48213",
+    48213,
+    NOW,
+    CLOSE,
+    AT_ONCE,
+    OfferProgress(OfferState.OFFERED, language="da"),
+    (Offer(RatingType.CSAT, "rating"),),
+)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def deliver(url: str, record: Record = RECORD, seconds: float = 5.0) -> None:
+    delivery = WebhookDelivery(SignedEndpoint(url, SECRET), "de")
+    delivery.deliver(record, LINK, Deadline(timedelta(seconds=seconds)))
+
+
+def test_the_link_is_posted_with_all_that_the_sender_needs(receiver: Receiver) -> None:
+    deliver(f"{receiver.url}/links?team=1")
+    (post,) = receiver.posts
+    assert (post.path, post.id) == ("/links?team=1", "afterword-48213-link")
+    assert post.headers["content-type"] == "application/json"
+    assert post.body["type"] == "survey.link"
+    assert post.body["data"] == {
+        "survey_id": "48213",
+        "survey": "default",
+        "conversation_id": 48213,
+        "channel": "PstnPhone",
+        "queue_id": None,
+        "requester_id": "requester",
+        "agent_id": "agent",
+        "closed_at": NOW.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ratings": {"Csat": "rating"},
+        "link": LINK,
+        "language": "da",
+    }
+
+
+def test_a_language_that_dixa_does_not_tell_is_the_default(receiver: Receiver) -> None:
+    deliver(receiver.url, replace(RECORD, offer=OfferProgress(OfferState.OFFERED)))
+    assert receiver.posts[0].body["data"]["language"] == "de"
+
+
+def test_another_secret_does_not_verify(receiver: Receiver) -> None:
+    deliver(receiver.url)
+    (post,) = receiver.posts
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_bm90IHRoZSBrZXkgb2YgdGhlIHRlc3RzIGF0IGFsbCE=").verify(b"{}", post.headers)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_yes(receiver: Receiver, status: int) -> None:
+    receiver.next["/"] = [status]
+    deliver(f"{receiver.url}/")
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+def test_no_for_good(receiver: Receiver, status: int) -> None:
+    receiver.next["/"] = [status]
+    with pytest.raises(DeliveryRefused) as caught:
+        deliver(f"{receiver.url}/")
+    assert str(caught.value) == f"the receiver answered {status}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 408, 429, 503])
+def test_later(receiver: Receiver, status: int) -> None:
+    receiver.next["/"] = [status]
+    with pytest.raises(NotDelivered):
+        deliver(f"{receiver.url}/")
+    assert [post.path for post in receiver.posts] == ["/"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, DROP])
+def test_perhaps(receiver: Receiver, status: int) -> None:
+    receiver.next["/"] = [status]
+    with pytest.raises(DixaUnknown):
+        deliver(f"{receiver.url}/")
+    assert [post.path for post in receiver.posts] == ["/"]
+
+
+def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver) -> None:
+    """Another channel would bring the link a second time."""
+    receiver.next["/"] = [503]
+    with pytest.raises(DixaUnknown):
+        deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
+
+
+def test_a_receiver_that_is_not_there_is_asked_later() -> None:
+    url = f"http://127.0.0.1:{free_port()}/hook/secret"
+    with pytest.raises(NotDelivered) as caught:
+        deliver(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_one_that_does_not_answer_costs_no_more_than_the_time_there_is(receiver: Receiver) -> None:
+    receiver.held.clear()
+    with pytest.raises(DixaUnknown):
+        deliver(receiver.url, seconds=0.3)
+
+
+def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
+    with pytest.raises(NoSlot):
+        deliver(receiver.url, seconds=0)
+    assert receiver.posts == []
+
+
+def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver) -> None:
+    receiver.next["/"] = [DROP]
+    for url, kind in ((f"{receiver.url}/", DixaUnknown), (f"http://127.0.0.1:{free_port()}/", NotDelivered)):
+        with pytest.raises(DixaError) as caught:
+            Outbound(url).post(b"{}", {}, Deadline(timedelta(seconds=5)))
+        assert type(caught.value) is kind
+
+
+def test_the_address_and_secret_do_not_show() -> None:
+    assert repr(SignedEndpoint("https://sender.example/token", SECRET)) == "SignedEndpoint()"
+
+
+@pytest.mark.parametrize("changes", [{"close": None}, {"close": replace(CLOSE, requester_id=None)}])
+def test_a_customer_whom_nobody_knows_is_not_reached(changes: dict[str, None]) -> None:
+    delivery = WebhookDelivery(SignedEndpoint("https://sender.example", SECRET), "en")
+    assert delivery.can_reach(RECORD)
+    assert not delivery.can_reach(replace(RECORD, **changes))  # type: ignore[arg-type]

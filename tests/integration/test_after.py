@@ -1,0 +1,241 @@
+"""What follows an answer, in real processes: the team hears of it once, whatever fails first."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+import requests
+
+from service.sandbox.server import Sandbox
+from service.surveys.links import Links
+from service.surveys.model import ActionState, FollowUpState, Record
+from service.surveys.records import Records
+from service.surveys.store import connect
+from tests.integration.conftest import Starter
+from tests.integration.story import Story
+from tests.polling import eventually
+from tests.receiver import SECRET, Receiver, receiving
+from tests.running import BIN, ROOT, SECRET_KEY, Afterword
+
+SURVEYS = """
+[[survey]]
+name = "held"
+delay = "0s"
+hold = "60s"
+ask = {queues = ["Held"]}
+[[survey.after]]
+scores = [1, 2]
+slack = true
+note = true
+
+[[survey]]
+name = "sent"
+delay = "0s"
+hold = "0s"
+deliver = ["message", "webhook"]
+ask = {queues = ["Sent"]}
+
+[[survey]]
+name = "noted"
+delay = "0s"
+hold = "0s"
+deliver = ["message", "note"]
+ask = {queues = ["Noted"]}
+
+[[survey]]
+name = "default"
+delay = "0s"
+hold = "0s"
+[[survey.after]]
+scores = [1, 2]
+slack = true
+note = true
+tag = "unhappy"
+webhook = true
+comment = true
+[[survey.after]]
+scores = [5]
+thank_you = "https://reviews.example/northwind?from=survey"
+redirect = true
+"""
+COMMENT = "Ingen svarede <mig> & jeg ventede"
+
+
+@dataclass
+class Team:
+    """Afterword, and whoever hears of answers."""
+
+    afterword: Afterword
+    receiver: Receiver
+    records: Records
+    links: Links
+    dixa: Sandbox
+
+    def tell(self, **facts: object) -> Story:
+        return Story(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))  # type: ignore[arg-type]
+
+    def followed(self, story: Story) -> Record:
+        eventually(lambda: self._is_over(story), within=20)
+        return story.record
+
+    @staticmethod
+    def _is_over(story: Story) -> bool:
+        found = story.record.follow_up
+        return found is not None and found.state is not FollowUpState.FOLLOWING
+
+    def alerts(self, story: Story) -> list[str]:
+        texts = [str(post.body["text"]) for post in self.receiver.taken("/slack")]
+        return [text for text in texts if f"conversation {story.id}" in text]
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def following(start: Starter, receiver: Receiver) -> Afterword:
+    return start(
+        SURVEYS,
+        SLACK_WEBHOOK_URL=f"{receiver.url}/slack",
+        ANSWER_WEBHOOK_URL=f"{receiver.url}/answer",
+        ANSWER_WEBHOOK_SECRET=SECRET,
+        DELIVERY_WEBHOOK_URL=f"{receiver.url}/links",
+        DELIVERY_WEBHOOK_SECRET=SECRET,
+        THANK_YOU_HOSTS="reviews.example",
+    )
+
+
+@pytest.fixture
+def team(following: Afterword, receiver: Receiver, dixa: Sandbox) -> Iterator[Team]:
+    dixa.sends_webhooks_to(following.webhook_url)
+    dixa.state.tag("unhappy")
+    client = connect(following.redis_url)
+    records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    yield Team(following, receiver, records, Links([SECRET_KEY], following.url), dixa)
+    client.close()
+
+
+def nothing(_team: Team) -> None:
+    """All is well."""
+
+
+FAILURES: dict[str, Callable[[Team], None]] = {
+    "nothing": nothing,
+    "slack": lambda team: team.receiver.next["/slack"].extend([503, 503]),
+    "webhook": lambda team: team.receiver.next["/answer"].extend([503, 500, 0]),
+    "note": lambda team: team.dixa.fails(2, 503, call="note"),
+    "a lost note": lambda team: team.dixa.executes_then_drops(1, call="note"),
+    "tag": lambda team: team.dixa.fails(2, 503, call="tag"),
+    "tags": lambda team: team.dixa.fails(1, 503, call="tags"),
+}
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+def test_a_bad_answer_is_followed_up_once(team: Team, failing: str) -> None:
+    story = team.tell().close()
+    story.link()
+    FAILURES[failing](team)
+    story.answer(rating="1", comment=COMMENT)
+    record = team.followed(story)
+    assert record.follow_up
+    assert {each.state for each in record.follow_up.actions.values()} == {ActionState.DONE}
+    story.submitted()
+    assert [each.value for each in story.results] == [1]
+    (alert,) = team.alerts(story)
+    assert "Very dissatisfied (1 of 5)" in alert
+    (note,) = team.dixa.notes(story.id)
+    assert COMMENT in note.message
+    assert [tag.name for tag in story.conversation.tags] == ["unhappy"]
+    said = [post for post in team.receiver.taken("/answer") if post.id == f"afterword-{story.id}-answered"]
+    assert len(said) == 1
+    data = said[0].body["data"]
+    assert (said[0].body["type"], data["scores"], data["comment"]) == ("survey.answered", {"Csat": 1}, COMMENT)
+    assert (data["conversation_id"], data["agent_id"]) == (story.id, story.offers[0].agent_id)
+
+
+def test_a_low_score_alerts_while_it_can_still_be_changed(team: Team) -> None:
+    story = team.tell(queue="Held").close()
+    story.answer(rating="2")
+    eventually(lambda: team.alerts(story), within=20)
+    assert (story.results, team.dixa.notes(story.id)) == ([], [])
+    assert story.record.answer
+    assert story.record.answer.state == "held"
+
+
+def test_a_worker_killed_meanwhile_doubles_nothing(team: Team) -> None:
+    """It is killed while the team's receiver thinks, so nobody hears what came of it."""
+    story = team.tell().close()
+    story.link()
+    team.receiver.held.clear()
+    seen = len(team.receiver.of("/slack"))
+    story.answer(rating="1")
+    eventually(lambda: len(team.receiver.of("/slack")) > seen, within=20)
+    team.afterword.kill("worker")
+    team.receiver.held.set()
+    team.afterword.start("worker")
+    team.followed(story)
+    assert len(team.alerts(story)) == 1
+    assert len(team.dixa.notes(story.id)) == 1
+    assert len({post.id for post in team.receiver.of("/answer") if f"-{story.id}-" in str(post.id)}) == 1
+
+
+def test_a_promoter_is_led_on_and_nobody_is_told(team: Team) -> None:
+    story = team.tell().close()
+    link, before = story.link(), len(team.receiver.posts)
+    saved = requests.post(link, data={"rating": "5"}, timeout=5, allow_redirects=False)
+    assert (saved.status_code, saved.headers["Location"]) == (303, "https://reviews.example/northwind?from=survey")
+    story.submitted()
+    record = team.followed(story)
+    assert (record.follow_up and record.follow_up.actions) == {}
+    assert len(team.receiver.posts) == before
+
+
+def test_where_no_message_can_go_the_teams_own_sender_gets_the_link(team: Team) -> None:
+    team.receiver.next["/links"] = [503]
+    story = team.tell(queue="Sent", channel="PstnPhone").close()
+    record = story.ended()
+    assert (record.offer.state, record.offer.channel) == ("delivered", "webhook")
+    first, second = (post for post in team.receiver.of("/links") if post.body["data"]["conversation_id"] == story.id)
+    assert first.id == second.id == f"afterword-{story.id}-link"
+    data = second.body["data"]
+    assert data["requester_id"] == story.conversation.requester.id
+    assert (data["language"], data["channel"]) == ("en", "PstnPhone")
+    assert team.links.read(data["link"].rpartition("/")[2]).survey_id == str(story.id)
+
+
+def test_where_no_message_can_go_the_agent_gets_the_link(team: Team) -> None:
+    team.dixa.executes_then_drops(1, call="note")
+    story = team.tell(queue="Noted", channel="PstnPhone").close()
+    record = story.ended()
+    assert (record.offer.state, record.offer.channel) == ("delivered", "note")
+    (note,) = team.dixa.notes(story.id)
+    assert "/s/" in note.message
+
+
+def test_an_operator_is_told_what_followed(team: Team) -> None:
+    story = team.tell().close()
+    story.answer(rating="1", comment=COMMENT)
+    team.followed(story)
+    told, facts = (_why(team, story, *options) for options in ((), ("--json",)))
+    for name in ("slack", "note", "webhook", "tag:unhappy"):
+        assert f"Follow-up {name}: done" in told
+    assert json.loads(facts)["follow_up"]["actions"]["note"] == {"state": "done", "problem": None}
+    assert COMMENT not in told + facts
+
+
+def _why(team: Team, story: Story, *options: str) -> str:
+    command = [str(BIN / "afterword"), "why", str(story.id), *options]
+    done = subprocess.run(command, env=team.afterword._environ, cwd=ROOT, capture_output=True, text=True, check=True)
+    return str(done.stdout)
+
+
+def test_nothing_of_it_is_logged(team: Team) -> None:
+    log = team.afterword.log
+    assert "action.done" in log
+    for hidden in (COMMENT, "jeg ventede", SECRET, SECRET.removeprefix("whsec_"), team.receiver.url, "reviews.example"):
+        assert hidden not in log

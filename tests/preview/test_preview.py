@@ -1,0 +1,154 @@
+"""The preview shows what customers get, all of it, and asks nobody for anything."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser
+
+from config.languages import LANGUAGES
+from config.settings import Settings
+from service.preview.__main__ import main
+from service.preview.app import create_app
+from service.preview.states import STATES
+from service.surveys.languages import language
+from tests.browser.conftest import serving
+from tests.running import settings_for
+from tests.web.test_brand import hexadecimal
+
+SURVEYS = """
+[[survey]]
+name = "default"
+[survey.words.da]
+question = "Hvor glad er du for hjælpen?"
+subject = "Hvordan gik det?"
+[[survey]]
+name = "returns"
+rating = ["Csat", "Nps"]
+[survey.sender]
+email = "Northwind Returns <returns@northwind.example>"
+"""
+MESSAGES = ("email", "email-text", "message", "message-short", "message-html")
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(name="settings", scope="module")
+def make_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    file = tmp_path_factory.mktemp("preview") / "surveys.toml"
+    file.write_text(SURVEYS, encoding="utf-8")
+    return settings_for(
+        NOWHERE,
+        SURVEYS_FILE=str(file),
+        BRAND_NAME="Northwind",
+        BRAND_ACCENT="#7a00e6",
+        SUPPORT_URL="https://northwind.example/help",
+    )
+
+
+@pytest.fixture(name="app", scope="module")
+def make_app(settings: Settings) -> Flask:
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.mark.parametrize("rating", ["own", "csat", "nps", "thumbs", "all"])
+@pytest.mark.parametrize("state", [*STATES, *MESSAGES])
+def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClient, state: str, rating: str) -> None:
+    for code in ("en", "ar"):
+        answer = client.get(f"/default/{rating}/{code}/{state}")
+        assert answer.status_code in {200, 404, 410, 422, 503}
+        assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+        loaded = re.findall(r'(?:src|<link[^>]* href|@import|url\()[="\s]+([^"]*)', answer.text)
+        assert set(loaded) <= {"data:,", "/static/preview.css"}
+        assert "<script" not in answer.text
+        if state in STATES:
+            assert f'<html lang="{code}"' in answer.text
+            assert "#7a00e6" in answer.text
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_it_speaks_every_language(client: FlaskClient, code: str) -> None:
+    say = language(code).say
+    assert say("Thank you for your feedback") in client.get(f"/default/csat/{code}/saved").text
+    assert say("How was the help you got?") in client.get(f"/default/all/{code}/message").text
+    if code != "da":
+        assert say("Did we solve your problem?") in client.get(f"/default/thumbs/{code}/email-text").text
+        assert say("How was the help you got?") in client.get(f"/?state=email&lang={code}").text
+
+
+def test_the_chooser_offers_everything_and_keeps_what_was_chosen(client: FlaskClient) -> None:
+    page = client.get("/?state=change&lang=da&survey=returns&rating=nps").text
+    options = re.findall(r'<option value="([^"]*)"', page)
+    assert options == [*STATES, *MESSAGES, *LANGUAGES, "own", "csat", "nps", "thumbs", "all"]
+    assert re.findall(r"<option>|<option selected>", page) == ["<option>", "<option selected>"]
+    assert re.findall(r'value="([^"]*)" selected', page) == ["change", "da", "nps"]
+    assert page.count('src="/returns/nps/da/change?scheme=') == 4
+
+
+def test_a_choice_that_there_is_not_is_the_first(client: FlaskClient) -> None:
+    assert 'src="/default/own/en/form?scheme=light"' in client.get("/?state=x&lang=x&survey=x&rating=x").text
+
+
+@pytest.mark.parametrize("path", ["/x/own/en/form", "/default/x/en/form", "/default/own/xx/form", "/default/own/en/x"])
+def test_what_there_is_not_is_not_found(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_surveys_own_words_and_sender_are_shown(client: FlaskClient) -> None:
+    assert "Hvor glad er du for hjælpen?" in client.get("/default/own/da/form").text
+    assert "Hvor glad er du for hjælpen?" in client.get("/default/own/da/message").text
+    assert "Hvordan gik det?" in client.get("/?state=email&lang=da").text
+    sender = client.get("/?state=email&survey=returns").text
+    assert "Northwind Returns &lt;returns@northwind.example&gt;" in sender
+
+
+def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: FlaskClient) -> None:
+    links = re.findall(r'href="http://localhost(/[^"]*)"', client.get("/default/csat/de/email").text)
+    assert [link.partition("form")[2] for link in links] == [*(f"?r={score}" for score in range(1, 6)), "/stop"]
+    chosen = client.get(links[3]).text
+    assert re.findall(r'value="(\d)" checked', chosen) == ["4"]
+    assert "<form" in client.get(links[-1]).text
+    assert language("de").say("You will not be asked again") in client.post(links[-1]).text
+
+
+def test_a_form_can_be_sent_and_is_kept_nowhere(client: FlaskClient) -> None:
+    assert client.post("/default/csat/en/form", data={}).status_code == 422
+    thanks = client.post("/default/csat/en/form?lang=da", data={"rating": "2", "comment": "Hej"}).text
+    assert "Utilfreds" in thanks
+    assert 'lang="da"' in thanks
+
+
+@pytest.mark.parametrize("outside", ["light", "dark"])
+def test_the_frames_are_light_and_dark_whatever_the_device_is(browser: Browser, app: Flask, outside: str) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+    with serving(app) as url, browser.new_context(color_scheme=outside) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("console", lambda each: said.append(each.text))
+        page.on("request", lambda each: asked.append(each.url))
+        for state in ("form", "email"):
+            page.goto(f"{url}/?state={state}", wait_until="networkidle")
+            grounds = {
+                frame.url.rpartition("=")[2]: hexadecimal(
+                    frame.evaluate("""() => getComputedStyle(document.querySelector('main, .c')).backgroundColor""")
+                )
+                for frame in page.frames[1:]
+            }
+            assert grounds == {"light": "#ffffff", "dark": "#161e24"}
+        page.goto(f"{url}/?state=message-html", wait_until="networkidle")
+        page.frames[1].get_by_role("link").click()
+        page.frames[1].get_by_role("button", name="Send feedback").wait_for()
+    assert [each for each in said if "422" not in each] == []
+    assert {each for each in asked if not each.startswith((url, "data:"))} == set()
+
+
+def test_a_mistake_in_the_settings_is_told() -> None:
+    result = CliRunner().invoke(main, ["--port", "0"], env={"REDIS_URL": "nonsense"})
+    assert result.exit_code == 1
+    assert "REDIS_URL: is not the URL of a Redis" in result.output

@@ -1,0 +1,83 @@
+"""The sandbox takes mail, and shows it without letting it do anything."""
+
+import smtplib
+from collections.abc import Iterator
+from email.message import EmailMessage
+
+import pytest
+import requests
+
+from service.sandbox.model import Person
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+
+HTML = '<!DOCTYPE html><html><body><p>Hi</p><a href="https://survey.example/s/x?r=4">4</a><script>alert(1)</script></body></html>'
+
+
+@pytest.fixture
+def dixa() -> Iterator[Sandbox]:
+    sandbox = Sandbox(SandboxSettings(rate=None, smtp_port=0)).start()
+    yield sandbox
+    sandbox.stop()
+
+
+def send(dixa: Sandbox, to: str = "ida@example.com") -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "survey@northwind.example", to, "How <b>was</b> it?"
+    message.set_content("Hi, the text")
+    message.add_alternative(HTML, subtype="html")
+    host, _, port = dixa.smtp_url.removeprefix("smtp://").removesuffix("?starttls=off").partition(":")
+    with smtplib.SMTP(host, int(port), timeout=5) as smtp:
+        smtp.send_message(message)
+
+
+def page(dixa: Sandbox, path: str) -> requests.Response:
+    answer = requests.get(dixa.url + path, timeout=5)
+    assert answer.status_code == 200
+    return answer
+
+
+def test_what_came_is_kept_and_listed(dixa: Sandbox) -> None:
+    assert "None yet" in page(dixa, "/mails").text
+    send(dixa)
+    (mail,) = dixa.mails
+    assert (mail.sender, mail.recipient, mail.subject) == (
+        "survey@northwind.example",
+        "ida@example.com",
+        "How <b>was</b> it?",
+    )
+    assert mail.text.strip() == "Hi, the text"
+    assert "How &lt;b&gt;was&lt;/b&gt; it?" in page(dixa, "/mails").text
+    assert "E-mails that customers got: 1" in page(dixa, "/").text
+
+
+def test_a_mail_is_shown_in_a_cage(dixa: Sandbox) -> None:
+    send(dixa)
+    shown = page(dixa, "/mails/1")
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in shown.text
+    assert "alert(1)" not in shown.text
+    framed = page(dixa, "/mails/1/html")
+    assert "sandbox allow-popups" in framed.headers["Content-Security-Policy"]
+    assert "script-src" not in framed.headers["Content-Security-Policy"]
+    assert framed.text.startswith('<!DOCTYPE html><base target="_blank">')
+
+
+def test_a_conversation_leads_to_its_customers_mails(dixa: Sandbox) -> None:
+    number = dixa.make_conversation(requester=Person("Ida Holm", "ida@example.com"))
+    send(dixa)
+    send(dixa, "tom@example.com")
+    shown = page(dixa, f"/conversations/{number}").text
+    assert "/mails/1" in shown
+    assert "/mails/2" not in shown
+
+
+def test_a_new_beginning_forgets_them(dixa: Sandbox) -> None:
+    send(dixa)
+    dixa.reset()
+    assert dixa.mails == []
+    assert requests.get(f"{dixa.url}/mails/1", timeout=5).status_code == 404
+
+
+def test_a_sandbox_that_takes_no_mail_says_so() -> None:
+    with pytest.raises(LookupError):
+        _ = Sandbox(SandboxSettings()).smtp_url

@@ -1,0 +1,70 @@
+"""The sandbox's search, by the one filter that the project uses; and the queues."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.sandbox.model import iso, now
+from service.sandbox.server import Sandbox
+from tests.sandbox.conftest import Client
+
+
+def closed(hours: int = 1, **more: Any) -> dict[str, Any]:
+    """Those that were closed in the last hours."""
+    since, until = now() - timedelta(hours=hours), now() + timedelta(seconds=1)
+    between = {"_type": "Between", "timestampFrom": iso(since), "timestampTo": iso(until)}
+    field = {"_type": "ClosedDate", "operator": between | more}
+    return {"filters": {"strategy": "All", "conditions": [{"field": field}]}}
+
+
+def ids(answer: Any) -> list[int]:
+    return [hit["id"] for hit in answer.json()["data"]]
+
+
+def test_it_finds_what_was_closed_in_between_latest_first(dixa: Sandbox, client: Client) -> None:
+    first, second, old = (dixa.make_conversation(state="Closed") for _ in range(3))
+    dixa.make_conversation()
+    dixa.conversation(old).closed_at = now() - timedelta(hours=2)
+    dixa.close(first)
+    assert ids(client.post("/search/conversations", closed())) == [first, second]
+    assert ids(client.post("/search/conversations", closed(3))) == [first, second, old]
+    dixa.reopen(second)
+    assert ids(client.post("/search/conversations", closed())) == [first, second]
+
+
+def test_pages_lead_on_by_their_key(dixa: Sandbox, client: Client) -> None:
+    made = [dixa.make_conversation(state="Closed") for _ in range(5)]
+    found: list[int] = []
+    path = "/search/conversations?pageLimit=2"
+    for size in (2, 2, 1):
+        answer = client.post(path, closed())
+        assert len(ids(answer)) == size
+        found += ids(answer)
+        path = answer.json().get("meta", {}).get("next", "").removeprefix("/beta").replace("/?", "?")
+    assert (sorted(found), path) == (made, "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"filters": {"strategy": "All", "conditions": []}},
+        closed(_type="Since"),
+        closed(timestampTo="now"),
+        {"filters": {"strategy": "All", "conditions": [{"field": {"_type": "Channel"}}]}},
+    ],
+)
+def test_what_it_does_not_know_is_refused(client: Client, body: object) -> None:
+    assert client.post("/search/conversations", body).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["x", "AAAA", "cGFnZT14"])
+def test_a_key_of_somebody_elses_is_refused(client: Client, key: str) -> None:
+    assert client.post(f"/search/conversations?pageKey={key}", closed()).status_code in {200, 400}
+    assert client.post("/search/conversations?pageLimit=0", closed()).status_code == 400
+
+
+def test_queues_have_names(dixa: Sandbox, client: Client) -> None:
+    dixa.make_conversation(queue="Returns")
+    assert [queue["name"] for queue in client.get("/queues").json()["data"]] == ["Returns"]

@@ -1,0 +1,132 @@
+"""A real SMTP server for the tests, which refuses, dawdles and hangs up as it is told."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import trustme
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+from config.mail import SmtpServer, Tls
+
+USER, PASSWORD = "afterword", "a pass/word: of the tests"
+
+
+class Post:
+    """What a server was handed, and how it is to behave.
+
+    `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
+    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it).
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.envelopes: list[tuple[str, list[str]]] = []
+        self.commands: list[str] = []
+        self.logins: list[bool] = []
+        self.answers: dict[str, str] = {}
+        self.drops: set[str] = set()
+        self.hangs: set[str] = set()
+        self.drips: set[str] = set()
+        self.keeps_what_it_drops = True
+
+    async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        envelope.mail_from = address
+        return await self._behave("MAIL", server) or "250 OK"
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        answer = await self._behave("RCPT", server)
+        if answer is None or answer.startswith("2"):
+            envelope.rcpt_tos.append(address)
+        return answer or "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        answer = self.answers.get("dot")
+        if answer is None and self.keeps_what_it_drops:
+            self.mails.append(envelope.original_content or b"")
+            self.envelopes.append((envelope.mail_from or "", list(envelope.rcpt_tos)))
+            self.logins.append(bool(session.authenticated))
+        return await self._behave("dot", server) or "250 OK"
+
+    async def _behave(self, name: str, server: SMTP) -> str | None:
+        self.commands.append(name)
+        if name in self.hangs:
+            await asyncio.sleep(30)
+        if name in self.drips:
+            for _ in range(300):
+                _transport(server).write(b"2")
+                await asyncio.sleep(0.05)
+        if name in self.drops:
+            _transport(server).abort()
+            await asyncio.sleep(0.2)
+        return self.answers.get(name)
+
+
+def _transport(server: SMTP) -> asyncio.Transport:
+    assert isinstance(server.transport, asyncio.Transport)
+    return server.transport
+
+
+class _Smtp(SMTP):
+    """aiosmtpd has no hook before the text."""
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+        post: Post = self.event_handler
+        answer = await post._behave("DATA", self)
+        if answer is None:
+            await super().smtp_DATA(arg)
+        elif self.transport is not None:
+            await self.push(answer)
+
+
+@contextmanager
+def post_office(
+    tls: Tls = Tls.NONE, context: ssl.SSLContext | None = None, **options: Any
+) -> Iterator[tuple[Post, SmtpServer]]:
+    """Run a server; gives what it does and where it is. With a `context` it can encrypt."""
+    post = Post()
+    loop = asyncio.new_event_loop()
+
+    def session() -> SMTP:
+        starttls = context if tls is Tls.STARTTLS else None
+        return _Smtp(
+            post, hostname="mail.test", tls_context=starttls, require_starttls=bool(starttls), loop=loop, **options
+        )
+
+    wraps = context if tls is Tls.IMPLICIT else None
+    listening = loop.run_until_complete(loop.create_server(session, "127.0.0.1", 0, ssl=wraps))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield post, SmtpServer("localhost", listening.sockets[0].getsockname()[1], tls)
+    finally:
+        asyncio.run_coroutine_threadsafe(_end(listening), loop).result(5)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end(listening: asyncio.Server) -> None:
+    listening.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Make a certificate for localhost; gives the server's context, and that of a client who trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
+def checks_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    """An authenticator that knows one user."""
+    is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+    return AuthResult(success=is_right, handled=False)

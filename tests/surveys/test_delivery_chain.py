@@ -1,0 +1,285 @@
+"""The first channel that can reach the customer brings the link; one that fails for good leaves it to the next."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from config.endpoints import SignedEndpoint
+from config.mail import Mailbox
+from service.delivery.email import EmailDelivery
+from service.delivery.email_text import Letterhead
+from service.delivery.message import MessageDelivery
+from service.delivery.webhook import WebhookDelivery
+from service.sandbox.model import Person
+from service.sandbox.server import Sandbox
+from service.surveys.delivering import UNCONFIRMED
+from service.surveys.links import Link
+from service.surveys.model import Journey, OfferState, Reason, Record
+from service.surveys.ports import Delivery
+from tests.receiver import SECRET, receiving
+from tests.smtp import Post, post_office
+from tests.telling import AT_ONCE, CSAT, QUICK, Story, open_client
+
+HEAD = Letterhead(Mailbox("survey@northwind.example"), None, "Northwind", "https://survey.example")
+MESSAGE_FIRST = replace(AT_ONCE, deliver=("message", "email"))
+EMAIL_FIRST = replace(AT_ONCE, deliver=("email", "message"))
+TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(seconds=3.2))
+
+
+class Chain:
+    """A story with both channels, and the mail server that one of them uses."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, email: EmailDelivery) -> None:
+        channels: list[Delivery] = [MessageDelivery(open_client(dixa, client, prefix)), email]
+        self.story = Story(client, prefix, dixa, timings=TIMINGS, deliveries=channels)
+        self.post = post
+        self.dixa = dixa
+        self._redis = client
+        self._prefix = prefix
+
+    def ask(self, terms: object, **facts: object) -> Record:
+        return self.story.ask(self.story.begin(terms, **facts))  # type: ignore[arg-type]
+
+    def field(self, record: Record, name: str) -> str | None:
+        return self._redis.hget(f"{self._prefix}survey:{record.survey_id}", name)  # type: ignore[return-value]
+
+    def went(self, record: Record) -> tuple[int, int]:
+        """How many messages and mails there are."""
+        messages = [each for each in self.dixa.messages(record.conversation_id) if each.external_id]
+        return len(messages), len(self.post.mails)
+
+
+@pytest.fixture
+def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Chain]:
+    with post_office() as (post, server):
+        made: list[Chain] = []
+
+        class Marks:
+            def mailing(self, survey_id: str) -> bool:
+                return made[0].story.records.mailing(survey_id)
+
+        made.append(Chain(redis_client, prefix, dixa, post, EmailDelivery(server, HEAD, Marks())))
+        yield made[0]
+
+
+def test_a_message_goes_where_one_can(chain: Chain) -> None:
+    record = chain.ask(MESSAGE_FIRST)
+    assert (record.offer.channel, chain.went(record)) == ("message", (1, 0))
+
+
+@pytest.mark.parametrize(
+    "facts", [{"channel": "PstnPhone"}, {"channel": "FacebookMessenger"}, {"channel": "Email", "agent": False}]
+)
+def test_where_no_message_can_go_a_mail_does(chain: Chain, facts: dict[str, object]) -> None:
+    record = chain.ask(MESSAGE_FIRST, **facts)
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "email")
+    assert chain.went(record) == (0, 1)
+
+
+def test_the_order_is_that_of_the_terms(chain: Chain) -> None:
+    record = chain.ask(EMAIL_FIRST)
+    assert (record.offer.channel, chain.went(record)) == ("email", (0, 1))
+
+
+def test_a_customer_without_an_address_is_not_reached_by_mail(chain: Chain) -> None:
+    nobody = Person("Ida Holm", phone="+4520112233")
+    record = chain.ask(MESSAGE_FIRST, channel="PstnPhone", requester=nobody)
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.UNREACHABLE)
+    assert chain.dixa.offers(record.conversation_id) == []
+
+
+def test_a_refused_message_is_mailed(chain: Chain) -> None:
+    chain.dixa.fails(1, 422, call="message")
+    record = chain.ask(MESSAGE_FIRST)
+    assert (record.offer.state, record.offer.channel, record.offer.failed) == (
+        OfferState.DELIVERED,
+        "email",
+        ("message",),
+    )
+    assert chain.went(record) == (0, 1)
+
+
+def test_a_refused_mail_becomes_a_message(chain: Chain) -> None:
+    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    record = chain.ask(EMAIL_FIRST)
+    assert (record.offer.state, record.offer.channel, record.offer.failed) == (
+        OfferState.DELIVERED,
+        "message",
+        ("email",),
+    )
+    assert chain.went(record) == (1, 0)
+
+
+def test_when_all_have_refused_it_is_dead_and_keeps_no_address(chain: Chain) -> None:
+    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.dixa.fails(1, 422, call="message")
+    record = chain.ask(EMAIL_FIRST)
+    assert (record.offer.state, record.offer.reason, record.offer.failed) == (
+        OfferState.DEAD,
+        Reason.REFUSED,
+        ("email",),
+    )
+    assert chain.field(record, "email") is None
+
+
+def test_a_404_that_is_not_dixas_says_nothing_of_the_conversation(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    with receiving() as receiver:
+        receiver.next["/"] = [404]
+        sender = WebhookDelivery(SignedEndpoint(receiver.url, SECRET), "en")
+        story = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[sender])
+        record = story.ask(story.begin(replace(AT_ONCE, deliver=("webhook",))))
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+
+
+def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -> None:
+    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.dixa.fails(1, 422, call="message")
+    record = chain.ask(EMAIL_FIRST)
+    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    assert chain.story.ask(record.survey_id).offer.state is OfferState.DELIVERED
+    assert chain.went(record) == (1, 0)
+
+
+@pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
+def test_a_server_that_is_busy_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
+    chain.post.answers[place] = "451 4.3.0 Later"
+    survey_id = chain.story.begin(EMAIL_FIRST)
+    chain.story.offering.travel(survey_id)
+    between = chain.story.load(survey_id)
+    assert (between.offer.state, between.offer.tries, between.offer.mailed_at) == (OfferState.OFFERED, 1, None)
+    chain.post.answers.clear()
+    record = chain.story.ask(survey_id)
+    assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
+    assert len(chain.dixa.offers(record.conversation_id)) == 1
+
+
+def test_a_server_that_is_busy_for_too_long_ends_it(chain: Chain) -> None:
+    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    survey_id = chain.story.begin(EMAIL_FIRST)
+    chain.story.offering.travel(survey_id)
+    past = int((datetime.now(UTC) - timedelta(hours=73)).timestamp() * 1000)
+    chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"accepted_at": past})
+    record = chain.story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.TOO_LATE)
+    assert chain.went(record) == (0, 0)
+
+
+def test_a_sender_that_may_have_the_link_is_the_only_one(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    with receiving() as receiver:
+        receiver.next["/"] = [502, 503, 503, 503]
+        channels: list[Delivery] = [
+            WebhookDelivery(SignedEndpoint(receiver.url, SECRET), "en"),
+            MessageDelivery(open_client(dixa, redis_client, prefix)),
+        ]
+        timings = replace(QUICK, offer_within=timedelta(seconds=1))
+        story = Story(redis_client, prefix, dixa, timings=timings, deliveries=channels)
+        record = story.ask(story.begin(replace(AT_ONCE, deliver=("webhook", "message"))))
+        posts = len(receiver.posts)
+    assert posts > 0
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "webhook")
+    assert dixa.messages(record.conversation_id) == []
+
+
+def test_whatsapp_is_left_once_its_window_is_over(chain: Chain) -> None:
+    """It is over for the delivery as it was for the decision, at once and after a worker died between them."""
+    for is_late in (False, True):
+        number = chain.dixa.make_conversation(channel="WhatsApp")
+        chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
+        survey_id = chain.story.close(number, MESSAGE_FIRST)
+        if is_late:
+            chain.dixa.state.conversation(number).transport_expires_at = None
+            chain.dixa.fails(1, 503, call="message")
+            chain.story.offering.travel(survey_id)
+            assert chain.story.load(survey_id).offer.state is OfferState.DELIVERING
+            chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
+        record = chain.story.ask(survey_id)
+        assert (record.offer.channel, chain.dixa.messages(number)) == ("email", [])
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_lost_answer_to_the_dot_is_not_asked_for_again(chain: Chain, is_kept: bool) -> None:  # noqa: FBT001
+    chain.post.drops.add("dot")
+    chain.post.keeps_what_it_drops = is_kept
+    record = chain.ask(EMAIL_FIRST)
+    assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", UNCONFIRMED)
+    assert chain.post.commands.count("dot") == 1
+    assert chain.went(record) == (0, int(is_kept))
+
+
+def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -> None:
+    """It had marked the mail; what the server answered nobody heard."""
+    survey_id = chain.story.begin(EMAIL_FIRST)
+    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.story.offering.travel(survey_id)
+    chain.post.answers.clear()
+    key = f"{chain._prefix}survey:{survey_id}"
+    chain._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
+    assert chain.story.records.mailing(survey_id)
+    assert not chain.story.records.mailing(survey_id)
+    record = chain.story.ask(survey_id)
+    assert (record.offer.state, record.offer.note, chain.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
+
+
+def test_a_worker_that_died_before_it_left_a_mail_to_be_sent(chain: Chain) -> None:
+    survey_id = chain.story.begin(EMAIL_FIRST)
+    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.story.offering.travel(survey_id)
+    chain.post.answers.clear()
+    chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"})
+    record = chain.story.ask(survey_id)
+    assert (record.offer.note, chain.went(record)) == ("", (0, 1))
+
+
+class TestTheAddress:
+    """The one personal thing in a record stays no longer than it is needed."""
+
+    def test_it_is_kept_while_a_mail_may_go(self, chain: Chain) -> None:
+        record = chain.story.load(chain.story.begin(MESSAGE_FIRST))
+        assert chain.field(record, "email") == f"ida+{record.conversation_id}@example.com"
+        assert "example.com" not in (chain.field(record, "close") or "")
+        assert "example.com" not in repr(record)
+
+    @pytest.mark.parametrize("facts", [{}, {"channel": "PstnPhone"}])
+    def test_it_is_gone_when_delivered(self, chain: Chain, facts: dict[str, object]) -> None:
+        record = chain.ask(MESSAGE_FIRST, **facts)
+        assert record.offer.state is OfferState.DELIVERED
+        assert chain.field(record, "email") is None
+
+    def test_it_is_gone_when_skipped(self, chain: Chain) -> None:
+        survey_id = chain.story.begin(MESSAGE_FIRST)
+        chain.dixa.make_rating(int(survey_id))
+        record = chain.story.ask(survey_id)
+        assert record.offer.state is OfferState.SKIPPED
+        assert chain.field(record, "email") is None
+
+    def test_it_is_gone_when_the_customer_has_answered(self, chain: Chain) -> None:
+        survey_id = chain.story.begin(MESSAGE_FIRST)
+        record = chain.story.load(survey_id)
+        link = Link(survey_id, int(survey_id), "default", ())
+        chain.story.records.answer(link, AT_ONCE, {CSAT: 4}, "", language="en")
+        assert chain.field(record, "email") is None
+
+
+class TestStops:
+    """Who has stopped the surveys is skipped, whatever survey it is."""
+
+    def test_a_requester_who_stopped_is_not_asked(self, chain: Chain) -> None:
+        ida = Person("Ida Holm", "ida@example.com")
+        chain.story.stops.add(ida.id)
+        for terms in (MESSAGE_FIRST, AT_ONCE):
+            record = chain.ask(terms, requester=ida)
+            assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.OPTED_OUT)
+            assert chain.dixa.offers(record.conversation_id) == []
+        assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
+
+    def test_only_a_hash_is_kept_and_for_good(self, chain: Chain) -> None:
+        chain.story.stops.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
+        keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
+        assert len(keys) == 2
+        assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))
+        assert {chain._redis.ttl(key) for key in keys} == {-1}

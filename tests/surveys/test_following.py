@@ -1,0 +1,428 @@
+"""What follows an answer happens once, or at most once, whatever fails; and it keeps no result waiting."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+import redis
+
+from config.actions import After
+from config.endpoints import SignedEndpoint
+from config.settings import Timings
+from config.surveys import RatingType, Survey
+from service.delivery.note import AnswerNote
+from service.delivery.slack import SlackAlert
+from service.delivery.tag import AnswerTag
+from service.delivery.webhook import AnswerWebhook
+from service.sandbox.server import Sandbox
+from service.surveys.following import NOBODY_KNOWS, TOO_LONG, Wanted, find_actions
+from service.surveys.model import ActionState, AnswerState, FollowUpState, Journey, Reason, Record
+from service.surveys.ports import Action, Deadline, Told
+from tests.polling import eventually
+from tests.receiver import DROP, SECRET, Receiver, receiving
+from tests.telling import AT_ONCE, CSAT, NPS, QUICK, Story, open_client
+
+LOW = After((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
+TERMS = replace(AT_ONCE, after=(LOW,))
+HELD = replace(TERMS, hold=timedelta(days=1))
+TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(seconds=4))
+ALL = {"note", "slack", "tag:angry", "webhook"}
+
+
+class Team:
+    """A story whose answers are followed up, and whoever hears of them."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> None:
+        calls = open_client(dixa, client, prefix)
+        actions: list[Action] = [
+            AnswerNote(calls),
+            AnswerTag(calls),
+            SlackAlert(f"{receiver.url}/slack"),
+            AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
+        ]
+        self.story = Story(client, prefix, dixa, timings=TIMINGS, actions=actions)
+        self.dixa = dixa
+        self.receiver = receiver
+        self._client = client
+        self._prefix = prefix
+        dixa.state.tag("angry")
+
+    def ask(self, terms: Survey = TERMS) -> str:
+        survey_id = self.story.begin(terms)
+        self.story.ask(survey_id)
+        return survey_id
+
+    def answered(self, score: int = 1, comment: str = "", terms: Survey = TERMS) -> str:
+        """Ask, answer and bring the result to Dixa."""
+        survey_id = self.ask(terms)
+        self.story.answer(survey_id, {CSAT: score}, comment)
+        self.story.submit(survey_id)
+        return survey_id
+
+    def follow(self, survey_id: str) -> Record:
+        return self.story.follow(survey_id)
+
+    def turn(self, survey_id: str) -> Record:
+        """One turn of a worker, which is over when it has come back."""
+        self.story.following.travel(survey_id)
+        return self.story.load(survey_id)
+
+    def put(self, survey_id: str, **fields: str) -> None:
+        for name, value in fields.items():
+            self._client.hset(f"{self._prefix}survey:{survey_id}", name, value)
+
+    def fields(self, survey_id: str) -> dict[str, str]:
+        return self._client.hgetall(f"{self._prefix}survey:{survey_id}")  # type: ignore[return-value]
+
+    def counts(self, survey_id: str) -> dict[str, int]:
+        """How often each thing has happened."""
+        number = int(survey_id)
+        return {
+            "note": sum("answered the survey" in each.message for each in self.dixa.notes(number)),
+            "slack": len(self.receiver.taken("/slack")),
+            "tag:angry": [tag.name for tag in self.dixa.conversation(number).tags].count("angry"),
+            "webhook": len({post.id for post in self.receiver.taken("/answer")}),
+        }
+
+
+@pytest.fixture
+def team(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Team]:
+    with receiving() as receiver:
+        yield Team(redis_client, prefix, dixa, receiver)
+
+
+def states(record: Record) -> dict[str, ActionState]:
+    assert record.follow_up
+    return {name: each.state for name, each in record.follow_up.actions.items()}
+
+
+def test_all_of_it_happens_once(team: Team) -> None:
+    survey_id = team.answered(comment="Too slow")
+    record = team.follow(survey_id)
+    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+    assert states(record) == dict.fromkeys(ALL, ActionState.DONE)
+    assert record.follow_up
+    assert record.follow_up.state is FollowUpState.FOLLOWED
+    assert len(team.receiver.posts) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "path"), [("note", None), ("tag", None), ("tags", None), (None, "/slack"), (None, "/answer")]
+)
+def test_what_fails_first_happens_later_and_once(team: Team, call: str | None, path: str | None) -> None:
+    survey_id = team.answered()
+    if call:
+        team.dixa.fails(2, 503, call=call)
+    if path:
+        team.receiver.next[path] = [503, 429]
+    record = team.follow(survey_id)
+    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+    assert set(states(record).values()) == {ActionState.DONE}
+
+
+@pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
+@pytest.mark.parametrize("call", ["note", "tag"])
+def test_a_lost_answer_of_dixas_doubles_nothing(team: Team, loses: Any, call: str) -> None:
+    survey_id = team.answered()
+    loses(team.dixa, 1, call=call)
+    team.follow(survey_id)
+    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+
+
+@pytest.mark.parametrize("status", [DROP, 500])
+def test_an_alert_whose_answer_is_lost_is_not_repeated(team: Team, status: int) -> None:
+    survey_id = team.answered()
+    team.receiver.next["/slack"] = [status]
+    record = team.follow(survey_id)
+    assert len(team.receiver.of("/slack")) == 1
+    assert record.follow_up
+    assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
+
+
+@pytest.mark.parametrize("status", [DROP, 500, 302])
+def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None:
+    survey_id = team.answered()
+    team.receiver.next["/answer"] = [status]
+    team.follow(survey_id)
+    assert [post.id for post in team.receiver.posts if post.path != "/slack"] == [f"afterword-{survey_id}-answered"] * 2
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Team, name: str) -> None:
+    """It did what was marked, and no more."""
+    survey_id = team.answered()
+    claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+    assert claim
+    wanted = next(each for each in find_actions(TERMS, {CSAT: 1}) if each.name == name)
+    assert team.story.records.act(claim, name, ActionState.BEGUN)
+    team.story.following._actions[wanted.kind].act(_told(claim.record, wanted), _deadline(), again=False)
+    team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+    record = team.follow(survey_id)
+    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+    assert record.follow_up
+    assert record.follow_up.actions[name].problem == (NOBODY_KNOWS if name == "slack" else "")
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_worker_that_dies_right_after_the_mark_leaves_it_to_be_done(team: Team, name: str) -> None:
+    """Only an alert may have been sent by then, so it counts as sent: at most once."""
+    survey_id = team.answered()
+    claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+    assert claim
+    assert team.story.records.act(claim, name, ActionState.BEGUN)
+    team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+    team.follow(survey_id)
+    assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
+
+
+def _told(record: Record, wanted: Wanted) -> Told:
+    return Told(record, wanted.subject, wanted.shows_comment)
+
+
+def _deadline() -> Deadline:
+    return Deadline(timedelta(seconds=5))
+
+
+class TestTheHold:
+    """An alert doesn't wait for it; all else does, and says what the customer said last."""
+
+    def test_a_low_score_alerts_at_once(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 1})
+        record = team.turn(survey_id)
+        assert record.answer
+        assert record.answer.state is AnswerState.HELD
+        assert states(record) == {"slack": ActionState.DONE}
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
+
+    def test_it_is_looked_at_again_when_the_hold_is_over(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 1})
+        record = team.turn(survey_id)
+        assert record.follow_up
+        assert record.answer
+        assert record.follow_up.due_at
+        assert record.answer.due_at
+        assert abs(record.follow_up.due_at - record.answer.due_at) < timedelta(seconds=5)
+
+    def test_a_good_answer_that_becomes_a_bad_one_alerts_at_once(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 5})
+        assert states(team.turn(survey_id)) == {}
+        team.story.answer(survey_id, {CSAT: 2})
+        assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+
+    def test_one_that_changes_while_a_worker_looks_does_too(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 5})
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        team.story.answer(survey_id, {CSAT: 1})
+        team.story.records.reschedule(claim, timedelta(days=1), failed=False)
+        assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+
+    def test_a_second_bad_answer_alerts_nobody_again(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        for score in (1, 2, 1):
+            team.story.answer(survey_id, {CSAT: score})
+            team.turn(survey_id)
+        assert len(team.receiver.of("/slack")) == 1
+
+    def test_a_bad_answer_that_becomes_a_good_one_is_followed_by_no_more(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 1})
+        team.turn(survey_id)
+        team.story.answer(survey_id, {CSAT: 5})
+        team.put(survey_id, answer_due="0")
+        team.story.submit(survey_id)
+        team.put(survey_id, follow_up_due="0")
+        record = team.follow(survey_id)
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
+        assert record.follow_up
+        assert record.follow_up.state is FollowUpState.FOLLOWED
+
+    def test_what_follows_says_the_last_answer(self, team: Team) -> None:
+        survey_id = team.ask(HELD)
+        team.story.answer(survey_id, {CSAT: 1})
+        team.turn(survey_id)
+        team.story.answer(survey_id, {CSAT: 2}, "Late")
+        team.put(survey_id, answer_due="0")
+        team.story.submit(survey_id)
+        team.put(survey_id, follow_up_due="0")
+        team.follow(survey_id)
+        assert "Dissatisfied (2 of 5)" in team.dixa.notes(int(survey_id))[0].message
+        assert team.receiver.of("/answer")[0].body["data"]["scores"] == {"Csat": 2}
+
+    def test_a_failing_alert_keeps_no_result_waiting(self, team: Team) -> None:
+        team.receiver.next["/slack"] = [503] * 50
+        survey_id = team.ask()
+        team.story.answer(survey_id, {CSAT: 1})
+        team.turn(survey_id)
+        assert team.story.submit(survey_id).answer
+        team.story.assert_once(survey_id)
+
+
+class TestTheEnd:
+    """Nothing is tried for ever, and what has failed is told and can be tried again."""
+
+    def test_a_tag_that_dixa_does_not_have_fails_and_the_others_go_on(self, team: Team) -> None:
+        terms = replace(AT_ONCE, after=(LOW, After((1,), CSAT, tag="no-such-tag")))
+        record = team.follow(team.answered(terms=terms))
+        assert record.follow_up
+        assert record.follow_up.actions["tag:no-such-tag"].problem == "Dixa has no tag of this name"
+        assert (record.follow_up.state, record.follow_up.reason) == (FollowUpState.DEAD, Reason.REFUSED)
+        assert [each for each, state in states(record).items() if state is ActionState.FAILED] == ["tag:no-such-tag"]
+        assert team.counts(record.survey_id) == dict.fromkeys(ALL, 1)
+
+    def test_tags_are_asked_for_once(self, team: Team) -> None:
+        for _ in range(3):
+            team.follow(team.answered())
+        assert [each.call for each in team.dixa.calls].count("tags") == 1
+
+    @pytest.mark.parametrize("status", [400, 404, 410])
+    def test_a_receiver_that_refuses_is_not_asked_again(self, team: Team, status: int) -> None:
+        team.receiver.next["/answer"] = [status]
+        team.receiver.next["/slack"] = [status]
+        record = team.follow(team.answered())
+        assert len(team.receiver.posts) == 2
+        assert record.follow_up
+        assert record.follow_up.actions["slack"].problem == f"the receiver answered {status}"
+        assert states(record)["note"] is ActionState.DONE
+
+    def test_what_has_failed_is_tried_again_when_an_operator_says_so(self, team: Team) -> None:
+        team.receiver.next["/answer"] = [400]
+        survey_id = team.answered()
+        team.follow(survey_id)
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        record = team.follow(survey_id)
+        assert set(states(record).values()) == {ActionState.DONE}
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+        assert len(team.receiver.of("/slack")) == 1
+
+    def test_a_receiver_that_is_away_is_tried_for_a_day(self, team: Team) -> None:
+        team.receiver.next["/answer"] = [503] * 50
+        survey_id = team.answered()
+        assert states(team.turn(survey_id))["webhook"] is ActionState.WAITING
+        past = datetime.now(UTC) - timedelta(days=1, hours=1)
+        team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)))
+        record = team.follow(survey_id)
+        assert record.follow_up
+        assert record.follow_up.actions["webhook"].problem == TOO_LONG
+
+    def test_what_comes_very_late_is_still_tried_once(self, team: Team) -> None:
+        survey_id = team.answered()
+        past = datetime.now(UTC) - timedelta(days=40)
+        team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)))
+        team.follow(survey_id)
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+
+    def test_what_is_not_set_up_any_more_has_failed(self, team: Team) -> None:
+        del team.story.following._actions["slack"]
+        record = team.follow(team.answered())
+        assert states(record)["slack"] is ActionState.FAILED
+        assert states(record)["note"] is ActionState.DONE
+
+    def test_an_answer_without_actions_ends_too(self, team: Team) -> None:
+        record = team.follow(team.answered(score=5))
+        assert (record.follow_up and record.follow_up.actions) == {}
+        assert team.receiver.posts == []
+
+
+class TestTheComment:
+    """It is passed on only where that is allowed, and kept only for as long as it is needed."""
+
+    def test_only_that_there_is_one_is_told(self, team: Team) -> None:
+        survey_id = team.answered(comment="My secret is 4711")
+        team.follow(survey_id)
+        said = json.dumps([post.body for post in team.receiver.posts]) + team.dixa.notes(int(survey_id))[0].message
+        assert "4711" not in said
+        assert said.count("There is a comment") == 2
+        data = team.receiver.of("/answer")[0].body["data"]
+        assert (data["comment"], data["has_comment"]) == (None, True)
+
+    def test_it_is_told_where_that_is_allowed(self, team: Team) -> None:
+        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        survey_id = team.answered(comment="<!channel> a & b @here", terms=terms)
+        team.follow(survey_id)
+        (alert,) = team.receiver.of("/slack")
+        assert "&lt;!channel&gt; a &amp; b @\u200bhere" in alert.body["text"]
+        assert team.receiver.of("/answer")[0].body["data"]["comment"] == "<!channel> a & b @here"
+        assert "<!channel> a & b @here" in team.dixa.notes(int(survey_id))[0].message
+
+    def test_it_is_kept_until_all_is_over(self, team: Team) -> None:
+        survey_id = team.answered(comment="Too slow")
+        assert team.fields(survey_id)["comment"] == "Too slow"
+        team.follow(survey_id)
+        assert "comment" not in team.fields(survey_id)
+
+    def test_it_is_kept_while_its_result_is_on_its_way(self, team: Team) -> None:
+        survey_id = team.ask()
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        team.put(survey_id, answer_state="submitting")
+        team.follow(survey_id)
+        assert team.fields(survey_id)["comment"] == "Too slow"
+        team.story.submit(survey_id)
+        assert "comment" not in team.fields(survey_id)
+
+    def test_nothing_follows_and_it_is_gone_at_once(self, team: Team) -> None:
+        survey_id = team.answered(comment="Too slow", terms=AT_ONCE)
+        assert "comment" not in team.fields(survey_id)
+        assert team.story.load(survey_id).follow_up is None
+
+    @pytest.mark.parametrize("last", ["answer", "follow_up"])
+    def test_the_record_lives_until_both_are_over(self, team: Team, last: str) -> None:
+        survey_id = team.ask()
+        key = f"{team._prefix}survey:{survey_id}"
+        team.story.answer(survey_id, {CSAT: 1})
+        if last == "follow_up":
+            team.story.submit(survey_id)
+        else:
+            team.put(survey_id, answer_state="submitting")
+            team.follow(survey_id)
+        assert team._client.ttl(key) == -1
+        if last == "follow_up":
+            team.follow(survey_id)
+        else:
+            team.story.submit(survey_id)
+        assert team._client.ttl(key) > 0
+
+
+class TestWhatIsWanted:
+    """Which actions an answer calls for."""
+
+    def find(self, scores: dict[RatingType, int], *after: After) -> list[str]:
+        return [each.name for each in find_actions(replace(AT_ONCE, ratings=(CSAT, NPS), after=after), scores)]
+
+    def test_each_once(self) -> None:
+        twice = After((1,), CSAT, slack=True, tag="angry"), After((0, 1), NPS, slack=True, tag="sad")
+        assert self.find({CSAT: 1, NPS: 1}, *twice) == ["slack", "tag:angry", "tag:sad"]
+        assert self.find({NPS: 0}, *twice) == ["slack", "tag:sad"]
+        assert self.find({CSAT: 5, NPS: 9}, *twice) == []
+
+    def test_a_comment_is_told_if_one_of_them_allows_it(self) -> None:
+        after = After((1,), CSAT, note=True), After((1, 2), CSAT, note=True, comment=True, slack=True)
+        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, after=after), {CSAT: 1})}
+        assert found == {"slack": True, "note": True}
+
+
+def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
+    """The others have results to bring to Dixa."""
+    actions = [SlackAlert(f"{team.receiver.url}/slack")]
+    patient = Story(redis_client, prefix, team.dixa, timings=Timings(), actions=actions)
+    terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
+    ids = [team.answered(terms=terms) for _ in range(4)]
+    team.receiver.held.clear()
+    threads = [Thread(target=patient.following.travel, args=(survey_id,)) for survey_id in ids]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: sum(not thread.is_alive() for thread in threads) == 2)
+    eventually(lambda: len(team.receiver.of("/slack")) == 2)
+    team.receiver.held.set()
+    for thread in threads:
+        thread.join()
+    waiting = [state for survey_id in ids for state in states(team.story.load(survey_id)).values()]
+    assert sorted(waiting) == [ActionState.DONE] * 2 + [ActionState.WAITING] * 2

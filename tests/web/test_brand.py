@@ -1,0 +1,138 @@
+"""The brand's colours and logo on the real pages: of one request, allowed by the policy, and small but for the logo."""
+
+import gzip
+import re
+import uuid
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import redis
+from flask import Response
+from playwright.sync_api import Browser
+
+from config.brand import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_readable
+from config.languages import LANGUAGES
+from config.surveys import RatingType
+from service.surveys.languages import language
+from service.surveys.model import Offer
+from service.web import pages
+from service.web.app import create_app
+from service.web.headers import style
+from service.web.pages import PageContext
+from tests.browser.conftest import serving
+from tests.running import settings_for
+from tests.web.states import CONTEXT, STATES, make_app
+from tests.web.test_pages import GZIPPED_BYTES, RAW_BYTES
+from tests.web.visits import LINK, TOKEN, get, make_client, sign
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32" width="160" height="32">
+<rect width="160" height="32" rx="6" fill="#7a00e6"/><circle cx="16" cy="16" r="9" fill="#fff"/></svg>"""
+LONGEST = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4())) for rating in RatingType)))
+ROOM = len(LONGEST) - len("token")
+VIOLET = make_look("#7a00e6", None, None)
+
+
+@pytest.fixture
+def logo(tmp_path: Path) -> str:
+    file = tmp_path / "logo.svg"
+    file.write_text(SVG)
+    return str(file)
+
+
+def looking(look: Look) -> Callable[[str, str], Response]:
+    def show(name: str, code: str) -> Response:
+        ctx: PageContext = replace(CONTEXT, language=language(code), look=look, until=date(2026, 6, 9))
+        if name == "not-found":
+            return pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, look)
+        return STATES[name](ctx)
+
+    return show
+
+
+def test_a_page_has_the_brands_colours_and_its_policy_knows(redis_url: str, keys: "redis.Redis", logo: str) -> None:
+    client = make_client(redis_url, BRAND_ACCENT="#7a00e6", BRAND_NAME="North & Wind", BRAND_LOGO=logo)
+    for path in (TOKEN, "not-a-token", f"{TOKEN}/stop"):
+        answer = get(client, path)
+        (sheet,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        digest = b64encode(sha256(sheet.encode()).digest()).decode()
+        assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
+        assert "img-src 'self' data:" in answer.headers["Content-Security-Policy"]
+        assert "#7a00e6" in sheet
+        assert "#b056ff" in sheet
+        assert "#0b5d56" not in sheet
+        uri = f"data:image/svg+xml;base64,{b64encode(SVG.encode()).decode()}"
+        assert f'<header><img src="{uri}" alt="North &amp; Wind"></header>' in answer.text
+        assert re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', answer.text) == ["data:,", uri]
+
+
+def test_without_a_logo_the_name_stands_there_and_the_sheet_knows_no_pictures(
+    redis_url: str, keys: "redis.Redis"
+) -> None:
+    html = get(make_client(redis_url, BRAND_NAME="Northwind")).text
+    assert "<header>Northwind</header>" in html
+    assert "img" not in html
+
+
+@pytest.mark.parametrize("adapts", [True, False])
+def test_a_logo_that_does_not_adapt_lies_on_a_light_plate_in_the_dark(adapts: bool) -> None:  # noqa: FBT001
+    look = replace(VIOLET, logo=Logo("data:image/png;base64,AAAA", adapts))
+    with make_app().test_request_context():
+        html = looking(look)("form", "en").get_data(as_text=True)
+    assert ("background:#fff" in html) is not adapts
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_state_is_small_but_for_the_logo(name: str) -> None:
+    """Whatever the colours are: the logo's own bytes are the operator's."""
+    uri = "data:image/svg+xml;base64," + b64encode(b"x" * 3000).decode()
+    show = looking(replace(make_look("#123456", "#abcdef", None), logo=Logo(uri, adapts=False)))
+    with make_app().test_request_context():
+        texts = [show(name, code).data.replace(uri.encode(), b"") for code in LANGUAGES]
+    raw, gzipped = max(len(text) for text in texts), max(len(gzip.compress(text, 6)) for text in texts)
+    print(f"page: {name} with a logo: {raw} bytes, {gzipped} gzipped")  # noqa: T201
+    assert raw + ROOM <= RAW_BYTES
+    assert gzipped + ROOM <= GZIPPED_BYTES
+
+
+def test_the_largest_page_with_the_largest_logo_comes_in_the_first_round_trip() -> None:
+    """Ten packets of 1,460 bytes (RFC 6928), headers included."""
+    assert GZIPPED_BYTES + 4 * 3000 // 3 + 1500 <= 10 * 1460
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_colours_and_logo_and_asks_nobody(
+    browser: Browser, redis_url: str, keys: "redis.Redis", logo: str, scheme: str
+) -> None:
+    settings = settings_for(redis_url, PUBLIC_URL="http://127.0.0.1", BRAND_ACCENT="#7a00e6", BRAND_LOGO=logo)
+    said: list[str] = []
+    asked: list[str] = []
+    with serving(create_app(settings)) as url, browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("console", lambda each: said.append(each.text))
+        page.on("request", lambda each: asked.append(each.url))
+        page.goto(f"{url}/s/{TOKEN}?r=4", wait_until="networkidle")
+        drawn = page.evaluate("[document.images[0].complete, document.images[0].naturalWidth, document.images[0].alt]")
+        button, card, tint = (
+            page.evaluate(f"getComputedStyle(document.querySelector('{each}')).backgroundColor")
+            for each in (".notice button", "main", ".notice")
+        )
+    assert drawn == [True, 160, "Support"]
+    assert said == []
+    assert [each for each in asked if not each.startswith("data:")] == [f"{url}/s/{TOKEN}?r=4"]
+    theme, shades = {"light": (LIGHT, VIOLET.light), "dark": (DARK, VIOLET.dark)}[scheme]
+    assert [hexadecimal(each) for each in (button, card, tint)] == [shades.accent, theme.card, shades.tint]
+
+
+def hexadecimal(rgb: str) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", rgb))
+
+
+def test_a_style_sheet_is_of_its_look_alone() -> None:
+    other = make_look(nearest_readable("#ff0000", LIGHT), None, None)
+    assert len({style(("question",), look) for look in (Look(), VIOLET, other)}) == 3
+    assert contrast(other.light.accent, "#fff") >= 4.5

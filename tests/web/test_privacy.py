@@ -1,0 +1,89 @@
+"""The privacy line says what is so for this survey: until when it can be answered, above all."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from config.surveys import Survey
+from service.surveys.languages import language
+from service.surveys.model import Close
+from service.surveys.records import Records
+from service.web import wording
+from tests.web.visits import TOKEN, get, make_client, post, sign
+
+NOON = datetime.now(UTC).replace(hour=13, minute=0, second=0, microsecond=0) - timedelta(days=1)
+"""Yesterday: a link that was made then has expired for nobody."""
+
+
+def until(expires: timedelta, issued_at: datetime = NOON) -> str:
+    """Say the day before the one on whose evening in the far west the link has expired."""
+    last = (issued_at + expires - timedelta(hours=12)).date() - timedelta(days=1)
+    return f"You can answer until {language('en').date(last)}."
+
+
+def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_until_when(client: FlaskClient) -> None:
+    html = get(client, sign(at=NOON)).text
+    said = language("en").say(wording.PRIVACY, brand="Support")
+    assert f"<p>{said} {until(timedelta(days=28))}</p>" in html
+    for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
+        assert words in said
+
+
+def test_the_day_is_over_everywhere_before_the_link_is(client: FlaskClient) -> None:
+    """On the westernmost islands a day ends twelve hours after UTC's."""
+    days = {language("en").date(each.date()): each for each in (NOON + timedelta(number) for number in range(40))}
+    for hour in range(24):
+        issued_at = NOON.replace(hour=hour)
+        (said,) = re.findall(r"You can answer until ([^.]*)\.", get(client, sign(at=issued_at)).text)
+        ends = days[said].replace(hour=0) + timedelta(days=1, hours=12)
+        assert timedelta() <= issued_at + timedelta(days=28) - ends < timedelta(days=1)
+
+
+def test_the_day_is_that_of_the_terms_as_they_were_at_the_close(client: FlaskClient, records: Records) -> None:
+    records.accept(Close(81000, NOON), [Survey(expires=timedelta(days=7))])
+    assert until(timedelta(days=7)) in get(client, sign(at=NOON)).text
+
+
+@pytest.mark.parametrize("expires", [timedelta(minutes=1), timedelta(hours=12)])
+def test_of_a_link_that_no_whole_day_is_left_of_no_day_is_told(
+    client: FlaskClient, records: Records, expires: timedelta
+) -> None:
+    now = datetime.now(UTC)
+    records.accept(Close(81000, now), [Survey(expires=expires)])
+    assert "You can answer until" not in get(client, sign(at=now)).text
+
+
+def test_a_link_is_not_logged_when_its_page_fails(
+    client: FlaskClient, keys: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flask names the path of a request that failed: here, for a record as no version of ours writes it."""
+    record = {
+        "v": "1",
+        "survey_id": "81000",
+        "conversation_id": "81000",
+        "accepted_at": "1",
+        "offer_state": "postponed",
+    }
+    keys.hset("afterword:survey:81000", mapping=record)  # type: ignore[arg-type]
+    client.application.config["PROPAGATE_EXCEPTIONS"] = False
+    assert get(client).status_code == 500
+    assert "Exception on /s/***" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
+    token = sign(at=NOON)
+    assert until(timedelta(days=28)) in post(client, {}, token).text
+    post(client, {"rating": "4"}, token)
+    for query in ({}, {"change": "1"}):
+        html = get(client, token, query_string=query).text
+        assert "No cookies, no tracking." in html
+        assert "You can answer until" not in html
+
+
+def test_the_notice_is_linked_after_it(redis_url: str, keys: "redis.Redis") -> None:
+    html = get(make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy"), sign(at=NOON)).text
+    assert f'{until(timedelta(days=28))} <a href="https://northwind.example/privacy">Privacy notice</a></p>' in html

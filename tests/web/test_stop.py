@@ -1,0 +1,120 @@
+"""`/s/<token>/stop`: a look stops nobody, a POST does, with or without the page before it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config.surveys import Survey
+from service.surveys.model import Close
+from service.surveys.records import Records
+from service.surveys.stops import HashedStops
+from service.surveys.store import connect
+from tests.running import PUBLIC_URL
+from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
+from tests.web.visits import LINK, TOKEN, dump, make_client, sign
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+PATH = f"/s/{TOKEN}/stop"
+
+
+@pytest.fixture
+def requester(records: Records) -> str:
+    """Whoever the survey of TOKEN was for."""
+    records.accept(Close(81000, datetime.now(UTC), requester_id="requester-1"), [Survey(delay=timedelta())])
+    return "requester-1"
+
+
+@pytest.fixture
+def stops(redis_url: str) -> HashedStops:
+    return HashedStops(connect(redis_url))
+
+
+def stop(client: FlaskClient, data: object = None, **given: object) -> TestResponse:
+    return client.post(PATH, base_url=PUBLIC_URL, data=data, **given)
+
+
+def test_looking_stops_nobody(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
+    before = dump(keys)
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert client.open(PATH, method=method, base_url=PUBLIC_URL).status_code == 200
+    page = client.get(PATH, base_url=PUBLIC_URL).text
+    assert f'<form method="post" action="{PATH}">' in page
+    assert page.count("<button") == 1
+    assert dump(keys) == before
+
+
+def test_the_button_stops(client: FlaskClient, requester: str, stops: HashedStops) -> None:
+    answer = stop(client)
+    assert answer.status_code == 200
+    assert "You will not be asked again" in answer.text
+    assert stops.has(requester)
+    assert not stops.has("requester-2")
+
+
+@pytest.mark.parametrize("mimetype", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_one_click_of_a_mail_provider_stops(
+    client: FlaskClient, requester: str, stops: HashedStops, mimetype: str
+) -> None:
+    """RFC 8058: from a server, without a page, a cookie or an origin of ours; and it follows no redirect."""
+    odd = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
+    assert stop(client, ONE_CLICK, content_type=mimetype, headers=odd).status_code == 200
+    assert stops.has(requester)
+
+
+def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
+    stop(client)
+    before = dump(keys)
+    assert stop(client).status_code == 200
+    assert dump(keys) == before
+
+
+def test_when_the_record_is_lost_it_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+    answer = stop(client)
+    assert answer.status_code == 410
+    assert "could not be stopped here" in answer.text
+    assert list(keys.scan_iter("afterword:stop*")) == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_bad_token_is_not_found(client: FlaskClient, method: str) -> None:
+    assert client.open(f"/s/{TOKEN[:-1]}/stop", method=method, base_url=PUBLIC_URL).status_code == 404
+
+
+def test_what_is_not_kept_is_not_said_to_be() -> None:
+    client = make_client("redis://127.0.0.1:1/0")
+    answer = stop(client)
+    assert answer.status_code == 503
+    assert "This is not saved" in answer.text
+    assert "<button" in answer.text
+
+
+def test_it_speaks_the_browsers_language(client: FlaskClient) -> None:
+    page = client.get(PATH, base_url=PUBLIC_URL, headers={"Accept-Language": "ar"}).text
+    assert '<html lang="ar" dir="rtl">' in page
+
+
+def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, requester: str) -> None:
+    """tests/web/states.py makes them without a view, in any language; here each is what the view answers."""
+    brand = {"BRAND_NAME": CONTEXT.brand, "SUPPORT_URL": SUPPORT_URL}
+    client, cut_off = make_client(redis_url, **brand), make_client("redis://127.0.0.1:1/0", **brand)
+    lost = sign(replace(LINK, survey_id="81001"))
+    answers = {
+        "stop": client.get(PATH, base_url=PUBLIC_URL),
+        "stop-stopped": stop(client),
+        "stop-failed": stop(cut_off),
+        "stop-unknown": client.post(f"/s/{lost}/stop", base_url=PUBLIC_URL),
+    }
+    for name, answer in answers.items():
+        with make_app().test_request_context():
+            state = show(name)
+        html = answer.text.replace(TOKEN, "token")
+        assert (answer.status_code, html) == (state.status_code, state.get_data(as_text=True)), name
+
+
+def test_a_large_body_is_refused(client: FlaskClient, requester: str, stops: HashedStops) -> None:
+    assert stop(client, b"x" * 10_000).status_code == 413
+    assert not stops.has(requester)

@@ -1,0 +1,98 @@
+"""A customer who gave the score that the team thanks for is led on to its page; nobody else is."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from config.actions import After
+from config.surveys import RatingType, Survey
+from service.surveys.model import Close, Journey, Reason
+from service.surveys.records import Records
+from tests.running import PUBLIC_URL
+from tests.web.test_survey import cancel
+from tests.web.visits import LINK, TOKEN, get, make_client, post
+
+CSAT = RatingType.CSAT
+PAGE = "https://reviews.example:8443/northwind?a=1&b=2"
+ORIGIN = "https://reviews.example:8443"
+
+
+@pytest.fixture
+def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
+    return make_client(redis_url, THANK_YOU_HOSTS="reviews.example, shop.example")
+
+
+def keep_terms(records: Records, *after: After) -> None:
+    """Give the record of the link these terms."""
+    terms = Survey(after=after)
+    records.accept(Close(81000, datetime.now(UTC)), [terms])
+    records.answer(LINK, terms, {CSAT: 3}, "", language="en")
+
+
+def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE))
+    assert "reviews.example" not in get(client).text
+    answer = post(client, {"rating": "5"})
+    assert answer.headers["Location"] == f"/s/{TOKEN}"
+    page = get(client).text
+    assert f'<a href="{PAGE.replace("&", "&amp;")}">Continue to reviews.example:8443</a>' in page
+    assert "Your answer “Very satisfied” is saved." in page
+    post(client, {"rating": "4"})
+    assert "reviews.example" not in get(client).text
+
+
+def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClient, records: Records) -> None:
+    keep_terms(records, After((3,), CSAT, thank_you=PAGE))
+    records._redis.hset("afterword:survey:81000", "answer_due", "0")
+    claim = records.claim(Journey.ANSWER, "81000")
+    assert claim
+    records.mark(claim, CSAT, (), timedelta())
+    page = get(client).text
+    assert "can no longer be changed" in page
+    assert "Continue to reviews.example:8443" in page
+
+
+def test_a_saved_answer_leads_there_if_that_is_wanted(client: FlaskClient, records: Records) -> None:
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    for _ in range(2):
+        answer = post(client, {"rating": "5"})
+        assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
+    record = records.load("81000")
+    assert record
+    assert record.answered.scores == {CSAT: 5}
+    assert post(client, {"rating": "1"}).headers["Location"] == f"/s/{TOKEN}"
+
+
+def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records: Records) -> None:
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
+        assert post(client, form).status_code == 422
+    records._redis.delete("afterword:survey:81000")
+    cancel(records, Reason.REOPENED)
+    assert post(client, {"rating": "5"}).status_code == 410
+
+
+def test_the_browser_lets_the_form_lead_there(client: FlaskClient, records: Records) -> None:
+    """Browsers hold `form-action` against redirects too."""
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True), After((4,), CSAT, thank_you=PAGE))
+    for query in ({}, {"change": "1"}):
+        policy = get(client, query_string=query).headers["Content-Security-Policy"]
+        assert f"form-action 'self' {ORIGIN};" in policy
+    records._redis.delete("afterword:survey:81000")
+    assert "form-action 'self';" in get(client).headers["Content-Security-Policy"]
+
+
+def test_a_host_that_is_not_allowed_any_more_is_not_linked_to(client: FlaskClient, records: Records) -> None:
+    elsewhere = "https://reviews.example.evil.example/"
+    keep_terms(records, After((3, 5), CSAT, thank_you=elsewhere, redirect=True))
+    assert post(client, {"rating": "5"}).headers["Location"] == f"/s/{TOKEN}"
+    page = get(client)
+    assert "evil" not in page.text + page.headers["Content-Security-Policy"]
+
+
+def test_without_any_all_is_as_before(client: FlaskClient) -> None:
+    assert post(client, {"rating": "5"}).headers["Location"] == f"/s/{TOKEN}"
+    assert "Continue to" not in get(client).text
+    assert client.get("/", base_url=PUBLIC_URL).status_code == 200
