@@ -125,7 +125,7 @@ class Story:
 
     def ask(self, survey_id: str) -> Record:
         """Let the offer's journey go on until it is over."""
-        return self._travel(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
+        return self.travel(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
 
     def answer(
         self,
@@ -143,13 +143,13 @@ class Story:
 
     def submit(self, survey_id: str) -> Record:
         """Let the answer's journey go on until it is over."""
-        return self._travel(
+        return self.travel(
             self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
         )
 
     def follow(self, survey_id: str) -> Record:
         """Let what follows the answer go on until it is over."""
-        return self._travel(
+        return self.travel(
             self.following,
             survey_id,
             lambda record: record.follow_up is not None and record.follow_up.state is not FollowUpState.FOLLOWING,
@@ -160,6 +160,18 @@ class Story:
         self.ask(survey_id)
         self.answer(survey_id, scores, comment)
         return self.submit(survey_id)
+
+    def travel(self, traveller: Traveller, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
+        """Let a journey go on until its record is as asked for."""
+
+        def step() -> Record | None:
+            traveller.travel(survey_id)
+            record = self.load(survey_id)
+            return record if is_over(record) else None
+
+        found = eventually(step, within=20)
+        assert found is not None
+        return found
 
     def load(self, survey_id: str) -> Record:
         """The record as it is now."""
@@ -190,13 +202,3 @@ class Story:
         """What the sandbox reports is what it would report of an honest client."""
         report = self.dixa.report
         assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])
-
-    def _travel(self, traveller: Traveller, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
-        def step() -> Record | None:
-            traveller.travel(survey_id)
-            record = self.load(survey_id)
-            return record if is_over(record) else None
-
-        found = eventually(step, within=20)
-        assert found is not None
-        return found

@@ -86,7 +86,7 @@ class Interrupted:
 
     def __init__(self, story: Story, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int
-        self._slow = Story(redis_client, prefix, dixa, rate=4, burst=1, wait=self._wait)
+        self._slow = Story(redis_client, prefix, dixa, rate=1.5, burst=1, wait=self._wait)
 
     def submit(self, survey_id: str, then: Callable[[], object]) -> None:
         """Work on the answer once; `then` happens between the claim and the call."""
@@ -127,7 +127,7 @@ def test_an_answer_that_changes_between_claim_and_call_is_submitted_as_it_is_the
 
 
 def test_an_answer_that_changes_within_its_hold_is_held_again(story: Story, interrupted: Interrupted) -> None:
-    survey_id = story.begin(replace(AT_ONCE, hold=timedelta(seconds=0.5)))
+    survey_id = story.begin(replace(AT_ONCE, hold=timedelta(seconds=1.5)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1})
     eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta()))

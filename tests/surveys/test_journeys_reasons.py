@@ -124,7 +124,7 @@ def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     dixa.state.listing_lag = 0.3
-    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, settle=timedelta(seconds=0.5)))
+    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, settle=timedelta(seconds=1.5)))
     dixa.executes_then_drops(1, call="offer")
     dixa.executes_then_drops(1, call="submit")
     survey_id = story.begin()

@@ -170,7 +170,7 @@ def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(reco
 
 def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
     answer(records, 2)
-    records.hold_answers(timedelta(milliseconds=300))
+    records.hold_answers(timedelta(seconds=1))
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
     assert answer(records, 5) == "saved"
     found = eventually(lambda: records.claim(Journey.ANSWER, SURVEY_ID))

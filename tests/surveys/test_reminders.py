@@ -228,7 +228,7 @@ def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
-    timings = replace(QUICK, offer_within=timedelta(seconds=2))
+    timings = replace(QUICK, offer_within=timedelta(seconds=3))
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(DixaUnknown("lost"))], timings=timings)
     survey_id = story.begin()
     record: Record = story.ask(survey_id)
