@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import redis
@@ -12,11 +13,10 @@ from playwright.sync_api import Browser
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
 from service.surveys.records import Records
-from service.surveys.store import connect
 from tests import sandboxes
 from tests.browser import tools
 from tests.browser.conftest import chromium
-from tests.running import RedisServer
+from tests.running import RedisServer, patient
 from tests.telling import open_client
 
 
@@ -28,16 +28,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    server.start()
-    yield server
-    server.stop()
+def redis_server() -> Iterator[RedisServer]:
+    """In memory where there is such a folder: how fast a shared disk syncs is no matter of most tests."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
+    with TemporaryDirectory(prefix="redis-", dir=memory if memory.is_dir() else None) as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture
 def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
-    client = connect(redis_server.url)
+    client = patient(redis_server.url)
     yield client
     client.close()
 

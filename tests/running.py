@@ -15,6 +15,7 @@ import requests
 from honcho.environ import parse_procfile
 
 from config.settings import Settings, read_settings
+from service.surveys.store import connect
 from tests.polling import eventually
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +85,13 @@ class RedisServer:
     def thaw(self) -> None:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
+
+
+def patient(url: str) -> redis.Redis:
+    """A client that a machine standing still for a second doesn't fail; what a dead Redis does has its own tests."""
+    client = connect(url)
+    client.connection_pool.connection_kwargs["socket_timeout"] = 20
+    return client
 
 
 def _answers(client: redis.Redis) -> bool:

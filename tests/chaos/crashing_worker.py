@@ -36,9 +36,8 @@ from service.surveys.persons import Persons
 from service.surveys.ports import Deadline, Slot
 from service.surveys.records import Records
 from service.surveys.stops import HashedStops
-from service.surveys.store import connect
 from tests.polling import eventually
-from tests.running import API_TOKEN, ROOT, SECRET_KEY
+from tests.running import API_TOKEN, ROOT, SECRET_KEY, patient
 from workers.relay import Relay
 
 _LONGEST_LIFE_SECONDS = 30.0
@@ -183,7 +182,7 @@ class Worker:
     """Web and worker in one: takes closes and answers, relays, and travels both journeys."""
 
     def __init__(self, place: Place, point: Point | None = None, **pace: Any) -> None:
-        client = connect(place.redis_url)
+        client = patient(place.redis_url)
         timings, prefix = place.timings, place.prefix
         watch = Tripwire(client, prefix, point).watch
         kept = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)

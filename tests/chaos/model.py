@@ -24,11 +24,10 @@ from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, i
 from config.surveys import RatingType, Survey
 from service.surveys.model import Close, Journey
 from service.surveys.records import LUA
-from service.surveys.store import connect
 from tests.chaos.modelled import SURVEY, Worker, World
 from tests.chaos.modelled_dixa import Fate, Violation, require
 from tests.chaos.rows import Row, commit
-from tests.running import RedisServer
+from tests.running import RedisServer, patient
 
 CSAT, NPS, _ = RatingType
 SEQUENCES = {"short": 150, "long": 10_000}
@@ -243,7 +242,7 @@ def weaken(scripts: dict[str, Any]) -> None:
 
 def unsynced(redis_url: str) -> None:
     """Crashes of Redis are other rows' subject: here it needn't wait for a disk."""
-    client = connect(redis_url)
+    client = patient(redis_url)
     client.config_set("appendonly", "no")
     client.close()
 

@@ -20,8 +20,9 @@ from service.surveys.offering import OfferJourney
 from service.surveys.persons import Persons
 from service.surveys.records import Records
 from service.surveys.stops import HashedStops
-from service.surveys.store import RecordsUnavailable, connect
+from service.surveys.store import RecordsUnavailable
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
+from tests.running import patient
 
 SURVEY = "48213"
 PREFIX = "model:"
@@ -95,7 +96,7 @@ class World:
     def __init__(
         self, redis_url: str, *, settle: timedelta | None = None, weaken: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
-        self._client = connect(redis_url)
+        self._client = patient(redis_url)
         self._client.delete(RECORD, RESTORED, *DUE.values())
         self.records = PausingRecords(self._client, lease=TIMINGS.lease, keep=TIMINGS.keep_records, prefix=PREFIX)
         if weaken:

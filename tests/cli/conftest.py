@@ -9,8 +9,7 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.sandbox.server import Sandbox
-from service.surveys.store import connect
-from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer
+from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
 from tests.telling import Story
 
 Runner = Callable[..., Result]
@@ -45,7 +44,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 def keys(redis_url: str) -> Iterator[redis.Redis]:
-    client = connect(redis_url)
+    client = patient(redis_url)
     yield client
     client.close()
 

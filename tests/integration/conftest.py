@@ -10,11 +10,10 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Links
 from service.surveys.records import Records
-from service.surveys.store import connect
 from tests.integration.exchanges import Exchanges
 from tests.integration.story import Story
 from tests.openapi import Description
-from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, patient
 
 SURVEYS = """
 [[survey]]
@@ -164,7 +163,7 @@ def afterword(start: Starter) -> Afterword:
 def tell(afterword: Afterword, dixa: Sandbox) -> Iterator[Teller]:
     """Begin a story with a conversation of these facts: `tell(channel="Sms")`."""
     dixa.sends_webhooks_to(afterword.webhook_url)
-    client = connect(afterword.redis_url)
+    client = patient(afterword.redis_url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     links = Links([SECRET_KEY], afterword.url)
     yield lambda **facts: Story(dixa, records, links, dixa.make_conversation(**facts))

@@ -13,12 +13,11 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import ActionState, FollowUpState, Record
 from service.surveys.records import Records
-from service.surveys.store import connect
 from tests.integration.conftest import Starter
 from tests.integration.story import Story
 from tests.polling import eventually
 from tests.receiver import SECRET, Receiver, receiving
-from tests.running import BIN, ROOT, SECRET_KEY, Afterword
+from tests.running import BIN, ROOT, SECRET_KEY, Afterword, patient
 
 SURVEYS = """
 [[survey]]
@@ -114,7 +113,7 @@ def following(start: Starter, receiver: Receiver) -> Afterword:
 def team(following: Afterword, receiver: Receiver, dixa: Sandbox) -> Iterator[Team]:
     dixa.sends_webhooks_to(following.webhook_url)
     dixa.state.tag("unhappy")
-    client = connect(following.redis_url)
+    client = patient(following.redis_url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     yield Team(following, receiver, records, Links([SECRET_KEY], following.url), dixa)
     client.close()

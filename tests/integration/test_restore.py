@@ -14,9 +14,8 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, OfferState
-from service.surveys.store import connect
 from tests.polling import eventually
-from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer
+from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
 from tests.telling import AT_ONCE, CSAT, NPS, Story
 
 PREFIX = "afterword:"
@@ -55,7 +54,7 @@ def dixa() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def story(own_redis: RedisServer, dixa: Sandbox) -> Iterator[Story]:
-    client = connect(own_redis.url)
+    client = patient(own_redis.url)
     yield Story(client, PREFIX, dixa)
     client.close()
 
@@ -75,7 +74,7 @@ def run(own_redis: RedisServer, *arguments: str) -> str:
 
 def put_back(backup: Backup, own_redis: RedisServer, *commands: str) -> None:
     backup.put_back()
-    client = connect(own_redis.url)
+    client = patient(own_redis.url)
     eventually(client.ping)
     client.close()
     for command in commands:
@@ -83,7 +82,7 @@ def put_back(backup: Backup, own_redis: RedisServer, *commands: str) -> None:
 
 
 def reconnected(own_redis: RedisServer, dixa: Sandbox) -> Story:
-    return Story(connect(own_redis.url), PREFIX, dixa)
+    return Story(patient(own_redis.url), PREFIX, dixa)
 
 
 def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answer_arrives(

@@ -5,9 +5,8 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.surveys.stops import HashedStops
-from service.surveys.store import connect
 from tests.config.test_settings import GOOD
-from tests.running import RedisServer
+from tests.running import RedisServer, patient
 
 REQUESTER = "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90"
 
@@ -22,7 +21,7 @@ def run(url: str, *arguments: str) -> Result:
 
 
 def test_a_stop_and_its_end(url: str) -> None:
-    stops = HashedStops(connect(url))
+    stops = HashedStops(patient(url))
     stops.add("somebody-else")
     assert run(url, "stop", REQUESTER.upper()).exit_code == 0
     assert run(url, "stop", REQUESTER).exit_code == 0
@@ -43,7 +42,7 @@ def test_what_is_no_id_stops_nobody(url: str, command: str) -> None:
     result = run(url, command, "ida@example.com")
     assert result.exit_code == 2
     assert "not a requester's id" in result.output
-    assert connect(url).dbsize() == 0
+    assert patient(url).dbsize() == 0
 
 
 @pytest.mark.parametrize("command", ["stop", "unstop"])

@@ -8,8 +8,7 @@ import redis
 from flask.testing import FlaskClient
 
 from service.surveys.records import Records
-from service.surveys.store import connect
-from tests.running import RedisServer
+from tests.running import RedisServer, patient
 from tests.web.visits import make_client
 
 
@@ -34,6 +33,6 @@ def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
 
 @pytest.fixture
 def records(redis_url: str, keys: "redis.Redis") -> Iterator[Records]:
-    client = connect(redis_url)
+    client = patient(redis_url)
     yield Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     client.close()

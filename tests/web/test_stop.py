@@ -12,8 +12,7 @@ from config.surveys import Survey
 from service.surveys.model import Close
 from service.surveys.records import Records
 from service.surveys.stops import HashedStops
-from service.surveys.store import connect
-from tests.running import PUBLIC_URL
+from tests.running import PUBLIC_URL, patient
 from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
 from tests.web.visits import LINK, TOKEN, dump, make_client, sign
 
@@ -30,7 +29,7 @@ def requester(records: Records) -> str:
 
 @pytest.fixture
 def stops(redis_url: str) -> HashedStops:
-    return HashedStops(connect(redis_url))
+    return HashedStops(patient(redis_url))
 
 
 def stop(client: FlaskClient, data: object = None, **given: object) -> TestResponse:
