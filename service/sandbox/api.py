@@ -1,6 +1,7 @@
 """Speaks Dixa's API over HTTP, under `/beta` and `/v1` alike: tokens, limits, faults, and the log of exchanges."""
 
 import socket
+from collections import deque
 from collections.abc import Callable
 from hmac import compare_digest
 from threading import Lock
@@ -46,10 +47,12 @@ class Api:
             self._counted(call, answer)
         return answer, fault.kind
 
-    def record(self, exchange: Exchange) -> None:
-        """Log an exchange and tell the listeners."""
+    def record(self, exchange: Exchange, log: deque[Exchange]) -> None:
+        """Log an exchange and tell the listeners, unless it began before all was forgotten."""
         with self.state.lock:
-            self.state.exchanges.append(exchange)
+            if log is not self.state.exchanges:
+                return
+            log.append(exchange)
         for listener in self.listeners:
             listener(exchange)
 
@@ -79,11 +82,11 @@ def api_blueprint(api: Api, version: str) -> Blueprint:
 
 def _view(api: Api, name: str) -> Callable[..., ResponseReturnValue]:
     def view(**ids: str) -> ResponseReturnValue:
-        started = monotonic()
+        started, log = monotonic(), api.state.exchanges
         call = Call(name, ids, request.get_data(), request.content_type or "", request.args)
         answer, fault = api.handle(call, request.headers.get("Authorization", ""))
         response = _respond(answer)
-        api.record(_exchange(call, answer, response, fault, monotonic() - started))
+        api.record(_exchange(call, answer, response, fault, monotonic() - started), log)
         if answer is None:
             _hang_up()
         return response

@@ -31,7 +31,9 @@ class Desk(Failing):
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that happened and all faults; the samples come back if they were asked for."""
+        """Forget all that happened, happens or was to happen late; the samples come back if they were asked for."""
+        self.faults.stop()
+        self.faults.resume()
         self.faults.clear()
         self.state.clear()
         self.mailroom.clear()

@@ -1,5 +1,7 @@
 """Each fault has the effect it is named for, on the caller and on what the sandbox holds."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from time import monotonic
 
 import pytest
@@ -205,3 +207,23 @@ def test_no_while_holds_more_than_burst_and_rate(steps: list[tuple[float, int]])
         clock.at += pause
         taken += sum(limit.allows("a") for _ in range(tries))
         assert taken <= 4 + 10 * (clock.at - began) + 1e-6
+
+
+def test_what_hangs_or_comes_late_says_and_does_nothing_any_more_when_all_is_forgotten(
+    dixa: Sandbox, client: Client, number: int
+) -> None:
+    dixa.executes_late(0.3, call="offer")
+    with pytest.raises(requests.ConnectionError):
+        client.offer(number)
+    dixa.hangs(60, call="conversation")
+    with ThreadPoolExecutor(1) as pool:
+        hung = pool.submit(client.get, f"/conversations/{number}")
+        eventually(lambda: not dixa.faults.pending())
+        dixa.reset()
+        with pytest.raises(requests.ConnectionError):
+            hung.result(30)
+    assert dixa.make_conversation() == number
+    assert client.get(f"/conversations/{number}").status_code == 200
+    assert [each.call for each in dixa.calls] == ["conversation"]
+    Event().wait(0.5)
+    assert dixa.offers(number) == []
