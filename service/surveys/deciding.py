@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from config.surveys import Again, Survey
-from service.surveys.hours import next_opening
+from service.surveys.hours import next_closing, next_opening
 from service.surveys.model import Close, Decision, Objection, OfferState, Reason, Record
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.rules import (
@@ -76,9 +76,9 @@ def due_at(record: Record, close: Close, survey: Survey) -> datetime:
 
 
 def is_too_late(record: Record, close: Close, survey: Survey, moment: datetime, within: timedelta) -> bool:
-    """Say whether a survey's time is over; hours outside its window don't count, nor those before a retry."""
+    """Say whether a survey's time is over. If that ends outside of its window, the next hours of it are the last."""
     wanted_at = next_opening(survey.window, due_at(record, close, survey))
-    return moment > max(wanted_at, record.offer.revived_at or wanted_at) + within
+    return moment > next_closing(survey.window, max(wanted_at, record.offer.revived_at or wanted_at) + within)
 
 
 def _object_to(case: Case, survey: Survey, seen: Seen, asks: Asks) -> Reason | None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.surveys import Window
-from service.surveys.hours import next_opening
+from service.surveys.hours import next_closing, next_opening
 
 OFFICE = Window(days=(0, 1, 2, 3, 4), opens=time(9), closes=time(17), zone="Europe/Copenhagen")
 NIGHT = Window(days=tuple(range(7)), opens=time(2, 30), closes=time(4), zone="Europe/Copenhagen")
@@ -89,3 +89,19 @@ def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: Wi
 def test_it_is_sent_at_once_in_the_window_and_only_there(window: Window, moment: datetime) -> None:
     if not is_clock_changed_on(moment):
         assert (next_opening(window, moment) == moment) is is_inside(window, moment)
+
+
+LAST: list[tuple[str, str, str]] = [
+    # what this line shows            the moment (UTC)    until when it may be sent (UTC)
+    ("while it is open: that day", "2026-11-20T12:00", "2026-11-20T16:00"),
+    ("as it opens: that day", "2026-11-23T08:00", "2026-11-23T16:00"),
+    ("before it opens: that day", "2026-11-20T02:00", "2026-11-20T16:00"),
+    ("on Saturday: all of Monday", "2026-11-21T12:00", "2026-11-23T16:00"),
+]
+
+
+@pytest.mark.parametrize(("moment", "until"), [line[1:] for line in LAST], ids=[line[0] for line in LAST])
+def test_until_when_a_survey_may_be_sent(moment: str, until: str) -> None:
+    found = next_closing(OFFICE, datetime.fromisoformat(moment).replace(tzinfo=UTC))
+    assert found == datetime.fromisoformat(until).replace(tzinfo=UTC)
+    assert next_closing(None, found) == found

@@ -9,8 +9,9 @@ import pytest
 from config.surveys import Ask, Rated, Survey, Window
 from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
+from service.surveys.deciding import is_too_late
 from service.surveys.hours import next_opening
-from service.surveys.model import OfferState, Reason, Record
+from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
 from tests.telling import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)
@@ -158,3 +159,21 @@ def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: St
 
 def is_delivered(record: Record) -> bool:
     return record.offer.state is OfferState.DELIVERED
+
+
+TOO_LATE: list[tuple[str, str, bool]] = [
+    # 72 hours after Friday 09:00, when it was due, are Monday 09:00: as the window opens
+    ("paused all Friday, as Monday begins", "2026-11-23T08:00:01", False),
+    ("at the end of Monday", "2026-11-23T16:00:00", False),
+    ("on Tuesday", "2026-11-24T08:00:00", True),
+]
+
+
+@pytest.mark.parametrize(("moment", "is_late"), [line[1:] for line in TOO_LATE], ids=[line[0] for line in TOO_LATE])
+def test_a_weekend_makes_nothing_too_late(story: Story, moment: str, *, is_late: bool) -> None:
+    office = replace(AT_ONCE, window=Window((0, 1, 2, 3, 4), time(9), time(17), "Europe/Copenhagen"))
+    thursday_evening = datetime(2026, 11, 19, 18, tzinfo=UTC)
+    close = Close(1, thursday_evening)
+    record = Record("1", 1, thursday_evening, close, office, OfferProgress(OfferState.WAITING))
+    at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert is_too_late(record, close, office, at, timedelta(hours=72)) is is_late
