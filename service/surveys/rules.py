@@ -6,12 +6,15 @@ open. When it is due, from what Dixa says by then, which also tells whether it i
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.languages import find_language
 from config.surveys import Ask, Survey
 from service.surveys.model import Close, Objection, OfferState, Reason
 from service.surveys.ports import Conversation, Message, Rating
+
+List = tuple[Reason, str, Sequence[str], Sequence[str | None]]
+"""A rule that is a list: its reason, its name, what it wants, and the facts of which one must be in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
     """Say whether a survey that matches a close may turn out not to when it is due."""
-    return bool(survey.ask.languages) or looks_for(close, [survey]) != Looks()
+    return bool(survey.ask.languages) or looks_for(close, [survey]) != Looks() or any(_untold(close, survey.ask))
 
 
 def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Refusal | None:
@@ -102,8 +105,11 @@ def find_taken(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
     return next((rating for rating in ratings if rating.status in _TAKEN and rating.id not in ours), None)
 
 
-def is_in_sample(conversation_id: int, share: float, lottery: str = "afterword") -> bool:
-    """Draw the conversation's lot: the same each time it is asked, and in a larger share if in a smaller one."""
+def is_in_sample(conversation_id: int, share: float, lottery: str) -> bool:
+    """Draw the conversation's lot: the same each time it is asked, and in a larger share if in a smaller one.
+
+    Each survey is a lottery of its own: what one leaves out another may draw.
+    """
     digest = hashlib.sha256(f"{lottery}:{conversation_id}".encode()).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
 
@@ -157,8 +163,9 @@ def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
     """Go through the rules that the webhook's facts are enough for, in the order of the README's table."""
     if survey.starts and close.closed_at < survey.starts:
         yield _objection(survey, Reason.BEFORE_START, "starts", close.closed_at.isoformat(timespec="minutes"))
+    untold = [rule for _, rule, _, _ in _untold(close, survey.ask)]
     for reason, rule, wanted, facts in _lists(close, survey.ask):
-        if wanted and not set(facts) & set(wanted):
+        if wanted and not set(facts) & set(wanted) and rule not in untold:
             yield _objection(survey, reason, rule, next(filter(None, facts), None))
     if close.tags is not None:
         yield from _tag_objections(survey, close.tags)
@@ -167,12 +174,18 @@ def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
         yield _objection(survey, Reason.UNASSIGNED, "assigned", "no agent")
     if survey.ask.assignee_types and close.assignee_type not in survey.ask.assignee_types:
         yield _objection(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
-    if not is_in_sample(close.conversation_id, survey.ask.sample):
+    if not is_in_sample(close.conversation_id, survey.ask.sample, survey.name):
         yield _objection(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
 
 
-def _lists(close: Close, ask: Ask) -> Iterator[tuple[Reason, str, Sequence[str], Sequence[str | None]]]:
-    """Give the rules that are lists, each with what it wants and the facts of which one must be in it."""
+def _untold(close: Close, ask: Ask) -> Iterator[List]:
+    """Give the lists whose fact the webhook lacks and Dixa tells when the survey is due."""
+    told = {"channels": close.channel, "directions": close.direction}
+    return (each for each in _lists(close, ask) if each[2] and told.get(each[1], "told") is None)
+
+
+def _lists(close: Close, ask: Ask) -> Iterator[List]:
+    """Give the rules that are lists."""
     yield Reason.CHANNEL, "channels", ask.channels, [close.channel]
     yield Reason.QUEUE, "queues", ask.queues, [close.queue_name, close.queue_id]
     yield Reason.CONTACT_POINT, "contact_points", ask.contact_points, [close.contact_point]
@@ -183,6 +196,11 @@ def _lists(close: Close, ask: Ask) -> Iterator[tuple[Reason, str, Sequence[str],
 def _late_objections(close: Close, survey: Survey, seen: Seen) -> Iterator[Objection]:
     """Go through the rules that need more than the webhook says."""
     ask = survey.ask
+    known = replace(close, channel=seen.conversation.channel, direction=seen.conversation.direction)
+    untold = [rule for _, rule, _, _ in _untold(close, ask)]
+    for reason, rule, wanted, facts in _lists(known, ask):
+        if rule in untold and not set(facts) & set(wanted):
+            yield _objection(survey, reason, rule, facts[0])
     spoken = seen.conversation.language
     if ask.languages and find_language(spoken or "") not in ask.languages:
         yield _objection(survey, Reason.LANGUAGE, "languages", spoken)

@@ -73,7 +73,7 @@ def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Ca
     dixa.sends_webhooks_to(strict.webhook_url)
 
     def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> Story:
-        while is_in_sample((story := tell(**FITS | facts)).id, 0.5) is not sampled:
+        while is_in_sample((story := tell(**FITS | facts)).id, 0.5, "strict") is not sampled:
             pass
         conversation = story.conversation
         conversation.contact_point = contact_point or conversation.contact_point

@@ -1,6 +1,7 @@
 """Who is asked: tables that a support lead can read, and what holds of every close and every file."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,7 +59,7 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("two words as the API", 'channels = ["WidgetChat"]', {"channel": "WidgetChat"}, None),
     ("one of several channels", 'channels = ["SMS", "Email"]', {}, None),
     ("another channel", 'channels = ["WHATS_APP"]', {}, Reason.CHANNEL),
-    ("an unknown channel", 'channels = ["Email"]', {"channel": None}, Reason.CHANNEL),
+    ("no channel told: looked up when it is due", 'channels = ["Email"]', {"channel": None}, None),
     ("any channel, even an unknown one", "channels = []", {"channel": None}, None),
     ("its queue by name", 'queues = ["Returns"]', {}, None),
     ("its queue by id", 'queues = ["q-1"]', {}, None),
@@ -70,7 +71,7 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("outbound, wanted", 'directions = ["OUTBOUND"]', {"direction": "Outbound"}, None),
     ("outbound, as the API spells it", 'directions = ["Outbound"]', {"direction": "Outbound"}, None),
     ("either direction", "directions = []", {"direction": "Outbound"}, None),
-    ("no direction known", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
+    ("no direction told: looked up as well", 'directions = ["Inbound"]', {"direction": None}, None),
     ("spam, nothing said", "", {"tags": ("spam",)}, None),
     ("an unwanted tag", 'without_tags = ["spam"]', {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
     ("an unwanted tag in capitals", 'without_tags = ["no-survey"]', {"tags": ("No-Survey",)}, Reason.TAG_EXCLUDED),
@@ -107,7 +108,7 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("no address, tests only", 'addresses = ["@example.com"]', {"email": None}, Reason.ADDRESS),
     ("an unwanted address", 'without_addresses = ["@example.com"]', {}, Reason.ADDRESS),
     ("no address to be unwanted", 'without_addresses = ["@example.com"]', {"email": None}, None),
-    ("a colleague, whatever the file says", 'user_types = ["Member"]', {"user_type": "Member"}, Reason.MEMBER),
+    ("a colleague, whatever the file says", "", {"user_type": "Member"}, Reason.MEMBER),
     ("among colleagues, whatever it says", "directions = []", {"direction": "Internal"}, Reason.INTERNAL),
     ("no agent, nothing said", "", {"agent_id": None}, None),
     ("no agent", "assigned = true", {"agent_id": None}, Reason.UNASSIGNED),
@@ -200,6 +201,33 @@ def test_who_is_asked_when_it_is_due(ask: str, said: dict[str, Any], reason: Rea
     choice = choose_when_due(close, [survey], seen_of(**said))
     assert choice.candidates == (() if reason else (survey,))
     assert choice.reason is reason
+
+
+UNTOLD: list[tuple[str, str, dict[str, str | None], Reason | None]] = [
+    # what this line shows     the survey asks               Dixa says when it is due     why not
+    ("that channel", 'channels = ["Email"]', {}, None),
+    ("another channel", 'channels = ["Sms"]', {}, Reason.CHANNEL),
+    ("that direction", 'directions = ["Inbound"]', {"direction": "Inbound"}, None),
+    ("another direction", 'directions = ["Inbound"]', {"direction": "Outbound"}, Reason.DIRECTION),
+    ("not even Dixa knows", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
+]
+
+
+@pytest.mark.parametrize(("ask", "said", "reason"), [line[1:] for line in UNTOLD], ids=[line[0] for line in UNTOLD])
+def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
+    survey, close = survey_of(ask), close_of(channel=None, direction=None)
+    assert choose_at_close(close, [survey]).candidates == (survey,)
+    assert has_open_rules(close, survey)
+    choice = choose_when_due(close, [survey], Seen(conversation_of(**said), (), ()))
+    assert choice.reason is reason
+
+
+def test_a_survey_draws_from_what_another_leaves_out() -> None:
+    one, other = (replace(survey_of("sample = 0.5"), name=name) for name in ("one", "other"))
+    drawn = [choose_at_close(close_of(number), [one, other]).candidates for number in range(1, 2001)]
+    shares = [sum(found[:1] == (each,) for found in drawn) / 2000 for each in (one, other)]
+    assert abs(shares[0] - 0.5) < 0.05
+    assert abs(shares[1] - 0.25) < 0.05
 
 
 def seen_of(*, language: str | None = None, **said: Any) -> Seen:
@@ -361,19 +389,19 @@ def test_only_the_last_candidate_is_sure(close: Close, surveys: list[Survey]) ->
 @given(st.integers(1, 2**63 - 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_larger_sample_asks_all_of_a_smaller_one(conversation_id: int, one: float, other: float) -> None:
     smaller, larger = sorted((one, other))
-    assert not is_in_sample(conversation_id, smaller) or is_in_sample(conversation_id, larger)
+    assert not is_in_sample(conversation_id, smaller, "all") or is_in_sample(conversation_id, larger, "all")
 
 
 @given(st.integers(1, 2**63 - 1))
 def test_a_sample_of_0_asks_nobody_and_one_of_1_asks_everybody(conversation_id: int) -> None:
-    assert not is_in_sample(conversation_id, 0)
-    assert is_in_sample(conversation_id, 1)
+    assert not is_in_sample(conversation_id, 0, "all")
+    assert is_in_sample(conversation_id, 1, "all")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("first", [1, 48_201, 2**31], ids=["ids from 1", "from 48201", "from 2^31"])
 def test_the_share_is_honoured_over_many_conversations(share: float, first: int) -> None:
-    asked = sum(is_in_sample(conversation_id, share) for conversation_id in range(first, first + 20_000))
+    asked = sum(is_in_sample(conversation_id, share, "all") for conversation_id in range(first, first + 20_000))
     # Four standard deviations: these draws are always the same ones.
     assert abs(asked / 20_000 - share) < 4 * (share * (1 - share) / 20_000) ** 0.5
 
