@@ -55,6 +55,8 @@ class EmailDelivery:
         _ = deadline
         if record.offer.mailed_at:
             raise Unconfirmed("it was being handed over when a worker ended")
+        if record.looks_first:
+            raise Unconfirmed("the record comes from a backup: it may have been handed over since")
         return False
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:

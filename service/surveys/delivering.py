@@ -74,12 +74,17 @@ class Delivering(Traveller):
         return next((each for each in known if each.can_reach(record)), None)
 
     def _deliver_again(self, turn: Turn) -> None:
-        """Go on with a delivery that was begun: look whether it arrived, and if not, whether it is still right."""
+        """Go on with a delivery that was begun, or may have been before a backup: look whether it arrived.
+
+        If it didn't, look whether it is still right.
+        """
         record = turn.record
         delivery = self._find_delivery(record)
         if delivery is None:
             self._die(turn, Reason.UNREACHABLE, problem="no such channel any more")
             return
+        if record.offer.state is OfferState.OFFERED:
+            self._records.delivering(turn.claim, delivery.name)
         try:
             has_arrived = delivery.has_delivered(record, turn.deadline)
         except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
@@ -139,10 +144,10 @@ class Delivering(Traveller):
         """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
         failed = (*record.offer.failed, delivery.name)
         rest = replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed))
+        self._records.undelivered(turn.claim, delivery.name, for_good=True)
         if self._find_delivery(rest) is None:
             raise error
         log.warning("delivery.refused", channel=delivery.name, problem=str(error))
-        self._records.undelivered(turn.claim, delivery.name, for_good=True)
         self._deliver(turn, rest)
 
     def _look_again(self, turn: Turn) -> Record | None:
@@ -171,7 +176,8 @@ class Delivering(Traveller):
 
     def _has_stopped(self, record: Record, conversation: Conversation) -> bool:
         """Say whether the customer wants no surveys any more."""
-        return self._restraint.stops.has((record.close and record.close.requester_id) or conversation.requester_id)
+        requester_id = (record.close and record.close.requester_id) or conversation.requester_id
+        return self._restraint.stops.has(requester_id, record.close.person if record.close else ())
 
     def _is_outside_window(self, turn: Turn, candidates: Sequence[Survey]) -> bool:
         """Come back when the window opens, if it is clear which one that is: that costs no call."""

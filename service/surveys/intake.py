@@ -38,6 +38,8 @@ _CHANGES = {
 }
 """What becomes of a survey that waits, and why."""
 _NOT_REMINDED = "not_reminded"
+_COUNTS = {Saved.SAVED, Saved.SAME, Saved.SUPERSEDED}
+"""What may become of an answer that waited in a spool: it counts, or a later one does."""
 
 
 class NotKept(Exception):
@@ -132,7 +134,11 @@ class Intake:
         # Until all spools are empty, and a little longer: another host's may have a later answer.
         self._records.hold_answers(self._recovery_wait)
         # No hints: after a long outage they would flood the queue. The relay takes what is due.
-        log.info("spool.drained", survey_id=waited.survey_id, outcome=self._write(waited))
+        outcome = self._write(waited)
+        log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
+        if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
+            # The customer was thanked for it: an earlier answer was final before this one came home.
+            log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
 
     def _write(self, waited: SpooledClose | SpooledChange | SpooledAnswer) -> str:
         if isinstance(waited, SpooledClose):

@@ -69,8 +69,9 @@ class Traveller(ABC):
                 log.warning("dixa.unavailable", journey=self.journey, problem=str(error))
                 self._records.reschedule(claim, self._pause(turn, error), failed=True)
             except StaleClaim as error:
+                # Whoever has it now goes on. If that is still us, no script knows this state: try less and less often.
                 log.info("claim.stale", journey=self.journey, outcome=str(error))
-                self._records.reschedule(claim, timedelta(), failed=False)
+                self._records.reschedule(claim, self._pause(turn), failed=True)
 
     def _advance_or_die(self, turn: Turn) -> None:
         try:

@@ -37,7 +37,9 @@ class OfferJourney(Reminding):
             return
         elif turn.record.offer.state in (OfferState.DECIDING, OfferState.OFFERING):
             record = self._decide_and_offer(turn)
-        elif turn.record.offer.state is OfferState.DELIVERING:
+        elif turn.record.offer.state is OfferState.DELIVERING or (
+            turn.record.offer.state is OfferState.OFFERED and turn.record.looks_first
+        ):
             self._deliver_again(turn)
             return
         elif turn.record.offer.state is OfferState.OFFERED:
@@ -131,6 +133,10 @@ class OfferJourney(Reminding):
                 return None
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
+        if unknown and record.looks_first:
+            # Made before the backup was taken, so it may be delivered: that is looked at first.
+            self._records.reschedule(turn.claim, timedelta(), failed=False)
+            return None
         return replace(record, offer=replace(record.offer, state=OfferState.OFFERED))
 
     def _offer(self, turn: Turn, rating: RatingType, conversation: Conversation, seen: Sequence[str]) -> str | None:

@@ -1,5 +1,6 @@
 """What the journeys need of the outside world, as small protocols, and how it can fail. Layers above implement it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -255,8 +256,8 @@ class Mailings(Protocol):
 class Stops(Protocol):
     """Who wants no surveys any more."""
 
-    def has(self, requester_id: str) -> bool:
-        """Say whether this requester has stopped them. Raises RecordsUnavailable."""
+    def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
+        """Say whether this requester has stopped them, or whoever else is this person. Raises RecordsUnavailable."""
 
 
 class Queue(Protocol):

@@ -68,7 +68,8 @@ class Reminding(Delivering):
         conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
         if conversation.is_erased:
             return "no reminder: the conversation was erased"
-        if conversation.state not in (None, "Closed") and self._is_in_touch(turn, record):
+        may_be_back = record.latest_close is not None or conversation.state not in (None, "Closed")
+        if may_be_back and self._is_in_touch(turn, record):
             return "no reminder: the customer is in touch again"
         if not delivery.can_reach(replace(record, open_until=conversation.open_until)):
             return "no reminder: the channel takes no message any more"

@@ -126,7 +126,9 @@ def run_copies(seed: int, scale: Scale) -> Row:
         naive = _accept_naively(server.new_database(), 20)
         seen = dixa.report
     is_once = (offers, results) == ((1, 1), (1, 1)) and not (seen.second_offers or seen.double_submits)
-    is_taken = answers == {202: count, 200: len(ids) * COPIES * 3 - count} and posts == {303: count * COPIES}
+    # The later of the two closes is accepted as well if the survey still waits.
+    is_taken = count <= answers[202] <= 2 * count and answers[202] + answers[200] == len(ids) * COPIES * 3
+    is_taken = is_taken and posts == {303: count * COPIES}
     shown = (
         f"{count} conversations, {sum(answers.values())} webhooks and {sum(posts.values())} forms: "
         f"{offers[0]}-{offers[1]} offers, {results[0]}-{results[1]} results each"

@@ -120,7 +120,7 @@ def test_when_all_have_refused_it_is_dead_and_keeps_no_address(chain: Chain) -> 
     assert (record.offer.state, record.offer.reason, record.offer.failed) == (
         OfferState.DEAD,
         Reason.REFUSED,
-        ("email",),
+        ("email", "message"),
     )
     assert chain.field(record, "email") is None
 
@@ -283,3 +283,43 @@ class TestStops:
         assert len(keys) == 2
         assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))
         assert {chain._redis.ttl(key) for key in keys} == {-1}
+
+
+def test_after_a_backup_what_may_have_been_sent_since_is_not_sent_again(chain: Chain) -> None:
+    """A message can be looked for, a mail can't."""
+    for terms, went, note in ((MESSAGE_FIRST, (1, 0), ""), (EMAIL_FIRST, (0, 1), UNCONFIRMED)):
+        survey_id = chain.story.begin(terms)
+        key = chain.story.records._key(survey_id)
+        backup: dict[str, str] = {}
+        chain.story.after("offer", lambda key=key, backup=backup: backup.update(chain._redis.hgetall(key)))  # type: ignore[misc]
+        record = chain.story.ask(survey_id)
+        backup |= {"offer_state": "offered", "rating_id:Csat": record.offers[0].rating_id, "offer_due": "0"}
+        for gone in ("offer_lease", "offer_call", "offer_sent_at", "offer_seen"):
+            backup.pop(gone, None)
+        chain._redis.delete(key)
+        chain._redis.hset(key, mapping=backup)  # type: ignore[arg-type]
+        chain.story.records.restored()
+        record = chain.story.ask(survey_id)
+        assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, note)
+        assert chain.went(record) == went
+        chain.post.mails.clear()
+
+
+def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tried_again(chain: Chain) -> None:
+    chain.post.answers["dot"] = "554 5.6.0 No"
+    record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+    chain.post.answers.clear()
+    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    record = chain.story.ask(record.survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
+    assert chain.went(record) == (0, 0)
+
+
+def test_a_message_that_was_refused_is_tried_again_when_an_operator_wants_it(chain: Chain) -> None:
+    chain.dixa.fails(1, 422, call="message")
+    record = chain.ask(AT_ONCE)
+    assert record.offer.state is OfferState.DEAD
+    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    record = chain.story.ask(record.survey_id)
+    assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (1, 0))

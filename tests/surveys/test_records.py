@@ -11,8 +11,9 @@ import redis
 
 from config.actions import After
 from config.surveys import Survey
+from service.surveys.fields import to_ms
 from service.surveys.links import Link
-from service.surveys.model import Claim, Close, Decision, Journey, Offer, OfferState, Reason
+from service.surveys.model import Change, ChangeKind, Claim, Close, Decision, Journey, Offer, OfferState, Reason
 from service.surveys.records import Records, StaleClaim, Written
 from tests.polling import eventually
 from tests.telling import AT_ONCE, CSAT
@@ -57,13 +58,33 @@ def test_what_was_accepted_is_read(records: Records) -> None:
 
 
 def test_a_second_close_changes_nothing(records: Records) -> None:
-    records.accept(close_of(), [AT_ONCE])
+    close = close_of()
+    records.accept(close, [AT_ONCE])
     before = records.load(SURVEY_ID)
     assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
-    assert records.accept(close_of(), [], Reason.CHANNEL).outcome == "duplicate"
+    assert records.accept(close, [], Reason.CHANNEL).outcome == "duplicate"
+    assert records.load(SURVEY_ID) == before
+
+
+def test_what_waits_is_about_the_later_close(records: Records) -> None:
+    """It was opened in between, and that event is late or lost: who closed it last is rated, if anybody is."""
+    records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
+    later = replace(close_of(), agent_id="another", tags=("b",))
+    assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
     found = records.load(SURVEY_ID)
     assert found
-    assert replace(found, latest_close=None) == before
+    assert found.close
+    assert found.terms
+    assert (found.close.agent_id, found.close.tags, found.terms.name) == ("another", ("b",), "other")
+    assert found.offer.state is OfferState.WAITING
+    opened = Change(48213, ChangeKind.REOPENED, later.closed_at - timedelta(seconds=1))
+    assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "older"
+    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED).outcome == "skipped"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
+    today = records.decisions(datetime.now(UTC).date())
+    assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
 
 
 @pytest.mark.parametrize("journey", Journey)
@@ -86,6 +107,24 @@ def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: re
     assert second is not None
     assert second.fence > first.fence
     assert second.at >= first.at + timedelta(milliseconds=80)
+
+
+def test_no_lease_is_longer_than_one_is_given(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """Redis' clock was set back by an hour."""
+    records.accept(close_of(), [AT_ONCE])
+    first = claim(records)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_lease", to_ms(datetime.now(UTC) + timedelta(hours=1)))
+    second = claim(records)
+    assert second.fence > first.fence
+
+
+def test_what_a_newer_version_works_on_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """During a deploy both work side by side, and after a rollback the older one is alone until the next."""
+    records.accept(close_of(), [AT_ONCE])
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_state", "pondering")
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) > to_ms(datetime.now(UTC))  # type: ignore[operator]
+    assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_state") == "pondering"
 
 
 def test_one_who_gives_the_lease_back_leaves_it_to_the_next(records: Records) -> None:
@@ -236,7 +275,8 @@ def at_once(work: Callable[[], object], times: int) -> None:
 
 def test_of_fifty_equal_closes_one_is_accepted(records: Records) -> None:
     outcomes: list[str] = []
-    at_once(lambda: outcomes.append(records.accept(close_of(), [AT_ONCE]).outcome), 50)
+    close = close_of()
+    at_once(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
     assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
 
 

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from config.surveys import Survey
+from service.surveys.fields import to_ms
 from service.surveys.model import AnswerState, Decision, Journey, OfferState, Reason, Record
 from service.surveys.records import Records, StaleClaim
 from service.surveys.store import RecordsUnavailable, connect
@@ -118,6 +119,27 @@ def test_no_answer_is_from_the_future(records: Records) -> None:
     answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
     assert answer(records, 1) == "saved"
     assert said(records) == ({"Csat": 1}, "")
+
+
+def test_what_comes_now_is_later_though_redis_clock_was_set_back(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    answer(records, 5)
+    ahead = to_ms(datetime.now(UTC) + 2 * MINUTE)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "answered_at", ahead)
+    assert answer(records, 1) == "saved"
+    assert said(records) == ({"Csat": 1}, "")
+    assert answer(records, 4, answered_at=datetime.now(UTC)) == "superseded"
+
+
+@pytest.mark.parametrize(("reason", "outcome"), [(Reason.REOPENED, "saved"), (Reason.ERASED, "closed")])
+def test_who_has_a_link_was_offered_whatever_a_backup_says(records: Records, reason: Reason, outcome: str) -> None:
+    """It knew of no offer, so the conversation that was opened since cancelled it."""
+    records.accept(close_of(), [AT_ONCE])
+    records.decide(claim(records), Decision(OfferState.CANCELLED, reason))
+    assert answer(records, 4) == outcome
+    if outcome == "saved":
+        submit(records)
 
 
 def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -> None:

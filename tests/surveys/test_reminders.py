@@ -234,3 +234,22 @@ def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
     record: Record = story.ask(survey_id)
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
     assert record.offer.tries > 1
+
+
+def test_who_came_back_is_not_reminded_though_the_conversation_is_closed_again(story: Story) -> None:
+    """The reopening came while our own message might have been its cause, or it was lost."""
+    survey_id = reminding(story)
+    number = int(survey_id)
+    write_as_customer(story, number)
+    assert story.close(number, REMINDED) == survey_id
+    record = story.ask(survey_id)
+    assert "in touch again" in record.offer.note
+    assert sent(story, survey_id) == ["", ""]
+
+
+def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
+    """It may have gone out since, and nobody can look for a mail."""
+    survey_id = reminding(chain.story, MAILED)
+    chain.story.records.restored()
+    record = chain.story.ask(survey_id)
+    assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)

@@ -222,3 +222,16 @@ def test_a_pause_in_the_middle_delivers_nothing(story: Story) -> None:
 
 def today() -> date:
     return datetime.now(UTC).date()
+
+
+def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) -> None:
+    first = story.load(closed(story))
+    assert first.close
+    assert first.close.requester_id
+    story.stops.add(first.close.requester_id, first.close.person)
+    same = Person("I. Holm", "IDA@example.com")
+    assert story.ask(closed(story, same)).offer.reason == Reason.OPTED_OUT
+    assert story.ask(closed(story, BO)).offer.state is OfferState.DELIVERED
+    assert story.stops.remove(first.close.requester_id)
+    assert story.ask(closed(story, same)).offer.state is OfferState.DELIVERED
+    assert not story.stops.remove(first.close.requester_id)

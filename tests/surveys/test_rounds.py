@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import redis
 
-from config.surveys import Again
+from config.surveys import Again, Ask
 from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.entries import write_change
 from service.surveys.intake import NotKept
+from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, OfferState, Reason
 from service.surveys.records import Records
 from service.surveys.spool import Spool
@@ -255,3 +258,69 @@ def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
     story.dixa.fails(1, 400, call="offer")
     assert story.ask(survey_id).offer.state is OfferState.DEAD
     assert story.records.decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
+
+
+def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
+    terms = replace(ALWAYS, ask=Ask(without_tags=("spam",)))
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, terms))
+    write_as_customer(story, number)
+    record = story.load(story.close(number, terms, tags=("spam",)))
+    assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.SKIPPED)
+    assert (record.offer.reason, [each.fact for each in record.objections]) == (Reason.TAG_EXCLUDED, ["spam"])
+    assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1, Reason.TAG_EXCLUDED: 1}
+    assert story.ask(story.close(number, terms)).offer.state is OfferState.DELIVERED
+
+
+def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left_out(story: Story) -> None:
+    terms = replace(UNANSWERED, ask=Ask(without_tags=("spam",)))
+    number = story.dixa.make_conversation()
+    story.tell(story.close(number, terms), {CSAT: 5})
+    story.close(number, terms, tags=("spam",))
+    write_as_customer(story, number)
+    record = story.ask(story.close(number, terms))
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.CLOSED_AGAIN)
+    assert len(story.dixa.offers(number)) == 1
+
+
+def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
+    terms = replace(AT_ONCE, delay=timedelta(milliseconds=500))
+    number = dixa.make_conversation()
+    opened_at = datetime.now(UTC) - SECOND
+    story.close(number, terms, closed_at=opened_at - SECOND)
+    other = str(uuid4())
+    survey_id = story.close(number, terms, agent_id=other)
+    assert not story.hear(survey_id, ChangeKind.REOPENED, at=opened_at)
+    story.ask(survey_id)
+    assert [each.agent_id for each in dixa.offers(number)] == [other]
+
+
+@pytest.mark.parametrize(
+    ("again", "reason"), [(Again.ALWAYS, ""), (Again.UNANSWERED, Reason.CLOSED_AGAIN)], ids=["always", "unanswered"]
+)
+def test_our_own_result_does_not_end_the_round_that_waits(story: Story, again: Again, reason: str) -> None:
+    terms = replace(ALWAYS, again=again)
+    number = story.dixa.make_conversation()
+    first = story.close(number, terms)
+    story.ask(first)
+    write_as_customer(story, number)
+    second = story.close(number, terms)
+    story.answer(first, {CSAT: 4})
+    story.submit(first)
+    assert not story.hear(second, ChangeKind.RATED)
+    assert story.ask(second).offer.reason == reason
+
+
+def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_client: redis.Redis) -> None:
+    """Redis was restored from a backup, and the link of the second round made that one's record again."""
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, ALWAYS))
+    write_as_customer(story, number)
+    second = story.close(number, ALWAYS)
+    link = Link.to(story.ask(second))
+    redis_client.delete(story.records._key(second), f"{story.records._prefix}rounds:{number}")
+    story.records.answer(link, ALWAYS, {CSAT: 5}, "", language="en")
+    story.submit(second)
+    write_as_customer(story, number)
+    assert story.close(number, ALWAYS) == f"{number}-3"
+    assert story.load(second).answered.scores == {CSAT: 5}

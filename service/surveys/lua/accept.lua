@@ -2,7 +2,8 @@
 -- KEYS: record of the first round, due offers, number of the last round, decisions of the day
 -- ARGV: conversation id, close (JSON), terms (JSON or ''), candidates (JSON or ''), closed at (ms), delay (ms),
 --       reason or '', keep (ms), e-mail address or '', decision (JSON), again (never, unanswered or always), event id
--- States: none → waiting, or none → skipped when a reason is given; any other state stays as it is.
+-- States: none → waiting, or none → skipped when a reason is given; waiting is about the later close from then on; any
+-- other state stays as it is.
 -- A crash leaves the record whole or absent; the same event again answers `duplicate`.
 local moment, round = now(), tonumber(redis.call('GET', KEYS[3]) or 1)
 local survey_id, earlier, delivered_before
@@ -12,13 +13,17 @@ local function turn_to(number)
   round, record, survey_id = number, KEYS[1] .. suffix, ARGV[1] .. suffix
 end
 
--- A later close, other than the one known, after all that came of that is over.
-local function is_new_round()
+-- A later close than the one known, and no copy of it.
+local function is_later()
   local close = get('close')
-  if is_open('offer') or is_open('answer') or not close or close == '' then return false end
-  if tonumber(ARGV[5]) <= cjson.decode(close).closed_at then return false end
-  if ARGV[12] ~= '' and ARGV[12] == get('event_id') then return false end
-  return ARGV[11] == 'always' or ARGV[11] == 'unanswered' and not get('answer_state')
+  if not close or close == '' or tonumber(ARGV[5]) <= cjson.decode(close).closed_at then return false end
+  return ARGV[12] == '' or ARGV[12] ~= get('event_id')
+end
+
+-- After all that came of the close before it is over: a round if the terms say so, or if its own reason is on record then.
+local function is_new_round()
+  if is_open('offer') or is_open('answer') or not is_later() then return false end
+  return ARGV[7] ~= '' or ARGV[11] == 'always' or ARGV[11] == 'unanswered' and not get('answer_state')
 end
 
 -- A later close that begins no round is a decision too. Changes from between the two closes may still come: they say
@@ -33,8 +38,19 @@ local function note_later_close()
   redis.call('EXPIRE', KEYS[4], 34560000)
 end
 
+-- It was opened in between, and that event is late or lost: what waits is about the later close, whoever handled it.
+local function begin_anew()
+  redis.call('HINCRBY', KEYS[4], 'reopened', 1)
+  redis.call('EXPIRE', KEYS[4], 34560000)
+  redis.call('HINCRBY', record, 'offer_fence', 1)
+  drop('candidates', 'email', 'latest_close', 'offer_tries')
+end
+
 turn_to(round)
-if redis.call('EXISTS', record) == 1 then
+local is_about_later = get('offer_state') == 'waiting' and is_later()
+if is_about_later then
+  begin_anew()
+elseif redis.call('EXISTS', record) == 1 then
   if not is_new_round() then
     note_later_close()
     return {'duplicate', 0, survey_id}
@@ -48,6 +64,8 @@ if redis.call('EXISTS', record) == 1 then
 elseif round > 1 then
   turn_to(round + 1)
 end
+-- Restored from a backup, the number of the last round may be older than the rounds.
+while not is_about_later and redis.call('EXISTS', record) == 1 do turn_to(round + 1) end
 -- Rounds are few; a year is longer than any record of them lives after its last change.
 if round > 1 then redis.call('SET', KEYS[3], text(round), 'PX', text(tonumber(ARGV[8]) + 31536000000)) end
 

@@ -7,7 +7,9 @@
 -- Dixa already, so it is looked for first.
 -- Whatever its terms say is to follow begins at once: an alert doesn't wait for the hold.
 -- A crash leaves the answer whole or absent; the same form posted again answers `same`: it was given again, so it is
--- younger than what a spool still has from between. No answer is from the future, whatever a web host's clock says.
+-- younger than what a spool still has from between. No answer is from the future, whatever a web host's clock says, and
+-- what comes now is later than what came before, whatever Redis' own clock did in between.
+-- No link leaves before its offer: a record that was cancelled before it is older than that, so it comes from a backup.
 local moment = now()
 local scores = cjson.decode(ARGV[9])
 local state = get('answer_state')
@@ -20,9 +22,10 @@ local function is_same()
   return ARGV[5] == '' or redis.sha1hex(ARGV[5]) == get('comment_sha1')
 end
 
-if get('offer_state') == 'cancelled' then return {'closed', 0} end
-local answered_at = ARGV[7] == '' and moment or math.min(tonumber(ARGV[7]), moment)
-local is_later = not state or answered_at >= tonumber(get('answered_at'))
+if get('offer_state') == 'cancelled' and get('offer_reason') == 'erased' then return {'closed', 0} end
+local last = tonumber(get('answered_at') or 0)
+local answered_at = ARGV[7] == '' and math.max(moment, last + 1) or math.min(tonumber(ARGV[7]), moment)
+local is_later = not state or answered_at >= last
 if state and is_same() then
   if state == 'held' and is_later then put('answered_at', text(answered_at)) end
   return {'same', 0}

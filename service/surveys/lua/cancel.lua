@@ -1,7 +1,8 @@
 -- A conversation was reopened, or rated elsewhere: what waits is no longer right.
 -- KEYS: record of the first round, due offers, number of the last round, decisions of the day
 -- ARGV: conversation id, verdict (cancelled or skipped), reason, when it happened (ms), keep (ms)
--- States: waiting or deciding → cancelled or skipped; reminding → delivered, without the reminder.
+-- States: waiting or deciding → cancelled or skipped; reminding → delivered, without the reminder. What is rated while a
+-- later round waits may be ours, of an earlier one: the look at Dixa, which knows those, decides.
 -- A crash before it: the look at Dixa, right before the offer, finds the same.
 local round = tonumber(redis.call('GET', KEYS[3]) or 1)
 if round > 1 then record = KEYS[1] .. '-' .. text(round) end
@@ -21,6 +22,7 @@ if state == 'reminding' then
   return 'not_reminded'
 end
 if state ~= 'waiting' and state ~= 'deciding' then return 'wrong_state' end
+if ARGV[2] == 'skipped' and get('earlier') then return 'undecided' end
 redis.call('HINCRBY', record, 'offer_fence', 1)
 put('decided_at', text(now()))
 count_decision(KEYS[4], ARGV[3])

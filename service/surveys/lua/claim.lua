@@ -5,11 +5,19 @@
 -- States: waiting → deciding; every other open state stays as it is.
 -- A crash right after it: the lease ends and the journey comes due again.
 local journey, moment = ARGV[2], now()
-if not is_open(journey) then
+local OVER = {delivered = true, skipped = true, cancelled = true, dead = true, submitted = true, followed = true}
+local state = get(journey .. '_state')
+if not state or OVER[state] then
   redis.call('ZREM', due_set, ARGV[1])
   return {redis.call('EXISTS', record) == 1 and 'done' or 'missing'}
+elseif not OPEN[state] then
+  -- A newer version works beside this one, or did: the record is that one's to go on with.
+  redis.call('ZADD', due_set, text(moment + tonumber(ARGV[3])), ARGV[1])
+  return {'newer'}
 end
 local lease, due = tonumber(get(journey .. '_lease') or 0), tonumber(get(journey .. '_due'))
+-- No lease is longer than this: the clock has been set back since, and whoever had it would have to wait that long.
+if lease > moment + tonumber(ARGV[3]) then lease = 0 end
 if lease > moment or due > moment then
   redis.call('ZADD', due_set, text(math.max(lease, due)), ARGV[1])
   return {lease > moment and 'leased' or 'early'}

@@ -24,6 +24,12 @@ elseif journey == 'follow_up' then
     if field:sub(1, 7) == 'action:' and get(field) == 'failed' then drop(field, 'problem:' .. field:sub(8)) end
   end
 end
+if journey == 'offer' then
+  -- What a channel refused is mended by now, or it refuses again.
+  for _, field in ipairs(redis.call('HKEYS', record)) do
+    if field:sub(1, 7) == 'failed:' then drop(field) end
+  end
+end
 put(journey .. '_state', to, journey .. '_revived_at', text(now()))
 drop(journey .. '_reason', journey .. '_tries', journey .. '_ended_at')
 redis.call('PERSIST', record)
