@@ -1,22 +1,25 @@
 """Writes the survey e-mail: its headers, its HTML and its plain text, which works alone."""
 
-from collections.abc import Iterator
+import base64
+import quopri
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import EmailPolicy
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, StrictUndefined, Template
 
 from config.brand import DEFAULT_LOOK, Look
 from config.mail import Mailbox
 from config.surveys import RatingType
 from config.words import NEUTRAL, Sender
 from config.words import Words as OwnWords
+from service.delivery.email_headers import POLICY
 from service.delivery.email_words import Words, write_words
 from service.surveys.languages import DEFAULT, Language
 
@@ -58,16 +61,10 @@ class Letter:
         return f"{self.link}/stop"
 
 
-class _Policy(EmailPolicy):
-    """SMTP's, but for headers that hold a URL: Python would fold a long one into what no mail program understands."""
-
-    def fold_binary(self, name: str, value: Any) -> bytes:
-        if name.lower() in {"list-unsubscribe", "message-id"}:
-            return f"{name}: {value}\r\n".encode("ascii")
-        return super().fold_binary(name, value)
-
-
-_POLICY = _Policy(linesep="\r\n", raise_on_defect=True)
+_ENCODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "quoted-printable": quopri.encodestring,
+    "base64": base64.encodebytes,
+}
 
 
 def write_email(head: Letterhead, letter: Letter) -> bytes:
@@ -81,7 +78,7 @@ def write_email(head: Letterhead, letter: Letter) -> bytes:
         own=letter.own,
     )
     reply_to = letter.sender.reply_to or head.reply_to
-    message = EmailMessage(policy=_POLICY)
+    message = EmailMessage(policy=POLICY)
     message["From"] = _written(sender_of(head, letter), head.brand)
     message["To"] = Address(addr_spec=letter.address)
     if reply_to:
@@ -93,8 +90,9 @@ def write_email(head: Letterhead, letter: Letter) -> bytes:
     message["List-Unsubscribe"] = f"<{letter.stop}>"
     if letter.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    message.set_content(write_text(head, letter, words), cte="quoted-printable")
-    message.add_alternative(write_html(head, letter, words), subtype="html", cte="quoted-printable")
+    text, html = write_text(head, letter, words), write_html(head, letter, words)
+    message.set_content(text, cte=_shorter_encoding(text))
+    message.add_alternative(html, subtype="html", cte=_shorter_encoding(html))
     # Only now: whatever begins with Content- is forgotten when the content is set.
     message["Content-Language"] = words.language.code
     return message.as_bytes()
@@ -122,7 +120,7 @@ def write_html(head: Letterhead, letter: Letter, words: Words) -> str:
         link=letter.link,
         stop=letter.stop,
         privacy_url=head.privacy_url,
-        rows=letter.rating is not RatingType.NPS,
+        columns=6 if letter.rating is RatingType.NPS else 1,
         numbered=letter.rating is RatingType.CSAT,
     )
 
@@ -135,10 +133,18 @@ def write_text(head: Letterhead, letter: Letter, words: Words) -> str:
 def _lines(head: Letterhead, letter: Letter, words: Words) -> Iterator[str]:
     yield from (head.brand, "", words.question, words.about)
     yield from ("", words.hint) if words.hint else ()
+    yield from _option_lines(letter, words)
+    yield from ("", words.next, "", "-- ", words.why, "", words.stop, letter.stop)
+    yield from ("", words.privacy, head.privacy_url) if head.privacy_url else ()
+
+
+def _option_lines(letter: Letter, words: Words) -> Iterator[str]:
+    """Give each answer and its link; a scale of numbers has the page's link, which is easier than eleven long ones."""
+    if letter.rating is RatingType.NPS:
+        yield from ("", letter.link)
+        return
     for score, text in words.options.items():
         yield from ("", f"{score} {text}" if letter.rating is RatingType.CSAT else text, f"{letter.link}?r={score}")
-    yield from ("", words.next, "", "-- ", words.why, f"{words.stop}:", letter.stop)
-    yield from (f"{words.privacy}:", head.privacy_url) if head.privacy_url else ()
 
 
 def _written(mailbox: Mailbox, brand: str) -> Address:
@@ -147,6 +153,14 @@ def _written(mailbox: Mailbox, brand: str) -> Address:
 
 @cache
 def _template() -> Template:
-    loader = PackageLoader("service.delivery", ".")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=False)
-    return environment.get_template("email.html")
+    source = Path(__file__).with_name("email.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string("".join(line.strip() for line in source.splitlines()))
+
+
+def _shorter_encoding(text: str) -> str:
+    """Choose how a part travels: quoted-printable triples what isn't ASCII, Base64 adds a third to everything.
+
+    Neither has a line over 76 characters. As they are, in 7bit, our links would be longer than lines should be.
+    """
+    return min(_ENCODERS, key=lambda name: len(_ENCODERS[name](text.encode())))

@@ -85,4 +85,7 @@ def test_a_surveys_own_words_and_sender_are_shown(tmp_path: Path, monkeypatch: p
     body = message.get_body(("plain",))
     assert body
     assert "Vil du anbefale os?" in body.get_content()
-    assert "?r=10" in body.get_content()
+    assert "https://" in body.get_content()
+    html = message.get_body(("html",))
+    assert html
+    assert "?r=10" in html.get_content()

@@ -1,0 +1,116 @@
+"""The headers of the survey's mail, as the RFCs and other people's mail programs want them."""
+
+import re
+from dataclasses import replace
+from email.header import decode_header, make_header
+
+import pytest
+
+from config.mail import Mailbox
+from config.words import Sender, Words
+from service.delivery.email_text import message_id, write_email
+from service.surveys.languages import language
+from tests.delivery.test_email_text import HEAD, LETTER, LINK, write
+
+
+def test_the_headers() -> None:
+    message = write()
+    assert str(message["From"]) == "Northwind Ångström <survey@northwind.example>"
+    assert str(message["Reply-To"]) == "Northwind <help@northwind.example>"
+    assert message["To"] == "ida@example.com"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"] == "<afterword.48213@survey.northwind.example>"
+    assert message["List-Unsubscribe"] == f"<{LINK}/stop>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Date"].datetime.utcoffset() is not None
+    assert message["MIME-Version"] == "1.0"
+    assert len(message.keys()) == len({*message.keys()}) == 12, "one of each, and none that tells of our insides"
+    assert not [name for name in message.keys() if name.startswith("X-")]  # noqa: SIM118 - a message isn't a dict
+
+
+def raw_header(raw: bytes, name: str) -> str:
+    """Take a header as it travels, and unfold it."""
+    found = re.search(rf"(?m)^{name}: ([^\r]*(?:\r\n[ \t][^\r]*)*)".encode(), raw.partition(b"\r\n\r\n")[0])
+    assert found
+    return found[1].decode("ascii").replace("\r\n", "")
+
+
+@pytest.mark.parametrize("word", ["é", "Ёж", "字", "😀 a", "how was it, ø;", "plain", '"Ltd." (x)', "ASCII" * 20])
+def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
+    """Python alone loses it between two encoded words: RFC 2047, 6.2 has readers skip what is between them."""
+    for times in range(1, 60):
+        text = " ".join([word] * times)
+        subject, name = text[:120].strip(), text[:60].strip().replace('"', "'")
+        raw = write_email(
+            replace(HEAD, sender=Mailbox("a@northwind.example", name)), replace(LETTER, own=Words(subject=subject))
+        )
+        assert str(make_header(decode_header(raw_header(raw, "Subject")))) == subject
+        shown, _, address = raw_header(raw, "From").rpartition(" ")
+        unquoted = re.sub(r"\\(.)", r"\1", shown[1:-1]) if shown.startswith('"') else shown
+        assert str(make_header(decode_header(unquoted))) == name
+        assert address == "<a@northwind.example>"
+        folded = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        assert all(len(line) <= 76 for line in folded if b"=?" in line), "RFC 2047, 2"
+        assert all(line.strip() and line != b"Subject: " for line in folded)
+
+
+def test_the_longest_addresses_stay_whole() -> None:
+    domain = ".".join(["d" * 60] * 3)
+    longest = f"{'a' * 64}@{domain}.c"
+    raw = write_email(replace(HEAD, sender=Mailbox(longest, "Ё" * 60)), replace(LETTER, address=longest))
+    assert raw_header(raw, "To") == longest
+    assert raw_header(raw, "From").endswith(f" <{longest}>")
+
+
+def test_all_that_travels_is_ascii() -> None:
+    head = replace(HEAD, brand="Ærø & 字 😀", sender=Mailbox("survey@northwind.example"))
+    assert write_email(head, replace(LETTER, language=language("ar"))).isascii()
+
+
+def test_a_long_link_is_one_line_of_its_header() -> None:
+    """Python would fold it into encoded words, which no mail program takes for a link."""
+    assert f"\r\nList-Unsubscribe: <{LINK}/stop>\r\n".encode() in write_email(HEAD, LETTER)
+
+
+def test_one_click_needs_https() -> None:
+    message = write(link="http://127.0.0.1:8000/s/token")
+    assert message["List-Unsubscribe"] == "<http://127.0.0.1:8000/s/token/stop>"
+    assert message["List-Unsubscribe-Post"] is None
+
+
+def test_a_resend_has_the_same_name() -> None:
+    assert write()["Message-ID"] == write(address="other@example.com")["Message-ID"]
+    assert write(survey_id="48214")["Message-ID"] != write()["Message-ID"]
+
+
+@pytest.mark.parametrize(
+    ("url", "domain"),
+    [
+        ("https://a.example:8443/x", "a.example"),
+        ("http://[::1]:8000", "[IPv6:::1]"),
+        ("https://bücher.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_the_name_is_of_our_host(url: str, domain: str) -> None:
+    assert message_id(url, "7") == f"<afterword.7@{domain}>"
+
+
+@pytest.mark.parametrize(
+    "evil", ["a\r\nBcc: eve@evil.example", "a\nBcc: eve@evil.example", 'a" <eve@evil.example>, "b']
+)
+def test_no_name_becomes_a_header_or_another_address(evil: str) -> None:
+    head = replace(HEAD, sender=Mailbox("survey@northwind.example", evil))
+    try:
+        message = write(head)
+    except ValueError:
+        return
+    assert message["Bcc"] is None
+    assert [each.addr_spec for each in message["From"].addresses] == ["survey@northwind.example"]
+
+
+def test_a_survey_has_a_sender_of_its_own() -> None:
+    sender = Sender(Mailbox("returns@northwind.example", "Northwind Returns"), Mailbox("desk@northwind.example"))
+    message = write(sender=sender)
+    assert str(message["From"]) == "Northwind Returns <returns@northwind.example>"
+    assert str(message["Reply-To"]) == "Northwind <desk@northwind.example>"
+    assert str(write(sender=Sender(reply_to=sender.reply_to))["From"]) == str(write()["From"])
