@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, post_load, validate
 
 from config.ratings import RatingType
-from config.toml_fields import Flag, Strict
+from config.toml_fields import Flag, Strict, Text, written_as
 
 _LONGEST_URL = 500
 _ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
@@ -19,7 +19,7 @@ _ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """One `[[survey.after]]`. `comment` lets the customer's words into note, alert and webhook."""
+    """One `[[survey.after]]`. `comment` lets the customer's words into note and alert; the webhook has them always."""
 
     scores: tuple[int, ...]
     rating: RatingType | None = None
@@ -83,6 +83,8 @@ def _check_thank_you(url: str) -> None:
 class AfterSchema(Strict):
     """One `[[survey.after]]`, in surveys.toml and in a record's terms."""
 
+    error_messages = written_as("[[survey.after]]", "scores = [1, 2]")
+
     scores = _Scores(required=True, error_messages={"required": "Write for which scores: [1, 2]."})
     rating = fields.Enum(
         RatingType,
@@ -91,11 +93,11 @@ class AfterSchema(Strict):
         error_messages={"unknown": 'Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".'},
     )
     note = Flag()
-    tag = fields.String(validate=validate.Length(max=100, error="A tag's name has at most 100 characters."))
+    tag = Text(validate=validate.Length(max=100, error="A tag's name has at most 100 characters."))
     slack = Flag()
     webhook = Flag()
     comment = Flag()
-    thank_you = fields.String(validate=lambda url: _check_thank_you(url) if url else None)
+    thank_you = Text(validate=lambda url: _check_thank_you(url) if url else None)
     redirect = Flag()
 
     @post_load

@@ -16,7 +16,7 @@ from config import brand, endpoints, mail, values
 from config.brand import Look, make_look
 from config.endpoints import Endpoints
 from config.mail import Mail
-from config.spelling import CHANNELS
+from config.spelling import CHANNELS, USER_TYPES
 from config.surveys import Survey
 from config.values import Pace
 
@@ -113,7 +113,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mail=Mail(server, sender, reply_to) if server else None,
         endpoints=made,
         timings=timings,
-        warnings=(*warnings, *_short_memory(timings), *_odd_channels(surveys.surveys)),
+        warnings=(*warnings, *_short_memory(timings), *_odd_names(surveys.surveys)),
     )
 
 
@@ -247,12 +247,20 @@ def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[st
     return tuple(secrets), tuple(warnings)
 
 
-def _odd_channels(surveys: Sequence[Survey]) -> Iterator[str]:
+def _odd_names(surveys: Sequence[Survey]) -> Iterator[str]:
+    """Warn of what Dixa may have added since, and is a slip more often."""
     for survey in surveys:
-        for name in dict.fromkeys((*survey.ask.channels, *survey.delays)):
-            if name not in CHANNELS:
-                known = ", ".join(CHANNELS)
-                yield f'survey "{survey.name}": Dixa documents no channel "{name}", so it may match nothing ({known}).'
+        for kind, names, known in (
+            ("channel", (*survey.ask.channels, *survey.delays), CHANNELS),
+            ("user type", survey.ask.user_types, USER_TYPES),
+            ("assignee type", survey.ask.assignee_types, USER_TYPES),
+        ):
+            for name in dict.fromkeys(names):
+                if name not in known:
+                    yield (
+                        f'survey "{survey.name}": Dixa documents no {kind} "{name}", so it may match nothing '
+                        f"({', '.join(known)})."
+                    )
 
 
 def _short_memory(timings: Timings) -> Iterator[str]:

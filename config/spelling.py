@@ -1,9 +1,12 @@
 """How Dixa spells the names of its own things: one way in webhooks, another in the API."""
 
 CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
-"""Those that Dixa documents."""
+ASKED_DIRECTIONS = ("Inbound", "Outbound")
+USER_TYPES = ("Contact", "Member")
+"""Those that Dixa documents, like the channels."""
 
-_API_NAMES = {name.casefold(): name for name in (*CHANNELS, *("Inbound", "Outbound", "Internal", "Contact", "Member"))}
+_KNOWN = (*CHANNELS, *ASKED_DIRECTIONS, "Internal", *USER_TYPES)
+_API_NAMES = {name.casefold(): name for name in _KNOWN}
 
 
 def api_spelling(name: str) -> str:

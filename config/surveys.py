@@ -8,65 +8,41 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
 from config.actions import After, AfterSchema, settle_after
+from config.asking import Ask as Ask  # noqa: PLC0414 - part of a survey, so imported from here
+from config.asking import AskSchema, WrittenAskSchema
 from config.languages import LANGUAGES
+from config.mistakes import Table, tell_mistakes
 from config.ratings import RatingType as RatingType  # noqa: PLC0414 - part of a survey, so imported from here
 from config.toml_fields import (
-    Addresses,
     Choice,
-    Clock,
     Count,
     Delay,
     Duration,
     Flag,
-    Languages,
     Moment,
     Names,
     Ratings,
-    Share,
-    Spelled,
     Strict,
-    Weekdays,
-    Zone,
-    mistakes,
+    Text,
+    keys_of,
+    written_as,
 )
+from config.window import Window as Window  # noqa: PLC0414 - the same
+from config.window import WindowSchema
 from config.words import NEUTRAL, ByLanguage, Sender, Senders, SenderSchema, Words, WordsSchema
 
 CHANNELS = ("message", "email", "note", "webhook")
 """The delivery channels that a survey may name in `deliver`."""
 
 _NOBODY = Sender()
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Which conversations a survey is for; each rule is neutral until it is written, and so is an empty list.
-
-    The languages are codes of ours; an address is a whole one or `@` and a domain, in small letters.
-    """
-
-    channels: tuple[str, ...] = ()
-    queues: tuple[str, ...] = ()
-    contact_points: tuple[str, ...] = ()
-    directions: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    user_types: tuple[str, ...] = ()
-    assignee_types: tuple[str, ...] = ()
-    without_tags: tuple[str, ...] = ()
-    with_tags: tuple[str, ...] = ()
-    addresses: tuple[str, ...] = ()
-    without_addresses: tuple[str, ...] = ()
-    assigned: bool = False
-    min_customer_messages: int = 0
-    min_agent_messages: int = 0
-    sample: float = 1.0
 
 
 class Again(StrEnum):
@@ -82,16 +58,6 @@ class Rated(StrEnum):
 
     ASSIGNEE = "assignee"
     DIXA = "dixa"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The hours in which surveys are sent: on these days (0 is Monday), from one time to another of a time zone."""
-
-    days: tuple[int, ...]
-    opens: time
-    closes: time
-    zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +121,8 @@ def load_surveys(text: str) -> tuple[Survey, ...]:
     try:
         loaded: Mapping[str, tuple[Survey, ...]] = _FileSchema().load(document)
     except ValidationError as error:
-        raise SurveysFileError("\n".join(f"  {line}" for line in mistakes(error.messages, ""))) from error
+        lines = tell_mistakes(error.messages, document, _TABLES)
+        raise SurveysFileError("\n".join(f"  {line}" for line in lines)) from error
     return loaded["survey"]
 
 
@@ -168,7 +135,7 @@ def load_terms(text: str) -> Survey:
     """Read a record's terms, as this or another version wrote them: unknown keys are ignored."""
     terms = json.loads(text)
     known = _known(terms, SurveySchema())
-    known["ask"] = _known(known.get("ask", {}), _AskSchema())
+    known["ask"] = _known(known.get("ask", {}), AskSchema())
     sender = known.get("sender", {})
     known["sender"] = _known(sender, SenderSchema()) | {
         code: _known(sender[code], SenderSchema()) for code in LANGUAGES if code in sender
@@ -181,8 +148,7 @@ def load_terms(text: str) -> Survey:
 
 
 def _known(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    keys = {each.data_key or name for name, each in schema.fields.items()}
-    return {name: value for name, value in given.items() if name in keys}
+    return {name: given[name] for name in keys_of(schema) if name in given}
 
 
 def read_surveys(path: Path) -> tuple[Survey, ...]:
@@ -199,44 +165,6 @@ def read_surveys(path: Path) -> tuple[Survey, ...]:
         raise SurveysFileError(f"  {path} can't be read: it is not UTF-8 text.") from error
 
 
-class _AskSchema(Strict):
-    channels = Spelled()
-    queues = Names()
-    contact_points = Names()
-    directions = Spelled()
-    languages = Languages()
-    user_types = Spelled()
-    assignee_types = Spelled()
-    without_tags = Names()
-    with_tags = Names()
-    addresses = Addresses()
-    without_addresses = Addresses()
-    min_customer_messages = Count()
-    min_agent_messages = Count()
-    assigned = Flag()
-    sample = Share()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Ask:
-        return Ask(**data)
-
-
-class _WindowSchema(Strict):
-    days = Weekdays(load_default=tuple(range(5)))
-    opens = Clock(data_key="from", required=True)
-    closes = Clock(data_key="to", required=True)
-    zone = Zone(required=True)
-
-    @validates_schema(skip_on_field_errors=True)
-    def _check_order(self, data: dict[str, Any], **_: Any) -> None:
-        if data["closes"] <= data["opens"]:
-            raise ValidationError("Must be later than `from`, on the same day.", "to")
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Window:
-        return Window(**data)
-
-
 def _check_deliver(names: tuple[str, ...]) -> None:
     known = ", ".join(CHANNELS)
     if not names:
@@ -249,7 +177,9 @@ def _check_deliver(names: tuple[str, ...]) -> None:
 class SurveySchema(Strict):
     """One survey, as a table of surveys.toml and as a record's terms."""
 
-    name = fields.String(
+    error_messages = written_as("[[survey]]", 'name = "default"')
+
+    name = Text(
         validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,19}\Z", error="1 to 20 of a-z, 0-9 and - (it is in every link).")
     )
     ratings = Ratings(data_key="rating")
@@ -262,10 +192,10 @@ class SurveySchema(Strict):
     rated = Choice(Rated)
     starts = Moment(allow_none=True)
     daily_cap = Count()
-    window = fields.Nested(_WindowSchema, allow_none=True)
+    window = fields.Nested(WindowSchema, allow_none=True)
     deliver = Names(validate=_check_deliver)
     close_again = Flag()
-    ask = fields.Nested(_AskSchema)
+    ask = fields.Nested(AskSchema)
     words = ByLanguage()
     senders = Senders(data_key="sender")
     after = fields.List(
@@ -305,9 +235,13 @@ class SurveySchema(Strict):
         return {name: value for name, value in data.items() if value or name not in {"words", "sender", "after"}}
 
 
+class _WrittenSurveySchema(SurveySchema):
+    ask = fields.Nested(WrittenAskSchema)
+
+
 class _FileSchema(Strict):
     survey = fields.List(
-        fields.Nested(SurveySchema),
+        fields.Nested(_WrittenSurveySchema),
         required=True,
         validate=validate.Length(min=1, error="Write at least one [[survey]]."),
         error_messages={
@@ -322,3 +256,14 @@ class _FileSchema(Strict):
         if twice:
             raise ValidationError(f"Two surveys are named {twice[0]!r}; give each a name of its own.", "survey")
         return {"survey": tuple(data["survey"])}
+
+
+_TABLES: Final = {
+    "": Table("", keys_of(_FileSchema())),
+    "survey": Table("[[survey]]", keys_of(SurveySchema())),
+    "ask": Table("[survey.ask]", keys_of(AskSchema())),
+    "window": Table("[survey.window]", keys_of(WindowSchema())),
+    "words": Table("[survey.words.da]", keys_of(WordsSchema())),
+    "sender": Table("[survey.sender]", keys_of(SenderSchema())),
+    "after": Table("[[survey.after]]", keys_of(AfterSchema())),
+}

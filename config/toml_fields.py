@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -12,6 +12,12 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from config.languages import find_language
 from config.ratings import RatingType
 from config.spelling import api_spelling
+
+NO_SUCH_KEY: Final = "No such key."
+"""`config.mistakes` adds what may be meant."""
+
+KeyPath = tuple[str | int, ...]
+"""Where a message belongs: the keys that lead there, and positions in lists, from 0."""
 
 
 class Strict(Schema):
@@ -22,7 +28,18 @@ class Strict(Schema):
 
         unknown = RAISE
 
-    error_messages = {"unknown": "No such key. See the list of keys in the README."}
+    error_messages = {"unknown": NO_SUCH_KEY}
+
+
+def written_as(line: str, example: str) -> dict[str, str]:
+    """Say, for a schema's `error_messages`, how its table is written."""
+    brackets = "double" if line.startswith("[[") else "single"
+    return {"type": f"Not a table. Write {line}, in {brackets} brackets, and below it lines such as {example}."}
+
+
+def keys_of(schema: Schema) -> tuple[str, ...]:
+    """Give a schema's keys, as they are written."""
+    return tuple(field.data_key or name for name, field in schema.fields.items())
 
 
 def read_duration(text: str, *, least: timedelta, most: timedelta) -> timedelta:
@@ -34,16 +51,20 @@ def read_duration(text: str, *, least: timedelta, most: timedelta) -> timedelta:
     return found
 
 
-def mistakes(messages: Any, path: str) -> Iterator[str]:
-    """Flatten marshmallow's nested messages to lines such as `survey[0].ask.sample: …`, each with its path."""
+def flatten(messages: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    """Give each of marshmallow's nested messages with its path."""
     if not isinstance(messages, Mapping):
-        yield from (f"{path}: {message}" for message in (messages if isinstance(messages, list) else [messages]))
+        yield from ((path, str(message)) for message in (messages if isinstance(messages, list) else [messages]))
         return
     for key, inner in messages.items():
-        if key == "_schema":
-            yield from mistakes(inner, path)
-        else:
-            yield from mistakes(inner, f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".lstrip("."))
+        yield from flatten(inner, path if key == "_schema" else (*path, key))
+
+
+def mistakes(messages: Any, root: str) -> Iterator[str]:
+    """Flatten marshmallow's nested messages to lines such as `body.data.tags[0]: …`, each with its path."""
+    for path, message in flatten(messages):
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        yield f"{root}{''.join(steps)}: {message}"
 
 
 class Flag(fields.Boolean):
@@ -53,6 +74,12 @@ class Flag(fields.Boolean):
         super().__init__(
             truthy={True}, falsy={False}, error_messages={"invalid": "Not a boolean. Write true or false."}
         )
+
+
+class Text(fields.String):
+    """Some text."""
+
+    default_error_messages = {"invalid": 'Not a text. Write it in quotes: "…".'}
 
 
 class Duration(fields.Field[timedelta]):
@@ -75,10 +102,15 @@ class Duration(fields.Field[timedelta]):
         except OverflowError:
             found = timedelta.max
         if found > self._most:
-            raise ValidationError(f'Too long. Write at most "{self._most.days}d".')
+            raise ValidationError(f'Too long. Write at most "{self._spell(self._most)}".')
         if found < self._least:
-            raise ValidationError(f'Too short. Write at least "{self._least // timedelta(milliseconds=1)}ms".')
+            raise ValidationError(f'Too short. Write at least "{self._spell(self._least)}".')
         return found
+
+    def _spell(self, value: timedelta) -> str:
+        """Write it for people: in the longest of days to milliseconds that it is a whole number of."""
+        ones = {unit: timedelta(**{self._UNITS[unit]: 1}) for unit in ("d", "h", "m", "s", "ms")}
+        return next(f"{value // one}{unit}" for unit, one in ones.items() if not value % one)
 
     def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> str | None:
         return None if value is None else f"{value // timedelta(milliseconds=1)}ms"
@@ -88,7 +120,7 @@ class Names(fields.List[str]):
     """A list of names, each as text; a single text is refused, since it is a list that was forgotten."""
 
     def __init__(self, **kwargs: Any) -> None:
-        name = fields.String(validate=validate.Length(min=1, error="Must not be empty."))
+        name = Text(validate=validate.Length(min=1, error="Must not be empty."))
         super().__init__(name, error_messages={"invalid": 'Not a list. Write it in brackets: ["…"].'}, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -117,11 +149,7 @@ class Addresses(Names):
     """Addresses and domains, in small letters."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        found = tuple(name.strip().casefold() for name in super()._deserialize(value, *args, **kwargs))
-        for name in found:
-            if "@" not in name or name.endswith("@"):
-                raise ValidationError(f'{name!r} is no address. Write "ida@example.com", or "@example.com" for all.')
-        return found
+        return tuple(name.strip().casefold() for name in super()._deserialize(value, *args, **kwargs))
 
 
 class Count(fields.Field[int]):
@@ -129,7 +157,7 @@ class Count(fields.Field[int]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:  # noqa: PLR2004
-            raise ValidationError("Not a count. Write a whole number such as 1; 0 asks for nothing.")
+            raise ValidationError("Not a count. Write a whole number from 0 to 1,000,000 without quotes, such as 20.")
         return value
 
 
@@ -137,8 +165,9 @@ class Choice(fields.Enum[StrEnum]):
     """One of a few words."""
 
     def __init__(self, choices: type[StrEnum]) -> None:
-        known = " or ".join(f'"{each}"' for each in choices)
-        super().__init__(choices, by_value=fields.String, error_messages={"unknown": f"Not known. Write {known}."})
+        *most, last = (f'"{each}"' for each in choices)
+        known = f"{', '.join(most)} or {last}"
+        super().__init__(choices, by_value=True, error_messages={"unknown": f"Not known. Write {known}."})
 
 
 _DEFAULT = "default"
@@ -202,7 +231,7 @@ class Clock(fields.Field[time]):
         if isinstance(value, str) and re.fullmatch(r"[0-2][0-9]:[0-5][0-9]", value) and value < "24":
             found = time.fromisoformat(value)
         if not isinstance(found, time) or found.tzinfo:
-            raise ValidationError('Not a time of day. Write hours and minutes, such as "09:00".')
+            raise ValidationError('Not a time of day. Write hours and minutes, from "00:00" to "23:59".')
         return found.replace(second=0, microsecond=0)
 
     def _serialize(self, value: time | None, attr: str | None, obj: Any, **_: Any) -> str | None:
@@ -225,7 +254,7 @@ class Weekdays(Names):
         return [_DAYS[day] for day in value or ()]
 
 
-class Zone(fields.String):
+class Zone(Text):
     """The name of a time zone, as the IANA's database has it."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -242,7 +271,7 @@ class Share(fields.Field[float]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            raise ValidationError("Not a share. Write a number from 0.0 to 1.0.")
+            raise ValidationError("Not a share. Write a number from 0.0 to 1.0, such as 0.1 for one in ten.")
         return float(value)
 
 

@@ -13,7 +13,7 @@ from marshmallow import ValidationError, fields, post_dump, post_load, validate
 
 from config.languages import LANGUAGES
 from config.mail import Mailbox, mailbox
-from config.toml_fields import Strict
+from config.toml_fields import Strict, Text, written_as
 
 MOST_BYTES: Final = 8000
 """Of all words of a survey: every record keeps a copy."""
@@ -68,7 +68,7 @@ class _Questions(fields.Field[Mapping[str, str]]):
 class WordsSchema(Strict):
     """`[survey.words.da]`."""
 
-    error_messages = {"type": 'Not a table. Write it as [survey.words.da], with lines such as subject = "…".'}
+    error_messages = written_as("[survey.words.da]", 'subject = "…"')
 
     questions = _Questions(data_key="question")
     message = _Text(_LONGEST["message"])
@@ -137,7 +137,7 @@ class SenderSchema(Strict):
 
     email = _Mailbox()
     reply_to = _Mailbox()
-    agent = fields.String(
+    agent = Text(
         validate=validate.Regexp(r"[A-Za-z0-9-]{1,64}\Z", error="Not an agent's id. Write it as Dixa's API shows it.")
     )
 

@@ -68,30 +68,30 @@ def test_a_record_of_a_later_version_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("note = true", "survey[0].after[0].scores: Write for which scores: [1, 2]."),
-        ("scores = []\nnote = true", "survey[0].after[0].scores: Not a list of scores. Write it in brackets: [1, 2]."),
-        ("scores = 1\nnote = true", "survey[0].after[0].scores: Not a list of scores. Write it in brackets: [1, 2]."),
+        ("note = true", "survey 1: after 1: scores: Write for which scores: [1, 2]."),
+        ("scores = []\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
+        ("scores = 1\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
         (
             "scores = [true]\nnote = true",
-            "survey[0].after[0].scores: Not a list of scores. Write it in brackets: [1, 2].",
+            "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
         ),
-        ("scores = [0]\nnote = true", "survey[0].after[0].scores: Csat has the scores 1 to 5."),
-        ('scores = [1]\nrating = "Nps"\nnote = true', "survey[0].after[0].rating: This survey doesn't ask Nps."),
+        ("scores = [0]\nnote = true", "survey 1: after 1: scores: Csat has the scores 1 to 5."),
+        ('scores = [1]\nrating = "Nps"\nnote = true', "survey 1: after 1: rating: This survey doesn't ask Nps."),
         (
             'scores = [1]\nrating = "Stars"\nnote = true',
-            'survey[0].after[0].rating: Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".',
+            'survey 1: after 1: rating: Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".',
         ),
         (
             "scores = [1]",
-            "survey[0].after[0]: Nothing is to be done. Name at least one of: note, tag, slack, webhook, thank_you.",
+            "survey 1: after 1: Nothing is to be done. Name at least one of: note, tag, slack, webhook, thank_you.",
         ),
-        ('scores = [1]\nnote = "yes"', "survey[0].after[0].note: Not a boolean. Write true or false."),
-        ("scores = [1]\nnote = true\nredirect = true", "survey[0].after[0].redirect: Write where to: thank_you."),
-        ("scores = [1]\nmail = true", "survey[0].after[0].mail: No such key. See the list of keys in the README."),
+        ('scores = [1]\nnote = "yes"', "survey 1: after 1: note: Not a boolean. Write true or false."),
+        ("scores = [1]\nnote = true\nredirect = true", "survey 1: after 1: redirect: Write where to: thank_you."),
+        ("scores = [1]\ncolour = true", "survey 1: after 1: colour: No such key. See the list of keys in the README."),
         *(
             (
                 f"scores = [1]\nthank_you = '{url}'",
-                "survey[0].after[0].thank_you: Not a page. Write it whole, with https:// in front.",
+                "survey 1: after 1: thank_you: Not a page. Write it whole, with https:// in front.",
             )
             for url in (
                 "reviews.example",

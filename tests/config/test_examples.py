@@ -1,17 +1,24 @@
 """The cookbook: what each file of config/examples does with the conversations that its reader thinks of."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from config.settings import read_settings
 from config.surveys import Survey, read_surveys
+from service.delivery.wiring import open_deliveries
+from service.dixa.wiring import open_dixa
 from service.surveys.hours import next_opening
-from service.surveys.model import Close, Reason
-from service.surveys.ports import Conversation, Message
+from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
+from service.surveys.ports import Conversation, Delivery, Message
+from service.surveys.records import Records
 from service.surveys.rules import Choice, Seen, choose_at_close, choose_when_due
+from service.surveys.store import connect
+from tests.config.test_settings import GOOD
 
 EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
 HERE = ZoneInfo("Europe/Copenhagen")
@@ -19,11 +26,11 @@ FRIDAY, SATURDAY = datetime(2026, 11, 20, 15, tzinfo=HERE), datetime(2026, 11, 2
 IN_DECEMBER = datetime(2026, 12, 4, 15, tzinfo=HERE)
 """A Friday, too."""
 
-DRAWN, NOT_DRAWN = 12, 13
+DRAWN, NOT_DRAWN = 44, 13
 """Two conversations: a sample of one in ten has the first of them."""
 
 CHAT, FORM, CALL, SMS = (
-    {"channel": "WidgetChat"},
+    {"channel": "WidgetChat", "email": None},
     {"channel": "ContactForm"},
     {"channel": "PstnPhone", "by_customer": 0, "by_agent": 0},
     {"channel": "Sms", "language": None},
@@ -90,6 +97,7 @@ PHONE_AND_BOTS: list[Row] = [
     ("a call on a Friday", CALL, "phone, Mon 09:00"),
     ("a call on a Saturday", CALL | {"closed_at": SATURDAY}, "phone, Mon 09:00"),
     ("a call that nobody took", CALL | NO_AGENT, Reason.NO_SURVEY_MATCHES),
+    ("a call from somebody without an address", CALL | {"email": None}, Reason.UNREACHABLE),
     ("a chat with an agent", CHAT, "chat, Fri 15:15"),
     ("a chat that the bot handed over to an agent", CHAT | BY_BOT | {"by_agent": 2}, "chat, Fri 15:15"),
     ("a chat that the bot settled", CHAT | BY_BOT, "bot, Fri 15:15"),
@@ -168,8 +176,26 @@ def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | R
     if not later.candidates:
         return Choice((), (*choice.objections, *later.objections)).reason
     survey = later.candidates[0]
+    if not can_reach(close, survey, told["language"]):
+        return Reason.UNREACHABLE
     sent_at = next_opening(survey.window, close.closed_at + survey.delay)
     return f"{survey.name}, {sent_at.astimezone(HERE):%a %H:%M}"
+
+
+def can_reach(close: Close, survey: Survey, language: str | None) -> bool:
+    """Ask the survey's channels whether one of them can reach this customer."""
+    offer = OfferProgress(OfferState.DECIDING, language=language or "")
+    record = Record(str(close.conversation_id), close.conversation_id, close.closed_at, close, survey, offer)
+    return any(channels()[name].can_reach(record) for name in survey.deliver)
+
+
+@cache
+def channels() -> dict[str, Delivery]:
+    """Make those of an installation that has e-mail. They connect to nothing to say whom they can reach."""
+    settings = read_settings({**GOOD, "SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "survey@northwind.example"})
+    client = connect(settings.redis_url)
+    records = Records(client, lease=settings.timings.lease, keep=settings.timings.keep_records)
+    return {each.name: each for each in open_deliveries(settings, open_dixa(settings, client), records)}
 
 
 def close_of(**facts: Any) -> Close:

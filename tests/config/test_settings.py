@@ -113,6 +113,17 @@ def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
     assert [warning.split('"')[3] for warning in warnings] == ["Emial", "Smss"]
 
 
+def test_so_is_a_type_of_user_that_nobody_knows(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    ask = 'user_types = ["CONTACT", "Member", "Customer"]\nassignee_types = ["MEMBER", "Agent"]'
+    file.write_text(f'[[survey]]\nname = "vip"\n[survey.ask]\n{ask}\n', encoding="utf-8")
+    known = "so it may match nothing (Contact, Member)."
+    assert read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings == (
+        f'survey "vip": Dixa documents no user type "Customer", {known}',
+        f'survey "vip": Dixa documents no assignee type "Agent", {known}',
+    )
+
+
 @pytest.mark.parametrize(
     "url", ["redis://h", "redis://u:p@h:6379/15", "rediss://h:6380", "unix:///run/redis.sock?db=1"]
 )
@@ -193,7 +204,7 @@ def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
         "SETTLE",
         "LEASE",
     ]
-    assert "survey[0].delay" in "".join(lines)
+    assert "survey 1: delay: " in "".join(lines)
 
 
 class TestDotEnv:

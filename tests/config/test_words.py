@@ -12,7 +12,7 @@ from config.languages import LANGUAGES
 from config.mail import Mailbox
 from config.surveys import RatingType, Survey, dump_terms, load_surveys, load_terms
 from config.words import MOST_BYTES, NEUTRAL, Sender, Words
-from tests.config.test_surveys_file import mistakes
+from tests.config.test_surveys_mistakes import mistakes
 
 CSAT, NPS, THUMBS = RatingType
 ALL = """
@@ -91,20 +91,20 @@ def test_one_question_needs_no_table() -> None:
 )
 def test_a_mistake_is_named_with_its_key_and_the_way_out(text: str, key: str, way_out: str) -> None:
     (line,) = mistakes(f"[[survey]]\n{text}")
-    assert line.startswith(f"  survey[0].{key}: "), line
+    assert line.startswith(f"  survey 1: {key}: "), line
     assert way_out in line
 
 
 def test_every_mistake_of_a_sender_is_named_at_once() -> None:
     text = '[survey.sender]\nname = "a"\nagent = ""\n[survey.sender.da]\nemail = "b"\n[survey.sender.el]\nname = "c"'
-    found = [line.partition(": ")[0] for line in mistakes(f"[[survey]]\n{text}")]
-    assert sorted(found) == [f"  survey[0].sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
+    found = [": ".join(line.split(": ")[:2]) for line in mistakes(f"[[survey]]\n{text}")]
+    assert sorted(found) == [f"  survey 1: sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
 
 
 def test_all_words_together_are_bounded_since_every_record_has_them() -> None:
     tables = [f'[survey.words.{code}]\nmessage = "{"é" * 400}"' for code in LANGUAGES]
     (line,) = mistakes("\n".join(["[[survey]]", *tables]))
-    assert line.startswith("  survey[0].words: Too long: ")
+    assert line.startswith("  survey 1: words: Too long: ")
     (survey,) = load_surveys("\n".join(["[[survey]]", *tables[:9]]))
     assert len(dump_terms(survey).encode()) < MOST_BYTES + 1000
 

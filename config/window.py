@@ -1,0 +1,46 @@
+"""`[survey.window]` of surveys.toml: the hours in which surveys are sent.
+
+When it opens next is worked out in `service.surveys.hours`.
+"""
+
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+
+from marshmallow import ValidationError, post_load, validates_schema
+
+from config.toml_fields import Clock, Strict, Weekdays, Zone, written_as
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours in which surveys are sent: on these days (0 is Monday), from one time to another of a time zone."""
+
+    days: tuple[int, ...]
+    opens: time
+    closes: time
+    zone: str
+
+
+def _missing(example: str) -> dict[str, Any]:
+    return {"required": f"Missing. Write it, such as {example}."}
+
+
+class WindowSchema(Strict):
+    """The window, in surveys.toml and in a record's terms."""
+
+    error_messages = written_as("[survey.window]", 'from = "09:00"')
+
+    days = Weekdays(load_default=tuple(range(5)))
+    opens = Clock(data_key="from", required=True, error_messages=_missing('from = "09:00"'))
+    closes = Clock(data_key="to", required=True, error_messages=_missing('to = "17:00"'))
+    zone = Zone(required=True, error_messages=_missing('zone = "Europe/Copenhagen"'))
+
+    @validates_schema(skip_on_field_errors=True)
+    def _check_order(self, data: dict[str, Any], **_: Any) -> None:
+        if data["closes"] <= data["opens"]:
+            raise ValidationError("Must be later than `from`, on the same day.", "to")
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Window:
+        return Window(**data)
