@@ -4,6 +4,7 @@ Channels that take one and the content types they take are those of Dixa's OpenA
 """
 
 import html
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,8 +13,17 @@ import structlog
 from config.languages import find_language
 from config.surveys import RatingType, Survey
 from service.surveys.languages import DEFAULT, N_, Language, language
-from service.surveys.model import Close, OfferState, Record
-from service.surveys.ports import Conversation, Deadline, DeliveryRefused, DixaError, DixaRefused, Message, Slot
+from service.surveys.model import OfferState, Record
+from service.surveys.ports import (
+    Conversation,
+    Deadline,
+    DeliveryRefused,
+    DixaError,
+    DixaRefused,
+    DixaUnknown,
+    Message,
+    Slot,
+)
 from service.surveys.questions import say_question
 
 log = structlog.get_logger()
@@ -38,6 +48,12 @@ _CLOSES = {"WhatsApp"}
 """These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
 
 _PATIENCE = timedelta(seconds=1)
+_CLOSE_WITHIN = timedelta(hours=1)
+"""For how long closing again is tried; the delivery isn't over until then."""
+
+_OPENS_WITHIN = timedelta(seconds=10)
+"""What a message opens it opens at once; what was opened later, somebody else has opened."""
+
 _DUPLICATE_OR_WORSE = 400
 
 
@@ -82,9 +98,15 @@ class MessageDelivery:
         return not (close.channel in _CLOSES and is_closed)
 
     def has_delivered(self, record: Record, deadline: Deadline) -> bool:
-        """Look for the message in the conversation."""
-        found = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
-        return any(message.external_id == external_id(record) for message in found)
+        """Look for the message in the conversation, and close that again if it is still to be done.
+
+        Raises a DixaError, DixaUnknown when it could not be closed and is to be tried again.
+        """
+        messages = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
+        ours = next((each for each in messages if each.external_id == external_id(record)), None)
+        if ours and not _is_followed(messages, ours):
+            self._close_again(record, deadline, ours.created_at)
+        return ours is not None
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         """Send the message. A second one Dixa refuses."""
@@ -107,19 +129,27 @@ class MessageDelivery:
             if error.status != _DUPLICATE_OR_WORSE or not self.has_delivered(record, deadline):
                 raise
         else:
-            if record.terms and record.terms.close_again:
-                self._close_again(close, agent_id, deadline)
+            self._close_again(record, deadline)
 
-    def _close_again(self, close: Close, agent_id: str, deadline: Deadline) -> None:
-        """Close a conversation that our message has opened: once, right after it, before anybody else has written."""
+    def _close_again(self, record: Record, deadline: Deadline, sent_at: datetime | None = None) -> None:
+        """Close a conversation that our message has opened, if that is wanted; a message just sent has no `sent_at`.
+
+        Raises DixaUnknown when that is to be tried again: the next claim finds the message, and comes here.
+        """
+        agent_id = self._agent(record)
+        if agent_id is None or not (record.terms and record.terms.close_again):
+            return
         try:
-            found = self._dixa.conversation(self._dixa.slot(deadline, _PATIENCE), close.conversation_id)
-            if found.state == "Open":
-                self._dixa.close(self._dixa.slot(deadline, _PATIENCE), close.conversation_id, user_id=agent_id)
+            found = self._dixa.conversation(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
+            if found.state == "Open" and _is_opened_by_us(found, sent_at):
+                self._dixa.close(self._dixa.slot(deadline, _PATIENCE), record.conversation_id, user_id=agent_id)
                 log.info("conversation.closed_again")
         except DixaError as error:
-            # The link is with the customer; that counts, and an open conversation harms nobody.
             log.warning("conversation.not_closed_again", problem=str(error))
+            # The link is with the customer: a refusal here must not send it by another channel.
+            if isinstance(error, DixaRefused) or (sent_at and datetime.now(UTC) > sent_at + _CLOSE_WITHIN):
+                return
+            raise DixaUnknown(f"the message is there, but its conversation isn't closed again: {error}") from error
 
     def _agent(self, record: Record) -> str | None:
         """Say who sends it: the survey's agent for the language, or for all, else the assignee."""
@@ -135,6 +165,15 @@ class MessageDelivery:
         is_short = record.close is not None and record.close.channel in _SHORT_CHANNELS
         words = invitation(record.terms or Survey(), spoken, self._brand, is_short=is_short)
         return write_message(kind, words, link, spoken)
+
+
+def _is_followed(messages: Sequence[Message], ours: Message) -> bool:
+    """Say whether somebody has written after us: then the conversation is theirs. The oldest message comes first."""
+    return any(not each.is_automated for each in messages[messages.index(ours) + 1 :])
+
+
+def _is_opened_by_us(found: Conversation, sent_at: datetime | None) -> bool:
+    return sent_at is None or found.changed_at is None or found.changed_at <= sent_at + _OPENS_WITHIN
 
 
 def external_id(record: Record) -> str:

@@ -10,6 +10,8 @@ from service.delivery.answer_text import describe
 from service.delivery.outbound import Outbound
 from service.surveys.ports import Deadline, Told
 
+_APART = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
+
 
 class SlackAlert:
     """Says what came of a survey as soon as it is known, before the answer is final."""
@@ -23,15 +25,27 @@ class SlackAlert:
         self._outbound = Outbound(url)
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Post the alert."""
+        """Post the alert or, where it is about that, the comment that came after it."""
         _ = again
-        self._outbound.post(json.dumps({"text": write_alert(told)}).encode(), {}, deadline)
+        text = write_comment(told) if told.subject else write_alert(told)
+        self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 
 
 def write_alert(told: Told) -> str:
+    """Write the scores, and the comment or that there is one."""
+    return _write(describe(told), told)
+
+
+def write_comment(told: Told) -> str:
+    """Write what the alert couldn't say yet. A comment that is only in Dixa by now was deleted here before a retry."""
+    return _write(f"A comment was added: {told.comment or 'see the rating in Dixa.'}", told)
+
+
+def _write(said: str, told: Told) -> str:
     """Write the text so that nobody is mentioned and no link is hidden: Slack's three control characters are escaped.
 
-    Others that take the same webhooks mention whoever stands after an @, so that is kept apart from what follows.
+    Others that take the same webhooks mention whoever stands after an @ and hide links as [words](link), so those
+    characters are kept apart from what follows.
     """
     record = told.record
     agent = record.close.agent_id if record.close else None
@@ -40,5 +54,4 @@ def write_alert(told: Told) -> str:
         *((f"survey {record.terms.name}",) if record.terms else ()),
         *((f"agent {agent}",) if agent else ()),
     )
-    text = f"{describe(told)}\n{', '.join(facts)}"
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "@\u200b")
+    return f"{said}\n{', '.join(facts)}".translate(_APART)

@@ -6,7 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import Protocol
 
-from service.surveys.ports import Deadline, DeliveryRefused, Slot, Told
+from service.surveys.ports import Deadline, DeliveryRefused, DixaRefused, Slot, Told
 
 _PATIENCE = timedelta(seconds=1)
 _LOOK_AGAIN_SECONDS = 60.0
@@ -26,7 +26,7 @@ class Tags(Protocol):
 
 
 class AnswerTag:
-    """Tags by name. The names are asked for once; one that isn't among them, again after a minute."""
+    """Tags by name. The names are asked for once; again after a refusal, and after a minute for one not among them."""
 
     kind = "tag"
     is_at_once = False
@@ -43,7 +43,16 @@ class AnswerTag:
         """Tag the conversation with `told.subject`."""
         _ = again
         tag_id = self._find(told.subject, deadline)
-        self._dixa.add_tag(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, tag_id)
+        try:
+            self._dixa.add_tag(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, tag_id)
+        except DixaRefused:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Ask for the names anew: a tag that was made again under its name has another id."""
+        with self._lock:
+            self._ids, self._asked_at = {}, None
 
     def _find(self, name: str, deadline: Deadline) -> str:
         with self._lock:

@@ -13,7 +13,7 @@ from config.endpoints import SignedEndpoint
 from config.languages import find_language
 from service.delivery.outbound import Outbound
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, DixaUnknown, NotDelivered, Told
+from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NotDelivered, Told, Unconfirmed
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
@@ -60,14 +60,15 @@ class WebhookDelivery:
         data = {"link": link, "language": find_language(record.offer.language) or self._default_language}
         try:
             self._webhooks.send(LINK, record, data, deadline)
-        except NotDelivered as error:
-            if record.offer.state is OfferState.DELIVERING:
-                raise DixaUnknown(f"{error}, and an earlier try may have arrived") from error
-            raise
+        except (NotDelivered, DeliveryRefused) as error:
+            if record.offer.state is not OfferState.DELIVERING:
+                raise
+            problem = f"{error}, and an earlier try may have arrived"
+            raise (DixaUnknown if isinstance(error, NotDelivered) else Unconfirmed)(problem) from error
 
 
 class AnswerWebhook:
-    """Tells the team's own receiver the whole answer."""
+    """Tells the team's own receiver the whole answer, the comment too: it is no alert that others read along."""
 
     kind = "webhook"
     is_at_once = False

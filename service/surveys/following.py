@@ -1,10 +1,12 @@
 """What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
+A comment that was written after its alert is told then, too, by itself.
+
 A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
 own rule of repeating: one that can be lost, or doubled, can't be both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -23,6 +25,11 @@ log = structlog.get_logger()
 NOBODY_KNOWS = "nobody knows whether it arrived"
 TOO_LONG = "tried for too long"
 NOT_SET_UP = "not set up any more"
+IN_THE_ALERT = "part of the alert"
+
+_ALERT = "slack"
+_COMMENT = "comment"
+"""The subject of what is told after an alert that went out before the customer had written."""
 
 _SHORT = timedelta(seconds=1)
 """How long a turn waits that could not begin, or that came before the answer was final."""
@@ -47,11 +54,21 @@ class Wanted:
 def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wanted]:
     """Say what is to follow an answer with these scores, each thing once."""
     found = [each for each in terms.after if each.is_for(scores)]
-    for kind in ("slack", "note", "webhook"):
+    for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
         if those:
-            yield Wanted(kind, shows_comment=any(each.comment for each in those))
+            # The webhook's receiver is the team's own, and gets the whole answer.
+            yield Wanted(kind, shows_comment=kind == "webhook" or any(each.comment for each in those))
     yield from (Wanted("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
+
+
+def find_late_comment(wanted: Iterable[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
+    """Say whether a comment is to be told by itself: an alert that hasn't gone out yet will have it."""
+    alert = progress.actions.get(_ALERT)
+    is_out = alert is not None and alert.state is ActionState.DONE
+    is_allowed = any(each.kind == _ALERT and each.shows_comment for each in wanted)
+    if is_out and is_allowed and answer.has_comment:
+        yield Wanted(_ALERT, _COMMENT, shows_comment=True)
 
 
 class _Outcome(Enum):
@@ -77,9 +94,13 @@ class FollowUpJourney(Traveller):
         if answer is None or progress is None or terms is None:
             return  # It begins with an answer, whose record has terms.
         is_final = answer.state is not AnswerState.HELD
+        wanted = list(find_actions(terms, answer.answer.scores))
+        if is_final:
+            due = [*wanted, *find_late_comment(wanted, answer, progress)]
+        else:
+            due = [each for each in wanted if self._is_at_once(each)]
         # What was tried before comes last: a slow receiver must not keep the others from their turn.
-        wanted = sorted(find_actions(terms, answer.answer.scores), key=lambda each: each.name in progress.actions)
-        due = [each for each in wanted if is_final or self._is_at_once(each)]
+        due.sort(key=lambda each: each.name in progress.actions)
         final_at = answer.answer.answered_at + terms.hold
         since = max(final_at, progress.revived_at or final_at)
         outcomes = {self._do(turn, progress, each, since) for each in due}
@@ -102,18 +123,21 @@ class FollowUpJourney(Traveller):
         action = self._actions.get(wanted.kind)
         if action is None:
             return self._fail(turn, wanted, NOT_SET_UP)
+        if before and before.state is ActionState.BEGUN and not action.is_repeatable:
+            return self._end(turn, wanted, NOBODY_KNOWS)
         # What hasn't been tried yet is, however late it has become.
         if before and turn.claim.at > since + (action.within or self._timings.answer_within):
             return self._fail(turn, wanted, TOO_LONG)
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN
         is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN)
-        if not is_new and not action.is_repeatable:
-            return self._end(turn, wanted, NOBODY_KNOWS)
         return self._act(turn, action, wanted, is_new=is_new)
 
     def _act(self, turn: Turn, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
         told = Told(turn.record, wanted.subject, wanted.shows_comment)
+        if wanted.name == _ALERT and told.comment:
+            # Before it is sent, like its own mark: it must not be told a second time, whatever comes of this one.
+            self._records.act(turn.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, IN_THE_ALERT)
         try:
             action.act(told, turn.deadline, again=not is_new or turn.record.looks_first)
         except DixaUnavailable as error:

@@ -1,23 +1,27 @@
 """A link goes out as a message once, in the form that its channel takes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
+import redis
+from structlog.testing import capture_logs
 
 from config.languages import LANGUAGES
 from config.surveys import RatingType, Survey
 from config.words import Sender, Words
 from service.delivery.message import MessageDelivery, external_id, invitation, write_message
 from service.dixa.client import DixaClient
+from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.languages import language
 from service.surveys.model import Close, OfferProgress, OfferState, Record
 from service.surveys.ports import Deadline, Delivery, DixaError, DixaRefused, DixaUnavailable, DixaUnknown
-from tests.telling import AT_ONCE
+from tests.telling import AT_ONCE, Story
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
 KINDS = {
@@ -275,12 +279,24 @@ class TestClosingAgain:
         yield
         dixa.state.message_reopens = False
 
-    def delivered(self, client: DixaClient, dixa: Sandbox, *, wanted: bool = True) -> Record:
+    def closed(self, dixa: Sandbox, *, wanted: bool = True) -> Record:
         record = record_of(dixa)
         dixa.close(record.conversation_id)
-        record = replace(record, terms=replace(AT_ONCE, close_again=wanted))
+        return replace(record, terms=replace(AT_ONCE, close_again=wanted))
+
+    def delivered(self, client: DixaClient, dixa: Sandbox, *, wanted: bool = True) -> Record:
+        record = self.closed(dixa, wanted=wanted)
         deliver(client, record)
         return record
+
+    def left_open(self, client: DixaClient, dixa: Sandbox, call: str = "close") -> Record:
+        """A survey whose message is out, and whose conversation could not be closed again: the next claim's record."""
+        record = self.closed(dixa)
+        dixa.fails(1, 503, call=call)
+        with pytest.raises(DixaUnknown):
+            deliver(client, record)
+        assert dixa.conversation(record.conversation_id).state == "Open"
+        return replace(record, offer=OfferProgress(OfferState.DELIVERING))
 
     def test_it_is(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.delivered(client, dixa)
@@ -289,10 +305,12 @@ class TestClosingAgain:
         assert record.close
         assert closed.request_json == {"userId": record.close.agent_id}
 
-    def test_not_unless_it_is_wanted(self, client: DixaClient, dixa: Sandbox) -> None:
+    @pytest.mark.parametrize("state", [OfferState.OFFERED, OfferState.DELIVERING])
+    def test_not_unless_it_is_wanted(self, client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
         record = self.delivered(client, dixa, wanted=False)
+        deliver(client, replace(record, offer=OfferProgress(state)))
         assert dixa.conversation(record.conversation_id).state == "Open"
-        assert [each.call for each in dixa.calls] == ["message"]
+        assert {each.call for each in dixa.calls} == {"message", "messages"}
 
     def test_not_when_it_is_closed(self, client: DixaClient, dixa: Sandbox) -> None:
         dixa.state.message_reopens = False
@@ -300,17 +318,94 @@ class TestClosingAgain:
         assert [each.call for each in dixa.calls] == ["message", "conversation"]
 
     @pytest.mark.parametrize("call", ["conversation", "close"])
-    @pytest.mark.parametrize("status", [400, 503])
-    def test_the_message_counts_when_it_fails(self, client: DixaClient, dixa: Sandbox, call: str, status: int) -> None:
-        dixa.fails(1, status, call=call)
-        record = self.delivered(client, dixa)
+    def test_a_refusal_is_told_and_the_message_counts(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
+        dixa.fails(1, 400, call=call)
+        with capture_logs() as said:
+            record = self.delivered(client, dixa)
+        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_closed_again", "warning")]
         assert len(dixa.messages(record.conversation_id)) == 1
 
-    def test_not_at_a_second_delivery_for_somebody_may_have_written(self, client: DixaClient, dixa: Sandbox) -> None:
-        record = self.delivered(client, dixa)
-        dixa.reopen(record.conversation_id)
+    @pytest.mark.parametrize("call", ["conversation", "close"])
+    def test_one_that_failed_is_tried_again_and_told(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
+        with capture_logs() as said:
+            record = self.left_open(client, dixa, call)
+        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_closed_again", "warning")]
+        deliver(client, record)
+        assert dixa.conversation(record.conversation_id).state == "Closed"
+        assert len(dixa.messages(record.conversation_id)) == 1
+
+    def test_it_is_when_the_messages_answer_was_lost(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.closed(dixa)
+        dixa.executes_then_drops(1, call="message")
+        with pytest.raises(DixaUnknown):
+            deliver(client, record)
         deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
-        assert dixa.conversation(record.conversation_id).state == "Open"
+        assert dixa.conversation(record.conversation_id).state == "Closed"
+
+    def test_it_is_when_dixa_refuses_a_second_message(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.left_open(client, dixa)
+        deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED)))
+        assert dixa.conversation(record.conversation_id).state == "Closed"
+        assert len(dixa.messages(record.conversation_id)) == 1
+
+    @pytest.mark.parametrize(
+        ("direction", "is_automated", "state"),
+        [("Inbound", False, "Open"), ("Outbound", False, "Open"), ("Inbound", True, "Closed")],
+    )
+    def test_not_when_somebody_has_written_since(
+        self, client: DixaClient, dixa: Sandbox, direction: str, state: str, *, is_automated: bool
+    ) -> None:
+        record = self.left_open(client, dixa)
+        said = Message("somebody", "Wait", direction, is_automated=is_automated)
+        dixa.state.add_message(record.conversation_id, said)
+        deliver(client, record)
+        assert dixa.conversation(record.conversation_id).state == state
+
+    def test_not_when_somebody_has_opened_it_since(self, client: DixaClient, dixa: Sandbox) -> None:
+        record = self.left_open(client, dixa)
+        conversation = dixa.conversation(record.conversation_id)
+        conversation.state_updated_at += timedelta(minutes=1)
+        deliver(client, record)
+        assert conversation.state == "Open"
+
+    @pytest.mark.parametrize(("minutes", "goes_on"), [(50, True), (70, False)])
+    def test_it_is_tried_for_an_hour(self, client: DixaClient, dixa: Sandbox, minutes: int, *, goes_on: bool) -> None:
+        record, ago = self.left_open(client, dixa), timedelta(minutes=minutes)
+        conversation = dixa.conversation(record.conversation_id)
+        (message,) = conversation.messages
+        conversation.messages[:] = [replace(message, created_at=message.created_at - ago)]
+        conversation.state_updated_at -= ago
+        dixa.fails(1, 503, call="close")
+        with capture_logs() as said, pytest.raises(DixaUnknown) if goes_on else nullcontext():
+            deliver(client, record)
+        assert [each["event"] for each in said] == ["conversation.not_closed_again"]
+        assert len(conversation.messages) == 1
+
+    @pytest.mark.parametrize("fails", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
+    def test_a_survey_is_delivered_once_and_closed(
+        self, redis_client: redis.Redis, prefix: str, dixa: Sandbox, fails: Callable[..., None]
+    ) -> None:
+        story = Story(redis_client, prefix, dixa)
+        fails(dixa, 2, call="close")
+        survey_id = story.begin(replace(AT_ONCE, close_again=True))
+        record = story.ask(survey_id)
+        assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, "")
+        assert dixa.conversation(int(survey_id)).state == "Closed"
+        assert [each.external_id for each in dixa.messages(int(survey_id))] == [f"afterword-{survey_id}"]
+        story.assert_no_doubles()
+
+    def test_so_is_a_reminder(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+        story = Story(redis_client, prefix, dixa)
+        survey_id = story.begin(replace(AT_ONCE, close_again=True, reminder=timedelta(minutes=30)))
+        story.offering.travel(survey_id)
+        redis_client.hset(f"{prefix}survey:{survey_id}", "offer_due", "0")
+        dixa.fails(2, 503, call="close")
+        record = story.ask(survey_id)
+        assert record.offer.reminded_at
+        assert record.offer.note == ""
+        assert dixa.conversation(int(survey_id)).state == "Closed"
+        assert len(dixa.messages(int(survey_id))) == 2
+        story.assert_no_doubles()
 
 
 @pytest.mark.parametrize("kind", ["Text", "Markdown"])

@@ -19,8 +19,8 @@ from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
 from service.sandbox.server import Sandbox
-from service.surveys.following import NOBODY_KNOWS, TOO_LONG, Wanted, find_actions
-from service.surveys.model import ActionState, AnswerState, FollowUpState, Journey, Reason, Record
+from service.surveys.following import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, Wanted, find_actions
+from service.surveys.model import ActionProgress, ActionState, AnswerState, FollowUpState, Journey, Reason, Record
 from service.surveys.ports import Action, Deadline, Told
 from tests.polling import eventually
 from tests.receiver import DROP, SECRET, Receiver, receiving
@@ -313,6 +313,29 @@ class TestTheEnd:
         assert record.follow_up
         assert record.follow_up.actions["webhook"].problem == TOO_LONG
 
+    def test_an_alert_that_was_begun_never_fails_so_no_retry_repeats_it(self, team: Team) -> None:
+        """However late it is found."""
+        survey_id = team.answered()
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        assert team.story.records.act(claim, "slack", ActionState.BEGUN)
+        past = str(int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000))
+        team.put(survey_id, follow_up_lease="0", follow_up_due="0", answered_at=past)
+        record = team.follow(survey_id)
+        assert record.follow_up
+        assert record.follow_up.actions["slack"] == ActionProgress(ActionState.DONE, NOBODY_KNOWS)
+        assert team.receiver.of("/slack") == []
+
+    def test_a_tag_made_again_under_its_name_is_found_by_a_retry(self, team: Team) -> None:
+        team.follow(team.answered())
+        del team.dixa.state.tags["angry"]
+        tag = team.dixa.state.tag("angry")
+        survey_id = team.answered()
+        assert states(team.follow(survey_id))["tag:angry"] is ActionState.FAILED
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        team.follow(survey_id)
+        assert [each.id for each in team.dixa.conversation(int(survey_id)).tags] == [tag.id]
+
     def test_what_comes_very_late_is_still_tried_once(self, team: Team) -> None:
         survey_id = team.answered()
         past = datetime.now(UTC) - timedelta(days=40)
@@ -338,20 +361,27 @@ class TestTheComment:
     def test_only_that_there_is_one_is_told(self, team: Team) -> None:
         survey_id = team.answered(comment="My secret is 4711")
         team.follow(survey_id)
-        said = json.dumps([post.body for post in team.receiver.posts]) + team.dixa.notes(int(survey_id))[0].message
+        (alert,) = team.receiver.of("/slack")
+        said = json.dumps(alert.body) + team.dixa.notes(int(survey_id))[0].message
         assert "4711" not in said
         assert said.count("There is a comment") == 2
+
+    @pytest.mark.parametrize("comment", ["My secret is 4711", ""])
+    def test_the_teams_own_receiver_gets_the_whole_answer(self, team: Team, comment: str) -> None:
+        survey_id = team.answered(comment=comment)
+        team.follow(survey_id)
         data = team.receiver.of("/answer")[0].body["data"]
-        assert (data["comment"], data["has_comment"]) == (None, True)
+        assert (data["comment"], data["has_comment"]) == (comment or None, bool(comment))
 
     def test_it_is_told_where_that_is_allowed(self, team: Team) -> None:
+        said = "<!channel> a & b @here [words](https://evil.example)"
         terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
-        survey_id = team.answered(comment="<!channel> a & b @here", terms=terms)
+        survey_id = team.answered(comment=said, terms=terms)
         team.follow(survey_id)
         (alert,) = team.receiver.of("/slack")
-        assert "&lt;!channel&gt; a &amp; b @\u200bhere" in alert.body["text"]
-        assert team.receiver.of("/answer")[0].body["data"]["comment"] == "<!channel> a & b @here"
-        assert "<!channel> a & b @here" in team.dixa.notes(int(survey_id))[0].message
+        assert "&lt;!channel&gt; a &amp; b @\u200bhere [words]\u200b(https://evil.example)" in alert.body["text"]
+        assert team.receiver.of("/answer")[0].body["data"]["comment"] == said
+        assert said in team.dixa.notes(int(survey_id))[0].message
 
     def test_it_is_kept_until_all_is_over(self, team: Team) -> None:
         survey_id = team.answered(comment="Too slow")
@@ -391,6 +421,119 @@ class TestTheComment:
         assert team._client.ttl(key) > 0
 
 
+class TestALateComment:
+    """It is written on the page that thanks, when the alert is out: so it is told by itself, once."""
+
+    TERMS = replace(HELD, after=(replace(LOW, comment=True),))
+    ADDED = "slack:comment"
+
+    def alerted(self, team: Team, comment: str = "", terms: Survey = TERMS) -> str:
+        """Answer badly; the alert goes out while the answer is held."""
+        survey_id = team.ask(terms)
+        team.story.answer(survey_id, {CSAT: 1}, comment)
+        team.turn(survey_id)
+        return survey_id
+
+    def end_hold(self, team: Team, survey_id: str) -> None:
+        team.put(survey_id, answer_due="0")
+        team.story.submit(survey_id)
+        team.put(survey_id, follow_up_due="0")
+
+    def finished(self, team: Team, survey_id: str) -> Record:
+        """Let the hold be over, and all that follows."""
+        self.end_hold(team, survey_id)
+        return team.follow(survey_id)
+
+    def texts(self, team: Team) -> list[str]:
+        return [post.body["text"] for post in team.receiver.taken("/slack")]
+
+    def test_it_is_told_once_the_answer_is_final(self, team: Team) -> None:
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too <slow>")
+        assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+        record = self.finished(team, survey_id)
+        _, added = self.texts(team)
+        assert added.startswith(f"A comment was added: Too &lt;slow&gt;\nconversation {survey_id}, ")
+        assert states(record) == dict.fromkeys(ALL | {self.ADDED}, ActionState.DONE)
+
+    def test_one_that_the_alert_had_is_not_told_again(self, team: Team) -> None:
+        record = self.finished(team, self.alerted(team, "Too slow"))
+        (alert,) = self.texts(team)
+        assert "Comment: Too slow" in alert
+        assert record.follow_up
+        assert record.follow_up.actions[self.ADDED].problem == IN_THE_ALERT
+
+    def test_an_alert_that_is_late_has_it_and_nothing_is_told_after_it(self, team: Team) -> None:
+        team.receiver.next["/slack"] = [503]
+        survey_id = self.alerted(team)
+        assert states(team.story.load(survey_id)) == {"slack": ActionState.WAITING}
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        self.finished(team, survey_id)
+        assert ["Too slow" in text for text in self.texts(team)] == [True]
+
+    @pytest.mark.parametrize("status", [DROP, 500])
+    def test_it_is_not_repeated_when_its_answer_is_lost(self, team: Team, status: int) -> None:
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        team.receiver.next["/slack"] = [status]
+        record = self.finished(team, survey_id)
+        assert len(team.receiver.of("/slack")) == 2
+        assert record.follow_up
+        assert record.follow_up.actions[self.ADDED].problem == NOBODY_KNOWS
+
+    def test_it_is_told_later_when_the_receiver_is_away(self, team: Team) -> None:
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        team.receiver.next["/slack"] = [503, 429]
+        self.finished(team, survey_id)
+        assert ["Too slow" in text for text in self.texts(team)] == [False, True]
+
+    def test_a_worker_that_dies_right_after_its_mark_leaves_it_untold(self, team: Team) -> None:
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        self.end_hold(team, survey_id)
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        assert team.story.records.act(claim, self.ADDED, ActionState.BEGUN)
+        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        record = team.follow(survey_id)
+        assert len(self.texts(team)) == 1
+        assert record.follow_up
+        assert record.follow_up.actions[self.ADDED].problem == NOBODY_KNOWS
+
+    @pytest.mark.parametrize("case", ["not allowed", "no comment", "a good answer now"])
+    def test_nothing_is_told(self, team: Team, case: str) -> None:
+        survey_id = self.alerted(team, terms=HELD if case == "not allowed" else self.TERMS)
+        score, comment = (5 if case == "a good answer now" else 1), ("" if case == "no comment" else "Too slow")
+        team.story.answer(survey_id, {CSAT: score}, comment)
+        record = self.finished(team, survey_id)
+        assert len(self.texts(team)) == 1
+        assert self.ADDED not in states(record)
+
+    def test_one_that_was_refused_says_where_it_is_when_an_operator_tries_again(self, team: Team) -> None:
+        """The comment is deleted by then, being in Dixa."""
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        team.receiver.next["/slack"] = [404]
+        assert states(self.finished(team, survey_id))[self.ADDED] is ActionState.FAILED
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        team.follow(survey_id)
+        _, added = self.texts(team)
+        assert added.startswith("A comment was added: see the rating in Dixa.\n")
+
+    def test_an_alert_that_was_refused_has_it_when_it_is_tried_again(self, team: Team) -> None:
+        team.receiver.next["/slack"] = [404]
+        survey_id = self.alerted(team)
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        self.finished(team, survey_id)
+        assert self.texts(team) == []
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        team.follow(survey_id)
+        (alert,) = self.texts(team)
+        assert "Very dissatisfied" in alert
+        assert "There is a comment: see the rating in Dixa." in alert
+
+
 class TestWhatIsWanted:
     """Which actions an answer calls for."""
 
@@ -407,6 +550,11 @@ class TestWhatIsWanted:
         after = After((1,), CSAT, note=True), After((1, 2), CSAT, note=True, comment=True, slack=True)
         found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, after=after), {CSAT: 1})}
         assert found == {"slack": True, "note": True}
+
+    def test_a_webhook_is_told_the_comment_always(self) -> None:
+        after = After((1,), CSAT, webhook=True, slack=True)
+        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, after=(after,)), {CSAT: 1})}
+        assert found == {"slack": False, "webhook": True}
 
 
 def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
