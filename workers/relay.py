@@ -5,9 +5,9 @@ lost on the way is taken again; copies are harmless.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from threading import Event, Thread
 from time import monotonic
+from traceback import format_tb
 from typing import Any, Protocol
 
 import structlog
@@ -42,34 +42,41 @@ class Relay:
         self._records = records
         self._queue = queue
         self._timings = timings
+        self._remind_at = 0.0
         self._stopping = Event()
 
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
-        self._records.report_problems()
-        problem, reminded_at = "", -_REMIND_SECONDS
+        self._problem(self._records.report_problems)
+        problem = ""
         while not self._stopping.wait(self._timings.relay_every.total_seconds()):
-            last, problem = problem, self._problem(room())
+            last, problem = problem, self._problem(lambda: self._step(room()), before=problem)
             # An outage is two lines in the log, not four a second.
             if problem and problem != last:
                 log.warning("relay.failed", problem=problem)
             if last and not problem:
                 log.info("relay.works_again")
-            if not problem and monotonic() >= reminded_at + _REMIND_SECONDS:
-                reminded_at = monotonic()
-                self._remind_of_pause()
 
-    def _remind_of_pause(self) -> None:
-        """An operator who has paused all asking must not forget it."""
-        with suppress(RecordsUnavailable):
+    def _step(self, room: int) -> None:
+        self.relay_once(room)
+        if monotonic() >= self._remind_at:
+            self._remind_at = monotonic() + _REMIND_SECONDS
+            # An operator who has paused all asking must not forget it.
             if since := self._records.paused_since():
                 log.warning("asking.paused", since=since, to_go_on="afterword resume")
 
-    def _problem(self, room: int) -> str:
+    def _problem(self, act: Callable[[], object], before: str = "") -> str:
+        """Act and say what went wrong. A thread that ended here would leave a worker that does nothing any more."""
         try:
-            self.relay_once(room)
+            act()
         except (RecordsUnavailable, QueueUnavailable) as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next look may do better
+            problem = type(error).__name__
+            if problem != before:
+                # Where it was, and not what it says: that may quote a customer.
+                log.error("relay.broken", problem=problem, where="".join(format_tb(error.__traceback__)))  # noqa: TRY400
+            return problem
         return ""
 
     def relay_once(self, room: int) -> int:

@@ -8,9 +8,12 @@ import click
 
 from config.settings import Settings
 from service.cli.opening import open_records, open_settings, say_paused, survey_names
+from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
-from service.surveys.ports import Deadline, DixaError
+from service.surveys.ports import Deadline, DixaError, Slot
 from service.surveys.store import RecordsUnavailable, connect
+
+_AGAIN = "They try again in {:.0f} s, with the token that they were started with."
 
 
 @click.command()
@@ -45,8 +48,13 @@ def _check_redis(settings: Settings) -> None:
 
 
 def _check_dixa(settings: Settings) -> None:
-    dixa = open_dixa(settings, connect(settings.redis_url))
-    slot = dixa.slot(Deadline(timedelta(seconds=15)), timedelta(seconds=1))
+    client, deadline = connect(settings.redis_url), Deadline(timedelta(seconds=15))
+    dixa, held = open_dixa(settings, client, only_looks=True), open_pace(settings, client).held()
+    if held:
+        trouble, wait = held
+        click.secho(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
+    # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
+    slot = Slot(settings.dixa_api_tokens[0], deadline) if held else dixa.slot(deadline, timedelta(seconds=1))
     click.echo(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
 
 

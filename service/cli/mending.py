@@ -2,16 +2,18 @@
 
 import click
 
-from service.cli.opening import open_records, open_settings, redis_errors
+from service.cli.naming import ConversationId
+from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
 from service.surveys.model import Journey
 
 
 @click.command(short_help="Try again what is dead.")
-@click.argument("conversation_id", type=click.IntRange(min=1))
+@click.argument("conversation_id", type=ConversationId())
 def retry(conversation_id: int) -> None:
     """Try a survey again that is dead: its offer, its answer, or what was to follow it."""
     records = open_records(open_settings())
     with redis_errors():
+        warn_if_paused(records)
         outcomes = [
             (journey, records.revive(journey, survey_id))
             for number, survey_id in enumerate(records.rounds(conversation_id))

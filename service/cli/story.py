@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from config.surveys import Survey
+from config.surveys import Survey, Window
 from service.cli.opening import say_paused
 from service.surveys.delivering import UNCONFIRMED
+from service.surveys.hours import next_opening
 from service.surveys.model import (
     ActionState,
     AnswerProgress,
@@ -32,6 +33,9 @@ _NEXT_OFFER: Mapping[OfferState, str] = {
     OfferState.SKIPPED: "nothing",
     OfferState.CANCELLED: "nothing",
 }
+
+_IN_WINDOW = (OfferState.WAITING, OfferState.DECIDING, OfferState.OFFERED, OfferState.REMINDING)
+"""What begins anew in them waits for the window."""
 
 _NEXT_ANSWER: Mapping[AnswerState, str] = {
     AnswerState.HELD: "the answer goes to Dixa; until then the customer can change it",
@@ -158,9 +162,36 @@ def _tell_next(record: Record, paused_since: str | None) -> Iterator[str]:
         yield _next(follow_up.due_at, f"what is to follow the answer{_tries(follow_up.tries)}")
     if answer:
         return
-    yield _next(offer.due_at, _NEXT_OFFER[offer.state] + _tries(offer.tries))
+    moment, opens = _next_step(record)
+    yield _next(moment, _NEXT_OFFER[offer.state] + opens + _tries(offer.tries))
     if paused_since and is_paused(record):
         yield _more(say_paused(paused_since))
+
+
+def _next_step(record: Record) -> tuple[datetime | None, str]:
+    """Say when the offer's journey goes on, and what there is to be said about the window.
+
+    Where only one survey is left, nothing happens before its window opens; where several are, Dixa is asked first.
+    """
+    offer = record.offer
+    if offer.due_at is None or offer.call or offer.state not in _IN_WINDOW:
+        return offer.due_at, ""
+    openings = [_opening(survey.window, offer.due_at) for survey in record.candidates]
+    shut_until = [opening for opening in openings if opening]
+    if not shut_until or len(shut_until) < len(openings):
+        return offer.due_at, ""
+    first = min(shut_until)
+    if len(openings) == 1:
+        return first, " (its window opens then)"
+    return offer.due_at, f" (the first window opens at {first:%Y-%m-%d %H:%M})"
+
+
+def _opening(window: Window | None, due_at: datetime) -> datetime | None:
+    """Say when a window opens that is shut until then. Who has waited for it already is due a moment after it."""
+    for moment in (due_at - timedelta(seconds=1), due_at):
+        if (opening := next_opening(window, moment)) > moment:
+            return opening
+    return None
 
 
 def _is_dead(record: Record) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from service.cli.naming import ConversationId
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
 from service.cli.story import is_paused, objections_of, tell
 from service.surveys.model import Reason, Record
@@ -13,7 +14,7 @@ from service.surveys.reasons import REASONS
 
 
 @click.command(short_help="Tell why a conversation was or wasn't asked.")
-@click.argument("conversation_id", type=click.IntRange(min=1))
+@click.argument("conversation_id", type=ConversationId())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Tell why a conversation was or wasn't asked, and how far its survey is."""

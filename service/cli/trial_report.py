@@ -1,10 +1,9 @@
 """What `afterword try-rules` says in the end: a table, and what it can't know."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from service.surveys.model import Reason
-from service.surveys.trial import Tally
+from service.cli.trial_tally import Doubt, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,11 @@ def facts_of(found: Found, counted: Tally, unreadable: int) -> dict[str, object]
         "unreadable": unreadable,
         "asked": dict(counted.asked),
         "skipped": dict(counted.skipped),
-        "taken_as_met": dict(counted.unknown),
+        "cant_be_known": [
+            {"rules": dict(doubt.rules), "otherwise": doubt.otherwise or None, "count": count}
+            for doubt, count in sorted(counted.doubted.items())
+        ],
+        "taken_as_met": dict(counted.taken_as_met),
     }
 
 
@@ -34,23 +37,32 @@ def report(found: Found, counted: Tally, unreadable: int, sample: float) -> Iter
     if not found.ids:
         yield "No conversation was closed since then."
         return
-    asked, skipped = sum(counted.asked.values()), sum(counted.skipped.values())
-    yield from _table("would be asked", counted.asked, asked, len(found.ids))
-    yield ""
-    yield from _table("would not be asked", counted.skipped, skipped, len(found.ids))
-    yield ""
+    doubted = {_spell(doubt): count for doubt, count in sorted(counted.doubted.items())}
+    skipped = {str(reason): count for reason, count in counted.skipped.items()}
+    width = max((26, *(len(each) + 4 for each in doubted)))
+    yield from _table("would be asked", counted.asked, len(found.ids), width)
+    if doubted:
+        yield from _table("can't be known", doubted, len(found.ids), width)
+    yield from _table("would not be asked", skipped, len(found.ids), width)
     yield "What this can't know:"
     yield from (f"- {line}" for line in _doubts(found, counted, unreadable, sample))
 
 
-def _table(title: str, rows: Mapping[str, int] | Mapping[Reason, int], total: int, tried: int) -> Iterator[str]:
-    yield _row(title, total, tried)
+def _spell(doubt: Doubt) -> str:
+    """Say what it hangs on: `vip if user_types, else default`."""
+    ifs = (f"{survey} if {' and '.join(rules)}" for survey, rules in doubt.rules)
+    return ", ".join((*ifs, f"else {doubt.otherwise or 'not asked'}"))
+
+
+def _table(title: str, rows: Mapping[str, int], tried: int, width: int) -> Iterator[str]:
+    yield _row(title, sum(rows.values()), tried, width)
     for name, count in sorted(rows.items(), key=lambda row: (-row[1], row[0])):
-        yield _row(f"  {name}", count, tried)
+        yield _row(f"  {name}", count, tried, width)
+    yield ""
 
 
-def _row(name: str, count: int, tried: int) -> str:
-    return f"{name:<26}{count:>8}{count / tried if tried else 0:>8.1%}"
+def _row(name: str, count: int, tried: int, width: int) -> str:
+    return f"{name:<{width}}{count:>8}{count / tried if tried else 0:>8.1%}"
 
 
 def _doubts(found: Found, counted: Tally, unreadable: int, sample: float) -> Iterator[str]:
@@ -58,11 +70,28 @@ def _doubts(found: Found, counted: Tally, unreadable: int, sample: float) -> Ite
     yield "A rating that Dixa has by now counts as already_surveyed, Dixa's own survey's too; Afterword's own don't."
     yield "again_after and daily_cap are played through in the order of closing, as if nobody had been asked before."
     yield "starts is passed over, and so is whether a requester is a member of the organisation."
-    for rule, count in sorted(counted.unknown.items()):
-        yield f"{rule}: the API doesn't tell it for {count} of these; taken as met."
+    for rule, count in sorted(counted.taken_as_met.items()):
+        yield f"{rule}: the API tells no address for {count} of these; taken as none of them."
+    if counted.doubted:
+        yield from _reasons_to_doubt(counted.doubted)
     if sample < 1:
         yield f"Only {len(found.ids)} were drawn of {found.among}: customers who come twice are seen less often."
     if not found.is_all:
         yield f"There are more than --limit {len(found.ids)}; these are those that Dixa names first, no random ones."
     if unreadable:
         yield f"{unreadable} could not be read from Dixa."
+
+
+_UNTOLD = {
+    "addresses": "addresses: the API tells the customer's for e-mails and contact forms only.",
+    "contact_points": "contact_points: the API tells it for e-mails and contact forms only.",
+    "user_types": "user_types: the API doesn't tell them.",
+    "assignee_types": "assignee_types: the API doesn't tell them.",
+    "deliver": "deliver: only an e-mail could reach these, and the API doesn't tell whether there is an address.",
+}
+
+
+def _reasons_to_doubt(doubts: Iterable[Doubt]) -> Iterator[str]:
+    rules = {rule for doubt in doubts for _, named in doubt.rules for rule in named}
+    yield from (text for rule, text in _UNTOLD.items() if rule in rules)
+    yield "Who can't be known takes no turn: neither again_after nor daily_cap of the others counts them."

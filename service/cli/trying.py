@@ -14,15 +14,17 @@ from config.settings import Settings
 from config.toml_fields import read_duration
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
 from service.cli.trial_report import Found, facts_of, report
+from service.cli.trial_tally import Tally, tally
 from service.delivery.wiring import open_deliveries
 from service.dixa.unhurried import Unhurried
 from service.dixa.wiring import open_dixa
-from service.surveys.ports import DixaError, DixaRefused, DixaUnavailable, NoSlot, Page, TokenRefused
+from service.surveys.persons import Persons
+from service.surveys.ports import Conversation, DixaError, DixaRefused, DixaUnavailable, NoSlot, Page, TokenRefused
 from service.surveys.records import Records
 from service.surveys.rules import is_in_sample
 from service.surveys.stops import HashedStops
 from service.surveys.store import connect
-from service.surveys.trial import Questions, Tally, Verdict, judge, tally
+from service.surveys.trial import Questions, Verdict, judge
 
 _SHARE = 0.2
 """The share of the pace that is used: the workers' calls go on beside it, and before it."""
@@ -67,7 +69,7 @@ def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json
             _confirm(trial, found, is_agreed=yes)
             counted, unreadable = trial.run(found)
         except DixaError as error:
-            raise click.ClickException(f"Dixa can't be asked: {error}. Nothing was written.") from error
+            raise click.ClickException(f"Dixa can't be asked, and nothing was written: {error}") from error
     if as_json:
         click.echo(json.dumps(facts_of(found, counted, unreadable), indent=2))
     else:
@@ -79,11 +81,12 @@ class _Trial:
 
     def __init__(self, settings: Settings) -> None:
         client = connect(settings.redis_url)
-        dixa = open_dixa(settings, client)
+        dixa = open_dixa(settings, client, only_looks=True)
         self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
         self.records: Records = open_records(settings)
         self._surveys = settings.surveys
         self._stops = HashedStops(client)
+        self._persons = Persons(settings.secret_keys)
         self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
         self._dixa = dixa
         self._unhurried = Unhurried(dixa, self.rate, Event().wait)
@@ -129,7 +132,7 @@ class _Trial:
                 ratings=lambda: ask(lambda slot: dixa.ratings(slot, number)),
                 tags=lambda: ask(lambda slot: dixa.conversation_tags(slot, number)),
                 messages=lambda: ask(lambda slot: dixa.messages(slot, number)),
-                is_opted_out=lambda: self._stops.has(conversation.requester_id),
+                is_opted_out=lambda: self._has_stopped(conversation),
                 can_reach=lambda record: any(
                     self._deliveries[name].can_reach(record)
                     for name in (record.terms.deliver if record.terms else ())
@@ -143,6 +146,10 @@ class _Trial:
         except (DixaRefused, DixaUnavailable):
             # One conversation that Dixa can't show must not cost the whole trial.
             return None
+
+    def _has_stopped(self, conversation: Conversation) -> bool:
+        requester_id = conversation.requester_id
+        return self._stops.has(requester_id, self._persons.known_by(requester_id, conversation.email))
 
     def _ours(self, number: int) -> list[str]:
         """Give the rating ids that Afterword made itself, as far as its records remember."""

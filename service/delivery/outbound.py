@@ -13,8 +13,6 @@ from urllib3.exceptions import HTTPError
 from service.sessions import has_never_connected, new_session
 from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
 
-_CONNECT_SECONDS = 3.0
-_READ_SECONDS = 10.0
 _AT_ONCE = 2
 """How many of a worker's threads one receiver may keep waiting: the others have results to bring to Dixa."""
 
@@ -43,7 +41,7 @@ class Outbound:
                 self._url,
                 data=body,
                 headers={"Content-Type": "application/json", **headers},
-                timeout=(min(_CONNECT_SECONDS, left), min(_READ_SECONDS, left)),
+                timeout=left,
                 allow_redirects=False,
                 stream=True,
             ) as answer:

@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import requests
-import structlog
 from urllib3.exceptions import HTTPError
 
 from config.surveys import RatingType
@@ -29,10 +28,6 @@ from service.surveys.ports import (
     TokenRefused,
 )
 
-log = structlog.get_logger()
-
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 10.0
 _LARGEST_ANSWER = 8 * 1024 * 1024
 _DEFAULT_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -172,11 +167,11 @@ class DixaClient:
                 self._base_url + path,
                 json=sent,
                 headers={"Authorization": slot.token, "Accept": "application/json"},
-                timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+                timeout=left,
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                body = _read_body(answer, slot.deadline)
+                body = _read_body(answer)
         except (requests.RequestException, HTTPError) as error:
             raise _lost(error, effect) from error
         if not _is_success(answer):
@@ -195,7 +190,6 @@ class DixaClient:
             # A wrong token is an operator's to mend; the surveys wait for it, and one call a minute looks.
             trouble = f"{problem}: is DIXA_API_TOKEN right?"
             self._pace.pause(self._token_pause, trouble)
-            log.error("dixa.token_refused", problem=trouble)
             return TokenRefused(trouble, self._token_pause)
         if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
             return DixaRefused(problem, status)
@@ -210,14 +204,14 @@ def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaU
     return DixaUnknown(problem)
 
 
-def _read_body(answer: requests.Response, deadline: Deadline) -> bytes:
-    """Read an answer against the clock: the timeouts of `requests` begin anew with every read."""
+def _read_body(answer: requests.Response) -> bytes:
+    """Read an answer, in the time that `service.sessions` gives it, and no more of it than one may have."""
     chunks, size = [], 0
     # `iter_content` would wait for a whole chunk, however slowly that drips in.
     while chunk := answer.raw.read1(64 * 1024, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_ANSWER or not deadline.remaining():
+        if size > _LARGEST_ANSWER:
             raise requests.ReadTimeout
     return b"".join(chunks)
 

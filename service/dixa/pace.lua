@@ -3,13 +3,24 @@
 -- ARGV: interval (ms), burst, longest wait that is accepted (ms)
 -- Answers {index of the token, wait in µs}, or {0, wait in µs} with nothing reserved when that is too long.
 -- A crash after it wastes a slot.
+-- A time that is further ahead than any that is written here was written before Redis' clock stepped back: it is over.
+local LONGEST_PAUSE, LONGEST_WAIT = 300000, 1000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local pause = tonumber(redis.call('GET', KEYS[#KEYS]) or 0)
+
+local function read(key, furthest)
+  local at = tonumber(redis.call('GET', key) or 0)
+  if at <= now + furthest then return at end
+  redis.call('DEL', key)
+  return 0
+end
+
+local pause = read(KEYS[#KEYS], LONGEST_PAUSE)
 local best, best_at, best_arrival
 for i = 1, #KEYS - 1 do
-  local arrival = math.max(tonumber(redis.call('GET', KEYS[i]) or 0), now)
+  -- Whoever reserves waits for LONGEST_WAIT at most, and leaves a whole burst behind at most.
+  local arrival = math.max(read(KEYS[i], LONGEST_WAIT + burst * interval), now)
   local at = math.max(arrival - (burst - 1) * interval, now, pause)
   if not best or at < best_at then best, best_at, best_arrival = i, at, arrival end
 end

@@ -10,11 +10,15 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from time import monotonic
 
 import redis
+import structlog
 
 from config.settings import Settings
-from service.surveys.ports import Deadline, NoSlot, Slot
+from service.surveys.ports import Deadline, NoSlot, Slot, TokenRefused
+
+log = structlog.get_logger()
 
 _PACE = Path(__file__).with_name("pace.lua")
 _PAUSE = Path(__file__).with_name("pause.lua")
@@ -70,9 +74,20 @@ class SharedPace:
         except redis.RedisError:
             return ""
 
+    def held(self) -> tuple[str, timedelta] | None:
+        """Say why everybody is held back now, and for how long, if that is an operator's to mend."""
+        try:
+            left_ms = int(self._redis.pttl(self._pause_key))
+        except redis.RedisError:
+            return None
+        trouble = self.trouble() if left_ms > 0 else ""
+        return (trouble, timedelta(milliseconds=left_ms)) if trouble else None
+
     def pause(self, length: timedelta, trouble: str = "") -> None:
         """Hold everybody back: Dixa has answered 429, or there is `trouble`. A longer pause that is on stays."""
         length_ms = min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)
+        if trouble:
+            log.error("dixa.token_refused", problem=trouble)
         try:
             self._hold(keys=[self._pause_key], args=[length_ms])
             if trouble:
@@ -80,6 +95,34 @@ class SharedPace:
         except redis.RedisError:
             # The next call is answered 429 as well, and asks for the pause again.
             return
+
+
+class OnlookersPace:
+    """The turns of everybody, for a command that only looks: what Dixa says to it holds back nobody else.
+
+    Its token may be another one than the workers', and it may ask what they never ask.
+    """
+
+    def __init__(self, shared: SharedPace) -> None:
+        self._shared = shared
+        self._held_until = 0.0
+
+    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+        """Wait for a turn. Raises NoSlot, or TokenRefused with the reason while everybody is held back by one."""
+        left = self._held_until - monotonic()
+        if left > 0:
+            raise NoSlot("Dixa wants a pause", timedelta(seconds=left))
+        try:
+            return self._shared.slot(deadline, patience)
+        except NoSlot as error:
+            if (held := self._shared.held()) is None:
+                raise
+            trouble, wait = held
+            raise TokenRefused(f"{trouble} Everybody waits for another {wait.total_seconds():.0f} s", wait) from error
+
+    def pause(self, length: timedelta, _trouble: str = "") -> None:
+        """Hold back this command alone."""
+        self._held_until = max(self._held_until, monotonic() + length.total_seconds())
 
 
 def open_pace(settings: Settings, client: redis.Redis) -> SharedPace:

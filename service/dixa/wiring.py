@@ -6,12 +6,12 @@ import redis
 
 from config.settings import Settings
 from service.dixa.client import DixaClient
-from service.dixa.pace import open_pace
+from service.dixa.pace import OnlookersPace, open_pace
 from service.sessions import new_session
 
 
-def open_dixa(settings: Settings, client: redis.Redis) -> DixaClient:
-    """Make the client, with the shared pace. Connects to nothing yet."""
-    agent = f"afterword/{version('afterword')}"
-    pace = open_pace(settings, client)
+def open_dixa(settings: Settings, client: redis.Redis, *, only_looks: bool = False) -> DixaClient:
+    """Make the client, with the shared pace; one that only looks pauses nobody else. Connects to nothing yet."""
+    agent, shared = f"afterword/{version('afterword')}", open_pace(settings, client)
+    pace = OnlookersPace(shared) if only_looks else shared
     return DixaClient(new_session(agent), settings.dixa_api_url, pace, token_pause=settings.timings.token_pause)

@@ -7,31 +7,50 @@ OLDEST = (6, 2)
 _LEAST_HEADROOM = 0.1
 
 
-def find_problems(info: Mapping[str, Any], config: Mapping[str, str]) -> Iterator[str]:
+def find_problems(info: Mapping[str, Any], appendfsync: str | None) -> Iterator[str]:
     """Name each thing about a Redis that can lose a webhook or an answer, with the way out.
 
-    `info` is Redis' `INFO`, `config` its `CONFIG GET *`, empty where that is forbidden, as managed services do.
+    `info` is Redis' `INFO`, empty where that is forbidden; `appendfsync` is its setting, None where `CONFIG GET` is
+    forbidden, as managed services do.
     """
+    if not info:
+        yield "INFO is forbidden here: make sure of Redis 6.2, appendonly yes, noeviction and enough memory"
+    else:
+        yield from _unsafe(info)
+        yield from _headroom(info)
+    if appendfsync is None:
+        yield "CONFIG GET is forbidden here: make sure of appendfsync always"
+    elif appendfsync != "always":
+        yield f"appendfsync is {appendfsync}, so a crash loses the last second: set appendfsync always"
+
+
+def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
     version = str(info.get("redis_version", "0"))
     if _version(version) < OLDEST:
         yield f"Redis {version} is too old: 6.2 or newer is needed"
+    if info.get("role") == "slave":
+        yield "this Redis is a replica, which keeps nothing of its own: name its master in REDIS_URL"
     if str(info.get("aof_enabled")) != "1":
         yield "appendonly is off, so a crash of Redis loses what it acknowledged: set appendonly yes"
-    if not config:
-        yield "CONFIG GET is forbidden here: make sure of appendfsync always and maxmemory-policy noeviction"
-        return
-    if config.get("appendfsync") != "always":
-        yield f"appendfsync is {config.get('appendfsync')}, so a crash loses the last second: set appendfsync always"
-    policy = config.get("maxmemory-policy")
-    if policy != "noeviction" and config.get("maxmemory") != "0":
+    if info.get("aof_last_write_status", "ok") != "ok":
+        yield "Redis could not write its append-only file: look after its disk, it refuses writes meanwhile"
+    policy = info.get("maxmemory_policy")
+    if policy is None:
+        yield "Redis doesn't tell its maxmemory-policy: make sure of noeviction"
+    elif policy != "noeviction" and _number(info, "maxmemory"):
         yield f"maxmemory-policy is {policy}, so Redis throws surveys away when it is full: set it to noeviction"
-    yield from _headroom(info)
 
 
 def _headroom(info: Mapping[str, Any]) -> Iterator[str]:
-    most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+    most, used, there = (_number(info, name) for name in ("maxmemory", "used_memory", "total_system_memory"))
     if most and used > most * (1 - _LEAST_HEADROOM):
         yield f"Redis uses {used * 100 // most} % of its maxmemory: give it more, it refuses writes when it is full"
+    elif not most and there and used > there * (1 - _LEAST_HEADROOM):
+        yield f"Redis uses {used * 100 // there} % of its machine's memory: give it more, the system kills it otherwise"
+
+
+def _number(info: Mapping[str, Any], name: str) -> int:
+    return int(info.get(name, 0))
 
 
 def _version(text: str) -> tuple[int, ...]:

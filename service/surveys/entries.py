@@ -1,16 +1,23 @@
-"""What waits in the spool, as JSON: a close, a change or an answer with all that is needed to write it down."""
+"""What waits in the spool, as JSON: a close, a change or an answer with all that is needed to write it down.
+
+Two versions may share a spool during a deploy. What one adds the other ignores; whoever writes what an older version
+must not, or can't, read raises `_VERSION`. Reasons and kinds need no new version: an unknown one is a newer one's.
+"""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from config.surveys import RatingType, Survey, dump_terms, load_terms
 from service.surveys.fields import dump_close, dump_objections, from_ms, load_close, load_objections, to_ms
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
-from service.surveys.spool import Entry, EntryError
+from service.surveys.spool import Entry, EntryError, EntryIsNewer
+
+_VERSION = 1
+_KINDS = {"close", "change", "answer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ def write_close(waiting: SpooledClose) -> Entry:
     """Write a close, with the surveys that were chosen for it."""
     close = waiting.close
     return {
-        "v": 1,
+        "v": _VERSION,
         "kind": "close",
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
@@ -84,7 +91,7 @@ def write_close(waiting: SpooledClose) -> Entry:
 def write_change(change: Change) -> Entry:
     """Write a change, with the time it happened."""
     return {
-        "v": 1,
+        "v": _VERSION,
         "kind": "change",
         "conversation_id": change.conversation_id,
         "change": change.kind,
@@ -92,10 +99,10 @@ def write_change(change: Change) -> Entry:
     }
 
 
-def write_answer(answer: GivenAnswer) -> Entry:
-    """Write an answer, with the time it was given: the latest one counts."""
+def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
+    """Write an answer, with the time it was given by Redis' clock, if known (`Store.now`): the latest one counts."""
     return {
-        "v": 1,
+        "v": _VERSION,
         "kind": "answer",
         "survey_id": answer.link.survey_id,
         "conversation_id": answer.link.conversation_id,
@@ -106,17 +113,29 @@ def write_answer(answer: GivenAnswer) -> Entry:
         "comment": answer.comment,
         "language": answer.language,
         "is_suspect": answer.is_suspect,
-        "answered_at": to_ms(datetime.now(UTC)),
+        "answered_at": to_ms(answered_at),
     }
 
 
 def read_entry(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
-    """Read what this or an older version wrote. Raises EntryError."""
+    """Read what this or an older version wrote. Raises EntryIsNewer, or EntryError for what nobody can read."""
     try:
-        return _read(entry)
+        if not _is_newer(entry):
+            return _read(entry)
     except Exception as error:
         # Every surprise means the same: waiting won't mend it, and what comes after it must not wait for it.
         raise EntryError(type(error).__name__) from error
+    raise EntryIsNewer("newer")
+
+
+def _is_newer(entry: Entry) -> bool:
+    if isinstance(entry.get("v"), int) and entry["v"] > _VERSION:
+        return True
+    words = (("kind", _KINDS), ("change", {*ChangeKind}), ("reason", {*Reason}))
+    named = [(entry[name], known) for name, known in words if entry.get(name)]
+    if entry["kind"] == "close":
+        named += [(why, {*Reason}) for _, why, *_ in entry.get("objections", ())]
+    return any(isinstance(word, str) and word not in known for word, known in named)
 
 
 def _read(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:

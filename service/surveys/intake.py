@@ -110,14 +110,14 @@ class Intake:
         is_suspect: bool,
     ) -> Saved:
         """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked."""
-        answer = GivenAnswer(link, terms, scores, comment, language, is_suspect)
+        answer, given_at = GivenAnswer(link, terms, scores, comment, language, is_suspect), self._records.now()
         try:
             written = self._write_answer(answer)
             outcome = Saved(written.outcome)
             if written.is_due:
                 self._queue.hint(Journey.ANSWER, link.survey_id)
         except RecordsUnavailable as error:
-            self._put(write_answer(answer), error)
+            self._put(write_answer(answer, given_at), error)
             outcome = Saved.SPOOLED
         log.info(
             "answer.taken",

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -26,7 +26,8 @@ _MEASURE_SHARE = 0.02
 """How much of a process's time may go into measuring the folder."""
 _ABANDONED_SECONDS = 3600.0
 _PATIENCE = 3
-"""How often an entry may fail before others are tried first."""
+"""How often an entry may fail before others are tried all the same."""
+_TELL_EVERY = 600.0
 
 Entry = dict[str, Any]
 """What waits, as JSON: `service.surveys.entries` writes it and reads it."""
@@ -40,6 +41,10 @@ class EntryError(Exception):
     """An entry that can't be read; it is set aside, since waiting won't mend it."""
 
 
+class EntryIsNewer(EntryError):
+    """An entry that a newer version has written, which may share the folder during a deploy: it will bring it home."""
+
+
 class Spool:
     """A folder of entries. Several processes, and several hosts on a shared disk, may use one."""
 
@@ -51,6 +56,8 @@ class Spool:
         self._size = 0
         self._measure_at = -math.inf
         self._failures: Counter[str] = Counter()
+        self._newer: set[str] = set()
+        self._tell_at = -math.inf
 
     def prepare(self) -> None:
         """Make the folder, readable by nobody else, and write to it once. Raises SpoolUnavailable."""
@@ -86,20 +93,19 @@ class Spool:
     def drain(self, take: Callable[[Entry], None]) -> int:
         """Hand every entry to `take`, oldest first, and remove it after; returns how many it took.
 
-        An entry for which `take` raises EntryError is set aside; any other error stops the draining and is raised.
-        One that failed time and again is tried after all others, so that it doesn't hold them up.
+        An entry for which `take` raises EntryIsNewer stays, one for which it raises EntryError is set aside. Any other
+        error is raised and stops the draining, so that the order stays; but after an entry that has failed time and
+        again those of other conversations are tried, before its error is raised.
         Nothing happens while another process drains.
         """
         with self._alone() as is_alone:
-            taken = 0
-            names = self._names() if is_alone else []
-            for name in sorted(names, key=lambda name: (self._failures[name] // _PATIENCE, name)):
-                # It stays counted unless it is taken.
-                self._failures[name] += 1
-                taken += self._drain_one(self._folder / name, take)
-                del self._failures[name]
-                self._measure_at = -math.inf
-            return taken
+            names = sorted(self._names()) if is_alone else []
+            self._failures = Counter({name: self._failures[name] for name in names if name in self._failures})
+            self._newer.intersection_update(names)
+            try:
+                return self._drain([name for name in names if name not in self._newer], take)
+            finally:
+                self._tell_of_newer()
 
     def is_writable(self) -> bool:
         """Say whether an entry could be kept now."""
@@ -113,23 +119,64 @@ class Spool:
         """Count the entries."""
         return len(self._names())
 
+    def left_to_newer(self) -> int:
+        """Count the entries that a newer version has written, as far as they have been looked at."""
+        return len(self._newer.intersection(self._names()))
+
     def set_aside(self) -> int:
         """Count the entries that couldn't be read."""
         return len(_entries(self._corrupt))
 
-    def _drain_one(self, path: Path, take: Callable[[Entry], None]) -> bool:
+    def _drain(self, names: Iterable[str], take: Callable[[Entry], None]) -> int:
+        taken, stuck = 0, dict[str, Exception]()
+        for name in names:
+            entry = self._read(self._folder / name)
+            conversation = str(entry.get("conversation_id", name)) if entry is not None else ""
+            if entry is None or conversation in stuck:
+                continue
+            try:
+                taken += self._drain_one(self._folder / name, entry, take)
+            except Exception as error:
+                self._failures[name] += 1
+                if self._failures[name] < _PATIENCE:
+                    raise
+                stuck[conversation] = error
+        if stuck:
+            raise next(iter(stuck.values()))
+        return taken
+
+    def _drain_one(self, path: Path, entry: Entry, take: Callable[[Entry], None]) -> bool:
         try:
-            take(_object(path.read_bytes()))
-        except FileNotFoundError:
+            take(entry)
+        except EntryIsNewer:
+            self._newer.add(path.name)
             return False
-        except (EntryError, ValueError, RecursionError) as error:
-            self._corrupt.mkdir(mode=0o700, exist_ok=True)
-            path.rename(self._corrupt / path.name)
-            problem = str(error) if isinstance(error, EntryError) else "not JSON"
-            log.error("spool.corrupt", file=path.name, problem=problem)  # noqa: TRY400 - no traceback: it may quote
+        except EntryError as error:
+            self._set_aside(path, str(error))
             return False
         path.unlink(missing_ok=True)
+        self._measure_at = -math.inf
         return True
+
+    def _read(self, path: Path) -> Entry | None:
+        try:
+            return _object(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (EntryError, ValueError, RecursionError) as error:
+            self._set_aside(path, str(error) if isinstance(error, EntryError) else "not JSON")
+            return None
+
+    def _set_aside(self, path: Path, problem: str) -> None:
+        self._corrupt.mkdir(mode=0o700, exist_ok=True)
+        path.rename(self._corrupt / path.name)
+        self._measure_at = -math.inf
+        log.error("spool.corrupt", file=path.name, problem=problem)
+
+    def _tell_of_newer(self) -> None:
+        if self._newer and time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + _TELL_EVERY
+            log.warning("spool.newer", entries=len(self._newer), problem="only the version that wrote them reads them")
 
     def _names(self) -> list[str]:
         return [entry.name for entry in _entries(self._folder)]

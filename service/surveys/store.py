@@ -3,8 +3,8 @@
 Every method raises RecordsUnavailable when Redis can't be asked.
 """
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -17,13 +17,19 @@ from service.surveys.durability import find_problems
 
 log = structlog.get_logger()
 
+_PROBE_MS = 1000
+
 
 class RecordsUnavailable(Exception):
     """Redis didn't answer in time, or refused to write."""
 
 
+class RecordsRefused(RecordsUnavailable):
+    """Redis answers, and refuses: it is full, or its disk is, or it is a replica."""
+
+
 class Breaker:
-    """Open after a failure: Redis isn't asked again until `Store.ping` has seen it answer."""
+    """Open after a failure: Redis isn't asked again until `Store.ping` has seen it write."""
 
     def __init__(self) -> None:
         self.is_open = False
@@ -42,37 +48,47 @@ def connect(url: str) -> redis.Redis:
 
 
 class Store:
-    """One installation's Redis. What has failed isn't asked again until `ping` has seen it answer, given a breaker."""
+    """One installation's Redis. What has failed isn't asked again until `ping` has seen it write, given a breaker."""
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         self._redis = client
         self._prefix = prefix
         self._breaker = breaker
         self._failed_at = monotonic()
+        self.clock_offset = timedelta()
+        """How far Redis' clock is ahead of this host's, as of the last `ping`; nothing until then."""
 
     def ping(self) -> None:
-        """Raise RecordsUnavailable unless Redis answers, whatever the breaker says; it closes when Redis does."""
-        try:
-            self._redis.ping()
-        except redis.RedisError as error:
-            raise RecordsUnavailable(type(error).__name__) from error
+        """Raise RecordsUnavailable unless Redis writes, whatever the breaker says; it closes when Redis does.
+
+        Answering isn't enough: a Redis that is full answers. What is written is a key of one second, `<prefix>probe`.
+        """
+        self._try(lambda: self._redis.set(f"{self._prefix}probe", 1, px=_PROBE_MS))
+        before = datetime.now(UTC)
+        seconds, micros = self._try(self._redis.time)
+        there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
+        # Redis looked at its clock some time between asking it and hearing from it.
+        self.clock_offset = there - (before + (datetime.now(UTC) - before) / 2)
         if self._breaker:
             self._breaker.is_open = False
+
+    def now(self) -> datetime:
+        """Tell the time by Redis' clock, as far as it is known, without asking: what waits elsewhere is dated so."""
+        return datetime.now(UTC) + self.clock_offset
 
     def is_recovering(self, wait: timedelta) -> bool:
         """Say whether Redis failed, or this process began, less than `wait` ago: spools may hold later answers."""
         return monotonic() - self._failed_at < wait.total_seconds()
 
     def problems(self) -> list[str]:
-        """Name each setting of this Redis that can lose what it acknowledged. Raises RecordsUnavailable."""
-        info = self._ask(self._redis.info)
-        try:
-            config = {str(name): str(value) for name, value in self._redis.config_get("*").items()}
-        except redis.ResponseError:
-            config = {}
-        except redis.RedisError as error:
-            raise RecordsUnavailable(type(error).__name__) from error
-        return [*find_problems(info, config)]
+        """Name all about this Redis that can lose what it acknowledged, whatever the breaker says.
+
+        Raises RecordsUnavailable.
+        """
+        info = self._told(self._redis.info)
+        # One name: `CONFIG GET *` has passwords in it, of any bytes.
+        appendfsync = self._told(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
+        return [*find_problems(info, appendfsync)]
 
     def report_problems(self) -> None:
         """Say loudly in the log what `problems` finds; to be called when a process starts."""
@@ -82,13 +98,29 @@ class Store:
         except RecordsUnavailable as error:
             log.error("redis.unavailable", problem=str(error))  # noqa: TRY400 - an outage needs no traceback
 
+    def _told(self, question: Callable[[], Mapping[Any, Any]]) -> Mapping[Any, Any]:
+        """Ask Redis about itself; managed services, and users with few rights, are told nothing."""
+
+        def ask() -> Mapping[Any, Any]:
+            try:
+                return question()
+            except redis.ResponseError:
+                return {}
+
+        told: Mapping[Any, Any] = self._try(ask)
+        return told
+
     def _ask(self, question: Callable[[], Any]) -> Any:
         if self._breaker and self._breaker.is_open:
             raise RecordsUnavailable("not asked: it failed a moment ago")
+        return self._try(question)
+
+    def _try(self, question: Callable[[], Any]) -> Any:
         try:
             return question()
         except redis.RedisError as error:
             self._failed_at = monotonic()
             if self._breaker:
                 self._breaker.is_open = True
-            raise RecordsUnavailable(type(error).__name__) from error
+            kind = RecordsRefused if isinstance(error, redis.ResponseError) else RecordsUnavailable
+            raise kind(type(error).__name__) from error

@@ -1,13 +1,13 @@
 """A trial of the rules on conversations that are closed already: what they would have decided. It writes nothing.
 
 The decision is the journeys' own; here are the facts that Dixa's API tells of a past conversation, in place of those
-of a webhook, and the turns that people take, which the records keep otherwise.
+of a webhook. Where a list hangs on a fact that the API doesn't tell, it is decided both ways.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from config.surveys import Ask, Survey
@@ -35,28 +35,30 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the rules say of one conversation: the survey to ask with at `due_at`, or the reason not to.
+class Outcome:
+    """What the rules come to: `reason` is why not to ask, and the survey is the one that it came to, if any.
 
-    `persons` is what the requester is known by; `unknown` are the rules whose facts the API doesn't tell: they were
-    taken as met.
+    `unknown` are the rules of that survey whose facts the API doesn't tell: it is so if they are met.
     """
 
-    closed_at: datetime
-    due_at: datetime
     survey: Survey | None
     reason: Reason | None
-    persons: tuple[str, ...]
-    unknown: frozenset[str] = frozenset()
+    due_at: datetime
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What a trial came to: how many would be asked by survey, and skipped by reason, and rules taken as met."""
+class Verdict:
+    """What the rules say of one conversation. Of several outcomes each holds if what the one before supposes isn't so.
 
-    asked: Mapping[str, int]
-    skipped: Mapping[Reason, int]
-    unknown: Mapping[str, int]
+    `persons` is what the requester is known by; `taken_as_met` are rules that leave people out, of whom the API
+    doesn't tell whether this is one.
+    """
+
+    closed_at: datetime
+    persons: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+    taken_as_met: frozenset[str] = frozenset()
 
 
 def judge(
@@ -69,48 +71,17 @@ def judge(
     if conversation.changed_at is None:
         return None
     close = _close_of(conversation, queue_names, conversation.changed_at)
-    blind = [_without_unknown(survey, close) for survey in surveys]
-    unknown = frozenset(rule for _, rules in blind for rule in rules)
-    decision, due_at = _decide(close, conversation, [survey for survey, _ in blind], questions)
-    is_asked = decision.verdict in (None, OfferState.WAITING)
+    # The trial is of what is to come.
+    begun = [replace(survey, starts=None) for survey in surveys]
+    outcomes = tuple(_outcomes(close, conversation, begun, _once(questions)))
+    asking = [each.survey.ask for each in outcomes if each.survey and not each.reason]
+    is_blind = close.email is None and any(ask.without_addresses for ask in asking)
     return Verdict(
         closed_at=close.closed_at,
-        due_at=max(due_at, decision.due_at or due_at),
-        survey=decision.survey if is_asked else None,
-        reason=None if is_asked else decision.reason,
         persons=tuple(filter(None, (close.requester_id, close.email and close.email.casefold()))),
-        unknown=unknown,
+        outcomes=outcomes,
+        taken_as_met=frozenset({"without_addresses"} if is_blind else ()),
     )
-
-
-def tally(verdicts: Iterable[Verdict]) -> Tally:
-    """Give the turns of people and of days in the order of closing, and count what is left."""
-    asked, skipped, unknown = Counter[str](), Counter[Reason](), Counter[str]()
-    for verdict, reason in _take_turns(sorted(verdicts, key=lambda each: each.closed_at)):
-        unknown.update(verdict.unknown)
-        if reason:
-            skipped[reason] += 1
-        elif verdict.survey:
-            asked[verdict.survey.name] += 1
-    return Tally(asked, skipped, unknown)
-
-
-def _take_turns(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Reason | None]]:
-    """Do what decide.lua does: a turn for each trait of a person, and one of the survey's for the day."""
-    turns: dict[str, datetime] = {}
-    asks = Counter[tuple[object, str]]()
-    for verdict in verdicts:
-        survey, reason = verdict.survey, verdict.reason
-        if survey:
-            day = (verdict.due_at.date(), survey.name)
-            if any(who in turns and turns[who] + survey.again_after > verdict.due_at for who in verdict.persons):
-                reason = Reason.ASKED_RECENTLY
-            elif 0 < survey.daily_cap <= asks[day]:
-                reason = Reason.DAILY_CAP
-            else:
-                asks[day] += 1
-                turns |= dict.fromkeys(verdict.persons, verdict.due_at)
-        yield verdict, reason
 
 
 def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed_at: datetime) -> Close:
@@ -129,46 +100,89 @@ def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed
     )
 
 
-def _without_unknown(survey: Survey, close: Close) -> tuple[Survey, list[str]]:
-    """Leave out the rules whose facts only a webhook tells, and `starts`: the trial is of what is to come."""
+def _once(questions: Questions) -> Questions:
+    """Ask each question no more than once, however many ways it is decided."""
+    return replace(
+        questions,
+        ratings=cache(questions.ratings),
+        tags=cache(questions.tags),
+        messages=cache(questions.messages),
+        is_opted_out=cache(questions.is_opted_out),
+        ours=cache(questions.ours),
+    )
+
+
+def _unknown_rules(ask: Ask, close: Close) -> tuple[str, ...]:
+    """Name the lists of which only a webhook tells whether this close is in them. Who has no agent has no assignee."""
     told = {
         "contact_points": close.contact_point is not None,
         "user_types": False,
-        "assignee_types": False,
+        "assignee_types": close.agent_id is None,
         "addresses": close.email is not None,
-        "without_addresses": close.email is not None,
     }
-    unknown = [rule for rule, is_told in told.items() if not is_told and getattr(survey.ask, rule)]
-    nothing: Any = dict.fromkeys(unknown, ())
-    ask: Ask = replace(survey.ask, **nothing)
-    if "email" in survey.deliver and close.email is None:
-        unknown.append("deliver (whether there is an address)")
-    return replace(survey, ask=ask, starts=None), unknown
+    return tuple(rule for rule, is_told in told.items() if not is_told and getattr(ask, rule))
+
+
+def _outcomes(
+    close: Close, conversation: Conversation, surveys: Sequence[Survey], questions: Questions
+) -> Iterator[Outcome]:
+    """Decide as if what is unknown were met, and again without the survey that this led to, until one is sure.
+
+    A list that is left as it is written isn't met: the fact is missing.
+    """
+    unknown = {survey.name: _unknown_rules(survey.ask, close) for survey in surveys}
+    while True:
+        supposed = [_as_if_met(survey, unknown[survey.name]) for survey in surveys]
+        with_address = {name for name, rules in unknown.items() if "addresses" in rules}
+        found = _decide(close, conversation, supposed, questions, with_address)
+        rules = unknown.get(found.survey.name, ()) if found.survey else ()
+        if found.reason is Reason.UNREACHABLE and close.email is None:
+            by_email = _decide(close, conversation, supposed, questions, set(unknown))
+            if not by_email.reason:
+                yield replace(by_email, unknown=(*rules, "deliver"))
+        yield replace(found, unknown=rules)
+        if not (found.survey and rules):
+            return
+        unknown[found.survey.name] = ()
+
+
+def _as_if_met(survey: Survey, rules: Sequence[str]) -> Survey:
+    nothing: Any = dict.fromkeys(rules, ())
+    return replace(survey, ask=replace(survey.ask, **nothing))
 
 
 def _decide(
-    close: Close, conversation: Conversation, surveys: Sequence[Survey], questions: Questions
-) -> tuple[Decision, datetime]:
+    close: Close,
+    conversation: Conversation,
+    surveys: Sequence[Survey],
+    questions: Questions,
+    with_address: Collection[str],
+) -> Outcome:
+    """Decide once; for the surveys named `with_address` there is an address, though the API tells none."""
     # What is anonymised has lost what the rules look at.
     if conversation.is_erased:
-        return Decision(OfferState.CANCELLED, Reason.ERASED), close.closed_at
+        return Outcome(None, Reason.ERASED, close.closed_at)
     choice = choose_at_close(close, surveys)
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
     # What Dixa says of it by now is asked for only when there is somebody to ask.
     early = find_refusal(conversation, (), ())
     if early or not candidates:
-        reason = choice.reason or (early.reason if early else None)
-        return Decision(OfferState.SKIPPED, reason, objections=choice.objections), close.closed_at
+        return Outcome(None, choice.reason or (early.reason if early else None), close.closed_at)
     record = Record(
         survey_id=str(close.conversation_id),
         conversation_id=close.conversation_id,
         accepted_at=close.closed_at,
-        close=replace(close, email=close.email or _NOBODYS_ADDRESS),
+        close=close,
         terms=candidates[0],
         offer=OfferProgress(OfferState.DECIDING, language=conversation.language or ""),
         candidates=candidates,
         objections=choice.objections,
     )
+
+    def can_reach(survey: Survey) -> bool:
+        email = close.email or (_NOBODYS_ADDRESS if survey.name in with_address else None)
+        return questions.can_reach(replace(record, terms=survey, close=replace(close, email=email)))
+
     due_at = close.closed_at + min(survey.delay for survey in candidates)
     case = Case(record, close, conversation, questions.ratings(), questions.ours(), due_at, _LONG)
     asks = Asks(
@@ -176,6 +190,12 @@ def _decide(
         messages=questions.messages,
         is_opted_out=questions.is_opted_out,
         is_answered=lambda: False,
-        can_reach=lambda survey: questions.can_reach(replace(record, terms=survey)),
+        can_reach=can_reach,
     )
-    return decide(case, asks), due_at
+    return _outcome(decide(case, asks), due_at)
+
+
+def _outcome(decision: Decision, due_at: datetime) -> Outcome:
+    is_asked = decision.verdict in (None, OfferState.WAITING)
+    reason = None if is_asked else decision.reason
+    return Outcome(decision.survey, reason, max(due_at, decision.due_at or due_at))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from service.surveys.store import RecordsUnavailable
+from service.surveys.store import RecordsRefused, RecordsUnavailable
 from service.web.seams import Seams, seams
 
 bp = Blueprint("health", __name__)
@@ -37,8 +37,15 @@ def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
 
 
 def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
+    problem = ""
     try:
         core.records.ping()
+    except RecordsRefused as error:
+        problem = f"{error}: it answers, and writes nothing"
+    except RecordsUnavailable as error:
+        yield "redis", str(error)
+        return
+    try:
         if problems := core.records.problems():
             yield "durability", "; ".join(problems)
         if trouble := core.pace.trouble():
@@ -46,7 +53,9 @@ def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
         if since := core.records.paused_since():
             yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
     except RecordsUnavailable as error:
-        yield "redis", str(error)
+        problem = problem or str(error)
+    if problem:
+        yield "redis", problem
 
 
 def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
@@ -55,7 +64,10 @@ def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
         return
     if not core.spool.is_writable():
         yield "spool", "can't be written, or is full"
-    if waiting := core.spool.waiting():
+    newer = core.spool.left_to_newer()
+    if waiting := core.spool.waiting() - newer:
         yield "spool_waiting", f"{waiting} wait for Redis"
+    if newer:
+        yield "spool_newer", f"{newer} wait for the newer version that has written them"
     if corrupt := core.spool.set_aside():
         yield "spool_corrupt", f"{corrupt} could not be read and were set aside"

@@ -1,17 +1,21 @@
 """The way back from an outage of Redis: watch for its return, then bring home what waits in the spool."""
 
+from collections.abc import Callable
 from threading import Event, Thread
+from time import monotonic
+from traceback import format_tb
 
 import structlog
 
 from service.surveys.intake import Intake
 from service.surveys.records import Records
-from service.surveys.spool import Spool
+from service.surveys.spool import Entry, Spool
 from service.surveys.store import Breaker, RecordsUnavailable
 
 log = structlog.get_logger()
 
 LOOK_EVERY_SECONDS = 0.5
+_PING_EVERY_SECONDS = 60.0
 
 
 class Recovery:
@@ -22,6 +26,7 @@ class Recovery:
         self._breaker = breaker
         self._spool = spool
         self._intake = intake
+        self._look_at = 0.0
         self._stopping = Event()
 
     def start(self) -> None:
@@ -34,31 +39,42 @@ class Recovery:
 
     def step(self) -> None:
         """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while it isn't."""
-        if self._breaker.is_open:
+        if self._breaker.is_open or monotonic() >= self._look_at:
+            # Now and then though nothing failed: what Redis' clock says is known only from here.
             self._records.ping()
+            self._look_at = monotonic() + _PING_EVERY_SECONDS
         if self._spool and self._spool.waiting():
-            drained = self._spool.drain(self._intake.take_spooled)
+            drained = self._spool.drain(self._take)
             if drained:
                 log.info("spool.drained_all", drained=drained)
 
+    def _take(self, entry: Entry) -> None:
+        """Bring an entry home; the one before it may have opened the breaker by a failure of its own."""
+        if self._breaker.is_open:
+            self._records.ping()
+        self._intake.take_spooled(entry)
+
     def _run(self) -> None:
-        self._records.report_problems()
+        self._problem(self._records.report_problems)
         problem = ""
         while not self._stopping.wait(LOOK_EVERY_SECONDS):
-            last, problem = problem, self._problem()
+            last, problem = problem, self._problem(self.step, before=problem)
             # An outage is two lines in the log, not two a second.
             if problem and problem != last:
                 log.warning("redis.lost", problem=problem)
             if last and not problem:
                 log.info("redis.back")
 
-    def _problem(self) -> str:
-        """Take a step and say what went wrong. A thread that ended here would leave the breaker open for good."""
+    def _problem(self, act: Callable[[], None], before: str = "") -> str:
+        """Act and say what went wrong. A thread that ended here would leave the breaker open for good."""
         try:
-            self.step()
+            act()
         except (RecordsUnavailable, OSError) as error:
             return str(error)
-        except Exception as error:
-            log.exception("recovery.failed")
-            return type(error).__name__
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next look may do better
+            problem = type(error).__name__
+            if problem != before:
+                # Where it was, and not what it says: that may quote a customer.
+                log.error("recovery.failed", problem=problem, where="".join(format_tb(error.__traceback__)))  # noqa: TRY400
+            return problem
         return ""

@@ -117,8 +117,9 @@ def _sample(running: Afterword) -> Sample:
     # What a wave leaves is over a moment later.
     eventually(lambda: not client.zcard("afterword:due:offer") and not client.zcard("afterword:due:answer"))
     names = [key for key in client.scan_iter("*", count=1000) if not key.startswith("afterword:survey:")]
-    # Like a finished record, what remembers that a person was asked has an end.
-    keys = sum(1 for name in names if not (name.startswith("afterword:asked:") and client.ttl(name) > 0))
+    # Like a finished record, what remembers that a person was asked has an end, and so has a count of posts.
+    ending = ("afterword:asked:", "afterword:posted:")
+    keys = sum(1 for name in names if not (name.startswith(ending) and client.ttl(name) > 0))
     database = running.redis_url.rpartition("/")[2]
     connections = sum(each["db"] == database for each in client.client_list())
     client.close()

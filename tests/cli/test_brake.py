@@ -14,7 +14,7 @@ from service.web.app import create_app
 from tests.cli.conftest import Runner
 from tests.polling import eventually
 from tests.running import RedisServer, settings_for
-from tests.telling import CSAT, QUICK, Story
+from tests.telling import AT_ONCE, CSAT, QUICK, Story
 from workers.relay import Relay
 
 
@@ -29,6 +29,15 @@ def test_nobody_is_asked_until_it_is_resumed(run: Runner, story: Story) -> None:
     assert story.load(survey_id).offer.state is OfferState.WAITING
     story.records._redis.zadd("afterword:due:offer", {survey_id: 0})
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_who_has_the_link_and_is_to_be_reminded_does_not_wait(run: Runner, story: Story, keys: redis.Redis) -> None:
+    survey_id = story.begin(replace(AT_ONCE, reminder=timedelta(days=3)))
+    story.travel(story.offering, survey_id, lambda record: record.offer.state is OfferState.REMINDING)
+    story.begin()
+    keys.zadd("afterword:due:offer", {"no-record-any-more": 0})
+    assert "Surveys that wait by now: 1.\n" in run("pause").output
+    assert "Surveys that wait: 1." in run("resume").output
 
 
 def test_answers_still_reach_dixa(run: Runner, story: Story) -> None:
@@ -51,6 +60,16 @@ def test_a_second_pause_keeps_the_time_of_the_first(run: Runner, story: Story) -
 
 def test_resuming_what_was_not_paused_says_so(run: Runner) -> None:
     assert run("resume").output == "Nothing was paused: customers are asked as ever.\n"
+
+
+def test_a_retry_says_that_it_is_paused(run: Runner, story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(status=400, call="offer")
+    story.ask(survey_id)
+    run("pause")
+    outcome = run("retry", survey_id)
+    assert outcome.stderr.startswith("PAUSED since")
+    assert outcome.stdout == f"offer of conversation {survey_id}: due again now.\n"
 
 
 @pytest.mark.parametrize("command", [["check"], ["counts"], ["why", "48201"]])

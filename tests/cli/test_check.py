@@ -1,12 +1,15 @@
 """`afterword check`: a line for each part, and an exit code that a deploy can go by."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import redis
 
+from service.sandbox.server import Sandbox
 from tests.cli.conftest import Runner
 from tests.running import free_port
+from tests.telling import Story
 
 
 @pytest.fixture
@@ -38,3 +41,33 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
     assert "FAIL Redis: " in away
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
+    # A line for each part, and none of the log's.
+    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "FAIL", "ok"]
+
+
+def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:
+    run("check", fails=True, DIXA_API_TOKEN="another-token")
+    assert not keys.exists("afterword:pace:pause", "afterword:pace:trouble")
+    assert "ok   Dixa: the token belongs to Nordlys Outdoor" in run("check").output
+    assert story.ask(story.begin()).offers
+
+
+def test_a_busy_dixa_holds_nobody_back_by_a_check(run: Runner, dixa: Sandbox, keys: redis.Redis) -> None:
+    dixa.fails(status=429, call="organization")
+    assert "FAIL Dixa: Dixa answered 429" in run("check", fails=True).output
+    assert not keys.exists("afterword:pace:pause")
+
+
+def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: Runner, story: Story) -> None:
+    """An operator has just mended the token, and looks whether it is right."""
+    trouble = "Dixa answered 401: is DIXA_API_TOKEN right?"
+    story.calls._pace.pause(timedelta(seconds=40), trouble)
+    told = run("check").output
+    assert f"warn Dixa: the workers wait: {trouble} They try again in 40 s" in told
+    assert "ok   Dixa: the token belongs to Nordlys Outdoor" in told
+    assert "FAIL Dixa: Dixa answered 401" in run("check", fails=True, DIXA_API_TOKEN="another-token").output
+
+
+def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> None:
+    story.calls._pace.pause(timedelta(seconds=40))
+    assert "FAIL Dixa: the pace is used up" in run("check", fails=True).output

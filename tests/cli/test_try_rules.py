@@ -10,7 +10,9 @@ import redis
 from service.sandbox.control import dump_state
 from service.sandbox.model import Link, Person
 from service.sandbox.server import Sandbox
+from service.surveys.persons import Persons
 from tests.cli.conftest import SURVEYS, Runner
+from tests.running import SECRET_KEY
 from tests.telling import AT_ONCE, Story
 
 ONE = """
@@ -30,8 +32,8 @@ def close(dixa: Sandbox, *, days_ago: float = 1, **facts: Any) -> int:
     return number
 
 
-def tried(run: Runner, *options: str, surveys: str = ONE) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run("try-rules", "--json", *options, surveys=surveys).stdout)
+def tried(run: Runner, *options: str, surveys: str = ONE, **environ: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run("try-rules", "--json", *options, surveys=surveys, **environ).stdout)
     return found
 
 
@@ -145,18 +147,130 @@ def test_who_stopped_the_surveys_is_not_asked(run: Runner, story: Story) -> None
     assert tried(run)["skipped"] == {"opted_out": 1}
 
 
-def test_a_rule_whose_fact_the_api_does_not_tell_is_taken_as_met_and_named(run: Runner, dixa: Sandbox) -> None:
+def test_who_is_the_same_person_as_one_who_stopped_is_not_asked(run: Runner, story: Story) -> None:
+    person = Persons([SECRET_KEY]).known_by("another-id", "ida@example.com")
+    story.stops.add("another-id", person)
+    close(story.dixa, requester=Person("Ida Holm", "Ida@example.com"))
+    assert tried(run)["skipped"] == {"opted_out": 1}
+
+
+CAREFUL = """
+[[survey]]
+name = "test"
+again_after = "0s"
+deliver = ["message", "email"]
+
+[survey.ask]
+addresses = ["afterword.test@northwind.example"]
+
+[[survey]]
+name = "live"
+daily_cap = 20
+deliver = ["message", "email"]
+
+[survey.ask]
+sample = 1.0
+assigned = true
+"""
+"""The shape of config/examples/careful-start.toml."""
+
+MAIL = {"SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "help@nordlys.example"}
+
+
+def percents(told: str) -> list[str]:
+    """The lines of the table, each with single blanks."""
+    return [" ".join(line.split()) for line in told.splitlines() if line.endswith("%")]
+
+
+def test_the_file_for_caution_does_not_count_as_asked_whose_address_is_not_known(run: Runner, dixa: Sandbox) -> None:
+    """A chat's address isn't told, so `test`, which asks one address, may ask it or may not."""
+    for _ in range(20):
+        close(dixa, channel="WidgetChat")
+    close(dixa, requester=Person("We", "afterword.test@northwind.example"))
+    close(dixa, agent=False)
+    assert percents(run("try-rules", surveys=CAREFUL, **MAIL).output) == [
+        "would be asked 1 4.5%",
+        "test 1 4.5%",
+        "can't be known 20 90.9%",
+        "test if addresses, else live 20 90.9%",
+        "would not be asked 1 4.5%",
+        "no_survey_matches 1 4.5%",
+    ]
+    found = tried(run, surveys=CAREFUL.replace("sample = 1.0", "sample = 0"), **MAIL)
+    assert (found["asked"], sum(found["skipped"].values())) == ({"test": 1}, 1)
+    assert found["cant_be_known"] == [{"rules": {"test": ["addresses"]}, "otherwise": None, "count": 20}]
+
+
+def test_every_list_that_hangs_on_what_the_api_does_not_tell_is_named(run: Runner, dixa: Sandbox) -> None:
+    close(dixa, channel="WidgetChat")
+    close(dixa, agent=False)
+    surveys = ONE.replace("[survey.ask]", "starts = 2999-01-01\n[survey.ask]") + (
+        'user_types = ["Contact"]\ncontact_points = ["help@nordlys.example"]\nassignee_types = ["Member"]\n'
+    )
+    surveys += surveys.replace('"one"', '"two"').replace("assignee_types", "#").replace("contact_points", "#")
+    told = run("try-rules", surveys=surveys).output
+    hangs = "one if contact_points and user_types and assignee_types, two if user_types, else not asked"
+    assert f"{hangs} 1 50.0%" in percents(told)
+    assert "- assignee_types: the API doesn't tell them." in told
+    assert "takes no turn" in told
+    assert tried(run, surveys=surveys)["skipped"] == {"unassigned": 1}
+
+
+def test_a_list_that_nothing_hangs_on_leaves_no_doubt(run: Runner, dixa: Sandbox) -> None:
+    """Whatever the requester's type is: the first survey doesn't ask by telephone, the second asks everybody."""
+    close(dixa)
+    first = ONE.replace('"one"', '"first"') + 'user_types = ["Contact"]\nchannels = ["PSTN_PHONE"]\n'
+    found = tried(run, surveys=first + ONE)
+    assert (found["asked"], found["cant_be_known"]) == ({"one": 1}, [])
+    customer = Person("Ida Holm", "ida@example.com")
+    close(dixa, requester=customer, tags=["spam"])
+    by_type = ONE + 'user_types = ["Contact"]\nwithout_tags = ["spam"]\n'
+    assert tried(run, surveys=by_type)["skipped"] == {"tag_excluded": 1}
+
+
+def test_who_has_no_agent_has_no_assignee_of_any_type(run: Runner, dixa: Sandbox) -> None:
+    close(dixa, agent=False)
+    surveys = ONE.replace("assigned = true", 'assignee_types = ["Member"]')
+    assert tried(run, surveys=surveys)["skipped"] == {"assignee_type": 1}
+
+
+def test_who_only_an_email_could_reach_is_not_counted_as_asked(run: Runner, dixa: Sandbox) -> None:
+    close(dixa, channel="PstnPhone")
+    close(dixa, channel="WidgetChat")
+    close(dixa)
+    surveys = ONE.replace("[survey.ask]", 'deliver = ["message", "email"]\n[survey.ask]')
+    found = tried(run, surveys=surveys, **MAIL)
+    assert (found["asked"], found["skipped"]) == ({"one": 2}, {})
+    assert found["cant_be_known"] == [{"rules": {"one": ["deliver"]}, "otherwise": None, "count": 1}]
+
+
+def test_what_is_decided_both_ways_costs_no_second_call(run: Runner, dixa: Sandbox) -> None:
+    close(dixa, channel="WidgetChat")
+    tagged = ONE + 'without_tags = ["spam"]\nmin_agent_messages = 0\nmin_customer_messages = 0\n'
+    assert tried(run, surveys=tagged.replace('"one"', '"first"') + 'user_types = ["Contact"]\n' + tagged)[
+        "cant_be_known"
+    ]
+    calls = [each.call for each in dixa.calls]
+    assert sorted(calls) == ["conversation", "conversation_tags", "ratings", "search"]
+
+
+def test_who_can_not_be_known_takes_no_turn_and_gets_none_that_is_taken(run: Runner, dixa: Sandbox) -> None:
+    customer = Person("Ida Holm", "ida@example.com")
+    for days_ago, channel in ((3, "WidgetChat"), (2, "Email"), (1, "WidgetChat")):
+        close(dixa, days_ago=days_ago, channel=channel, requester=customer)
+    found = tried(run, surveys=ONE + 'addresses = ["ida@example.com"]\n')
+    assert (found["asked"], found["skipped"]) == ({"one": 1}, {"asked_recently": 1})
+    assert [each["count"] for each in found["cant_be_known"]] == [1]
+
+
+def test_an_address_that_might_be_left_out_is_taken_as_another_one(run: Runner, dixa: Sandbox) -> None:
     close(dixa)
     close(dixa, channel="WidgetChat")
-    surveys = ONE.replace("[survey.ask]", "starts = 2999-01-01\n[survey.ask]") + (
-        'user_types = ["Contact"]\ncontact_points = ["help@nordlys.example"]\nwithout_addresses = ["@example.com"]\n'
-    )
+    surveys = ONE + 'without_addresses = ["@example.com"]\n'
     found = tried(run, surveys=surveys)
     assert (found["asked"], found["skipped"]) == ({"one": 1}, {"address": 1})
-    assert found["taken_as_met"] == {"user_types": 2, "contact_points": 1, "without_addresses": 1}
-    assert (
-        "user_types: the API doesn't tell it for 2 of these; taken as met." in run("try-rules", surveys=surveys).output
-    )
+    assert found["taken_as_met"] == {"without_addresses": 1}
+    assert "the API tells no address for 1 of these; taken as none of them." in run("try-rules", surveys=surveys).output
 
 
 def test_a_sample_and_a_limit_are_said(run: Runner, dixa: Sandbox) -> None:
@@ -195,6 +309,21 @@ def test_what_dixa_refuses_is_counted_apart(run: Runner, dixa: Sandbox) -> None:
 def test_a_refused_token_is_said_at_once(run: Runner, dixa: Sandbox) -> None:
     dixa.fails(status=401, call="search")
     assert "DIXA_API_TOKEN" in run("try-rules", fails=True).output
+
+
+def test_a_refused_token_holds_nobody_else_back(run: Runner, dixa: Sandbox, keys: redis.Redis) -> None:
+    """The workers may never ask what this asks, and their token may do all that they need."""
+    dixa.fails(status=403, call="search")
+    run("try-rules", fails=True)
+    assert not keys.exists("afterword:pace:pause", "afterword:pace:trouble")
+
+
+def test_while_a_token_is_refused_it_says_so_at_once(run: Runner, story: Story) -> None:
+    shared = story.calls._pace
+    shared.pause(timedelta(seconds=40), "Dixa answered 401: is DIXA_API_TOKEN right?")
+    told = run("try-rules", fails=True).output
+    assert "Dixa answered 401: is DIXA_API_TOKEN right? Everybody waits for another 40 s" in told
+    assert story.dixa.calls == []
 
 
 def test_nothing_closed_is_no_table(run: Runner) -> None:

@@ -11,7 +11,17 @@ from config.surveys import Again, Survey, load_surveys
 from service.cli.story import tell
 from service.sandbox.model import Person
 from service.surveys.intake import Intake
-from service.surveys.model import Change, ChangeKind, Close, FollowUp, FollowUpState, Journey
+from service.surveys.model import (
+    Call,
+    Change,
+    ChangeKind,
+    Close,
+    FollowUp,
+    FollowUpState,
+    Journey,
+    OfferState,
+    Record,
+)
 from service.surveys.persons import Persons
 from service.surveys.records import Saved
 from tests.cli.conftest import SURVEYS, Runner
@@ -126,6 +136,58 @@ def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: S
     run("pause")
     since = story.records.paused_since()
     assert f"PAUSED since {since}: nobody is asked. To go on: afterword resume" in told(run, survey_id)
+
+
+WINDOW = """
+[survey.window]
+days = ["Mon"]
+from = "09:00"
+to = "17:00"
+zone = "Europe/Copenhagen"
+"""
+
+
+ON_MONDAYS = load_surveys(WINDOW.replace("[survey.window]", "[[survey]]\n[survey.window]"))[0]
+
+
+def next_lines(record: Record) -> list[str]:
+    return [line for line in tell(record, None) if "Next: " in line]
+
+
+def test_what_comes_next_waits_for_the_window(story: Story) -> None:
+    """Due on a Saturday, sent on Monday; once it has waited for that, it is due a moment after the opening."""
+    record = story.load(story.begin(ON_MONDAYS))
+    saturday, monday = datetime(2026, 11, 21, 12, tzinfo=UTC), datetime(2026, 11, 23, 8, tzinfo=UTC)
+    for due_at in (saturday, monday, monday + timedelta(milliseconds=20)):
+        waiting = replace(record, offer=replace(record.offer, due_at=due_at))
+        (line,) = next_lines(waiting)
+        assert line.startswith("  2026-11-23 08:00:00  Next: Dixa is asked how the conversation is by then")
+        assert line.endswith(" (its window opens then).")
+    is_open = replace(record, offer=replace(record.offer, due_at=monday + timedelta(hours=1)))
+    assert "window" not in next_lines(is_open)[0]
+    assert next_lines(is_open)[0].startswith("  2026-11-23 09:00:00")
+
+
+def test_a_reminder_waits_for_the_window_and_a_call_in_flight_does_not(story: Story) -> None:
+    record = story.load(story.begin(ON_MONDAYS))
+    offer = replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC))
+    reminding = replace(record, offer=replace(offer, state=OfferState.REMINDING))
+    assert "2026-11-23 08:00:00  Next: the customer is reminded" in next_lines(reminding)[0]
+    call = Call(CSAT, datetime.now(UTC), ())
+    looking = replace(record, offer=replace(offer, state=OfferState.UNKNOWN, call=call))
+    assert "2026-11-21 12:00:00  Next: Dixa is asked what became" in next_lines(looking)[0]
+
+
+def test_of_several_surveys_the_first_window_is_told(story: Story) -> None:
+    """Dixa is asked before it is clear which one it is, so that comes at its time."""
+    both = load_surveys(SURVEYS.replace("[survey.ask]", f"{WINDOW}[survey.ask]"))
+    record = story.load(story.begin())
+    waiting = replace(record, offer=replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC)))
+    (line,) = next_lines(replace(waiting, candidates=both))
+    assert line.startswith("  2026-11-21 12:00:00")
+    assert line.endswith("it is decided (the first window opens at 2026-11-23 08:00).")
+    (line,) = next_lines(replace(waiting, candidates=(*both, AT_ONCE)))
+    assert "window" not in line
 
 
 def test_a_held_answer_is_not_held_by_a_pause(run: Runner, story: Story) -> None:

@@ -12,7 +12,9 @@ from config.surveys import RatingType
 from service.delivery.outbound import Outbound
 from service.delivery.webhook import WebhookDelivery
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, DixaError, DixaUnknown, NoSlot, NotDelivered
+from service.surveys.ports import Deadline, DeliveryRefused, DixaError, DixaUnknown, NoSlot, NotDelivered, Unconfirmed
+from tests.dixa.raw import RawServer
+from tests.polling import soon
 from tests.receiver import DROP, SECRET, Receiver, receiving
 from tests.running import free_port
 from tests.telling import AT_ONCE
@@ -29,6 +31,11 @@ RECORD = Record(
     OfferProgress(OfferState.OFFERED, language="da"),
     (Offer(RatingType.CSAT, "rating"),),
 )
+
+DRIPS = {
+    "a status line": [b"HTTP/1.1 200 ", *[b"O"] * 100],
+    "headers": [b"HTTP/1.1 200 OK\r\n", *[b"X-A: n\r\n"] * 80, b"\r\n"],
+}
 
 
 @pytest.fixture
@@ -112,6 +119,13 @@ def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver) -> 
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
+@pytest.mark.parametrize("status", [404, 409])
+def test_nor_is_it_refused(receiver: Receiver, status: int) -> None:
+    receiver.next["/"] = [status]
+    with pytest.raises(Unconfirmed):
+        deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
+
+
 def test_a_receiver_that_is_not_there_is_asked_later() -> None:
     url = f"http://127.0.0.1:{free_port()}/hook/secret"
     with pytest.raises(NotDelivered) as caught:
@@ -123,6 +137,24 @@ def test_one_that_does_not_answer_costs_no_more_than_the_time_there_is(receiver:
     receiver.held.clear()
     with pytest.raises(DixaUnknown):
         deliver(receiver.url, seconds=0.3)
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_one_that_drips_costs_no_more_than_the_time_there_is(drip: str) -> None:
+    """Each byte comes well within the timeout of a single read."""
+    with RawServer(DRIPS[drip], pause=0.1) as server:
+
+        def try_it() -> None:
+            with pytest.raises(DixaUnknown):
+                deliver(server.url, seconds=0.5)
+
+        soon(try_it, within=3)
+
+
+def test_of_a_redirect_nothing_more_is_read() -> None:
+    dripping = RawServer([b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", *[b" "] * 100], pause=0.1)
+    with dripping, pytest.raises(NotDelivered):
+        deliver(dripping.url, seconds=0.5)
 
 
 def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:

@@ -1,6 +1,7 @@
 """A server that answers with whatever bytes a test wants, as slowly as it wants: what no sandbox would say."""
 
 import socket
+import ssl
 from collections.abc import Iterable
 from contextlib import suppress
 from threading import Event, Thread
@@ -11,13 +12,14 @@ from typing import Self
 class RawServer:
     """Sends `parts` to everyone who asks, with a pause after each, then closes. `requests` is what they sent."""
 
-    def __init__(self, parts: Iterable[bytes], pause: float = 0.0) -> None:
+    def __init__(self, parts: Iterable[bytes], pause: float = 0.0, context: ssl.SSLContext | None = None) -> None:
         self._parts = list(parts)
         self._pause = pause
+        self._context = context
         self._stopping = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = Thread(target=self._run, daemon=True)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/beta"
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}/beta"
         self.requests: list[bytes] = []
 
     def __enter__(self) -> Self:
@@ -39,9 +41,12 @@ class RawServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection, suppress(OSError):
-                self.requests.append(connection.recv(65_536))
-                self._answer(connection)
+            with suppress(OSError), self._encrypted(connection) as encrypted:
+                self.requests.append(encrypted.recv(65_536))
+                self._answer(encrypted)
+
+    def _encrypted(self, connection: socket.socket) -> socket.socket:
+        return self._context.wrap_socket(connection, server_side=True) if self._context else connection
 
     def _answer(self, connection: socket.socket) -> None:
         for part in self._parts:

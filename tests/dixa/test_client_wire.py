@@ -1,9 +1,12 @@
 """The client and a server that isn't Dixa at all: odd, endless and dripping answers, and what it sends itself."""
 
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import trustme
 
 from config.surveys import RatingType
 from service.dixa.client import DixaClient
@@ -154,6 +157,11 @@ def _chunked(byte: bytes) -> bytes:
 
 
 DRIPS: dict[str, list[bytes]] = {
+    "a status line": [b"HTTP/1.1 201 ", *[b"C"] * 100],
+    "headers": [b"HTTP/1.1 201 Created\r\n", *[b"X-A: n\r\n"] * 80, b"\r\n"],
+    "one header": [b"HTTP/1.1 201 Created\r\nX-A: ", *[b"n"] * 100],
+    "answers that aren't the last": [b"HTTP/1.1 100 Continue\r\n\r\n"] * 100,
+    "a redirect": [b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", *[b" "] * 100],
     "a body": [b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n", *[b" "] * 100],
     "a body of no known length": [b"HTTP/1.1 201 Created\r\n\r\n", *[b" "] * 100],
     "chunks": [b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", *[_chunked(b" ")] * 100],
@@ -170,6 +178,31 @@ def test_a_dripping_answer_is_cut_off_at_the_deadline(drip: str) -> None:
             assert outcome(offer, server.url, 0.5) is DixaUnknown
 
         soon(try_it, within=3)
+
+
+def test_a_dripping_answer_is_cut_off_in_an_encrypted_connection_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1").configure_cert(context)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    with RawServer(DRIPS["headers"], pause=0.1, context=context) as server:
+
+        def try_it() -> None:
+            assert outcome(offer, server.url, 0.5) is DixaUnknown
+
+        soon(try_it, within=3)
+        assert server.requests[0].startswith(b"POST /beta/")
+
+
+def test_an_answer_that_came_in_time_leaves_its_connection_for_the_next_call() -> None:
+    """What was left of the first call's time is not that of the second."""
+    kept = answer("201 Created", BODY).replace(b"Connection: close\r\n", b"")
+    with RawServer([kept[:9], kept[9:], kept], pause=0.5) as server:
+        client = client_of(server.url)
+        assert offer(client, 0.9) == offer(client, 0.9) == "rating-1"
+        assert len(server.requests) == 1
 
 
 def test_a_refused_connection_means_that_nothing_happened() -> None:

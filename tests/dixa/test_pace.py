@@ -8,9 +8,10 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
-from service.dixa.pace import SharedPace
-from service.surveys.ports import Deadline, NoSlot
+from service.dixa.pace import OnlookersPace, SharedPace
+from service.surveys.ports import Deadline, NoSlot, TokenRefused
 from service.surveys.store import connect
 from tests.running import free_port
 
@@ -157,6 +158,42 @@ def test_a_pause_is_never_longer_than_five_minutes(redis_client: redis.Redis, pr
     assert caught.value.retry_in <= timedelta(minutes=5)
 
 
+def keys_ahead(client: redis.Redis, prefix: str, pace: SharedPace, **hours: float) -> None:
+    """Leave the keys as they are when Redis' clock steps back by `hours`."""
+    seconds, _ = client.time()
+    for key in pace._keys:
+        kind = "pause" if key.endswith(":pause") else "arrival"
+        if kind in hours:
+            client.set(key, f"{(seconds + hours[kind] * 3600) * 1000:.3f}", px=7_200_000)
+
+
+@pytest.mark.parametrize("ahead", [{"arrival": 1.0}, {"pause": 1.0}, {"arrival": 0.1, "pause": 1.0}])
+def test_a_clock_that_steps_back_stops_nobody(redis_client: redis.Redis, prefix: str, ahead: dict[str, float]) -> None:
+    pace = pace_of(redis_client, prefix, tokens=2, burst=4)
+    keys_ahead(redis_client, prefix, pace, **ahead)
+    pace.slot(Deadline(SECOND), SECOND)
+    assert all(redis_client.pttl(key) <= 2000 for key in pace._keys)
+
+
+def test_what_may_be_ahead_after_a_clock_stepped_back_a_little_is_kept(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix)
+    keys_ahead(redis_client, prefix, pace, pause=0.08)
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in is not None
+    assert timedelta(seconds=280) < caught.value.retry_in < timedelta(seconds=289)
+
+
+def test_a_pause_counts_though_a_clock_has_stepped_back(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix)
+    keys_ahead(redis_client, prefix, pace, pause=1.0)
+    pace.pause(timedelta(seconds=30))
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in is not None
+    assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
+
+
 def test_a_pause_of_no_length_is_none(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta())
@@ -169,6 +206,7 @@ def test_without_redis_there_is_no_slot_and_no_error() -> None:
         pace.slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in == SECOND
     pace.pause(SECOND)
+    assert pace.held() is None
 
 
 def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, prefix: str) -> None:
@@ -181,3 +219,42 @@ def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, p
     for key in keys:
         assert not any(token in str((key, redis_client.get(key))) for token in TOKENS)
         assert 0 < redis_client.pttl(key) <= 5000
+
+
+def test_trouble_is_told_while_it_holds_everybody_back(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix)
+    pace.pause(30 * SECOND)
+    assert pace.held() is None
+    with capture_logs() as said:
+        pace.pause(40 * SECOND, "is the token right?")
+    assert [each["event"] for each in said] == ["dixa.token_refused"]
+    trouble, wait = pace.held() or ("", SECOND)
+    assert trouble == "is the token right?"
+    assert 38 * SECOND < wait <= 40 * SECOND
+    redis_client.delete(f"{prefix}pace:pause")
+    assert (pace.trouble(), pace.held()) == ("is the token right?", None)
+
+
+def test_an_onlooker_holds_back_itself_and_nobody_else(redis_client: redis.Redis, prefix: str) -> None:
+    shared = pace_of(redis_client, prefix, rate=1000, burst=100)
+    onlooker = OnlookersPace(shared)
+    onlooker.slot(Deadline(SECOND), SECOND)
+    onlooker.pause(30 * SECOND, "is the token right?")
+    onlooker.pause(SECOND)
+    with pytest.raises(NoSlot) as caught:
+        onlooker.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in
+    assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
+    shared.slot(Deadline(SECOND), SECOND)
+    assert shared.trouble() == ""
+
+
+def test_an_onlooker_is_told_at_once_why_everybody_waits(redis_client: redis.Redis, prefix: str) -> None:
+    shared = pace_of(redis_client, prefix)
+    onlooker = OnlookersPace(shared)
+    shared.pause(30 * SECOND)
+    with pytest.raises(NoSlot, match="used up"):
+        onlooker.slot(Deadline(SECOND), SECOND)
+    shared.pause(40 * SECOND, "is the token right?")
+    with pytest.raises(TokenRefused, match=r"is the token right\? Everybody waits for another 40 s"):
+        onlooker.slot(Deadline(SECOND), SECOND)

@@ -8,6 +8,8 @@ import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
@@ -18,7 +20,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from service.surveys.spool import Entry, EntryError, Spool, SpoolUnavailable
+from service.surveys.links import Link
+from service.surveys.spool import Entry, EntryError, EntryIsNewer, Spool, SpoolUnavailable
+from tests.surveys.test_rounds import without_redis
+from tests.telling import AT_ONCE, CSAT, Story
 
 MB = 1024 * 1024
 
@@ -170,6 +175,58 @@ def test_an_entry_that_always_fails_does_not_hold_up_the_others_for_good(spool: 
     assert spool.waiting() == 1
 
 
+def test_an_outage_that_lasts_for_many_drains_keeps_the_order(spool: Spool) -> None:
+    entries: list[Entry] = [{"number": number} for number in range(5)]
+    for entry in entries:
+        spool.put(entry)
+
+    def refuse(entry: Entry) -> None:
+        raise Down
+
+    for _ in range(25):
+        with pytest.raises(Down):
+            spool.drain(refuse)
+    assert drained(spool) == entries
+
+
+def test_behind_an_entry_that_fails_those_of_its_conversation_wait(spool: Spool) -> None:
+    entries = [{"conversation_id": conversation, "number": n} for n, conversation in enumerate([7, 8, 7, 9])]
+    for entry in entries:
+        spool.put(entry)
+    taken = []
+
+    def take(entry: Entry) -> None:
+        if entry["number"] == 0:
+            raise Down
+        taken.append(entry["number"])
+
+    for _ in range(9):
+        with pytest.raises(Down):
+            spool.drain(take)
+    assert taken == [1, 3]
+    assert drained(spool) == [entries[0], entries[2]]
+
+
+def test_what_a_newer_version_has_written_waits_for_it(spool: Spool, tmp_path: Path) -> None:
+    for version in (2, 1, 2):
+        spool.put({"v": version})
+    asked, taken = [], []
+
+    def take(entry: Entry) -> None:
+        asked.append(entry["v"])
+        if entry["v"] > 1:
+            raise EntryIsNewer("newer")
+        taken.append(entry["v"])
+
+    with capture_logs() as logs:
+        assert [spool.drain(take) for _ in range(5)] == [1, 0, 0, 0, 0]
+    assert (taken, asked) == ([1], [2, 1, 2])
+    assert (spool.waiting(), spool.left_to_newer(), spool.set_aside()) == (2, 2, 0)
+    assert [(each["event"], each["entries"]) for each in logs] == [("spool.newer", 2)]
+    assert drained(opened(tmp_path / "spool")) == [{"v": 2}, {"v": 2}]
+    assert spool.left_to_newer() == 0
+
+
 def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool", most_bytes=1000)
     for _ in range(9):
@@ -268,3 +325,19 @@ def no_room() -> Iterator[None]:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize(("ahead", "score"), [(timedelta(), 1), (timedelta(seconds=-40), 5)], ids=["right", "fast"])
+def test_an_answer_waits_with_the_time_that_it_is_by_redis_clock(
+    story: Story, spool: Spool, ahead: timedelta, score: int
+) -> None:
+    """The clock of the web's host is right, or fast by 40 s, as far as it has seen."""
+    survey_id = story.begin(replace(AT_ONCE, hold=timedelta(hours=1)))
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 5})
+    away = story.intake(spool=spool)
+    away._records = without_redis(story.records)
+    away._records.clock_offset = ahead
+    away.take_answer(Link.to(story.load(survey_id)), AT_ONCE, {CSAT: 1}, "", language="en", is_suspect=False)
+    assert spool.drain(story.intake().take_spooled) == 1
+    assert story.load(survey_id).answered.scores == {CSAT: score}

@@ -1,6 +1,9 @@
 """`/`, `/healthz` and `/readyz`: alive, and ready only while something can be kept."""
 
+from pathlib import Path
+
 import pytest
+import redis
 from flask.testing import FlaskClient
 
 from service.web.app import create_app
@@ -38,6 +41,45 @@ def test_without_redis_it_is_alive_not_ready_and_says_which_part(client: FlaskCl
     assert own_redis.url not in answer.text
     own_redis.start()
     eventually(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
+    client: FlaskClient, own_redis: RedisServer
+) -> None:
+    with redis.Redis.from_url(own_redis.url) as keys:
+        keys.config_set("maxmemory", "1")
+        for _ in range(2):
+            answer = client.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json
+            assert "writes nothing" in answer.json["degraded"]["redis"]
+            assert "of its maxmemory" in answer.json["degraded"]["durability"]
+        keys.config_set("maxmemory", "0")
+        assert client.get("/readyz").status_code == 200
+
+
+def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    client = create_app(settings_for(own_redis.url, SPOOL_DIR=str(spool))).test_client()
+    (spool / "0.json").write_text('{"v": 2}')
+    (spool / "1.json").write_text('{"half":')
+    client.application.extensions["afterword"].recovery.step()
+    (spool / "2.json").write_text("{}")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        200,
+        {
+            "status": "ready",
+            "degraded": {
+                "spool_waiting": "1 wait for Redis",
+                "spool_newer": "1 wait for the newer version that has written them",
+                "spool_corrupt": "1 could not be read and were set aside",
+            },
+        },
+    )
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

@@ -1,13 +1,16 @@
 """The relay: whose turn it is when there is room for a few tasks only."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.settings import Timings
 from service.surveys.fields import to_ms
 from service.surveys.model import Journey
 from service.surveys.records import Records
+from tests.polling import eventually
 from workers.relay import Relay
 
 
@@ -65,3 +68,43 @@ def test_a_full_queue_gets_nothing_more(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, *map(str, range(10)))
     assert relay(records, queue, 4) == 4
     assert relay(records, queue, 4) == 0
+
+
+SECRET = "of a customer"
+
+
+class Odd:
+    """Records that fail as nobody foresaw, at first."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._failures = 3
+
+    def report_problems(self) -> None:
+        b"\xdf".decode()
+
+    def is_recovering(self, wait: timedelta) -> bool:
+        self._failures -= 1
+        if self._failures >= 0:
+            raise KeyError(SECRET)
+        return False
+
+    def take(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
+        return self._records.take(journey, most, again_after)
+
+    def paused_since(self) -> None:
+        return None
+
+
+def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records, queue: Queue) -> None:
+    make_due(records, Journey.OFFER, "1")
+    relay = Relay(Odd(records), queue, Timings(relay_every=timedelta(milliseconds=5)))  # type: ignore[arg-type]
+    with capture_logs() as logs:
+        thread = Thread(target=relay.run, args=[lambda: 4], daemon=True)
+        thread.start()
+        eventually(lambda: queue.tasks == [(Journey.OFFER, "1")])
+        eventually(lambda: logs[-1]["event"] == "relay.works_again")
+        relay.stop()
+        thread.join()
+    assert [each["problem"] for each in logs if each["event"] == "relay.broken"] == ["UnicodeDecodeError", "KeyError"]
+    assert SECRET not in str(logs)
