@@ -22,6 +22,8 @@ from config.values import Pace
 
 _DOTENV = Path(".env")
 _KEEP_AT_LEAST = timedelta(days=90)
+_STEP_AT_LEAST = timedelta(seconds=5)
+_DIXAS_LIMIT = Pace(rate=10, burst=4)
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
     "DIXA_WEBHOOK_SECRETS": "5f3a9c… (shown with the webhook subscription in Dixa)",
@@ -113,7 +115,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mail=Mail(server, sender, reply_to) if server else None,
         endpoints=made,
         timings=timings,
-        warnings=(*warnings, *_short_memory(timings), *_odd_names(surveys.surveys)),
+        warnings=(*warnings, *_risks(timings, found["dixa_pace"]), *_odd_names(surveys.surveys)),
     )
 
 
@@ -263,6 +265,13 @@ def _odd_names(surveys: Sequence[Survey]) -> Iterator[str]:
                     )
 
 
-def _short_memory(timings: Timings) -> Iterator[str]:
+def _risks(timings: Timings, pace: Pace) -> Iterator[str]:
+    """Warn of what works, and may ask or submit twice, or be refused by Dixa."""
+    if timings.settle < timings.step_budget:
+        yield "SETTLE is under STEP_BUDGET: a call that Dixa is slow with may be made a second time. Such as 60s."
+    if timings.step_budget < _STEP_AT_LEAST:
+        yield "STEP_BUDGET is under 5s: calls may be cut off before Dixa answers them. Such as 15s."
+    if pace.rate > _DIXAS_LIMIT.rate or pace.burst > _DIXAS_LIMIT.burst:
+        yield "DIXA_PACE is over 10/4, which is what Dixa allows a token: calls will be answered 429. Such as 9.5/3."
     if timings.keep_records < _KEEP_AT_LEAST:
         yield "KEEP_RECORDS is under 90d: a finished survey that is forgotten can be asked again."

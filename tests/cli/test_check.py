@@ -20,7 +20,7 @@ def slow_to_sync(keys: redis.Redis) -> Iterator[None]:
 
 
 def test_all_is_well(run: Runner) -> None:
-    assert [line.split()[:2] for line in run("check").output.splitlines()] == [
+    assert [line.split()[:2] for line in run("check", DIXA_PACE="9.5/3").output.splitlines()] == [
         ["ok", "settings;"],
         ["ok", "Redis:"],
         ["ok", "Dixa:"],
@@ -37,7 +37,7 @@ def test_what_a_redis_can_lose_is_a_warning(run: Runner) -> None:
 
 def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> None:
     away = run("check", fails=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").output
-    refused = run("check", fails=True, DIXA_API_TOKEN="another-token").output
+    refused = run("check", fails=True, DIXA_API_TOKEN="another-token", DIXA_PACE="9.5/3").output
     assert "FAIL Redis: " in away
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused

@@ -99,8 +99,14 @@ def test_links_can_be_given() -> None:
     assert (settings.support_url, settings.privacy_url) == ("mailto:help@shop.example", "https://shop.example/?p")
 
 
-def test_a_short_memory_is_only_warned_about() -> None:
-    assert "KEEP_RECORDS" in read_settings({**GOOD, "KEEP_RECORDS": "89d"}).warnings[0]
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KEEP_RECORDS", "89d"), ("SETTLE", "14s"), ("STEP_BUDGET", "4s"), ("DIXA_PACE", "11/3"), ("DIXA_PACE", "9.5/5")],
+)
+def test_what_can_double_or_be_refused_is_warned_about(name: str, value: str) -> None:
+    [warning] = read_settings({**GOOD, name: value}).warnings
+    assert warning.startswith(name)
+    assert read_settings({**GOOD, "SETTLE": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
 
 
 def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
