@@ -3,7 +3,6 @@
 import click
 
 from service.cli.opening import open_records, open_settings, redis_errors
-from service.cli.waiting import open_waiting
 
 
 @click.command()
@@ -14,7 +13,7 @@ def pause() -> None:
     with redis_errors():
         earlier = records.paused_since()
         records.pause()
-        since, waiting = records.paused_since(), open_waiting(settings).count()
+        since, waiting = records.paused_since(), records.count_waiting()
     hours = settings.timings.offer_within.total_seconds() / 3600
     click.secho(f"{'Was paused already' if earlier else 'PAUSED'}, since {since}. Nobody is asked.", bold=True)
     click.echo(
@@ -27,11 +26,10 @@ def pause() -> None:
 @click.command()
 def resume() -> None:
     """Go on asking after `afterword pause`."""
-    settings = open_settings()
-    records = open_records(settings)
+    records = open_records(open_settings())
     with redis_errors():
         since = records.paused_since()
-        was_paused, waiting = records.resume(), open_waiting(settings).count()
+        was_paused, waiting = records.resume(), records.count_waiting()
     if not was_paused:
         click.echo("Nothing was paused: customers are asked as ever.")
         return

@@ -3,11 +3,15 @@
 Every method raises RecordsUnavailable when Redis can't be asked.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from service.surveys.fields import read_record, to_ms
-from service.surveys.model import Journey, Record
+from service.surveys.model import Journey, OfferState, Record
 from service.surveys.store import Store
+
+_MANY = 500
+"""As many are asked for at once; Redis does nothing else meanwhile."""
 
 
 class Overview(Store):
@@ -23,9 +27,18 @@ class Overview(Store):
         last = int(self._ask(lambda: self._redis.get(self._rounds(conversation_id))) or 1)
         return [f"{conversation_id}-{number}" for number in range(last, 1, -1)] + [str(conversation_id)]
 
-    def count_due(self, journey: Journey) -> int:
-        """Count the surveys that this journey will go on with, now or later."""
-        return int(self._ask(lambda: self._redis.zcard(self._due(journey))))
+    def count_waiting(self) -> int:
+        """Count the surveys whose link isn't with the customer yet; what is due holds reminders too."""
+        ids: list[str] = self._ask(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
+        states = [each for begin in range(0, len(ids), _MANY) for each in self._states(ids[begin : begin + _MANY])]
+        return sum(state not in (None, OfferState.REMINDING) for state in states)
+
+    def _states(self, ids: Sequence[str]) -> list[str | None]:
+        pipeline = self._redis.pipeline(transaction=False)
+        for survey_id in ids:
+            pipeline.hget(self._key(survey_id), f"{Journey.OFFER}_state")
+        found: list[str | None] = self._ask(pipeline.execute)
+        return found
 
     def decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day, by reason; those to ask are `asked`."""
