@@ -34,8 +34,8 @@ def _thanked(ctx: PageContext) -> Response:
     return _saved(replace(ctx, thank_you="https://reviews.example.com"), has_comment=True)
 
 
-def _stopped(ctx: PageContext) -> Response:
-    return stop.stopped_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)
+def _late(ctx: PageContext) -> Response:
+    return pages.late_page(ctx, wording.COMMENT_LABEL, is_rating_recorded=True)
 
 
 STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
@@ -46,25 +46,20 @@ STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
     ),
     "error": ("With mistakes", _wrong),
     "failed": ("Not saved", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True)),
+    "busy": ("Sent too often", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True, status=429)),
     "saved": ("Thanks", lambda ctx: _saved(ctx, has_comment=False)),
     "saved-comment": ("Thanks, with a comment", lambda ctx: _saved(ctx, has_comment=True)),
     "saved-thank-you": ("Thanks, with a page to go on to", _thanked),
     "change": ("Change the answer", lambda ctx: pages.change_page(ctx, _scores(ctx), has_comment=True)),
     "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, not_changed=False)),
     "not-changed": ("Recorded, a change came late", lambda ctx: pages.recorded_page(ctx, not_changed=True)),
+    "late-comment": ("Recorded, a comment came late", _late),
     "expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
-    "cancelled": ("Closed: withdrawn", lambda ctx: pages.closed_page(ctx, Closed.CANCELLED)),
     "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
     "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
-    "stopped": ("Stopped", _stopped),
-    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action="stop")),
-    "stop-failed": (
-        "Not stopped",
-        lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action="stop", failed=True),
-    ),
-    "stop-unknown": (
-        "Stop: nobody known",
-        lambda ctx: stop.unknown_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
-    ),
+    "stopped": ("Stopped", stop.stopped_page),
+    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action="stop")),
+    "stop-failed": ("Not stopped", lambda ctx: stop.button_page(ctx, action="stop", failed=True)),
+    "stop-unknown": ("Stop: nobody known", stop.unknown_page),
 }
 """Each with its name for people."""

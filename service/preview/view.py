@@ -41,6 +41,7 @@ class View:
             action=self.link,
             look=settings.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
+            kept_for=max(settings.timings.keep_records, self.survey.expires + timedelta(days=1)),
             words=self.survey.words_in(self.language.code),
         )
 

@@ -5,12 +5,13 @@ Flask-Babel: the worker writes messages from the same catalogs, and knows no Fla
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
+from math import inf
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_timedelta
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -20,6 +21,9 @@ CATALOGS = Path(__file__).parent.parent / "translations"
 DEFAULT = "en"
 _WRITTEN_AS = {"en": "en_GB", "pt": "pt_PT"}
 """Where the plain code is the American way to write dates and numbers."""
+_NAMES = ("brand", "host")
+"""What is put into texts and may be of another script than they are."""
+_DAY = timedelta(days=1)
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
@@ -44,7 +48,12 @@ class Language:
     def say(self, text: str, **facts: str) -> str:
         """Translate a text, and fill in its places."""
         translated = self._texts.get(text, text)
+        facts |= {name: self.isolate(facts[name]) for name in _NAMES if name in facts}
         return translated % facts if facts else translated
+
+    def isolate(self, name: str) -> str:
+        """Keep a name in one piece: between words that read from the right, "24 Shop (DK)" would be turned around."""
+        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}" if self.direction == "rtl" else name
 
     def number(self, number: int) -> str:
         """Write a number, such as 2,000."""
@@ -52,7 +61,20 @@ class Language:
 
     def date(self, day: date) -> str:
         """Write a day, such as 12 May 2026, with spaces at which no line breaks."""
-        return format_date(day, "long", locale=self._locale).replace(" ", "\N{NO-BREAK SPACE}")
+        written = format_date(day, "long", locale=self._locale)
+        if self.code == "fr" and day.day == 1:
+            # CLDR writes "1 juin", where French says "1er juin".
+            written = written.replace("1", "1er", 1)
+        return written.replace(" ", "\N{NO-BREAK SPACE}")
+
+    def days(self, time: timedelta) -> str:
+        """Write a time in days, such as 90 days, where one that has begun counts; no line breaks in it."""
+        whole = -(-time // _DAY)
+        if self.code == "mt":
+            # CLDR has no word for it in Maltese.
+            return f"{whole}\N{NO-BREAK SPACE}jum"
+        written = format_timedelta(whole * _DAY, granularity="day", threshold=inf, locale=self._locale)
+        return written.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 @cache

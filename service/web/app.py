@@ -2,6 +2,7 @@
 
 import logging
 import re
+from contextlib import suppress
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -13,7 +14,7 @@ from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.openings import Openings
+from service.surveys.openings import Openings, Posts
 from service.surveys.persons import Persons
 from service.surveys.records import Records
 from service.surveys.spool import Spool
@@ -41,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
     for blueprint in (health.bp, webhooks.bp, survey.bp, stop.bp):
         app.register_blueprint(blueprint)
     _guard(app, settings)
+    _explain_errors(app)
     return app
 
 
@@ -58,6 +60,7 @@ def _wire(settings: Settings) -> Seams:
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
         openings=Openings(client, breaker),
+        posts=Posts(client, breaker),
         stops=HashedStops(client),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
@@ -66,7 +69,7 @@ def _wire(settings: Settings) -> Seams:
 
 
 def _guard(app: Flask, settings: Settings) -> None:
-    """Add what holds for every request: the host we answer for, the headers, and pages instead of bare errors."""
+    """Add what holds for every request: the host we answer for, and the headers."""
     ours = host_of(settings.public_url)
 
     @app.before_request
@@ -79,6 +82,10 @@ def _guard(app: Flask, settings: Settings) -> None:
     @app.after_request
     def add_headers(response: Response) -> Response:
         return add_security_headers(response, public_url=settings.public_url)
+
+
+def _explain_errors(app: Flask) -> None:
+    """Answer with pages, and with words for machines, instead of bare errors."""
 
     @app.errorhandler(NotFound)
     def not_found(_error: NotFound) -> Response:
@@ -93,4 +100,8 @@ def _guard(app: Flask, settings: Settings) -> None:
 
     @app.errorhandler(InternalServerError)
     def failed(_error: InternalServerError) -> Response:
+        if request.endpoint == "survey.send":
+            # If this fails too, the next line is what is left to say; the log has the first error, which matters.
+            with suppress(Exception):
+                return survey.send_failed(**(request.view_args or {}))
         return Response("Something went wrong on our side. Please try again.\n", 500, content_type="text/plain")

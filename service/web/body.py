@@ -23,3 +23,11 @@ def read_body(incoming: Request, largest: int) -> bytes:
     if incoming.content_length not in (None, len(raw)):
         raise ClientDisconnected("The body is shorter than its Content-Length.")
     return raw
+
+
+def read_start(incoming: Request, most: int) -> bytes:
+    """Read the first bytes of a body that `read_body` found too large: whatever of them comes."""
+    try:
+        return bytes(incoming.environ["wsgi.input"].read(most))
+    except (ParseException, OSError):
+        return b""

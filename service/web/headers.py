@@ -66,6 +66,7 @@ def style(parts: tuple[str, ...], look: Look = DEFAULT_LOOK) -> str:
         text = text.replace(designed.css, ours.css)
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r" ?([{};,>~]) ?", r"\1", text).replace(": ", ":").replace(";}", "}").strip()
+    text = text.replace("@media (", "@media(")
     text = re.sub(r"(?<=[a-z]) \+ (?=[a-z])", "+", text)
     for letter, name in zip(ascii_lowercase, sorted(set(re.findall(r"--[a-z-]+", text))), strict=False):
         text = re.sub(rf"{name}(?![a-z-])", f"--{letter}", text)

@@ -5,10 +5,10 @@ The functions need an application context, as `flask.render_template` does, and 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from flask import Response, render_template
 from markupsafe import Markup
@@ -29,7 +29,8 @@ class PageContext:
     """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to.
 
     `words` are the survey's own in the page's language.
-    `until` is the last day on which an answer is taken, None when there is one or the day can't be told.
+    `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
+    how long the record stays once all is over, None when it is gone.
     `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
     `forms_lead_to` are the origins that a saved answer may lead to, and `thank_you` the page that this one does.
     """
@@ -45,24 +46,32 @@ class PageContext:
     query: str | None = ""
     look: Look = DEFAULT_LOOK
     until: date | None = None
+    kept_for: timedelta | None = None
     words: Words = NEUTRAL
     forms_lead_to: tuple[str, ...] = ()
     thank_you: str = ""
+
+    @property
+    def in_passing(self) -> Self:
+        """What a page shows that takes no answer."""
+        return replace(self, until=None)
 
 
 class Closed(StrEnum):
     """Why a survey takes no answer any more."""
 
     EXPIRED = "expired"
-    CANCELLED = "cancelled"
     ERASED = "erased"
 
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
 """What a template has between its tags to be read; a page does without."""
 
-_LONGEST_WORD = 12
-"""What a fifth of the page has room for."""
+_LONGEST_WORD = 11
+"""What a fifth of the page has room for, in letters of the usual width. Fonts differ, but in this they agree."""
+
+_NARROW, _WIDE = frozenset("fijlrtíIι-/."), frozenset("mwMWжмшщюфφψω")
+"""The letters that are about half as wide as the others, and half as wide again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,7 @@ class _Question:
     @property
     def layout(self) -> str:
         """How the answers lie on a wide screen: side by side if each word has room, else below each other."""
-        longest = max(len(word) for text in self.options.values() for word in text.split())
+        longest = max(_width(word) for text in self.options.values() for word in text.split())
         return "" if longest > _LONGEST_WORD else self.rating.name.lower()
 
 
@@ -102,7 +111,7 @@ def form_page(
         ctx,
         chosen or {},
         usual if status is None else status,
-        title=wording.TITLE_WITH_ERROR if problem else wording.TITLE,
+        title=wording.TITLE,
         comment=comment,
         confirm=_first_chosen(ctx, chosen or {}) if preselected and not problem else None,
         errors=errors or {},
@@ -125,7 +134,7 @@ def saved_page(
         ctx.language,
         200,
         ctx.look,
-        parts=("thanks", *(() if has_comment else ("comment",)), *(("answers",) if len(answered) > 1 else ())),
+        parts=("thanks", "more", *(() if has_comment else ("comment",)), *(("answers",) if len(answered) > 1 else ())),
         brand=ctx.brand,
         query=ctx.query,
         forms_lead_to=ctx.forms_lead_to,
@@ -141,28 +150,56 @@ def saved_page(
 def recorded_page(ctx: PageContext, *, not_changed: bool) -> Response:
     """Say thanks for an answer that is on its way to Dixa; with `not_changed`, to someone who sent a different one."""
     words = wording.NOT_CHANGED if not_changed else wording.RECORDED
-    return _message(ctx, 200, title=wording.THANKS, text=words, thanks=True, thank_you=ctx.thank_you)
+    return write_message(ctx, 200, title=wording.THANKS, text=words, thanks=True, thank_you=ctx.thank_you)
+
+
+def late_page(ctx: PageContext, comment: str, *, is_rating_recorded: bool) -> Response:
+    """Give a comment back that can't be added any more, to be sent to the support team in another way.
+
+    Unless `is_rating_recorded`, it came with other scores than those that are.
+    """
+    words = wording.COMMENT_TOO_LATE if is_rating_recorded else wording.NOT_CHANGED
+    return write_message(ctx, 200, title=wording.RATING_RECORDED, text=words, comment=comment)
 
 
 def closed_page(ctx: PageContext, reason: Closed) -> Response:
     """Say why the survey has closed, and how to reach support."""
-    words = wording.CLOSED_WHY[reason]
-    return _message(ctx, 410, title=wording.CLOSED, text=words)
+    if reason is Closed.ERASED:
+        ctx = replace(ctx, kept_for=None)
+    return write_message(ctx, 410, title=wording.CLOSED, text=wording.CLOSED_WHY[reason])
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
     """Answer every bad or unknown token with the same words."""
-    facts = {"title": wording.NOT_FOUND, "text": wording.NOT_FOUND_WHY}
-    return write_message(language, brand, support_url, look, 404, **facts)
+    return write_page(
+        "message.html",
+        language,
+        404,
+        look,
+        parts=("more",),
+        brand=brand,
+        support_url=support_url,
+        query="",
+        title=wording.NOT_FOUND,
+        text=wording.NOT_FOUND_WHY,
+    )
 
 
-def write_message(
-    language: Language, brand: str, support_url: str | None, look: Look, status: int, **facts: Any
-) -> Response:
+def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     """Say one thing: a `title` and a `text`, and then goodbye with `thanks`, or how to reach support."""
-    parts = ("thanks",) if facts.get("thanks") else ()
-    facts |= {"brand": brand, "support_url": support_url, "query": ""}
-    return write_page("message.html", language, status, look, parts=parts, **facts)
+    shown = {"thanks": facts.get("thanks"), "quote": facts.get("comment")}
+    return write_page(
+        "message.html",
+        ctx.language,
+        status,
+        ctx.look,
+        parts=("more", *(part for part, fact in shown.items() if fact)),
+        ctx=ctx.in_passing,
+        brand=ctx.brand,
+        support_url=ctx.support_url,
+        query="",
+        **facts,
+    )
 
 
 def write_page(
@@ -201,25 +238,22 @@ def _parts_of(look: Look) -> tuple[str, ...]:
     return ("dot",) if look.logo is None else ("logo",) if look.logo.adapts else ("logo", "plate")
 
 
-def _message(ctx: PageContext, status: int, **facts: Any) -> Response:
-    return write_message(ctx.language, ctx.brand, ctx.support_url, ctx.look, status, **facts)
-
-
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
     errors = facts.get("errors", {})
     shown = {"notice": facts.get("confirm"), "problem": errors or facts.get("failed")}
-    ratings = (rating.name.lower() for rating in ctx.ratings)
+    questions = _questions(ctx, chosen, errors)
+    layouts = dict.fromkeys(each.layout for each in questions if each.layout)
     return write_page(
         "form.html",
         ctx.language,
         status,
         ctx.look,
-        parts=("question", *ratings, "comment", *(part for part, fact in shown.items() if fact)),
+        parts=("question", *layouts, "comment", *(part for part, fact in shown.items() if fact)),
         brand=ctx.brand,
         query=ctx.query,
         forms_lead_to=ctx.forms_lead_to,
         ctx=ctx,
-        questions=_questions(ctx, chosen, errors),
+        questions=questions,
         about=say_about(ctx.language, ctx.channel, ctx.closed_on),
         **facts,
     )
@@ -238,6 +272,10 @@ def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormE
         )
         for rating, name in forms.field_names(ctx.ratings).items()
     ]
+
+
+def _width(word: str) -> float:
+    return sum(0.5 if letter in _NARROW else 1.5 if letter in _WIDE else 1 for letter in word)
 
 
 def _first_chosen(ctx: PageContext, chosen: Mapping[RatingType, int]) -> RatingType | None:

@@ -9,7 +9,7 @@ from config.settings import Settings
 from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.openings import Openings
+from service.surveys.openings import Openings, Posts
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
@@ -25,6 +25,7 @@ class Seams:
     intake: Intake
     links: Links
     openings: Openings
+    posts: Posts
     stops: HashedStops
     spool: Spool | None
     recovery: Recovery

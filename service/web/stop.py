@@ -7,14 +7,15 @@ import structlog
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 
-from config.brand import Look
-from service.surveys.languages import N_, Language
+from service.surveys.languages import N_
 from service.surveys.links import LinkError
 from service.surveys.store import RecordsUnavailable
 from service.web import pages, survey
 from service.web.body import read_body
-from service.web.language import asked_language, choose_language
+from service.web.language import asked_language
+from service.web.pages import PageContext
 from service.web.seams import seams
+from service.web.visit import Visit, open_visit
 
 bp = Blueprint("stop", __name__, url_prefix="/s")
 log = structlog.get_logger()
@@ -33,42 +34,42 @@ FAILED = N_("This is not saved. Please try again.")
 @bp.get("/<token>/stop")
 def show(token: str) -> ResponseReturnValue:
     """Show the button."""
-    seams().links.read(token)
-    return _button(token)
+    return _button(open_visit(token))
 
 
 @bp.post("/<token>/stop")
 def stop(token: str) -> ResponseReturnValue:
     """Stop asking whoever this survey was for."""
-    survey_id = seams().links.read(token).survey_id
+    visit = open_visit(token)
     read_body(request, LARGEST)  # What it says doesn't matter.
-    settings = seams().settings
+    survey_id, record = visit.link.survey_id, visit.record
+    if visit.problem:
+        return _not_kept(visit, visit.problem)
+    requester_id = record.close.requester_id if record and record.close else None
+    if requester_id is None:
+        log.warning("stop.unknown", survey_id=survey_id)
+        return unknown_page(visit.page)
     try:
-        record = seams().records.load(survey_id)
-        requester_id = record.close.requester_id if record and record.close else None
-        if requester_id is None:
-            log.warning("stop.unknown", survey_id=survey_id)
-            return unknown_page(_language(), settings.brand_name, settings.support_url, settings.look)
-        seams().stops.add(requester_id)
+        seams().stops.add(requester_id, record.close.person if record and record.close else ())
     except RecordsUnavailable as error:
-        log.warning("stop.not_kept", survey_id=survey_id, problem=str(error))
-        return _button(token, failed=True)
-    log.info("stop.kept", survey_id=survey_id, conversation_id=record.conversation_id if record else None)
-    return stopped_page(_language(), settings.brand_name, settings.support_url, settings.look)
+        return _not_kept(visit, str(error))
+    log.info("stop.kept", survey_id=survey_id, conversation_id=visit.link.conversation_id)
+    return stopped_page(visit.page)
 
 
 bp.register_error_handler(LinkError, survey.not_found)
 
 
-def button_page(language: Language, brand: str, look: Look, *, action: str, failed: bool = False) -> Response:
+def button_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
     """Show the button that posts to `action`; once more, with what to do, when that has failed."""
     return pages.write_page(
         "stop.html",
-        language,
+        ctx.language,
         503 if failed else 200,
-        look,
-        parts=("comment", "problem") if failed else ("comment",),
-        brand=brand,
+        ctx.look,
+        parts=("more", "comment", *(("problem",) if failed else ())),
+        ctx=ctx.in_passing,
+        brand=ctx.brand,
         query="",
         title=TITLE,
         text=WHAT,
@@ -78,25 +79,23 @@ def button_page(language: Language, brand: str, look: Look, *, action: str, fail
     )
 
 
-def _button(token: str, *, failed: bool = False) -> Response:
-    settings = seams().settings
-    action = url_for("stop.stop", token=token, lang=asked_language())
-    response = button_page(_language(), settings.brand_name, settings.look, action=action, failed=failed)
-    if failed:
-        response.headers["Retry-After"] = "5"
-    return response
-
-
-def stopped_page(language: Language, brand: str, support_url: str | None, look: Look) -> Response:
+def stopped_page(ctx: PageContext) -> Response:
     """Say that it is done."""
-    text = language.say(WHAT, brand=brand)
-    return pages.write_message(language, brand, support_url, look, 200, title=STOPPED, text=text, thanks=True)
+    return pages.write_message(ctx, 200, title=STOPPED, text=ctx.language.say(WHAT, brand=ctx.brand), thanks=True)
 
 
-def unknown_page(language: Language, brand: str, support_url: str | None, look: Look) -> Response:
+def unknown_page(ctx: PageContext) -> Response:
     """Say that nobody is known whom to stop asking."""
-    return pages.write_message(language, brand, support_url, look, 410, title=UNKNOWN, text=UNKNOWN_WHY)
+    return pages.write_message(ctx, 410, title=UNKNOWN, text=UNKNOWN_WHY)
 
 
-def _language() -> Language:
-    return choose_language("", seams().settings.default_language)
+def _button(visit: Visit, *, failed: bool = False) -> Response:
+    action = url_for("stop.stop", token=visit.token, lang=asked_language())
+    return button_page(visit.page, action=action, failed=failed)
+
+
+def _not_kept(visit: Visit, problem: str) -> Response:
+    log.warning("stop.not_kept", survey_id=visit.link.survey_id, problem=problem)
+    response = _button(visit, failed=True)
+    response.headers["Retry-After"] = "5"
+    return response

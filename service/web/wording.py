@@ -14,7 +14,6 @@ from service.surveys.languages import N_
 MOST_CHARACTERS: Final = 2000
 
 TITLE: Final = N_("Rate your support")
-TITLE_WITH_ERROR: Final = N_("Error: Rate your support")
 
 SEVERAL: Final = N_("Answer at least one question. You can leave the others out.")
 COMMENT_LABEL: Final = N_("What is the main reason for your rating? (optional)")
@@ -45,13 +44,14 @@ COMMENT_SAVED: Final = N_("Your comment is saved too. You can close this page.")
 CHANGE: Final = N_("Change your answer")
 RECORDED: Final = N_("Your answer is recorded. It can no longer be changed.")
 NOT_CHANGED: Final = N_("Your earlier answer was already recorded, so it was not changed.")
+RATING_RECORDED: Final = N_("Your rating is recorded")
+COMMENT_TOO_LATE: Final = N_("Your comment came too late to be added.")
 CLOSE_PAGE: Final = N_("You can close this page.")
 CONTINUE: Final = N_("Continue to %(host)s")
 
 CLOSED: Final = N_("This survey has closed")
 CLOSED_WHY: Final[Mapping[str, str]] = {
     "expired": N_("The link to this survey has expired."),
-    "cancelled": N_("This survey was withdrawn, so there is nothing you need to do."),
     "erased": N_("What we kept for this survey has been deleted."),
 }
 NOT_FOUND: Final = N_("This link does not work")
@@ -65,6 +65,8 @@ PRIVACY: Final = N_(
     "conversation and the support team can see it. No cookies, no tracking."
 )
 UNTIL: Final = N_("You can answer until %(date)s.")
+# Translators: the time is written like "90 days".
+KEPT_FOR: Final = N_("The copy of your answer kept here is deleted %(time)s after the survey ends.")
 PRIVACY_LINK: Final = N_("Privacy notice")
 
 # Translators: the name is the language's own, such as "Dansk".

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from config.languages import LANGUAGES
 from tests.browser.conftest import PHONE, Site
@@ -15,7 +15,7 @@ TROUBLE_JS = """() => {
     const name = each => each.outerHTML.slice(0, 80)
     const wide = root.scrollWidth - root.clientWidth
     if (wide) found.push(`the page is ${wide} px too wide`)
-    for (const each of document.querySelectorAll('a, button, summary, textarea, .options input')) {
+    for (const each of document.querySelectorAll('a, button, summary, textarea, .tiles input')) {
         const {width, height} = each.getBoundingClientRect()
         if (Math.min(width, height) < 24) found.push(`a target of ${width} × ${height} px: ${name(each)}`)
     }
@@ -68,12 +68,55 @@ def test_every_language_fits_small_screens(scripted: Page, server: Site, code: s
         assert [trouble(scripted, width) for width in (320, 640)] == [[], []], name
 
 
+BROKEN_JS = """() => [...document.querySelectorAll('.csat span')].flatMap(each => {
+    each.style.fontWeight = 700
+    const text = each.firstChild, range = document.createRange()
+    return [...text.data.matchAll(/\\S+/g)].filter(word => {
+        range.setStart(text, word.index)
+        range.setEnd(text, word.index + word[0].length)
+        return new Set([...range.getClientRects()].map(box => box.top)).size > 1
+    }).map(word => word[0])
+})"""
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_side_by_side_no_word_is_broken(scripted: Page, server: Site, code: str) -> None:
+    """Not even in the bold letters of the tile that is chosen."""
+    scripted.goto(f"{server.url}/states/form?lang={code}")
+    for width in (672, 1280):
+        scripted.set_viewport_size({"width": width, "height": 740})
+        assert scripted.evaluate(BROKEN_JS) == []
+
+
+LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"
+"""One word of 34 letters."""
+
+
+@pytest.mark.parametrize("name", ["form", "all-preselected", "saved", "recorded-late", "stop", "not-found"])
+def test_a_long_brand_fits_small_screens(scripted: Page, server: Site, name: str) -> None:
+    for code in ("en", "de", "ar", "he"):
+        scripted.goto(f"{server.url}/states/{name}?lang={code}&brand={LONG_BRAND}")
+        found = [trouble(scripted, 320)]
+        scripted.evaluate(LARGE_JS, arg=True)
+        found.append(trouble(scripted, 320))
+        assert found == [[], []], code
+
+
+def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> None:
+    with browser.new_context(forced_colors="active") as context:
+        page = context.new_page()
+        page.goto(f"{server.url}/states/form")
+        dot = page.evaluate("getComputedStyle(document.querySelector('header'), '::before').backgroundColor")
+        ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert dot not in {ground, "rgba(0, 0, 0, 0)"}
+
+
 def test_what_has_no_room_is_found(scripted: Page, server: Site) -> None:
     scripted.goto(f"{server.url}/states/form")
     scripted.evaluate("document.querySelector('h1').style.whiteSpace = 'nowrap'")
     scripted.evaluate("document.querySelector('summary').style.cssText = 'height: 20px; padding: 0'")
-    scripted.evaluate("document.querySelector('.options span').textContent = 'very '.repeat(20)")
-    scripted.evaluate("document.querySelector('.options label').style.height = '48px'")
+    scripted.evaluate("document.querySelector('.tiles span').textContent = 'very '.repeat(20)")
+    scripted.evaluate("document.querySelector('.tiles label').style.height = '48px'")
     wide, small, cut = trouble(scripted, 320)
     assert wide.endswith("px too wide")
     assert small.startswith("a target of")

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, CDPSession, Page
 
 from tests.browser.conftest import Site
 from tests.web.states import STATES
-from tests.web.test_pages import RAW_BYTES
+from tests.web.weights import RAW_BYTES
 
 LARGEST_HEAD = 2_000
 """Bytes of an answer before its page: the headers that protect it."""

@@ -1,7 +1,7 @@
 """The catalogs: whole, of the texts that the code has now, and with every place where it belongs."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from babel import Locale
@@ -129,6 +129,51 @@ def test_only_arabic_and_hebrew_read_from_the_right(code: str) -> None:
 )
 def test_numbers_and_dates_are_written_as_the_language_does(code: str, number: str, day: str) -> None:
     assert (language(code).number(2000), language(code).date(DAY)) == (number, day.replace(" ", "\xa0"))
+
+
+@pytest.mark.parametrize(("day", "written"), [(date(2026, 6, 1), "1er juin 2026"), (date(2026, 6, 11), "11 juin 2026")])
+def test_in_french_the_first_of_a_month_is_the_1er(day: date, written: str) -> None:
+    assert language("fr").date(day) == written.replace(" ", "\xa0")
+
+
+@pytest.mark.parametrize(
+    ("code", "time", "written"),
+    [
+        ("en", timedelta(days=90), "90 days"),
+        ("en", timedelta(hours=1), "1 day"),
+        ("en", timedelta(days=28, hours=1), "29 days"),
+        ("en", timedelta(days=365), "365 days"),
+        ("de", timedelta(days=90), "90 Tage"),
+        ("pl", timedelta(days=91), "91 dni"),
+        ("mt", timedelta(days=90), "90 jum"),
+        ("ar", timedelta(days=90), "90 يومًا"),
+    ],
+)
+def test_a_time_is_written_in_days(code: str, time: timedelta, written: str) -> None:
+    assert language(code).days(time) == written.replace(" ", "\xa0")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> None:
+    """Without isolation "24 Shop (DK)" is shown as "(Shop (DK 24"."""
+    isolated = "\u2068{}\u2069" if code in {"ar", "he"} else "{}"
+    brand, host = isolated.format("24 Shop (DK)"), isolated.format("shop.example:8443")
+    say = language(code).say
+    assert brand in say("How likely are you to recommend %(brand)s to a friend?", brand="24 Shop (DK)")
+    assert host in say("Continue to %(host)s", host="shop.example:8443")
+    assert "\u2068" not in say("You can answer until %(date)s.", date="12")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("fr", "Votre chat du 12 mai avec l’assistance"),
+        ("it", "La Sua chat del 12 mai con l’assistenza"),
+        ("pt", "O seu chat de 12 mai com o apoio ao cliente"),
+    ],
+)
+def test_the_day_is_the_conversations_not_the_supports(code: str, said: str) -> None:
+    assert language(code).say("Your chat with support on %(date)s", date="12 mai") == said
 
 
 def test_what_a_catalog_lacks_is_said_in_english() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from flask import Flask, Response, request
 
@@ -26,6 +26,7 @@ CONTEXT = PageContext(
     channel="WidgetChat",
     closed_on=date(2026, 5, 12),
     until=date(2026, 9, 22),
+    kept_for=timedelta(days=90),
     action="/s/token",
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
@@ -81,23 +82,21 @@ STATES: dict[str, State] = {
     ),
     # The fullest page that there is.
     "all-error": lambda ctx: pages.form_page(
-        replace(ctx, ratings=KINDS["all"], privacy_url=PRIVACY_URL),
+        replace(ctx, ratings=KINDS["all"], privacy_url=ctx.privacy_url or PRIVACY_URL),
         comment=COMMENT,
         errors={"rating": wording.NOTHING_CHOSEN, **TOO_LONG},
     ),
     "saved-comment": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=True, change_url="/s/token?change=1"),
     "recorded": lambda ctx: pages.recorded_page(ctx, not_changed=False),
     "recorded-not-changed": lambda ctx: pages.recorded_page(ctx, not_changed=True),
+    "recorded-late": lambda ctx: pages.late_page(ctx, COMMENT, is_rating_recorded=True),
     "closed-expired": lambda ctx: pages.closed_page(ctx, Closed.EXPIRED),
-    "closed-cancelled": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.CANCELLED),
-    "closed-erased": lambda ctx: pages.closed_page(ctx, Closed.ERASED),
-    "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, SUPPORT_URL),
-    "stop": lambda ctx: stop.button_page(ctx.language, ctx.brand, ctx.look, action=f"{ctx.action}/stop"),
-    "stop-failed": lambda ctx: stop.button_page(
-        ctx.language, ctx.brand, ctx.look, action=f"{ctx.action}/stop", failed=True
-    ),
-    "stop-stopped": lambda ctx: stop.stopped_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
-    "stop-unknown": lambda ctx: stop.unknown_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    "closed-erased": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.ERASED),
+    "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    "stop": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop"),
+    "stop-failed": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop", failed=True),
+    "stop-stopped": stop.stopped_page,
+    "stop-unknown": stop.unknown_page,
 }
 
 
@@ -107,13 +106,14 @@ def show(name: str, spoken: Language = CONTEXT.language) -> Response:
 
 
 def make_app() -> Flask:
-    """Make an app that shows each state at /states/<name>?lang=…, with the headers of the real one."""
+    """Make an app that shows each state at /states/<name>?lang=…&brand=…, with the headers of the real one."""
     app = Flask("service.web")
 
     @app.get("/states/<name>")
     def state(name: str) -> Response:
         code = request.args.get("lang", "en")
-        return show(name, PSEUDO if code == PSEUDO.code else language(code))
+        spoken = PSEUDO if code == PSEUDO.code else language(code)
+        return STATES[name](replace(CONTEXT, language=spoken, brand=request.args.get("brand", CONTEXT.brand)))
 
     @app.after_request
     def protect(response: Response) -> Response:

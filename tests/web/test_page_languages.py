@@ -121,7 +121,7 @@ def test_a_page_links_to_itself_in_every_language(client: FlaskClient, query: di
     html = get(client, query_string=query).text
     for code, (name, _) in LANGUAGES.items():
         current = ' aria-current="true"' if code == "en" else ""
-        link = f'<a href="?{kept}lang={code}" lang="{code}" hreflang="{code}"{current}>{name}</a>'
+        link = f'<a href="?{kept}lang={code}" lang={code} hreflang={code}{current}>{name}</a>'
         assert html.count(link) == 1
 
 
@@ -151,7 +151,7 @@ def test_in_the_pseudo_language_every_text_is_in_brackets(name: str) -> None:
     """What isn't would be a text that no catalog has, or a sentence joined from pieces."""
     with make_app().test_request_context():
         html = show(name, PSEUDO).get_data(as_text=True)
-    body = re.sub(r"<details>.*?</details>|<textarea.*?</textarea>|<style>.*?</style>", "", html, flags=re.DOTALL)
+    body = re.sub(r"<(details|textarea|blockquote|style)\b.*?</\1>", "", html, flags=re.DOTALL)
     texts = [unescape(text).strip() for text in re.findall(r">([^<]+)<", body) if text.strip()]
     ours = [text for text in texts if text != "Northwind" and not re.fullmatch(r"\d+", text)]
     assert ours

@@ -1,8 +1,6 @@
 """Every state of the survey page, as bytes: its size, its markup, its words and the headers around it."""
 
-import gzip
 import re
-import uuid
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +13,7 @@ from flask import Flask, Response
 from markupsafe import escape
 
 from config.languages import LANGUAGES
-from config.surveys import RatingType
 from service.surveys.languages import language
-from service.surveys.model import Offer
 from service.web import headers, pages, wording
 from service.web.pages import Closed
 from tests.web.states import (
@@ -34,11 +30,8 @@ from tests.web.states import (
     make_app,
     show,
 )
-from tests.web.visits import LINK, sign
+from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, assumed, weigh
 
-RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
-LONGEST_TOKEN = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4())) for rating in RatingType)))
-ROOM_FOR_TOKEN = len(LONGEST_TOKEN) - len("token")
 VOID = {"meta", "link", "input", "circle", "path"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}{brand}%s'</textarea>"
 CODES = {"error": 422, "closed": 410, "not-found": 404, "busy": 429, "failed": 503, "stop-unknown": 410}
@@ -93,11 +86,11 @@ class Outline(HTMLParser):
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_is_small_in_every_language(name: str) -> None:
-    """With all languages listed, and with room for a real token, which is longer than the one here."""
+    """With all languages listed, a real token and words of its own: what of them is assumed stands in weights.py."""
     for code in LANGUAGES:
-        page = show(name, language(code)).data
-        assert len(page) + ROOM_FOR_TOKEN <= RAW_BYTES, code
-        assert len(gzip.compress(page, 6)) + ROOM_FOR_TOKEN <= GZIPPED_BYTES, code
+        raw, gzipped = weigh(name, language(code))
+        assert raw <= RAW_BYTES, f"{code}: {raw} bytes, with {assumed(name)}"
+        assert gzipped <= GZIPPED_BYTES, f"{code}: {gzipped} bytes, with {assumed(name)}"
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -122,7 +115,7 @@ def test_every_state_is_well_formed(name: str) -> None:
     outline = Outline(html)
     assert outline.open == []
     for tag in re.findall(r"<[a-z][^>]*>", html):
-        assert re.fullmatch(r'<[a-z][a-z0-9]*(\s+[A-Za-z-]+(="[^"<]*")?)*/?>', tag), tag
+        assert re.fullmatch(r'<[a-z][a-z0-9]*(\s+[A-Za-z-]+(="[^"<]*"|=[a-z]{2})?)*/?>', tag), tag
     ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     described = [attrs["aria-describedby"] or "" for _, attrs in outline.tags if "aria-describedby" in attrs]
@@ -259,6 +252,38 @@ def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> Non
         assert "<form" not in html_of(response)
         assert f'<a href="{CONTEXT.support_url}">Contact our support team</a>' in html_of(response)
     assert "Contact" not in text_of(pages.closed_page(replace(CONTEXT, support_url=None), Closed.EXPIRED))
+
+
+def test_a_late_comment_is_given_back_as_it_was_written() -> None:
+    html = html_of(pages.late_page(CONTEXT, f"\n {HOSTILE}\nmore", is_rating_recorded=True))
+    assert f'<blockquote dir="auto">\n {escape(HOSTILE)}\nmore</blockquote>' in html
+    assert "white-space:pre-wrap" in html
+    assert "<svg" not in html
+    without = text_of(pages.late_page(replace(CONTEXT, support_url=None), "x", is_rating_recorded=True))
+    assert "please contact us the way you did before" in without
+
+
+@pytest.mark.parametrize("code", ["ar", "he", "en"])
+def test_a_brand_that_begins_with_a_digit_is_not_turned_around(code: str) -> None:
+    brand = "24 Shop (DK)"
+    isolated = brand if code == "en" else f"\u2068{brand}\u2069"
+    html = html_of(pages.form_page(replace(WITH_NPS, brand=brand, language=language(code))))
+    assert f"<header><bdi>{brand}</bdi></header>" in html
+    assert f" – {isolated}</title>" in html
+    body = html.partition("<main>")[2]
+    assert body.count(brand) == body.count(isolated) == 2
+
+
+def test_forced_colours_leave_the_brands_dot_its_colour() -> None:
+    assert re.search(r"header::before\{[^}]*forced-color-adjust:none\}", html_of(pages.form_page(CONTEXT)))
+
+
+def test_a_page_carries_the_rules_of_its_own_tiles_alone() -> None:
+    """Where a word has no room, the tiles lie below each other."""
+    pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=language(code)))) for code in LANGUAGES}
+    below = {code for code, html in pages_of.items() if '<div class="tiles">' in html}
+    assert below == {code for code, html in pages_of.items() if ".csat{" not in html}
+    assert below == {"el", "lt", "lv", "pl", "uk"}
 
 
 def test_the_privacy_notice_is_linked_only_when_there_is_one() -> None:

@@ -7,15 +7,18 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from config.languages import LANGUAGES
 from config.surveys import Survey
 from service.surveys.languages import language
-from service.surveys.model import Close
+from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.records import Records
 from service.web import wording
+from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import TOKEN, get, make_client, post, sign
 
 NOON = datetime.now(UTC).replace(hour=13, minute=0, second=0, microsecond=0) - timedelta(days=1)
 """Yesterday: a link that was made then has expired for nobody."""
+KEPT = "The copy of your answer kept here is deleted 90\xa0days after the survey ends."
 
 
 def until(expires: timedelta, issued_at: datetime = NOON) -> str:
@@ -27,7 +30,7 @@ def until(expires: timedelta, issued_at: datetime = NOON) -> str:
 def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_until_when(client: FlaskClient) -> None:
     html = get(client, sign(at=NOON)).text
     said = language("en").say(wording.PRIVACY, brand="Support")
-    assert f"<p>{said} {until(timedelta(days=28))}</p>" in html
+    assert f"<p>{said} {until(timedelta(days=28))} {KEPT}</p>" in html
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in said
 
@@ -54,6 +57,52 @@ def test_of_a_link_that_no_whole_day_is_left_of_no_day_is_told(
     now = datetime.now(UTC)
     records.accept(Close(81000, now), [Survey(expires=expires)])
     assert "You can answer until" not in get(client, sign(at=now)).text
+
+
+@pytest.mark.parametrize(
+    ("keep", "expires", "said"),
+    [("90d", timedelta(days=28), "90"), ("30d", timedelta(days=60), "61"), ("90d", timedelta(days=90, hours=1), "92")],
+)
+def test_the_copy_is_kept_for_as_long_as_it_says(
+    redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, said: str
+) -> None:
+    client, terms = make_client(redis_url, KEEP_RECORDS=keep), Survey(delay=timedelta(), expires=expires)
+    records.accept(Close(81000, NOON), [terms])
+    for path in (TOKEN, f"{TOKEN}/stop"):
+        assert f"is deleted {said}\xa0days after the survey ends." in get(client, path).text
+    kept: Records = client.application.extensions["afterword"].records
+    claim = kept.claim(Journey.OFFER, "81000")
+    assert claim
+    kept.decide(claim, Decision(OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES), "")
+    left = timedelta(milliseconds=keys.pttl("afterword:survey:81000"))
+    assert timedelta() <= timedelta(days=int(said)) - left < timedelta(days=1)
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_language_says_how_long(code: str) -> None:
+    said = language(code).say(wording.KEPT_FOR, time=language(code).days(timedelta(days=90)))
+    assert "90\xa0" in said
+
+
+def test_the_line_is_on_every_page_of_a_survey_that_is_known(
+    redis_url: str, keys: redis.Redis, records: Records
+) -> None:
+    client = make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy")
+    line = f'No cookies, no tracking. {KEPT} <a href="https://northwind.example/privacy">Privacy notice</a></p>'
+    for path in (f"{TOKEN}/stop", sign(at=NOON - timedelta(days=40))):
+        assert line in get(client, path).text
+    assert line in post(client, {}, f"{TOKEN}/stop").text
+    begin_to_submit(records)
+    assert line in get(client).text
+    assert line in post(client, {"rating": "4", "comment": "late"}).text
+    assert "No cookies" not in get(client, "nothing").text
+
+
+def test_of_what_is_erased_no_copy_is_said_to_be_kept(client: FlaskClient, records: Records) -> None:
+    cancel(records, Reason.ERASED)
+    page = get(client).text
+    assert "No cookies, no tracking.</p>" in page
+    assert "has been deleted" in page
 
 
 def test_a_link_is_not_logged_when_its_page_fails(
@@ -86,4 +135,6 @@ def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
 
 def test_the_notice_is_linked_after_it(redis_url: str, keys: "redis.Redis") -> None:
     html = get(make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy"), sign(at=NOON)).text
-    assert f'{until(timedelta(days=28))} <a href="https://northwind.example/privacy">Privacy notice</a></p>' in html
+    assert (
+        f'{until(timedelta(days=28))} {KEPT} <a href="https://northwind.example/privacy">Privacy notice</a></p>' in html
+    )

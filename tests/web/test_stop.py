@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from config.surveys import Survey
-from service.surveys.model import Close
+from service.surveys.model import Close, Decision, Journey
 from service.surveys.records import Records
 from service.surveys.stops import HashedStops
 from tests.running import PUBLIC_URL, patient
@@ -91,9 +91,34 @@ def test_what_is_not_kept_is_not_said_to_be() -> None:
     assert "<button" in answer.text
 
 
-def test_it_speaks_the_browsers_language(client: FlaskClient) -> None:
-    page = client.get(PATH, base_url=PUBLIC_URL, headers={"Accept-Language": "ar"}).text
-    assert '<html lang="ar" dir="rtl">' in page
+@pytest.mark.parametrize(
+    ("spoken", "query", "code"),
+    [("", {}, "ar"), ("da-DK", {}, "da"), ("da-DK", {"lang": "fi"}, "fi")],
+    ids=["the browser's", "the conversation's", "what was asked for"],
+)
+def test_it_speaks_the_customers_language(
+    client: FlaskClient, records: Records, spoken: str, query: dict[str, str], code: str
+) -> None:
+    records.accept(Close(81000, datetime.now(UTC), requester_id="requester-1"), [Survey(delay=timedelta())])
+    claim = records.claim(Journey.OFFER, "81000")
+    assert claim
+    records.decide(claim, Decision(None), spoken)
+    asked = {"base_url": PUBLIC_URL, "headers": {"Accept-Language": "ar"}, "query_string": query}
+    for answer in (client.get(PATH, **asked), client.post(PATH, **asked)):
+        assert answer.status_code == 200
+        assert f'<html lang="{code}"' in answer.text
+        assert answer.headers["Content-Language"] == code
+
+
+def test_a_failure_is_said_first_and_focused() -> None:
+    page = stop(make_client("redis://127.0.0.1:1/0")).text
+    assert "<title>Error: Stop being asked for feedback? – Support</title>" in page
+    box = '<div class="problem" role="alert" tabindex="-1" autofocus><h2>There is a problem</h2><p>This is not saved.'
+    assert page.index(box) < page.index("<h1>")
+
+
+def test_without_redis_the_button_is_shown() -> None:
+    assert make_client("redis://127.0.0.1:1/0").get(PATH, base_url=PUBLIC_URL).status_code == 200
 
 
 def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, requester: str) -> None:

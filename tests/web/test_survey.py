@@ -5,13 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 
 from config.surveys import RatingType, Survey
 from config.words import Words
+from service.surveys.languages import language
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.records import Records
+from service.web import wording
 from tests.running import PUBLIC_URL
-from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump, get, post, sign
+from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump, get, make_client, post, sign
 
 
 def cancel(records: Records, reason: Reason) -> None:
@@ -100,12 +103,38 @@ def test_once_it_is_submitted_a_different_answer_changes_nothing(
 ) -> None:
     begin_to_submit(records)
     before = dump(keys)
-    different = post(client, {"rating": "1", "comment": "Fint"})
+    different = post(client, {"rating": "1"})
     assert different.status_code == 200
     assert "was not changed" in different.text
     assert post(client, {"rating": "4", "comment": "Fint"}).status_code == 303
     assert "Your answer is recorded" in get(client).text
     assert dump(keys) == before
+
+
+def test_a_comment_that_comes_after_the_hold_is_given_back(redis_url: str, records: Records) -> None:
+    """It is lost otherwise, and the customer would be thanked for it."""
+    client = make_client(redis_url, SUPPORT_URL="https://northwind.example/support")
+    begin_to_submit(records)
+    before = records.load("81000")
+    with capture_logs() as logged:
+        late = post(client, {"rating": "4", "comment": COMMENT})
+    assert (late.status_code, late.headers["Cache-Control"]) == (200, "no-store")
+    assert "<h1>Your rating is recorded</h1><p>Your comment came too late to be added.</p>" in late.text
+    assert f'<blockquote dir="auto">{SHOWN}</blockquote>' in late.text
+    assert '<a href="https://northwind.example/support">Contact our support team</a>' in late.text
+    assert "<svg" not in late.text
+    assert "Thank you" not in late.text
+    assert COMMENT not in str(logged)
+    assert records.load("81000") == before
+    assert SHOWN not in get(client).text
+
+
+def test_with_other_scores_it_is_given_back_too(client: FlaskClient, records: Records) -> None:
+    begin_to_submit(records)
+    late = post(client, {"rating": "1", "comment": f"\n{COMMENT}\n"}, query_string={"lang": "da"})
+    assert language("da").say(wording.NOT_CHANGED) in late.text
+    assert f'<blockquote dir="auto">\n{SHOWN}\n</blockquote>' in late.text
+    assert "<svg" not in late.text
 
 
 BAD = {
@@ -165,16 +194,28 @@ def test_an_answer_outlives_its_links_time(client: FlaskClient, records: Records
     assert get(client, sign(at=datetime.now(UTC) - timedelta(days=30))).status_code == 200
 
 
-@pytest.mark.parametrize(("reason", "words"), [(Reason.ERASED, "has been deleted"), (Reason.REOPENED, "was withdrawn")])
-def test_a_cancelled_survey_is_gone(
-    client: FlaskClient, records: Records, keys: "redis.Redis", reason: Reason, words: str
-) -> None:
-    cancel(records, reason)
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
+    cancel(records, Reason.ERASED)
+    if is_dead:
+        keys.hset("afterword:survey:81000", "offer_state", "dead")
     before = dump(keys)
     for answer in (get(client), post(client, {"rating": "4"})):
         assert answer.status_code == 410
-        assert words in answer.text
+        assert "has been deleted" in answer.text
+    assert records.answer(LINK, Survey(), {RatingType.CSAT: 4}, "", language="en").outcome == "closed"
     assert dump(keys) == before
+
+
+def test_who_has_a_link_can_answer_though_a_backup_says_that_it_was_cancelled(
+    client: FlaskClient, records: Records
+) -> None:
+    cancel(records, Reason.REOPENED)
+    assert get(client).status_code == 200
+    assert post(client, {"rating": "4"}).status_code == 303
+    answer = records.load("81000").answer  # type: ignore[union-attr]
+    assert answer
+    assert answer.answer.scores == {RatingType.CSAT: 4}
 
 
 def test_a_survey_asks_in_its_own_words_in_the_languages_it_has_them_in(client: FlaskClient, records: Records) -> None:

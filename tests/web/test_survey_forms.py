@@ -1,22 +1,28 @@
 """What the page's form takes and refuses, and what comes back filled in when it can't be kept."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
 from flask.testing import FlaskClient
 
 from config.surveys import RatingType
+from service.surveys.languages import language
 from service.surveys.model import Offer
+from service.surveys.openings import MOST_POSTS
 from service.surveys.records import Records
+from service.web import wording
 from service.web.survey import LARGEST_FORM
 from tests.polling import eventually
 from tests.running import RedisServer
 from tests.web.visits import COMMENT, LINK, SHOWN, chosen, dump, get, make_client, post, sign
 
+KIND = "application/x-www-form-urlencoded"
 
-def test_a_form_may_be_as_large_as_its_longest_comment_and_no_larger(client: FlaskClient, keys: "redis.Redis") -> None:
-    start, kind = b"rating=4&x=", "application/x-www-form-urlencoded"
+
+def test_a_form_has_a_largest_size(client: FlaskClient, keys: "redis.Redis") -> None:
+    start, kind = b"rating=4&x=", KIND
     largest = start + b"a" * (LARGEST_FORM - len(start))
     too_large = post(client, largest + b"a", content_type=kind)
     assert too_large.status_code == 413
@@ -24,6 +30,85 @@ def test_a_form_may_be_as_large_as_its_longest_comment_and_no_larger(client: Fla
     assert dump(keys) == {}
     assert post(client, largest, content_type=kind).status_code == 303
     assert post(client, {"rating": "4", "comment": "🙂" * 2000}).status_code == 303
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "🙂"])
+def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient, letter: str) -> None:
+    comment = letter * 20_000
+    answer = post(client, {"rating": "2", "comment": comment})
+    assert answer.status_code == 422
+    assert chosen(answer) == ["2"]
+    assert f">\n{comment}</textarea>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"),
+    [
+        (b"rating=4&comment=%s", ["4"]),
+        (b"rating=4&rating=4&comment=%s", ["4"]),
+        (b"rating=4&rating=5&comment=%s", []),
+        (b"rating=9&comment=%s", []),
+        (b"comment=%s&rating=4", []),
+        (b"rating=4%s", []),
+    ],
+)
+def test_above_the_largest_size_the_rating_is_kept(client: FlaskClient, form: bytes, kept: list[str]) -> None:
+    """It stands before the comment, in the part that is there when the size is known."""
+    answer = post(client, form % (b"a" * LARGEST_FORM), content_type=KIND)
+    assert (answer.status_code, chosen(answer)) == (413, kept)
+
+
+def test_the_most_posts_a_minute_are_taken_and_the_next_comes_back_filled_in(
+    client: FlaskClient, keys: "redis.Redis"
+) -> None:
+    for _ in range(MOST_POSTS):
+        assert post(client, {"rating": "4"}).status_code == 303
+    before = dump(keys)
+    for form in ({"rating": "2", "comment": COMMENT}, {"rating": "2", "comment": COMMENT + "x" * 3000}):
+        busy = post(client, form)
+        assert busy.status_code == 429
+        assert 0 < int(busy.headers["Retry-After"]) <= 60
+        assert "Your answer is not saved. Please try again." in busy.text
+        assert chosen(busy) == ["2"]
+        assert SHOWN in busy.text
+    assert dump(keys) == before
+    assert 0 < keys.pttl("afterword:posted:81000") <= 60_000
+    assert post(client, {"rating": "4"}, sign(replace(LINK, survey_id="81001"))).status_code == 303
+    keys.delete("afterword:posted:81000")
+    assert post(client, {"rating": "2"}).status_code == 303
+
+
+def test_a_count_that_lost_its_end_gets_it_back(client: FlaskClient, keys: "redis.Redis") -> None:
+    post(client, {"rating": "4"})
+    keys.persist("afterword:posted:81000")
+    post(client, {"rating": "4"})
+    assert keys.pttl("afterword:posted:81000") > 0
+
+
+def test_without_redis_no_post_is_counted(own_redis: RedisServer, tmp_path: Path) -> None:
+    client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
+    client.application.extensions["afterword"].spool.prepare()
+    own_redis.stop()
+    assert {post(client, {"rating": "4"}).status_code for _ in range(MOST_POSTS + 1)} == {303}
+
+
+def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
+    client: FlaskClient, keys: "redis.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    """Here the record is as no version of ours writes it."""
+    broken = {"v": "1", "survey_id": "81000", "conversation_id": "81000", "accepted_at": "1", "offer_state": "odd"}
+    keys.hset("afterword:survey:81000", mapping=broken)  # type: ignore[arg-type]
+    client.application.config["PROPAGATE_EXCEPTIONS"] = False
+    for form in ({"rating": "4", "comment": COMMENT}, {"rating": "4", "comment": COMMENT + "x" * 3000}):
+        answer = post(client, form, query_string={"lang": "da"})
+        assert answer.status_code == 500
+        assert language("da").say(wording.NOT_SAVED) in answer.text
+        assert chosen(answer) == ["4"]
+        assert SHOWN in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert "Something went wrong" in get(client).text
+    assert post(client, b"x" * (LARGEST_FORM + 1), content_type=KIND).status_code == 500
+    assert COMMENT not in caplog.text
 
 
 @pytest.mark.parametrize(

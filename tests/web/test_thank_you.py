@@ -70,7 +70,7 @@ def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records
     for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
         assert post(client, form).status_code == 422
     records._redis.delete("afterword:survey:81000")
-    cancel(records, Reason.REOPENED)
+    cancel(records, Reason.ERASED)
     assert post(client, {"rating": "5"}).status_code == 410
 
 

@@ -22,7 +22,8 @@ local function is_same()
   return ARGV[5] == '' or redis.sha1hex(ARGV[5]) == get('comment_sha1')
 end
 
-if get('offer_state') == 'cancelled' and get('offer_reason') == 'erased' then return {'closed', 0} end
+local is_over = get('offer_state') == 'cancelled' or get('offer_state') == 'dead'
+if is_over and get('offer_reason') == 'erased' then return {'closed', 0} end
 local last = tonumber(get('answered_at') or 0)
 local answered_at = ARGV[7] == '' and math.max(moment, last + 1) or math.min(tonumber(ARGV[7]), moment)
 local is_later = not state or answered_at >= last

@@ -1,0 +1,163 @@
+"""A visit to a survey's link: what the link and its record say, and so what every page of the survey shows."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from flask import request, url_for
+
+from config.actions import After
+from config.surveys import RatingType, Survey
+from service.surveys.languages import Language
+from service.surveys.links import Link, Receipt
+from service.surveys.model import OfferState, Reason, Record
+from service.surveys.store import RecordsUnavailable
+from service.web.language import asked_language, choose_language
+from service.web.pages import Closed, PageContext
+from service.web.seams import seams
+
+log = structlog.get_logger()
+
+_HASTE = timedelta(seconds=3)
+"""Nobody reads a message and answers it in this time."""
+
+_WESTERNMOST = timedelta(hours=12)
+"""How long after UTC's a day ends where it ends last."""
+
+_OUTLIVES_LINK = timedelta(days=1)
+"""How much longer than its link a record is kept: see `Records._keep_ms`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A valid link and what its record says. No record: it is lost, or Redis can't be asked; the link is enough.
+
+    `problem` is why Redis can't be asked, if so.
+    """
+
+    token: str
+    link: Link
+    record: Record | None
+    terms: Survey
+    problem: str = ""
+
+    @property
+    def page(self) -> PageContext:
+        """What the pages are told."""
+        settings = seams().settings
+        close = self.record.close if self.record else None
+        after = self._after
+        return PageContext(
+            language=self.language,
+            brand=settings.brand_name,
+            support_url=settings.support_url,
+            privacy_url=settings.privacy_url,
+            ratings=tuple(offer.rating for offer in self.link.offers),
+            channel=close.channel if close else None,
+            closed_on=close.closed_at.date() if close else None,
+            action=self.url(),
+            query=_query_to_keep(),
+            look=settings.look,
+            until=self.until,
+            kept_for=max(settings.timings.keep_records, self.terms.expires + _OUTLIVES_LINK),
+            words=self.terms.words_in(self.language.code),
+            forms_lead_to=tuple(
+                dict.fromkeys(f"https://{urlsplit(each.thank_you).netloc}" for each in after if each.redirect)
+            ),
+            thank_you=next((each.thank_you for each in after if each.is_for(self.scores)), ""),
+        )
+
+    @property
+    def _after(self) -> list[After]:
+        """What thanks customers on a page elsewhere. A host that isn't allowed any more isn't linked to any more."""
+        hosts = seams().settings.endpoints.thank_you_hosts
+        return [each for each in self.terms.after if each.thank_you and each.thank_you_host in hosts]
+
+    @property
+    def scores(self) -> Mapping[RatingType, int]:
+        """What is saved, as far as this page can know."""
+        if self.record and self.record.answer:
+            return self.record.answer.answer.scores
+        return self.receipt.scores if self.receipt else {}
+
+    def onward(self, scores: Mapping[RatingType, int]) -> str | None:
+        """Where an answer with these scores leads to, if not to our own thanks."""
+        return next((each.thank_you for each in self._after if each.redirect and each.is_for(scores)), None)
+
+    def url(self, *, change: int | None = None, receipt: str | None = None) -> str:
+        """Where this survey is, in the language that was asked for if one was."""
+        return url_for("survey.show", token=self.token, lang=asked_language(), change=change, receipt=receipt)
+
+    @property
+    def change_url(self) -> str:
+        """Where the answer can be changed."""
+        return self.url(change=1)
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What the thanks of an answer in the spool say; the records don't know of it yet."""
+        receipt = seams().links.read_receipt(request.args.get("receipt", ""))
+        return receipt if receipt and receipt.survey_id == self.link.survey_id else None
+
+    @property
+    def language(self) -> Language:
+        """What this page speaks."""
+        spoken = self.record.offer.language if self.record else ""
+        return choose_language(spoken, seams().settings.default_language)
+
+    @property
+    def was_just_sent(self) -> bool:
+        """Whether the link is too new for a person to have used it."""
+        times = (self.link.issued_at, self.record and self.record.offer.delivered_at)
+        return any(at and datetime.now(UTC) - at <= _HASTE for at in times)
+
+    @property
+    def until(self) -> date | None:
+        """Give the last day that is over, wherever on Earth the customer is, before the link expires."""
+        if self.link.issued_at is None or (self.record and self.record.answer):
+            return None
+        last = (self.link.issued_at + self.terms.expires - _WESTERNMOST).date() - timedelta(days=1)
+        return last if last >= datetime.now(UTC).date() else None
+
+    @property
+    def closed(self) -> Closed | None:
+        """Why no answer is taken any more, if so.
+
+        A record that was cancelled for another reason comes from a backup: no link leaves before its offer.
+        """
+        offer = self.record.offer if self.record else None
+        if offer and offer.state in (OfferState.CANCELLED, OfferState.DEAD) and offer.reason == Reason.ERASED:
+            return Closed.ERASED
+        has_answer = self.record is not None and self.record.answer is not None
+        issued_at = self.link.issued_at
+        if not has_answer and issued_at and datetime.now(UTC) > issued_at + self.terms.expires:
+            return Closed.EXPIRED
+        return None
+
+
+def open_visit(token: str) -> Visit:
+    """Read a link and its record. Raises LinkError."""
+    link = seams().links.read(token)
+    try:
+        record = seams().records.load(link.survey_id)
+    except RecordsUnavailable as error:
+        log.warning("records.unavailable", survey_id=link.survey_id, problem=str(error))
+        return Visit(token, link, None, seams().intake.terms_of(link, None), problem=str(error))
+    return Visit(token, link, record, seams().intake.terms_of(link, record))
+
+
+def open_unasked(token: str) -> Visit:
+    """Read a link alone, asking nobody for anything. Raises LinkError."""
+    link = seams().links.read(token)
+    return Visit(token, link, None, seams().intake.terms_of(link, None))
+
+
+def _query_to_keep() -> str | None:
+    """Give what the links to the other languages keep; the thanks with a receipt, which is long, has no such links."""
+    if "receipt" in request.args:
+        return None
+    score = re.fullmatch(r"[0-9]{1,2}", request.args.get("r", ""))
+    return "change=1" if "change" in request.args else f"r={score[0]}" if score else ""

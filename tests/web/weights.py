@@ -1,0 +1,73 @@
+"""How large the pages are: what the README promises of it, and what that assumes of an installation's own words.
+
+Every page carries the 30 languages and the longest token. What a customer typed comes on top, and so does a logo.
+"""
+
+import gzip
+import uuid
+from dataclasses import dataclass, replace
+from typing import Final
+
+from markupsafe import escape
+
+from config.languages import LANGUAGES
+from config.surveys import RatingType
+from config.words import NEUTRAL, Words
+from service.surveys.languages import Language, language
+from service.surveys.model import Offer
+from service.web.pages import PageContext
+from tests.web.states import COMMENT, CONTEXT, STATES
+from tests.web.visits import LINK, sign
+
+RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
+LONGEST_TOKEN = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4())) for rating in RatingType)))
+ROOM_FOR_TOKEN = len(LONGEST_TOKEN) - len("token")
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """The longest of an installation's own words that the promise holds for."""
+
+    brand: str
+    privacy_url: str
+    words: Words
+
+    def __str__(self) -> str:
+        own = [f"own questions of {len(text)} letters" for text in dict.fromkeys(self.words.questions.values())]
+        facts = (f"a brand name of {_length(self.brand)}", f"a privacy URL of {len(self.privacy_url)}", *own)
+        return ", ".join(facts)
+
+
+def _length(text: str) -> str:
+    return f"{len(text)} letters ({len(text.encode())} bytes)"
+
+
+def _url(length: int) -> str:
+    return "https://northwind.example/".ljust(length, "p")
+
+
+ONE: Final = Assumed(brand="Ñ" * 60, privacy_url=_url(120), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160)))
+"""Of a survey of one question: the longest names and questions that the settings allow, in letters of two bytes."""
+
+SEVERAL: Final = Assumed(brand="N" * 32, privacy_url=_url(60), words=NEUTRAL)
+"""Of a survey of all three questions, in the neutral words."""
+
+
+def assumed(name: str) -> Assumed:
+    """Say what the promise assumes for a state."""
+    return SEVERAL if name.startswith("all") else ONE
+
+
+def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int, int]:
+    """Give a page's bytes, raw and gzipped, in a language."""
+    most = assumed(name)
+    long = replace(ctx, language=spoken, brand=most.brand, privacy_url=most.privacy_url, words=most.words)
+    logo = ctx.look.logo.uri if ctx.look.logo else COMMENT
+    page = STATES[name](long).data.replace(str(escape(COMMENT)).encode(), b"").replace(logo.encode(), b"")
+    return len(page) + ROOM_FOR_TOKEN, len(gzip.compress(page, 6)) + ROOM_FOR_TOKEN
+
+
+def weigh_largest(name: str) -> tuple[int, int]:
+    """Give the most bytes that a page has in any language."""
+    weights = [weigh(name, language(code)) for code in LANGUAGES]
+    return max(raw for raw, _ in weights), max(gzipped for _, gzipped in weights)
