@@ -167,8 +167,8 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("fr", "Votre chat du 12 mai avec l’assistance"),
-        ("it", "La Sua chat del 12 mai con l’assistenza"),
+        ("fr", "Votre discussion par chat du 12 mai avec l’assistance"),
+        ("it", "La Sua chat in data 12 mai con l’assistenza"),
         ("pt", "O seu chat de 12 mai com o apoio ao cliente"),
     ],
 )
