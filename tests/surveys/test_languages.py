@@ -168,7 +168,7 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
     ("code", "said"),
     [
         ("fr", "Votre discussion par chat du 12 mai avec l’assistance"),
-        ("it", "La Sua chat in data 12 mai con l’assistenza"),
+        ("it", "La Sua chat con l’assistenza in data 12 mai"),
         ("pt", "O seu chat de 12 mai com o apoio ao cliente"),
     ],
 )
