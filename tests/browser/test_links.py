@@ -51,8 +51,8 @@ def test_a_storm_over_every_link_records_nothing(afterword: Afterword, keys: "re
         answers = list(crowd.map(lambda each: requests.request(*each, timeout=30), asked))
     assert Counter(answer.status_code for answer in answers) == {200: len(asked)}
     assert all(answer.headers.get("Set-Cookie") is None for answer in answers)
-    # All that is kept: which links were opened with several scores, so that they preselect nothing any more. The probe is
-    # how the process looks, now and then, whether Redis takes a write.
+    # All that is kept: which links were opened with several scores, so that they preselect nothing any more.
+    # By the probe the process looks, now and then, whether Redis takes a write.
     kept = {key.rsplit(b":", 1)[0] for key in keys.scan_iter() if key != b"afterword:probe"}
     assert kept == {b"afterword:opened"}
 
