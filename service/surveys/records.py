@@ -350,9 +350,13 @@ class Records(Overview):
         ]
         return self._ask(lambda: self._scripts[script](keys=keys, args=[*map(str, args)]))
 
-    def _keep_ms(self, terms: Survey | None) -> int:
+    def lifetime(self, terms: Survey | None) -> timedelta:
+        """Say how long a record is kept once all its journeys are over."""
         # A link must not outlive its record: the record is what keeps a late answer from being submitted twice.
-        return to_ms(max(self._keep, terms.expires + timedelta(days=1) if terms else timedelta()))
+        return max(self._keep, terms.expires + timedelta(days=1) if terms else timedelta())
+
+    def _keep_ms(self, terms: Survey | None) -> int:
+        return to_ms(self.lifetime(terms))
 
 
 def _record(flat: Sequence[str]) -> Record:

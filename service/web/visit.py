@@ -27,9 +27,6 @@ _HASTE = timedelta(seconds=3)
 _WESTERNMOST = timedelta(hours=12)
 """How long after UTC's a day ends where it ends last."""
 
-_OUTLIVES_LINK = timedelta(days=1)
-"""How much longer than its link a record is kept: see `Records._keep_ms`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -62,7 +59,7 @@ class Visit:
             query=_query_to_keep(),
             look=settings.look,
             until=self.until,
-            kept_for=max(settings.timings.keep_records, self.terms.expires + _OUTLIVES_LINK),
+            kept_for=seams().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),
             forms_lead_to=tuple(
                 dict.fromkeys(f"https://{urlsplit(each.thank_you).netloc}" for each in after if each.redirect)
