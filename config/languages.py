@@ -1,6 +1,8 @@
 """The languages that customers are spoken to in. What is said in them is in `service/translations`."""
 
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -42,14 +44,53 @@ _OTHER_CODES = {"no": "nb", "nn": "nb", "iw": "he", "mo": "ro"}
 """A macrolanguage, its other written form, and two codes that older systems still send."""
 
 
+_OTHER_NAMES = {
+    "bokmal": "nb",
+    "castellano": "es",
+    "castilian": "es",
+    "flemish": "nl",
+    "moldavian": "ro",
+    "moldovan": "ro",
+    "norsk": "nb",
+    "nynorsk": "nb",
+    "slovene": "sl",
+}
+"""What else a language of ours is called, without accents."""
+
+
 def find_language(text: str) -> str | None:
-    """Find the one of our languages that `da`, `da-DK`, `da_DK`, `Danish` or `Dansk` means; None when it is none."""
-    asked = text.strip().lower()
-    code = asked.replace("_", "-").partition("-")[0]
+    """Find the language of ours that a code or a name means; None if it is none of them.
+
+    A region doesn't count: `pt-BR`, `pt_BR`, `Portuguese (Brazil)`, `Brazilian Portuguese` and `Português` are one.
+    """
+    folded = _fold(text)
+    code = re.split(r"[-_]|\s*\(", folded)[0]
     code = _OTHER_CODES.get(code, code)
-    return code if code in LANGUAGES else _codes_by_name().get(asked)
+    if code in LANGUAGES:
+        return code
+    return next((_codes_by_name()[name] for name in _possible_names(folded) if name in _codes_by_name()), None)
+
+
+def _possible_names(folded: str) -> Iterator[str]:
+    """Give what may be the name in a text: all of it, then without its region, which follows the name or precedes it.
+
+    The last word goes before the first: Irish English is English.
+    """
+    yield folded
+    name = re.split(r"[(\[,;:/]", folded)[0].strip()
+    yield name
+    words = name.split()
+    if words:
+        yield words[-1]
+        yield words[0].partition("-")[0]
+
+
+def _fold(text: str) -> str:
+    """Take away what people write differently: capitals and accents."""
+    letters = unicodedata.normalize("NFKD", text.strip().casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 @cache
 def _codes_by_name() -> Mapping[str, str]:
-    return {name.lower(): code for code, names in LANGUAGES.items() for name in names}
+    return _OTHER_NAMES | {_fold(name): code for code, names in LANGUAGES.items() for name in names}

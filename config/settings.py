@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from environs import Env, EnvValidationError
 
@@ -74,6 +75,7 @@ class Settings:
     brand_name: str
     look: Look
     default_language: str
+    time_zone: ZoneInfo
     support_url: str | None
     privacy_url: str | None
     mail: Mail | None
@@ -130,6 +132,7 @@ class _Environment(Env):
             self.add_parser(name, getattr(values, name))
         for name in ("surveys_file", "folder", "megabytes", "pace", "count", "label", "language", "log_format"):
             self.add_parser(name, getattr(values, name))
+        self.add_parser("zone", values.time_zone)
         self.add_parser("level", values.log_level)
         for name in ("light_accent", "dark_accent", "logo"):
             self.add_parser(name, getattr(brand, name))
@@ -182,6 +185,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "dark_accent": env.dark_accent("BRAND_ACCENT_DARK", default=""),
         "logo": env.logo("BRAND_LOGO", default=""),
         "default_language": env.language("DEFAULT_LANGUAGE", default="en"),
+        "time_zone": env.zone("TIME_ZONE", default="UTC"),
         "support_url": env.contact("SUPPORT_URL", default=""),
         "privacy_url": env.link("PRIVACY_URL", default=""),
         "smtp": env.smtp_url("SMTP_URL", default=""),

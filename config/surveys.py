@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from marshmallow import Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
@@ -96,6 +97,10 @@ class Survey:
         """Say who asks in a language: its own sender, and what that leaves open, that of all languages."""
         own, usual = self.senders.get(code, _NOBODY), self.senders.get("", _NOBODY)
         return Sender(own.email or usual.email, own.reply_to or usual.reply_to, own.agent or usual.agent)
+
+    def zone_or(self, usual: ZoneInfo) -> ZoneInfo:
+        """The time zone in which customers read dates: the window's, or else the usual one."""
+        return ZoneInfo(self.window.zone) if self.window else usual
 
     def for_channel(self, channel: str | None) -> "Survey":
         """The same survey with the one delay that this channel has."""

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
@@ -254,15 +255,26 @@ class Weekdays(Names):
         return [_DAYS[day] for day in value or ()]
 
 
+def read_zone(name: str) -> ZoneInfo:
+    """Read the IANA's name of a time zone. Raises ValueError, whose text is the name that may be meant."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = {zone.casefold(): zone for zone in available_timezones() if "/" in zone}
+        guess = next(iter(get_close_matches(name.casefold(), known, 1, 0.75)), "")
+        raise ValueError(known.get(guess, "")) from error
+
+
 class Zone(Text):
-    """The name of a time zone, as the IANA's database has it."""
+    """The name of a time zone."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         name = super()._deserialize(value, *args, **kwargs)
         try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValidationError('Not a time zone. Write one such as "Europe/Copenhagen" or "UTC".') from error
+            read_zone(name)
+        except ValueError as error:
+            way_out = f'Did you mean "{error}"?' if str(error) else 'Write one such as "Europe/Copenhagen" or "UTC".'
+            raise ValidationError(f"Not a time zone. {way_out}") from error
         return name
 
 

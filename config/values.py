@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 
 from config.languages import LANGUAGES, find_language
 from config.surveys import Survey, SurveysFileError, read_surveys
-from config.toml_fields import Duration
+from config.toml_fields import Duration, read_zone
 
 _LONGEST = timedelta(days=3650)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -178,6 +179,15 @@ def language(text: str) -> str:
     if code is None:
         raise ValidationError(f"is not one of: {', '.join(LANGUAGES)}.")
     return code
+
+
+def time_zone(text: str) -> ZoneInfo:
+    """Read a time zone by its name."""
+    try:
+        return read_zone(text)
+    except ValueError as error:
+        way_out = f"Did you mean {error}?" if str(error) else "Write one such as Europe/Copenhagen or UTC."
+        raise ValidationError(f"is not a time zone. {way_out}") from None
 
 
 def log_format(text: str) -> str:

@@ -1,7 +1,7 @@
 """`afterword send-test`: a survey's e-mail, sent to the operator."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -41,7 +41,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         link=f"{settings.public_url}/s/{test_id}",
         language=language(spoken),
         channel="WidgetChat",
-        closed_on=datetime.now(UTC).date(),
+        closed_on=datetime.now(survey.zone_or(settings.time_zone)).date(),
         own=survey.words_in(spoken),
         sender=survey.sender_in(spoken),
     )

@@ -76,7 +76,7 @@ class EmailDelivery:
             link=link,
             language=language(spoken),
             channel=close.channel,
-            closed_on=close.closed_at.date(),
+            closed_on=close.day_in(terms.zone_or(self._head.time_zone)),
             own=terms.words_in(spoken),
             sender=terms.sender_in(spoken),
         )
@@ -149,6 +149,7 @@ def letterhead_of(settings: Settings) -> Letterhead:
         privacy_url=settings.privacy_url,
         default_language=settings.default_language,
         look=settings.look,
+        time_zone=settings.time_zone,
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -22,6 +23,8 @@ from config.words import Words as OwnWords
 from service.delivery.email_headers import POLICY
 from service.delivery.email_words import Words, write_words
 from service.surveys.languages import DEFAULT, Language
+
+_UTC: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Letterhead:
     privacy_url: str | None = None
     default_language: str = DEFAULT
     look: Look = DEFAULT_LOOK
+    time_zone: ZoneInfo = _UTC
 
 
 @dataclass(frozen=True, slots=True)

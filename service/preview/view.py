@@ -1,7 +1,7 @@
 """What is looked at: a survey in a language, as the page's context, as an e-mail and as a message."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -27,6 +27,10 @@ class View:
     link: str
 
     @property
+    def _today(self) -> date:
+        return datetime.now(self.survey.zone_or(self.settings.time_zone)).date()
+
+    @property
     def page(self) -> PageContext:
         """What the page is told of it."""
         now, settings = datetime.now(UTC), self.settings
@@ -37,7 +41,7 @@ class View:
             privacy_url=settings.privacy_url,
             ratings=self.survey.ratings,
             channel=_CHANNEL,
-            closed_on=now.date(),
+            closed_on=self._today,
             action=self.link,
             look=settings.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
@@ -55,7 +59,7 @@ class View:
             link=self.link,
             language=self.language,
             channel=_CHANNEL,
-            closed_on=datetime.now(UTC).date(),
+            closed_on=self._today,
             own=self.survey.words_in(self.language.code),
             sender=self.survey.sender_in(self.language.code),
         )

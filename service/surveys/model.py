@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from config.surveys import RatingType, Survey
 
@@ -123,6 +124,10 @@ class Close:
     person: tuple[str, ...] = ()
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
+
+    def day_in(self, zone: ZoneInfo) -> date:
+        """The day on which it was closed, where this is the time."""
+        return self.closed_at.astimezone(zone).date()
 
 
 class ChangeKind(StrEnum):

@@ -54,7 +54,7 @@ class Visit:
             privacy_url=settings.privacy_url,
             ratings=tuple(offer.rating for offer in self.link.offers),
             channel=close.channel if close else None,
-            closed_on=close.closed_at.date() if close else None,
+            closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
             action=self.url(),
             query=_query_to_keep(),
             look=settings.look,

@@ -178,6 +178,13 @@ def test_every_kind_of_redis_is_taken(url: str) -> None:
         ("BRAND_NAME", "a\nb"),
         ("SUPPORT_URL", "help@shop.example"),
         ("PRIVACY_URL", "javascript:alert(1)"),
+        ("TIME_ZONE", "CEST"),
+        ("TIME_ZONE", "UTC+1"),
+        ("TIME_ZONE", "Europe"),
+        ("TIME_ZONE", "../UTC"),
+        ("TIME_ZONE", "/etc/localtime"),
+        ("TIME_ZONE", "\udcff"),
+        ("TIME_ZONE", "x" * 10_000),
         ("LOG_FORMAT", "xml"),
         ("LOG_LEVEL", "LOUD"),
         ("WEBHOOK_TOLERANCE", "5"),
@@ -194,8 +201,26 @@ def test_every_kind_of_redis_is_taken(url: str) -> None:
 def test_a_mistake_is_one_line_with_the_name_and_never_the_value_of_a_secret(name: str, value: str) -> None:
     (line,) = mistakes(**{name: value})
     assert line.startswith(f"  {name}: ")
-    assert line.endswith((".", ")", "…"))
+    assert line.endswith((".", ")", "…", "?"))
     assert not [part for part in ("hunter2", "abc", "kkk", "short,", "00 ff") if part in line]
+
+
+@pytest.mark.parametrize("text", ["europe/copenhagen", "Europe/Kopenhagen", "Copenhagen/Europe"])
+def test_a_time_zone_with_a_slip_is_told_what_it_may_mean(text: str) -> None:
+    (line,) = mistakes(TIME_ZONE=text)
+    assert line.startswith("  TIME_ZONE: is not a time zone. ")
+    assert ("Did you mean Europe/Copenhagen?" in line) is text.lower().startswith("europe")
+    assert "Europe/Copenhagen" in line
+
+
+def test_a_survey_with_a_window_has_the_windows_time(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    window = '{ from = "09:00", to = "17:00", zone = "America/New_York" }'
+    file.write_text(f'[[survey]]\n[[survey]]\nname = "office"\nwindow = {window}\n', encoding="utf-8")
+    settings = read_settings({**GOOD, "SURVEYS_FILE": str(file), "TIME_ZONE": "Europe/Copenhagen"})
+    zones = [survey.zone_or(settings.time_zone).key for survey in settings.surveys]
+    assert zones == ["Europe/Copenhagen", "America/New_York"]
+    assert read_settings(GOOD).time_zone.key == "UTC"
 
 
 def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:

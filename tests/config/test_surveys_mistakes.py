@@ -72,6 +72,8 @@ def mistakes(text: str) -> list[str]:
         ('window = { to = "17:00", zone = "UTC" }', "survey 1: window.from", 'from = "09:00"'),
         ('window = { from = "09:00", to = "24:00", zone = "UTC" }', "survey 1: window.to", '"23:59"'),
         ('window = { from = "09:00", to = "17:00", zone = 5 }', "survey 1: window.zone", "in quotes"),
+        ('window = { from = "09:00", to = "17:00", zone = "CEST" }', "survey 1: window.zone", '"Europe/Copenhagen"'),
+        ('window = { from = "09:00", to = "17:00", zone = "europe/rome" }', "survey 1: window.zone", '"Europe/Rome"?'),
         ("[survey.ask]\ndirections = ['INCOMING']", "survey 1: ask.directions", '"INBOUND", "OUTBOUND" or both'),
         ("[survey.ask]\ndirections = ['Inbound', 'in']", "survey 1: ask.directions", "no direction 'in'"),
         ("[survey.ask]\ndirections = ['INTERNAL']", "survey 1: ask.directions", "Internal conversations are never"),

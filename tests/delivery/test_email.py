@@ -3,12 +3,15 @@
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from email import message_from_bytes
+from email.policy import default
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from config.mail import Mailbox, SmtpServer, Tls
-from config.surveys import RatingType
+from config.surveys import RatingType, Window
 from service.delivery.email import EmailDelivery
 from service.delivery.email_text import Letterhead
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
@@ -69,6 +72,29 @@ def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
     assert taken.envelopes == [("survey@northwind.example", [ADDRESS])]
     assert b"\r\nSubject: How was the help you got?\r\n" in taken.mails[0]
     assert mailings.marks == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("UTC", "12 May 2026"), ("Europe/Copenhagen", "13 May 2026"), ("America/New_York", "12 May 2026")]
+)
+def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], zone: str, day: str) -> None:
+    taken, server = post
+    close = Close(48213, datetime(2026, 5, 12, 22, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
+    channel = EmailDelivery(server, replace(HEAD, time_zone=ZoneInfo(zone)), Mailings())
+    bring(channel, record_of(close=close), LINK, Deadline(timedelta(seconds=5)))
+    body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
+    assert body
+    assert day.replace(" ", "\xa0") in body.get_content()
+
+
+def test_the_day_is_that_of_the_windows_time_zone_if_the_survey_has_one(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    close = Close(48213, datetime(2026, 5, 12, 2, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
+    terms = replace(AT_ONCE, window=Window((0,), time(9), time(17), "America/New_York"))
+    deliver(server, close=close, terms=terms)
+    body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
+    assert body
+    assert "11\xa0May\xa02026" in body.get_content()
 
 
 @pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])

@@ -1,14 +1,17 @@
 """`afterword send-test`: an operator sends a survey e-mail to their own address."""
 
+from datetime import datetime
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner, Result
 
 from config.mail import SmtpServer
 from service.cli import main
+from service.surveys.languages import language
 from tests.config.test_settings import GOOD
 from tests.smtp import post_office
 
@@ -49,6 +52,19 @@ def test_what_the_server_says_is_told() -> None:
 
 def test_without_a_server_it_says_what_to_set() -> None:
     assert "SMTP_URL is not set" in send("me@example.com", server=None).output
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_its_day_is_that_of_the_brands_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where these two are it is never the same day."""
+    monkeypatch.setenv("TIME_ZONE", zone)
+    with post_office() as (post, server):
+        days = [language("en").date(datetime.now(ZoneInfo(zone)).date())]
+        assert send("me@example.com", server=server).exit_code == 0
+        days.append(language("en").date(datetime.now(ZoneInfo(zone)).date()))
+        body = message_from_bytes(post.mails[0], policy=default).get_body(("plain",))
+    assert body
+    assert any(day in body.get_content() for day in days)
 
 
 SURVEYS = """

@@ -1,6 +1,8 @@
 """The preview shows what customers get, all of it, and asks nobody for anything."""
 
 import re
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -106,6 +108,16 @@ def test_a_surveys_own_words_and_sender_are_shown(client: FlaskClient) -> None:
     assert "Hvordan gik det?" in client.get("/?state=email&lang=da").text
     sender = client.get("/?state=email&survey=returns").text
     assert "Northwind Returns &lt;returns@northwind.example&gt;" in sender
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
+    """Where these two are it is never the same day."""
+    client = create_app(settings_for(NOWHERE, TIME_ZONE=zone)).test_client()
+    days = [language("en").date(datetime.now(ZoneInfo(zone)).date())]
+    shown = [client.get(f"/default/own/en/{state}").text for state in ("form", "email-text")]
+    days.append(language("en").date(datetime.now(ZoneInfo(zone)).date()))
+    assert [any(day in each for day in days) for each in shown] == [True, True]
 
 
 def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: FlaskClient) -> None:

@@ -1,13 +1,13 @@
 """`/s/<token>`: what each visit answers, over the real Redis, and that only a form writes."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import redis
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from config.surveys import RatingType, Survey
+from config.surveys import RatingType, Survey, Window
 from config.words import Words
 from service.surveys.languages import language
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
@@ -40,6 +40,23 @@ def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis
     assert "How satisfied are you" in answer.text
     assert chosen(answer) == []
     assert dump(keys) == {}
+
+
+@pytest.mark.parametrize(
+    ("zone", "window", "day"),
+    [
+        ("UTC", None, "12 May 2026"),
+        ("Europe/Copenhagen", None, "13 May 2026"),
+        ("America/New_York", None, "12 May 2026"),
+        ("America/New_York", "Asia/Tokyo", "13 May 2026"),
+    ],
+)
+def test_the_day_of_the_conversation_is_that_where_the_brand_is(
+    redis_url: str, records: Records, zone: str, window: str | None, day: str
+) -> None:
+    terms = Survey(window=Window((0,), time(9), time(17), window) if window else None)
+    records.accept(Close(81000, datetime(2026, 5, 12, 22, 30, tzinfo=UTC)), [terms])
+    assert f"on {day}" in get(make_client(redis_url, TIME_ZONE=zone)).text.replace("\xa0", " ")
 
 
 def answers(keys: "redis.Redis") -> dict[bytes, object]:
