@@ -16,7 +16,7 @@ from environs import Env, EnvValidationError
 from config import brand, endpoints, mail, values
 from config.brand import Look, make_look
 from config.endpoints import Endpoints
-from config.mail import Mail
+from config.mail import Mail, Mailbox
 from config.spelling import CHANNELS, USER_TYPES
 from config.surveys import Survey
 from config.values import Pace
@@ -59,7 +59,10 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the two processes are told. `warnings` are for the log at start: odd, but no reason not to start."""
+    """What the two processes are told. `warnings` are for the log at start: odd, but no reason not to start.
+
+    `own_addresses` are those that our e-mails come from and are answered to: nobody there is a customer.
+    """
 
     dixa_api_tokens: tuple[str, ...] = field(repr=False)
     webhook_secrets: tuple[bytes, ...] = field(repr=False)
@@ -85,6 +88,7 @@ class Settings:
     webhook_tolerance: timedelta
     proxy_hops: int
     timings: Timings
+    own_addresses: frozenset[str]
     warnings: tuple[str, ...] = ()
 
 
@@ -117,6 +121,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mail=Mail(server, sender, reply_to) if server else None,
         endpoints=made,
         timings=timings,
+        own_addresses=_own_addresses([sender, reply_to], surveys.surveys),
         warnings=(*warnings, *_risks(timings, found["dixa_pace"]), *_odd_names(surveys.surveys)),
     )
 
@@ -238,6 +243,12 @@ def _endpoint_mistakes(env: _Environment, found: Mapping[str, Any]) -> Iterator[
     given = {name: env.has(name) for name in (*names, "SLACK_WEBHOOK_URL")}
     surveys = found["surveys_file"].surveys if found["surveys_file"] else ()
     return endpoints.find_mistakes(given, surveys, found["thank_you_hosts"] or ())
+
+
+def _own_addresses(boxes: Sequence[Mailbox | None], surveys: Sequence[Survey]) -> frozenset[str]:
+    senders = [sender for survey in surveys for sender in survey.senders.values()]
+    of_surveys = [box for sender in senders for box in (sender.email, sender.reply_to)]
+    return frozenset(box.address for box in (*boxes, *of_surveys) if box)
 
 
 def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:

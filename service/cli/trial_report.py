@@ -70,6 +70,7 @@ def _doubts(found: Found, counted: Tally, unreadable: int, sample: float) -> Ite
     yield "A rating that Dixa has by now counts as already_surveyed, Dixa's own survey's too; Afterword's own don't."
     yield "again_after and daily_cap are played through in the order of closing, as if nobody had been asked before."
     yield "starts is passed over, and so is whether a requester is a member of the organisation."
+    yield "machine: the API tells who wrote, in e-mails and contact forms only; the requester may have another address."
     for rule, count in sorted(counted.taken_as_met.items()):
         yield f"{rule}: the API tells no address for {count} of these; taken as none of them."
     if counted.doubted:

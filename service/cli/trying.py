@@ -85,6 +85,7 @@ class _Trial:
         self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
         self.records: Records = open_records(settings)
         self._surveys = settings.surveys
+        self._own_addresses = settings.own_addresses
         self._stops = HashedStops(client)
         self._persons = Persons(settings.secret_keys)
         self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
@@ -139,6 +140,7 @@ class _Trial:
                     if name in self._deliveries
                 ),
                 ours=lambda: self._ours(number),
+                own_addresses=self._own_addresses,
             )
             return judge(conversation, queue_names, self._surveys, questions)
         except (NoSlot, TokenRefused):

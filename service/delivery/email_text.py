@@ -91,6 +91,8 @@ def write_email(head: Letterhead, letter: Letter) -> bytes:
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = message_id(head.public_url, letter.survey_id, is_reminder=letter.is_reminder)
     message["Auto-Submitted"] = "auto-generated"
+    # Exchange looks at no other header before it sends an out-of-office reply or a receipt.
+    message["X-Auto-Response-Suppress"] = "All"
     message["List-Unsubscribe"] = f"<{letter.stop}>"
     if letter.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

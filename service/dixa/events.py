@@ -9,7 +9,8 @@ from typing import Any
 
 from marshmallow import fields
 
-from service.dixa.fields import Address, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
+from config.mail import read_address
+from service.dixa.fields import AnyText, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
 from service.dixa.payloads import PayloadError, load, load_json
 from service.surveys.model import Change, ChangeKind, Close
 
@@ -54,6 +55,7 @@ def load_event(raw: bytes, received_at: datetime) -> Event:
 def _load_close(body: Any, event_id: str, happened_at: datetime) -> Close:
     found = load(_ConversationEventSchema(), body)["data"]["conversation"]
     queue, requester, assignee = found["queue"] or {}, found["requester"] or {}, found["assignee"] or {}
+    address = read_address((written := requester.get("email") or "").strip())
     return Close(
         conversation_id=found["csid"],
         closed_at=happened_at,
@@ -68,8 +70,9 @@ def _load_close(body: Any, event_id: str, happened_at: datetime) -> Close:
         assignee_type=assignee.get("user_type"),
         tags=found["tags"],
         event_id=event_id,
-        email=requester.get("email"),
+        email=address,
         phone=requester.get("phone"),
+        odd_email=None if address else clean(written) or None,
     )
 
 
@@ -99,7 +102,7 @@ class _ClosedConversationSchema(FromDixa):
     direction = Spelled()
     queue = Part("id", "name")
     contact_point = Text()
-    requester = Part("id", "phone", user_type=Spelled(), email=Address())
+    requester = Part("id", "phone", user_type=Spelled(), email=AnyText())
     assignee = Part("id", user_type=Spelled())
     tags = Tags()
 

@@ -59,6 +59,13 @@ class Text(Optional):
         return clean(value) or None if isinstance(value, str) else None
 
 
+class AnyText(Optional):
+    """A text as it is, however long."""
+
+    def _read(self, value: Any) -> str | None:
+        return value if isinstance(value, str) else None
+
+
 class Address(Optional):
     """An e-mail address that mail can be sent to."""
 

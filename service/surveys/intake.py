@@ -3,7 +3,7 @@
 The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -57,7 +57,9 @@ class Intake:
         spool: Spool | None,
         persons: Persons,
         recovery_wait: timedelta = timedelta(seconds=10),
+        own_addresses: Collection[str] = (),
     ) -> None:
+        self._own_addresses = own_addresses
         self._recovery_wait = recovery_wait
         self._persons = persons
         self._records = records
@@ -67,7 +69,7 @@ class Intake:
 
     def take_close(self, close: Close) -> Accepted:
         """Keep a closed conversation, with the surveys it may lead to or the reason why it leads to none."""
-        choice = choose_at_close(close, self._surveys)
+        choice = choose_at_close(close, self._surveys, self._own_addresses)
         candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
         is_mailed = any("email" in survey.deliver for survey in candidates)
         close = replace(
@@ -75,6 +77,7 @@ class Intake:
             person=self._persons.known_by(close.requester_id, close.email, close.phone),
             email=close.email if is_mailed else None,
             phone=None,
+            odd_email=None,
         )
         survey_id = str(close.conversation_id)
         try:

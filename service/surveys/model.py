@@ -92,6 +92,7 @@ class Reason(StrEnum):
     FEW_AGENT_MESSAGES = "few_agent_messages"
     INTERNAL = "internal"
     MEMBER = "member"
+    MACHINE = "machine"
     SIDE_CONVERSATION = "side_conversation"
     ASKED_RECENTLY = "asked_recently"
     DAILY_CAP = "daily_cap"
@@ -105,7 +106,8 @@ class Close:
 
     Channel and direction are in the API's spelling; ids are Dixa's; tags are None if none were told. The one
     personal thing is the requester's address: kept only for a survey that may go out by e-mail, and only until the
-    offer's journey is over. `person` are keyed hashes of what the requester can be known by.
+    offer's journey is over. `person` are keyed hashes of what the requester can be known by. `odd_email` is an address
+    that no mail can be sent to, as Dixa has it: the rules look at it, and it isn't kept.
     """
 
     conversation_id: int
@@ -124,6 +126,7 @@ class Close:
     person: tuple[str, ...] = ()
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
+    odd_email: str | None = field(default=None, repr=False)
 
     def day_in(self, zone: ZoneInfo) -> date:
         """The day on which it was closed, where this is the time."""

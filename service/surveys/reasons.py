@@ -23,6 +23,11 @@ REASONS: Mapping[Reason, Explanation] = {
         "The requester is a member of your organisation.",
         "Nothing; your own people are never asked.",
     ),
+    Reason.MACHINE: Explanation(
+        "The requester's address is a machine's (no-reply, mailer-daemon, postmaster, bounces), or one of your own: "
+        "MAIL_FROM, MAIL_REPLY_TO, `[survey.sender]`, or the contact point that it came in at.",
+        "Nothing; no customer reads it. Where a person wrote, make them the requester in Dixa.",
+    ),
     Reason.SIDE_CONVERSATION: Explanation(
         "The conversation belongs to another one: a side conversation, or an e-mail that was forwarded.",
         "Nothing; the customer is asked about the conversation that it belongs to.",

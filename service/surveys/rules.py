@@ -5,11 +5,12 @@ open. When it is due, from what Dixa says by then, which also tells whether it i
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from config.languages import find_language
 from config.surveys import Ask, Survey
+from service.surveys.machines import is_among, is_machine
 from service.surveys.model import Close, Objection, OfferState, Reason
 from service.surveys.ports import Conversation, Message, Rating
 
@@ -58,11 +59,14 @@ class Seen:
     messages: tuple[Message, ...] | None = None
 
 
-def choose_at_close(close: Close, surveys: Sequence[Survey]) -> Choice:
-    """Take the surveys that this close may lead to: the first that surely matches, and those before it that may."""
-    never = tuple(_never(close))
+def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
+    """Take the surveys that this close may lead to: the first that surely matches, and those before it that may.
+
+    `own` are the addresses that our own e-mails come from and are answered to.
+    """
+    never = next(_never(close, own), None)
     if never:
-        return Choice((), never)
+        return Choice((), (never,))
     return _choose(surveys, lambda survey: _objections(close, survey), lambda survey: has_open_rules(close, survey))
 
 
@@ -151,12 +155,17 @@ def _choose(
     return Choice(tuple(candidates), tuple(objections))
 
 
-def _never(close: Close) -> Iterator[Objection]:
-    """Whatever the file says: nobody asks their own colleagues."""
+def _never(close: Close, own: Collection[str]) -> Iterator[Objection]:
+    """Whatever the file says: nobody asks their own colleagues, or a mailbox that no customer reads."""
     if close.direction == _INTERNAL:
         yield Objection("", Reason.INTERNAL, "", "internal")
     if close.user_type == "Member":
         yield Objection("", Reason.MEMBER, "", "a member of the organisation")
+    address = close.email or close.odd_email
+    if address and is_among(address, [*own, *filter(None, [close.contact_point])]):
+        yield Objection("", Reason.MACHINE, "", "an address of your own")
+    elif address and is_machine(address):
+        yield Objection("", Reason.MACHINE, "", "the address of a machine")
 
 
 def _objections(close: Close, survey: Survey) -> Iterator[Objection]:

@@ -24,7 +24,10 @@ _LONG = timedelta(days=36500)
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What else can be asked about a past conversation, when a rule needs it; `ours` are rating ids that we made."""
+    """What else can be asked about a past conversation, when a rule needs it; `ours` are rating ids that we made.
+
+    `own_addresses` are those of our own mailboxes.
+    """
 
     ratings: Callable[[], Sequence[Rating]]
     tags: Callable[[], tuple[str, ...]]
@@ -32,6 +35,7 @@ class Questions:
     is_opted_out: Callable[[], bool]
     can_reach: Callable[[Record], bool]
     ours: Callable[[], Sequence[str]]
+    own_addresses: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _decide(
     # What is anonymised has lost what the rules look at.
     if conversation.is_erased:
         return Outcome(None, Reason.ERASED, close.closed_at)
-    choice = choose_at_close(close, surveys)
+    choice = choose_at_close(close, surveys, questions.own_addresses)
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
     # What Dixa says of it by now is asked for only when there is somebody to ask.
     early = find_refusal(conversation, (), ())

@@ -53,7 +53,7 @@ def _wire(settings: Settings) -> Seams:
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
     persons = Persons(settings.secret_keys)
-    intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait)
+    intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait, settings.own_addresses)
     return Seams(
         settings=settings,
         records=records,

@@ -45,26 +45,35 @@ def test_it_tells_who_would_be_asked_by_which_survey_and_who_not_and_why(run: Ru
     close(dixa, direction="Internal")
     close(dixa, agent=False)
     close(dixa, link=Link("SideConversation", 48201))
+    close(dixa, requester=Person("No reply", "no-reply@example.com"))
     dixa.make_rating(close(dixa))
     dixa.erase(close(dixa))
     dixa.reopen(close(dixa))
     close(dixa, days_ago=31)
     told = run("try-rules").output
     assert [line.split() for line in told.splitlines() if "%" in line] == [
-        ["would", "be", "asked", "2", "20.0%"],
-        ["default", "1", "10.0%"],
-        ["vip", "1", "10.0%"],
-        ["would", "not", "be", "asked", "8", "80.0%"],
-        ["already_surveyed", "1", "10.0%"],
-        ["erased", "1", "10.0%"],
-        ["internal", "1", "10.0%"],
-        ["reopened", "1", "10.0%"],
-        ["side_conversation", "1", "10.0%"],
-        ["tag_excluded", "1", "10.0%"],
-        ["unassigned", "1", "10.0%"],
-        ["unreachable", "1", "10.0%"],
+        ["would", "be", "asked", "2", "18.2%"],
+        ["default", "1", "9.1%"],
+        ["vip", "1", "9.1%"],
+        ["would", "not", "be", "asked", "9", "81.8%"],
+        ["already_surveyed", "1", "9.1%"],
+        ["erased", "1", "9.1%"],
+        ["internal", "1", "9.1%"],
+        ["machine", "1", "9.1%"],
+        ["reopened", "1", "9.1%"],
+        ["side_conversation", "1", "9.1%"],
+        ["tag_excluded", "1", "9.1%"],
+        ["unassigned", "1", "9.1%"],
+        ["unreachable", "1", "9.1%"],
     ]
     assert "What this can't know:" in told
+
+
+def test_a_mailbox_of_ours_is_tried_as_a_machine(run: Runner, dixa: Sandbox) -> None:
+    close(dixa, requester=Person("Northwind", "survey@northwind.example"))
+    close(dixa, requester=Person("Ida Holm", "ida@example.com"))
+    found = tried(run, MAIL_FROM="Northwind <survey@northwind.example>")
+    assert (found["asked"], found["skipped"]) == ({"one": 1}, {"machine": 1})
 
 
 def keys_of(client: redis.Redis) -> dict[str, bytes | None]:

@@ -126,6 +126,14 @@ def test_a_rule_that_holds_for_all_surveys(run: Runner, story: Story) -> None:
     assert "No survey was used: internal (found: internal)." in told(run, survey_id)
 
 
+def test_a_machine(run: Runner, story: Story) -> None:
+    survey_id = close(story, requester=Person("Undelivered", "bounces+17@example.com"))
+    lines = told(run, survey_id)
+    assert "Decided not to ask: machine." in lines
+    assert "No survey was used: machine (found: the address of a machine)." in lines
+    assert "bounces+17" not in run("why", survey_id, "--json").stdout
+
+
 def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: Story) -> None:
     survey_id = close(story, LATER, told_tags=None)
     due = story.load(survey_id).offer.due_at

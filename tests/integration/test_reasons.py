@@ -123,6 +123,7 @@ RULES: dict[Reason, dict[str, Any]] = {
     Reason.FEW_AGENT_MESSAGES: {"thread": "cA"},
     Reason.INTERNAL: {"direction": "Internal"},
     Reason.MEMBER: {"requester": Person("Mads Lund", user_type="Member")},
+    Reason.MACHINE: {"requester": Person("Mail Delivery Subsystem", "MAILER-DAEMON@example.com")},
     Reason.SIDE_CONVERSATION: {"link": Link("SideConversation", 1)},
 }
 

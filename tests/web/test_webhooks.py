@@ -100,6 +100,37 @@ def test_a_close_that_is_not_asked_about_is_accepted_with_its_reason(client: Fla
     assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_reason") == "tag_excluded"
 
 
+SENDERS = """
+[[survey]]
+name = "one"
+[survey.sender]
+email = "returns@northwind.example"
+[survey.sender.da]
+reply_to = "Retur <retur@northwind.example>"
+"""
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("survey@northwind.example", "HELP@northwind.example", "returns@northwind.example", "retur@northwind.example"),
+        *("no-reply@shop.example", "MAILER-DAEMON", "noreply@my_host.example", "não-responda@shop.example"),
+    ],
+)
+def test_a_machine_or_a_mailbox_of_ours_is_not_asked_and_not_kept(
+    redis_url: str, keys: "redis.Redis", tmp_path: Path, address: str
+) -> None:
+    surveys = tmp_path / "surveys.toml"
+    surveys.write_text(SENDERS, encoding="utf-8")
+    ours = {"MAIL_FROM": "Northwind <survey@northwind.example>", "MAIL_REPLY_TO": "help@northwind.example"}
+    client = make_client(redis_url, SURVEYS_FILE=str(surveys), **ours)
+    event = closed(requester={"id": "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90", "email": address})
+    assert send(client, event) == (202, {"status": "accepted"})
+    record = keys.hgetall(f"afterword:survey:{id_of(event)}")
+    assert record["offer_reason"] == "machine"
+    assert address.casefold() not in json.dumps(record, ensure_ascii=False).casefold()
+
+
 @pytest.mark.parametrize("name", ["CONVERSATION_OPEN", "CONVERSATION_RATED", "TOMORROW"])
 def test_another_event_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
     event = closed() | {"event_fqn": name}

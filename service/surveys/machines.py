@@ -1,0 +1,98 @@
+"""Which e-mail addresses belong to machines. A survey sent to one is read by nobody, or answered by another machine.
+
+Only the name of the mailbox and the labels of its domain are looked at. Shared mailboxes that people read (info,
+support, abuse, hostmaster; RFC 2142) are no machines, and neither are persons whose name contains such a word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+
+_NO_REPLY = (
+    *("no reply", "no replies", "not reply", "do not reply", "dont reply", "never reply", "cannot reply", "cant reply"),
+    *("no response", "no responses", "not respond", "dont respond", "no answer", "not answer", "dont answer"),
+    *("not monitored", "unmonitored", "unattended"),
+    *("svar ikke", "ikke svar", "ikke besvar", "ingen svar", "intet svar", "svara inte", "svara ej", "ej svar"),
+    *("inget svar", "inga svar", "ei vastausta", "ala vastaa", "ekki svara"),
+    *("nicht antworten", "nicht beantworten", "keine antwort", "keine antworten", "antwort nicht"),
+    *("niet antwoorden", "niet beantwoorden", "niet reageren", "geen antwoord", "geen reactie"),
+    *("ne pas repondre", "pas de reponse", "sans reponse", "non rispondere", "nessuna risposta"),
+    *("no responder", "no responda", "no respondas", "no contestar", "no conteste", "sin respuesta", "no respongueu"),
+    *(
+        "nao responda",
+        "nao responder",
+        "sem resposta",
+        "nu raspunde",
+        "nu raspundeti",
+        "nie odpowiadaj",
+        "bez odpowiedzi",
+    ),
+    *(
+        "neodpovidat",
+        "neodpovidejte",
+        "neodpovedat",
+        "neodpovedajte",
+        "ne valaszoljon",
+        "ne odgovarjaj",
+        "ne odgovaraj",
+    ),
+)
+"""What "no reply" is called, without accents, in the languages that such addresses are written in."""
+
+_DELIVERY = ("mailer daemon", "mail daemon", "postmaster", "mail delivery subsystem", "mail delivery system")
+"""Who reports that a mail couldn't be delivered (RFC 5321, 4.5.1; RFC 3464)."""
+
+_ROBOTS = ("auto reply", "auto replies", "auto responder", "auto response", "auto answer", "listserv", "majordomo")
+"""Answering machines, and those of mailing lists."""
+
+
+def _as_pattern(phrases: Collection[str]) -> str:
+    """Match one of the phrases, however its words are joined."""
+    return "|".join(phrase.replace(" ", r"[\W_]*") for phrase in sorted(phrases, key=len, reverse=True))
+
+
+_LETTER = r"[^\W\d_]"
+_NO_REPLY_WORD = re.compile(rf"(?<!{_LETTER})(?:{_as_pattern(_NO_REPLY)})(?!{_LETTER})")
+_OTHER_WORD = re.compile(rf"(?<!{_LETTER})(?:{_as_pattern((*_DELIVERY, *_ROBOTS))})(?!{_LETTER})")
+"""No letter stands before or after: a longer word may be a name. Digits may."""
+
+_SHAPE = re.compile(
+    r"""
+    ^(?:noreply|mailer-?daemon)                 # noreplyorders: no name begins so,
+    | do[\W_]*not[\W_]*reply                    # and none has this in it
+    | ^bounces?$ | ^bounces[\W_] | [\W_]bounces$
+    | ^bounce[-_=.].*[\d=]                      # bounce-123, bounce_ida=example.com; but bounce-house is a shop
+    | ^owner- | -request$                       # of mailing lists (RFC 2142, 6), as vacation responders have it
+    | ^microsoftexchange[0-9a-f]{32}$           # Exchange reports with this address
+    """,
+    re.VERBOSE,
+)
+
+
+def is_machine(address: str) -> bool:
+    """Whether an address is a machine's. A sub-address belongs to its mailbox: `ida+noreply@example.com` is Ida's."""
+    # OrdersNoReply
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", address)
+    local, domain = _split(spaced)
+    name = local.strip('"')
+    found = (pattern.search(name) for pattern in (_NO_REPLY_WORD, _OTHER_WORD, _SHAPE))
+    return not name or any(found) or any(_NO_REPLY_WORD.fullmatch(label) for label in domain.split("."))
+
+
+def is_among(address: str, mailboxes: Collection[str]) -> bool:
+    """Whether an address is one of the mailboxes, or a sub-address of one."""
+    return _split(address) in {_split(each) for each in mailboxes}
+
+
+def _split(address: str) -> tuple[str, str]:
+    """Give the mailbox and the domain of an address, without what doesn't tell addresses apart.
+
+    That is case, accents, apostrophes, a name before `<…>`, and what a `+` appends to the mailbox.
+    """
+    bare = re.search(r"<([^<>]*)>\s*$", address)
+    spelled = unicodedata.normalize("NFKD", bare[1] if bare else address).casefold()
+    plain = "".join(each for each in spelled if not unicodedata.combining(each) and each not in "'’").strip()
+    local, at, domain = plain.rpartition("@")
+    if not at:
+        local, domain = plain, ""
+    return local.partition("+")[0] or local, domain
