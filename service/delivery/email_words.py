@@ -17,9 +17,9 @@ from service.surveys.questions import SCALE_HINT, say_about, say_options, say_qu
 
 SUBJECT: Final = N_("How was the help you got?")
 # Translators: shown by mail programs in the list of e-mails, after the subject.
-PREVIEW: Final = N_("One tap is enough. It takes less than a minute.")
+PREVIEW: Final = N_("It takes two taps and less than a minute.")
 
-NEXT: Final = N_("You can confirm and add a comment on the next page.")
+NEXT: Final = N_("Confirm on the next page. You can add a comment there.")
 WHY: Final = N_("You get this e-mail because you were in touch with %(brand)s.")
 STOP: Final = N_("Stop these survey e-mails")
 PRIVACY: Final = N_("Privacy notice")

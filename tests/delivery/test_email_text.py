@@ -190,6 +190,15 @@ def test_the_preview_is_hidden() -> None:
     assert [str(each["style"]).split(";")[0] for each in hidden] == ["display:none"]
 
 
+def test_it_promises_no_more_than_is_so() -> None:
+    """A tap on a rating saves nothing: that takes a second one, on the page."""
+    seen, text = Seen(part(write(), "html")), part(write(), "plain")
+    assert "It takes two taps and less than a minute." in seen.text
+    for words in (seen.text, text):
+        assert "Confirm on the next page." in words
+        assert "one tap" not in words.casefold()
+
+
 def test_values_are_escaped() -> None:
     html = part(write(replace(HEAD, brand='<script>alert("1")</script>')), "html")
     assert "<script>" not in html
