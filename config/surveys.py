@@ -74,6 +74,7 @@ class Survey:
     delay: timedelta = timedelta(minutes=15)
     delays: Mapping[str, timedelta] = field(default_factory=dict)
     hold: timedelta = timedelta(minutes=5)
+    extend: timedelta = timedelta(minutes=20)
     expires: timedelta = timedelta(days=28)
     again: Again = Again.NEVER
     again_after: timedelta = timedelta(days=30)
@@ -190,6 +191,7 @@ class SurveySchema(Strict):
     ratings = Ratings(data_key="rating")
     delay = Delay(usual=_USUAL.delay, most=timedelta(days=60))
     hold = Duration(most=timedelta(days=7))
+    extend = Duration(most=timedelta(hours=1))
     expires = Duration(least=timedelta(minutes=1), most=timedelta(days=365))
     again = Choice(Again)
     again_after = Duration(most=timedelta(days=3650))

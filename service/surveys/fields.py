@@ -195,6 +195,7 @@ def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
         submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
         has_comment="comment_sha1" in fields,
         is_suspect="suspect" in fields,
+        held_since=_read_time(fields, "held_since"),
         revived_at=_read_time(fields, "answer_revived_at"),
         ended_at=_read_time(fields, "answer_ended_at"),
     )

@@ -236,6 +236,7 @@ class OfferProgress:
 class AnswerProgress:
     """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
 
+    `due_at` of a held answer is the moment until which it can be changed, and `held_since` when the first one came.
     A machine may have sent one that is suspect: it came right after the link, without a comment.
     """
 
@@ -248,6 +249,7 @@ class AnswerProgress:
     submitted: tuple[RatingType, ...] = ()
     has_comment: bool = False
     is_suspect: bool = False
+    held_since: datetime | None = None
     revived_at: datetime | None = None
     ended_at: datetime | None = None
 

@@ -46,6 +46,10 @@ LUA = Path(__file__).with_name("lua")
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
 
 
+MAX_EXTENSION = timedelta(hours=1)
+"""How long after the first answer its result may be put off by changes, and by the time that was given for them."""
+
+
 class StaleClaim(Exception):
     """The journey has moved on without us: another claim, the customer's answer, or a lease nearly over."""
 
@@ -149,7 +153,10 @@ class Records(Overview):
         is_suspect: bool = False,
         answered_at: datetime | None = None,
     ) -> Written:
-        """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere."""
+        """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere.
+
+        One that replaces another is held anew, but not for longer than MAX_EXTENSION after the first.
+        """
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
                 keys=[
@@ -169,10 +176,20 @@ class Records(Overview):
                     json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
                     json.dumps(dict(scores)),
                     int(is_suspect),
+                    to_ms(max(terms.hold, MAX_EXTENSION)),
                 ],
             )
         )
         return Written(outcome, bool(due))
+
+    def extend(self, survey_id: str, terms: Survey) -> datetime | None:
+        """Give a customer `terms.extend` from now on to change a held answer, up to MAX_EXTENSION after the first one.
+
+        Return until when it can be changed; None when it can't be any more.
+        """
+        limits = (to_ms(terms.extend), to_ms(MAX_EXTENSION))
+        outcome, until = self._run("extend", Journey.ANSWER, survey_id, *limits)
+        return from_ms(until) if outcome == "extended" else None
 
     def take(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
         """Take the ids of due surveys for queueing; each comes due again after `again_after` unless it is claimed."""

@@ -77,7 +77,7 @@ class Model(RuleBasedStateMachine):
 
     @initialize(two=st.booleans())
     def begin(self, two: bool) -> None:  # noqa: FBT001
-        self.terms = Survey(delay=timedelta(), hold=HOLD, ratings=(NPS, CSAT)[: 1 + two])
+        self.terms = Survey(delay=timedelta(), hold=HOLD, extend=2 * HOLD, ratings=(NPS, CSAT)[: 1 + two])
         self.accept()
 
     def accept(self) -> None:
@@ -115,6 +115,12 @@ class Model(RuleBasedStateMachine):
             rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)
         }
         self.world.answer(link, given, comment, late)
+
+    @precondition(lambda self: "answer_state" in self.before)
+    @rule()
+    def want_more_time(self) -> None:
+        """The customer begins to change the answer."""
+        self.world.extend(self.terms)
 
     @rule(what=st.sampled_from(list(Event)), journey=st.sampled_from(PLAYED))
     def disturb(self, what: Event, journey: Journey) -> None:

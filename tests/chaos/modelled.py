@@ -27,7 +27,7 @@ from tests.running import patient
 SURVEY = "48213"
 PREFIX = "model:"
 TIMES = [f"{journey}_{name}" for journey in Journey for name in ("lease", "due", "sent_at", "revived_at")]
-TIMES += ["accepted_at", "answered_at"]
+TIMES += ["accepted_at", "answered_at", "held_since"]
 RECORD, RESTORED = f"{PREFIX}survey:{SURVEY}", f"{PREFIX}restored_at"
 DUE = {journey: f"{PREFIX}due:{journey}" for journey in Journey}
 
@@ -152,6 +152,17 @@ class World:
             self.answered_at = max(self.answered_at, at)
         elif outcome == "superseded":
             require(at < self.answered_at, "a later answer was taken for an older one")
+
+    def extend(self, terms: Survey) -> None:
+        """The customer wants more time: what was promised before still holds, and nobody gets more than an hour."""
+        before = self.read()[0]
+        until = self.records.extend(SURVEY, terms)
+        after = self.read()[0]
+        require(until is None or before["answer_state"] == "held", "more time for what is final")
+        if until is not None:
+            due, first = int(after["answer_due"]), int(before["held_since"])
+            require(due >= int(before["answer_due"]), "more time is less")
+            require(due <= max(int(before["answer_due"]), first + 3_600_000), "more than an hour")
 
     def time_passes(self, seconds: int, snapshot: dict[str, Any] | None = None) -> None:
         """Move every time back, as if the clock had gone on; what Dixa does late, it does meanwhile."""

@@ -87,6 +87,133 @@ def test_a_changed_answer_replaces_the_old_one_and_is_held_anew(records: Records
     assert said(records) == ({"Csat": 2}, "")
 
 
+class Held:
+    """The time for which an answer is held: moments are given, as distances from now."""
+
+    def __init__(self, records: Records, client: redis.Redis, prefix: str) -> None:
+        self.records = records
+        self._client = client
+        self._key = f"{prefix}survey:{SURVEY_ID}"
+
+    def answer(self, terms: Survey, *, since: timedelta, left: timedelta) -> None:
+        """A first answer came so long ago, and is due in a while."""
+        assert answer(self.records, 1, terms=terms) == "saved"
+        self.move(since=since, left=left)
+
+    def move(self, *, since: timedelta, left: timedelta) -> None:
+        now = datetime.now(UTC)
+        times = {"held_since": to_ms(now - since), "answer_due": to_ms(now + left)}
+        self._client.hset(self._key, mapping=times)  # type: ignore[arg-type]
+
+    @property
+    def left(self) -> timedelta:
+        """How long it can still be changed."""
+        progress = load(self.records).answer
+        assert progress is not None
+        assert progress.due_at is not None
+        return progress.due_at - datetime.now(UTC)
+
+
+@pytest.fixture
+def held(records: Records, redis_client: redis.Redis, prefix: str) -> Held:
+    return Held(records, redis_client, prefix)
+
+
+CHANGES = {
+    # hold, extend (minutes); how long ago the first answer was, and how long is left; what is left then
+    "more than is left": (5, 20, 1, 4, 20),
+    "less than is left": (30, 20, 1, 29, 29),
+    "off": (5, 0, 1, 4, 4),
+    "up to an hour after the first answer": (5, 20, 50, 2, 10),
+    "no further": (5, 20, 58, 2, 2),
+    "a longer hold stays": (600, 20, 300, 300, 300),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_more_time_is_given_and_never_less(held: Held, case: str) -> None:
+    hold, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
+    terms = Survey(hold=hold, extend=extend)
+    held.answer(terms, since=since, left=left)
+    until = held.records.extend(SURVEY_ID, terms)
+    assert until is not None
+    progress = load(held.records).answer
+    assert progress is not None
+    assert progress.due_at == until
+    assert is_about(held.left, wanted)
+    assert held.records.extend(SURVEY_ID, terms) >= until  # type: ignore[operator]
+    assert is_about(held.left, wanted)
+
+
+HELD_ANEW = {
+    # hold (minutes); how long ago the first answer was, and how long is left; what is left after a change
+    "anew": (5, 1, 4, 5),
+    "what was promised": (5, 1, 20, 20),
+    "up to an hour after the first answer": (5, 58, 1, 2),
+    "not for longer than that": (5, 61, 1, 1),
+    "a longer hold counts from the first answer": (600, 300, 200, 300),
+}
+
+
+@pytest.mark.parametrize("case", HELD_ANEW)
+def test_changes_put_a_result_off_for_an_hour_at_most(held: Held, case: str) -> None:
+    hold, since, left, wanted = (count * MINUTE for count in HELD_ANEW[case])
+    terms = Survey(hold=hold)
+    held.answer(terms, since=since, left=left)
+    for score in (2, 3, 4):
+        assert answer(held.records, score, terms=terms) == "saved"
+        assert is_about(held.left, wanted)
+
+
+def test_however_often_more_time_is_wanted_the_limit_stays(held: Held) -> None:
+    terms = Survey()
+    held.answer(terms, since=timedelta(), left=5 * MINUTE)
+    for passed, wanted in ((15, 20), (30, 20), (45, 15), (59, 1)):
+        held.move(since=passed * MINUTE, left=timedelta(seconds=30))
+        held.records.extend(SURVEY_ID, terms)
+        answer(held.records, passed % 5, terms=terms)
+        assert is_about(held.left, wanted * MINUTE)
+
+
+def test_there_is_no_more_time_once_it_is_over(held: Held) -> None:
+    terms = Survey()
+    assert held.records.extend(SURVEY_ID, terms) is None
+    held.answer(terms, since=70 * MINUTE, left=-MINUTE)
+    assert held.records.extend(SURVEY_ID, terms) is None
+    submit(held.records)
+    assert held.records.extend(SURVEY_ID, terms) is None
+
+
+def test_an_answer_that_is_being_submitted_gets_no_more_time(records: Records) -> None:
+    answer(records)
+    records.mark(claim(records, Journey.ANSWER), CSAT, [], timedelta())
+    assert records.extend(SURVEY_ID, Survey()) is None
+
+
+def test_a_worker_that_has_claimed_it_waits_as_well(records: Records) -> None:
+    answer(records)
+    found = claim(records, Journey.ANSWER)
+    until = records.extend(SURVEY_ID, Survey())
+    assert until is not None
+    with pytest.raises(StaleClaim, match="early"):
+        records.mark(found, CSAT, [], timedelta())
+    records.reschedule(found, timedelta(), failed=False)
+    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
+    progress = load(records).answer
+    assert progress is not None
+    assert progress.due_at == until
+
+
+def test_an_answer_that_an_older_version_holds_gets_more_time_too(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    answer(records, terms=Survey())
+    redis_client.hdel(f"{prefix}survey:{SURVEY_ID}", "held_since")
+    until = records.extend(SURVEY_ID, Survey())
+    assert until is not None
+    assert until - datetime.now(UTC) > 19 * MINUTE
+
+
 def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
     records.answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")

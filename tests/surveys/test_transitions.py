@@ -27,6 +27,11 @@ def _decide(verdict: str, reason: str = "") -> list[str]:
     return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0"]
 
 
+def _answer(comment: str, score: int) -> list[str]:
+    rating_ids, scores = '{"Csat": "id-1"}', f'{{"Csat": {score}}}'
+    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, "0", "3600000"]
+
+
 ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept": lambda _: _accept(),
     "accept (skip)": lambda _: _accept(reason="channel"),
@@ -34,19 +39,9 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept (again, unanswered)": lambda _: _accept(again="unanswered"),
     "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP],
     "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP],
-    "answer": lambda _: [SURVEY, SURVEY, "{}", "300000", "new", "en", "", '{"Csat": "id-1"}', '{"Csat": 4}', "0"],
-    "answer (same)": lambda _: [
-        SURVEY,
-        SURVEY,
-        "{}",
-        "300000",
-        "old",
-        "en",
-        "",
-        '{"Csat": "id-1"}',
-        '{"Csat": 2}',
-        "0",
-    ],
+    "answer": lambda _: _answer("new", 4),
+    "answer (same)": lambda _: _answer("old", 2),
+    "extend": lambda _: ["1200000", "3600000"],
     "claim": lambda journey: [SURVEY, journey, "60000"],
     "reschedule": lambda journey: [journey, FENCE, "5000", "1", "0"],
     "decide (ask)": lambda _: _decide("ask"),
@@ -125,6 +120,8 @@ class Bench:
         if state.endswith("+") or state == "unknown":
             ours |= {"call": "Csat", "sent_at": f"{seconds}000", "seen": "[]"}
         fields |= self._answer_of(state)
+        if state == "held":
+            fields["held_since"] = f"{seconds - 300}000"
         if state in ("offered", "delivering", "reminding", "delivered"):
             fields |= {"rating_id:Csat": "id-1", "delivered_at": "-200000"}
         if state == "submitted":

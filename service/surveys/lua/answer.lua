@@ -1,8 +1,10 @@
 -- A customer answered: hold the answer until it may be submitted, or replace the one that is held.
 -- KEYS: record, due answers, due offers, due follow-ups
 -- ARGV: survey id, conversation id, terms (JSON), hold (ms), comment, language, answered at (ms, or '' for now),
---       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it
+--       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
+--       how long changes may put it off after the first answer (ms)
 -- States: none or held → held; submitting, unknown, submitted and dead stay as they are.
+-- A changed answer is held anew, no longer than that after the first one, and never shorter than was promised before.
 -- The link alone is enough: a record that Redis has lost is made again from it, as delivered. Its answer may be with
 -- Dixa already, so it is looked for first.
 -- Whatever its terms say is to follow begins at once: an alert doesn't wait for the hold.
@@ -65,5 +67,11 @@ if after and #after > 0 then
   redis.call('ZADD', KEYS[4], text(moment), ARGV[1])
 end
 local due = moment + tonumber(ARGV[4])
+if state then
+  local first = tonumber(get('held_since') or last)
+  due = math.max(tonumber(get('answer_due') or 0), math.min(due, first + tonumber(ARGV[11])))
+else
+  put('held_since', text(moment))
+end
 wake_by_hint('answer', due, moment)
 return {'saved', due <= moment and 1 or 0}
