@@ -14,8 +14,8 @@ from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.openings import Openings, Posts
 from service.surveys.persons import Persons
+from service.surveys.posts import Posts
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
@@ -59,7 +59,6 @@ def _wire(settings: Settings) -> Seams:
         records=records,
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
-        openings=Openings(client, breaker),
         posts=Posts(client, breaker),
         stops=HashedStops(client),
         spool=spool,

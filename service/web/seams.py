@@ -9,7 +9,7 @@ from config.settings import Settings
 from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
-from service.surveys.openings import Openings, Posts
+from service.surveys.posts import Posts
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
@@ -24,7 +24,6 @@ class Seams:
     records: Records
     intake: Intake
     links: Links
-    openings: Openings
     posts: Posts
     stops: HashedStops
     spool: Spool | None

@@ -1,4 +1,4 @@
-"""What a mail scanner's visits look like, and what the page makes of them."""
+"""Mail scanners open every link and may press its button: what the page makes of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,51 +6,35 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tests.running import PUBLIC_URL, RedisServer
-from tests.web.visits import TOKEN, chosen, get, make_client, post, sign
-
-OPENED = "afterword:opened:81000"
+from tests.running import PUBLIC_URL
+from tests.web.visits import TOKEN, chosen, get, post, sign
 
 
 def old_token() -> str:
     return sign(at=datetime.now(UTC) - timedelta(minutes=5))
 
 
-def test_a_link_that_is_opened_with_two_scores_is_no_longer_preselected(client: FlaskClient) -> None:
-    assert chosen(get(client, query_string={"r": "1"})) == ["1"]
-    for score in ("2", "3", "1"):
-        answer = get(client, query_string={"r": score})
-        assert (answer.status_code, chosen(answer)) == (200, [])
-        assert "not saved yet" not in answer.text
-
-
-def test_the_same_score_again_is_a_person_who_reloads(client: FlaskClient) -> None:
-    for _ in range(3):
-        assert chosen(get(client, query_string={"r": "4"})) == ["4"]
-    get(client, query_string={"r": "9"})
-    get(client)
-    assert chosen(get(client, query_string={"r": "4"})) == ["4"]
-
-
-def test_an_opening_counts_for_a_minute_and_a_machine_as_long_as_the_link(
-    client: FlaskClient, keys: "redis.Redis"
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_looking_keeps_nothing_and_a_score_is_chosen_each_time(
+    client: FlaskClient, keys: "redis.Redis", method: str
 ) -> None:
-    get(client, query_string={"r": "1"})
-    assert 59_000 < keys.pttl(OPENED) <= 60_000
-    get(client, query_string={"r": "2"})
-    assert timedelta(milliseconds=keys.pttl(OPENED)) > timedelta(days=27)
+    """A scanner opens every link of a message, and a person corrects a slip: the next tap counts as the first did."""
+    for path in ("", "/stop"):
+        for score in ("1", "2", "5", "1", "9", "x"):
+            look = client.open(f"/s/{TOKEN}{path}", method=method, base_url=PUBLIC_URL, query_string={"r": score})
+            assert look.status_code == 200
+    assert list(keys.scan_iter()) == []
+    for score in ("3", "4", "3"):
+        answer = get(client, query_string={"r": score})
+        assert (answer.status_code, chosen(answer)) == (200, [score])
 
 
-def test_openings_of_another_survey_are_its_own(client: FlaskClient, keys: "redis.Redis") -> None:
-    keys.sadd("afterword:opened:81001", "1", "2")
-    assert chosen(get(client, query_string={"r": "4"})) == ["4"]
-
-
-def test_without_redis_a_score_is_preselected(own_redis: RedisServer) -> None:
-    client = make_client(own_redis.url)
-    own_redis.stop()
-    for score in ("1", "2"):
-        assert chosen(get(client, query_string={"r": score})) == [score]
+def test_posts_are_counted_and_looks_are_not(client: FlaskClient, keys: "redis.Redis") -> None:
+    for _ in range(3):
+        get(client, query_string={"r": "4"})
+        client.head(f"/s/{TOKEN}", base_url=PUBLIC_URL)
+    post(client, {"rating": "4"})
+    assert keys.get("afterword:posted:81000") == b"1"
 
 
 @pytest.mark.parametrize(

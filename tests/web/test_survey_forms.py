@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from config.surveys import RatingType
 from service.surveys.languages import language
 from service.surveys.model import Offer
-from service.surveys.openings import MOST_POSTS
+from service.surveys.posts import MOST_POSTS
 from service.surveys.records import Records
 from service.web import wording
 from service.web.survey import LARGEST_FORM
