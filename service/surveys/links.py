@@ -21,6 +21,9 @@ _TYPES = tuple(RatingType)
 _TOKEN = re.compile(r"\.?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048]")
 """How our own tokens are spelled. Reading Base64 passes over characters and bits that don't belong there."""
 
+_IN_TEXT = re.compile(rf"[^A-Za-z0-9_.-]*({_TOKEN.pattern})(?![-_]*[A-Za-z0-9])(.*)", re.DOTALL)
+"""A token and what other programs glued to it. Letters and digits may belong to a token, so they are never cut off."""
+
 
 class LinkError(Exception):
     """The token is not one of ours. One kind only: a stranger learns nothing from it."""
@@ -50,6 +53,17 @@ class Receipt:
     survey_id: str
     scores: Mapping[RatingType, int]
     has_comment: bool
+
+
+def find_token(text: str) -> tuple[str, str] | None:
+    """Return the token that a mangled link begins with, and what follows it. Whether it is valid isn't known yet."""
+    found = _IN_TEXT.match(text)
+    return (found[1], found[2]) if found else None
+
+
+def is_token(text: str) -> bool:
+    """Return whether this is spelled like a token, and nothing else. Whether it is valid isn't known yet."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def _pack(link: Link) -> list[Any]:
@@ -118,7 +132,7 @@ class Links:
 
     def read(self, token: str) -> Link:
         """Read a token of any age. Raises LinkError."""
-        if not _TOKEN.fullmatch(token):
+        if not is_token(token):
             raise LinkError
         try:
             packed, issued_at = self._serializer.loads(token, return_timestamp=True)

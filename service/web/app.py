@@ -23,6 +23,7 @@ from service.surveys.store import Breaker, connect
 from service.web import health, stop, survey, webhooks
 from service.web.discretion import hide_links_in
 from service.web.headers import add_security_headers
+from service.web.mangled import MendsLinks, redirect_mended
 from service.web.recovery import Recovery
 from service.web.seams import Seams, host_of
 
@@ -35,10 +36,11 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_FORM_PARTS"] = 10
     app.logger.setLevel(logging.INFO)
     hide_links_in(app.logger.name)
+    app.extensions["afterword"] = core = _wire(settings)
+    app.wsgi_app = MendsLinks(app.wsgi_app, core.links)  # type: ignore[method-assign]
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    app.extensions["afterword"] = _wire(settings)
     for blueprint in (health.bp, webhooks.bp, survey.bp, stop.bp):
         app.register_blueprint(blueprint)
     _guard(app, settings)
@@ -77,6 +79,8 @@ def _guard(app: Flask, settings: Settings) -> None:
         asked = _PORT.sub("", request.headers.get("Host", "").lower())
         if request.blueprint != health.bp.name and asked != ours:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
+
+    app.before_request(redirect_mended)
 
     @app.after_request
     def add_headers(response: Response) -> Response:

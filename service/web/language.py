@@ -6,11 +6,12 @@ from flask import request
 
 from config.languages import find_language
 from service.surveys.languages import Language, language
+from service.web.mangled import asked
 
 
 def asked_language() -> str | None:
     """Read the language of the page's own links, which say it in `?lang`."""
-    return find_language(request.args.get("lang", ""))
+    return find_language(asked("lang"))
 
 
 def choose_language(conversation: str, default: str) -> Language:

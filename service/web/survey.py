@@ -18,6 +18,7 @@ from service.web import pages, wording
 from service.web.body import read_body, read_start
 from service.web.forms import COMMENT, AnswerForm, FormError, load_answer_form
 from service.web.language import choose_language
+from service.web.mangled import asked
 from service.web.pages import Closed
 from service.web.seams import seams
 from service.web.visit import Visit, open_unasked, open_visit
@@ -163,7 +164,7 @@ def _begun(visit: Visit) -> Mapping[RatingType, int]:
 def _preselected(visit: Visit) -> Mapping[RatingType, int]:
     """Read the score that a link carries. It chooses, it doesn't save: mail scanners open every link."""
     rating = visit.link.offers[0].rating
-    score = next((score for score in rating.scores if str(score) == request.args.get("r")), None)
+    score = next((score for score in rating.scores if str(score) == asked("r")), None)
     return {} if score is None else {rating: score}
 
 

@@ -16,6 +16,7 @@ from service.surveys.links import Link, Receipt
 from service.surveys.model import OfferState, Reason, Record
 from service.surveys.store import RecordsUnavailable
 from service.web.language import asked_language, choose_language
+from service.web.mangled import asked
 from service.web.pages import Closed, PageContext
 from service.web.seams import seams
 
@@ -156,5 +157,5 @@ def _query_to_keep() -> str | None:
     """Give what the links to the other languages keep; the thanks with a receipt, which is long, has no such links."""
     if "receipt" in request.args:
         return None
-    score = re.fullmatch(r"[0-9]{1,2}", request.args.get("r", ""))
+    score = re.fullmatch(r"[0-9]{1,2}", asked("r"))
     return "change=1" if "change" in request.args else f"r={score[0]}" if score else ""

@@ -18,7 +18,7 @@ from tests.fuzz import corpus
 from tests.running import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
 WEBHOOK_ANSWERS = {200, 202, 400, 401, 405, 413, 415}
-SURVEY_ANSWERS = {200, 303, 308, 400, 403, 404, 405, 410, 413, 422}
+SURVEY_ANSWERS = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422}
 FIELDS = ("rating", "rating_csat", "rating_nps", "rating_thumbs", "comment", "website")
 KINDS = ["application/x-www-form-urlencoded"] * 8
 KINDS += ["", "text/plain", "application/json", "application/x-www-form-urlencoded; charset=utf-7", "a/b; c=\xff", ";"]

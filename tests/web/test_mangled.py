@@ -1,0 +1,154 @@
+"""Links that mail programs and sentences have mangled lead where the clean ones do, if the token is valid."""
+
+from urllib.parse import quote
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.test import TestResponse
+
+from service.surveys.stops import HashedStops
+from tests.running import PUBLIC_URL, patient
+from tests.web.test_stop import ONE_CLICK, requester  # noqa: F401
+from tests.web.visits import TOKEN, chosen, dump, get, post, sign
+
+GLUED = (
+    *"!\"'(),.:;<>[]{}*|\\^`~$@+=&",
+    *"…‘’‚“”„«»‹›、。）」』》】؟،·–—\u00a0\u200b\u200c\u200d\u200e\u2060\ufeff\u3000\xad\0\n\r\t 🙂éを",
+    *(
+        ").",
+        ".)",
+        '">',
+        "”.",
+        "&quot;",
+        "&gt;",
+        "%22",
+        "%E2%80%9D",
+        "</a>",
+        "_",
+        "-",
+        "**",
+        ". Thanks",
+        ".Thanks",
+        ")[1]",
+    ),
+)
+RAW = ("%92", "%ff", "%94.", "%0D%0A", "%e2%80")
+"""What isn't UTF-8, or only begins to be."""
+TAILS = [*(quote(each, safe="") for each in GLUED), *RAW, "/", "/.", ".html", ")/", "//", "/x", "/stopp", "/s/x"]
+
+
+def look(client: FlaskClient, path: str, method: str = "GET") -> TestResponse:
+    return client.open(path, method=method, base_url=PUBLIC_URL)
+
+
+def test_a_clean_link_is_not_redirected(client: FlaskClient) -> None:
+    for path in ("", "?r=4", "?r=4.&lang=da)", "/stop", "/stop?lang=da"):
+        assert look(client, f"/s/{TOKEN}{path}").status_code == 200
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_what_is_glued_to_a_link_is_cut_off(client: FlaskClient, tail: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = look(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
+        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert chosen(look(client, f"/s/{TOKEN}?r=4&lang=da")) == ["4"]
+
+
+@pytest.mark.parametrize("glued", [*(quote(each, safe="") for each in GLUED), *RAW, "//", "/."])
+def test_the_stop_page_is_found_whatever_is_glued_before_it_and_behind_it(client: FlaskClient, glued: str) -> None:
+    for path in (f"{TOKEN}{glued}/stop", f"{TOKEN}/stop{glued}", f"{TOKEN}{glued}/stop{glued}"):
+        answer = look(client, f"/s/{path}?lang=da")
+        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}/stop?lang=da")
+
+
+@pytest.mark.parametrize("before", ["%20", "%22", "%E2%80%9C", "(", "<", "%E2%80%8B"])
+def test_what_is_glued_in_front_is_cut_off_too(client: FlaskClient, before: str) -> None:
+    assert look(client, f"/s/{before}{TOKEN}").location == f"/s/{TOKEN}"
+
+
+@pytest.mark.parametrize("inside", ["%0D%0A", "%20", "%E2%80%8B", "%C2%AD", "%0D%0A%09"])
+def test_a_link_that_was_broken_into_lines_is_put_together(client: FlaskClient, inside: str) -> None:
+    for place in (1, 30, len(TOKEN) - 1):
+        broken = TOKEN[:place] + inside + TOKEN[place:]
+        assert look(client, f"/s/{broken}?r=2").location == f"/s/{TOKEN}?r=2"
+        assert look(client, f"/s/{broken}/stop").location == f"/s/{TOKEN}/stop"
+
+
+def test_a_query_that_was_encoded_into_the_path_counts(client: FlaskClient) -> None:
+    assert look(client, f"/s/{TOKEN}%3Fr=4&lang=da").location == f"/s/{TOKEN}?r=4&lang=da"
+    assert look(client, f"/s/{TOKEN}.%3Fr%3D4)").location == f"/s/{TOKEN}?r=4"
+
+
+@pytest.mark.parametrize("glued", [*GLUED, "?utm_source=mail", "&amp;x", ". Thanks", ".Thanks"])
+def test_what_is_glued_to_a_score_or_a_language_is_passed_over(client: FlaskClient, glued: str) -> None:
+    for query in (f"r=4{quote(glued, safe='')}&lang=da", f"lang=da{quote(glued, safe='')}&r=4", "r=4&amp;lang=da"):
+        answer = look(client, f"/s/{TOKEN}?{query}")
+        assert (answer.status_code, chosen(answer)) == (200, ["4"])
+        assert '<html lang="da"' in answer.text
+        assert "r=4&amp;lang=fi" in answer.text.replace("?r=4&lang", "?r=4&amp;lang")
+
+
+@pytest.mark.parametrize("value", ["4.0", "4,5", "44", "4x", "4_5", "-4", "+4", ".4", "04", "4٤", "٤", "x4"])
+def test_another_number_is_no_score_with_something_glued_to_it(client: FlaskClient, value: str) -> None:
+    assert chosen(get(client, query_string={"r": value})) == []
+
+
+@pytest.mark.parametrize("tail", [".", "%E2%80%9D", ")/", "%20"])
+def test_an_answer_to_a_mangled_link_is_taken_without_a_redirect_of_its_body(
+    client: FlaskClient, keys: "redis.Redis", tail: str
+) -> None:
+    answer = post(client, {"rating": "4", "comment": "Fint"}, f"{TOKEN}{tail}")
+    assert (answer.status_code, answer.location) == (303, f"/s/{TOKEN}")
+    assert keys.hget("afterword:survey:81000", "comment") == b"Fint"
+
+
+@pytest.mark.parametrize("path", ["./stop", "/stop.", "/stop/", "%20/stop", "/stop%E2%80%9D", "//stop", "/stop%3E"])
+def test_one_click_at_a_mangled_link_stops_at_once(
+    client: FlaskClient,
+    requester: str,  # noqa: F811
+    redis_url: str,
+    path: str,
+) -> None:
+    assert client.post(f"/s/{TOKEN}{path}", base_url=PUBLIC_URL, data=ONE_CLICK).status_code == 200
+    assert HashedStops(patient(redis_url)).has(requester)
+
+
+WRONG = {
+    "another key": sign(key="a-key-that-we-never-had-0123456789-0123456789"),
+    "changed": ("A" if TOKEN[5] != "A" else "B").join((TOKEN[:5], TOKEN[6:])),
+    "cut": TOKEN[:-1],
+    "longer": TOKEN + "A",
+    "longer after a hyphen": TOKEN + "-A",
+}
+
+
+@pytest.mark.parametrize("token", WRONG.values(), ids=WRONG)
+def test_a_wrong_signature_tells_nothing_however_it_is_mangled(
+    client: FlaskClient, token: str, keys: "redis.Redis"
+) -> None:
+    unknown = look(client, "/s/another-bad-token")
+    for path in ("", ".", ")", "%E2%80%9D", "./stop", "/stop.", "/", "%3Fr=4", "%20"):
+        for method in ("GET", "POST"):
+            answer = look(client, f"/s/{token}{path}", method)
+            assert (answer.status_code, answer.data) == (404, unknown.data)
+            assert {**answer.headers} == {**unknown.headers}
+    assert dump(keys) == {}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(tail=st.text(min_size=1, max_size=12).filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
+def test_any_tail_leads_to_the_clean_link_or_is_not_found(client: FlaskClient, tail: str) -> None:
+    answer = look(client, f"/s/{TOKEN}{quote(tail, safe='')}")
+    if tail.lstrip("-_")[:1].isascii() and tail.lstrip("-_")[:1].isalnum():
+        assert answer.status_code == 404
+    else:
+        assert (answer.location or "").split("?")[0] in {f"/s/{TOKEN}", f"/s/{TOKEN}/stop"}
+
+
+def test_another_host_is_told_nothing(client: FlaskClient) -> None:
+    assert client.get(f"/s/{TOKEN}.", base_url="https://evil.example").status_code == 400
