@@ -31,6 +31,7 @@ from service.surveys.ports import Action, Delivery
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
+from tests.moments import moment
 from tests.polling import eventually
 from tests.running import SECRET_KEY
 
@@ -95,7 +96,7 @@ class Story:
         found = self.dixa.conversation(number)
         close = Close(
             conversation_id=number,
-            closed_at=closed_at or datetime.now(UTC),
+            closed_at=closed_at or moment(),
             channel=found.channel,
             direction=found.direction,
             requester_id=found.requester.id,
@@ -112,7 +113,8 @@ class Story:
     def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
         """Close a conversation and tell it by its webhook, but for the facts given; returns its latest survey's id."""
         self.dixa.close(number)
-        body = json.dumps(closed_event(self.dixa.conversation(number), self.dixa.state.organization)).encode()
+        found, organization = self.dixa.conversation(number), self.dixa.state.organization
+        body = json.dumps(closed_event(found, organization, at=moment())).encode()
         close = load_event(body, datetime.now(UTC)).close
         assert close
         self.intake(*surveys).take_close(replace(close, **facts))
@@ -121,7 +123,7 @@ class Story:
     def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
         """Tell of a change by its webhook; says whether something came of it."""
         number = int(survey_id.partition("-")[0])
-        return self.intake().take_change(Change(number, kind, at or datetime.now(UTC)))
+        return self.intake().take_change(Change(number, kind, at or moment()))
 
     def ask(self, survey_id: str) -> Record:
         """Let the offer's journey go on until it is over."""

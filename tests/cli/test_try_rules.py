@@ -12,6 +12,7 @@ from service.sandbox.model import Link, Person
 from service.sandbox.server import Sandbox
 from service.surveys.persons import Persons
 from tests.cli.conftest import SURVEYS, Runner
+from tests.contents import contents
 from tests.running import SECRET_KEY
 from tests.telling import AT_ONCE, Story
 
@@ -76,10 +77,9 @@ def test_a_mailbox_of_ours_is_tried_as_a_machine(run: Runner, dixa: Sandbox) -> 
     assert (found["asked"], found["skipped"]) == ({"one": 1}, {"machine": 1})
 
 
-def keys_of(client: redis.Redis) -> dict[str, bytes | None]:
+def keys_of(client: redis.Redis) -> dict[str, Any]:
     """Every key with what it holds, but the pace's slots."""
-    names = [name for name in map(str, client.keys("*")) if not name.startswith("afterword:pace:")]
-    return {name: client.dump(name) for name in names}
+    return contents(client, but="afterword:pace:")
 
 
 def state_of(dixa: Sandbox) -> dict[str, Any]:

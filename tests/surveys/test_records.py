@@ -15,6 +15,7 @@ from service.surveys.fields import to_ms
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Claim, Close, Decision, Journey, Offer, OfferState, Reason
 from service.surveys.records import Records, StaleClaim, Written
+from tests.moments import moment
 from tests.polling import eventually
 from tests.telling import AT_ONCE, CSAT
 
@@ -23,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def close_of(conversation_id: int = 48213, ago: timedelta = timedelta()) -> Close:
-    return Close(conversation_id, datetime.now(UTC) - ago, channel="Email", agent_id="agent", tags=("a", "ü"))
+    return Close(conversation_id, moment() - ago, channel="Email", agent_id="agent", tags=("a", "ü"))
 
 
 def link_of(conversation_id: int = 48213) -> Link:

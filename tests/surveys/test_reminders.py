@@ -17,6 +17,7 @@ from service.surveys.delivering import UNCONFIRMED
 from service.surveys.fields import to_ms
 from service.surveys.model import ChangeKind, OfferState, Record
 from service.surveys.ports import DixaUnknown
+from tests.moments import moment
 from tests.polling import eventually
 from tests.surveys.test_delivery_chain import EMAIL_FIRST, HEAD, Chain, chain
 from tests.surveys.test_journeys_reasons import Carrier
@@ -84,7 +85,8 @@ def test_a_reminder_waits_as_long_as_the_file_says(story: Story) -> None:
 
 def write_as_customer(story: Story, number: int) -> None:
     story.dixa.reopen(number)
-    story.dixa.state.add_message(number, Message(story.dixa.conversation(number).requester.id, "One more thing"))
+    requester = story.dixa.conversation(number).requester
+    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
 
 
 NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
@@ -122,7 +124,7 @@ def test_who_has_answered_is_not_reminded(story: Story) -> None:
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_an_event_is_enough_to_call_it_off(story: Story, kind: ChangeKind) -> None:
     survey_id = delivered(story)
-    assert story.hear(survey_id, kind, at=datetime.now(UTC) + timedelta(minutes=3))
+    assert story.hear(survey_id, kind, at=moment() + timedelta(minutes=3))
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.due_at) == (OfferState.DELIVERED, None)
     assert record.offer.note.startswith("no reminder: ")

@@ -19,6 +19,7 @@ from service.surveys.model import Change, ChangeKind, OfferState, Reason
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.store import Breaker
+from tests.moments import moment
 from tests.telling import AT_ONCE, CSAT, Story
 
 ALWAYS = replace(AT_ONCE, again=Again.ALWAYS, again_after=timedelta())
@@ -28,7 +29,8 @@ SECOND = timedelta(seconds=1)
 
 
 def write_as_customer(story: Story, number: int) -> None:
-    story.dixa.state.add_message(number, Message(story.dixa.conversation(number).requester.id, "One more thing"))
+    requester = story.dixa.conversation(number).requester
+    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
 
 
 def sent(story: Story, number: int) -> list[str]:
@@ -157,7 +159,7 @@ def test_a_change_ends_what_waits(story: Story, kind: ChangeKind) -> None:
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin(LATER)
-    assert not story.hear(survey_id, kind, at=datetime.now(UTC) - timedelta(minutes=1))
+    assert not story.hear(survey_id, kind, at=moment() - timedelta(minutes=1))
     assert story.load(survey_id).offer.state is OfferState.WAITING
 
 
@@ -195,7 +197,7 @@ def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story,
     spool.prepare()
     away = story.intake(spool=spool)
     away._records = without_redis(story.records)
-    change = Change(int(survey_id), ChangeKind.REOPENED, datetime.now(UTC))
+    change = Change(int(survey_id), ChangeKind.REOPENED, moment())
     assert away.take_change(replace(change, happened_at=change.happened_at - timedelta(hours=1)))
     assert away.take_change(change)
     assert story.load(survey_id).offer.state is OfferState.WAITING
@@ -207,12 +209,12 @@ def test_a_change_that_can_be_kept_nowhere_is_said_so(story: Story) -> None:
     away = story.intake()
     away._records = without_redis(story.records)
     with pytest.raises(NotKept):
-        away.take_change(Change(1, ChangeKind.RATED, datetime.now(UTC)))
+        away.take_change(Change(1, ChangeKind.RATED, moment()))
 
 
 def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
     survey_id = story.begin(LATER)
-    change = Change(int(survey_id), ChangeKind.RATED, datetime.now(UTC))
+    change = Change(int(survey_id), ChangeKind.RATED, moment())
     for _ in range(2):
         story.intake().take_spooled(write_change(change))
     assert story.records.decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
@@ -227,9 +229,9 @@ def without_redis(records: Records) -> Records:
 
 def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story: Story) -> None:
     number = story.dixa.make_conversation()
-    survey_id = story.close(number, LATER, closed_at=datetime.now(UTC) - timedelta(minutes=10))
+    survey_id = story.close(number, LATER, closed_at=moment() - timedelta(minutes=10))
     story.close(number, LATER)
-    assert not story.hear(survey_id, ChangeKind.REOPENED, at=datetime.now(UTC) - timedelta(minutes=5))
+    assert not story.hear(survey_id, ChangeKind.REOPENED, at=moment() - timedelta(minutes=5))
     assert story.hear(survey_id, ChangeKind.REOPENED)
 
 
@@ -248,7 +250,7 @@ def test_a_close_that_begins_no_round_is_a_decision_too(story: Story) -> None:
 def test_a_webhook_that_comes_twice_is_no_second_close(story: Story) -> None:
     number = story.dixa.make_conversation()
     for _ in range(2):
-        survey_id = story.close(number, AT_ONCE, closed_at=datetime.now(UTC), event_id="the-same")
+        survey_id = story.close(number, AT_ONCE, event_id="the-same")
         story.ask(survey_id)
     assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1}
 
@@ -286,7 +288,7 @@ def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left
 def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
     terms = replace(AT_ONCE, delay=timedelta(milliseconds=500))
     number = dixa.make_conversation()
-    opened_at = datetime.now(UTC) - SECOND
+    opened_at = moment() - SECOND
     story.close(number, terms, closed_at=opened_at - SECOND)
     other = str(uuid4())
     survey_id = story.close(number, terms, agent_id=other)

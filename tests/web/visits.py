@@ -13,6 +13,7 @@ from config.surveys import RatingType
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
 from service.web.app import create_app
+from tests.contents import contents
 from tests.running import PUBLIC_URL, SECRET_KEY, settings_for
 
 OLD_KEY = "an-older-key-for-the-links-of-the-tests-0123456789"
@@ -47,7 +48,7 @@ def post(client: FlaskClient, form: object, token: str = TOKEN, **given: Any) ->
 
 def dump(keys: "redis.Redis") -> dict[bytes, Any]:
     """Everything in the database but how often links were posted to."""
-    return {name: keys.dump(name) for name in keys.scan_iter() if not name.startswith(b"afterword:posted:")}
+    return contents(keys, but="afterword:posted:")
 
 
 def chosen(answer: TestResponse) -> list[str]:

@@ -1,0 +1,25 @@
+"""What a Redis holds, to be compared: its contents, and not their encodings, which change while a hash is rehashed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+_READ: dict[str, Callable[[Any, Any], Any]] = {
+    "string": lambda client, key: client.get(key),
+    "hash": lambda client, key: client.hgetall(key),
+    "set": lambda client, key: client.smembers(key),
+    "zset": lambda client, key: dict(client.zrange(key, 0, -1, withscores=True)),
+    "list": lambda client, key: client.lrange(key, 0, -1),
+    "none": lambda *_: None,
+}
+
+
+def contents(client: redis.Redis, *, but: str) -> dict[Any, Any]:
+    """Read every key of a database with what it holds, except those that begin with `but` and those that expire now."""
+    found = {key: _READ[_text(client.type(key))](client, key) for key in client.scan_iter()}
+    return {key: held for key, held in found.items() if held is not None and not _text(key).startswith(but)}
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
