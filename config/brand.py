@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from colorsys import hls_to_rgb, rgb_to_hls
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -102,12 +103,20 @@ def is_readable(accent: str, theme: Theme) -> bool:
     return all(contrast(*pair) >= READABLE for pair in pairs)
 
 
+@lru_cache
 def nearest_readable(accent: str, theme: Theme) -> str:
     """Find the readable colour of the same hue and saturation that is nearest in lightness; a readable one is itself.
 
     Black on the light card and white on the dark one are readable, so there always is one.
     """
     return next(each for each in _darker_and_lighter(accent) if is_readable(each, theme))
+
+
+def label(text: str) -> str:
+    """Read a name that customers see."""
+    if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below
+        raise ValidationError("has more than 60 characters, or ones that can't be shown. Write a short name.")
+    return text
 
 
 def light_accent(text: str) -> str | None:
@@ -142,7 +151,10 @@ def logo(text: str) -> Logo | None:
     try:
         content = Path(text).read_bytes()
     except (OSError, ValueError) as error:
-        raise ValidationError(f"can't be read ({type(error).__name__}). Name an SVG or PNG file.") from error
+        raise ValidationError(
+            f"can't be read ({type(error).__name__}). Name an SVG or PNG file; a path without a / in front begins "
+            "where the process starts."
+        ) from error
     if len(content) > MOST_LOGO_BYTES:
         raise ValidationError(
             f"has {len(content):,} bytes, and at most {MOST_LOGO_BYTES:,} are taken: it is part of every page. "
@@ -151,7 +163,12 @@ def logo(text: str) -> Logo | None:
     if content.startswith(_PNG):
         return Logo(_uri("image/png", content), adapts=False)
     _check_svg(content)
-    return Logo(_uri("image/svg+xml", content), adapts=b"prefers-color-scheme" in content)
+    return Logo(_uri("image/svg+xml", content), adapts=adapts(content))
+
+
+def adapts(content: bytes) -> bool:
+    """Say whether a picture looks at the ground that it is on; a PNG never does."""
+    return b"prefers-color-scheme" in content and not content.startswith(_PNG)
 
 
 def _check_svg(content: bytes) -> None:

@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 from environs import Env, EnvValidationError
 
-from config import brand, endpoints, mail, values
+from config import brand, endpoints, mail, urls, values
 from config.brand import Look, make_look
 from config.endpoints import Endpoints
 from config.mail import Mail, Mailbox
+from config.own_brand import Brand
 from config.spelling import CHANNELS, USER_TYPES
 from config.surveys import Survey
 from config.values import Pace
@@ -91,6 +92,15 @@ class Settings:
     own_addresses: frozenset[str]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def brand(self) -> Brand:
+        """The installation's brand, where no survey is known or it has none of its own."""
+        return Brand(self.brand_name, self.look, self.support_url, self.privacy_url)
+
+    def brand_of(self, survey: Survey) -> Brand:
+        """Give the brand that a survey asks for."""
+        return survey.brand.over(self.brand)
+
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from `environ`, or from the process's environment and the `.env` of the working folder.
@@ -122,7 +132,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         endpoints=made,
         timings=timings,
         own_addresses=_own_addresses([sender, reply_to], surveys.surveys),
-        warnings=(*warnings, *_risks(timings, found["dixa_pace"]), *_odd_names(surveys.surveys)),
+        warnings=(
+            *warnings,
+            *_risks(timings, found["dixa_pace"]),
+            *_odd_names(surveys.surveys),
+            *(_borrowed_logos(found["brand_name"], surveys.surveys) if logo else ()),
+        ),
     )
 
 
@@ -133,14 +148,16 @@ class _Environment(Env):
         super().__init__(eager=False)
         self._given = given
         self._unread: list[str] = []
-        for name in ("keys", "tokens", "signing_keys", "http_url", "public_url", "link", "contact", "redis_url"):
+        for name in ("keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
-        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "label", "language", "log_format"):
+        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format"):
             self.add_parser(name, getattr(values, name))
         self.add_parser("zone", values.time_zone)
         self.add_parser("level", values.log_level)
-        for name in ("light_accent", "dark_accent", "logo"):
+        for name in ("label", "light_accent", "dark_accent", "logo"):
             self.add_parser(name, getattr(brand, name))
+        for name in ("link", "contact"):
+            self.add_parser(name, getattr(urls, name))
         for name in ("endpoint_url", "webhook_secret", "hosts"):
             self.add_parser(name, getattr(endpoints, name))
         self.add_parser("smtp_url", mail.smtp_url)
@@ -278,6 +295,16 @@ def _odd_names(surveys: Sequence[Survey]) -> Iterator[str]:
                         f'survey "{survey.name}": Dixa documents no {kind} "{name}", so it may match nothing '
                         f"({', '.join(known)})."
                     )
+
+
+def _borrowed_logos(usual_name: str, surveys: Sequence[Survey]) -> Iterator[str]:
+    """Warn of a survey whose brand has another name and would show the installation's logo in its place."""
+    for survey in surveys:
+        if survey.brand.name not in {None, usual_name} and survey.brand.logo is None:
+            yield (
+                f'survey "{survey.name}": asks for "{survey.brand.name}" under the logo of BRAND_LOGO. '
+                f'Write a `logo` in its [survey.brand]; "" is none.'
+            )
 
 
 def _risks(timings: Timings, pace: Pace) -> Iterator[str]:

@@ -21,6 +21,7 @@ from config.asking import Ask as Ask  # noqa: PLC0414 - part of a survey, so imp
 from config.asking import AskSchema, WrittenAskSchema
 from config.languages import LANGUAGES
 from config.mistakes import Table, tell_mistakes
+from config.own_brand import BrandSchema, OwnBrand, WrittenBrandSchema
 from config.ratings import RatingType as RatingType  # noqa: PLC0414 - part of a survey, so imported from here
 from config.toml_fields import (
     Choice,
@@ -44,6 +45,8 @@ CHANNELS = ("message", "email", "note", "webhook")
 """The delivery channels that a survey may name in `deliver`."""
 
 _NOBODY = Sender()
+_ONLY_IF_SET = {"words", "sender", "brand", "after"}
+"""A record has none of these, unless it has something to say."""
 
 
 class Again(StrEnum):
@@ -88,6 +91,7 @@ class Survey:
     ask: Ask = field(default_factory=Ask)
     words: Mapping[str, Words] = field(default_factory=dict, hash=False)
     senders: Mapping[str, Sender] = field(default_factory=dict, hash=False)
+    brand: OwnBrand = field(default_factory=OwnBrand)
     after: tuple[After, ...] = ()
 
     def words_in(self, code: str) -> Words:
@@ -148,6 +152,7 @@ def load_terms(text: str) -> Survey:
     }
     words = {code: _known(each, WordsSchema()) for code, each in known.get("words", {}).items() if code in LANGUAGES}
     known["words"] = words
+    known["brand"] = _known(known.get("brand", {}), BrandSchema())
     known["after"] = [_known(each, AfterSchema()) for each in known.get("after", [])]
     survey: Survey = SurveySchema().load(known)
     return survey
@@ -205,6 +210,7 @@ class SurveySchema(Strict):
     ask = fields.Nested(AskSchema)
     words = ByLanguage()
     senders = Senders(data_key="sender")
+    brand = fields.Nested(BrandSchema)
     after = fields.List(
         fields.Nested(AfterSchema), error_messages={"invalid": "Write it with double brackets: [[survey.after]]."}
     )
@@ -239,11 +245,12 @@ class SurveySchema(Strict):
 
     @post_dump
     def _keep_what_is_set(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if value or name not in {"words", "sender", "after"}}
+        return {name: value for name, value in data.items() if value or name not in _ONLY_IF_SET}
 
 
 class _WrittenSurveySchema(SurveySchema):
     ask = fields.Nested(WrittenAskSchema)
+    brand = fields.Nested(WrittenBrandSchema)
 
 
 class _FileSchema(Strict):
@@ -272,5 +279,6 @@ _TABLES: Final = {
     "window": Table("[survey.window]", keys_of(WindowSchema())),
     "words": Table("[survey.words.da]", keys_of(WordsSchema())),
     "sender": Table("[survey.sender]", keys_of(SenderSchema())),
+    "brand": Table("[survey.brand]", keys_of(BrandSchema())),
     "after": Table("[[survey.after]]", keys_of(AfterSchema())),
 }

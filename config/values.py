@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
@@ -16,6 +16,7 @@ from marshmallow import ValidationError
 from config.languages import LANGUAGES, find_language
 from config.surveys import Survey, SurveysFileError, read_surveys
 from config.toml_fields import Duration, read_zone
+from config.urls import split_url
 
 _LONGEST = timedelta(days=3650)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -68,7 +69,7 @@ def signing_keys(text: str) -> tuple[str, ...]:
 
 def http_url(text: str) -> str:
     """Read the base of a URL: scheme, host and perhaps a path, without a slash at the end."""
-    parts = _split(text)
+    parts = split_url(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValidationError("is not a URL. Write it whole, with http:// or https://.")
     if parts.username is not None or parts.password is not None:
@@ -90,29 +91,9 @@ def public_url(text: str) -> str:
     return parts._replace(netloc=host).geturl()
 
 
-def link(text: str) -> str | None:
-    """Read a page that the survey page links to; query and fragment are fine here."""
-    if not text:
-        return None
-    parts = _split(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError("is not a URL. Write it whole, with http:// or https://.")
-    return text
-
-
-def contact(text: str) -> str | None:
-    """Read a page, or an e-mail address as `mailto:`."""
-    if re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
-        return text
-    try:
-        return link(text)
-    except ValidationError as error:
-        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.") from error
-
-
 def redis_url(text: str) -> str:
     """Read the URL of a Redis; it may hold a password, so it is a secret."""
-    parts = _split(text)
+    parts = split_url(text)
     if parts.scheme not in {"redis", "rediss", "unix"}:
         raise ValidationError("is not the URL of a Redis. Write redis://host:6379/0, rediss://… or unix:///path.")
     if parts.scheme == "unix" and not parts.path:
@@ -166,13 +147,6 @@ def megabytes(text: str) -> int:
     return int(text) * 1024 * 1024
 
 
-def label(text: str) -> str:
-    """Read a name that customers see."""
-    if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below
-        raise ValidationError("has more than 60 characters, or ones that can't be shown. Write a short name.")
-    return text
-
-
 def language(text: str) -> str:
     """Read one of our languages, by its code or its name."""
     code = find_language(text)
@@ -202,15 +176,3 @@ def log_level(text: str) -> str:
     if text.upper() not in _LEVELS:
         raise ValidationError(f"is not one of: {', '.join(_LEVELS)}.")
     return text.upper()
-
-
-def _split(text: str) -> SplitResult:
-    """Take a URL apart. `from None`, since the cause's text may hold a password."""
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        raise ValidationError("is not a URL: its host or port can't be read.") from None
-    if not text.isprintable() or " " in text:
-        raise ValidationError("has white space in it. Write it without.")
-    return parts

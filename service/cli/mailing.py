@@ -44,6 +44,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         closed_on=datetime.now(survey.zone_or(settings.time_zone)).date(),
         own=survey.words_in(spoken),
         sender=survey.sender_in(spoken),
+        brand=survey.brand,
     )
     try:
         make_email_delivery(settings, _NoMailings()).send(letter, Deadline(settings.timings.step_budget))

@@ -79,6 +79,7 @@ class EmailDelivery:
             closed_on=close.day_in(terms.zone_or(self._head.time_zone)),
             own=terms.words_in(spoken),
             sender=terms.sender_in(spoken),
+            brand=terms.brand,
         )
         self.send(letter, deadline)
 

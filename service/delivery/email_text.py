@@ -3,13 +3,13 @@
 import base64
 import quopri
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from config.brand import DEFAULT_LOOK, Look
 from config.mail import Mailbox
+from config.own_brand import Brand, OwnBrand
 from config.surveys import RatingType
 from config.words import NEUTRAL, Sender
 from config.words import Words as OwnWords
@@ -40,12 +41,24 @@ class Letterhead:
     look: Look = DEFAULT_LOOK
     time_zone: ZoneInfo = _UTC
 
+    def of(self, own: OwnBrand) -> Self:
+        """The same for a survey that asks for a brand of its own, whose name goes before those of the mailboxes."""
+        brand = own.over(Brand(self.brand, self.look, privacy_url=self.privacy_url))
+        sender, reply_to = self.sender, self.reply_to
+        if own.name:
+            sender = replace(sender, name=own.name)
+            reply_to = reply_to and replace(reply_to, name=own.name)
+        return replace(
+            self, sender=sender, reply_to=reply_to, brand=brand.name, look=brand.look, privacy_url=brand.privacy_url
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One e-mail: to whom it goes, about what, and where its links lead.
 
-    `own` are the survey's own words in this language, `sender` what it says of itself in place of the letterhead.
+    `own` are the survey's own words in this language; `sender` and `brand` are what it says of itself in place of the
+    letterhead.
     """
 
     survey_id: str
@@ -57,6 +70,7 @@ class Letter:
     closed_on: date
     own: OwnWords = NEUTRAL
     sender: Sender = field(default_factory=Sender)
+    brand: OwnBrand = field(default_factory=OwnBrand)
     is_reminder: bool = False
 
     @property
@@ -73,6 +87,7 @@ _ENCODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 def write_email(head: Letterhead, letter: Letter) -> bytes:
     """Write the whole message, ready for SMTP's DATA. No line break of a value can begin a header of its own."""
+    head = head.of(letter.brand)
     words = write_words(
         letter.language,
         letter.rating,

@@ -163,7 +163,8 @@ class MessageDelivery:
     def _write(self, record: Record, kind: str, link: str) -> str:
         spoken = language(self._language(record))
         is_short = record.close is not None and record.close.channel in _SHORT_CHANNELS
-        words = invitation(record.terms or Survey(), spoken, self._brand, is_short=is_short)
+        terms = record.terms or Survey()
+        words = invitation(terms, spoken, terms.brand.name or self._brand, is_short=is_short)
         return write_message(kind, words, link, spoken)
 
 

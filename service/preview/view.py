@@ -34,16 +34,17 @@ class View:
     def page(self) -> PageContext:
         """What the page is told of it."""
         now, settings = datetime.now(UTC), self.settings
+        brand = settings.brand_of(self.survey)
         return PageContext(
             language=self.language,
-            brand=settings.brand_name,
-            support_url=settings.support_url,
-            privacy_url=settings.privacy_url,
+            brand=brand.name,
+            support_url=brand.support_url,
+            privacy_url=brand.privacy_url,
             ratings=self.survey.ratings,
             channel=_CHANNEL,
             closed_on=self._today,
             action=self.link,
-            look=settings.look,
+            look=brand.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.keep_records, self.survey.expires + timedelta(days=1)),
             words=self.survey.words_in(self.language.code),
@@ -62,6 +63,7 @@ class View:
             closed_on=self._today,
             own=self.survey.words_in(self.language.code),
             sender=self.survey.sender_in(self.language.code),
+            brand=self.survey.brand,
         )
         return message_from_bytes(write_email(letterhead_of(self.settings), letter), policy=default)
 
@@ -72,5 +74,6 @@ class View:
 
     def message(self, kind: str, *, is_short: bool = False) -> str:
         """Write the message as `Text` or `Html`, as Dixa's channels take it."""
-        words = invitation(self.survey, self.language, self.settings.brand_name, is_short=is_short)
+        brand = self.settings.brand_of(self.survey)
+        words = invitation(self.survey, self.language, brand.name, is_short=is_short)
         return write_message(kind, words, self.link, self.language)

@@ -46,19 +46,20 @@ class Visit:
     def page(self) -> PageContext:
         """What the pages are told."""
         settings = seams().settings
+        brand = settings.brand_of(self.terms)
         close = self.record.close if self.record else None
         after = self._after
         return PageContext(
             language=self.language,
-            brand=settings.brand_name,
-            support_url=settings.support_url,
-            privacy_url=settings.privacy_url,
+            brand=brand.name,
+            support_url=brand.support_url,
+            privacy_url=brand.privacy_url,
             ratings=tuple(offer.rating for offer in self.link.offers),
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
             action=self.url(),
             query=_query_to_keep(),
-            look=settings.look,
+            look=brand.look,
             until=self.until,
             kept_for=seams().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),

@@ -17,8 +17,10 @@ import pytest
 from config.brand import make_look
 from config.languages import LANGUAGES
 from config.mail import Mailbox
+from config.own_brand import OwnBrand
 from config.surveys import RatingType
-from config.words import Words
+from config.urls import MOST_LINK_BYTES
+from config.words import Sender, Words
 from service.delivery.email_text import Letter, Letterhead, write_email
 from service.surveys.languages import language
 from service.surveys.links import Link, Links
@@ -216,6 +218,49 @@ def test_it_has_the_brands_colours() -> None:
     assert html.count("#7a00e6") == 2
     assert html.count("#b056ff!important") == 2
     assert not {"#0b5d56", "#6fd6c6"} & set(re.findall(r"#[0-9a-f]{6}", html))
+
+
+def test_a_surveys_own_brand_is_everywhere() -> None:
+    own = OwnBrand(name="Tidewater", accent="#9d174d", privacy_url="https://tidewater.example/privacy")
+    message = write(replace(HEAD, privacy_url="https://northwind.example/privacy"), brand=own, rating=NPS)
+    for kind in ("html", "plain"):
+        text = part(message, kind)
+        assert "recommend Tidewater to a friend?" in text
+        assert "in touch with Tidewater." in text
+        assert "https://tidewater.example/privacy" in text
+        assert not re.search(r"Northwind|//northwind\.example", text)
+    assert "#9d174d" in part(message, "html")
+    assert "#0b5d56" not in part(message, "html")
+
+
+@pytest.mark.parametrize(
+    ("sender", "own", "shown"),
+    [
+        (Sender(), OwnBrand(), "Northwind Ångström <survey@northwind.example>"),
+        (Sender(), OwnBrand(accent="#9d174d"), "Northwind Ångström <survey@northwind.example>"),
+        (Sender(), OwnBrand("Tidewater"), "Tidewater <survey@northwind.example>"),
+        (Sender(Mailbox("ask@t.example")), OwnBrand("Tidewater"), "Tidewater <ask@t.example>"),
+        (Sender(Mailbox("ask@t.example", "Mia")), OwnBrand("Tidewater"), "Mia <ask@t.example>"),
+        (Sender(Mailbox("ask@t.example")), OwnBrand(), "Northwind <ask@t.example>"),
+    ],
+)
+def test_the_name_in_from_is_the_senders_own_or_the_surveys_brand(sender: Sender, own: OwnBrand, shown: str) -> None:
+    """Behind both stands the name in MAIL_FROM, and behind that one the installation's brand."""
+    message = write(sender=sender, brand=own)
+    assert str(message["From"]) == shown
+    assert str(message["Reply-To"]) == f"{own.name or 'Northwind'} <help@northwind.example>"
+
+
+def test_a_surveys_own_brand_at_its_longest_is_small_too() -> None:
+    own = OwnBrand(
+        name="й" * 60, accent="#9d174d", privacy_url="https://tidewater.example/".ljust(MOST_LINK_BYTES, "p")
+    )
+    letter = replace(LETTER, link=f"{PUBLIC_URL}/s/{'x' * 160}", brand=own, channel="Email")
+    for rating in RatingType:
+        words = Words(questions={rating: "й" * 160}, subject="й" * 120)
+        longest = replace(letter, rating=rating, own=words)
+        sizes = {code: len(write_email(HEAD, replace(longest, language=language(code)))) for code in LANGUAGES}
+        assert {code: size for code, size in sizes.items() if size > 15_000} == {}
 
 
 def test_a_survey_has_a_subject_and_a_question_of_its_own() -> None:

@@ -12,6 +12,7 @@ import redis
 from structlog.testing import capture_logs
 
 from config.languages import LANGUAGES
+from config.own_brand import OwnBrand
 from config.surveys import RatingType, Survey
 from config.words import Sender, Words
 from service.delivery.message import MessageDelivery, external_id, invitation, write_message
@@ -166,6 +167,14 @@ def test_a_message_asks_what_the_page_asks(
     )
     (message,) = dixa.messages(record.conversation_id)
     assert message.value == f"{words} {LINK}"
+
+
+def test_a_message_names_the_brand_of_its_survey(client: DixaClient, dixa: Sandbox) -> None:
+    terms = Survey(ratings=(NPS,), brand=OwnBrand(name="Tidewater"))
+    record = replace(record_of(dixa, channel="Messenger"), terms=terms)
+    MessageDelivery(client, brand="Northwind").deliver(record, LINK, Deadline(timedelta(seconds=5)))
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.value == f"How likely are you to recommend Tidewater to a friend? {LINK}"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -80,6 +80,10 @@ subject = "Din retur"
 email = "Northwind Returns <returns@northwind.example>"
 [survey.sender.da]
 reply_to = "retur@northwind.example"
+[survey.brand]
+name = "Returns"
+accent = "#9d174d"
+privacy_url = "https://returns.example/privacy"
 """
 
 
@@ -97,11 +101,12 @@ def test_a_surveys_own_words_and_sender_are_shown(tmp_path: Path, monkeypatch: p
     message = message_from_bytes(mail, policy=default)
     assert message["Subject"] == "Din retur"
     assert str(message["From"]) == "Northwind Returns <returns@northwind.example>"
-    assert str(message["Reply-To"]) == "Support <retur@northwind.example>"
+    assert str(message["Reply-To"]) == "Returns <retur@northwind.example>"
     body = message.get_body(("plain",))
     assert body
     assert "Vil du anbefale os?" in body.get_content()
     assert "https://" in body.get_content()
     html = message.get_body(("html",))
     assert html
-    assert "?r=10" in html.get_content()
+    for shown in ("?r=10", " Returns.", "#9d174d", "https://returns.example/privacy"):
+        assert shown in html.get_content()

@@ -31,6 +31,9 @@ name = "returns"
 rating = ["Csat", "Nps"]
 [survey.sender]
 email = "Northwind Returns <returns@northwind.example>"
+[survey.brand]
+name = "Tidewater"
+accent = "#9d174d"
 """
 MESSAGES = ("email", "email-text", "message", "message-short", "message-html")
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -108,6 +111,14 @@ def test_a_surveys_own_words_and_sender_are_shown(client: FlaskClient) -> None:
     assert "Hvordan gik det?" in client.get("/?state=email&lang=da").text
     sender = client.get("/?state=email&survey=returns").text
     assert "Northwind Returns &lt;returns@northwind.example&gt;" in sender
+
+
+@pytest.mark.parametrize("state", [*STATES, "email", "message"])
+def test_a_survey_is_shown_under_its_own_brand(client: FlaskClient, state: str) -> None:
+    shown = client.get(f"/returns/nps/en/{state}").text
+    assert "Tidewater" in shown
+    assert "Northwind" not in shown
+    assert ("#9d174d" in shown) is (state != "message")
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])

@@ -1,0 +1,143 @@
+"""A survey's own brand on every page of its links: as its record has it, and without one as the file has it."""
+
+import re
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from config.brand import Logo
+from config.own_brand import OwnBrand
+from config.surveys import Survey
+from service.surveys.model import Close, Decision, Journey, OfferState, Reason
+from service.surveys.records import Records
+from service.surveys.store import Breaker, connect
+from service.web.seams import Seams
+from tests.web.test_brand import SVG
+from tests.web.visits import LINK, TOKEN, get, make_client, post, sign
+
+URI = f"data:image/svg+xml;base64,{b64encode(SVG.encode()).decode()}"
+TIDEWATER = OwnBrand(
+    name="Tidewater & Søn",
+    accent="#9d174d",
+    logo=Logo(URI, adapts=False),
+    support_url="https://tidewater.example/help",
+    privacy_url="https://tidewater.example/privacy",
+)
+FILE = """
+[[survey]]
+name = "default"
+[survey.brand]
+name = "Newer"
+accent = "#1d4ed8"
+support_url = "https://newer.example/help"
+"""
+ELSEWHERE = sign(replace(LINK, survey_name="gone"))
+
+
+@pytest.fixture
+def branded(redis_url: str, keys: "redis.Redis", tmp_path: Path) -> FlaskClient:
+    """An installation of a third name."""
+    file = tmp_path / "surveys.toml"
+    file.write_text(FILE, encoding="utf-8")
+    return make_client(
+        redis_url,
+        SURVEYS_FILE=str(file),
+        BRAND_NAME="Holding",
+        SUPPORT_URL="https://holding.example/help",
+        PRIVACY_URL="https://holding.example/privacy",
+    )
+
+
+def accept(records: Records, **terms: object) -> None:
+    close = Close(81000, datetime.now(UTC), requester_id="requester-1")
+    records.accept(close, [Survey(delay=timedelta(), brand=TIDEWATER, **terms)])  # type: ignore[arg-type]
+
+
+def who(html: str) -> tuple[str, str]:
+    """Give the name that a page shows and its accent."""
+    shown = re.search(r'<header>(?:<bdi>(.*?)</bdi>|<img src="[^"]*" alt="([^"]*)">)</header>', html)
+    assert shown
+    accents = set(re.findall("#9d174d|#1d4ed8|#0b5d56", html))
+    assert len(accents) == 1, accents
+    return shown[1] or shown[2], accents.pop()
+
+
+def test_every_page_is_as_the_record_has_it_whatever_the_file_says_by_now(
+    branded: FlaskClient, records: Records
+) -> None:
+    accept(records)
+    pages = [
+        get(branded),
+        get(branded, f"{TOKEN}?r=4"),
+        post(branded, {}),
+        post(branded, {"rating": "4"}, follow_redirects=True),
+        get(branded, f"{TOKEN}?change=1"),
+        get(branded, f"{TOKEN}/stop"),
+        post(branded, {}, f"{TOKEN}/stop"),
+        get(branded, f"{TOKEN}/stop"),
+        get(branded),
+    ]
+    for page in pages:
+        assert who(page.text) == ("Tidewater &amp; Søn", "#9d174d")
+        assert URI in page.text
+        assert "Tidewater &amp; Søn</title>" in page.text
+        assert "https://tidewater.example/privacy" in page.text
+        assert not re.search(r"Holding|holding\.example|Newer|newer\.example", page.text)
+
+
+def test_so_is_a_page_that_has_closed(branded: FlaskClient, records: Records) -> None:
+    accept(records)
+    claim = records.claim(Journey.OFFER, "81000")
+    assert claim
+    records.decide(claim, Decision(OfferState.CANCELLED, Reason.ERASED), "")
+    page = get(branded)
+    assert (page.status_code, who(page.text)) == (410, ("Tidewater &amp; Søn", "#9d174d"))
+    assert 'href="https://tidewater.example/help"' in page.text
+
+
+def test_without_a_record_the_file_tells_the_brand_by_the_surveys_name(
+    branded: FlaskClient, keys: "redis.Redis"
+) -> None:
+    for page in (get(branded), get(branded, f"{TOKEN}/stop"), post(branded, {"rating": "4"}, follow_redirects=True)):
+        assert who(page.text) == ("Newer", "#1d4ed8")
+        assert "https://holding.example/privacy" in page.text
+    keys.flushdb()
+    old = sign(at=datetime.now(UTC) - timedelta(days=60))
+    assert 'href="https://newer.example/help"' in get(branded, old).text
+
+
+def test_an_answer_without_a_record_keeps_the_brand_that_was_shown(branded: FlaskClient, records: Records) -> None:
+    post(branded, {"rating": "4"})
+    record = records.load("81000")
+    assert record
+    assert record.terms
+    assert record.terms.brand == OwnBrand(name="Newer", accent="#1d4ed8", support_url="https://newer.example/help")
+
+
+def test_while_redis_is_away_the_file_tells_the_brand(branded: FlaskClient) -> None:
+    core: Seams = branded.application.extensions["afterword"]
+    broken = Records(connect("redis://127.0.0.1:1/0"), lease=timedelta(1), keep=timedelta(1), breaker=Breaker())
+    branded.application.extensions["afterword"] = replace(core, records=broken)
+    assert who(get(branded).text) == ("Newer", "#1d4ed8")
+
+
+def test_a_survey_that_the_file_has_no_more_is_the_installations(branded: FlaskClient) -> None:
+    assert who(get(branded, ELSEWHERE).text) == ("Holding", "#0b5d56")
+
+
+def test_a_link_that_nobody_signed_is_not_found_by_the_installation(branded: FlaskClient) -> None:
+    """What follows a valid one is cut off, so there is no page that isn't found and has a survey."""
+    assert who(get(branded, f"{TOKEN}/nowhere", follow_redirects=True).text) == ("Newer", "#1d4ed8")
+    page = get(branded, "not-a-token")
+    assert (page.status_code, who(page.text)) == (404, ("Holding", "#0b5d56"))
+
+
+def test_a_form_that_met_an_error_is_the_brands(branded: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.surveys.intake.Intake.take_answer", lambda *_, **__: 1 / 0)
+    page = post(branded, {"rating": "4"})
+    assert (page.status_code, who(page.text)) == (500, ("Newer", "#1d4ed8"))
