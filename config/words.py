@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_dump, post_load, validate
 
-from config.languages import LANGUAGES
+from config.languages import LANGUAGES, find_language
 from config.mail import Mailbox, mailbox
 from config.toml_fields import Strict, Text, written_as
 
@@ -107,7 +107,9 @@ class ByLanguage(fields.Field[Mapping[str, Words]]):
     @staticmethod
     def _load(code: str, words: Any) -> Words:
         if code not in LANGUAGES:
-            raise ValidationError(f"No language of ours. Write one of: {', '.join(LANGUAGES)}.")
+            meant = find_language(code)
+            way_out = f"Write [survey.words.{meant}]" if meant else f"Write one of: {', '.join(LANGUAGES)}"
+            raise ValidationError(f"Not the code of a language of ours. {way_out}.")
         loaded: Words = WordsSchema().load(words)
         return loaded
 

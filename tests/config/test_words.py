@@ -63,6 +63,8 @@ def test_one_question_needs_no_table() -> None:
     ("text", "key", "way_out"),
     [
         ('[survey.words.xx]\nsubject = "a"', "words.xx", "Write one of: cs, da"),
+        ('[survey.words.pt-BR]\nsubject = "a"', "words.pt-BR", "Write [survey.words.pt]."),
+        ('[survey.words.Danish]\nsubject = "a"', "words.Danish", "Write [survey.words.da]."),
         ('[survey.words.da]\nheading = "a"', "words.da.heading", "No such key"),
         ('[survey.words.da]\nsubject = ""', "words.da.subject", "leave the key out"),
         ("[survey.words.da]\nsubject = 5", "words.da.subject", "Not a text"),

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from config.languages import LANGUAGES
 from config.surveys import RatingType
+from config.urls import MOST_LINK_BYTES
 from config.words import NEUTRAL, Words
 from service.surveys.languages import Language, language
 from service.surveys.model import Offer
@@ -46,7 +47,9 @@ def _url(length: int) -> str:
     return "https://northwind.example/".ljust(length, "p")
 
 
-ONE: Final = Assumed(brand="Ñ" * 60, privacy_url=_url(120), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160)))
+ONE: Final = Assumed(
+    brand="Ñ" * 60, privacy_url=_url(MOST_LINK_BYTES), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160))
+)
 """Of a survey of one question: the longest names and questions that the settings allow, in letters of two bytes."""
 
 SEVERAL: Final = Assumed(brand="N" * 32, privacy_url=_url(60), words=NEUTRAL)
