@@ -78,6 +78,7 @@ class Survey:
     delays: Mapping[str, timedelta] = field(default_factory=dict)
     hold: timedelta = timedelta(minutes=5)
     extend: timedelta = timedelta(minutes=20)
+    suspect_hold: timedelta = timedelta(days=1)
     expires: timedelta = timedelta(days=28)
     again: Again = Again.NEVER
     again_after: timedelta = timedelta(days=30)
@@ -93,6 +94,10 @@ class Survey:
     senders: Mapping[str, Sender] = field(default_factory=dict, hash=False)
     brand: OwnBrand = field(default_factory=OwnBrand)
     after: tuple[After, ...] = ()
+
+    def held_for(self, *, is_suspect: bool) -> timedelta:
+        """Say how long an answer waits before it is submitted."""
+        return max(self.hold, self.suspect_hold) if is_suspect else self.hold
 
     def words_in(self, code: str) -> Words:
         """Give the survey's own words in a language, empty where it has none."""
@@ -197,6 +202,7 @@ class SurveySchema(Strict):
     delay = Delay(usual=_USUAL.delay, most=timedelta(days=60))
     hold = Duration(most=timedelta(days=7))
     extend = Duration(most=timedelta(hours=1))
+    suspect_hold = Duration(most=timedelta(days=7))
     expires = Duration(least=timedelta(minutes=1), most=timedelta(days=365))
     again = Choice(Again)
     again_after = Duration(most=timedelta(days=3650))

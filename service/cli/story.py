@@ -45,6 +45,7 @@ _NEXT_ANSWER: Mapping[AnswerState, str] = {
 }
 
 
+_NEXT_SUSPECT = "the answer goes to Dixa as it is; until then any other takes its place"
 _ACTIONS: Mapping[ActionState, str] = {
     ActionState.WAITING: "to be tried again",
     ActionState.BEGUN: "begun; whether it arrived will be found out",
@@ -134,7 +135,7 @@ def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
     comment = ", with a comment" if answer.has_comment else ", without a comment"
     yield _line(answer.answer.answered_at, f"Answered: {scores}{comment}.")
     if answer.is_suspect:
-        yield _more("Suspect: it came right after the link, without a comment; a machine may have sent it.")
+        yield _more("Suspect: a machine may have sent it. It came right after the link, or filled a hidden field.")
     if answer.state is AnswerState.SUBMITTED:
         yield _line(answer.ended_at, "The result is with Dixa.")
     if answer.state is AnswerState.DEAD:
@@ -157,10 +158,11 @@ def _tell_next(record: Record, paused_since: str | None) -> Iterator[str]:
         return
     is_followed = follow_up is not None and follow_up.due_at is not None
     if answer and not (is_followed and answer.state is AnswerState.SUBMITTED):
-        yield _next(answer.due_at, _NEXT_ANSWER[answer.state] + _tries(answer.tries))
+        what = _NEXT_SUSPECT if answer.is_provisional else _NEXT_ANSWER[answer.state]
+        yield _next(answer.due_at, what + _tries(answer.tries))
     if follow_up and is_followed:
         yield _next(follow_up.due_at, f"what is to follow the answer{_tries(follow_up.tries)}")
-    if answer:
+    if answer and not (answer.is_provisional and offer.state is OfferState.REMINDING):
         return
     moment, opens = _next_step(record)
     yield _next(moment, _NEXT_OFFER[offer.state] + opens + _tries(offer.tries))

@@ -12,7 +12,8 @@ def describe(told: Told) -> str:
         f"{_QUESTION[rating]}: {OPTIONS[rating][score]}{_of(score, rating.scores)}"
         for rating, score in told.record.answered.scores.items()
     ]
-    return f"{', '.join(scores)}.{_comment(told)}"
+    suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
+    return f"{', '.join(scores)}.{suspicion}{_comment(told)}"
 
 
 def _of(score: int, scores: range) -> str:

@@ -86,6 +86,7 @@ class AnswerWebhook:
             "scores": dict(answer.scores),
             "comment": told.comment or None,
             "has_comment": told.has_comment,
+            "is_suspect": told.is_suspect,
             "language": answer.language or None,
             "answered_at": _time(answer.answered_at),
         }

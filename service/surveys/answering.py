@@ -1,12 +1,12 @@
 """The answer's journey: from a held answer to its result in Dixa, one claim at a time."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from config.surveys import RatingType
+from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn
-from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason
+from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record
 from service.surveys.ports import DixaRefused
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ class AnswerJourney(Traveller):
             return
         if progress.call:
             self._look_for_result(turn, progress, progress.call)
-        elif turn.claim.at > (progress.revived_at or progress.answer.answered_at) + self._timings.answer_within:
+        elif turn.claim.at > _tried_since(turn.record, progress) + self._timings.answer_within:
             self._die(turn, Reason.TOO_LATE, problem="tried for too long")
         else:
             self._submit_all(turn, progress)
@@ -90,3 +90,9 @@ class AnswerJourney(Traveller):
         ours = {offer.rating_id for offer in turn.record.offers if offer.rating is rating}
         found = self._ratings(turn, self.patience)
         return any(each.id in ours and each.type == rating and each.status == "Rated" for each in found)
+
+
+def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
+    """Return when it was to be submitted first."""
+    hold = (record.terms or Survey()).held_for(is_suspect=progress.is_suspect)
+    return progress.revived_at or progress.answer.answered_at + hold

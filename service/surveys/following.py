@@ -1,6 +1,6 @@
 """What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
-A comment that was written after its alert is told then, too, by itself.
+A comment that was written after its alert is told then, too, by itself. Nothing follows a suspect answer before then.
 
 A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
 own rule of repeating: one that can be lost, or doubled, can't be both.
@@ -97,11 +97,13 @@ class FollowUpJourney(Traveller):
         wanted = list(find_actions(terms, answer.answer.scores))
         if is_final:
             due = [*wanted, *find_late_comment(wanted, answer, progress)]
+        elif answer.is_provisional:
+            due = []
         else:
             due = [each for each in wanted if self._is_at_once(each)]
         # What was tried before comes last: a slow receiver must not keep the others from their turn.
         due.sort(key=lambda each: each.name in progress.actions)
-        final_at = answer.answer.answered_at + terms.hold
+        final_at = answer.answer.answered_at + terms.held_for(is_suspect=answer.is_suspect)
         since = max(final_at, progress.revived_at or final_at)
         outcomes = {self._do(turn, progress, each, since) for each in due}
         if outcomes - {_Outcome.OVER}:

@@ -38,8 +38,8 @@ _CHANGES = {
 }
 """What becomes of a survey that waits, and why."""
 _NOT_REMINDED = "not_reminded"
-_COUNTS = {Saved.SAVED, Saved.SAME, Saved.SUPERSEDED}
-"""What may become of an answer that waited in a spool: it counts, or a later one does."""
+_COUNTS = {Saved.SAVED, Saved.SAME, Saved.SUPERSEDED, Saved.IGNORED}
+"""What may become of an answer that waited in a spool: it counts, or a later one does, or one that isn't suspect."""
 
 
 class NotKept(Exception):

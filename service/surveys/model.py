@@ -237,7 +237,8 @@ class AnswerProgress:
     """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
 
     `due_at` of a held answer is the moment until which it can be changed, and `held_since` when the first one came.
-    A machine may have sent one that is suspect: it came right after the link, without a comment.
+    A machine may have sent one that is suspect: it came right after the link, without a comment, or it filled a field
+    that no customer sees.
     """
 
     state: AnswerState
@@ -252,6 +253,11 @@ class AnswerProgress:
     held_since: datetime | None = None
     revived_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def is_provisional(self) -> bool:
+        """Whether it is suspect, and still yields to an answer that isn't."""
+        return self.is_suspect and self.state is AnswerState.HELD
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,11 @@ class Told:
         """Whether there are any."""
         return self.record.answer is not None and self.record.answer.has_comment
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a machine may have sent the answer."""
+        return self.record.answer is not None and self.record.answer.is_suspect
+
 
 class Action(Protocol):
     """One kind of thing that follows an answer."""

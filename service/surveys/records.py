@@ -64,11 +64,12 @@ class Accepted(StrEnum):
 
 
 class Saved(StrEnum):
-    """What became of an answer."""
+    """What became of an answer. A suspect one is `ignored` while the record has one that isn't."""
 
     SAVED = "saved"
     SAME = "same"
     SUPERSEDED = "superseded"
+    IGNORED = "ignored"
     NOT_CHANGED = "not_changed"
     CLOSED = "closed"
     SPOOLED = "spooled"
@@ -153,10 +154,11 @@ class Records(Overview):
         is_suspect: bool = False,
         answered_at: datetime | None = None,
     ) -> Written:
-        """Hold a customer's answer for `terms.hold`; `answered_at` is now unless it waited elsewhere.
+        """Hold a customer's answer for as long as its terms say; `answered_at` is now unless it waited elsewhere.
 
         One that replaces another is held anew, but not for longer than MAX_EXTENSION after the first.
         """
+        hold = terms.held_for(is_suspect=is_suspect)
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
                 keys=[
@@ -169,14 +171,14 @@ class Records(Overview):
                     link.survey_id,
                     link.conversation_id,
                     write_terms(terms),
-                    to_ms(terms.hold),
+                    to_ms(hold),
                     comment,
                     language,
                     to_ms(answered_at) if answered_at else "",
                     json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
                     json.dumps(dict(scores)),
                     int(is_suspect),
-                    to_ms(max(terms.hold, MAX_EXTENSION)),
+                    to_ms(max(hold, MAX_EXTENSION)),
                 ],
             )
         )

@@ -65,6 +65,10 @@ class Reminding(Delivering):
             return "no reminder by this channel"
         if self._is_too_late_to_remind(turn, record):
             return "too late for the reminder"
+        return self._reason_for_silence(turn, record, delivery) if _is_silent(record) else "no reminder: answered"
+
+    def _reason_for_silence(self, turn: Turn, record: Record, delivery: Delivery) -> str:
+        """Ask Dixa whether the customer is still to be reminded."""
         conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
         if conversation.is_erased:
             return "no reminder: the conversation was erased"
@@ -85,10 +89,15 @@ class Reminding(Delivering):
     def _insist_on_silence(self, record: Record) -> None:
         """Raise StaleClaim if the customer has answered since this claim began: Dixa was asked meanwhile."""
         now = self._records.load(record.survey_id)
-        if now is None or now.offer.state is not OfferState.REMINDING:
+        if now is None or now.offer.state is not OfferState.REMINDING or not _is_silent(now):
             raise StaleClaim("answered")
 
     def _is_in_touch(self, turn: Turn, record: Record) -> bool:
         """Say whether the customer has written since: a conversation that our own message has opened is no news."""
         messages = self._dixa.messages(self._slot(turn), record.conversation_id)
         return has_news(messages, record.offer.delivered_at or record.accepted_at)
+
+
+def _is_silent(record: Record) -> bool:
+    """Say whether the customer hasn't answered: a suspect answer may be a machine's, as long as it isn't final."""
+    return record.answer is None or record.answer.is_provisional

@@ -8,6 +8,7 @@ clock stays what it is.
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -77,7 +78,8 @@ class Model(RuleBasedStateMachine):
 
     @initialize(two=st.booleans())
     def begin(self, two: bool) -> None:  # noqa: FBT001
-        self.terms = Survey(delay=timedelta(), hold=HOLD, extend=2 * HOLD, ratings=(NPS, CSAT)[: 1 + two])
+        held = Survey(hold=HOLD, extend=2 * HOLD, suspect_hold=4 * HOLD)
+        self.terms = replace(held, delay=timedelta(), ratings=(NPS, CSAT)[: 1 + two])
         self.accept()
 
     def accept(self) -> None:
@@ -106,15 +108,28 @@ class Model(RuleBasedStateMachine):
         workers[which % len(workers)].go(far, fate)
 
     @precondition(lambda self: self.world.links)
-    @rule(scores=st.sampled_from([(4, 3), (9, 5), (2, 1)]), comment=COMMENTS, both=st.booleans(), late=LATE)
-    def answer(self, scores: tuple[int, int], comment: str, both: bool, late: int | None) -> None:  # noqa: FBT001
-        """The customer answers, or a spool is drained that has an answer of some time ago."""
+    @rule(
+        scores=st.sampled_from([(4, 3), (9, 5), (2, 1)]),
+        comment=COMMENTS,
+        both=st.booleans(),
+        late=LATE,
+        suspect=st.sampled_from([False, False, True]),
+    )
+    def answer(
+        self,
+        scores: tuple[int, int],
+        comment: str,
+        both: bool,  # noqa: FBT001
+        late: int | None,
+        suspect: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """The customer answers, or a machine does, or a spool is drained that has an answer of some time ago."""
         link = self.world.links[-1]
         asked = [offer.rating for offer in link.offers]
         given = {
             rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)
         }
-        self.world.answer(link, given, comment, late)
+        self.world.answer(link, given, comment, late, is_suspect=suspect)
 
     @precondition(lambda self: "answer_state" in self.before)
     @rule()

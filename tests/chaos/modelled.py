@@ -135,20 +135,38 @@ class World:
             worker.stop()
         self.workers.clear()
 
-    def answer(self, link: Link, scores: Mapping[RatingType, int], comment: str, seconds_ago: int | None) -> None:
-        """The customer answers; what must become of it follows from the record as it is."""
+    def answer(
+        self,
+        link: Link,
+        scores: Mapping[RatingType, int],
+        comment: str,
+        seconds_ago: int | None,
+        *,
+        is_suspect: bool = False,
+    ) -> None:
+        """The customer answers, or a machine; what must become of it follows from the record as it is."""
         before = self.read()[0]
         at = self.now - (seconds_ago or 0)
         answered_at = None if seconds_ago is None else datetime.now(UTC) - timedelta(seconds=seconds_ago)
-        terms = Survey(hold=timedelta(seconds=30), ratings=tuple(offer.rating for offer in link.offers))
-        outcome = self.records.answer(link, terms, scores, comment, language="en", answered_at=answered_at).outcome
+        hold = timedelta(seconds=30)
+        terms = Survey(hold=hold, suspect_hold=4 * hold, ratings=tuple(offer.rating for offer in link.offers))
+        outcome = self.records.answer(
+            link, terms, scores, comment, language="en", is_suspect=is_suspect, answered_at=answered_at
+        ).outcome
+        is_held = before.get("answer_state") == "held"
+        was_suspect = is_held and "suspect" in before
+        is_first = was_suspect and not is_suspect
+        require(not is_first or outcome == "saved", f"a customer's answer after a suspect one was {outcome}")
+        if is_held and is_suspect and not was_suspect:
+            require(outcome in ("ignored", "same"), f"a suspect answer after a customer's was {outcome}")
+            return
         if outcome == "saved":
-            require(before.get("answer_state") in (None, "held"), "an answer was changed while it was submitted")
-            require(not self.expected or at >= self.answered_at, "an older answer replaced a later one")
+            require(is_held or "answer_state" not in before, "an answer was changed while it was submitted")
+            require(is_first or not self.expected or at >= self.answered_at, "an older answer replaced a later one")
             self.expected, self.answered_at = dict(scores), at
-            self.comment = comment or self.comment
+            self.comment = comment or ("" if is_first else self.comment)
             self.is_accepted = True
-        elif outcome == "same" and before.get("answer_state") == "held":
+        elif outcome == "same" and is_held:
             self.answered_at = max(self.answered_at, at)
         elif outcome == "superseded":
             require(at < self.answered_at, "a later answer was taken for an older one")

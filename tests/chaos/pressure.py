@@ -23,7 +23,7 @@ from service.sandbox.webhooks import closed_event, post, sign
 from tests.polling import eventually
 from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
-SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "0s"\n'
+SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "0s"\nsuspect_hold = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_EVERY": "50ms",

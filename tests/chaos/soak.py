@@ -18,7 +18,7 @@ from tests.chaos.rows import Row, commit
 from tests.polling import eventually
 from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
-SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "500ms"\n'
+SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "500ms"\nsuspect_hold = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_EVERY": "50ms",

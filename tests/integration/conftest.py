@@ -21,6 +21,7 @@ name = "nps"
 rating = "Nps"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 ask = {queues = ["Nps"]}
 
 [[survey]]
@@ -28,6 +29,7 @@ name = "thumbs"
 rating = "ThumbsUpOrDown"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 ask = {queues = ["ThumbsUpOrDown"]}
 
 [[survey]]
@@ -35,18 +37,21 @@ name = "three"
 rating = ["Nps", "Csat", "ThumbsUpOrDown"]
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 ask = {queues = ["Three"]}
 
 [[survey]]
 name = "held"
 delay = "0s"
 hold = "1500ms"
+suspect_hold = "0s"
 ask = {queues = ["Held"]}
 
 [[survey]]
 name = "later"
 delay = "1500ms"
 hold = "0s"
+suspect_hold = "0s"
 ask = {queues = ["Later"]}
 
 [[survey]]
@@ -66,6 +71,7 @@ ask = {queues = ["Again"]}
 name = "default"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 ask = {without_tags = ["spam"]}
 """
 """Which survey a conversation gets is told by its queue; all others get the last one."""

@@ -24,6 +24,7 @@ SURVEYS = """
 name = "held"
 delay = "0s"
 hold = "60s"
+suspect_hold = "0s"
 ask = {queues = ["Held"]}
 [[survey.after]]
 scores = [1, 2]
@@ -34,6 +35,7 @@ note = true
 name = "sent"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 deliver = ["message", "webhook"]
 ask = {queues = ["Sent"]}
 
@@ -41,6 +43,7 @@ ask = {queues = ["Sent"]}
 name = "noted"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 deliver = ["message", "note"]
 ask = {queues = ["Noted"]}
 
@@ -48,6 +51,7 @@ ask = {queues = ["Noted"]}
 name = "default"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 [[survey.after]]
 scores = [1, 2]
 slack = true

@@ -23,6 +23,7 @@ SURVEYS = """
 name = "default"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 """
 AS_SHIPPED = {
     "DIXA_PACE": "9.5/3",

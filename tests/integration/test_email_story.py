@@ -17,6 +17,7 @@ SURVEYS = """
 [[survey]]
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 again_after = "0s"
 deliver = ["message", "email"]
 """

@@ -24,6 +24,7 @@ STRICT = """
 name = "strict"
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 starts = 2026-11-01
 
 [survey.ask]

@@ -27,9 +27,9 @@ def _decide(verdict: str, reason: str = "") -> list[str]:
     return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0"]
 
 
-def _answer(comment: str, score: int) -> list[str]:
+def _answer(comment: str, score: int, *, suspect: str = "0") -> list[str]:
     rating_ids, scores = '{"Csat": "id-1"}', f'{{"Csat": {score}}}'
-    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, "0", "3600000"]
+    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, suspect, "3600000"]
 
 
 ARGS: dict[str, Callable[[str], list[str]]] = {
@@ -40,6 +40,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP],
     "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP],
     "answer": lambda _: _answer("new", 4),
+    "answer (suspect)": lambda _: _answer("new", 4, suspect="1"),
     "answer (same)": lambda _: _answer("old", 2),
     "extend": lambda _: ["1200000", "3600000"],
     "claim": lambda journey: [SURVEY, journey, "60000"],

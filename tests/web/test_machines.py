@@ -54,6 +54,7 @@ def test_an_old_link_that_was_just_delivered_is_as_new(client: FlaskClient, keys
     post(client, {"rating": "3"}, old_token())
     moment = int(datetime.now(UTC).timestamp() * 1000)
     keys.hset("afterword:survey:81000", "delivered_at", moment)
+    keys.hdel("afterword:survey:81000", "answer_state")
     assert post(client, {"rating": "4"}, old_token()).status_code == 303
     assert keys.hget("afterword:survey:81000", "suspect") == b"1"
 

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from config.actions import After
 from config.surveys import RatingType, Survey
+from service.surveys.fields import to_ms
 from service.surveys.model import Close, Journey, Reason
 from service.surveys.records import Records
 from tests.running import PUBLIC_URL
@@ -29,6 +30,8 @@ def keep_terms(records: Records, *after: After) -> None:
     terms = Survey(after=after)
     records.accept(Close(81000, datetime.now(UTC)), [terms])
     records.answer(LINK, terms, {CSAT: 3}, "", language="en")
+    long_ago = to_ms(datetime.now(UTC) - timedelta(minutes=5))
+    records._redis.hset("afterword:survey:81000", "delivered_at", long_ago)
 
 
 def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
