@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -143,28 +144,34 @@ def load_surveys(text: str) -> tuple[Survey, ...]:
 
 def dump_terms(survey: Survey) -> str:
     """Write a survey as the JSON that a record keeps."""
-    return json.dumps(SurveySchema().dump(survey), ensure_ascii=False)
+    return json.dumps(_schema(SurveySchema).dump(survey), ensure_ascii=False)
 
 
 def load_terms(text: str) -> Survey:
     """Read a record's terms, as this or another version wrote them: unknown keys are ignored."""
     terms = json.loads(text)
-    known = _known(terms, SurveySchema())
-    known["ask"] = _known(known.get("ask", {}), AskSchema())
+    known = _known(terms, SurveySchema)
+    known["ask"] = _known(known.get("ask", {}), AskSchema)
     sender = known.get("sender", {})
-    known["sender"] = _known(sender, SenderSchema()) | {
-        code: _known(sender[code], SenderSchema()) for code in LANGUAGES if code in sender
+    known["sender"] = _known(sender, SenderSchema) | {
+        code: _known(sender[code], SenderSchema) for code in LANGUAGES if code in sender
     }
-    words = {code: _known(each, WordsSchema()) for code, each in known.get("words", {}).items() if code in LANGUAGES}
+    words = {code: _known(each, WordsSchema) for code, each in known.get("words", {}).items() if code in LANGUAGES}
     known["words"] = words
-    known["brand"] = _known(known.get("brand", {}), BrandSchema())
-    known["after"] = [_known(each, AfterSchema()) for each in known.get("after", [])]
-    survey: Survey = SurveySchema().load(known)
+    known["brand"] = _known(known.get("brand", {}), BrandSchema)
+    known["after"] = [_known(each, AfterSchema) for each in known.get("after", [])]
+    survey: Survey = _schema(SurveySchema).load(known)
     return survey
 
 
-def _known(given: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    return {name: given[name] for name in keys_of(schema) if name in given}
+def _known(given: Mapping[str, Any], kind: type[Schema]) -> dict[str, Any]:
+    return {name: given[name] for name in keys_of(_schema(kind)) if name in given}
+
+
+@cache
+def _schema(kind: type[Schema]) -> Schema:
+    """Make each schema once: making one takes longer than reading a record's terms with it."""
+    return kind()
 
 
 def read_surveys(path: Path) -> tuple[Survey, ...]:
