@@ -118,7 +118,8 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
     @blueprint.route("/<survey>/<rating>/<code>/form/stop", methods=["GET", "POST"])
     @blueprint.post("/<survey>/<rating>/<code>/stop")
     def stop(survey: str, rating: str, code: str) -> ResponseReturnValue:
-        return STATES["stop" if request.method == "GET" else "stopped"][1](_view(settings, survey, rating, code).page)
+        state = "stop" if request.method == "GET" else "stop-kept" if "undo" in request.form else "stopped"
+        return STATES[state][1](_view(settings, survey, rating, code).page)
 
 
 def _show(view: View, state: str) -> Response:

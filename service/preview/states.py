@@ -57,9 +57,12 @@ STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
     "expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
     "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
     "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
-    "stopped": ("Stopped", stop.stopped_page),
     "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action="stop")),
+    "stopped": ("Stopped", lambda ctx: stop.stopped_page(ctx, action="stop")),
+    "stop-kept": ("Stopped and undone", lambda ctx: stop.kept_page(ctx, action="stop")),
     "stop-failed": ("Not stopped", lambda ctx: stop.button_page(ctx, action="stop", failed=True)),
+    "stop-failed-undo": ("Not undone", lambda ctx: stop.stopped_page(ctx, action="stop", failed=True)),
     "stop-unknown": ("Stop: nobody known", stop.unknown_page),
+    "stop-unknown-undo": ("Undo: nobody known", lambda ctx: stop.unknown_page(ctx, is_undo=True)),
 }
 """Each with its name for people."""

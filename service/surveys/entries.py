@@ -1,4 +1,4 @@
-"""What waits in the spool, as JSON: a close, a change or an answer with all that is needed to write it down.
+"""What waits in the spool, as JSON: a close, a change, an answer or a stop with all that is needed to write it down.
 
 Two versions may share a spool during a deploy. What one adds the other ignores; whoever writes what an older version
 must not, or can't, read raises `_VERSION`. Reasons and kinds need no new version: an unknown one is a newer one's.
@@ -17,7 +17,7 @@ from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, R
 from service.surveys.spool import Entry, EntryError, EntryIsNewer
 
 _VERSION = 1
-_KINDS = {"close", "change", "answer"}
+_KINDS = {"close", "change", "answer", "stop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,23 @@ class SpooledAnswer:
         return self.answer.link.survey_id
 
 
+@dataclass(frozen=True, slots=True)
+class SpooledStop:
+    """A stop of the surveys, or its undo, that was wished while Redis couldn't be asked whom the survey was for."""
+
+    link: Link
+    is_undo: bool
+    wished_at: datetime
+
+    @property
+    def survey_id(self) -> str:
+        """The survey whose customer wished it."""
+        return self.link.survey_id
+
+
+Waiting = SpooledClose | SpooledChange | SpooledAnswer | SpooledStop
+
+
 def write_close(waiting: SpooledClose) -> Entry:
     """Write a close, with the surveys that were chosen for it."""
     close = waiting.close
@@ -104,10 +121,7 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
     return {
         "v": _VERSION,
         "kind": "answer",
-        "survey_id": answer.link.survey_id,
-        "conversation_id": answer.link.conversation_id,
-        "survey": answer.link.survey_name,
-        "rating_ids": {offer.rating: offer.rating_id for offer in answer.link.offers},
+        **_write_link(answer.link),
         "terms": json.loads(dump_terms(answer.terms)),
         "scores": dict(answer.scores),
         "comment": answer.comment,
@@ -117,7 +131,18 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
     }
 
 
-def read_entry(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
+def write_stop(waiting: SpooledStop) -> Entry:
+    """Write a stop or its undo, with its time by Redis' clock, if known: the later one counts."""
+    return {
+        "v": _VERSION,
+        "kind": "stop",
+        **_write_link(waiting.link),
+        "is_undo": waiting.is_undo,
+        "wished_at": to_ms(waiting.wished_at),
+    }
+
+
+def read_entry(entry: Entry) -> Waiting:
     """Read what this or an older version wrote. Raises EntryIsNewer, or EntryError for what nobody can read."""
     try:
         if not _is_newer(entry):
@@ -138,7 +163,12 @@ def _is_newer(entry: Entry) -> bool:
     return any(isinstance(word, str) and word not in known for word, known in named)
 
 
-def _read(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
+def _read(entry: Entry) -> Waiting:
+    if entry["kind"] == "stop":
+        # Never guess which of the two it is: a wrong guess would ask somebody who wants no surveys.
+        if not isinstance(entry["is_undo"], bool):
+            raise TypeError("is_undo")
+        return SpooledStop(_read_link(entry), entry["is_undo"], from_ms(entry["wished_at"]))
     if entry["kind"] == "answer":
         return SpooledAnswer(_read_answer(entry), from_ms(entry["answered_at"]))
     if entry["kind"] == "change":
@@ -155,12 +185,25 @@ def _read(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
 
 
 def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:
-    offers = tuple(Offer(RatingType(rating), str(rating_id)) for rating, rating_id in entry["rating_ids"].items())
     return GivenAnswer(
-        link=Link(str(entry["survey_id"]), int(entry["conversation_id"]), str(entry["survey"]), offers),
+        link=_read_link(entry),
         terms=load_terms(json.dumps(entry["terms"])),
         scores={RatingType(rating): int(score) for rating, score in entry["scores"].items()},
         comment=str(entry["comment"]),
         language=str(entry["language"]),
         is_suspect=bool(entry["is_suspect"]),
     )
+
+
+def _write_link(link: Link) -> Entry:
+    return {
+        "survey_id": link.survey_id,
+        "conversation_id": link.conversation_id,
+        "survey": link.survey_name,
+        "rating_ids": {offer.rating: offer.rating_id for offer in link.offers},
+    }
+
+
+def _read_link(entry: Mapping[str, Any]) -> Link:
+    offers = tuple(Offer(RatingType(rating), str(rating_id)) for rating, rating_id in entry["rating_ids"].items())
+    return Link(str(entry["survey_id"]), int(entry["conversation_id"]), str(entry["survey"]), offers)

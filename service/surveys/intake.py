@@ -1,4 +1,4 @@
-"""What the web takes in: closes, changes and answers. Each is one write; yes is said only after it.
+"""What the web takes in: closes, changes, answers and stops. Each is one write; yes is said only after it.
 
 The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
 """
@@ -6,6 +6,7 @@ The write goes to the records, or to the spool while Redis can't be written; `ta
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 import structlog
 
@@ -15,10 +16,13 @@ from service.surveys.entries import (
     SpooledAnswer,
     SpooledChange,
     SpooledClose,
+    SpooledStop,
+    Waiting,
     read_entry,
     write_answer,
     write_change,
     write_close,
+    write_stop,
 )
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Journey, OfferState, Reason, Record
@@ -27,6 +31,7 @@ from service.surveys.ports import Queue
 from service.surveys.records import Accepted, Records, Saved, Written
 from service.surveys.rules import choose_at_close
 from service.surveys.spool import Entry, Spool, SpoolUnavailable
+from service.surveys.stops import HashedStops
 from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
@@ -40,6 +45,17 @@ _CHANGES = {
 _NOT_REMINDED = "not_reminded"
 _COUNTS = {Saved.SAVED, Saved.SAME, Saved.SUPERSEDED, Saved.IGNORED}
 """What may become of an answer that waited in a spool: it counts, or a later one does, or one that isn't suspect."""
+
+
+class Stopped(StrEnum):
+    """What became of a customer's wish to be asked nothing any more, or of its undo."""
+
+    KEPT = "kept"
+    SPOOLED = "spooled"
+    SUPERSEDED = "superseded"
+    """A later wish is known already."""
+    UNKNOWN = "unknown"
+    """Nobody knows any more whom the survey was for."""
 
 
 class NotKept(Exception):
@@ -62,6 +78,7 @@ class Intake:
         self._own_addresses = own_addresses
         self._recovery_wait = recovery_wait
         self._persons = persons
+        self._stops = HashedStops.beside(records)
         self._records = records
         self._queue = queue
         self._surveys = surveys
@@ -131,6 +148,22 @@ class Intake:
         )
         return outcome
 
+    def take_stop(self, link: Link, *, is_undo: bool) -> Stopped:
+        """Ask whoever this link's survey was for nothing any more, or ask them again."""
+        wish = SpooledStop(link, is_undo, self._records.now())
+        try:
+            outcome = self._stop(link, is_undo=is_undo)
+        except RecordsUnavailable as error:
+            self._put(write_stop(wish), error)
+            outcome = Stopped.SPOOLED
+        if outcome is Stopped.UNKNOWN:
+            log.warning("stop.unknown", survey_id=link.survey_id)
+        elif is_undo:
+            log.info("stop.undone", outcome=outcome, survey_id=link.survey_id)
+        else:
+            log.info("stop.kept", outcome=outcome, survey_id=link.survey_id)
+        return outcome
+
     def take_spooled(self, entry: Entry) -> None:
         """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waited = read_entry(entry)
@@ -142,12 +175,18 @@ class Intake:
         if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
             # The customer was thanked for it: an earlier answer was final before this one came home.
             log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
+        if isinstance(waited, SpooledStop) and outcome == Stopped.UNKNOWN:
+            # The customer was told yes. Dixa knows the conversation's requester: `afterword stop` takes that one's id.
+            link = waited.link
+            log.error("stop.unknown", survey_id=link.survey_id, conversation_id=link.conversation_id)
 
-    def _write(self, waited: SpooledClose | SpooledChange | SpooledAnswer) -> str:
+    def _write(self, waited: Waiting) -> str:
         if isinstance(waited, SpooledClose):
             return self._records.accept(waited.close, waited.candidates, waited.reason, waited.objections).outcome
         if isinstance(waited, SpooledChange):
             return self._records.cancel(waited.change, *_CHANGES[waited.change.kind])
+        if isinstance(waited, SpooledStop):
+            return self._stop(waited.link, is_undo=waited.is_undo, wished_at=waited.wished_at)
         return self._write_answer(waited.answer, waited.answered_at).outcome
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
@@ -167,6 +206,17 @@ class Intake:
             is_suspect=answer.is_suspect,
             answered_at=answered_at,
         )
+
+    def _stop(self, link: Link, *, is_undo: bool, wished_at: datetime | None = None) -> Stopped:
+        record = self._records.load(link.survey_id)
+        requester_id = record.close.requester_id if record and record.close else None
+        if not record or not record.close or not requester_id:
+            return Stopped.UNKNOWN
+        if is_undo:
+            self._stops.remove(requester_id, record.close.person, at=wished_at)
+            return Stopped.KEPT
+        is_kept = self._stops.add(requester_id, record.close.person, at=wished_at)
+        return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
 
     def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
         if self._spool is None:

@@ -1,4 +1,4 @@
-"""Where webhooks and answers wait while Redis can't be written: one file each, drained in order when it can again.
+"""Where webhooks, answers and stops wait while Redis can't be written: one file each, drained in order when it can.
 
 A file is written beside its place, synced, renamed into it, and the folder synced: after `put` returns, a power cut
 doesn't lose it, and no reader ever sees half of it. Draining is repeatable: an entry of any kind may be written to the

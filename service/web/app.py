@@ -62,7 +62,7 @@ def _wire(settings: Settings) -> Seams:
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
         posts=Posts(client, breaker),
-        stops=HashedStops(client),
+        stops=HashedStops(client, breaker=breaker),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),

@@ -14,10 +14,13 @@ from service.surveys.entries import (
     SpooledAnswer,
     SpooledChange,
     SpooledClose,
+    SpooledStop,
+    Waiting,
     read_entry,
     write_answer,
     write_change,
     write_close,
+    write_stop,
 )
 from service.surveys.fields import from_ms
 from service.surveys.links import Link
@@ -91,7 +94,16 @@ ANSWER = write_answer(
 )
 
 
-def through_the_spool(entry: Entry) -> SpooledClose | SpooledChange | SpooledAnswer:
+STOP = write_stop(
+    SpooledStop(
+        Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),)),
+        is_undo=False,
+        wished_at=datetime(2026, 5, 12, 8, tzinfo=UTC),
+    )
+)
+
+
+def through_the_spool(entry: Entry) -> Waiting:
     return read_entry(json.loads(json.dumps(entry)))
 
 
@@ -123,6 +135,13 @@ def test_an_answer_comes_back_as_it_was_with_its_time(answer: GivenAnswer, answe
     assert found.survey_id == answer.link.survey_id
 
 
+@given(st.builds(SpooledStop, links, st.booleans(), times))
+def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: SpooledStop) -> None:
+    found = through_the_spool(write_stop(stop))
+    assert found == stop
+    assert found.survey_id == stop.link.survey_id
+
+
 # As the version that began the spool wrote them: no later version may fail to read these.
 STORED_CLOSE = (
     '{"v": 1, "kind": "close", "conversation_id": 81000, "close": {"closed_at": 1778544000000}, '
@@ -133,6 +152,22 @@ STORED_ANSWER = (
     '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "rating": ["Csat"]}, "scores": {"Csat": 4}, '
     '"comment": "Tak", "language": "en", "is_suspect": false, "answered_at": 1778544000000}'
 )
+STORED_STOP = (
+    '{"v": 1, "kind": "stop", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
+    '"rating_ids": {"Csat": "0e2f"}, "is_undo": false, "wished_at": 1778572800000}'
+)
+
+
+def test_a_stop_is_stored_so_that_an_older_version_leaves_it_to_this_one() -> None:
+    """It has no version of its own: a kind that is unknown is a newer version's (see `_is_newer`)."""
+    assert json.loads(STORED_STOP) == STOP
+    assert read_entry(STOP).survey_id == "81000"
+
+
+@pytest.mark.parametrize("wish", [None, "", "no", 0, 1, [], {}])
+def test_a_stop_is_never_taken_for_its_undo(wish: object) -> None:
+    with pytest.raises(EntryError):
+        read_entry(STOP | {"is_undo": wish})
 
 
 def test_what_an_older_version_wrote_is_understood() -> None:
@@ -172,7 +207,7 @@ def test_what_only_a_later_version_can_read_is_told_from_what_nobody_can(later: 
     ("entry", "name"),
     [
         (entry, name)
-        for entry in (CLOSE, ANSWER)
+        for entry in (CLOSE, ANSWER, STOP)
         for name in entry
         if name not in {"v", "reason", "others", "objections"}
     ],
@@ -183,7 +218,7 @@ def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: st
 
 
 @settings(max_examples=300)
-@given(entry=st.sampled_from([CLOSE, ANSWER]), data=st.data(), value=json_values)
+@given(entry=st.sampled_from([CLOSE, ANSWER, STOP]), data=st.data(), value=json_values)
 def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.DataObject, value: Any) -> None:
     name = data.draw(st.sampled_from(sorted(entry)))
     read_or_refused(entry | {name: value})
@@ -192,7 +227,7 @@ def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.
         read_or_refused(entry | {name: entry[name] | {inner: value}})
 
 
-@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, "x"]), json_values))
+@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *STOP, "x"]), json_values))
 def test_garbage_is_an_entry_error(entry: Entry) -> None:
     read_or_refused(entry)
 

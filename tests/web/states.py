@@ -95,8 +95,11 @@ STATES: dict[str, State] = {
     "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     "stop": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop"),
     "stop-failed": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop", failed=True),
-    "stop-stopped": stop.stopped_page,
+    "stop-stopped": lambda ctx: stop.stopped_page(ctx, action=f"{ctx.action}/stop"),
+    "stop-kept": lambda ctx: stop.kept_page(ctx, action=f"{ctx.action}/stop"),
+    "stop-failed-undo": lambda ctx: stop.stopped_page(ctx, action=f"{ctx.action}/stop", failed=True),
     "stop-unknown": stop.unknown_page,
+    "stop-unknown-undo": lambda ctx: stop.unknown_page(ctx, is_undo=True),
 }
 
 

@@ -1,7 +1,9 @@
 """`/s/<token>/stop`: a look stops nobody, a POST does, with or without the page before it."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -17,6 +19,7 @@ from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
 from tests.web.visits import LINK, TOKEN, dump, make_client, sign
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+UNDO = {"undo": ""}
 PATH = f"/s/{TOKEN}/stop"
 
 
@@ -62,6 +65,84 @@ def test_one_click_of_a_mail_provider_stops(
     odd = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
     assert stop(client, ONE_CLICK, content_type=mimetype, headers=odd).status_code == 200
     assert stops.has(requester)
+
+
+def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str, stops: HashedStops) -> None:
+    stop(client)
+    for _ in range(2):
+        answer = stop(client, UNDO)
+        assert answer.status_code == 200
+        assert "You may be asked again" in answer.text
+        assert "Stop asking me" in answer.text
+        assert not stops.has(requester)
+    stop(client)
+    assert stops.has(requester)
+
+
+def test_who_has_stopped_already_sees_that_and_the_undo(
+    client: FlaskClient, requester: str, keys: "redis.Redis"
+) -> None:
+    stop(client)
+    before = dump(keys)
+    for _ in range(2):
+        page = client.get(PATH, base_url=PUBLIC_URL)
+        assert page.status_code == 200
+        assert "You will not be asked again" in page.text
+        assert page.text.count("<button") == 1
+        assert re.search(r'<button[^>]* name="?undo"?[^>]*>Keep asking me<', page.text)
+    assert dump(keys) == before
+    stop(client, UNDO)
+    assert "Stop being asked for feedback?" in client.get(PATH, base_url=PUBLIC_URL).text
+
+
+def test_before_and_after_are_said_in_other_words(client: FlaskClient, requester: str) -> None:
+    texts = [
+        set(re.findall(r"<(?:h1|p|button)[^>]*>([^<]+)<", re.sub(r"(?s)<footer>.*", "", answer.text)))
+        for answer in (client.get(PATH, base_url=PUBLIC_URL), stop(client))
+    ]
+    assert texts[0]
+    assert texts[0] & texts[1] == set()
+
+
+def test_another_requester_of_that_person_can_undo_it_for_themselves(
+    client: FlaskClient, records: Records, stops: HashedStops
+) -> None:
+    """Who has the same address was stopped along with the first, so their page shows it, and their button must work."""
+    for survey_id, requester_id in ((81000, "requester-1"), (81001, "requester-2")):
+        close = Close(survey_id, datetime.now(UTC), requester_id=requester_id, person=("same-address", requester_id))
+        records.accept(close, [Survey(delay=timedelta())])
+    stop(client)
+    other = f"/s/{sign(replace(LINK, survey_id='81001', conversation_id=81001))}/stop"
+    assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
+    assert client.post(other, base_url=PUBLIC_URL, data=UNDO).status_code == 200
+    assert not stops.has("requester-2", ("same-address", "requester-2"))
+    assert stops.has("requester-1")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"data": {**ONE_CLICK, **UNDO}},
+        {"data": b""},
+        {"data": b"undo", "content_type": "text/plain"},
+        {"data": b"--x\r\nundo", "content_type": "multipart/form-data; boundary=x"},
+        {"data": b"undo", "content_type": "multipart/form-data"},
+        {"data": {f"field-{number}": "x" for number in range(20)}, "content_type": "multipart/form-data"},
+        {"query_string": {"undo": ""}},
+    ],
+)
+def test_whatever_is_no_press_of_the_undo_button_stops(
+    client: FlaskClient, requester: str, stops: HashedStops, given: dict[str, Any]
+) -> None:
+    stop(client)
+    assert client.post(PATH, base_url=PUBLIC_URL, **given).status_code == 200
+    assert stops.has(requester)
+
+
+def test_an_undo_of_nobody_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+    answer = stop(client, UNDO)
+    assert answer.status_code == 410
+    assert "could not be undone here" in answer.text
 
 
 def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
@@ -129,8 +210,11 @@ def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, reque
     answers = {
         "stop": client.get(PATH, base_url=PUBLIC_URL),
         "stop-stopped": stop(client),
+        "stop-kept": stop(client, UNDO),
         "stop-failed": stop(cut_off),
+        "stop-failed-undo": stop(cut_off, UNDO),
         "stop-unknown": client.post(f"/s/{lost}/stop", base_url=PUBLIC_URL),
+        "stop-unknown-undo": client.post(f"/s/{lost}/stop", base_url=PUBLIC_URL, data=UNDO),
     }
     for name, answer in answers.items():
         with make_app().test_request_context():

@@ -1,0 +1,153 @@
+"""A stop, or its undo, while Redis is away: it is kept, said to be, and brought home with the answers."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from structlog.testing import capture_logs
+from werkzeug.test import TestResponse
+
+from config.surveys import Survey
+from service.surveys.entries import SpooledStop, write_stop
+from service.surveys.model import Close
+from service.surveys.store import RecordsUnavailable
+from service.web.seams import Seams
+from tests.running import PUBLIC_URL, RedisServer
+from tests.web.test_stop import ONE_CLICK, UNDO
+from tests.web.visits import LINK, TOKEN, make_client, sign
+
+REQUESTER = "requester-1"
+PATH = f"/s/{TOKEN}/stop"
+
+
+@dataclass
+class Site:
+    """The web, with a spool, and the Redis that goes away."""
+
+    redis: RedisServer
+    client: FlaskClient
+    core: Seams
+
+    def post(self, data: object = None, path: str = PATH, **given: Any) -> TestResponse:
+        return self.client.post(path, base_url=PUBLIC_URL, data=data, **given)
+
+    def recover(self) -> None:
+        self.redis.start()
+        self.core.recovery.step()
+
+
+@pytest.fixture
+def site(own_redis: RedisServer, tmp_path: Path) -> Site:
+    client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
+    core: Seams = client.application.extensions["afterword"]
+    assert core.spool
+    core.spool.prepare()
+    core.records.accept(Close(81000, datetime.now(UTC), requester_id=REQUESTER), [Survey(delay=timedelta())])
+    return Site(own_redis, client, core)
+
+
+def has_stopped(site: Site) -> bool:
+    return site.core.stops.has(REQUESTER)
+
+
+@pytest.mark.parametrize("data", [None, {}, ONE_CLICK])
+def test_a_stop_during_an_outage_is_kept_and_said_to_be(site: Site, data: object) -> None:
+    site.redis.stop()
+    answer = site.post(data)
+    assert (answer.status_code, "You will not be asked again" in answer.text) == (200, True)
+    site.recover()
+    assert has_stopped(site)
+    assert "You will not be asked again" in site.client.get(PATH, base_url=PUBLIC_URL).text
+
+
+def test_an_undo_during_an_outage_is_kept_and_said_to_be(site: Site) -> None:
+    site.post()
+    site.redis.stop()
+    answer = site.post(UNDO)
+    assert (answer.status_code, "You may be asked again" in answer.text) == (200, True)
+    site.recover()
+    assert not has_stopped(site)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_the_order_of_stops_and_undos_is_kept(site: Site, *, last: bool) -> None:
+    site.redis.stop()
+    for is_stop in (last, not last, last):
+        site.post(None if is_stop else UNDO)
+    site.recover()
+    assert has_stopped(site) is last
+
+
+def test_what_is_wished_before_the_spool_comes_home_is_later_than_what_is_in_it(site: Site) -> None:
+    """Redis is back, and answers before the spool is brought home: another host's may take longer."""
+    site.redis.stop()
+    site.post()
+    site.redis.start()
+    site.core.records.ping()
+    assert site.post(UNDO).status_code == 200
+    site.core.recovery.step()
+    assert not has_stopped(site)
+
+
+def test_redis_that_is_full_takes_no_stop_and_the_spool_does(site: Site) -> None:
+    with site.core.records._redis as client:
+        client.config_set("maxmemory", "1")
+        assert site.post().status_code == 200
+        client.config_set("maxmemory", "0")
+    site.core.recovery.step()
+    assert has_stopped(site)
+
+
+def test_without_the_spool_too_it_is_not_said_to_be_kept(own_redis: RedisServer, site: Site) -> None:
+    client = make_client(own_redis.url)
+    own_redis.stop()
+    for data, words in ((None, "Stop asking me"), (UNDO, "Keep asking me")):
+        answer = client.post(PATH, base_url=PUBLIC_URL, data=data)
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert "This is not saved" in answer.text
+        assert words in answer.text
+
+
+@pytest.mark.parametrize("is_undo", [True, False])
+def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: Site, *, is_undo: bool) -> None:
+    lost = replace(LINK, survey_id="81001", conversation_id=81001)
+    site.redis.stop()
+    answer = site.post(UNDO if is_undo else None, f"/s/{sign(lost)}/stop")
+    assert answer.status_code == 200
+    with capture_logs() as logs:
+        site.recover()
+    [told] = [each for each in logs if each["event"] == "stop.unknown"]
+    assert (told["log_level"], told["survey_id"], told["conversation_id"]) == ("error", "81001", 81001)
+    assert site.core.spool
+    assert site.core.spool.waiting() == 0
+
+
+def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site: Site) -> None:
+    assert site.core.spool
+    entry = write_stop(SpooledStop(LINK, is_undo=False, wished_at=datetime.now(UTC)))
+    site.core.spool.put(entry | {"is_undo": "perhaps"})
+    site.core.spool.put(entry)
+    site.core.recovery.step()
+    assert has_stopped(site)
+    assert (site.core.spool.waiting(), site.core.spool.set_aside()) == (0, 1)
+
+
+def test_during_the_outage_the_page_shows_the_button(site: Site) -> None:
+    site.post()
+    site.redis.stop()
+    page = site.client.get(PATH, base_url=PUBLIC_URL)
+    assert page.status_code == 200
+    assert "<button" in page.text
+
+
+def test_it_stays_in_the_spool_until_redis_takes_it(site: Site) -> None:
+    site.redis.stop()
+    site.post()
+    with pytest.raises(RecordsUnavailable):
+        site.core.recovery.step()
+    assert site.core.spool
+    assert site.core.spool.waiting() == 1
