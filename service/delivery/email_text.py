@@ -22,6 +22,7 @@ from config.surveys import RatingType
 from config.words import NEUTRAL, Sender
 from config.words import Words as OwnWords
 from service.delivery.email_headers import POLICY
+from service.delivery.email_parts import LOGO_ID, make_answers, make_picture
 from service.delivery.email_words import Words, write_words
 from service.surveys.languages import DEFAULT, Language
 
@@ -114,9 +115,17 @@ def write_email(head: Letterhead, letter: Letter) -> bytes:
     text, html = write_text(head, letter, words), write_html(head, letter, words)
     message.set_content(text, cte=_shorter_encoding(text))
     message.add_alternative(html, subtype="html", cte=_shorter_encoding(html))
+    _add_logo(message, head)
     # Only now: whatever begins with Content- is forgotten when the content is set.
     message["Content-Language"] = words.language.code
     return message.as_bytes()
+
+
+def _add_logo(message: EmailMessage, head: Letterhead) -> None:
+    """Put the logo beside the HTML: what an e-mail brings along is shown without asking anybody for it."""
+    logo, html = make_picture(head.look), message.get_body(("html",))
+    if logo and html:
+        html.add_related(logo.content, "image", "png", cid=f"<{LOGO_ID}>", disposition="inline", filename="logo.png")
 
 
 def sender_of(head: Letterhead, letter: Letter) -> Mailbox:
@@ -138,11 +147,13 @@ def write_html(head: Letterhead, letter: Letter, words: Words) -> str:
         words=words,
         brand=head.brand,
         look=head.look,
-        link=letter.link,
+        logo=make_picture(head.look),
+        logo_id=LOGO_ID,
         stop=letter.stop,
         privacy_url=head.privacy_url,
+        answers=make_answers(letter.rating, words.options, letter.link),
         columns=6 if letter.rating is RatingType.NPS else 1,
-        numbered=letter.rating is RatingType.CSAT,
+        side=500 if letter.rating is RatingType.NPS else 300,
     )
 
 
@@ -152,7 +163,7 @@ def write_text(head: Letterhead, letter: Letter, words: Words) -> str:
 
 
 def _lines(head: Letterhead, letter: Letter, words: Words) -> Iterator[str]:
-    yield from (head.brand, "", words.question, words.about)
+    yield from (head.brand, "", words.greeting, "", words.question, words.about)
     yield from ("", words.hint) if words.hint else ()
     yield from _option_lines(letter, words)
     yield from ("", words.next, "", "-- ", words.why, "", words.stop, letter.stop)

@@ -19,6 +19,7 @@ SUBJECT: Final = N_("How was the help you got?")
 # Translators: shown by mail programs in the list of e-mails, after the subject.
 PREVIEW: Final = N_("It takes two taps and less than a minute.")
 
+GREETING: Final = N_("Hello,")
 NEXT: Final = N_("Confirm on the next page. You can add a comment there.")
 WHY: Final = N_("You get this e-mail because you were in touch with %(brand)s.")
 STOP: Final = N_("Stop these survey e-mails")
@@ -30,8 +31,10 @@ class Words:
     """What one e-mail says, in its language."""
 
     language: Language
+    title: str
     subject: str
     preview: str
+    greeting: str
     question: str
     hint: str
     options: Mapping[int, str]
@@ -50,8 +53,10 @@ def write_words(
     hint = SCALE_HINT.get(rating)
     return Words(
         language=language,
+        title=say(SUBJECT),
         subject=own.subject or say(SUBJECT),
         preview=say(PREVIEW),
+        greeting=say(GREETING),
         question=own.questions.get(rating) or say_question(language, rating, brand),
         hint=say(hint) if hint else "",
         options=say_options(language, rating),

@@ -9,6 +9,7 @@ from email.policy import default
 from config.settings import Settings
 from config.surveys import Survey
 from service.delivery.email import letterhead_of
+from service.delivery.email_parts import show_html
 from service.delivery.email_text import Letter, write_email
 from service.delivery.message import invitation, write_message
 from service.surveys.languages import Language
@@ -68,7 +69,9 @@ class View:
         return message_from_bytes(write_email(letterhead_of(self.settings), letter), policy=default)
 
     def part(self, kind: str) -> str:
-        """Give the e-mail's `html` or `plain` part."""
+        """Give the e-mail's `plain` part, or its `html` with the logo in it."""
+        if kind == "html":
+            return show_html(self.email)
         found = self.email.get_body((kind,))
         return str(found.get_content()) if found else ""
 

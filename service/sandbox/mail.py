@@ -9,6 +9,7 @@ from email.policy import default
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from service.delivery.email_parts import show_html
 from service.sandbox.model import now
 
 _MOST_KEPT = 1000
@@ -41,8 +42,8 @@ class ReceivedMail:
 
     @property
     def html(self) -> str:
-        """The HTML part; empty when there is none."""
-        return self._part("html")
+        """The HTML part, with its pictures in it; empty when there is none."""
+        return show_html(self.message)
 
     def _part(self, kind: str) -> str:
         part = self.message.get_body((kind,))

@@ -8,10 +8,10 @@ from service.sandbox.mail import ReceivedMail
 
 _AROUND_A_MAIL = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'"
 _IN_A_MAIL = (
-    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
-"""A mail may style itself and open links in another window: no script, no picture, no form, nothing of ours."""
+"""A mail may have styles, its own pictures and links that open another window: no script, no form, nothing of ours."""
 
 
 def mails_blueprint(desk: Desk) -> Blueprint:

@@ -13,6 +13,7 @@ from service.delivery.email_text import write_html
 from service.delivery.email_words import write_words
 from service.surveys.languages import language
 from tests.browser import tools
+from tests.delivery.logos import PNG_LOOK
 from tests.delivery.test_email_text import HEAD, LETTER
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
@@ -28,6 +29,7 @@ MAIL_RULES = {
     # Mail programs are of another time than browsers; each of these is what they need.
     "no-inline-style": "off",  # Many of them drop a sheet.
     "no-deprecated-attr": "off",  # Outlook knows cellspacing, width and align, and no CSS for them.
+    "no-conditional-comment": "off",  # Outlook on Windows alone reads them.
     "prefer-tbody": "off",  # A matter of taste, and bytes.
 }
 
@@ -67,8 +69,9 @@ def test_every_e_mail_is_valid(tmp_path: Path) -> None:
         for spoken in LANGUAGES:
             letter = replace(LETTER, rating=rating, language=spoken)
             words = write_words(spoken, rating, brand=HEAD.brand, channel="WidgetChat", closed_on=letter.closed_on)
-            file = tmp_path / f"{rating.name}-{spoken.code}.html"
-            file.write_text(write_html(HEAD, letter, words), encoding="utf-8")
+            for kind, look in (("name", HEAD.look), ("logo", PNG_LOOK)):
+                file = tmp_path / f"{rating.name}-{spoken.code}-{kind}.html"
+                file.write_text(write_html(replace(HEAD, look=look), letter, words), encoding="utf-8")
     assert complaints(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
 
 

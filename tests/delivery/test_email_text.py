@@ -192,6 +192,16 @@ def test_the_preview_is_hidden() -> None:
     assert [str(each["style"]).split(";")[0] for each in hidden] == ["display:none"]
 
 
+@pytest.mark.parametrize("rating", RatingType)
+def test_it_greets_and_says_what_it_is_about(rating: RatingType) -> None:
+    message = write(rating=rating)
+    assert part(message, "plain").splitlines()[:4] == ["Northwind", "", "Hello,", ""]
+    seen = Seen(part(message, "html")).text
+    question = {CSAT: "How satisfied", NPS: "How likely", THUMBS: "Did we solve"}[rating]
+    assert seen.index("Hello,") < seen.index(question) < seen.index("Your chat with support on 12\xa0May\xa02026")
+    assert "Your chat with support on 12\xa0May\xa02026" in part(message, "plain")
+
+
 def test_it_promises_no_more_than_is_so() -> None:
     """A tap on a rating saves nothing: that takes a second one, on the page."""
     seen, text = Seen(part(write(), "html")), part(write(), "plain")

@@ -2,14 +2,18 @@
 
 import smtplib
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import EmailMessage
 
 import pytest
 import requests
 
+from service.delivery.email_text import write_email
 from service.sandbox.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from tests.delivery.logos import PNG_LOOK
+from tests.delivery.test_email_text import HEAD, LETTER
 
 HTML = '<!DOCTYPE html><html><body><p>Hi</p><a href="https://survey.example/s/x?r=4">4</a><script>alert(1)</script></body></html>'
 
@@ -49,6 +53,16 @@ def test_what_came_is_kept_and_listed(dixa: Sandbox) -> None:
     assert mail.text.strip() == "Hi, the text"
     assert "How &lt;b&gt;was&lt;/b&gt; it?" in page(dixa, "/mails").text
     assert "E-mails that customers got: 1" in page(dixa, "/").text
+
+
+def test_a_mail_shows_the_pictures_that_it_brings_along(dixa: Sandbox) -> None:
+    raw = write_email(replace(HEAD, look=PNG_LOOK), LETTER)
+    host, _, port = dixa.smtp_url.removeprefix("smtp://").removesuffix("?starttls=off").partition(":")
+    with smtplib.SMTP(host, int(port), timeout=5) as smtp:
+        smtp.sendmail("survey@northwind.example", "ida@example.com", raw)
+    framed = page(dixa, "/mails/1/html")
+    assert '<img class="l" src="data:image/png;base64,' in framed.text
+    assert "img-src data:;" in framed.headers["Content-Security-Policy"]
 
 
 def test_a_mail_is_shown_in_a_cage(dixa: Sandbox) -> None:

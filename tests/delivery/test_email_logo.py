@@ -1,0 +1,81 @@
+"""The logo in the e-mail: a picture that comes along, since Gmail and Outlook show neither a `data:` URI nor an SVG."""
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+
+from config.brand import MOST_LOGO_BYTES, Look
+from config.languages import LANGUAGES
+from service.delivery.email_parts import show_html
+from service.delivery.email_text import write_email
+from service.surveys.languages import language
+from tests.delivery.logos import PNG_LOOK, SVG_LOOK, look_of, png
+from tests.delivery.test_email_text import HEAD, LETTER, Seen, part, write
+
+
+def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
+    return [dict(attributes) for tag, attributes in Seen(part(message, "html")).elements if tag == "img"]
+
+
+def test_a_png_comes_along_beside_the_html() -> None:
+    message = write(replace(HEAD, look=PNG_LOOK))
+    assert message.get_content_type() == "multipart/alternative"
+    text, related = message.iter_parts()
+    assert (text.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
+    html, picture = related.iter_parts()
+    assert (html.get_content_type(), picture.get_content_type()) == ("text/html", "image/png")
+    assert picture.get_content() == png(180, 64)
+    assert picture["Content-Disposition"].content_disposition == "inline"
+    assert [each.defects for each in message.walk()] == [[], [], [], [], []]
+    (shown,) = pictures(message)
+    assert shown["src"] == f"cid:{picture['Content-ID'].strip('<>')}"
+    assert (shown["alt"], shown["width"], shown["height"]) == ("Northwind", "90", "32")
+    assert message["Content-Language"] == "en"
+
+
+def test_nothing_is_fetched_for_it() -> None:
+    html = part(write(replace(HEAD, look=PNG_LOOK)), "html")
+    assert "data:" not in html
+    assert html.count("src=") == html.count('src="cid:') == 1
+
+
+@pytest.mark.parametrize(
+    "look",
+    [HEAD.look, SVG_LOOK, look_of(png(180, 64)[:20]), look_of(png(0, 0))],
+    ids=["no logo", "an SVG", "a PNG that ends early", "a PNG of nothing"],
+)
+def test_without_a_picture_that_can_be_shown_there_is_the_name(look: Look) -> None:
+    message = write(replace(HEAD, look=look))
+    assert pictures(message) == []
+    assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
+    assert ">Northwind</p>" in part(message, "html")
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((64, 64), (32, 32)), ((16, 16), (32, 32)), ((1200, 60), (240, 12)), ((2, 2000), (1, 32))]
+)
+def test_it_is_as_high_as_on_the_page_and_never_wider_than_a_phone(
+    size: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    (picture,) = pictures(write(replace(HEAD, look=look_of(png(*size)))))
+    assert (picture["width"], picture["height"]) == tuple(map(str, shown))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_it_adds_no_more_than_the_readme_says(code: str) -> None:
+    largest = png(180, 64).ljust(MOST_LOGO_BYTES, b"\0")
+    letter = replace(LETTER, language=language(code))
+    with_logo = write_email(replace(HEAD, look=look_of(largest)), letter)
+    assert len(with_logo) - len(write_email(HEAD, letter)) <= 4_700
+    assert all(len(line) <= 76 for line in with_logo.partition(b"\r\n\r\n")[2].split(b"\r\n"))
+
+
+def test_a_browser_shows_it_too() -> None:
+    raw = write_email(replace(HEAD, look=PNG_LOOK), LETTER)
+    html = show_html(message_from_bytes(raw, policy=default))
+    assert "cid:" not in html
+    assert PNG_LOOK.logo
+    assert f'src="{PNG_LOOK.logo.uri}"' in html
