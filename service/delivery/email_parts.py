@@ -73,7 +73,7 @@ def show_html(message: EmailMessage) -> str:
     shown = str(html.get_content()) if html else ""
     for part in message.walk():
         if part["Content-ID"]:
-            picture = b64encode(part.get_payload(decode=True) or b"").decode()
+            picture = b64encode(part.get_content()).decode()
             shown = shown.replace(
                 f"cid:{part['Content-ID'].strip('<> ')}", f"data:{part.get_content_type()};base64,{picture}"
             )

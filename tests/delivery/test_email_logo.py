@@ -7,8 +7,9 @@ from email.policy import default
 
 import pytest
 
-from config.brand import MOST_LOGO_BYTES, Look
+from config.brand import MOST_LOGO_BYTES, Logo, Look
 from config.languages import LANGUAGES
+from config.own_brand import OwnBrand
 from service.delivery.email_parts import show_html
 from service.delivery.email_text import write_email
 from service.surveys.languages import language
@@ -34,6 +35,14 @@ def test_a_png_comes_along_beside_the_html() -> None:
     assert shown["src"] == f"cid:{picture['Content-ID'].strip('<>')}"
     assert (shown["alt"], shown["width"], shown["height"]) == ("Northwind", "90", "32")
     assert message["Content-Language"] == "en"
+
+
+def test_a_survey_shows_the_logo_of_its_own_brand() -> None:
+    own = OwnBrand(name="Southwind", logo=look_of(png(64, 64)).logo)
+    message = write(replace(HEAD, look=PNG_LOOK), brand=own)
+    assert [(each["alt"], each["width"]) for each in pictures(message)] == [("Southwind", "32")]
+    none = write(replace(HEAD, look=PNG_LOOK), brand=OwnBrand(logo=Logo("", adapts=False)))
+    assert pictures(none) == []
 
 
 def test_nothing_is_fetched_for_it() -> None:
