@@ -16,18 +16,20 @@ from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
 from service.surveys.spool import Entry, EntryError, EntryIsNewer
 
-_VERSION = 1
+_VERSION = 2
+_FIRST = 1
+"""What every version reads. An answer that removes a comment is of the second: an older version would write "None"."""
 _KINDS = {"close", "change", "answer", "stop"}
 
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """An answer on its way in."""
+    """An answer on its way in. A blank comment keeps the one before, None removes it."""
 
     link: Link
     terms: Survey
     scores: Mapping[RatingType, int]
-    comment: str
+    comment: str | None
     language: str
     is_suspect: bool
 
@@ -93,7 +95,7 @@ def write_close(waiting: SpooledClose) -> Entry:
     """Write a close, with the surveys that were chosen for it."""
     close = waiting.close
     return {
-        "v": _VERSION,
+        "v": _FIRST,
         "kind": "close",
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
@@ -108,7 +110,7 @@ def write_close(waiting: SpooledClose) -> Entry:
 def write_change(change: Change) -> Entry:
     """Write a change, with the time it happened."""
     return {
-        "v": _VERSION,
+        "v": _FIRST,
         "kind": "change",
         "conversation_id": change.conversation_id,
         "change": change.kind,
@@ -119,7 +121,7 @@ def write_change(change: Change) -> Entry:
 def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
     """Write an answer, with the time it was given by Redis' clock, if known (`Store.now`): the latest one counts."""
     return {
-        "v": _VERSION,
+        "v": _VERSION if answer.comment is None else _FIRST,
         "kind": "answer",
         **_write_link(answer.link),
         "terms": json.loads(dump_terms(answer.terms)),
@@ -134,7 +136,7 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
 def write_stop(waiting: SpooledStop) -> Entry:
     """Write a stop or its undo, with its time by Redis' clock, if known: the later one counts."""
     return {
-        "v": _VERSION,
+        "v": _FIRST,
         "kind": "stop",
         **_write_link(waiting.link),
         "is_undo": waiting.is_undo,
@@ -189,7 +191,7 @@ def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:
         link=_read_link(entry),
         terms=load_terms(json.dumps(entry["terms"])),
         scores={RatingType(rating): int(score) for rating, score in entry["scores"].items()},
-        comment=str(entry["comment"]),
+        comment=None if entry["comment"] is None else str(entry["comment"]),
         language=str(entry["language"]),
         is_suspect=bool(entry["is_suspect"]),
     )

@@ -124,12 +124,15 @@ class Intake:
         link: Link,
         terms: Survey,
         scores: Mapping[RatingType, int],
-        comment: str,
+        comment: str | None,
         *,
         language: str,
         is_suspect: bool,
     ) -> Saved:
-        """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked."""
+        """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked.
+
+        A blank comment keeps the one before, None removes it.
+        """
         answer, given_at = GivenAnswer(link, terms, scores, comment, language, is_suspect), self._records.now()
         try:
             written = self._write_answer(answer)

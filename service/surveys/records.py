@@ -148,7 +148,7 @@ class Records(Overview):
         link: Link,
         terms: Survey,
         scores: Mapping[RatingType, int],
-        comment: str,
+        comment: str | None,
         *,
         language: str,
         is_suspect: bool = False,
@@ -157,6 +157,7 @@ class Records(Overview):
         """Hold a customer's answer for as long as its terms say; `answered_at` is now unless it waited elsewhere.
 
         One that replaces another is held anew, but not for longer than MAX_EXTENSION after the first.
+        A blank comment keeps the one before, None removes it.
         """
         hold = terms.held_for(is_suspect=is_suspect)
         outcome, due = self._ask(
@@ -172,13 +173,14 @@ class Records(Overview):
                     link.conversation_id,
                     write_terms(terms),
                     to_ms(hold),
-                    comment,
+                    comment or "",
                     language,
                     to_ms(answered_at) if answered_at else "",
                     json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
                     json.dumps(dict(scores)),
                     int(is_suspect),
                     to_ms(max(hold, MAX_EXTENSION)),
+                    int(comment is None),
                 ],
             )
         )

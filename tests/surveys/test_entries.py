@@ -1,6 +1,7 @@
 """What waits in the spool reads back as it was written, by an older version too; all else is one kind of error."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,7 +71,7 @@ answers = st.builds(
     link=links,
     terms=terms,
     scores=st.dictionaries(st.sampled_from(RatingType), st.integers(0, 10)),
-    comment=texts,
+    comment=optional_texts,
     language=texts,
     is_suspect=st.booleans(),
 )
@@ -180,6 +181,19 @@ def test_what_an_older_version_wrote_is_understood() -> None:
     assert answer.answer.terms == Survey()
 
 
+def test_only_an_answer_that_removes_a_comment_is_of_the_second_version() -> None:
+    """One that reads the first would write it down as a comment; all others it can read."""
+    removing = write_answer(replace(read_answer(STORED_ANSWER), comment=None), datetime(2026, 5, 12, tzinfo=UTC))
+    assert (removing["v"], removing["comment"]) == (2, None)
+    assert (ANSWER["v"], CLOSE["v"]) == (1, 1)
+
+
+def read_answer(stored: str) -> GivenAnswer:
+    found = read_entry(json.loads(stored))
+    assert isinstance(found, SpooledAnswer)
+    return found.answer
+
+
 @pytest.mark.parametrize("stored", [STORED_CLOSE, STORED_ANSWER])
 def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
     later = json.loads(stored) | {"later": {"more": 1}}
@@ -190,7 +204,7 @@ def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
 @pytest.mark.parametrize(
     "later",
     [
-        json.loads(STORED_ANSWER) | {"v": 2},
+        json.loads(STORED_ANSWER) | {"v": 3},
         json.loads(STORED_ANSWER) | {"v": 9, "kind": "", "terms": 7},
         {"v": 1, "kind": "riddle"},
         CLOSE | {"reason": "riddle"},

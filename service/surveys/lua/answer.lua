@@ -2,7 +2,8 @@
 -- KEYS: record, due answers, due offers, due follow-ups
 -- ARGV: survey id, conversation id, terms (JSON), hold (ms), comment, language, answered at (ms, or '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
---       how long changes may put it off after the first answer (ms)
+--       how long changes may put it off after the first answer (ms),
+--       1 to remove the comment that was given before
 -- States: none or held → held; submitting, unknown, submitted and dead stay as they are.
 -- A changed answer is held anew, no longer than that after the first one, and never shorter than was promised before.
 -- A suspect answer takes the place of no other (`ignored`), and any other takes its place, whichever was given earlier, as
@@ -19,14 +20,15 @@ local survey_id, conversation_id, link_terms, hold_ms, comment, language, given_
 local moment = now()
 local scores, is_suspect = cjson.decode(ARGV[9]), ARGV[10] == '1'
 local state = get('answer_state')
-local was_suspect = state == 'held' and get('suspect')
+local was_suspect, forgets = state == 'held' and get('suspect'), ARGV[12] == '1'
 
 local function is_same()
   for _, rating in ipairs({'Csat', 'Nps', 'ThumbsUpOrDown'}) do
     local score = scores[rating]
     if (get('score:' .. rating) or '') ~= (score and text(score) or '') then return false end
   end
-  return comment == '' or redis.sha1hex(comment) == get('comment_sha1')
+  if comment == '' then return not (forgets and get('comment_sha1')) end
+  return redis.sha1hex(comment) == get('comment_sha1')
 end
 
 local is_over = get('offer_state') == 'cancelled' or get('offer_state') == 'dead'
@@ -72,8 +74,8 @@ end
 
 drop('score:Csat', 'score:Nps', 'score:ThumbsUpOrDown')
 for rating, score in pairs(scores) do put('score:' .. rating, text(score)) end
-if is_first then drop('comment', 'comment_sha1') end
--- A blank comment keeps the one that was given before: the page never shows it again.
+-- A blank comment keeps the one that was given before, unless the customer removes it: the page never shows it again.
+if is_first or forgets then drop('comment', 'comment_sha1') end
 if comment ~= '' then put('comment', comment, 'comment_sha1', redis.sha1hex(comment)) end
 if is_suspect then put('suspect', '1') else drop('suspect') end
 put('answer_state', 'held', 'answer_language', language, 'answered_at', text(answered_at))
