@@ -5,13 +5,14 @@ Flask-Babel: the worker writes messages from the same catalogs, and knows no Fla
 """
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from math import inf
 from pathlib import Path
+from typing import Literal
 
 from babel import Locale
-from babel.dates import format_date, format_timedelta
+from babel.dates import format_date, format_time, format_timedelta, get_datetime_format
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
@@ -24,6 +25,16 @@ _WRITTEN_AS = {"en": "en_GB", "pt": "pt_PT"}
 _NAMES = ("brand", "host")
 """What is put into texts and may be of another script than they are."""
 _DAY = timedelta(days=1)
+_HOUR, _MINUTE, _SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+_UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], timedelta, timedelta], ...] = (
+    ("day", _DAY, 2 * _DAY),
+    ("hour", _HOUR, 2 * _HOUR),
+    ("minute", _MINUTE, _MINUTE),
+    ("second", _SECOND, _SECOND),
+)
+"""How a time is told: the unit, its length, and from which time on. One day and a half is 36 hours."""
+_INSTANT = timedelta(seconds=5)
+"""What a time that is told in minutes may be longer than it is: making the page takes a moment."""
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
@@ -75,6 +86,29 @@ class Language:
             return f"{whole}\N{NO-BREAK SPACE}jum"
         written = format_timedelta(whole * _DAY, granularity="day", threshold=inf, locale=self._locale)
         return written.replace(" ", "\N{NO-BREAK SPACE}")
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """Write when something will be, by the clock of `at`'s zone, and with the date if that isn't today's.
+
+        UTC is hardly anybody's own time, so it is named.
+        """
+        clock = format_time(at, "short", locale=self._locale).replace(" ", "\N{NO-BREAK SPACE}")
+        if at.tzname() == "UTC":
+            clock += "\N{NO-BREAK SPACE}UTC"
+        if at.date() == now.astimezone(at.tzinfo).date():
+            return clock
+        pattern = str(get_datetime_format("medium", locale=self._locale)).replace("'", "")
+        return pattern.format(clock, self.date(at.date()))
+
+    def ahead(self, time: timedelta) -> str:
+        """Write how long it is until then, such as "in 5 minutes", in whole units that are over by then."""
+        time = max(time, _SECOND)
+        if time + _INSTANT >= _MINUTE:
+            time += _INSTANT
+        unit, size, _ = next(each for each in _UNITS if time >= each[2])
+        return format_timedelta(
+            time // size * size, granularity=unit, threshold=inf, add_direction=True, locale=self._locale
+        )
 
 
 @cache
