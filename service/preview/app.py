@@ -113,7 +113,7 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
             form = forms.load_answer_form(request.form, page.ratings)
         except forms.FormError as error:
             return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
-        return pages.saved_page(page, form.scores, has_comment=bool(form.comment), change_url="change")
+        return pages.saved_page(page, form.scores, has_comment=bool(form.comment))
 
     @blueprint.route("/<survey>/<rating>/<code>/form/stop", methods=["GET", "POST"])
     @blueprint.post("/<survey>/<rating>/<code>/stop")

@@ -7,7 +7,7 @@ from flask import Response
 
 from config.surveys import RatingType
 from service.web import pages, stop, wording
-from service.web.pages import Closed, PageContext
+from service.web.pages import Closed, PageContext, Unsaved
 
 _SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
 
@@ -27,7 +27,7 @@ def _wrong(ctx: PageContext) -> Response:
 
 
 def _saved(ctx: PageContext, *, has_comment: bool) -> Response:
-    return pages.saved_page(ctx, _scores(ctx), has_comment=has_comment, change_url="change")
+    return pages.saved_page(ctx, _scores(ctx), has_comment=has_comment)
 
 
 def _thanked(ctx: PageContext) -> Response:
@@ -35,7 +35,20 @@ def _thanked(ctx: PageContext) -> Response:
 
 
 def _late(ctx: PageContext) -> Response:
-    return pages.late_page(ctx, wording.COMMENT_LABEL, is_rating_recorded=True)
+    return pages.late_page(ctx, _scores(ctx), comment=wording.COMMENT_LABEL)
+
+
+def _other(ctx: PageContext) -> Mapping[RatingType, int]:
+    return {ctx.ratings[0]: ctx.ratings[0].scores[0]}
+
+
+def _changed(ctx: PageContext) -> Response:
+    return pages.change_page(ctx, _scores(ctx), Unsaved(_other(ctx)), preselected=True, has_comment=False)
+
+
+def _nothing_added(ctx: PageContext) -> Response:
+    nothing = Unsaved(errors={"comment": wording.NOTHING_TO_ADD}, status=422)
+    return pages.saved_page(ctx, _first(ctx), has_comment=False, typed=nothing)
 
 
 STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
@@ -49,12 +62,27 @@ STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
     "busy": ("Sent too often", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True, status=429)),
     "saved": ("Thanks", lambda ctx: _saved(ctx, has_comment=False)),
     "saved-comment": ("Thanks, with a comment", lambda ctx: _saved(ctx, has_comment=True)),
+    "saved-first": ("Thanks, with questions left", lambda ctx: pages.saved_page(ctx, _first(ctx), has_comment=False)),
+    "saved-mistake": ("Thanks, nothing to add", _nothing_added),
+    "saved-removed": (
+        "Thanks, comment removed",
+        lambda ctx: pages.saved_page(ctx, _scores(ctx), has_comment=False, is_comment_removed=True),
+    ),
     "saved-thank-you": ("Thanks, with a page to go on to", _thanked),
     "change": ("Change the answer", lambda ctx: pages.change_page(ctx, _scores(ctx), has_comment=True)),
-    "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, not_changed=False)),
-    "not-changed": ("Recorded, a change came late", lambda ctx: pages.recorded_page(ctx, not_changed=True)),
+    "changed": ("Saved, opened with another score", _changed),
+    "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, _scores(ctx))),
+    "not-changed": (
+        "Recorded, a change came late",
+        lambda ctx: pages.late_page(ctx, _scores(ctx), is_changed=True),
+    ),
+    "not-removed": ("Recorded, a removal came late", lambda ctx: pages.late_page(ctx, _scores(ctx), forgets=True)),
     "late-comment": ("Recorded, a comment came late", _late),
     "expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
+    "expired-comment": (
+        "Closed: a comment came late",
+        lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, wording.COMMENT_LABEL),
+    ),
     "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
     "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
     "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action="stop")),

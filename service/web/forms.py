@@ -1,13 +1,16 @@
 """What a customer posts, read into one object or one error. Nothing here knows about pages or records.
 
 The form's contract: `rating` answers the survey's first rating type; `rating_csat`, `rating_nps` and `rating_thumbs`
-answer further ones; `comment` is always optional. Unlike the other inputs that we define, this one excludes unknown
-fields rather than raising: the page is public and carries a honeypot, browser extensions add fields of their own, and
-a bot that fills in everything must be marked, not shown which field gave it away; above all, no customer can do
-anything about such an error.
+answer further ones; `comment` is always optional. The button that sent it may be one of these: `add` (add to a saved
+answer), `more` (more time to change it; `change` leads to the change form) and `forget` (remove the comment).
+
+Unlike the other inputs that we define, this one excludes unknown fields rather than raising: the page is public and
+carries a honeypot, browser extensions add fields of their own, and a bot that fills in everything must be marked, not
+shown which field gave it away; above all, no customer can do anything about such an error.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +25,9 @@ from service.web import wording
 FIRST = "rating"
 COMMENT = "comment"
 HONEYPOT = "website"
+ADD, MORE, FORGET = "add", "more", "forget"
+CHANGE = "change"
+"""What `more` says to get to the change form."""
 _FURTHER = {
     RatingType.CSAT: "rating_csat",
     RatingType.NPS: "rating_nps",
@@ -36,12 +42,16 @@ FormErrors = Mapping[str, str]
 class AnswerForm:
     """What was typed. `comment` is empty when there is nothing to read in it, and verbatim otherwise.
 
-    A suspect form had its honeypot filled: it is saved like any other, and marked.
+    A suspect form had its honeypot filled: it is saved like any other, and marked. `adds`, `more` and `forgets` are the
+    button that sent it.
     """
 
     scores: Mapping[RatingType, int]
     comment: str
     is_suspect: bool
+    adds: bool = False
+    more: str = ""
+    forgets: bool = False
 
 
 class FormError(Exception):
@@ -65,7 +75,7 @@ def load_answer_form(form: MultiDict[str, str], ratings: tuple[RatingType, ...])
     except ValidationError as error:
         valid: dict[str, Any] = error.valid_data  # type: ignore[assignment]  # one form was loaded, not many
         messages = {name: error.messages_dict[name][0] for name in _in_order(ratings) if name in error.messages_dict}
-        typed = _answer({**valid, COMMENT: _clean(form.get(COMMENT, ""))}, ratings)
+        typed = _answer({**valid, COMMENT: clean_comment(form.get(COMMENT, ""))}, ratings)
         raise FormError(messages, typed) from error
 
 
@@ -74,6 +84,9 @@ def _answer(data: Mapping[str, Any], ratings: tuple[RatingType, ...]) -> AnswerF
         scores={rating: data[name] for rating, name in field_names(ratings).items() if name in data},
         comment=data[COMMENT],
         is_suspect=data[HONEYPOT],
+        adds=data[ADD],
+        more=data[MORE],
+        forgets=data[FORGET],
     )
 
 
@@ -82,16 +95,27 @@ def _in_order(ratings: tuple[RatingType, ...]) -> tuple[str, ...]:
 
 
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
+)
+"""What no category tells to be invisible: fillers, variation selectors, Braille's blank, and Unicode's other characters
+that a font shows nothing for (its `Default_Ignorable_Code_Point`)."""
 
 
-def _clean(comment: str) -> str:
-    """Bring line ends to LF and drop what can't reach Dixa; a comment of white space only is no comment.
+def clean_comment(comment: str) -> str:
+    """Bring line ends to LF and drop what can't reach Dixa; a comment in which nothing can be seen is no comment.
 
     Lone surrogates have no UTF-8 form, so no JSON body could carry them, and C0 controls other than line feed and tab
     are refused or mangled by what reads that JSON later; neither is anything that a customer meant to say.
     """
     comment = _UNSENDABLE.sub("", comment.replace("\r\n", "\n").replace("\r", "\n"))
-    return comment if comment.strip() else ""
+    return comment if any(map(_is_visible, comment)) else ""
+
+
+def _is_visible(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] != "Z" and category not in ("Cc", "Cf") and not _BLANK.match(character)
 
 
 class _Score(fields.Field[int]):
@@ -111,15 +135,20 @@ class _Score(fields.Field[int]):
 
 class _Comment(fields.Field[str]):
     def _deserialize(self, value: list[str], *_: Any, **__: Any) -> str:
-        comment = _clean(value[0])
+        comment = clean_comment(value[0])
         if len(comment) > wording.MOST_CHARACTERS:
             raise ValidationError(wording.COMMENT_TOO_LONG)
         return comment
 
 
-class _Honeypot(fields.Field[bool]):
+class _Filled(fields.Field[bool]):
     def _deserialize(self, value: list[str], *_: Any, **__: Any) -> bool:
         return any(value)
+
+
+class _Word(fields.Field[str]):
+    def _deserialize(self, value: list[str], *_: Any, **__: Any) -> str:
+        return value[0]
 
 
 class _AnswerSchema(Schema):
@@ -129,7 +158,10 @@ class _AnswerSchema(Schema):
         unknown = EXCLUDE
 
     comment = _Comment(load_default="")
-    website = _Honeypot(load_default=False)
+    website = _Filled(load_default=False)
+    add = _Filled(load_default=False)
+    more = _Word(load_default="")
+    forget = _Filled(load_default=False)
 
     @validates_schema
     def _check(self, data: Mapping[str, Any], **_: Any) -> None:

@@ -5,8 +5,8 @@ The functions need an application context, as `flask.render_template` does, and 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -25,6 +25,31 @@ from service.web.headers import page_policy, style
 
 
 @dataclass(frozen=True, slots=True)
+class Deadline:
+    """The moment until which an answer can be changed, in the customer's time zone, as seen at `now`.
+
+    It can be moved if more time is given to whoever asks for it.
+    """
+
+    at: datetime
+    now: datetime
+    can_move: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """What a form has in it that isn't saved, and what is wrong with it."""
+
+    scores: Mapping[RatingType, int] = field(default_factory=dict)
+    comment: str = ""
+    errors: FormErrors = field(default_factory=dict)
+    status: int = 200
+
+
+NOTHING = Unsaved()
+
+
+@dataclass(frozen=True, slots=True)
 class PageContext:
     """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to.
 
@@ -32,7 +57,8 @@ class PageContext:
     `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
     how long the record stays once all is over, None when it is gone.
     `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
-    `forms_lead_to` are the origins that a saved answer may lead to, and `thank_you` the page that this one does.
+    `thank_you` is the page elsewhere that the thanks lead on to. `deadline` is None when the answer can't be changed or
+    the time can't be told.
     """
 
     language: Language
@@ -48,8 +74,8 @@ class PageContext:
     until: date | None = None
     kept_for: timedelta | None = None
     words: Words = NEUTRAL
-    forms_lead_to: tuple[str, ...] = ()
     thank_you: str = ""
+    deadline: Deadline | None = None
 
     @property
     def in_passing(self) -> Self:
@@ -82,6 +108,7 @@ class _Question:
     hint: str | None
     options: Mapping[int, str]
     chosen: int | None
+    saved: int | None
     error: str | None
 
     @property
@@ -119,54 +146,108 @@ def form_page(
     )
 
 
-def change_page(ctx: PageContext, scores: Mapping[RatingType, int], *, has_comment: bool) -> Response:
-    """Show the questions with the saved scores chosen. The comment isn't shown again: a link may be passed on."""
-    return _form(ctx, scores, 200, title=wording.TITLE, keeps_comment=has_comment)
-
-
-def saved_page(
-    ctx: PageContext, scores: Mapping[RatingType, int], *, has_comment: bool, change_url: str | None
+def change_page(
+    ctx: PageContext,
+    scores: Mapping[RatingType, int],
+    typed: Unsaved = NOTHING,
+    *,
+    has_comment: bool,
+    preselected: bool = False,
 ) -> Response:
-    """Say what is saved. Its comment box posts the scores again, so that a comment never comes without its rating."""
-    answered = [question for question in _questions(ctx, scores) if question.chosen is not None]
-    return write_page(
-        "saved.html",
-        ctx.language,
-        200,
-        ctx.look,
-        parts=("thanks", "more", *(() if has_comment else ("comment",)), *(("answers",) if len(answered) > 1 else ())),
-        brand=ctx.brand,
-        query=ctx.query,
-        forms_lead_to=ctx.forms_lead_to,
-        title=wording.THANKS,
-        ctx=ctx,
-        thank_you=ctx.thank_you,
-        answered=answered,
-        has_comment=has_comment,
-        change_url=change_url,
+    """Show the questions with the saved scores chosen, or those that were typed, or `preselected` by a link.
+
+    The saved comment isn't shown again: a link may be passed on.
+    """
+    chosen = {**scores, **typed.scores}
+    return _form(
+        ctx,
+        chosen,
+        typed.status,
+        title=wording.TITLE,
+        saved=scores,
+        about=_say_until(ctx) or say_about(ctx.language, ctx.channel, ctx.closed_on),
+        comment=typed.comment,
+        confirm=next(iter(typed.scores)) if preselected else None,
+        errors=typed.errors,
+        keeps_comment=has_comment,
     )
 
 
-def recorded_page(ctx: PageContext, *, not_changed: bool) -> Response:
-    """Say thanks for an answer that is on its way to Dixa; with `not_changed`, to someone who sent a different one."""
-    words = wording.NOT_CHANGED if not_changed else wording.RECORDED
-    return write_message(ctx, 200, title=wording.THANKS, text=words, thanks=True, thank_you=ctx.thank_you)
+def saved_page(
+    ctx: PageContext,
+    scores: Mapping[RatingType, int],
+    *,
+    has_comment: bool,
+    is_comment_removed: bool = False,
+    typed: Unsaved = NOTHING,
+    onward: str | None = None,
+) -> Response:
+    """Say what is saved and until when it can be changed, then ask for what is missing; `onward` leads there at once.
 
-
-def late_page(ctx: PageContext, comment: str, *, is_rating_recorded: bool) -> Response:
-    """Give a comment back that can't be added any more, to be sent to the support team in another way.
-
-    Unless `is_rating_recorded`, it came with other scores than those that are.
+    Its form posts the saved scores again, so that a comment never comes without its rating.
     """
-    words = wording.COMMENT_TOO_LATE if is_rating_recorded else wording.NOT_CHANGED
-    return write_message(ctx, 200, title=wording.RATING_RECORDED, text=words, comment=comment)
+    answered = _answered(ctx, scores)
+    unanswered = [each for each in _questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
+    layouts = dict.fromkeys(each.layout for each in unanswered if each.layout)
+    shown = {"problem": typed.errors, "question": unanswered, "answers": len(answered) > 1}
+    return write_page(
+        "saved.html",
+        ctx.language,
+        typed.status,
+        ctx.look,
+        parts=("thanks", "more", "comment", *(part for part, fact in shown.items() if fact), *layouts),
+        brand=ctx.brand,
+        query=ctx.query,
+        title=wording.THANKS,
+        ctx=ctx,
+        thank_you=onward or ctx.thank_you,
+        onward_at_once=onward,
+        answered=answered,
+        unanswered=unanswered,
+        has_comment=has_comment,
+        is_comment_removed=is_comment_removed,
+        until=_say_until(ctx),
+        comment=typed.comment,
+        errors=typed.errors,
+    )
 
 
-def closed_page(ctx: PageContext, reason: Closed) -> Response:
-    """Say why the survey has closed, and how to reach support."""
+def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int]) -> Response:
+    """Say thanks for an answer that can't be changed any more, and name it."""
+    return _write_recorded(ctx, scores, title=wording.THANKS, thanks=True, thank_you=ctx.thank_you)
+
+
+def late_page(
+    ctx: PageContext,
+    scores: Mapping[RatingType, int],
+    *,
+    is_changed: bool = False,
+    comment: str = "",
+    forgets: bool = False,
+) -> Response:
+    """Say what came too late, and what is recorded: other scores (`is_changed`), a comment, or its removal (`forgets`).
+
+    The comment is given back, to be sent to the support team in another way.
+    """
+    late = [
+        text
+        for text, is_so in (
+            (wording.NOT_CHANGED, is_changed),
+            (wording.NOT_REMOVED, forgets),
+            (wording.COMMENT_TOO_LATE, comment),
+        )
+        if is_so
+    ]
+    return _write_recorded(ctx, scores, title=wording.RATING_RECORDED, late=late, comment=comment)
+
+
+def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response:
+    """Say why the survey has closed, and how to reach support. A comment that came too late is given back."""
     if reason is Closed.ERASED:
         ctx = replace(ctx, kept_for=None)
-    return write_message(ctx, 410, title=wording.CLOSED, text=wording.CLOSED_WHY[reason])
+    late = [wording.COMMENT_TOO_LATE] if comment else []
+    text = wording.CLOSED_WHY[reason]
+    return write_message(ctx, 410, title=wording.CLOSED, text=text, late=late, comment=comment)
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
@@ -185,7 +266,7 @@ def not_found_page(language: Language, brand: str, support_url: str | None, look
     )
 
 
-def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
+def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (), **facts: Any) -> Response:
     """Say one thing: a `title` and a `text`, and then goodbye with `thanks`, or how to reach support."""
     shown = {"thanks": facts.get("thanks"), "quote": facts.get("comment")}
     return write_page(
@@ -193,7 +274,7 @@ def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
         ctx.language,
         status,
         ctx.look,
-        parts=("more", *(part for part, fact in shown.items() if fact)),
+        parts=("more", *parts, *(part for part, fact in shown.items() if fact)),
         ctx=ctx.in_passing,
         brand=ctx.brand,
         support_url=ctx.support_url,
@@ -209,7 +290,6 @@ def write_page(
     look: Look,
     *,
     parts: tuple[str, ...],
-    forms_lead_to: tuple[str, ...] = (),
     **facts: Any,
 ) -> Response:
     """Write a page with these parts of the style sheet, and with what `base.html` and the template want to know."""
@@ -229,7 +309,7 @@ def write_page(
     )
     response = Response(_LINE_ENDS.sub("><", html), status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = language.code
-    response.headers["Content-Security-Policy"] = page_policy(sheet, forms_lead_to)
+    response.headers["Content-Security-Policy"] = page_policy(sheet)
     return response
 
 
@@ -241,7 +321,7 @@ def _parts_of(look: Look) -> tuple[str, ...]:
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
     errors = facts.get("errors", {})
     shown = {"notice": facts.get("confirm"), "problem": errors or facts.get("failed")}
-    questions = _questions(ctx, chosen, errors)
+    questions = _questions(ctx, chosen, errors, facts.get("saved"))
     layouts = dict.fromkeys(each.layout for each in questions if each.layout)
     return write_page(
         "form.html",
@@ -251,15 +331,38 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
         parts=("question", *layouts, "comment", *(part for part, fact in shown.items() if fact)),
         brand=ctx.brand,
         query=ctx.query,
-        forms_lead_to=ctx.forms_lead_to,
         ctx=ctx,
         questions=questions,
-        about=say_about(ctx.language, ctx.channel, ctx.closed_on),
-        **facts,
+        **{"about": say_about(ctx.language, ctx.channel, ctx.closed_on), **facts},
     )
 
 
-def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormErrors | None = None) -> list[_Question]:
+def _say_until(ctx: PageContext) -> str:
+    """Say until when the answer can be changed; nothing when that can't be told."""
+    if ctx.deadline is None:
+        return ""
+    at, now = ctx.deadline.at, ctx.deadline.now
+    language = ctx.language
+    return language.say(wording.CHANGE_UNTIL, time=language.moment(at, now), left=language.ahead(at - now))
+
+
+def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts: Any) -> Response:
+    answered = _answered(ctx, scores)
+    shown = ("answers",) if len(answered) > 1 else ()
+    text = "" if not answered else wording.RECORDED if len(answered) == 1 else wording.ALL_RECORDED
+    return write_message(ctx, 200, parts=shown, text=text, answered=answered, **facts)
+
+
+def _answered(ctx: PageContext, scores: Mapping[RatingType, int]) -> list[_Question]:
+    return [question for question in _questions(ctx, scores) if question.chosen is not None]
+
+
+def _questions(
+    ctx: PageContext,
+    chosen: Mapping[RatingType, int],
+    errors: FormErrors | None = None,
+    saved: Mapping[RatingType, int] | None = None,
+) -> list[_Question]:
     return [
         _Question(
             rating=rating,
@@ -268,6 +371,7 @@ def _questions(ctx: PageContext, chosen: Mapping[RatingType, int], errors: FormE
             hint=SCALE_HINT.get(rating),
             options=say_options(ctx.language, rating),
             chosen=chosen.get(rating),
+            saved=(saved or {}).get(rating),
             error=(errors or {}).get(name),
         )
         for rating, name in forms.field_names(ctx.ratings).items()

@@ -1,6 +1,9 @@
 """`/s/<token>`: the customer's page. GET never writes an answer; POST keeps one and shows the thanks."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
 import structlog
@@ -12,14 +15,13 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from config.surveys import RatingType
 from service.surveys.intake import NotKept
 from service.surveys.links import LinkError, Receipt
-from service.surveys.model import AnswerState
 from service.surveys.records import Saved
 from service.web import pages, wording
 from service.web.body import read_body, read_start
-from service.web.forms import COMMENT, AnswerForm, FormError, load_answer_form
+from service.web.forms import CHANGE, COMMENT, AnswerForm, FormError, FormErrors, field_names, load_answer_form
 from service.web.language import choose_language
 from service.web.mangled import asked
-from service.web.pages import Closed
+from service.web.pages import NOTHING, Closed, Unsaved
 from service.web.seams import seams
 from service.web.visit import Visit, open_unasked, open_visit
 
@@ -38,53 +40,41 @@ _AGAIN_SECONDS = 5
 
 @bp.get("/<token>")
 def show(token: str) -> ResponseReturnValue:
-    """Show the survey in the state it is in."""
+    """Show the survey in the state it is in. A score in the link chooses and never saves: scanners open every link."""
     visit = open_visit(token)
     if visit.closed:
         return pages.closed_page(visit.page, visit.closed)
-    answer = visit.record.answer if visit.record else None
-    receipt = visit.receipt
-    if answer is None and receipt and "change" not in request.args:
-        return pages.saved_page(
-            visit.page, receipt.scores, has_comment=receipt.has_comment, change_url=visit.change_url
-        )
-    if answer is None:
-        chosen = _preselected(visit)
+    if not visit.scores:
+        chosen = _tapped(visit)
         return pages.form_page(visit.page, chosen=chosen, preselected=bool(chosen))
-    if answer.state is not AnswerState.HELD:
-        return pages.recorded_page(visit.page, not_changed=False)
-    if "change" in request.args:
-        return pages.change_page(visit.page, answer.answer.scores, has_comment=answer.has_comment)
-    return pages.saved_page(
-        visit.page,
-        answer.answer.scores,
-        has_comment=answer.has_comment,
-        change_url=visit.change_url,
-    )
+    tapped = {rating: score for rating, score in _tapped(visit).items() if visit.scores.get(rating) != score}
+    if visit.is_final:
+        return pages.late_page(visit.page, visit.scores, is_changed=True) if tapped else _recorded(visit)
+    if tapped or "change" in request.args:
+        return _change(visit, Unsaved(tapped), preselected=bool(tapped))
+    onward = visit.onward(visit.scores) if "onward" in request.args else None
+    return _thanks(visit, onward=onward, is_comment_removed="forgotten" in request.args)
 
 
 @bp.post("/<token>")
 def send(token: str) -> ResponseReturnValue:
-    """Keep the answer, then send the browser to the thanks."""
+    """Keep the answer, then send the browser to the thanks: to our own, since no form may lead to a foreign host."""
     visit = open_visit(token)
+    form, errors, status = _load(visit)
     if visit.closed:
-        return pages.closed_page(visit.page, visit.closed)
+        return pages.closed_page(visit.page, visit.closed, form.comment if visit.closed is Closed.EXPIRED else "")
     wait_seconds = seams().posts.wait_seconds(visit.link.survey_id)
-    try:
-        form = load_answer_form(_form(), visit.page.ratings)
-    except RequestEntityTooLarge:
-        too_long = {COMMENT: wording.COMMENT_TOO_LONG}
-        return pages.form_page(visit.page, chosen=_begun(visit), errors=too_long, status=413)
-    except FormError as error:
-        if not wait_seconds:
-            typed = error.typed
-            return pages.form_page(visit.page, chosen=typed.scores, comment=typed.comment, errors=error.errors)
-        form = error.typed
+    # Only a page of our own sends this form; someone else's must not answer for a customer.
+    is_ours = request.headers.get("Sec-Fetch-Site") != "cross-site"
+    if form.more:
+        return _give_time(visit, form) if is_ours and not wait_seconds else _show_again(visit, form)
     if wait_seconds:
         log.warning("answer.too_many", survey_id=visit.link.survey_id)
         return _failed(visit, form, 429, wait_seconds)
-    if request.headers.get("Sec-Fetch-Site") == "cross-site":
-        # Only a page of our own sends this form; someone else's must not answer for a customer.
+    if errors:
+        # Who makes a mistake has begun, and gets the time to mend it.
+        return _show_again(visit.with_more_time() if is_ours else visit, form, errors, status)
+    if not is_ours:
         return _failed(visit, form, 403)
     return _keep(visit, form)
 
@@ -96,24 +86,23 @@ def send_failed(token: str) -> Response:
     """
     visit = open_unasked(token)
     try:
-        form = load_answer_form(_form(), visit.page.ratings)
-    except FormError as error:
-        form = error.typed
+        form, _, _ = _load(visit)
     except HTTPException:
         form = AnswerForm({}, "", is_suspect=False)
     return _failed(visit, form, 500)
 
 
 def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
+    is_suspect = form.is_suspect or (visit.was_just_sent and not form.comment)
     with structlog.contextvars.bound_contextvars(conversation_id=visit.link.conversation_id):
         try:
             saved = seams().intake.take_answer(
                 visit.link,
                 visit.terms,
                 form.scores,
-                form.comment,
+                None if form.forgets else form.comment,
                 language=visit.language.code,
-                is_suspect=form.is_suspect or (visit.was_just_sent and not form.comment),
+                is_suspect=is_suspect,
             )
         except NotKept as error:
             log.warning("answer.not_kept", survey_id=visit.link.survey_id, problem=str(error))
@@ -122,28 +111,103 @@ def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
         return pages.closed_page(visit.page, Closed.ERASED)
     if saved is Saved.NOT_CHANGED:
         return _too_late(visit, form)
-    if onward := visit.onward(form.scores):
-        return redirect(onward, 303)
-    if saved is Saved.SPOOLED:
-        receipt = Receipt(visit.link.survey_id, form.scores, bool(form.comment))
-        signed = seams().links.sign_receipt(receipt)
-        return redirect(visit.url(receipt=signed), 303)
-    return redirect(visit.url(), 303)
+    if saved is Saved.IGNORED:
+        # It may be a machine's, and there is a customer's: the thanks are for that one.
+        return redirect(visit.own_url, 303)
+    if form.forgets and form.comment:
+        # What was typed beside the button isn't what it removes: it is given back, to be added or not.
+        typed = Unsaved(comment=form.comment)
+        return _thanks(visit, typed, scores=form.scores, has_comment=False, is_comment_removed=True)
+    has_comment = not form.forgets and (bool(form.comment) or visit.has_comment)
+    receipt = Receipt(visit.link.survey_id, form.scores, has_comment)
+    # Whoever changes an answer or adds to it has been led on already.
+    leads_on = not form.adds and "change" not in request.args and visit.onward(form.scores)
+    url = visit.url(
+        receipt=seams().links.sign_receipt(receipt) if saved is Saved.SPOOLED or is_suspect else None,
+        onward=1 if leads_on else None,
+        forgotten=1 if form.forgets else None,
+    )
+    return redirect(url, 303)
+
+
+def _give_time(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
+    """Give more time to change an answer, and go on where that was asked. What was typed meanwhile is in the form."""
+    visit = visit.with_more_time()
+    if form.comment or form.scores != visit.scores:
+        return _show_again(visit, form)
+    return redirect(visit.change_url if form.more == CHANGE else visit.own_url, 303)
+
+
+def _show_again(visit: Visit, form: AnswerForm, errors: FormErrors | None = None, status: int = 200) -> Response:
+    """Show the page that a form came from, or that it asked for, with what was typed and what was wrong with it."""
+    if not visit.scores:
+        return pages.form_page(visit.page, chosen=form.scores, comment=form.comment, errors=errors, status=status)
+    if visit.is_final:
+        return _too_late(visit, form)
+    typed = Unsaved(form.scores, form.comment, errors or {}, status)
+    wants_change = "change" in request.args or not (form.adds or form.more)
+    # A form that is too large is read no further than its scores, so it doesn't tell which button sent it.
+    is_unread = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and form.scores == visit.scores
+    if form.more == CHANGE or (wants_change and not is_unread):
+        return _change(visit, typed)
+    return _thanks(visit, typed)
+
+
+def _thanks(visit: Visit, typed: Unsaved = NOTHING, **given: Any) -> Response:
+    facts = {"scores": visit.scores, "has_comment": visit.has_comment, **given}
+    return pages.saved_page(visit.page, typed=typed, **facts)
+
+
+def _change(visit: Visit, typed: Unsaved, *, preselected: bool = False) -> Response:
+    page, has_comment = replace(visit.page, action=visit.change_url), visit.has_comment
+    return pages.change_page(page, visit.scores, typed, has_comment=has_comment, preselected=preselected)
+
+
+def _recorded(visit: Visit) -> Response:
+    return pages.recorded_page(visit.page, visit.scores)
 
 
 def _too_late(visit: Visit, form: AnswerForm) -> Response:
     """Tell of an answer that came after the hold: no thanks for a comment that is lost."""
-    if not form.comment:
-        return pages.recorded_page(visit.page, not_changed=True)
     # It may have been recorded between our look at it and our try to change it.
     latest = open_visit(visit.token)
-    return pages.late_page(latest.page, form.comment, is_rating_recorded=latest.scores == form.scores)
+    is_changed = any(latest.scores.get(rating) != score for rating, score in form.scores.items())
+    if not (is_changed or form.comment or form.forgets):
+        return _recorded(latest)
+    return pages.late_page(
+        latest.page, latest.scores, is_changed=is_changed, comment=form.comment, forgets=form.forgets
+    )
 
 
 def _failed(visit: Visit, form: AnswerForm, status: int, wait_seconds: int = _AGAIN_SECONDS) -> Response:
     response = pages.form_page(visit.page, chosen=form.scores, comment=form.comment, failed=True, status=status)
     response.headers["Retry-After"] = str(wait_seconds)
     return response
+
+
+def _load(visit: Visit) -> tuple[AnswerForm, FormErrors, int]:
+    """Read the form: what was typed, what is wrong with it, and the status to say so with."""
+    try:
+        form = load_answer_form(_form(), visit.page.ratings)
+    except RequestEntityTooLarge:
+        return AnswerForm(_begun(visit), "", is_suspect=False), {COMMENT: wording.COMMENT_TOO_LONG}, 413
+    except FormError as error:
+        form, errors = error.typed, error.errors
+        if form.forgets and visit.scores:
+            # Whatever else is in the form, a comment that is unwanted goes.
+            return replace(form, scores={**visit.scores, **form.scores}), {}, 200
+        return form, errors, 422
+    return form, _find_nothing_added(visit, form), 422
+
+
+def _find_nothing_added(visit: Visit, form: AnswerForm) -> FormErrors:
+    """Say what to write first to whoever adds nothing to an answer."""
+    if not form.adds or form.comment or form.scores != visit.scores:
+        return {}
+    if not visit.has_comment:
+        return {COMMENT: wording.NOTHING_TO_ADD}
+    names = field_names(visit.page.ratings)
+    return {name: wording.NOTHING_CHOSEN for rating, name in names.items() if rating not in form.scores}
 
 
 def _form() -> MultiDict[str, str]:
@@ -161,8 +225,8 @@ def _begun(visit: Visit) -> Mapping[RatingType, int]:
         return error.typed.scores
 
 
-def _preselected(visit: Visit) -> Mapping[RatingType, int]:
-    """Read the score that a link carries. It chooses, it doesn't save: mail scanners open every link."""
+def _tapped(visit: Visit) -> Mapping[RatingType, int]:
+    """Read the score that a link carries."""
     rating = visit.link.offers[0].rating
     score = next((score for score in rating.scores if str(score) == asked("r")), None)
     return {} if score is None else {rating: score}

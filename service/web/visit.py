@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import urlsplit
 
 import structlog
 from flask import request, url_for
@@ -13,11 +12,12 @@ from config.actions import After
 from config.surveys import RatingType, Survey
 from service.surveys.languages import Language
 from service.surveys.links import Link, Receipt
-from service.surveys.model import OfferState, Reason, Record
+from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reason, Record
+from service.surveys.records import MAX_EXTENSION
 from service.surveys.store import RecordsUnavailable
 from service.web.language import asked_language, choose_language
 from service.web.mangled import asked
-from service.web.pages import Closed, PageContext
+from service.web.pages import Closed, Deadline, PageContext
 from service.web.seams import seams
 
 log = structlog.get_logger()
@@ -48,7 +48,6 @@ class Visit:
         settings = seams().settings
         brand = settings.brand_of(self.terms)
         close = self.record.close if self.record else None
-        after = self._after
         return PageContext(
             language=self.language,
             brand=brand.name,
@@ -57,17 +56,25 @@ class Visit:
             ratings=tuple(offer.rating for offer in self.link.offers),
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
-            action=self.url(),
+            action=self.own_url,
             query=_query_to_keep(),
             look=brand.look,
             until=self.until,
             kept_for=seams().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),
-            forms_lead_to=tuple(
-                dict.fromkeys(f"https://{urlsplit(each.thank_you).netloc}" for each in after if each.redirect)
-            ),
-            thank_you=next((each.thank_you for each in after if each.is_for(self.scores)), ""),
+            thank_you=next((each.thank_you for each in self._after if each.is_for(self.scores)), ""),
+            deadline=self.deadline,
         )
+
+    @property
+    def answer(self) -> AnswerProgress | None:
+        """The answer that the page speaks of.
+
+        One that a machine may have sent counts for nothing while it is held, except for whoever has its receipt.
+        """
+        answer = self.record.answer if self.record else None
+        is_in_doubt = answer is not None and answer.state is AnswerState.HELD and answer.is_suspect
+        return None if is_in_doubt and self.receipt is None else answer
 
     @property
     def _after(self) -> list[After]:
@@ -78,26 +85,89 @@ class Visit:
     @property
     def scores(self) -> Mapping[RatingType, int]:
         """What is saved, as far as this page can know."""
-        if self.record and self.record.answer:
-            return self.record.answer.answer.scores
+        if self.answer:
+            return self.answer.answer.scores
         return self.receipt.scores if self.receipt else {}
 
+    @property
+    def has_comment(self) -> bool:
+        """Whether a comment is saved, as far as this page can know."""
+        if self.answer:
+            return self.answer.has_comment
+        return self.receipt is not None and self.receipt.has_comment
+
+    @property
+    def deadline(self) -> Deadline | None:
+        """Until when the answer can be changed; None when it can't, and when nobody knows."""
+        now = seams().records.now()
+        if self.answer is None or self.answer.state is not AnswerState.HELD or self.answer.due_at is None:
+            return None
+        zone = self.terms.zone_or(seams().settings.time_zone)
+        if self.answer.due_at <= now:
+            return None
+        return Deadline(self.answer.due_at.astimezone(zone), now, can_move=self._can_extend)
+
+    @property
+    def _can_extend(self) -> bool:
+        """Whether asking for more time may give some."""
+        return bool(self.terms.extend) and self.terms.hold < MAX_EXTENSION
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is an answer that can't be changed any more."""
+        return self.answer is not None and self.deadline is None
+
     def onward(self, scores: Mapping[RatingType, int]) -> str | None:
-        """Where an answer with these scores leads to, if not to our own thanks."""
+        """Where the thanks of an answer with these scores lead on to at once, if anywhere."""
         return next((each.thank_you for each in self._after if each.redirect and each.is_for(scores)), None)
 
-    def url(self, *, change: int | None = None, receipt: str | None = None) -> str:
+    def url(
+        self,
+        *,
+        change: int | None = None,
+        receipt: str | None = None,
+        onward: int | None = None,
+        forgotten: int | None = None,
+    ) -> str:
         """Where this survey is, in the language that was asked for if one was."""
-        return url_for("survey.show", token=self.token, lang=asked_language(), change=change, receipt=receipt)
+        return url_for(
+            "survey.show",
+            token=self.token,
+            lang=asked_language(),
+            change=change,
+            receipt=receipt,
+            onward=onward,
+            forgotten=forgotten,
+        )
+
+    def with_more_time(self) -> "Visit":
+        """Give more time to change the answer, if it is held, and look again at what is so then."""
+        if self.deadline is None:
+            return self
+        try:
+            seams().records.extend(self.link.survey_id, self.terms)
+        except RecordsUnavailable as error:
+            log.warning("answer.not_extended", survey_id=self.link.survey_id, problem=str(error))
+            return self
+        return open_visit(self.token)
+
+    @property
+    def own_url(self) -> str:
+        """The same for whoever sees this page: a receipt stays with them."""
+        return self.url(receipt=self._signed_receipt)
 
     @property
     def change_url(self) -> str:
         """Where the answer can be changed."""
-        return self.url(change=1)
+        return self.url(change=1, receipt=self._signed_receipt)
+
+    @property
+    def _signed_receipt(self) -> str | None:
+        return request.args["receipt"] if self.receipt else None
 
     @property
     def receipt(self) -> Receipt | None:
-        """What the thanks of an answer in the spool say; the records don't know of it yet."""
+        """What the thanks say of an answer that the records don't know of yet, or that may be a machine's."""
         receipt = seams().links.read_receipt(request.args.get("receipt", ""))
         return receipt if receipt and receipt.survey_id == self.link.survey_id else None
 
@@ -116,7 +186,7 @@ class Visit:
     @property
     def until(self) -> date | None:
         """Give the last day that is over, wherever on Earth the customer is, before the link expires."""
-        if self.link.issued_at is None or (self.record and self.record.answer):
+        if self.link.issued_at is None or self.answer:
             return None
         last = (self.link.issued_at + self.terms.expires - _WESTERNMOST).date() - timedelta(days=1)
         return last if last >= datetime.now(UTC).date() else None
@@ -127,14 +197,22 @@ class Visit:
 
         A record that was cancelled for another reason comes from a backup: no link leaves before its offer.
         """
-        offer = self.record.offer if self.record else None
-        if offer and offer.state in (OfferState.CANCELLED, OfferState.DEAD) and offer.reason == Reason.ERASED:
+        if self._is_erased:
             return Closed.ERASED
-        has_answer = self.record is not None and self.record.answer is not None
         issued_at = self.link.issued_at
-        if not has_answer and issued_at and datetime.now(UTC) > issued_at + self.terms.expires:
+        if self.answer is None and issued_at and datetime.now(UTC) > issued_at + self.terms.expires:
             return Closed.EXPIRED
         return None
+
+    @property
+    def _is_erased(self) -> bool:
+        """Whether Dixa has anonymised the conversation, before the survey was sent or after."""
+        if self.record is None:
+            return False
+        offer, answer = self.record.offer, self.record.answer
+        is_never_sent = offer.state in (OfferState.CANCELLED, OfferState.DEAD) and offer.reason == Reason.ERASED
+        is_dropped = answer is not None and answer.state is AnswerState.DEAD and answer.reason == Reason.ERASED
+        return is_never_sent or is_dropped
 
 
 def open_visit(token: str) -> Visit:

@@ -71,9 +71,7 @@ def add_journey(app: Flask, site: Site) -> None:
     def show() -> Response:
         if site.posted and "change" not in request.args:
             last = site.posted[-1]
-            return pages.saved_page(
-                CONTEXT, last.scores, has_comment=bool(last.comment), change_url="/s/token?change=1"
-            )
+            return pages.saved_page(CONTEXT, last.scores, has_comment=bool(last.comment))
         chosen = {CSAT: int(request.args["r"])} if "r" in request.args else {}
         return pages.form_page(CONTEXT, chosen=chosen, preselected=bool(chosen))
 

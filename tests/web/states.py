@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, request
 
 from config.surveys import RatingType
 from service.surveys.languages import Language, language
 from service.web import headers, pages, stop, wording
-from service.web.pages import Closed, PageContext
+from service.web.pages import Closed, Deadline, PageContext, Unsaved
 from tests.web.pseudo import PSEUDO
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 PUBLIC_URL = "https://survey.northwind.example"
 SUPPORT_URL = "https://northwind.example/support"
 PRIVACY_URL = "https://northwind.example/privacy"
+
+NOW = datetime(2026, 5, 12, 14, 30, tzinfo=ZoneInfo("Europe/Copenhagen"))
 
 CONTEXT = PageContext(
     language=language("en"),
@@ -28,12 +31,15 @@ CONTEXT = PageContext(
     until=date(2026, 9, 22),
     kept_for=timedelta(days=90),
     action="/s/token",
+    deadline=Deadline(NOW + timedelta(minutes=5), NOW, can_move=True),
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
 WITH_THUMBS = replace(CONTEXT, ratings=(THUMBS,))
 WITH_ALL = replace(CONTEXT, ratings=(CSAT, NPS, THUMBS))
 
 TOO_LONG = {"comment": wording.COMMENT_TOO_LONG}
+NOTHING_TO_ADD = {"comment": wording.NOTHING_TO_ADD}
+THANK_YOU = "https://reviews.northwind.example/rate"
 COMMENT = "Marta found the missing parcel.\nIt took two days, though."
 ALL_SCORES = {CSAT: 4, NPS: 9, THUMBS: 1}
 KINDS: dict[str, tuple[RatingType, ...]] = {
@@ -50,18 +56,26 @@ State = Callable[[PageContext], Response]
 def _states_of(ratings: tuple[RatingType, ...]) -> dict[str, State]:
     """Name the states that look different for each kind of survey."""
     scores = {rating: ALL_SCORES[rating] for rating in ratings}
-    linked = {ratings[0]: scores[ratings[0]]}
+    linked, other = {ratings[0]: scores[ratings[0]]}, {ratings[0]: ratings[0].scores[0]}
     no_rating = wording.NOTHING_CHOSEN if len(ratings) > 1 else wording.NOT_CHOSEN[ratings[0]]
 
     def of(ctx: PageContext, query: str = "") -> PageContext:
         return replace(ctx, ratings=ratings, query=query)
 
+    def answered(ctx: PageContext, query: str = "") -> PageContext:
+        return replace(of(ctx, query), until=None)
+
     return {
         "form": lambda ctx: pages.form_page(of(ctx)),
         "preselected": lambda ctx: pages.form_page(of(ctx, f"r={scores[ratings[0]]}"), chosen=linked, preselected=True),
         "error": lambda ctx: pages.form_page(of(ctx), errors={"rating": no_rating}),
-        "saved": lambda ctx: pages.saved_page(of(ctx), scores, has_comment=False, change_url="/s/token?change=1"),
-        "change": lambda ctx: pages.change_page(of(ctx, "change=1"), scores, has_comment=True),
+        "saved": lambda ctx: pages.saved_page(answered(ctx), scores, has_comment=False),
+        "change": lambda ctx: pages.change_page(answered(ctx, "change=1"), scores, has_comment=True),
+        "changed": lambda ctx: pages.change_page(
+            answered(ctx, "r=1"), scores, Unsaved(other), preselected=True, has_comment=False
+        ),
+        "recorded": lambda ctx: pages.recorded_page(answered(ctx), scores),
+        "recorded-not-changed": lambda ctx: pages.late_page(answered(ctx), scores, is_changed=True),
         "failed": lambda ctx: pages.form_page(of(ctx), chosen=scores, comment=COMMENT, failed=True),
     }
 
@@ -75,10 +89,9 @@ STATES: dict[str, State] = {
     "busy": lambda ctx: pages.form_page(ctx, chosen={CSAT: 4}, comment=COMMENT, failed=True, status=429),
     "error-comment": lambda ctx: pages.form_page(ctx, chosen={CSAT: 2}, comment=COMMENT, errors=TOO_LONG),
     "saved-thank-you": lambda ctx: pages.saved_page(
-        replace(ctx, thank_you="https://reviews.northwind.example/rate"),
+        replace(ctx, thank_you=THANK_YOU),
         {CSAT: 5},
         has_comment=True,
-        change_url="/s/token",
     ),
     # The fullest page that there is.
     "all-error": lambda ctx: pages.form_page(
@@ -86,11 +99,42 @@ STATES: dict[str, State] = {
         comment=COMMENT,
         errors={"rating": wording.NOTHING_CHOSEN, **TOO_LONG},
     ),
-    "saved-comment": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=True, change_url="/s/token?change=1"),
-    "recorded": lambda ctx: pages.recorded_page(ctx, not_changed=False),
-    "recorded-not-changed": lambda ctx: pages.recorded_page(ctx, not_changed=True),
-    "recorded-late": lambda ctx: pages.late_page(ctx, COMMENT, is_rating_recorded=True),
+    "saved-comment": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=True),
+    "change-error": lambda ctx: pages.change_page(
+        replace(ctx, query="change=1", until=None),
+        {CSAT: 4},
+        Unsaved({CSAT: 2}, COMMENT, TOO_LONG, 422),
+        has_comment=True,
+    ),
+    "saved-removed": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=False, is_comment_removed=True),
+    "saved-error": lambda ctx: pages.saved_page(
+        ctx, {CSAT: 4}, has_comment=False, typed=Unsaved(errors=NOTHING_TO_ADD, status=422)
+    ),
+    "saved-error-comment": lambda ctx: pages.saved_page(
+        ctx, {CSAT: 4}, has_comment=False, typed=Unsaved(comment=COMMENT, errors=TOO_LONG, status=422)
+    ),
+    "saved-onward": lambda ctx: pages.saved_page(ctx, {CSAT: 5}, has_comment=False, onward=THANK_YOU),
+    "saved-spooled": lambda ctx: pages.saved_page(
+        replace(ctx, deadline=None, query=None), {CSAT: 4}, has_comment=False
+    ),
+    # The first of three was confirmed, and the first is the shortest.
+    "all-saved-first": lambda ctx: pages.saved_page(
+        replace(ctx, ratings=(NPS, CSAT, THUMBS), until=None), {NPS: 9}, has_comment=False
+    ),
+    "all-saved-first-error": lambda ctx: pages.saved_page(
+        replace(ctx, ratings=(NPS, CSAT, THUMBS), until=None),
+        {NPS: 9},
+        has_comment=False,
+        typed=Unsaved(errors=NOTHING_TO_ADD, status=422),
+    ),
+    "all-saved-first-comment": lambda ctx: pages.saved_page(
+        replace(ctx, ratings=KINDS["all"], until=None), {CSAT: 4}, has_comment=True
+    ),
+    "recorded-late": lambda ctx: pages.late_page(ctx, {CSAT: 4}, comment=COMMENT),
+    "recorded-late-changed": lambda ctx: pages.late_page(ctx, {CSAT: 4}, is_changed=True, comment=COMMENT),
+    "recorded-not-removed": lambda ctx: pages.late_page(ctx, {CSAT: 4}, forgets=True),
     "closed-expired": lambda ctx: pages.closed_page(ctx, Closed.EXPIRED),
+    "closed-expired-comment": lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, COMMENT),
     "closed-erased": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.ERASED),
     "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     "stop": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop"),

@@ -21,7 +21,7 @@ from service.web.language import choose_language
 from tests.running import settings_for
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
-from tests.web.visits import COMMENT, TOKEN, get, make_client, post
+from tests.web.visits import COMMENT, TOKEN, follow, get, make_client, post
 
 APP = create_app(settings_for("redis://127.0.0.1:1/0"))
 
@@ -97,9 +97,9 @@ def test_the_chosen_language_stays_through_form_error_thanks_and_change(client: 
     saved = post(client, {"rating": "4"}, query_string=lang)
     assert (saved.status_code, saved.headers["Location"]) == (303, here)
     thanks = get(client, query_string=lang)
-    change = re.search(r'href="([^"]*change=1[^"]*)"', thanks.text)
-    assert change
-    assert unescape(change[1]) in {f"{here}&change=1", f"/s/{TOKEN}?change=1&lang=ar"}
+    change = post(client, {"rating": "4", "more": "change"}, query_string=lang)
+    assert change.headers["Location"] in {f"{here}&change=1", f"/s/{TOKEN}?change=1&lang=ar"}
+    assert '<html lang="ar" dir="rtl">' in follow(client, change).text
     assert f'action="{here}"' in thanks.text
     kept = records.load("81000")
     assert kept

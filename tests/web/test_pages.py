@@ -182,7 +182,7 @@ def test_a_score_of_zero_is_a_choice_too() -> None:
     response = pages.form_page(WITH_THUMBS, chosen={THUMBS: 0}, preselected=True)
     assert checked(response) == [("rating", "0")]
     assert "You chose “No”" in text_of(response)
-    saved = pages.saved_page(WITH_NPS, {NPS: 0}, has_comment=False, change_url=None)
+    saved = pages.saved_page(WITH_NPS, {NPS: 0}, has_comment=False)
     assert "Your answer “0” is saved." in text_of(saved)
     assert '<input type="hidden" name="rating" value="0">' in html_of(saved)
 
@@ -209,7 +209,7 @@ def test_a_failure_keeps_everything_that_was_typed() -> None:
 
 
 def test_the_saved_page_carries_the_rating_for_a_comment_that_comes_later() -> None:
-    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=False, change_url="/s/token?change=1")
+    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=False)
     assert '<input type="hidden" name="rating" value="4">' in html_of(response)
     words = text_of(response)
     assert "Your answer “Satisfied” is saved." in words
@@ -218,19 +218,20 @@ def test_the_saved_page_carries_the_rating_for_a_comment_that_comes_later() -> N
 
 
 def test_the_saved_page_asks_for_no_second_comment() -> None:
-    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True, change_url=None)
+    response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True)
     assert "Your comment is saved too. You can close this page." in text_of(response)
-    assert "<form" not in html_of(response)
-    assert wording.CHANGE not in html_of(response)
+    assert "<textarea" not in html_of(response)
+    assert wording.ADD_COMMENT not in html_of(response)
 
 
 def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
-    partly = pages.saved_page(WITH_ALL, {NPS: 9}, has_comment=False, change_url=None)
+    partly = pages.saved_page(WITH_ALL, {NPS: 9}, has_comment=False)
     assert "Your answer “9” is saved." in text_of(partly)
     assert re.findall(r'<input type="hidden"[^>]*>', html_of(partly)) == [
         '<input type="hidden" name="rating_nps" value="9">'
     ]
-    fully = pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False, change_url=None)
+    assert {*re.findall(r'<input type="radio" name="(\w+)"', html_of(partly))} == {"rating", "rating_thumbs"}
+    fully = pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False)
     assert html_of(fully).count('<input type="hidden"') == 3
     assert "Did we solve your problem? Yes" in text_of(fully)
 
@@ -244,8 +245,9 @@ def test_the_change_page_keeps_the_comment_to_itself() -> None:
 
 
 def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> None:
-    assert wording.RECORDED in text_of(pages.recorded_page(CONTEXT, not_changed=False))
-    assert "not changed" in text_of(pages.recorded_page(CONTEXT, not_changed=True))
+    for spoken in (pages.recorded_page(CONTEXT, {CSAT: 4}), pages.late_page(CONTEXT, {CSAT: 4}, is_changed=True)):
+        assert "Your answer “Satisfied” is recorded. It can no longer be changed." in text_of(spoken)
+        assert "<form" not in html_of(spoken)
     for reason in Closed:
         response = pages.closed_page(CONTEXT, reason)
         assert wording.CLOSED_WHY[reason] in text_of(response)
@@ -255,11 +257,11 @@ def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> Non
 
 
 def test_a_late_comment_is_given_back_as_it_was_written() -> None:
-    html = html_of(pages.late_page(CONTEXT, f"\n {HOSTILE}\nmore", is_rating_recorded=True))
+    html = html_of(pages.late_page(CONTEXT, {CSAT: 4}, comment=f"\n {HOSTILE}\nmore"))
     assert f'<blockquote dir="auto">\n {escape(HOSTILE)}\nmore</blockquote>' in html
     assert "white-space:pre-wrap" in html
     assert "<svg" not in html
-    without = text_of(pages.late_page(replace(CONTEXT, support_url=None), "x", is_rating_recorded=True))
+    without = text_of(pages.late_page(replace(CONTEXT, support_url=None), {CSAT: 4}, comment="x"))
     assert "please contact us the way you did before" in without
 
 
@@ -296,8 +298,8 @@ def test_hostile_words_stay_words() -> None:
     ctx = replace(WITH_ALL, brand=HOSTILE, support_url=HOSTILE, privacy_url=HOSTILE, action=HOSTILE)
     shown = [
         pages.form_page(ctx, comment=HOSTILE, errors={"comment": HOSTILE}),
-        pages.saved_page(ctx, ALL_SCORES, has_comment=False, change_url=HOSTILE),
-        pages.recorded_page(ctx, not_changed=True),
+        pages.saved_page(ctx, ALL_SCORES, has_comment=False),
+        pages.late_page(ctx, ALL_SCORES, is_changed=True, comment=HOSTILE),
         pages.closed_page(ctx, Closed.EXPIRED),
         pages.not_found_page(ctx.language, HOSTILE, HOSTILE),
     ]

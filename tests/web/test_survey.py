@@ -119,9 +119,10 @@ def test_once_it_is_submitted_a_different_answer_changes_nothing(
     before = dump(keys)
     different = post(client, {"rating": "1"})
     assert different.status_code == 200
-    assert "was not changed" in different.text
+    assert "Your new choice came too late and is not saved." in different.text
+    assert "Your answer “Satisfied” is recorded. It can no longer be changed." in different.text
     assert post(client, {"rating": "4", "comment": "Fint"}).status_code == 303
-    assert "Your answer is recorded" in get(client).text
+    assert "Your answer “Satisfied” is recorded." in get(client).text
     assert dump(keys) == before
 
 
@@ -133,7 +134,8 @@ def test_a_comment_that_comes_after_the_hold_is_given_back(redis_url: str, recor
     with capture_logs() as logged:
         late = post(client, {"rating": "4", "comment": COMMENT})
     assert (late.status_code, late.headers["Cache-Control"]) == (200, "no-store")
-    assert "<h1>Your rating is recorded</h1><p>Your comment came too late to be added.</p>" in late.text
+    assert "<h1>Your rating is recorded</h1><p>Your answer “Satisfied” is recorded." in late.text
+    assert "<p>Your comment came too late to be added.</p><blockquote" in late.text
     assert f'<blockquote dir="auto">{SHOWN}</blockquote>' in late.text
     assert '<a href="https://northwind.example/support">Contact our support team</a>' in late.text
     assert "<svg" not in late.text

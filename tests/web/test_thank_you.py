@@ -1,23 +1,25 @@
 """A customer who gave the score that the team thanks for is led on to its page; nobody else is."""
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from config.actions import After
 from config.surveys import RatingType, Survey
 from service.surveys.fields import to_ms
 from service.surveys.model import Close, Journey, Reason
 from service.surveys.records import Records
-from tests.running import PUBLIC_URL
-from tests.web.test_survey import cancel
-from tests.web.visits import LINK, TOKEN, get, make_client, post
+from tests.running import PUBLIC_URL, RedisServer
+from tests.web.test_survey import begin_to_submit, cancel
+from tests.web.visits import LINK, TOKEN, follow, get, make_client, post
 
 CSAT = RatingType.CSAT
 PAGE = "https://reviews.example:8443/northwind?a=1&b=2"
-ORIGIN = "https://reviews.example:8443"
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
 
 def keep_terms(records: Records, *after: After) -> None:
     """Give the record of the link these terms."""
-    terms = Survey(after=after)
+    terms = Survey(after=after, hold=timedelta(minutes=5))
     records.accept(Close(81000, datetime.now(UTC)), [terms])
     records.answer(LINK, terms, {CSAT: 3}, "", language="en")
     long_ago = to_ms(datetime.now(UTC) - timedelta(minutes=5))
@@ -57,34 +59,83 @@ def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClien
     assert "Continue to reviews.example:8443" in page
 
 
-def test_a_saved_answer_leads_there_if_that_is_wanted(client: FlaskClient, records: Records) -> None:
+def jump_of(answer: TestResponse) -> list[str]:
+    return re.findall(r'<meta http-equiv="refresh" content="0;url=([^"]*)">', answer.text)
+
+
+def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
+    client: FlaskClient, records: Records
+) -> None:
     keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
     for _ in range(2):
-        answer = post(client, {"rating": "5"})
-        assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
+        thanks = follow(client, post(client, {"rating": "5"}))
+        assert jump_of(thanks) == [PAGE.replace("&", "&amp;")]
+        assert "Your answer “Very satisfied” is saved." in thanks.text
+        assert "Continue to reviews.example:8443" in thanks.text
     record = records.load("81000")
     assert record
     assert record.answered.scores == {CSAT: 5}
-    assert post(client, {"rating": "1"}).headers["Location"] == f"/s/{TOKEN}"
+    assert jump_of(follow(client, post(client, {"rating": "1"}))) == []
+
+
+def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: FlaskClient, records: Records) -> None:
+    keep_terms(records, After((4, 5), CSAT, thank_you=PAGE, redirect=True))
+    post(client, {"rating": "5"})
+    shown = [
+        get(client),
+        get(client, query_string={"change": 1}),
+        follow(client, post(client, {"rating": "5", "more": "1"})),
+        follow(client, post(client, {"rating": "5", "comment": "Fint", "add": "1"})),
+        follow(client, post(client, {"rating": "4"}, query_string={"change": 1})),
+    ]
+    assert [jump_of(each) for each in shown] == [[]] * 5
+    assert "Continue to reviews.example:8443" in shown[-1].text
+
+
+@pytest.mark.parametrize("query", [{"onward": "1"}, {"onward": "1", "receipt": "forged"}, {"onward": PAGE}])
+def test_nobody_else_is_led_there(client: FlaskClient, records: Records, query: dict[str, str]) -> None:
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    assert jump_of(get(client, query_string=query)) == []
+    post(client, {"rating": "5"})
+    begin_to_submit(records)
+    assert jump_of(get(client, query_string=query)) == []
+
+
+def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_path: Path) -> None:
+    surveys = tmp_path / "surveys.toml"
+    surveys.write_text(
+        f'[[survey]]\nname = "default"\n[[survey.after]]\nscores = [5]\nthank_you = "{PAGE}"\nredirect = true\n'
+    )
+    client = make_client(
+        own_redis.url,
+        SPOOL_DIR=str(tmp_path / "spool"),
+        SURVEYS_FILE=str(surveys),
+        THANK_YOU_HOSTS="reviews.example",
+    )
+    client.application.extensions["afterword"].spool.prepare()
+    own_redis.stop()
+    thanks = follow(client, post(client, {"rating": "5"}))
+    assert jump_of(thanks) == [PAGE.replace("&", "&amp;")]
+    assert "Your answer “Very satisfied” is saved." in thanks.text
+    assert jump_of(follow(client, post(client, {"rating": "4"}))) == []
 
 
 def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records: Records) -> None:
     keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
     for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
-        assert post(client, form).status_code == 422
+        answer = post(client, form)
+        assert answer.status_code == 422
+        assert jump_of(answer) == []
     records._redis.delete("afterword:survey:81000")
     cancel(records, Reason.ERASED)
     assert post(client, {"rating": "5"}).status_code == 410
 
 
-def test_the_browser_lets_the_form_lead_there(client: FlaskClient, records: Records) -> None:
-    """Browsers hold `form-action` against redirects too."""
+def test_no_form_may_lead_elsewhere(client: FlaskClient, records: Records) -> None:
+    """Browsers hold `form-action` against each redirect that answers a form, and a host's own are nobody's to list."""
     keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True), After((4,), CSAT, thank_you=PAGE))
-    for query in ({}, {"change": "1"}):
-        policy = get(client, query_string=query).headers["Content-Security-Policy"]
-        assert f"form-action 'self' {ORIGIN};" in policy
-    records._redis.delete("afterword:survey:81000")
-    assert "form-action 'self';" in get(client).headers["Content-Security-Policy"]
+    for query in ({}, {"change": "1"}, {"onward": "1"}):
+        assert "form-action 'self';" in get(client, query_string=query).headers["Content-Security-Policy"]
 
 
 def test_a_host_that_is_not_allowed_any_more_is_not_linked_to(client: FlaskClient, records: Records) -> None:

@@ -35,8 +35,10 @@ def sign(link: Link = LINK, key: str = SECRET_KEY, at: datetime | None = None) -
     return links.sign(link)
 
 
-TOKEN = sign(at=datetime.now(UTC) - timedelta(minutes=5))
-"""A link that its customer has had for a while: an answer by it isn't suspect."""
+NEW_ENOUGH = datetime.now(UTC) - timedelta(minutes=5)
+"""When a link was made that a person has had the time to read: who answers a new one at once may be a machine."""
+
+TOKEN = sign(at=NEW_ENOUGH)
 
 
 def get(client: FlaskClient, token: str = TOKEN, **given: Any) -> TestResponse:
@@ -45,6 +47,13 @@ def get(client: FlaskClient, token: str = TOKEN, **given: Any) -> TestResponse:
 
 def post(client: FlaskClient, form: object, token: str = TOKEN, **given: Any) -> TestResponse:
     return client.post(f"/s/{token}", base_url=PUBLIC_URL, data=form, **given)
+
+
+def follow(client: FlaskClient, answer: TestResponse) -> TestResponse:
+    """Go where a form's answer leads, which is to us."""
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/s/")
+    return client.get(answer.headers["Location"], base_url=PUBLIC_URL)
 
 
 def dump(keys: "redis.Redis") -> dict[bytes, Any]:

@@ -1,0 +1,210 @@
+"""Second thoughts: a tap on another score, and what the page says of what is saved, not saved yet, or too late."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config.surveys import RatingType, Survey
+from service.surveys.links import Link
+from service.surveys.model import Journey, Offer
+from service.surveys.records import Records
+from tests.running import PUBLIC_URL, RedisServer
+from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
+
+CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
+HELD = Survey(hold=timedelta(minutes=5))
+NOT_YET, TOO_LATE = "It is not saved yet.", "Your new choice came too late and is not saved."
+
+
+def link_of(*ratings: RatingType) -> Link:
+    return replace(LINK, offers=tuple(Offer(rating, LINK.offers[0].rating_id) for rating in ratings))
+
+
+def answer(records: Records, scores: Mapping[RatingType, int], comment: str = "", **terms: timedelta) -> str:
+    """Keep an answer to a survey of these questions; returns its link's token."""
+    link = link_of(*scores)
+    asked = replace(HELD, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
+    records.answer(link, asked, scores, comment, language="en")
+    return sign(link, at=NEW_ENOUGH)
+
+
+def begin_to_submit(records: Records) -> None:
+    claim = records.claim(Journey.ANSWER, LINK.survey_id)
+    assert claim
+    records.mark(claim, next(iter(claim.record.answered.scores)), (), timedelta())
+
+
+OTHERS = [
+    (CSAT, 4, "2", "Satisfied", "Dissatisfied"),
+    (CSAT, 1, "5", "Very dissatisfied", "Very satisfied"),
+    (NPS, 9, "0", "9", "0"),
+    (NPS, 0, "10", "0", "10"),
+    (THUMBS, 1, "0", "Yes", "No"),
+    (THUMBS, 0, "1", "No", "Yes"),
+]
+
+
+@pytest.mark.parametrize(("rating", "saved", "tapped", "is_saved", "is_chosen"), OTHERS)
+def test_another_score_opens_the_change_form_and_says_what_is_saved(  # noqa: PLR0917 - a row of the table
+    client: FlaskClient,
+    records: Records,
+    keys: "redis.Redis",
+    rating: RatingType,
+    saved: int,
+    tapped: str,
+    is_saved: str,
+    is_chosen: str,
+) -> None:
+    token = answer(records, {rating: saved})
+    before = dump(keys)
+    page = get(client, token, query_string={"r": tapped})
+    assert (page.status_code, chosen(page)) == (200, [tapped])
+    assert f"Saved now: “{is_saved}”." in page.text
+    assert NOT_YET in page.text
+    assert "Confirm rating" in page.text
+    assert "Thank you" not in page.text
+    assert dump(keys) == before
+    post(client, {"rating": tapped}, token)
+    assert f"Your answer “{is_chosen}” is saved." in get(client, token, query_string={"r": tapped}).text
+
+
+@pytest.mark.parametrize("query", [{}, {"r": "4"}, {"r": "9"}, {"r": "x"}, {"r": ""}])
+def test_the_saved_score_and_no_score_are_thanked_for(
+    client: FlaskClient, records: Records, query: dict[str, str]
+) -> None:
+    page = get(client, answer(records, {CSAT: 4}), query_string=query)
+    assert "Your answer “Satisfied” is saved." in page.text
+    assert NOT_YET not in page.text
+
+
+def test_of_several_questions_the_others_keep_what_is_saved(client: FlaskClient, records: Records) -> None:
+    token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1})
+    page = get(client, token, query_string={"r": "2"})
+    assert chosen(page) == ["2", "9", "1"]
+    assert page.text.count("Saved now: ") == 1
+    assert "Saved now: “Satisfied”." in page.text
+
+
+def test_a_question_that_was_left_out_can_be_tapped_later(client: FlaskClient, records: Records) -> None:
+    records.answer(LINK, HELD, {NPS: 9}, "", language="en")
+    token = sign(link_of(CSAT, NPS), at=NEW_ENOUGH)
+    page = get(client, token, query_string={"r": "2"})
+    assert chosen(page) == ["2", "9"]
+    assert NOT_YET in page.text
+    assert "Saved now" not in page.text
+
+
+@pytest.mark.parametrize(("rating", "saved", "tapped", "is_saved", "is_chosen"), OTHERS)
+def test_after_the_time_the_page_names_what_is_recorded_and_what_came_too_late(
+    client: FlaskClient,
+    records: Records,
+    rating: RatingType,
+    saved: int,
+    tapped: str,
+    is_saved: str,
+    is_chosen: str,
+) -> None:
+    token = answer(records, {rating: saved}, hold=timedelta())
+    begin_to_submit(records)
+    recorded = f"Your answer “{is_saved}” is recorded. It can no longer be changed."
+    for query in ({}, {"r": str(saved)}, {"change": "1"}):
+        page = get(client, token, query_string=query)
+        assert recorded in page.text
+        assert TOO_LATE not in page.text
+        assert "<form" not in page.text
+    for late in (get(client, token, query_string={"r": tapped}), post(client, {"rating": tapped}, token)):
+        assert recorded in late.text
+        assert TOO_LATE in late.text
+        assert "Thank you" not in late.text
+        assert "<form" not in late.text
+    late = post(client, {"rating": tapped, "comment": COMMENT}, token)
+    for words in (recorded, TOO_LATE, "Your comment came too late to be added.", SHOWN):
+        assert words in late.text
+    assert TOO_LATE not in post(client, {"rating": str(saved), "comment": COMMENT}, token).text
+
+
+def test_of_several_questions_all_that_is_recorded_is_named(client: FlaskClient, records: Records) -> None:
+    token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1}, hold=timedelta())
+    begin_to_submit(records)
+    for query in ({}, {"r": "2"}):
+        page = get(client, token, query_string=query)
+        assert "Your answers are recorded. They can no longer be changed." in page.text
+        for said in ("Satisfied", "9", "Yes"):
+            assert f"<dd>{said}</dd>" in page.text
+        assert (TOO_LATE in page.text) is bool(query)
+
+
+def test_a_mistake_on_the_way_says_what_is_saved(client: FlaskClient, records: Records) -> None:
+    token = answer(records, {CSAT: 4})
+    page = post(client, {"rating": "2", "comment": "x" * 2001}, token, query_string={"change": "1"})
+    assert (page.status_code, chosen(page)) == (422, ["2"])
+    assert "Saved now: “Satisfied”." in page.text
+    assert "2,000 characters or fewer" in page.text
+    nothing = post(client, {"comment": COMMENT}, token, query_string={"change": "1"})
+    assert (nothing.status_code, chosen(nothing)) == (422, ["4"])
+    assert SHOWN in nothing.text
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{"rating": "4", "comment": "x" * 2001}, {"rating": "2", "comment": "x" * 2001}, {"rating": "4", "add": "1"}],
+)
+def test_what_comes_too_late_isnt_asked_to_be_mended(
+    client: FlaskClient, records: Records, form: dict[str, str]
+) -> None:
+    token = answer(records, {CSAT: 4}, hold=timedelta())
+    begin_to_submit(records)
+    page = post(client, form, token)
+    assert page.status_code == 200
+    assert "Your answer “Satisfied” is recorded." in page.text
+    assert form.get("comment", "") in page.text
+    assert "<form" not in page.text
+
+
+@pytest.fixture
+def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
+    """A web whose Redis is away, with a spool."""
+    client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
+    client.application.extensions["afterword"].spool.prepare()
+    own_redis.stop()
+    return client
+
+
+def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient) -> None:
+    sent = post(outage, {"rating": "4"})
+    thanks = follow(outage, sent)
+    assert "Your answer “Satisfied” is saved." in thanks.text
+    assert "until" not in thanks.text.partition("<main>")[2].partition("</main>")[0]
+    other = outage.get(f"{sent.headers['Location']}&r=2", base_url=PUBLIC_URL)
+    assert chosen(other) == ["2"]
+    assert "Saved now: “Satisfied”." in other.text
+    change = follow(outage, post(outage, {"rating": "4", "more": "change"}, **query_of(sent)))
+    assert chosen(change) == ["4"]
+    assert "I need more time" not in change.text
+
+
+def query_of(sent: TestResponse) -> dict[str, str]:
+    return {"query_string": sent.headers["Location"].partition("?")[2]}
+
+
+@pytest.mark.parametrize("form", [{"rating": "1"}, {"rating": "1", "website": "x", "comment": "Fint"}])
+def test_who_may_be_a_machine_is_thanked_and_whoever_comes_later_is_asked(
+    client: FlaskClient, form: dict[str, str]
+) -> None:
+    token = sign()
+    sent = post(client, form, token)
+    assert "Your answer “Very dissatisfied” is saved." in follow(client, sent).text
+    assert chosen(get(client, token)) == []
+    assert "Thank you" not in get(client, token).text
+    tapped = get(client, token, query_string={"r": "5"})
+    assert chosen(tapped) == ["5"]
+    assert "Saved now" not in tapped.text
+    # Somebody else's receipt, or none of ours, shows nothing more.
+    for receipt in ("x", sent.headers["Location"].partition("receipt=")[2][:-1] + "~"):
+        assert "Thank you" not in get(client, token, query_string={"receipt": receipt}).text

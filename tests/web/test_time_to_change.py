@@ -1,0 +1,270 @@
+"""Until when an answer can be changed: what the page says of it, and who gets more time."""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from config.languages import LANGUAGES
+from config.surveys import RatingType, Survey
+from config.window import Window
+from service.surveys.fields import to_ms
+from service.surveys.languages import language
+from service.surveys.model import AnswerProgress
+from service.surveys.records import Records
+from service.web import wording
+from tests.running import PUBLIC_URL, RedisServer
+from tests.web.visits import COMMENT, LINK, SHOWN, TOKEN, chosen, dump, follow, get, make_client, post
+
+CSAT = RatingType.CSAT
+KEY = "afterword:survey:81000"
+MINUTE = timedelta(minutes=1)
+
+
+def answer(records: Records, comment: str = "", **terms: object) -> None:
+    records.answer(LINK, Survey(**{"hold": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
+
+
+def held(records: Records) -> AnswerProgress:
+    record = records.load("81000")
+    assert record
+    assert record.answer
+    return record.answer
+
+
+def until(records: Records) -> datetime:
+    due_at = held(records).due_at
+    assert due_at
+    return due_at
+
+
+def left(records: Records) -> timedelta:
+    return until(records) - records.now()
+
+
+def said(page: TestResponse, code: str = "en") -> str:
+    """Give the sentence that says until when, or nothing."""
+    words = re.escape(language(code).say(wording.CHANGE_UNTIL, time="TIME", left="LEFT"))
+    found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), page.text)
+    return found[0] if found else ""
+
+
+@pytest.mark.parametrize("query", [{}, {"change": "1"}, {"r": "2"}])
+def test_the_page_says_until_when_by_the_clock_and_from_now(
+    redis_url: str, records: Records, query: dict[str, str]
+) -> None:
+    client = make_client(redis_url, TIME_ZONE="Asia/Kolkata")
+    answer(records)
+    clock = until(records).astimezone(client.application.extensions["afterword"].settings.time_zone)
+    assert f"{clock:%H:%M} (in 5 minutes)." in said(get(client, query_string=query))
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_it_does_in_every_language(client: FlaskClient, records: Records, code: str) -> None:
+    answer(records)
+    for query in ({}, {"change": "1"}):
+        page = get(client, query_string={"lang": code, **query})
+        assert re.search(r"\d{1,2}[:.]\d\d", said(page, code))
+        assert re.search(r"\b5\b", said(page, code))
+
+
+def test_the_zone_of_the_surveys_window_goes_before(client: FlaskClient, records: Records) -> None:
+    answer(records, window=Window(days=(0,), opens=time(9), closes=time(17), zone="Pacific/Auckland"))
+    clock = until(records).astimezone(ZoneInfo("Pacific/Auckland"))
+    assert f"{clock:%H:%M} (in 5 minutes)" in said(get(client))
+
+
+def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
+    answer(records, hold=timedelta(days=7))
+    day = language("en").date(until(records).date())
+    assert f"until {day}, " in said(get(client))
+    assert said(get(client)).endswith("(in 7 days).")
+
+
+@pytest.mark.parametrize("hold", [timedelta(), timedelta(milliseconds=1)])
+def test_where_nothing_can_be_changed_nothing_is_offered(
+    client: FlaskClient, records: Records, keys: "redis.Redis", hold: timedelta
+) -> None:
+    answer(records, hold=hold)
+    keys.hset(KEY, "answer_due", "1")  # no worker has come for it
+    for query in ({}, {"change": "1"}, {"r": "4"}):
+        page = get(client, query_string=query)
+        assert "Your answer “Satisfied” is recorded. It can no longer be changed." in page.text
+        assert "<form" not in page.text
+    assert "Your answer “Satisfied” is recorded." in follow(client, post(client, {"rating": "4", "more": "1"})).text
+    assert keys.hget(KEY, "answer_due") == b"1"
+
+
+@pytest.mark.parametrize(("more", "place"), [("change", f"/s/{TOKEN}?change=1"), ("1", f"/s/{TOKEN}")])
+def test_who_asks_for_more_time_gets_it_and_is_told(
+    client: FlaskClient, records: Records, more: str, place: str
+) -> None:
+    answer(records)
+    sent = post(client, {"rating": "4", "more": more})
+    assert (sent.status_code, sent.headers["Location"]) == (303, place)
+    assert 19 * MINUTE < left(records) <= 20 * MINUTE
+    page = follow(client, sent)
+    assert said(page).endswith("(in 20 minutes).")
+    assert held(records).answer.scores == {CSAT: 4}
+
+
+def test_both_buttons_are_on_the_thanks_and_more_time_on_the_change_form(client: FlaskClient, records: Records) -> None:
+    answer(records)
+    assert re.findall(r'<button[^>]*name="?more"?[^>]*>([^<]*)<', get(client).text) == [
+        "Change your answer",
+        "I need more time",
+    ]
+    change = get(client, query_string={"change": "1"}).text
+    assert re.findall(r'<button[^>]*name="?more"?[^>]*>([^<]*)<', change) == ["I need more time"]
+
+
+@pytest.mark.parametrize("terms", [{"hold": timedelta(days=7)}, {"extend": timedelta()}])
+def test_time_that_can_not_be_had_is_not_offered(
+    client: FlaskClient, records: Records, terms: dict[str, timedelta]
+) -> None:
+    answer(records, **terms)  # type: ignore[arg-type]  # the terms are durations
+    before = until(records)
+    assert "I need more time" not in get(client).text
+    assert follow(client, post(client, {"rating": "4", "more": "change"})).status_code == 200
+    assert until(records) == before
+
+
+def test_the_result_is_put_off_for_an_hour_at_most(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+    answer(records)
+    first = until(records) - 5 * MINUTE
+    keys.hset(KEY, mapping={"held_since": to_ms(first - 55 * MINUTE), "answered_at": to_ms(first - 55 * MINUTE)})
+    for _ in range(3):
+        post(client, {"rating": "4", "more": "1"})
+    assert until(records) <= first + 5 * MINUTE
+    assert said(get(client)).endswith("(in 5 minutes).")
+
+
+BEGUN = [
+    {"rating": "4", "comment": "x" * 2001, "add": "1"},
+    {"rating": "4", "add": "1"},
+    {"rating": "4", "comment": " \u200b", "add": "1"},
+    {"rating": "2", "comment": "x" * 2001},
+    {"comment": COMMENT},
+    {"rating": "4", "comment": "x" * 300_000, "add": "1"},
+]
+
+
+@pytest.mark.parametrize("form", BEGUN, ids=range(len(BEGUN)))
+def test_a_mistake_gives_the_time_to_mend_it(client: FlaskClient, records: Records, form: dict[str, str]) -> None:
+    answer(records)
+    page = post(client, form)
+    assert page.status_code in (422, 413)
+    assert left(records) > 19 * MINUTE
+    assert said(page).endswith("(in 20 minutes).")
+
+
+def test_what_was_typed_before_asking_for_more_time_is_kept(client: FlaskClient, records: Records) -> None:
+    answer(records)
+    thanks = post(client, {"rating": "4", "comment": COMMENT, "more": "1"})
+    assert thanks.status_code == 200
+    assert "Your answer “Satisfied” is saved." in thanks.text
+    assert f">\n{SHOWN}</textarea>" in thanks.text
+    change = post(client, {"rating": "4", "comment": COMMENT, "more": "change"})
+    assert chosen(change) == ["4"]
+    assert f">\n{SHOWN}</textarea>" in change.text
+    assert f'action="/s/{TOKEN}?change=1"' in change.text
+    again = post(client, {"rating": "2", "comment": COMMENT, "more": "change"}, query_string={"change": "1"})
+    assert chosen(again) == ["2"]
+    assert held(records).answer.comment == ""
+    assert left(records) > 19 * MINUTE
+
+
+def test_looking_gives_no_time(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+    answer(records)
+    before = dump(keys)
+    for query in ({}, {"change": "1"}, {"more": "1"}, {"r": "2"}, {"more": "change", "change": "1"}):
+        for method in ("GET", "HEAD"):
+            looked = client.open(f"/s/{TOKEN}", method=method, query_string=query, base_url=PUBLIC_URL)
+            assert looked.status_code == 200
+    assert dump(keys) == before
+
+
+def test_a_strangers_page_gives_none(client: FlaskClient, records: Records) -> None:
+    answer(records)
+    before = until(records)
+    for form in ({"rating": "4", "more": "1"}, {"rating": "4", "add": "1"}):
+        post(client, form, headers={"Sec-Fetch-Site": "cross-site"})
+    assert until(records) == before
+
+
+def test_without_an_answer_asking_for_time_writes_nothing(client: FlaskClient, keys: "redis.Redis") -> None:
+    assert chosen(post(client, {"rating": "4", "more": "change"})) == ["4"]
+    assert dump(keys) == {}
+
+
+def test_while_redis_is_away_nothing_is_said_of_time(own_redis: RedisServer, tmp_path: Path) -> None:
+    client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
+    client.application.extensions["afterword"].spool.prepare()
+    own_redis.stop()
+    thanks = post(client, {"rating": "4"})
+    query = {"query_string": thanks.headers["Location"].partition("?")[2]}
+    for page in (
+        follow(client, thanks),
+        follow(client, post(client, {"rating": "4", "more": "1"}, **query)),
+        follow(client, post(client, {"rating": "4", "more": "change"}, **query)),
+        post(client, {"rating": "4", "add": "1"}, **query),
+    ):
+        assert said(page) == ""
+        assert "I need more time" not in page.text
+        assert "recorded" not in page.text
+
+
+def test_a_redis_that_goes_away_in_between_says_nothing_false(own_redis: RedisServer, tmp_path: Path) -> None:
+    client = make_client(own_redis.url)
+    post(client, {"rating": "4"})
+    assert said(get(client))
+    own_redis.stop()
+    page = post(client, {"rating": "4", "comment": COMMENT, "more": "1"})
+    assert said(page) == ""
+    assert SHOWN in page.text
+
+
+def test_the_time_is_told_by_redis_clock(client: FlaskClient, records: Records) -> None:
+    answer(records)
+    core = client.application.extensions["afterword"]
+    core.records.clock_offset = timedelta(minutes=3)
+    try:
+        assert said(get(client)).endswith("(in 2 minutes).")
+    finally:
+        core.records.clock_offset = timedelta()
+
+
+NOW = datetime(2026, 5, 12, 14, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.5, "in 1 second"),
+        (40, "in 40 seconds"),
+        (59, "in 1 minute"),
+        (119, "in 2 minutes"),
+        (299.8, "in 5 minutes"),
+        (359, "in 6 minutes"),
+        (350, "in 5 minutes"),
+        (3600, "in 60 minutes"),
+        (7199, "in 2 hours"),
+        (86_400, "in 24 hours"),
+        (2 * 86_400, "in 2 days"),
+        (7 * 86_400 - 1, "in 7 days"),
+        (7 * 86_400 - 60, "in 6 days"),
+    ],
+)
+def test_no_time_is_told_longer_than_it_is(seconds: float, words: str) -> None:
+    assert language("en").ahead(timedelta(seconds=seconds)) == words
+
+
+def test_the_clock_names_utc_and_another_day() -> None:
+    english = language("en")
+    assert english.moment(NOW, NOW) == "14:30\u00a0UTC"
+    assert english.moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
