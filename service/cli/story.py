@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from config.surveys import Survey, Window
+from config.surveys import RatingType, Survey, Window
 from service.cli.opening import say_paused
 from service.surveys.delivering import UNCONFIRMED
 from service.surveys.hours import next_opening
@@ -131,7 +131,7 @@ def _tell_offer(record: Record) -> Iterator[str]:
 
 
 def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
-    scores = ", ".join(f"{rating} {score}" for rating, score in answer.answer.scores.items())
+    scores = _scores(answer.answer.scores)
     comment = ", with a comment" if answer.has_comment else ", without a comment"
     yield _line(answer.answer.answered_at, f"Answered: {scores}{comment}.")
     if answer.is_suspect:
@@ -143,10 +143,15 @@ def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
         yield from _explain(answer.reason)
 
 
+def _scores(scores: Mapping[RatingType, int]) -> str:
+    return ", ".join(f"{rating} {score}" for rating, score in scores.items())
+
+
 def _tell_follow_up(found: FollowUp) -> Iterator[str]:
     for name, each in found.actions.items():
         problem = f" ({each.problem})" if each.problem else ""
-        yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.")
+        told = f" It told: {_scores(each.told)}." if each.told else ""
+        yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.{told}")
     if not found.due_at and not found.actions:
         yield _line(None, "Nothing is to follow this answer.")
 

@@ -1,5 +1,8 @@
 """What an answer says, in English: for agents and for the team, never for customers."""
 
+from collections.abc import Mapping
+
+from config.surveys import RatingType
 from service.surveys.ports import Told
 from service.surveys.questions import OPTIONS
 
@@ -8,12 +11,15 @@ _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown":
 
 def describe(told: Told) -> str:
     """Say the scores in words, and the comment or that there is one."""
-    scores = [
-        f"{_QUESTION[rating]}: {OPTIONS[rating][score]}{_of(score, rating.scores)}"
-        for rating, score in told.record.answered.scores.items()
-    ]
     suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
-    return f"{', '.join(scores)}.{suspicion}{_comment(told)}"
+    return f"{describe_scores(told.record.answered.scores)}.{suspicion}{_comment(told)}"
+
+
+def describe_scores(scores: Mapping[RatingType, int]) -> str:
+    """Say scores in words."""
+    return ", ".join(
+        f"{_QUESTION[rating]}: {OPTIONS[rating][score]}{_of(score, rating.scores)}" for rating, score in scores.items()
+    )
 
 
 def _of(score: int, scores: range) -> str:

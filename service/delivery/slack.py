@@ -6,7 +6,7 @@ They know no idempotence, so an alert whose answer is lost isn't sent again: at 
 import json
 from datetime import timedelta
 
-from service.delivery.answer_text import describe
+from service.delivery.answer_text import describe, describe_scores
 from service.delivery.outbound import Outbound
 from service.surveys.ports import Deadline, Told
 
@@ -25,9 +25,9 @@ class SlackAlert:
         self._outbound = Outbound(url)
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Post the alert or, where it is about that, the comment that came after it."""
+        """Post the alert or, where it is about that, its correction or the comment that came after it."""
         _ = again
-        text = write_comment(told) if told.subject else write_alert(told)
+        text = _WRITERS[told.subject](told)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 
 
@@ -39,6 +39,17 @@ def write_alert(told: Told) -> str:
 def write_comment(told: Told) -> str:
     """Write what the alert couldn't say yet. A comment that is only in Dixa by now was deleted here before a retry."""
     return _write(f"A comment was added: {told.comment or 'see the rating in Dixa.'}", told)
+
+
+def write_correction(told: Told) -> str:
+    """Write the scores that count, those of the alert, and a comment that came after it."""
+    now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
+    comment = f"\nComment: {told.comment}" if told.comment else ""
+    return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.{comment}", told)
+
+
+_WRITERS = {"": write_alert, "comment": write_comment, "correction": write_correction}
+"""By what they are about."""
 
 
 def _write(said: str, told: Told) -> str:

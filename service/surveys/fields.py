@@ -31,6 +31,7 @@ Hash = Mapping[str, str]
 FAILED = "failed:"
 ACTION = "action:"
 PROBLEM = "problem:"
+TOLD = "told:"
 
 
 def to_ms(value: datetime | timedelta) -> int:
@@ -209,8 +210,14 @@ def _read_follow_up(fields: Hash) -> FollowUp:
         due_at=_read_time(fields, "follow_up_due"),
         tries=int(fields.get("follow_up_tries", 0)),
         revived_at=_read_time(fields, "follow_up_revived_at"),
-        actions={
-            name: ActionProgress(ActionState(fields[f"{ACTION}{name}"]), fields.get(f"{PROBLEM}{name}", ""))
-            for name in names
-        },
+        actions={name: _read_action(fields, name) for name in names},
+    )
+
+
+def _read_action(fields: Hash, name: str) -> ActionProgress:
+    told = json.loads(fields.get(f"{TOLD}{name}", "{}"))
+    return ActionProgress(
+        ActionState(fields[f"{ACTION}{name}"]),
+        fields.get(f"{PROBLEM}{name}", ""),
+        {RatingType(rating): int(score) for rating, score in told.items()},
     )

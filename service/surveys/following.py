@@ -1,13 +1,14 @@
 """What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
-A comment that was written after its alert is told then, too, by itself. Nothing follows a suspect answer before then.
+An alert that told other scores than the final ones is corrected then, and a comment that was written after it is told.
+Nothing follows a suspect answer before then.
 
 A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
 own rule of repeating: one that can be lost, or doubled, can't be both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -16,7 +17,7 @@ import structlog
 from config.settings import Timings
 from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn
-from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason
+from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
 from service.surveys.ports import Action, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Told
 from service.surveys.records import Records
 
@@ -26,10 +27,13 @@ NOBODY_KNOWS = "nobody knows whether it arrived"
 TOO_LONG = "tried for too long"
 NOT_SET_UP = "not set up any more"
 IN_THE_ALERT = "part of the alert"
+IN_THE_CORRECTION = "part of the correction"
 
 _ALERT = "slack"
 _COMMENT = "comment"
 """The subject of what is told after an alert that went out before the customer had written."""
+_CORRECTION = "correction"
+"""The subject of what is told after an alert whose scores the customer has changed since."""
 
 _SHORT = timedelta(seconds=1)
 """How long a turn waits that could not begin, or that came before the answer was final."""
@@ -62,13 +66,23 @@ def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wa
     yield from (Wanted("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
 
 
-def find_late_comment(wanted: Iterable[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
-    """Say whether a comment is to be told by itself: an alert that hasn't gone out yet will have it."""
+def find_late(wanted: Iterable[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
+    """Say what is to be told after an alert that is out: other scores, a comment, or both in one."""
     alert = progress.actions.get(_ALERT)
-    is_out = alert is not None and alert.state is ActionState.DONE
+    if alert is None or alert.state is not ActionState.DONE:
+        return  # One that hasn't gone out yet will say it all.
     is_allowed = any(each.kind == _ALERT and each.shows_comment for each in wanted)
-    if is_out and is_allowed and answer.has_comment:
-        yield Wanted(_ALERT, _COMMENT, shows_comment=True)
+    shows_comment = is_allowed and answer.has_comment
+    comment, correction = Wanted(_ALERT, _COMMENT, shows_comment=True), Wanted(_ALERT, _CORRECTION)
+    # An older version kept no scores.
+    if alert.told and alert.told != answer.answer.scores:
+        told = progress.actions.get(comment.name)
+        is_untold = told is None or told.problem == IN_THE_CORRECTION
+        yield replace(correction, shows_comment=shows_comment and is_untold)
+        if is_untold:
+            return
+    if shows_comment:
+        yield comment
 
 
 class _Outcome(Enum):
@@ -96,7 +110,7 @@ class FollowUpJourney(Traveller):
         is_final = answer.state is not AnswerState.HELD
         wanted = list(find_actions(terms, answer.answer.scores))
         if is_final:
-            due = [*wanted, *find_late_comment(wanted, answer, progress)]
+            due = [*wanted, *find_late(wanted, answer, progress)]
         elif answer.is_provisional:
             due = []
         else:
@@ -132,14 +146,16 @@ class FollowUpJourney(Traveller):
             return self._fail(turn, wanted, TOO_LONG)
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN
-        is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN)
+        told = turn.record.answered.scores if wanted.name == _ALERT else None
+        is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN, told=told)
         return self._act(turn, action, wanted, is_new=is_new)
 
     def _act(self, turn: Turn, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
-        told = Told(turn.record, wanted.subject, wanted.shows_comment)
-        if wanted.name == _ALERT and told.comment:
+        told = Told(turn.record, wanted.subject, wanted.shows_comment, _told_before(turn.record))
+        if wanted.kind == _ALERT and wanted.subject != _COMMENT and told.comment:
             # Before it is sent, like its own mark: it must not be told a second time, whatever comes of this one.
-            self._records.act(turn.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, IN_THE_ALERT)
+            where = IN_THE_CORRECTION if wanted.subject else IN_THE_ALERT
+            self._records.act(turn.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
             action.act(told, turn.deadline, again=not is_new or turn.record.looks_first)
         except DixaUnavailable as error:
@@ -189,3 +205,9 @@ def _until_final(turn: Turn, answer: AnswerProgress) -> timedelta:
     """How long the answer can still be changed. The later its result is, the longer until the next look."""
     early = (answer.due_at or turn.claim.at) - turn.claim.at
     return max(_SHORT, early, min(-early, _LONG))
+
+
+def _told_before(record: Record) -> Mapping[RatingType, int]:
+    """Return the scores that the alert told."""
+    alert = record.follow_up.actions.get(_ALERT) if record.follow_up else None
+    return alert.told if alert else {}

@@ -262,10 +262,11 @@ class AnswerProgress:
 
 @dataclass(frozen=True, slots=True)
 class ActionProgress:
-    """One action that follows an answer, and what there is to be said about it."""
+    """One action that follows an answer, and what there is to be said about it. `told` are an alert's scores."""
 
     state: ActionState
     problem: str = ""
+    told: Mapping[RatingType, int] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:

@@ -1,6 +1,6 @@
 """What the journeys need of the outside world, as small protocols, and how it can fail. Layers above implement it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -187,11 +187,15 @@ class Dixa(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of an answer. `subject` is what the action is about, such as the name of a tag."""
+    """What is told of an answer. `subject` is what the action is about, such as the name of a tag.
+
+    `before` are the scores that were told before, where it is about those.
+    """
 
     record: Record
     subject: str = ""
     shows_comment: bool = False
+    before: Mapping[RatingType, int] = field(default_factory=dict)
 
     @property
     def comment(self) -> str:

@@ -322,9 +322,20 @@ class Records(Overview):
         """Write that Dixa has the result of one of the `answered` rating types."""
         self._step("submitted", claim, claim.fence, rating, self._keep_ms(claim.record.terms), *answered)
 
-    def act(self, claim: Claim, action: str, becomes: ActionState, problem: str = "") -> bool:
-        """Write what becomes of an action. False if it was to begin and was begun before: it may have happened."""
-        return self._step("act", claim, claim.fence, action, becomes, problem) != "again"
+    def act(
+        self,
+        claim: Claim,
+        action: str,
+        becomes: ActionState,
+        problem: str = "",
+        told: Mapping[RatingType, int] | None = None,
+    ) -> bool:
+        """Write what becomes of an action. False if it was to begin and was begun before: it may have happened.
+
+        `told` are the scores that it tells, kept for a correction.
+        """
+        scores = json.dumps(dict(told)) if told else ""
+        return self._step("act", claim, claim.fence, action, becomes, problem, scores) != "again"
 
     def followed(self, claim: Claim) -> None:
         """Write that all is done that was to follow an answer."""

@@ -232,7 +232,7 @@ class TestTheHold:
             team.turn(survey_id)
         assert len(team.receiver.of("/slack")) == 1
 
-    def test_a_bad_answer_that_becomes_a_good_one_is_followed_by_no_more(self, team: Team) -> None:
+    def test_a_bad_answer_that_becomes_a_good_one_is_followed_by_its_correction_alone(self, team: Team) -> None:
         survey_id = team.ask(HELD)
         team.story.answer(survey_id, {CSAT: 1})
         team.turn(survey_id)
@@ -241,7 +241,7 @@ class TestTheHold:
         team.story.submit(survey_id)
         team.put(survey_id, follow_up_due="0")
         record = team.follow(survey_id)
-        assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 2}
         assert record.follow_up
         assert record.follow_up.state is FollowUpState.FOLLOWED
 
@@ -507,7 +507,7 @@ class TestALateComment:
         score, comment = (5 if case == "a good answer now" else 1), ("" if case == "no comment" else "Too slow")
         team.story.answer(survey_id, {CSAT: score}, comment)
         record = self.finished(team, survey_id)
-        assert len(self.texts(team)) == 1
+        assert "Too slow" not in "".join(self.texts(team))
         assert self.ADDED not in states(record)
 
     def test_one_that_was_refused_says_where_it_is_when_an_operator_tries_again(self, team: Team) -> None:
