@@ -1,12 +1,21 @@
 """axe-core has nothing to say against any state of the page: 17 looks at each."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from config.surveys import RatingType
+from service.delivery.email_parts import show_html
+from service.delivery.email_text import write_email
+from service.surveys.languages import language
 from tests.browser import axe, tools
 from tests.browser.conftest import Site
+from tests.delivery.logos import PNG_LOOK
+from tests.delivery.test_email_text import HEAD, LETTER
 from tests.web.states import STATES
 
 
@@ -30,6 +39,21 @@ def windows(browser: Browser) -> Iterator[list[Page]]:
 @pytest.mark.parametrize("name", STATES)
 def test_nothing_is_in_anybodys_way(windows: list[Page], server: Site, tally: axe.Tally, name: str) -> None:
     assert axe.audit_state(windows, f"{server.url}/states/{name}", tally) == []
+
+
+@pytest.mark.parametrize("rating", RatingType)
+@pytest.mark.parametrize("code", ["en", "ar"])
+def test_nothing_in_the_email_is_either(windows: list[Page], rating: RatingType, code: str) -> None:
+    """By WCAG; what is merely good practice, landmarks say, mail programs have around it."""
+    raw = write_email(replace(HEAD, look=PNG_LOOK), replace(LETTER, rating=rating, language=language(code)))
+    html = show_html(message_from_bytes(raw, policy=default))
+    for page in windows:
+        page.goto("about:blank")
+        page.set_content(html)
+        for theme in axe.THEMES:
+            page.emulate_media(color_scheme=theme)
+            page.evaluate(axe.START_JS, [tag for tag in axe.TAGS if tag != "best-practice"])
+            assert page.evaluate("found") == []
 
 
 def test_axe_finds_what_is_wrong(windows: list[Page], server: Site) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,6 +18,7 @@ from service.preview.app import create_app
 from service.preview.states import STATES
 from service.surveys.languages import language
 from tests.browser.conftest import serving
+from tests.delivery.logos import png
 from tests.running import settings_for
 from tests.web.test_brand import hexadecimal
 
@@ -119,6 +121,14 @@ def test_a_survey_is_shown_under_its_own_brand(client: FlaskClient, state: str) 
     assert "Tidewater" in shown
     assert "Northwind" not in shown
     assert ("#9d174d" in shown) is (state != "message")
+
+
+def test_the_logo_of_the_email_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "logo.png"
+    file.write_bytes(png(180, 64))
+    shown = create_app(settings_for(NOWHERE, BRAND_LOGO=str(file))).test_client().get("/default/own/en/email")
+    assert '<img class="l" src="data:image/png;base64,' in shown.text
+    assert "img-src data:" in shown.headers["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
