@@ -85,6 +85,10 @@ STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
     ),
     "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
     "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
+    "unavailable": (
+        "Short link, Redis away",
+        lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    ),
     "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action="stop")),
     "stopped": ("Stopped", lambda ctx: stop.stopped_page(ctx, action="stop")),
     "stop-kept": ("Stopped and undone", lambda ctx: stop.kept_page(ctx, action="stop")),

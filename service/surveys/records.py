@@ -387,6 +387,13 @@ class Records(Overview):
         # A link must not outlive its record: the record is what keeps a late answer from being submitted twice.
         return max(self._keep, terms.expires + timedelta(days=1) if terms else timedelta())
 
+    def link_lifetime(self, terms: Survey | None) -> timedelta:
+        """Return how long a short link works, from when it is sent: until its record may be gone, and no sooner.
+
+        The record of a survey that is answered on its last day lives on from the end of the time to change.
+        """
+        return self.lifetime(terms) + (terms.hold if terms else timedelta())
+
     def _keep_ms(self, terms: Survey | None) -> int:
         return to_ms(self.lifetime(terms))
 

@@ -17,10 +17,11 @@ from service.surveys.links import Links
 from service.surveys.persons import Persons
 from service.surveys.posts import Posts
 from service.surveys.records import Records
+from service.surveys.short_links import ShortLinks
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
 from service.surveys.store import Breaker, connect
-from service.web import health, stop, survey, webhooks
+from service.web import health, short, stop, survey, webhooks
 from service.web.discretion import hide_links_in
 from service.web.headers import add_security_headers
 from service.web.mangled import MendsLinks, redirect_mended
@@ -61,6 +62,7 @@ def _wire(settings: Settings) -> Seams:
         records=records,
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
+        short_links=ShortLinks(client, settings.public_url, breaker=breaker),
         posts=Posts(client, breaker),
         stops=HashedStops(client, breaker=breaker),
         spool=spool,
@@ -80,6 +82,7 @@ def _guard(app: Flask, settings: Settings) -> None:
         if request.blueprint != health.bp.name and asked != ours:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
+    app.before_request(short.lead_on)
     app.before_request(redirect_mended)
 
     @app.after_request

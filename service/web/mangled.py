@@ -2,6 +2,7 @@
 
 "(see https://…/s/<token>)." becomes a link with a bracket and a full stop. Tokens never end so, and a signature tells
 which part is the token. Only a valid token is cut out: any other link leads where it always led, to "not found".
+A short link's code is told by its length; `service.web.short` finds out where it leads, if anywhere.
 """
 
 import re
@@ -14,6 +15,7 @@ from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service.surveys.links import LinkError, Links, find_token, is_token
+from service.surveys.short_links import find_code, is_code
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -70,21 +72,25 @@ def asked(name: str) -> str:
 def _mend(path: str, read: Callable[[str], object]) -> tuple[str, str] | None:
     """Return the clean path of a mangled one and the query that was encoded into it; None when there is none."""
     rest = path.removeprefix(_PREFIX)
-    if rest == path or is_token(rest.removesuffix(_STOP)):
+    if rest == path or is_token(rest.removesuffix(_STOP)) or is_code(rest.removesuffix(_STOP)):
         return None
-    for token, tail in _candidates(rest):
+    for token, tail in _candidates(rest, find_token):
         try:
             read(token)
         except LinkError:
             continue
-        where, _, query = tail.partition("?")
-        return f"{_PREFIX}{token}{_STOP if _IS_STOP.search(where) else ''}", query
-    return None
+        return _clean(token, tail)
+    return next((_clean(code, tail) for code, tail in _candidates(rest, find_code)), None)
 
 
-def _candidates(text: str) -> Iterator[tuple[str, str]]:
-    """Find what may be the token: as it stands first, then with the line breaks inside it taken out."""
+def _clean(token: str, tail: str) -> tuple[str, str]:
+    where, _, query = tail.partition("?")
+    return f"{_PREFIX}{token}{_STOP if _IS_STOP.search(where) else ''}", query
+
+
+def _candidates(text: str, find: Callable[[str], tuple[str, str] | None]) -> Iterator[tuple[str, str]]:
+    """Find what may be the token or code: as it stands first, then with the line breaks inside it taken out."""
     unbroken = "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
     for each in dict.fromkeys((text, unbroken)):
-        if found := find_token(each):
+        if found := find(each):
             yield found

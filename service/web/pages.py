@@ -266,6 +266,22 @@ def not_found_page(language: Language, brand: str, support_url: str | None, look
     )
 
 
+def unavailable_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
+    """Answer a short link while nobody can say where it leads."""
+    return write_page(
+        "message.html",
+        language,
+        503,
+        look,
+        parts=("more",),
+        brand=brand,
+        support_url=support_url,
+        query="",
+        title=wording.UNAVAILABLE,
+        text=wording.UNAVAILABLE_WHY,
+    )
+
+
 def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (), **facts: Any) -> Response:
     """Say one thing: a `title` and a `text`, and then goodbye with `thanks`, or how to reach support."""
     shown = {"thanks": facts.get("thanks"), "quote": facts.get("comment")}

@@ -11,6 +11,7 @@ from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.posts import Posts
 from service.surveys.records import Records
+from service.surveys.short_links import ShortLinks
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
 from service.web.recovery import Recovery
@@ -24,6 +25,7 @@ class Seams:
     records: Records
     intake: Intake
     links: Links
+    short_links: ShortLinks
     posts: Posts
     stops: HashedStops
     spool: Spool | None

@@ -65,6 +65,8 @@ CLOSED_WHY: Final[Mapping[str, str]] = {
 }
 NOT_FOUND: Final = N_("This link does not work")
 NOT_FOUND_WHY: Final = N_("Please check that you opened the whole link, exactly as you received it.")
+UNAVAILABLE: Final = N_("Please try again in a minute")
+UNAVAILABLE_WHY: Final = N_("This page cannot be shown right now. Your link still works.")
 STILL_NEED_HELP: Final = N_("If you still need help, we would like to hear from you.")
 REACH_US_AS_BEFORE: Final = N_("If you still need help, please contact us the way you did before.")
 CONTACT: Final = N_("Contact our support team")

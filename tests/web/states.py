@@ -137,6 +137,7 @@ STATES: dict[str, State] = {
     "closed-expired-comment": lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, COMMENT),
     "closed-erased": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.ERASED),
     "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+    "unavailable": lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     "stop": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop"),
     "stop-failed": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop", failed=True),
     "stop-stopped": lambda ctx: stop.stopped_page(ctx, action=f"{ctx.action}/stop"),

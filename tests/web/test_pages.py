@@ -34,7 +34,15 @@ from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, assumed, weigh
 
 VOID = {"meta", "link", "input", "circle", "path"}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}{brand}%s'</textarea>"
-CODES = {"error": 422, "closed": 410, "not-found": 404, "busy": 429, "failed": 503, "stop-unknown": 410}
+CODES = {
+    "error": 422,
+    "closed": 410,
+    "not-found": 404,
+    "busy": 429,
+    "failed": 503,
+    "unavailable": 503,
+    "stop-unknown": 410,
+}
 """What is 200 has none of these words in its name."""
 
 

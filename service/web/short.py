@@ -1,0 +1,42 @@
+"""`/s/<code>` and `/s/<code>/stop`: a short link leads to the signed one. Nothing is written, whatever opens it."""
+
+import structlog
+from flask import Response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service.surveys.short_links import is_code
+from service.surveys.store import RecordsUnavailable
+from service.web import pages, survey
+from service.web.language import asked_language, choose_language
+from service.web.mangled import asked
+from service.web.seams import seams
+
+log = structlog.get_logger()
+
+_AGAIN_SECONDS = 5
+
+
+def lead_on() -> ResponseReturnValue | None:
+    """Redirect a short link to the same page of the signed one; do nothing for other requests.
+
+    Meant for `before_request`. Only Redis knows the codes: while it is away no link is called unknown.
+    """
+    code = (request.view_args or {}).get("token", "")
+    if request.method not in {"GET", "HEAD"} or request.endpoint is None or not is_code(code):
+        return None
+    try:
+        token = seams().short_links.find(code)
+    except RecordsUnavailable as error:
+        log.warning("short_link.unavailable", problem=str(error))
+        return _unavailable()
+    if token is None:
+        return survey.not_found()
+    return redirect(url_for(request.endpoint, token=token, r=asked("r") or None, lang=asked_language()), 302)
+
+
+def _unavailable() -> Response:
+    settings = seams().settings
+    spoken = choose_language("", settings.default_language)
+    response = pages.unavailable_page(spoken, settings.brand_name, settings.support_url, settings.look)
+    response.headers["Retry-After"] = str(_AGAIN_SECONDS)
+    return response

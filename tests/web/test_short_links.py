@@ -1,0 +1,169 @@
+"""A short link leads to the signed one by a redirect, writes nothing, and is never called unknown during an outage."""
+
+import logging
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from service.surveys.short_links import ShortLinks
+from service.web.discretion import hide_links_in
+from tests.running import PUBLIC_URL, RedisServer, free_port, patient
+from tests.web.test_mangled import TAILS
+from tests.web.test_survey_headers import assert_protected
+from tests.web.visits import TOKEN, chosen, dump, get, make_client, post
+
+UNKNOWN = "aB3dE6gH9jK2"
+
+
+@pytest.fixture
+def code(redis_url: str, keys: redis.Redis) -> str:
+    client = patient(redis_url)
+    link = ShortLinks(client, PUBLIC_URL).shorten("81000", f"{PUBLIC_URL}/s/{TOKEN}", timedelta(days=91))
+    client.close()
+    return link.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("", f"/s/{TOKEN}"),
+        ("?r=4", f"/s/{TOKEN}?r=4"),
+        ("?lang=da", f"/s/{TOKEN}?lang=da"),
+        ("?r=10&lang=da", f"/s/{TOKEN}?r=10&lang=da"),
+        ("?r=4&utm_source=sms&change=1&receipt=x&lang=xx", f"/s/{TOKEN}?r=4"),
+        ("?r=4.&lang=da)", f"/s/{TOKEN}?r=4&lang=da"),
+        ("?r=%0d%0aevil:x&lang=//evil.example", f"/s/{TOKEN}?r=evil"),
+        ("/stop", f"/s/{TOKEN}/stop"),
+        ("/stop?lang=da", f"/s/{TOKEN}/stop?lang=da"),
+    ],
+)
+def test_it_leads_to_the_signed_link_and_keeps_what_that_understands(
+    client: FlaskClient, code: str, method: str, path: str, leads_to: str
+) -> None:
+    answer = client.open(f"/s/{code}{path}", method=method, base_url=PUBLIC_URL)
+    assert (answer.status_code, answer.headers["Location"]) == (302, leads_to)
+    assert_protected(answer)
+
+
+def test_behind_it_are_the_pages_themselves(client: FlaskClient, code: str) -> None:
+    page = get(client, f"{code}?r=4&lang=da", follow_redirects=True)
+    assert chosen(page) == ["4"]
+    assert '<html lang="da"' in page.text
+    assert f'action="/s/{TOKEN}' in page.text
+    assert "<form" in get(client, f"{code}/stop", follow_redirects=True).text
+
+
+@pytest.mark.parametrize("path", ["{code}", "{code}?r=4", "{code}/stop", UNKNOWN, f"{UNKNOWN}/stop"])
+def test_to_open_it_writes_nothing(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
+    before = dump(keys)
+    for method in ("GET", "HEAD"):
+        client.open(f"/s/{path.format(code=code)}", method=method, base_url=PUBLIC_URL)
+    assert dump(keys) == before
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_what_a_text_has_behind_it_is_cut_off(client: FlaskClient, code: str, tail: str) -> None:
+    """At once, and not by way of the clean short link."""
+    for method in ("GET", "HEAD"):
+        answer = client.open(f"/s/{code}{tail}?r=4&lang=da", method=method, base_url=PUBLIC_URL)
+        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("%22{code}%22", ""),
+        ("({code})", ""),
+        ("{code}/stop.", "/stop"),
+        ("{code}./stop", "/stop"),
+        ("{code}%3Fr=4", "?r=4"),
+        ("{code:.4}%0D%0A{rest}", ""),
+    ],
+)
+def test_so_is_what_is_before_it_inside_it_and_around_its_stop_page(
+    client: FlaskClient, code: str, path: str, leads_to: str
+) -> None:
+    assert get(client, path.format(code=code, rest=code[4:])).location == f"/s/{TOKEN}{leads_to}"
+
+
+@pytest.mark.parametrize("unknown", [UNKNOWN, f"{UNKNOWN}.", f"({UNKNOWN})", "A" * 12, "0" * 12])
+@pytest.mark.parametrize("path", ["", "/stop"])
+def test_a_code_that_there_is_not_is_answered_as_a_bad_token(client: FlaskClient, unknown: str, path: str) -> None:
+    wrong, bad = get(client, unknown + path), get(client, f"{TOKEN[:-1]}x{path}")
+    assert (wrong.status_code, wrong.data) == (404, bad.data)
+    assert {*wrong.headers} == {*bad.headers}
+    assert_protected(wrong)
+
+
+@pytest.mark.parametrize("path", ["", "/stop"])
+def test_nothing_is_posted_to_it(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
+    """The pages behind it post to the signed link, which works without Redis."""
+    before = dump(keys)
+    assert post(client, {"rating": "4"}, code + path).status_code == 404
+    assert dump(keys) == before
+
+
+def dead(_: RedisServer) -> str:
+    return f"redis://127.0.0.1:{free_port()}/0"
+
+
+def frozen(server: RedisServer) -> str:
+    server.freeze()
+    return server.url
+
+
+@pytest.mark.parametrize("away", [dead, frozen])
+@pytest.mark.parametrize("path", [UNKNOWN, f"{UNKNOWN}/stop", f"{UNKNOWN}?r=4"])
+def test_without_redis_it_says_to_try_again(
+    own_redis: RedisServer, away: Callable[[RedisServer], str], path: str
+) -> None:
+    client = make_client(away(own_redis))
+    for _ in range(2):  # The second one isn't asked for any more.
+        for answer in (get(client, path), client.head(f"/s/{path}", base_url=PUBLIC_URL)):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert_protected(answer)
+    assert "Please try again in a minute" in get(client, path).text
+    assert '<html lang="da"' in get(client, path, headers={"Accept-Language": "da"}).text
+    own_redis.thaw()
+
+
+def test_a_page_that_is_open_works_without_redis(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    client = make_client(dead(redis_server), SPOOL_DIR=str(tmp_path_factory.mktemp("spool")))
+    client.application.extensions["afterword"].spool.prepare()
+    assert post(client, {"rating": "4"}).status_code == 303
+
+
+def test_links_that_are_out_work_though_no_more_are_made(redis_url: str, keys: redis.Redis, code: str) -> None:
+    assert get(make_client(redis_url, SHORT_LINKS="off"), code).status_code == 302
+
+
+def test_what_it_leads_to_must_be_signed_all_the_same(client: FlaskClient, keys: redis.Redis) -> None:
+    """A code is no authority: who can write to Redis still has to sign."""
+    keys.set(f"afterword:short:{UNKNOWN}", f"{TOKEN[:-1]}x")
+    assert get(client, UNKNOWN, follow_redirects=True).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"Invalid HTTP request line: 'GET /s/{UNKNOWN}/stop'", f"Exception on /s/{UNKNOWN} [GET]", f"/s/{UNKNOWN}?r=4"],
+)
+def test_a_code_is_in_no_log(caplog: pytest.LogCaptureFixture, line: str) -> None:
+    hide_links_in("a.library")
+    logging.getLogger("a.library").warning(line)
+    assert UNKNOWN not in caplog.text
+    assert re.search(r"/s/\*\*\*", caplog.text)
+
+
+def test_the_web_logs_no_code_during_an_outage(redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
+    client = make_client(dead(redis_server))
+    get(client, UNKNOWN)
+    said = capsys.readouterr().out
+    assert "short_link.unavailable" in said
+    assert UNKNOWN not in said
