@@ -41,7 +41,8 @@ pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and 
 lighthouse: $(VENV)/installed-dev ## Let Lighthouse score the pages
 	@$(BIN)/python -m tests.browser.lighthouse
 
-figures: $(VENV)/installed-dev ## Print the README's figures of the survey page
+figures: $(VENV)/installed-dev ## Print the README's figures of the survey page and of SMS
+	@$(BIN)/python -m tests.bench.text_messages
 	@$(BIN)/python -m tests.browser.figures
 
 bench: $(VENV)/installed-dev ## Print the README's figures of speed

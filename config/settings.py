@@ -80,6 +80,7 @@ class Settings:
     look: Look
     default_language: str
     time_zone: ZoneInfo
+    short_links: bool
     support_url: str | None
     privacy_url: str | None
     mail: Mail | None
@@ -137,6 +138,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             *_risks(timings, found["dixa_pace"]),
             *_odd_names(surveys.surveys),
             *(_borrowed_logos(found["brand_name"], surveys.surveys) if logo else ()),
+            *_long_texts(surveys.surveys, are_short=found["short_links"]),
         ),
     )
 
@@ -150,7 +152,7 @@ class _Environment(Env):
         self._unread: list[str] = []
         for name in ("keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
-        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format"):
+        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format", "switch"):
             self.add_parser(name, getattr(values, name))
         self.add_parser("zone", values.time_zone)
         self.add_parser("level", values.log_level)
@@ -208,6 +210,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "logo": env.logo("BRAND_LOGO", default=""),
         "default_language": env.language("DEFAULT_LANGUAGE", default="en"),
         "time_zone": env.zone("TIME_ZONE", default="UTC"),
+        "short_links": env.switch("SHORT_LINKS", default="off"),
         "support_url": env.contact("SUPPORT_URL", default=""),
         "privacy_url": env.link("PRIVACY_URL", default=""),
         "smtp": env.smtp_url("SMTP_URL", default=""),
@@ -304,6 +307,16 @@ def _borrowed_logos(usual_name: str, surveys: Sequence[Survey]) -> Iterator[str]
             yield (
                 f'survey "{survey.name}": asks for "{survey.brand.name}" under the logo of BRAND_LOGO. '
                 f'Write a `logo` in its [survey.brand]; "" is none.'
+            )
+
+
+def _long_texts(surveys: Sequence[Survey], *, are_short: bool) -> Iterator[str]:
+    """Warn of a second signed link in a text that costs by its length."""
+    for survey in surveys:
+        if survey.stop_line and not are_short:
+            yield (
+                f'survey "{survey.name}": stop_line without SHORT_LINKS puts two long links into an SMS, which takes '
+                f"two segments at least. Write SHORT_LINKS=on."
             )
 
 

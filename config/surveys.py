@@ -90,6 +90,7 @@ class Survey:
     window: Window | None = None
     deliver: tuple[str, ...] = ("message",)
     close_again: bool = False
+    stop_line: bool = False
     ask: Ask = field(default_factory=Ask)
     words: Mapping[str, Words] = field(default_factory=dict, hash=False)
     senders: Mapping[str, Sender] = field(default_factory=dict, hash=False)
@@ -220,6 +221,7 @@ class SurveySchema(Strict):
     window = fields.Nested(WindowSchema, allow_none=True)
     deliver = Names(validate=_check_deliver)
     close_again = Flag()
+    stop_line = Flag()
     ask = fields.Nested(AskSchema)
     words = ByLanguage()
     senders = Senders(data_key="sender")

@@ -147,6 +147,14 @@ def megabytes(text: str) -> int:
     return int(text) * 1024 * 1024
 
 
+def switch(text: str) -> bool:
+    """Read whether something is on."""
+    found = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+    if text.lower() not in found:
+        raise ValidationError("is neither on nor off. Write on or off.")
+    return found[text.lower()]
+
+
 def language(text: str) -> str:
     """Read one of our languages, by its code or its name."""
     code = find_language(text)

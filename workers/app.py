@@ -3,6 +3,7 @@
 from celery import Celery
 
 from config.settings import Settings
+from service.delivery.message import Shorten
 from service.delivery.note import AnswerNote
 from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
@@ -15,10 +16,12 @@ from service.surveys.answering import AnswerJourney
 from service.surveys.delivering import Restraint
 from service.surveys.following import FollowUpJourney
 from service.surveys.links import Links
+from service.surveys.model import Record
 from service.surveys.offering import OfferJourney
 from service.surveys.persons import Persons
 from service.surveys.ports import Action
 from service.surveys.records import Records
+from service.surveys.short_links import ShortLinks
 from service.surveys.stops import HashedStops
 from service.surveys.store import connect
 from workers.relay import Relay, RelayStep
@@ -32,6 +35,8 @@ def build(settings: Settings) -> Celery:
     records = Records(client, lease=timings.lease, keep=timings.keep_records)
     dixa = open_dixa(settings, client)
     links = Links(settings.secret_keys, settings.public_url)
+    short_links = ShortLinks(client, settings.public_url)
+    shorten = _shortener(short_links, records) if settings.short_links else None
     app = make_app(settings.redis_url)
     register_tasks(
         app,
@@ -40,7 +45,7 @@ def build(settings: Settings) -> Celery:
             dixa,
             timings,
             links=links,
-            deliveries=open_deliveries(settings, dixa, records),
+            deliveries=open_deliveries(settings, dixa, records, shorten=shorten),
             restraint=Restraint(
                 stops=HashedStops(client),
                 persons=Persons(settings.secret_keys),
@@ -57,6 +62,15 @@ def build(settings: Settings) -> Celery:
         timings,
     )
     return app
+
+
+def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
+    """Make what shortens a record's link."""
+
+    def shorten(record: Record, link: str) -> str:
+        return short_links.shorten(record.survey_id, link, records.link_lifetime(record.terms))
+
+    return shorten
 
 
 def _actions(settings: Settings, dixa: DixaClient) -> list[Action]:

@@ -1,13 +1,16 @@
 """`afterword check`: whether everything is right before, and while, it runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import click
 
 from config.settings import Settings
+from config.surveys import Survey
 from service.cli.opening import open_records, open_settings, say_paused, survey_names
+from service.delivery.segments import Size
+from service.delivery.short_text import measure_texts
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.surveys.ports import Deadline, DixaError, Slot
@@ -23,6 +26,7 @@ def check() -> None:
     click.echo(f"ok   settings; surveys: {survey_names(settings)}")
     for warning in settings.warnings:
         click.echo(f"warn {warning}")
+    _tell_of_texts(settings)
     steps = (("Redis", _check_redis), ("Dixa", _check_dixa))
     failed = [name for name, step in steps if not _report(name, step, settings)]
     if "Redis" not in failed:
@@ -56,6 +60,35 @@ def _check_dixa(settings: Settings) -> None:
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
     slot = Slot(settings.dixa_api_tokens[0], deadline) if held else dixa.slot(deadline, timedelta(seconds=1))
     click.echo(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
+
+
+def _tell_of_texts(settings: Settings) -> None:
+    """Name the languages in which a survey's SMS takes more than one segment.
+
+    It is a warning if one of them is the language of our SMS, or has words of the survey's own.
+    """
+    surveys = [each for each in settings.surveys if _goes_by_sms(each)]
+    found: dict[str, Size] = {}
+    for survey in surveys:
+        long = {code: size for code, size in measure_texts(settings, survey).items() if size.segments > 1}
+        if {settings.default_language, *survey.words}.isdisjoint(long):
+            found |= long
+            continue
+        hint = "" if settings.short_links else " SHORT_LINKS=on makes it shorter."
+        problem = f'survey "{survey.name}": an SMS takes more than one segment in {_segments(long)}.{hint}'
+        click.secho(f"warn SMS: {problem}", fg="yellow")
+        surveys = [each for each in surveys if each is not survey]
+    if surveys:
+        more = f"; more in {_segments(found)}" if found else ""
+        click.echo(f"ok   SMS: one segment in {settings.default_language}{more}")
+
+
+def _goes_by_sms(survey: Survey) -> bool:
+    return "message" in survey.deliver and (not survey.ask.channels or "Sms" in survey.ask.channels)
+
+
+def _segments(sizes: Mapping[str, Size]) -> str:
+    return ", ".join(f"{code} ({size.segments})" for code, size in sizes.items())
 
 
 def _tell_of_pause(settings: Settings) -> None:

@@ -4,7 +4,7 @@ Channels that take one and the content types they take are those of Dixa's OpenA
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import structlog
 
 from config.languages import find_language
 from config.surveys import RatingType, Survey
+from service.delivery.short_text import SHORT_CHANNELS, write_short_text
 from service.surveys.languages import DEFAULT, N_, Language, language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import (
@@ -41,9 +42,6 @@ _CSAT = N_("How satisfied are you with the help you got? It takes less than a mi
 
 _SEVERAL = N_("How was the help you got?")
 _LINK = N_("Rate your support")
-_SHORT_CHANNELS = {"Sms", "WhatsApp"}
-"""A text costs by its length, and is read on a small screen."""
-
 _CLOSES = {"WhatsApp"}
 """These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
 
@@ -78,14 +76,28 @@ class Messages(Protocol):
         """Close a conversation."""
 
 
+Shorten = Callable[[Record, str], str]
+
+
 class MessageDelivery:
-    """Sends the link as the assignee; the message's `externalId` keeps it from being sent twice."""
+    """Sends the link as the assignee; the message's `externalId` keeps it from being sent twice.
+
+    `shorten` makes a record's signed link short, for texts; without it they have the signed one.
+    """
 
     name = "message"
     reminds = True
 
-    def __init__(self, dixa: Messages, *, brand: str = "Support", default_language: str = DEFAULT) -> None:
+    def __init__(
+        self,
+        dixa: Messages,
+        *,
+        brand: str = "Support",
+        default_language: str = DEFAULT,
+        shorten: Shorten | None = None,
+    ) -> None:
         self._dixa = dixa
+        self._shorten = shorten
         self._brand = brand
         self._default_language = default_language
 
@@ -161,10 +173,12 @@ class MessageDelivery:
         return find_language(record.offer.language) or self._default_language
 
     def _write(self, record: Record, kind: str, link: str) -> str:
-        spoken = language(self._language(record))
-        is_short = record.close is not None and record.close.channel in _SHORT_CHANNELS
-        terms = record.terms or Survey()
-        words = invitation(terms, spoken, terms.brand.name or self._brand, is_short=is_short)
+        spoken, terms = language(self._language(record)), record.terms or Survey()
+        channel = record.close.channel if record.close else None
+        if channel in SHORT_CHANNELS:
+            short = self._shorten(record, link) if self._shorten else link
+            return write_short_text(terms, spoken, short, channel=channel)
+        words = invitation(terms, spoken, terms.brand.name or self._brand)
         return write_message(kind, words, link, spoken)
 
 
@@ -183,7 +197,7 @@ def external_id(record: Record) -> str:
     return f"afterword-{record.survey_id}{suffix}"
 
 
-def invitation(terms: Survey, spoken: Language, brand: str, *, is_short: bool = False) -> str:
+def invitation(terms: Survey, spoken: Language, brand: str) -> str:
     """Ask what the page asks: in the survey's own words, if it has some in this language."""
     own = terms.words_in(spoken.code)
     if own.message:
@@ -193,7 +207,7 @@ def invitation(terms: Survey, spoken: Language, brand: str, *, is_short: bool = 
     (rating,) = terms.ratings
     if rating in own.questions:
         return own.questions[rating]
-    return spoken.say(_CSAT) if rating is RatingType.CSAT and not is_short else say_question(spoken, rating, brand)
+    return spoken.say(_CSAT) if rating is RatingType.CSAT else say_question(spoken, rating, brand)
 
 
 def write_message(kind: str, invitation: str, link: str, spoken: Language) -> str:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from config.settings import Settings
 from service.delivery.email import make_email_delivery
-from service.delivery.message import MessageDelivery, Messages
+from service.delivery.message import MessageDelivery, Messages, Shorten
 from service.delivery.note import NoteDelivery, Notes
 from service.delivery.webhook import WebhookDelivery
 from service.surveys.ports import Delivery, Mailings
@@ -14,9 +14,13 @@ class Conversations(Messages, Notes, Protocol):
     """What the channels inside of a conversation need of Dixa."""
 
 
-def open_deliveries(settings: Settings, dixa: Conversations, mailings: Mailings) -> list[Delivery]:
+def open_deliveries(
+    settings: Settings, dixa: Conversations, mailings: Mailings, *, shorten: Shorten | None = None
+) -> list[Delivery]:
     """Make them. Connects to nothing yet."""
-    message = MessageDelivery(dixa, brand=settings.brand_name, default_language=settings.default_language)
+    message = MessageDelivery(
+        dixa, brand=settings.brand_name, default_language=settings.default_language, shorten=shorten
+    )
     found: list[Delivery] = [message, NoteDelivery(dixa)]
     if settings.mail:
         found.append(make_email_delivery(settings, mailings))

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from config.languages import LANGUAGES
 from config.settings import Settings
 from config.surveys import RatingType
+from service.delivery.segments import measure
 from service.preview.states import STATES
 from service.preview.view import View
 from service.surveys.languages import language
@@ -131,7 +132,8 @@ def _show(view: View, state: str) -> Response:
         return Response(view.part("html"), headers={"Content-Security-Policy": _IN_A_MAIL}, mimetype="text/html")
     if state == "email-text":
         return Response(view.part("plain"), mimetype="text/plain")
-    page = render_template("bubble.html", view=view, html=_bubble(view, state))
+    size = measure(view.short_text()) if state == "message-short" else None
+    page = render_template("bubble.html", view=view, html=_bubble(view, state), size=size)
     return Response(page, headers={"Content-Security-Policy": _IN_A_BUBBLE}, mimetype="text/html")
 
 
@@ -147,7 +149,7 @@ def _bubble(view: View, state: str) -> Markup:
     """Give the message as it goes to Dixa. Its HTML is made by us, with every value escaped."""
     if state == "message-html":
         return Markup(view.message("Html"))  # noqa: S704
-    return Markup.escape(view.message("Text", is_short=state == "message-short"))
+    return Markup.escape(view.short_text() if state == "message-short" else view.message("Text"))
 
 
 def _view(settings: Settings, survey: str, rating: str, code: str) -> View:

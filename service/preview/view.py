@@ -12,6 +12,7 @@ from service.delivery.email import letterhead_of
 from service.delivery.email_parts import show_html
 from service.delivery.email_text import Letter, write_email
 from service.delivery.message import invitation, write_message
+from service.delivery.short_text import write_sample
 from service.surveys.languages import Language
 from service.web.pages import PageContext
 
@@ -75,8 +76,12 @@ class View:
         found = self.email.get_body((kind,))
         return str(found.get_content()) if found else ""
 
-    def message(self, kind: str, *, is_short: bool = False) -> str:
+    def short_text(self) -> str:
+        """Write the SMS, with a link that is as long as the real one."""
+        return write_sample(self.settings, self.survey, self.language)
+
+    def message(self, kind: str) -> str:
         """Write the message as `Text` or `Html`, as Dixa's channels take it."""
         brand = self.settings.brand_of(self.survey)
-        words = invitation(self.survey, self.language, brand.name, is_short=is_short)
+        words = invitation(self.survey, self.language, brand.name)
         return write_message(kind, words, self.link, self.language)

@@ -1,5 +1,6 @@
 """`afterword check`: a line for each part, and an exit code that a deploy can go by."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ def slow_to_sync(keys: redis.Redis) -> Iterator[None]:
 def test_all_is_well(run: Runner) -> None:
     assert [line.split()[:2] for line in run("check", DIXA_PACE="9.5/3").output.splitlines()] == [
         ["ok", "settings;"],
+        ["ok", "SMS:"],
         ["ok", "Redis:"],
         ["ok", "Dixa:"],
         ["ok", "asking:"],
@@ -42,7 +44,7 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
     # A line for each part, and none of the log's.
-    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "FAIL", "ok"]
+    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok"]
 
 
 def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:
@@ -71,3 +73,53 @@ def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: 
 def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> None:
     story.calls._pace.pause(timedelta(seconds=40))
     assert "FAIL Dixa: the pace is used up" in run("check", fails=True).output
+
+
+LONG = """
+[[survey]]
+name = "long"
+stop_line = true
+[survey.words.el]
+message = "Πείτε μας πώς τα πήγαμε:"
+[[survey]]
+name = "mails"
+stop_line = true
+deliver = ["email"]
+[[survey]]
+name = "chats"
+stop_line = true
+[survey.ask]
+channels = ["WIDGET_CHAT"]
+"""
+MAIL = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "survey@northwind.example"}
+
+
+def of_sms(told: str) -> list[str]:
+    return [line for line in told.splitlines() if line[5:8] == "SMS"]
+
+
+def test_what_an_sms_costs_is_told_by_language(run: Runner) -> None:
+    """Two signed links are 240 characters; of Greek letters a segment takes 70, and 67 if there are several."""
+    (told,) = of_sms(run("check", surveys=LONG, **MAIL).output)
+    assert told.startswith('warn SMS: survey "long": an SMS takes more than one segment in ')
+    assert " en (2)" in told
+    assert re.search(r" el \([45]\)", told)
+    assert told.endswith("SHORT_LINKS=on makes it shorter.")
+
+
+def test_with_short_links_it_is_told_of_own_words_alone(run: Runner) -> None:
+    told = of_sms(run("check", surveys=LONG, SHORT_LINKS="on", **MAIL).output)
+    assert len(told) == 1
+    assert told[0].startswith('warn SMS: survey "long": ')
+    assert " el (2)" in told[0]
+    assert "en (" not in told[0]
+    assert of_sms(run("check", SHORT_LINKS="on").output)[0].startswith("ok   SMS: one segment in en")
+
+
+def test_whoever_sends_no_sms_is_told_nothing_of_them(run: Runner) -> None:
+    assert of_sms(run("check", surveys='[[survey]]\ndeliver = ["email"]', **MAIL).output) == []
+
+
+def test_a_stop_line_without_short_links_is_warned_of(run: Runner) -> None:
+    assert 'warn survey "long": stop_line without SHORT_LINKS' in run("check", surveys=LONG, **MAIL).output
+    assert "stop_line" not in run("check", surveys=LONG, SHORT_LINKS="on", **MAIL).output

@@ -92,6 +92,11 @@ def test_the_spool_can_be_off() -> None:
     assert read_settings({**GOOD, "SPOOL_DIR": "off"}).spool_dir is None
 
 
+@pytest.mark.parametrize(("text", "on"), [("on", True), ("ON", True), ("true", True), ("off", False), ("", False)])
+def test_short_links_are_on_or_off(text: str, *, on: bool) -> None:
+    assert read_settings({**GOOD, "SHORT_LINKS": text}).short_links is on
+
+
 def test_links_can_be_given() -> None:
     settings = read_settings(
         {**GOOD, "SUPPORT_URL": "mailto:help@shop.example", "PRIVACY_URL": "https://shop.example/?p"}
@@ -174,6 +179,7 @@ def test_every_kind_of_redis_is_taken(url: str) -> None:
         ("DIXA_PACE", "0/3"),
         ("DIXA_PACE", "9/0"),
         ("DIXA_PACE", "nan/3"),
+        ("SHORT_LINKS", "maybe"),
         ("BRAND_NAME", "x" * 61),
         ("BRAND_NAME", "a\nb"),
         ("SUPPORT_URL", "help@shop.example"),

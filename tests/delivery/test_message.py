@@ -16,6 +16,7 @@ from config.own_brand import OwnBrand
 from config.surveys import RatingType, Survey
 from config.words import Sender, Words
 from service.delivery.message import MessageDelivery, external_id, invitation, write_message
+from service.delivery.short_text import INVITATION
 from service.dixa.client import DixaClient
 from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
@@ -240,17 +241,6 @@ def test_in_html_a_message_reads_from_the_right_in_arabic() -> None:
     assert write_message("Html", "Words", LINK, language("ar")).count('<p dir="rtl">') == 2
 
 
-def test_a_text_message_is_short_in_every_language() -> None:
-    """English fits one SMS with its link; where an SMS has 70 characters it takes three, the link alone being 112."""
-    link = "https://feedback.example.com/s/" + "x" * 81
-    spoken = {code: language(code) for code in LANGUAGES}
-    words = {code: invitation(AT_ONCE, each, "Northwind", is_short=True) for code, each in spoken.items()}
-    lengths = {code: len(write_message("Text", words[code], link, each)) for code, each in spoken.items()}
-    assert lengths["en"] <= 160
-    worst = max(lengths, key=lambda code: lengths[code])
-    assert (worst, lengths[worst]) == ("de", 174)
-
-
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
 def test_a_text_message_has_its_link_once_and_the_default_language(
     client: DixaClient, dixa: Sandbox, channel: str
@@ -258,7 +248,25 @@ def test_a_text_message_has_its_link_once_and_the_default_language(
     record = record_of(dixa, channel=channel)
     MessageDelivery(client, default_language="da").deliver(record, LINK, Deadline(timedelta(seconds=5)))
     (message,) = dixa.messages(record.conversation_id)
-    assert message.value == f"Hvor tilfreds er du med den hjælp, du fik? {LINK}"
+    assert message.value == f"{language('da').say(INVITATION)} {LINK}"
+
+
+@pytest.mark.parametrize("channel", KINDS)
+def test_only_a_text_message_has_the_short_link(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+    record = record_of(dixa, channel=channel)
+    delivery = MessageDelivery(client, shorten=lambda given, link: f"short of {given.survey_id} for {link}")
+    delivery.deliver(record, LINK, Deadline(timedelta(seconds=5)))
+    (message,) = dixa.messages(record.conversation_id)
+    assert (f"short of {record.survey_id} for {LINK}" in message.value) is (channel in {"Sms", "WhatsApp"})
+    assert LINK in message.value
+
+
+@pytest.mark.parametrize("channel", KINDS)
+def test_only_a_text_message_has_the_stop_line(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+    record = replace(record_of(dixa, channel=channel), terms=replace(AT_ONCE, stop_line=True))
+    deliver(client, record)
+    (message,) = dixa.messages(record.conversation_id)
+    assert message.value.endswith(f"\nOpt out: {LINK}/stop") is (channel in {"Sms", "WhatsApp"})
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The preview shows what customers get, all of it, and asks nobody for anything."""
 
+import html
 import re
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from playwright.sync_api import Browser
 
 from config.languages import LANGUAGES
 from config.settings import Settings
+from service.delivery.segments import measure
+from service.delivery.short_text import write_sample
 from service.preview.__main__ import main
 from service.preview.app import create_app
 from service.preview.states import STATES
@@ -139,6 +142,16 @@ def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
     shown = [client.get(f"/default/own/en/{state}").text for state in ("form", "email-text")]
     days.append(language("en").date(datetime.now(ZoneInfo(zone)).date()))
     assert [any(day in each for day in days) for each in shown] == [True, True]
+
+
+@pytest.mark.parametrize(("lang", "size"), [("en", "of GSM-7"), ("el", "segment")])
+def test_the_size_of_an_sms_is_shown(client: FlaskClient, settings: Settings, lang: str, size: str) -> None:
+    shown = html.unescape(client.get(f"/default/own/{lang}/message-short").text)
+    text = write_sample(settings, settings.surveys[0], language(lang))
+    assert text in shown
+    assert f"As an SMS: {measure(text)}" in shown
+    assert size in shown
+    assert "As an SMS" not in client.get(f"/default/own/{lang}/message").text
 
 
 def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: FlaskClient) -> None:

@@ -1,0 +1,52 @@
+"""What goes out by SMS and WhatsApp: a few words, the link, and perhaps a way to stop. An SMS costs by its segments."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Final
+
+from config.languages import LANGUAGES
+from config.settings import Settings
+from config.surveys import Survey
+from service.delivery.segments import Size, measure, to_gsm7
+from service.surveys.languages import N_, Language, language
+from service.surveys.links import Link, Links
+from service.surveys.model import Offer
+from service.surveys.short_links import LENGTH
+
+SHORT_CHANNELS: Final = frozenset({"Sms", "WhatsApp"})
+
+# Translators: an SMS that costs by its length, followed by a link. At most 40 characters, and no question: people would
+# answer it by SMS. Where it sounds as well, take words whose letters are all in GSM-7 (ASCII, àèéùìòÇØøÅåÆæßÉÄÖÑÜäöñü):
+# then it costs half. Otherwise at most 40 characters together with "Opt out:".
+INVITATION: Final = N_("Please rate your support here:")
+
+# Translators: the second line of an SMS, followed by the link with which to stop being asked. At most 16 characters.
+STOP: Final = N_("Opt out:")
+
+
+def write_short_text(terms: Survey, spoken: Language, link: str, *, channel: str) -> str:
+    """Write the text. Of the survey's own words it has the `message`: a question would be answered by SMS."""
+    lines = [f"{terms.words_in(spoken.code).message or spoken.say(INVITATION)} {link}"]
+    if terms.stop_line:
+        lines.append(f"{spoken.say(STOP)} {link}/stop")
+    text = "\n".join(lines)
+    return to_gsm7(text) if channel == "Sms" else text
+
+
+def sample_link(settings: Settings, survey: Survey) -> str:
+    """Make up a link as long as this survey's are. It leads nowhere."""
+    if settings.short_links:
+        return f"{settings.public_url}/s/{'A1b2C3d4E5f6G7h8'[:LENGTH]}"
+    # The ids are random in earnest: they can't be compressed.
+    offers = tuple(Offer(rating, str(uuid.uuid5(uuid.NAMESPACE_URL, rating))) for rating in survey.ratings)
+    return Links(["no key of anybody's"], settings.public_url).url(Link("4820300", 4820300, survey.name, offers))
+
+
+def write_sample(settings: Settings, survey: Survey, spoken: Language) -> str:
+    """Write a survey's SMS with a link that leads nowhere."""
+    return write_short_text(survey, spoken, sample_link(settings, survey), channel="Sms")
+
+
+def measure_texts(settings: Settings, survey: Survey) -> Mapping[str, Size]:
+    """Measure a survey's SMS in each language."""
+    return {code: measure(write_sample(settings, survey, language(code))) for code in LANGUAGES}

@@ -1,0 +1,85 @@
+"""What goes out by SMS and WhatsApp: short, without a question, and in as few segments as its language allows."""
+
+import uuid
+
+import pytest
+
+from config.languages import LANGUAGES
+from config.surveys import RatingType, Survey
+from config.words import Words
+from service.delivery.segments import measure
+from service.delivery.short_text import sample_link, write_sample, write_short_text
+from service.surveys.languages import language
+from service.surveys.links import Link, LinkError, Links
+from service.surveys.model import Offer
+from service.surveys.short_links import LENGTH
+from tests.running import settings_for
+
+CSAT, NPS, THUMBS = RatingType
+USUAL = "https://feedback.example.com"
+SHORT = f"{USUAL}/s/{'x' * LENGTH}"
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
+@pytest.mark.parametrize("ratings", [(CSAT,), (NPS,), (THUMBS,), (CSAT, NPS, THUMBS)])
+def test_it_asks_nothing_that_people_answer_by_typing(channel: str, ratings: tuple[RatingType, ...]) -> None:
+    text = write_short_text(Survey(ratings=ratings), language("en"), SHORT, channel=channel)
+    assert text == f"Please rate your support here: {SHORT}"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_no_language_asks_a_question(code: str) -> None:
+    text = write_short_text(Survey(stop_line=True), language(code), SHORT, channel="Sms")
+    assert not set(text) & set("?;؟¿")
+
+
+@pytest.mark.parametrize("stop_line", [False, True])
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_with_a_short_link_it_is_one_segment_or_two_where_gsm7_lacks_letters(code: str, *, stop_line: bool) -> None:
+    text = write_short_text(Survey(stop_line=stop_line), language(code), SHORT, channel="Sms")
+    size = measure(text)
+    assert size.segments <= (1 if size.encoding == "GSM-7" else 2), size
+
+
+def test_own_words_stay_as_they_are_but_for_punctuation_that_costs() -> None:
+    own = Survey(words={"da": Words(message="Fortæl os “ærligt” – hvad synes du?", questions={CSAT: "Hvor godt?"})})
+    spoken = language("da")
+    sms = write_short_text(own, spoken, SHORT, channel="Sms")
+    assert sms == f'Fortæl os "ærligt" - hvad synes du? {SHORT}'
+    # WhatsApp doesn't charge by length.
+    assert write_short_text(own, spoken, SHORT, channel="WhatsApp") == f"{own.words['da'].message} {SHORT}"
+
+
+def test_own_words_whose_letters_gsm7_lacks_stay_as_they_are() -> None:
+    own = Survey(words={"cs": Words(message="Řekněte nám “upřímně”:")})
+    assert write_short_text(own, language("cs"), SHORT, channel="Sms") == f"Řekněte nám “upřímně”: {SHORT}"
+
+
+def test_an_own_question_is_for_the_page_and_the_email() -> None:
+    own = Survey(words={"en": Words(questions={CSAT: "How well did we do?"})})
+    assert write_short_text(own, language("en"), SHORT, channel="Sms").startswith("Please rate your support here:")
+
+
+@pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
+def test_the_stop_line_is_a_line_of_its_own(channel: str) -> None:
+    text = write_short_text(Survey(stop_line=True), language("en"), SHORT, channel=channel)
+    assert text == f"Please rate your support here: {SHORT}\nOpt out: {SHORT}/stop"
+
+
+@pytest.mark.parametrize("ratings", [(CSAT,), (CSAT, NPS, THUMBS)])
+def test_a_sample_is_as_long_as_what_is_sent(ratings: tuple[RatingType, ...]) -> None:
+    settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
+    survey = Survey(ratings=ratings)
+    offers = tuple(Offer(rating, str(uuid.uuid4())) for rating in ratings)
+    real = Links(settings.secret_keys, USUAL).url(Link("4820311", 4820311, survey.name, offers))
+    assert abs(len(sample_link(settings, survey)) - len(real)) <= 2
+    assert len(sample_link(settings_for(NOWHERE, PUBLIC_URL=USUAL, SHORT_LINKS="on"), survey)) == len(SHORT)
+
+
+def test_a_sample_opens_nothing() -> None:
+    settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
+    token = sample_link(settings, Survey()).rpartition("/")[2]
+    with pytest.raises(LinkError):
+        Links(settings.secret_keys, USUAL).read(token)
+    assert write_sample(settings, Survey(), language("en")).startswith("Please rate your support here:")

@@ -1,0 +1,75 @@
+"""SHORT_LINKS over real processes: an SMS with a short link, its reminder, an outage, and nothing of it in the logs."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import requests
+
+from config.surveys import RatingType
+from service.sandbox.server import Sandbox
+from service.surveys.links import Links
+from service.surveys.records import Records
+from tests.integration.conftest import Starter
+from tests.integration.story import Story
+from tests.running import SECRET_KEY, Afterword, RedisServer, patient
+
+SURVEYS = """
+[[survey]]
+delay = "0s"
+hold = "0s"
+stop_line = true
+"""
+
+
+@pytest.fixture
+def afterword(start: Starter, own_redis: RedisServer) -> Iterator[Afterword]:
+    started = start(SURVEYS, REDIS_URL=own_redis.url, SHORT_LINKS="on", RECOVERY_WAIT="100ms")
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def records(own_redis: RedisServer) -> Iterator[Records]:
+    client = patient(own_redis.url)
+    yield Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    client.close()
+
+
+def test_an_sms_from_its_link_to_the_result(
+    afterword: Afterword, own_redis: RedisServer, records: Records, dixa: Sandbox
+) -> None:
+    dixa.sends_webhooks_to(afterword.webhook_url)
+    links = Links([SECRET_KEY], afterword.url)
+    story = Story(dixa, records, links, dixa.make_conversation(channel="Sms")).close()
+    story.link()
+    (message,) = story.sent
+    first, _, stop = message.value.partition("\n")
+    short = first.rpartition(" ")[2]
+    code = short.rpartition("/")[2]
+    assert len(code) == 12
+    assert stop == f"Opt out: {short}/stop"
+
+    signed = requests.get(short, timeout=10).url
+    assert links.read(signed.rpartition("/")[2]).survey_id == str(story.id)
+    assert "<form" in requests.get(f"{short}/stop", timeout=10).text
+
+    own_redis.stop()
+    away = requests.get(short, timeout=10)
+    assert (away.status_code, "Retry-After" in away.headers) == (503, True)
+    # The page was open: what it posts to needs no Redis.
+    assert requests.post(signed, data={"rating": "5"}, timeout=10, allow_redirects=False).status_code == 303
+    own_redis.start()
+
+    record = story.submitted()
+    assert record.answered.scores == {RatingType.CSAT: 5}
+    assert requests.get(short, timeout=10).url == signed
+    assert code not in afterword.log
+
+
+def test_an_email_keeps_the_signed_link(afterword: Afterword, records: Records, dixa: Sandbox) -> None:
+    dixa.sends_webhooks_to(afterword.webhook_url)
+    links = Links([SECRET_KEY], afterword.url)
+    for channel in ("Email", "WidgetChat"):
+        story = Story(dixa, records, links, dixa.make_conversation(channel=channel)).close()
+        assert story.read_link().survey_id == str(story.id)
