@@ -392,7 +392,7 @@ class Records(Overview):
 
         The record of a survey that is answered on its last day lives on from the end of the time to change.
         """
-        return self.lifetime(terms) + (terms.hold if terms else timedelta())
+        return self.lifetime(terms) + (terms.held_for(is_suspect=True) if terms else timedelta())
 
     def _keep_ms(self, terms: Survey | None) -> int:
         return to_ms(self.lifetime(terms))

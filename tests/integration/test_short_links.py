@@ -18,6 +18,7 @@ SURVEYS = """
 [[survey]]
 delay = "0s"
 hold = "0s"
+suspect_hold = "0s"
 stop_line = true
 """
 

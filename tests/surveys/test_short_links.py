@@ -87,12 +87,15 @@ def test_both_keys_live_as_long_as_is_asked_from_the_last_time_it_was_sent(
 
 @pytest.mark.parametrize(
     ("keep", "expires", "hold", "least"),
-    [(90, 28, 0, 90), (1, 28, 0, 29), (1, 28, 7, 36), (90, 365, 7, 373)],
+    [(90, 28, 0, 91), (1, 28, 0, 30), (1, 28, 7, 36), (90, 365, 7, 373)],
 )
 def test_a_link_is_kept_until_no_answer_can_be_changed_any_more(
     redis_client: redis.Redis, keep: int, expires: int, hold: int, least: int
 ) -> None:
-    """An answer on the last day can be changed for as long as it is held; then it is shown that it is recorded."""
+    """An answer on the last day can be changed for as long as it is held, a suspect one for a day.
+
+    Then it is shown that it is recorded.
+    """
     records = Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=keep))
     terms = replace(AT_ONCE, expires=timedelta(days=expires), hold=timedelta(days=hold))
     assert records.link_lifetime(terms) == timedelta(days=least)
