@@ -62,7 +62,7 @@ class Timings:
 class Settings:
     """What the two processes are told. `warnings` are for the log at start: odd, but no reason not to start.
 
-    `own_addresses` are those that our e-mails come from and are answered to: nobody there is a customer.
+    `own_addresses` are those that e-mails come from and go to on our side: nobody there is a customer.
     """
 
     dixa_api_tokens: tuple[str, ...] = field(repr=False)
@@ -132,7 +132,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         mail=Mail(server, sender, reply_to) if server else None,
         endpoints=made,
         timings=timings,
-        own_addresses=_own_addresses([sender, reply_to], surveys.surveys),
+        own_addresses=_own_addresses([sender, reply_to], found["support_url"], surveys.surveys),
         warnings=(
             *warnings,
             *_risks(timings, found["dixa_pace"]),
@@ -265,10 +265,14 @@ def _endpoint_mistakes(env: _Environment, found: Mapping[str, Any]) -> Iterator[
     return endpoints.find_mistakes(given, surveys, found["thank_you_hosts"] or ())
 
 
-def _own_addresses(boxes: Sequence[Mailbox | None], surveys: Sequence[Survey]) -> frozenset[str]:
+def _own_addresses(
+    boxes: Sequence[Mailbox | None], support_url: str | None, surveys: Sequence[Survey]
+) -> frozenset[str]:
     senders = [sender for survey in surveys for sender in survey.senders.values()]
     of_surveys = [box for sender in senders for box in (sender.email, sender.reply_to)]
-    return frozenset(box.address for box in (*boxes, *of_surveys) if box)
+    links = [support_url, *(survey.brand.support_url for survey in surveys)]
+    mailed = [link.removeprefix("mailto:").partition("?")[0] for link in links if link and link.startswith("mailto:")]
+    return frozenset([*(box.address for box in (*boxes, *of_surveys) if box), *mailed])
 
 
 def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:

@@ -25,7 +25,7 @@ REASONS: Mapping[Reason, Explanation] = {
     ),
     Reason.MACHINE: Explanation(
         "The requester's address is a machine's (no-reply, mailer-daemon, postmaster, bounces), or one of your own: "
-        "MAIL_FROM, MAIL_REPLY_TO, `[survey.sender]`, or the contact point that it came in at.",
+        "MAIL_FROM, MAIL_REPLY_TO, `[survey.sender]`, a `mailto:` in SUPPORT_URL, or the contact point it came in at.",
         "Nothing; no customer reads it. Where a person wrote, make them the requester in Dixa.",
     ),
     Reason.SIDE_CONVERSATION: Explanation(

@@ -62,7 +62,7 @@ class Seen:
 def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
     """Take the surveys that this close may lead to: the first that surely matches, and those before it that may.
 
-    `own` are the addresses that our own e-mails come from and are answered to.
+    `own` are the addresses of our own mailboxes.
     """
     never = next(_never(close, own), None)
     if never:

@@ -107,6 +107,8 @@ name = "one"
 email = "returns@northwind.example"
 [survey.sender.da]
 reply_to = "Retur <retur@northwind.example>"
+[survey.brand]
+support_url = "mailto:ret@northwind.example"
 """
 
 
@@ -114,6 +116,7 @@ reply_to = "Retur <retur@northwind.example>"
     "address",
     [
         *("survey@northwind.example", "HELP@northwind.example", "returns@northwind.example", "retur@northwind.example"),
+        *("desk@northwind.example", "ret@northwind.example"),
         *("no-reply@shop.example", "MAILER-DAEMON", "noreply@my_host.example", "não-responda@shop.example"),
     ],
 )
@@ -122,7 +125,11 @@ def test_a_machine_or_a_mailbox_of_ours_is_not_asked_and_not_kept(
 ) -> None:
     surveys = tmp_path / "surveys.toml"
     surveys.write_text(SENDERS, encoding="utf-8")
-    ours = {"MAIL_FROM": "Northwind <survey@northwind.example>", "MAIL_REPLY_TO": "help@northwind.example"}
+    ours = {
+        "MAIL_FROM": "Northwind <survey@northwind.example>",
+        "MAIL_REPLY_TO": "help@northwind.example",
+        "SUPPORT_URL": "mailto:desk@northwind.example?subject=Hi",
+    }
     client = make_client(redis_url, SURVEYS_FILE=str(surveys), **ours)
     event = closed(requester={"id": "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90", "email": address})
     assert send(client, event) == (202, {"status": "accepted"})
