@@ -9,52 +9,38 @@ import unicodedata
 from collections.abc import Collection
 
 _NO_REPLY = (
-    *("no reply", "no replies", "not reply", "do not reply", "dont reply", "never reply", "cannot reply", "cant reply"),
-    *("no response", "no responses", "not respond", "dont respond", "no answer", "not answer", "dont answer"),
-    *("not monitored", "unmonitored", "unattended"),
-    *("svar ikke", "ikke svar", "ikke besvar", "ingen svar", "intet svar", "svara inte", "svara ej", "ej svar"),
-    *("inget svar", "inga svar", "ei vastausta", "ala vastaa", "ekki svara"),
-    *("nicht antworten", "nicht beantworten", "keine antwort", "keine antworten", "antwort nicht"),
-    *("niet antwoorden", "niet beantwoorden", "niet reageren", "geen antwoord", "geen reactie"),
-    *("ne pas repondre", "pas de reponse", "sans reponse", "non rispondere", "nessuna risposta"),
-    *("no responder", "no responda", "no respondas", "no contestar", "no conteste", "sin respuesta", "no respongueu"),
-    *(
-        "nao responda",
-        "nao responder",
-        "sem resposta",
-        "nu raspunde",
-        "nu raspundeti",
-        "nie odpowiadaj",
-        "bez odpowiedzi",
-    ),
-    *(
-        "neodpovidat",
-        "neodpovidejte",
-        "neodpovedat",
-        "neodpovedajte",
-        "ne valaszoljon",
-        "ne odgovarjaj",
-        "ne odgovaraj",
-    ),
+    "no reply|no replies|not reply|do not reply|dont reply|never reply|cannot reply|cant reply|"
+    "no response|no responses|not respond|dont respond|no answer|not answer|dont answer|"
+    "not monitored|unmonitored|unattended|"
+    "svar ikke|ikke svar|ikke besvar|ingen svar|intet svar|svara inte|svara ej|ej svar|inget svar|inga svar|"
+    "ekki svara|ei vastausta|ala vastaa|"
+    "nicht antworten|nicht beantworten|keine antwort|keine antworten|antwort nicht|"
+    "niet antwoorden|niet beantwoorden|niet reageren|geen antwoord|geen reactie|"
+    "ne pas repondre|pas de reponse|sans reponse|non rispondere|nessuna risposta|"
+    "no responder|no responda|no respondas|no contestar|no conteste|sin respuesta|no respongueu|"
+    "nao responda|nao responder|sem resposta|nu raspunde|nu raspundeti|"
+    "nie odpowiadaj|bez odpowiedzi|neodpovidat|neodpovidejte|neodpovedat|neodpovedajte|"
+    "ne odgovarjaj|ne odgovaraj|ne valaszoljon"
 )
 """What "no reply" is called, without accents, in the languages that such addresses are written in."""
 
-_DELIVERY = ("mailer daemon", "mail daemon", "postmaster", "mail delivery subsystem", "mail delivery system")
+_DELIVERY = "mailer daemon|mail daemon|postmaster|mail delivery subsystem|mail delivery system"
 """Who reports that a mail couldn't be delivered (RFC 5321, 4.5.1; RFC 3464)."""
 
-_ROBOTS = ("auto reply", "auto replies", "auto responder", "auto response", "auto answer", "listserv", "majordomo")
+_ROBOTS = "auto reply|auto replies|auto responder|auto response|auto answer|listserv|majordomo"
 """Answering machines, and those of mailing lists."""
 
 
-def _as_pattern(phrases: Collection[str]) -> str:
-    """Match one of the phrases, however its words are joined."""
-    return "|".join(phrase.replace(" ", r"[\W_]*") for phrase in sorted(phrases, key=len, reverse=True))
-
-
 _LETTER = r"[^\W\d_]"
-_NO_REPLY_WORD = re.compile(rf"(?<!{_LETTER})(?:{_as_pattern(_NO_REPLY)})(?!{_LETTER})")
-_OTHER_WORD = re.compile(rf"(?<!{_LETTER})(?:{_as_pattern((*_DELIVERY, *_ROBOTS))})(?!{_LETTER})")
-"""No letter stands before or after: a longer word may be a name. Digits may."""
+
+
+def _word(phrases: str) -> re.Pattern[str]:
+    """Match one of the phrases, however its words are joined. A longer word may be a name; digits are no letters."""
+    joined = phrases.replace(" ", r"[\W_]*")
+    return re.compile(rf"(?<!{_LETTER})(?:{joined})(?!{_LETTER})")
+
+
+_NO_REPLY_WORD, _OTHER_WORD = _word(_NO_REPLY), _word(f"{_DELIVERY}|{_ROBOTS}")
 
 _SHAPE = re.compile(
     r"""
