@@ -1,11 +1,13 @@
-"""The preview: a page to choose on, and what was chosen in frames, made by the very code that customers get it from.
+"""The preview: a gallery of all that customers see, in frames, made by the very code that customers get it from.
 
 It keeps nothing and asks nobody for anything: no Redis, no Dixa, no mail server.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from email.message import EmailMessage
+from itertools import product
 
 from flask import Blueprint, Flask, Response, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,6 +17,7 @@ from config.languages import LANGUAGES
 from config.settings import Settings
 from config.surveys import RatingType
 from service.delivery.segments import measure
+from service.preview.ghost import ghost_of
 from service.preview.states import STATES
 from service.preview.view import View
 from service.surveys.languages import language
@@ -36,8 +39,18 @@ _MESSAGES = {
     "message-short": "Message by SMS or WhatsApp",
     "message-html": "Message in an e-mail conversation",
 }
+_SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Pages": tuple(STATES),
+    "E-mail": ("email", "email-text"),
+    "Messages": ("message", "message-short", "message-html"),
+}
+_NAMES = {**{name: label for name, (label, _) in STATES.items()}, **_MESSAGES}
+_ALL = "all"
+_WIDTHS = ("phone", "desktop")
+_SCHEMES = ("light", "dark")
+# The styles of the unseen copies of all that is shown: see `ghost`.
 _AROUND = (
-    "default-src 'none'; style-src 'self'; frame-src 'self'; img-src data:; form-action 'self'; "
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _IN_A_MAIL = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'self'"
@@ -58,8 +71,12 @@ def create_app(settings: Settings) -> Flask:
 
 def _harden(response: Response) -> Response:
     scheme = request.args.get("scheme")
-    if scheme in {"light", "dark"} and response.mimetype == "text/html" and request.endpoint == "preview.show":
-        _force(response, scheme)
+    if scheme in _SCHEMES and response.mimetype == "text/html" and request.endpoint == "preview.show":
+        html = _framed(response.get_data(as_text=True), scheme)
+        response.set_data(html)
+        sheet = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
+        if sheet and "sha256-" in response.headers["Content-Security-Policy"]:
+            response.headers["Content-Security-Policy"] = page_policy(sheet[1])
     add_security_headers(response, public_url="")
     policy = response.headers["Content-Security-Policy"]
     if request.endpoint != "preview.choose":  # The real pages are framed by nobody; these by the chooser.
@@ -67,15 +84,24 @@ def _harden(response: Response) -> Response:
     return response
 
 
-def _force(response: Response, scheme: str) -> None:
-    """Write a page for a device of this scheme: a frame can't be told which it is on."""
+def _framed(html: str, scheme: str) -> str:
+    """Write a page for a device of this scheme, which a frame can't be told, and so that no frame takes the focus."""
     holds = "(min-width:0)" if scheme == "dark" else "(max-width:0)"
-    html = re.sub(r"\(prefers-color-scheme: ?dark\)", holds, response.get_data(as_text=True))
-    html = html.replace("color-scheme:light dark", f"color-scheme:{scheme}")
-    response.set_data(html.replace('content="light dark"', f'content="{scheme}"'))
-    sheet = re.search(r"<style>(.*?)</style>", html, re.DOTALL)
-    if sheet and "sha256-" in response.headers["Content-Security-Policy"]:
-        response.headers["Content-Security-Policy"] = page_policy(sheet[1])
+    html = re.sub(r"\(prefers-color-scheme: ?dark\)", holds, html)
+    html = html.replace("color-scheme:light dark", f"color-scheme:{scheme}").replace(" autofocus", "")
+    return html.replace('content="light dark"', f'content="{scheme}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A page, e-mail or message in the gallery. `how` says what tells it from its neighbours of the same name."""
+
+    name: str
+    url: str
+    width: str
+    how: str
+    ghost: Markup
+    email: EmailMessage | None
 
 
 def _route_chooser(blueprint: Blueprint, settings: Settings) -> None:
@@ -83,22 +109,50 @@ def _route_chooser(blueprint: Blueprint, settings: Settings) -> None:
 
     @blueprint.get("/")
     def choose() -> ResponseReturnValue:
-        survey, rating = _one_of(surveys, "survey"), _one_of(list(_RATINGS), "rating")
-        code, state = asked_language() or settings.default_language, _one_of([*STATES, *_MESSAGES], "state")
+        state = _one_of([_ALL, *STATES, *_MESSAGES], "state")
+        given = {
+            "state": state,
+            "survey": _one_of(surveys, "survey"),
+            "rating": _one_of(list(_RATINGS), "rating"),
+            "lang": asked_language() or settings.default_language,
+            # All states are shown in one way, and one state in all ways, until somebody chooses.
+            "width": _one_of(["phone", "desktop", "both"] if state == _ALL else ["both", "phone", "desktop"], "width"),
+            "scheme": _one_of(["light", "dark", "both"] if state == _ALL else ["both", "light", "dark"], "scheme"),
+        }
         page = render_template(
             "chooser.html",
-            given={"survey": survey, "rating": rating, "code": code},
-            state=state,
-            frame=url_for("preview.show", survey=survey, rating=rating, code=code, state=state),
-            has_schemes=state in {*STATES, "email"},
+            given=given,
+            sections=[(heading, list(_frames(settings, given, names))) for heading, names in _SECTIONS.items()],
             surveys=surveys,
-            ratings=_RATINGS,
-            languages=LANGUAGES,
+            ratings=[(name, label) for name, (label, _) in _RATINGS.items()],
+            languages=[(code, names[1]) for code, names in LANGUAGES.items()],
+            widths=[("phone", "Phone"), ("desktop", "Desktop"), ("both", "Both")],
+            schemes=[("light", "Light"), ("dark", "Dark"), ("both", "Both")],
             pages=STATES,
             messages=_MESSAGES,
-            email=_view(settings, survey, rating, code).email if state.startswith("email") else None,
         )
         return Response(page, headers={"Content-Security-Policy": _AROUND}, mimetype="text/html")
+
+
+def _frames(settings: Settings, given: Mapping[str, str], states: Iterable[str]) -> Iterator[Frame]:
+    """Show what was chosen of these, in each width and scheme that was chosen; a message is shown once."""
+    view = _view(settings, given["survey"], given["rating"], given["lang"])
+    for state in states:
+        if given["state"] not in {_ALL, state}:
+            continue
+        url = url_for("preview.show", survey=given["survey"], rating=given["rating"], code=given["lang"], state=state)
+        html = _show(view, state).get_data(as_text=True)
+        name, email = _NAMES[state], view.email if state.startswith("email") else None
+        if state not in {*STATES, "email"}:
+            yield Frame(name, url, "text", "", ghost_of(html), email)
+            continue
+        for width, scheme in product(_chosen(given["width"], _WIDTHS), _chosen(given["scheme"], _SCHEMES)):
+            how = ", ".join(way for way, kind in ((width, "width"), (scheme, "scheme")) if given[kind] == "both")
+            yield Frame(name, f"{url}?scheme={scheme}", width, how, ghost_of(_framed(html, scheme)), email)
+
+
+def _chosen(given: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    return known if given == "both" else (given,)
 
 
 def _route_states(blueprint: Blueprint, settings: Settings) -> None:

@@ -95,10 +95,20 @@ def test_it_speaks_every_language(client: FlaskClient, code: str) -> None:
 def test_the_chooser_offers_everything_and_keeps_what_was_chosen(client: FlaskClient) -> None:
     page = client.get("/?state=change&lang=da&survey=returns&rating=nps").text
     options = re.findall(r'<option value="([^"]*)"', page)
-    assert options == [*STATES, *MESSAGES, *LANGUAGES, "own", "csat", "nps", "thumbs", "all"]
+    ratings, ways = ["own", "csat", "nps", "thumbs", "all"], ["phone", "desktop", "both", "light", "dark", "both"]
+    assert options == ["all", *STATES, *MESSAGES, *ratings, *LANGUAGES, *ways]
     assert re.findall(r"<option>|<option selected>", page) == ["<option>", "<option selected>"]
-    assert re.findall(r'value="([^"]*)" selected', page) == ["change", "da", "nps"]
+    assert re.findall(r'value="([^"]*)" selected', page) == ["change", "nps", "da", "both", "both"]
     assert page.count('src="/returns/nps/da/change?scheme=') == 4
+
+
+def test_everything_is_shown_side_by_side_until_something_is_chosen(client: FlaskClient) -> None:
+    frames = re.findall(r'<iframe src="/default/own/en/([^?"]*)', client.get("/").text)
+    assert frames == [*STATES, *MESSAGES]
+    page = client.get("/?width=desktop&scheme=dark&lang=ar&survey=returns").text
+    assert page.count("?scheme=dark") == 2 * (len(STATES) + 1)
+    assert page.count('<figure class="desktop">') == len(STATES) + 1
+    assert client.get("/?state=all&width=both&scheme=both").text.count("<iframe") == 4 * (len(STATES) + 1) + 4
 
 
 def test_a_choice_that_there_is_not_is_the_first(client: FlaskClient) -> None:
@@ -168,6 +178,41 @@ def test_a_form_can_be_sent_and_is_kept_nowhere(client: FlaskClient) -> None:
     thanks = client.post("/default/csat/en/form?lang=da", data={"rating": "2", "comment": "Hej"}).text
     assert "Utilfreds" in thanks
     assert 'lang="da"' in thanks
+
+
+# What each frame shows, and the heights of the frame and of what is in it.
+HEIGHTS = """() => [...document.querySelectorAll("iframe")].map(frame => {
+    const page = frame.contentDocument.documentElement
+    return [frame.src, frame.clientHeight, page.scrollHeight, Math.round(page.getBoundingClientRect().height)]
+})"""
+LOADED = """() => [...document.querySelectorAll("iframe")].every(frame => {
+    const page = frame.contentDocument
+    return page && page.URL !== "about:blank" && page.readyState === "complete"
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("query", ["", "lang=ar&scheme=dark&rating=nps", "lang=el&width=desktop&rating=all"])
+def test_every_frame_is_as_tall_as_its_page(browser: Browser, app: Flask, query: str, width: int) -> None:
+    """Without JavaScript of ours; the browser's own is what this test looks with."""
+    with serving(app) as url, browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(f"{url}/?{query}")
+        page.evaluate("""() => document.querySelectorAll("iframe").forEach(frame => { frame.loading = "eager" })""")
+        page.wait_for_function(LOADED)
+        heights = page.evaluate(HEIGHTS)
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert len(heights) == len(STATES) + len(MESSAGES)
+    assert [each for each in heights if each[1] != each[2] or abs(each[1] - each[3]) > 1] == []
+
+
+def test_the_unseen_copies_can_not_be_reached(browser: Browser, app: Flask) -> None:
+    with serving(app) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url}/?state=failed&width=phone&scheme=light")
+        assert page.get_by_role("button").all_text_contents() == ["Show"]
+        assert page.evaluate("() => document.activeElement.tagName") == "BODY"
+        assert page.locator(".ghost").count() == 1
 
 
 @pytest.mark.parametrize("outside", ["light", "dark"])
