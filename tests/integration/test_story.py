@@ -139,10 +139,10 @@ def test_after_the_submission_only_the_same_answer_is_taken(tell: Teller) -> Non
     story.submitted()
     different = story.answer(rating="1", comment="Fint")
     assert (different.status_code, different.history) == (200, [])
-    assert "it was not changed" in different.text
+    assert "Your new choice came too late and is not saved." in different.text
     same = story.answer(rating="4", comment="Fint")
     assert [each.status_code for each in same.history] == [303]
-    assert "Your answer is recorded" in same.text
+    assert "Your answer “Satisfied” is recorded" in same.text
     assert [(each.value, each.comment) for each in story.results] == [(4, "Fint")]
     assert story.dixa.report.double_submits == []
 

@@ -1,7 +1,7 @@
 """The catalogs: whole, of the texts that the code has now, and with every place where it belongs."""
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from babel import Locale
@@ -254,3 +254,47 @@ def test_what_a_catalog_lacks_is_said_in_english() -> None:
 )
 def test_a_language_is_found_by_code_region_or_name(text: str, code: str | None) -> None:
     assert find_language(text) == code
+
+
+NOW = datetime(2026, 5, 12, 14, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.5, "in 1 second"),
+        (40, "in 40 seconds"),
+        (59, "in 1 minute"),
+        (119, "in 2 minutes"),
+        (299.8, "in 5 minutes"),
+        (359, "in 6 minutes"),
+        (350, "in 5 minutes"),
+        (3600, "in 60 minutes"),
+        (7199, "in 2 hours"),
+        (86_400, "in 24 hours"),
+        (2 * 86_400, "in 2 days"),
+        (7 * 86_400 - 1, "in 7 days"),
+        (7 * 86_400 - 60, "in 6 days"),
+    ],
+)
+def test_no_time_is_told_longer_than_it_is(seconds: float, words: str) -> None:
+    assert language("en").ahead(timedelta(seconds=seconds)) == words
+
+
+def test_the_clock_names_utc_and_another_day() -> None:
+    english = language("en")
+    assert english.moment(NOW, NOW) == "14:30\u00a0UTC"
+    assert english.moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_every_language_tells_a_time_ahead_in_words_of_its_own(code: str) -> None:
+    """Where CLDR has no words, Babel writes those of the root, such as "+5 min"."""
+    spoken = language(code)
+    for time in (timedelta(seconds=40), timedelta(minutes=5), timedelta(hours=3), timedelta(days=6)):
+        words = spoken.ahead(time)
+        assert "+" not in words
+        assert code == "en" or words != language("en").ahead(time)
+    at = NOW + timedelta(days=6)
+    assert spoken.date(at.date()) in spoken.moment(at, NOW)
+    assert "{" not in spoken.moment(at, NOW)

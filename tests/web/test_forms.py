@@ -91,6 +91,27 @@ def test_a_filled_honeypot_marks_the_answer_and_keeps_it() -> None:
     assert refuse(("website", "x")).typed.is_suspect
 
 
+BLANK = (
+    *("\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u180e", "\u061c", "\u202e", "\u2066"),
+    *("\u00a0", "\u2003", "\u3000", "\u2028", "\u0085", "\ufe0f", "\ufe00", "\U000e0100", "\u180b", "\u034f"),
+    *("\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\u17b4", "\U000e0041", "\U000e0001", "\ufff9", "\U0001d159"),
+)
+"""Format characters, spaces, variation selectors, fillers: whatever a font shows nothing for."""
+
+
+@pytest.mark.parametrize("blank", BLANK, ids=ascii)
+def test_a_comment_in_which_nothing_can_be_seen_is_none(blank: str) -> None:
+    for typed in (blank, blank * 50, f" {blank}\r\n{blank}\t", "".join(BLANK)):
+        assert load(("rating", "4"), ("comment", typed)).comment == ""
+    assert load(("rating", "4"), ("comment", f"{blank}.{blank}")).comment.strip("\u0085").strip(blank) == "."
+
+
+def test_the_button_that_sent_it_is_read() -> None:
+    form = load(("rating", "4"), ("add", "1"), ("more", "change"), ("forget", "1"))
+    assert (form.adds, form.more, form.forgets) == (True, "change", True)
+    assert refuse(("more", "1"), ("forget", "")).typed == AnswerForm({}, "", is_suspect=False, more="1")
+
+
 COMMENTS = (
     ("Thank you, Marta!", "Thank you, Marta!"),
     ("  kept as typed \n", "  kept as typed \n"),

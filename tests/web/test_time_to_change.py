@@ -1,7 +1,7 @@
 """Until when an answer can be changed: what the page says of it, and who gets more time."""
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -237,34 +237,3 @@ def test_the_time_is_told_by_redis_clock(client: FlaskClient, records: Records) 
         assert said(get(client)).endswith("(in 2 minutes).")
     finally:
         core.records.clock_offset = timedelta()
-
-
-NOW = datetime(2026, 5, 12, 14, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.5, "in 1 second"),
-        (40, "in 40 seconds"),
-        (59, "in 1 minute"),
-        (119, "in 2 minutes"),
-        (299.8, "in 5 minutes"),
-        (359, "in 6 minutes"),
-        (350, "in 5 minutes"),
-        (3600, "in 60 minutes"),
-        (7199, "in 2 hours"),
-        (86_400, "in 24 hours"),
-        (2 * 86_400, "in 2 days"),
-        (7 * 86_400 - 1, "in 7 days"),
-        (7 * 86_400 - 60, "in 6 days"),
-    ],
-)
-def test_no_time_is_told_longer_than_it_is(seconds: float, words: str) -> None:
-    assert language("en").ahead(timedelta(seconds=seconds)) == words
-
-
-def test_the_clock_names_utc_and_another_day() -> None:
-    english = language("en")
-    assert english.moment(NOW, NOW) == "14:30\u00a0UTC"
-    assert english.moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
