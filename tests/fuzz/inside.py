@@ -2,9 +2,11 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
+from string import ascii_letters, digits
 from urllib.parse import quote_from_bytes
 
 from flask import Flask
@@ -14,6 +16,8 @@ from config.surveys import RatingType
 from service.sandbox.webhooks import sign
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
+from service.surveys.store import RecordsUnavailable
+from service.web.seams import Seams
 from tests.fuzz import corpus
 from tests.running import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
@@ -70,7 +74,7 @@ class Inside:
 
     def token(self) -> None:
         """A spoilt token, with a spoilt query now and then."""
-        raw = self._token().encode()
+        raw = self._chance.choice([self._token, self._token, self._code])().encode()
         if self._chance.random() < 0.85:
             raw = corpus.spoil_bytes(raw, self._chance)
         if self._chance.random() < 0.1:
@@ -135,6 +139,17 @@ class Inside:
         token = LINKS.sign(replace(link, survey_name=self._chance.choice(["default", "", corpus.TEXTS[10]])))
         self.hidden.add(token)
         return token
+
+    def _code(self) -> str:
+        """Make a short link's code that leads to a good token, or one that leads nowhere."""
+        code = "".join(self._chance.choices(ascii_letters + digits, k=12))
+        if self._chance.random() < 0.5:
+            core: Seams = self._client.application.extensions["afterword"]
+            number = str(self._chance.randrange(200_000, 200_500))
+            with suppress(RecordsUnavailable):
+                code = core.short_links.shorten(number, f"/s/{self._token()}", timedelta(days=1)).rpartition("/")[2]
+        self.hidden.add(code)
+        return code
 
     def _receipt(self) -> str:
         return LINKS._receipts.dumps(["200001", self._chance.choice(corpus.ODD[:14]), True])
