@@ -63,6 +63,9 @@ def tell(record: Record, paused_since: str | None) -> Iterator[str]:
         yield from _tell_answer(record.answer)
     if record.follow_up:
         yield from _tell_follow_up(record.follow_up)
+    if record.offer.reason == Reason.ERASED and record.offer.delivered_at:
+        yield _line(None, f"Ended, and what it kept about the customer deleted: {Reason.ERASED}.")
+        yield from _explain(Reason.ERASED)
     if record.latest_close and record.offer.due_at is None:
         yield _line(record.latest_close, f"Closed again, which begins no new survey: {Reason.CLOSED_AGAIN}.")
         yield from _explain(Reason.CLOSED_AGAIN)
@@ -97,7 +100,7 @@ def _tell_close(record: Record) -> Iterator[str]:
 
 def _tell_decision(record: Record) -> Iterator[str]:
     offer, survey = record.offer, record.terms.name if record.terms else "none"
-    if offer.state in _NOT_ASKED:
+    if offer.state in _NOT_ASKED and not offer.delivered_at:
         verb = "Decided not to ask" if offer.state is OfferState.SKIPPED else "Decided not to ask any more"
         yield _line(record.decided_at or record.accepted_at, f"{verb}: {offer.reason}.")
         yield from _explain(offer.reason)
@@ -131,6 +134,10 @@ def _tell_offer(record: Record) -> Iterator[str]:
 
 
 def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
+    if answer.reason == Reason.ERASED:
+        known = " Its result had reached Dixa." if answer.state is AnswerState.SUBMITTED else ""
+        yield _line(answer.answer.answered_at, f"Answered; what was said is deleted.{known}")
+        return
     scores = _scores(answer.answer.scores)
     comment = ", with a comment" if answer.has_comment else ", without a comment"
     yield _line(answer.answer.answered_at, f"Answered: {scores}{comment}.")
@@ -152,12 +159,15 @@ def _tell_follow_up(found: FollowUp) -> Iterator[str]:
         problem = f" ({each.problem})" if each.problem else ""
         told = f" It told: {_scores(each.told)}." if each.told else ""
         yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.{told}")
-    if not found.due_at and not found.actions:
+    if not found.due_at and not found.actions and found.reason != Reason.ERASED:
         yield _line(None, "Nothing is to follow this answer.")
 
 
 def _tell_next(record: Record, paused_since: str | None) -> Iterator[str]:
     offer, answer, follow_up = record.offer, record.answer, record.follow_up
+    if offer.reason == Reason.ERASED:
+        yield _next(None, "nothing")
+        return
     if _is_dead(record):
         yield _next(None, f"nothing by itself. To try again: afterword retry {record.conversation_id}")
         return

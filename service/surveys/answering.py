@@ -1,4 +1,7 @@
-"""The answer's journey: from a held answer to its result in Dixa, one claim at a time."""
+"""The answer's journey: from a held answer to its result in Dixa, one claim at a time.
+
+Before a comment is sent the conversation is looked at: nothing is written into one that was anonymised.
+"""
 
 from datetime import datetime, timedelta
 
@@ -32,6 +35,9 @@ class AnswerJourney(Traveller):
 
     def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
         patience = self.patience
+        if progress.answer.comment and not progress.submitted and self._is_erased(turn, patience):
+            self._erase(turn)
+            return
         for rating in progress.answer.scores:
             if rating not in progress.submitted and not self._submit(turn, rating, patience):
                 return
@@ -41,8 +47,10 @@ class AnswerJourney(Traveller):
         slot = self._slot(turn, patience)
         # The customer may have changed the answer since the claim; what counts is what the mark returns.
         answer = self._records.mark(turn.claim, rating, (), self._timings.step_budget).answered
-        if answer.scores.keys() != turn.record.answered.scores.keys():
-            # Other questions are answered now: nothing was sent yet, so begin anew with those.
+        claimed = turn.record.answered
+        if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
+            # Other questions are answered now, or there is a comment, which asks for a look at the conversation first:
+            # nothing was sent yet, so begin anew.
             self._records.again(turn.claim, timedelta())
             return False
         rating_id = next(offer.rating_id for offer in turn.record.offers if offer.rating is rating)
@@ -66,7 +74,9 @@ class AnswerJourney(Traveller):
             # Refusing may be how Dixa says that it has the result already: look before giving up.
             done = self._is_rated(turn, rating)
             if not done:
-                raise
+                if not self._is_erased(turn):
+                    raise
+                self._erase(turn)
         if done:
             self._write_submitted(turn, rating, answer)
         return bool(done)

@@ -1,7 +1,8 @@
 """What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
 An alert that told other scores than the final ones is corrected then, and a comment that was written after it is told.
-Nothing follows a suspect answer before then.
+Nothing follows a suspect answer before then, and nothing at all if the conversation was anonymised, as far as that is
+known: it is looked at before anything is written into it, and before an answer with a comment is told.
 
 A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
 own rule of repeating: one that can be lost, or doubled, can't be both.
@@ -34,6 +35,9 @@ _COMMENT = "comment"
 """The subject of what is told after an alert that went out before the customer had written."""
 _CORRECTION = "correction"
 """The subject of what is told after an alert whose scores the customer has changed since."""
+
+_IN_DIXA = ("note", "tag")
+"""What is written into the conversation."""
 
 _SHORT = timedelta(seconds=1)
 """How long a turn waits that could not begin, or that came before the answer was final."""
@@ -115,6 +119,9 @@ class FollowUpJourney(Traveller):
             due = []
         else:
             due = [each for each in wanted if self._is_at_once(each)]
+        if self._looks_first(progress, answer, due) and self._is_erased(turn, _SHORT):
+            self._erase(turn)
+            return
         # What was tried before comes last: a slow receiver must not keep the others from their turn.
         due.sort(key=lambda each: each.name in progress.actions)
         final_at = answer.answer.answered_at + terms.held_for(is_suspect=answer.is_suspect)
@@ -126,6 +133,12 @@ class FollowUpJourney(Traveller):
             self._finish(turn)
         else:
             self._records.reschedule(turn.claim, _until_final(turn, answer), failed=False)
+
+    def _looks_first(self, progress: FollowUp, answer: AnswerProgress, due: Iterable[Wanted]) -> bool:
+        """Say whether anything is to be written into the conversation, or told of an answer with a comment."""
+        over = {name for name, each in progress.actions.items() if each.is_over}
+        left = [each for each in due if each.name not in over]
+        return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
 
     def _is_at_once(self, wanted: Wanted) -> bool:
         action = self._actions.get(wanted.kind)

@@ -103,6 +103,18 @@ class Traveller(ABC):
     def _ratings(self, turn: Turn, patience: timedelta = GOING_ON) -> tuple[Rating, ...]:
         return self._dixa.ratings(self._slot(turn, patience), turn.record.conversation_id)
 
+    def _is_erased(self, turn: Turn, patience: timedelta = GOING_ON) -> bool:
+        """Ask Dixa whether the conversation was anonymised. One that it refuses to show isn't known to be."""
+        try:
+            return self._dixa.conversation(self._slot(turn, patience), turn.record.conversation_id).is_erased
+        except DixaRefused:
+            return False
+
+    def _erase(self, turn: Turn) -> None:
+        """End all journeys of a conversation that was anonymised."""
+        self._records.erase(turn.record)
+        log.info("survey.erased", journey=self.journey)
+
     def _is_settled(self, turn: Turn, call: Call) -> bool:
         """Say whether a marked call must have shown up by now; if not, come back when it must."""
         early = call.sent_at + self._timings.settle - turn.claim.at

@@ -105,7 +105,10 @@ REASONS: Mapping[Reason, Explanation] = {
         "It was open again when the survey was due.",
         "Nothing; a later close counts, if `again` says so.",
     ),
-    Reason.ERASED: Explanation("It was anonymised after it was closed.", "Nothing; nobody is there to be asked."),
+    Reason.ERASED: Explanation(
+        "It was anonymised after it was closed; what was kept about the customer is deleted.",
+        "Nothing; nobody is there to be asked.",
+    ),
     Reason.TOO_LATE: Explanation(
         "No offer could be made within OFFER_WITHIN of its time, or no result submitted within ANSWER_WITHIN.",
         "Find out what stood still: `afterword check`, and the log.",

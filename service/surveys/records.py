@@ -361,6 +361,14 @@ class Records(Overview):
         if outcome in ("stale", "wrong_state"):
             raise StaleClaim(outcome)
 
+    def erase(self, record: Record) -> str:
+        """End all journeys of a record, and forget all that is about its customer; answers `erased` or `missing`.
+
+        What keeps anything from being asked or submitted a second time stays, for as long as any ended record does.
+        """
+        keys = [self._key(record.survey_id), *map(self._due, Journey), self._decisions(datetime.now(UTC).date())]
+        return str(self._ask(lambda: self._scripts["erase"](keys=keys, args=[self._keep_ms(record.terms)])))
+
     def _step(self, script: str, claim: Claim, *args: Any) -> str:
         outcome = str(self._run(script, claim.journey, claim.record.survey_id, *args))
         if outcome in ("stale", "wrong_state"):

@@ -71,7 +71,8 @@ class Reminding(Delivering):
         """Ask Dixa whether the customer is still to be reminded."""
         conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
         if conversation.is_erased:
-            return "no reminder: the conversation was erased"
+            self._erase(turn)
+            raise StaleClaim("erased")
         may_be_back = record.latest_close is not None or conversation.state not in (None, "Closed")
         if may_be_back and self._is_in_touch(turn, record):
             return "no reminder: the customer is in touch again"

@@ -91,7 +91,6 @@ def write_as_customer(story: Story, number: int) -> None:
 
 NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
     "in touch": (lambda story, survey_id: write_as_customer(story, int(survey_id)), "in touch again"),
-    "erased": (lambda story, survey_id: story.dixa.erase(int(survey_id)), "erased"),
     "stopped": (
         lambda story, survey_id: story.stops.add(story.dixa.conversation(int(survey_id)).requester.id),
         "opted out",

@@ -66,6 +66,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "act": lambda _: [FENCE, "note", "begun", "", ""],
     "act (done)": lambda _: [FENCE, "note", "done", "", ""],
     "followed": lambda _: [FENCE, KEEP],
+    "erase": lambda _: [KEEP],
     "revive": lambda journey: [journey],
     "die": lambda journey: [journey, FENCE, "refused", KEEP],
 }
@@ -146,6 +147,7 @@ class Bench:
         name = script.split(" ", maxsplit=1)[0]
         further = {
             "answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
+            "erase": [*self._due_sets.values(), self.decisions],
             "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
             "accept": [self.due, self.rounds, self.decisions],
             "die": [self.due, self.decisions],

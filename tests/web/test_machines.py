@@ -72,3 +72,14 @@ def test_who_comes_back_with_a_comment_is_a_person(client: FlaskClient, keys: "r
     post(client, {"rating": "4"})
     post(client, {"rating": "4", "comment": "Fint"})
     assert keys.hget("afterword:survey:81000", "suspect") is None
+
+
+def test_a_suspect_answer_keeps_no_link_open(client: FlaskClient, keys: "redis.Redis") -> None:
+    """It isn't the customer's: the link's own time ended while it waited, and it stays what it is."""
+    post(client, {"rating": "1"}, sign())
+    before = keys.hgetall("afterword:survey:81000")
+    assert before[b"suspect"] == b"1"
+    ended = sign(at=datetime.now(UTC) - timedelta(days=30))
+    assert get(client, ended).status_code == 410
+    assert post(client, {"rating": "5"}, ended).status_code == 410
+    assert keys.hgetall("afterword:survey:81000") == before

@@ -207,6 +207,23 @@ def test_an_answer_outlives_its_links_time(client: FlaskClient, records: Records
     assert get(client, sign(at=datetime.now(UTC) - timedelta(days=30))).status_code == 200
 
 
+@pytest.mark.parametrize("is_submitted", [True, False])
+def test_a_conversation_that_was_anonymised_shows_that_it_is_gone(
+    client: FlaskClient, records: Records, *, is_submitted: bool
+) -> None:
+    """Whatever state its survey was in, and whatever the link asks for."""
+    post(client, {"rating": "4", "comment": COMMENT})
+    if is_submitted:
+        begin_to_submit(records)
+    record = records.load("81000")
+    assert record
+    records.erase(record)
+    for answer in (get(client), get(client, query_string={"change": "1"}), post(client, {"rating": "5"})):
+        assert answer.status_code == 410
+        assert "What we kept for this survey has been deleted." in answer.text
+        assert SHOWN not in answer.text
+
+
 @pytest.mark.parametrize("is_dead", [False, True])
 def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
     cancel(records, Reason.ERASED)

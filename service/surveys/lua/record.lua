@@ -59,8 +59,36 @@ local function give_turns_back()
   end
 end
 
+-- All that a record keeps when it is erased: its own facts, and what prevents a second ask or result. Whatever isn't named
+-- here is about the customer, or may be.
+local KEPT = {
+  v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, event_id = true, terms = true,
+  latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true, look_first = true,
+  channel = true, offered_at = true, mailed_at = true, delivered_at = true, reminded_at = true, answered_at = true,
+}
+local KEPT_OF_A_JOURNEY = {'_state', '_reason', '_fence', '_ended_at', '_lease', '_due'}
+local KEPT_OF_A_CLOSE = {
+  'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
+}
+
+local function forget_customer()
+  for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
+    for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
+  end
+  for _, field in ipairs(redis.call('HKEYS', record)) do
+    local begins = string.match(field, '^(%a+_?%a+):')
+    if not KEPT[field] and begins ~= 'rating_id' and begins ~= 'submitted' then drop(field) end
+  end
+  local close = get('close')
+  if not close or close == '' then return end
+  local found, kept = cjson.decode(close), {}
+  for _, name in ipairs(KEPT_OF_A_CLOSE) do kept[name] = found[name] end
+  put('close', cjson.encode(kept))
+end
+
 -- The journey is over, and with the offer's the need for an address, with the last of the others' that for the comment:
--- it is in Dixa. A record with no open journey lives on for keep_ms: it prevents a second ask.
+-- it is in Dixa. One that ends because its conversation was anonymised keeps nothing about the customer. A record with no
+-- open journey lives on for keep_ms: it prevents a second ask.
 local function finish(journey, state, reason, keep_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
   drop(journey .. '_lease', journey .. '_due')
@@ -71,5 +99,6 @@ local function finish(journey, state, reason, keep_ms)
   redis.call('ZREM', due_set, get('survey_id'))
   local is_followed = not is_open('follow_up')
   if is_followed and get('answer_state') == 'submitted' then drop('comment') end
+  if reason == 'erased' then forget_customer() end
   if is_followed and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
 end

@@ -6,6 +6,8 @@
 -- A crash leaves it dead or revived.
 local journey = ARGV[1]
 if get(journey .. '_state') ~= 'dead' then return redis.call('EXISTS', record) == 1 and 'not_dead' or 'missing' end
+-- What was about the customer is gone.
+if get(journey .. '_reason') == 'erased' then return 'not_dead' end
 -- Who has answered had the link.
 if journey == 'offer' and get('answer_state') then return 'not_dead' end
 local to = 'submitting'
