@@ -8,6 +8,7 @@ from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from service.sandbox.desk import Desk
+from service.sandbox.faults import Fault, Kind
 from service.sandbox.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
 from service.sandbox.prose import segments, snippet
 from service.sandbox.webhooks import webhook_spelling
@@ -24,19 +25,35 @@ _CSAT = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very sati
 _PASSIVE, _PROMOTER = 7, 9
 
 TROUBLES: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
-    "fail": ("The next call fails (503)", lambda dixa: dixa.fails()),
-    "lose": ("The next call is done, its answer is lost", lambda dixa: dixa.executes_then_drops()),
-    "lose-offer": ("The next offer is made, its answer is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
+    "fail": ("Dixa reports an error", lambda dixa: dixa.fails()),
+    "lose": ("Dixa does its work, but its reply is lost", lambda dixa: dixa.executes_then_drops()),
+    "lose-offer": ("A survey is begun, but Dixa's reply is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
     "lose-submit": (
-        "The next result is kept, its answer is lost",
+        "An answer is stored, but Dixa's reply is lost",
         lambda dixa: dixa.executes_then_drops(call="submit"),
     ),
-    "drop": ("The next call is dropped, nothing is done", lambda dixa: dixa.drops_before()),
-    "hang": ("The next call hangs for 20 seconds", lambda dixa: dixa.hangs(20)),
-    "late": ("The next call is done 5 seconds after hanging up", lambda dixa: dixa.executes_late(5)),
-    "throttle": ("The next call is too many (429)", lambda dixa: dixa.throttles(retry_after=2)),
+    "drop": ("The connection breaks before Dixa does anything", lambda dixa: dixa.drops_before()),
+    "hang": ("Dixa takes 20 seconds to reply", lambda dixa: dixa.hangs(20)),
+    "late": ("The connection breaks, and Dixa does its work 5 seconds later", lambda dixa: dixa.executes_late(5)),
+    "throttle": ("Dixa says that it is too busy", lambda dixa: dixa.throttles(retry_after=2)),
 }
 """The buttons of the panel: what each says and does."""
+
+_IN_WORDS: Mapping[Kind, str] = {
+    Kind.FAILS: "Dixa reports an error",
+    Kind.DROPS_BEFORE: "The connection breaks before Dixa does anything",
+    Kind.EXECUTES_THEN_DROPS: "Dixa does its work, but its reply is lost",
+    Kind.EXECUTES_THEN_FAILS: "Dixa does its work, but reports an error",
+    Kind.HANGS: "Dixa takes very long to reply",
+    Kind.SLOW: "Dixa takes long to reply",
+    Kind.EXECUTES_LATE: "The connection breaks, and Dixa does its work later",
+    Kind.THROTTLES: "Dixa says that it is too busy",
+}
+_CALLS_IN_WORDS = {
+    "offer": "when a survey is begun",
+    "submit": "when an answer is stored",
+    "message": "when a link is sent",
+}
 
 _SWITCHES: Mapping[str, Callable[[Desk], None]] = {
     "outage": lambda dixa: dixa.outage(),
@@ -78,6 +95,7 @@ def inbox_blueprint(desk: Desk) -> Blueprint:
         ("channel_name", channel_name),
         ("clock", clock),
         ("spelled", webhook_spelling),
+        ("in_words", in_words),
     ):
         blueprint.add_app_template_filter(function, name)
     blueprint.add_app_template_filter(segments)
@@ -177,6 +195,13 @@ def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
         return False
     patience = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
     return now() - conversation.state_updated_at < patience
+
+
+def in_words(fault: Fault) -> str:
+    """Say what is going to happen, to somebody who runs a support team."""
+    when = _CALLS_IN_WORDS.get(fault.call or "", f"at the next “{fault.call}”") if fault.call else ""
+    times = f"{fault.times} times" if fault.times > 1 else ""
+    return ", ".join(filter(None, (_IN_WORDS[fault.kind], when, times)))
 
 
 def channel_name(channel: str) -> str:

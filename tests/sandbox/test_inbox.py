@@ -1,11 +1,14 @@
 """The page works by plain forms, and shows what came of them."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 import requests
+from playwright.sync_api import Browser
 
-from service.sandbox.model import Message, Rating, Result, now
+from service.sandbox.faults import Fault, Kind
+from service.sandbox.model import Message, Person, Rating, Result, now
 from service.sandbox.prose import segments, snippet
 from service.sandbox.samples import SAMPLES
 from service.sandbox.server import Sandbox
@@ -89,6 +92,58 @@ def test_each_trouble_has_a_button_and_a_way_out(dixa: Sandbox, name: str) -> No
     assert not dixa.faults.pending()
     assert not dixa.faults.is_out
     assert requests.post(f"{dixa.url}/trouble/nothing", timeout=5).status_code == 404
+
+
+def test_the_panel_speaks_to_somebody_who_runs_a_support_team(dixa: Sandbox) -> None:
+    """Words of the API are for engineers, who find them behind a click."""
+    requests.post(f"{dixa.url}/trouble/lose-submit", timeout=5)
+    for kind in Kind:
+        dixa.inject(Fault(kind, times=2, call="offer"))
+    panel = _page(dixa).partition("<aside")[2].partition("For engineers")[0]
+    words = set(re.findall(r"[a-z0-9_]+", re.sub(r"<[^>]*>", " ", panel).lower()))
+    jargon = "api call calls offer offers offered result results submit refused 429 503 json fault faults throttles"
+    assert words & {*jargon.split(), *Kind} == set()
+    assert "Customers asked" in panel
+    assert "Dixa does its work, but its reply is lost, when an answer is stored" in panel
+    assert panel.count("when a survey is begun, 2 times") == len(Kind)
+
+
+HEBREW = Person("נועה לוי", "noa@example.com")
+ARABIC = Person("Layla حداد (VIP)", "layla@example.com")
+# How far each line of a row begins from the row's name, whether the name is whole, and how each text is read.
+ROWS = """() => [...document.querySelectorAll(".row .what")].map(what => {
+    const name = what.querySelector(".who a")
+    const box = element => {
+        const range = document.createRange()
+        range.selectNodeContents(element)
+        return range.getBoundingClientRect()
+    }
+    const firsts = [...what.querySelectorAll(".line")].map(line => box(line.firstElementChild).left)
+    return {
+        apart: Math.max(0, ...firsts.map(left => Math.abs(left - box(name).left))),
+        isCut: box(name).right > what.getBoundingClientRect().right + 1,
+        directions: [...what.querySelectorAll("strong, span[dir], q")].map(each => getComputedStyle(each).direction),
+    }
+})"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_row_from_right_to_left_is_whole(dixa: Sandbox, browser: Browser, width: int) -> None:
+    """Its texts stand beside its name, not at the other end of the row, and each is read in its own direction."""
+    for person, subject, text, comment in (
+        (HEBREW, "Bag (size 38)", "שלום, הרוכסן לא נסגר.", "השירות היה מצוין (בצ'אט)."),
+        (ARABIC, "حقيبة (مقاس 38)", "Order 4711 is here.", "ممتاز! شكرًا لكم (5/5)."),
+    ):
+        found = dixa.conversation(dixa.make_conversation(requester=person, subject=subject))
+        found.messages.append(Message("a", text))
+        found.ratings.append(Rating("Csat", "u", "a", result=Result("r", "Csat", 4, comment, now(), now())))
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = context.new_page()
+        page.goto(dixa.url)
+        rows = page.evaluate(ROWS)
+        assert page.evaluate("() => document.documentElement.scrollWidth") == width
+    assert [row for row in rows if row["apart"] > 16 or row["isCut"]] == []
+    assert sorted(row["directions"] for row in rows[:2]) == [["ltr", "rtl", "rtl"], ["rtl", "ltr", "rtl"]]
 
 
 def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None:
