@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, abort, render_template, request, u
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from config.languages import LANGUAGES
+from config.languages import LANGUAGES, find_language
 from config.settings import Settings
 from config.surveys import RatingType
 from service.delivery.segments import measure
@@ -163,11 +163,15 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
     @blueprint.post("/<survey>/<rating>/<code>/form")
     def send(survey: str, rating: str, code: str) -> ResponseReturnValue:
         """Show what comes of it; it is saved nowhere."""
-        page = _view(settings, survey, rating, code).page
+        page = _view(settings, survey, rating, find_language(request.form.get(forms.LANG, "")) or code).page
         try:
             form = forms.load_answer_form(request.form, page.ratings)
         except forms.FormError as error:
+            if error.typed.lang is not None:
+                return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment)
             return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
+        if form.lang is not None:
+            return pages.form_page(page, chosen=form.scores, comment=form.comment)
         return pages.saved_page(page, form.scores, has_comment=bool(form.comment))
 
     @blueprint.route("/<survey>/<rating>/<code>/form/stop", methods=["GET", "POST"])

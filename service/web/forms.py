@@ -2,7 +2,8 @@
 
 The form's contract: `rating` answers the survey's first rating type; `rating_csat`, `rating_nps` and `rating_thumbs`
 answer further ones; `comment` is always optional. The button that sent it may be one of these: `add` (add to a saved
-answer), `more` (more time to change it; `change` leads to the change form) and `forget` (remove the comment).
+answer), `more` (more time to change it; `change` leads to the change form), `forget` (remove the comment) and `lang`
+(the same form in another language).
 
 Unlike the other inputs that we define, this one excludes unknown fields rather than raising: the page is public and
 carries a honeypot, browser extensions add fields of their own, and a bot that fills in everything must be marked, not
@@ -25,7 +26,7 @@ from service.web import wording
 FIRST = "rating"
 COMMENT = "comment"
 HONEYPOT = "website"
-ADD, MORE, FORGET = "add", "more", "forget"
+ADD, MORE, FORGET, LANG = "add", "more", "forget", "lang"
 CHANGE = "change"
 """What `more` says to get to the change form."""
 _FURTHER = {
@@ -42,8 +43,8 @@ FormErrors = Mapping[str, str]
 class AnswerForm:
     """What was typed. `comment` is empty when there is nothing to read in it, and verbatim otherwise.
 
-    A suspect form had its honeypot filled: it is saved like any other, and marked. `adds`, `more` and `forgets` are the
-    button that sent it.
+    A suspect form had its honeypot filled: it is saved like any other, and marked. `adds`, `more`, `forgets` and `lang`
+    are the button that sent it.
     """
 
     scores: Mapping[RatingType, int]
@@ -52,6 +53,7 @@ class AnswerForm:
     adds: bool = False
     more: str = ""
     forgets: bool = False
+    lang: str | None = None
 
 
 class FormError(Exception):
@@ -87,6 +89,7 @@ def _answer(data: Mapping[str, Any], ratings: tuple[RatingType, ...]) -> AnswerF
         adds=data[ADD],
         more=data[MORE],
         forgets=data[FORGET],
+        lang=data[LANG],
     )
 
 
@@ -162,6 +165,7 @@ class _AnswerSchema(Schema):
     add = _Filled(load_default=False)
     more = _Word(load_default="")
     forget = _Filled(load_default=False)
+    lang = _Word(load_default=None)
 
     @validates_schema
     def _check(self, data: Mapping[str, Any], **_: Any) -> None:

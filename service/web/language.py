@@ -14,9 +14,12 @@ def asked_language() -> str | None:
     return find_language(asked("lang"))
 
 
-def choose_language(conversation: str, default: str) -> Language:
-    """Choose for this request. `conversation` is what Dixa says of the customer's language, or nothing."""
-    return language(next(code for code in _wishes(conversation, default) if code))
+def choose_language(conversation: str, default: str, chosen: str | None = None) -> Language:
+    """Choose for this request. `conversation` is what Dixa says of the customer's language, or nothing.
+
+    `chosen` wins over all others: what a button of the page's form asked for.
+    """
+    return language(chosen or next(code for code in _wishes(conversation, default) if code))
 
 
 def _wishes(conversation: str, default: str) -> Iterator[str | None]:

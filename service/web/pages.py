@@ -11,14 +11,14 @@ from enum import StrEnum
 from typing import Any, Self
 
 from flask import Response, render_template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from config.brand import DEFAULT_LOOK, Look
 from config.languages import LANGUAGES
 from config.surveys import RatingType
 from config.words import NEUTRAL, Words
 from service.surveys.languages import Language
-from service.surveys.questions import SCALE_HINT, say_about, say_options, say_question
+from service.surveys.questions import say_about, say_options, say_question
 from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.headers import page_policy, style
@@ -56,6 +56,8 @@ class PageContext:
     `words` are the survey's own in the page's language.
     `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
     how long the record stays once all is over, None when it is gone.
+    `has_answer` is False where there is no answer and none can be given: such a page doesn't speak of one.
+    `stop_url` is where a customer stops being asked, None on that page itself and where no token is known.
     `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
     `thank_you` is the page elsewhere that the thanks lead on to. `deadline` is None when the answer can't be changed or
     the time can't be told.
@@ -73,6 +75,8 @@ class PageContext:
     look: Look = DEFAULT_LOOK
     until: date | None = None
     kept_for: timedelta | None = None
+    has_answer: bool = True
+    stop_url: str | None = None
     words: Words = NEUTRAL
     thank_you: str = ""
     deadline: Deadline | None = None
@@ -81,6 +85,11 @@ class PageContext:
     def in_passing(self) -> Self:
         """What a page shows that takes no answer."""
         return replace(self, until=None)
+
+    @property
+    def without_answer(self) -> Self:
+        """What a page shows that neither has nor takes an answer."""
+        return replace(self, has_answer=False)
 
 
 class Closed(StrEnum):
@@ -92,6 +101,9 @@ class Closed(StrEnum):
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
 """What a template has between its tags to be read; a page does without."""
+
+_WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
+"""A date, or a number with its unit, as `Language` writes it."""
 
 _LONGEST_WORD = 11
 """What a fifth of the page has room for, in letters of the usual width. Fonts differ, but in this they agree."""
@@ -105,7 +117,7 @@ class _Question:
     rating: RatingType
     field: str
     text: str
-    hint: str | None
+    ends: Mapping[int, str]
     options: Mapping[int, str]
     chosen: int | None
     saved: int | None
@@ -189,15 +201,17 @@ def saved_page(
     answered = _answered(ctx, scores)
     unanswered = [each for each in _questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
     layouts = dict.fromkeys(each.layout for each in unanswered if each.layout)
-    shown = {"problem": typed.errors, "question": unanswered, "answers": len(answered) > 1}
+    asks = bool(unanswered) or not has_comment
+    shown = {"problem": typed.errors, "question": unanswered, "comment": not has_comment, "answers": len(answered) > 1}
     return write_page(
         "saved.html",
         ctx.language,
         typed.status,
         ctx.look,
-        parts=("thanks", "more", "comment", *(part for part, fact in shown.items() if fact), *layouts),
+        parts=("thanks", "more", "button", "second", *(part for part, fact in shown.items() if fact), *layouts),
         brand=ctx.brand,
         query=ctx.query,
+        typed=asks,
         title=wording.THANKS,
         ctx=ctx,
         thank_you=onward or ctx.thank_you,
@@ -243,11 +257,9 @@ def late_page(
 
 def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response:
     """Say why the survey has closed, and how to reach support. A comment that came too late is given back."""
-    if reason is Closed.ERASED:
-        ctx = replace(ctx, kept_for=None)
     late = [wording.COMMENT_TOO_LATE] if comment else []
     text = wording.CLOSED_WHY[reason]
-    return write_message(ctx, 410, title=wording.CLOSED, text=text, late=late, comment=comment)
+    return write_message(ctx.without_answer, 410, title=wording.CLOSED, text=text, late=late, comment=comment)
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
@@ -306,10 +318,14 @@ def write_page(
     look: Look,
     *,
     parts: tuple[str, ...],
+    typed: bool = False,
     **facts: Any,
 ) -> Response:
-    """Write a page with these parts of the style sheet, and with what `base.html` and the template want to know."""
-    sheet = style((*_parts_of(look), *parts), look)
+    """Write a page with these parts of the style sheet, and with what `base.html` and the template want to know.
+
+    With `typed` the languages are buttons of the page's form: what is typed outlives a change of the language.
+    """
+    sheet = style((*_parts_of(look), *parts, *(("typed",) if typed else ())), look)
     html = render_template(
         template,
         _=language.say,
@@ -321,12 +337,23 @@ def write_page(
         style=Markup(sheet),  # noqa: S704
         words=wording,
         forms=forms,
+        typed=typed,
+        whole=_keep_whole,
         **facts,
     )
     response = Response(_LINE_ENDS.sub("><", html), status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = language.code
     response.headers["Content-Security-Policy"] = page_policy(sheet)
     return response
+
+
+def _keep_whole(text: str) -> Markup:
+    """Escape a text. Give what is joined by no-break spaces a box of its own, which moves to a new line as a whole.
+
+    A no-break space would do the same until the line is too short: then the browser breaks in the middle of a word.
+    """
+    html = _WHOLE.sub(lambda found: f"<span>{found[0]}</span>".replace("\N{NO-BREAK SPACE}", " "), escape(text))
+    return Markup(html)  # noqa: S704 - it was escaped before
 
 
 def _parts_of(look: Look) -> tuple[str, ...]:
@@ -336,7 +363,12 @@ def _parts_of(look: Look) -> tuple[str, ...]:
 
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
     errors = facts.get("errors", {})
-    shown = {"notice": facts.get("confirm"), "problem": errors or facts.get("failed")}
+    confirm = facts.get("confirm") is not None
+    shown = {
+        "notice": confirm,
+        "second": confirm or facts.get("saved"),
+        "problem": errors or facts.get("failed"),
+    }
     questions = _questions(ctx, chosen, errors, facts.get("saved"))
     layouts = dict.fromkeys(each.layout for each in questions if each.layout)
     return write_page(
@@ -344,9 +376,10 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
         ctx.language,
         status,
         ctx.look,
-        parts=("question", *layouts, "comment", *(part for part, fact in shown.items() if fact)),
+        parts=("question", *layouts, "button", "comment", *(part for part, fact in shown.items() if fact)),
         brand=ctx.brand,
         query=ctx.query,
+        typed=True,
         ctx=ctx,
         questions=questions,
         **{"about": say_about(ctx.language, ctx.channel, ctx.closed_on), **facts},
@@ -384,7 +417,7 @@ def _questions(
             rating=rating,
             field=name,
             text=ctx.words.questions.get(rating) or say_question(ctx.language, rating, ctx.brand),
-            hint=SCALE_HINT.get(rating),
+            ends=wording.SCALE_ENDS.get(rating, {}),
             options=say_options(ctx.language, rating),
             chosen=chosen.get(rating),
             saved=(saved or {}).get(rating),

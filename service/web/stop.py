@@ -4,6 +4,7 @@ POST needs no more than the token: RFC 8058's one click comes from a mail provid
 Only our own button `undo` undoes; whatever else is posted stops. While Redis is away both wait in the spool.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -85,18 +86,18 @@ def kept_page(ctx: PageContext, *, action: str) -> Response:
 
 def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
     """Say that nobody is known whom to stop asking, or whom to ask again."""
-    return pages.write_message(ctx, 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY)
+    return pages.write_message(_here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY)
 
 
 def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
-    shown = {"thanks": is_done and not failed, "problem": failed}
+    shown = {"thanks": is_done and not failed, "second": is_done, "problem": failed}
     return pages.write_page(
         "stop.html",
         ctx.language,
         503 if failed else 200,
         ctx.look,
-        parts=("more", "comment", *(part for part, fact in shown.items() if fact)),
-        ctx=ctx.in_passing,
+        parts=("more", "button", *(part for part, fact in shown.items() if fact)),
+        ctx=_here(ctx),
         brand=ctx.brand,
         query="",
         failed=FAILED if failed else None,
@@ -124,6 +125,11 @@ def _has_stopped(visit: Visit) -> bool:
         return seams().stops.has(close.requester_id, close.person)
     except RecordsUnavailable:
         return False
+
+
+def _here(ctx: PageContext) -> PageContext:
+    """Return what this page shows: it is not about the answer, and needs no link to itself."""
+    return replace(ctx.without_answer, stop_url=None)
 
 
 def _action(visit: Visit) -> str:

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from config.languages import find_language
 from config.surveys import RatingType
 from service.surveys.intake import NotKept
 from service.surveys.links import LinkError, Receipt
@@ -23,7 +24,7 @@ from service.web.language import choose_language
 from service.web.mangled import asked
 from service.web.pages import NOTHING, Closed, Unsaved
 from service.web.seams import seams
-from service.web.visit import Visit, open_unasked, open_visit
+from service.web.visit import Visit, open_unasked, open_visit, without_path
 
 bp = Blueprint("survey", __name__, url_prefix="/s")
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ def send(token: str) -> ResponseReturnValue:
     """Keep the answer, then send the browser to the thanks: to our own, since no form may lead to a foreign host."""
     visit = open_visit(token)
     form, errors, status = _load(visit)
+    visit = replace(visit, asked=find_language(form.lang or "") or visit.asked)
     if visit.closed:
         return pages.closed_page(visit.page, visit.closed, form.comment if visit.closed is Closed.EXPIRED else "")
     wait_seconds = seams().posts.wait_seconds(visit.link.survey_id)
@@ -76,7 +78,7 @@ def send(token: str) -> ResponseReturnValue:
         return _show_again(visit.with_more_time() if is_ours else visit, form, errors, status)
     if not is_ours:
         return _failed(visit, form, 403)
-    return _keep(visit, form)
+    return _keep(visit, form) if form.lang is None else _show_again(visit, form)
 
 
 def send_failed(token: str) -> Response:
@@ -141,11 +143,14 @@ def _give_time(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
 def _show_again(visit: Visit, form: AnswerForm, errors: FormErrors | None = None, status: int = 200) -> Response:
     """Show the page that a form came from, or that it asked for, with what was typed and what was wrong with it."""
     if not visit.scores:
-        return pages.form_page(visit.page, chosen=form.scores, comment=form.comment, errors=errors, status=status)
+        return pages.form_page(
+            visit.page, chosen=form.scores, comment=form.comment, preselected=True, errors=errors, status=status
+        )
     if visit.is_final:
         return _too_late(visit, form)
     typed = Unsaved(form.scores, form.comment, errors or {}, status)
-    wants_change = "change" in request.args or not (form.adds or form.more)
+    is_thanks = form.adds or form.more or (form.lang is not None and visit.scores.items() <= form.scores.items())
+    wants_change = "change" in request.args or not is_thanks
     # A form that is too large is read no further than its scores, so it doesn't tell which button sent it.
     is_unread = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and form.scores == visit.scores
     if form.more == CHANGE or (wants_change and not is_unread):
@@ -159,7 +164,7 @@ def _thanks(visit: Visit, typed: Unsaved = NOTHING, **given: Any) -> Response:
 
 
 def _change(visit: Visit, typed: Unsaved, *, preselected: bool = False) -> Response:
-    page, has_comment = replace(visit.page, action=visit.change_url), visit.has_comment
+    page, has_comment = replace(visit.page, action=without_path(visit.change_url)), visit.has_comment
     return pages.change_page(page, visit.scores, typed, has_comment=has_comment, preselected=preselected)
 
 
@@ -170,7 +175,7 @@ def _recorded(visit: Visit) -> Response:
 def _too_late(visit: Visit, form: AnswerForm) -> Response:
     """Tell of an answer that came after the hold: no thanks for a comment that is lost."""
     # It may have been recorded between our look at it and our try to change it.
-    latest = open_visit(visit.token)
+    latest = replace(open_visit(visit.token), asked=visit.asked)
     is_changed = any(latest.scores.get(rating) != score for rating, score in form.scores.items())
     if not (is_changed or form.comment or form.forgets):
         return _recorded(latest)
@@ -193,6 +198,9 @@ def _load(visit: Visit) -> tuple[AnswerForm, FormErrors, int]:
         return AnswerForm(_begun(visit), "", is_suspect=False), {COMMENT: wording.COMMENT_TOO_LONG}, 413
     except FormError as error:
         form, errors = error.typed, error.errors
+        if form.lang is not None:
+            # Nothing is saved now, so nothing has to be right yet.
+            return form, {}, 200
         if form.forgets and visit.scores:
             # Whatever else is in the form, a comment that is unwanted goes.
             return replace(form, scores={**visit.scores, **form.scores}), {}, 200

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from flask import request, url_for
@@ -33,7 +34,7 @@ _WESTERNMOST = timedelta(hours=12)
 class Visit:
     """A valid link and what its record says. No record: it is lost, or Redis can't be asked; the link is enough.
 
-    `problem` is why Redis can't be asked, if so.
+    `problem` is why Redis can't be asked, if so. `asked` is the language that the customer chose on the page.
     """
 
     token: str
@@ -41,6 +42,7 @@ class Visit:
     record: Record | None
     terms: Survey
     problem: str = ""
+    asked: str | None = field(default_factory=asked_language)
 
     @property
     def page(self) -> PageContext:
@@ -56,7 +58,8 @@ class Visit:
             ratings=tuple(offer.rating for offer in self.link.offers),
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
-            action=self.own_url,
+            action=without_path(self.own_url),
+            stop_url=url_for("stop.show", token=self.token, lang=self.asked),
             query=_query_to_keep(),
             look=brand.look,
             until=self.until,
@@ -133,7 +136,7 @@ class Visit:
         return url_for(
             "survey.show",
             token=self.token,
-            lang=asked_language(),
+            lang=self.asked,
             change=change,
             receipt=receipt,
             onward=onward,
@@ -149,7 +152,7 @@ class Visit:
         except RecordsUnavailable as error:
             log.warning("answer.not_extended", survey_id=self.link.survey_id, problem=str(error))
             return self
-        return open_visit(self.token)
+        return replace(open_visit(self.token), asked=self.asked)
 
     @property
     def own_url(self) -> str:
@@ -175,7 +178,7 @@ class Visit:
     def language(self) -> Language:
         """What this page speaks."""
         spoken = self.record.offer.language if self.record else ""
-        return choose_language(spoken, seams().settings.default_language)
+        return choose_language(spoken, seams().settings.default_language, self.asked)
 
     @property
     def was_just_sent(self) -> bool:
@@ -230,6 +233,14 @@ def open_unasked(token: str) -> Visit:
     """Read a link alone, asking nobody for anything. Raises LinkError."""
     link = seams().links.read(token)
     return Visit(token, link, None, seams().intake.terms_of(link, None))
+
+
+def without_path(url: str) -> str:
+    """Return what leads from a page to another view of it. Short, since the token is the largest part of a URL.
+
+    Never empty: a form without an address would keep the page's fragment, which takes the focus from what is wrong.
+    """
+    return f"?{urlsplit(url).query}"
 
 
 def _query_to_keep() -> str | None:

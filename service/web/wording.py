@@ -15,6 +15,9 @@ MOST_CHARACTERS: Final = 2000
 
 TITLE: Final = N_("Rate your support")
 
+SCALE_ENDS: Final[Mapping[RatingType, Mapping[int, str]]] = {
+    RatingType.NPS: {0: N_("0 = not at all likely"), 10: N_("10 = extremely likely")},
+}
 SEVERAL: Final = N_("Answer at least one question. You can leave the others out.")
 COMMENT_LABEL: Final = N_("What is the main reason for your rating? (optional)")
 COMMENT_LABEL_AFTER: Final = N_("Anything you would like to add? (optional)")
@@ -23,7 +26,7 @@ COMMENT_KEPT: Final = N_("Leave this empty to keep the comment you already sent.
 FORGET: Final = N_("Remove my comment")
 SEND: Final = N_("Send feedback")
 ADD_COMMENT: Final = N_("Add comment")
-NOT_SAVED_YET: Final = N_("You chose “%(answer)s”. It is not saved yet.")
+NOT_SAVED_YET: Final = N_("Not saved yet.")
 CONFIRM: Final = N_("Confirm rating")
 SAVED_NOW: Final = N_("Saved now: “%(answer)s”.")
 HONEYPOT: Final = N_("Leave this field empty")
@@ -71,14 +74,16 @@ STILL_NEED_HELP: Final = N_("If you still need help, we would like to hear from 
 REACH_US_AS_BEFORE: Final = N_("If you still need help, please contact us the way you did before.")
 CONTACT: Final = N_("Contact our support team")
 
+PRIVACY_TITLE: Final = N_("Privacy")
 PRIVACY: Final = N_(
-    "Taking part is up to you. %(brand)s uses your answer to improve its support. Your answer is linked to this "
-    "conversation and the support team can see it. No cookies, no tracking."
+    "Taking part is up to you. %(brand)s uses your answer to improve its support, and the support team can see it with "
+    "this conversation. No cookies, no tracking."
 )
 UNTIL: Final = N_("You can answer until %(date)s.")
 # Translators: the time is written like "90 days".
-KEPT_FOR: Final = N_("The copy of your answer kept here is deleted %(time)s after the survey ends.")
+KEPT_FOR: Final = N_("Our copy is deleted %(time)s after the survey ends.")
 PRIVACY_LINK: Final = N_("Privacy notice")
+STOP_ASKING: Final = N_("Stop asking me")
 
 # Translators: the name is the language's own, such as "Dansk".
 LANGUAGE: Final = N_("Language: %(name)s")

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from flask import Flask, Response, redirect, request
@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as BaseResponse
 
+from service.surveys.languages import language
 from service.web import forms, pages
 from tests.browser.tools import chromium_path
 from tests.web.states import CONTEXT, CSAT, make_app
@@ -78,7 +79,11 @@ def add_journey(app: Flask, site: Site) -> None:
     @app.post("/s/token")
     def save() -> BaseResponse:
         try:
-            site.posted.append(forms.load_answer_form(request.form, CONTEXT.ratings))
+            form = forms.load_answer_form(request.form, CONTEXT.ratings)
+            if "lang" in request.form:
+                spoken = replace(CONTEXT, language=language(request.form["lang"]))
+                return pages.form_page(spoken, chosen=form.scores, comment=form.comment, preselected=True)
+            site.posted.append(form)
         except forms.FormError as error:
             return pages.form_page(CONTEXT, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
         return redirect("/s/token", 303)

@@ -64,7 +64,7 @@ def test_axe_finds_what_is_wrong(windows: list[Page], server: Site) -> None:
     page.evaluate("document.querySelector('html').removeAttribute('lang')")
     page.evaluate("document.querySelector('label[for=comment]').remove()")
     page.evaluate("document.querySelector('main').outerHTML = document.querySelector('main').innerHTML")
-    page.evaluate("document.querySelector('footer p').style.color = '#aaa'")
+    page.evaluate("document.querySelector('footer a').style.color = '#aaa'")
     page.evaluate("document.querySelector('summary').innerHTML = ''")
     page.evaluate(axe.START_JS, axe.TAGS)
     found = {each.split(":")[0] for each in page.evaluate("found")}

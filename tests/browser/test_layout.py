@@ -114,7 +114,7 @@ def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> N
 def test_what_has_no_room_is_found(scripted: Page, server: Site) -> None:
     scripted.goto(f"{server.url}/states/form")
     scripted.evaluate("document.querySelector('h1').style.whiteSpace = 'nowrap'")
-    scripted.evaluate("document.querySelector('summary').style.cssText = 'height: 20px; padding: 0'")
+    scripted.evaluate("document.querySelector('summary').style.cssText = 'height: 20px; padding: 0; overflow: hidden'")
     scripted.evaluate("document.querySelector('.tiles span').textContent = 'very '.repeat(20)")
     scripted.evaluate("document.querySelector('.tiles label').style.height = '48px'")
     wide, small, cut = trouble(scripted, 320)

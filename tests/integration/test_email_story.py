@@ -68,7 +68,7 @@ def test_from_a_call_to_its_rating(mailing_afterword: Afterword, mailing: Sandbo
     assert "It is not saved yet" in page.text
     action = re.search(r'<form method="post" action="([^"]+)"', page.text)
     assert action
-    chosen = re.search(r'name="rating" value="(\d)"[^>]* checked', page.text)
+    chosen = re.search(r"name=rating value=(\d)[^>]* checked", page.text)
     assert chosen
     thanks = requests.post(mailing_afterword.url + action[1], {"rating": chosen[1], "comment": ""}, timeout=5)
     assert (thanks.status_code, thanks.history[0].status_code) == (200, 303)

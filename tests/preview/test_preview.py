@@ -24,6 +24,7 @@ from tests.browser.conftest import serving
 from tests.delivery.logos import png
 from tests.running import settings_for
 from tests.web.test_brand import hexadecimal
+from tests.web.visits import words_of
 
 SURVEYS = """
 [[survey]]
@@ -148,9 +149,9 @@ def test_the_logo_of_the_email_is_shown(tmp_path: Path) -> None:
 def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
     """Where these two are it is never the same day."""
     client = create_app(settings_for(NOWHERE, TIME_ZONE=zone)).test_client()
-    days = [language("en").date(datetime.now(ZoneInfo(zone)).date())]
-    shown = [client.get(f"/default/own/en/{state}").text for state in ("form", "email-text")]
-    days.append(language("en").date(datetime.now(ZoneInfo(zone)).date()))
+    days = [words_of(language("en").date(datetime.now(ZoneInfo(zone)).date()))]
+    shown = [words_of(client.get(f"/default/own/en/{state}").text) for state in ("form", "email-text")]
+    days.append(words_of(language("en").date(datetime.now(ZoneInfo(zone)).date())))
     assert [any(day in each for day in days) for each in shown] == [True, True]
 
 
@@ -168,7 +169,7 @@ def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: F
     links = re.findall(r'href="http://localhost(/[^"]*)"', client.get("/default/csat/de/email").text)
     assert [link.partition("form")[2] for link in links] == [*(f"?r={score}" for score in range(1, 6)), "/stop"]
     chosen = client.get(links[3]).text
-    assert re.findall(r'value="(\d)" checked', chosen) == ["4"]
+    assert re.findall(r"value=(\d) checked", chosen) == ["4"]
     assert "<form" in client.get(links[-1]).text
     assert language("de").say("You will not be asked again") in client.post(links[-1]).text
 

@@ -16,6 +16,7 @@ from tests.web.pseudo import PSEUDO
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 PUBLIC_URL = "https://survey.northwind.example"
 SUPPORT_URL = "https://northwind.example/support"
+STOP_URL = "/s/token/stop"
 PRIVACY_URL = "https://northwind.example/privacy"
 
 NOW = datetime(2026, 5, 12, 14, 30, tzinfo=ZoneInfo("Europe/Copenhagen"))
@@ -30,7 +31,8 @@ CONTEXT = PageContext(
     closed_on=date(2026, 5, 12),
     until=date(2026, 9, 22),
     kept_for=timedelta(days=90),
-    action="/s/token",
+    action="?",
+    stop_url=STOP_URL,
     deadline=Deadline(NOW + timedelta(minutes=5), NOW, can_move=True),
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
@@ -138,11 +140,11 @@ STATES: dict[str, State] = {
     "closed-erased": lambda ctx: pages.closed_page(replace(ctx, support_url=None), Closed.ERASED),
     "not-found": lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     "unavailable": lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
-    "stop": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop"),
-    "stop-failed": lambda ctx: stop.button_page(ctx, action=f"{ctx.action}/stop", failed=True),
-    "stop-stopped": lambda ctx: stop.stopped_page(ctx, action=f"{ctx.action}/stop"),
-    "stop-kept": lambda ctx: stop.kept_page(ctx, action=f"{ctx.action}/stop"),
-    "stop-failed-undo": lambda ctx: stop.stopped_page(ctx, action=f"{ctx.action}/stop", failed=True),
+    "stop": lambda ctx: stop.button_page(ctx, action=STOP_URL),
+    "stop-failed": lambda ctx: stop.button_page(ctx, action=STOP_URL, failed=True),
+    "stop-stopped": lambda ctx: stop.stopped_page(ctx, action=STOP_URL),
+    "stop-kept": lambda ctx: stop.kept_page(ctx, action=STOP_URL),
+    "stop-failed-undo": lambda ctx: stop.stopped_page(ctx, action=STOP_URL, failed=True),
     "stop-unknown": stop.unknown_page,
     "stop-unknown-undo": lambda ctx: stop.unknown_page(ctx, is_undo=True),
 }

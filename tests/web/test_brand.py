@@ -98,7 +98,7 @@ def test_a_browser_shows_colours_and_logo_and_asks_nobody(
         drawn = page.evaluate("[document.images[0].complete, document.images[0].naturalWidth, document.images[0].alt]")
         button, card, tint = (
             page.evaluate(f"getComputedStyle(document.querySelector('{each}')).backgroundColor")
-            for each in (".notice button", "main", ".notice")
+            for each in (".notice button", "main", "label input:checked")
         )
     assert drawn == [True, 160, "Support"]
     assert said == []

@@ -3,25 +3,30 @@
 import re
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
+from werkzeug.test import TestResponse
 
 from config.languages import LANGUAGES
-from config.surveys import Survey
+from config.surveys import RatingType, Survey
 from service.surveys.languages import language
 from service.surveys.model import Close, Decision, Journey
 from service.surveys.records import Records
 from service.web import wording
 from service.web.app import create_app
 from service.web.language import choose_language
-from tests.running import settings_for
+from tests.running import PUBLIC_URL, settings_for
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
-from tests.web.visits import COMMENT, TOKEN, follow, get, make_client, post
+from tests.web.test_survey import begin_to_submit
+from tests.web.visits import COMMENT, TOKEN, chosen, dump, follow, get, make_client, post
 
 APP = create_app(settings_for("redis://127.0.0.1:1/0"))
 
@@ -89,10 +94,10 @@ def test_the_brands_language_is_the_last_resort(redis_url: str, keys: "redis.Red
 
 def test_the_chosen_language_stays_through_form_error_thanks_and_change(client: FlaskClient, records: Records) -> None:
     lang = {"lang": "ar"}
-    here = f"/s/{TOKEN}?lang=ar"
-    assert f'action="{here}"' in get(client, query_string=lang).text
+    here, action = f"/s/{TOKEN}?lang=ar", 'action="?lang=ar"'
+    assert action in get(client, query_string=lang).text
     wrong = post(client, {}, query_string=lang)
-    assert (wrong.status_code, f'action="{here}"' in wrong.text) == (422, True)
+    assert (wrong.status_code, action in wrong.text) == (422, True)
     assert '<html lang="ar" dir="rtl">' in wrong.text
     saved = post(client, {"rating": "4"}, query_string=lang)
     assert (saved.status_code, saved.headers["Location"]) == (303, here)
@@ -100,7 +105,7 @@ def test_the_chosen_language_stays_through_form_error_thanks_and_change(client: 
     change = post(client, {"rating": "4", "more": "change"}, query_string=lang)
     assert change.headers["Location"] in {f"{here}&change=1", f"/s/{TOKEN}?change=1&lang=ar"}
     assert '<html lang="ar" dir="rtl">' in follow(client, change).text
-    assert f'action="{here}"' in thanks.text
+    assert action in thanks.text
     kept = records.load("81000")
     assert kept
     assert kept.answered.language == "ar"
@@ -113,16 +118,104 @@ def test_the_answers_language_is_the_pages_that_it_was_given_on(client: FlaskCli
     assert kept.answered.language == "fi"
 
 
-@pytest.mark.parametrize(
-    ("query", "kept"),
-    [({}, ""), ({"r": "4"}, "r=4&amp;"), ({"change": "1", "r": "4"}, "change=1&amp;"), ({"r": "<"}, "")],
-)
-def test_a_page_links_to_itself_in_every_language(client: FlaskClient, query: dict[str, str], kept: str) -> None:
-    html = get(client, query_string=query).text
+def test_a_page_without_a_form_links_to_itself_in_every_other_language(client: FlaskClient, records: Records) -> None:
+    begin_to_submit(records)
+    html = get(client).text
     for code, (name, _) in LANGUAGES.items():
-        current = ' aria-current="true"' if code == "en" else ""
-        link = f'<a href="?{kept}lang={code}" lang={code} hreflang={code}{current}>{name}</a>'
-        assert html.count(link) == 1
+        assert html.count(f'<a href="?lang={code}" lang={code}>{name}</a>') == (code != "en")
+
+
+def test_a_form_has_a_button_for_every_other_language(client: FlaskClient) -> None:
+    html = get(client).text
+    for code, (name, _) in LANGUAGES.items():
+        assert html.count(f"<button name=lang value={code} lang={code}>{name}</button>") == (code != "en")
+
+
+TYPED = {"rating": "2", "comment": f"\n {COMMENT}"}
+
+
+def again(client: FlaskClient, typed: dict[str, str], lang: str = "da", **given: Any) -> TestResponse:
+    """Press a language's button of the form."""
+    return post(client, {**typed, "lang": lang}, **given)
+
+
+@pytest.mark.parametrize("typed", [TYPED, {}, {"comment": COMMENT}, {"rating": "7"}, {"comment": "x" * 2001}])
+def test_another_language_keeps_what_was_typed_and_saves_nothing(
+    client: FlaskClient, keys: redis.Redis, typed: dict[str, str]
+) -> None:
+    before = dump(keys)
+    shown = again(client, typed, query_string={"lang": "fi"})
+    assert shown.status_code == 200
+    assert '<html lang="da"' in shown.text
+    assert chosen(shown) == [score for score in typed.values() if score == "2"]
+    assert f">\n{escape(typed.get('comment', ''))}</textarea>" in shown.text
+    assert 'action="?lang=da"' in shown.text
+    assert f'href="/s/{TOKEN}/stop?lang=da"' in shown.text
+    assert "role=alert" not in shown.text
+    assert dump(keys) == before
+
+
+def test_a_language_that_nobody_knows_shows_the_form_as_it_was(client: FlaskClient, records: Records) -> None:
+    for lang in ("", "xx", "<"):
+        shown = again(client, TYPED, lang, query_string={"lang": "fi"})
+        assert (shown.status_code, chosen(shown)) == (200, ["2"])
+        assert '<html lang="fi"' in shown.text
+    assert records.load("81000") is None
+
+
+def test_another_language_keeps_a_comment_to_be_added(client: FlaskClient, records: Records) -> None:
+    post(client, {"rating": "4"})
+    shown = again(client, {"rating": "4", "comment": COMMENT})
+    assert language("da").say(wording.THANKS) in shown.text
+    assert f">\n{escape(COMMENT)}</textarea>" in shown.text
+    assert '<input type="hidden" name="rating" value="4">' in shown.text
+    kept = records.load("81000")
+    assert kept
+    assert kept.answer
+    assert not kept.answer.has_comment
+    assert post(client, {"rating": "4", "comment": COMMENT}, query_string={"lang": "da"}).status_code == 303
+    assert language("da").say(wording.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
+
+
+def test_another_language_keeps_a_change(client: FlaskClient, records: Records) -> None:
+    post(client, {"rating": "4", "comment": "first"})
+    assert 'action="?change=1"' in get(client, query_string={"change": "1"}).text
+    shown = again(client, TYPED, query_string={"change": "1"})
+    assert chosen(shown) == ["2"]
+    assert language("da").say(wording.COMMENT_KEPT) in shown.text
+    assert f">\n{escape(TYPED['comment'])}</textarea>" in shown.text
+    assert 'action="?lang=da&amp;change=1"' in shown.text
+    kept = records.load("81000")
+    assert kept
+    assert kept.answered.scores == {RatingType.CSAT: 4}
+
+
+def test_another_language_does_not_forget_what_waits_in_the_spool(tmp_path: Path) -> None:
+    client = make_client("redis://127.0.0.1:1/0", SPOOL_DIR=str(tmp_path))
+    path = post(client, {"rating": "4"}).headers["Location"]
+    page = client.get(path, base_url=PUBLIC_URL).text
+    action = re.search(r'<form method=post action="([^"]*)"', page)
+    assert action
+    form = {"rating": "4", "comment": COMMENT, "lang": "da"}
+    shown = client.post(f"/s/{TOKEN}{unescape(action[1])}", base_url=PUBLIC_URL, data=form)
+    assert language("da").say(wording.THANKS) in shown.text
+    assert f">\n{escape(COMMENT)}</textarea>" in shown.text
+
+
+def test_another_language_is_a_post_like_any_other(client: FlaskClient) -> None:
+    foreign = again(client, TYPED, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (foreign.status_code, '<html lang="da"' in foreign.text) == (403, True)
+    codes = [again(client, TYPED).status_code for _ in range(100)]
+    assert (codes[0], codes[-1]) == (200, 429)
+
+
+def test_another_language_marks_nobody_as_suspect(client: FlaskClient, records: Records) -> None:
+    again(client, {**TYPED, "website": "x"})
+    post(client, TYPED)
+    kept = records.load("81000")
+    assert kept
+    assert kept.answer
+    assert not kept.answer.is_suspect
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
@@ -161,5 +254,5 @@ def test_in_the_pseudo_language_every_text_is_in_brackets(name: str) -> None:
 
 def test_in_arabic_a_comment_keeps_its_own_direction(client: FlaskClient) -> None:
     html = post(client, {"comment": COMMENT}, query_string={"lang": "ar"}).text
-    assert 'dir="auto"' in html
+    assert "dir=auto" in html
     assert '<html lang="ar" dir="rtl">' in html

@@ -123,7 +123,7 @@ def test_every_state_is_well_formed(name: str) -> None:
     outline = Outline(html)
     assert outline.open == []
     for tag in re.findall(r"<[a-z][^>]*>", html):
-        assert re.fullmatch(r'<[a-z][a-z0-9]*(\s+[A-Za-z-]+(="[^"<]*"|=[a-z]{2})?)*/?>', tag), tag
+        assert re.fullmatch(r'<[a-z][a-z0-9]*(\s+[A-Za-z-]+(="[^"<]*"|=[\w-]+)?)*/?>', tag), tag
     ids = [attrs["id"] for _, attrs in outline.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     described = [attrs["aria-describedby"] or "" for _, attrs in outline.tags if "aria-describedby" in attrs]
@@ -137,13 +137,13 @@ def test_every_state_is_well_formed(name: str) -> None:
 def test_every_form_says_where_it_goes_and_leaves_checking_to_the_server(name: str) -> None:
     outline = Outline(html_of(show(name)))
     for form in outline.of("form"):
-        action = {"action": "/s/token/stop"} if name.startswith("stop") else {"action": "/s/token", "novalidate": None}
-        assert form == {"method": "post", **action}
+        action = {"action": "/s/token/stop"} if name.startswith("stop") else {"action": "?", "novalidate": None}
+        assert {**form, "id": ""} == {"method": "post", "id": "", **action}
     for tag, attrs in outline.tags:
         assert not attrs.keys() & {"required", "maxlength", "pattern"}, tag
     for field in outline.of("input"):
         if field["name"] == "website":
-            assert field == {"type": "text", "name": "website", "tabindex": "-1", "autocomplete": "off"}
+            assert field == {"name": "website", "tabindex": "-1", "autocomplete": "off"}
 
 
 def test_the_form_shows_the_question_and_the_conversation_it_is_about() -> None:
@@ -183,13 +183,13 @@ def checked(response: Response) -> list[tuple[str | None, str | None]]:
 def test_a_preselected_score_is_chosen_and_said_not_to_be_saved() -> None:
     response = pages.form_page(CONTEXT, chosen={CSAT: 4}, preselected=True)
     assert checked(response) == [("rating", "4")]
-    assert "You chose “Satisfied”. It is not saved yet. Confirm rating" in text_of(response)
+    assert re.search(r"5 Very satisfied *Not saved yet\. Confirm rating", text_of(response))
 
 
 def test_a_score_of_zero_is_a_choice_too() -> None:
     response = pages.form_page(WITH_THUMBS, chosen={THUMBS: 0}, preselected=True)
     assert checked(response) == [("rating", "0")]
-    assert "You chose “No”" in text_of(response)
+    assert "Not saved yet." in text_of(response)
     saved = pages.saved_page(WITH_NPS, {NPS: 0}, has_comment=False)
     assert "Your answer “0” is saved." in text_of(saved)
     assert '<input type="hidden" name="rating" value="0">' in html_of(saved)
@@ -238,7 +238,7 @@ def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
     assert re.findall(r'<input type="hidden"[^>]*>', html_of(partly)) == [
         '<input type="hidden" name="rating_nps" value="9">'
     ]
-    assert {*re.findall(r'<input type="radio" name="(\w+)"', html_of(partly))} == {"rating", "rating_thumbs"}
+    assert {*re.findall(r"<input type=radio name=(\w+)", html_of(partly))} == {"rating", "rating_thumbs"}
     fully = pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False)
     assert html_of(fully).count('<input type="hidden"') == 3
     assert "Did we solve your problem? Yes" in text_of(fully)
@@ -291,7 +291,7 @@ def test_forced_colours_leave_the_brands_dot_its_colour() -> None:
 def test_a_page_carries_the_rules_of_its_own_tiles_alone() -> None:
     """Where a word has no room, the tiles lie below each other."""
     pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=language(code)))) for code in LANGUAGES}
-    below = {code for code, html in pages_of.items() if '<div class="tiles">' in html}
+    below = {code for code, html in pages_of.items() if "<div class=tiles>" in html}
     assert below == {code for code, html in pages_of.items() if ".csat{" not in html}
     assert below == {"el", "lt", "lv", "pl", "uk"}
 

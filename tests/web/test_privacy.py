@@ -14,40 +14,40 @@ from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.records import Records
 from service.web import wording
 from tests.web.test_survey import begin_to_submit, cancel
-from tests.web.visits import TOKEN, get, make_client, post, sign
+from tests.web.visits import TOKEN, get, make_client, post, sign, words_of
 
 NOON = datetime.now(UTC).replace(hour=13, minute=0, second=0, microsecond=0) - timedelta(days=1)
 """Yesterday: a link that was made then has expired for nobody."""
-KEPT = "The copy of your answer kept here is deleted 90\xa0days after the survey ends."
+KEPT = "Our copy is deleted 90 days after the survey ends."
 
 
 def until(expires: timedelta, issued_at: datetime = NOON) -> str:
     """Say the day before the one on whose evening in the far west the link has expired."""
     last = (issued_at + expires - timedelta(hours=12)).date() - timedelta(days=1)
-    return f"You can answer until {language('en').date(last)}."
+    return words_of(f"You can answer until {language('en').date(last)}.")
 
 
 def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_until_when(client: FlaskClient) -> None:
-    html = get(client, sign(at=NOON)).text
     said = language("en").say(wording.PRIVACY, brand="Support")
-    assert f"<p>{said} {until(timedelta(days=28))} {KEPT}</p>" in html
+    assert f"{said} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in said
 
 
 def test_the_day_is_over_everywhere_before_the_link_is(client: FlaskClient) -> None:
     """On the westernmost islands a day ends twelve hours after UTC's."""
-    days = {language("en").date(each.date()): each for each in (NOON + timedelta(number) for number in range(40))}
+    noons = [NOON + timedelta(number) for number in range(40)]
+    days = {words_of(language("en").date(each.date())): each for each in noons}
     for hour in range(24):
         issued_at = NOON.replace(hour=hour)
-        (said,) = re.findall(r"You can answer until ([^.]*)\.", get(client, sign(at=issued_at)).text)
+        (said,) = re.findall(r"You can answer until ([^.]*)\.", words_of(get(client, sign(at=issued_at)).text))
         ends = days[said].replace(hour=0) + timedelta(days=1, hours=12)
         assert timedelta() <= issued_at + timedelta(days=28) - ends < timedelta(days=1)
 
 
 def test_the_day_is_that_of_the_terms_as_they_were_at_the_close(client: FlaskClient, records: Records) -> None:
     records.accept(Close(81000, NOON), [Survey(expires=timedelta(days=7))])
-    assert until(timedelta(days=7)) in get(client, sign(at=NOON)).text
+    assert until(timedelta(days=7)) in words_of(get(client, sign(at=NOON)).text)
 
 
 @pytest.mark.parametrize("expires", [timedelta(minutes=1), timedelta(hours=12)])
@@ -68,8 +68,7 @@ def test_the_copy_is_kept_for_as_long_as_it_says(
 ) -> None:
     client, terms = make_client(redis_url, KEEP_RECORDS=keep), Survey(delay=timedelta(), expires=expires)
     records.accept(Close(81000, NOON), [terms])
-    for path in (TOKEN, f"{TOKEN}/stop"):
-        assert f"is deleted {said}\xa0days after the survey ends." in get(client, path).text
+    assert f"is deleted {said} days after the survey ends." in words_of(get(client).text)
     kept: Records = client.application.extensions["afterword"].records
     claim = kept.claim(Journey.OFFER, "81000")
     assert claim
@@ -88,20 +87,43 @@ def test_the_line_is_on_every_page_of_a_survey_that_is_known(
     redis_url: str, keys: redis.Redis, records: Records
 ) -> None:
     client = make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy")
-    line = f'No cookies, no tracking. {KEPT} <a href="https://northwind.example/privacy">Privacy notice</a></p>'
-    for path in (f"{TOKEN}/stop", sign(at=NOON - timedelta(days=40))):
-        assert line in get(client, path).text
-    assert line in post(client, {}, f"{TOKEN}/stop").text
+    notice = '<a href="https://northwind.example/privacy">Privacy notice</a>'
     begin_to_submit(records)
-    assert line in get(client).text
-    assert line in post(client, {"rating": "4", "comment": "late"}).text
+    for html in (get(client).text, post(client, {"rating": "4", "comment": "late"}).text):
+        assert f"No cookies, no tracking. {KEPT} Privacy notice" in words_of(html)
+        assert notice in html
+    for path in (f"{TOKEN}/stop", sign(at=NOON - timedelta(days=40))):
+        assert notice in get(client, path).text
     assert "No cookies" not in get(client, "nothing").text
+
+
+def test_where_there_is_no_answer_none_is_spoken_of(client: FlaskClient, records: Records) -> None:
+    stop, closed, nothing = f"{TOKEN}/stop", sign(at=NOON - timedelta(days=40)), "nothing"
+    pages = [get(client, path).text for path in (stop, closed, nothing)] + [post(client, {}, stop).text]
+    cancel(records, Reason.ERASED)
+    for html in (*pages, get(client).text):
+        footer = words_of(html.partition("<footer>")[2])
+        assert "answer" not in footer
+        assert "copy" not in footer
+
+
+def test_every_page_but_its_own_leads_to_the_stop_page(client: FlaskClient, records: Records) -> None:
+    link, closed = f'<a href="/s/{TOKEN}/stop?lang=da">', sign(at=NOON - timedelta(days=40))
+    danish = {"lang": "da"}
+    assert link in get(client, query_string=danish).text
+    assert f'<a href="/s/{closed}/stop">' in get(client, closed).text
+    assert link in post(client, {}, query_string=danish).text
+    assert link in post(client, {"lang": "da"}).text
+    assert get(client, f"{TOKEN}/stop?lang=da").text.count("/stop") == 1  # Its own form's.
+    begin_to_submit(records)
+    assert link in get(client, query_string=danish).text
+    assert "/stop" not in get(client, "nothing").text
 
 
 def test_of_what_is_erased_no_copy_is_said_to_be_kept(client: FlaskClient, records: Records) -> None:
     cancel(records, Reason.ERASED)
     page = get(client).text
-    assert "No cookies, no tracking.</p>" in page
+    assert "Our copy" not in page
     assert "has been deleted" in page
 
 
@@ -125,7 +147,7 @@ def test_a_link_is_not_logged_when_its_page_fails(
 
 def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
     token = sign(at=NOON)
-    assert until(timedelta(days=28)) in post(client, {}, token).text
+    assert until(timedelta(days=28)) in words_of(post(client, {}, token).text)
     post(client, {"rating": "4"}, token)
     for query in ({}, {"change": "1"}):
         html = get(client, token, query_string=query).text
@@ -135,6 +157,4 @@ def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
 
 def test_the_notice_is_linked_after_it(redis_url: str, keys: "redis.Redis") -> None:
     html = get(make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy"), sign(at=NOON)).text
-    assert (
-        f'{until(timedelta(days=28))} {KEPT} <a href="https://northwind.example/privacy">Privacy notice</a></p>' in html
-    )
+    assert f"{until(timedelta(days=28))} {KEPT} Privacy notice" in words_of(html)

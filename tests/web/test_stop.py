@@ -194,7 +194,7 @@ def test_it_speaks_the_customers_language(
 def test_a_failure_is_said_first_and_focused() -> None:
     page = stop(make_client("redis://127.0.0.1:1/0")).text
     assert "<title>Error: Stop being asked for feedback? – Support</title>" in page
-    box = '<div class="problem" role="alert" tabindex="-1" autofocus><h2>There is a problem</h2><p>This is not saved.'
+    box = "<div class=problem role=alert tabindex=-1 autofocus><h2>There is a problem</h2><p>This is not saved."
     assert page.index(box) < page.index("<h1>")
 
 

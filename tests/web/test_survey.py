@@ -14,7 +14,20 @@ from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.records import Records
 from service.web import wording
 from tests.running import PUBLIC_URL
-from tests.web.visits import COMMENT, LINK, OLD_KEY, SHOWN, TOKEN, chosen, dump, get, make_client, post, sign
+from tests.web.visits import (
+    COMMENT,
+    LINK,
+    OLD_KEY,
+    SHOWN,
+    TOKEN,
+    chosen,
+    dump,
+    get,
+    make_client,
+    post,
+    sign,
+    words_of,
+)
 
 
 def cancel(records: Records, reason: Reason) -> None:
@@ -58,7 +71,7 @@ def test_the_day_of_the_conversation_is_that_where_the_brand_is(
 ) -> None:
     terms = Survey(window=Window((0,), time(9), time(17), window) if window else None)
     records.accept(Close(81000, datetime(2026, 5, 12, 22, 30, tzinfo=UTC)), [terms])
-    assert f"on {day}" in get(make_client(redis_url, TIME_ZONE=zone)).text.replace("\xa0", " ")
+    assert f"on {day}" in words_of(get(make_client(redis_url, TIME_ZONE=zone)).text)
 
 
 def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
@@ -76,7 +89,7 @@ def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, k
 def test_a_score_in_the_link_is_chosen_and_not_saved(client: FlaskClient, score: str) -> None:
     answer = get(client, query_string={"r": score})
     assert chosen(answer) == [score]
-    assert "It is not saved yet" in answer.text
+    assert "Not saved yet." in answer.text
 
 
 @pytest.mark.parametrize("score", ["0", "6", "-1", "x", "", "4.0", "٤", "4" * 5000, "\0"])

@@ -61,5 +61,10 @@ def dump(keys: "redis.Redis") -> dict[bytes, Any]:
     return contents(keys, but="afterword:posted:")
 
 
+def words_of(html: str) -> str:
+    """Give the words of a page, without its tags and with plain spaces: a date has a box of its own."""
+    return re.sub(r"<[^>]*>", "", html).replace("\xa0", " ")
+
+
 def chosen(answer: TestResponse) -> list[str]:
-    return re.findall(r'value="(\d+)"[^>]* checked', answer.text)
+    return re.findall(r"value=(\d+)[^>]* checked", answer.text)
