@@ -16,10 +16,10 @@ from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
 from service.surveys.spool import Entry, EntryError, EntryIsNewer
 
-_VERSION = 2
-_FIRST = 1
-"""What every version reads. An answer that removes a comment is of the second: an older version would write "None"."""
-_KINDS = {"close", "change", "answer", "stop"}
+_VERSION = 1
+_REMOVAL = "removal"
+"""An answer that removes the comment before it. An older version leaves this kind alone: it would keep the comment."""
+_KINDS = {"close", "change", "answer", _REMOVAL, "stop"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def write_close(waiting: SpooledClose) -> Entry:
     """Write a close, with the surveys that were chosen for it."""
     close = waiting.close
     return {
-        "v": _FIRST,
+        "v": _VERSION,
         "kind": "close",
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
@@ -110,7 +110,7 @@ def write_close(waiting: SpooledClose) -> Entry:
 def write_change(change: Change) -> Entry:
     """Write a change, with the time it happened."""
     return {
-        "v": _FIRST,
+        "v": _VERSION,
         "kind": "change",
         "conversation_id": change.conversation_id,
         "change": change.kind,
@@ -121,12 +121,12 @@ def write_change(change: Change) -> Entry:
 def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
     """Write an answer, with the time it was given by Redis' clock, if known (`Store.now`): the latest one counts."""
     return {
-        "v": _VERSION if answer.comment is None else _FIRST,
-        "kind": "answer",
+        "v": _VERSION,
+        "kind": _REMOVAL if answer.comment is None else "answer",
         **_write_link(answer.link),
         "terms": json.loads(dump_terms(answer.terms)),
         "scores": dict(answer.scores),
-        "comment": answer.comment,
+        "comment": answer.comment or "",
         "language": answer.language,
         "is_suspect": answer.is_suspect,
         "answered_at": to_ms(answered_at),
@@ -136,7 +136,7 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
 def write_stop(waiting: SpooledStop) -> Entry:
     """Write a stop or its undo, with its time by Redis' clock, if known: the later one counts."""
     return {
-        "v": _FIRST,
+        "v": _VERSION,
         "kind": "stop",
         **_write_link(waiting.link),
         "is_undo": waiting.is_undo,
@@ -171,7 +171,7 @@ def _read(entry: Entry) -> Waiting:
         if not isinstance(entry["is_undo"], bool):
             raise TypeError("is_undo")
         return SpooledStop(_read_link(entry), entry["is_undo"], from_ms(entry["wished_at"]))
-    if entry["kind"] == "answer":
+    if entry["kind"] in {"answer", _REMOVAL}:
         return SpooledAnswer(_read_answer(entry), from_ms(entry["answered_at"]))
     if entry["kind"] == "change":
         return SpooledChange(
@@ -191,7 +191,7 @@ def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:
         link=_read_link(entry),
         terms=load_terms(json.dumps(entry["terms"])),
         scores={RatingType(rating): int(score) for rating, score in entry["scores"].items()},
-        comment=None if entry["comment"] is None else str(entry["comment"]),
+        comment=None if entry["kind"] == _REMOVAL else str(entry["comment"]),
         language=str(entry["language"]),
         is_suspect=bool(entry["is_suspect"]),
     )
