@@ -51,7 +51,7 @@ class Receiver:
         if webhook_id is not None:
             Webhook(SECRET).verify(raw, headers)
         self.posts.append(Post(path, json.loads(raw), status, headers, webhook_id))
-        self.held.wait(20)
+        self.held.wait()
         return status
 
 
@@ -80,7 +80,9 @@ def receiving() -> Iterator[Receiver]:
         receiver = Receiver(server.server_port)
         thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
-        yield receiver
-        receiver.held.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield receiver
+        finally:
+            receiver.held.set()
+            server.shutdown()
+            thread.join()

@@ -1,5 +1,6 @@
 """Real processes for the tests: a Redis server, and Afterword's web and worker as the Procfile says."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -26,12 +27,28 @@ PUBLIC_URL = "https://survey.northwind.example"
 SECRET_KEY = "a-key-for-the-links-of-the-tests-0123456789"
 
 
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nobody listens on, just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on until whoever asked does, also while that one is down, for as long as tests run.
+
+    It is kept bound. Servers that reuse addresses, as Redis and gunicorn do, can listen on it all the same; nobody else
+    is given it, not even as the near end of a connection.
+    """
+    if not _reserved:
+        atexit.register(_release_ports)
+    reserved = socket.socket()
+    _reserved.append(reserved)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    port: int = reserved.getsockname()[1]
+    return port
+
+
+def _release_ports() -> None:
+    for each in _reserved:
+        each.close()
 
 
 class RedisServer:
@@ -63,8 +80,16 @@ class RedisServer:
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([program, *options, *durable, *self._options], stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
-        eventually(lambda: _answers(client))
+        eventually(lambda: self._answers(client))
         client.close()
+
+    def _answers(self, client: redis.Redis) -> bool:
+        assert self._process
+        assert self._process.poll() is None, "redis-server has ended; run it by hand to see why"
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
 
     def new_database(self) -> str:
         """The URL of a database of this server that nobody else uses."""
@@ -92,13 +117,6 @@ def patient(url: str) -> redis.Redis:
     client = connect(url)
     client.connection_pool.connection_kwargs["socket_timeout"] = 20
     return client
-
-
-def _answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
 
 
 def settings_for(redis_url: str, **environ: str) -> Settings:

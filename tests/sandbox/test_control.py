@@ -132,6 +132,6 @@ def test_it_runs_as_a_program_and_ends_on_sigterm(program: subprocess.Popen[str]
 
 def test_a_taken_port_is_told_in_a_sentence(dixa: Sandbox) -> None:
     command = [sys.executable, "-m", "service.sandbox", "--port", dixa.url.rsplit(":", 1)[1]]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=20, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert ended.returncode == 1
     assert ended.stderr.startswith("The sandbox Dixa can't listen on http://127.0.0.1:")

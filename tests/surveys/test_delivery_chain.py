@@ -176,8 +176,7 @@ def test_a_sender_that_may_have_the_link_is_the_only_one(redis_client: redis.Red
             WebhookDelivery(SignedEndpoint(receiver.url, SECRET), "en"),
             MessageDelivery(open_client(dixa, redis_client, prefix)),
         ]
-        timings = replace(QUICK, offer_within=timedelta(seconds=3))
-        story = Story(redis_client, prefix, dixa, timings=timings, deliveries=channels)
+        story = Story(redis_client, prefix, dixa, deliveries=channels)
         record = story.ask(story.begin(replace(AT_ONCE, deliver=("webhook", "message"))))
         posts = len(receiver.posts)
     assert posts > 0

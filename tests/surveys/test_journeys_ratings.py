@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 import redis
@@ -13,7 +13,7 @@ from config.surveys import RatingType
 from service.sandbox.model import Exchange
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, Journey, OfferState
-from service.surveys.ports import Deadline
+from service.surveys.ports import Deadline, Slot
 from tests.polling import eventually
 from tests.telling import AT_ONCE, CSAT, NPS, THUMBS, Story
 
@@ -84,26 +84,27 @@ def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: 
 class Interrupted:
     """A story whose worker waits for the slot of its next call, while something else happens."""
 
-    def __init__(self, story: Story, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    def __init__(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int
-        self._slow = Story(redis_client, prefix, dixa, rate=1.5, burst=1, wait=self._wait)
+        self._slow = Story(redis_client, prefix, dixa)
+        self._take_slot = self._slow.calls.slot
+        self._slow.calls.slot = self._slot  # type: ignore[method-assign]
 
     def submit(self, survey_id: str, then: Callable[[], object]) -> None:
         """Work on the answer once; `then` happens between the claim and the call."""
         self._then = then
-        self._slow.calls.slot(Deadline(timedelta(seconds=1)), timedelta(seconds=1))
         self._slow.answering.travel(survey_id)
-        assert self._then is int, "the worker didn't wait"
+        assert self._then is int, "the worker wanted no slot"
 
-    def _wait(self, seconds: float) -> None:
+    def _slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         then, self._then = self._then, int
         then()
-        Event().wait(seconds)
+        return self._take_slot(deadline, patience)
 
 
 @pytest.fixture
-def interrupted(story: Story, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Interrupted:
-    return Interrupted(story, redis_client, prefix, dixa)
+def interrupted(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Interrupted:
+    return Interrupted(redis_client, prefix, dixa)
 
 
 @pytest.mark.parametrize(
@@ -152,11 +153,11 @@ def test_a_survey_that_many_tasks_work_on_at_once_is_told_once(story: Story) -> 
             story.answering.travel(survey_id)
             record = story.load(survey_id)
 
-    threads = [Thread(target=work) for _ in range(8)]
+    threads = [Thread(target=work, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert len(story.dixa.offers()) == len(story.dixa.results()) == 3
     assert len(story.dixa.messages()) == 1
     story.assert_no_doubles()
