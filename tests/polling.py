@@ -10,8 +10,11 @@ _POLL_SECONDS = 0.01
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 30.0) -> T:
-    """Ask until the condition holds, and return what it gave. Fails after `within` seconds."""
+def eventually(condition: Callable[[], T], within: float = 90.0) -> T:
+    """Ask until the condition holds, and return what it gave.
+
+    Fails after `within` seconds, which no machine takes: it only ends a wait for what never comes.
+    """
     deadline = monotonic() + within
     while not (found := condition()):
         assert monotonic() < deadline, f"not so within {within} s (last: {found!r})"

@@ -171,7 +171,7 @@ class Story:
             record = self.load(survey_id)
             return record if is_over(record) else None
 
-        found = eventually(step, within=20)
+        found = eventually(step)
         assert found is not None
         return found
 

@@ -43,9 +43,16 @@ ask = {queues = ["Three"]}
 [[survey]]
 name = "held"
 delay = "0s"
-hold = "1500ms"
+hold = "1h"
 suspect_hold = "0s"
 ask = {queues = ["Held"]}
+
+[[survey]]
+name = "briefly-held"
+delay = "0s"
+hold = "1500ms"
+suspect_hold = "0s"
+ask = {queues = ["Briefly held"]}
 
 [[survey]]
 name = "later"

@@ -9,11 +9,10 @@ import requests
 from service.sandbox.model import Conversation, Message, Rating, Result
 from service.sandbox.server import Sandbox
 from service.surveys.links import Link, Links
-from service.surveys.model import AnswerState, Record
+from service.surveys.model import AnswerState, Journey, Record
 from service.surveys.records import Records
 from tests.polling import eventually
 
-WITHIN_SECONDS = 15
 TERMINAL = {"delivered", "skipped", "cancelled", "dead"}
 _LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
 
@@ -54,13 +53,13 @@ class Story:
         """Close the conversation; its webhook has been answered 202."""
         self.dixa.close(self.id)
         delivery = self.dixa.deliveries(self.id)[-1]
-        eventually(lambda: delivery.is_done, WITHIN_SECONDS)
+        eventually(lambda: delivery.is_done)
         assert delivery.status == 202
         return self
 
     def link(self) -> str:
         """The link that the customer got, when all is written that there is to write about it."""
-        found = eventually(lambda: find_link(self.sent), WITHIN_SECONDS)
+        found = eventually(lambda: find_link(self.sent))
         assert found
         self.ended()
         return found
@@ -70,17 +69,23 @@ class Story:
 
     def answer(self, **form: Any) -> requests.Response:
         """Post the form, and follow to the page that it leads to."""
-        return requests.post(self.link(), data=form, timeout=5)
+        return requests.post(self.link(), data=form, timeout=30)
+
+    def end_hold(self) -> None:
+        """Let the time be over in which the answer can be changed."""
+        survey_id, due = str(self.id), self.records._due(Journey.ANSWER)
+        self.records._redis.hset(self.records._key(survey_id), "answer_due", "0")
+        self.records._redis.zadd(due, {survey_id: 0})
 
     def submitted(self) -> Record:
         """The record, when the results are with Dixa and that is written too."""
-        eventually(lambda: (self.record.answer or _NOT_YET).state == AnswerState.SUBMITTED, WITHIN_SECONDS)
+        eventually(lambda: (self.record.answer or _NOT_YET).state == AnswerState.SUBMITTED)
         return self.record
 
     def ended(self) -> Record:
         """The record, when its offer's journey is over."""
-        eventually(lambda: self.records.load(str(self.id)), WITHIN_SECONDS)
-        eventually(lambda: self.record.offer.state in TERMINAL, WITHIN_SECONDS)
+        eventually(lambda: self.records.load(str(self.id)))
+        eventually(lambda: self.record.offer.state in TERMINAL)
         return self.record
 
 

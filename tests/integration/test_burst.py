@@ -65,10 +65,10 @@ class Burst:
 
     def answer(self, number: int) -> None:
         """Answer as the customer, as soon as the link is there."""
-        link = eventually(lambda: find_link(self.outbound(number)), within=60)
+        link = eventually(lambda: find_link(self.outbound(number)))
         assert link
         form = {"rating": str(self.score(number)), "comment": self.comment(number)}
-        assert requests.post(link, data=form, timeout=20).status_code == 200
+        assert requests.post(link, data=form, timeout=30).status_code == 200
 
     def outbound(self, number: int) -> list[Message]:
         return [each for each in self.dixa.messages(self.ids[number]) if each.direction == "Outbound"]
@@ -118,7 +118,7 @@ def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
             during()
         for each in answers:
             each.result()
-    eventually(lambda: len(dixa.results()) >= len(burst.ids), within=60)
+    eventually(lambda: len(dixa.results()) >= len(burst.ids))
     calls = dixa.calls
     seconds = (calls[-1].at - calls[0].at).total_seconds()
     sys.stdout.write(
@@ -148,7 +148,7 @@ def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, sta
 
         def kill_twice() -> None:
             for made in (COUNT // 4, COUNT * 2 // 3):
-                eventually(lambda made=made: len(dixa.offers()) >= made, within=60)  # type: ignore[misc]
+                eventually(lambda made=made: len(dixa.offers()) >= made)  # type: ignore[misc]
                 afterword.kill("worker")
                 assert len(dixa.results()) < COUNT, "the burst was over before the kill"
                 afterword.start("worker")
@@ -191,7 +191,7 @@ def offer_by_an_api_call(burst: Burst) -> None:
     burst.dixa.start()
     path = f"/conversations/{burst.ids[1]}/ratings/offer"
     headers = {"Authorization": API_TOKEN}
-    answer = requests.post(burst.dixa.api_url + path, json={"ratingType": "Csat"}, headers=headers, timeout=5)
+    answer = requests.post(burst.dixa.api_url + path, json={"ratingType": "Csat"}, headers=headers, timeout=30)
     burst.dixa.stop()
     assert answer.status_code == 201
 

@@ -32,7 +32,7 @@ def event(story: Story, name: str = "CONVERSATION_CLOSED", event_id: str | None 
 
 
 def send(afterword: Afterword, body: bytes) -> tuple[int, str]:
-    answer = requests.post(afterword.webhook_url, body, headers=sign(body, WEBHOOK_SECRET), timeout=20)
+    answer = requests.post(afterword.webhook_url, body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
     return answer.status_code, answer.json()["status"]
 
 

@@ -119,10 +119,10 @@ def close(afterword: Afterword, dixa: Sandbox, run: Run) -> None:
     run.signature = headers["X-DIXA-SIGNATURE"].rpartition("=")[2]
     url = afterword.webhook_url
     statuses = [
-        requests.post(url, body + b" ", headers=headers, timeout=5).status_code,
-        requests.post(url, b"[" + body, headers=sign(b"[" + body, WEBHOOK_SECRET), timeout=5).status_code,
-        requests.post(url, body, headers=headers | {"Content-Type": "text/plain"}, timeout=5).status_code,
-        requests.post(url, body, headers=headers, timeout=5).status_code,
+        requests.post(url, body + b" ", headers=headers, timeout=30).status_code,
+        requests.post(url, b"[" + body, headers=sign(b"[" + body, WEBHOOK_SECRET), timeout=30).status_code,
+        requests.post(url, body, headers=headers | {"Content-Type": "text/plain"}, timeout=30).status_code,
+        requests.post(url, body, headers=headers, timeout=30).status_code,
     ]
     assert statuses == [401, 400, 415, 202]
 
@@ -130,10 +130,10 @@ def close(afterword: Afterword, dixa: Sandbox, run: Run) -> None:
 def answer(link: str) -> None:
     """Open the link, post a form that lacks the rating, a forged link, and then the answer."""
     statuses = [
-        requests.get(link, params={"r": "4"}, timeout=5).status_code,
-        requests.post(link, {"comment": COMMENT}, timeout=5).status_code,
-        requests.post(link[:-1], {"rating": "4", "comment": COMMENT}, timeout=5).status_code,
-        requests.post(link, {"rating": "4", "comment": COMMENT}, timeout=5).status_code,
+        requests.get(link, params={"r": "4"}, timeout=30).status_code,
+        requests.post(link, {"comment": COMMENT}, timeout=30).status_code,
+        requests.post(link[:-1], {"rating": "4", "comment": COMMENT}, timeout=30).status_code,
+        requests.post(link, {"rating": "4", "comment": COMMENT}, timeout=30).status_code,
     ]
     assert statuses == [200, 422, 404, 200]
 

@@ -30,7 +30,8 @@ from tests.running import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 
 DEAD = "redis://127.0.0.1:1/0"
 THANKS, FORM = "Thank you", "<form"
-WITHIN = 40
+REDIS_SECONDS = 1
+"""What a request waits for Redis, and nobody who doesn't ask it waits for."""
 TASKS = 600
 """More than a worker takes before Redis is full."""
 
@@ -74,7 +75,7 @@ def close(story: Story, afterword: Afterword) -> requests.Response:
     if story.conversation.state != "Closed":
         story.dixa.close(story.id)
     body = json.dumps(closed_event(story.conversation, story.dixa.state.organization)).encode()
-    return requests.post(afterword.webhook_url, data=body, headers=sign(body, WEBHOOK_SECRET), timeout=10)
+    return requests.post(afterword.webhook_url, data=body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
 
 
 def asked(story: Story, afterword: Afterword) -> str:
@@ -85,10 +86,10 @@ def asked(story: Story, afterword: Afterword) -> str:
 
 def assert_thanked(link: str, **form: str) -> None:
     """Answer, and see the thanks though the records can't be asked."""
-    posted = requests.post(link, data=form, timeout=10, allow_redirects=False)
+    posted = requests.post(link, data=form, timeout=30, allow_redirects=False)
     assert posted.status_code == 303
     assert "receipt=" in posted.headers["Location"]
-    assert THANKS in requests.post(link, data=form, timeout=10).text
+    assert THANKS in requests.post(link, data=form, timeout=30).text
 
 
 def assert_once(*stories: Story) -> None:
@@ -98,7 +99,7 @@ def assert_once(*stories: Story) -> None:
 
 
 def readiness(afterword: Afterword) -> tuple[int, dict[str, str]]:
-    found = requests.get(f"{afterword.url}/readyz", timeout=10)
+    found = requests.get(f"{afterword.url}/readyz", timeout=30)
     return found.status_code, found.json()["degraded"]
 
 
@@ -109,7 +110,7 @@ def is_drained(afterword: Afterword) -> bool:
 def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> None:
     answered, changed, late = told(), told(queue="Held"), told()
     links = {each: asked(each, afterword) for each in (answered, changed, late)}
-    requests.post(links[changed], data={"rating": "2"}, timeout=10)
+    requests.post(links[changed], data={"rating": "2"}, timeout=30)
     server.stop()
     closed = [told() for _ in range(3)]
     assert [close(each, afterword).status_code for each in [*closed, *closed[:1]]] == [202] * 4
@@ -121,11 +122,12 @@ def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> 
     # Each post and its follower: two entries an answer; nothing was doubled by that.
     assert int(degraded["spool_waiting"].split()[0]) == 4 + 3 * 2
     server.start()
-    assert THANKS in requests.post(links[late], data={"rating": "3", "comment": "efter"}, timeout=10).text
-    eventually(lambda: is_drained(afterword), WITHIN)
+    assert THANKS in requests.post(links[late], data={"rating": "3", "comment": "efter"}, timeout=30).text
+    eventually(lambda: is_drained(afterword))
+    changed.end_hold()
     for each in closed:
-        requests.post(each.link(), data={"rating": "4"}, timeout=10)
-    eventually(lambda: all(each.results for each in (*links, *closed)), WITHIN)
+        requests.post(each.link(), data={"rating": "4"}, timeout=30)
+    eventually(lambda: all(each.results for each in (*links, *closed)))
     assert [result.value for each in links for result in each.results] == [4, 5, 3]
     assert [result.comment for each in (answered, late) for result in each.results] == ["i et udfald", "efter"]
     assert_once(*links, *closed)
@@ -140,7 +142,7 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     server.freeze()
     try:
         seconds = [timed(lambda each=each: close(each, afterword)) for each in stories]  # type: ignore[misc]
-        page = timed(lambda: requests.get(link, timeout=10))
+        page = timed(lambda: requests.get(link, timeout=30))
         assert_thanked(link, rating="5")
         assert "redis" in readiness(afterword)[1]
     finally:
@@ -152,10 +154,9 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     # Each of the two processes has to find out for itself; a machine that stands still for a moment spoils one more.
     *_, next_slowest, _ = sorted(seconds)
     assert next_slowest < 3, "the promise is 1.5 s, on a machine that does nothing else"
-    assert usual < slowest / 3
-    assert sum(1 for each in seconds if each > next_slowest / 2) <= 3
-    eventually(lambda: is_drained(afterword), WITHIN)
-    eventually(lambda: all(each.offers for each in stories) and answered.results, WITHIN)
+    assert sum(1 for each in seconds if each >= REDIS_SECONDS) <= 3
+    eventually(lambda: is_drained(afterword))
+    eventually(lambda: all(each.offers for each in stories) and answered.results)
     for each in stories:
         each.link()
     assert {len(each.offers) for each in stories} == {1}
@@ -202,24 +203,24 @@ def test_redis_full_then_the_spool_full_then_room_again(
 
         fill(spool, filler)
         # Each process measures for itself, once a second.
-        eventually(lambda: {close(not_kept, afterword).status_code for _ in range(10)} == {503}, WITHIN)
+        eventually(lambda: {close(not_kept, afterword).status_code for _ in range(10)} == {503})
         webhook = close(not_kept, afterword)
         assert (webhook.status_code, webhook.headers["Retry-After"]) == (503, "30")
-        form = requests.post(links[1], data={"rating": "2", "comment": "bliver <b>stående"}, timeout=10)
+        form = requests.post(links[1], data={"rating": "2", "comment": "bliver <b>stående"}, timeout=30)
         assert (form.status_code, form.headers["Retry-After"]) == (503, "5")
         assert FORM in form.text
         assert "bliver &lt;b&gt;stående" in form.text
         assert readiness(afterword)[1]["spool"] == "can't be written, or is full"
 
     (spool / "0-corrupt.json").write_text('{"half":')
-    eventually(lambda: is_drained(afterword), WITHIN)
+    eventually(lambda: is_drained(afterword))
     assert readiness(afterword)[1]["spool_corrupt"].startswith("1 ")
     (spool / "corrupt" / "0-corrupt.json").unlink()
     assert close(not_kept, afterword).status_code in {200, 202}
     for story, link in ((refused, links[1]), (kept, kept.link()), (not_kept, not_kept.link())):
-        requests.post(link, data={"rating": "2"}, timeout=10)
-        eventually(lambda story=story: story.results, WITHIN)  # type: ignore[misc]
-    eventually(lambda: answered.results, WITHIN)
+        requests.post(link, data={"rating": "2"}, timeout=30)
+        eventually(lambda story=story: story.results)  # type: ignore[misc]
+    eventually(lambda: answered.results)
     assert_once(answered, refused, kept, not_kept)
 
 
@@ -231,15 +232,15 @@ def test_a_worker_lives_through_a_redis_that_is_full(start: Starter, tmp_path: P
         afterword = start(SURVEYS, "worker", REDIS_URL=server.url)
         queue, client = CeleryQueue(make_app(server.url)), redis.Redis.from_url(server.url)
         queue.publish(Journey.OFFER, "1")
-        eventually(lambda: queue.length() == 0, WITHIN)
+        eventually(lambda: queue.length() == 0)
         with afterword.frozen("worker"):
             for number in range(TASKS):
                 queue.publish(Journey.OFFER, str(number))
-        eventually(lambda: queue.length() < TASKS, WITHIN)
+        eventually(lambda: queue.length() < TASKS)
         with full(server):
-            eventually(lambda: "maxmemory" in afterword.log, WITHIN)
+            eventually(lambda: "maxmemory" in afterword.log)
         assert int(client.llen("afterword:afterword")) > 0
-        eventually(lambda: queue.length() == 0, WITHIN)
+        eventually(lambda: queue.length() == 0)
         client.close()
     finally:
         server.stop()
@@ -252,14 +253,14 @@ def test_redis_away_and_no_room_on_the_disk(told: Told, afterword: Afterword, se
     try:
         with no_room_for(afterword):
             assert close(told(), afterword).status_code == 503
-            form = requests.post(link, data={"rating": "2", "comment": "bliver"}, timeout=10)
+            form = requests.post(link, data={"rating": "2", "comment": "bliver"}, timeout=30)
             assert (form.status_code, "bliver" in form.text) == (503, True)
             status, degraded = readiness(afterword)
             assert (status, {"redis", "spool"} <= set(degraded)) == (503, True)
         assert_thanked(link, rating="3")
     finally:
         server.start()
-    eventually(lambda: story.results, WITHIN)
+    eventually(lambda: story.results)
     assert_once(story)
 
 
@@ -295,7 +296,7 @@ def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
     sender.join()
     # Dixa sends again what wasn't answered, and now and then what was.
     assert {close(each, new).status_code for each in stories} <= {200, 202}
-    eventually(lambda: all(each.sent for each in stories), WITHIN)
+    eventually(lambda: all(each.sent for each in stories))
     assert statuses[202] > len(stories) // 2
     assert [(len(each.offers), len(each.sent)) for each in stories] == [(1, 1)] * len(stories)
     new.stop()

@@ -93,10 +93,11 @@ def test_a_survey_of_three_questions_brings_each_result_once_and_the_comment_wit
     assert sorted(each.comment or "" for each in story.results) == ["", "", "Tak"]
 
 
-def test_the_rating_is_for_who_had_the_conversation_when_it_was_closed(tell: Teller) -> None:
+def test_the_rating_is_for_who_had_the_conversation_when_it_was_closed(tell: Teller, afterword: Afterword) -> None:
     first, second = Person("Mads Lund"), Person("Eva Krogh")
-    story = tell(queue="Later", agent=first).close()
-    story.conversation.agent = second
+    with afterword.frozen("worker"):
+        story = tell(agent=first).close()
+        story.conversation.agent = second
     story.link()
     assert story.offers[0].agent_id == first.id
     assert story.sent[0].author_id == first.id
@@ -112,14 +113,23 @@ def test_a_survey_waits_for_its_delay(tell: Teller) -> None:
 def test_an_answer_can_be_changed_while_it_is_held_and_is_submitted_once(tell: Teller) -> None:
     story = tell(queue="Held").close()
     story.answer(rating="2", comment="first")
-    again = requests.get(f"{story.link()}?change=1", timeout=5)
+    again = requests.get(f"{story.link()}?change=1", timeout=30)
     assert re.search(r"value=2\b[^>]* checked", again.text)
     assert story.answer(rating="5").history[0].status_code == 303
     assert story.answer(rating="5", comment="last").history[0].status_code == 303
     assert story.results == []
+    story.end_hold()
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(5, "last")]
     assert story.dixa.report.double_submits == []
+
+
+def test_an_answer_is_not_submitted_before_its_hold_is_over(tell: Teller) -> None:
+    story = tell(queue="Briefly held").close()
+    story.answer(rating="2")
+    story.submitted()
+    (result,) = story.results
+    assert result.received_at - result.submitted_at >= timedelta(seconds=1.5)
 
 
 def test_a_comment_that_is_added_after_the_thanks_arrives_with_the_rating(tell: Teller) -> None:
@@ -129,6 +139,7 @@ def test_a_comment_that_is_added_after_the_thanks_arrives_with_the_rating(tell: 
     kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', thanks))
     assert kept == {"rating": "3"}
     assert "Your comment is saved too" in story.answer(**kept, comment="Ventede længe").text
+    story.end_hold()
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(3, "Ventede længe")]
 
@@ -151,10 +162,10 @@ def test_the_link_alone_brings_an_answer_to_dixa_when_redis_has_lost_all(afterwo
     story = tell(queue="Nps").close()
     link = story.link()
     empty(afterword)
-    page = requests.get(link, timeout=5)
+    page = requests.get(link, timeout=30)
     assert page.status_code == 200
     assert "How likely are you to recommend" in page.text
-    assert requests.post(link, data={"rating": "9", "comment": "Stadig her"}, timeout=5).status_code == 200
+    assert requests.post(link, data={"rating": "9", "comment": "Stadig her"}, timeout=30).status_code == 200
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(9, "Stadig her")]
     # What is closed after it is asked as before.

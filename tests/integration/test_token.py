@@ -11,7 +11,7 @@ REFUSED = 2
 
 
 def degraded(afterword: Afterword) -> dict[str, str]:
-    found: dict[str, str] = requests.get(f"{afterword.url}/readyz", timeout=5).json()["degraded"]
+    found: dict[str, str] = requests.get(f"{afterword.url}/readyz", timeout=30).json()["degraded"]
     return found
 
 

@@ -88,21 +88,21 @@ def test_a_message_and_every_page_behind_its_link_are_of_one_brand(
     def sent() -> str | None:
         return find_link([each for each in dixa_of_both.messages(number) if each.direction == "Outbound"])
 
-    link = eventually(sent, within=20)
+    link = eventually(sent)
     assert link
     (message,) = [each.value for each in dixa_of_both.messages(number) if "/s/" in each.value]
     assert other.name not in message
     assert "Holding" not in message
     if brand is TIDEWATER:
         assert "recommend Tidewater to a friend?" in message
-    form = requests.get(link, timeout=5)
+    form = requests.get(link, timeout=30)
     assert f'<a href="https://{brand.host}/privacy">' in form.text
     assert_is_of(form, brand, other)
-    assert_is_of(requests.post(link, {}, timeout=5), brand, other)
-    assert_is_of(requests.get(f"{link}/stop", timeout=5), brand, other)
-    assert_is_of(requests.post(link, brand.form, timeout=5), brand, other)
-    assert_is_of(requests.get(link, timeout=5), brand, other)
-    assert_is_of(requests.post(f"{link}/stop", {}, timeout=5), brand, other)
+    assert_is_of(requests.post(link, {}, timeout=30), brand, other)
+    assert_is_of(requests.get(f"{link}/stop", timeout=30), brand, other)
+    assert_is_of(requests.post(link, brand.form, timeout=30), brand, other)
+    assert_is_of(requests.get(link, timeout=30), brand, other)
+    assert_is_of(requests.post(f"{link}/stop", {}, timeout=30), brand, other)
 
 
 @BOTH
@@ -111,7 +111,7 @@ def test_an_email_is_of_one_brand(
 ) -> None:
     requester = Person(f"Nils {brand.name}", f"nils@{brand.host}")
     closed(dixa_of_both, brand, "PstnPhone", requester)
-    mails = eventually(lambda: dixa_of_both.mailroom.to(requester.email), within=20)
+    mails = eventually(lambda: dixa_of_both.mailroom.to(requester.email))
     assert mails
     (mail,) = mails
     assert str(mail.message["From"]) == f"{brand.name} <survey@{brand.host}>"
@@ -123,5 +123,5 @@ def test_an_email_is_of_one_brand(
         assert foreign not in mail.html
     links = re.findall(r'href="([^"]+)"', mail.html)
     form, stop = (next(each for each in links if end in each) for end in ("?r=", "/stop"))
-    assert_is_of(requests.get(form, timeout=5), brand, other)
-    assert_is_of(requests.get(stop, timeout=5), brand, other)
+    assert_is_of(requests.get(form, timeout=30), brand, other)
+    assert_is_of(requests.get(stop, timeout=30), brand, other)

@@ -33,13 +33,13 @@ def nothing_is_lost(tell: Teller, afterword: Afterword) -> Iterator[None]:
     yield
     story = tell(state="Closed")
     good = body_of(story)
-    answer = requests.post(afterword.webhook_url, good, headers=sign(good, WEBHOOK_SECRET), timeout=5)
+    answer = requests.post(afterword.webhook_url, good, headers=sign(good, WEBHOOK_SECRET), timeout=30)
     assert answer.status_code == 202
     story.link()
 
 
 def connect(afterword: Afterword) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", afterword.port), timeout=10)
+    return socket.create_connection(("127.0.0.1", afterword.port), timeout=30)
 
 
 def request(afterword: Afterword, body: bytes, *more: str, headers: dict[str, str] | None = None) -> bytes:

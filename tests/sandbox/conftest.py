@@ -22,13 +22,13 @@ class Client:
         self.session.headers["Authorization"] = dixa.token
 
     def get(self, path: str, **given: Any) -> requests.Response:
-        return self.session.get(self.base + path, timeout=10, **given)
+        return self.session.get(self.base + path, timeout=30, **given)
 
     def post(self, path: str, body: object = None, **given: Any) -> requests.Response:
-        return self.session.post(self.base + path, json=body, timeout=10, **given)
+        return self.session.post(self.base + path, json=body, timeout=30, **given)
 
     def put(self, path: str, body: object = None) -> requests.Response:
-        return self.session.put(self.base + path, json=body, timeout=10)
+        return self.session.put(self.base + path, json=body, timeout=30)
 
     def offer(self, number: int, kind: str = "Csat") -> requests.Response:
         return self.post(f"/conversations/{number}/ratings/offer", {"ratingType": kind})

@@ -199,7 +199,7 @@ def test_an_unknown_conversation_is_a_404(client: Client) -> None:
 def test_an_unknown_path_or_method_is_json_too(dixa: Sandbox, client: Client) -> None:
     assert client.get("/nothing").json()["message"]
     assert client.put("/organization").status_code == 405
-    assert requests.get(f"{dixa.url}/beta", timeout=5).status_code == 404
+    assert requests.get(f"{dixa.url}/beta", timeout=30).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def _ask_again(connection: HTTPConnection) -> None:
 
 
 def test_connections_are_kept_alive_until_the_sandbox_stops(dixa: Sandbox, client: Client) -> None:
-    connection = HTTPConnection(dixa.url.removeprefix("http://"), timeout=5)
+    connection = HTTPConnection(dixa.url.removeprefix("http://"), timeout=30)
     connection.connect()
     connection.auto_open = 0
     for _ in range(3):

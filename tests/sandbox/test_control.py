@@ -21,10 +21,10 @@ class Control:
         self.url = f"{url}/_sandbox"
 
     def post(self, path: str, body: object = None) -> requests.Response:
-        return requests.post(self.url + path, json=body, timeout=5)
+        return requests.post(self.url + path, json=body, timeout=30)
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self.url + path, timeout=5)
+        return requests.get(self.url + path, timeout=30)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_faults_come_and_go(dixa: Sandbox, control: Control, client: Client) -> 
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
     assert control.get("/faults").json()["pending"][0]["times"] == 1
-    assert requests.delete(f"{control.url}/faults", timeout=5).status_code == 204
+    assert requests.delete(f"{control.url}/faults", timeout=30).status_code == 204
     control.post("/faults", {"kind": "outage"})
     assert client.offer(number).status_code == 503
     control.post("/faults", {"kind": "outage_is_over"})
@@ -123,7 +123,9 @@ def test_it_runs_as_a_program_and_ends_on_sigterm(program: subprocess.Popen[str]
     assert program.stdout
     url = program.stdout.readline().split()[2]
     assert len(Control(url).get("/state").json()["conversations"]) > 5
-    answers = [requests.get(f"{url}/beta/organization", headers={"Authorization": "mine"}, timeout=5) for _ in range(9)]
+    answers = [
+        requests.get(f"{url}/beta/organization", headers={"Authorization": "mine"}, timeout=30) for _ in range(9)
+    ]
     assert {answer.status_code for answer in answers} == {200}
     program.send_signal(signal.SIGTERM)
     assert eventually(lambda: program.poll() is not None)

@@ -157,7 +157,7 @@ def test_clear_ends_every_fault(dixa: Sandbox, client: Client, number: int) -> N
 
 def test_a_refused_token_uses_up_no_fault(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_then_drops()
-    assert requests.get(f"{client.base}/organization", timeout=5).status_code == 401
+    assert requests.get(f"{client.base}/organization", timeout=30).status_code == 401
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
 

@@ -25,7 +25,7 @@ def dixa() -> Iterator[Sandbox]:
 
 
 def _page(dixa: Sandbox, path: str = "/") -> str:
-    answer = requests.get(dixa.url + path, timeout=5)
+    answer = requests.get(dixa.url + path, timeout=30)
     assert answer.status_code == 200
     return answer.text
 
@@ -39,13 +39,13 @@ def test_the_inbox_lists_every_sample(dixa: Sandbox) -> None:
 
 def test_the_close_button_closes_and_leads_to_the_thread(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
-    answer = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=5)
+    answer = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=30)
     assert answer.url == f"{dixa.url}/conversations/{number}"
     assert dixa.conversation(number).state == "Closed"
     assert ">Reopen<" in answer.text
-    requests.post(f"{dixa.url}/conversations/{number}/reopen", timeout=5)
+    requests.post(f"{dixa.url}/conversations/{number}/reopen", timeout=30)
     assert dixa.conversation(number).state == "Open"
-    assert requests.post(f"{dixa.url}/conversations/7/close", timeout=5).status_code == 404
+    assert requests.post(f"{dixa.url}/conversations/7/close", timeout=30).status_code == 404
 
 
 def test_the_thread_shows_the_link_then_the_rating_and_the_comment(dixa: Sandbox) -> None:
@@ -86,12 +86,12 @@ def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> 
 )
 def test_each_trouble_has_a_button_and_a_way_out(dixa: Sandbox, name: str) -> None:
     assert f"/trouble/{name}" in _page(dixa)
-    requests.post(f"{dixa.url}/trouble/{name}", timeout=5)
+    requests.post(f"{dixa.url}/trouble/{name}", timeout=30)
     assert dixa.faults.pending() or dixa.faults.is_out
-    requests.post(f"{dixa.url}/trouble/none", timeout=5)
+    requests.post(f"{dixa.url}/trouble/none", timeout=30)
     assert not dixa.faults.pending()
     assert not dixa.faults.is_out
-    assert requests.post(f"{dixa.url}/trouble/nothing", timeout=5).status_code == 404
+    assert requests.post(f"{dixa.url}/trouble/nothing", timeout=30).status_code == 404
 
 
 def test_the_panel_speaks_to_somebody_who_runs_a_support_team(dixa: Sandbox) -> None:
@@ -150,7 +150,7 @@ def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None
     number = next(iter(dixa.state.conversations))
 
     def lands(back: str) -> str:
-        answer = requests.post(f"{dixa.url}/trouble/fail", data={"back": back}, timeout=5, allow_redirects=False)
+        answer = requests.post(f"{dixa.url}/trouble/fail", data={"back": back}, timeout=30, allow_redirects=False)
         return answer.headers["Location"]
 
     assert lands(f"/conversations/{number}") == f"/conversations/{number}"
@@ -161,7 +161,7 @@ def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None
 def test_start_over_brings_the_samples_back(dixa: Sandbox) -> None:
     dixa.make_conversation(subject="Another one")
     assert "Another one" in _page(dixa)
-    requests.post(f"{dixa.url}/reset", timeout=5)
+    requests.post(f"{dixa.url}/reset", timeout=30)
     assert "Another one" not in _page(dixa)
     assert len(dixa.state.conversations) == len(SAMPLES)
 
@@ -169,18 +169,18 @@ def test_start_over_brings_the_samples_back(dixa: Sandbox) -> None:
 def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
     headers = {"Origin": "https://evil.example"}
-    answer = requests.post(f"{dixa.url}/conversations/{number}/close", headers=headers, timeout=5)
+    answer = requests.post(f"{dixa.url}/conversations/{number}/close", headers=headers, timeout=30)
     assert answer.status_code == 403
     assert dixa.conversation(number).state == "Open"
-    own = requests.post(f"{dixa.url}/conversations/{number}/close", headers={"Origin": dixa.url}, timeout=5)
+    own = requests.post(f"{dixa.url}/conversations/{number}/close", headers={"Origin": dixa.url}, timeout=30)
     assert own.status_code == 200
 
 
 def test_no_page_asks_anybody_else_for_anything(dixa: Sandbox) -> None:
-    policy = requests.get(dixa.url, timeout=5).headers["Content-Security-Policy"]
+    policy = requests.get(dixa.url, timeout=30).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script" not in _page(dixa)
-    assert requests.get(f"{dixa.url}/assets/sandbox.css", timeout=5).status_code == 200
+    assert requests.get(f"{dixa.url}/assets/sandbox.css", timeout=30).status_code == 200
 
 
 def test_html_becomes_text_and_links() -> None:
@@ -232,11 +232,11 @@ def test_each_rating_is_put_in_words(dixa: Sandbox, kind: str, value: int, words
 
 def test_the_preview_is_linked_where_there_is_one(dixa: Sandbox) -> None:
     assert "/preview" not in _page(dixa)
-    assert requests.get(f"{dixa.url}/preview", timeout=5).status_code == 404
+    assert requests.get(f"{dixa.url}/preview", timeout=30).status_code == 404
     with_one = Sandbox(SandboxSettings(preview="http://127.0.0.1:8030")).start()
     try:
         assert 'href="/preview"' in _page(with_one)
-        answer = requests.get(f"{with_one.url}/preview", timeout=5, allow_redirects=False)
+        answer = requests.get(f"{with_one.url}/preview", timeout=30, allow_redirects=False)
         assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:8030")
     finally:
         with_one.stop()

@@ -31,12 +31,12 @@ def send(dixa: Sandbox, to: str = "ida@example.com") -> None:
     message.set_content("Hi, the text")
     message.add_alternative(HTML, subtype="html")
     host, _, port = dixa.smtp_url.removeprefix("smtp://").removesuffix("?starttls=off").partition(":")
-    with smtplib.SMTP(host, int(port), timeout=5) as smtp:
+    with smtplib.SMTP(host, int(port), timeout=30) as smtp:
         smtp.send_message(message)
 
 
 def page(dixa: Sandbox, path: str) -> requests.Response:
-    answer = requests.get(dixa.url + path, timeout=5)
+    answer = requests.get(dixa.url + path, timeout=30)
     assert answer.status_code == 200
     return answer
 
@@ -89,7 +89,7 @@ def test_a_new_beginning_forgets_them(dixa: Sandbox) -> None:
     send(dixa)
     dixa.reset()
     assert dixa.mails == []
-    assert requests.get(f"{dixa.url}/mails/1", timeout=5).status_code == 404
+    assert requests.get(f"{dixa.url}/mails/1", timeout=30).status_code == 404
 
 
 def test_a_sandbox_that_takes_no_mail_says_so() -> None:
