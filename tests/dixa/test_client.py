@@ -24,7 +24,7 @@ def offer(client: DixaClient, slot: Slot, number: int, rating: RatingType = Rati
 
 
 def submit(client: DixaClient, slot: Slot, number: int) -> None:
-    rating_id = offer(client, Slot(slot.token, PLENTY), number)
+    rating_id = offer(client, slot, number)
     client.submit(slot, number, rating_id, rating=RatingType.CSAT, score=5, comment="", submitted_at=AT)
 
 
@@ -45,7 +45,9 @@ ASKS: dict[str, Call] = {
 }
 ACTS: dict[str, Call] = {
     "offer": offer,
-    "submit": submit,
+    "submit": lambda client, slot, number: client.submit(
+        slot, number, "a-rating", rating=RatingType.CSAT, score=5, comment="", submitted_at=AT
+    ),
     "message": add_message,
     "close": lambda client, slot, number: client.close(slot, number, user_id=USER),
     "note": lambda client, slot, number: client.add_note(slot, number, "Hello"),
@@ -228,7 +230,7 @@ def test_an_error_says_what_to_do_next(
     for name, call in ALL.items():
         breaks(dixa, name)
         # Only who says nothing is waited for until the time is up.
-        deadline = Deadline(timedelta(seconds=0.3)) if trouble == SILENCE else PLENTY
+        deadline = Deadline(timedelta(seconds=1)) if trouble == SILENCE else PLENTY
         with pytest.raises(DixaError) as caught:
             call(client, unlimited_slot(dixa, deadline), number)
         found[name] = type(caught.value)
