@@ -8,7 +8,7 @@ from tests.chaos.__main__ import dump_row
 from tests.chaos.outages import ROWS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", ROWS)
 def test_row(number: int) -> None:
     row = ROWS[number](1, "short")

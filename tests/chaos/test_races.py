@@ -12,7 +12,7 @@ from tests.chaos.races import ROWS
 from tests.running import RedisServer
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", ROWS)
 def test_a_row_holds_and_its_control_does_not(number: int) -> None:
     row = ROWS[number](1, "short")
