@@ -169,7 +169,7 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
     [
         ("fr", "Votre discussion par chat du 12 mai avec l’assistance"),
         ("it", "La Sua chat con l’assistenza in data 12 mai"),
-        ("pt", "O seu chat de 12 mai com o apoio ao cliente"),
+        ("pt", "O seu chat de 12 mai com o atendimento"),
     ],
 )
 def test_the_day_is_the_conversations_not_the_supports(code: str, said: str) -> None:
