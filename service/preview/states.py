@@ -43,7 +43,7 @@ def _other(ctx: PageContext) -> Mapping[RatingType, int]:
 
 
 def _changed(ctx: PageContext) -> Response:
-    return pages.change_page(ctx, _scores(ctx), Unsaved(_other(ctx)), preselected=True, has_comment=False)
+    return pages.change_page(ctx, _scores(ctx), Unsaved(_other(ctx)), has_comment=False)
 
 
 def _nothing_added(ctx: PageContext) -> Response:

@@ -164,13 +164,13 @@ def change_page(
     typed: Unsaved = NOTHING,
     *,
     has_comment: bool,
-    preselected: bool = False,
 ) -> Response:
-    """Show the questions with the saved scores chosen, or those that were typed, or `preselected` by a link.
+    """Show the questions with the saved scores chosen, or those that were typed, or that a link carries.
 
     The saved comment isn't shown again: a link may be passed on.
     """
     chosen = {**scores, **typed.scores}
+    unsaved = (rating for rating in ctx.ratings if chosen.get(rating) != scores.get(rating))
     return _form(
         ctx,
         chosen,
@@ -179,7 +179,7 @@ def change_page(
         saved=scores,
         about=_say_until(ctx) or say_about(ctx.language, ctx.channel, ctx.closed_on),
         comment=typed.comment,
-        confirm=next(iter(typed.scores)) if preselected else None,
+        confirm=None if typed.errors else next(unsaved, None),
         errors=typed.errors,
         keeps_comment=has_comment,
     )

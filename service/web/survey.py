@@ -52,7 +52,7 @@ def show(token: str) -> ResponseReturnValue:
     if visit.is_final:
         return pages.late_page(visit.page, visit.scores, is_changed=True) if tapped else _recorded(visit)
     if tapped or "change" in request.args:
-        return _change(visit, Unsaved(tapped), preselected=bool(tapped))
+        return _change(visit, Unsaved(tapped))
     onward = visit.onward(visit.scores) if "onward" in request.args else None
     return _thanks(visit, onward=onward, is_comment_removed="forgotten" in request.args)
 
@@ -163,9 +163,9 @@ def _thanks(visit: Visit, typed: Unsaved = NOTHING, **given: Any) -> Response:
     return pages.saved_page(visit.page, typed=typed, **facts)
 
 
-def _change(visit: Visit, typed: Unsaved, *, preselected: bool = False) -> Response:
-    page, has_comment = replace(visit.page, action=without_path(visit.change_url)), visit.has_comment
-    return pages.change_page(page, visit.scores, typed, has_comment=has_comment, preselected=preselected)
+def _change(visit: Visit, typed: Unsaved) -> Response:
+    page = replace(visit.page, action=without_path(visit.change_url))
+    return pages.change_page(page, visit.scores, typed, has_comment=visit.has_comment)
 
 
 def _recorded(visit: Visit) -> Response:

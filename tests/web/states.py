@@ -73,8 +73,9 @@ def _states_of(ratings: tuple[RatingType, ...]) -> dict[str, State]:
         "error": lambda ctx: pages.form_page(of(ctx), errors={"rating": no_rating}),
         "saved": lambda ctx: pages.saved_page(answered(ctx), scores, has_comment=False),
         "change": lambda ctx: pages.change_page(answered(ctx, "change=1"), scores, has_comment=True),
-        "changed": lambda ctx: pages.change_page(
-            answered(ctx, "r=1"), scores, Unsaved(other), preselected=True, has_comment=False
+        "changed": lambda ctx: pages.change_page(answered(ctx, "r=1"), scores, Unsaved(other), has_comment=False),
+        "change-error": lambda ctx: pages.change_page(
+            answered(ctx, "change=1"), scores, Unsaved(other, COMMENT, TOO_LONG, 422), has_comment=True
         ),
         "recorded": lambda ctx: pages.recorded_page(answered(ctx), scores),
         "recorded-not-changed": lambda ctx: pages.late_page(answered(ctx), scores, is_changed=True),
@@ -102,12 +103,6 @@ STATES: dict[str, State] = {
         errors={"rating": wording.NOTHING_CHOSEN, **TOO_LONG},
     ),
     "saved-comment": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=True),
-    "change-error": lambda ctx: pages.change_page(
-        replace(ctx, query="change=1", until=None),
-        {CSAT: 4},
-        Unsaved({CSAT: 2}, COMMENT, TOO_LONG, 422),
-        has_comment=True,
-    ),
     "saved-removed": lambda ctx: pages.saved_page(ctx, {CSAT: 4}, has_comment=False, is_comment_removed=True),
     "saved-error": lambda ctx: pages.saved_page(
         ctx, {CSAT: 4}, has_comment=False, typed=Unsaved(errors=NOTHING_TO_ADD, status=422)

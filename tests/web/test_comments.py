@@ -162,24 +162,24 @@ def test_the_questions_that_were_left_out_are_asked_with_the_thanks(client: Flas
     token = sign(ALL, at=NEW_ENOUGH)
     thanks = follow(client, post(client, {"rating": "4"}, token))
     assert "Your answer “Satisfied” is saved." in thanks.text
-    assert 'name="rating_nps"' in thanks.text
-    assert 'name="rating_thumbs"' in thanks.text
+    assert "name=rating_nps" in thanks.text
+    assert "name=rating_thumbs" in thanks.text
     assert chosen(thanks) == []
     kept_form = {"rating": "4", "comment": "", "add": "1"}
     second = follow(client, post(client, {**kept_form, "rating_thumbs": "1"}, token))
     assert kept(records)[0] == {CSAT: 4, THUMBS: 1}
-    assert 'name="rating_nps" value="3"' in second.text
+    assert "name=rating_nps value=3" in second.text
     added = {**kept_form, "rating_thumbs": "1", "rating_nps": "9", "comment": COMMENT}
     third = follow(client, post(client, added, token))
     assert kept(records) == ({CSAT: 4, NPS: 9, THUMBS: 1}, COMMENT, True)
     assert "Your answers are saved." in third.text
-    assert 'type="radio"' not in third.text
+    assert "type=radio" not in third.text
 
 
 def test_they_are_asked_beside_a_saved_comment_too(client: FlaskClient, records: Records) -> None:
     token = sign(ALL, at=NEW_ENOUGH)
     thanks = follow(client, post(client, {"rating": "4", "comment": COMMENT}, token))
-    assert 'name="rating_nps"' in thanks.text
+    assert "name=rating_nps" in thanks.text
     assert "<textarea" not in thanks.text
     nothing = post(client, {"rating": "4", "add": "1"}, token)
     assert nothing.status_code == 422

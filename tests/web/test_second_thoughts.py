@@ -19,7 +19,7 @@ from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, fol
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 HELD = Survey(hold=timedelta(minutes=5))
-NOT_YET, TOO_LATE = "It is not saved yet.", "Your new choice came too late and is not saved."
+NOT_YET, TOO_LATE = "Not saved yet.", "Your new choice came too late and is not saved."
 
 
 def link_of(*ratings: RatingType) -> Link:

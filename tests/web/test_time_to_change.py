@@ -50,7 +50,7 @@ def left(records: Records) -> timedelta:
 def said(page: TestResponse, code: str = "en") -> str:
     """Give the sentence that says until when, or nothing."""
     words = re.escape(language(code).say(wording.CHANGE_UNTIL, time="TIME", left="LEFT"))
-    found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), page.text)
+    found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), re.sub("</?span>", "", page.text))
     return found[0] if found else ""
 
 
@@ -81,7 +81,7 @@ def test_the_zone_of_the_surveys_window_goes_before(client: FlaskClient, records
 
 def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
     answer(records, hold=timedelta(days=7))
-    day = language("en").date(until(records).date())
+    day = language("en").date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
     assert f"until {day}, " in said(get(client))
     assert said(get(client)).endswith("(in 7 days).")
 
@@ -172,7 +172,7 @@ def test_what_was_typed_before_asking_for_more_time_is_kept(client: FlaskClient,
     change = post(client, {"rating": "4", "comment": COMMENT, "more": "change"})
     assert chosen(change) == ["4"]
     assert f">\n{SHOWN}</textarea>" in change.text
-    assert f'action="/s/{TOKEN}?change=1"' in change.text
+    assert 'action="?change=1"' in change.text
     again = post(client, {"rating": "2", "comment": COMMENT, "more": "change"}, query_string={"change": "1"})
     assert chosen(again) == ["2"]
     assert held(records).answer.comment == ""
