@@ -226,9 +226,10 @@ def saved_page(
     )
 
 
-def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int]) -> Response:
-    """Say thanks for an answer that can't be changed any more, and name it."""
-    return _write_recorded(ctx, scores, title=wording.THANKS, thanks=True, thank_you=ctx.thank_you)
+def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int], onward: str | None = None) -> Response:
+    """Say thanks for an answer that can't be changed any more, and name it; `onward` leads there at once."""
+    thank_you = onward or ctx.thank_you
+    return _write_recorded(ctx, scores, title=wording.THANKS, thanks=True, thank_you=thank_you, onward_at_once=onward)
 
 
 def late_page(

@@ -49,11 +49,13 @@ def show(token: str) -> ResponseReturnValue:
         chosen = _tapped(visit)
         return pages.form_page(visit.page, chosen=chosen, preselected=bool(chosen))
     tapped = {rating: score for rating, score in _tapped(visit).items() if visit.scores.get(rating) != score}
+    onward = visit.onward(visit.scores) if "onward" in request.args else None
+    if visit.is_final and tapped:
+        return pages.late_page(visit.page, visit.scores, is_changed=True)
     if visit.is_final:
-        return pages.late_page(visit.page, visit.scores, is_changed=True) if tapped else _recorded(visit)
+        return pages.recorded_page(visit.page, visit.scores, onward)
     if tapped or "change" in request.args:
         return _change(visit, Unsaved(tapped))
-    onward = visit.onward(visit.scores) if "onward" in request.args else None
     return _thanks(visit, onward=onward, is_comment_removed="forgotten" in request.args)
 
 
@@ -168,17 +170,13 @@ def _change(visit: Visit, typed: Unsaved) -> Response:
     return pages.change_page(page, visit.scores, typed, has_comment=visit.has_comment)
 
 
-def _recorded(visit: Visit) -> Response:
-    return pages.recorded_page(visit.page, visit.scores)
-
-
 def _too_late(visit: Visit, form: AnswerForm) -> Response:
     """Tell of an answer that came after the hold: no thanks for a comment that is lost."""
     # It may have been recorded between our look at it and our try to change it.
     latest = replace(open_visit(visit.token), asked=visit.asked)
     is_changed = any(latest.scores.get(rating) != score for rating, score in form.scores.items())
     if not (is_changed or form.comment or form.forgets):
-        return _recorded(latest)
+        return pages.recorded_page(latest.page, latest.scores)
     return pages.late_page(
         latest.page, latest.scores, is_changed=is_changed, comment=form.comment, forgets=form.forgets
     )

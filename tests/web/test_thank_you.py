@@ -60,7 +60,7 @@ def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClien
 
 
 def jump_of(answer: TestResponse) -> list[str]:
-    return re.findall(r'<meta http-equiv="refresh" content="0;url=([^"]*)">', answer.text)
+    return re.findall(r'<meta http-equiv=refresh content="0;url=([^"]*)">', answer.text)
 
 
 def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
@@ -76,6 +76,17 @@ def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
     assert record
     assert record.answered.scores == {CSAT: 5}
     assert jump_of(follow(client, post(client, {"rating": "1"}))) == []
+
+
+def test_they_do_where_nothing_can_be_changed_too(client: FlaskClient, records: Records) -> None:
+    """With `hold = "0s"` an answer is final as soon as it is saved."""
+    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    saved = post(client, {"rating": "5"})
+    records._redis.hset("afterword:survey:81000", "answer_due", "1")
+    thanks = follow(client, saved)
+    assert "Your answer “Very satisfied” is recorded." in thanks.text
+    assert jump_of(thanks) == [PAGE.replace("&", "&amp;")]
+    assert jump_of(get(client)) == []
 
 
 def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: FlaskClient, records: Records) -> None:
