@@ -95,7 +95,8 @@ def _follow_up(record: Record) -> dict[str, Any] | None:
         "due_at": _time(found.due_at),
         "tries": found.tries,
         "actions": {
-            name: {"state": each.state, "problem": each.problem or None, "told": dict(each.told) or None}
+            name: {"state": each.state, "problem": each.problem or None}
+            | ({"told": dict(each.told)} if each.told else {})
             for name, each in found.actions.items()
         },
     }
