@@ -110,7 +110,6 @@ STATES: dict[str, State] = {
     "saved-error-comment": lambda ctx: pages.saved_page(
         ctx, {CSAT: 4}, has_comment=False, typed=Unsaved(comment=COMMENT, errors=TOO_LONG, status=422)
     ),
-    "saved-onward": lambda ctx: pages.saved_page(ctx, {CSAT: 5}, has_comment=False, onward=THANK_YOU),
     "saved-spooled": lambda ctx: pages.saved_page(
         replace(ctx, deadline=None, query=None), {CSAT: 4}, has_comment=False
     ),
