@@ -130,12 +130,9 @@ class Model(RuleBasedStateMachine):
             rating: min(score, max(rating.scores)) for rating, score in zip(asked[: 1 + both], scores, strict=False)
         }
         self.world.answer(link, given, comment, late, is_suspect=suspect)
-
-    @precondition(lambda self: "answer_state" in self.before)
-    @rule()
-    def want_more_time(self) -> None:
-        """The customer begins to change the answer."""
-        self.world.extend(self.terms)
+        if comment == "b":
+            # Who writes wants more time for it.
+            self.world.extend(self.terms)
 
     @rule(what=st.sampled_from(list(Event)), journey=st.sampled_from(PLAYED))
     def disturb(self, what: Event, journey: Journey) -> None:
