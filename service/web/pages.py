@@ -260,7 +260,9 @@ def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response
     """Say why the survey has closed, and how to reach support. A comment that came too late is given back."""
     late = [wording.COMMENT_TOO_LATE] if comment else []
     text = wording.CLOSED_WHY[reason]
-    return write_message(ctx.without_answer, 410, title=wording.CLOSED, text=text, late=late, comment=comment)
+    return write_message(
+        ctx.without_answer, 410, title=wording.CLOSED, text=text, late=late, comment=comment, is_done=not comment
+    )
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
@@ -296,7 +298,11 @@ def unavailable_page(language: Language, brand: str, support_url: str | None, lo
 
 
 def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (), **facts: Any) -> Response:
-    """Say one thing: a `title` and a `text`, and then goodbye with `thanks`, or how to reach support."""
+    """Say one thing: a `title` and a `text`, then goodbye with `thanks` or where `is_done`, and how to reach support.
+
+    Where there is no address of the support, only pages that need it say how to reach it: with a comment that is given
+    back, or `needs_us`.
+    """
     shown = {"thanks": facts.get("thanks"), "quote": facts.get("comment")}
     return write_page(
         "message.html",

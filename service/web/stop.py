@@ -86,7 +86,9 @@ def kept_page(ctx: PageContext, *, action: str) -> Response:
 
 def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
     """Say that nobody is known whom to stop asking, or whom to ask again."""
-    return pages.write_message(_here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY)
+    return pages.write_message(
+        _here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
+    )
 
 
 def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:

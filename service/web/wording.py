@@ -63,14 +63,13 @@ CONTINUE: Final = N_("Continue to %(host)s")
 
 CLOSED: Final = N_("This survey has closed")
 CLOSED_WHY: Final[Mapping[str, str]] = {
-    "expired": N_("The link to this survey has expired."),
+    "expired": N_("Thank you for wanting to answer. The time for it is over."),
     "erased": N_("What we kept for this survey has been deleted."),
 }
 NOT_FOUND: Final = N_("This link does not work")
-NOT_FOUND_WHY: Final = N_("Please check that you opened the whole link, exactly as you received it.")
+NOT_FOUND_WHY: Final = N_("It may have been cut short on its way. Please open it again from the message you received.")
 UNAVAILABLE: Final = N_("Please try again in a minute")
 UNAVAILABLE_WHY: Final = N_("This page cannot be shown right now. Your link still works.")
-STILL_NEED_HELP: Final = N_("If you still need help, we would like to hear from you.")
 REACH_US_AS_BEFORE: Final = N_("If you still need help, please contact us the way you did before.")
 CONTACT: Final = N_("Contact our support team")
 
