@@ -88,6 +88,54 @@ def test_side_by_side_no_word_is_broken(scripted: Page, server: Site, code: str)
         assert scripted.evaluate(BROKEN_JS) == []
 
 
+WORDS_JS = """() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
+    const range = document.createRange(), found = []
+    while (walker.nextNode()) {
+        const text = walker.currentNode
+        if (text.parentElement.closest('textarea, .away')) continue
+        for (const word of text.data.matchAll(/[^\\s\\u002d\\u2010-\\u2014\\/]+/g)) {
+            range.setStart(text, word.index)
+            range.setEnd(text, word.index + word[0].length)
+            const lines = new Set([...range.getClientRects()].filter(box => box.width > 1).map(box => box.top))
+            if (lines.size > 1) found.push(word[0])
+        }
+    }
+    return found
+}"""
+
+
+@pytest.mark.parametrize("code", ["de", "el", "fi", "hu", "lt"])
+def test_large_text_breaks_no_word(scripted: Page, server: Site, code: str) -> None:
+    """Neither in the longest words of our languages nor in a date."""
+    for name in ("preselected", "nps", "all-error", "saved-comment", "closed-expired", "stop", "not-found"):
+        scripted.goto(f"{server.url}/states/{name}?lang={code}")
+        scripted.evaluate(OPEN_JS)
+        scripted.evaluate(LARGE_JS, arg=True)
+        for width in (320, 360):
+            scripted.set_viewport_size({"width": width, "height": 740})
+            assert scripted.evaluate(WORDS_JS) == [], f"{name}, {width} px"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_the_rows_of_nps_are_even(scripted: Page, server: Site, large: bool) -> None:  # noqa: FBT001
+    """All eleven in one, or each in its own: eleven divides into no other rows of the same length."""
+    scripted.goto(f"{server.url}/states/nps")
+    scripted.evaluate(LARGE_JS, arg=large)
+    tops = "[...document.querySelectorAll('.nps label')].map(each => each.getBoundingClientRect().top)"
+    for width in (320, 360, 412, 640, 1280):
+        scripted.set_viewport_size({"width": width, "height": 740})
+        assert len(set(scripted.evaluate(tops))) == (11 if large and width <= 640 else 1), width
+
+
+@pytest.mark.parametrize("name", ["form", "saved", "closed-expired", "stop", "recorded"])
+def test_the_footer_is_one_line_on_a_phone(page: Page, site: Site, name: str) -> None:
+    for code in ("en", "de"):
+        page.goto(f"{site.url}/states/{name}?lang={code}")
+        tops = [each.bounding_box() for each in page.locator("footer > *").all()]
+        assert len({box["y"] for box in tops if box}) == 1, code
+
+
 LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"
 """One word of 34 letters."""
 
