@@ -30,6 +30,7 @@ from tests.telling import AT_ONCE, CSAT, QUICK, Story
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 NOW = datetime.now(UTC)
+"""When this file was read: minutes ago, or a moment."""
 LOW = After((1, 2), CSAT, note=True, slack=True, webhook=True)
 TERMS = replace(AT_ONCE, hold=5 * MINUTE, after=(LOW,))
 
@@ -158,7 +159,8 @@ def test_what_a_robot_wrote_is_no_customers_comment(scene: Scene) -> None:
 def test_of_two_robots_the_later_counts_and_none_waits_longer(scene: Scene) -> None:
     survey_id = scene.ask()
     scene.robot(survey_id, 1)
-    scene.put(survey_id, held_since=NOW - 23 * HOUR, answer_due=NOW + HOUR)
+    now = datetime.now(UTC)
+    scene.put(survey_id, held_since=now - 23 * HOUR, answer_due=now + HOUR)
     assert scene.robot(survey_id, 3) == "saved"
     assert scene.said(survey_id) == (3, "", True)
     assert is_about(scene.left(survey_id), HOUR)
