@@ -14,7 +14,7 @@ from service.delivery.email_text import Letter, write_email
 from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
 from service.surveys.languages import Language
-from service.web.pages import PageContext
+from service.web.pages import Deadline, PageContext
 
 _CHANNEL = "WidgetChat"
 
@@ -50,8 +50,13 @@ class View:
             look=brand.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.keep_records, self.survey.expires + timedelta(days=1)),
+            deadline=self._deadline(now),
             words=self.survey.words_in(self.language.code),
         )
+
+    def _deadline(self, now: datetime) -> Deadline | None:
+        zone, hold = self.survey.zone_or(self.settings.time_zone), self.survey.hold
+        return Deadline((now + hold).astimezone(zone), now, can_move=True) if hold else None
 
     @property
     def email(self) -> EmailMessage:
