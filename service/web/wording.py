@@ -63,7 +63,7 @@ CONTINUE: Final = N_("Continue to %(host)s")
 
 CLOSED: Final = N_("This survey has closed")
 CLOSED_WHY: Final[Mapping[str, str]] = {
-    "expired": N_("Thank you for wanting to answer. The time for it is over."),
+    "expired": N_("Thank you for your interest. The time to answer is over."),
     "erased": N_("What we kept for this survey has been deleted."),
 }
 NOT_FOUND: Final = N_("This link does not work")
