@@ -79,7 +79,7 @@ def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClien
         assert set(loaded) <= {"data:,", "/static/preview.css"}
         assert "<script" not in answer.text
         if state in STATES:
-            assert f'<html lang="{code}"' in answer.text
+            assert f"<html lang={code}" in answer.text
             assert "#7a00e6" in answer.text
 
 
