@@ -7,7 +7,7 @@ from flask import Response
 
 from config.surveys import RatingType
 from service.web import pages, stop, wording
-from service.web.pages import Closed, PageContext, Unsaved
+from service.web.page_context import Closed, PageContext, Unsaved
 
 _SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
 

@@ -14,7 +14,7 @@ from service.delivery.email_text import Letter, write_email
 from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
 from service.surveys.languages import Language
-from service.web.pages import Deadline, PageContext
+from service.web.page_context import Deadline, PageContext
 
 _CHANNEL = "WidgetChat"
 

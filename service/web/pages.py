@@ -5,10 +5,7 @@ The functions need an application context, as `flask.render_template` does, and 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from flask import Response, render_template
 from markupsafe import Markup, escape
@@ -16,118 +13,19 @@ from markupsafe import Markup, escape
 from config.brand import DEFAULT_LOOK, Look
 from config.languages import LANGUAGES
 from config.surveys import RatingType
-from config.words import NEUTRAL, Words
 from service.surveys.languages import Language
-from service.surveys.questions import say_about, say_options, say_question
+from service.surveys.questions import say_about
 from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.headers import page_policy, style
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """The moment until which an answer can be changed, in the customer's time zone, as seen at `now`.
-
-    It can be moved if more time is given to whoever asks for it.
-    """
-
-    at: datetime
-    now: datetime
-    can_move: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Unsaved:
-    """What a form has in it that isn't saved, and what is wrong with it."""
-
-    scores: Mapping[RatingType, int] = field(default_factory=dict)
-    comment: str = ""
-    errors: FormErrors = field(default_factory=dict)
-    status: int = 200
-
-
-NOTHING = Unsaved()
-
-
-@dataclass(frozen=True, slots=True)
-class PageContext:
-    """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to.
-
-    `words` are the survey's own in the page's language.
-    `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
-    how long the record stays once all is over, None when it is gone.
-    `has_answer` is False where there is no answer and none can be given: such a page doesn't speak of one.
-    `stop_url` is where a customer stops being asked, None on that page itself and where no token is known.
-    `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
-    `thank_you` is the page elsewhere that the thanks lead on to. `deadline` is None when the answer can't be changed or
-    the time can't be told.
-    """
-
-    language: Language
-    brand: str
-    support_url: str | None
-    privacy_url: str | None
-    ratings: tuple[RatingType, ...]
-    channel: str | None
-    closed_on: date | None
-    action: str
-    query: str | None = ""
-    look: Look = DEFAULT_LOOK
-    until: date | None = None
-    kept_for: timedelta | None = None
-    has_answer: bool = True
-    stop_url: str | None = None
-    words: Words = NEUTRAL
-    thank_you: str = ""
-    deadline: Deadline | None = None
-
-    @property
-    def in_passing(self) -> Self:
-        """What a page shows that takes no answer."""
-        return replace(self, until=None)
-
-    @property
-    def without_answer(self) -> Self:
-        """What a page shows that neither has nor takes an answer."""
-        return replace(self, has_answer=False)
-
-
-class Closed(StrEnum):
-    """Why a survey takes no answer any more."""
-
-    EXPIRED = "expired"
-    ERASED = "erased"
-
+from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
+from service.web.page_questions import Question, list_questions
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
 """What a template has between its tags to be read; a page does without."""
 
 _WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
 """A date, or a number with its unit, as `Language` writes it."""
-
-_LONGEST_WORD = 11
-"""What a fifth of the page has room for, in letters of the usual width. Fonts differ, but in this they agree."""
-
-_NARROW, _WIDE = frozenset("fijlrtíIι-/."), frozenset("mwMWжмшщюфφψω")
-"""The letters that are about half as wide as the others, and half as wide again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    rating: RatingType
-    field: str
-    text: str
-    ends: Mapping[int, str]
-    options: Mapping[int, str]
-    chosen: int | None
-    saved: int | None
-    error: str | None
-
-    @property
-    def layout(self) -> str:
-        """How the answers lie on a wide screen: side by side if each word has room, else below each other."""
-        longest = max(_width(word) for text in self.options.values() for word in text.split())
-        return "" if longest > _LONGEST_WORD else self.rating.name.lower()
 
 
 def form_page(
@@ -199,7 +97,7 @@ def saved_page(
     Its form posts the saved scores again, so that a comment never comes without its rating.
     """
     answered = _answered(ctx, scores)
-    unanswered = [each for each in _questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
+    unanswered = [each for each in list_questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
     layouts = dict.fromkeys(each.layout for each in unanswered if each.layout)
     asks = bool(unanswered) or not has_comment
     shown = {"problem": typed.errors, "question": unanswered, "comment": not has_comment, "answers": len(answered) > 1}
@@ -267,34 +165,19 @@ def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
     """Answer every bad or unknown token with the same words."""
-    return write_page(
-        "message.html",
-        language,
-        404,
-        look,
-        parts=("more",),
-        brand=brand,
-        support_url=support_url,
-        query="",
-        title=wording.NOT_FOUND,
-        text=wording.NOT_FOUND_WHY,
+    return _page_of_no_survey(
+        language, 404, look, brand=brand, support_url=support_url, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY
     )
 
 
 def unavailable_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
     """Answer a short link while nobody can say where it leads."""
-    return write_page(
-        "message.html",
-        language,
-        503,
-        look,
-        parts=("more",),
-        brand=brand,
-        support_url=support_url,
-        query="",
-        title=wording.UNAVAILABLE,
-        text=wording.UNAVAILABLE_WHY,
-    )
+    title, text = wording.UNAVAILABLE, wording.UNAVAILABLE_WHY
+    return _page_of_no_survey(language, 503, look, brand=brand, support_url=support_url, title=title, text=text)
+
+
+def _page_of_no_survey(language: Language, status: int, look: Look, **facts: Any) -> Response:
+    return write_page("message.html", language, status, look, parts=("more",), query="", **facts)
 
 
 def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (), **facts: Any) -> Response:
@@ -376,7 +259,7 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
         "second": confirm or facts.get("saved"),
         "problem": errors or facts.get("failed"),
     }
-    questions = _questions(ctx, chosen, errors, facts.get("saved"))
+    questions = list_questions(ctx, chosen, errors, facts.get("saved"))
     layouts = dict.fromkeys(each.layout for each in questions if each.layout)
     return write_page(
         "form.html",
@@ -409,33 +292,8 @@ def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts:
     return write_message(ctx, 200, parts=shown, text=text, answered=answered, **facts)
 
 
-def _answered(ctx: PageContext, scores: Mapping[RatingType, int]) -> list[_Question]:
-    return [question for question in _questions(ctx, scores) if question.chosen is not None]
-
-
-def _questions(
-    ctx: PageContext,
-    chosen: Mapping[RatingType, int],
-    errors: FormErrors | None = None,
-    saved: Mapping[RatingType, int] | None = None,
-) -> list[_Question]:
-    return [
-        _Question(
-            rating=rating,
-            field=name,
-            text=ctx.words.questions.get(rating) or say_question(ctx.language, rating, ctx.brand),
-            ends=wording.SCALE_ENDS.get(rating, {}),
-            options=say_options(ctx.language, rating),
-            chosen=chosen.get(rating),
-            saved=(saved or {}).get(rating),
-            error=(errors or {}).get(name),
-        )
-        for rating, name in forms.field_names(ctx.ratings).items()
-    ]
-
-
-def _width(word: str) -> float:
-    return sum(0.5 if letter in _NARROW else 1.5 if letter in _WIDE else 1 for letter in word)
+def _answered(ctx: PageContext, scores: Mapping[RatingType, int]) -> list[Question]:
+    return [question for question in list_questions(ctx, scores) if question.chosen is not None]
 
 
 def _first_chosen(ctx: PageContext, chosen: Mapping[RatingType, int]) -> RatingType | None:

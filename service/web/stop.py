@@ -19,7 +19,7 @@ from service.surveys.store import RecordsUnavailable
 from service.web import pages, survey
 from service.web.body import read_body
 from service.web.language import asked_language
-from service.web.pages import PageContext
+from service.web.page_context import PageContext
 from service.web.seams import seams
 from service.web.visit import Visit, open_visit
 

@@ -22,7 +22,7 @@ from service.web.body import read_body, read_start
 from service.web.forms import CHANGE, COMMENT, AnswerForm, FormError, FormErrors, field_names, load_answer_form
 from service.web.language import choose_language
 from service.web.mangled import asked
-from service.web.pages import NOTHING, Closed, Unsaved
+from service.web.page_context import NOTHING, Closed, Unsaved
 from service.web.seams import seams
 from service.web.visit import Visit, open_unasked, open_visit, without_path
 

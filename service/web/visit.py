@@ -18,7 +18,7 @@ from service.surveys.records import MAX_EXTENSION
 from service.surveys.store import RecordsUnavailable
 from service.web.language import asked_language, choose_language
 from service.web.mangled import asked
-from service.web.pages import Closed, Deadline, PageContext
+from service.web.page_context import Closed, Deadline, PageContext
 from service.web.seams import seams
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from config.surveys import RatingType
 from service.surveys.languages import Language, language
 from service.web import headers, pages, stop, wording
-from service.web.pages import Closed, Deadline, PageContext, Unsaved
+from service.web.page_context import Closed, Deadline, PageContext, Unsaved
 from tests.web.pseudo import PSEUDO
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS

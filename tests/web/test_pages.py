@@ -15,7 +15,7 @@ from markupsafe import escape
 from config.languages import LANGUAGES
 from service.surveys.languages import language
 from service.web import headers, pages, wording
-from service.web.pages import Closed
+from service.web.page_context import Closed
 from tests.web.states import (
     ALL_SCORES,
     CONTEXT,

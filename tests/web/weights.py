@@ -16,7 +16,7 @@ from config.urls import MOST_LINK_BYTES
 from config.words import NEUTRAL, Words
 from service.surveys.languages import Language, language
 from service.surveys.model import Offer
-from service.web.pages import PageContext
+from service.web.page_context import PageContext
 from tests.web.states import COMMENT, CONTEXT, STATES
 from tests.web.visits import LINK, sign
 
