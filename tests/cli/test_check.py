@@ -111,7 +111,7 @@ def test_with_short_links_it_is_told_of_own_words_alone(run: Runner) -> None:
     told = of_sms(run("check", surveys=LONG, SHORT_LINKS="on", **MAIL).output)
     assert len(told) == 1
     assert told[0].startswith('warn SMS: survey "long": ')
-    assert " el (2)" in told[0]
+    assert " el (3)" in told[0]
     assert "en (" not in told[0]
     assert of_sms(run("check", SHORT_LINKS="on").output)[0].startswith("ok   SMS: one segment in en")
 

@@ -116,7 +116,8 @@ def test_at_its_longest_it_is_small_too(rating: RatingType, character: str, most
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_each_part_travels_the_shorter_way(code: str) -> None:
     for each in write(language=language(code)).iter_parts():
-        content = each.get_content().encode()
+        # quopri takes over the ends of the lines; Base64 has its own.
+        content = each.get_content().replace("\r\n", "\n").encode()
         sizes = {"quoted-printable": len(quopri.encodestring(content)), "base64": len(base64.encodebytes(content))}
         assert each["Content-Transfer-Encoding"] == min(sizes, key=lambda name: sizes[name])
 

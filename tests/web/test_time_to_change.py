@@ -49,7 +49,8 @@ def left(records: Records) -> timedelta:
 
 def said(page: TestResponse, code: str = "en") -> str:
     """Give the sentence that says until when, or nothing."""
-    words = re.escape(language(code).say(wording.CHANGE_UNTIL, time="TIME", left="LEFT"))
+    told = language(code).say(wording.CHANGE_UNTIL, time="TIME", left="LEFT").replace("\N{NO-BREAK SPACE}", " ")
+    words = re.escape(told)
     found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), re.sub("</?span>", "", page.text))
     return found[0] if found else ""
 
