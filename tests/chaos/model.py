@@ -33,7 +33,8 @@ from tests.running import RedisServer, patient
 CSAT, NPS, _ = RatingType
 SEQUENCES = {"short": 150, "long": 10_000}
 CHUNK = 500
-CONTROLS = 1500
+CONTROLS = 10_000
+"""At most: each control ends when it is found out, after some 700 sequences on average. A busy machine shifts which."""
 STEPS = 25
 HOLD = timedelta(seconds=30)
 MOST_WORKERS = 4
