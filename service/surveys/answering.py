@@ -11,6 +11,7 @@ from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record
 from service.surveys.ports import DixaRefused
+from service.surveys.records import MAX_EXTENSION
 
 log = structlog.get_logger()
 
@@ -103,6 +104,6 @@ class AnswerJourney(Traveller):
 
 
 def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
-    """Return when it was to be submitted first."""
+    """Return when it was to be submitted first, at the latest: the customer may have been given more time."""
     hold = (record.terms or Survey()).held_for(is_suspect=progress.is_suspect)
-    return progress.revived_at or progress.answer.answered_at + hold
+    return progress.revived_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)

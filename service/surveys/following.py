@@ -8,7 +8,7 @@ A journey of its own, so that nothing in here delays a result. Each action is ma
 own rule of repeating: one that can be lost, or doubled, can't be both.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,7 +20,7 @@ from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
 from service.surveys.ports import Action, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Told
-from service.surveys.records import Records
+from service.surveys.records import MAX_EXTENSION, Records
 
 log = structlog.get_logger()
 
@@ -70,11 +70,13 @@ def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wa
     yield from (Wanted("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
 
 
-def find_late(wanted: Iterable[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
+def find_late(wanted: Collection[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
     """Say what is to be told after an alert that is out: other scores, a comment, or both in one."""
     alert = progress.actions.get(_ALERT)
-    if alert is None or alert.state is not ActionState.DONE:
+    if alert is None or alert.state not in (ActionState.BEGUN, ActionState.DONE):
         return  # One that hasn't gone out yet will say it all.
+    if all(each.kind != _ALERT for each in wanted):
+        yield Wanted(_ALERT)  # Its worker may have died over it: then it ends here, and counts as sent.
     is_allowed = any(each.kind == _ALERT and each.shows_comment for each in wanted)
     shows_comment = is_allowed and answer.has_comment
     comment, correction = Wanted(_ALERT, _COMMENT, shows_comment=True), Wanted(_ALERT, _CORRECTION)
@@ -124,7 +126,8 @@ class FollowUpJourney(Traveller):
             return
         # What was tried before comes last: a slow receiver must not keep the others from their turn.
         due.sort(key=lambda each: each.name in progress.actions)
-        final_at = answer.answer.answered_at + terms.held_for(is_suspect=answer.is_suspect)
+        held_for = max(terms.held_for(is_suspect=answer.is_suspect), MAX_EXTENSION)
+        final_at = answer.answer.answered_at + held_for
         since = max(final_at, progress.revived_at or final_at)
         outcomes = {self._do(turn, progress, each, since) for each in due}
         if outcomes - {_Outcome.OVER}:
@@ -134,7 +137,7 @@ class FollowUpJourney(Traveller):
         else:
             self._records.reschedule(turn.claim, _until_final(turn, answer), failed=False)
 
-    def _looks_first(self, progress: FollowUp, answer: AnswerProgress, due: Iterable[Wanted]) -> bool:
+    def _looks_first(self, progress: FollowUp, answer: AnswerProgress, due: Collection[Wanted]) -> bool:
         """Say whether anything is to be written into the conversation, or told of an answer with a comment."""
         over = {name for name, each in progress.actions.items() if each.is_over}
         left = [each for each in due if each.name not in over]

@@ -3,7 +3,7 @@
 -- ARGV: when it was wished (ms; empty: now), the prefix of our names, how long an undo is kept (ms; not used)
 -- The stop is "<when, ms> <the names of what was stopped with it>", to be undone together; older ones have no moment. The
 -- later of a stop and an undo counts, in whatever order they come. Returns 0 if an undo was later.
--- A repeat within a minute is a double click, and changes nothing.
+-- A repeat changes its moment alone: an undo from between, out of a spool, mustn't count any more.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local wished_at = tonumber(ARGV[1])
@@ -20,7 +20,7 @@ for name in string.gmatch(known, '%S+') do
     is_known[name] = true
   end
 end
-local is_new = at - since >= 60000
+local is_new = at > since
 for place = 3, #KEYS do
   if not is_known[KEYS[place]] then
     table.insert(names, KEYS[place])

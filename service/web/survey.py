@@ -116,8 +116,7 @@ def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
     if saved is Saved.NOT_CHANGED:
         return _too_late(visit, form)
     if saved is Saved.IGNORED:
-        # It may be a machine's, and there is a customer's: the thanks are for that one.
-        return redirect(visit.own_url, 303)
+        return _show_ignored(visit, form)
     if form.forgets and form.comment:
         # What was typed beside the button isn't what it removes: it is given back, to be added or not.
         typed = Unsaved(comment=form.comment)
@@ -132,6 +131,16 @@ def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
         forgotten=1 if form.forgets else None,
     )
     return redirect(url, 303)
+
+
+def _show_ignored(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
+    """Answer a suspect form where a customer has answered already: the thanks are for that answer.
+
+    What is in the form isn't saved, and is shown as that: a browser may have filled in the hidden field for a person.
+    """
+    if form.comment or form.scores != visit.scores:
+        return _change(visit, Unsaved(form.scores, form.comment))
+    return redirect(visit.own_url, 303)
 
 
 def _give_time(visit: Visit, form: AnswerForm) -> ResponseReturnValue:

@@ -94,9 +94,9 @@ class Visit:
 
     @property
     def has_comment(self) -> bool:
-        """Whether a comment is saved, as far as this page can know."""
+        """Whether a comment is saved for good, as far as this page can know: a suspect answer's yields to any other."""
         if self.answer:
-            return self.answer.has_comment
+            return self.answer.has_comment and not self.answer.is_suspect
         return self.receipt is not None and self.receipt.has_comment
 
     @property

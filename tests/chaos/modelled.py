@@ -27,7 +27,7 @@ from tests.running import patient
 SURVEY = "48213"
 PREFIX = "model:"
 TIMES = [f"{journey}_{name}" for journey in Journey for name in ("lease", "due", "sent_at", "revived_at")]
-TIMES += ["accepted_at", "answered_at", "held_since"]
+TIMES += ["accepted_at", "answered_at", "commented_at", "held_since"]
 RECORD, RESTORED = f"{PREFIX}survey:{SURVEY}", f"{PREFIX}restored_at"
 DUE = {journey: f"{PREFIX}due:{journey}" for journey in Journey}
 
@@ -118,7 +118,7 @@ class World:
         self.is_reopened = self.was_restored = False
         self.expected: dict[RatingType, int] = {}
         self.comment = ""
-        self.answered_at = 0.0
+        self.answered_at = self.commented_at = 0.0
 
     def close(self) -> None:
         self.stop_all()
@@ -164,12 +164,21 @@ class World:
             require(is_held or "answer_state" not in before, "an answer was changed while it was submitted")
             require(is_first or not self.expected or at >= self.answered_at, "an older answer replaced a later one")
             self.expected, self.answered_at = dict(scores), at
-            self.comment = comment or ("" if is_first else self.comment)
+            if is_first:
+                self.comment, self.commented_at = "", 0.0
+            self.write_comment(comment, at)
             self.is_accepted = True
         elif outcome == "same" and is_held:
             self.answered_at = max(self.answered_at, at)
+            self.write_comment(comment, at)
         elif outcome == "superseded":
             require(at < self.answered_at, "a later answer was taken for an older one")
+            self.write_comment(comment, at)
+
+    def write_comment(self, comment: str, at: float) -> None:
+        """Expect the comment that was written last, whatever came of the scores."""
+        if comment and at >= self.commented_at:
+            self.comment, self.commented_at = comment, at
 
     def extend(self, terms: Survey) -> None:
         """The customer wants more time: what was promised before still holds, and nobody gets more than an hour."""
@@ -215,7 +224,11 @@ class World:
     def dump(self) -> dict[str, Any]:
         """All that Redis holds, with what the customer had said by then."""
         fields, due = self.read()
-        return {"fields": fields, "due": due, "said": (self.expected, self.comment, self.answered_at)}
+        return {
+            "fields": fields,
+            "due": due,
+            "said": (self.expected, self.comment, self.answered_at, self.commented_at),
+        }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Bring back a dump; an empty one is an empty Redis."""
@@ -224,7 +237,8 @@ class World:
             self._client.hset(RECORD, mapping=snapshot["fields"])
             for journey, score in snapshot["due"].items():
                 self._client.zadd(DUE[journey], {SURVEY: score})
-        self.expected, self.comment, self.answered_at = snapshot.get("said", ({}, "", 0.0))
+        said = snapshot.get("said", ({}, "", 0.0, 0.0))
+        self.expected, self.comment, self.answered_at, self.commented_at = said
         self.is_accepted, self.was_restored = bool(snapshot), True
 
     def compare(self, found: Mapping[str, str]) -> None:

@@ -138,6 +138,21 @@ class TestOnce:
         assert record.follow_up
         assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
 
+    def test_an_alert_whose_worker_died_over_it_is_corrected_too(self, team: Team) -> None:
+        """It may have gone out, so it counts as sent, though the final scores call for none."""
+        survey_id = team.ask(ALERTED)
+        team.story.answer(survey_id, {CSAT: 1}, "")
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        assert team.story.records.act(claim, "slack", ActionState.BEGUN, told={CSAT: 1})
+        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        team.story.answer(survey_id, {CSAT: 5}, "")
+        record = finished(team, survey_id)
+        assert [text.partition("\n")[0] for text in texts(team)] == [TO_FIVE]
+        assert record.follow_up
+        assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
+        assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
+
     @pytest.mark.parametrize("status", [503, 429])
     def test_a_receiver_that_is_busy_gets_it_later(self, team: Team, status: int) -> None:
         survey_id = alerted(team, scores=(1, 5))

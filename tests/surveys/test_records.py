@@ -31,7 +31,7 @@ def link_of(conversation_id: int = 48213) -> Link:
     return Link(str(conversation_id), conversation_id, "default", (Offer(CSAT, "rating"),))
 
 
-def answer(records: Records, score: int = 4, comment: str = "", terms: Survey = AT_ONCE, **given: Any) -> str:
+def answer(records: Records, score: int = 4, comment: str | None = "", terms: Survey = AT_ONCE, **given: Any) -> str:
     return records.answer(link_of(), terms, {CSAT: score}, comment, language="en", **given).outcome
 
 

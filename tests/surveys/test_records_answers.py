@@ -65,6 +65,29 @@ def test_a_comment_of_a_dead_answer_is_kept(records: Records) -> None:
     assert said(records) == ({"Csat": 4}, "Worth keeping")
 
 
+def test_a_removal_from_a_spool_counts_though_the_scores_were_changed_since(records: Records) -> None:
+    answer(records, 4, "my card 4111", answered_at=NOW - 3 * MINUTE)
+    answer(records, 2, answered_at=NOW - MINUTE)
+    assert answer(records, 4, None, answered_at=NOW - 2 * MINUTE) == "superseded"
+    assert said(records) == ({"Csat": 2}, "")
+
+
+def test_a_comment_from_a_spool_counts_though_the_scores_were_changed_since(records: Records) -> None:
+    answer(records, 4, answered_at=NOW - 3 * MINUTE)
+    answer(records, 2, answered_at=NOW - MINUTE)
+    assert answer(records, 4, "From between", answered_at=NOW - 2 * MINUTE) == "superseded"
+    assert said(records) == ({"Csat": 2}, "From between")
+
+
+@pytest.mark.parametrize("last", ["Said last", None])
+def test_what_was_last_done_to_the_comment_counts(records: Records, last: str | None) -> None:
+    answer(records, 4, answered_at=NOW - 4 * MINUTE)
+    answer(records, 4, last, answered_at=NOW - MINUTE)
+    for comment in ("Said before", None):
+        answer(records, 4, comment, answered_at=NOW - 2 * MINUTE)
+    assert said(records) == ({"Csat": 4}, last or "")
+
+
 def test_a_blank_comment_keeps_the_one_before(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 5, "") == "saved"

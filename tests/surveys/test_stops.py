@@ -72,14 +72,24 @@ def test_what_is_wished_now_counts_although_a_fast_clock_dated_another_wish(stop
     assert not stops.has(IDA)
 
 
-def test_a_repeat_changes_nothing(stops: HashedStops, redis_client: redis.Redis, prefix: str) -> None:
-    def kept() -> dict[str, object]:
-        return {name: redis_client.get(name) for name in redis_client.scan_iter(f"{prefix}*")}
+def test_a_repeat_changes_its_moment_alone(stops: HashedStops, redis_client: redis.Redis, prefix: str) -> None:
+    def kept() -> dict[str, str]:
+        names = redis_client.scan_iter(f"{prefix}*")
+        return {name: str(redis_client.get(name)).lstrip("0123456789") for name in names}
 
     stops.add(IDA, ADDRESS)
     before = kept()
     stops.add(IDA, ADDRESS)
     assert kept() == before
+
+
+def test_an_undo_from_between_two_stops_comes_too_late(stops: HashedStops) -> None:
+    """It waited in a spool, while another process, which had Redis, took the stops: the second is no double click."""
+    now = datetime.now(UTC)
+    stops.add(IDA, ADDRESS, at=now - timedelta(seconds=20))
+    stops.add(IDA, ADDRESS, at=now)
+    assert not stops.remove(IDA, ADDRESS, at=now - timedelta(seconds=10))
+    assert stops.has(IDA)
 
 
 def test_an_undo_is_remembered_for_a_spool_and_not_for_good(

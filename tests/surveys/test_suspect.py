@@ -198,6 +198,16 @@ def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
     assert [each.value for each in scene.story.dixa.results()] == [1]
 
 
+def test_time_that_was_given_is_no_time_of_trying(scene: Scene) -> None:
+    """Whoever got an hour to change the answer gets it submitted after that hour."""
+    scene.story.answering._timings = replace(QUICK, answer_within=HOUR / 2)
+    survey_id = scene.ask()
+    scene.customer(survey_id, 4)
+    scene.put(survey_id, answered_at=NOW - HOUR, answer_due=NOW)
+    assert scene.story.submit(survey_id).answer
+    assert [each.value for each in scene.story.dixa.results()] == [4]
+
+
 ORDERS = [(0, 1), (1, 0)]
 
 

@@ -199,7 +199,7 @@ def test_a_comment_that_is_sent_after_the_link_has_expired_is_given_back(
 ) -> None:
     page = post(client, {**form, "comment": comment}, EXPIRED)
     assert page.status_code == 410
-    assert "The time for it is over." in page.text
+    assert "The time to answer is over." in page.text
     assert "Your comment came too late to be added." in page.text
     assert f'<blockquote dir="auto">{SHOWN}{"x" * (len(comment) - len(COMMENT))}</blockquote>' in page.text
     assert not keys.exists("afterword:survey:81000")

@@ -189,6 +189,25 @@ def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient
     assert "I need more time" not in change.text
 
 
+@pytest.mark.parametrize("form", [{"rating": "2"}, {"rating": "4", "comment": "Fint"}])
+def test_what_a_browser_spoilt_for_a_person_is_shown_as_not_saved(client: FlaskClient, form: dict[str, str]) -> None:
+    """A form whose hidden field is filled in replaces no customer's answer. It is no thanks for it either."""
+    post(client, {"rating": "4"})
+    shown = post(client, {**form, "website": "x"})
+    assert ("Saved now: “Satisfied”." in shown.text) is (form["rating"] != "4")
+    assert chosen(shown) == [form["rating"]]
+    assert form.get("comment", "") in shown.text
+    assert "Thank you" not in shown.text
+
+
+def test_a_removal_counts_though_a_browser_filled_in_the_hidden_field(client: FlaskClient, records: Records) -> None:
+    post(client, {"rating": "4", "comment": "my card"})
+    post(client, {"rating": "4", "forget": "1", "website": "x"})
+    kept = records.load("81000")
+    assert kept
+    assert kept.answered.comment == ""
+
+
 def query_of(sent: TestResponse) -> dict[str, str]:
     return {"query_string": sent.headers["Location"].partition("?")[2]}
 

@@ -116,7 +116,7 @@ def test_the_same_answer_again_redirects_as_well(client: FlaskClient, keys: "red
     before = keys.hgetall("afterword:survey:81000")
     assert post(client, form).status_code == 303
     after = keys.hgetall("afterword:survey:81000")
-    assert after | {b"answered_at": before[b"answered_at"]} == before
+    assert after | {name: before[name] for name in (b"answered_at", b"commented_at")} == before
 
 
 def test_the_saved_comment_is_not_shown_to_who_has_the_link(client: FlaskClient) -> None:
@@ -209,7 +209,7 @@ def test_an_expired_link_is_gone(client: FlaskClient, keys: "redis.Redis") -> No
     for token in (sign(at=now - timedelta(days=28, minutes=1)), sign(at=now - timedelta(days=4000))):
         for answer in (get(client, token), post(client, {"rating": "4"}, token)):
             assert answer.status_code == 410
-            assert "The time for it is over" in answer.text
+            assert "The time to answer is over" in answer.text
     assert dump(keys) == {}
     assert get(client, sign(at=now - timedelta(days=27, hours=23))).status_code == 200
 

@@ -10,6 +10,7 @@
 -- if there had been none: its comment is no customer's. It ends no reminder: the customer hasn't answered yet.
 -- The link alone is enough: a record that Redis has lost is made again from it, as delivered. Its answer may be with
 -- Dixa already, so it is looked for first.
+-- A comment has a moment of its own: one that waited in a spool, or its removal, counts though the scores were changed since.
 -- Whatever its terms say is to follow begins at once: an alert doesn't wait for the hold. What follows a suspect answer
 -- waits until that is final.
 -- A crash leaves the answer whole or absent; the same form posted again answers `same`: it was given again, so it is
@@ -33,17 +34,39 @@ end
 
 local is_over = get('offer_state') == 'cancelled' or get('offer_state') == 'dead'
 if is_over and get('offer_reason') == 'erased' then return {'closed', 0} end
-if is_suspect and state == 'held' and not was_suspect then return {is_same() and 'same' or 'ignored', 0} end
+if is_suspect and state == 'held' and not was_suspect then
+  -- A customer's browser may have filled in the hidden field: what is unwanted goes, whoever asks for it.
+  if forgets then drop('comment', 'comment_sha1') end
+  return {is_same() and 'same' or 'ignored', 0}
+end
 local is_first = not state or (was_suspect and not is_suspect)
 local last = tonumber(get('answered_at') or 0)
 local answered_at = given_at == '' and math.max(moment, last + 1) or math.min(tonumber(given_at), moment)
 local is_later = is_first or answered_at >= last
+
+local function date_comment()
+  put('commented_at', text(math.max(answered_at, tonumber(get('commented_at') or 0))))
+end
+
+-- Keep the comment, or remove the one that is kept, unless a later one was written or removed meanwhile.
+local function write_comment()
+  if answered_at < tonumber(get('commented_at') or 0) then return end
+  date_comment()
+  if forgets then drop('comment', 'comment_sha1') end
+  if comment ~= '' then put('comment', comment, 'comment_sha1', redis.sha1hex(comment)) end
+end
+
 if not is_first and is_same() then
   if state == 'held' and is_later then put('answered_at', text(answered_at)) end
+  if state == 'held' and (comment ~= '' or forgets) then date_comment() end
   return {'same', 0}
 end
 if state and state ~= 'held' then return {'not_changed', 0} end
-if not is_later then return {'superseded', 0} end
+if not is_later then
+  -- Scores and comment are dated apart: a later change of the scores says nothing about the comment.
+  if comment ~= '' or forgets then write_comment() end
+  return {'superseded', 0}
+end
 
 if redis.call('EXISTS', record) == 0 then
   put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', '', 'terms', link_terms,
@@ -75,8 +98,8 @@ end
 drop('score:Csat', 'score:Nps', 'score:ThumbsUpOrDown')
 for rating, score in pairs(scores) do put('score:' .. rating, text(score)) end
 -- A blank comment keeps the one that was given before, unless the customer removes it: the page never shows it again.
-if is_first or forgets then drop('comment', 'comment_sha1') end
-if comment ~= '' then put('comment', comment, 'comment_sha1', redis.sha1hex(comment)) end
+if is_first then drop('comment', 'comment_sha1', 'commented_at') end
+if comment ~= '' or forgets then write_comment() end
 if is_suspect then put('suspect', '1') else drop('suspect') end
 put('answer_state', 'held', 'answer_language', language, 'answered_at', text(answered_at))
 redis.call('PERSIST', record)
