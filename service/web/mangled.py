@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "/s/"
 _STOP = "/stop"
-_IS_STOP = re.compile(r"/[^A-Za-z0-9]*stop(?![A-Za-z0-9])")
+_IS_STOP = re.compile(r"(?:/|%2f)[^a-z0-9]*stop(?![a-z0-9])", re.IGNORECASE)
 _VALUE = re.compile(r"[^\w.,+-]*([A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*)(?![-_]*[A-Za-z0-9]|\d|[.,]\d)")
 _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 """The Unicode categories of white space and of characters without width, which break long links into lines."""

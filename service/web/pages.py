@@ -28,7 +28,7 @@ _WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
 """A date, or a number with its unit, as `Language` writes it."""
 
 
-def form_page(
+def form_page(  # noqa: PLR0913 - all that a form may come back with
     ctx: PageContext,
     *,
     chosen: Mapping[RatingType, int] | None = None,
@@ -37,6 +37,7 @@ def form_page(
     errors: FormErrors | None = None,
     status: int | None = None,
     failed: bool = False,
+    keeps_comment: bool = False,
 ) -> Response:
     """Show the questions: fresh, preselected by a link, or again with what was typed and what went wrong.
 
@@ -53,6 +54,7 @@ def form_page(
         confirm=_first_chosen(ctx, chosen or {}) if preselected and not problem else None,
         errors=errors or {},
         failed=failed,
+        keeps_comment=keeps_comment,
     )
 
 
@@ -196,7 +198,8 @@ def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (),
         ctx=ctx.in_passing,
         brand=ctx.brand,
         support_url=ctx.support_url,
-        query="",
+        # A link to another language would lose the comment that is given back.
+        query=None if facts.get("comment") else ctx.query,
         **facts,
     )
 

@@ -47,7 +47,8 @@ def show(token: str) -> ResponseReturnValue:
         return pages.closed_page(visit.page, visit.closed)
     if not visit.scores:
         chosen = _tapped(visit)
-        return pages.form_page(visit.page, chosen=chosen, preselected=bool(chosen))
+        # While the records can't be asked nobody knows whether it is saved already, so nothing is said of that.
+        return pages.form_page(visit.page, chosen=chosen, preselected=bool(chosen) and not visit.problem)
     tapped = {rating: score for rating, score in _tapped(visit).items() if visit.scores.get(rating) != score}
     onward = visit.onward(visit.scores) if "onward" in request.args else None
     if visit.is_final and tapped:
@@ -64,17 +65,20 @@ def send(token: str) -> ResponseReturnValue:
     """Keep the answer, then send the browser to the thanks: to our own, since no form may lead to a foreign host."""
     visit = open_visit(token)
     form, errors, status = _load(visit)
+    if form.adds:
+        # The page may be an old one: what it adds doesn't bring back the scores of its day.
+        form = replace(form, scores={**form.scores, **visit.scores})
     visit = replace(visit, asked=find_language(form.lang or "") or visit.asked)
     if visit.closed:
         return pages.closed_page(visit.page, visit.closed, form.comment if visit.closed is Closed.EXPIRED else "")
     wait_seconds = seams().posts.wait_seconds(visit.link.survey_id)
     # Only a page of our own sends this form; someone else's must not answer for a customer.
     is_ours = request.headers.get("Sec-Fetch-Site") != "cross-site"
-    if form.more:
-        return _give_time(visit, form) if is_ours and not wait_seconds else _show_again(visit, form)
     if wait_seconds:
         log.warning("answer.too_many", survey_id=visit.link.survey_id)
         return _failed(visit, form, 429, wait_seconds)
+    if form.more:
+        return _give_time(visit, form) if is_ours else _show_again(visit, form)
     if errors:
         # Who makes a mistake has begun, and gets the time to mend it.
         return _show_again(visit.with_more_time() if is_ours else visit, form, errors, status)
@@ -117,16 +121,18 @@ def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
         return _too_late(visit, form)
     if saved is Saved.IGNORED:
         return _show_ignored(visit, form)
+    has_comment = not form.forgets and (bool(form.comment) or visit.has_comment)
+    signed = seams().links.sign_receipt(Receipt(visit.link.survey_id, form.scores, has_comment))
+    receipt = signed if saved is Saved.SPOOLED or is_suspect else None
     if form.forgets and form.comment:
         # What was typed beside the button isn't what it removes: it is given back, to be added or not.
+        page = replace(visit.page, action=without_path(visit.url(receipt=receipt)))
         typed = Unsaved(comment=form.comment)
-        return _thanks(visit, typed, scores=form.scores, has_comment=False, is_comment_removed=True)
-    has_comment = not form.forgets and (bool(form.comment) or visit.has_comment)
-    receipt = Receipt(visit.link.survey_id, form.scores, has_comment)
+        return pages.saved_page(page, form.scores, has_comment=False, is_comment_removed=True, typed=typed)
     # Whoever changes an answer or adds to it has been led on already.
     leads_on = not form.adds and "change" not in request.args and visit.onward(form.scores)
     url = visit.url(
-        receipt=seams().links.sign_receipt(receipt) if saved is Saved.SPOOLED or is_suspect else None,
+        receipt=receipt,
         onward=1 if leads_on else None,
         forgotten=1 if form.forgets else None,
     )
@@ -154,8 +160,9 @@ def _give_time(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
 def _show_again(visit: Visit, form: AnswerForm, errors: FormErrors | None = None, status: int = 200) -> Response:
     """Show the page that a form came from, or that it asked for, with what was typed and what was wrong with it."""
     if not visit.scores:
+        is_unsaved = not visit.problem
         return pages.form_page(
-            visit.page, chosen=form.scores, comment=form.comment, preselected=True, errors=errors, status=status
+            visit.page, chosen=form.scores, comment=form.comment, preselected=is_unsaved, errors=errors, status=status
         )
     if visit.is_final:
         return _too_late(visit, form)
@@ -192,7 +199,14 @@ def _too_late(visit: Visit, form: AnswerForm) -> Response:
 
 
 def _failed(visit: Visit, form: AnswerForm, status: int, wait_seconds: int = _AGAIN_SECONDS) -> Response:
-    response = pages.form_page(visit.page, chosen=form.scores, comment=form.comment, failed=True, status=status)
+    response = pages.form_page(
+        visit.page,
+        chosen=form.scores,
+        comment=form.comment,
+        failed=True,
+        status=status,
+        keeps_comment=visit.has_comment or form.forgets,
+    )
     response.headers["Retry-After"] = str(wait_seconds)
     return response
 

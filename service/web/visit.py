@@ -108,12 +108,9 @@ class Visit:
         zone = self.terms.zone_or(seams().settings.time_zone)
         if self.answer.due_at <= now:
             return None
-        return Deadline(self.answer.due_at.astimezone(zone), now, can_move=self._can_extend)
-
-    @property
-    def _can_extend(self) -> bool:
-        """Whether asking for more time may give some."""
-        return bool(self.terms.extend) and self.terms.hold < MAX_EXTENSION
+        first = self.answer.held_since or self.answer.answer.answered_at
+        can_move = min(now + self.terms.extend, first + MAX_EXTENSION) > self.answer.due_at
+        return Deadline(self.answer.due_at.astimezone(zone), now, can_move=can_move)
 
     @property
     def is_final(self) -> bool:

@@ -7,6 +7,7 @@ call, and when it dies.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
@@ -118,7 +119,8 @@ class World:
         self.is_reopened = self.was_restored = False
         self.expected: dict[RatingType, int] = {}
         self.comment = ""
-        self.answered_at = self.commented_at = 0.0
+        self.answered_at = 0.0
+        self.commented_at = -inf
 
     def close(self) -> None:
         self.stop_all()
@@ -165,7 +167,7 @@ class World:
             require(is_first or not self.expected or at >= self.answered_at, "an older answer replaced a later one")
             self.expected, self.answered_at = dict(scores), at
             if is_first:
-                self.comment, self.commented_at = "", 0.0
+                self.comment, self.commented_at = "", -inf
             self.write_comment(comment, at)
             self.is_accepted = True
         elif outcome == "same" and is_held:
@@ -237,7 +239,7 @@ class World:
             self._client.hset(RECORD, mapping=snapshot["fields"])
             for journey, score in snapshot["due"].items():
                 self._client.zadd(DUE[journey], {SURVEY: score})
-        said = snapshot.get("said", ({}, "", 0.0, 0.0))
+        said = snapshot.get("said", ({}, "", 0.0, -inf))
         self.expected, self.comment, self.answered_at, self.commented_at = said
         self.is_accepted, self.was_restored = bool(snapshot), True
 

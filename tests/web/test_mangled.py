@@ -107,7 +107,9 @@ def test_an_answer_to_a_mangled_link_is_taken_without_a_redirect_of_its_body(
     assert keys.hget("afterword:survey:81000", "comment") == b"Fint"
 
 
-@pytest.mark.parametrize("path", ["./stop", "/stop.", "/stop/", "%20/stop", "/stop%E2%80%9D", "//stop", "/stop%3E"])
+@pytest.mark.parametrize(
+    "path", ["./stop", "/stop.", "/stop/", "%20/stop", "/stop%E2%80%9D", "//stop", "/stop%3E", "%252Fstop", "/STOP"]
+)
 def test_one_click_at_a_mangled_link_stops_at_once(
     client: FlaskClient,
     requester: str,  # noqa: F811

@@ -176,6 +176,13 @@ def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
     return client
 
 
+def test_while_redis_is_away_nobody_says_that_a_choice_is_not_saved(outage: FlaskClient) -> None:
+    """It may be, in the records that can't be asked."""
+    tapped = get(outage, query_string={"r": "4"})
+    assert chosen(tapped) == ["4"]
+    assert "Not saved yet." not in tapped.text
+
+
 def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient) -> None:
     sent = post(outage, {"rating": "4"})
     thanks = follow(outage, sent)
@@ -187,6 +194,15 @@ def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient
     change = follow(outage, post(outage, {"rating": "4", "more": "change"}, **query_of(sent)))
     assert chosen(change) == ["4"]
     assert "I need more time" not in change.text
+
+
+def test_an_old_thanks_page_adds_a_comment_and_brings_back_no_score(client: FlaskClient, records: Records) -> None:
+    post(client, {"rating": "4"})
+    post(client, {"rating": "2"})
+    post(client, {"rating": "4", "comment": "Det tog lang tid", "add": "1"})
+    kept = records.load("81000")
+    assert kept
+    assert (kept.answered.scores, kept.answered.comment) == ({CSAT: 2}, "Det tog lang tid")
 
 
 @pytest.mark.parametrize("form", [{"rating": "2"}, {"rating": "4", "comment": "Fint"}])

@@ -190,6 +190,13 @@ def test_looking_gives_no_time(client: FlaskClient, records: Records, keys: "red
     assert dump(keys) == before
 
 
+def test_at_the_limit_no_more_time_is_offered(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+    answer(records)
+    keys.hset(KEY, mapping={"held_since": to_ms(until(records) - 60 * MINUTE)})
+    assert "I need more time" not in get(client).text
+    assert "Change your answer" in get(client).text
+
+
 def test_a_strangers_page_gives_none(client: FlaskClient, records: Records) -> None:
     answer(records)
     before = until(records)
