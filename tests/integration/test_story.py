@@ -115,7 +115,7 @@ def test_an_answer_can_be_changed_while_it_is_held_and_is_submitted_once(tell: T
     story.answer(rating="2", comment="first")
     again = requests.get(f"{story.link()}?change=1", timeout=30)
     assert re.search(r"value=2\b[^>]* checked", again.text)
-    assert story.answer(rating="5").history[0].status_code == 303
+    assert story.answer(rating="5", comment="second").history[0].status_code == 303
     assert story.answer(rating="5", comment="last").history[0].status_code == 303
     assert story.results == []
     story.end_hold()
