@@ -122,8 +122,9 @@ def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
     if saved is Saved.IGNORED:
         return _show_ignored(visit, form)
     has_comment = not form.forgets and (bool(form.comment) or visit.has_comment)
-    signed = seams().links.sign_receipt(Receipt(visit.link.survey_id, form.scores, has_comment))
-    receipt = signed if saved is Saved.SPOOLED or is_suspect else None
+    receipt = None
+    if saved is Saved.SPOOLED or is_suspect:
+        receipt = seams().links.sign_receipt(Receipt(visit.link.survey_id, form.scores, has_comment))
     if form.forgets and form.comment:
         # What was typed beside the button isn't what it removes: it is given back, to be added or not.
         page = replace(visit.page, action=without_path(visit.url(receipt=receipt)))
