@@ -5,10 +5,11 @@ it may be a secret. An empty text only comes from the default of an optional var
 """
 
 import re
+import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
@@ -21,6 +22,17 @@ from config.urls import split_url
 _LONGEST = timedelta(days=3650)
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _FORMATS = ("json", "console")
+_REDIS_OPTIONS = {
+    "db": (r"[0-9]{1,4}", "a number"),
+    "username": (r".+", "a name"),
+    "password": (r".+", "a password"),
+    "protocol": (r"[23]", "2 or 3"),
+    "ssl_cert_reqs": (r"none|optional|required", "none, optional or required"),
+    "ssl_ca_certs": (r".+", "a file"),
+    "ssl_certfile": (r".+", "a file"),
+    "ssl_keyfile": (r".+", "a file"),
+    "ssl_check_hostname": (r"true|false", "true or false"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +112,47 @@ def redis_url(text: str) -> str:
         raise ValidationError("names no socket. Write unix:///run/redis/redis.sock.")
     if parts.scheme != "unix" and not re.fullmatch(r"(/\d{0,4})?", parts.path, re.ASCII):
         raise ValidationError("names no database after the host. Write its number, such as redis://host:6379/0.")
+    _check_redis_options(parts.scheme, parts.query)
     return text
+
+
+def _check_redis_options(scheme: str, query: str) -> None:
+    """Refuse what one of our two clients of Redis wouldn't take, or what is ours to set."""
+    given = parse_qs(query, keep_blank_values=True)
+    unknown = [name for name in given if name not in _REDIS_OPTIONS]
+    if unknown and ("@" in query or not all(re.fullmatch(r"[a-z_]+", name) for name in unknown)):
+        # It may be the rest of a password.
+        raise ValidationError('has options after its "?" that can\'t be read. Write a "?" in a password as %3F.')
+    if unknown:
+        way_out = f"Afterword sets it itself: leave it out. Taken are {', '.join(_REDIS_OPTIONS)}."
+        raise ValidationError(f"has the option {unknown[0]}. {way_out}")
+    for name, values in given.items():
+        pattern, right = _REDIS_OPTIONS[name]
+        if name.startswith("ssl_") and scheme != "rediss":
+            raise ValidationError(f"has the option {name}, which is for TLS. Write rediss://…, or leave it out.")
+        if len(values) > 1:
+            raise ValidationError(f"has the option {name} more than once. Write it once.")
+        if not re.fullmatch(pattern, values[0]):
+            raise ValidationError(f"has an option {name} that can't be read. Write {right}.")
+    _check_tls_files({name: values[0] for name, values in given.items()})
+
+
+def _check_tls_files(given: dict[str, str]) -> None:
+    context = ssl.create_default_context()
+    if authorities := given.get("ssl_ca_certs"):
+        try:
+            context.load_verify_locations(authorities)
+        except (OSError, ValueError):
+            raise ValidationError("has an option ssl_ca_certs that names no file of certificates (PEM).") from None
+    certificate, key = given.get("ssl_certfile"), given.get("ssl_keyfile")
+    if key and not certificate:
+        raise ValidationError("has the option ssl_keyfile without ssl_certfile. Write both.")
+    if certificate:
+        try:
+            context.load_cert_chain(certificate, key, password="")  # never asks at a terminal
+        except (OSError, ValueError):
+            way_out = "Write files in PEM, the key without a password."
+            raise ValidationError(f"has options ssl_certfile and ssl_keyfile that don't fit. {way_out}") from None
 
 
 def surveys_file(text: str) -> SurveysFile:

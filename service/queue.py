@@ -7,11 +7,12 @@ setting is as it is). A message carries a survey id and nothing else.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import structlog
 from celery import Celery
 from kombu.connection import Connection
+from kombu.transport import redis as kombu_redis
 
 from service.surveys.model import Journey
 
@@ -33,8 +34,24 @@ class QueueUnavailable(Exception):
     """The queue didn't take a task, or wasn't counted. The text names what was raised."""
 
 
+class _Channel(kombu_redis.Channel):
+    """Speaks the protocol that REDIS_URL asks for; kombu has no way to say so."""
+
+    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
+        options = self.connection.client.transport_options
+        asked = {"protocol": options["protocol"]} if "protocol" in options else {}
+        return super()._connparams(*args, **kwargs) | asked  # type: ignore[no-untyped-call]
+
+
+class _Transport(kombu_redis.Transport):
+    Channel = _Channel
+
+
 class _Connection(Connection):
     """A worker's connection looks for Redis again every few seconds; kombu would by and by wait for 30."""
+
+    def get_transport_cls(self) -> Any:
+        return _Transport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
         given = {"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs
@@ -64,23 +81,35 @@ def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: f
         broker_channel_error_retry=True,
         # A worker that gave up would have to be started again by somebody.
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(socket_timeout, connect_timeout),
+        broker_transport_options=_transport_options(socket_timeout, connect_timeout) | _protocol(redis_url),
     )
     return app
 
 
 def _kombu_spelling(redis_url: str) -> str:
-    """Write a Redis URL as kombu reads it: it has a scheme of its own for sockets, and asks for TLS's terms."""
+    """Write a Redis URL as kombu reads it: it has a scheme of its own for sockets, and asks for TLS's terms.
+
+    Of the options it knows those of TLS alone; the others are moved to where it looks for them.
+    """
     parts = urlsplit(redis_url)
+    given = dict(parse_qsl(parts.query))
+    user = quote(unquote(parts.username or "") or given.get("username", ""), safe="")
+    password = quote(unquote(parts.password or "") or given.get("password", ""), safe="")
+    login = f"{user}:{password}@" if user or password else ""
     if parts.scheme == "unix":
-        given = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        user = quote(given.get("username") or unquote(parts.username or ""), safe="")
-        password = quote(given.get("password") or unquote(parts.password or ""), safe="")
-        login = f"{user}:{password}@" if user or password else ""
         return f"redis+socket://{login}{parts.path}?virtual_host={given.get('db', '0')}"
-    if parts.scheme == "rediss" and "ssl_cert_reqs" not in parts.query:
-        return parts._replace(query="&".join(filter(None, [parts.query, "ssl_cert_reqs=required"]))).geturl()
-    return redis_url
+    tls = {name: value for name, value in given.items() if name.startswith("ssl_")}
+    if parts.scheme == "rediss":
+        tls = {"ssl_cert_reqs": "required"} | tls
+    path = f"/{given['db']}" if "db" in given else parts.path
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{login}{host}{path}" + (f"?{urlencode(tls)}" if tls else "")
+
+
+def _protocol(redis_url: str) -> dict[str, int]:
+    """Give the version of Redis' protocol that the URL asks for, if it does."""
+    given = dict(parse_qsl(urlsplit(redis_url).query))
+    return {"protocol": int(given["protocol"])} if "protocol" in given else {}
 
 
 def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[str, Any]:

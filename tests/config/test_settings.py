@@ -143,6 +143,46 @@ def test_every_kind_of_redis_is_taken(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "options",
+    ["db=3", "username=u&password=p%40%3F", "protocol=2", "protocol=3&ssl_cert_reqs=none", "ssl_check_hostname=false"],
+)
+def test_options_that_both_clients_of_redis_can_be_given_are_taken(options: str) -> None:
+    url = f"rediss://h:6380?{options}"
+    assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://h?max_connections=8", "option max_connections. Afterword sets it itself"),
+        ("redis://h?client_name=hunter2", "option client_name. Afterword sets it itself"),
+        ("rediss://h?health_check_interval=5", "option health_check_interval. Afterword sets it itself"),
+        ("unix:///s?socket_timeout=hunter2", "option socket_timeout. Afterword sets it itself"),
+        ("redis://h?nonsense", "option nonsense. Afterword sets it itself"),
+        ("redis://h?db=hunter2", "option db that can't be read. Write a number"),
+        ("redis://h?db=", "option db that can't be read. Write a number"),
+        ("redis://h?db=1&db=2", "option db more than once"),
+        ("redis://h?protocol=4", "option protocol that can't be read. Write 2 or 3"),
+        ("redis://h?ssl_cert_reqs=none", "option ssl_cert_reqs, which is for TLS. Write rediss://"),
+        ("unix:///s?ssl_ca_certs=ca.pem", "option ssl_ca_certs, which is for TLS. Write rediss://"),
+        ("rediss://h?ssl_cert_reqs=CERT_NONE", "option ssl_cert_reqs that can't be read. Write none, optional or"),
+        ("rediss://h?ssl_check_hostname=hunter2", "option ssl_check_hostname that can't be read. Write true or"),
+        ("rediss://h?ssl_ca_certs=/no/hunter2", "option ssl_ca_certs that names no file of certificates"),
+        ("rediss://h?ssl_ca_certs=%00", "option ssl_ca_certs that names no file of certificates"),
+        ("rediss://h?ssl_keyfile=/no/hunter2", "option ssl_keyfile without ssl_certfile"),
+        ("rediss://h?ssl_certfile=/no/hunter2", "ssl_certfile and ssl_keyfile that don't fit"),
+        ("redis://:12?hunter2@h", 'Write a "?" in a password as %3F'),
+        ("redis://:12?hunter=two@h", 'Write a "?" in a password as %3F'),
+    ],
+)
+def test_other_options_of_redis_are_refused_by_name_and_never_by_value(url: str, words: str) -> None:
+    (line,) = mistakes(REDIS_URL=url)
+    assert line.startswith("  REDIS_URL: has ")
+    assert words in line
+    assert "hunter" not in line
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         ("DIXA_API_TOKEN", "Bearer abcdef"),

@@ -1,15 +1,20 @@
 """Publishing to the same Redis that the records are in, however its URL is written."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import redis
+import trustme
 
 from service.queue import CeleryQueue, make_app
 from service.surveys.model import Journey
 from service.surveys.store import connect
-from tests.running import RedisServer
+from tests.polling import eventually
+from tests.running import Afterword, RedisServer, settings_for
+from tests.tls import tls_front
 
 PASSWORD = "p@ss/w:rd%41"
 
@@ -33,3 +38,56 @@ def test_a_socket_with_a_password(socket: Path, url: str) -> None:
     queue.publish(Journey.OFFER, "48201")
     assert queue.length() == 1
     assert connect(written).keys("*") != []
+
+
+@pytest.mark.parametrize("url", ["redis://h", "redis://u:p@h:6379/15", "redis://[::1]:6379/1", "redis:///2"])
+def test_a_url_without_options_is_handed_on_as_it_is(url: str) -> None:
+    assert make_app(url).conf.broker_url == url
+
+
+@pytest.mark.parametrize("given", ["", "&db=3", "&username=default&password=p%40ss%2Fw%3Ard%2541"])
+def test_a_redis_without_hello(own_redis: RedisServer, tmp_path: Path, given: str) -> None:
+    """As behind some proxies: `protocol=2` asks for none, in the web and in the worker."""
+    client = redis.Redis(port=own_redis.port, protocol=2)
+    client.acl_setuser(
+        "default", enabled=True, passwords=[f"+{PASSWORD}"] if "pass" in given else [], commands=["-hello"]
+    )
+    assert_both_work(f"redis://127.0.0.1:{own_redis.port}?protocol=2{given}", tmp_path)
+
+
+def test_a_redis_with_an_authority_of_its_own_that_wants_a_certificate(own_redis: RedisServer, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("redis.example").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    ours = authority.issue_cert("afterword.example")
+    files = {name: tmp_path / f"{name} 1.pem" for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")}
+    authority.cert_pem.write_to_path(str(files["ssl_ca_certs"]))
+    ours.cert_chain_pems[0].write_to_path(str(files["ssl_certfile"]))
+    ours.private_key_pem.write_to_path(str(files["ssl_keyfile"]))
+    with tls_front(context, own_redis.port) as port:
+        # The certificate is of another name.
+        options = urlencode(files | {"ssl_check_hostname": "false", "protocol": "3"})
+        assert_both_work(f"rediss://127.0.0.1:{port}/1?{options}", tmp_path)
+
+
+def test_a_redis_whose_certificate_nobody_checks(own_redis: RedisServer, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("redis.example").configure_cert(context)
+    with tls_front(context, own_redis.port) as port:
+        assert_both_work(f"rediss://127.0.0.1:{port}/1?ssl_cert_reqs=none", tmp_path)
+
+
+def assert_both_work(url: str, folder: Path) -> None:
+    """What the web queues here, a worker of its own process takes there."""
+    assert settings_for(url).redis_url == url
+    assert connect(url).ping()
+    queue = CeleryQueue(make_app(url))
+    queue.publish(Journey.OFFER, "48201")
+    assert queue.length() == 1
+    afterword = Afterword(folder, {"REDIS_URL": url}).start("worker")
+    try:
+        eventually(lambda: queue.length() == 0)
+        assert "redis.unavailable" not in afterword.log
+    finally:
+        afterword.stop()
