@@ -28,6 +28,11 @@ def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
     version = str(info.get("redis_version", "0"))
     if _version(version) < OLDEST:
         yield f"Redis {version} is too old: 6.2 or newer is needed"
+    if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
+        yield (
+            "this is a Redis Cluster, which spreads keys over its nodes, and Afterword's scripts can't use that: "
+            "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them"
+        )
     if info.get("role") == "slave":
         yield "this Redis is a replica, which keeps nothing of its own: name its master in REDIS_URL"
     if str(info.get("aof_enabled")) != "1":

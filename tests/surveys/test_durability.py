@@ -1,6 +1,7 @@
 """What is said of a Redis that can lose what it acknowledged, and what is asked of it to know."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -30,6 +31,8 @@ PROBLEMS: list[tuple[dict[str, object], str]] = [
     ({"redis_version": "6.0.16"}, "too old"),
     ({"redis_version": "5.9"}, "too old"),
     ({"role": "slave"}, "its master"),
+    ({"redis_mode": "cluster"}, "one primary"),
+    ({"cluster_enabled": 1}, "one primary"),
     ({"aof_enabled": 0}, "appendonly yes"),
     ({"aof_last_write_status": "err"}, "its disk"),
     ({"maxmemory_policy": "allkeys-lru"}, "noeviction"),
@@ -70,6 +73,14 @@ def test_a_redis_that_tells_nothing_is_told_so() -> None:
 
 def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
     assert records.problems() == []
+
+
+def test_a_redis_cluster_is_named_though_it_serves_nothing(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    server.start()
+    (found,) = records_in(patient(server.url)).problems()
+    assert "this is a Redis Cluster" in found
+    server.stop()
 
 
 def test_a_setting_that_is_no_text_is_not_asked_for(own_redis: RedisServer) -> None:

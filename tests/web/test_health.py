@@ -58,6 +58,24 @@ def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_redis_cluster_is_named_whether_it_has_its_slots_or_not(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
+    server.start()
+    visitor = create_app(settings_for(server.url)).test_client()
+    with redis.Redis.from_url(server.url) as node:
+        assert_cluster_named(visitor)
+        node.execute_command("CLUSTER ADDSLOTS", *range(16384))
+        eventually(lambda: node.cluster("info")["cluster_state"] == "ok")
+        assert_cluster_named(visitor)
+    server.stop()
+
+
+def assert_cluster_named(visitor: FlaskClient) -> None:
+    answer = visitor.get("/readyz").json
+    assert answer
+    assert "this is a Redis Cluster" in answer["degraded"]["durability"]
+
+
 def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
     own_redis: RedisServer, tmp_path: Path
 ) -> None:
