@@ -71,6 +71,8 @@ def webhook_secret(text: str) -> str | None:
         raise ValidationError(f"is not Base64. {way_out}") from None
     if not text.startswith("whsec_") or len(key) < _LEAST_BYTES:
         raise ValidationError(f"doesn't begin with whsec_, or has fewer than {_LEAST_BYTES} bytes. {way_out}")
+    if len(set(key)) == 1:
+        raise ValidationError(f"is one byte again and again. {way_out}")
     return text
 
 

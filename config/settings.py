@@ -29,7 +29,7 @@ _DIXAS_LIMIT = Pace(rate=10, burst=4)
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
     "DIXA_WEBHOOK_SECRETS": "5f3a9c… (shown with the webhook subscription in Dixa)",
-    "SECRET_KEYS": 'what this prints: python3 -c "import secrets; print(secrets.token_hex(32))"',
+    "SECRET_KEYS": f"what this prints: {values.MAKE_A_KEY}",
     "PUBLIC_URL": "https://feedback.example.com",
     "REDIS_URL": "redis://localhost:6379/0",
 }
@@ -150,7 +150,7 @@ class _Environment(Env):
         super().__init__(eager=False)
         self._given = given
         self._unread: list[str] = []
-        for name in ("keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
+        for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
         for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format", "switch"):
             self.add_parser(name, getattr(values, name))
@@ -195,7 +195,7 @@ def _read(env: _Environment) -> dict[str, Any]:
     """Ask for every variable but the timings; a value with a mistake is None until `env` is sealed."""
     return {
         "dixa_api_tokens": env.tokens("DIXA_API_TOKEN"),
-        "webhook_keys": env.keys("DIXA_WEBHOOK_SECRETS"),
+        "webhook_keys": env.webhook_keys("DIXA_WEBHOOK_SECRETS"),
         "secret_keys": env.signing_keys("SECRET_KEYS"),
         "public_url": env.public_url("PUBLIC_URL"),
         "redis_url": env.redis_url("REDIS_URL"),
@@ -277,15 +277,12 @@ def _own_addresses(
 
 def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Decode the keys, with a warning for each that isn't hex: Dixa's own example key isn't, so it may be right."""
-    secrets: list[bytes] = []
-    warnings: list[str] = []
-    for number, key in enumerate(keys, start=1):
-        try:
-            secrets.append(bytes.fromhex(key))
-        except ValueError:
-            secrets.append(key.encode())
-            warnings.append(f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key.")
-    return tuple(secrets), tuple(warnings)
+    warnings = [
+        f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key."
+        for number, key in enumerate(keys, start=1)
+        if values.key_bytes(key) == key.encode()
+    ]
+    return tuple(map(values.key_bytes, keys)), tuple(warnings)
 
 
 def _odd_names(surveys: Sequence[Survey]) -> Iterator[str]:

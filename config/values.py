@@ -33,6 +33,8 @@ _REDIS_OPTIONS = {
     "ssl_keyfile": (r".+", "a file"),
     "ssl_check_hostname": (r"true|false", "true or false"),
 }
+_LEAST_KEY_BYTES = 16
+MAKE_A_KEY = """python3 -c "import secrets; print(secrets.token_hex(32))\""""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,35 @@ def signing_keys(text: str) -> tuple[str, ...]:
     found = keys(text)
     for number, key in enumerate(found, start=1):
         if len(key) < 32:  # noqa: PLR2004 - the number stands in the message below
-            way_out = """Make one: python3 -c "import secrets; print(secrets.token_hex(32))"."""
-            raise ValidationError(f"number {number} is shorter than 32 characters. {way_out}")
+            raise ValidationError(f"number {number} is shorter than 32 characters. Make one: {MAKE_A_KEY}.")
+        if is_one_byte(key.encode()) or is_one_byte(key_bytes(key)):
+            raise ValidationError(f"number {number} is one byte again and again. Make one: {MAKE_A_KEY}.")
     return found
+
+
+def webhook_keys(text: str) -> tuple[str, ...]:
+    """Read the keys that Dixa signs with. A short one can be guessed, and zeros sign like no key at all."""
+    found = keys(text)
+    for number, key in enumerate(found, start=1):
+        way_out = f"Copy the whole key that Dixa shows. It is as random as what this prints: {MAKE_A_KEY}."
+        if len(key_bytes(key)) < _LEAST_KEY_BYTES:
+            raise ValidationError(f"number {number} has fewer than {_LEAST_KEY_BYTES} bytes. {way_out}")
+        if is_one_byte(key.encode()) or is_one_byte(key_bytes(key)):
+            raise ValidationError(f"number {number} is one byte again and again. {way_out}")
+    return found
+
+
+def key_bytes(key: str) -> bytes:
+    """Decode a key from hex; of one that isn't hex, the characters are the key."""
+    try:
+        return bytes.fromhex(key)
+    except ValueError:
+        return key.encode()
+
+
+def is_one_byte(key: bytes) -> bool:
+    """Say whether a key is one byte, repeated."""
+    return len(set(key)) == 1
 
 
 def http_url(text: str) -> str:

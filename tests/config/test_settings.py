@@ -10,12 +10,12 @@ from config.values import Pace
 
 GOOD = {
     "DIXA_API_TOKEN": "token-one",
-    "DIXA_WEBHOOK_SECRETS": "00ff",
-    "SECRET_KEYS": "k" * 32,
+    "DIXA_WEBHOOK_SECRETS": "00ff5f3a9c7e1d2b4860aa11bb22cc33",
+    "SECRET_KEYS": "a-key-for-the-links-of-the-tests-0123456789",
     "PUBLIC_URL": "https://feedback.example.com",
     "REDIS_URL": "redis://:redis-password@localhost:6379/0",
 }
-SECRETS = ("token-one", "k" * 32, "redis-password", r"b'\x00\xff'")
+SECRETS = ("token-one", "a-key-for-the-links", "redis-password", r"b'\x00\xff")
 
 
 def mistakes(**changes: str) -> list[str]:
@@ -57,16 +57,21 @@ def test_an_empty_variable_counts_as_not_set() -> None:
 
 def test_several_secrets_are_separated_by_commas() -> None:
     settings = read_settings(
-        {**GOOD, "DIXA_API_TOKEN": "a, b,", "DIXA_WEBHOOK_SECRETS": "00ff,AA", "SECRET_KEYS": f"{'n' * 32},{'o' * 32}"}
+        {
+            **GOOD,
+            "DIXA_API_TOKEN": "a, b,",
+            "DIXA_WEBHOOK_SECRETS": f"{'00ff' * 8},{'AABB' * 8}",
+            "SECRET_KEYS": f"{'no' * 16},{'on' * 16}",
+        }
     )
     assert settings.dixa_api_tokens == ("a", "b")
-    assert settings.webhook_secrets == (b"\x00\xff", b"\xaa")
-    assert settings.secret_keys == ("n" * 32, "o" * 32)
+    assert settings.webhook_secrets == (b"\x00\xff" * 8, b"\xaa\xbb" * 8)
+    assert settings.secret_keys == ("no" * 16, "on" * 16)
 
 
 def test_a_webhook_key_that_is_not_hex_is_used_as_it_is_with_a_warning_that_does_not_show_it() -> None:
-    settings = read_settings({**GOOD, "DIXA_WEBHOOK_SECRETS": "00ff,4g4h98"})
-    assert settings.webhook_secrets == (b"\x00\xff", b"4g4h98")
+    settings = read_settings({**GOOD, "DIXA_WEBHOOK_SECRETS": f"{'00ff' * 8},{'4g4h98' * 3}"})
+    assert settings.webhook_secrets == (b"\x00\xff" * 8, b"4g4h98" * 3)
     assert ["number 2" in warning and "4g4h98" not in warning for warning in settings.warnings] == [True]
 
 
@@ -194,7 +199,7 @@ def test_other_options_of_redis_are_refused_by_name_and_never_by_value(url: str,
         ("DIXA_WEBHOOK_SECRETS", ",,"),
         ("DIXA_WEBHOOK_SECRETS", "00 ff"),
         ("SECRET_KEYS", "k" * 31),
-        ("SECRET_KEYS", "k" * 32 + ",short"),
+        ("SECRET_KEYS", "long" * 8 + ",short"),
         ("PUBLIC_URL", "feedback.example.com"),
         ("PUBLIC_URL", "ftp://feedback.example.com"),
         ("PUBLIC_URL", "https://feedback.example.com/?a"),
@@ -249,6 +254,34 @@ def test_a_mistake_is_one_line_with_the_name_and_never_the_value_of_a_secret(nam
     assert line.startswith(f"  {name}: ")
     assert line.endswith((".", ")", "…", "?"))
     assert not [part for part in ("hunter2", "abc", "kkk", "short,", "00 ff") if part in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("DIXA_WEBHOOK_SECRETS", "00ff"),
+        ("DIXA_WEBHOOK_SECRETS", "1a2b" * 7 + "1a"),
+        ("DIXA_WEBHOOK_SECRETS", "not-hex-15-char"),
+        ("DIXA_WEBHOOK_SECRETS", "0" * 32),
+        ("DIXA_WEBHOOK_SECRETS", "0" * 33),
+        ("DIXA_WEBHOOK_SECRETS", "5a" * 32),
+        ("DIXA_WEBHOOK_SECRETS", "x" * 40),
+        ("SECRET_KEYS", "a" * 32),
+        ("SECRET_KEYS", "0" * 64),
+        ("SECRET_KEYS", "5a" * 32),
+        ("SECRET_KEYS", "k" * 33),
+        ("DELIVERY_WEBHOOK_SECRET", "whsec_" + "A" * 32),
+        ("ANSWER_WEBHOOK_SECRET", "whsec_" + "eHh4" * 10),
+    ],
+)
+def test_a_key_that_can_be_guessed_is_refused_with_the_way_to_make_one(name: str, key: str) -> None:
+    """HMAC fills a key with zeros: one of zeros signs like no key at all."""
+    good = f"{GOOD[name]}," if name in GOOD else ""
+    url = {name.replace("SECRET", "URL"): "https://shop.example/hook"} if not good else {}
+    (line,) = mistakes(**{name: good + key}, **url)
+    assert line.startswith(f"  {name}: ")
+    assert "python3 -c" in line
+    assert key not in line
 
 
 @pytest.mark.parametrize("text", ["europe/copenhagen", "Europe/Kopenhagen", "Copenhagen/Europe"])

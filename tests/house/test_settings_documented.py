@@ -48,8 +48,8 @@ def test_every_setting_has_a_comment_in_the_example() -> None:
 def test_the_example_shows_the_defaults() -> None:
     needed = {
         "DIXA_API_TOKEN": "token",
-        "DIXA_WEBHOOK_SECRETS": "00ff",
-        "SECRET_KEYS": "k" * 32,
+        "DIXA_WEBHOOK_SECRETS": "00ff5f3a9c7e1d2b4860aa11bb22cc33",
+        "SECRET_KEYS": "a-key-for-the-links-of-the-tests-0123456789",
         "PUBLIC_URL": "https://feedback.example.com",
         "REDIS_URL": "redis://localhost",
     }

@@ -17,7 +17,7 @@ from tests.polling import eventually, soon
 from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
 
 PATH = "/webhooks/dixa"
-OTHER_SECRET = "00" * 16
+OTHER_SECRET = "00ff" * 8
 
 
 @pytest.fixture(scope="module")
