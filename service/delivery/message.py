@@ -45,7 +45,9 @@ _LINK = N_("Rate your support")
 _CLOSES = {"WhatsApp"}
 """These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
 
-_PATIENCE = timedelta(seconds=1)
+_PATIENCE = timedelta(milliseconds=750)
+"""A look at a delivery that was begun goes before new offers, and after answers."""
+
 _CLOSE_WITHIN = timedelta(hours=1)
 """For how long closing again is tried; the delivery isn't over until then."""
 

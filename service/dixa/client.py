@@ -60,7 +60,7 @@ class DixaClient:
         self._pace = pace
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience`. Raises NoSlot."""
+        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first. Raises NoSlot."""
         return self._pace.slot(deadline, patience)
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:

@@ -4,7 +4,7 @@
 -- Answers {index of the token, wait in µs}, or {0, wait in µs} with nothing reserved when that is too long.
 -- A crash after it wastes a slot.
 -- A time that is further ahead than any that is written here was written before Redis' clock stepped back: it is over.
-local LONGEST_PAUSE, LONGEST_WAIT = 300000, 1000
+local LONGEST_PAUSE, LONGEST_WAIT = 300000, 5000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -2,7 +2,10 @@
 
 The numbers are those of Dixa's API documentation.
 
-One GCRA with reservation in Redis, shared by every process. The only wait of a process is here, at most a second.
+One GCRA with reservation in Redis, shared by every process. The only wait of a process is here.
+
+No more claims are begun than the pace carries to their end: a claim waits for its first slot for a second at most, and
+for each further one, once it has begun, for several. So nobody new begins while those that have begun are in line.
 """
 
 import hashlib
@@ -23,6 +26,15 @@ log = structlog.get_logger()
 _PACE = Path(__file__).with_name("pace.lua")
 _PAUSE = Path(__file__).with_name("pause.lua")
 _LONGEST_PAUSE = timedelta(minutes=5)
+
+_BEGIN_SECONDS = 1.0
+"""The longest wait for a first slot."""
+
+_GO_ON_SECONDS = 5.0
+"""The longest wait for a further one. `pace.lua` knows it as LONGEST_WAIT."""
+
+_CALL_SECONDS = 5.0
+"""What a wait for a further slot leaves of a claim's time: a call that is cut off may have happened."""
 
 
 class SharedPace:
@@ -52,17 +64,18 @@ class SharedPace:
         self._keys = [*(f"{prefix}pace:{name}" for name in names), self._pause_key]
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Wait for a turn, at most `patience` (itself at most a second).
+        """Wait for a turn, at most `patience` (itself at most a second); longer if the deadline's claim has begun.
 
         Raises NoSlot with the time until there is one, also when Redis can't be asked.
         """
-        longest_ms = min(patience.total_seconds(), 1.0, deadline.remaining()) * 1000
+        longest_ms = _longest_wait(deadline, patience) * 1000
         try:
             index, wait_us = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
         except redis.RedisError as error:
             raise NoSlot(f"the pace can't be asked: {type(error).__name__}", timedelta(seconds=1)) from error
         if not index:
             raise NoSlot("the pace is used up", timedelta(microseconds=wait_us))
+        deadline.has_begun = True
         if wait_us:
             self._wait(wait_us / 1_000_000)
         return Slot(self._tokens[index - 1], deadline)
@@ -95,6 +108,14 @@ class SharedPace:
         except redis.RedisError:
             # The next call is answered 429 as well, and asks for the pause again.
             return
+
+
+def _longest_wait(deadline: Deadline, patience: timedelta) -> float:
+    """Say for how many seconds a slot may be waited for."""
+    left = deadline.remaining()
+    if deadline.has_begun:
+        return min(max(_BEGIN_SECONDS, min(_GO_ON_SECONDS, left - _CALL_SECONDS)), left)
+    return min(patience.total_seconds(), _BEGIN_SECONDS, left)
 
 
 class OnlookersPace:

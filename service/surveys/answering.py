@@ -35,17 +35,16 @@ class AnswerJourney(Traveller):
             self._submit_all(turn, progress)
 
     def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
-        patience = self.patience
-        if progress.answer.comment and not progress.submitted and self._is_erased(turn, patience):
+        if progress.answer.comment and not progress.submitted and self._is_erased(turn):
             self._erase(turn)
             return
         for rating in progress.answer.scores:
-            if rating not in progress.submitted and not self._submit(turn, rating, patience):
+            if rating not in progress.submitted and not self._submit(turn, rating):
                 return
 
-    def _submit(self, turn: Turn, rating: RatingType, patience: timedelta) -> bool:
+    def _submit(self, turn: Turn, rating: RatingType) -> bool:
         is_there = turn.record.looks_first and self._is_rated(turn, rating)
-        slot = self._slot(turn, patience)
+        slot = self._slot(turn)
         # The customer may have changed the answer since the claim; what counts is what the mark returns.
         answer = self._records.mark(turn.claim, rating, (), self._timings.step_budget).answered
         claimed = turn.record.answered
@@ -99,7 +98,7 @@ class AnswerJourney(Traveller):
 
     def _is_rated(self, turn: Turn, rating: RatingType) -> bool:
         ours = {offer.rating_id for offer in turn.record.offers if offer.rating is rating}
-        found = self._ratings(turn, self.patience)
+        found = self._ratings(turn)
         return any(each.id in ours and each.type == rating and each.status == "Rated" for each in found)
 
 

@@ -161,7 +161,7 @@ class Delivering(Traveller):
             return None
         if self._is_outside_window(turn, [record.terms] if record.terms else []):
             return None
-        conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
         if self._has_stopped(record, conversation):
             self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")
             return None

@@ -102,7 +102,7 @@ class FollowUpJourney(Traveller):
     """Does each action once, or as near to that as its receiver allows."""
 
     journey = Journey.FOLLOW_UP
-    patience = timedelta(milliseconds=250)
+    patience = timedelta(seconds=1)
     _call_name = "follow_up"
 
     def __init__(self, records: Records, dixa: Dixa, timings: Timings, *, actions: Sequence[Action]) -> None:
@@ -121,7 +121,7 @@ class FollowUpJourney(Traveller):
             due = []
         else:
             due = [each for each in wanted if self._is_at_once(each)]
-        if self._looks_first(progress, answer, due) and self._is_erased(turn, _SHORT):
+        if self._looks_first(progress, answer, due) and self._is_erased(turn):
             self._erase(turn)
             return
         # What was tried before comes last: a slow receiver must not keep the others from their turn.

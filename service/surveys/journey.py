@@ -20,9 +20,6 @@ Result = TypeVar("Result")
 
 NOT_FOUND = 404
 
-GOING_ON = timedelta(seconds=1)
-"""How long a claim that has begun waits for its next slot: what it has learnt would have to be asked again."""
-
 _LEAST_TIME = timedelta(seconds=5)
 """No call is begun with less time than this left: it would be cut off and leave its outcome unknown."""
 
@@ -45,7 +42,7 @@ class Traveller(ABC):
 
     journey: ClassVar[Journey]
     patience: ClassVar[timedelta]
-    """How long a new claim waits for its first slot. Answers wait longer than offers, so they go first."""
+    """How long a claim waits for its first slot. Answers wait longer than offers, so they go first."""
 
     def __init__(self, records: Records, dixa: Dixa, timings: Timings) -> None:
         self._records = records
@@ -91,22 +88,22 @@ class Traveller(ABC):
     @abstractmethod
     def _call_name(self) -> str: ...
 
-    def _slot(self, turn: Turn, patience: timedelta = GOING_ON) -> Slot:
+    def _slot(self, turn: Turn) -> Slot:
         if not self._has_time(turn):
             raise NoSlot("this claim's time is up", timedelta())
-        return self._dixa.slot(turn.deadline, patience)
+        return self._dixa.slot(turn.deadline, self.patience)
 
     def _has_time(self, turn: Turn) -> bool:
         """Say whether a call can still be begun."""
         return turn.deadline.remaining() >= min(_LEAST_TIME, self._timings.step_budget / 3).total_seconds()
 
-    def _ratings(self, turn: Turn, patience: timedelta = GOING_ON) -> tuple[Rating, ...]:
-        return self._dixa.ratings(self._slot(turn, patience), turn.record.conversation_id)
+    def _ratings(self, turn: Turn) -> tuple[Rating, ...]:
+        return self._dixa.ratings(self._slot(turn), turn.record.conversation_id)
 
-    def _is_erased(self, turn: Turn, patience: timedelta = GOING_ON) -> bool:
+    def _is_erased(self, turn: Turn) -> bool:
         """Ask Dixa whether the conversation was anonymised. One that it refuses to show isn't known to be."""
         try:
-            return self._dixa.conversation(self._slot(turn, patience), turn.record.conversation_id).is_erased
+            return self._dixa.conversation(self._slot(turn), turn.record.conversation_id).is_erased
         except DixaRefused:
             return False
 

@@ -56,7 +56,7 @@ class OfferJourney(Reminding):
         is_decided = record.offer.state is OfferState.OFFERING
         if self._is_over(turn, record, close) or (not is_decided and self._is_outside_window(turn, record.candidates)):
             return None
-        conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
         if is_decided and not self._is_unchanged(turn, conversation):
             return None
         ratings = self._ratings(turn)
@@ -186,7 +186,7 @@ class OfferJourney(Reminding):
         """Find out what became of a call whose answer is lost: adopt its offer, or try again if there is none."""
         if not self._is_settled(turn, call):
             return None
-        found = find_new(self._ratings(turn, self.patience), call)
+        found = find_new(self._ratings(turn), call)
         if found is None:
             self._records.again(turn.claim, self._pause(turn), may_come=True)
             log.info("offer.not_made")

@@ -73,6 +73,8 @@ class Deadline:
 
     def __init__(self, budget: timedelta) -> None:
         self._at = monotonic() + budget.total_seconds()
+        self.has_begun = False
+        """Whether a slot was taken for it: what was learnt with that would have to be asked again."""
 
     def remaining(self) -> float:
         """Seconds left, never negative."""
@@ -150,7 +152,7 @@ class Dixa(Protocol):
     """The calls the journeys make. Every call needs a slot, and raises a DixaError unless it succeeded."""
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience`. Raises NoSlot."""
+        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first. Raises NoSlot."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation: ...
 

@@ -69,7 +69,7 @@ class Reminding(Delivering):
 
     def _reason_for_silence(self, turn: Turn, record: Record, delivery: Delivery) -> str:
         """Ask Dixa whether the customer is still to be reminded."""
-        conversation = self._dixa.conversation(self._slot(turn, self.patience), record.conversation_id)
+        conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
         if conversation.is_erased:
             self._erase(turn)
             raise StaleClaim("erased")

@@ -121,6 +121,24 @@ def test_nobody_waits_longer_than_a_second_or_than_the_time_that_is_left(
         quick.slot(Deadline(timedelta(milliseconds=20)), SECOND)
 
 
+def test_whoever_has_begun_waits_while_nobody_new_begins(redis_client: redis.Redis, prefix: str) -> None:
+    """Else every claim would spend its slot on the same first look again, and none would come to its end."""
+    pace = pace_of(redis_client, prefix, rate=0.5)
+    begun = Deadline(timedelta(seconds=30))
+    pace.slot(begun, timedelta())
+    with pytest.raises(NoSlot):
+        pace.slot(Deadline(timedelta(seconds=30)), SECOND)
+    pace.slot(begun, timedelta())
+
+
+def test_whoever_has_begun_keeps_time_for_the_call(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix, rate=0.5)
+    begun = Deadline(timedelta(seconds=6))
+    pace.slot(begun, timedelta())
+    with pytest.raises(NoSlot):
+        pace.slot(begun, timedelta())
+
+
 def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, prefix: str) -> None:
     pace_of(redis_client, prefix, tokens=1).pause(timedelta(seconds=30))
     with pytest.raises(NoSlot) as caught:

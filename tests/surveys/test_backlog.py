@@ -1,0 +1,56 @@
+"""A backlog gets done: what has begun goes on to its end before anything new is begun."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+
+import redis
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import Journey, OfferState, Record
+from service.surveys.ports import Deadline, DixaUnknown
+from tests.telling import OFFER_OVER, QUICK, Story
+
+THREADS = 32
+TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
+
+
+class Lost:
+    """Hands every message over, and never hears whether it arrived."""
+
+    name = "message"
+    reminds = True
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+        return False
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        raise DixaUnknown("lost")
+
+
+def test_many_workers_finish_a_backlog_without_a_wasted_look(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """Deliveries whose outcome is unknown: whoever has paid for a look at the messages goes on to the end."""
+    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[Lost()])
+    backlog = [before.begin() for _ in range(24)]
+    for survey_id in backlog:
+        before.travel(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
+    so_far = len(dixa.calls)
+    story = Story(redis_client, prefix, dixa, timings=TIMINGS, rate=12, burst=1, wait=Event().wait)
+
+    def work(_: int) -> None:
+        while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):
+            for survey_id in story.records.take(Journey.OFFER, 1, timedelta(seconds=60)):
+                story.offering.travel(survey_id)
+
+    with ThreadPoolExecutor(THREADS) as workers:
+        list(workers.map(work, range(THREADS)))
+    calls = Counter(each.call for each in dixa.calls[so_far:])
+    assert calls == {"messages": 24, "conversation": 24, "message": 24}
+    story.assert_no_doubles()
