@@ -112,6 +112,26 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
 
+@contextmanager
+def cluster_node(folder: Path) -> Iterator[RedisServer]:
+    """A node of a Redis Cluster. It listens 10,000 ports higher too, which must be free and no more than 65535."""
+    server = RedisServer(folder, "--cluster-enabled", "yes")
+    while not _is_free(server.port + 10_000):
+        server = RedisServer(folder, "--cluster-enabled", "yes")
+    server.start()
+    yield server
+    server.stop()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        try:
+            tried.bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
 def patient(url: str) -> redis.Redis:
     """A client that a machine standing still for a second doesn't fail; what a dead Redis does has its own tests."""
     client = connect(url)

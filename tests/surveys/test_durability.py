@@ -8,7 +8,7 @@ import redis
 
 from service.surveys.durability import find_problems
 from service.surveys.records import Records
-from tests.running import RedisServer, patient
+from tests.running import RedisServer, cluster_node, patient
 
 GB = 1 << 30
 SAFE = {
@@ -76,11 +76,9 @@ def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
 
 
 def test_a_redis_cluster_is_named_though_it_serves_nothing(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
-    server.start()
-    (found,) = records_in(patient(server.url)).problems()
+    with cluster_node(tmp_path) as server:
+        (found,) = records_in(patient(server.url)).problems()
     assert "this is a Redis Cluster" in found
-    server.stop()
 
 
 def test_a_setting_that_is_no_text_is_not_asked_for(own_redis: RedisServer) -> None:

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from service.web.app import create_app
 from tests.polling import eventually
-from tests.running import PUBLIC_URL, RedisServer, settings_for
+from tests.running import PUBLIC_URL, RedisServer, cluster_node, settings_for
 
 
 @pytest.fixture
@@ -59,15 +59,12 @@ def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
 
 
 def test_a_redis_cluster_is_named_whether_it_has_its_slots_or_not(tmp_path: Path) -> None:
-    server = RedisServer(tmp_path, "--cluster-enabled", "yes")
-    server.start()
-    visitor = create_app(settings_for(server.url)).test_client()
-    with redis.Redis.from_url(server.url) as node:
+    with cluster_node(tmp_path) as server, redis.Redis.from_url(server.url) as node:
+        visitor = create_app(settings_for(server.url)).test_client()
         assert_cluster_named(visitor)
         node.execute_command("CLUSTER ADDSLOTS", *range(16384))
         eventually(lambda: node.cluster("info")["cluster_state"] == "ok")
         assert_cluster_named(visitor)
-    server.stop()
 
 
 def assert_cluster_named(visitor: FlaskClient) -> None:
