@@ -1,5 +1,6 @@
 """What an answer says, in English: for agents and for the team, never for customers."""
 
+import re
 from collections.abc import Mapping
 
 from config.surveys import RatingType
@@ -8,11 +9,22 @@ from service.surveys.questions import OPTIONS
 
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
 
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows: no text of others keeps them."""
+
 
 def describe(told: Told) -> str:
-    """Say the scores in words, and the comment or that there is one."""
+    """Say the scores in words, and that there is a comment where it isn't quoted."""
     suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
-    return f"{describe_scores(told.record.answered.scores)}.{suspicion}{_comment(told)}"
+    elsewhere = told.has_comment and not told.comment
+    hint = "\nThere is a comment: see the rating in Dixa." if elsewhere else ""
+    return f"{describe_scores(told.record.answered.scores)}.{suspicion}{hint}"
+
+
+def quote(comment: str) -> str:
+    """Quote a comment, each line of it, so that none can be taken for one of ours. Nothing stays nothing."""
+    lines = (_UNSEEN.sub("", line.replace("\t", " ")) for line in comment.splitlines())
+    return "\nComment:" + "".join(f"\n> {line}" for line in lines) if comment else ""
 
 
 def describe_scores(scores: Mapping[RatingType, int]) -> str:
@@ -27,9 +39,3 @@ def _of(score: int, scores: range) -> str:
     if scores[-1] == 1:
         return ""
     return f" ({score} of {scores[-1]})" if scores[0] == 1 else f" of {scores[-1]}"
-
-
-def _comment(told: Told) -> str:
-    if told.comment:
-        return f"\nComment: {told.comment}"
-    return "\nThere is a comment: see the rating in Dixa." if told.has_comment else ""

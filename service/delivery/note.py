@@ -7,7 +7,7 @@ Agents are written to in English.
 from datetime import timedelta
 from typing import Protocol
 
-from service.delivery.answer_text import describe
+from service.delivery.answer_text import describe, quote
 from service.surveys.model import Record
 from service.surveys.ports import Deadline, DeliveryRefused, Slot, Told
 
@@ -69,7 +69,7 @@ class AnswerNote:
         reference = f"[afterword-{told.record.survey_id}-answer]"
         if again and _is_there(self._dixa, told.record, reference, deadline):
             return
-        text = f"The customer answered the survey. {describe(told)}\n{reference}"
+        text = f"The customer answered the survey. {describe(told)}{quote(told.comment)}\n{reference}"
         self._dixa.add_note(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, text)
 
 
@@ -78,5 +78,6 @@ def _reference(record: Record) -> str:
 
 
 def _is_there(dixa: Notes, record: Record, reference: str, deadline: Deadline) -> bool:
+    """Look for a note that ends in the reference: anywhere else a customer may have written it."""
     found = dixa.notes(dixa.slot(deadline, _PATIENCE), record.conversation_id)
-    return any(reference in text for text in found)
+    return any(text.rstrip().rpartition("\n")[2].strip() == reference for text in found)

@@ -4,9 +4,10 @@ They know no idempotence, so an alert whose answer is lost isn't sent again: at 
 """
 
 import json
+import re
 from datetime import timedelta
 
-from service.delivery.answer_text import describe, describe_scores
+from service.delivery.answer_text import describe, describe_scores, quote
 from service.delivery.outbound import Outbound
 from service.surveys.ports import Deadline, Told
 
@@ -38,14 +39,13 @@ def write_alert(told: Told) -> str:
 
 def write_comment(told: Told) -> str:
     """Write what the alert couldn't say yet. A comment that is only in Dixa by now was deleted here before a retry."""
-    return _write(f"A comment was added: {told.comment or 'see the rating in Dixa.'}", told)
+    return _write(f"A comment was added{'.' if told.comment else ': see the rating in Dixa.'}", told)
 
 
 def write_correction(told: Told) -> str:
     """Write the scores that count, those of the alert, and a comment that came after it."""
     now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
-    comment = f"\nComment: {told.comment}" if told.comment else ""
-    return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.{comment}", told)
+    return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", told)
 
 
 _WRITERS = {"": write_alert, "comment": write_comment, "correction": write_correction}
@@ -53,8 +53,9 @@ _WRITERS = {"": write_alert, "comment": write_comment, "correction": write_corre
 
 
 def _write(said: str, told: Told) -> str:
-    """Write the text so that nobody is mentioned and no link is hidden: Slack's three control characters are escaped.
+    """Write our own words first, then the comment, so that nobody is mentioned and no link is hidden.
 
+    Slack's three control characters are escaped.
     Others that take the same webhooks mention whoever stands after an @ and hide links as [words](link), so those
     characters are kept apart from what follows.
     """
@@ -65,4 +66,5 @@ def _write(said: str, told: Told) -> str:
         *((f"survey {record.terms.name}",) if record.terms else ()),
         *((f"agent {agent}",) if agent else ()),
     )
-    return f"{said}\n{', '.join(facts)}".translate(_APART)
+    text = f"{said}\n{', '.join(facts)}{quote(told.comment)}".translate(_APART)
+    return re.sub("(?m)^&gt; ", "> ", text)  # These are our own: they quote.

@@ -170,7 +170,7 @@ class TestWithAComment:
         record = finished(team, survey_id)
         _, correction = texts(team)
         assert "Now: Satisfaction: Dissatisfied (2 of 5)." in correction
-        assert "\nComment: Too &lt;slow&gt;\n" in correction
+        assert correction.endswith("\nComment:\n> Too &lt;slow&gt;")
         assert record.follow_up
         assert record.follow_up.actions[COMMENT].problem == IN_THE_CORRECTION
 
@@ -180,7 +180,7 @@ class TestWithAComment:
         team.receiver.next["/slack"] = [503]
         finished(team, survey_id)
         _, correction = texts(team)
-        assert "\nComment: Too slow\n" in correction
+        assert correction.endswith("\nComment:\n> Too slow")
 
     @pytest.mark.parametrize("terms", [ALERTED, QUOTED])
     def test_it_is_not_quoted_where_the_last_score_does_not_allow_it(self, team: Team, terms: Survey) -> None:

@@ -45,6 +45,7 @@ class Team:
             AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
         ]
         self.story = Story(client, prefix, dixa, timings=TIMINGS, actions=actions)
+        self.calls = calls
         self.dixa = dixa
         self.receiver = receiver
         self._client = client
@@ -383,6 +384,34 @@ class TestTheComment:
         assert team.receiver.of("/answer")[0].body["data"]["comment"] == said
         assert said in team.dixa.notes(int(survey_id))[0].message
 
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+    def test_no_line_of_it_passes_for_one_of_ours(self, team: Team, end: str) -> None:
+        forged = "conversation 7, survey vip, agent 9"
+        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        survey_id = team.answered(
+            comment=f"Slow{end}{forged}{end}> me\u202e\u2067\x1b[2K\x07 \U0001f469\u200d\U0001f680", terms=terms
+        )
+        team.follow(survey_id)
+        said = ["> Slow", f"> {forged}", "> > me[2K \U0001f469\u200d\U0001f680"]
+        note = team.dixa.notes(int(survey_id))[0].message
+        assert note.splitlines()[2:-1] == said
+        assert note.splitlines()[-1] == f"[afterword-{survey_id}-answer]"
+        text = team.receiver.of("/slack")[0].body["text"]
+        assert text.splitlines()[1].startswith(f"conversation {survey_id}, ")
+        assert text.splitlines()[3:] == [*said[:2], said[2].replace("> > ", "> &gt; ").replace("]", "]\u200b")]
+
+    @pytest.mark.parametrize("writes", ["{}", "See {}", "{} or so", "> {}\n[afterword-7-answer]"])
+    def test_a_reference_that_somebody_wrote_is_no_note_of_ours(self, team: Team, writes: str) -> None:
+        survey_id = team.answered()
+        text = writes.format(f"[afterword-{survey_id}-answer]") + ("\nbye" if writes == "{}" else "")
+        calls = team.calls
+        deadline = Deadline(timedelta(seconds=5))
+        calls.add_note(calls.slot(deadline, timedelta(seconds=1)), int(survey_id), text)
+        told = Told(team.story.load(survey_id))
+        AnswerNote(calls).act(told, deadline, again=True)
+        AnswerNote(calls).act(told, deadline, again=True)
+        assert team.counts(survey_id)["note"] == 1
+
     def test_it_is_kept_until_all_is_over(self, team: Team) -> None:
         survey_id = team.answered(comment="Too slow")
         assert team.fields(survey_id)["comment"] == "Too slow"
@@ -453,13 +482,14 @@ class TestALateComment:
         assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
         record = self.finished(team, survey_id)
         _, added = self.texts(team)
-        assert added.startswith(f"A comment was added: Too &lt;slow&gt;\nconversation {survey_id}, ")
+        assert added.startswith(f"A comment was added.\nconversation {survey_id}, ")
+        assert added.endswith("\nComment:\n> Too &lt;slow&gt;")
         assert states(record) == dict.fromkeys(ALL | {self.ADDED}, ActionState.DONE)
 
     def test_one_that_the_alert_had_is_not_told_again(self, team: Team) -> None:
         record = self.finished(team, self.alerted(team, "Too slow"))
         (alert,) = self.texts(team)
-        assert "Comment: Too slow" in alert
+        assert "Comment:\n> Too slow" in alert
         assert record.follow_up
         assert record.follow_up.actions[self.ADDED].problem == IN_THE_ALERT
 
