@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 
 from config import brand, endpoints, mail, urls, values
@@ -167,10 +168,11 @@ class _Environment(Env):
         self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))
 
     def read_dotenv(self) -> None:
-        """Add what `.env` says of variables that the process doesn't have."""
+        """Add what `.env` says of variables that the process doesn't have. The file may begin with a BOM."""
         try:
             if _DOTENV.is_file():
-                self.read_env(_DOTENV, recurse=False)
+                found = dotenv_values(_DOTENV, encoding="utf-8-sig")
+                self._environ.update({name: value for name, value in found.items() if value is not None})
         except (OSError, UnicodeDecodeError) as error:
             self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
 

@@ -176,9 +176,12 @@ def _schema(kind: type[Schema]) -> Schema:
 
 
 def read_surveys(path: Path) -> tuple[Survey, ...]:
-    """Read and validate the file at `path`. Raises SurveysFileError, whose lines begin with the path."""
+    """Read and validate the file at `path`. Raises SurveysFileError, whose lines begin with the path.
+
+    It may begin with a BOM, as some editors write one.
+    """
     try:
-        return load_surveys(path.read_text(encoding="utf-8"))
+        return load_surveys(path.read_text(encoding="utf-8-sig"))
     except SurveysFileError as error:
         raise SurveysFileError("\n".join(f"  {path}: {line.strip()}" for line in str(error).splitlines())) from error
     except OSError as error:

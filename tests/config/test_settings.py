@@ -346,6 +346,12 @@ class TestDotEnv:
         with pytest.raises(SettingsError, match="REDIS_URL"):
             read_settings({})
 
+    @pytest.mark.parametrize("first", ["", "# Ours\n", "\n"])
+    def test_it_may_begin_with_a_bom(self, folder: Path, first: str) -> None:
+        text = first + "\n".join(f"{name}={value}" for name, value in GOOD.items())
+        (folder / ".env").write_text(text, encoding="utf-8-sig")
+        assert read_settings().dixa_api_tokens == ("token-one",)
+
     def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
         with pytest.raises(SettingsError, match=r"\.env can't be read") as caught:

@@ -54,6 +54,13 @@ def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
     assert survey.for_channel("Email").delay == survey.for_channel("WidgetChat").delay == timedelta(minutes=15)
 
 
+def test_the_file_may_begin_with_a_bom(tmp_path: Path) -> None:
+    """Notepad and Excel write one."""
+    for first in ("", "# Ours\n", "\n"):
+        (tmp_path / "surveys.toml").write_text(f'{first}[[survey]]\nname = "vip"\n', encoding="utf-8-sig")
+        assert [survey.name for survey in read_surveys(tmp_path / "surveys.toml")] == ["vip"]
+
+
 def test_an_empty_survey_has_the_defaults() -> None:
     assert load_surveys("[[survey]]") == (Survey(),)
 
