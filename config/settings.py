@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -136,6 +137,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         own_addresses=_own_addresses([sender, reply_to], found["support_url"], surveys.surveys),
         warnings=(
             *warnings,
+            *env.misspelt(),
             *_risks(timings, found["dixa_pace"]),
             *_odd_names(surveys.surveys),
             *(_borrowed_logos(found["brand_name"], surveys.surveys) if logo else ()),
@@ -151,6 +153,7 @@ class _Environment(Env):
         super().__init__(eager=False)
         self._given = given
         self._unread: list[str] = []
+        self._asked: set[str] = set()
         for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
         for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format", "switch"):
@@ -180,6 +183,13 @@ class _Environment(Env):
         """Say whether a variable was given, be it right or wrong."""
         return bool(self._get_value(name, ""))
 
+    def misspelt(self) -> Iterator[str]:
+        """Warn of each name in `.env` that is near one of ours, once all of ours have been asked for."""
+        for name in self._environ:
+            near = get_close_matches(name.upper(), self._asked, 1, 0.8)
+            if near and name not in self._asked:
+                yield f"{name} in {_DOTENV} is no setting, so it does nothing. Did you mean {near[0]}?"
+
     def mistakes(self) -> Iterator[str]:
         """Seal, and give a line for each mistake."""
         yield from self._unread
@@ -190,6 +200,7 @@ class _Environment(Env):
                 yield from (_line(name, problem) for problem in problems)
 
     def _get_value(self, env_key: str, default: Any) -> Any:
+        self._asked.add(env_key)
         return self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip() or default
 
 

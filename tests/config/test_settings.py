@@ -352,6 +352,28 @@ class TestDotEnv:
         (folder / ".env").write_text(text, encoding="utf-8-sig")
         assert read_settings().dixa_api_tokens == ("token-one",)
 
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("LOGLEVEL", "LOG_LEVEL"),
+            ("log_level", "LOG_LEVEL"),
+            ("PROXY_HOP", "PROXY_HOPS"),
+            ("KEEP_RECORD", "KEEP_RECORDS"),
+            ("DIXA_TOKEN", "DIXA_API_TOKEN"),
+            ("SECRET_KEY", "SECRET_KEYS"),
+        ],
+    )
+    def test_a_name_with_a_slip_is_warned_of(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+    ) -> None:
+        lines = [f"{each}={value}" for each, value in GOOD.items()]
+        (folder / ".env").write_text("\n".join([*lines, f"{name}=secret-value", "PORT=8000", "COMPOSE_FILE=x"]))
+        [warning] = read_settings().warnings
+        assert warning == f"{name} in .env is no setting, so it does nothing. Did you mean {meant}?"
+        (folder / ".env").write_text("\n".join(lines))
+        monkeypatch.setenv(name, "of another program")
+        assert read_settings().warnings == ()
+
     def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
         with pytest.raises(SettingsError, match=r"\.env can't be read") as caught:
