@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,5 +128,14 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 def checks_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
     """An authenticator that knows one user."""
-    is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_right, handled=False)
+    return knows(USER, PASSWORD)(server, session, envelope, mechanism, data)
+
+
+def knows(user: str, password: str) -> Callable[..., AuthResult]:
+    """Make an authenticator that knows this user, in UTF-8."""
+
+    def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (user.encode(), password.encode())
+        return AuthResult(success=is_right, handled=False)
+
+    return authenticate

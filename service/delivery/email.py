@@ -6,6 +6,7 @@ out when the server has answered the dot that ends it. If that answer is lost no
 A server's own words are never repeated: they quote addresses.
 """
 
+import base64
 import re
 import smtplib
 import socket
@@ -128,7 +129,7 @@ class EmailDelivery:
             smtp.starttls(context=self._context)
             smtp.ehlo_or_helo_if_needed()
         if server.user is not None:
-            smtp.login(server.user, server.password)
+            smtp.log_in(server.user, server.password)
 
 
 def make_email_delivery(settings: Settings, mailings: Mailings) -> EmailDelivery:
@@ -181,10 +182,33 @@ class _Smtp(smtplib.SMTP):
         with suppress(OSError, smtplib.SMTPException):
             self.putcmd("quit")
 
+    def log_in(self, user: str, password: str) -> None:
+        """Log in; what isn't ASCII, in UTF-8 (RFC 4616). smtplib's login can't, and its error holds the password."""
+        if (user + password).isascii():
+            self.login(user, password)
+            return
+        ways = self.esmtp_features.get("auth", "").upper().split()
+        if "PLAIN" in ways:
+            both = f"\0{user}\0{password}"
+            code, words = self.docmd("AUTH", f"PLAIN {_encoded(both)}")
+        elif "LOGIN" in ways:
+            code, words = self.docmd("AUTH", f"LOGIN {_encoded(user)}")
+            if code == 334:  # noqa: PLR2004 - go on, RFC 4954
+                code, words = self.docmd(_encoded(password))
+        else:
+            raise smtplib.SMTPNotSupportedError("no way to log in with letters beyond ASCII")
+        if code not in (235, 503):  # Now, or already (RFC 4954).
+            raise smtplib.SMTPAuthenticationError(code, words)
+
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         self.sock = connected = socket.create_connection((host, port), timeout)
         self._host = host
         return self._implicit.wrap_socket(connected, server_hostname=host) if self._implicit else connected
+
+
+def _encoded(text: str) -> str:
+    """Encode for a login; bytes of the environment that aren't UTF-8 are sent as they are."""
+    return base64.b64encode(text.encode(errors="surrogateescape")).decode()
 
 
 def _expect(smtp: smtplib.SMTP, wanted: int, command: str, name: str, *, is_final: bool = False) -> None:

@@ -18,7 +18,7 @@ from service.surveys.model import Close, Offer, OfferProgress, OfferState, Recor
 from service.surveys.ports import Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
 from tests.delivery.test_message import bring
 from tests.polling import soon
-from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, post_office
+from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
 from tests.telling import AT_ONCE
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
@@ -127,6 +127,32 @@ def test_nothing_goes_in_the_clear_where_starttls_is_not_offered(post: tuple[Pos
     with pytest.raises(NotDelivered, match="SMTPNotSupportedError"):
         deliver(replace(server, tls=Tls.STARTTLS))
     assert taken.commands == []
+
+
+@pytest.mark.parametrize("without", [[], ["PLAIN"]])
+@pytest.mark.parametrize(("user", "password"), [(USER, "pässwörd"), ("søren", PASSWORD), ("søren", "密码🔑 \u20ac")])
+def test_a_login_may_have_letters_beyond_ascii(user: str, password: str, without: list[str]) -> None:
+    authenticator = knows(user, password)
+    with post_office(authenticator=authenticator, auth_require_tls=False, auth_exclude_mechanism=without) as (
+        taken,
+        server,
+    ):
+        deliver(replace(server, user=user, password=password))
+        with pytest.raises(NotDelivered, match="535") as refused:
+            deliver(replace(server, user=user, password=f"{password}é"))
+    assert taken.logins == [True]
+    assert password not in str(refused.getrepr(style="native"))
+
+
+def test_such_a_login_without_a_way_is_for_later_and_tells_no_password() -> None:
+    without = ["PLAIN", "LOGIN"]
+    with (
+        post_office(auth_require_tls=False, auth_exclude_mechanism=without) as (taken, server),
+        pytest.raises(NotDelivered) as refused,
+    ):
+        deliver(replace(server, user=USER, password="pässwörd"))
+    assert taken.commands == []
+    assert "pässwörd" not in str(refused.value)
 
 
 def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
