@@ -13,6 +13,11 @@ from service.surveys.ports import Deadline, Told
 
 _APART = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
 
+_MOST = 4000
+"""Characters of one message, escapes included: Slack takes a longer one apart or refuses it."""
+
+_CUT = "…\nThe comment is longer: see the rating in Dixa."
+
 
 class SlackAlert:
     """Says what came of a survey as soon as it is known, before the answer is final."""
@@ -67,4 +72,11 @@ def _write(said: str, told: Told) -> str:
         *((f"agent {agent}",) if agent else ()),
     )
     text = f"{said}\n{', '.join(facts)}{quote(told.comment)}".translate(_APART)
-    return re.sub("(?m)^&gt; ", "> ", text)  # These are our own: they quote.
+    return _cut(re.sub("(?m)^&gt; ", "> ", text))  # These are our own: they quote.
+
+
+def _cut(text: str) -> str:
+    """Cut a long text, which ends with the comment, and no escape in half."""
+    if len(text) <= _MOST:
+        return text
+    return re.sub("&[a-z]*$", "", text[: _MOST - len(_CUT)]) + _CUT

@@ -400,6 +400,17 @@ class TestTheComment:
         assert text.splitlines()[1].startswith(f"conversation {survey_id}, ")
         assert text.splitlines()[3:] == [*said[:2], said[2].replace("> > ", "> &gt; ").replace("]", "]\u200b")]
 
+    @pytest.mark.parametrize("unit", ["&", "<", ">", "a&", "aa&", "aaa&", "@", "]", "&\n"])
+    def test_a_long_one_is_cut_to_what_slack_takes(self, team: Team, unit: str) -> None:
+        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        survey_id = team.answered(comment=f"Slow {unit * 4000}"[:4000], terms=terms)
+        team.follow(survey_id)
+        text = team.receiver.of("/slack")[0].body["text"]
+        assert 3900 < len(text) <= 4000
+        assert text.endswith("…\nThe comment is longer: see the rating in Dixa.")
+        assert "&" not in text.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+        assert f"\nconversation {survey_id}, " in text
+
     @pytest.mark.parametrize("writes", ["{}", "See {}", "{} or so", "> {}\n[afterword-7-answer]"])
     def test_a_reference_that_somebody_wrote_is_no_note_of_ours(self, team: Team, writes: str) -> None:
         survey_id = team.answered()
