@@ -10,6 +10,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
@@ -27,6 +28,9 @@ from config.values import Pace
 _DOTENV = Path(".env")
 _KEEP_AT_LEAST = timedelta(days=90)
 _STEP_AT_LEAST = timedelta(seconds=5)
+_TOLERANCE_AT_MOST = timedelta(hours=1)
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_FOR_EVERYBODY = 0o004
 _DIXAS_LIMIT = Pace(rate=10, burst=4)
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
@@ -138,6 +142,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         warnings=(
             *warnings,
             *env.misspelt(),
+            *_exposures(found, is_open_to_all=env.is_open_to_all),
             *_risks(timings, found["dixa_pace"]),
             *_odd_names(surveys.surveys),
             *(_borrowed_logos(found["brand_name"], surveys.surveys) if logo else ()),
@@ -154,6 +159,7 @@ class _Environment(Env):
         self._given = given
         self._unread: list[str] = []
         self._asked: set[str] = set()
+        self.is_open_to_all = False
         for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
         for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format", "switch"):
@@ -174,6 +180,7 @@ class _Environment(Env):
         """Add what `.env` says of variables that the process doesn't have. The file may begin with a BOM."""
         try:
             if _DOTENV.is_file():
+                self.is_open_to_all = bool(_DOTENV.stat().st_mode & _FOR_EVERYBODY)
                 found = dotenv_values(_DOTENV, encoding="utf-8-sig")
                 self._environ.update({name: value for name, value in found.items() if value is not None})
         except (OSError, UnicodeDecodeError) as error:
@@ -332,6 +339,18 @@ def _long_texts(surveys: Sequence[Survey], *, are_short: bool) -> Iterator[str]:
                 f'survey "{survey.name}": stop_line without SHORT_LINKS puts two long links into an SMS, which takes '
                 f"two segments at least. Write SHORT_LINKS=on."
             )
+
+
+def _exposures(found: Mapping[str, Any], *, is_open_to_all: bool) -> Iterator[str]:
+    """Warn of what lets others read along, or send again what they have read."""
+    for name, carried in (("PUBLIC_URL", "links and answers"), ("DIXA_API_URL", "the token and what customers say")):
+        parts = urlsplit(found[name.lower()])
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+            yield f"{name} is http://, so {carried} cross the network in the clear. Write https://."
+    if found["webhook_tolerance"] > _TOLERANCE_AT_MOST:
+        yield "WEBHOOK_TOLERANCE is over 1h: who got hold of a webhook can send it again for that long. Such as 5m."
+    if is_open_to_all:
+        yield f"{_DOTENV} can be read by everybody on this machine, and holds secrets. Run: chmod 600 {_DOTENV}"
 
 
 def _risks(timings: Timings, pace: Pace) -> Iterator[str]:

@@ -119,6 +119,22 @@ def test_what_can_double_or_be_refused_is_warned_about(name: str, value: str) ->
     assert read_settings({**GOOD, "SETTLE": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("name", "risky", "fine"),
+    [
+        ("PUBLIC_URL", "http://feedback.example.com", "http://127.0.0.1:8000"),
+        ("PUBLIC_URL", "HTTP://10.0.0.5:8000", "HTTP://LOCALHOST"),
+        ("PUBLIC_URL", "http://localhost.example.com", "http://[::1]:8000"),
+        ("DIXA_API_URL", "http://dixa.example/beta", "http://127.0.0.1:8020/beta"),
+        ("WEBHOOK_TOLERANCE", "61m", "1h"),
+    ],
+)
+def test_what_lets_others_read_along_is_warned_of(name: str, risky: str, fine: str) -> None:
+    [warning] = read_settings({**GOOD, name: risky}).warnings
+    assert warning.startswith(name)
+    assert read_settings({**GOOD, name: fine}).warnings == ()
+
+
 def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
     """Dixa may have added it; more often it is a slip, and the survey asks nobody."""
     file = tmp_path / "surveys.toml"
@@ -366,6 +382,7 @@ class TestDotEnv:
     def test_a_name_with_a_slip_is_warned_of(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
     ) -> None:
+        (folder / ".env").touch(mode=0o600)
         lines = [f"{each}={value}" for each, value in GOOD.items()]
         (folder / ".env").write_text("\n".join([*lines, f"{name}=secret-value", "PORT=8000", "COMPOSE_FILE=x"]))
         [warning] = read_settings().warnings
@@ -373,6 +390,12 @@ class TestDotEnv:
         (folder / ".env").write_text("\n".join(lines))
         monkeypatch.setenv(name, "of another program")
         assert read_settings().warnings == ()
+
+    @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o604, True), (0o640, False), (0o600, False)])
+    def test_one_that_everybody_can_read_is_warned_of(self, folder: Path, mode: int, *, warned: bool) -> None:
+        (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
+        (folder / ".env").chmod(mode)
+        assert ["chmod 600" in warning for warning in read_settings().warnings] == [True] * warned
 
     def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
