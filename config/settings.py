@@ -31,6 +31,8 @@ _STEP_AT_LEAST = timedelta(seconds=5)
 _TOLERANCE_AT_MOST = timedelta(hours=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _FOR_EVERYBODY = 0o004
+_QUOTES = "\"'"
+_QUOTED = "has quotes around its value, which count as part of it, as with docker --env-file. Leave them out."
 _DIXAS_LIMIT = Pace(rate=10, burst=4)
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
@@ -142,6 +144,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         warnings=(
             *warnings,
             *env.misspelt(),
+            *env.quoted(),
             *_exposures(found, is_open_to_all=env.is_open_to_all),
             *_risks(timings, found["dixa_pace"]),
             *_odd_names(surveys.surveys),
@@ -197,6 +200,10 @@ class _Environment(Env):
             if near and name not in self._asked:
                 yield f"{name} in {_DOTENV} is no setting, so it does nothing. Did you mean {near[0]}?"
 
+    def quoted(self) -> Iterator[str]:
+        """Warn of each value that came with its quotes, once all have been asked for."""
+        yield from (f"{name} {_QUOTED}" for name in sorted(self._asked) if self._is_quoted(name))
+
     def mistakes(self) -> Iterator[str]:
         """Seal, and give a line for each mistake."""
         yield from self._unread
@@ -204,7 +211,12 @@ class _Environment(Env):
             self.seal()
         except EnvValidationError as error:
             for name, problems in cast("Mapping[str, list[str]]", error.error_messages).items():
-                yield from (_line(name, problem) for problem in problems)
+                hint = f" It {_QUOTED}" if self._is_quoted(name) else ""
+                yield from (_line(name, problem) + hint for problem in problems)
+
+    def _is_quoted(self, name: str) -> bool:
+        value = self._get_value(name, "")
+        return len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         self._asked.add(env_key)

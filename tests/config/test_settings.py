@@ -333,6 +333,15 @@ def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
     assert "survey 1: delay: " in "".join(lines)
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_that_came_with_a_value_are_warned_of(quote: str) -> None:
+    key = f"{quote}{GOOD['SECRET_KEYS']}{quote}"
+    [warning] = read_settings({**GOOD, "SECRET_KEYS": key}).warnings
+    assert warning.startswith("SECRET_KEYS has quotes around its value")
+    [mistake] = mistakes(PUBLIC_URL=f"{quote}https://feedback.example.com{quote}")
+    assert mistake.endswith("Leave them out.")
+
+
 class TestDotEnv:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -396,6 +405,13 @@ class TestDotEnv:
         (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
         (folder / ".env").chmod(mode)
         assert ["chmod 600" in warning for warning in read_settings().warnings] == [True] * warned
+
+    def test_a_dollar_in_a_value_is_a_dollar(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", "/home/of/somebody")
+        key = "a-key-with-${HOME}-and-$HOME-and-${NOTHING:-x}-in-it"
+        text = "\n".join(f"{name}={value}" for name, value in {**GOOD, "SECRET_KEYS": key}.items())
+        (folder / ".env").write_text(text)
+        assert read_settings().secret_keys == (key,)
 
     def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
