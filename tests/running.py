@@ -191,6 +191,13 @@ class Afterword:
             eventually(self._is_up)
         return self
 
+    def pid_of(self, name: str) -> int:
+        """The process that was started, not its children."""
+        return self._running[name].pid
+
+    def is_running(self, name: str) -> bool:
+        return self._running[name].poll() is None
+
     def kill(self, name: str) -> None:
         """Kill a process and its children without a chance to clean up."""
         process = self._running.pop(name)

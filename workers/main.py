@@ -4,11 +4,15 @@ import logging
 import sys
 
 import structlog
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
+from config.fingerprint import take_fingerprint
 from config.logging import set_up_logging
 from config.settings import SettingsError, read_settings
+from service.surveys.processes import Processes
+from service.surveys.store import connect
 from workers.app import build
+from workers.restarting import keep_settings
 
 try:
     _settings = read_settings()
@@ -24,3 +28,6 @@ logging.captureWarnings(capture=True)
 setup_logging.connect(lambda **_: None, weak=False)
 
 app = build(_settings)
+_processes = Processes(connect(_settings.redis_url), take_fingerprint(_settings))
+worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
+keep_settings(tell=_processes.set_problem)

@@ -1,11 +1,13 @@
 """`afterword check`: whether everything is right before, and while, it runs."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import click
 
+from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from config.surveys import Survey
 from service.cli.opening import open_records, open_settings, say_paused, survey_names
@@ -14,6 +16,7 @@ from service.delivery.short_text import measure_texts
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.surveys.ports import Deadline, DixaError, Slot
+from service.surveys.processes import Processes
 from service.surveys.store import RecordsUnavailable, connect
 
 _AGAIN = "They try again in {:.0f} s, with the token that they were started with."
@@ -31,6 +34,7 @@ def check() -> None:
     failed = [name for name, step in steps if not _report(name, step, settings)]
     if "Redis" not in failed:
         _tell_of_pause(settings)
+        _tell_of_processes(settings)
     sys.exit(1 if failed else 0)
 
 
@@ -97,3 +101,13 @@ def _tell_of_pause(settings: Settings) -> None:
         click.secho(f"warn {say_paused(since)}", fg="yellow")
     else:
         click.echo("ok   asking: not paused")
+
+
+def _tell_of_processes(settings: Settings) -> None:
+    """Say who is at work, and where they, and what this command has read, don't agree."""
+    processes = Processes(connect(settings.redis_url), take_fingerprint(settings))
+    count = Counter(each.place for each in processes.at_work())
+    told = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
+    click.echo(f"ok   at work: {told or 'nobody yet'}")
+    for problem in processes.find_disagreements(onlooker="this command"):
+        click.secho(f"warn {problem}", fg="yellow")

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
@@ -16,6 +17,7 @@ from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.persons import Persons
 from service.surveys.posts import Posts
+from service.surveys.processes import Processes
 from service.surveys.records import Records
 from service.surveys.short_links import ShortLinks
 from service.surveys.spool import Spool
@@ -68,6 +70,7 @@ def _wire(settings: Settings) -> Seams:
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),
+        processes=Processes(client, take_fingerprint(settings)),
     )
 
 

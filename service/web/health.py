@@ -46,16 +46,22 @@ def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
         yield "redis", str(error)
         return
     try:
-        if problems := core.records.problems():
-            yield "durability", "; ".join(problems)
-        if trouble := core.pace.trouble():
-            yield "dixa", trouble
-        if since := core.records.paused_since():
-            yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
+        yield from _told_by_redis(core)
     except RecordsUnavailable as error:
         problem = problem or str(error)
     if problem:
         yield "redis", problem
+
+
+def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
+    if problems := core.records.problems():
+        yield "durability", "; ".join(problems)
+    if disagreements := core.processes.find_disagreements():
+        yield "settings", "; ".join(disagreements)
+    if trouble := core.pace.trouble():
+        yield "dixa", trouble
+    if since := core.records.paused_since():
+        yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
 
 
 def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:

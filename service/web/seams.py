@@ -10,6 +10,7 @@ from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.posts import Posts
+from service.surveys.processes import Processes
 from service.surveys.records import Records
 from service.surveys.short_links import ShortLinks
 from service.surveys.spool import Spool
@@ -31,6 +32,7 @@ class Seams:
     spool: Spool | None
     recovery: Recovery
     pace: SharedPace
+    processes: Processes
 
 
 def seams() -> Seams:

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from service.sandbox.server import Sandbox
+from service.surveys.processes import Processes
 from tests.cli.conftest import Runner
 from tests.running import free_port
 from tests.telling import Story
@@ -27,6 +28,7 @@ def test_all_is_well(run: Runner) -> None:
         ["ok", "Redis:"],
         ["ok", "Dixa:"],
         ["ok", "asking:"],
+        ["ok", "at"],
     ]
 
 
@@ -44,7 +46,7 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
     # A line for each part, and none of the log's.
-    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok"]
+    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok", "ok"]
 
 
 def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:
@@ -73,6 +75,14 @@ def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: 
 def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> None:
     story.calls._pace.pause(timedelta(seconds=40))
     assert "FAIL Dixa: the pace is used up" in run("check", fails=True).output
+
+
+def test_who_is_at_work_is_told_and_where_they_do_not_agree(run: Runner, keys: redis.Redis) -> None:
+    assert "ok   at work: nobody yet" in run("check").output
+    Processes(keys, {"SECRET_KEYS": "another"}).write("worker")
+    told = run("check").output
+    assert re.search(r"ok   at work: worker on \S+$", told, re.MULTILINE)
+    assert "warn SECRET_KEYS is not the same in all processes (worker on " in told
 
 
 LONG = """

@@ -1,0 +1,37 @@
+"""What web, worker and commands must agree on, so that a process can tell of itself without telling its secrets."""
+
+from collections.abc import Mapping
+from hashlib import blake2s
+
+from config.settings import Settings
+from config.surveys import dump_terms
+
+
+def take_fingerprint(settings: Settings) -> Mapping[str, str]:
+    """Give a hash of each setting that every process must have alike, by the variable's name.
+
+    They are short: enough to tell two values apart, too few to tell a value from.
+    """
+    timings, look = settings.timings, settings.look
+    alike = {
+        "SECRET_KEYS": settings.secret_keys,
+        "PUBLIC_URL": settings.public_url,
+        "SURVEYS_FILE": [(dump_terms(survey), survey.starts) for survey in settings.surveys],
+        "BRAND_NAME": settings.brand_name,
+        "BRAND_ACCENT": (look.light.accent, look.dark.accent),
+        "BRAND_LOGO": look.logo.uri if look.logo else "",
+        "DEFAULT_LANGUAGE": settings.default_language,
+        "TIME_ZONE": settings.time_zone.key,
+        "SHORT_LINKS": settings.short_links,
+        "SUPPORT_URL": settings.support_url,
+        "PRIVACY_URL": settings.privacy_url,
+        "MAIL_FROM": sorted(settings.own_addresses),
+        "KEEP_RECORDS": timings.keep_records,
+        "LEASE": timings.lease,
+        "SETTLE": timings.settle,
+    }
+    return {name: _hash(name, repr(value)) for name, value in alike.items()}
+
+
+def _hash(name: str, value: str) -> str:
+    return blake2s(value.encode(), person=name[:8].encode(), digest_size=4).hexdigest()

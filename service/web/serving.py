@@ -1,0 +1,70 @@
+"""What the web's master holds for its children: the settings that could be read last.
+
+The Procfile names this module as gunicorn's configuration. A HUP reads `.env` and surveys.toml anew. With a mistake in
+them the ones before are kept, and so they are for a child that takes the place of one that has ended: no slip in a file
+ends what is running. New code needs a restart: the master has imported `config` once.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+from config.settings import Settings, SettingsError, read_settings
+
+_CANT_START = 4
+"""With this status gunicorn ends too; with any other it would start the same child again, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Settings that hold, and what is wrong with the newer ones that can't take their place.
+
+    `are_new` until as many children were made as there are at a time: what they can't work with stops the start.
+    """
+
+    settings: Settings
+    problem: str = ""
+    are_new: bool = True
+
+
+_kept: Kept | None = None
+
+
+def kept_settings() -> Kept:
+    """Give what the master has read; without a master of ours, read it now."""
+    return _kept or _first()
+
+
+def refuse_to_start(problem: str) -> NoReturn:
+    """End, and gunicorn with it."""
+    sys.stderr.write(f"{problem}\n")
+    sys.exit(_CANT_START)
+
+
+def on_starting(_master: Any) -> None:
+    """Read the settings before there is a child; gunicorn calls this."""
+    global _kept  # noqa: PLW0603 - a fork is how a child gets it
+    _kept = _first()
+
+
+def on_reload(_master: Any) -> None:
+    """Read the settings anew before the children are; gunicorn calls this after a HUP."""
+    global _kept  # noqa: PLW0603 - the same
+    before = kept_settings()
+    try:
+        _kept = Kept(read_settings())
+    except SettingsError as error:
+        _kept = Kept(before.settings, str(error))
+
+
+def post_fork(master: Any, child: Any) -> None:
+    """Tell a child whether others were served by before it; gunicorn calls this in the child."""
+    global _kept  # noqa: PLW0603 - the same
+    _kept = replace(kept_settings(), are_new=child.age <= master.cfg.workers)
+
+
+def _first() -> Kept:
+    try:
+        return Kept(read_settings())
+    except SettingsError as error:
+        refuse_to_start(str(error))

@@ -1,0 +1,118 @@
+"""A HUP reads the settings anew; with a mistake in them those before are kept, and nothing ends."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+import requests
+
+from service.sandbox.server import Sandbox
+from tests.integration.conftest import QUICK
+from tests.polling import eventually
+from tests.running import Afterword, RedisServer
+
+GOOD = '[[survey]]\nname = "one"\n'
+BAD = '[[survey]]\nname = "one"\ndelya = "1s"\n'
+
+
+@pytest.fixture
+def surveys(tmp_path: Path) -> Path:
+    file = tmp_path / "surveys.toml"
+    file.write_text(GOOD)
+    return file
+
+
+@pytest.fixture
+def own(redis_server: RedisServer, dixa: Sandbox, surveys: Path, tmp_path: Path) -> Iterator[Afterword]:
+    """Processes of its own: they are told to end."""
+    environ = QUICK | {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": dixa.api_url}
+    found = Afterword(tmp_path, environ | {"SURVEYS_FILE": str(surveys)})
+    yield found
+    found.stop()
+
+
+def degraded(afterword: Afterword) -> str:
+    found: str = requests.get(f"{afterword.url}/readyz", timeout=30).json()["degraded"].get("settings", "")
+    return found
+
+
+def told(afterword: Afterword) -> dict[int, dict[str, Any]]:
+    """What each process has written of itself, once it is ready, by its pid."""
+    client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
+    entries = client.hgetall("afterword:processes").items()
+    found = {int(str(name).rpartition(":")[2]): json.loads(each) for name, each in entries}
+    client.close()
+    return found
+
+
+def told_by_the_worker(afterword: Afterword) -> dict[str, Any]:
+    return told(afterword).get(afterword.pid_of("worker"), {})
+
+
+def is_well(afterword: Afterword) -> bool:
+    """Whether the children that there are now say so; one that was killed is believed for a minute."""
+    now = told(afterword)
+    return all(now.get(pid, {}).get("problem") == "" for pid in children(afterword))
+
+
+def children(afterword: Afterword) -> set[int]:
+    return {each.pid for each in psutil.Process(afterword.pid_of("web")).children()}
+
+
+def renewed(afterword: Afterword, act: Callable[[], None]) -> None:
+    """Act, and wait until all of the web's children are others than before."""
+    before = children(afterword)
+    act()
+    eventually(lambda: len(now := children(afterword)) >= 2 and not now & before)
+
+
+def test_the_web_keeps_its_settings_when_the_newer_ones_have_a_mistake(own: Afterword, surveys: Path) -> None:
+    own.start("web")
+
+    def hup() -> None:
+        os.kill(own.pid_of("web"), signal.SIGHUP)
+
+    surveys.write_text(BAD)
+    renewed(own, hup)
+    assert "delya" in eventually(lambda: degraded(own))
+    assert "settings.refused" in own.log
+
+    # A child that takes the place of another one keeps them too.
+    def kill_all() -> None:
+        for pid in children(own):
+            os.kill(pid, signal.SIGKILL)
+
+    renewed(own, kill_all)
+    assert "delya" in eventually(lambda: degraded(own))
+
+    surveys.write_text(GOOD)
+    renewed(own, hup)
+    eventually(lambda: is_well(own))
+
+
+def test_a_first_start_is_refused_by_the_same_mistake(own: Afterword, surveys: Path) -> None:
+    surveys.write_text(BAD)
+    with pytest.raises(AssertionError, match="delya"):
+        own.start("web")
+
+
+def test_the_worker_keeps_its_settings_too(own: Afterword, surveys: Path) -> None:
+    own.start("worker")
+    eventually(lambda: told_by_the_worker(own))
+    surveys.write_text(BAD)
+    os.kill(own.pid_of("worker"), signal.SIGHUP)
+    eventually(lambda: "delya" in told_by_the_worker(own)["problem"])
+    assert "settings.refused" in own.log
+    assert own.is_running("worker")
+    surveys.write_text(GOOD + 'rating = "Nps"\n')
+    before = told_by_the_worker(own)["settings"]
+    os.kill(own.pid_of("worker"), signal.SIGHUP)
+    eventually(lambda: told_by_the_worker(own)["settings"] != before)
+    assert not told_by_the_worker(own)["problem"]
+    assert own.is_running("worker")
