@@ -10,7 +10,7 @@ from config.fingerprint import take_fingerprint
 from config.logging import set_up_logging
 from config.settings import SettingsError, read_settings
 from service.surveys.processes import Processes
-from service.surveys.store import connect
+from service.surveys.store import Store, connect
 from workers.app import build
 from workers.restarting import keep_settings
 
@@ -27,7 +27,10 @@ logging.captureWarnings(capture=True)
 # Celery would set up its own logging over ours.
 setup_logging.connect(lambda **_: None, weak=False)
 
+_client = connect(_settings.redis_url)
+if _problem := Store(_client).unusable():
+    sys.exit(f"REDIS_URL can't be used: {_problem}.")
 app = build(_settings)
-_processes = Processes(connect(_settings.redis_url), take_fingerprint(_settings))
+_processes = Processes(_client, take_fingerprint(_settings))
 worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
 keep_settings(tell=_processes.set_problem)

@@ -48,7 +48,10 @@ def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> 
 
 
 def _check_redis(settings: Settings) -> None:
-    problems = open_records(settings).problems()
+    records = open_records(settings)
+    if problem := records.unusable():
+        raise RecordsUnavailable(problem)
+    problems = records.problems()
     for problem in problems:
         click.secho(f"warn Redis: {problem}", fg="yellow")
     if not problems:

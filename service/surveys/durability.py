@@ -24,15 +24,20 @@ def find_problems(info: Mapping[str, Any], appendfsync: str | None) -> Iterator[
         yield f"appendfsync is {appendfsync}, so a crash loses the last second: set appendfsync always"
 
 
-def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
-    version = str(info.get("redis_version", "0"))
-    if _version(version) < OLDEST:
-        yield f"Redis {version} is too old: 6.2 or newer is needed"
+def find_unusable(info: Mapping[str, Any]) -> Iterator[str]:
+    """Name what about a Redis is no matter of safety: nothing works there."""
     if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
         yield (
             "this is a Redis Cluster, which spreads keys over its nodes, and Afterword's scripts can't use that: "
             "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them"
         )
+
+
+def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
+    version = str(info.get("redis_version", "0"))
+    if _version(version) < OLDEST:
+        yield f"Redis {version} is too old: 6.2 or newer is needed"
+    yield from find_unusable(info)
     if info.get("role") == "slave":
         yield "this Redis is a replica, which keeps nothing of its own: name its master in REDIS_URL"
     if str(info.get("aof_enabled")) != "1":

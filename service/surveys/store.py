@@ -13,7 +13,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from service.surveys.durability import find_problems
+from service.surveys.durability import find_problems, find_unusable
 
 log = structlog.get_logger()
 
@@ -89,6 +89,13 @@ class Store:
         # One name: `CONFIG GET *` has passwords in it, of any bytes.
         appendfsync = self._told(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
         return [*find_problems(info, appendfsync)]
+
+    def unusable(self) -> str:
+        """Say why Afterword can't start on this Redis; nothing if it can, or if Redis can't be asked."""
+        try:
+            return "; ".join(find_unusable(self._told(self._redis.info)))
+        except RecordsUnavailable:
+            return ""
 
     def report_problems(self) -> None:
         """Say loudly in the log what `problems` finds; to be called when a process starts."""

@@ -3,7 +3,6 @@
 import structlog
 
 from config.logging import set_up_logging
-from service.surveys.spool import SpoolUnavailable
 from service.web.app import create_app
 from service.web.discretion import hide_links_in
 from service.web.seams import Seams
@@ -20,13 +19,9 @@ if _kept.problem:
 
 app = create_app(_settings)
 _core: Seams = app.extensions["afterword"]
-if _core.spool:
-    try:
-        _core.spool.prepare()
-    except SpoolUnavailable as error:
-        _problem = f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off."
-        if _kept.are_new:
-            refuse_to_start(_problem)
-        structlog.get_logger().error("spool.unavailable", problem=_problem)
+for _problem in _core.problems_at_start():
+    if _kept.are_new:
+        refuse_to_start(_problem)
+    structlog.get_logger().error("start.problem", problem=_problem)
 _core.recovery.start()
 _core.processes.report("web", _kept.problem)

@@ -1,5 +1,6 @@
 """What the views reach for: the settings and the wired core, kept with the app."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from service.surveys.posts import Posts
 from service.surveys.processes import Processes
 from service.surveys.records import Records
 from service.surveys.short_links import ShortLinks
-from service.surveys.spool import Spool
+from service.surveys.spool import Spool, SpoolUnavailable
 from service.surveys.stops import HashedStops
 from service.web.recovery import Recovery
 
@@ -33,6 +34,16 @@ class Seams:
     recovery: Recovery
     pace: SharedPace
     processes: Processes
+
+    def problems_at_start(self) -> Iterator[str]:
+        """Name what no web can work with. Makes the spool's folder."""
+        if problem := self.records.unusable():
+            yield f"REDIS_URL can't be used: {problem}."
+        if self.spool:
+            try:
+                self.spool.prepare()
+            except SpoolUnavailable as error:
+                yield f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off."
 
 
 def seams() -> Seams:

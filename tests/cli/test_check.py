@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -10,7 +11,7 @@ import redis
 from service.sandbox.server import Sandbox
 from service.surveys.processes import Processes
 from tests.cli.conftest import Runner
-from tests.running import free_port
+from tests.running import cluster_node, free_port
 from tests.telling import Story
 
 
@@ -83,6 +84,11 @@ def test_who_is_at_work_is_told_and_where_they_do_not_agree(run: Runner, keys: r
     told = run("check").output
     assert re.search(r"ok   at work: worker on \S+$", told, re.MULTILINE)
     assert "warn SECRET_KEYS is not the same in all processes (worker on " in told
+
+
+def test_a_redis_cluster_fails(run: Runner, tmp_path: Path) -> None:
+    with cluster_node(tmp_path) as server:
+        assert "FAIL Redis: this is a Redis Cluster" in run("check", fails=True, REDIS_URL=server.url).output
 
 
 LONG = """

@@ -1,4 +1,4 @@
-"""A HUP reads the settings anew; with a mistake in them those before are kept, and nothing ends."""
+"""What stops a start, and doesn't end what is running: a HUP with a mistake in the settings keeps those before."""
 
 import json
 import os
@@ -15,7 +15,7 @@ import requests
 from service.sandbox.server import Sandbox
 from tests.integration.conftest import QUICK
 from tests.polling import eventually
-from tests.running import Afterword, RedisServer
+from tests.running import Afterword, RedisServer, cluster_node
 
 GOOD = '[[survey]]\nname = "one"\n'
 BAD = '[[survey]]\nname = "one"\ndelya = "1s"\n'
@@ -116,3 +116,16 @@ def test_the_worker_keeps_its_settings_too(own: Afterword, surveys: Path) -> Non
     eventually(lambda: told_by_the_worker(own)["settings"] != before)
     assert not told_by_the_worker(own)["problem"]
     assert own.is_running("worker")
+
+
+@pytest.mark.parametrize("name", ["web", "worker"])
+def test_a_redis_cluster_is_refused_at_the_start(name: str, dixa: Sandbox, tmp_path: Path) -> None:
+    with cluster_node(tmp_path) as server:
+        own = Afterword(tmp_path, {"REDIS_URL": server.url, "DIXA_API_URL": dixa.api_url})
+        if name == "web":
+            with pytest.raises(AssertionError, match="this is a Redis Cluster"):
+                own.start(name)
+        else:
+            own.start(name)
+            eventually(lambda: not own.is_running(name))
+            assert "REDIS_URL can't be used: this is a Redis Cluster" in own.log
