@@ -256,11 +256,17 @@ class Weekdays(Names):
 
 
 def read_zone(name: str) -> ZoneInfo:
-    """Read the IANA's name of a time zone. Raises ValueError, whose text is the name that may be meant."""
+    """Read the IANA's name of a time zone. Raises ValueError, whose text is the name that may be meant.
+
+    Raises ValidationError where no zone at all is known.
+    """
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        known = {zone.casefold(): zone for zone in available_timezones() if "/" in zone}
+        zones = available_timezones()
+        if not zones:
+            raise ValidationError("can't be read: this Python has no time zones. Install tzdata.") from error
+        known = {zone.casefold(): zone for zone in zones if "/" in zone}
         guess = next(iter(get_close_matches(name.casefold(), known, 1, 0.75)), "")
         raise ValueError(known.get(guess, "")) from error
 

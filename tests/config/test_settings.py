@@ -1,3 +1,5 @@
+import sys
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 
@@ -331,6 +333,19 @@ def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
         "LEASE",
     ]
     assert "survey 1: delay: " in "".join(lines)
+
+
+def test_a_missing_time_zone_database_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath(to=[])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        assert mistakes(TIME_ZONE="Europe/Oslo") == [
+            "  TIME_ZONE: can't be read: this Python has no time zones. Install tzdata."
+        ]
+    finally:
+        zoneinfo.reset_tzpath(to=before)
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
