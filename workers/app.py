@@ -10,6 +10,7 @@ from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
 from service.delivery.wiring import open_deliveries
 from service.dixa.client import DixaClient
+from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.queue import RELAY_SECONDS, CeleryQueue, make_app
 from service.surveys.answering import AnswerJourney
@@ -60,6 +61,7 @@ def build(settings: Settings) -> Celery:
         records,
         CeleryQueue(make_app(settings.redis_url, socket_timeout=RELAY_SECONDS)),
         timings,
+        open_pace(settings, client),
     )
     return app
 

@@ -5,6 +5,7 @@ lost on the way is taken again; copies are harmless.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from threading import Event, Thread
 from time import monotonic
 from traceback import format_tb
@@ -15,7 +16,10 @@ from celery import bootsteps
 
 from config.settings import Timings
 from service.queue import QueueUnavailable
+from service.surveys.answering import AnswerJourney
+from service.surveys.following import FollowUpJourney
 from service.surveys.model import Journey
+from service.surveys.offering import OfferJourney
 from service.surveys.records import Records
 from service.surveys.store import RecordsUnavailable
 
@@ -23,6 +27,9 @@ log = structlog.get_logger()
 
 _REMIND_SECONDS = 600.0
 """How often the log says that nobody is asked."""
+
+_BEGIN_WITHIN = {each.journey: each.patience for each in (AnswerJourney, FollowUpJourney, OfferJourney)}
+"""How long a claim of each waits for its first slot: whoever would wait longer isn't queued yet."""
 
 
 class TaskQueue(Protocol):
@@ -35,12 +42,20 @@ class TaskQueue(Protocol):
         """Count the tasks that wait."""
 
 
+class Pace(Protocol):
+    """What the relay needs of the pace that all workers share."""
+
+    def count_free(self, within: timedelta) -> int:
+        """Count the first slots that are free within this time, and reserve none."""
+
+
 class Relay:
     """Looks every `relay_every`; what it took comes due again after `hint_again` unless a task claimed it."""
 
-    def __init__(self, records: Records, queue: TaskQueue, timings: Timings) -> None:
+    def __init__(self, records: Records, queue: TaskQueue, timings: Timings, pace: Pace) -> None:
         self._records = records
         self._queue = queue
+        self._pace = pace
         self._timings = timings
         self._remind_at = 0.0
         self._stopping = Event()
@@ -82,20 +97,23 @@ class Relay:
     def relay_once(self, room: int) -> int:
         """Queue due surveys, answers first, until `room` tasks wait; returns how many it queued.
 
-        What follows an answer has a share that a backlog of offers can't take: an alert is for now.
+        Admission: no more are queued than the pace can begin, whatever the number of relays. What follows an answer has
+        a share that a backlog can't take: an alert is for now, and may need no slot.
         """
-        free = room - self._queue.length()
-        queued = 0
+        before = waiting = self._queue.length()
         # After an outage answers wait a little: a spool may hold a later one than the record does.
         is_recovering = self._records.is_recovering(self._timings.recovery_wait)
-        shares = ((Journey.ANSWER, room), (Journey.FOLLOW_UP, max(1, room // 4)), (Journey.OFFER, room))
-        for journey, share in shares[1:] if is_recovering else shares:
-            if free - queued <= 0:
-                break
-            for survey_id in self._records.take(journey, min(share, free - queued), self._timings.hint_again):
+        for journey in (Journey.ANSWER, Journey.FOLLOW_UP, Journey.OFFER):
+            if journey is Journey.ANSWER and is_recovering:
+                continue
+            begins = self._pace.count_free(_BEGIN_WITHIN[journey]) - waiting
+            if journey is Journey.FOLLOW_UP:
+                begins = min(max(1, begins), max(1, room // 4))
+            most = min(room - waiting, begins)
+            for survey_id in self._records.take(journey, most, self._timings.hint_again) if most > 0 else ():
                 self._queue.publish(journey, survey_id)
-                queued += 1
-        return queued
+                waiting += 1
+        return waiting - before
 
     def stop(self) -> None:
         """End `run` soon."""

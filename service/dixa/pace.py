@@ -36,6 +36,9 @@ _GO_ON_SECONDS = 5.0
 _CALL_SECONDS = 5.0
 """What a wait for a further slot leaves of a claim's time: a call that is cut off may have happened."""
 
+_ONLY_LOOK = -1
+"""A wait that no slot has: nothing is reserved."""
+
 
 class SharedPace:
     """Hands out slots. `rate` is requests per second of one token; several tokens multiply it."""
@@ -79,6 +82,15 @@ class SharedPace:
         if wait_us:
             self._wait(wait_us / 1_000_000)
         return Slot(self._tokens[index - 1], deadline)
+
+    def count_free(self, within: timedelta) -> int:
+        """Count the first slots that are free within this time, and reserve none; 0 when Redis can't be asked."""
+        try:
+            _, wait_us = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, _ONLY_LOOK])
+        except redis.RedisError:
+            return 0
+        left_ms = within / timedelta(milliseconds=1) - wait_us / 1000
+        return int(left_ms * len(self._tokens) / self._interval_ms) + 1 if left_ms >= 0 else 0
 
     def trouble(self) -> str:
         """Say why everybody is held back, if that is an operator's to mend."""

@@ -169,6 +169,9 @@ class _Unpaced(SharedPace):
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         return Slot(API_TOKEN, deadline)
 
+    def count_free(self, within: timedelta) -> int:
+        return _ROOM
+
     def pause(self, length: timedelta, trouble: str = "") -> None:
         """Go on."""
 
@@ -205,7 +208,7 @@ class Worker:
             Journey.OFFER: offering,
             Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
         }
-        self._relay = Relay(self.records, queue, timings)
+        self._relay = Relay(self.records, queue, timings, shared)
         self._queue = queue
 
     def take_close(self, close: Close, terms: Survey) -> None:

@@ -14,7 +14,7 @@ from service.web.app import create_app
 from tests.cli.conftest import Runner
 from tests.polling import eventually
 from tests.running import RedisServer, settings_for
-from tests.telling import AT_ONCE, CSAT, QUICK, Story
+from tests.telling import AT_ONCE, CSAT, QUICK, BoundlessPace, Story
 from workers.relay import Relay
 
 
@@ -105,7 +105,7 @@ class _NoQueue:
 
 
 def test_the_workers_log_says_it_again_and_again(run: Runner, story: Story) -> None:
-    relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_every=timedelta(milliseconds=1)))
+    relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_every=timedelta(milliseconds=1)), BoundlessPace())
     run("pause")
     with capture_logs() as said:
         thread = Thread(target=relay.run, args=[lambda: 1])

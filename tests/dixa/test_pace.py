@@ -140,6 +140,24 @@ def test_whoever_has_begun_keeps_time_for_the_call(redis_client: redis.Redis, pr
         pace.slot(begun, timedelta())
 
 
+@pytest.mark.parametrize("tokens", [1, 2])
+def test_free_slots_are_counted_and_not_taken(redis_client: redis.Redis, prefix: str, tokens: int) -> None:
+    pace = pace_of(redis_client, prefix, rate=0.1, tokens=tokens)
+    assert pace.count_free(timedelta(seconds=35)) == 3 * tokens + 1 + (tokens - 1)
+    assert redis_client.keys(f"{prefix}*") == []
+    pace.slot(Deadline(SECOND), timedelta())
+    assert pace.count_free(timedelta(seconds=35)) > 0
+    for _ in range(tokens - 1):
+        pace.slot(Deadline(SECOND), timedelta())
+    assert pace.count_free(timedelta(seconds=5)) == 0
+
+
+def test_a_pause_leaves_no_slot_free(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix, rate=1000, burst=100)
+    pace.pause(timedelta(seconds=30))
+    assert pace.count_free(SECOND) == 0
+
+
 def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, prefix: str) -> None:
     pace_of(redis_client, prefix, tokens=1).pause(timedelta(seconds=30))
     with pytest.raises(NoSlot) as caught:
@@ -224,6 +242,7 @@ def test_without_redis_there_is_no_slot_and_no_error() -> None:
     with pytest.raises(NoSlot) as caught:
         pace.slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in == SECOND
+    assert pace.count_free(SECOND) == 0
     pace.pause(SECOND)
     assert pace.held() is None
 

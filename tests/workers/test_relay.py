@@ -4,13 +4,17 @@ from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+import redis
 from structlog.testing import capture_logs
 
 from config.settings import Timings
+from service.dixa.pace import SharedPace
 from service.surveys.fields import to_ms
 from service.surveys.model import Journey
+from service.surveys.ports import Deadline
 from service.surveys.records import Records
 from tests.polling import eventually
+from tests.telling import BoundlessPace
 from workers.relay import Relay
 
 
@@ -39,7 +43,7 @@ def make_due(records: Records, journey: Journey, *survey_ids: str) -> None:
 
 def relay(records: Records, queue: Queue, room: int) -> int:
     timings = Timings(recovery_wait=timedelta())
-    return Relay(records, queue, timings).relay_once(room)
+    return Relay(records, queue, timings, BoundlessPace()).relay_once(room)
 
 
 def test_answers_go_first(records: Records, queue: Queue) -> None:
@@ -70,6 +74,32 @@ def test_a_full_queue_gets_nothing_more(records: Records, queue: Queue) -> None:
     assert relay(records, queue, 4) == 0
 
 
+def test_no_more_is_queued_than_the_pace_can_begin(
+    records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
+) -> None:
+    """However many relays there are, and whatever their threads could take."""
+    pace = SharedPace(redis_client, ["token"], rate=0.1, burst=1, wait=lambda _: None, prefix=prefix)
+    make_due(records, Journey.OFFER, *map(str, range(100)))
+    for _ in range(3):
+        Relay(records, queue, Timings(), pace).relay_once(64)
+    assert queue.tasks == [(Journey.OFFER, "0")]
+    queue.tasks.clear()
+    pace.slot(Deadline(timedelta(seconds=15)), timedelta())
+    Relay(records, queue, Timings(), pace).relay_once(64)
+    assert queue.tasks == []
+
+
+def test_an_alert_waits_for_no_pause_of_dixa(
+    records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
+) -> None:
+    pace = SharedPace(redis_client, ["token"], rate=10, burst=1, wait=lambda _: None, prefix=prefix)
+    pace.pause(timedelta(minutes=1))
+    for journey in Journey:
+        make_due(records, journey, journey)
+    Relay(records, queue, Timings(recovery_wait=timedelta()), pace).relay_once(64)
+    assert queue.tasks == [(Journey.FOLLOW_UP, Journey.FOLLOW_UP)]
+
+
 SECRET = "of a customer"
 
 
@@ -98,7 +128,8 @@ class Odd:
 
 def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, "1")
-    relay = Relay(Odd(records), queue, Timings(relay_every=timedelta(milliseconds=5)))  # type: ignore[arg-type]
+    timings = Timings(relay_every=timedelta(milliseconds=5))
+    relay = Relay(Odd(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
     with capture_logs() as logs:
         thread = Thread(target=relay.run, args=[lambda: 4], daemon=True)
         thread.start()
