@@ -245,6 +245,41 @@ def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.R
     assert records.take(Journey.OFFER, 10, MINUTE) == ["3", "1"]
 
 
+def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
+    records.accept(close_of(int(survey_id)), [AT_ONCE])
+    found = records.claim(Journey.OFFER, survey_id)
+    assert found
+    records.mark(found, CSAT, (), timedelta())
+    return found
+
+
+def test_what_is_nearer_to_its_end_is_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """However long the others have waited."""
+    for number in (1, 2):
+        records.accept(close_of(number), [AT_ONCE])
+    redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})
+    records.unknown(begin_call(records, "3"), timedelta())
+    assert records.take(Journey.OFFER, 2, MINUTE) == ["3", "1"]
+    assert records.take(Journey.OFFER, 2, MINUTE) == ["2"]
+
+
+def test_what_is_nearer_to_its_end_waits_for_its_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert records.take(Journey.OFFER, 1, MINUTE) == []
+    records.unknown(found, MINUTE)
+    assert records.take(Journey.OFFER, 1, MINUTE) == []
+    redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
+    assert records.take(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
+def test_what_is_over_is_not_taken_first_any_more(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 1
+    records.die(found, Reason.REFUSED)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
 @pytest.mark.parametrize(
     ("ago", "delay", "is_due"),
     [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],

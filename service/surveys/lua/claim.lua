@@ -36,6 +36,7 @@ end
 local fence = redis.call('HINCRBY', record, journey .. '_fence', 1)
 put(journey .. '_lease', text(moment + tonumber(ARGV[3])))
 redis.call('ZADD', due_set, text(moment + tonumber(ARGV[3])), ARGV[1])
+go_first(journey, moment + tonumber(ARGV[3]))
 -- What a backup says may be older than what was done: look at Dixa before every call for it.
 local restored_at = tonumber(redis.call('GET', KEYS[3]) or 0)
 if tonumber(get('accepted_at')) <= restored_at then put('look_first', '1') end

@@ -16,4 +16,5 @@ if get(journey .. '_call') then return {'in_flight'} end
 if tonumber(get(journey .. '_due')) > moment then return {'early'} end
 if tonumber(get(journey .. '_lease') or 0) - moment < tonumber(ARGV[5]) then return {'late'} end
 put(journey .. '_state', to, journey .. '_call', ARGV[3], journey .. '_sent_at', text(moment), journey .. '_seen', ARGV[4])
+go_first(journey, tonumber(get(journey .. '_lease')))
 return {'marked', redis.call('HGETALL', record)}

@@ -24,10 +24,19 @@ local function is_open(journey) return OPEN[get(journey .. '_state') or ''] or f
 -- A claim is still ours if nobody has claimed since.
 local function is_mine(journey, fence) return get(journey .. '_fence') == fence end
 
+-- A call was made, or may have been: the relay takes these before those that only wait, since they are nearer to the end.
+-- A member that is missing here goes with the others, one too many is claimed for nothing.
+local NEAR_END = {offering = true, unknown = true, offered = true, delivering = true, submitting = true}
+
+local function go_first(journey, at)
+  if NEAR_END[get(journey .. '_state')] then redis.call('ZADD', due_set .. ':first', text(at), get('survey_id')) end
+end
+
 -- The journey wants work at this time; the relay looks at the due set.
 local function wake(journey, at)
   put(journey .. '_due', text(at))
   redis.call('ZADD', due_set, text(at), get('survey_id'))
+  go_first(journey, at)
 end
 
 local function forget_call(journey)
@@ -97,6 +106,7 @@ local function finish(journey, state, reason, keep_ms)
     drop('email', 'turns', 'candidates')
   end
   redis.call('ZREM', due_set, get('survey_id'))
+  redis.call('ZREM', due_set .. ':first', get('survey_id'))
   local is_followed = not is_open('follow_up')
   if is_followed and get('answer_state') == 'submitted' then drop('comment') end
   if reason == 'erased' then forget_customer() end
