@@ -1,0 +1,225 @@
+"""Row 14: a backlog, of surveys that wait and of some in the middle of their ways, is done at the whole pace."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from threading import Event
+from time import monotonic
+from typing import Literal
+
+from honcho.environ import parse_procfile
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import Journey, OfferState, Record
+from service.surveys.ports import Deadline, DixaUnknown
+from service.surveys.store import connect
+from tests.chaos.rows import Row, commit
+from tests.chaos.supervising import Cluster
+from tests.running import ROOT
+from tests.sandboxes import sandbox
+from tests.telling import OFFER_OVER, Story
+
+Scale = Literal["short", "long"]
+Seed = Callable[[Story, Sandbox], str]
+
+PREFIX = "afterword:"
+RATE = 9.5
+MAX_CALLS, MAX_CLAIMS, LEAST_SHARE = 6, 10, 0.9
+AS_SHIPPED = {
+    "DIXA_PACE": f"{RATE}/3",
+    "RELAY_EVERY": "250ms",
+    "LEASE": "60s",
+    "STEP_BUDGET": "15s",
+    "HINT_AGAIN": "60s",
+    "BACKOFF_FIRST": "5s",
+    "BACKOFF_MOST": "15m",
+}
+
+
+class Lost:
+    """Hands every message over, and never hears whether it arrived."""
+
+    name = "message"
+    reminds = True
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+        return False
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        raise DixaUnknown("lost")
+
+
+# ── The backlog ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def make_delivering(story: Story, _: Sandbox) -> str:
+    """Nobody knows whether the link has arrived. It hasn't."""
+    return _go(story, story.begin(), OfferState.DELIVERING)
+
+
+def make_unknown_offer(story: Story, dixa: Sandbox) -> str:
+    """Dixa made the offer, and its answer was lost."""
+    dixa.executes_then_drops(call="offer")
+    return _go(story, story.begin(), OfferState.UNKNOWN)
+
+
+def make_unknown_nothing(story: Story, dixa: Sandbox) -> str:
+    """The call for the offer was lost."""
+    dixa.drops_before(call="offer")
+    return _go(story, story.begin(), OfferState.UNKNOWN)
+
+
+def make_deciding(story: Story, _: Sandbox) -> str:
+    """It was claimed, and has got no further."""
+    survey_id = story.begin()
+    claim = story.records.claim(Journey.OFFER, survey_id)
+    assert claim
+    story.records.reschedule(claim, timedelta(), failed=False)
+    return survey_id
+
+
+def make_waiting(story: Story, _: Sandbox) -> str:
+    return story.begin()
+
+
+def _go(story: Story, survey_id: str, state: OfferState) -> str:
+    story.travel(story.offering, survey_id, lambda record: record.offer.state is state)
+    return survey_id
+
+
+def make_backlog(tenth: int, seed: int) -> list[Seed]:
+    """Of ten, two are delivering, two unknown, two deciding and four waiting, in any order."""
+    kinds: list[Seed] = [
+        *[make_delivering, make_deciding] * 2 * tenth,
+        *[make_unknown_offer, make_unknown_nothing] * tenth,
+        *[make_waiting] * 4 * tenth,
+    ]
+    Random(seed).shuffle(kinds)
+    return kinds
+
+
+# ── The row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """So many workers of so many threads."""
+
+    workers: int
+    threads: int
+
+    def __str__(self) -> str:
+        return f"{self.workers} × {self.threads}"
+
+    def commands(self, app: str) -> dict[str, list[str]]:
+        """The Procfile's worker, with this app."""
+        command = parse_procfile((ROOT / "Procfile").read_text()).processes["worker"]
+        threads = command.replace("--concurrency 8", f"--concurrency {self.threads}")
+        assert threads != command or self.threads == 8, command
+        words = threads.replace("workers.main", app).split()
+        return {f"worker-{number}": [*words, "--hostname", f"{number}@%h"] for number in range(self.workers)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a backlog. `seconds` are from the first call to the last one."""
+
+    surveys: int
+    done: int
+    doubled: int
+    calls: int
+    claims: int
+    seconds: float
+
+    @property
+    def share(self) -> float:
+        """How much of the pace was used."""
+        return self.calls / (self.seconds * RATE) if self.seconds else 0.0
+
+    @property
+    def is_good(self) -> bool:
+        is_frugal = self.calls <= MAX_CALLS * self.surveys and self.claims <= MAX_CLAIMS * self.surveys
+        return self.done == self.surveys and not self.doubled and is_frugal and self.share >= LEAST_SHARE
+
+    def __str__(self) -> str:
+        each = f"{self.calls / self.surveys:.1f} calls and {self.claims / self.surveys:.1f} claims a survey"
+        return f"{self.done} of {self.surveys} in {self.seconds:.0f} s, {self.share:.0%} of the pace, {each}"
+
+
+SIZES: Mapping[Scale, tuple[int, tuple[Crew, ...]]] = {
+    "short": (6, (Crew(4, 16),)),
+    "long": (25, (Crew(1, 8), Crew(2, 8), Crew(4, 16))),
+}
+
+
+def run_backlog(seed: int, scale: Scale) -> Row:
+    """Let each crew work off the same backlog, and the control for as long as they may take."""
+    tenth, crews = SIZES[scale]
+    kinds = make_backlog(tenth, seed)
+    within = 1.5 * len(kinds) * MAX_CALLS / RATE
+    ours, control = {}, {}
+    # The short ones share the machine, the long ones take turns.
+    with ThreadPoolExecutor(2 if scale == "short" else 1) as beside:
+        for crew in crews:
+            first = beside.submit(work_off, kinds, crew, "workers.main", within)
+            second = beside.submit(work_off, kinds, crew, "tests.chaos.unadmitted", within / 2)
+            ours[crew], control[crew] = first.result(), second.result()
+    return Row(
+        number=14,
+        fault=f"a backlog of {len(kinds)}, 60 % of it in the middle of its way, one token at {RATE}/s",
+        seed=seed,
+        commit=commit(),
+        shown="; ".join(f"{crew} threads: {outcome}" for crew, outcome in ours.items()),
+        control="without admission: " + "; ".join(f"{crew}: {outcome}" for crew, outcome in control.items()),
+        passed=all(each.is_good for each in ours.values()) and not any(each.is_good for each in control.values()),
+    )
+
+
+def work_off(kinds: list[Seed], crew: Crew, app: str, within: float) -> Outcome:
+    """Make the backlog, and let real workers have it, until it is done or the time is over."""
+    with (
+        sandbox() as dixa,
+        TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+    ):
+        cluster = Cluster(Path(folder), dixa.api_url, crew.commands(app), **AS_SHIPPED)
+        cluster.server.start()
+        with connect(cluster.server.url) as client:
+            lost = Story(client, PREFIX, dixa, deliveries=[Lost()])
+            backlog = [make(lost, dixa) for make in kinds]
+            claimed = _count_claims(lost, backlog)
+        # Its file holds it all.
+        cluster.server.stop()
+        called: list[float] = []
+        dixa.on_exchange.append(lambda _: called.append(monotonic()))
+        try:
+            cluster.start()
+            with connect(cluster.server.url) as client:
+                story = Story(client, PREFIX, dixa)
+                done = _wait(story, backlog, within)
+                claims = _count_claims(story, backlog) - claimed
+        finally:
+            cluster.stop()
+        report = dixa.report
+        doubled = len(report.second_offers) + len(report.duplicate_messages)
+        return Outcome(len(backlog), done, doubled, len(called), claims, called[-1] - called[0] if called else 0.0)
+
+
+def _wait(story: Story, backlog: list[str], within: float) -> int:
+    """Wait until all is over, or for this long; returns how many links were delivered."""
+    left, done, ends_at = list(backlog), 0, monotonic() + within
+    while left and monotonic() < ends_at:
+        Event().wait(0.5)
+        records = [story.load(each) for each in left]
+        done += sum(record.offer.state is OfferState.DELIVERED for record in records)
+        left = [each.survey_id for each in records if each.offer.state not in OFFER_OVER]
+    return done
+
+
+def _count_claims(story: Story, backlog: list[str]) -> int:
+    return sum(int(story.records._redis.hget(f"{PREFIX}survey:{each}", "offer_fence") or 0) for each in backlog)
+
+
+ROWS: dict[int, Callable[[int, Scale], Row]] = {14: run_backlog}

@@ -1,0 +1,16 @@
+"""The short version of row 14, with the control that must fail."""
+
+import sys
+
+import pytest
+
+from tests.chaos.__main__ import dump_row
+from tests.chaos.backlog import ROWS
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("number", ROWS)
+def test_a_backlog_is_done_at_the_whole_pace(number: int) -> None:
+    row = ROWS[number](1, "short")
+    sys.stdout.write(f"\n{dump_row(row)}")
+    assert row.passed, dump_row(row)
