@@ -17,22 +17,28 @@ from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.surveys.ports import Deadline, DixaError, Slot
 from service.surveys.processes import Processes
+from service.surveys.spool import Spool, SpoolUnavailable
 from service.surveys.store import RecordsUnavailable, connect
 
 _AGAIN = "They try again in {:.0f} s, with the token that they were started with."
+_OVERDUE = (
+    "wait for longer than a minute, though Redis is there. Is the web running? Its log may have spool.unavailable, "
+    "spool.newer, redis.lost or recovery.failed."
+)
 
 
 @click.command()
 def check() -> None:
-    """Check the settings, surveys.toml, Redis and the Dixa token."""
+    """Check the settings, surveys.toml, Redis, the Dixa token and the spool."""
     settings = open_settings()
     click.echo(f"ok   settings; surveys: {survey_names(settings)}")
     for warning in settings.warnings:
         click.echo(f"warn {warning}")
     _tell_of_texts(settings)
-    steps = (("Redis", _check_redis), ("Dixa", _check_dixa))
+    steps = (("Redis", _check_redis), ("Dixa", _check_dixa), ("spool", _check_spool))
     failed = [name for name, step in steps if not _report(name, step, settings)]
     if "Redis" not in failed:
+        failed += [] if _report("spool", _check_overdue, settings) else ["spool"]
         _tell_of_pause(settings)
         _tell_of_processes(settings)
     sys.exit(1 if failed else 0)
@@ -41,7 +47,7 @@ def check() -> None:
 def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> bool:
     try:
         step(settings)
-    except (RecordsUnavailable, DixaError) as error:
+    except (RecordsUnavailable, DixaError, SpoolUnavailable) as error:
         click.echo(f"FAIL {name}: {error}")
         return False
     return True
@@ -67,6 +73,28 @@ def _check_dixa(settings: Settings) -> None:
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
     slot = Slot(settings.dixa_api_tokens[0], deadline) if held else dixa.slot(deadline, timedelta(seconds=1))
     click.echo(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
+
+
+def _check_spool(settings: Settings) -> None:
+    """Look at the folder as far as it can be seen from here; the web makes it."""
+    spool = _open_spool(settings)
+    if not spool:
+        click.echo("ok   spool: off")
+        return
+    if settings.spool_dir and settings.spool_dir.exists():
+        spool.prepare()
+    waiting = spool.waiting()
+    click.echo(f"ok   spool: {waiting or 'nothing'} {'wait' if waiting > 1 else 'waits'}")
+
+
+def _check_overdue(settings: Settings) -> None:
+    spool = _open_spool(settings)
+    if spool and (overdue := spool.overdue()):
+        raise SpoolUnavailable(f"{overdue} {_OVERDUE}")
+
+
+def _open_spool(settings: Settings) -> Spool | None:
+    return Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
 
 
 def _tell_of_texts(settings: Settings) -> None:

@@ -5,7 +5,6 @@ doesn't lose it, and no reader ever sees half of it. Draining is repeatable: an 
 records twice.
 """
 
-import fcntl
 import json
 import math
 import os
@@ -19,6 +18,9 @@ from typing import Any
 
 import structlog
 
+from service.surveys import synced_files
+from service.surveys.synced_files import FolderUnfit
+
 log = structlog.get_logger()
 
 _MEASURE_AGAIN = 1.0
@@ -28,6 +30,11 @@ _ABANDONED_SECONDS = 3600.0
 _PATIENCE = 3
 """How often an entry may fail before others are tried all the same."""
 _TELL_EVERY = 600.0
+_OVERDUE_SECONDS = 60.0
+"""How long an entry may wait while others come home, or none does, until something must be wrong."""
+
+_LOCK = ".lock"
+"""Locked by whoever drains; its time is when something came home last, or Redis came back."""
 
 Entry = dict[str, Any]
 """What waits, as JSON: `service.surveys.entries` writes it and reads it."""
@@ -58,32 +65,34 @@ class Spool:
         self._failures: Counter[str] = Counter()
         self._newer: set[str] = set()
         self._tell_at = -math.inf
+        self._is_unfit = False
 
     def prepare(self) -> None:
-        """Make the folder, readable by nobody else, and write to it once. Raises SpoolUnavailable."""
+        """Make the folder, readable by nobody else, and try all that it must be able to do. Raises SpoolUnavailable."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A killed process may leave its probe, and the next one may have the same number.
-            probe = self._folder / f".probe-{self._new_name()}"
-            try:
-                self._write(probe, b"afterword")
-            finally:
-                probe.unlink(missing_ok=True)
+            synced_files.try_folder(self._folder, f".probe-{self._new_name()}")
             self._sweep()
         except OSError as error:
+            self._is_unfit = isinstance(error, FolderUnfit)
             raise SpoolUnavailable(f"{self._folder}: {error.strerror}") from error
+        self._is_unfit = False
 
     def put(self, entry: Entry) -> None:
         """Keep an entry for good. Raises SpoolUnavailable when it isn't kept."""
+        if self._is_unfit:
+            # What can't be locked is never brought home, so nothing is said yes to until it can be.
+            self.prepare()
         body = json.dumps(entry).encode()
         name = self._new_name()
         hidden = self._folder / f".{name}"
         try:
             if self._known_size() + len(body) > self._most_bytes:
                 raise SpoolUnavailable("the spool is full")
-            self._write(hidden, body)
+            synced_files.write(hidden, body)
             hidden.rename(self._folder / name)
-            _sync_folder(self._folder)
+            synced_files.sync_folder(self._folder)
             self._size += len(body)
         except OSError as error:
             with suppress(OSError):
@@ -96,7 +105,7 @@ class Spool:
         An entry for which `take` raises EntryIsNewer stays, one for which it raises EntryError is set aside. Any other
         error is raised and stops the draining, so that the order stays; but after an entry that has failed time and
         again those of other conversations are tried, before its error is raised.
-        Nothing happens while another process drains.
+        Nothing happens while another process drains, or while the folder can't be locked.
         """
         with self._alone() as is_alone:
             names = sorted(self._names()) if is_alone else []
@@ -118,6 +127,22 @@ class Spool:
     def waiting(self) -> int:
         """Count the entries."""
         return len(self._names())
+
+    def overdue(self) -> int:
+        """Count the entries that have waited for more than a minute, if none came home for as long.
+
+        Those of a newer version don't count, as far as they have been looked at. While Redis is away it says nothing.
+        """
+        late = time.time() - _OVERDUE_SECONDS
+        if _written_at(self._folder / _LOCK, default=0.0) > late:
+            return 0
+        names = [name for name in self._names() if name not in self._newer]
+        return sum(_written_at(self._folder / name, default=math.inf) < late for name in names)
+
+    def begin_anew(self) -> None:
+        """Count what waits as overdue from now on: Redis is back, and it takes a while to bring all of it home."""
+        with suppress(OSError):
+            (self._folder / _LOCK).touch(mode=0o600)
 
     def left_to_newer(self) -> int:
         """Count the entries that a newer version has written, as far as they have been looked at."""
@@ -155,6 +180,7 @@ class Spool:
             self._set_aside(path, str(error))
             return False
         path.unlink(missing_ok=True)
+        self.begin_anew()
         self._measure_at = -math.inf
         return True
 
@@ -201,26 +227,27 @@ class Spool:
                 if path.stat().st_mtime < abandoned_at:
                     path.unlink()
 
-    @staticmethod
-    def _write(path: Path, body: bytes) -> None:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         """Hold the folder's lock, if nobody else does; a process that dies lets go of it."""
         try:
-            handle = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+            handle = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError:
             yield False
             return
         try:
-            yield _lock(handle)
+            yield self._lock(handle)
         finally:
             os.close(handle)
+
+    def _lock(self, handle: int) -> bool:
+        try:
+            return synced_files.lock(handle)
+        except FolderUnfit as error:
+            if not self._is_unfit:
+                log.error("spool.unavailable", problem=error.strerror)  # noqa: TRY400 - it says it all
+            self._is_unfit = True
+            return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -240,24 +267,15 @@ def _size(entry: os.DirEntry[str]) -> int:
         return 0
 
 
+def _written_at(path: Path, *, default: float) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return default
+
+
 def _object(body: bytes) -> Entry:
     entry = json.loads(body)
     if not isinstance(entry, dict):
         raise EntryError("not an object")
     return entry
-
-
-def _lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,6 +9,7 @@ from service.surveys.store import RecordsRefused, RecordsUnavailable
 from service.web.seams import Seams, seams
 
 bp = Blueprint("health", __name__)
+_STUCK = "spool_stuck"
 
 
 @bp.get("/")
@@ -25,15 +26,18 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Ready is able to accept, into Redis or the spool; each part that is degraded is named."""
+    """Ready is able to accept, into Redis or the spool, and to bring home what waits; each degraded part is named."""
     degraded = dict(_degraded(seams()))
-    is_ready = not {"redis", "spool"} <= set(degraded)
+    is_ready = not {"redis", "spool"} <= set(degraded) and _STUCK not in degraded
     return jsonify(status="ready" if is_ready else "unavailable", degraded=degraded), 200 if is_ready else 503
 
 
 def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
-    yield from _degraded_work(core)
+    work = dict(_degraded_work(core))
+    yield from work.items()
     yield from _degraded_spool(core)
+    if core.spool and "redis" not in work and (overdue := core.spool.overdue()):
+        yield _STUCK, f"{overdue} wait for longer than a minute, though Redis is there"
 
 
 def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
@@ -69,7 +73,7 @@ def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
         yield "spool", "off"
         return
     if not core.spool.is_writable():
-        yield "spool", "can't be written, or is full"
+        yield "spool", "can't be used, or is full"
     newer = core.spool.left_to_newer()
     if waiting := core.spool.waiting() - newer:
         yield "spool_waiting", f"{waiting} wait for Redis"

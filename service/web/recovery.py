@@ -27,6 +27,7 @@ class Recovery:
         self._spool = spool
         self._intake = intake
         self._look_at = 0.0
+        self._was_away = False
         self._stopping = Event()
 
     def start(self) -> None:
@@ -41,7 +42,7 @@ class Recovery:
         """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while it isn't."""
         if self._breaker.is_open or monotonic() >= self._look_at:
             # Now and then though nothing failed: what Redis' clock says is known only from here.
-            self._records.ping()
+            self._ping()
             self._look_at = monotonic() + _PING_EVERY_SECONDS
         if self._spool and self._spool.waiting():
             drained = self._spool.drain(self._take)
@@ -51,8 +52,18 @@ class Recovery:
     def _take(self, entry: Entry) -> None:
         """Bring an entry home; the one before it may have opened the breaker by a failure of its own."""
         if self._breaker.is_open:
-            self._records.ping()
+            self._ping()
         self._intake.take_spooled(entry)
+
+    def _ping(self) -> None:
+        try:
+            self._records.ping()
+        except RecordsUnavailable:
+            self._was_away = True
+            raise
+        if self._was_away and self._spool:
+            self._spool.begin_anew()
+        self._was_away = False
 
     def _run(self) -> None:
         self._problem(self._records.report_problems)

@@ -43,7 +43,12 @@ class Seams:
             try:
                 self.spool.prepare()
             except SpoolUnavailable as error:
-                yield f"SPOOL_DIR can't be written: {error}. Name a folder that can, or write SPOOL_DIR=off."
+                waiting = self.spool.waiting()
+                moved = f" Files that wait in it: {waiting}. Move its *.json to the new one first." if waiting else ""
+                yield (
+                    f"SPOOL_DIR can't be used: {error}. Name a folder on a disk of this host, or write SPOOL_DIR=off."
+                    f"{moved}"
+                )
 
 
 def seams() -> Seams:

@@ -28,6 +28,7 @@ def test_all_is_well(run: Runner) -> None:
         ["ok", "SMS:"],
         ["ok", "Redis:"],
         ["ok", "Dixa:"],
+        ["ok", "spool:"],
         ["ok", "asking:"],
         ["ok", "at"],
     ]
@@ -47,7 +48,7 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
     # A line for each part, and none of the log's.
-    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok", "ok"]
+    assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok", "ok", "ok"]
 
 
 def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:

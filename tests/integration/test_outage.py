@@ -210,7 +210,7 @@ def test_redis_full_then_the_spool_full_then_room_again(
         assert (form.status_code, form.headers["Retry-After"]) == (503, "5")
         assert FORM in form.text
         assert "bliver &lt;b&gt;stående" in form.text
-        assert readiness(afterword)[1]["spool"] == "can't be written, or is full"
+        assert readiness(afterword)[1]["spool"] == "can't be used, or is full"
 
     (spool / "0-corrupt.json").write_text('{"half":')
     eventually(lambda: is_drained(afterword))
@@ -311,7 +311,7 @@ def test_the_web_refuses_to_start_without_its_spool(afterword: Afterword) -> Non
     output = ended.stdout + ended.stderr
     # Usually 4. When both workers end in the same moment gunicorn trips over the second, and ends with 1.
     assert ended.returncode != 0
-    assert "SPOOL_DIR can't be written: /proc/nowhere: No such file or directory. Name a folder that can" in output
+    assert "SPOOL_DIR can't be used: /proc/nowhere: No such file or directory. Name a folder on a disk" in output
 
 
 def timed(act: Callable[[], object]) -> float:

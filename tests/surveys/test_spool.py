@@ -227,6 +227,44 @@ def test_what_a_newer_version_has_written_waits_for_it(spool: Spool, tmp_path: P
     assert spool.left_to_newer() == 0
 
 
+def age(folder: Path) -> None:
+    """Let an hour go by."""
+    for path in (*files(folder), folder / ".lock"):
+        if path.exists():
+            os.utime(path, (0, 0))
+
+
+def test_what_waits_longer_than_a_minute_is_overdue_unless_others_come_home(spool: Spool, tmp_path: Path) -> None:
+    for number in range(3):
+        spool.put({"number": number})
+    assert spool.overdue() == 0
+    age(tmp_path / "spool")
+    assert spool.overdue() == 3
+
+    def take_one(entry: Entry) -> None:
+        if entry["number"]:
+            raise Down
+
+    with pytest.raises(Down):
+        spool.drain(take_one)
+    assert spool.overdue() == 0
+    age(tmp_path / "spool")
+    assert spool.overdue() == 2
+    drained(spool)
+    assert spool.overdue() == 0
+
+
+def test_what_a_newer_version_has_written_is_not_overdue(spool: Spool, tmp_path: Path) -> None:
+    spool.put({})
+
+    def leave(entry: Entry) -> None:
+        raise EntryIsNewer("newer")
+
+    spool.drain(leave)
+    age(tmp_path / "spool")
+    assert spool.overdue() == 0
+
+
 def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool", most_bytes=1000)
     for _ in range(9):

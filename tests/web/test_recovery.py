@@ -1,5 +1,6 @@
 """The thread that brings back what an outage took: it lives through everything, and finds Redis' clock."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,34 @@ def test_an_entry_that_redis_refuses_holds_up_no_other(core: Seams, own_redis: R
         client.delete("afterword:survey:1")
     core.recovery.step()
     assert core.records.load("1")
+
+
+def age(spool: Path) -> None:
+    """Let an hour go by."""
+    for path in (*spool.glob("*.json"), spool / ".lock"):
+        path.touch()
+        os.utime(path, (0, 0))
+
+
+def test_what_waits_is_overdue_when_redis_refuses_it_alone_and_not_after_an_outage(
+    core: Seams, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    own_redis.stop()
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    spool_close(core.spool, 1)
+    age(tmp_path / "spool")
+    own_redis.start()
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set("afterword:survey:1", "not a hash")
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    assert core.spool
+    assert core.spool.overdue() == 0
+    age(tmp_path / "spool")
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    assert core.spool.overdue() == 1
 
 
 SECRET = b"pa\xdfword, or password"

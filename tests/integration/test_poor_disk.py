@@ -1,0 +1,79 @@
+"""The web on a disk that can't lock: it doesn't start there, and says what waits for ever if the locks go later."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+from click.testing import CliRunner
+
+from service.cli import main
+from service.sandbox.server import Sandbox
+from tests.integration.conftest import QUICK
+from tests.polling import eventually
+from tests.poor_disk import PoorDisk
+from tests.running import Afterword, RedisServer
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> PoorDisk:
+    return PoorDisk(tmp_path / "disk")
+
+
+@pytest.fixture
+def own(own_redis: RedisServer, dixa: Sandbox, disk: PoorDisk, tmp_path: Path) -> Iterator[Afterword]:
+    found = Afterword(tmp_path, QUICK | {"REDIS_URL": own_redis.url, "DIXA_API_URL": dixa.api_url} | disk.environ)
+    yield found
+    found.stop()
+
+
+def entries(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "spool").glob("*.json"))
+
+
+def test_the_web_does_not_start_on_it_and_says_what_waits_there(own: Afterword, disk: PoorDisk, tmp_path: Path) -> None:
+    disk.lacks("flock")
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "0.json").write_text("{}")
+    command = [sys.executable, "-m", *own._commands["web"].split()]
+    ended = subprocess.run(command, env=own._environ, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert "it can't be locked: Operation not supported. Name a folder on a disk of this host" in ended.stderr
+    assert "Files that wait in it: 1. Move its *.json" in ended.stderr
+
+
+def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
+    own: Afterword, own_redis: RedisServer, disk: PoorDisk, dixa: Sandbox, tmp_path: Path
+) -> None:
+    own.start("web")
+    with redis.Redis.from_url(own_redis.url) as keys:
+        # Both of its children have tried the disk.
+        eventually(lambda: keys.hlen("afterword:processes") > 1)
+    dixa.sends_webhooks_to(own.webhook_url)
+    own_redis.stop()
+    dixa.close(dixa.make_conversation())
+    eventually(lambda: entries(tmp_path))
+    disk.lacks("flock")
+    own_redis.start()
+    eventually(lambda: "spool.unavailable" in own.log)
+
+    def is_stuck() -> bool:
+        # An hour later.
+        for path in (*entries(tmp_path), tmp_path / "spool" / ".lock"):
+            os.utime(path, (0, 0))
+        found = requests.get(f"{own.url}/readyz", timeout=30)
+        return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (503, True)
+
+    eventually(is_stuck)
+    told = CliRunner().invoke(main, ["check"], env=own._environ)
+    assert told.exit_code == 1
+    assert "FAIL spool: 1 wait for longer than a minute, though Redis is there." in told.output
+    disk.mend("flock")
+    eventually(lambda: requests.get(f"{own.url}/readyz", timeout=30).ok)
+    eventually(lambda: not entries(tmp_path))
+    told = CliRunner().invoke(main, ["check"], env=own._environ)
+    assert "ok   spool: nothing waits" in told.output

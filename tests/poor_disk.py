@@ -1,0 +1,64 @@
+"""A disk that locks nothing, or syncs nothing, as some network mounts do, for a process of its own.
+
+No file system of a test machine lacks these calls, so Python's own `fcntl.flock` and `os.fsync` are made to fail in the
+process that is started with this disk's environment, with the errno that such a mount gives. All else of it is real.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from tests.running import ROOT
+
+_SITE = '''
+"""Python reads this first, in each process that has it on its path."""
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+
+
+def _refuse(call):
+    lacking = _HERE / call
+    if lacking.exists():
+        number = int(lacking.read_text())
+        raise OSError(number, os.strerror(number))
+
+
+def _flock(handle, operation, real=fcntl.flock):
+    _refuse("flock")
+    real(handle, operation)
+
+
+def _fsync(handle, real=os.fsync):
+    _refuse("fsync_folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "fsync")
+    real(handle)
+
+
+fcntl.flock, os.fsync = _flock, _fsync
+'''
+
+
+class PoorDisk:
+    """What the processes see that have its `environ`; `lacks` and `mend` count at once, also for those that run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(_SITE)
+        self.environ = {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), *sys.path])}
+
+    def lacks(self, call: str, number: int = errno.EOPNOTSUPP) -> "PoorDisk":
+        """Let `flock`, `fsync` or `fsync_folder` fail from now on."""
+        self._tell(call).write_text(str(number))
+        return self
+
+    def mend(self, call: str) -> None:
+        self._tell(call).unlink()
+
+    def _tell(self, call: str) -> Path:
+        return self._folder / call
