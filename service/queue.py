@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 import structlog
 from celery import Celery
 from kombu.connection import Connection
+from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
 from service.surveys.model import Journey
+from service.surveys.redis_pool import Pool
 
 NAME = "afterword"
 TASKS = {journey: f"afterword.{journey}" for journey in Journey}
@@ -27,6 +29,9 @@ RELAY_SECONDS = 2.0
 
 _RECONNECT_WITHIN_SECONDS = 5
 
+_CHANNEL_CONNECTIONS = 2
+"""To Redis, beside the one that waits for tasks: kombu's transactions ask on a second one meanwhile."""
+
 log = structlog.get_logger()
 
 
@@ -35,23 +40,32 @@ class QueueUnavailable(Exception):
 
 
 class _Channel(kombu_redis.Channel):
-    """Speaks the protocol that REDIS_URL asks for; kombu has no way to say so."""
+    """Speaks the protocol that REDIS_URL asks for, over our own pool's connections; kombu has no way to say so."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        # It was for a ping; who only publishes never uses it again.
+        self.async_pool.disconnect()
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
         options = self.connection.client.transport_options
         asked = {"protocol": options["protocol"]} if "protocol" in options else {}
         return super()._connparams(*args, **kwargs) | asked  # type: ignore[no-untyped-call]
 
+    def _get_pool(self, asynchronous: bool = False) -> Pool:  # noqa: FBT001, FBT002 - kombu's
+        return Pool(**self._connparams(asynchronous=asynchronous))
+
 
 class _Transport(kombu_redis.Transport):
     Channel = _Channel
 
 
+# By name: Celery's pools make connections of their own.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:_Transport"))
+
+
 class _Connection(Connection):
     """A worker's connection looks for Redis again every few seconds; kombu would by and by wait for 30."""
-
-    def get_transport_cls(self) -> Any:
-        return _Transport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
         given = {"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs
@@ -81,6 +95,8 @@ def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: f
         broker_channel_error_retry=True,
         # A worker that gave up would have to be started again by somebody.
         broker_connection_max_retries=None,
+        broker_pool_limit=1,
+        broker_pool_acquire_timeout=connect_timeout,
         broker_transport_options=_transport_options(socket_timeout, connect_timeout) | _protocol(redis_url),
     )
     return app
@@ -120,6 +136,7 @@ def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[st
         "socket_timeout": socket_timeout,
         "socket_connect_timeout": connect_timeout,
         "health_check_interval": 10,
+        "max_connections": _CHANNEL_CONNECTIONS,
         "global_keyprefix": "afterword:",
         # For publishing: without these kombu repeats a failed connection for 6 s, with pauses, inside of one call.
         "max_retries": 0,

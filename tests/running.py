@@ -134,7 +134,7 @@ def _is_free(port: int) -> bool:
 
 def patient(url: str) -> redis.Redis:
     """A client that a machine standing still for a second doesn't fail; what a dead Redis does has its own tests."""
-    client = connect(url)
+    client = connect(url, connections=64)
     client.connection_pool.connection_kwargs["socket_timeout"] = 20
     return client
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import redis
 import structlog
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from service.surveys.durability import find_problems, find_unusable
+from service.surveys.redis_pool import MAX_CONNECTIONS, WAIT_SECONDS, Pool
 
 log = structlog.get_logger()
 
@@ -35,16 +34,11 @@ class Breaker:
         self.is_open = False
 
 
-def connect(url: str) -> redis.Redis:
-    """Open a client that fails fast and never repeats a command by itself: every caller has a plan for that."""
-    return redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=1,
-        socket_connect_timeout=0.5,
-        health_check_interval=10,
-        retry=Retry(NoBackoff(), 0),
-    )
+def connect(url: str, *, connections: int = MAX_CONNECTIONS, wait_seconds: float = WAIT_SECONDS) -> redis.Redis:
+    """Open a client that fails fast, as every caller has a plan for that; at most `wait_seconds` for a connection."""
+    options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
+    pool = Pool.from_url(url, max_connections=connections, timeout=wait_seconds, **options)
+    return redis.Redis(connection_pool=pool)
 
 
 class Store:

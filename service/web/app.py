@@ -30,6 +30,9 @@ from service.web.mangled import MendsLinks, redirect_mended
 from service.web.recovery import Recovery
 from service.web.seams import Seams, host_of
 
+_WAIT_SECONDS = 1.0
+"""How long a request waits for a connection to Redis while others have them all."""
+
 _PORT = re.compile(r":[0-9]*\Z")
 
 
@@ -53,7 +56,7 @@ def create_app(settings: Settings) -> Flask:
 
 def _wire(settings: Settings) -> Seams:
     timings, breaker = settings.timings, Breaker()
-    client = connect(settings.redis_url)
+    client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
     records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None

@@ -1,0 +1,103 @@
+"""A Redis that fails over, or is cut off, under the whole of Afterword: nothing is refused, and nobody restarts it."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+import requests
+
+from service.sandbox.server import Sandbox
+from service.surveys.links import Links
+from service.surveys.records import Records
+from tests.fronts import Front, front
+from tests.integration.conftest import SURVEYS, Starter
+from tests.integration.story import Story
+from tests.polling import eventually
+from tests.running import SECRET_KEY, Afterword, RedisServer, patient
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[tuple[RedisServer, RedisServer]]:
+    """A primary and its replica."""
+    pair = []
+    for name in ("primary", "replica"):
+        (tmp_path / name).mkdir()
+        pair.append(RedisServer(tmp_path / name))
+        pair[-1].start()
+    with redis.Redis(port=pair[1].port) as replica:
+        replica.replicaof("127.0.0.1", pair[0].port)
+        eventually(lambda: replica.info("replication")["master_link_status"] == "up")
+    yield pair[0], pair[1]
+    for each in pair:
+        each.stop()
+
+
+@pytest.fixture
+def way(servers: tuple[RedisServer, RedisServer]) -> Iterator[Front]:
+    with front(servers[0].port) as opened:
+        yield opened
+
+
+@pytest.fixture
+def afterword(start: Starter, way: Front) -> Iterator[Afterword]:
+    started = start(SURVEYS, REDIS_URL=f"redis://127.0.0.1:{way.port}/0", SPOOL_DIR="off")
+    yield started
+    started.stop()
+
+
+class Teller:
+    """Begins stories whose records are beyond the front."""
+
+    def __init__(self, afterword: Afterword, dixa: Sandbox, port: int) -> None:
+        self._dixa = dixa
+        self._client = patient(f"redis://127.0.0.1:{port}/0")
+        self._records = Records(self._client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+        self._links = Links([SECRET_KEY], afterword.url)
+        dixa.sends_webhooks_to(afterword.webhook_url)
+
+    def tell(self) -> Story:
+        return Story(self._dixa, self._records, self._links, self._dixa.make_conversation())
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def teller(afterword: Afterword, dixa: Sandbox, way: Front) -> Iterator[Teller]:
+    opened = Teller(afterword, dixa, way.port)
+    yield opened
+    opened.close()
+
+
+def test_a_failover_needs_no_restart_and_no_webhook_is_refused(
+    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, teller: Teller
+) -> None:
+    before = [teller.tell().close() for _ in range(4)]
+    links = [each.link() for each in before]
+    primary, replica = (redis.Redis(port=each.port) for each in servers)
+    eventually(lambda: primary.wait(1, 100))
+    replica.replicaof("NO", "ONE")
+    primary.replicaof("127.0.0.1", servers[1].port)
+    way.lead_to(servers[1].port)
+    with ThreadPoolExecutor(8) as threads:
+        after = list(threads.map(lambda _: teller.tell().close(), range(16)))
+    for link in links:
+        assert requests.post(link, data={"rating": "5"}, timeout=30).ok
+    for each in (*before, *after):
+        each.link()
+    for each in before:
+        each.submitted()
+    assert {len(each.offers) for each in (*before, *after)} == {1}
+    assert "redis.lost" not in afterword.log_of("web")
+
+
+def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Teller) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: teller.tell().close(), range(16)))
+        way.forget()
+        stories = list(threads.map(lambda _: teller.tell().close(), range(16)))
+    for each in stories:
+        each.link()
