@@ -3,6 +3,7 @@
 import click
 
 from service.cli.opening import open_records, open_settings, redis_errors
+from service.cli.saying import say
 
 
 @click.command()
@@ -15,12 +16,10 @@ def pause() -> None:
         records.pause()
         since, waiting = records.paused_since(), records.count_waiting()
     hours = settings.timings.offer_within.total_seconds() / 3600
-    click.secho(f"{'Was paused already' if earlier else 'PAUSED'}, since {since}. Nobody is asked.", bold=True)
-    click.echo(
-        f"Closed conversations are still heard of, and answers still reach Dixa. Surveys that wait by now: {waiting}.\n"
-        f"One that waits for more than {hours:g} hours after its time (OFFER_WITHIN) is not sent any more: too_late.\n"
-        f"`afterword check` and /readyz say that this is so. To go on: afterword resume"
-    )
+    say(f"{'Was paused already' if earlier else 'PAUSED'}, since {since}. Nobody is asked.", bold=True)
+    say(f"Closed conversations are still heard of, and answers still reach Dixa. Surveys that wait by now: {waiting}.")
+    say(f"One that waits for more than {hours:g} hours after its time (OFFER_WITHIN) is not sent any more: too_late.")
+    say("`afterword check` and /readyz say that this is so. To go on: afterword resume")
 
 
 @click.command()
@@ -31,7 +30,7 @@ def resume() -> None:
         since = records.paused_since()
         was_paused, waiting = records.resume(), records.count_waiting()
     if not was_paused:
-        click.echo("Nothing was paused: customers are asked as ever.")
+        say("Nothing was paused: customers are asked as ever.")
         return
-    click.secho(f"Resumed; it was paused since {since}.", bold=True)
-    click.echo(f"Surveys that wait: {waiting}. Those that are due are decided now, by what Dixa says now.")
+    say(f"Resumed; it was paused since {since}.", bold=True)
+    say(f"Surveys that wait: {waiting}. Those that are due are decided now, by what Dixa says now.")

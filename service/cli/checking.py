@@ -11,6 +11,7 @@ from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from config.surveys import Survey
 from service.cli.opening import open_records, open_settings, say_paused, survey_names
+from service.cli.saying import say
 from service.delivery.segments import Size
 from service.delivery.short_text import measure_texts
 from service.dixa.pace import open_pace
@@ -31,9 +32,9 @@ _OVERDUE = (
 def check() -> None:
     """Check the settings, surveys.toml, Redis, the Dixa token and the spool."""
     settings = open_settings()
-    click.echo(f"ok   settings; surveys: {survey_names(settings)}")
+    say(f"ok   settings; surveys: {survey_names(settings)}")
     for warning in settings.warnings:
-        click.echo(f"warn {warning}")
+        say(f"warn {warning}")
     _tell_of_texts(settings)
     steps = (("Redis", _check_redis), ("Dixa", _check_dixa), ("spool", _check_spool))
     failed = [name for name, step in steps if not _report(name, step, settings)]
@@ -48,7 +49,7 @@ def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> 
     try:
         step(settings)
     except (RecordsUnavailable, DixaError, SpoolUnavailable) as error:
-        click.echo(f"FAIL {name}: {error}")
+        say(f"FAIL {name}: {error}")
         return False
     return True
 
@@ -59,9 +60,9 @@ def _check_redis(settings: Settings) -> None:
         raise RecordsUnavailable(problem)
     problems = records.problems()
     for problem in problems:
-        click.secho(f"warn Redis: {problem}", fg="yellow")
+        say(f"warn Redis: {problem}", fg="yellow")
     if not problems:
-        click.echo("ok   Redis: keeps what it acknowledges")
+        say("ok   Redis: keeps what it acknowledges")
 
 
 def _check_dixa(settings: Settings) -> None:
@@ -69,22 +70,22 @@ def _check_dixa(settings: Settings) -> None:
     dixa, held = open_dixa(settings, client, only_looks=True), open_pace(settings, client).held()
     if held:
         trouble, wait = held
-        click.secho(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
+        say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
     slot = Slot(settings.dixa_api_tokens[0], deadline) if held else dixa.slot(deadline, timedelta(seconds=1))
-    click.echo(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
+    say(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
 
 
 def _check_spool(settings: Settings) -> None:
     """Look at the folder as far as it can be seen from here; the web makes it."""
     spool = _open_spool(settings)
     if not spool:
-        click.echo("ok   spool: off")
+        say("ok   spool: off")
         return
     if settings.spool_dir and settings.spool_dir.exists():
         spool.prepare()
     waiting = spool.waiting()
-    click.echo(f"ok   spool: {waiting or 'nothing'} {'wait' if waiting > 1 else 'waits'}")
+    say(f"ok   spool: {waiting or 'nothing'} {'wait' if waiting > 1 else 'waits'}")
 
 
 def _check_overdue(settings: Settings) -> None:
@@ -111,11 +112,11 @@ def _tell_of_texts(settings: Settings) -> None:
             continue
         hint = "" if settings.short_links else " SHORT_LINKS=on makes it shorter."
         problem = f'survey "{survey.name}": an SMS takes more than one segment in {_segments(long)}.{hint}'
-        click.secho(f"warn SMS: {problem}", fg="yellow")
+        say(f"warn SMS: {problem}", fg="yellow")
         surveys = [each for each in surveys if each is not survey]
     if surveys:
         more = f"; more in {_segments(found)}" if found else ""
-        click.echo(f"ok   SMS: one segment in {settings.default_language}{more}")
+        say(f"ok   SMS: one segment in {settings.default_language}{more}")
 
 
 def _goes_by_sms(survey: Survey) -> bool:
@@ -129,9 +130,9 @@ def _segments(sizes: Mapping[str, Size]) -> str:
 def _tell_of_pause(settings: Settings) -> None:
     since = open_records(settings).paused_since()
     if since:
-        click.secho(f"warn {say_paused(since)}", fg="yellow")
+        say(f"warn {say_paused(since)}", fg="yellow")
     else:
-        click.echo("ok   asking: not paused")
+        say("ok   asking: not paused")
 
 
 def _tell_of_processes(settings: Settings) -> None:
@@ -139,6 +140,6 @@ def _tell_of_processes(settings: Settings) -> None:
     processes = Processes(connect(settings.redis_url), take_fingerprint(settings))
     count = Counter(each.place for each in processes.at_work())
     told = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
-    click.echo(f"ok   at work: {told or 'nobody yet'}")
+    say(f"ok   at work: {told or 'nobody yet'}")
     for problem in processes.find_disagreements(onlooker="this command"):
-        click.secho(f"warn {problem}", fg="yellow")
+        say(f"warn {problem}", fg="yellow")

@@ -1,6 +1,5 @@
 """`afterword counts`: what was decided, by day and reason."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -8,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import click
 
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.saying import say_all, say_json
 
 ASKED = "asked"
 _DAYS_IN_A_ROW = 7
@@ -25,9 +25,9 @@ def counts(days: int, *, as_json: bool) -> None:
         warn_if_paused(records)
         found = {day: records.decisions(day) for day in (today - timedelta(ago) for ago in reversed(range(days)))}
     if as_json:
-        click.echo(json.dumps({str(day): dict(counted) for day, counted in found.items()}, indent=2))
+        say_json({str(day): dict(counted) for day, counted in found.items()})
         return
-    click.echo("\n".join(_table(found)) if any(found.values()) else f"Nothing was decided in the last {days} days.")
+    say_all(_table(found) if any(found.values()) else [f"Nothing was decided in the last {days} days."])
 
 
 def _table(found: Counts) -> Iterator[str]:

@@ -9,6 +9,7 @@ from config.languages import find_language
 from config.mail import read_address
 from config.surveys import RatingType
 from service.cli.opening import open_settings, survey_names
+from service.cli.saying import say
 from service.delivery.email import make_email_delivery
 from service.delivery.email_text import Letter
 from service.surveys.languages import language
@@ -50,7 +51,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         make_email_delivery(settings, _NoMailings()).send(letter, Deadline(settings.timings.step_budget))
     except DixaError as error:
         raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
-    click.echo(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")
+    say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")
 
 
 class _NoMailings:

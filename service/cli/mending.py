@@ -4,6 +4,7 @@ import click
 
 from service.cli.naming import ConversationId
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.saying import say
 from service.surveys.model import Journey
 
 
@@ -24,7 +25,7 @@ def retry(conversation_id: int) -> None:
     revived = [journey for journey, outcome in outcomes if outcome == "revived"]
     if not revived:
         raise click.ClickException(f"Nothing of conversation {conversation_id} is dead; see: afterword why")
-    click.echo(f"{' and '.join(revived).replace('_', '-')} of conversation {conversation_id}: due again now.")
+    say(f"{' and '.join(revived).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 
 @click.command(short_help="After a restore of Redis: ask Dixa before every call.")
@@ -32,4 +33,4 @@ def restored() -> None:
     """After Redis was restored from a backup: look at Dixa before every call for what it holds."""
     with redis_errors():
         open_records(open_settings()).restored()
-    click.echo("Noted. Before each call for one of these records, Dixa is now asked whether it was made already.")
+    say("Noted. Before each call for one of these records, Dixa is now asked whether it was made already.")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from config.settings import Settings, SettingsError, read_settings
+from service.cli.saying import say
 from service.surveys.records import Records
 from service.surveys.store import RecordsUnavailable, connect
 
@@ -50,5 +51,5 @@ def warn_if_paused(records: Records) -> str | None:
     """
     since = records.paused_since()
     if since:
-        click.secho(say_paused(since), fg="yellow", err=True)
+        say(say_paused(since), fg="yellow", err=True)
     return since

@@ -5,6 +5,7 @@ from uuid import UUID
 import click
 
 from service.cli.opening import open_settings, redis_errors
+from service.cli.saying import say
 from service.surveys.stops import HashedStops
 from service.surveys.store import connect
 
@@ -24,7 +25,7 @@ def stop(requester_id: str) -> None:
     """Ask a customer nothing any more, as they can themselves. The id is the requester's in Dixa."""
     with redis_errors():
         _stops().add(requester_id)
-    click.echo("Stopped: this requester is asked nothing any more. To undo it: afterword unstop")
+    say("Stopped: this requester is asked nothing any more. To undo it: afterword unstop")
 
 
 @click.command(short_help="Ask a customer again, who wants it.")
@@ -35,7 +36,7 @@ def unstop(requester_id: str) -> None:
         had_stopped = _stops().remove(requester_id)
     if not had_stopped:
         raise click.ClickException("This requester has not stopped the surveys. Is it the id that Dixa shows?")
-    click.echo("Undone: this requester's next conversations are asked about again.")
+    say("Undone: this requester's next conversations are asked about again.")
 
 
 def _stops() -> HashedStops:

@@ -1,6 +1,5 @@
 """`afterword why`: the whole story of one conversation, in plain words or as data."""
 
-import json
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ import click
 
 from service.cli.naming import ConversationId
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.saying import say_all, say_json
 from service.cli.story import is_paused, objections_of, tell
 from service.surveys.model import Reason, Record
 from service.surveys.reasons import REASONS
@@ -30,12 +30,12 @@ def why(conversation_id: int, *, as_json: bool) -> None:
         )
     if as_json:
         latest, *earlier = (_facts(record, paused_since) for record in rounds)
-        click.echo(json.dumps(latest | {"earlier_rounds": earlier}, indent=2, ensure_ascii=False))
+        say_json(latest | {"earlier_rounds": earlier})
         return
     for number, record in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        click.echo("\n".join((*([""] if number > 1 else []), title, *tell(record, paused_since))))
+        say_all((*([""] if number > 1 else []), title, *tell(record, paused_since)))
 
 
 def _facts(record: Record, paused_since: str | None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`afterword try-rules`: today's rules on conversations that are closed already. Nothing is written."""
 
-import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ import click
 from config.settings import Settings
 from config.toml_fields import read_duration
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.saying import say, say_all, say_json
 from service.cli.trial_report import Found, facts_of, report
 from service.cli.trial_tally import Tally, tally
 from service.delivery.wiring import open_deliveries
@@ -71,9 +71,9 @@ def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json
         except DixaError as error:
             raise click.ClickException(f"Dixa can't be asked, and nothing was written: {error}") from error
     if as_json:
-        click.echo(json.dumps(facts_of(found, counted, unreadable), indent=2))
+        say_json(facts_of(found, counted, unreadable))
     else:
-        click.echo("\n".join(report(found, counted, unreadable, sample)))
+        say_all(report(found, counted, unreadable, sample))
 
 
 class _Trial:
@@ -104,7 +104,7 @@ class _Trial:
 
     def find(self, since: datetime, limit: int, sample: float) -> Found:
         """Search page by page, until there are enough or no more."""
-        click.echo(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
+        say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
         ids, among = dict[int, None](), 0
         search = partial(self._dixa.closed_between, since=since, until=datetime.now(UTC))
         key: str | None = None
@@ -176,7 +176,7 @@ def _is_id(queue: str) -> bool:
 def _confirm(trial: _Trial, found: Found, *, is_agreed: bool) -> None:
     count = len(found.ids)
     fewest, most = (count * calls / trial.rate for calls in (1, trial.most_calls))
-    click.echo(
+    say(
         f"{count} conversations to try, {trial.most_calls} calls each at most, {trial.rate:.1f} calls a second "
         f"(a fifth of DIXA_PACE): {_spell(fewest)} to {_spell(most)}.",
         err=True,

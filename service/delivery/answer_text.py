@@ -1,16 +1,13 @@
 """What an answer says, in English: for agents and for the team, never for customers."""
 
-import re
 from collections.abc import Mapping
 
 from config.surveys import RatingType
 from service.surveys.ports import Told
 from service.surveys.questions import OPTIONS
+from service.surveys.unseen import drop_unseen
 
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of what follows: no text of others keeps them."""
 
 
 def describe(told: Told) -> str:
@@ -23,7 +20,7 @@ def describe(told: Told) -> str:
 
 def quote(comment: str) -> str:
     """Quote a comment, each line of it, so that none can be taken for one of ours. Nothing stays nothing."""
-    lines = (_UNSEEN.sub("", line.replace("\t", " ")) for line in comment.splitlines())
+    lines = (drop_unseen(line.replace("\t", " ")) for line in comment.splitlines())
     return "\nComment:" + "".join(f"\n> {line}" for line in lines) if comment else ""
 
 

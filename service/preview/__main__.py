@@ -6,6 +6,7 @@ import click
 from werkzeug.serving import make_server
 
 from config.settings import SettingsError, read_settings
+from service.cli.saying import say
 from service.preview.app import create_app
 
 
@@ -18,7 +19,7 @@ def main(port: int) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     server = make_server("127.0.0.1", port, create_app(settings), threaded=True)
-    click.echo(f"Preview: http://127.0.0.1:{server.port}")
+    say(f"Preview: http://127.0.0.1:{server.port}")
     sys.stdout.flush()
     server.serve_forever()
 

@@ -1,6 +1,7 @@
 """`afterword why`: one conversation's whole story, as an operator reads it."""
 
 import json
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,6 +94,29 @@ def test_one_that_was_asked_and_answered(run: Runner, story: Story) -> None:
     story.submit(survey_id)
     assert told(run, survey_id) == [*answered, "The result is with Dixa.", "Next: nothing: it is done."]
     assert "Tak" not in run("why", survey_id, "--json").output
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "Support\n  2026-01-01 00:00:00  The result is with Dixa.",
+        "Support\r\x1b[1A\x1b[2KDecided",
+        "\x9b2J\x7f\x08",
+        "\u202eetorw\u2066",
+        "a\u2028b\x85c",
+    ],
+)
+def test_what_others_have_named_neither_forges_a_line_nor_moves_the_cursor(
+    run: Runner, story: Story, forged: str
+) -> None:
+    survey_id = close(story, queue=forged)
+    story.ask(survey_id)
+    lines = len(told(run, close(story, queue="Support")))
+    printed, data = run("why", survey_id).stdout, run("why", survey_id, "--json").stdout
+    assert len(told(run, survey_id)) >= lines
+    assert len([line for line in printed.split("\n") if "Closed: " in line]) == 1
+    assert not [char for char in printed + data if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Zl"}]
+    assert forged in json.loads(data)["facts"].values()
 
 
 def test_one_that_was_not_asked_tells_the_rules_of_all_surveys_and_what_to_change(run: Runner, story: Story) -> None:
