@@ -15,6 +15,7 @@ from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
 from service.dixa.events import load_event
 from service.dixa.pace import SharedPace
+from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
 from service.sandbox.webhooks import closed_event
 from service.sessions import new_session
@@ -55,7 +56,9 @@ def open_client(dixa: Sandbox, client: redis.Redis, prefix: str, **pace: Any) ->
     """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
     given: dict[str, Any] = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
     shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
-    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, token_pause=timedelta(milliseconds=20))
+    pause = timedelta(milliseconds=20)
+    check = TokenCheck(client, pause, prefix=prefix)
+    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, check, token_pause=pause)
 
 
 class NoQueue:

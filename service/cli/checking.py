@@ -72,8 +72,12 @@ def _check_dixa(settings: Settings) -> None:
         trouble, wait = held
         say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
-    slot = Slot(settings.dixa_api_tokens[0], deadline) if held else dixa.slot(deadline, timedelta(seconds=1))
-    say(f"ok   Dixa: the token belongs to {dixa.organization_name(slot)}")
+    if not held:
+        dixa.slot(deadline, timedelta(seconds=1))
+    tokens = settings.dixa_api_tokens
+    for number, token in enumerate(tokens, 1):
+        which = "the token" if len(tokens) == 1 else f"token {number} of {len(tokens)}"
+        say(f"ok   Dixa: {which} belongs to {dixa.organization_name(Slot(token, deadline))}")
 
 
 def _check_spool(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from threading import Lock
 from time import monotonic
 from typing import Protocol
 
-from service.surveys.ports import Deadline, DeliveryRefused, DixaRefused, Slot, Told
+from service.surveys.ports import Deadline, DeliveryRefused, DixaRefused, NoSlot, Slot, Told
 
 _PATIENCE = timedelta(seconds=1)
 _LOOK_AGAIN_SECONDS = 60.0
@@ -51,17 +51,21 @@ class AnswerTag:
 
     def _forget(self) -> None:
         """Ask for the names anew: a tag that was made again under its name has another id."""
-        with self._lock:
-            self._ids, self._asked_at = {}, None
+        self._ids, self._asked_at = {}, None
 
     def _find(self, name: str, deadline: Deadline) -> str:
-        with self._lock:
-            is_stale = self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS
-            if name.casefold() not in self._ids and is_stale:
+        if known := self._ids.get(name.casefold()):
+            return known
+        # One thread asks. The others have something else to do than to wait for a slow answer.
+        if not self._lock.acquire(blocking=False):
+            raise NoSlot("Dixa is being asked for the names of the tags")
+        try:
+            if self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS:
                 found = self._dixa.tags(self._dixa.slot(deadline, _PATIENCE))
-                self._ids = {each.casefold(): tag_id for each, tag_id in found.items()}
-                self._asked_at = monotonic()
-            try:
-                return self._ids[name.casefold()]
-            except KeyError:
-                raise DeliveryRefused("Dixa has no tag of this name") from None
+                self._ids, self._asked_at = {each.casefold(): tag_id for each, tag_id in found.items()}, monotonic()
+        finally:
+            self._lock.release()
+        try:
+            return self._ids[name.casefold()]
+        except KeyError:
+            raise DeliveryRefused("Dixa has no tag of this name") from None

@@ -18,6 +18,7 @@ from service.sessions import has_never_connected
 from service.surveys.ports import (
     Conversation,
     Deadline,
+    DixaForbidden,
     DixaRefused,
     DixaUnavailable,
     DixaUnknown,
@@ -32,6 +33,11 @@ _LARGEST_ANSWER = 8 * 1024 * 1024
 _DEFAULT_PAUSE = timedelta(seconds=2)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
+_ORGANIZATION = "/organization"
+"""What every token may ask: a refusal is about the token."""
+
+_REFUSALS = (requests.codes.unauthorized, requests.codes.forbidden)
+
 Result = TypeVar("Result")
 
 Effect = Literal["asks", "acts"]
@@ -44,16 +50,33 @@ class Pace(Protocol):
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         """Wait for a turn, at most `patience`. Raises NoSlot."""
 
-    def pause(self, length: timedelta, trouble: str = "") -> None:
-        """Hold everybody back; `trouble` is an operator's to mend."""
+    def pause(self, length: timedelta) -> None:
+        """Hold everybody back."""
+
+    def refuse(self, token: str, length: timedelta, problem: str) -> str:
+        """Hold back one token, which Dixa refuses, and return what an operator has to mend."""
+
+
+class TokenCheck(Protocol):
+    """What the client needs to know of tokens."""
+
+    def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
+        """Return whether Dixa takes the token, by asking if need be. Raises DixaUnavailable."""
 
 
 class DixaClient:
     """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
 
     def __init__(
-        self, session: requests.Session, base_url: str, pace: Pace, *, token_pause: timedelta = timedelta(minutes=1)
+        self,
+        session: requests.Session,
+        base_url: str,
+        pace: Pace,
+        token_check: TokenCheck,
+        *,
+        token_pause: timedelta = timedelta(minutes=1),
     ) -> None:
+        self._token_check = token_check
         self._token_pause = token_pause
         self._session = session
         self._base_url = base_url
@@ -153,30 +176,62 @@ class DixaClient:
 
     def organization_name(self, slot: Slot) -> str:
         """`GET /organization`: whose token this is."""
-        return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", "/organization"), "asks")
+        return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", _ORGANIZATION), "asks")
 
     def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> bytes:
-        """Make one request and return the answer's body. The only place that touches the wire."""
+        """Make one request and return the answer's body."""
+        try:
+            answer, body = self._send(slot, method, path, sent)
+        except (requests.RequestException, HTTPError) as error:
+            raise _lost(error, effect) from error
+        if _is_success(answer):
+            return body
+        if answer.status_code in _REFUSALS:
+            raise self._refused(slot, path, answer.status_code)
+        raise self._failed(answer, effect)
+
+    def _send(
+        self, slot: Slot, method: str, path: str, sent: dict[str, Any] | None = None
+    ) -> tuple[requests.Response, bytes]:
+        """Make one request. The only place that touches the wire."""
         left = slot.deadline.remaining()
         if not left:
             # A process that stood still since it took its slot must not act on what it knew then.
             raise DixaUnavailable("too late to begin")
+        with self._session.request(
+            method,
+            self._base_url + path,
+            json=sent,
+            headers={"Authorization": slot.token, "Accept": "application/json"},
+            timeout=left,
+            allow_redirects=False,
+            stream=True,
+        ) as answer:
+            return answer, _read_body(answer)
+
+    def _refused(self, slot: Slot, path: str, status: int) -> Exception:
+        """Find out whether the token is refused, or only this call. Raises DixaUnavailable while that isn't known."""
+        problem = f"Dixa answered {status}"
+        if path != _ORGANIZATION and self._token_check.is_taken(slot.token, lambda: self._is_taken(slot)):
+            return DixaForbidden(
+                f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status
+            )
+        # An operator's to mend; surveys wait for it unless there are other tokens, and one call a minute looks.
+        return TokenRefused(self._pace.refuse(slot.token, self._token_pause, problem), timedelta())
+
+    def _is_taken(self, slot: Slot) -> bool:
+        """Ask about the token itself, beside the pace: it is once a minute, and Dixa's limit leaves room for that."""
         try:
-            with self._session.request(
-                method,
-                self._base_url + path,
-                json=sent,
-                headers={"Authorization": slot.token, "Accept": "application/json"},
-                timeout=left,
-                allow_redirects=False,
-                stream=True,
-            ) as answer:
-                body = _read_body(answer)
+            answer, _ = self._send(slot, "GET", _ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:
-            raise _lost(error, effect) from error
+            raise DixaUnavailable(
+                f"a call was refused, and the token can't be asked: {type(error).__name__}"
+            ) from error
+        if answer.status_code in _REFUSALS:
+            return False
         if not _is_success(answer):
-            raise self._failed(answer, effect)
-        return body
+            raise DixaUnavailable(f"a call was refused, and the token can't be asked: {answer.status_code}")
+        return True
 
     def _failed(self, answer: requests.Response, effect: Effect) -> Exception:
         """Divide an answer that isn't a success by what to do next."""
@@ -186,11 +241,6 @@ class DixaClient:
             pause = _retry_after(answer.headers.get("Retry-After"))
             self._pace.pause(pause)
             return DixaUnavailable(problem, pause)
-        if status in (requests.codes.unauthorized, requests.codes.forbidden):
-            # A wrong token is an operator's to mend; the surveys wait for it, and one call a minute looks.
-            trouble = f"{problem}: is DIXA_API_TOKEN right?"
-            self._pace.pause(self._token_pause, trouble)
-            return TokenRefused(trouble, self._token_pause)
         if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
             return DixaRefused(problem, status)
         return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)

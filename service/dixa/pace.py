@@ -8,8 +8,8 @@ No more claims are begun than the pace carries to their end: a claim waits for i
 for each further one, once it has begun, for several. So nobody new begins while those that have begun are in line.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -19,6 +19,7 @@ import redis
 import structlog
 
 from config.settings import Settings
+from service.dixa.token_check import token_name
 from service.surveys.ports import Deadline, NoSlot, Slot, TokenRefused
 
 log = structlog.get_logger()
@@ -61,10 +62,10 @@ class SharedPace:
         self._reserve = client.register_script(_PACE.read_text(encoding="utf-8"))
         self._hold = client.register_script(_PAUSE.read_text(encoding="utf-8"))
         self._pause_key = f"{prefix}pace:pause"
-        self._trouble_key = f"{prefix}pace:trouble"
-        # A token's name in Redis tells nothing of the token.
-        names = [hashlib.sha256(token.encode()).hexdigest()[:12] for token in tokens]
-        self._keys = [*(f"{prefix}pace:{name}" for name in names), self._pause_key]
+        self._prefix = prefix
+        arrivals = [self._key_of(token) for token in tokens]
+        self._token_pauses = [self._key_of(token, ":pause") for token in tokens]
+        self._keys = [*arrivals, *self._token_pauses, self._pause_key]
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         """Wait for a turn, at most `patience` (itself at most a second); longer if the deadline's claim has begun.
@@ -93,33 +94,52 @@ class SharedPace:
         return int(left_ms * len(self._tokens) / self._interval_ms) + 1 if left_ms >= 0 else 0
 
     def trouble(self) -> str:
-        """Say why everybody is held back, if that is an operator's to mend."""
+        """Name the tokens that Dixa refuses; empty if there are none."""
         try:
-            return str(self._redis.get(self._trouble_key) or "")
+            troubles = self._redis.mget([self._key_of(each, ":trouble") for each in self._tokens])
         except redis.RedisError:
             return ""
+        return " ".join(str(each) for each in troubles if each)
 
     def held(self) -> tuple[str, timedelta] | None:
         """Say why everybody is held back now, and for how long, if that is an operator's to mend."""
         try:
-            left_ms = int(self._redis.pttl(self._pause_key))
+            left_ms = min(int(self._redis.pttl(key)) for key in self._token_pauses)
         except redis.RedisError:
             return None
         trouble = self.trouble() if left_ms > 0 else ""
         return (trouble, timedelta(milliseconds=left_ms)) if trouble else None
 
-    def pause(self, length: timedelta, trouble: str = "") -> None:
-        """Hold everybody back: Dixa has answered 429, or there is `trouble`. A longer pause that is on stays."""
-        length_ms = min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1)
-        if trouble:
-            log.error("dixa.token_refused", problem=trouble)
-        try:
-            self._hold(keys=[self._pause_key], args=[length_ms])
-            if trouble:
-                self._redis.set(self._trouble_key, trouble, px=2 * length_ms)
-        except redis.RedisError:
-            # The next call is answered 429 as well, and asks for the pause again.
-            return
+    def pause(self, length: timedelta) -> None:
+        """Hold everybody back: Dixa has answered 429. A longer pause that is on stays."""
+        self._hold_back(self._pause_key, length)
+
+    def refuse(self, token: str, length: timedelta, problem: str) -> str:
+        """Hold back one token, which Dixa refuses, and return what an operator has to mend."""
+        trouble = self.name_trouble(token, problem)
+        log.error("dixa.token_refused", problem=trouble)
+        self._hold_back(self._key_of(token, ":pause"), length)
+        with suppress(redis.RedisError):
+            self._redis.set(self._key_of(token, ":trouble"), trouble, px=2 * _pause_ms(length))
+        return trouble
+
+    def name_trouble(self, token: str, problem: str) -> str:
+        """Say which token is refused, by its place in the setting."""
+        if len(self._tokens) == 1 or token not in self._tokens:
+            return f"{problem}: is DIXA_API_TOKEN right?"
+        return f"{problem} to token {self._tokens.index(token) + 1} of DIXA_API_TOKEN: is it right?"
+
+    def _key_of(self, token: str, ending: str = "") -> str:
+        return f"{self._prefix}pace:{token_name(token)}{ending}"
+
+    def _hold_back(self, key: str, length: timedelta) -> None:
+        # If Redis fails, the next call is refused as well, and asks for the pause again.
+        with suppress(redis.RedisError):
+            self._hold(keys=[key], args=[_pause_ms(length)])
+
+
+def _pause_ms(length: timedelta) -> int:
+    return max(min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1), 1)
 
 
 def _longest_wait(deadline: Deadline, patience: timedelta) -> float:
@@ -153,7 +173,12 @@ class OnlookersPace:
             trouble, wait = held
             raise TokenRefused(f"{trouble} Everybody waits for another {wait.total_seconds():.0f} s", wait) from error
 
-    def pause(self, length: timedelta, _trouble: str = "") -> None:
+    def refuse(self, token: str, length: timedelta, problem: str) -> str:
+        """Hold back this command alone, and return what is to be mended."""
+        self.pause(length)
+        return self._shared.name_trouble(token, problem)
+
+    def pause(self, length: timedelta) -> None:
         """Hold back this command alone."""
         self._held_until = max(self._held_until, monotonic() + length.total_seconds())
 

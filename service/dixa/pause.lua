@@ -1,5 +1,5 @@
--- Hold everybody back from now on, unless a longer pause is on.
--- KEYS: the pause of all
+-- Hold everybody back from now on, or one token, unless a longer pause is on.
+-- KEYS: the pause of all, or that of a token
 -- ARGV: length (ms)
 -- A crash after it: the pause ends by itself.
 -- A pause that ends later than any can was written before Redis' clock stepped back: it isn't on.

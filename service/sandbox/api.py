@@ -39,7 +39,7 @@ class Api:
             return self._counted(call, Answer(401, {"message": "The supplied authentication is invalid"})), None
         if not self.limit.allows(token):
             return self._counted(call, failure(429)), None
-        fault = self.faults.next_for(call.name)
+        fault = self.faults.next_for(call.name, call.ids.get("conversationId"))
         if fault is None:
             return self._execute(call), None
         answer = self.faults.suffer(fault, lambda: self._execute(call))

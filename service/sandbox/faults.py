@@ -32,7 +32,7 @@ EXECUTING = frozenset({Kind.EXECUTES_THEN_DROPS, Kind.EXECUTES_THEN_FAILS, Kind.
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule: the next `times` calls named `call` (None: any) go wrong in this way."""
+    """One rule: the next `times` calls named `call`, about this conversation (None: any), go wrong in this way."""
 
     kind: Kind
     times: int = 1
@@ -40,6 +40,7 @@ class Fault:
     status: int = 503
     seconds: float = 1.0
     retry_after: int | None = None
+    conversation: int | None = None
 
 
 class Failing(ABC):
@@ -132,17 +133,18 @@ class Faults(Failing):
         with self._lock:
             return list(self._rules)
 
-    def next_for(self, call: str) -> Fault | None:
+    def next_for(self, call: str, conversation: str | None = None) -> Fault | None:
         """Use up one rule for this call, or draw by chance."""
         with self._lock:
-            fault = self._ruled(call) or self._drawn()
+            fault = self._ruled(call, conversation) or self._drawn()
             if fault:
                 self.given[fault.kind] += 1
             return fault
 
-    def _ruled(self, call: str) -> Fault | None:
+    def _ruled(self, call: str, conversation: str | None) -> Fault | None:
         for position, rule in enumerate(self._rules):
-            if rule.call in {None, call}:
+            is_about = rule.conversation is None or str(rule.conversation) == conversation
+            if is_about and rule.call in {None, call}:
                 if rule.times > 1:
                     self._rules[position] = replace(rule, times=rule.times - 1)
                 else:

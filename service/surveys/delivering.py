@@ -20,13 +20,13 @@ from service.surveys.ports import (
     DeliveryRefused,
     Dixa,
     DixaError,
+    DixaForbidden,
     DixaRefused,
     DixaUnavailable,
     DixaUnknown,
-    NoSlot,
     NotDelivered,
+    NotNow,
     Stops,
-    TokenRefused,
     Unconfirmed,
 )
 from service.surveys.records import Records
@@ -124,7 +124,7 @@ class Delivering(Traveller):
     def _wait_or_give_up(self, turn: Turn, record: Record, delivery: Delivery, error: DixaError) -> None:
         """Come back to a delivery that may have happened, for as long as an offer may still be made."""
         is_over = isinstance(error, Unconfirmed) or self._is_too_late(turn, record)
-        if isinstance(error, DixaUnavailable) and (not is_over or isinstance(error, NoSlot | TokenRefused)):
+        if isinstance(error, DixaUnavailable) and (not is_over or isinstance(error, NotNow)):
             raise error
         log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
         if not is_over:
@@ -144,8 +144,11 @@ class Delivering(Traveller):
         """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
         failed = (*record.offer.failed, delivery.name)
         rest = replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed))
-        self._records.undelivered(turn.claim, delivery.name, for_good=True)
-        if self._find_delivery(rest) is None:
+        has_another = self._find_delivery(rest) is not None
+        # What Dixa forbids may be allowed soon: it isn't given up before the survey is.
+        if has_another or not isinstance(error, DixaForbidden):
+            self._records.undelivered(turn.claim, delivery.name, for_good=True)
+        if not has_another:
             raise error
         log.warning("delivery.refused", channel=delivery.name, problem=str(error))
         self._deliver(turn, rest)

@@ -19,7 +19,16 @@ from config.settings import Timings
 from config.surveys import RatingType, Survey
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
-from service.surveys.ports import Action, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Told
+from service.surveys.ports import (
+    Action,
+    Dixa,
+    DixaForbidden,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    NotNow,
+    Told,
+)
 from service.surveys.records import MAX_EXTENSION, Records
 
 log = structlog.get_logger()
@@ -94,7 +103,8 @@ def find_late(wanted: Collection[Wanted], answer: AnswerProgress, progress: Foll
 class _Outcome(Enum):
     OVER = "over"
     LATER = "later"
-    UNKNOWN = "unknown"
+    SETTLING = "settling"
+    """Not before a settle: nobody knows whether it happened, or Dixa forbids it as yet."""
     NOT_BEGUN = "not begun"
 
 
@@ -177,16 +187,24 @@ class FollowUpJourney(Traveller):
         except DixaUnavailable as error:
             if is_new:
                 self._records.act(turn.claim, wanted.name, ActionState.WAITING)
-            if isinstance(error, NoSlot):
+            if isinstance(error, NotNow):
                 return _Outcome.NOT_BEGUN
             log.warning("action.unavailable", action=wanted.name, problem=str(error))
             return _Outcome.LATER
         except DixaUnknown as error:
             log.warning("action.unknown", action=wanted.name, problem=str(error))
-            return _Outcome.UNKNOWN if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
+            return _Outcome.SETTLING if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
         except DixaRefused as error:
-            return self._fail(turn, wanted, str(error))
+            return self._refused(turn, wanted, error, is_new=is_new)
         return self._end(turn, wanted)
+
+    def _refused(self, turn: Turn, wanted: Wanted, error: DixaRefused, *, is_new: bool) -> _Outcome:
+        if not isinstance(error, DixaForbidden) or not self._may_be_allowed(turn):
+            return self._fail(turn, wanted, str(error))
+        if is_new:
+            self._records.act(turn.claim, wanted.name, ActionState.WAITING)
+        log.warning("dixa.forbidden", action=wanted.name, problem=str(error))
+        return _Outcome.SETTLING
 
     def _end(self, turn: Turn, wanted: Wanted, problem: str = "") -> _Outcome:
         self._records.act(turn.claim, wanted.name, ActionState.DONE, problem)
@@ -200,11 +218,11 @@ class FollowUpJourney(Traveller):
 
     def _come_back(self, turn: Turn, outcomes: set[_Outcome]) -> None:
         """Give the lease back with something left to do."""
-        if not outcomes & {_Outcome.LATER, _Outcome.UNKNOWN}:
+        if not outcomes & {_Outcome.LATER, _Outcome.SETTLING}:
             self._records.reschedule(turn.claim, _SHORT, failed=False)
             return
         # What may have happened is looked for, which needs a list that has settled.
-        settle = self._timings.settle if _Outcome.UNKNOWN in outcomes else timedelta()
+        settle = self._timings.settle if _Outcome.SETTLING in outcomes else timedelta()
         self._records.reschedule(turn.claim, max(settle, self._pause(turn)), failed=True)
 
     def _finish(self, turn: Turn) -> None:

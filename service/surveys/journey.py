@@ -11,7 +11,18 @@ import structlog
 
 from config.settings import Timings
 from service.surveys.model import Call, Claim, Journey, Reason, Record
-from service.surveys.ports import Deadline, Dixa, DixaRefused, DixaUnavailable, DixaUnknown, NoSlot, Rating, Slot
+from service.surveys.ports import (
+    Deadline,
+    Dixa,
+    DixaForbidden,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    NoSlot,
+    NotNow,
+    Rating,
+    Slot,
+)
 from service.surveys.records import Records, StaleClaim
 
 log = structlog.get_logger()
@@ -22,6 +33,10 @@ NOT_FOUND = 404
 
 _LEAST_TIME = timedelta(seconds=5)
 """No call is begun with less time than this left: it would be cut off and leave its outcome unknown."""
+
+
+_FORBIDDEN_TRIES = 10
+"""How often what Dixa forbids is tried again. They are a settle apart, so the token is asked again meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +75,7 @@ class Traveller(ABC):
         with structlog.contextvars.bound_contextvars(survey_id=survey_id, conversation_id=claim.record.conversation_id):
             try:
                 self._advance_or_die(turn)
-            except NoSlot as error:
+            except NotNow as error:
                 self._records.reschedule(claim, error.retry_in or timedelta(), failed=False)
             except DixaUnavailable as error:
                 log.warning("dixa.unavailable", journey=self.journey, problem=str(error))
@@ -73,8 +88,18 @@ class Traveller(ABC):
     def _advance_or_die(self, turn: Turn) -> None:
         try:
             self._advance(turn)
+        except DixaForbidden as error:
+            if not self._may_be_allowed(turn):
+                self._die(turn, Reason.FORBIDDEN, problem=str(error))
+                return
+            log.warning("dixa.forbidden", journey=self.journey, problem=str(error))
+            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
         except DixaRefused as error:
             self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
+
+    def _may_be_allowed(self, turn: Turn) -> bool:
+        """Say whether a call that is forbidden is tried again: somebody may be changing what the token may do."""
+        return self._tries(turn) < _FORBIDDEN_TRIES
 
     def must_wait(self) -> bool:
         """After an outage of Redis answers wait a little: a spool may hold a later one than the record does."""
@@ -101,9 +126,14 @@ class Traveller(ABC):
         return self._dixa.ratings(self._slot(turn), turn.record.conversation_id)
 
     def _is_erased(self, turn: Turn) -> bool:
-        """Ask Dixa whether the conversation was anonymised. One that it refuses to show isn't known to be."""
+        """Ask Dixa whether the conversation was anonymised. One that it doesn't know isn't known to be.
+
+        Raises DixaForbidden: nothing is written into what must not be looked at.
+        """
         try:
             return self._dixa.conversation(self._slot(turn), turn.record.conversation_id).is_erased
+        except DixaForbidden:
+            raise
         except DixaRefused:
             return False
 
@@ -125,7 +155,7 @@ class Traveller(ABC):
             return call()
         except DixaUnavailable as error:
             log.warning("dixa.unavailable", call=self._call_name, problem=str(error))
-            self._records.again(turn.claim, self._pause(turn, error))
+            self._records.again(turn.claim, self._pause(turn, error), failed=not isinstance(error, NotNow))
         except DixaUnknown as error:
             log.warning("dixa.unknown", call=self._call_name, problem=str(error))
             self._records.unknown(turn.claim, self._timings.settle)

@@ -80,6 +80,7 @@ class Reason(StrEnum):
     REOPENED = "reopened"
     ERASED = "erased"
     NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
     REFUSED = "refused"
     OPTED_OUT = "opted_out"
     BEFORE_START = "before_start"

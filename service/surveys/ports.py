@@ -15,11 +15,13 @@ class DixaError(Exception):
 
     DixaError
     ├── DixaUnavailable    again later: it certainly did not happen (or was only a question)
-    │   ├── NoSlot         the shared pace has no room now
-    │   ├── TokenRefused   an operator has to mend the token first
+    │   ├── NotNow         nobody gets through now, whatever the call is about: it counts as no try
+    │   │   ├── NoSlot         the shared pace has no room now
+    │   │   └── TokenRefused   an operator has to mend the token first
     │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
     ├── DixaUnknown        it may have happened: look before doing it again
     ├── DixaRefused        again is useless
+    │   ├── DixaForbidden    401 or 403, though the token is right: it is about this call alone, and may pass
     │   └── DeliveryRefused  another channel's server said no, or ourselves, before Dixa was asked
     └── Unconfirmed        it may have happened, and nobody can look: it counts as done
     """
@@ -33,12 +35,16 @@ class DixaUnavailable(DixaError):
         self.retry_in = retry_in
 
 
-class NoSlot(DixaUnavailable):
+class NotNow(DixaUnavailable):
+    """Nobody gets through now, whatever the call is about."""
+
+
+class NoSlot(NotNow):
     """The pace is used up for longer than the caller wants to wait."""
 
 
-class TokenRefused(DixaUnavailable):
-    """Dixa doesn't take the token, or not for this."""
+class TokenRefused(NotNow):
+    """Dixa doesn't take the token; there may be others."""
 
 
 class NotDelivered(DixaUnavailable):
@@ -55,6 +61,10 @@ class DixaRefused(DixaError):
     def __init__(self, problem: str, status: int | None) -> None:
         super().__init__(problem)
         self.status = status
+
+
+class DixaForbidden(DixaRefused):
+    """Dixa doesn't allow this call, with a token that it takes otherwise."""
 
 
 class DeliveryRefused(DixaRefused):

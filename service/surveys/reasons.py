@@ -117,6 +117,11 @@ REASONS: Mapping[Reason, Explanation] = {
         "Dixa doesn't know the conversation.",
         "Look whether DIXA_API_TOKEN is of the organisation that sends the webhooks; then `afterword retry`.",
     ),
+    Reason.FORBIDDEN: Explanation(
+        "Dixa doesn't let DIXA_API_TOKEN see or change this conversation (401 or 403), though it takes the token "
+        "otherwise; it was tried again for some minutes.",
+        "Look in Dixa who may see the conversation, and what the token may do; then `afterword retry`.",
+    ),
     Reason.REFUSED: Explanation(
         "Dixa, a mail server or a receiver of yours refused a call for good; the log has the status.",
         "Mend what the log names; then `afterword retry`.",

@@ -345,9 +345,9 @@ class Records(Overview):
         """Write that a call's answer was lost; the journey looks again after `settle`."""
         self._step("unknown", claim, claim.journey, claim.fence, to_ms(settle))
 
-    def again(self, claim: Claim, delay: timedelta, *, may_come: bool = False) -> None:
+    def again(self, claim: Claim, delay: timedelta, *, may_come: bool = False, failed: bool = True) -> None:
         """Write that the marked call did not happen, or `may_come` yet; it is tried again after `delay`."""
-        self._step("again", claim, claim.journey, claim.fence, to_ms(delay), int(may_come))
+        self._step("again", claim, claim.journey, claim.fence, to_ms(delay), int(may_come), int(failed))
 
     def die(self, claim: Claim, reason: Reason) -> None:
         """End a journey for good, keeping everything."""

@@ -24,6 +24,7 @@ from config.surveys import RatingType, Survey, dump_terms, load_terms
 from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
 from service.dixa.pace import SharedPace
+from service.dixa.token_check import TokenCheck
 from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
 from service.surveys.delivering import Restraint
@@ -172,7 +173,7 @@ class _Unpaced(SharedPace):
     def count_free(self, within: timedelta) -> int:
         return _ROOM
 
-    def pause(self, length: timedelta, trouble: str = "") -> None:
+    def pause(self, length: timedelta) -> None:
         """Go on."""
 
 
@@ -193,7 +194,8 @@ class Worker:
         shared = (_Unpaced if place.unpaced else SharedPace)(
             client, [API_TOKEN], wait=Event().wait, prefix=prefix, **wanted
         )
-        asks = (_Patient if place.never_too_late else DixaClient)(new_session("chaos"), place.dixa_url, shared)
+        check = TokenCheck(client, timings.token_pause, prefix=prefix)
+        asks = (_Patient if place.never_too_late else DixaClient)(new_session("chaos"), place.dixa_url, shared, check)
         self.client = client
         self.records = cast("Records", watch("records", kept))
         dixa = cast("DixaClient", watch("dixa", asks))

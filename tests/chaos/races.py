@@ -20,6 +20,7 @@ import requests
 
 from service.dixa.client import DixaClient
 from service.dixa.pace import SharedPace
+from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.sandbox.webhooks import closed_event, sign
@@ -90,8 +91,9 @@ def _call_at_the_pace(
     api_url: str, redis_url: str, prefix: str, seconds: float, barrier: ProcessBarrier, outcomes: "Queue[int]"
 ) -> None:
     """What each process does: take a slot, call, again."""
-    pace = SharedPace(connect(redis_url), (API_TOKEN,), rate=9.5, burst=3, wait=Event().wait, prefix=prefix)
-    client = DixaClient(new_session("afterword/chaos"), api_url, pace)
+    shared = connect(redis_url)
+    pace = SharedPace(shared, (API_TOKEN,), rate=9.5, burst=3, wait=Event().wait, prefix=prefix)
+    client = DixaClient(new_session("afterword/chaos"), api_url, pace, TokenCheck(shared, 60 * SECOND, prefix=prefix))
     made = 0
     barrier.wait(60)
     ends_at = monotonic() + seconds

@@ -53,7 +53,7 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
 
 def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:
     run("check", fails=True, DIXA_API_TOKEN="another-token")
-    assert not keys.exists("afterword:pace:pause", "afterword:pace:trouble")
+    assert keys.keys("afterword:pace:*:*") == []
     assert "ok   Dixa: the token belongs to Nordlys Outdoor" in run("check").output
     assert story.ask(story.begin()).offers
 
@@ -67,7 +67,7 @@ def test_a_busy_dixa_holds_nobody_back_by_a_check(run: Runner, dixa: Sandbox, ke
 def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: Runner, story: Story) -> None:
     """An operator has just mended the token, and looks whether it is right."""
     trouble = "Dixa answered 401: is DIXA_API_TOKEN right?"
-    story.calls._pace.pause(timedelta(seconds=40), trouble)
+    story.calls._pace.refuse(story.dixa.token, timedelta(seconds=40), "Dixa answered 401")
     told = run("check").output
     assert f"warn Dixa: the workers wait: {trouble} They try again in 40 s" in told
     assert "ok   Dixa: the token belongs to Nordlys Outdoor" in told
@@ -140,3 +140,13 @@ def test_whoever_sends_no_sms_is_told_nothing_of_them(run: Runner) -> None:
 def test_a_stop_line_without_short_links_is_warned_of(run: Runner) -> None:
     assert 'warn survey "long": stop_line without SHORT_LINKS' in run("check", surveys=LONG, **MAIL).output
     assert "stop_line" not in run("check", surveys=LONG, SHORT_LINKS="on", **MAIL).output
+
+
+def test_each_of_several_tokens_is_tried(run: Runner, dixa: Sandbox) -> None:
+    dixa.api.tokens = (dixa.token, "another-token")
+    told = run("check", DIXA_API_TOKEN=f"{dixa.token},another-token").output
+    dixa.api.tokens = (dixa.token,)
+    assert "ok   Dixa: token 2 of 2 belongs to Nordlys Outdoor" in told
+    told = run("check", fails=True, DIXA_API_TOKEN=f"{dixa.token},another-token").output
+    assert "ok   Dixa: token 1 of 2 belongs to Nordlys Outdoor" in told
+    assert "FAIL Dixa: Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?" in told

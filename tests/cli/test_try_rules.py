@@ -324,12 +324,13 @@ def test_a_refused_token_holds_nobody_else_back(run: Runner, dixa: Sandbox, keys
     """The workers may never ask what this asks, and their token may do all that they need."""
     dixa.fails(status=403, call="search")
     run("try-rules", fails=True)
-    assert not keys.exists("afterword:pace:pause", "afterword:pace:trouble")
+    assert not keys.exists("afterword:pace:pause")
+    assert keys.keys("afterword:pace:*:*") == []
 
 
 def test_while_a_token_is_refused_it_says_so_at_once(run: Runner, story: Story) -> None:
     shared = story.calls._pace
-    shared.pause(timedelta(seconds=40), "Dixa answered 401: is DIXA_API_TOKEN right?")
+    shared.refuse(story.dixa.token, timedelta(seconds=40), "Dixa answered 401")
     told = run("try-rules", fails=True).output
     assert "Dixa answered 401: is DIXA_API_TOKEN right? Everybody waits for another 40 s" in told
     assert story.dixa.calls == []

@@ -10,7 +10,16 @@ import pytest
 from config.surveys import RatingType
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot, TokenRefused
+from service.surveys.ports import (
+    Deadline,
+    DixaError,
+    DixaForbidden,
+    DixaRefused,
+    DixaUnavailable,
+    DixaUnknown,
+    Slot,
+    TokenRefused,
+)
 from tests.openapi import MISSING, Description
 
 Call = Callable[[DixaClient, Slot, int], Any]
@@ -195,7 +204,7 @@ def test_what_dixa_tells_is_read(client: DixaClient, dixa: Sandbox, number: int)
 
 
 SILENCE = "silence"
-AGAIN, MEND, LOOK, NEVER = DixaUnavailable, TokenRefused, DixaUnknown, DixaRefused
+AGAIN, FORBIDDEN, LOOK, NEVER = DixaUnavailable, DixaForbidden, DixaUnknown, DixaRefused
 OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[DixaError]]] = [
     # what goes wrong                                                                  a question   an action
     ("500", lambda dixa, call: dixa.fails(1, 500, call=call), AGAIN, LOOK),
@@ -206,8 +215,8 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[
     ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), AGAIN, LOOK),
     (SILENCE, lambda dixa, call: dixa.hangs(30, 1, call=call), AGAIN, LOOK),
     ("429", lambda dixa, call: dixa.throttles(1, call=call), AGAIN, AGAIN),
-    ("401", lambda dixa, call: dixa.fails(1, 401, call=call), MEND, MEND),
-    ("403", lambda dixa, call: dixa.fails(1, 403, call=call), MEND, MEND),
+    ("401", lambda dixa, call: dixa.fails(1, 401, call=call), FORBIDDEN, FORBIDDEN),
+    ("403", lambda dixa, call: dixa.fails(1, 403, call=call), FORBIDDEN, FORBIDDEN),
     ("400", lambda dixa, call: dixa.fails(1, 400, call=call), NEVER, NEVER),
     ("404", lambda dixa, call: dixa.fails(1, 404, call=call), NEVER, NEVER),
     ("409", lambda dixa, call: dixa.fails(1, 409, call=call), NEVER, NEVER),
@@ -235,6 +244,10 @@ def test_an_error_says_what_to_do_next(
             call(client, unlimited_slot(dixa, deadline), number)
         found[name] = type(caught.value)
         assert dixa.token not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
+    if asking is FORBIDDEN:
+        # What every token may ask is about the token.
+        assert found.pop("organization") is TokenRefused
+        found["organization"] = FORBIDDEN
     assert found == dict.fromkeys(ASKS, asking) | dict.fromkeys(ACTS, acting)
     assert dixa.faults.pending() == []
 

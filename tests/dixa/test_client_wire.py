@@ -25,12 +25,22 @@ class NoPace:
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         return Slot(API_TOKEN, deadline)
 
-    def pause(self, length: timedelta, trouble: str = "") -> None:
+    def pause(self, length: timedelta) -> None:
         """Nobody waits."""
+
+    def refuse(self, token: str, length: timedelta, problem: str) -> str:
+        return problem
+
+
+class Asked:
+    """Asks about the token each time."""
+
+    def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
+        return ask()
 
 
 def client_of(url: str) -> DixaClient:
-    return DixaClient(new_session("afterword/1.2.3"), url, NoPace())
+    return DixaClient(new_session("afterword/1.2.3"), url, NoPace(), Asked())
 
 
 def offer(client: DixaClient, seconds: float = 5.0) -> str:

@@ -264,20 +264,37 @@ def test_trouble_is_told_while_it_holds_everybody_back(redis_client: redis.Redis
     pace.pause(30 * SECOND)
     assert pace.held() is None
     with capture_logs() as said:
-        pace.pause(40 * SECOND, "is the token right?")
+        pace.refuse(TOKENS[0], 40 * SECOND, "Dixa answered 401")
     assert [each["event"] for each in said] == ["dixa.token_refused"]
+    told = "Dixa answered 401: is DIXA_API_TOKEN right?"
     trouble, wait = pace.held() or ("", SECOND)
-    assert trouble == "is the token right?"
+    assert trouble == told
     assert 38 * SECOND < wait <= 40 * SECOND
-    redis_client.delete(f"{prefix}pace:pause")
-    assert (pace.trouble(), pace.held()) == ("is the token right?", None)
+    redis_client.delete(*redis_client.keys(f"{prefix}pace:*:pause"))
+    assert (pace.trouble(), pace.held()) == (told, None)
+
+
+def test_a_refused_token_is_held_back_alone(redis_client: redis.Redis, prefix: str) -> None:
+    pace = pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2)
+    pace.refuse(TOKENS[1], 40 * SECOND, "Dixa answered 401")
+    assert {pace.slot(Deadline(SECOND), SECOND).token for _ in range(20)} == {TOKENS[0]}
+    assert pace.trouble() == "Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?"
+    assert pace.held() is None
+    pace.refuse(TOKENS[0], 30 * SECOND, "Dixa answered 403")
+    with pytest.raises(NoSlot) as caught:
+        pace.slot(Deadline(SECOND), SECOND)
+    assert caught.value.retry_in
+    assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
+    trouble, wait = pace.held() or ("", SECOND)
+    assert trouble.startswith("Dixa answered 403 to token 1 of DIXA_API_TOKEN")
+    assert wait <= 30 * SECOND
 
 
 def test_an_onlooker_holds_back_itself_and_nobody_else(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix, rate=1000, burst=100)
     onlooker = OnlookersPace(shared)
     onlooker.slot(Deadline(SECOND), SECOND)
-    onlooker.pause(30 * SECOND, "is the token right?")
+    onlooker.refuse(TOKENS[0], 30 * SECOND, "Dixa answered 401")
     onlooker.pause(SECOND)
     with pytest.raises(NoSlot) as caught:
         onlooker.slot(Deadline(SECOND), SECOND)
@@ -293,6 +310,6 @@ def test_an_onlooker_is_told_at_once_why_everybody_waits(redis_client: redis.Red
     shared.pause(30 * SECOND)
     with pytest.raises(NoSlot, match="used up"):
         onlooker.slot(Deadline(SECOND), SECOND)
-    shared.pause(40 * SECOND, "is the token right?")
-    with pytest.raises(TokenRefused, match=r"is the token right\? Everybody waits for another 40 s"):
+    shared.refuse(TOKENS[0], 40 * SECOND, "Dixa answered 401")
+    with pytest.raises(TokenRefused, match=r"is DIXA_API_TOKEN right\? Everybody waits for another 40 s"):
         onlooker.slot(Deadline(SECOND), SECOND)

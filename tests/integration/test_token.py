@@ -18,13 +18,14 @@ def degraded(afterword: Afterword) -> dict[str, str]:
 def test_surveys_wait_for_the_right_token_and_readyz_says_so(afterword: Afterword, dixa: Sandbox, tell: Teller) -> None:
     before = len(dixa.calls)
     said = afterword.log.count("dixa.token_refused")
-    dixa.fails(times=REFUSED, status=401)
+    # The call that finds out, and each time the token itself.
+    dixa.fails(times=2 * REFUSED, status=401)
     story = tell().close()
     trouble = eventually(lambda: degraded(afterword).get("dixa"))
     assert trouble == "Dixa answered 401: is DIXA_API_TOKEN right?"
     story.link()
     assert len(story.offers) == 1
     # One call at a time looked whether the token is right by now, and each refusal was said once.
-    assert [call.status for call in dixa.calls[before:]].count(401) == REFUSED
+    assert [call.status for call in dixa.calls[before:]].count(401) == 2 * REFUSED
     assert afterword.log.count("dixa.token_refused") == said + REFUSED
     eventually(lambda: "dixa" not in degraded(afterword))

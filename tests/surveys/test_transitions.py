@@ -53,7 +53,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "offered": lambda _: [FENCE, "Csat", "id-1", "Csat"],
     "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
     "unknown": lambda journey: [journey, FENCE, "60000"],
-    "again": lambda journey: [journey, FENCE, "5000"],
+    "again": lambda journey: [journey, FENCE, "5000", "0", "1"],
     "delivering": lambda _: [FENCE, "message"],
     "mailing": lambda _: [],
     "undelivered": lambda _: [FENCE, "email", "0"],

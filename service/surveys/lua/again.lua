@@ -1,6 +1,6 @@
 -- The marked call did not happen: forget it and try again later.
 -- KEYS: record, due set
--- ARGV: journey, fence, delay (ms), 1 if it was sent and may be executed yet
+-- ARGV: journey, fence, delay (ms), 1 if it was sent and may be executed yet, 1 if a try failed
 -- States: offering or unknown → deciding (nothing offered yet) or offering; submitting or unknown → submitting.
 -- A crash before it: the call stays marked and is looked for.
 local journey = ARGV[1]
@@ -17,5 +17,5 @@ put(journey .. '_state', to)
 forget_call(journey)
 drop(journey .. '_lease')
 wake(journey, now() + tonumber(ARGV[3]))
-redis.call('HINCRBY', record, journey .. '_tries', 1)
+if ARGV[5] == '1' then redis.call('HINCRBY', record, journey .. '_tries', 1) end
 return to

@@ -1,0 +1,63 @@
+"""A refused call is no verdict on its token: the token is asked, seldom, and for all processes."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from service.dixa.client import DixaClient
+from service.dixa.token_check import TokenCheck
+from service.sandbox.server import Sandbox
+from service.surveys.ports import Deadline, DixaForbidden, DixaUnavailable, TokenRefused
+from tests.telling import open_client
+
+MINUTE = timedelta(minutes=1)
+
+
+def ask(client: DixaClient, number: int) -> None:
+    client.ratings(client.slot(Deadline(MINUTE), timedelta(seconds=1)), number)
+
+
+@pytest.fixture
+def number(dixa: Sandbox) -> int:
+    return dixa.make_conversation()
+
+
+def test_many_forbidden_calls_ask_about_the_token_once(
+    dixa: Sandbox, redis_client: redis.Redis, prefix: str, number: int
+) -> None:
+    clients = [open_client(dixa, redis_client, prefix) for _ in range(3)]
+    for client in clients:
+        client._token_check = TokenCheck(redis_client, MINUTE, prefix=prefix)
+    dixa.fails(30, 403, call="ratings")
+    for turn in range(30):
+        with pytest.raises(DixaForbidden):
+            ask(clients[turn % 3], number)
+    assert [each.call for each in dixa.calls].count("organization") == 1
+    ask(clients[0], number)
+
+
+def test_a_verdict_ends_in_time(redis_client: redis.Redis, prefix: str) -> None:
+    check = TokenCheck(redis_client, MINUTE, prefix=prefix)
+    assert check.is_taken("a-token", lambda: True)
+    (key,) = redis_client.keys(f"{prefix}*")
+    assert "a-token" not in key
+    assert 50_000 < redis_client.pttl(key) <= 60_000
+
+
+def test_a_token_that_is_refused_is_held_back(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    dixa.fails(1, 403, call="ratings")
+    dixa.fails(1, 401, call="organization")
+    with pytest.raises(TokenRefused, match=r"Dixa answered 403: is DIXA_API_TOKEN right\?"):
+        ask(client, number)
+    assert "is DIXA_API_TOKEN right?" in client._pace.trouble()  # type: ignore[attr-defined]
+
+
+def test_as_long_as_nobody_knows_the_call_is_for_later(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    """Whoever asks in vain, or dies over it, is followed by the next one in some seconds."""
+    dixa.fails(3, 403, call="ratings")
+    dixa.fails(1, 503, call="organization")
+    for _ in range(3):
+        with pytest.raises(DixaUnavailable):
+            ask(client, number)
+    assert [each.call for each in dixa.calls].count("organization") == 1
