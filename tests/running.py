@@ -165,7 +165,7 @@ class Afterword:
         self._environ = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "HOME": str(folder),
-            "PORT": str(self.port),
+            "BIND": f"127.0.0.1:{self.port}",
             "PUBLIC_URL": self.url,
             "DIXA_API_TOKEN": API_TOKEN,
             "DIXA_WEBHOOK_SECRETS": WEBHOOK_SECRET,

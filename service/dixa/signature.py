@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 HEADER = "X-DIXA-SIGNATURE"
@@ -22,27 +23,39 @@ class SignatureError(Exception):
     """A webhook that is not known to be from Dixa; the text names the problem and never repeats the header."""
 
 
-def verify(raw: bytes, header: str | None, secrets: Sequence[bytes], *, now: datetime, tolerance: timedelta) -> None:
-    """Return if `raw`, the body exactly as received, was signed with one of the secrets at about `now`.
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature header, taken apart: its time as it is written, since that text is signed, and its values."""
+
+    time: str
+    values: tuple[bytes, ...]
+
+
+def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -> Signature:
+    """Read the header of a webhook that was sent at about `now`. The body isn't needed for that.
 
     Raises SignatureError for everything else, whatever the header holds.
     """
-    sent_ms, signatures = _parts(header)
-    if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(sent_ms))) > tolerance:
+    signature = _load(header)
+    if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(signature.time))) > tolerance:
         raise SignatureError("The signature's time is too far from now.")
-    signed = sent_ms.encode("ascii") + b"." + raw
-    matches = [
-        hmac.compare_digest(hmac.new(secret, signed, hashlib.sha256).digest(), signature)
-        for secret in secrets
-        if secret  # An empty key would let everybody sign.
-        for signature in signatures
-    ]
-    if not any(matches):
+    return signature
+
+
+def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
+    """Return if `raw`, the body exactly as received, was signed with one of the secrets.
+
+    Raises SignatureError if it wasn't.
+    """
+    signed = signature.time.encode("ascii") + b"." + raw
+    # An empty key would let everybody sign.
+    made = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets if secret]
+    if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in signature.values):
         raise SignatureError("The signature is not made with any of our keys.")
 
 
-def _parts(header: str | None) -> tuple[str, list[bytes]]:
-    """Take the header apart: its time as written, since that text is signed, and its signatures as bytes.
+def _load(header: str | None) -> Signature:
+    """Take the header apart.
 
     Every pattern is plain ASCII and bounded, so that nothing after it can fail on a hostile header.
     """
@@ -57,4 +70,4 @@ def _parts(header: str | None) -> tuple[str, list[bytes]]:
     signatures = [value for name, _, value in pairs if name == "v1"]
     if not 0 < len(signatures) <= _MOST_SIGNATURES or not all(_HEX.fullmatch(each) for each in signatures):
         raise SignatureError("The signature header has no v1 signature, or an odd one.")
-    return times[0], [bytes.fromhex(each) for each in signatures]
+    return Signature(times[0], tuple(map(bytes.fromhex, signatures)))

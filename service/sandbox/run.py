@@ -76,7 +76,7 @@ class Trial:
             )
         )
         self._settings = {
-            "PORT": str(web_port),
+            "BIND": f"127.0.0.1:{web_port}",
             "PUBLIC_URL": public_url,
             "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
             "DIXA_API_TOKEN": token,
@@ -195,7 +195,7 @@ def _port(wanted: int) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("0.0.0.0", candidate))  # noqa: S104 - as gunicorn will
+                probe.bind(("127.0.0.1", candidate))
             except OSError:
                 continue
             port: int = probe.getsockname()[1]

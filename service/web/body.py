@@ -1,20 +1,34 @@
-"""A request's body, whole or not at all. Both endpoints that take one read it here."""
+"""A request's body: whole, in time and in few pieces, or not at all. All endpoints that take one read it here."""
 
+from collections.abc import Iterator
+
+import gevent  # type: ignore[import-untyped]
+from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, LengthRequired, RequestEntityTooLarge, RequestTimeout
 from werkzeug.wrappers import Request
+
+BODY_SECONDS = 10
+MAX_PIECES = 2048
+"""Of a chunked body. A chunk is one or two pieces, so those of the largest webhook may be as small as 256 bytes."""
+
+_MAX_TRAILERS = 8 * 1024
 
 
 def read_body(incoming: Request, largest: int) -> bytes:
     """Read the body, of at most `largest` bytes.
 
-    Raises RequestEntityTooLarge, or ClientDisconnected (a 400) for a body that broke off or is badly chunked: half a
-    form must not be taken for a whole one.
+    Raises RequestEntityTooLarge; RequestTimeout if it takes too long, however it drips; LengthRequired if it comes in
+    very many pieces; ClientDisconnected (a 400) if it broke off or is badly chunked: half a form must not be taken for
+    a whole one.
     """
     # Werkzeug cuts a chunked body off at the limit without a word, so the limit lies a byte further.
     incoming.max_content_length = largest + 1
+    _limit_pieces(incoming)
     try:
-        raw = incoming.get_data(parse_form_data=False)
+        # A greenlet that waits for bytes is interrupted. A socket's own timeout would begin anew with each byte.
+        with gevent.Timeout(BODY_SECONDS, _too_slow()):
+            raw = incoming.get_data(parse_form_data=False)
     except (ParseException, OSError) as error:
         # This is how gunicorn tells of bad chunks, and of clients that went away.
         raise ClientDisconnected("The body can't be read.") from error
@@ -26,8 +40,30 @@ def read_body(incoming: Request, largest: int) -> bytes:
 
 
 def read_start(incoming: Request, most: int) -> bytes:
-    """Read the first bytes of a body that `read_body` found too large: whatever of them comes."""
+    """Read the first bytes of a body that `read_body` found too large: none if it had to be read to find that."""
+    if incoming.content_length is None:
+        return b""
     try:
-        return bytes(incoming.environ["wsgi.input"].read(most))
+        with gevent.Timeout(BODY_SECONDS, _too_slow()):
+            return bytes(incoming.environ["wsgi.input"].read(most))
     except (ParseException, OSError):
         return b""
+
+
+def _too_slow() -> RequestTimeout:
+    return RequestTimeout(f"The body took longer than {BODY_SECONDS} seconds.")
+
+
+def _limit_pieces(incoming: Request) -> None:
+    """Let gunicorn's reader give up at too many chunks. It is written in Python, so that each of them costs."""
+    reader = getattr(incoming.environ["wsgi.input"], "reader", None)
+    if isinstance(reader, ChunkedReader) and reader.parser:
+        reader.limit_trailer_section = _MAX_TRAILERS
+        reader.parser = _at_most(MAX_PIECES, reader.parser)
+
+
+def _at_most(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for number, piece in enumerate(pieces, start=1):
+        if number > count:
+            raise LengthRequired("The body comes in too many chunks. Send it with a Content-Length.")
+        yield piece

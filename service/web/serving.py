@@ -1,6 +1,6 @@
 """What the web's master holds for its children: the settings that could be read last.
 
-The Procfile names this module as gunicorn's configuration. A HUP reads `.env` and surveys.toml anew. With a mistake in
+gunicorn.conf.py hands these functions to gunicorn. A HUP reads `.env` and surveys.toml anew. With a mistake in
 them the ones before are kept, and so they are for a child that takes the place of one that has ended: no slip in a file
 ends what is running. New code needs a restart: the master has imported `config` once.
 """

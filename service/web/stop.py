@@ -4,14 +4,13 @@ POST needs no more than the token: RFC 8058's one click comes from a mail provid
 Only our own button `undo` undoes; whatever else is posted stops. While Redis is away both wait in the spool.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from service.surveys.intake import NotKept, Stopped
 from service.surveys.languages import N_
@@ -111,11 +110,16 @@ def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool
 
 
 def _is_undo() -> bool:
-    """Read which button was pressed. A body that can't be understood stops, as one click does."""
-    with suppress(HTTPException):
+    """Read which button was pressed. A body that is no form of ours, or a large one, stops, as one click does.
+
+    One that didn't come whole says neither: it is refused, so that an undo never stops.
+    """
+    try:
         read_body(request, LARGEST)
-        return UNDO in request.form and _ONE_CLICK not in request.form
-    return False
+        fields = request.form
+    except RequestEntityTooLarge:
+        return False
+    return UNDO in fields and _ONE_CLICK not in fields
 
 
 def _has_stopped(visit: Visit) -> bool:

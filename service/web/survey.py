@@ -10,7 +10,7 @@ import structlog
 from flask import Blueprint, Response, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, RequestTimeout
 
 from config.languages import find_language
 from config.surveys import RatingType
@@ -34,6 +34,9 @@ LARGEST_FORM = 256 * 1024
 
 _RATINGS_COME_WITHIN = 1024
 """Of a form that is too large; they stand before the comment."""
+
+_MOST_FIELDS = 50
+"""Several times what our own forms have. Each costs, whatever comes of the form."""
 
 _AGAIN_SECONDS = 5
 """When to try again what wasn't saved."""
@@ -98,6 +101,13 @@ def send_failed(token: str) -> Response:
     except HTTPException:
         form = AnswerForm({}, "", is_suspect=False)
     return _failed(visit, form, 500)
+
+
+@bp.errorhandler(RequestTimeout)
+def _too_slow(_error: RequestTimeout) -> Response:
+    """Show a form that took too long to arrive, as far as the link tells it."""
+    visit = open_unasked((request.view_args or {})["token"])
+    return _failed(visit, AnswerForm({}, "", is_suspect=False), 408)
 
 
 def _keep(visit: Visit, form: AnswerForm) -> ResponseReturnValue:
@@ -241,8 +251,12 @@ def _find_nothing_added(visit: Visit, form: AnswerForm) -> FormErrors:
 
 
 def _form() -> MultiDict[str, str]:
-    read_body(request, LARGEST_FORM)
-    return request.form if request.mimetype == "application/x-www-form-urlencoded" else MultiDict()
+    raw = read_body(request, LARGEST_FORM)
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return MultiDict()
+    if raw.count(b"&") >= _MOST_FIELDS:
+        raise BadRequest("The form has too many fields.")
+    return request.form
 
 
 def _begun(visit: Visit) -> Mapping[RatingType, int]:

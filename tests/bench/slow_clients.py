@@ -1,7 +1,8 @@
 """How web servers do beside 200 clients that send a byte a second, with no proxy in front.
 
 `python -m tests.bench.slow_clients` prints, for each server, how many of 50 ordinary requests it answered within 5 s
-beside the slow ones, and how long the middle one took, as a multiple of the same server's with no slow clients.
+beside the slow ones, and how long the middle one took, as a multiple of the same server's with no slow clients. Of the
+Procfile's it prints how long ordinary requests waited while a worker was ended that had stalled bodies to read.
 """
 
 import shlex
@@ -13,9 +14,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psutil
 import requests
 
 from tests.polling import eventually
@@ -24,10 +26,15 @@ from tests.running import BIN, ROOT, Afterword, RedisServer
 SLOW = 200
 REQUESTS = 50
 SERVERS = {
-    "gunicorn gthread 2×8": "gunicorn service.web.main:app -k gthread -w 2 --threads 8 --no-control-socket",
-    "gunicorn gevent 2": "gunicorn service.web.main:app -k gevent -w 2 --no-control-socket",
+    "gunicorn gthread 2×8": "gunicorn service.web.main:app -k gthread -w 2 --threads 8",
+    "gunicorn gevent 2": "gunicorn service.web.main:app -k gevent -w 2",
 }
-HEAD = b"POST /webhooks/dixa HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+"""All else is as gunicorn.conf.py says, which gunicorn finds by itself."""
+STALLED = 6
+HEAD = (
+    "POST /webhooks/dixa HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+    "X-DIXA-SIGNATURE: t={moment},v1={signature}\r\nContent-Length: 5000\r\n\r\n"
+)
 
 
 def main() -> None:
@@ -40,6 +47,7 @@ def main() -> None:
             for server, command in SERVERS.items():
                 sys.stdout.write(f"{server:24} {_measure(folder, redis, command)}\n")
                 sys.stdout.flush()
+            sys.stdout.write(f"{'a worker ends':24} {_cross_an_end(folder, redis)}\n")
         finally:
             redis.stop()
 
@@ -68,6 +76,29 @@ def _measure(folder: Path, redis: RedisServer, command: str) -> str:
     return f"{len(answered)} of {REQUESTS} answered, {middle}"
 
 
+def _cross_an_end(folder: Path, redis: RedisServer) -> str:
+    """End one of the Procfile's workers while bodies stall, and ask until there is another in its place."""
+    surveys = {"SURVEYS_FILE": str(folder / "surveys.toml")}
+    afterword = Afterword(folder, {"REDIS_URL": redis.new_database(), **surveys}).start("web")
+    try:
+        gunicorn = psutil.Process(afterword._running["web"].pid)
+        with ExitStack() as stalled:
+            for _ in range(STALLED):
+                wire = stalled.enter_context(socket.create_connection(("127.0.0.1", afterword.port)))
+                wire.sendall(_head(afterword.port) + b"{")
+            old = gunicorn.children()
+            old[0].terminate()
+            began, waits = time.monotonic(), []
+            while old[0].is_running() or len(gunicorn.children()) < len(old):
+                waits.append(_seconds(afterword.url) or 5)
+            took = time.monotonic() - began
+    finally:
+        afterword.stop()
+    return (
+        f"with {STALLED} stalled bodies in {took:.0f} s; of {len(waits)} requests the slowest took {max(waits):.2f} s"
+    )
+
+
 def _seconds(url: str) -> float | None:
     began = time.perf_counter()
     try:
@@ -79,13 +110,10 @@ def _seconds(url: str) -> float | None:
 
 @contextmanager
 def _slow_clients(port: int) -> Iterator[None]:
-    """Half of them are slow in the headers, half in the body."""
-    head = HEAD % f"127.0.0.1:{port}".encode()
-    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(SLOW)]
-    for number, client in enumerate(clients):
-        client.sendall(head if number % 2 else head[:20])
+    """Half of them are slow in the headers, half in the body. Whoever is given up comes again."""
+    clients = [_begin(port, number) for number in range(SLOW)]
     ended = threading.Event()
-    dripping = threading.Thread(target=_drip, args=(clients, ended))
+    dripping = threading.Thread(target=_drip, args=(clients, port, ended))
     dripping.start()
     try:
         yield
@@ -96,13 +124,26 @@ def _slow_clients(port: int) -> Iterator[None]:
             client.close()
 
 
-def _drip(clients: list[socket.socket], ended: threading.Event) -> None:
+def _begin(port: int, number: int) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port))
+    client.sendall(_head(port) if number % 2 else _head(port)[:20])
+    return client
+
+
+def _head(port: int) -> bytes:
+    """What looks like a webhook of Dixa's until its body is there."""
+    moment = int(time.time() * 1000)
+    return HEAD.format(port=port, moment=moment, signature="0" * 64).encode()
+
+
+def _drip(clients: list[socket.socket], port: int, ended: threading.Event) -> None:
     while not ended.wait(1):
-        for client in clients:
+        for number, client in enumerate(clients):
             try:
                 client.sendall(b"a")
             except OSError:
-                continue
+                client.close()
+                clients[number] = _begin(port, number)
 
 
 if __name__ == "__main__":

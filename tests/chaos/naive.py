@@ -15,7 +15,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 COMMANDS = {
-    "web": ["gunicorn", "tests.chaos.naive:web", "--worker-class", "gevent", "--workers", "2", "--no-control-socket"],
+    "web": ["gunicorn", "--config", "gunicorn.conf.py", "tests.chaos.naive:web"],
     **{
         f"worker-{n}": f"celery --quiet -A tests.chaos.naive worker -c 3 -n {n}@%h --without-gossip".split()
         for n in (1, 2)

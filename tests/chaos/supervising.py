@@ -56,7 +56,7 @@ class Cluster:
         self._environ = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
             "HOME": str(folder),
-            "PORT": str(self.port),
+            "BIND": f"127.0.0.1:{self.port}",
             "PUBLIC_URL": self.url,
             "REDIS_URL": self.server.url,
             "DIXA_API_TOKEN": API_TOKEN,

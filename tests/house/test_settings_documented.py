@@ -8,7 +8,8 @@ import pytest
 from config.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[2]
-GUNICORNS_OWN = {"PORT"}
+GUNICORNS_OWN = {"BIND", "PORT"}
+"""Read by gunicorn.conf.py."""
 
 
 class AskedFor(dict[str, str]):

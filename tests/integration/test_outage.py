@@ -305,7 +305,7 @@ def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
 
 def test_the_web_refuses_to_start_without_its_spool(afterword: Afterword) -> None:
     """Gunicorn ends, instead of starting a worker again and again, and the operator reads what to do."""
-    environ = {**afterword._environ, "SPOOL_DIR": "/proc/nowhere", "PORT": "0"}
+    environ = {**afterword._environ, "SPOOL_DIR": "/proc/nowhere", "BIND": "127.0.0.1:0"}
     command = [sys.executable, "-m", *afterword._commands["web"].split()]
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     output = ended.stdout + ended.stderr

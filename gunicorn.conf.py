@@ -1,0 +1,46 @@
+"""How gunicorn serves the web. Its master reads this, and once more at each HUP; the Procfile names it."""
+
+import os
+from contextlib import suppress
+
+from dotenv import dotenv_values
+
+from service.web import connections, serving
+
+_dotenv: dict[str, str | None] = {}
+with suppress(OSError, UnicodeDecodeError):  # service.web.serving says what is wrong.
+    _dotenv = dotenv_values(".env", encoding="utf-8-sig", interpolate=False)
+
+
+def _given(name: str) -> str:
+    """Return a variable as `config.settings` would: the process's goes first, and an empty one isn't set."""
+    return os.environ.get(name, "").strip() or (_dotenv.get(name) or "").strip()
+
+
+# Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
+bind = (_given("BIND") or (f"0.0.0.0:{port}" if (port := _given("PORT")) else "127.0.0.1:8000")).split(",")
+
+worker_class = "gevent"
+workers = 2
+# A worker that doesn't answer the master for so long is killed.
+timeout = 30
+# A request's head has as long as that, too.
+keepalive = 5
+# Just above what a body and the end of its connection can take: nobody waits longer for a worker that is to end.
+graceful_timeout = 15
+# No worker is recycled after so many requests: it doesn't grow (README, "Operate it").
+max_requests = 0
+control_socket_disable = True
+
+# A cookie of 16 kB, which a parent domain may have set, has to pass. The head as a whole may be as large as before.
+limit_request_field_size = 16_500
+limit_request_fields = 50
+# No proxy says where we are mounted: SCRIPT_NAME and its like are dropped.
+forwarder_headers = ""
+
+pre_request = connections.end_with_body
+post_request = connections.linger
+
+on_starting = serving.on_starting
+on_reload = serving.on_reload
+post_fork = serving.post_fork

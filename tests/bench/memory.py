@@ -1,0 +1,129 @@
+"""Whether a web worker grows: the memory of one that is never recycled, after each tenth of 200,000 requests.
+
+`python -m tests.bench.memory` prints it. The requests are pages, webhooks, answers, and what is refused of each.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import psutil
+
+from service.sandbox.webhooks import sign
+from service.surveys.links import Link, Links
+from tests.fuzz.inside import OFFERS
+from tests.polling import eventually
+from tests.running import BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
+
+REQUESTS = 200_000
+TENTHS = 10
+AT_ONCE = 8
+FORM = "application/x-www-form-urlencoded"
+
+
+def main() -> None:
+    """Send the requests, eight at once, and say after each tenth how much memory the worker has."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        redis = RedisServer(folder)
+        redis.start()
+        surveys = folder / "surveys.toml"
+        surveys.write_text("[[survey]]\n")
+        afterword = Afterword(folder, {"REDIS_URL": redis.new_database(), "SURVEYS_FILE": str(surveys)})
+        command = [f"{BIN}/gunicorn", "service.web.main:app", "-w", "1"]
+        with (folder / "web.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=afterword._environ, stdout=log, stderr=log)
+        try:
+            afterword._running["web"] = process
+            eventually(afterword._is_up)
+            _measure(psutil.Process(process.pid).children()[0], afterword)
+        finally:
+            process.terminate()
+            process.wait(40)
+            redis.stop()
+
+
+def _measure(worker: psutil.Process, afterword: Afterword) -> None:
+    cases = _cases(afterword)
+    answers: Counter[int] = Counter()
+    with ThreadPoolExecutor(AT_ONCE) as senders:
+        for tenth in range(1, TENTHS + 1):
+            lots = [list(islice(cases, REQUESTS // TENTHS // AT_ONCE)) for _ in range(AT_ONCE)]
+            for seen in senders.map(lambda lot: _send(afterword.port, lot), lots):
+                answers += seen
+            size = worker.memory_info().rss / 2**20
+            sys.stdout.write(f"{tenth * REQUESTS // TENTHS:9,} requests: {size:6.1f} MB, {worker.num_fds()} handles\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"answers: {dict(sorted(answers.items()))}\n")
+
+
+def _cases(afterword: Afterword) -> Iterator[bytes]:
+    links = Links([SECRET_KEY], afterword.url)
+    head = f"HTTP/1.1\r\nHost: 127.0.0.1:{afterword.port}\r\n"
+
+    def post(path: str, body: bytes, **headers: str) -> bytes:
+        given = headers | {"Content-Length": str(len(body))}
+        return (
+            f"POST {path} {head}".encode()
+            + b"".join(f"{name}: {value}\r\n".encode() for name, value in given.items())
+            + b"\r\n"
+            + body
+        )
+
+    number = 0
+    while True:
+        number += 1
+        token = links.sign(Link(str(number), number, "default", OFFERS[:1]))
+        event = {"event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": {"csid": number, "channel": "EMAIL"}}}
+        body = json.dumps(event).encode()
+        form = b"rating=4&comment=" + b"%C3%A6" * 500
+        yield f"GET /s/{token} {head}\r\n".encode()
+        yield f"GET /s/{token}?r=3&lang=da {head}Accept-Encoding: gzip\r\n\r\n".encode()
+        yield f"GET /s/{token[:-4]}xxxx {head}\r\n".encode()
+        yield post("/webhooks/dixa", body, **sign(body, WEBHOOK_SECRET))
+        yield post("/webhooks/dixa", body, **sign(body + b" ", WEBHOOK_SECRET))
+        yield post(f"/s/{token}", form, **{"Content-Type": FORM})
+        yield post(f"/s/{token}", b"rating=9", **{"Content-Type": FORM})
+        yield f"GET /readyz {head}\r\n".encode()
+
+
+def _send(port: int, requests: list[bytes]) -> Counter[int]:
+    """Send one after the other, on a connection for as long as the server keeps it."""
+    answers: Counter[int] = Counter()
+    wire = None
+    for each in requests:
+        if wire is None:
+            wire = socket.create_connection(("127.0.0.1", port), timeout=60)
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire.sendall(each)
+        head, _, rest = _read_until(wire, b"\r\n\r\n").partition(b"\r\n\r\n")
+        answers[int(head.split(b" ", 2)[1])] += 1
+        names = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        missing = int(names.get(b"content-length", b"0")) - len(rest)
+        while missing > 0:
+            missing -= len(wire.recv(65536))
+        if names.get(b"connection") == b"close":
+            wire.close()
+            wire = None
+    if wire:
+        wire.close()
+    return answers
+
+
+def _read_until(wire: socket.socket, end: bytes) -> bytes:
+    found = b""
+    while end not in found:
+        found += (more := wire.recv(65536))
+        assert more, "the server hung up"
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Bodies that never end, on the wire: each is given up in time, and keeps nobody else waiting."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+import requests
+
+from service.web.body import MAX_PIECES
+from tests.integration.conftest import SURVEYS, Starter, Teller
+from tests.integration.test_wire import chunks, connect, request
+from tests.polling import eventually
+from tests.running import Afterword
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+FLOOD = 250_000
+"""So many chunks of a byte are 1.5 MB, and within the limit of what is in them."""
+
+
+@pytest.fixture(scope="module")
+def web(start: Starter) -> Afterword:
+    """A web process whose workers may be ended."""
+    return start(SURVEYS, "web")
+
+
+@pytest.fixture
+def wires() -> Iterator[ExitStack]:
+    with ExitStack() as held:
+        yield held
+
+
+def unsigned(moment: float | None = None) -> dict[str, str]:
+    """Headers that look like Dixa's until the body is there."""
+    at = int((time.time() if moment is None else moment) * 1000)
+    return {"Content-Type": "application/json", "X-DIXA-SIGNATURE": f"t={at},v1={'0' * 64}"}
+
+
+def form(url: str, *more: str) -> bytes:
+    parts = urlsplit(url)
+    return "\r\n".join([f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", FORM, *more, "", ""]).encode()
+
+
+def send(wires: ExitStack, web: Afterword, raw: bytes) -> socket.socket:
+    wire = wires.enter_context(connect(web))
+    wire.sendall(raw)
+    return wire
+
+
+def answer(wire: socket.socket) -> tuple[int, bytes]:
+    """Read all that comes until the server closes the connection."""
+    raw = b"".join(iter(lambda: wire.recv(65536), b""))
+    return int(raw.split(b" ", 2)[1]), raw
+
+
+def test_a_body_that_does_not_end_is_given_up(wires: ExitStack, afterword: Afterword, tell: Teller) -> None:
+    story = tell().close()
+    link = story.link()
+    stalled = [
+        send(wires, afterword, raw)
+        for raw in (
+            request(afterword, b"", "Content-Length: 100", headers=unsigned()) + b"{",
+            request(afterword, b"", "Transfer-Encoding: chunked", headers=unsigned()) + b"1\r\n{\r\n",
+            request(afterword, b"", "Transfer-Encoding: chunked", headers=unsigned()) + b"5;a",
+            form(link, "Content-Length: 100") + b"rating=4",
+            form(f"{link}/stop", "Content-Length: 6") + b"undo=",
+        )
+    ]
+    dripping = send(wires, afterword, request(afterword, b"", "Content-Length: 99", headers=unsigned()))
+    while True:
+        # As slowly as a socket's own timeout never sees.
+        dripping.sendall(b"a")
+        dripping.settimeout(0.3)
+        try:
+            assert dripping.recv(100).split()[1] == b"408"
+        except TimeoutError:
+            continue
+        break
+    answers = [answer(wire) for wire in stalled]
+    assert [status for status, _ in answers] == [408] * len(stalled)
+    assert all(b"\r\nConnection: close\r\n" in raw for _, raw in answers)
+    assert b"<form" in answers[3][1], "the customer can send it again"
+    assert story.record.answer is None
+
+
+def test_who_has_no_signature_or_link_is_not_waited_for(wires: ExitStack, afterword: Afterword) -> None:
+    waiting = {
+        "none": {"Content-Type": "application/json"},
+        "odd": unsigned() | {"X-DIXA-SIGNATURE": "t=1,v1=zz"},
+        "old": unsigned(time.time() - 3600),
+        "early": unsigned(time.time() + 3600),
+    }
+    for headers in waiting.values():
+        raw = request(afterword, b"", "Content-Length: 100", headers=headers)
+        assert answer(send(wires, afterword, raw + b"{"))[0] == 401
+    for path in ("/s/nothing", "/s/nothing/stop", "/nowhere"):
+        assert answer(send(wires, afterword, form(f"{afterword.url}{path}", "Content-Length: 9") + b"a"))[0] == 404
+
+
+FLOODS: dict[str, Callable[[Afterword, str], bytes]] = {
+    "webhook": lambda web, _: request(web, b"", "Transfer-Encoding: chunked", headers=unsigned()),
+    "form": lambda _, link: form(link, "Transfer-Encoding: chunked"),
+    "stop": lambda _, link: form(f"{link}/stop", "Transfer-Encoding: chunked"),
+}
+
+
+@pytest.mark.parametrize("write", FLOODS.values(), ids=FLOODS)
+def test_very_many_chunks_are_refused(
+    wires: ExitStack, afterword: Afterword, tell: Teller, write: Callable[[Afterword, str], bytes]
+) -> None:
+    """Reading them all would cost half a second of a worker, before anything is verified."""
+    head = write(afterword, tell().close().link())
+    assert b"411" in send_all(wires, afterword, head + chunks(b"a" * FLOOD, 1))
+    assert b"411" in send_all(wires, afterword, head + chunks(b"a" * (MAX_PIECES + 1), 1))
+
+
+def send_all(wires: ExitStack, web: Afterword, raw: bytes) -> bytes:
+    """Send until the server has enough, and read the status line."""
+    wire = wires.enter_context(connect(web))
+    wire.sendall(raw)
+    return wire.makefile("rb").readline()
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/s/nothing", "/nowhere"])
+def test_a_body_that_nobody_reads_ends_the_connection(wires: ExitStack, afterword: Afterword, path: str) -> None:
+    """Otherwise gunicorn would read it all, to answer what comes after it."""
+    after = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
+    for frame, body in (
+        ("Content-Length: 100000", b"a" * 100_000),
+        ("Transfer-Encoding: chunked", chunks(b"a" * 10_000, 1)),
+        ("Transfer-Encoding: chunked", b"5;a"),
+    ):
+        raw = form(f"{afterword.url}{path}", frame).replace(b"POST", b"GET", 1)
+        status, whole = answer(send(wires, afterword, raw + body + after))
+        assert status in {200, 404}
+        assert whole.count(b"HTTP/1.1 ") == 1
+        assert b"\r\nConnection: close\r\n" in whole
+
+
+def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web: Afterword) -> None:
+    """Ordinary requests go on meanwhile: the other worker takes them."""
+    gunicorn = psutil.Process(web._running["web"].pid)
+    for _ in range(6):
+        send(wires, web, request(web, b"", "Content-Length: 100", headers=unsigned()) + b"{")
+    old = gunicorn.children()[0]
+    old.terminate()
+
+    def has_ended() -> bool:
+        assert requests.get(f"{web.url}/healthz", timeout=10).ok
+        return not old.is_running()
+
+    eventually(has_ended)
+    eventually(lambda: len(gunicorn.children()) == 2)
+    assert "graceful timeout" not in web.log
