@@ -97,6 +97,7 @@ class Settings:
     log_level: str
     webhook_tolerance: timedelta
     proxy_hops: int
+    readyz_token: str = field(repr=False)
     timings: Timings
     own_addresses: frozenset[str]
     warnings: tuple[str, ...] = ()
@@ -165,7 +166,17 @@ class _Environment(Env):
         self.is_open_to_all = False
         for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
-        for name in ("surveys_file", "folder", "megabytes", "pace", "count", "language", "log_format", "switch"):
+        for name in (
+            "surveys_file",
+            "folder",
+            "megabytes",
+            "pace",
+            "count",
+            "language",
+            "log_format",
+            "switch",
+            "bearer",
+        ):
             self.add_parser(name, getattr(values, name))
         self.add_parser("zone", values.time_zone)
         self.add_parser("level", values.log_level)
@@ -258,6 +269,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "log_level": env.level("LOG_LEVEL", default="INFO"),
         "webhook_tolerance": env.duration("WEBHOOK_TOLERANCE", default="5m"),
         "proxy_hops": env.count("PROXY_HOPS", default="0"),
+        "readyz_token": env.bearer("READYZ_TOKEN", default=""),
     }
 
 

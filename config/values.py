@@ -235,6 +235,14 @@ def switch(text: str) -> bool:
     return found[text.lower()]
 
 
+def bearer(text: str) -> str:
+    """Read a token that we make ourselves, and others send us in a header."""
+    if text and not re.fullmatch(r"[A-Za-z0-9._~+/=-]{16,200}", text):
+        way_out = f"Write what this prints: {MAKE_A_KEY}"
+        raise ValidationError(f"is not 16 to 200 of A-Z, a-z, 0-9 and ._~+/=-. {way_out}")
+    return text
+
+
 def language(text: str) -> str:
     """Read one of our languages, by its code or its name."""
     code = find_language(text)

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
 from service.surveys.records import Records
+from service.web.readiness import Readiness
 from tests import sandboxes
 from tests.browser import tools
 from tests.browser.conftest import chromium
@@ -36,6 +37,12 @@ def redis_server() -> Iterator[RedisServer]:
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture(autouse=True)
+def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process `/readyz` looks each time that it is asked, save where a test says otherwise."""
+    monkeypatch.setattr(Readiness, "KEEP_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from service.web import health, short, stop, survey, webhooks
 from service.web.discretion import hide_links_in
 from service.web.headers import add_security_headers
 from service.web.mangled import MendsLinks, redirect_mended
+from service.web.readiness import Readiness
 from service.web.recovery import Recovery
 from service.web.seams import Seams, host_of
 
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> Flask:
     app.logger.setLevel(logging.INFO)
     hide_links_in(app.logger.name)
     app.extensions["afterword"] = core = _wire(settings)
+    app.extensions["afterword.readiness"] = Readiness(core)
     app.wsgi_app = MendsLinks(app.wsgi_app, core.links)  # type: ignore[method-assign]
     if settings.proxy_hops:
         hops = settings.proxy_hops

@@ -1,15 +1,18 @@
 """`/`, `/healthz` and `/readyz`: for people who lost their way, and for whatever watches the process."""
 
-from collections.abc import Iterator
+import hmac
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from service.surveys.store import RecordsRefused, RecordsUnavailable
-from service.web.seams import Seams, seams
+from service.web.readiness import Readiness, is_ready
+from service.web.seams import seams
 
 bp = Blueprint("health", __name__)
-_STUCK = "spool_stuck"
+
+_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 
 
 @bp.get("/")
@@ -26,58 +29,27 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Ready is able to accept, into Redis or the spool, and to bring home what waits; each degraded part is named."""
-    degraded = dict(_degraded(seams()))
-    is_ready = not {"redis", "spool"} <= set(degraded) and _STUCK not in degraded
-    return jsonify(status="ready" if is_ready else "unavailable", degraded=degraded), 200 if is_ready else 503
+    """Ready is able to accept, and to bring home what waits. The degraded parts are for the operator alone."""
+    readiness: Readiness = current_app.extensions["afterword.readiness"]
+    degraded = readiness.degraded()
+    ready = is_ready(degraded)
+    told = {"degraded": degraded} if _is_operator(request) else {}
+    return jsonify(status="ready" if ready else "unavailable", **told), 200 if ready else 503
 
 
-def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
-    work = dict(_degraded_work(core))
-    yield from work.items()
-    yield from _degraded_spool(core)
-    if core.spool and "redis" not in work and (overdue := core.spool.overdue()):
-        yield _STUCK, f"{overdue} wait for longer than a minute, though Redis is there"
-
-
-def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
-    problem = ""
+def _is_operator(incoming: Request) -> bool:
+    """Say whether this is somebody with READYZ_TOKEN, or on this machine without a proxy between."""
+    token, given = seams().settings.readyz_token, incoming.authorization
+    if token and given and given.type == "bearer":
+        return hmac.compare_digest((given.token or "").encode(), token.encode())
+    if any(name in incoming.headers for name in _PASSED_ON):
+        return False
     try:
-        core.records.ping()
-    except RecordsRefused as error:
-        problem = f"{error}: it answers, and writes nothing"
-    except RecordsUnavailable as error:
-        yield "redis", str(error)
-        return
-    try:
-        yield from _told_by_redis(core)
-    except RecordsUnavailable as error:
-        problem = problem or str(error)
-    if problem:
-        yield "redis", problem
+        asked = urlsplit(f"//{incoming.host}").hostname or ""
+        return _is_here(incoming.remote_addr or "") and (asked == "localhost" or _is_here(asked))
+    except ValueError:
+        return False
 
 
-def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
-    if problems := core.records.problems():
-        yield "durability", "; ".join(problems)
-    if disagreements := core.processes.find_disagreements():
-        yield "settings", "; ".join(disagreements)
-    if trouble := core.pace.trouble():
-        yield "dixa", trouble
-    if since := core.records.paused_since():
-        yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
-
-
-def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
-    if core.spool is None:
-        yield "spool", "off"
-        return
-    if not core.spool.is_writable():
-        yield "spool", "can't be used, or is full"
-    newer = core.spool.left_to_newer()
-    if waiting := core.spool.waiting() - newer:
-        yield "spool_waiting", f"{waiting} wait for Redis"
-    if newer:
-        yield "spool_newer", f"{newer} wait for the newer version that has written them"
-    if corrupt := core.spool.set_aside():
-        yield "spool_corrupt", f"{corrupt} could not be read and were set aside"
+def _is_here(address: str) -> bool:
+    return ip_address(address).is_loopback

@@ -1,12 +1,14 @@
 """`/`, `/healthz` and `/readyz`: alive, and ready only while something can be kept."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from flask.testing import FlaskClient
 
 from service.web.app import create_app
+from service.web.readiness import Readiness
 from tests.polling import eventually
 from tests.running import PUBLIC_URL, RedisServer, cluster_node, settings_for
 
@@ -95,6 +97,55 @@ def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
             },
         },
     )
+
+
+TOKEN = "a-token-of-the-operators-0123456789"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_told"),
+    [
+        ({}, True),
+        ({"base_url": "http://127.0.0.1:8000"}, True),
+        ({"base_url": "http://[::1]:8000", "environ_base": {"REMOTE_ADDR": "::1"}}, True),
+        ({"base_url": PUBLIC_URL}, False),
+        ({"base_url": "http://127.0.0.1.example.com"}, False),
+        ({"headers": {"Host": "[::1"}}, False),
+        ({"environ_base": {"REMOTE_ADDR": "198.51.100.7"}}, False),
+        ({"headers": {"X-Forwarded-For": "127.0.0.1"}}, False),
+        ({"headers": {"Forwarded": "for=127.0.0.1"}}, False),
+        ({"headers": {"Authorization": "Bearer wrong"}, "base_url": PUBLIC_URL}, False),
+        ({"headers": {"Authorization": f"Basic {TOKEN}"}, "base_url": PUBLIC_URL}, False),
+        ({"headers": {"Authorization": "Bearer \xfc"}, "base_url": PUBLIC_URL}, False),
+        ({"headers": BEARER, "base_url": PUBLIC_URL}, True),
+        ({"headers": BEARER | {"X-Forwarded-For": "198.51.100.7"}, "base_url": PUBLIC_URL}, True),
+    ],
+)
+@pytest.mark.parametrize("hops", ["0", "1"])
+def test_what_is_degraded_is_for_the_operator_alone(
+    own_redis: RedisServer, asked: dict[str, Any], hops: str, *, is_told: bool
+) -> None:
+    client = create_app(settings_for(own_redis.url, READYZ_TOKEN=TOKEN, PROXY_HOPS=hops)).test_client()
+    answer = client.get("/readyz", **asked)
+    assert answer.json
+    assert answer.json["status"] == "ready"
+    assert ("degraded" in answer.json) is is_told
+
+
+def test_without_a_token_of_ours_none_is_right(client: FlaskClient) -> None:
+    for given in ("Bearer", "Bearer ", "Bearer none"):
+        answer = client.get("/readyz", base_url=PUBLIC_URL, headers={"Authorization": given})
+        assert answer.json == {"status": "ready"}
+
+
+def test_it_looks_once_a_second_however_many_ask(
+    client: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Readiness, "KEEP_SECONDS", 3600.0)
+    first = client.get("/readyz").json
+    own_redis.stop()
+    assert [client.get("/readyz").json for _ in range(100)] == [first] * 100
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])

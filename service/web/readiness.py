@@ -1,0 +1,86 @@
+"""What of this process is degraded, for `/readyz`. Looked for once a second at most, however many ask: it writes."""
+
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from time import monotonic
+
+from service.surveys.store import RecordsRefused, RecordsUnavailable
+from service.web.seams import Seams
+
+_STUCK = "spool_stuck"
+
+
+class Readiness:
+    """The parts that are degraded, each with what is wrong, as of a moment ago."""
+
+    KEEP_SECONDS = 1.0
+
+    def __init__(self, core: Seams) -> None:
+        self._core = core
+        self._lock = Lock()
+        self._parts: Mapping[str, str] = {}
+        self._until = 0.0
+
+    def degraded(self) -> Mapping[str, str]:
+        """Name each part that is degraded. Who comes while another looks waits for what that one finds."""
+        with self._lock:
+            if monotonic() >= self._until:
+                self._parts = dict(_degraded(self._core))
+                self._until = monotonic() + self.KEEP_SECONDS
+            return self._parts
+
+
+def is_ready(degraded: Mapping[str, str]) -> bool:
+    """Say whether webhooks and answers are taken, into Redis or the spool, and what waits is brought home."""
+    return not {"redis", "spool"} <= set(degraded) and _STUCK not in degraded
+
+
+def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
+    work = dict(_degraded_work(core))
+    yield from work.items()
+    yield from _degraded_spool(core)
+    if core.spool and "redis" not in work and (overdue := core.spool.overdue()):
+        yield _STUCK, f"{overdue} wait for longer than a minute, though Redis is there"
+
+
+def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
+    problem = ""
+    try:
+        core.records.ping()
+    except RecordsRefused as error:
+        problem = f"{error}: it answers, and writes nothing"
+    except RecordsUnavailable as error:
+        yield "redis", str(error)
+        return
+    try:
+        yield from _told_by_redis(core)
+    except RecordsUnavailable as error:
+        problem = problem or str(error)
+    if problem:
+        yield "redis", problem
+
+
+def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
+    if problems := core.records.problems():
+        yield "durability", "; ".join(problems)
+    if disagreements := core.processes.find_disagreements():
+        yield "settings", "; ".join(disagreements)
+    if trouble := core.pace.trouble():
+        yield "dixa", trouble
+    if since := core.records.paused_since():
+        yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
+
+
+def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
+    if core.spool is None:
+        yield "spool", "off"
+        return
+    if not core.spool.is_writable():
+        yield "spool", "can't be used, or is full"
+    newer = core.spool.left_to_newer()
+    if waiting := core.spool.waiting() - newer:
+        yield "spool_waiting", f"{waiting} wait for Redis"
+    if newer:
+        yield "spool_newer", f"{newer} wait for the newer version that has written them"
+    if corrupt := core.spool.set_aside():
+        yield "spool_corrupt", f"{corrupt} could not be read and were set aside"
