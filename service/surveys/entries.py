@@ -1,11 +1,11 @@
-"""What waits in the spool, as JSON: a close, a change, an answer or a stop with all that is needed to write it down.
+"""What waits in the spool, as JSON: a close, a change, answers or a stop with all that is needed to write it down.
 
 Two versions may share a spool during a deploy. What one adds the other ignores; whoever writes what an older version
 must not, or can't, read raises `_VERSION`. Reasons and kinds need no new version: an unknown one is a newer one's.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,9 @@ from service.surveys.spool import Entry, EntryError, EntryIsNewer
 _VERSION = 1
 _REMOVAL = "removal"
 """An answer that removes the comment before it. An older version leaves this kind alone: it would keep the comment."""
-_KINDS = {"close", "change", "answer", _REMOVAL, "stop"}
+_SEVERAL = "several"
+"""What belongs together, and may be replaced as long as it waits: an older version must not bring it home."""
+_KINDS = {"close", "change", "answer", _REMOVAL, "stop", _SEVERAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,22 @@ def write_stop(waiting: SpooledStop) -> Entry:
     }
 
 
+def write_several(entries: Sequence[Entry]) -> Entry:
+    """Write what waits together, all of one survey."""
+    about = {name: entries[0][name] for name in ("survey_id", "conversation_id")}
+    return {"v": _VERSION, "kind": _SEVERAL, **about, "entries": list(entries)}
+
+
+def read_entries(entry: Entry) -> tuple[Waiting, ...]:
+    """Read all that waits in an entry, as `read_entry` does."""
+    if entry.get("kind") != _SEVERAL or _is_of_newer_version(entry):
+        return (read_entry(entry),)
+    within = entry.get("entries")
+    if not isinstance(within, list) or not within or not all(isinstance(each, dict) for each in within):
+        raise EntryError("entries")
+    return tuple(read_entry(each) for each in within)
+
+
 def read_entry(entry: Entry) -> Waiting:
     """Read what this or an older version wrote. Raises EntryIsNewer, or EntryError for what nobody can read."""
     try:
@@ -155,8 +173,12 @@ def read_entry(entry: Entry) -> Waiting:
     raise EntryIsNewer("newer")
 
 
+def _is_of_newer_version(entry: Entry) -> bool:
+    return isinstance(entry.get("v"), int) and entry["v"] > _VERSION
+
+
 def _is_newer(entry: Entry) -> bool:
-    if isinstance(entry.get("v"), int) and entry["v"] > _VERSION:
+    if _is_of_newer_version(entry):
         return True
     words = (("kind", _KINDS), ("change", {*ChangeKind}), ("reason", {*Reason}))
     named = [(entry[name], known) for name, known in words if entry.get(name)]

@@ -3,7 +3,8 @@
 The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,12 +19,11 @@ from service.surveys.entries import (
     SpooledClose,
     SpooledStop,
     Waiting,
-    read_entry,
-    write_answer,
+    read_entries,
     write_change,
     write_close,
-    write_stop,
 )
+from service.surveys.latest import Repeated, add_to, key_of
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Journey, OfferState, Reason, Record
 from service.surveys.persons import Persons
@@ -140,7 +140,7 @@ class Intake:
             if written.is_due:
                 self._queue.hint(Journey.ANSWER, link.survey_id)
         except RecordsUnavailable as error:
-            self._put(write_answer(answer, given_at), error)
+            self._put_latest(SpooledAnswer(answer, given_at), error)
             outcome = Saved.SPOOLED
         log.info(
             "answer.taken",
@@ -157,7 +157,7 @@ class Intake:
         try:
             outcome = self._stop(link, is_undo=is_undo)
         except RecordsUnavailable as error:
-            self._put(write_stop(wish), error)
+            self._put_latest(wish, error)
             outcome = Stopped.SPOOLED
         if outcome is Stopped.UNKNOWN:
             log.warning("stop.unknown", survey_id=link.survey_id)
@@ -169,9 +169,13 @@ class Intake:
 
     def take_spooled(self, entry: Entry) -> None:
         """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
-        waited = read_entry(entry)
+        waiting = read_entries(entry)
         # Until all spools are empty, and a little longer: another host's may have a later answer.
         self._records.hold_answers(self._recovery_wait)
+        for waited in waiting:
+            self._bring_home(waited)
+
+    def _bring_home(self, waited: Waiting) -> None:
         # No hints: after a long outage they would flood the queue. The relay takes what is due.
         outcome = self._write(waited)
         log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
@@ -222,9 +226,20 @@ class Intake:
         return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
 
     def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
-        if self._spool is None:
-            raise NotKept(f"the records: {error}; there is no spool") from error
-        try:
-            self._spool.put(entry)
-        except SpoolUnavailable as spool_error:
-            raise NotKept(f"the records: {error}; the spool: {spool_error}") from spool_error
+        with _spooling(self._spool, error) as spool:
+            spool.put(entry)
+
+    def _put_latest(self, waiting: Repeated, error: RecordsUnavailable) -> None:
+        with _spooling(self._spool, error) as spool:
+            spool.put_latest(key_of(waiting), lambda before: add_to(before, waiting))
+
+
+@contextmanager
+def _spooling(spool: Spool | None, error: RecordsUnavailable) -> Iterator[Spool]:
+    """Put something into the spool, if there is one, because the records could not be written."""
+    if spool is None:
+        raise NotKept(f"the records: {error}; there is no spool") from error
+    try:
+        yield spool
+    except SpoolUnavailable as spool_error:
+        raise NotKept(f"the records: {error}; the spool: {spool_error}") from spool_error

@@ -1,8 +1,11 @@
-"""Where webhooks, answers and stops wait while Redis can't be written: one file each, drained in order when it can.
+"""Where webhooks, answers and stops wait while Redis can't be written, as files that are drained in order when it can.
 
 A file is written beside its place, synced, renamed into it, and the folder synced: after `put` returns, a power cut
 doesn't lose it, and no reader ever sees half of it. Draining is repeatable: an entry of any kind may be written to the
 records twice.
+
+A file that is `open` may be replaced by the process that wrote it, and by no other. Whoever drains it renames it first:
+what is put after that is a file of its own, or a copy with more in it. So neither waits for the other.
 """
 
 import json
@@ -14,18 +17,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import structlog
 
 from service.surveys import synced_files
+from service.surveys.spool_size import SpoolSize, list_entries
 from service.surveys.synced_files import FolderUnfit
 
 log = structlog.get_logger()
 
-_MEASURE_AGAIN = 1.0
-_MEASURE_SHARE = 0.02
-"""How much of a process's time may go into measuring the folder."""
 _ABANDONED_SECONDS = 3600.0
 _PATIENCE = 3
 """How often an entry may fail before others are tried all the same."""
@@ -33,6 +35,11 @@ _TELL_EVERY = 600.0
 _OVERDUE_SECONDS = 60.0
 """How long an entry may wait while others come home, or none does, until something must be wrong."""
 
+_FOR_WEBHOOKS = 4
+"""One part in so many is for webhooks alone: customers can send again, and Dixa gives up."""
+_MOST_OPEN = 10_000
+"""How many files a process remembers as its own; one that it forgets isn't replaced any more, that is all."""
+_OPEN = ".open.json"
 _LOCK = ".lock"
 """Locked by whoever drains; its time is when something came home last, or Redis came back."""
 
@@ -59,9 +66,11 @@ class Spool:
         self._folder = folder
         self._corrupt = folder / "corrupt"
         self._most_bytes = most_bytes
+        self._most_answer_bytes = most_bytes - most_bytes // _FOR_WEBHOOKS
         self._numbers = count()
-        self._size = 0
-        self._measure_at = -math.inf
+        self._size = SpoolSize(folder)
+        self._open: dict[str, str] = {}
+        self._writing = Lock()
         self._failures: Counter[str] = Counter()
         self._newer: set[str] = set()
         self._tell_at = -math.inf
@@ -81,19 +90,37 @@ class Spool:
 
     def put(self, entry: Entry) -> None:
         """Keep an entry for good. Raises SpoolUnavailable when it isn't kept."""
+        self._put(self._new_name(), entry, 0, self._most_bytes)
+
+    def put_latest(self, key: str, write: Callable[[Entry | None], Entry]) -> None:
+        """Keep an entry in place of the one that this process has put for the same key, if that still waits.
+
+        `write` is handed that one. The last part of the spool takes none of these. Raises SpoolUnavailable.
+        """
+        with self._writing:
+            if len(self._open) >= _MOST_OPEN:
+                self._open.clear()
+            name = self._open.get(key, "")
+            before = self._read(self._folder / name) if name else None
+            if before is None:
+                name = self._new_name().replace(".json", _OPEN)
+            self._put(name, write(before), len(_dump(before)) if before else 0, self._most_answer_bytes)
+            self._open[key] = name
+
+    def _put(self, name: str, entry: Entry, replaced: int, most_bytes: int) -> None:
+        """Write an entry in place of one of so many bytes."""
         if self._is_unfit:
             # What can't be locked is never brought home, so nothing is said yes to until it can be.
             self.prepare()
-        body = json.dumps(entry).encode()
-        name = self._new_name()
-        hidden = self._folder / f".{name}"
+        body = _dump(entry)
+        hidden = self._folder / f".{self._new_name()}"
         try:
-            if self._known_size() + len(body) > self._most_bytes:
+            if self._size.bytes() + len(body) - replaced > most_bytes:
                 raise SpoolUnavailable("the spool is full")
             synced_files.write(hidden, body)
             hidden.rename(self._folder / name)
             synced_files.sync_folder(self._folder)
-            self._size += len(body)
+            self._size.add(len(body) - replaced)
         except OSError as error:
             with suppress(OSError):
                 hidden.unlink()
@@ -120,9 +147,13 @@ class Spool:
         """Say whether an entry could be kept now."""
         try:
             self.prepare()
-            return self._known_size() < self._most_bytes
+            return self._size.bytes() < self._most_bytes
         except (OSError, SpoolUnavailable):
             return False
+
+    def has_room_for_answers(self) -> bool:
+        """Say whether answers and stops still find room; the rest is for webhooks."""
+        return self._size.bytes() < self._most_answer_bytes
 
     def waiting(self) -> int:
         """Count the entries."""
@@ -150,11 +181,11 @@ class Spool:
 
     def set_aside(self) -> int:
         """Count the entries that couldn't be read."""
-        return len(_entries(self._corrupt))
+        return len(list_entries(self._corrupt))
 
     def _drain(self, names: Iterable[str], take: Callable[[Entry], None]) -> int:
         taken, stuck = 0, dict[str, Exception]()
-        for name in names:
+        for name in map(self._seal, names):
             entry = self._read(self._folder / name)
             conversation = str(entry.get("conversation_id", name)) if entry is not None else ""
             if entry is None or conversation in stuck:
@@ -170,6 +201,14 @@ class Spool:
             raise next(iter(stuck.values()))
         return taken
 
+    def _seal(self, name: str) -> str:
+        """Rename a file that may still be replaced: from now on nothing can take its place while it is drained."""
+        sealed = name.removesuffix(_OPEN) + ".json" if name.endswith(_OPEN) else name
+        if sealed != name:
+            with suppress(FileNotFoundError):
+                (self._folder / name).rename(self._folder / sealed)
+        return sealed
+
     def _drain_one(self, path: Path, entry: Entry, take: Callable[[Entry], None]) -> bool:
         try:
             take(entry)
@@ -181,7 +220,7 @@ class Spool:
             return False
         path.unlink(missing_ok=True)
         self.begin_anew()
-        self._measure_at = -math.inf
+        self._size.forget()
         return True
 
     def _read(self, path: Path) -> Entry | None:
@@ -196,7 +235,7 @@ class Spool:
     def _set_aside(self, path: Path, problem: str) -> None:
         self._corrupt.mkdir(mode=0o700, exist_ok=True)
         path.rename(self._corrupt / path.name)
-        self._measure_at = -math.inf
+        self._size.forget()
         log.error("spool.corrupt", file=path.name, problem=problem)
 
     def _tell_of_newer(self) -> None:
@@ -205,19 +244,10 @@ class Spool:
             log.warning("spool.newer", entries=len(self._newer), problem="only the version that wrote them reads them")
 
     def _names(self) -> list[str]:
-        return [entry.name for entry in _entries(self._folder)]
+        return [entry.name for entry in list_entries(self._folder)]
 
     def _new_name(self) -> str:
         return f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}.json"
-
-    def _known_size(self) -> int:
-        """What the folder holds, measured a while ago, and what was put since: in an outage it may be 100,000 files."""
-        begun_at = time.monotonic()
-        if begun_at >= self._measure_at:
-            self._size = sum(_size(entry) for entry in _entries(self._folder))
-            took = time.monotonic() - begun_at
-            self._measure_at = begun_at + max(_MEASURE_AGAIN, took / _MEASURE_SHARE)
-        return self._size
 
     def _sweep(self) -> None:
         """Remove what processes that were killed while writing left behind: nobody was told that it is kept."""
@@ -250,21 +280,9 @@ class Spool:
             return False
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """Find what waits in a folder; none if it isn't there."""
-    try:
-        with os.scandir(folder) as found:
-            return [each for each in found if each.name.endswith(".json") and not each.name.startswith(".")]
-    except OSError:
-        return []
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    try:
-        return entry.stat().st_size
-    except FileNotFoundError:
-        # Another process has drained it just now.
-        return 0
+def _dump(entry: Entry) -> bytes:
+    # A lone surrogate, which JSON may have escaped, stays what it is.
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 def _written_at(path: Path, *, default: float) -> float:

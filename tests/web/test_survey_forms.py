@@ -16,7 +16,7 @@ from service.web import wording
 from service.web.survey import LARGEST_FORM
 from tests.polling import eventually
 from tests.running import RedisServer
-from tests.web.visits import COMMENT, LINK, SHOWN, chosen, dump, get, make_client, post, sign
+from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get, make_client, post, sign
 
 KIND = "application/x-www-form-urlencoded"
 
@@ -85,11 +85,17 @@ def test_a_count_that_lost_its_end_gets_it_back(client: FlaskClient, keys: "redi
     assert keys.pttl("afterword:posted:81000") > 0
 
 
-def test_without_redis_no_post_is_counted(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_without_redis_a_process_counts_for_itself_and_posts_without_end_take_no_room(
+    own_redis: RedisServer, tmp_path: Path
+) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
-    assert {post(client, {"rating": "4"}).status_code for _ in range(MOST_POSTS + 1)} == {303}
+    answers = [post(client, {"rating": "4", "comment": COMMENT * 20}) for _ in range(MOST_POSTS + 1)]
+    assert [answer.status_code for answer in answers] == [303] * MOST_POSTS + [429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert post(client, {"rating": "4"}, sign(replace(LINK, survey_id="81001"), at=NEW_ENOUGH)).status_code == 303
+    assert len(list((tmp_path / "spool").glob("*.json"))) == 2
 
 
 def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
