@@ -24,8 +24,8 @@ TASKS = {journey: f"afterword.{journey}" for journey in Journey}
 HINT_SECONDS = 0.3
 """How long the web lets a hint take."""
 
-RELAY_SECONDS = 2.0
-"""How long the relay lets a publication take."""
+_WORKER_SECONDS = 2.0
+"""How long a worker waits for Redis at each step: it takes several to end while Redis says nothing."""
 
 _RECONNECT_WITHIN_SECONDS = 5
 
@@ -72,7 +72,7 @@ class _Connection(Connection):
         return super().ensure_connection(*args, **given)  # type: ignore[no-untyped-call]
 
 
-def make_app(redis_url: str, *, socket_timeout: float = 10.0, connect_timeout: float = 1.0) -> Celery:
+def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect_timeout: float = 1.0) -> Celery:
     """Make a Celery app on this Redis. The web's app only publishes, and with shorter timeouts."""
     app = Celery(NAME, broker=_kombu_spelling(redis_url), set_as_current=False)
     app.amqp.Connection = _Connection

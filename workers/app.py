@@ -12,7 +12,7 @@ from service.delivery.wiring import open_deliveries
 from service.dixa.client import DixaClient
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
-from service.queue import RELAY_SECONDS, CeleryQueue, make_app
+from service.queue import CeleryQueue, make_app
 from service.surveys.answering import AnswerJourney
 from service.surveys.delivering import Restraint
 from service.surveys.following import FollowUpJourney
@@ -59,7 +59,7 @@ def build(settings: Settings) -> Celery:
     app.steps["worker"].add(RelayStep)
     app.relay = Relay(
         records,
-        CeleryQueue(make_app(settings.redis_url, socket_timeout=RELAY_SECONDS)),
+        CeleryQueue(make_app(settings.redis_url)),
         timings,
         open_pace(settings, client),
     )

@@ -1,5 +1,6 @@
 """A Redis that fails over, or is cut off, under the whole of Afterword: nothing is refused, and nobody restarts it."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,8 +10,10 @@ import pytest
 import redis
 import requests
 
+from service.queue import CeleryQueue, make_app
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
+from service.surveys.model import Journey
 from service.surveys.records import Records
 from tests.fronts import Front, front
 from tests.integration.conftest import SURVEYS, Starter
@@ -94,10 +97,30 @@ def test_a_failover_needs_no_restart_and_no_webhook_is_refused(
     assert "redis.lost" not in afterword.log_of("web")
 
 
-def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Teller) -> None:
+def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Teller, dixa: Sandbox) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: teller.tell().close(), range(16)))
         way.forget()
         stories = list(threads.map(lambda _: teller.tell().close(), range(16)))
+    # One that was refused would have come again.
+    assert [delivery.attempts for each in stories for delivery in dixa.deliveries(each.id)] == [1] * len(stories)
     for each in stories:
         each.link()
+
+
+@pytest.mark.parametrize("has_noticed", [False, True])
+def test_a_worker_whose_redis_is_frozen_ends_in_time(
+    own_redis: RedisServer, tmp_path: Path, *, has_noticed: bool
+) -> None:
+    worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
+    queue = CeleryQueue(make_app(own_redis.url))
+    queue.publish(Journey.OFFER, "1")
+    eventually(lambda: queue.length() == 0)
+    own_redis.freeze()
+    if has_noticed:
+        eventually(lambda: "Connection to broker lost" in worker.log)
+    process = worker._running["worker"]
+    process.send_signal(signal.SIGTERM)
+    # As the README promises.
+    assert process.wait(30) == 0
+    own_redis.thaw()
