@@ -27,7 +27,10 @@ class AnswerJourney(Traveller):
         progress = turn.record.answer
         if progress is None:
             return
-        if progress.call:
+        if self._records.is_recovering(self._timings.recovery_wait):
+            # A spool may hold a later answer than the record does. Whoever has queued this may know of no outage.
+            self._records.reschedule(turn.claim, self._timings.recovery_wait, failed=False)
+        elif progress.call:
             self._look_for_result(turn, progress, progress.call)
         elif turn.claim.at > _tried_since(turn.record, progress) + self._timings.answer_within:
             self._die(turn, Reason.TOO_LATE, problem="tried for too long")

@@ -66,8 +66,6 @@ class Traveller(ABC):
 
     def travel(self, survey_id: str) -> None:
         """Work on a survey if it is due and nobody else does. Raises RecordsUnavailable."""
-        if self.must_wait():
-            return
         claim = self._records.claim(self.journey, survey_id)
         if claim is None:
             return
@@ -100,10 +98,6 @@ class Traveller(ABC):
     def _may_be_allowed(self, turn: Turn) -> bool:
         """Say whether a call that is forbidden is tried again: somebody may be changing what the token may do."""
         return self._tries(turn) < _FORBIDDEN_TRIES
-
-    def must_wait(self) -> bool:
-        """After an outage of Redis answers wait a little: a spool may hold a later one than the record does."""
-        return self.journey is Journey.ANSWER and self._records.is_recovering(self._timings.recovery_wait)
 
     @abstractmethod
     def _advance(self, turn: Turn) -> None:

@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Event
+from time import time
 
 import redis
 
 from service.sandbox.server import Sandbox
 from service.surveys.model import Journey, OfferState, Record
 from service.surveys.ports import Deadline, DixaUnknown
-from tests.telling import OFFER_OVER, QUICK, Story
+from tests.polling import eventually
+from tests.telling import CSAT, OFFER_OVER, QUICK, Story
 
 THREADS = 32
 TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
@@ -31,6 +33,21 @@ class Lost:
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         raise DixaUnknown("lost")
+
+
+def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """Another worker, which has run for long, has queued it."""
+    story = Story(redis_client, prefix, dixa)
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 4})
+    eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta(days=1)))
+    new = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=5)))
+    new.answering.travel(survey_id)
+    assert dixa.results(int(survey_id)) == []
+    assert (redis_client.zscore(f"{prefix}due:answer", survey_id) or 0) < (time() + 6 * 60) * 1000
 
 
 def test_many_workers_finish_a_backlog_without_a_wasted_look(
