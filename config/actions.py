@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, post_load, validate
 
+from config.hosts import is_host
 from config.ratings import RatingType
 from config.toml_fields import Flag, Strict, Text, written_as
 
@@ -73,7 +74,8 @@ class _Scores(fields.Field[tuple[int, ...]]):
 def _check_thank_you(url: str) -> None:
     try:
         parts = urlsplit(url)
-        is_sound = parts.scheme == "https" and parts.hostname and parts.username is None and (parts.port or True)
+        is_bare = parts.username is None and (parts.port or True)
+        is_sound = parts.scheme == "https" and is_host(parts.hostname or "") and is_bare
     except ValueError:
         is_sound = False
     if not is_sound or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:

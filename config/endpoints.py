@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
+from config.hosts import ascii_host, is_host
 from config.surveys import Survey
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -54,6 +55,8 @@ def endpoint_url(text: str) -> str | None:
         raise ValidationError("has white space or other than plain ASCII in it. Write such characters as %XX.")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment or parts.username is not None:
         raise ValidationError("is not a URL that can be posted to. Write https://sender.example.com/hooks/survey.")
+    if not is_host(parts.hostname):
+        raise ValidationError("has a host that no name can be: a part of it is empty, over 63 characters, or odd.")
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ValidationError("would send customers' links or answers in the clear. Write https://.")
     return text
@@ -78,7 +81,10 @@ def webhook_secret(text: str) -> str | None:
 
 def hosts(text: str) -> tuple[str, ...]:
     """Read the names of hosts, separated by commas."""
-    found = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    try:
+        found = tuple(ascii_host(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        found = ("",)
     if not all(_HOST.fullmatch(each) for each in found):
         raise ValidationError("has something else than names of hosts. Write reviews.example.com, shop.example.com.")
     return found

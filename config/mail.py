@@ -7,6 +7,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from marshmallow import ValidationError
 
+from config.hosts import ascii_host, is_host
+
 LONGEST_ADDRESS = 254
 """RFC 5321, 4.5.3.1.3, without the angle brackets."""
 
@@ -60,8 +62,8 @@ def read_address(text: str) -> str | None:
     if found is None:
         return None
     try:
-        domain = found[1].encode("idna").decode()
-    except UnicodeError:
+        domain = ascii_host(found[1])
+    except ValueError:
         return None
     address = f"{text[: found.start(1)]}{domain}"
     local = text[: found.start(1) - 1]
@@ -105,6 +107,8 @@ def _split(text: str) -> tuple[SplitResult, int | None]:
         raise ValidationError(f"is not a URL: its host or port can't be read. {example}") from None
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.path not in {"", "/"} or parts.fragment:
         raise ValidationError(f"is not the URL of a mail server. {example}")
+    if not is_host(parts.hostname):
+        raise ValidationError(f"has a host that no name can be. {example}")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValidationError("has white space or other than plain ASCII in it. Write such characters as %XX.")
     return parts, port

@@ -19,7 +19,7 @@ from environs import Env, EnvValidationError
 from config import brand, endpoints, mail, urls, values
 from config.brand import Look, make_look
 from config.endpoints import Endpoints
-from config.mail import Mail, Mailbox
+from config.mail import Mail, Mailbox, read_address
 from config.own_brand import Brand
 from config.spelling import CHANNELS, USER_TYPES
 from config.surveys import Survey
@@ -316,6 +316,7 @@ def _own_addresses(
     of_surveys = [box for sender in senders for box in (sender.email, sender.reply_to)]
     links = [support_url, *(survey.brand.support_url for survey in surveys)]
     mailed = [link.removeprefix("mailto:").partition("?")[0] for link in links if link and link.startswith("mailto:")]
+    mailed = [read_address(each) or each for each in mailed]
     return frozenset([*(box.address for box in (*boxes, *of_surveys) if box), *mailed])
 
 

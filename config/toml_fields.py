@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from config.hosts import ascii_host
 from config.languages import find_language
 from config.ratings import RatingType
 from config.spelling import api_spelling
@@ -150,7 +151,16 @@ class Addresses(Names):
     """Addresses and domains, in small letters."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(name.strip().casefold() for name in super()._deserialize(value, *args, **kwargs))
+        return tuple(_plain(name.strip()) for name in super()._deserialize(value, *args, **kwargs))
+
+
+def _plain(address: str) -> str:
+    """Spell an address as those of customers are; what is none stays, for whoever says so."""
+    local, at, domain = address.rpartition("@")
+    try:
+        return f"{local.casefold()}{at}{ascii_host(domain)}"
+    except ValueError:
+        return address.casefold()
 
 
 class Count(fields.Field[int]):

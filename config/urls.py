@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError
 
+from config.hosts import is_host
+
 MOST_LINK_BYTES: Final = 200
 """Of a link that stands on every page."""
 
@@ -41,6 +43,8 @@ def split_url(text: str) -> SplitResult:
         raise ValidationError("is not a URL: its host or port can't be read.") from None
     if not text.isprintable() or " " in text:
         raise ValidationError("has white space in it. Write it without.")
+    if parts.hostname and not is_host(parts.hostname):
+        raise ValidationError("has a host that no name can be: a part of it is empty, over 63 characters, or odd.")
     return parts
 
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 
+from config.hosts import ascii_host
 from config.languages import LANGUAGES, find_language
 from config.surveys import Survey, SurveysFileError, read_surveys
 from config.toml_fields import Duration, read_zone
@@ -124,11 +125,8 @@ def public_url(text: str) -> str:
     parts = urlsplit(http_url(text))
     if parts.path:
         raise ValidationError("has a path. The pages are served at the top of a host: write it without.")
-    try:
-        host = parts.netloc.encode("idna").decode()
-    except UnicodeError:
-        raise ValidationError("has a host that no name can be: a part of it is empty, or over 63 characters.") from None
-    return parts._replace(netloc=host).geturl()
+    name, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
+    return parts._replace(netloc=(f"[{name}]" if ":" in name else ascii_host(name)) + port).geturl()
 
 
 def redis_url(text: str) -> str:

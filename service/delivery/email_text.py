@@ -137,7 +137,7 @@ def message_id(public_url: str, survey_id: str, *, is_reminder: bool = False) ->
     """Name a survey's e-mail: the same each time it is written, so that a mail program knows a second one."""
     name = f"{survey_id}.reminder" if is_reminder else survey_id
     host = urlsplit(public_url).hostname or ""
-    domain = f"[IPv6:{host}]" if ":" in host else host.encode("idna").decode()
+    domain = f"[IPv6:{host}]" if ":" in host else host
     return f"<afterword.{name}@{domain}>"
 
 

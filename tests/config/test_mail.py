@@ -60,6 +60,7 @@ def test_no_mail_server_and_the_password_is_not_repeated(text: str) -> None:
         ("ida.holm+shop@mail.example.co.uk", "ida.holm+shop@mail.example.co.uk"),
         ("o'hara_{x}@example.com", "o'hara_{x}@example.com"),
         ("ida@bücher.example", "ida@xn--bcher-kva.example"),
+        ("ida@straße.example", "ida@xn--strae-oqa.example"),
         ("ida@localhost", "ida@localhost"),
     ],
 )
@@ -73,6 +74,8 @@ def test_an_address(text: str, address: str) -> None:
         "",
         "ida",
         "@example.com",
+        "ida@a..example",
+        "ida@☃.example",
         "ida@",
         "ida@@example.com",
         "ida holm@example.com",

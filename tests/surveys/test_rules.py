@@ -98,6 +98,8 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("a test address", 'addresses = ["ida@example.com"]', {}, None),
     ("a test address in capitals", 'addresses = ["Ida@Example.com"]', {}, None),
     ("a test domain", 'addresses = ["@example.com"]', {}, None),
+    ("another's domain", 'addresses = ["@straße.example"]', {"email": "ida@strasse.example"}, Reason.ADDRESS),
+    ("a test domain as it is said", 'addresses = ["@Straße.example"]', {"email": "ida@xn--strae-oqa.example"}, None),
     (
         "a domain that only ends like it",
         'addresses = ["@example.com"]',

@@ -74,12 +74,14 @@ def test_only_https_is_remembered(redis_server: RedisServer) -> None:
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
         ("https://rückmeldung.example", "https://xn--rckmeldung-9db.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
     ],
 )
 def test_the_host_of_the_public_url_is_ours_however_it_is_written(
     redis_server: RedisServer, public_url: str, asked: str
 ) -> None:
     client = make_client(redis_server.new_database(), PUBLIC_URL=public_url)
+    client._cookies = None  # For a host with an ß the test client can't tell which cookies it has.
     assert client.get(f"/s/{TOKEN}", base_url=asked).status_code == 200
 
 
