@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from service.web.app import create_app
 from service.web.survey import LARGEST_FORM
@@ -74,15 +74,20 @@ def test_only_https_is_remembered(redis_server: RedisServer) -> None:
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
         ("https://rückmeldung.example", "https://xn--rckmeldung-9db.example"),
-        ("https://straße.example", "https://xn--strae-oqa.example"),
     ],
 )
 def test_the_host_of_the_public_url_is_ours_however_it_is_written(
     redis_server: RedisServer, public_url: str, asked: str
 ) -> None:
     client = make_client(redis_server.new_database(), PUBLIC_URL=public_url)
-    client._cookies = None  # For a host with an ß the test client can't tell which cookies it has.
     assert client.get(f"/s/{TOKEN}", base_url=asked).status_code == 200
+
+
+def test_a_host_that_older_rules_spell_otherwise_is_ours(redis_server: RedisServer) -> None:
+    """By WSGI itself: Werkzeug's test client can't write its URL."""
+    app = make_client(redis_server.new_database(), PUBLIC_URL="https://straße.example").application
+    environ = create_environ(f"/s/{TOKEN}") | {"HTTP_HOST": "xn--strae-oqa.example"}
+    assert run_wsgi_app(app, environ)[1] == "200 OK"
 
 
 @pytest.mark.parametrize(
