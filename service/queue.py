@@ -15,6 +15,7 @@ from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 
+from service.surveys.failures import describe_failure
 from service.surveys.model import Journey
 from service.surveys.redis_pool import Pool
 
@@ -176,4 +177,4 @@ def _naming_what_is_raised() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise QueueUnavailable(type(error).__name__) from error
+        raise QueueUnavailable(describe_failure(error)) from error

@@ -4,7 +4,9 @@ A call's `timeout` is that of the whole: connecting, sending, and the answer to 
 that of every single `recv`: whoever drips an answer, its status line and headers too, would keep a thread for good.
 """
 
-from http.client import HTTPResponse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from io import BufferedReader, RawIOBase
 from socket import socket
@@ -15,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
 _CONNECT_SECONDS = 3.0
 _ANSWER_SECONDS = 10.0
@@ -36,9 +38,10 @@ def new_session(user_agent: str) -> requests.Session:
 
 def has_never_connected(error: requests.RequestException | HTTPError) -> bool:
     """Say whether a request certainly reached nobody."""
-    cause = error.args[0] if error.args else None
-    is_refused = isinstance(getattr(cause, "reason", None), NewConnectionError | ConnectTimeoutError)
-    return is_refused or isinstance(error, requests.ConnectTimeout)
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, ProxyError):
+        reason = reason.original_error
+    return isinstance(reason, NewConnectionError | ConnectTimeoutError)
 
 
 def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -84,12 +87,34 @@ class _Answer(HTTPResponse):
         self.fp = BufferedReader(_Reader(self.fp.detach(), sock))
 
 
+@contextmanager
+def _connecting(connection: HTTPConnection) -> Iterator[None]:
+    """Let whatever fails on the way to a connection be the failure of one: a proxy's CONNECT, TLS, a certificate.
+
+    A request is sent when all that is done. The same errors come later too, when it may have arrived.
+    """
+    try:
+        yield
+    except (NewConnectionError, ConnectTimeoutError):
+        raise
+    except (OSError, HTTPException, HTTPError) as error:
+        raise NewConnectionError(connection, type(error).__name__) from error
+
+
 class _Connection(HTTPConnection):
     response_class = _Answer
+
+    def connect(self) -> None:
+        with _connecting(self):
+            super().connect()
 
 
 class _TlsConnection(HTTPSConnection):
     response_class = _Answer
+
+    def connect(self) -> None:
+        with _connecting(self):
+            super().connect()
 
 
 class _Pool(HTTPConnectionPool):

@@ -20,6 +20,7 @@ from config.mail import Mailbox, SmtpServer, Tls
 from config.settings import Settings
 from config.surveys import Survey
 from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
+from service.surveys.failures import describe_failure
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
@@ -113,7 +114,7 @@ class EmailDelivery:
         except smtplib.SMTPException as error:
             raise NotDelivered(f"the mail server: {type(error).__name__}") from None
         except OSError as error:  # SSL errors are OSErrors too.
-            raise NotDelivered(f"the mail server can't be used: {_name(error)}") from None
+            raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
         finally:
             watchdog.cancel()
             smtp.close()
@@ -224,7 +225,7 @@ def _end(smtp: "_Smtp") -> None:
         smtp.send(b".\r\n")
         code, words = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        raise Unconfirmed(f"the mail server took it and did not answer: {_name(error)}") from None
+        raise Unconfirmed(f"the mail server took it and did not answer: {describe_failure(error)}") from None
     if 400 <= code <= 599 and not smtp.is_over:  # noqa: PLR2004 - refusals, RFC 5321
         _refuse(code, words, "the text", is_final=True)
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
@@ -239,9 +240,3 @@ def _refuse(code: int, words: bytes, name: str, *, is_final: bool) -> None:
     if is_final and 500 <= code <= 599 and code not in _OURS_TO_MEND:  # noqa: PLR2004 - permanent, RFC 5321
         raise DeliveryRefused(problem)
     raise NotDelivered(problem)
-
-
-def _name(error: Exception) -> str:
-    """Name an error without its text, which may quote what the server said."""
-    reason = getattr(error, "reason", None)
-    return f"{type(error).__name__} {reason}" if isinstance(error, ssl.SSLError) and reason else type(error).__name__

@@ -11,6 +11,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from service.sessions import has_never_connected, new_session
+from service.surveys.failures import describe_failure
 from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
 
 _AT_ONCE = 2
@@ -47,7 +48,7 @@ class Outbound:
             ) as answer:
                 status = answer.status_code
         except (requests.RequestException, HTTPError) as error:
-            problem = f"the receiver: {type(error).__name__}"
+            problem = f"the receiver: {describe_failure(error)}"
             is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
             raise (NotDelivered if is_certain else DixaUnknown)(problem) from None
         finally:

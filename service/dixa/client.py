@@ -15,6 +15,7 @@ from config.surveys import RatingType
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError, load_json
 from service.sessions import has_never_connected
+from service.surveys.failures import describe_failure
 from service.surveys.ports import (
     Conversation,
     Deadline,
@@ -225,7 +226,7 @@ class DixaClient:
             answer, _ = self._send(slot, "GET", _ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:
             raise DixaUnavailable(
-                f"a call was refused, and the token can't be asked: {type(error).__name__}"
+                f"a call was refused, and the token can't be asked: {describe_failure(error)}"
             ) from error
         if answer.status_code in _REFUSALS:
             return False
@@ -248,7 +249,7 @@ class DixaClient:
 
 def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:
     """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
-    problem = type(error).__name__
+    problem = describe_failure(error)
     if effect == "asks" or has_never_connected(error):
         return DixaUnavailable(problem)
     return DixaUnknown(problem)

@@ -18,6 +18,7 @@ from typing import Any
 
 import redis
 
+from service.surveys.failures import describe_failure
 from service.surveys.store import RecordsUnavailable
 
 _EVERY = timedelta(seconds=20)
@@ -79,7 +80,7 @@ class Processes:
             now, _ = self._clock()
             told = [each for _, each in self._read()]
         except redis.RedisError as error:
-            raise RecordsUnavailable(type(error).__name__) from error
+            raise RecordsUnavailable(describe_failure(error)) from error
         alive = (each for each in told if now - each.get("at", 0) <= _ALIVE_FOR.total_seconds())
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
 

@@ -12,6 +12,7 @@ import redis
 import structlog
 
 from service.surveys.durability import find_problems, find_unusable
+from service.surveys.failures import describe_failure
 from service.surveys.redis_pool import MAX_CONNECTIONS, WAIT_SECONDS, Pool
 
 log = structlog.get_logger()
@@ -124,4 +125,4 @@ class Store:
             if self._breaker:
                 self._breaker.is_open = True
             kind = RecordsRefused if isinstance(error, redis.ResponseError) else RecordsUnavailable
-            raise kind(type(error).__name__) from error
+            raise kind(describe_failure(error)) from error

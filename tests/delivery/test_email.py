@@ -111,13 +111,19 @@ def test_a_mail_goes_encrypted_and_with_a_login(tls: Tls, trust: tuple[ssl.SSLCo
 def test_a_certificate_that_nobody_vouches_for_is_no_way(
     tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]
 ) -> None:
-    with post_office(tls, trust[0]) as (taken, server), pytest.raises(NotDelivered, match="CERTIFICATE_VERIFY_FAILED"):
+    with (
+        post_office(tls, trust[0]) as (taken, server),
+        pytest.raises(NotDelivered, match="its certificate is not trusted"),
+    ):
         deliver(server)
     assert taken.commands == []
 
 
 def test_a_certificate_for_another_host_is_no_way(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with post_office(Tls.STARTTLS, trust[0]) as (taken, server), pytest.raises(NotDelivered, match="VERIFY"):
+    with (
+        post_office(Tls.STARTTLS, trust[0]) as (taken, server),
+        pytest.raises(NotDelivered, match="is for another host"),
+    ):
         deliver(replace(server, host="127.0.0.1"), context=trust[1])
     assert taken.mails == []
 

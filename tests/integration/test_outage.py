@@ -118,7 +118,7 @@ def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> 
     assert_thanked(links[changed], rating="5")
     assert_thanked(links[late], rating="1", comment="under")
     status, degraded = readiness(afterword)
-    assert (status, degraded["redis"]) == (200, "ConnectionError")
+    assert (status, degraded["redis"]) == (200, "ConnectionError (nobody listens there)")
     # Each post and its follower: an entry of the survey's in each process that took one; nothing was doubled by that.
     assert 4 + 3 <= int(degraded["spool_waiting"].split()[0]) <= 4 + 3 * 2
     server.start()
@@ -268,7 +268,7 @@ def test_without_a_spool_an_outage_is_answered_503(told: Told, start: Starter) -
     web = start(SURVEYS, "web", REDIS_URL=DEAD, SPOOL_DIR="off")
     answer = close(told(), web)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-    assert readiness(web) == (503, {"redis": "ConnectionError", "spool": "off"})
+    assert readiness(web) == (503, {"redis": "ConnectionError (nobody listens there)", "spool": "off"})
     web.stop()
 
 
