@@ -24,12 +24,15 @@ CHANGES = {
 }
 """The events after which a survey that waits is no longer right."""
 
+_NAMES = {name.replace("_", ""): name for name in (*CLOSED, *CHANGES)}
+"""By how they are spelled without underscores: Dixa's subscriptions write `ConversationClosed`."""
+
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A webhook's event: a close, a change that matters, or neither. `id` is empty if Dixa sent none."""
+    """A webhook's event: a close, a change that matters, or neither. `id` is "" if Dixa sent none, `name` as sent."""
 
     id: str
     name: str
@@ -47,8 +50,9 @@ def load_event(raw: bytes, received_at: datetime) -> Event:
     event = load(_EventSchema(), body)
     name, event_id = event["event_fqn"], event["event_id"] or ""
     happened_at = _happened_at(event["event_timestamp"], received_at)
-    close = _load_close(body, event_id, happened_at) if name in CLOSED else None
-    change = _load_change(body, CHANGES[name], happened_at) if name in CHANGES else None
+    known = _NAMES.get(name.replace("_", "").strip().upper(), "")
+    close = _load_close(body, event_id, happened_at) if known in CLOSED else None
+    change = _load_change(body, CHANGES[known], happened_at) if known in CHANGES else None
     return Event(event_id, clean(name), close, change)
 
 

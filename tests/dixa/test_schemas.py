@@ -116,6 +116,25 @@ class TestEvent:
         event = load(CLOSED | {"event_fqn": name})
         assert (event.close, event.change) == (None, Change(48213, kind, CLOSE.closed_at))
 
+    @pytest.mark.parametrize("name", ["ConversationClosed", "conversationClosed", "conversation_closed"])
+    def test_an_event_may_be_spelled_as_subscriptions_do(self, name: str) -> None:
+        assert load(CLOSED | {"event_fqn": name}) == replace(load(CLOSED), name=name)
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("ConversationOpen", ChangeKind.REOPENED),
+            ("ConversationPending", ChangeKind.REOPENED),
+            ("ConversationRated", ChangeKind.RATED),
+        ],
+    )
+    def test_so_may_a_change(self, name: str, kind: ChangeKind) -> None:
+        assert load(CLOSED | {"event_fqn": name}).change == Change(48213, kind, CLOSE.closed_at)
+
+    @pytest.mark.parametrize("name", ["ConversationCloseds", "Closed", "ConversationClosed.v2", ""])
+    def test_a_name_that_only_begins_like_ours_is_another(self, name: str) -> None:
+        assert load(CLOSED | {"event_fqn": name}).close is None
+
     def test_a_conversation_that_is_abandoned_is_closed_without_an_agent(self) -> None:
         event = load(in_conversation("assignee", None) | {"event_fqn": "CONVERSATION_ABANDONED"})
         assert event.close == replace(CLOSE, agent_id=None)
