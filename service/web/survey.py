@@ -254,17 +254,26 @@ def _form() -> MultiDict[str, str]:
     raw = read_body(request, LARGEST_FORM)
     if request.mimetype != "application/x-www-form-urlencoded":
         return MultiDict()
-    if raw.count(b"&") >= _MOST_FIELDS:
-        raise BadRequest("The form has too many fields.")
-    return request.form
+    return _parse(raw)
+
+
+def _parse(raw: bytes) -> MultiDict[str, str]:
+    """Read a form's fields. What isn't UTF-8 is replaced, at once: Werkzeug does that byte by byte."""
+    try:
+        return MultiDict(
+            parse_qsl(
+                raw.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS
+            )
+        )
+    except ValueError:
+        raise BadRequest("The form has too many fields.") from None
 
 
 def _begun(visit: Visit) -> Mapping[RatingType, int]:
     """Read the scores of a form that is too large to be read. What may be cut in two isn't taken for a whole."""
     begun, _, _ = read_start(request, _RATINGS_COME_WITHIN).rpartition(b"&")
-    fields = MultiDict(parse_qsl(begun.decode(errors="replace")))
     try:
-        return load_answer_form(fields, visit.page.ratings).scores
+        return load_answer_form(_parse(begun), visit.page.ratings).scores
     except FormError as error:
         return error.typed.scores
 

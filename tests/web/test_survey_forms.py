@@ -144,6 +144,23 @@ def test_another_form_is_shown_again(client: FlaskClient, form: object, kind: st
     assert dump(keys) == {}
 
 
+def test_a_form_of_very_many_fields_is_refused_and_not_read(client: FlaskClient, keys: "redis.Redis") -> None:
+    """Reading 131,000 of them would take a tenth of a second, also of a link that is posted to too often."""
+    kind = "application/x-www-form-urlencoded"
+    for body in (b"rating=4&" + b"a&" * 130_000, b"&" * 200_000, b"rating=4" + b"&a=b" * 50):
+        assert post(client, body, content_type=kind).status_code == 400
+    assert dump(keys) == {}
+    assert post(client, b"rating=4" + b"&a=b" * 40, content_type=kind).status_code == 303
+
+
+def test_what_is_no_text_is_replaced(client: FlaskClient, records: Records) -> None:
+    body = b"rating=4&comment=a%FFb\xff%C3%A6"
+    assert post(client, body, content_type="application/x-www-form-urlencoded").status_code == 303
+    kept = records.load("81000")
+    assert kept
+    assert kept.answered.comment == "a\ufffdb\ufffdæ"
+
+
 def test_what_was_typed_is_in_the_form_that_is_shown_again(client: FlaskClient) -> None:
     assert SHOWN in post(client, {"comment": COMMENT}).text
 
