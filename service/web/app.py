@@ -29,7 +29,7 @@ from service.web.headers import add_security_headers
 from service.web.mangled import MendsLinks, redirect_mended
 from service.web.readiness import Readiness
 from service.web.recovery import Recovery
-from service.web.seams import Seams, host_of
+from service.web.seams import Seams, host_of, spell_host
 
 _WAIT_SECONDS = 1.0
 """How long a request waits for a connection to Redis while others have them all."""
@@ -41,6 +41,8 @@ def create_app(settings: Settings) -> Flask:
     """Build the web process's app. Connects to nothing yet."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
+    # By itself Werkzeug redirects "/s//<token>", to http:// behind a proxy. Slashes are MendsLinks' business.
+    app.url_map.merge_slashes = False
     app.logger.setLevel(logging.INFO)
     hide_links_in(app.logger.name)
     app.extensions["afterword"] = core = _wire(settings)
@@ -86,7 +88,7 @@ def _guard(app: Flask, settings: Settings) -> None:
     @app.before_request
     def refuse_other_hosts() -> None:
         # Probes come by address, so the health routes are exempt. Werkzeug's own check knows no IPv6 and no capitals.
-        asked = _PORT.sub("", request.headers.get("Host", "").lower())
+        asked = spell_host(_PORT.sub("", request.headers.get("Host", "")))
         if request.blueprint != health.bp.name and asked != ours:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 

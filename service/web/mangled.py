@@ -3,6 +3,7 @@
 "(see https://…/s/<token>)." becomes a link with a bracket and a full stop. Tokens never end so, and a signature tells
 which part is the token. Only a valid token is cut out: any other link leads where it always led, to "not found".
 A short link's code is told by its length; `service.web.short` finds out where it leads, if anywhere.
+Slashes that are too many, on any path, are passed over without a redirect.
 """
 
 import re
@@ -43,7 +44,8 @@ class MendsLinks:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Serve a request."""
         # WSGI hands over the bytes of a path as Latin-1.
-        path = str(environ.get("PATH_INFO", "")).encode("latin-1", "replace").decode("utf-8", "replace")
+        environ["PATH_INFO"] = raw = "/" + "/".join(filter(None, str(environ.get("PATH_INFO", "")).split("/")))
+        path = raw.encode("latin-1", "replace").decode("utf-8", "replace")
         mended = _mend(path, self._links.read)
         if mended:
             path, query = mended

@@ -1,7 +1,9 @@
 """What the views reach for: the settings and the wired core, kept with the app."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 from flask import current_app
@@ -58,6 +60,15 @@ def seams() -> Seams:
 
 
 def host_of(url: str) -> str:
-    """The host of a URL as clients send it: without the port, and in small letters."""
+    """The host of a URL as `spell_host` spells it, without the port."""
     host = urlsplit(url).hostname or ""
-    return f"[{host}]" if ":" in host else host
+    return spell_host(f"[{host}]" if ":" in host else host)
+
+
+def spell_host(host: str) -> str:
+    """Spell a host, of which there are several spellings, in one way; one that is none is left as it is."""
+    host = host.lower().removesuffix(".")
+    if host.startswith("[") and host.endswith("]"):
+        with suppress(ValueError):
+            return f"[{IPv6Address(host[1:-1])}]"
+    return host

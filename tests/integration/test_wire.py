@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -136,6 +137,53 @@ def test_a_broken_request_is_refused(
 ) -> None:
     status = talk(afterword, write(afterword, body))
     assert status == 0 or 400 <= status < 500
+
+
+def ask(afterword: Afterword, path: str, *headers: str) -> int:
+    lines = [f"GET {path} HTTP/1.1", f"Host: {urlsplit(afterword.url).netloc}", *headers]
+    return talk(afterword, ("\r\n".join(lines) + "\r\n\r\n").encode())
+
+
+def test_a_parent_domains_cookies_keep_nobody_out(afterword: Afterword, tell: Teller) -> None:
+    link = urlsplit(tell().close().link()).path
+    for size in (8_000, 16_384):
+        assert ask(afterword, link, f"Cookie: {'a' * size}") == 200
+    assert ask(afterword, link, f"Cookie: {'a' * 20_000}") == 431
+
+
+def test_no_header_moves_us_below_another_path(afterword: Afterword) -> None:
+    assert ask(afterword, "/healthz", "SCRIPT_NAME: /healthz", "PATH_INFO: /", "REMOTE_USER: a") == 200
+    assert ask(afterword, "/s/healthz", "SCRIPT_NAME: /s") == 404
+
+
+def test_a_slash_too_many_is_passed_over(afterword: Afterword, body: bytes) -> None:
+    for path in ("/healthz/", "//healthz", "/readyz//"):
+        assert ask(afterword, path) == 200
+    raw = request(afterword, body, f"Content-Length: {len(body)}").replace(b"/dixa HTTP", b"//dixa/ HTTP", 1)
+    assert talk(afterword, raw + body) == 202
+
+
+def has_ipv6() -> bool:
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_ipv6_serves_like_ipv4(afterword: Afterword, tmp_path: Path, body: bytes) -> None:
+    web = Afterword(tmp_path, afterword._environ)
+    here = f"http://[::1]:{web.port}"
+    web._environ |= {"BIND": f"[::]:{web.port}", "PUBLIC_URL": here, "SPOOL_DIR": "off"}
+    web.start("web")
+    try:
+        for url in (here, f"http://[0:0:0:0:0:0:0:1]:{web.port}"):
+            answer = requests.post(f"{url}/webhooks/dixa", body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
+            assert answer.status_code in {200, 202}
+    finally:
+        web.stop()
 
 
 def test_slow_clients_leave_room_for_others(afterword: Afterword, tell: Teller) -> None:

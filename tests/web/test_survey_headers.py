@@ -73,7 +73,11 @@ def test_only_https_is_remembered(redis_server: RedisServer) -> None:
         ("http://survey.northwind.example:8000", "http://survey.northwind.example:8000"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("http://[::1]:8000", "http://[0:0:0:0:0:0:0:1]:8000"),
+        ("http://[0:0::1]", "http://[::1]"),
         ("https://rückmeldung.example", "https://xn--rckmeldung-9db.example"),
+        ("https://survey.northwind.example", "https://survey.northwind.example."),
+        ("https://survey.northwind.example.", "https://survey.northwind.example:443"),
     ],
 )
 def test_the_host_of_the_public_url_is_ours_however_it_is_written(
@@ -100,6 +104,8 @@ def test_a_host_that_older_rules_spell_otherwise_is_ours(redis_server: RedisServ
         "",
         ":",
         "survey.northwind.example:x",
+        "[::1",
+        "[survey.northwind.example]",
         "survey.northwind.example@evil.example",
     ],
 )

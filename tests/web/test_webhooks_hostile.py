@@ -148,7 +148,19 @@ def test_another_method_is_refused(client: FlaskClient, method: str) -> None:
     assert post(client, body, signed(body), method=method) == 405
 
 
-HOSTS = ["evil.example", "survey.northwind.example.evil.example", "é.example", "a b", "", "[", "[::1", "x" * 5000, "@"]
+HOSTS = [
+    "evil.example",
+    "survey.northwind.example.evil.example",
+    "é.example",
+    "a b",
+    "",
+    "[",
+    "[::1",
+    "x" * 5000,
+    "@",
+    ".",
+    "survey.northwind.example..",
+]
 
 
 @pytest.mark.parametrize("host", HOSTS)
