@@ -17,6 +17,7 @@ from celery import bootsteps
 from config.settings import Timings
 from service.queue import QueueUnavailable
 from service.surveys.answering import AnswerJourney
+from service.surveys.complaint import Complaint
 from service.surveys.following import FollowUpJourney
 from service.surveys.model import Journey
 from service.surveys.offering import OfferJourney
@@ -63,14 +64,9 @@ class Relay:
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
         self._problem(self._records.report_problems)
-        problem = ""
+        complaint = Complaint("relay.failed", "relay.works_again")
         while not self._stopping.wait(self._timings.relay_every.total_seconds()):
-            last, problem = problem, self._problem(lambda: self._step(room()), before=problem)
-            # An outage is two lines in the log, not four a second.
-            if problem and problem != last:
-                log.warning("relay.failed", problem=problem)
-            if last and not problem:
-                log.info("relay.works_again")
+            complaint.tell(self._problem(lambda: self._step(room()), before=complaint.problem))
 
     def _step(self, room: int) -> None:
         self.relay_once(room)

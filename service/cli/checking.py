@@ -18,6 +18,7 @@ from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.surveys.ports import Deadline, DixaError, Slot
 from service.surveys.processes import Processes
+from service.surveys.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
 from service.surveys.spool import Spool, SpoolUnavailable
 from service.surveys.store import RecordsUnavailable, connect
 
@@ -58,11 +59,18 @@ def _check_redis(settings: Settings) -> None:
     records = open_records(settings)
     if problem := records.unusable():
         raise RecordsUnavailable(problem)
-    problems = records.problems()
+    problems = records.problems(_count_connections(settings))
     for problem in problems:
         say(f"warn Redis: {problem}", fg="yellow")
     if not problems:
         say("ok   Redis: keeps what it acknowledges")
+
+
+def _count_connections(settings: Settings) -> int:
+    """Count how many connections the processes may need: those at work, or those of the Procfile if they are more."""
+    roles = Counter(each.role for each in _open_processes(settings).at_work())
+    needed = roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS
+    return max(needed, USUAL_CONNECTIONS)
 
 
 def _check_dixa(settings: Settings) -> None:
@@ -141,9 +149,13 @@ def _tell_of_pause(settings: Settings) -> None:
 
 def _tell_of_processes(settings: Settings) -> None:
     """Say who is at work, and where they, and what this command has read, don't agree."""
-    processes = Processes(connect(settings.redis_url), take_fingerprint(settings))
+    processes = _open_processes(settings)
     count = Counter(each.place for each in processes.at_work())
     told = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
     say(f"ok   at work: {told or 'nobody yet'}")
     for problem in processes.find_disagreements(onlooker="this command"):
         say(f"warn {problem}", fg="yellow")
+
+
+def _open_processes(settings: Settings) -> Processes:
+    return Processes(connect(settings.redis_url), take_fingerprint(settings))

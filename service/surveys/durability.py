@@ -1,4 +1,4 @@
-"""Whether a Redis keeps what it acknowledges: pure, from what it says of itself."""
+"""Whether a Redis keeps what it acknowledges, and has room for us: pure, from what it says of itself."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,17 +7,18 @@ OLDEST = (6, 2)
 _LEAST_HEADROOM = 0.1
 
 
-def find_problems(info: Mapping[str, Any], appendfsync: str | None) -> Iterator[str]:
-    """Name each thing about a Redis that can lose a webhook or an answer, with the way out.
+def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections: int = 0) -> Iterator[str]:
+    """Name each thing about a Redis that can lose a webhook or an answer, or stop the work, with the way out.
 
-    `info` is Redis' `INFO`, empty where that is forbidden; `appendfsync` is its setting, None where `CONFIG GET` is
-    forbidden, as managed services do.
+    `connections` is how many we may need. `info` is Redis' `INFO`, empty where that is forbidden; `appendfsync` is its
+    setting, None where `CONFIG GET` is forbidden, as managed services do.
     """
     if not info:
         yield "INFO is forbidden here: make sure of Redis 6.2, appendonly yes, noeviction and enough memory"
     else:
         yield from _unsafe(info)
         yield from _headroom(info)
+        yield from _connections(info, connections)
     if appendfsync is None:
         yield "CONFIG GET is forbidden here: make sure of appendfsync always"
     elif appendfsync != "always":
@@ -57,6 +58,20 @@ def _headroom(info: Mapping[str, Any]) -> Iterator[str]:
         yield f"Redis uses {used * 100 // most} % of its maxmemory: give it more, it refuses writes when it is full"
     elif not most and there and used > there * (1 - _LEAST_HEADROOM):
         yield f"Redis uses {used * 100 // there} % of its machine's memory: give it more, the system kills it otherwise"
+
+
+def _connections(info: Mapping[str, Any], needed: int) -> Iterator[str]:
+    most, there = _number(info, "maxclients"), _number(info, "connected_clients")
+    if most and most < needed:
+        yield (
+            f"Redis takes {most} connections, and Afterword may need {needed}, twice that during a deploy: "
+            f"raise maxclients, or take a larger plan"
+        )
+    elif most and there > most * (1 - _LEAST_HEADROOM):
+        yield (
+            f"{there} of the {most} connections that Redis takes are taken: "
+            f"raise maxclients, take a larger plan, or see who has them (CLIENT LIST)"
+        )
 
 
 def _number(info: Mapping[str, Any], name: str) -> int:

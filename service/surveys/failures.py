@@ -33,6 +33,8 @@ def _reason(error: BaseException) -> str:
         return "its certificate is for another host" if is_other else "its certificate is not trusted"
     if isinstance(error, ssl.SSLError) and error.reason:
         return f"no TLS: {error.reason.lower().replace('_', ' ')}"
+    if "max number of clients reached" in str(error):
+        return "all connections that Redis takes are taken"
     return next((words for kind, words in _SYSTEM if isinstance(error, kind)), "")
 
 

@@ -27,6 +27,12 @@ MAX_CONNECTIONS = 4
 """Of one pool. A command takes a millisecond, and a thread needs few of them, so many threads share these."""
 WAIT_SECONDS = 5.0
 """How long a command waits for a connection while others have them all."""
+WEB_CONNECTIONS = MAX_CONNECTIONS + 1
+"""Of a web process at most: its pool, and the queue's."""
+WORKER_CONNECTIONS = MAX_CONNECTIONS + 5
+"""Of a worker at most: its pool, three that take tasks, one that queues them, and one that tells of the process."""
+USUAL_CONNECTIONS = 2 * WEB_CONNECTIONS + WORKER_CONNECTIONS
+"""Of the processes that the Procfile starts."""
 _IDLE_SECONDS = 30.0
 """How long a connection may lie idle before it is closed; many a NAT forgets one after a minute."""
 

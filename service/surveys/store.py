@@ -13,7 +13,7 @@ import structlog
 
 from service.surveys.durability import find_problems, find_unusable
 from service.surveys.failures import describe_failure
-from service.surveys.redis_pool import MAX_CONNECTIONS, WAIT_SECONDS, Pool
+from service.surveys.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ def connect(url: str, *, connections: int = MAX_CONNECTIONS, wait_seconds: float
     """Open a client that fails fast, as every caller has a plan for that; at most `wait_seconds` for a connection."""
     options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
     pool = Pool.from_url(url, max_connections=connections, timeout=wait_seconds, **options)
-    return redis.Redis(connection_pool=pool)
+    return redis.Redis.from_pool(pool)
 
 
 class Store:
@@ -75,15 +75,15 @@ class Store:
         """Say whether Redis failed, or this process began, less than `wait` ago: spools may hold later answers."""
         return monotonic() - self._failed_at < wait.total_seconds()
 
-    def problems(self) -> list[str]:
-        """Name all about this Redis that can lose what it acknowledged, whatever the breaker says.
+    def problems(self, connections: int = USUAL_CONNECTIONS) -> list[str]:
+        """Name all about this Redis that can lose what it acknowledged or stop the work, whatever the breaker says.
 
-        Raises RecordsUnavailable.
+        `connections` is how many all processes may need. Raises RecordsUnavailable.
         """
         info = self._told(self._redis.info)
         # One name: `CONFIG GET *` has passwords in it, of any bytes.
         appendfsync = self._told(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
-        return [*find_problems(info, appendfsync)]
+        return [*find_problems(info, appendfsync, connections)]
 
     def unusable(self) -> str:
         """Say why Afterword can't start on this Redis; nothing if it can, or if Redis can't be asked."""

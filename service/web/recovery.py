@@ -7,6 +7,7 @@ from traceback import format_tb
 
 import structlog
 
+from service.surveys.complaint import Complaint
 from service.surveys.intake import Intake
 from service.surveys.records import Records
 from service.surveys.spool import Entry, Spool
@@ -67,14 +68,9 @@ class Recovery:
 
     def _run(self) -> None:
         self._problem(self._records.report_problems)
-        problem = ""
+        complaint = Complaint("redis.lost", "redis.back")
         while not self._stopping.wait(LOOK_EVERY_SECONDS):
-            last, problem = problem, self._problem(self.step, before=problem)
-            # An outage is two lines in the log, not two a second.
-            if problem and problem != last:
-                log.warning("redis.lost", problem=problem)
-            if last and not problem:
-                log.info("redis.back")
+            complaint.tell(self._problem(self.step, before=complaint.problem))
 
     def _problem(self, act: Callable[[], None], before: str = "") -> str:
         """Act and say what went wrong. A thread that ended here would leave the breaker open for good."""

@@ -41,6 +41,18 @@ def test_what_a_redis_can_lose_is_a_warning(run: Runner) -> None:
     assert "ok   Redis" not in told
 
 
+@pytest.fixture
+def small_plan(keys: redis.Redis) -> Iterator[None]:
+    keys.config_set("maxclients", 18)
+    yield
+    keys.config_set("maxclients", 10_000)
+
+
+@pytest.mark.usefixtures("small_plan")
+def test_a_redis_without_room_for_the_processes_is_warned_of(run: Runner) -> None:
+    assert "warn Redis: Redis takes 18 connections, and Afterword may need 19" in run("check").output
+
+
 def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> None:
     away = run("check", fails=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").output
     refused = run("check", fails=True, DIXA_API_TOKEN="another-token", DIXA_PACE="9.5/3").output

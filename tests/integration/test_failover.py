@@ -15,6 +15,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey
 from service.surveys.records import Records
+from service.surveys.redis_pool import USUAL_CONNECTIONS
 from tests.fronts import Front, front
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story
@@ -106,6 +107,37 @@ def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Te
     assert [delivery.attempts for each in stories for delivery in dixa.deliveries(each.id)] == [1] * len(stories)
     for each in stories:
         each.link()
+
+
+def test_a_burst_takes_no_more_connections_than_are_documented(
+    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, dixa: Sandbox
+) -> None:
+    opened = Teller(afterword, dixa, servers[0].port)
+    most = []
+
+    def close(_: int) -> Story:
+        told = opened.tell().close()
+        most.append(way.open_connections)
+        return told
+
+    with ThreadPoolExecutor(32) as threads:
+        stories = list(threads.map(close, range(100)))
+    for each in stories:
+        each.link()
+        most.append(way.open_connections)
+    assert max(most) <= USUAL_CONNECTIONS
+    opened.close()
+
+
+def test_a_worker_without_a_connection_says_why(own_redis: RedisServer, tmp_path: Path) -> None:
+    with redis.Redis(port=own_redis.port) as client:
+        client.config_set("maxclients", 1)
+        worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
+        reason = "all connections that Redis takes are taken"
+        eventually(lambda: any("relay.failed" in line and reason in line for line in worker.log.splitlines()))
+        client.config_set("maxclients", 100)
+    eventually(lambda: "relay.works_again" in worker.log)
+    worker.stop()
 
 
 @pytest.mark.parametrize("has_noticed", [False, True])

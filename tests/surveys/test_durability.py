@@ -56,6 +56,19 @@ def test_each_is_named_where_the_settings_are_hidden_too(info: dict[str, object]
     assert "CONFIG GET is forbidden" in hidden
 
 
+def test_a_redis_with_too_few_connections_is_named_before_they_are_taken() -> None:
+    plan = SAFE | {"maxclients": 20, "connected_clients": 3}
+    assert not [*find_problems(plan, "always", 20)]
+    (found,) = find_problems(plan, "always", 21)
+    assert "takes 20 connections, and Afterword may need 21" in found
+
+
+@pytest.mark.parametrize(("there", "named"), [(36, False), (37, True)])
+def test_a_redis_whose_connections_are_taken_is_named(there: int, *, named: bool) -> None:
+    found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": there}, "always", 19)]
+    assert ["37 of the 40 connections" in each for each in found] == [True] * named
+
+
 def test_appendfsync_is_a_setting() -> None:
     (found,) = find_problems(SAFE, "everysec")
     assert "set appendfsync always" in found
