@@ -1,7 +1,13 @@
-"""Moments that must differ are given, not taken from the clock: two events of one millisecond are in no order."""
+"""Moments that must differ are given, not taken from the clock: two events of one millisecond are in no order.
 
+So is time that has to pass.
+"""
+
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Any
 
 _TICK = timedelta(milliseconds=1)
 """Dixa and the records tell time in milliseconds."""
@@ -17,3 +23,35 @@ def moment() -> datetime:
     with _lock:
         _last = max(now.replace(microsecond=now.microsecond // 1000 * 1000), _last) + _TICK
         return _last
+
+
+_TIMES = re.compile(r"_(at|due|lease|since)$")
+_LIVES = ("dixa:probe", "dixa:failing")
+"""Keys whose end matters."""
+
+
+def pass_time(client: Any, prefix: str, length: timedelta) -> None:
+    """Let so much time have passed for the surveys and for Dixa's outages, without waiting for it."""
+    ms = length // _TICK
+    for key in client.scan_iter(f"{prefix}survey:*"):
+        _move_record(client, key, ms)
+    for name in ("offer", "answer", "follow_up"):
+        for member, score in client.zrange(f"{prefix}due:{name}", 0, -1, withscores=True):
+            client.zadd(f"{prefix}due:{name}", {member: score - ms})
+    if since := client.get(f"{prefix}dixa:down"):
+        client.set(f"{prefix}dixa:down", int(since) - ms)
+    past = client.zrange(f"{prefix}dixa:outages", 0, -1, withscores=True)
+    client.delete(f"{prefix}dixa:outages")
+    for began, ended in past:
+        client.zadd(f"{prefix}dixa:outages", {str(int(began) - ms): ended - ms})
+    for key in (f"{prefix}{name}" for name in _LIVES):
+        if (left := client.pttl(key)) > 0:
+            client.pexpire(key, max(left - ms, 1))
+
+
+def _move_record(client: Any, key: str, ms: int) -> None:
+    record = client.hgetall(key)
+    moved = {name: str(int(value) - ms) for name, value in record.items() if _TIMES.search(name) and value.isdigit()}
+    if close := json.loads(record.get("close") or "null"):
+        moved["close"] = json.dumps(close | {"closed_at": close["closed_at"] - ms})
+    client.hset(key, mapping=moved)

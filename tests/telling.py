@@ -1,7 +1,7 @@
 """Tells a survey's story in one process: real records, the real client, a sandbox Dixa, and nobody's patience."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -14,6 +14,7 @@ from config.surveys import RatingType, Survey
 from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
 from service.dixa.events import load_event
+from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
@@ -52,13 +53,23 @@ OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, Of
 ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.DEAD}
 
 
-def open_client(dixa: Sandbox, client: redis.Redis, prefix: str, **pace: Any) -> DixaClient:
+PROBE_EVERY = timedelta(milliseconds=100)
+
+
+def open_client(
+    dixa: Sandbox,
+    client: redis.Redis,
+    prefix: str,
+    when_over: Callable[[Collection[int]], None] = lambda _: None,
+    **pace: Any,
+) -> DixaClient:
     """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
     given: dict[str, Any] = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
     shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
     pause = timedelta(milliseconds=20)
     check = TokenCheck(client, pause, prefix=prefix)
-    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, check, token_pause=pause)
+    outage = Outage(client, probe_every=PROBE_EVERY, when_over=when_over, prefix=prefix)
+    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, check, outage=outage, token_pause=pause)
 
 
 class NoQueue:
@@ -91,7 +102,7 @@ class Story:
         self.dixa = dixa
         self.records = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
         self.stops = HashedStops(client, prefix=prefix)
-        self.calls = calls = open_client(dixa, client, prefix, **pace)
+        self.calls = calls = open_client(dixa, client, prefix, self.records.wake, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
         restraint = Restraint(self.stops, Persons([SECRET_KEY]), timedelta(days=30))

@@ -10,6 +10,7 @@ from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
 from service.delivery.wiring import open_deliveries
 from service.dixa.client import DixaClient
+from service.dixa.outage import Outage, RelaysPace
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.queue import CeleryQueue, make_app
@@ -34,7 +35,8 @@ def build(settings: Settings) -> Celery:
     client = connect(settings.redis_url)
     timings = settings.timings
     records = Records(client, lease=timings.lease, keep=timings.keep_records)
-    dixa = open_dixa(settings, client)
+    outage = Outage(client, when_over=records.wake)
+    dixa = open_dixa(settings, client, outage=outage)
     links = Links(settings.secret_keys, settings.public_url)
     short_links = ShortLinks(client, settings.public_url)
     shorten = _shortener(short_links, records) if settings.short_links else None
@@ -61,7 +63,7 @@ def build(settings: Settings) -> Celery:
         records,
         CeleryQueue(make_app(settings.redis_url)),
         timings,
-        open_pace(settings, client),
+        RelaysPace(open_pace(settings, client), outage),
     )
     return app
 

@@ -14,6 +14,7 @@ from service.cli.opening import open_records, open_settings, say_paused, survey_
 from service.cli.saying import say
 from service.delivery.segments import Size
 from service.delivery.short_text import measure_texts
+from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.surveys.ports import Deadline, DixaError, Slot
@@ -79,6 +80,8 @@ def _check_dixa(settings: Settings) -> None:
     if held:
         trouble, wait = held
         say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
+    if trouble := Outage(client).trouble():
+        say(f"warn {trouble}.", fg="yellow")
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
     if not held:
         dixa.slot(deadline, timedelta(seconds=1))

@@ -54,8 +54,8 @@ _ACTIONS: Mapping[ActionState, str] = {
 }
 
 
-def tell(record: Record, paused_since: str | None) -> Iterator[str]:
-    """Tell the story line by line; times are in UTC."""
+def tell(record: Record, paused_since: str | None, trouble: str = "") -> Iterator[str]:
+    """Tell the story line by line; times are in UTC. `trouble` is what keeps all surveys from going on."""
     yield from _tell_close(record)
     yield from _tell_decision(record)
     yield from _tell_offer(record)
@@ -70,6 +70,13 @@ def tell(record: Record, paused_since: str | None) -> Iterator[str]:
         yield _line(record.latest_close, f"Closed again, which begins no new survey: {Reason.CLOSED_AGAIN}.")
         yield from _explain(Reason.CLOSED_AGAIN)
     yield from _tell_next(record, paused_since)
+    if trouble and is_waiting(record):
+        yield _more(f"{trouble}.")
+
+
+def is_waiting(record: Record) -> bool:
+    """Say whether there is something left to be done, sooner or later."""
+    return any(each is not None and each.due_at is not None for each in (record.offer, record.answer, record.follow_up))
 
 
 def is_paused(record: Record) -> bool:

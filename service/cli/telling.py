@@ -8,9 +8,11 @@ import click
 from service.cli.naming import ConversationId
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
 from service.cli.saying import say_all, say_json
-from service.cli.story import is_paused, objections_of, tell
+from service.cli.story import is_paused, is_waiting, objections_of, tell
+from service.dixa.outage import Outage
 from service.surveys.model import Reason, Record
 from service.surveys.reasons import REASONS
+from service.surveys.store import connect
 
 
 @click.command(short_help="Tell why a conversation was or wasn't asked.")
@@ -18,9 +20,12 @@ from service.surveys.reasons import REASONS
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Tell why a conversation was or wasn't asked, and how far its survey is."""
-    records = open_records(open_settings())
+    settings = open_settings()
+    records = open_records(settings)
+    outage = Outage(connect(settings.redis_url))
     with redis_errors():
         paused_since = warn_if_paused(records)
+        down_since = outage.down_since()
         loaded = [records.load(survey_id) for survey_id in records.rounds(conversation_id)]
     rounds = [record for record in loaded if record]
     if not rounds:
@@ -29,16 +34,16 @@ def why(conversation_id: int, *, as_json: bool) -> None:
             f"or its record has expired (KEEP_RECORDS)."
         )
     if as_json:
-        latest, *earlier = (_facts(record, paused_since) for record in rounds)
+        latest, *earlier = (_facts(record, paused_since, down_since) for record in rounds)
         say_json(latest | {"earlier_rounds": earlier})
         return
     for number, record in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        say_all((*([""] if number > 1 else []), title, *tell(record, paused_since)))
+        say_all((*([""] if number > 1 else []), title, *tell(record, paused_since, outage.trouble())))
 
 
-def _facts(record: Record, paused_since: str | None) -> dict[str, Any]:
+def _facts(record: Record, paused_since: str | None, down_since: datetime | None) -> dict[str, Any]:
     answer, reason = record.answer, record.offer.reason
     return {
         "conversation_id": record.conversation_id,
@@ -58,6 +63,7 @@ def _facts(record: Record, paused_since: str | None) -> dict[str, Any]:
         "facts": dict(record.facts),
         "candidates": [survey.name for survey in record.candidates],
         "due_at": _time(record.offer.due_at),
+        "dixa_down_since": _time(down_since) if is_waiting(record) else None,
         "paused_since": paused_since if is_paused(record) else None,
         "tries": record.offer.tries,
         "offers": {offer.rating: offer.rating_id for offer in record.offers},

@@ -3,7 +3,9 @@
 Paths, bodies and answers are those of Dixa's OpenAPI description (version beta).
 """
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote, urlencode
@@ -19,6 +21,8 @@ from service.surveys.failures import describe_failure
 from service.surveys.ports import (
     Conversation,
     Deadline,
+    DixaDown,
+    DixaError,
     DixaForbidden,
     DixaRefused,
     DixaUnavailable,
@@ -36,6 +40,9 @@ _LONGEST_PAUSE = timedelta(minutes=5)
 
 _ORGANIZATION = "/organization"
 """What every token may ask: a refusal is about the token."""
+
+_PROBE_WAIT = timedelta(seconds=1)
+_CONVERSATION = re.compile(r"/conversations/(\d+)")
 
 _REFUSALS = (requests.codes.unauthorized, requests.codes.forbidden)
 
@@ -65,6 +72,22 @@ class TokenCheck(Protocol):
         """Return whether Dixa takes the token, by asking if need be. Raises DixaUnavailable."""
 
 
+class Outage(Protocol):
+    """What the client needs to know of Dixa as a whole."""
+
+    def failed(self, conversation_id: int) -> timedelta | None:
+        """Count a call that failed; how long to wait if Dixa is down."""
+
+    def answered(self) -> None:
+        """Count a call that Dixa has answered."""
+
+    def begin_probe(self) -> timedelta | None:
+        """Return how long to wait while Dixa is down; zero is leave to look whether it is back."""
+
+    def downtime(self, since: datetime) -> timedelta:
+        """Return for how long Dixa was down from then on."""
+
+
 class DixaClient:
     """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
 
@@ -75,8 +98,10 @@ class DixaClient:
         pace: Pace,
         token_check: TokenCheck,
         *,
+        outage: Outage | None = None,
         token_pause: timedelta = timedelta(minutes=1),
     ) -> None:
+        self._outage = outage
         self._token_check = token_check
         self._token_pause = token_pause
         self._session = session
@@ -84,8 +109,25 @@ class DixaClient:
         self._pace = pace
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first. Raises NoSlot."""
+        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first.
+
+        Raises NoSlot, or DixaDown while Dixa is down. Whoever may looks first whether it is back.
+        """
+        wait = self._outage.begin_probe() if self._outage else None
+        if wait is not None:
+            self._look_whether_it_is_back(deadline, wait)
         return self._pace.slot(deadline, patience)
+
+    def downtime(self, since: datetime) -> timedelta:
+        """Return for how long Dixa was down from then on."""
+        return self._outage.downtime(since) if self._outage else timedelta()
+
+    def _look_whether_it_is_back(self, deadline: Deadline, wait: timedelta) -> None:
+        """Ask a question that changes nothing. Raises DixaDown unless Dixa is back."""
+        if wait or deadline.conversation_id is None:
+            raise DixaDown("Dixa is down", max(wait, _PROBE_WAIT))
+        with suppress(DixaRefused):
+            self.conversation(self._pace.slot(deadline, _PROBE_WAIT), deadline.conversation_id)
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
         """`GET /conversations/{id}`."""
@@ -184,12 +226,34 @@ class DixaClient:
         try:
             answer, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
-            raise _lost(error, effect) from error
+            raise self._judge(path, _lost(error, effect)) from error
         if _is_success(answer):
+            self._count_answer(path)
             return body
+        if answer.status_code == requests.codes.too_many_requests:
+            pause = _retry_after(answer.headers.get("Retry-After"))
+            self._pace.pause(pause)
+            raise DixaUnavailable(_say(answer), pause)
         if answer.status_code in _REFUSALS:
+            self._count_answer(path)
             raise self._refused(slot, path, answer.status_code)
-        raise self._failed(answer, effect)
+        raise self._judge(path, _failure(answer, effect))
+
+    def _count_answer(self, path: str) -> None:
+        if self._outage and _CONVERSATION.match(path):
+            self._outage.answered()
+
+    def _judge(self, path: str, error: DixaError) -> DixaError:
+        """Count the failure of a call about a conversation, and return it, or that Dixa as a whole is down."""
+        about = _CONVERSATION.match(path)
+        if about is None or self._outage is None:
+            return error
+        if isinstance(error, DixaRefused):
+            self._outage.answered()
+            return error
+        wait = self._outage.failed(int(about[1]))
+        # What may have happened is to be looked for, whether Dixa is down or not.
+        return error if wait is None or isinstance(error, DixaUnknown) else DixaDown(f"Dixa is down: {error}", wait)
 
     def _send(
         self, slot: Slot, method: str, path: str, sent: dict[str, Any] | None = None
@@ -234,17 +298,17 @@ class DixaClient:
             raise DixaUnavailable(f"a call was refused, and the token can't be asked: {answer.status_code}")
         return True
 
-    def _failed(self, answer: requests.Response, effect: Effect) -> Exception:
-        """Divide an answer that isn't a success by what to do next."""
-        status = answer.status_code
-        problem = f"Dixa answered {status}"
-        if status == requests.codes.too_many_requests:
-            pause = _retry_after(answer.headers.get("Retry-After"))
-            self._pace.pause(pause)
-            return DixaUnavailable(problem, pause)
-        if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
-            return DixaRefused(problem, status)
-        return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
+
+def _say(answer: requests.Response) -> str:
+    return f"Dixa answered {answer.status_code}"
+
+
+def _failure(answer: requests.Response, effect: Effect) -> DixaUnavailable | DixaUnknown | DixaRefused:
+    """Divide an answer that isn't a success by what to do next."""
+    status = answer.status_code
+    if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
+        return DixaRefused(_say(answer), status)
+    return DixaUnknown(_say(answer)) if effect == "acts" else DixaUnavailable(_say(answer))
 
 
 def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:

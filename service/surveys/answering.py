@@ -32,10 +32,14 @@ class AnswerJourney(Traveller):
             self._records.reschedule(turn.claim, self._timings.recovery_wait, failed=False)
         elif progress.call:
             self._look_for_result(turn, progress, progress.call)
-        elif turn.claim.at > _tried_since(turn.record, progress) + self._timings.answer_within:
+        elif self._is_too_late(turn, progress):
             self._die(turn, Reason.TOO_LATE, problem="tried for too long")
         else:
             self._submit_all(turn, progress)
+
+    def _is_too_late(self, turn: Turn, progress: AnswerProgress) -> bool:
+        within = self._timings.answer_within + self._downtime(turn)
+        return turn.claim.at > _tried_since(turn.record, progress) + within
 
     def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
         if progress.answer.comment and not progress.submitted and self._is_erased(turn):

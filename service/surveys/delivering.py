@@ -191,7 +191,10 @@ class Delivering(Traveller):
             self._records.reschedule(turn.claim, wait, failed=False)
         return wait > timedelta()
 
+    def _offer_within(self, turn: Turn) -> timedelta:
+        return self._timings.offer_within + self._downtime(turn)
+
     def _is_too_late(self, turn: Turn, record: Record) -> bool:
         close, terms = record.close, record.terms
-        within = self._timings.offer_within
+        within = self._offer_within(turn)
         return bool(close and terms and is_too_late(record, close, terms, turn.claim.at, within))

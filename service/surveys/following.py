@@ -168,7 +168,8 @@ class FollowUpJourney(Traveller):
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
             return self._end(turn, wanted, NOBODY_KNOWS)
         # What hasn't been tried yet is, however late it has become.
-        if before and turn.claim.at > since + (action.within or self._timings.answer_within):
+        within = (action.within or self._timings.answer_within) + self._downtime(turn)
+        if before and turn.claim.at > since + within:
             return self._fail(turn, wanted, TOO_LONG)
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN

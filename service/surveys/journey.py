@@ -69,7 +69,7 @@ class Traveller(ABC):
         claim = self._records.claim(self.journey, survey_id)
         if claim is None:
             return
-        turn = Turn(claim, Deadline(self._timings.step_budget))
+        turn = Turn(claim, Deadline(self._timings.step_budget, claim.record.conversation_id))
         with structlog.contextvars.bound_contextvars(survey_id=survey_id, conversation_id=claim.record.conversation_id):
             try:
                 self._advance_or_die(turn)
@@ -158,6 +158,10 @@ class Traveller(ABC):
     def _die(self, turn: Turn, reason: Reason, problem: str) -> None:
         self._records.die(turn.claim, reason)
         log.error("survey.dead", journey=self.journey, reason=reason, problem=problem)
+
+    def _downtime(self, turn: Turn) -> timedelta:
+        """Return for how long Dixa was down while this survey was there: that counts for none of its deadlines."""
+        return self._dixa.downtime(turn.record.accepted_at)
 
     def _tries(self, turn: Turn) -> int:
         record = turn.record

@@ -63,7 +63,7 @@ class OfferJourney(Reminding):
         unknown = self._find_unknown(turn, ratings)
         if not is_decided:
             ours = (*(offer.rating_id for offer in record.offers), *unknown.values(), *record.earlier)
-            case = Case(record, close, conversation, ratings, ours, turn.claim.at, self._timings.offer_within)
+            case = Case(record, close, conversation, ratings, ours, turn.claim.at, self._offer_within(turn))
             decision = decide(case, self._asks(turn, conversation))
             if not self._write_decision(turn, decision, close, conversation):
                 return None
@@ -73,7 +73,7 @@ class OfferJourney(Reminding):
 
     def _is_over(self, turn: Turn, record: Record, close: Close) -> bool:
         """End what was due too long ago, before Dixa is asked: what can't be learnt must not be asked for ever."""
-        within = self._timings.offer_within
+        within = self._offer_within(turn)
         if not all(is_too_late(record, close, each, turn.claim.at, within) for each in record.candidates):
             return False
         if record.offer.state is OfferState.OFFERING:

@@ -17,7 +17,8 @@ class DixaError(Exception):
     ├── DixaUnavailable    again later: it certainly did not happen (or was only a question)
     │   ├── NotNow         nobody gets through now, whatever the call is about: it counts as no try
     │   │   ├── NoSlot         the shared pace has no room now
-    │   │   └── TokenRefused   an operator has to mend the token first
+    │   │   ├── TokenRefused   an operator has to mend the token first
+    │   │   └── DixaDown       Dixa as a whole is down
     │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
     ├── DixaUnknown        it may have happened: look before doing it again
     ├── DixaRefused        again is useless
@@ -45,6 +46,10 @@ class NoSlot(NotNow):
 
 class TokenRefused(NotNow):
     """Dixa doesn't take the token; there may be others."""
+
+
+class DixaDown(NotNow):
+    """Dixa as a whole is down: everybody waits, and one claim at a time looks whether it is back."""
 
 
 class NotDelivered(DixaUnavailable):
@@ -81,8 +86,10 @@ class Unconfirmed(DixaError):
 class Deadline:
     """A point on the monotonic clock by which a claim's steps are over."""
 
-    def __init__(self, budget: timedelta) -> None:
+    def __init__(self, budget: timedelta, conversation_id: int | None = None) -> None:
         self._at = monotonic() + budget.total_seconds()
+        self.conversation_id = conversation_id
+        """Which conversation a claim is about, if it may look whether Dixa is back."""
         self.has_begun = False
         """Whether a slot was taken for it: what was learnt with that would have to be asked again."""
 
@@ -162,7 +169,13 @@ class Dixa(Protocol):
     """The calls the journeys make. Every call needs a slot, and raises a DixaError unless it succeeded."""
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first. Raises NoSlot."""
+        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first.
+
+        Raises NoSlot, or DixaDown while Dixa is down.
+        """
+
+    def downtime(self, since: datetime) -> timedelta:
+        """Return for how long Dixa was down from then on."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation: ...
 

@@ -6,7 +6,7 @@ calling it again is harmless.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -224,6 +224,12 @@ class Records(Overview):
     def revive(self, journey: Journey, survey_id: str) -> str:
         """Try a dead journey again, now; answers `revived`, `not_dead` or `missing`."""
         return str(self._run("revive", journey, survey_id, journey))
+
+    def wake(self, conversation_ids: Collection[int]) -> None:
+        """Let what has failed, and waits for its next try, be due now."""
+        for survey_id in (each for number in conversation_ids for each in self.rounds(number)):
+            for journey in Journey:
+                self._run("wake", journey, survey_id, journey)
 
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Give the lease back; the journey, with any call in flight, comes due again after `delay`."""

@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.fingerprint import take_fingerprint
 from config.settings import Settings
+from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.surveys.intake import Intake
@@ -77,6 +78,7 @@ def _wire(settings: Settings) -> Seams:
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),
+        outage=Outage(client),
         processes=Processes(client, take_fingerprint(settings)),
     )
 

@@ -65,7 +65,7 @@ def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
         yield "durability", "; ".join(problems)
     if disagreements := core.processes.find_disagreements():
         yield "settings", "; ".join(disagreements)
-    if trouble := core.pace.trouble():
+    if trouble := core.pace.trouble() or core.outage.trouble():
         yield "dixa", trouble
     if since := core.records.paused_since():
         yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"

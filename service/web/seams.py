@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from config.settings import Settings
+from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
 from service.surveys.intake import Intake
 from service.surveys.links import Links
@@ -35,6 +36,7 @@ class Seams:
     spool: Spool | None
     recovery: Recovery
     pace: SharedPace
+    outage: Outage
     processes: Processes
 
     def problems_at_start(self) -> Iterator[str]:

@@ -129,6 +129,9 @@ class ModelledDixa:
             raise NoSlot("no slot", timedelta())
         return Slot("token", deadline)
 
+    def downtime(self, since: datetime) -> timedelta:
+        return timedelta()
+
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
         self._ask()
         state = "Open" if self._world.is_reopened else "Closed"

@@ -1,5 +1,6 @@
 """`afterword check`: a line for each part, and an exit code that a deploy can go by."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -162,3 +163,24 @@ def test_each_of_several_tokens_is_tried(run: Runner, dixa: Sandbox) -> None:
     told = run("check", fails=True, DIXA_API_TOKEN=f"{dixa.token},another-token").output
     assert "ok   Dixa: token 1 of 2 belongs to Nordlys Outdoor" in told
     assert "FAIL Dixa: Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?" in told
+
+
+def test_an_outage_of_dixa_is_told(run: Runner, story: Story, keys: redis.Redis, dixa: Sandbox) -> None:
+    """By `check` and `why`, which look for themselves and change nothing of it."""
+    waiting = [story.begin() for _ in range(6)]
+    dixa.outage()
+    for survey_id in waiting:
+        story.offering.travel(survey_id)
+    told = "Dixa is down since "
+    checked = run("check", fails=True).output
+    assert f"warn {told}" in checked
+    assert "FAIL Dixa: Dixa answered 503" in checked
+    assert told in run("why", waiting[0]).output
+    assert json.loads(run("why", waiting[0], "--json").output)["dixa_down_since"]
+    dixa.outage_is_over()
+    assert "ok   Dixa: the token belongs to Nordlys Outdoor" in run("check").output
+    assert keys.exists("afterword:dixa:down")
+    story.ask(waiting[0])
+    assert told not in run("check").output
+    assert told not in run("why", waiting[1]).output
+    assert json.loads(run("why", waiting[1], "--json").output)["dixa_down_since"] is None

@@ -83,7 +83,7 @@ def test_every_call_of_the_client_is_in_these_tables() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
     asks = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
     asks |= {"queues", "closed_between"}
-    assert found == {"slot"} | asks | {"offer", "submit", "add_message", "close", "add_note", "add_tag"}
+    assert found == {"slot", "downtime"} | asks | {"offer", "submit", "add_message", "close", "add_note", "add_tag"}
 
 
 @pytest.mark.parametrize("channel", ["Email", "WidgetChat", "Messenger", "ContactForm", "Sms", "WhatsApp", "PstnPhone"])

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import redis
@@ -101,6 +102,9 @@ def test_a_token_that_is_revoked_keeps_the_others_working(redis_client: redis.Re
     with opened(tokens=("first-token", "second-token")) as dixa:
         dixa.api.tokens = ("second-token",)
         story = Story(redis_client, prefix, dixa)
+        story.calls._token_pause = timedelta(minutes=1)
         for survey_id in [story.begin() for _ in range(5)]:
             record = story.ask(survey_id)
             assert (record.offer.state, record.offer.tries) == (OfferState.DELIVERED, 0)
+        # The call that found out, and the question about the token.
+        assert [each.status for each in dixa.calls].count(401) == 2

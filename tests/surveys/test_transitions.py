@@ -54,6 +54,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
     "unknown": lambda journey: [journey, FENCE, "60000"],
     "again": lambda journey: [journey, FENCE, "5000", "0", "1"],
+    "wake": lambda journey: [journey],
     "delivering": lambda _: [FENCE, "message"],
     "mailing": lambda _: [],
     "undelivered": lambda _: [FENCE, "email", "0"],

@@ -1,0 +1,184 @@
+"""Dixa is down when calls about different conversations fail in a row, and then one claim at a time looks."""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from service.dixa.client import DixaClient
+from service.dixa.outage import Outage, RelaysPace
+from service.sandbox.faults import Fault, Kind
+from service.sandbox.server import Sandbox
+from service.surveys.ports import Deadline, DixaDown, DixaError, NotNow
+from service.surveys.store import connect
+from tests.dixa.test_pace import pace_of
+from tests.running import free_port
+from tests.telling import open_client
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+ENOUGH = 5
+
+Break = Callable[[Sandbox], object]
+BREAKS: dict[str, tuple[Break, Break]] = {
+    "answers 500": (lambda dixa: dixa.outage(500), Sandbox.outage_is_over),
+    "answers 503": (lambda dixa: dixa.outage(503), Sandbox.outage_is_over),
+    "hangs up": (lambda dixa: dixa.outage(None), Sandbox.outage_is_over),
+    "listens no more": (Sandbox.stop, Sandbox.start),
+    "says nothing": (lambda dixa: dixa.hangs(30, 100), lambda dixa: dixa.faults.clear()),
+}
+"""How Dixa goes down, and how it comes back."""
+
+
+def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[DixaError] | None:
+    """Ask for a conversation, as a claim of its survey does, and say what went wrong."""
+    deadline = Deadline(timedelta(seconds=seconds), number)
+    try:
+        client.conversation(client.slot(deadline, SECOND), number)
+    except DixaError as error:
+        return type(error)
+    return None
+
+
+def let_somebody_look(client: redis.Redis, prefix: str) -> None:
+    """Give the time until the next look instead of waiting for it."""
+    client.delete(f"{prefix}dixa:probe")
+
+
+@pytest.fixture
+def numbers(dixa: Sandbox) -> list[int]:
+    return [dixa.make_conversation() for _ in range(8)]
+
+
+@pytest.fixture
+def outage(redis_client: redis.Redis, prefix: str) -> Outage:
+    """The next look is given, not waited for."""
+    return Outage(redis_client, probe_every=MINUTE, prefix=prefix)
+
+
+@pytest.fixture
+def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str, outage: Outage) -> DixaClient:
+    made = open_client(dixa, redis_client, prefix)
+    made._outage = outage
+    return made
+
+
+@pytest.mark.parametrize("breaks", BREAKS)
+def test_one_claim_looks_and_the_others_make_no_call(
+    client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, prefix: str, numbers: list[int], breaks: str
+) -> None:
+    begin, end = BREAKS[breaks]
+    with capture_logs() as logs:
+        begin(dixa)
+        found = [ask(client, number) for number in numbers[:ENOUGH]]
+        assert found.count(DixaDown) == 1
+        assert found[-1] is DixaDown
+        seen = len(dixa.calls)
+        assert {ask(client, number) for number in numbers} == {DixaDown}
+        # One has looked, in vain.
+        assert len(dixa.calls) <= seen + 1
+        end(dixa)
+        seen = len(dixa.calls)
+        assert ask(client, numbers[0]) is DixaDown
+        assert len(dixa.calls) == seen
+        let_somebody_look(redis_client, prefix)
+        assert [ask(client, number, 30) for number in numbers] == [None] * len(numbers)
+        assert len(dixa.calls) == seen + len(numbers) + 1
+    assert [each["event"] for each in logs] == ["dixa.down", "dixa.works_again"]
+
+
+def test_one_conversation_that_always_fails_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int]) -> None:
+    dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=numbers[0]))
+    assert DixaDown not in {ask(client, numbers[0]) for _ in range(20)}
+    assert ask(client, numbers[1]) is None
+
+
+def test_conversations_that_fail_with_a_success_between_are_no_outage(
+    client: DixaClient, dixa: Sandbox, numbers: list[int]
+) -> None:
+    good = dixa.make_conversation()
+    for number in numbers:
+        dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=number))
+    for round_ in range(4):
+        found = [ask(client, each) for each in (*numbers[: ENOUGH - 1], good)]
+        assert (found[-1], DixaDown in found) == (None, False), round_
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 429])
+def test_a_refusal_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int], status: int) -> None:
+    for number in numbers:
+        dixa.inject(Fault(Kind.FAILS, 100, status=status, retry_after=0, conversation=number))
+    assert DixaDown not in {ask(client, number, 5) for number in numbers}
+
+
+def test_a_conversation_that_always_fails_does_not_keep_dixa_down(
+    client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, prefix: str, numbers: list[int]
+) -> None:
+    """The one that has looked in vain comes back later than the next look."""
+    dixa.outage()
+    for number in numbers:
+        ask(client, number)
+    dixa.outage_is_over()
+    dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=numbers[0]))
+    waits = []
+    for number in numbers[:2]:
+        let_somebody_look(redis_client, prefix)
+        try:
+            client.slot(Deadline(5 * SECOND, number), SECOND)
+        except NotNow as error:
+            waits.append(error.retry_in)
+    assert waits == [2 * MINUTE]
+    assert ask(client, numbers[2]) is None
+
+
+def test_whoever_dies_while_looking_leaves_the_look_to_the_next(
+    client: DixaClient, dixa: Sandbox, outage: Outage, redis_client: redis.Redis, prefix: str, numbers: list[int]
+) -> None:
+    dixa.outage()
+    for number in numbers:
+        ask(client, number)
+    assert outage.begin_probe() is not None
+    assert 0 < redis_client.pttl(f"{prefix}dixa:probe") <= 60_000
+
+
+def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
+    pace = RelaysPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
+    assert pace.count_free(SECOND) > 50
+    for number in range(ENOUGH):
+        outage.failed(number)
+    assert pace.count_free(SECOND) == 1
+    assert outage.begin_probe() == timedelta()
+    assert pace.count_free(SECOND) == 0
+    outage.answered()
+    assert pace.count_free(SECOND) > 50
+
+
+def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, prefix: str) -> None:
+    told: list[Collection[int]] = []
+    outage = Outage(redis_client, when_over=told.append, prefix=prefix)
+    for number in range(ENOUGH):
+        outage.failed(number)
+    outage.answered()
+    outage.answered()
+    assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
+
+
+def test_the_time_of_outages_is_counted(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
+    now = datetime.now(UTC)
+    for began, ended in ((50, 40), (30, 10)):
+        at = [(now - timedelta(minutes=each)).timestamp() * 1000 for each in (began, ended)]
+        redis_client.zadd(f"{prefix}dixa:outages", {f"{at[0]:.0f}": at[1]})
+    redis_client.set(f"{prefix}dixa:down", f"{(now - timedelta(minutes=5)).timestamp() * 1000:.0f}")
+    for since, lost in ((60, 35), (45, 30), (35, 25), (20, 15), (7, 5), (2, 2)):
+        assert round(outage.downtime(now - timedelta(minutes=since)) / timedelta(minutes=1)) == lost, since
+    redis_client.delete(f"{prefix}dixa:down")
+    assert outage.downtime(now - timedelta(minutes=20)) <= timedelta(minutes=10, seconds=1)
+
+
+def test_without_redis_nothing_is_known() -> None:
+    outage = Outage(connect(f"redis://127.0.0.1:{free_port()}/0"), prefix="none:")
+    assert outage.failed(1) is None
+    outage.answered()
+    assert (outage.begin_probe(), outage.down_since()) == (None, None)
+    assert outage.downtime(datetime.now(UTC)) == timedelta()

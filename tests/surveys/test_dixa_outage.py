@@ -1,0 +1,185 @@
+"""An outage of Dixa as a whole burdens nobody: no tries, no deadline, and when it is over all are due at once.
+
+Time is given, not waited for; with the pace out of the way, the seconds that are given are those that surveys wait.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from typing import cast
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from config.settings import Timings
+from service.dixa.outage import Outage, RelaysPace
+from service.dixa.pace import SharedPace
+from service.sandbox.faults import Fault, Kind
+from service.sandbox.server import Sandbox
+from service.surveys.model import AnswerState, Journey, OfferState, Reason
+from tests.moments import pass_time
+from tests.telling import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
+from workers.relay import Pace
+
+MANY = 200
+THREADS = 8
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+AS_SHIPPED = replace(Timings(), recovery_wait=timedelta())
+TERMS = replace(AT_ONCE, hold=timedelta())
+
+
+class Workers:
+    """Two workers of some threads, and their relays. The control's don't know of outages."""
+
+    def __init__(
+        self, client: redis.Redis, prefix: str, dixa: Sandbox, *, knows: bool = True, timings: Timings = AS_SHIPPED
+    ) -> None:
+        self._client, self._prefix = client, prefix
+        self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
+        self.story = self.stories[0]
+        self.outage = Outage(client, when_over=self.story.records.wake, prefix=prefix)
+        for each in self.stories:
+            each.calls._outage = self.outage if knows else None
+        shared = cast("SharedPace", self.story.calls._pace)
+        self.pace: Pace = RelaysPace(shared, self.outage) if knows else shared
+
+    def work(self, journey: Journey = Journey.OFFER) -> None:
+        """Do all that is due, by what the relays would queue."""
+        for turn in count():
+            story = self.stories[turn % 2]
+            traveller = story.offering if journey is Journey.OFFER else story.answering
+            due = story.records.take(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
+            if not due:
+                return
+            with ThreadPoolExecutor(THREADS) as threads:
+                list(threads.map(traveller.travel, due))
+
+    def live(self, length: timedelta, step: timedelta) -> None:
+        """Work for so long."""
+        for _ in range(length // step):
+            self.work()
+            pass_time(self._client, self._prefix, step)
+
+    def seconds_until(self, survey_ids: list[str], most: int) -> int:
+        """How many seconds pass until the last of them is asked; `most` ends it."""
+        for seconds in range(most):
+            self.work()
+            if all(self.story.load(each).offer.state in OFFER_OVER for each in survey_ids):
+                return seconds
+            pass_time(self._client, self._prefix, SECOND)
+        return most
+
+
+@pytest.fixture
+def workers(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Workers]:
+    yield Workers(redis_client, prefix, dixa)
+    dixa.outage_is_over()
+
+
+@pytest.mark.parametrize("status", [503, None], ids=["503", "hangs up"])
+@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+def test_the_last_of_many_is_asked_soon_after_an_outage(
+    redis_client: redis.Redis,
+    prefix: str,
+    dixa: Sandbox,
+    knows: bool,  # noqa: FBT001
+    status: int | None,
+) -> None:
+    workers = Workers(redis_client, prefix, dixa, knows=knows)
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    with capture_logs() as logs:
+        dixa.outage(status)
+        workers.live(10 * MINUTE, 15 * SECOND)
+        calls = len(dixa.calls)
+        dixa.outage_is_over()
+        waited = workers.seconds_until(waiting, 60 if knows else 15)
+    asked = [workers.story.load(each).offer for each in waiting]
+    if not knows:
+        assert waited == 15
+        assert sum(each.state is OfferState.DELIVERED for each in asked) < MANY
+        return
+    assert waited <= 10
+    assert {each.state for each in asked} == {OfferState.DELIVERED}
+    # Those that told of the outage, and one look every few seconds.
+    assert calls <= 5 + 2 * THREADS + 10 * 60 / 5
+    assert sum(each.tries for each in asked) <= 2 * THREADS
+    events = [each["event"] for each in logs if each["log_level"] != "info"]
+    assert (events.count("dixa.down"), events.count("dixa.works_again")) == (1, 1)
+    assert set(events) <= {"dixa.down", "dixa.works_again", "dixa.unavailable"}
+    assert events.count("dixa.unavailable") <= 2 * THREADS
+
+
+def test_who_had_failed_often_before_is_due_at_once_too(
+    workers: Workers, redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    waiting = [workers.story.begin(TERMS) for _ in range(10)]
+    for survey_id in waiting:
+        redis_client.hset(f"{prefix}survey:{survey_id}", "offer_tries", 12)
+    dixa.outage()
+    workers.live(2 * MINUTE, 15 * SECOND)
+    dixa.outage_is_over()
+    assert workers.seconds_until(waiting, 60) <= 10
+
+
+def test_answers_wait_and_go_first(workers: Workers, dixa: Sandbox) -> None:
+    survey_ids = [workers.story.begin(TERMS) for _ in range(12)]
+    workers.seconds_until(survey_ids, 10)
+    for each in survey_ids:
+        workers.story.answer(each, {CSAT: 4}, "Tak")
+    dixa.outage()
+    for _ in range(20):
+        workers.work(Journey.ANSWER)
+        pass_time(workers._client, workers._prefix, 15 * SECOND)
+    dixa.outage_is_over()
+    for _ in range(10):
+        workers.work(Journey.ANSWER)
+        pass_time(workers._client, workers._prefix, SECOND)
+    answers = [workers.story.load(each).answer for each in survey_ids]
+    assert {each and each.state for each in answers} == {AnswerState.SUBMITTED}
+    workers.story.assert_no_doubles()
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+def test_an_outage_uses_up_nobodys_time(
+    redis_client: redis.Redis,
+    prefix: str,
+    dixa: Sandbox,
+    knows: bool,  # noqa: FBT001
+) -> None:
+    """It is longer than offers and answers are tried."""
+    timings = replace(AS_SHIPPED, offer_within=30 * MINUTE, answer_within=30 * MINUTE)
+    workers = Workers(redis_client, prefix, dixa, knows=knows, timings=timings)
+    answered = [workers.story.begin(TERMS) for _ in range(6)]
+    workers.seconds_until(answered, 10)
+    for each in answered:
+        workers.story.answer(each, {CSAT: 4}, "Tak")
+        # An answer may be changed for up to an hour, which comes on top.
+        redis_client.hincrby(f"{prefix}survey:{each}", "answered_at", -3_600_000)
+    waiting = [workers.story.begin(TERMS) for _ in range(6)]
+    dixa.outage()
+    for _ in range(60):
+        workers.work(Journey.ANSWER)
+        workers.live(MINUTE, MINUTE)
+    dixa.outage_is_over()
+    for _ in range(30):
+        workers.work(Journey.ANSWER)
+        workers.live(30 * SECOND, 30 * SECOND)
+    records = [workers.story.load(each) for each in (*answered, *waiting)]
+    assert all(each.offer.state in OFFER_OVER for each in records)
+    assert all(each.answer is None or each.answer.state in ANSWER_OVER for each in records)
+    late = [each for each in records if Reason.TOO_LATE in (each.offer.reason, each.answer and each.answer.reason)]
+    assert len(late) == (0 if knows else 12)
+
+
+def test_one_conversation_that_always_fails_has_its_own_tries(workers: Workers, dixa: Sandbox) -> None:
+    """Its 500s are its own, however often it is looked at; the others don't wait for it."""
+    poisoned = workers.story.begin(TERMS)
+    dixa.inject(Fault(Kind.FAILS, 10_000, status=500, conversation=int(poisoned)))
+    workers.live(30 * MINUTE, 30 * SECOND)
+    assert workers.outage.down_since() is None
+    assert workers.story.load(poisoned).offer.tries >= 5
+    others = [workers.story.begin(TERMS) for _ in range(10)]
+    assert workers.seconds_until(others, 10) <= 2
