@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from config.surveys import RatingType, Survey, Window
 from service.cli.opening import say_paused
@@ -17,6 +18,7 @@ from service.surveys.model import (
     Reason,
     Record,
 )
+from service.surveys.persons import Trait
 from service.surveys.reasons import REASONS
 
 _NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
@@ -54,10 +56,22 @@ _ACTIONS: Mapping[ActionState, str] = {
 }
 
 
-def tell(record: Record, paused_since: str | None, trouble: str = "") -> Iterator[str]:
-    """Tell the story line by line; times are in UTC. `trouble` is what keeps all surveys from going on."""
+def tell(
+    record: Record,
+    paused_since: str | None,
+    trouble: str = "",
+    stopped: Mapping[Trait, datetime | None] = MappingProxyType({}),
+) -> Iterator[str]:
+    """Tell the story line by line; times are in UTC.
+
+    `trouble` is what keeps all surveys from going on, `stopped` by what the customer has stopped them, and since when.
+    """
     yield from _tell_close(record)
     yield from _tell_decision(record)
+    for trait, since in stopped.items():
+        yield _line(
+            since, f"This customer has stopped the surveys, by the {trait}{'' if since else ', before that was dated'}."
+        )
     yield from _tell_offer(record)
     if record.answer:
         yield from _tell_answer(record.answer)

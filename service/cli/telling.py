@@ -1,5 +1,6 @@
 """`afterword why`: the whole story of one conversation, in plain words or as data."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ from service.cli.saying import say_all, say_json
 from service.cli.story import is_paused, is_waiting, objections_of, tell
 from service.dixa.outage import Outage
 from service.surveys.model import Reason, Record
+from service.surveys.persons import Persons, Trait
 from service.surveys.reasons import REASONS
+from service.surveys.stops import HashedStops
 from service.surveys.store import connect
 
 
@@ -21,29 +24,36 @@ from service.surveys.store import connect
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Tell why a conversation was or wasn't asked, and how far its survey is."""
     settings = open_settings()
-    records = open_records(settings)
+    records, persons = open_records(settings), Persons(settings.secret_keys)
+    stops = HashedStops.beside(records)
     outage = Outage(connect(settings.redis_url))
     with redis_errors():
         paused_since = warn_if_paused(records)
         down_since = outage.down_since()
         loaded = [records.load(survey_id) for survey_id in records.rounds(conversation_id)]
-    rounds = [record for record in loaded if record]
+        rounds = [
+            (record, stops.find_by_trait(persons.traits_of(record.close) if record.close else {}))
+            for record in loaded
+            if record
+        ]
     if not rounds:
         raise click.ClickException(
             f"Nothing is known of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
             f"or its record has expired (KEEP_RECORDS)."
         )
     if as_json:
-        latest, *earlier = (_facts(record, paused_since, down_since) for record in rounds)
+        latest, *earlier = (_facts(record, paused_since, down_since, stopped) for record, stopped in rounds)
         say_json(latest | {"earlier_rounds": earlier})
         return
-    for number, record in enumerate(reversed(rounds), 1):
+    for number, (record, stopped) in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        say_all((*([""] if number > 1 else []), title, *tell(record, paused_since, outage.trouble())))
+        say_all((*([""] if number > 1 else []), title, *tell(record, paused_since, outage.trouble(), stopped)))
 
 
-def _facts(record: Record, paused_since: str | None, down_since: datetime | None) -> dict[str, Any]:
+def _facts(
+    record: Record, paused_since: str | None, down_since: datetime | None, stopped: Mapping[Trait, datetime | None]
+) -> dict[str, Any]:
     answer, reason = record.answer, record.offer.reason
     return {
         "conversation_id": record.conversation_id,
@@ -61,6 +71,7 @@ def _facts(record: Record, paused_since: str | None, down_since: datetime | None
             for each in objections_of(record)
         ],
         "facts": dict(record.facts),
+        "stopped_by": {trait: _time(since) for trait, since in stopped.items()},
         "candidates": [survey.name for survey in record.candidates],
         "due_at": _time(record.offer.due_at),
         "dixa_down_since": _time(down_since) if is_waiting(record) else None,

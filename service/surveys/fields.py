@@ -62,6 +62,8 @@ def dump_close(close: Close) -> str:
         "tags": None if close.tags is None else list(close.tags),
         "event_id": close.event_id or None,
         "person": list(close.person) or None,
+        "email_hashes": list(close.email_hashes) or None,
+        "phone_hashes": list(close.phone_hashes) or None,
     }
     return json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False)
 
@@ -84,6 +86,8 @@ def load_close(conversation_id: int, text: str, email: str | None = None) -> Clo
         tags=tuple(facts["tags"]) if "tags" in facts else None,
         event_id=facts.get("event_id", ""),
         person=tuple(facts.get("person", ())),
+        email_hashes=tuple(facts.get("email_hashes", ())),
+        phone_hashes=tuple(facts.get("phone_hashes", ())),
         email=email,
     )
 

@@ -26,7 +26,7 @@ from service.surveys.entries import (
 from service.surveys.latest import Repeated, add_to, key_of
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Journey, OfferState, Reason, Record
-from service.surveys.persons import Persons
+from service.surveys.persons import Persons, reached_by
 from service.surveys.ports import Queue
 from service.surveys.records import Accepted, Records, Saved, Written
 from service.surveys.rules import choose_at_close
@@ -56,6 +56,12 @@ class Stopped(StrEnum):
     """A later wish is known already."""
     UNKNOWN = "unknown"
     """Nobody knows any more whom the survey was for."""
+    STOPPED_OTHERWISE = "stopped_otherwise"
+    """An undo that isn't enough: an address or a number is stopped that this link didn't go to."""
+
+
+_LEFT_TO_SUPPORT = {Stopped.UNKNOWN: "stop.unknown", Stopped.STOPPED_OTHERWISE: "stop.not_undone"}
+"""What the customer can't do alone, as the log has it: the operator can, by `afterword stop` and `unstop`."""
 
 
 class NotKept(Exception):
@@ -92,6 +98,8 @@ class Intake:
         close = replace(
             close,
             person=self._persons.known_by(close.requester_id, close.email, close.phone),
+            email_hashes=self._persons.known_by(None, close.email),
+            phone_hashes=self._persons.known_by(None, phone=close.phone),
             email=close.email if is_mailed else None,
             phone=None,
             odd_email=None,
@@ -159,8 +167,8 @@ class Intake:
         except RecordsUnavailable as error:
             self._put_latest(wish, error)
             outcome = Stopped.SPOOLED
-        if outcome is Stopped.UNKNOWN:
-            log.warning("stop.unknown", survey_id=link.survey_id)
+        if outcome in _LEFT_TO_SUPPORT:
+            log.warning(_LEFT_TO_SUPPORT[outcome], survey_id=link.survey_id)
         elif is_undo:
             log.info("stop.undone", outcome=outcome, survey_id=link.survey_id)
         else:
@@ -182,10 +190,10 @@ class Intake:
         if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
             # The customer was thanked for it: an earlier answer was final before this one came home.
             log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
-        if isinstance(waited, SpooledStop) and outcome == Stopped.UNKNOWN:
+        if isinstance(waited, SpooledStop) and outcome in [*_LEFT_TO_SUPPORT]:
             # The customer was told yes. Dixa knows the conversation's requester: `afterword stop` takes that one's id.
-            link = waited.link
-            log.error("stop.unknown", survey_id=link.survey_id, conversation_id=link.conversation_id)
+            link, event = waited.link, _LEFT_TO_SUPPORT[Stopped(outcome)]
+            log.error(event, survey_id=link.survey_id, conversation_id=link.conversation_id)
 
     def _write(self, waited: Waiting) -> str:
         if isinstance(waited, SpooledClose):
@@ -219,11 +227,15 @@ class Intake:
         requester_id = record.close.requester_id if record and record.close else None
         if not record or not record.close or not requester_id:
             return Stopped.UNKNOWN
-        if is_undo:
-            self._stops.remove(requester_id, record.close.person, at=wished_at)
-            return Stopped.KEPT
-        is_kept = self._stops.add(requester_id, record.close.person, at=wished_at)
-        return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
+        reached = reached_by(record)
+        if not is_undo:
+            is_kept = self._stops.add(requester_id, reached, at=wished_at)
+            return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
+        self._stops.remove(requester_id, reached, at=wished_at)
+        left = self._stops.find([requester_id, *record.close.person])
+        # What is stopped since the undo was wished is a later wish.
+        is_later = any(since and wished_at and since > wished_at for since in left.values())
+        return Stopped.SUPERSEDED if is_later else Stopped.STOPPED_OTHERWISE if left else Stopped.KEPT
 
     def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
         with _spooling(self._spool, error) as spool:

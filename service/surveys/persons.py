@@ -6,9 +6,25 @@ Every key of SECRET_KEYS makes hashes of its own, so that nobody is forgotten wh
 import hmac
 import re
 from collections.abc import Sequence
+from enum import StrEnum
 
+from service.surveys.model import Close, Record
+
+_MAILED = {"Email", "ContactForm"}
+_CALLED = {"Sms", "WhatsApp"}
+"""The channels of conversations whose messages go to the requester's address, and to the number."""
 _FEWEST_DIGITS = 7
 """What has fewer is no telephone number but a word for a hidden one."""
+
+
+class Trait(StrEnum):
+    """What somebody can be known by."""
+
+    REQUESTER = "requester's id"
+    EMAIL = "e-mail address"
+    PHONE = "telephone number"
+    UNTOLD = "address or number"
+    """An older version didn't keep which of the two it was."""
 
 
 class Persons:
@@ -26,3 +42,27 @@ class Persons:
             *([f"phone:{number}"] if len(number) >= _FEWEST_DIGITS else ()),
         ]
         return tuple(hmac.digest(key, trait.encode(), "sha256")[:16].hex() for key in self._keys for trait in traits)
+
+    def traits_of(self, close: Close) -> dict[str, Trait]:
+        """Tell of each id and hash that a requester is known by what it is of."""
+        of_requester = [close.requester_id, *self.known_by(close.requester_id)] if close.requester_id else []
+        return {
+            **dict.fromkeys(close.person, Trait.UNTOLD),
+            **dict.fromkeys(of_requester, Trait.REQUESTER),
+            **dict.fromkeys(close.email_hashes, Trait.EMAIL),
+            **dict.fromkeys(close.phone_hashes, Trait.PHONE),
+        }
+
+
+def reached_by(record: Record) -> tuple[str, ...]:
+    """Return the hashes of the address or number that the link went to.
+
+    None if it went to a chat, or nobody knows where: whoever writes in a chat can name somebody else's address.
+    """
+    close, channel = record.close, record.offer.channel
+    if not close:
+        return ()
+    answered_in = (close.channel or record.facts.get("channel", "")) if channel == "message" else ""
+    if channel == "email" or answered_in in _MAILED:
+        return close.email_hashes
+    return close.phone_hashes if answered_in in _CALLED else ()

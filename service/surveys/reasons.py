@@ -90,7 +90,9 @@ REASONS: Mapping[Reason, Explanation] = {
         'Write `again = "unanswered"`, or `"always"`.',
     ),
     Reason.OPTED_OUT: Explanation(
-        "This customer has stopped the surveys.", "Nothing, unless the customer asks for it."
+        "This customer has stopped the surveys.",
+        "Nothing, unless the customer asks for it: `afterword why` says by which id, address or number and since when, "
+        "and `afterword unstop` takes each of them.",
     ),
     Reason.UNREACHABLE: Explanation(
         "No channel of `deliver` can reach this customer: a message needs an agent and a channel that takes one "

@@ -60,7 +60,7 @@ def stop(token: str) -> ResponseReturnValue:
         outcome = seams().intake.take_stop(visit.link, is_undo=is_undo)
     except NotKept as error:
         return _not_kept(visit, is_undo=is_undo, problem=str(error))
-    if outcome is Stopped.UNKNOWN:
+    if outcome in {Stopped.UNKNOWN, Stopped.STOPPED_OTHERWISE}:
         return unknown_page(visit.page, is_undo=is_undo)
     page = kept_page if is_undo else stopped_page
     return page(visit.page, action=_action(visit))

@@ -312,3 +312,24 @@ def test_no_address_is_told(run: Runner, story: Story, terms: Survey) -> None:
     survey_id = story.begin(replace(terms, deliver=("email",)), requester=Person("Ida Holm", "ida@example.com"))
     for options in ([], ["--json"]):
         assert "ida@" not in run("why", survey_id, *options).output
+
+
+def test_by_what_a_customer_has_stopped_and_since_when_is_told(run: Runner, story: Story) -> None:
+    first = close(story)
+    record = story.ask(first)
+    assert record.close
+    noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
+    story.stops.add(record.close.email_hashes[0], at=noon)
+    assert any(
+        "2026-05-12 12:00:00  This customer has stopped" in line for line in run("why", first).output.splitlines()
+    )
+    assert "This customer has stopped the surveys, by the e-mail address." in told(run, first)
+    assert json.loads(run("why", first, "--json").output)["stopped_by"] == {
+        "e-mail address": noon.isoformat(timespec="seconds")
+    }
+    assert record.close.requester_id
+    story.stops._redis.set(story.stops._names(record.close.requester_id, ())[0], "1")
+    assert "This customer has stopped the surveys, by the requester's id, before that was dated." in told(run, first)
+    story.stops.remove(record.close.requester_id)
+    story.stops.remove(record.close.email_hashes[0])
+    assert not any("has stopped" in line for line in told(run, first))

@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
+from service.surveys.persons import Persons
 from service.surveys.stops import HashedStops
 from tests.config.test_settings import GOOD
 from tests.running import RedisServer, patient
@@ -37,11 +38,40 @@ def test_who_has_not_stopped_is_told(url: str) -> None:
     assert "has not stopped" in result.output
 
 
+@pytest.mark.parametrize(
+    ("written", "otherwise", "email", "phone"),
+    [
+        ("ida@example.com", "Ida@Example.com", "ida@example.com", None),
+        ("+4520123456", "0045 20 12 34 56", None, "+45 20123456"),
+    ],
+    ids=["address", "number"],
+)
+def test_an_address_and_a_number_do_too(
+    url: str, written: str, otherwise: str, email: str | None, phone: str | None
+) -> None:
+    stops = HashedStops(patient(url))
+    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, email, phone)
+    assert run(url, "stop", written).exit_code == 0
+    assert stops.has("whoever", traits)
+    undone = run(url, "unstop", otherwise)
+    assert (undone.exit_code, stops.has("whoever", traits)) == (0, False)
+    assert written not in undone.output
+
+
+def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
+    stops = HashedStops(patient(url))
+    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, "ida@example.com")
+    stops.add(REQUESTER, traits)
+    assert run(url, "unstop", "ida@example.com").exit_code == 0
+    assert not stops.has(REQUESTER, traits)
+
+
 @pytest.mark.parametrize("command", ["stop", "unstop"])
-def test_what_is_no_id_stops_nobody(url: str, command: str) -> None:
-    result = run(url, command, "ida@example.com")
+@pytest.mark.parametrize("customer", ["ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"])
+def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str) -> None:
+    result = run(url, command, customer)
     assert result.exit_code == 2
-    assert "not a requester's id" in result.output
+    assert "not a requester's id, an e-mail address or a telephone number" in " ".join(result.output.split())
     assert patient(url).dbsize() == 0
 
 

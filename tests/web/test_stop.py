@@ -104,19 +104,48 @@ def test_before_and_after_are_said_in_other_words(client: FlaskClient, requester
     assert texts[0] & texts[1] == set()
 
 
+def two_requesters(records: Records, keys: "redis.Redis", *channels: str) -> str:
+    """Ask two requesters with one address, by these channels; returns where the second one stops."""
+    for survey_id, requester_id, channel in zip((81000, 81001), ("requester-1", "requester-2"), channels, strict=True):
+        person = ("same-address", requester_id)
+        close = Close(
+            survey_id, datetime.now(UTC), requester_id=requester_id, person=person, email_hashes=("same-address",)
+        )
+        records.accept(close, [Survey(delay=timedelta())])
+        keys.hset(f"afterword:survey:{survey_id}", "channel", channel)
+    return f"/s/{sign(replace(LINK, survey_id='81001', conversation_id=81001))}/stop"
+
+
 def test_another_requester_of_that_person_can_undo_it_for_themselves(
-    client: FlaskClient, records: Records, stops: HashedStops
+    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
 ) -> None:
     """Who has the same address was stopped along with the first, so their page shows it, and their button must work."""
-    for survey_id, requester_id in ((81000, "requester-1"), (81001, "requester-2")):
-        close = Close(survey_id, datetime.now(UTC), requester_id=requester_id, person=("same-address", requester_id))
-        records.accept(close, [Survey(delay=timedelta())])
+    other = two_requesters(records, keys, "email", "email")
     stop(client)
-    other = f"/s/{sign(replace(LINK, survey_id='81001', conversation_id=81001))}/stop"
     assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
     assert client.post(other, base_url=PUBLIC_URL, data=UNDO).status_code == 200
     assert not stops.has("requester-2", ("same-address", "requester-2"))
     assert stops.has("requester-1")
+
+
+def test_who_has_no_more_than_named_that_address_is_told_that_support_can_undo_it(
+    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
+) -> None:
+    other = two_requesters(records, keys, "email", "message")
+    stop(client)
+    assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
+    answer = client.post(other, base_url=PUBLIC_URL, data=UNDO)
+    assert (answer.status_code, "could not be undone here" in answer.text) == (410, True)
+    assert stops.has("requester-1", ("same-address",))
+
+
+def test_who_names_an_address_stops_nobody_else(
+    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
+) -> None:
+    two_requesters(records, keys, "message", "email")
+    stop(client)
+    assert stops.has("requester-1")
+    assert not stops.has("requester-2", ("same-address",))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,21 @@ def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: S
     assert site.core.spool.waiting() == 0
 
 
+def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
+    """The customer was told yes, and is stopped by an address that the link didn't go to."""
+    close = Close(81001, datetime.now(UTC), requester_id="requester-2", person=("address",), email_hashes=("address",))
+    site.core.records.accept(close, [Survey(delay=timedelta())])
+    site.core.stops.add("address", at=datetime.now(UTC) - timedelta(hours=1))
+    site.redis.stop()
+    chat = replace(LINK, survey_id="81001", conversation_id=81001)
+    assert site.post(UNDO, f"/s/{sign(chat)}/stop").status_code == 200
+    with capture_logs() as logs:
+        site.recover()
+    [told] = [each for each in logs if each["event"] == "stop.not_undone"]
+    assert (told["log_level"], told["conversation_id"]) == ("error", 81001)
+    assert site.core.stops.has("address")
+
+
 def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site: Site) -> None:
     assert site.core.spool
     entry = write_stop(SpooledStop(LINK, is_undo=False, wished_at=datetime.now(UTC)))
