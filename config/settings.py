@@ -55,6 +55,7 @@ class Timings:
     lease: timedelta = timedelta(seconds=60)
     step_budget: timedelta = timedelta(seconds=15)
     settle: timedelta = timedelta(seconds=60)
+    dixa_lag: timedelta = timedelta(minutes=5)
     hint_again: timedelta = timedelta(seconds=60)
     backoff_first: timedelta = timedelta(seconds=5)
     backoff_most: timedelta = timedelta(minutes=15)

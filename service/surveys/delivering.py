@@ -27,10 +27,11 @@ from service.surveys.ports import (
     NotDelivered,
     NotNow,
     Stops,
+    TooEarly,
     Unconfirmed,
 )
 from service.surveys.records import Records
-from service.surveys.rules import find_refusal
+from service.surveys.rules import find_refusal, is_before
 
 log = structlog.get_logger()
 
@@ -111,6 +112,7 @@ class Delivering(Traveller):
         except NotDelivered as error:
             self._deliver_later(turn, delivery, error)
         except DixaRefused as error:
+            self._wait_if_early(turn, error)
             self._deliver_otherwise(turn, record, delivery, error)
         except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
             self._wait_or_give_up(turn, record, delivery, error)
@@ -164,11 +166,19 @@ class Delivering(Traveller):
             return None
         if self._is_outside_window(turn, [record.terms] if record.terms else []):
             return None
-        conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
+        conversation = self._conversation(turn)
         if self._has_stopped(record, conversation):
             self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")
             return None
         return replace(record, open_until=conversation.open_until) if self._is_unchanged(turn, conversation) else None
+
+    def _conversation(self, turn: Turn) -> Conversation:
+        """Look at the conversation. Raises TooEarly while Dixa may show it as it was before its close."""
+        conversation = self._dixa.conversation(self._slot(turn), turn.record.conversation_id)
+        close = turn.record.close
+        if close and is_before(conversation, close) and (wait := self._catches_up_in(turn)):
+            raise TooEarly("Dixa shows it open, and not since the close: it is looked at again", wait)
+        return conversation
 
     def _is_unchanged(self, turn: Turn, conversation: Conversation) -> bool:
         """Say whether a conversation is still closed, and there; a survey that was decided ends if it isn't."""

@@ -22,6 +22,7 @@ from service.surveys.ports import (
     NotNow,
     Rating,
     Slot,
+    TooEarly,
 )
 from service.surveys.records import Records, StaleClaim
 
@@ -34,6 +35,11 @@ NOT_FOUND = 404
 _LEAST_TIME = timedelta(seconds=5)
 """No call is begun with less time than this left: it would be cut off and leave its outcome unknown."""
 
+
+_MAY_PASS = {NOT_FOUND, 409, 423, 425}
+"""Not found, in conflict, locked, too early: what Dixa answers while it hasn't caught up with its own event."""
+
+_CATCHES_UP_WITHIN = timedelta(minutes=1)
 
 _FORBIDDEN_TRIES = 10
 """How often what Dixa forbids is tried again. They are a settle apart, so the token is asked again meanwhile."""
@@ -93,11 +99,29 @@ class Traveller(ABC):
             log.warning("dixa.forbidden", journey=self.journey, problem=str(error))
             self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
         except DixaRefused as error:
+            self._wait_if_early(turn, error)
             self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
 
     def _may_be_allowed(self, turn: Turn) -> bool:
         """Say whether a call that is forbidden is tried again: somebody may be changing what the token may do."""
         return self._tries(turn) < _FORBIDDEN_TRIES
+
+    def _wait_if_early(self, turn: Turn, error: DixaRefused) -> None:
+        """Raise TooEarly for a refusal that may only mean that Dixa hasn't caught up with itself."""
+        if error.status in _MAY_PASS and (wait := self._catches_up_in(turn)):
+            raise TooEarly(f"{error}, right after the event: it is tried again", wait) from error
+
+    def _catches_up_in(self, turn: Turn) -> timedelta | None:
+        """Say when to look again at what may be older than the event; nothing when that is over.
+
+        It is looked at each time that it is twice as long ago.
+        """
+        record, now = turn.record, turn.claim.at
+        events = (record.accepted_at, record.close and record.close.closed_at, record.offer.offered_at)
+        age = now - max((each for each in events if each and each <= now), default=now)
+        if age >= self._timings.dixa_lag:
+            return None
+        return min(max(age, self._timings.backoff_first), _CATCHES_UP_WITHIN)
 
     @abstractmethod
     def _advance(self, turn: Turn) -> None:

@@ -56,7 +56,7 @@ class OfferJourney(Reminding):
         is_decided = record.offer.state is OfferState.OFFERING
         if self._is_over(turn, record, close) or (not is_decided and self._is_outside_window(turn, record.candidates)):
             return None
-        conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
+        conversation = self._conversation(turn)
         if is_decided and not self._is_unchanged(turn, conversation):
             return None
         ratings = self._ratings(turn)

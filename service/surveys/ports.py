@@ -18,7 +18,8 @@ class DixaError(Exception):
     │   ├── NotNow         nobody gets through now, whatever the call is about: it counts as no try
     │   │   ├── NoSlot         the shared pace has no room now
     │   │   ├── TokenRefused   an operator has to mend the token first
-    │   │   └── DixaDown       Dixa as a whole is down
+    │   │   ├── DixaDown       Dixa as a whole is down
+    │   │   └── TooEarly       Dixa may not have caught up with its own event
     │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
     ├── DixaUnknown        it may have happened: look before doing it again
     ├── DixaRefused        again is useless
@@ -50,6 +51,10 @@ class TokenRefused(NotNow):
 
 class DixaDown(NotNow):
     """Dixa as a whole is down: everybody waits, and one claim at a time looks whether it is back."""
+
+
+class TooEarly(NotNow):
+    """What Dixa says may be older than the event that it sent us."""
 
 
 class NotDelivered(DixaUnavailable):

@@ -104,6 +104,12 @@ def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Se
     return None
 
 
+def is_before(conversation: Conversation, close: Close) -> bool:
+    """Say whether Dixa shows a conversation as it may have been before its close: open, and not opened since."""
+    is_open = conversation.state not in {None, "Closed"} and not conversation.is_erased
+    return is_open and (conversation.changed_at is None or conversation.changed_at <= close.closed_at)
+
+
 def find_taken(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
     """Find a survey that isn't ours and is on its way or done."""
     return next((rating for rating in ratings if rating.status in _TAKEN and rating.id not in ours), None)

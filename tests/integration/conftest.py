@@ -91,6 +91,7 @@ QUICK = {
     "LEASE": "4s",
     "STEP_BUDGET": "2s",
     "SETTLE": "1s",
+    "DIXA_LAG": "1ms",
     "HINT_AGAIN": "1s",
     "BACKOFF_FIRST": "100ms",
     "BACKOFF_MOST": "1s",
