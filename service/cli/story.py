@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from config.surveys import RatingType, Survey, Window
+from service.cli.objections import objections_of
 from service.cli.opening import say_paused
 from service.surveys.delivering import UNCONFIRMED
 from service.surveys.hours import next_opening
@@ -96,12 +97,6 @@ def is_waiting(record: Record) -> bool:
 def is_paused(record: Record) -> bool:
     """Say whether a pause keeps this survey from going on. A call in flight is looked for all the same."""
     return record.offer.due_at is not None and record.offer.call is None
-
-
-def objections_of(record: Record) -> tuple[Objection, ...]:
-    """Give the rules that kept surveys from being used, as surveys.toml spells them, the deciding one last."""
-    last = _spell_last(record)
-    return (*record.objections, last) if last else record.objections
 
 
 def _tell_close(record: Record) -> Iterator[str]:
@@ -243,51 +238,8 @@ def _explain(reason: str) -> Iterator[str]:
     yield _more(f"What to change: {REASONS[Reason(reason)].remedy}")
 
 
-def _spell_last(record: Record) -> Objection | None:
-    """Give the rule that decided after all of `[survey.ask]` had been met, with what it says for this survey."""
-    terms, reason = record.terms, record.offer.reason
-    if terms is None or record.offer.state is not OfferState.SKIPPED:
-        return None
-    spelled = {
-        Reason.ASKED_RECENTLY: (
-            f'again_after = "{_spell(terms.again_after)}"',
-            f"survey {record.asked_as} had asked less than that before",
-        ),
-        Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "as many had been asked that day"),
-        Reason.NOTHING_NEW: (f'again = "{terms.again}"', "no message of the customer since the last survey"),
-        Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
-        Reason.TOO_LATE: (
-            "OFFER_WITHIN (a setting)",
-            f"it was due {_spell(terms.delay)} after the close, longer ago than that",
-        ),
-    }
-    if not reason or (found := spelled.get(Reason(reason))) is None:
-        return None
-    rule, fact = found
-    return Objection(terms.name, Reason(reason), rule, fact)
-
-
-def _reach(record: Record) -> str:
-    close = record.close
-    agent = "an agent" if close and close.agent_id else "no agent"
-    return f"{record.facts.get('channel', 'an unknown channel')}, {agent}"
-
-
 def _who(objection: Objection) -> str:
     return f"Survey {objection.survey} was not used" if objection.survey else "No survey was used"
-
-
-def _spell(length: timedelta) -> str:
-    """Write a duration as surveys.toml does."""
-    seconds = int(length.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _names(surveys: tuple[Survey, ...]) -> str:

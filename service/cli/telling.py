@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from service.cli.naming import ConversationId
+from service.cli.objections import objections_of
 from service.cli.opening import open_records, open_settings, redis_errors, warn_if_paused
 from service.cli.saying import say_all, say_json
-from service.cli.story import is_paused, is_waiting, objections_of, tell
+from service.cli.story import is_paused, is_waiting, tell
 from service.dixa.outage import Outage
 from service.surveys.model import Reason, Record
 from service.surveys.persons import Persons, Trait
