@@ -454,6 +454,24 @@ def no_room() -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
+OLD_ANSWER = (
+    '{"v": 1, "kind": "answer", "survey_id": "%s", "conversation_id": %s, "survey": "default", '
+    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "rating": ["Csat"]}, "scores": {"Csat": %d}, '
+    '"comment": "%s", "language": "el", "is_suspect": false, "answered_at": 17785440000%02d}'
+)
+
+
+def test_files_of_an_older_version_come_home_in_their_order(story: Story, spool: Spool, tmp_path: Path) -> None:
+    """One for each answer, and with escapes."""
+    survey_id = story.begin()
+    for number, comment in enumerate(["\\u03b5\\u03cd\\u03b3\\u03b5", ""]):
+        body = OLD_ANSWER % (survey_id, survey_id, 3 + number, comment, number)
+        (tmp_path / "spool" / f"0177854400000000000{number}-4711-{number}.json").write_text(body)
+    assert spool.drain(story.intake().take_spooled) == 2
+    answered = story.load(survey_id).answered
+    assert (answered.scores, answered.comment) == ({CSAT: 4}, "εύγε")
+
+
 @pytest.mark.parametrize(("ahead", "score"), [(timedelta(), 1), (timedelta(seconds=-40), 5)], ids=["right", "fast"])
 def test_an_answer_waits_with_the_time_that_it_is_by_redis_clock(
     story: Story, spool: Spool, ahead: timedelta, score: int
