@@ -4,6 +4,7 @@ Addresses are secrets, and so is whatever a receiver says: neither is in an erro
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from importlib.metadata import version
 from threading import BoundedSemaphore
 
@@ -16,6 +17,8 @@ from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot
 
 _AT_ONCE = 2
 """How many of a worker's threads one receiver may keep waiting: the others have results to bring to Dixa."""
+
+_BUSY = ("the receiver is busy", timedelta(seconds=5))
 
 _NOT_DONE = {
     requests.codes.request_timeout,
@@ -32,11 +35,19 @@ class Outbound:
         self._room = BoundedSemaphore(_AT_ONCE)
         self._session = new_session(f"afterword/{version('afterword')}")
 
+    def insist_on_room(self) -> None:
+        """Raise NoSlot while nothing can be posted: nothing has to be found out for it then."""
+        if not self._room.acquire(blocking=False):
+            raise NoSlot(*_BUSY)
+        self._room.release()
+
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
         """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused."""
         left = deadline.remaining()
-        if not left or not self._room.acquire(blocking=False):
-            raise NoSlot("the receiver is busy" if left else "this claim's time is up")
+        if not left:
+            raise NoSlot("this claim's time is up")
+        if not self._room.acquire(blocking=False):
+            raise NoSlot(*_BUSY)
         try:
             with self._session.post(
                 self._url,

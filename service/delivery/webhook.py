@@ -26,6 +26,10 @@ class SignedWebhooks:
         self._outbound = Outbound(endpoint.url)
         self._webhook = Webhook(endpoint.secret)
 
+    def insist_on_room(self) -> None:
+        """Raise NoSlot while the receiver is busy."""
+        self._outbound.insist_on_room()
+
     def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
         """Post one event about a survey. Raises as `Outbound.post` does."""
         now, webhook_id = datetime.now(UTC), f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}"
@@ -53,7 +57,9 @@ class WebhookDelivery:
         return record.close is not None and record.close.requester_id is not None
 
     def has_delivered(self, record: Record, deadline: Deadline) -> None:
-        """Only the sender knows, and it drops what it has had."""
+        """Only the sender knows, and it drops what it has had. While it is busy (NoSlot), Dixa isn't asked in vain."""
+        _ = record, deadline
+        self._webhooks.insist_on_room()
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         """Post the link. One that may have arrived isn't left to another channel: that would ask the customer twice."""

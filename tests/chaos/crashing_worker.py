@@ -23,6 +23,7 @@ from config.settings import Timings
 from config.surveys import RatingType, Survey, dump_terms, load_terms
 from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
+from service.dixa.outage import Outage, RelaysPace
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.sessions import new_session
@@ -195,7 +196,10 @@ class Worker:
             client, [API_TOKEN], wait=Event().wait, prefix=prefix, **wanted
         )
         check = TokenCheck(client, timings.token_pause, prefix=prefix)
-        asks = (_Patient if place.never_too_late else DixaClient)(new_session("chaos"), place.dixa_url, shared, check)
+        # As shipped, a look whether Dixa is back comes as often as the first pause of a survey's own is long.
+        outage = Outage(client, probe_every=timings.backoff_first, when_over=kept.wake, prefix=prefix)
+        kind = _Patient if place.never_too_late else DixaClient
+        asks = kind(new_session("chaos"), place.dixa_url, shared, check, outage=None if place.unpaced else outage)
         self.client = client
         self.records = cast("Records", watch("records", kept))
         dixa = cast("DixaClient", watch("dixa", asks))
@@ -210,7 +214,7 @@ class Worker:
             Journey.OFFER: offering,
             Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
         }
-        self._relay = Relay(self.records, queue, timings, shared)
+        self._relay = Relay(self.records, queue, timings, shared if place.unpaced else RelaysPace(shared, outage))
         self._queue = queue
 
     def take_close(self, close: Close, terms: Survey) -> None:
