@@ -4,16 +4,21 @@ Messages are hints: the records are the truth, the relay queues again what is lo
 setting is as it is). A message carries a survey id and nothing else.
 """
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from uuid import uuid4
 
 import structlog
 from celery import Celery
 from kombu.connection import Connection
 from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
+from redis.exceptions import RedisError
 
 from service.surveys.failures import describe_failure
 from service.surveys.model import Journey
@@ -32,6 +37,8 @@ _RECONNECT_WITHIN_SECONDS = 5
 
 _CHANNEL_CONNECTIONS = 2
 """To Redis, beside the one that waits for tasks: kombu's transactions ask on a second one meanwhile."""
+
+_LONGEST_ID = 64
 
 log = structlog.get_logger()
 
@@ -53,12 +60,65 @@ class _Channel(kombu_redis.Channel):
         asked = {"protocol": options["protocol"]} if "protocol" in options else {}
         return super()._connparams(*args, **kwargs) | asked  # type: ignore[no-untyped-call]
 
+    def _brpop_read(self, **options: Any) -> Any:
+        """Take a message. One that isn't JSON is gone by now: to raise would end the worker."""
+        try:
+            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except (Empty, OSError, RedisError):
+            raise
+        except Exception as error:  # noqa: BLE001 - kombu turns JSON into objects of many kinds, each with errors of its own
+            log.error("task.dropped", problem=type(error).__name__)  # noqa: TRY400 - its text may quote the message
+            return True
+
     def _get_pool(self, asynchronous: bool = False) -> Pool:  # noqa: FBT001, FBT002 - kombu's
         return Pool(**self._connparams(asynchronous=asynchronous))
 
 
 class _Transport(kombu_redis.Transport):
     Channel = _Channel
+
+    def _deliver(self, message: Any, queue: str) -> None:
+        """Hand a message to Celery if it is a task of ours, made anew: Celery logs the text of those it can't read."""
+        try:
+            task, survey_id = _read_message(message)
+        except _NoTask as error:
+            log.error("task.dropped", problem=str(error))  # noqa: TRY400
+        else:
+            super()._deliver(_make_message(task, survey_id), queue)  # type: ignore[no-untyped-call]
+
+
+class _NoTask(Exception):
+    """What was in the queue is no task of ours. The text says why, and quotes nothing."""
+
+
+def _read_message(message: Any) -> tuple[str, str]:
+    """Read which task a message of Celery's protocol 2 is, and its survey id; all else in it is no matter."""
+    try:
+        task = message["headers"]["task"]
+        ((survey_id,), *_) = json.loads(b64decode(message["body"]))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise _NoTask(type(error).__name__) from None
+    if task not in TASKS.values():
+        raise _NoTask("unknown task")
+    if not isinstance(survey_id, str) or len(survey_id) > _LONGEST_ID:
+        raise _NoTask("no survey id")
+    return task, survey_id
+
+
+def _make_message(task: str, survey_id: str) -> dict[str, Any]:
+    tag = str(uuid4())
+    body = json.dumps([[survey_id], {}, dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))])
+    return {
+        "body": b64encode(body.encode()).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": task, "id": tag, "root_id": tag},
+        "properties": {
+            "delivery_tag": tag,
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "", "routing_key": NAME},
+        },
+    }
 
 
 # By name: Celery's pools make connections of their own.
