@@ -20,7 +20,14 @@ _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class SignatureError(Exception):
-    """A webhook that is not known to be from Dixa; the text names the problem and never repeats the header."""
+    """A webhook that is not known to be from Dixa; the text names the problem and never repeats the header.
+
+    `hint` is for our operator, if it may be our own fault.
+    """
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(problem)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,10 @@ def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -
     """
     signature = _load(header)
     if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(signature.time))) > tolerance:
-        raise SignatureError("The signature's time is too far from now.")
+        raise SignatureError(
+            "The signature's time is too far from now.",
+            "was signed too long ago, or in the future: is the clock right?",
+        )
     return signature
 
 
@@ -51,7 +61,10 @@ def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
     # An empty key would let everybody sign.
     made = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets if secret]
     if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in signature.values):
-        raise SignatureError("The signature is not made with any of our keys.")
+        raise SignatureError(
+            "The signature is not made with any of our keys.",
+            "was signed with another key: does DIXA_WEBHOOK_SECRETS have the one that Dixa shows?",
+        )
 
 
 def _load(header: str | None) -> Signature:

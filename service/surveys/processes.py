@@ -8,10 +8,10 @@ import atexit
 import json
 import os
 import socket
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Any
@@ -29,13 +29,17 @@ _CLOCKS_APART = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What one writes of itself: hashes of its settings, what is wrong with newer ones, its clock beside Redis'."""
+    """What one writes of itself: hashes of its settings, what is wrong with newer ones, its clock beside Redis'.
+
+    `suspicions` are the webhooks that it refused in the last hour, by what may be wrong with us.
+    """
 
     role: str
     host: str
     settings: Mapping[str, str]
     problem: str = ""
     ahead_seconds: float = 0
+    suspicions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -46,8 +50,16 @@ class Process:
 class Processes:
     """The processes of one installation, as far as they can be seen in its Redis."""
 
-    def __init__(self, client: redis.Redis, settings: Mapping[str, str], *, prefix: str = "afterword:") -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Mapping[str, str],
+        *,
+        suspicions: Callable[[], Mapping[str, int]] = dict,
+        prefix: str = "afterword:",
+    ) -> None:
         self._redis = client
+        self._suspicions = suspicions
         self._settings = settings
         self._key = f"{prefix}processes"
         self._problem = ""
@@ -67,7 +79,8 @@ class Processes:
     def write(self, role: str) -> None:
         """Write of this process once, and drop who hasn't for long."""
         now, ahead = self._clock()
-        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead.total_seconds())
+        suspicions = self._suspicions()
+        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead.total_seconds(), suspicions)
         self._redis.hset(self._key, _name(role), json.dumps(asdict(told) | {"at": now}))
         gone = [name for name, each in self._read() if now - each.get("at", 0) > _FORGET_AFTER.total_seconds()]
         if gone:
@@ -91,7 +104,8 @@ class Processes:
         """
         alive = self.at_work()
         looking = [Process(onlooker, socket.gethostname(), self._settings)] if onlooker else []
-        return [*dict.fromkeys([*_refused(alive), *_apart([*alive, *looking]), *_wrong_clocks(alive)])]
+        found = (*_refused(alive), *_apart([*alive, *looking]), *_wrong_clocks(alive), *_suspicious(alive))
+        return [*dict.fromkeys(found)]
 
     def _run(self, role: str) -> None:
         while True:
@@ -146,6 +160,14 @@ def _wrong_clocks(alive: list[Process]) -> Iterator[str]:
                 f"the clock of {each.place} is {apart} {which} that of Redis: set the one that is wrong, or webhooks "
                 f"will be refused"
             )
+
+
+def _suspicious(alive: list[Process]) -> Iterator[str]:
+    counts = Counter[str]()
+    for each in alive:
+        counts.update(each.suspicions)
+    for hint, times in counts.items():
+        yield f"webhooks refused in the last hour, {times}: what came {hint}"
 
 
 def _one_line(text: str) -> str:

@@ -30,6 +30,7 @@ from service.web.headers import add_security_headers
 from service.web.mangled import MendsLinks, redirect_mended
 from service.web.readiness import Readiness
 from service.web.recovery import Recovery
+from service.web.refusals import Refusals
 from service.web.seams import Seams, host_of, spell_host
 
 _WAIT_SECONDS = 1.0
@@ -60,7 +61,7 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _wire(settings: Settings) -> Seams:
-    timings, breaker = settings.timings, Breaker()
+    timings, breaker, refusals = settings.timings, Breaker(), Refusals()
     client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
     records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
@@ -79,7 +80,8 @@ def _wire(settings: Settings) -> Seams:
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),
         outage=Outage(client),
-        processes=Processes(client, take_fingerprint(settings)),
+        processes=Processes(client, take_fingerprint(settings), suspicions=refusals.suspicions),
+        refusals=refusals,
     )
 
 

@@ -4,14 +4,14 @@ import structlog
 
 from config.logging import set_up_logging
 from service.web.app import create_app
-from service.web.discretion import hide_links_in
+from service.web.discretion import count_rubbish_in, hide_links_in
 from service.web.seams import Seams
 from service.web.serving import kept_settings, refuse_to_start
 
 _kept = kept_settings()
 _settings = _kept.settings
 set_up_logging(_settings.log_format, _settings.log_level)
-hide_links_in("gunicorn.error")
+hide_links_in("gunicorn.error", "gunicorn.access")
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 if _kept.problem:
@@ -19,6 +19,7 @@ if _kept.problem:
 
 app = create_app(_settings)
 _core: Seams = app.extensions["afterword"]
+count_rubbish_in("gunicorn.error", _core.refusals)
 for _problem in _core.problems_at_start():
     if _kept.are_new:
         refuse_to_start(_problem)

@@ -20,6 +20,7 @@ from service.surveys.short_links import ShortLinks
 from service.surveys.spool import Spool, SpoolUnavailable
 from service.surveys.stops import HashedStops
 from service.web.recovery import Recovery
+from service.web.refusals import Refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Seams:
     pace: SharedPace
     outage: Outage
     processes: Processes
+    refusals: Refusals
 
     def problems_at_start(self) -> Iterator[str]:
         """Name what no web can work with. Makes the spool's folder."""

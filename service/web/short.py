@@ -1,6 +1,5 @@
 """`/s/<code>` and `/s/<code>/stop`: a short link leads to the signed one. Nothing is written, whatever opens it."""
 
-import structlog
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -10,8 +9,6 @@ from service.web import pages, survey
 from service.web.language import asked_language, choose_language
 from service.web.mangled import asked
 from service.web.seams import seams
-
-log = structlog.get_logger()
 
 _AGAIN_SECONDS = 5
 
@@ -27,7 +24,7 @@ def lead_on() -> ResponseReturnValue | None:
     try:
         token = seams().short_links.find(code)
     except RecordsUnavailable as error:
-        log.warning("short_link.unavailable", problem=str(error))
+        seams().refusals.note("short_link.unavailable", str(error))
         return _unavailable()
     if token is None:
         return survey.not_found()

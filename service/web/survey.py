@@ -78,7 +78,7 @@ def send(token: str) -> ResponseReturnValue:
     # Only a page of our own sends this form; someone else's must not answer for a customer.
     is_ours = request.headers.get("Sec-Fetch-Site") != "cross-site"
     if wait_seconds:
-        log.warning("answer.too_many", survey_id=visit.link.survey_id)
+        seams().refusals.note("answer.too_many", "over 100 posts a minute", survey_id=visit.link.survey_id)
         return _failed(visit, form, 429, wait_seconds)
     if form.more:
         return _give_time(visit, form) if is_ours else _show_again(visit, form)

@@ -57,7 +57,7 @@ def _verified_event(incoming: Request) -> Event:
 
 
 def _rejected(problem: str, status: int) -> Response:
-    log.warning("webhook.rejected", status=status, problem=problem)
+    seams().refusals.note("webhook.rejected", problem, status=status)
     response = jsonify(status="rejected", problem=problem)
     response.status_code = status
     return response
@@ -65,6 +65,8 @@ def _rejected(problem: str, status: int) -> Response:
 
 @bp.errorhandler(SignatureError)
 def _unsigned(error: SignatureError) -> Response:
+    if error.hint:
+        seams().refusals.suspect(error.hint)
     return _rejected(str(error), 401)
 
 

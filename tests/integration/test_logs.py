@@ -89,7 +89,7 @@ def told(open_dixa: Opener, start: Starter) -> Run:
     number = dixa.make_conversation(agent=AGENT, requester=CUSTOMER, subject=SUBJECT, state="Closed")
     dixa.state.add_message(number, Message(CUSTOMER.id, THREAD))
     run = Run(number)
-    afterword = start(SURVEYS, "web", dixa_url=dixa.api_url)
+    afterword = start(SURVEYS, "web", dixa_url=dixa.api_url, GUNICORN_CMD_ARGS="--access-logfile=-")
     close(afterword, dixa, run)
     run.queued += take_queue(afterword)
     # Errors of every kind have their own words in the log.
@@ -131,11 +131,12 @@ def answer(link: str) -> None:
     """Open the link, post a form that lacks the rating, a forged link, and then the answer."""
     statuses = [
         requests.get(link, params={"r": "4"}, timeout=30).status_code,
+        requests.get(link.replace("/s/", "/%73/"), headers={"Referer": link}, timeout=30).status_code,
         requests.post(link, {"comment": COMMENT}, timeout=30).status_code,
         requests.post(link[:-1], {"rating": "4", "comment": COMMENT}, timeout=30).status_code,
         requests.post(link, {"rating": "4", "comment": COMMENT}, timeout=30).status_code,
     ]
-    assert statuses == [200, 422, 404, 200]
+    assert statuses == [200, 200, 422, 404, 200]
 
 
 def hidden(run: Run) -> list[str]:
@@ -147,6 +148,12 @@ def test_nothing_personal_or_secret_is_logged(told: Run) -> None:
     everything = told.web + told.worker
     assert len(told.lines) > len(STEPS)
     assert [each for each in hidden(told) if each in everything or json.dumps(each)[1:-1] in everything] == []
+
+
+def test_the_access_log_tells_what_was_asked_and_no_link(told: Run) -> None:
+    asked = [line["event"] for line in told.lines if line["logger"] == "gunicorn.access"]
+    assert [line for line in asked if '"GET /s/***' in line]
+    assert [line for line in asked if '"POST /webhooks/dixa HTTP/1.1" 202' in line]
 
 
 def test_nothing_personal_or_secret_is_queued(told: Run) -> None:

@@ -1,0 +1,88 @@
+"""Floods of what is refused: a line at once, then one a minute; what may be our own fault is told to the operator."""
+
+import json
+from datetime import timedelta
+from time import time
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from structlog.testing import capture_logs
+
+from service.surveys.processes import Processes
+from service.web.refusals import Refusals
+from tests.polling import eventually
+from tests.running import PUBLIC_URL
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_flood_is_one_line_at_once_and_then_one_a_minute() -> None:
+    refusals = Refusals(every=timedelta(milliseconds=200))
+    with capture_logs() as lines:
+        refusals.note("webhook.rejected", "no header", status=401)
+        assert [line["status"] for line in lines] == [401]
+        for _ in range(999):
+            refusals.note("webhook.rejected", "no header", status=401)
+        eventually(lambda: sum(line.get("times", 0) for line in lines) == 999)
+        assert len(lines) < 50
+
+
+def test_what_comes_after_a_quiet_minute_is_told_at_once_again() -> None:
+    refusals = Refusals(every=timedelta(milliseconds=1))
+    with capture_logs() as lines:
+        refusals.note("a", "b")
+        eventually(lambda: not refusals._counts)
+        refusals.note("a", "b")
+        assert [line["event"] for line in lines] == ["a", "a"]
+
+
+def test_kinds_without_end_are_counted_together() -> None:
+    refusals = Refusals(every=HOUR)
+    with capture_logs() as lines:
+        for number in range(1000):
+            refusals.note("a", str(number), secret=number)
+    assert len(lines) == 51
+    assert lines[-1] == {"event": "a", "problem": "other", "log_level": "warning"}
+
+
+@pytest.fixture
+def refused(client: FlaskClient) -> list[str]:
+    """What the operator is told after webhooks that were signed long ago, with another key, and not at all."""
+    for header in ("t=1,v1=" + "0" * 64, f"t={_now()},v1={'0' * 64}", None):
+        headers = {"X-DIXA-SIGNATURE": header} if header else {}
+        for _ in range(2):
+            answer = client.post("/webhooks/dixa", base_url=PUBLIC_URL, json={}, headers=headers)
+            assert answer.status_code == 401
+    processes: Processes = client.application.extensions["afterword"].processes
+    processes.write("web")
+    return processes.find_disagreements()
+
+
+def _now() -> int:
+    return int(time() * 1000)
+
+
+def test_a_wrong_clock_and_a_wrong_secret_are_told_and_strangers_are_not(refused: list[str]) -> None:
+    clock, secret = refused
+    assert clock.startswith("webhooks refused in the last hour, 2: what came was signed too long ago, or in the future")
+    assert secret.startswith(
+        "webhooks refused in the last hour, 2: what came was signed with another key: does DIXA_WEB"
+    )
+
+
+def test_the_log_has_one_line_for_each_kind(client: FlaskClient, keys: redis.Redis) -> None:
+    with capture_logs() as lines:
+        for _ in range(100):
+            client.post("/webhooks/dixa", base_url=PUBLIC_URL, json={})
+    assert len(lines) == 1
+
+
+def test_what_it_writes_of_itself_stays_small(client: FlaskClient, keys: redis.Redis) -> None:
+    refusals: Refusals = client.application.extensions["afterword"].refusals
+    for _ in range(5000):
+        refusals.suspect("x")
+    processes: Processes = client.application.extensions["afterword"].processes
+    processes.write("web")
+    [told] = keys.hvals("afterword:processes")
+    assert json.loads(told)["suspicions"] == {"x": 1000}
