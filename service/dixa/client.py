@@ -75,7 +75,7 @@ class TokenCheck(Protocol):
 class Outage(Protocol):
     """What the client needs to know of Dixa as a whole."""
 
-    def failed(self, conversation_id: int) -> timedelta | None:
+    def failed(self, conversation_id: int, problem: str) -> timedelta | None:
         """Count a call that failed; how long to wait if Dixa is down."""
 
     def answered(self) -> None:
@@ -251,7 +251,7 @@ class DixaClient:
         if isinstance(error, DixaRefused):
             self._outage.answered()
             return error
-        wait = self._outage.failed(int(about[1]))
+        wait = self._outage.failed(int(about[1]), str(error))
         # What may have happened is to be looked for, whether Dixa is down or not.
         return error if wait is None or isinstance(error, DixaUnknown) else DixaDown(f"Dixa is down: {error}", wait)
 

@@ -1,11 +1,11 @@
 -- Dixa has answered: nothing fails in a row, and an outage is over.
 -- KEYS: the conversations that have failed since Dixa answered last, since when Dixa is down (ms), somebody looks,
 --       past outages by their end (ms)
--- ARGV: how long those are remembered (ms)
+-- ARGV: how long those are remembered (ms), how long the shortest of them is (ms), how many there are at most
 -- Answers {how long it was down (s), or '', the conversations whose calls had told of it}.
 -- A crash after it: what has failed waits out its own pauses.
 local failing, down, probe, past = unpack(KEYS)
-local keep_ms = tonumber(ARGV[1])
+local keep_ms, shortest_ms, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local since = redis.call('GET', down)
 if not since then
   redis.call('DEL', failing)
@@ -15,7 +15,11 @@ local failed = redis.call('SMEMBERS', failing)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('DEL', failing, down, probe)
-redis.call('ZADD', past, string.format('%.0f', now), since)
-redis.call('ZREMRANGEBYSCORE', past, '-inf', string.format('%.0f', now - keep_ms))
-redis.call('PEXPIRE', past, keep_ms)
-return {string.format('%.0f', math.max((now - tonumber(since)) / 1000, 1)), failed}
+local lasted = now - tonumber(since)
+if lasted >= shortest_ms then
+  redis.call('ZADD', past, string.format('%.0f', now), since)
+  redis.call('ZREMRANGEBYSCORE', past, '-inf', string.format('%.0f', now - keep_ms))
+  redis.call('ZREMRANGEBYRANK', past, 0, -most - 1)
+  redis.call('PEXPIRE', past, keep_ms)
+end
+return {string.format('%.0f', math.max(lasted / 1000, 1)), failed}

@@ -31,6 +31,11 @@ _ROW_MS = 60_000
 _KEEP = timedelta(days=100)
 """How long past outages are remembered: longer than anything is tried."""
 
+_SHORTEST = timedelta(seconds=10)
+"""A shorter one costs nobody any time to speak of."""
+
+_MOST_KEPT = 1000
+
 
 class Outage:
     """Counts what Dixa answers, and says what that means for everybody."""
@@ -54,7 +59,7 @@ class Outage:
         self._probe_key = f"{prefix}dixa:probe"
         self._past_key = f"{prefix}dixa:outages"
 
-    def failed(self, conversation_id: int) -> timedelta | None:
+    def failed(self, conversation_id: int, problem: str) -> timedelta | None:
         """Count a call that failed. Return how long to wait if Dixa is down, and None if it may be this one alone."""
         is_down, is_new = self._run(
             self._failed,
@@ -63,7 +68,9 @@ class Outage:
             (0, 0),
         )
         if is_new:
-            log.error("dixa.down", problem="calls about different conversations fail in a row; all surveys wait")
+            log.error(
+                "dixa.down", problem=f"calls about different conversations fail in a row, the last one: {problem}"
+            )
         # Whoever has looked in vain leaves the next look to another: it might be a conversation that always fails.
         return 2 * self._probe_every if is_down else None
 
@@ -72,7 +79,7 @@ class Outage:
         seconds, failed = self._run(
             self._over,
             [self._failing_key, self._down_key, self._probe_key, self._past_key],
-            [_ms(_KEEP)],
+            [_ms(_KEEP), _ms(_SHORTEST), _MOST_KEPT],
             ("", []),
         )
         if seconds:

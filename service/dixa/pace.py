@@ -74,7 +74,7 @@ class SharedPace:
         """
         longest_ms = _longest_wait(deadline, patience) * 1000
         try:
-            index, wait_us = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
+            index, wait_us, _ = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
         except redis.RedisError as error:
             raise NoSlot(f"the pace can't be asked: {type(error).__name__}", timedelta(seconds=1)) from error
         if not index:
@@ -87,11 +87,11 @@ class SharedPace:
     def count_free(self, within: timedelta) -> int:
         """Count the first slots that are free within this time, and reserve none; 0 when Redis can't be asked."""
         try:
-            _, wait_us = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, _ONLY_LOOK])
+            _, wait_us, working = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, _ONLY_LOOK])
         except redis.RedisError:
             return 0
         left_ms = within / timedelta(milliseconds=1) - wait_us / 1000
-        return int(left_ms * len(self._tokens) / self._interval_ms) + 1 if left_ms >= 0 else 0
+        return int(left_ms * working / self._interval_ms) + 1 if left_ms >= 0 else 0
 
     def trouble(self) -> str:
         """Name the tokens that Dixa refuses; empty if there are none."""

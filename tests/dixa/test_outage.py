@@ -146,7 +146,7 @@ def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis
     pace = RelaysPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
     assert pace.count_free(SECOND) > 50
     for number in range(ENOUGH):
-        outage.failed(number)
+        outage.failed(number, "Dixa answered 503")
     assert pace.count_free(SECOND) == 1
     assert outage.begin_probe() == timedelta()
     assert pace.count_free(SECOND) == 0
@@ -158,7 +158,7 @@ def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, pref
     told: list[Collection[int]] = []
     outage = Outage(redis_client, when_over=told.append, prefix=prefix)
     for number in range(ENOUGH):
-        outage.failed(number)
+        outage.failed(number, "Dixa answered 503")
     outage.answered()
     outage.answered()
     assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
@@ -176,9 +176,25 @@ def test_the_time_of_outages_is_counted(outage: Outage, redis_client: redis.Redi
     assert outage.downtime(now - timedelta(minutes=20)) <= timedelta(minutes=10, seconds=1)
 
 
+def test_only_outages_of_some_length_are_kept_and_not_too_many(
+    outage: Outage, redis_client: redis.Redis, prefix: str
+) -> None:
+    """Where a call in four fails, five in a row do now and then."""
+    past = f"{prefix}dixa:outages"
+    now = datetime.now(UTC).timestamp() * 1000
+    redis_client.zadd(past, {f"{now - 60_000 * each:.0f}": now - 60_000 * each + 1 for each in range(1, 1001)})
+    for seconds, oldest in ((2, 1000), (20, 999)):
+        redis_client.set(f"{prefix}dixa:down", f"{now - 1000 * seconds:.0f}")
+        outage.answered()
+        assert redis_client.zcard(past) == 1000
+        (member,) = redis_client.zrange(past, 0, 0)
+        assert int(str(member)) == round(now - 60_000 * oldest)
+    assert redis_client.pttl(past) > 0
+
+
 def test_without_redis_nothing_is_known() -> None:
     outage = Outage(connect(f"redis://127.0.0.1:{free_port()}/0"), prefix="none:")
-    assert outage.failed(1) is None
+    assert outage.failed(1, "Dixa answered 503") is None
     outage.answered()
     assert (outage.begin_probe(), outage.down_since()) == (None, None)
     assert outage.downtime(datetime.now(UTC)) == timedelta()

@@ -278,6 +278,7 @@ def test_a_refused_token_is_held_back_alone(redis_client: redis.Redis, prefix: s
     pace = pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2)
     pace.refuse(TOKENS[1], 40 * SECOND, "Dixa answered 401")
     assert {pace.slot(Deadline(SECOND), SECOND).token for _ in range(20)} == {TOKENS[0]}
+    assert 900 < pace.count_free(SECOND) <= 1001
     assert pace.trouble() == "Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?"
     assert pace.held() is None
     pace.refuse(TOKENS[0], 30 * SECOND, "Dixa answered 403")
