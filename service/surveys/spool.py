@@ -13,8 +13,8 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -81,7 +81,7 @@ class Spool:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A killed process may leave its probe, and the next one may have the same number.
-            synced_files.try_folder(self._folder, f".probe-{self._new_name()}")
+            synced_files.try_folder(self._folder, f".probe-{self._new_name()}", self._folder / _LOCK)
             self._sweep()
         except OSError as error:
             self._is_unfit = isinstance(error, FolderUnfit)
@@ -134,14 +134,14 @@ class Spool:
         again those of other conversations are tried, before its error is raised.
         Nothing happens while another process drains, or while the folder can't be locked.
         """
-        with self._alone() as is_alone:
-            names = sorted(self._names()) if is_alone else []
-            self._failures = Counter({name: self._failures[name] for name in names if name in self._failures})
-            self._newer.intersection_update(names)
-            try:
-                return self._drain([name for name in names if name not in self._newer], take)
-            finally:
-                self._tell_of_newer()
+        try:
+            with synced_files.alone(self._folder / _LOCK) as is_alone:
+                return self._drain_all(take) if is_alone else 0
+        except FolderUnfit as error:
+            if not self._is_unfit:
+                log.error("spool.unavailable", problem=error.strerror)  # noqa: TRY400 - it says it all
+            self._is_unfit = True
+            return 0
 
     def is_writable(self) -> bool:
         """Say whether an entry could be kept now."""
@@ -183,18 +183,27 @@ class Spool:
         """Count the entries that couldn't be read."""
         return len(list_entries(self._corrupt))
 
+    def _drain_all(self, take: Callable[[Entry], None]) -> int:
+        names = sorted(self._names())
+        self._failures = Counter({name: self._failures[name] for name in names if name in self._failures})
+        self._newer.intersection_update(names)
+        try:
+            return self._drain([name for name in names if name not in self._newer], take)
+        finally:
+            self._tell_of_newer()
+
     def _drain(self, names: Iterable[str], take: Callable[[Entry], None]) -> int:
         taken, stuck = 0, dict[str, Exception]()
-        for name in map(self._seal, names):
-            entry = self._read(self._folder / name)
-            conversation = str(entry.get("conversation_id", name)) if entry is not None else ""
-            if entry is None or conversation in stuck:
-                continue
+        for name in names:
+            sealed, conversation = self._seal(name), name
             try:
-                taken += self._drain_one(self._folder / name, entry, take)
+                entry = self._read(self._folder / sealed)
+                conversation = str((entry or {}).get("conversation_id", name))
+                if entry is not None and conversation not in stuck:
+                    taken += self._drain_one(self._folder / sealed, entry, take)
             except Exception as error:
-                self._failures[name] += 1
-                if self._failures[name] < _PATIENCE:
+                self._failures[sealed] += 1
+                if self._failures[sealed] < _PATIENCE:
                     raise
                 stuck[conversation] = error
         if stuck:
@@ -256,28 +265,6 @@ class Spool:
             with suppress(OSError):
                 if path.stat().st_mtime < abandoned_at:
                     path.unlink()
-
-    @contextmanager
-    def _alone(self) -> Iterator[bool]:
-        """Hold the folder's lock, if nobody else does; a process that dies lets go of it."""
-        try:
-            handle = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            yield False
-            return
-        try:
-            yield self._lock(handle)
-        finally:
-            os.close(handle)
-
-    def _lock(self, handle: int) -> bool:
-        try:
-            return synced_files.lock(handle)
-        except FolderUnfit as error:
-            if not self._is_unfit:
-                log.error("spool.unavailable", problem=error.strerror)  # noqa: TRY400 - it says it all
-            self._is_unfit = True
-            return False
 
 
 def _dump(entry: Entry) -> bytes:

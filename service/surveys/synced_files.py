@@ -35,8 +35,24 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def lock(handle: int) -> bool:
-    """Lock a file until it is closed, or its process ends; False if somebody else has. Raises FolderUnfit."""
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file, unless somebody else does; a process that dies lets go of it. Raises FolderUnfit."""
+    try:
+        with _step("it can't be locked"):
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FolderUnfit:
+        if path.parent.is_dir():
+            raise
+        yield False
+        return
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -46,19 +62,25 @@ def lock(handle: int) -> bool:
     return True
 
 
-def try_folder(folder: Path, name: str) -> None:
-    """Write a file of this name, lock it, sync it and the folder, and remove it. Raises FolderUnfit."""
+def try_folder(folder: Path, name: str, lock: Path) -> None:
+    """Write a file of this name, lock it, sync it and the folder, and remove it; open the lock, if it is there.
+
+    Raises FolderUnfit.
+    """
     probe = folder / name
     with _step("it can't be written"):
         handle = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with _step("it can't be written"):
             os.write(handle, b"afterword")
-        lock(handle)
+        _lock(handle)
         with _step("its files can't be synced"):
             os.fsync(handle)
         with _step("it can't be synced"):
             sync_folder(folder)
+        if lock.exists():
+            with _step("it can't be locked"):
+                os.close(os.open(lock, os.O_RDWR))
     finally:
         os.close(handle)
         probe.unlink(missing_ok=True)

@@ -76,8 +76,10 @@ class Recovery:
         """Act and say what went wrong. A thread that ended here would leave the breaker open for good."""
         try:
             act()
-        except (RecordsUnavailable, OSError) as error:
+        except RecordsUnavailable as error:
             return str(error)
+        except OSError as error:
+            return f"Redis is there, and the spool can't be read: {error.strerror}"
         except Exception as error:  # noqa: BLE001 - whatever it was, the next look may do better
             problem = type(error).__name__
             if problem != before:

@@ -50,6 +50,8 @@ closes = st.builds(
     tags=st.none() | st.lists(texts, max_size=3).map(tuple),
     event_id=texts,
     person=st.lists(texts, max_size=3).map(tuple),
+    email_hashes=st.lists(texts, max_size=2).map(tuple),
+    phone_hashes=st.lists(texts, max_size=2).map(tuple),
     email=st.none() | st.emails(),
 )
 terms = st.builds(

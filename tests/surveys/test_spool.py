@@ -175,6 +175,33 @@ def test_an_entry_that_always_fails_does_not_hold_up_the_others_for_good(spool: 
     assert spool.waiting() == 1
 
 
+def test_a_file_that_nobody_may_read_does_not_hold_up_the_others_for_good(spool: Spool, tmp_path: Path) -> None:
+    """It is a folder here: who runs the tests may read every file."""
+    (tmp_path / "spool" / "0.json").mkdir()
+    spool.put({"number": 1})
+    taken: list[Entry] = []
+    for _ in range(4):
+        with pytest.raises(OSError, match="directory"):
+            spool.drain(taken.append)
+    assert taken == [{"number": 1}]
+
+
+def test_a_lock_that_cannot_be_opened_is_named_and_nothing_more_is_taken(spool: Spool, tmp_path: Path) -> None:
+    spool.put({})
+    (tmp_path / "spool" / ".lock").mkdir()
+    with capture_logs() as logs:
+        assert [spool.drain(print) for _ in range(3)] == [0, 0, 0]
+    assert [(each["event"], each["problem"]) for each in logs] == [
+        ("spool.unavailable", "it can't be locked: Is a directory")
+    ]
+    with pytest.raises(SpoolUnavailable, match="it can't be locked: Is a directory"):
+        spool.put({})
+    assert not spool.is_writable()
+    (tmp_path / "spool" / ".lock").rmdir()
+    spool.put({})
+    assert len(drained(spool)) == 2
+
+
 def test_an_outage_that_lasts_for_many_drains_keeps_the_order(spool: Spool) -> None:
     entries: list[Entry] = [{"number": number} for number in range(5)]
     for entry in entries:
