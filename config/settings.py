@@ -31,6 +31,7 @@ _STEP_AT_LEAST = timedelta(seconds=5)
 _TOLERANCE_AT_MOST = timedelta(hours=1)
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _FOR_EVERYBODY = 0o004
+_WRITABLE_BY_OTHERS = 0o002
 _QUOTES = "\"'"
 _QUOTED = "has quotes around its value, which count as part of it, as with docker --env-file. Leave them out."
 _DIXAS_LIMIT = Pace(rate=10, burst=4)
@@ -375,6 +376,9 @@ def _exposures(found: Mapping[str, Any], *, is_open_to_all: bool) -> Iterator[st
             yield f"{name} is http://, so {carried} cross the network in the clear. Write https://."
     if found["webhook_tolerance"] > _TOLERANCE_AT_MOST:
         yield "WEBHOOK_TOLERANCE is over 1h: who got hold of a webhook can send it again for that long. Such as 5m."
+    folder: Path | None = found["spool_dir"]
+    if folder and folder.is_dir() and folder.stat().st_mode & _WRITABLE_BY_OTHERS:
+        yield f"SPOOL_DIR can be written by others, who could put answers there. Run: chmod o-w {folder}"
     if is_open_to_all:
         yield f"{_DOTENV} can be read by everybody on this machine, and holds secrets. Run: chmod 600 {_DOTENV}"
 

@@ -75,6 +75,7 @@ class Relay:
             # An operator who has paused all asking must not forget it.
             if since := self._records.paused_since():
                 log.warning("asking.paused", since=since, to_go_on="afterword resume")
+            self._records.rewrite_if_erased()
 
     def _problem(self, act: Callable[[], object], before: str = "") -> str:
         """Act and say what went wrong. A thread that ended here would leave a worker that does nothing any more."""

@@ -1,5 +1,8 @@
 """A sandbox Dixa as one object: the app on its port, around all that a `Desk` does."""
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
@@ -78,6 +81,7 @@ def build_app(desk: Desk) -> Flask:
     app.register_blueprint(inbox_blueprint(desk))
     app.register_blueprint(mails_blueprint(desk))
     app.register_error_handler(HTTPException, _show_problem)
+    app.before_request(lambda: _refuse_other_names(desk.settings.host))
     app.before_request(_refuse_strangers)
     app.after_request(_harden)
     return app
@@ -88,6 +92,22 @@ def _show_problem(error: HTTPException) -> ResponseReturnValue:
     if request.path.startswith(tuple(f"/{name}/" for name in (*VERSIONS, "_sandbox"))):
         return jsonify({"message": "The requested resource could not be found"}), status
     return Response(f"{status} {error.name}\n", status, mimetype="text/plain")
+
+
+def _refuse_other_names(ours: str) -> ResponseReturnValue | None:
+    """Answer to addresses, and to names that only this machine gives: any other may be a page's that points here."""
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost") or name == ours or _is_address(name):
+        return None
+    return Response("421 Misdirected Request: ask by localhost or an address.\n", 421, mimetype="text/plain")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_strangers() -> ResponseReturnValue | None:

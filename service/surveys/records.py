@@ -372,7 +372,12 @@ class Records(Overview):
 
         What keeps anything from being asked or submitted a second time stays, for as long as any ended record does.
         """
-        keys = [self._key(record.survey_id), *map(self._due, Journey), self._decisions(datetime.now(UTC).date())]
+        keys = [
+            self._key(record.survey_id),
+            *map(self._due, Journey),
+            self._decisions(datetime.now(UTC).date()),
+            f"{self._prefix}erased",
+        ]
         return str(self._ask(lambda: self._scripts["erase"](keys=keys, args=[self._keep_ms(record.terms)])))
 
     def _step(self, script: str, claim: Claim, *args: Any) -> str:

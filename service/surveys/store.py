@@ -92,6 +92,20 @@ class Store:
         except RecordsUnavailable:
             return ""
 
+    def rewrite_if_erased(self) -> bool:
+        """Let Redis write its append-only file anew if something was erased: until then the file has it still.
+
+        Says whether it was told to. Managed services rewrite it themselves and forbid this.
+        """
+        if not self._ask(lambda: self._redis.delete(f"{self._prefix}erased")):
+            return False
+        try:
+            self._redis.bgrewriteaof()
+        except redis.RedisError as error:
+            log.warning("redis.not_rewritten", problem=describe_failure(error))
+            return False
+        return True
+
     def report_problems(self) -> None:
         """Say loudly in the log what `problems` finds; to be called when a process starts."""
         try:

@@ -343,6 +343,13 @@ def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
     assert "survey 1: delay: " in "".join(lines)
 
 
+@pytest.mark.parametrize(("mode", "warned"), [(0o777, True), (0o702, True), (0o770, False), (0o700, False)])
+def test_a_spool_that_others_can_write_is_warned_of(tmp_path: Path, mode: int, *, warned: bool) -> None:
+    tmp_path.chmod(mode)
+    warnings = read_settings({**GOOD, "SPOOL_DIR": str(tmp_path)}).warnings
+    assert ["chmod o-w" in warning for warning in warnings] == [True] * warned
+
+
 def test_a_missing_time_zone_database_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tzdata", None)
     before = zoneinfo.TZPATH

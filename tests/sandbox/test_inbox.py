@@ -176,6 +176,18 @@ def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
     assert own.status_code == 200
 
 
+@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", ""])
+def test_a_name_that_others_may_give_this_machine_is_not_answered(dixa: Sandbox, name: str) -> None:
+    """A page whose name points to this machine a moment later would read the inbox."""
+    for path in ("/", "/beta/conversations/1", "/_sandbox/faults"):
+        assert requests.get(f"{dixa.url}{path}", headers={"Host": name}, timeout=30).status_code in {400, 421}
+
+
+@pytest.mark.parametrize("name", ["localhost:9000", "127.0.0.1", "[::1]:9000", "dixa.localhost"])
+def test_names_of_this_machine_are(dixa: Sandbox, name: str) -> None:
+    assert requests.get(dixa.url, headers={"Host": name}, timeout=30).status_code == 200
+
+
 def test_no_page_asks_anybody_else_for_anything(dixa: Sandbox) -> None:
     policy = requests.get(dixa.url, timeout=30).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from config.actions import After
 from config.surveys import Again, Survey
@@ -17,6 +19,8 @@ from service.surveys.journey import Traveller
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record
 from service.surveys.records import StaleClaim
+from tests.polling import eventually
+from tests.running import RedisServer, patient
 from tests.surveys.test_following import HELD, LOW, Team, team
 from tests.telling import AT_ONCE, CSAT, NPS, Story
 
@@ -304,3 +308,41 @@ def test_an_offer_that_ends_as_erased_keeps_nothing_either(
     person = dixa.conversation(int(survey_id)).requester.id
     assert person not in kept
     assert "facts" not in kept
+
+
+def test_what_is_erased_is_not_in_redis_own_file_for_long(
+    own_redis: RedisServer, dixa: Sandbox, tmp_path: Path
+) -> None:
+    def in_the_file() -> bool:
+        return any(SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonlydir/*")) or any(
+            SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonly.aof")
+        )
+
+    client = patient(own_redis.url)
+    story = Story(client, "afterword:", dixa)
+    survey_id = asked(story, replace(AT_ONCE, hold=timedelta(hours=1)))
+    assert story.answer(survey_id, {CSAT: 1}, SECRET) == "saved"
+    assert not story.records.rewrite_if_erased()
+    story.records.erase(story.load(survey_id))
+    assert in_the_file()
+    assert story.records.rewrite_if_erased()
+    eventually(lambda: not in_the_file())
+    assert not story.records.rewrite_if_erased()
+    client.close()
+
+
+def test_a_redis_that_forbids_it_is_told_of_and_nothing_fails(story: Story) -> None:
+    survey_id = asked(story)
+    story.records.erase(story.load(survey_id))
+    client = story.records._redis
+    client.acl_setuser(
+        "limited", enabled=True, nopass=True, categories=["+@all"], commands=["-bgrewriteaof"], keys=["*"]
+    )
+    kwargs = client.connection_pool.connection_kwargs | {"username": "limited", "password": ""}
+    limited = redis.Redis(host=kwargs["host"], port=kwargs["port"], db=kwargs["db"], username="limited", password="x")
+    records = type(story.records)(limited, lease=timedelta(1), keep=timedelta(1), prefix=story.records._prefix)
+    with capture_logs() as lines:
+        assert not records.rewrite_if_erased()
+    assert [line["event"] for line in lines] == ["redis.not_rewritten"]
+    client.acl_deluser("limited")
+    limited.close()

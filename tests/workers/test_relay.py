@@ -125,6 +125,9 @@ class Odd:
     def paused_since(self) -> None:
         return None
 
+    def rewrite_if_erased(self) -> bool:
+        return False
+
 
 def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, "1")

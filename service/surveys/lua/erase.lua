@@ -1,5 +1,5 @@
 -- The conversation was anonymised, or an operator wants it: all journeys end, and what is about the customer is forgotten.
--- KEYS: record, due offers, due answers, due follow-ups, decisions of the day
+-- KEYS: record, due offers, due answers, due follow-ups, decisions of the day, the sign that Redis' own log has it yet
 -- ARGV: keep (ms)
 -- States: every offer → cancelled; an answer and what follows it → dead, but submitted and followed stay: what was done
 -- isn't done again. All have the reason erased from then on, and the link leads to nothing any more.
@@ -22,4 +22,5 @@ for number, journey in ipairs({'offer', 'answer', 'follow_up'}) do
 end
 forget_customer()
 redis.call('PEXPIRE', record, ARGV[1])
+redis.call('SET', KEYS[6], '1')
 return 'erased'
