@@ -20,12 +20,14 @@ from config.mail import Mailbox, SmtpServer, Tls
 from config.settings import Settings
 from config.surveys import Survey
 from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
+from service.delivery.room import Room
 from service.surveys.failures import describe_failure
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
 
 _CONNECT_SECONDS = 5.0
+_AT_ONCE = 4
 _LEAST_SECONDS = 2.0
 """No mail is begun with less time than this left."""
 
@@ -46,6 +48,7 @@ class EmailDelivery:
         self._head = head
         self._mailings = mailings
         self._context = context or ssl.create_default_context()
+        self._room = Room("the mail server", _AT_ONCE)
 
     def can_reach(self, record: Record) -> bool:
         """A mail needs an address, and a requester who can stop the next one."""
@@ -53,12 +56,13 @@ class EmailDelivery:
         return close is not None and close.email is not None and close.requester_id is not None
 
     def has_delivered(self, record: Record, deadline: Deadline) -> bool:
-        """Say that it isn't out; nobody can look for one that may be."""
+        """Say that it isn't out; nobody can look for one that may be. Raises NoSlot while the server is busy."""
         _ = deadline
         if record.offer.mailed_at:
             raise Unconfirmed("it was being handed over when a worker ended")
         if record.looks_first:
             raise Unconfirmed("the record comes from a backup: it may have been handed over since")
+        self._room.insist()
         return False
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
@@ -83,7 +87,8 @@ class EmailDelivery:
             sender=terms.sender_in(spoken),
             brand=terms.brand,
         )
-        self.send(letter, deadline)
+        with self._room.taken():
+            self.send(letter, deadline)
 
     def send(self, letter: Letter, deadline: Deadline) -> None:
         """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmed."""

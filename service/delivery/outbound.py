@@ -4,21 +4,17 @@ Addresses are secrets, and so is whatever a receiver says: neither is in an erro
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from importlib.metadata import version
-from threading import BoundedSemaphore
 
 import requests
 from urllib3.exceptions import HTTPError
 
+from service.delivery.room import Room
 from service.sessions import has_never_connected, new_session
 from service.surveys.failures import describe_failure
 from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
 
 _AT_ONCE = 2
-"""How many of a worker's threads one receiver may keep waiting: the others have results to bring to Dixa."""
-
-_BUSY = ("the receiver is busy", timedelta(seconds=5))
 
 _NOT_DONE = {
     requests.codes.request_timeout,
@@ -32,22 +28,19 @@ class Outbound:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._room = BoundedSemaphore(_AT_ONCE)
+        self.room = Room("the receiver", _AT_ONCE)
         self._session = new_session(f"afterword/{version('afterword')}")
-
-    def insist_on_room(self) -> None:
-        """Raise NoSlot while nothing can be posted: nothing has to be found out for it then."""
-        if not self._room.acquire(blocking=False):
-            raise NoSlot(*_BUSY)
-        self._room.release()
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
         """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused."""
         left = deadline.remaining()
         if not left:
             raise NoSlot("this claim's time is up")
-        if not self._room.acquire(blocking=False):
-            raise NoSlot(*_BUSY)
+        with self.room.taken():
+            status = self._post(body, headers, left)
+        _judge(status)
+
+    def _post(self, body: bytes, headers: Mapping[str, str], left: float) -> int:
         try:
             with self._session.post(
                 self._url,
@@ -57,14 +50,11 @@ class Outbound:
                 allow_redirects=False,
                 stream=True,
             ) as answer:
-                status = answer.status_code
+                return answer.status_code
         except (requests.RequestException, HTTPError) as error:
             problem = f"the receiver: {describe_failure(error)}"
             is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
             raise (NotDelivered if is_certain else DixaUnknown)(problem) from None
-        finally:
-            self._room.release()
-        _judge(status)
 
 
 def _judge(status: int) -> None:

@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 from config.endpoints import SignedEndpoint
 from config.languages import find_language
 from service.delivery.outbound import Outbound
+from service.delivery.room import Room
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NotDelivered, Told, Unconfirmed
 
@@ -26,9 +27,10 @@ class SignedWebhooks:
         self._outbound = Outbound(endpoint.url)
         self._webhook = Webhook(endpoint.secret)
 
-    def insist_on_room(self) -> None:
-        """Raise NoSlot while the receiver is busy."""
-        self._outbound.insist_on_room()
+    @property
+    def room(self) -> Room:
+        """What the receiver takes at once."""
+        return self._outbound.room
 
     def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
         """Post one event about a survey. Raises as `Outbound.post` does."""
@@ -59,7 +61,7 @@ class WebhookDelivery:
     def has_delivered(self, record: Record, deadline: Deadline) -> None:
         """Only the sender knows, and it drops what it has had. While it is busy (NoSlot), Dixa isn't asked in vain."""
         _ = record, deadline
-        self._webhooks.insist_on_room()
+        self._webhooks.room.insist()
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         """Post the link. One that may have arrived isn't left to another channel: that would ask the customer twice."""

@@ -1,0 +1,45 @@
+"""A mail server that says nothing keeps half of a worker's threads waiting, and the others go on."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from service.delivery.email import EmailDelivery
+from service.delivery.room import Room
+from service.surveys.ports import Deadline, NoSlot, NotDelivered
+from tests.delivery.test_email import HEAD, LINK, Mailings, record_of
+from tests.polling import eventually
+from tests.smtp import post_office
+
+PLENTY = Deadline(timedelta(minutes=5))
+
+
+def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
+    with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
+        email = EmailDelivery(server, HEAD, Mailings())
+        taken.hangs.add("RCPT")
+        slow = [threads.submit(email.deliver, record_of(), LINK, Deadline(timedelta(seconds=10))) for _ in range(4)]
+        eventually(lambda: taken.commands.count("RCPT") == 4)
+        for _ in range(3):
+            with pytest.raises(NoSlot, match="the mail server is busy") as caught:
+                email.deliver(record_of(), LINK, PLENTY)
+            assert caught.value.retry_in == timedelta(seconds=5)
+        with pytest.raises(NoSlot):
+            email.has_delivered(record_of(), PLENTY)
+        assert taken.commands.count("RCPT") == 4
+        assert {type(each.exception()) for each in slow} == {NotDelivered}
+        taken.hangs.clear()
+        assert not email.has_delivered(record_of(), PLENTY)
+        email.deliver(record_of(), LINK, PLENTY)
+        assert len(taken.mails) == 1
+
+
+def test_a_place_is_given_back_whatever_happens() -> None:
+    room = Room("it", 1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), room.taken():
+            raise ZeroDivisionError
+    with room.taken(), pytest.raises(NoSlot):
+        room.insist()
+    room.insist()
