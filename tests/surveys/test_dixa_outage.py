@@ -1,76 +1,25 @@
 """An outage of Dixa as a whole burdens nobody: no tries, no deadline, and when it is over all are due at once.
 
-Time is given, not waited for; with the pace out of the way, the seconds that are given are those that surveys wait.
+Row 15 of the table of faults has more surveys, and the builds before as its control.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
-from typing import cast
 
 import pytest
 import redis
 from structlog.testing import capture_logs
 
-from config.settings import Timings
-from service.dixa.outage import Outage, RelaysPace
-from service.dixa.pace import SharedPace
 from service.sandbox.faults import Fault, Kind
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, Journey, OfferState, Reason
 from tests.moments import pass_time
-from tests.telling import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
-from workers.relay import Pace
+from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers
+from tests.telling import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER
 
-MANY = 200
-THREADS = 8
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-AS_SHIPPED = replace(Timings(), recovery_wait=timedelta())
+MANY = 40
 TERMS = replace(AT_ONCE, hold=timedelta())
-
-
-class Workers:
-    """Two workers of some threads, and their relays. The control's don't know of outages."""
-
-    def __init__(
-        self, client: redis.Redis, prefix: str, dixa: Sandbox, *, knows: bool = True, timings: Timings = AS_SHIPPED
-    ) -> None:
-        self._client, self._prefix = client, prefix
-        self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
-        self.story = self.stories[0]
-        self.outage = Outage(client, when_over=self.story.records.wake, prefix=prefix)
-        for each in self.stories:
-            each.calls._outage = self.outage if knows else None
-        shared = cast("SharedPace", self.story.calls._pace)
-        self.pace: Pace = RelaysPace(shared, self.outage) if knows else shared
-
-    def work(self, journey: Journey = Journey.OFFER) -> None:
-        """Do all that is due, by what the relays would queue."""
-        for turn in count():
-            story = self.stories[turn % 2]
-            traveller = story.offering if journey is Journey.OFFER else story.answering
-            due = story.records.take(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
-            if not due:
-                return
-            with ThreadPoolExecutor(THREADS) as threads:
-                list(threads.map(traveller.travel, due))
-
-    def live(self, length: timedelta, step: timedelta) -> None:
-        """Work for so long."""
-        for _ in range(length // step):
-            self.work()
-            pass_time(self._client, self._prefix, step)
-
-    def seconds_until(self, survey_ids: list[str], most: int) -> int:
-        """How many seconds pass until the last of them is asked; `most` ends it."""
-        for seconds in range(most):
-            self.work()
-            if all(self.story.load(each).offer.state in OFFER_OVER for each in survey_ids):
-                return seconds
-            pass_time(self._client, self._prefix, SECOND)
-        return most
 
 
 @pytest.fixture

@@ -1,0 +1,89 @@
+"""Row 15: Dixa is down as a whole, for long, and everybody waits for it. The time is given, not waited for."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from service.surveys.model import OfferState
+from tests.chaos.rows import Row, commit
+from tests.relayed import SECOND, Workers
+from tests.running import RedisServer, patient
+from tests.sandboxes import sandbox
+
+Scale = Literal["short", "long"]
+
+MANY = 200
+SOON_SECONDS = 15
+MAX_TRIES = 16
+"""As many as threads, whose calls are on their way when it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an outage came to. `waited` is how many seconds after its end the last one was asked."""
+
+    asked: int
+    waited: int
+    tries: int
+    calls: int
+    doubled: int
+
+    @property
+    def is_good(self) -> bool:
+        is_soon = self.asked == MANY and self.waited <= SOON_SECONDS
+        return is_soon and self.tries <= MAX_TRIES and not self.doubled
+
+    def __str__(self) -> str:
+        burden = f"{self.calls} calls while down, {self.tries} failed tries"
+        return f"{self.asked} of {MANY} asked {self.waited} s after it; {burden}"
+
+
+def run_downtime(seed: int, scale: Scale) -> Row:
+    """Let Dixa answer 503, and hang up, while 200 surveys are due; the control knows of each survey alone."""
+    minutes = 10 if scale == "short" else 60
+    with ThreadPoolExecutor(1) as one_by_one:
+        answers, hangs_up, control = one_by_one.map(
+            lambda each: go_down(minutes, *each), [(503, True), (None, True), (503, False)]
+        )
+    return Row(
+        number=15,
+        fault=f"Dixa down for {minutes} minutes (given, not waited for), with {MANY} surveys due; 2 × 8 threads",
+        seed=seed,
+        commit=commit(),
+        shown=f"503: {answers}; no answer: {hangs_up}",
+        control=f"each survey waits for itself: {control}",
+        passed=answers.is_good and hangs_up.is_good and not control.is_good,
+    )
+
+
+def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: FBT001
+    """Make the surveys, let Dixa go down, and come back."""
+    with sandbox() as dixa, TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
+        server = RedisServer(Path(folder), "--appendfsync", "no")
+        server.start()
+        try:
+            with patient(server.url) as client:
+                workers = Workers(client, "chaos:", dixa, knows=knows)
+                waiting = [workers.story.begin() for _ in range(MANY)]
+                dixa.outage(status)
+                workers.live(timedelta(minutes=minutes), 15 * SECOND)
+                calls = len(dixa.calls)
+                dixa.outage_is_over()
+                waited = workers.seconds_until(waiting, 2 * SOON_SECONDS)
+                offers = [workers.story.load(each).offer for each in waiting]
+        finally:
+            server.stop()
+        return Outcome(
+            asked=sum(each.state is OfferState.DELIVERED for each in offers),
+            waited=waited,
+            tries=sum(each.tries for each in offers),
+            calls=calls,
+            doubled=len(dixa.report.second_offers) + len(dixa.report.duplicate_messages),
+        )
+
+
+ROWS: dict[int, Callable[[int, Scale], Row]] = {15: run_downtime}

@@ -1,0 +1,16 @@
+"""The short version of row 15, with its control, which must fail."""
+
+import sys
+
+import pytest
+
+from tests.chaos.__main__ import dump_row
+from tests.chaos.downtime import ROWS
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("number", ROWS)
+def test_row(number: int) -> None:
+    row = ROWS[number](1, "short")
+    sys.stdout.write(f"\n{dump_row(row)}")
+    assert row.passed, dump_row(row)

@@ -1,0 +1,67 @@
+"""Workers that are driven by hand: what their relays would queue is done by threads, and time is given, not waited for.
+
+With the pace out of the way, the seconds that are given are those that surveys wait.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+from typing import cast
+
+import redis
+
+from config.settings import Timings
+from service.dixa.outage import Outage, RelaysPace
+from service.dixa.pace import SharedPace
+from service.sandbox.server import Sandbox
+from service.surveys.model import Journey
+from tests.moments import pass_time
+from tests.telling import OFFER_OVER, Story
+from workers.relay import Pace
+
+THREADS = 8
+AS_SHIPPED = replace(Timings(), recovery_wait=timedelta())
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+class Workers:
+    """Two workers of some threads, and their relays. The control's don't know of outages."""
+
+    def __init__(
+        self, client: redis.Redis, prefix: str, dixa: Sandbox, *, knows: bool = True, timings: Timings = AS_SHIPPED
+    ) -> None:
+        self._client, self._prefix = client, prefix
+        self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
+        self.story = self.stories[0]
+        self.outage = Outage(client, when_over=self.story.records.wake, prefix=prefix)
+        for each in self.stories:
+            each.calls._outage = self.outage if knows else None
+        shared = cast("SharedPace", self.story.calls._pace)
+        self.pace: Pace = RelaysPace(shared, self.outage) if knows else shared
+
+    def work(self, journey: Journey = Journey.OFFER) -> None:
+        """Do all that is due, by what the relays would queue."""
+        for turn in count():
+            story = self.stories[turn % 2]
+            traveller = story.offering if journey is Journey.OFFER else story.answering
+            due = story.records.take(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
+            if not due:
+                return
+            with ThreadPoolExecutor(THREADS) as threads:
+                list(threads.map(traveller.travel, due))
+
+    def live(self, length: timedelta, step: timedelta) -> None:
+        """Work for so long."""
+        for _ in range(length // step):
+            self.work()
+            pass_time(self._client, self._prefix, step)
+
+    def seconds_until(self, survey_ids: list[str], most: int) -> int:
+        """How many seconds pass until the last of them is asked; `most` ends it."""
+        for seconds in range(most):
+            self.work()
+            if all(self.story.load(each).offer.state in OFFER_OVER for each in survey_ids):
+                return seconds
+            pass_time(self._client, self._prefix, SECOND)
+        return most
