@@ -17,6 +17,7 @@ from service.delivery.short_text import measure_texts
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
+from service.queue import CeleryQueue, QueueUnavailable, make_app
 from service.surveys.ports import Deadline, DixaError, Slot
 from service.surveys.processes import Processes
 from service.surveys.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
@@ -60,6 +61,11 @@ def _check_redis(settings: Settings) -> None:
     records = open_records(settings)
     if problem := records.unusable():
         raise RecordsUnavailable(problem)
+    try:
+        # As a worker connects, whose client is another.
+        CeleryQueue(make_app(settings.redis_url)).length()
+    except QueueUnavailable as error:
+        raise RecordsUnavailable(f"its queue can't be asked: {error}") from error
     problems = records.problems(_count_connections(settings))
     for problem in problems:
         say(f"warn Redis: {problem}", fg="yellow")

@@ -14,6 +14,7 @@ import structlog
 from service.surveys.durability import find_problems, find_unusable
 from service.surveys.failures import describe_failure
 from service.surveys.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
+from service.surveys.redis_rights import find_missing_rights
 
 log = structlog.get_logger()
 
@@ -88,7 +89,8 @@ class Store:
     def unusable(self) -> str:
         """Say why Afterword can't start on this Redis; nothing if it can, or if Redis can't be asked."""
         try:
-            return "; ".join(find_unusable(self._told(self._redis.info)))
+            problems = [*find_unusable(self._told(self._redis.info))]
+            return "; ".join(problems or self._try(lambda: [*find_missing_rights(self._redis, self._prefix)]))
         except RecordsUnavailable:
             return ""
 

@@ -1,0 +1,43 @@
+"""The whole of Afterword as a user of Redis who may do what `check` tries, and nothing else."""
+
+from datetime import timedelta
+from typing import Any
+
+import redis
+import requests
+
+from service.sandbox.server import Sandbox
+from service.surveys.links import Links
+from service.surveys.records import Records
+from service.surveys.redis_rights import COMMANDS
+from tests.integration.conftest import SURVEYS, Starter
+from tests.integration.story import Story
+from tests.polling import eventually
+from tests.running import SECRET_KEY, RedisServer
+
+
+def test_a_user_with_just_the_rights_that_are_tried_is_enough(
+    own_redis: RedisServer, start: Starter, dixa: Sandbox
+) -> None:
+    admin = redis.Redis(port=own_redis.port, decode_responses=True)
+    rights = [f"+{each.lower()}" for each in COMMANDS]
+    admin.acl_setuser("few", enabled=True, reset=True, passwords=["+few"], keys=["afterword:*"], commands=rights)
+    afterword = start(SURVEYS, REDIS_URL=own_redis.url.replace("//", "//few:few@"), SHORT_LINKS="on")
+    dixa.sends_webhooks_to(afterword.webhook_url)
+    records = Records(admin, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    links = Links([SECRET_KEY], afterword.url)
+
+    def tell(**facts: Any) -> Story:
+        return Story(dixa, records, links, dixa.make_conversation(**facts)).close()
+
+    tell(queue="Capped").link()
+    for story in [tell(), tell(channel="Sms"), tell(queue="Briefly held")]:
+        link = requests.get(story.link(), timeout=30).url
+        assert requests.post(link, data={"rating": "5", "comment": "ja"}, timeout=30).ok
+        story.submitted()
+    # The queue's own housekeeping, too.
+    eventually(lambda: admin.info("commandstats")["cmdstat_zrange"]["calls"] > 3)
+    assert "NoPermission" not in afterword.log
+    assert "permission" not in afterword.log
+    afterword.stop()
+    admin.close()
