@@ -101,7 +101,13 @@ class Story:
         **pace: Any,
     ) -> None:
         self.dixa = dixa
-        self.records = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
+        self.records = Records(
+            client,
+            lease=timings.lease,
+            keep=timings.keep_records,
+            retry_within=timings.offer_within,
+            prefix=prefix,
+        )
         self.stops = HashedStops(client, prefix=prefix)
         self.calls = calls = open_client(dixa, client, prefix, self.records.wake, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries

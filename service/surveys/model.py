@@ -107,9 +107,9 @@ class Close:
 
     Channel and direction are in the API's spelling; ids are Dixa's; tags are None if none were told. The one
     personal thing is the requester's address: kept only for a survey that may go out by e-mail, and only until the
-    offer's journey is over. `person` are keyed hashes of what the requester can be known by; `email_hashes` and
-    `phone_hashes` are those of the address and the number. `odd_email` is an address that no mail can be sent to, as
-    Dixa has it: the rules look at it, and it isn't kept.
+    offer's journey is over, or for a retry if it is dead. `person` are keyed hashes of what the requester can be known
+    by; `email_hashes` and `phone_hashes` are those of the address and the number. `odd_email` is an address that no
+    mail can be sent to, as Dixa has it: the rules look at it, and it isn't kept.
     """
 
     conversation_id: int

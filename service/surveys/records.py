@@ -93,7 +93,10 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
 
 
 class Records(Overview):
-    """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask."""
+    """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask.
+
+    `retry_within` is how long an address and a comment are kept for a retry of what is dead.
+    """
 
     def __init__(
         self,
@@ -101,12 +104,14 @@ class Records(Overview):
         *,
         lease: timedelta,
         keep: timedelta,
+        retry_within: timedelta = timedelta(),
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
     ) -> None:
         super().__init__(client, breaker=breaker, prefix=prefix)
         self._lease = lease
         self._keep = keep
+        self._retry_within = retry_within
         self._scripts = load_scripts(client)
 
     def accept(
@@ -326,7 +331,8 @@ class Records(Overview):
 
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
         """Write that Dixa has the result of one of the `answered` rating types."""
-        self._step("submitted", claim, claim.fence, rating, self._keep_ms(claim.record.terms), *answered)
+        terms = claim.record.terms
+        self._step("submitted", claim, claim.fence, rating, self._keep_ms(terms), self._retry_ms(terms), *answered)
 
     def act(
         self,
@@ -356,12 +362,12 @@ class Records(Overview):
         self._step("again", claim, claim.journey, claim.fence, to_ms(delay), int(may_come), int(failed))
 
     def die(self, claim: Claim, reason: Reason) -> None:
-        """End a journey for good, keeping everything."""
-        survey_id, keep = claim.record.survey_id, self._keep_ms(claim.record.terms)
+        """End a journey for good, keeping everything; the address and the comment for as long as `retry_within`."""
+        survey_id, terms = claim.record.survey_id, claim.record.terms
         outcome = self._ask(
             lambda: self._scripts["die"](
                 keys=[self._key(survey_id), self._due(claim.journey), self._decisions(claim.at.date())],
-                args=[claim.journey, claim.fence, reason, keep],
+                args=[claim.journey, claim.fence, reason, self._keep_ms(terms), self._retry_ms(terms)],
             )
         )
         if outcome in ("stale", "wrong_state"):
@@ -415,6 +421,9 @@ class Records(Overview):
 
     def _keep_ms(self, terms: Survey | None) -> int:
         return to_ms(self.lifetime(terms))
+
+    def _retry_ms(self, terms: Survey | None) -> int:
+        return to_ms(min(self._retry_within, self.lifetime(terms)))
 
 
 def _record(flat: Sequence[str]) -> Record:

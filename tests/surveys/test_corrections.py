@@ -81,7 +81,7 @@ def test_none_comes_where_the_alert_was_right_or_there_was_none(team: Team, scor
 
 
 def test_none_comes_where_the_alert_was_refused(team: Team) -> None:
-    team.receiver.next["/slack"] = [404]
+    team.receiver.next["/slack"] = [400]
     survey_id = alerted(team, scores=(1, 5))
     assert CORRECTION not in states(finished(team, survey_id))
     assert texts(team) == []

@@ -9,6 +9,7 @@ import redis
 
 from config.endpoints import SignedEndpoint
 from config.mail import Mailbox
+from config.surveys import Again
 from service.delivery.email import EmailDelivery
 from service.delivery.email_text import Letterhead
 from service.delivery.message import MessageDelivery
@@ -113,7 +114,7 @@ def test_a_refused_mail_becomes_a_message(chain: Chain) -> None:
     assert chain.went(record) == (1, 0)
 
 
-def test_when_all_have_refused_it_is_dead_and_keeps_no_address(chain: Chain) -> None:
+def test_when_all_have_refused_it_is_dead(chain: Chain) -> None:
     chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
@@ -122,7 +123,6 @@ def test_when_all_have_refused_it_is_dead_and_keeps_no_address(chain: Chain) -> 
         Reason.REFUSED,
         ("email", "message"),
     )
-    assert chain.field(record, "email") is None
 
 
 def test_a_404_that_is_not_dixas_says_nothing_of_the_conversation(
@@ -264,6 +264,71 @@ class TestTheAddress:
         assert chain.field(record, "email") is None
 
 
+class TestTheAddressOfADeadOne:
+    """A retry goes by e-mail again, for as long as an offer may be made."""
+
+    ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
+
+    def dead(self, chain: Chain) -> tuple[Record, str]:
+        """A survey that no mail has reached, and the key of its address."""
+        chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+        record = chain.ask(self.ONLY_EMAIL)
+        chain.post.answers.clear()
+        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+        return record, f"{chain._prefix}retry:{record.survey_id}:email"
+
+    def test_it_is_out_of_the_record_and_gone_after_a_while(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        assert chain.field(record, "email") is None
+        assert chain._redis.get(key) == f"ida+{record.conversation_id}@example.com"
+        within = TIMINGS.offer_within // timedelta(milliseconds=1)
+        assert 0 < chain._redis.pttl(key) <= within
+
+    def test_a_retry_takes_it_back(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        assert chain.story.records.revive(Journey.OFFER, record.survey_id) == "revived"
+        assert not chain._redis.exists(key)
+        record = chain.story.ask(record.survey_id)
+        assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
+        assert (chain.field(record, "email"), chain._redis.exists(key)) == (None, 0)
+        assert len(chain.dixa.offers(record.conversation_id)) == 1
+
+    def test_after_that_while_nobody_is_reached_by_mail(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        chain._redis.delete(key)
+        chain.story.records.revive(Journey.OFFER, record.survey_id)
+        record = chain.story.ask(record.survey_id)
+        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
+
+    def test_it_goes_when_the_customer_is_forgotten(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        chain.story.records.erase(record)
+        assert not chain._redis.exists(key)
+
+    def test_it_goes_when_the_customer_has_answered(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        chain.story.answer(record.survey_id, {CSAT: 4})
+        assert not chain._redis.exists(key)
+
+    def test_it_goes_with_a_new_round(self, chain: Chain) -> None:
+        record, key = self.dead(chain)
+        chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, again=Again.ALWAYS))
+        assert len(chain.story.records.rounds(record.conversation_id)) == 2
+        assert not chain._redis.exists(key)
+
+    def test_whoever_has_stopped_is_not_remembered(self, chain: Chain) -> None:
+        chain.post.answers["RCPT"] = "451 4.3.0 Later"
+        survey_id = chain.story.begin(self.ONLY_EMAIL)
+        chain.story.offering.travel(survey_id)
+        record = chain.story.load(survey_id)
+        assert record.close
+        assert record.close.requester_id
+        chain.story.stops.add(record.close.requester_id)
+        record = chain.story.ask(survey_id)
+        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.OPTED_OUT)
+        assert not chain._redis.exists(f"{chain._prefix}retry:{survey_id}:email")
+
+
 class TestStops:
     """Who has stopped the surveys is skipped, whatever survey it is."""
 
@@ -311,8 +376,8 @@ def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tri
     chain.post.answers.clear()
     chain.story.records.revive(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
-    assert chain.went(record) == (0, 0)
+    assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", "")
+    assert chain.went(record) == (0, 1)
 
 
 def test_a_message_that_was_refused_is_tried_again_when_an_operator_wants_it(chain: Chain) -> None:

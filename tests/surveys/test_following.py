@@ -79,6 +79,14 @@ class Team:
     def fields(self, survey_id: str) -> dict[str, str]:
         return self._client.hgetall(f"{self._prefix}survey:{survey_id}")  # type: ignore[return-value]
 
+    def comment_lasts_ms(self, survey_id: str) -> int:
+        """How long a comment is kept for a retry yet; less than nothing if it isn't."""
+        return self._client.pttl(f"{self._prefix}retry:{survey_id}:comment")
+
+    def forget_comment(self, survey_id: str) -> None:
+        """Let its time be over."""
+        assert self._client.delete(f"{self._prefix}retry:{survey_id}:comment")
+
     def counts(self, survey_id: str) -> dict[str, int]:
         """How often each thing has happened."""
         number = int(survey_id)
@@ -438,6 +446,42 @@ class TestTheComment:
         team.story.submit(survey_id)
         assert "comment" not in team.fields(survey_id)
 
+    @pytest.mark.parametrize("is_submitted_first", [True, False])
+    def test_what_has_failed_has_it_when_an_operator_tries_again(self, team: Team, is_submitted_first: bool) -> None:  # noqa: FBT001
+        survey_id = team.ask()
+        team.story.answer(survey_id, {CSAT: 1}, "Too slow")
+        team.receiver.next["/answer"] = [400]
+        if is_submitted_first:
+            team.story.submit(survey_id)
+        else:
+            team.put(survey_id, answer_state="submitting")
+        team.follow(survey_id)
+        team.story.submit(survey_id)
+        assert "comment" not in team.fields(survey_id)
+        assert 0 < team.comment_lasts_ms(survey_id) <= TIMINGS.offer_within // timedelta(milliseconds=1)
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        team.follow(survey_id)
+        (taken,) = team.receiver.taken("/answer")
+        assert taken.body["data"]["comment"] == "Too slow"
+        assert "comment" not in team.fields(survey_id)
+        assert team.comment_lasts_ms(survey_id) < 0
+
+    def test_a_retry_that_comes_too_late_says_that_there_is_one(self, team: Team) -> None:
+        team.receiver.next["/answer"] = [400]
+        survey_id = team.answered(comment="Too slow")
+        team.follow(survey_id)
+        team.forget_comment(survey_id)
+        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        team.follow(survey_id)
+        (taken,) = team.receiver.taken("/answer")
+        assert (taken.body["data"]["comment"], taken.body["data"]["has_comment"]) == (None, True)
+
+    def test_an_erased_one_is_kept_for_no_retry(self, team: Team) -> None:
+        team.receiver.next["/answer"] = [400]
+        survey_id = team.answered(comment="Too slow")
+        team.story.records.erase(team.follow(survey_id))
+        assert team.comment_lasts_ms(survey_id) < 0
+
     def test_nothing_follows_and_it_is_gone_at_once(self, team: Team) -> None:
         survey_id = team.answered(comment="Too slow", terms=AT_ONCE)
         assert "comment" not in team.fields(survey_id)
@@ -551,19 +595,25 @@ class TestALateComment:
         assert "Too slow" not in "".join(self.texts(team))
         assert self.ADDED not in states(record)
 
-    def test_one_that_was_refused_says_where_it_is_when_an_operator_tries_again(self, team: Team) -> None:
-        """The comment is deleted by then, being in Dixa."""
+    @pytest.mark.parametrize("is_kept", [True, False])
+    def test_one_that_was_refused_has_it_when_an_operator_tries_again(self, team: Team, is_kept: bool) -> None:  # noqa: FBT001
+        """If it isn't kept any more, it is in Dixa."""
         survey_id = self.alerted(team)
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")
-        team.receiver.next["/slack"] = [404]
+        team.receiver.next["/slack"] = [400]
         assert states(self.finished(team, survey_id))[self.ADDED] is ActionState.FAILED
+        if not is_kept:
+            team.forget_comment(survey_id)
         assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
         team.follow(survey_id)
         _, added = self.texts(team)
-        assert added.startswith("A comment was added: see the rating in Dixa.\n")
+        assert added.startswith(
+            "A comment was added.\n" if is_kept else "A comment was added: see the rating in Dixa.\n"
+        )
+        assert ("Too slow" in added) is is_kept
 
     def test_an_alert_that_was_refused_has_it_when_it_is_tried_again(self, team: Team) -> None:
-        team.receiver.next["/slack"] = [404]
+        team.receiver.next["/slack"] = [400]
         survey_id = self.alerted(team)
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")
         self.finished(team, survey_id)
@@ -572,7 +622,7 @@ class TestALateComment:
         team.follow(survey_id)
         (alert,) = self.texts(team)
         assert "Very dissatisfied" in alert
-        assert "There is a comment: see the rating in Dixa." in alert
+        assert "Too slow" in alert
 
 
 class TestWhatIsWanted:

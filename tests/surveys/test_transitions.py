@@ -62,14 +62,14 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "delivered": lambda _: [FENCE, KEEP, "", ""],
     "delivered (to remind)": lambda _: [FENCE, KEEP, "", "60000"],
     "reminded": lambda _: [FENCE, KEEP, ""],
-    "submitted": lambda _: [FENCE, "Csat", KEEP, "Csat"],
-    "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "Csat", "Nps"],
+    "submitted": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat"],
+    "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat", "Nps"],
     "act": lambda _: [FENCE, "note", "begun", "", ""],
     "act (done)": lambda _: [FENCE, "note", "done", "", ""],
     "followed": lambda _: [FENCE, KEEP],
     "erase": lambda _: [KEEP],
     "revive": lambda journey: [journey],
-    "die": lambda journey: [journey, FENCE, "refused", KEEP],
+    "die": lambda journey: [journey, FENCE, "refused", KEEP, "60000"],
 }
 FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
 

@@ -60,6 +60,8 @@ elseif redis.call('EXISTS', record) == 1 then
     local rating_id = get('rating_id:' .. rating)
     if rating_id then table.insert(earlier, rating_id) end
   end
+  -- Only the latest round is tried again.
+  redis.call('DEL', retry_key('email'))
   turn_to(round + 1)
 elseif round > 1 then
   turn_to(round + 1)

@@ -72,6 +72,8 @@ if redis.call('EXISTS', record) == 0 then
   put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', '', 'terms', link_terms,
     'accepted_at', text(moment), 'offer_state', 'delivered', 'look_first', '1')
 end
+-- Nothing revives the offer of who has answered.
+redis.call('DEL', retry_key('email'))
 for rating, rating_id in pairs(cjson.decode(ARGV[8])) do
   -- A link never leaves before its offer is written: a record that doesn't know it was lost, and begun anew by a close.
   if redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id) == 1 then put('look_first', '1') end

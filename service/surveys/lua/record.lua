@@ -80,7 +80,23 @@ local KEPT_OF_A_CLOSE = {
   'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
 }
 
+-- What a retry needs and nothing else does has a key of its own, which ends by itself: a field of a hash can't.
+local function retry_key(field) return (string.gsub(record, 'survey:([^:]+)$', 'retry:%1:' .. field)) end
+
+local function keep_for_retry(field, retry_ms)
+  local value = get(field)
+  if value and tonumber(retry_ms or 0) > 0 then redis.call('SET', retry_key(field), value, 'PX', retry_ms) end
+  drop(field)
+end
+
+local function bring_back(field)
+  local value = redis.call('GET', retry_key(field))
+  if value then put(field, value) end
+  redis.call('DEL', retry_key(field))
+end
+
 local function forget_customer()
+  redis.call('DEL', retry_key('email'), retry_key('comment'))
   for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
     for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
   end
@@ -96,19 +112,23 @@ local function forget_customer()
 end
 
 -- The journey is over, and with the offer's the need for an address, with the last of the others' that for the comment:
--- it is in Dixa. One that ends because its conversation was anonymised keeps nothing about the customer. A record with no
--- open journey lives on for keep_ms: it prevents a second ask.
-local function finish(journey, state, reason, keep_ms)
+-- it is in Dixa. If it is dead, a retry may need them within retry_ms. One that ends because its conversation was
+-- anonymised keeps nothing about the customer. A record with no open journey lives on for keep_ms: it prevents a second
+-- ask.
+local function finish(journey, state, reason, keep_ms, retry_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
   drop(journey .. '_lease', journey .. '_due')
   if journey == 'offer' then
     if state ~= 'delivered' then give_turns_back() end
-    drop('email', 'turns', 'candidates')
+    keep_for_retry('email', state == 'dead' and reason ~= 'opted_out' and retry_ms)
+    drop('turns', 'candidates')
   end
   redis.call('ZREM', due_set, get('survey_id'))
   redis.call('ZREM', due_set .. ':first', get('survey_id'))
   local is_followed = not is_open('follow_up')
-  if is_followed and get('answer_state') == 'submitted' then drop('comment') end
+  if is_followed and get('answer_state') == 'submitted' then
+    keep_for_retry('comment', get('follow_up_state') == 'dead' and retry_ms)
+  end
   if reason == 'erased' then forget_customer() end
   if is_followed and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
 end

@@ -1,4 +1,5 @@
--- An operator wants a dead journey tried again: it comes due now, with all it had.
+-- An operator wants a dead journey tried again: it comes due now, with all it had, the address and the comment too if
+-- their time isn't over.
 -- KEYS: record, due set
 -- ARGV: journey
 -- States: dead → unknown (a call was in flight), deciding, offering, offered or delivering; dead → unknown or submitting;
@@ -22,11 +23,13 @@ elseif journey == 'offer' then
   to = get('channel') and 'delivering' or all and 'offered' or some and 'offering' or 'deciding'
 elseif journey == 'follow_up' then
   to = 'following'
+  bring_back('comment')
   for _, field in ipairs(redis.call('HKEYS', record)) do
     if field:sub(1, 7) == 'action:' and get(field) == 'failed' then drop(field, 'problem:' .. field:sub(8)) end
   end
 end
 if journey == 'offer' then
+  bring_back('email')
   -- What a channel refused is mended by now, or it refuses again.
   for _, field in ipairs(redis.call('HKEYS', record)) do
     if field:sub(1, 7) == 'failed:' then drop(field) end
