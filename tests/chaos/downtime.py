@@ -72,6 +72,7 @@ def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: 
                 dixa.outage(status)
                 workers.live(timedelta(minutes=minutes), 15 * SECOND)
                 calls = len(dixa.calls)
+                tries = sum(workers.story.load(each).offer.tries for each in waiting)
                 dixa.outage_is_over()
                 waited = workers.seconds_until(waiting, 2 * SOON_SECONDS)
                 offers = [workers.story.load(each).offer for each in waiting]
@@ -80,7 +81,7 @@ def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: 
         return Outcome(
             asked=sum(each.state is OfferState.DELIVERED for each in offers),
             waited=waited,
-            tries=sum(each.tries for each in offers),
+            tries=tries,
             calls=calls,
             doubled=len(dixa.report.second_offers) + len(dixa.report.duplicate_messages),
         )
