@@ -39,6 +39,7 @@ _TRIES = (
     "ZRANGE {key} 0 0",
     "ZRANGEBYSCORE {key} 0 1",
     "ZREM {key} value",
+    "ZREMRANGEBYRANK {key} 0 1",
     "ZREMRANGEBYSCORE {key} 0 1",
     "ZSCORE {key} value",
     "TIME",
