@@ -95,19 +95,19 @@ def _show_problem(error: HTTPException) -> ResponseReturnValue:
 
 
 def _refuse_other_names(ours: str) -> ResponseReturnValue | None:
-    """Answer to addresses, and to names that only this machine gives: any other may be a page's that points here."""
+    """Answer to names that only this machine gives itself: any other may be a page's that points here."""
     name = urlsplit(f"//{request.host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost") or name == ours or _is_address(name):
+    if name == "localhost" or name.endswith(".localhost") or name == ours or _may_be_asked(name, ours):
         return None
-    return Response("421 Misdirected Request: ask by localhost or an address.\n", 421, mimetype="text/plain")
+    return Response("421 Misdirected Request: ask by localhost.\n", 421, mimetype="text/plain")
 
 
-def _is_address(name: str) -> bool:
+def _may_be_asked(address: str, ours: str) -> bool:
+    """Whoever lets the sandbox listen for other machines is asked by this one's addresses."""
     try:
-        ip_address(name)
+        return ip_address(address).is_loopback or not ip_address(ours).is_loopback
     except ValueError:
         return False
-    return True
 
 
 def _refuse_strangers() -> ResponseReturnValue | None:

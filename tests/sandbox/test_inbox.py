@@ -176,7 +176,9 @@ def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
     assert own.status_code == 200
 
 
-@pytest.mark.parametrize("name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", ""])
+@pytest.mark.parametrize(
+    "name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "[::1", ""]
+)
 def test_a_name_that_others_may_give_this_machine_is_not_answered(dixa: Sandbox, name: str) -> None:
     """A page whose name points to this machine a moment later would read the inbox."""
     for path in ("/", "/beta/conversations/1", "/_sandbox/faults"):
