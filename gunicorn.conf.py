@@ -20,7 +20,7 @@ def _given(name: str) -> str:
 # Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
 bind = (_given("BIND") or (f"0.0.0.0:{port}" if (port := _given("PORT")) else "127.0.0.1:8000")).split(",")
 
-worker_class = "gevent"
+worker_class = connections.Worker
 workers = 2
 # A worker that doesn't answer the master for so long is killed.
 timeout = 30
@@ -38,9 +38,7 @@ limit_request_fields = 50
 # No proxy says where we are mounted: SCRIPT_NAME and its like are dropped.
 forwarder_headers = ""
 
-pre_request = connections.end_with_body
-post_request = connections.linger
-
 on_starting = serving.on_starting
 on_reload = serving.on_reload
 post_fork = serving.post_fork
+post_worker_init = serving.post_worker_init

@@ -1,6 +1,6 @@
 """A request's body: whole, in time and in few pieces, or not at all. All endpoints that take one read it here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import gevent  # type: ignore[import-untyped]
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
@@ -12,8 +12,6 @@ BODY_SECONDS = 10
 MAX_PIECES = 2048
 """Of a chunked body. A chunk is one or two pieces, so those of the largest webhook may be as small as 256 bytes."""
 
-_MAX_TRAILERS = 8 * 1024
-
 
 def read_body(incoming: Request, largest: int) -> bytes:
     """Read the body, of at most `largest` bytes.
@@ -24,11 +22,13 @@ def read_body(incoming: Request, largest: int) -> bytes:
     """
     # Werkzeug cuts a chunked body off at the limit without a word, so the limit lies a byte further.
     incoming.max_content_length = largest + 1
-    _limit_pieces(incoming)
+    _limit_chunks(incoming, largest)
     try:
         # A greenlet that waits for bytes is interrupted. A socket's own timeout would begin anew with each byte.
         with gevent.Timeout(BODY_SECONDS, _too_slow()):
             raw = incoming.get_data(parse_form_data=False)
+    except TimeoutError:
+        raise _too_slow() from None
     except (ParseException, OSError) as error:
         # This is how gunicorn tells of bad chunks, and of clients that went away.
         raise ClientDisconnected("The body can't be read.") from error
@@ -54,16 +54,36 @@ def _too_slow() -> RequestTimeout:
     return RequestTimeout(f"The body took longer than {BODY_SECONDS} seconds.")
 
 
-def _limit_pieces(incoming: Request) -> None:
-    """Let gunicorn's reader give up at too many chunks. It is written in Python, so that each of them costs."""
+def _limit_chunks(incoming: Request, largest: int) -> None:
+    """Let gunicorn's reader give up at too many chunks, or long ones of few bytes: it is written in Python."""
     reader = getattr(incoming.environ["wsgi.input"], "reader", None)
     if isinstance(reader, ChunkedReader) and reader.parser:
-        reader.limit_trailer_section = _MAX_TRAILERS
         reader.parser = _at_most(MAX_PIECES, reader.parser)
+        source = reader.req.unreader
+        # What frames the chunks may be as much as what is in them.
+        source.chunk = _at_most_bytes(2 * largest, source.chunk)
 
 
 def _at_most(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     for number, piece in enumerate(pieces, start=1):
         if number > count:
-            raise LengthRequired("The body comes in too many chunks. Send it with a Content-Length.")
+            raise _too_many_chunks()
         yield piece
+
+
+def _at_most_bytes(most: int, read: Callable[..., bytes]) -> Callable[..., bytes]:
+    left = most
+
+    def read_some(size_hint: int | None = None) -> bytes:
+        nonlocal left
+        raw = read(size_hint)
+        left -= len(raw)
+        if left < 0:
+            raise _too_many_chunks()
+        return raw
+
+    return read_some
+
+
+def _too_many_chunks() -> LengthRequired:
+    return LengthRequired("The body comes in too many chunks. Send it with a Content-Length.")

@@ -5,6 +5,7 @@ them the ones before are kept, and so they are for a child that takes the place 
 ends what is running. New code needs a restart: the master has imported `config` once.
 """
 
+import mmap
 import sys
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
@@ -28,6 +29,8 @@ class Kept:
 
 
 _kept: Kept | None = None
+_awaited = mmap.mmap(-1, mmap.PAGESIZE)
+"""Shared by master and children: a byte for each child that a HUP has called for, 1 until it is ready."""
 
 
 def kept_settings() -> Kept:
@@ -47,9 +50,11 @@ def on_starting(_master: Any) -> None:
     _kept = _first()
 
 
-def on_reload(_master: Any) -> None:
+def on_reload(master: Any) -> None:
     """Read the settings anew before the children are; gunicorn calls this after a HUP."""
     global _kept  # noqa: PLW0603 - the same
+    for number in range(master.cfg.workers):
+        _awaited[number] = 1
     before = kept_settings()
     try:
         _kept = Kept(read_settings())
@@ -61,6 +66,16 @@ def post_fork(master: Any, child: Any) -> None:
     """Tell a child whether others were served by before it; gunicorn calls this in the child."""
     global _kept  # noqa: PLW0603 - the same
     _kept = replace(kept_settings(), are_new=child.age <= master.cfg.workers)
+
+
+def post_worker_init(child: Any) -> None:
+    """Note that a child is ready to serve; gunicorn calls this in the child. Their ages are consecutive."""
+    _awaited[child.age % child.cfg.workers] = 0
+
+
+def are_children_awaited() -> bool:
+    """Say whether a HUP has called for children that aren't all ready yet."""
+    return any(_awaited[:])
 
 
 def _first() -> Kept:

@@ -1,5 +1,6 @@
 """Bodies that never end, on the wire: each is given up in time, and keeps nobody else waiting."""
 
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -140,11 +141,36 @@ def test_a_body_that_nobody_reads_ends_the_connection(wires: ExitStack, afterwor
         assert b"\r\nConnection: close\r\n" in whole
 
 
+def test_who_does_not_read_is_not_waited_for(afterword: Afterword) -> None:
+    ask = f"GET /s/nothing HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
+
+    def ask_on(wire: socket.socket) -> None:
+        while True:
+            wire.sendall(ask * 100)
+
+    with socket.socket() as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.settimeout(60)
+        wire.connect(("127.0.0.1", afterword.port))
+        with pytest.raises(ConnectionError):
+            ask_on(wire)
+
+
+def test_chunks_of_few_bytes_and_long_lines_are_refused(wires: ExitStack, afterword: Afterword) -> None:
+    head = request(afterword, b"", "Transfer-Encoding: chunked", headers=unsigned())
+    long = (b"1" + b";a" * 4000 + b"\r\na\r\n") * 200
+    assert b"411" in send_all(wires, afterword, head + long + b"0\r\n\r\n")
+
+
+def stall(wires: ExitStack, web: Afterword) -> None:
+    for _ in range(6):
+        send(wires, web, request(web, b"", "Content-Length: 100", headers=unsigned()) + b"{")
+
+
 def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web: Afterword) -> None:
     """Ordinary requests go on meanwhile: the other worker takes them."""
     gunicorn = psutil.Process(web._running["web"].pid)
-    for _ in range(6):
-        send(wires, web, request(web, b"", "Content-Length: 100", headers=unsigned()) + b"{")
+    stall(wires, web)
     old = gunicorn.children()[0]
     old.terminate()
 
@@ -154,4 +180,19 @@ def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web
 
     eventually(has_ended)
     eventually(lambda: len(gunicorn.children()) == 2)
+    assert "graceful timeout" not in web.log
+
+
+def test_a_hup_replaces_the_workers_though_bodies_stall(wires: ExitStack, web: Afterword) -> None:
+    """How long others wait meanwhile is measured by `make bench`."""
+    gunicorn = psutil.Process(web._running["web"].pid)
+    stall(wires, web)
+    old = gunicorn.children()
+    gunicorn.send_signal(signal.SIGHUP)
+
+    def are_replaced() -> bool:
+        assert requests.get(f"{web.url}/healthz", timeout=30).ok
+        return not any(each.is_running() for each in old)
+
+    eventually(are_replaced)
     assert "graceful timeout" not in web.log

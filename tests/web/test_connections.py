@@ -1,0 +1,50 @@
+"""When a worker ends that is told to: at once, or after a HUP when all others are ready. The rest is on the wire."""
+
+import signal
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import gevent  # type: ignore[import-untyped]
+import pytest
+
+from service.web import serving
+from service.web.connections import Worker
+
+CFG = SimpleNamespace(workers=2)
+NEW = [SimpleNamespace(age=age, cfg=CFG) for age in (3, 4)]
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker.__new__(Worker)
+    worker.alive = True
+    yield worker
+    for each in NEW:
+        serving.post_worker_init(each)
+
+
+def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
+    worker.handle_exit(signal.SIGTERM, None)
+    gevent.sleep()
+    assert not worker.alive
+
+
+def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_kept", object())
+    monkeypatch.setattr(serving, "read_settings", lambda: None)
+    serving.on_reload(SimpleNamespace(cfg=CFG))
+    worker.handle_exit(signal.SIGTERM, None)
+    for each in NEW:
+        gevent.sleep(0.2)
+        assert worker.alive
+        serving.post_worker_init(each)
+    gevent.wait(timeout=30)
+    assert not worker.alive
+
+
+def test_it_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.web.connections.HANDOVER_SECONDS", 0.2)
+    serving._awaited[0] = 1
+    worker.handle_exit(signal.SIGTERM, None)
+    gevent.wait(timeout=30)
+    assert not worker.alive
