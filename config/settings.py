@@ -80,6 +80,7 @@ class Settings:
     secret_keys: tuple[str, ...] = field(repr=False)
     public_url: str
     redis_url: str = field(repr=False)
+    certificates: Path | None
     dixa_api_url: str
     dixa_pace: Pace
     surveys_file: Path
@@ -157,6 +158,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def trust_certificates(settings: Settings) -> None:
+    """Let all connections of this process trust SSL_CERT_FILE; OpenSSL, which makes them, looks there alone."""
+    if settings.certificates:
+        os.environ["SSL_CERT_FILE"] = str(settings.certificates)
+
+
 class _Environment(Env):
     """The variables that were given. environs collects the mistakes of all that is asked for, until it is sealed."""
 
@@ -178,6 +185,7 @@ class _Environment(Env):
             "log_format",
             "switch",
             "bearer",
+            "certificates",
         ):
             self.add_parser(name, getattr(values, name))
         self.add_parser("zone", values.time_zone)
@@ -244,6 +252,7 @@ def _read(env: _Environment) -> dict[str, Any]:
         "secret_keys": env.signing_keys("SECRET_KEYS"),
         "public_url": env.public_url("PUBLIC_URL"),
         "redis_url": env.redis_url("REDIS_URL"),
+        "certificates": env.certificates("SSL_CERT_FILE", default=""),
         "dixa_api_url": env.http_url("DIXA_API_URL", default="https://dev.dixa.io/beta"),
         "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
         "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),

@@ -181,6 +181,17 @@ def _check_tls_files(given: dict[str, str]) -> None:
             raise ValidationError(f"has options ssl_certfile and ssl_keyfile that don't fit. {way_out}") from None
 
 
+def certificates(text: str) -> Path | None:
+    """Read a file of certificates."""
+    if not text:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
+    except (OSError, ValueError):
+        raise ValidationError("names no file of certificates (PEM).") from None
+    return Path(text)
+
+
 def surveys_file(text: str) -> SurveysFile:
     """Read the surveys; their mistakes become this variable's."""
     path = Path(text)

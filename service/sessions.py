@@ -4,6 +4,7 @@ A call's `timeout` is that of the whole: connecting, sending, and the answer to 
 that of every single `recv`: whoever drips an answer, its status line and headers too, would keep a thread for good.
 """
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
@@ -15,6 +16,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
@@ -34,6 +36,13 @@ def new_session(user_agent: str) -> requests.Session:
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())
     return session
+
+
+def new_context() -> ssl.SSLContext:
+    """Make what TLS needs: trusted are those whom this machine or SSL_CERT_FILE trusts, and the public authorities."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 def has_never_connected(error: requests.RequestException | HTTPError) -> bool:
@@ -132,11 +141,11 @@ class _Adapter(HTTPAdapter):
     """Makes of a call's one timeout the limits of its parts."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=new_context(), **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager = super().proxy_manager_for(*args, ssl_context=new_context(), **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 

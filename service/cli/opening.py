@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import click
 
-from config.settings import Settings, SettingsError, read_settings
+from config.settings import Settings, SettingsError, read_settings, trust_certificates
 from service.cli.saying import say
 from service.surveys.records import Records
 from service.surveys.store import RecordsUnavailable, connect
@@ -23,9 +23,11 @@ def redis_errors() -> Iterator[None]:
 def open_settings() -> Settings:
     """Read the settings; a mistake ends the command with a line for each."""
     try:
-        return read_settings()
+        settings = read_settings()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
+    trust_certificates(settings)
+    return settings
 
 
 def survey_names(settings: Settings) -> str:

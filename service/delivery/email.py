@@ -21,6 +21,7 @@ from config.settings import Settings
 from config.surveys import Survey
 from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
 from service.delivery.room import Room
+from service.sessions import new_context
 from service.surveys.failures import describe_failure
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
@@ -47,7 +48,7 @@ class EmailDelivery:
         self._server = server
         self._head = head
         self._mailings = mailings
-        self._context = context or ssl.create_default_context()
+        self._context = context or new_context()
         self._room = Room("the mail server", _AT_ONCE)
 
     def can_reach(self, record: Record) -> bool:
