@@ -1,9 +1,9 @@
 """The e-mail channel: hands a survey's mail to an SMTP server, once.
 
-Which failures mean what (RFC 5321): a 4xx, or no connection, is for later; a 5xx to the recipient or to the text is for
-good; a 5xx to anything before is a mistake in our settings, which somebody will mend: it is for later too. The mail is
-out when the server has answered the dot that ends it. If that answer is lost nobody can know, and it isn't sent again.
-A server's own words are never repeated: they quote addresses.
+Which failures mean what (RFC 5321, RFC 3463): a 5xx about the recipient is for good, and only that. A 4xx, or no
+connection, is for later, and so is any other 5xx: it is about the account, the sender, the settings or a policy, which
+somebody will mend. The mail is out when the server has answered the dot that ends it. If that answer is lost nobody can
+know, and it isn't sent again. A server's own words are never repeated: they quote addresses.
 """
 
 import base64
@@ -25,15 +25,18 @@ from service.sessions import new_context
 from service.surveys.failures import describe_failure
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
+from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
 
 _CONNECT_SECONDS = 5.0
 _AT_ONCE = 4
 _LEAST_SECONDS = 2.0
 """No mail is begun with less time than this left."""
 
-_OURS_TO_MEND = {500, 502, 503, 530, 534, 535, 538}
-"""The server doesn't understand us, or wants to know us first (RFC 5321, RFC 4954): that's not about this mail."""
+_MAILBOX_CODES = {550, 551, 552, 553, 556}
+"""What a refused RCPT has where it is about the recipient (RFC 5321, RFC 7504)."""
+
+_ABOUT_SENDER = {"5.1.7", "5.1.8", "5.1.90", "5.2.252"}
+"""The sender's address, and Exchange's: may send no more, or not as this sender. Their kin are about the recipient."""
 
 
 class EmailDelivery:
@@ -96,8 +99,8 @@ class EmailDelivery:
         text = write_email(self._head, letter)
         with self._connected(deadline) as smtp:
             _expect(smtp, 250, f"MAIL FROM:<{sender_of(self._head, letter).address}>", "MAIL")
-            _expect(smtp, 250, f"RCPT TO:<{letter.address}>", "RCPT", is_final=True)
-            _expect(smtp, 354, "DATA", "DATA", is_final=True)
+            _expect(smtp, 250, f"RCPT TO:<{letter.address}>", "RCPT")
+            _expect(smtp, 354, "DATA", "DATA")
             smtp.send(re.sub(rb"(?m)^\.", b"..", text))
             if not self._mailings.mailing(letter.survey_id):
                 raise Unconfirmed("another worker has handed it over, or the survey has gone on")
@@ -113,14 +116,17 @@ class EmailDelivery:
             smtp.timeout = min(_CONNECT_SECONDS, deadline.remaining())
             watchdog.start()
             self._begin(smtp, deadline)
+            smtp.is_ready = True
             yield smtp
             smtp.say_goodbye()
         except smtplib.SMTPResponseException as error:
-            raise NotDelivered(f"the mail server answered {error.smtp_code}") from None
+            raise smtp.failure(error.smtp_code)(f"the mail server answered {error.smtp_code}") from None
         except smtplib.SMTPException as error:
-            raise NotDelivered(f"the mail server: {type(error).__name__}") from None
-        except OSError as error:  # SSL errors are OSErrors too.
+            raise smtp.failure()(f"the mail server: {type(error).__name__}") from None
+        except TimeoutError as error:
             raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
+        except OSError as error:  # SSL errors are OSErrors too.
+            raise smtp.failure()(f"the mail server can't be used: {describe_failure(error)}") from None
         finally:
             watchdog.cancel()
             smtp.close()
@@ -130,7 +136,7 @@ class EmailDelivery:
         code, _ = smtp.connect(server.host, server.port)
         smtp.wait_for(deadline)
         if code != 220:  # noqa: PLR2004 - the greeting, RFC 5321
-            raise NotDelivered(f"the mail server greeted with {code}")
+            raise smtp.failure(code)(f"the mail server greeted with {code}")
         smtp.ehlo_or_helo_if_needed()
         if server.tls is Tls.STARTTLS:
             smtp.starttls(context=self._context)
@@ -168,6 +174,8 @@ class _Smtp(smtplib.SMTP):
     def __init__(self, context: ssl.SSLContext | None) -> None:
         self._implicit = context
         self.is_over = False
+        self.is_ready = False
+        """Whether it is connected and logged in: until then nothing was said of any mail."""
         super().__init__(timeout=_CONNECT_SECONDS)
 
     def abort(self) -> None:
@@ -178,6 +186,11 @@ class _Smtp(smtplib.SMTP):
             with suppress(OSError):
                 # Not SSLSocket's own, which changes what another thread is working with.
                 socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+    def failure(self, code: int = 0) -> type[NotDelivered]:
+        """Say of whom a failure tells: of this mail, or of the server, which then takes none. A 4xx says busy."""
+        is_busy = self.is_ready or self.is_over or 400 <= code <= 499  # noqa: PLR2004 - RFC 5321
+        return NotDelivered if is_busy else ChannelDown
 
     def wait_for(self, deadline: Deadline) -> None:
         """Wait as long as there is for each answer: a server may look into a mail before it takes it."""
@@ -218,11 +231,10 @@ def _encoded(text: str) -> str:
     return base64.b64encode(text.encode(errors="surrogateescape")).decode()
 
 
-def _expect(smtp: smtplib.SMTP, wanted: int, command: str, name: str, *, is_final: bool = False) -> None:
-    """Give a command; `is_final` if a 5xx to it is about this mail and not about us."""
+def _expect(smtp: smtplib.SMTP, wanted: int, command: str, name: str) -> None:
     code, words = smtp.docmd(command)
     if code != wanted and not (name == "RCPT" and code == 251):  # noqa: PLR2004 - "will forward"
-        _refuse(code, words, name, is_final=is_final)
+        _refuse(code, words, name)
 
 
 def _end(smtp: "_Smtp") -> None:
@@ -233,16 +245,27 @@ def _end(smtp: "_Smtp") -> None:
     except (OSError, smtplib.SMTPException) as error:
         raise Unconfirmed(f"the mail server took it and did not answer: {describe_failure(error)}") from None
     if 400 <= code <= 599 and not smtp.is_over:  # noqa: PLR2004 - refusals, RFC 5321
-        _refuse(code, words, "the text", is_final=True)
+        _refuse(code, words, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib takes a line that broke off for a whole one.
         raise Unconfirmed("the mail server took it, and its answer broke off")
 
 
-def _refuse(code: int, words: bytes, name: str, *, is_final: bool) -> None:
-    enhanced = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", words)
-    said = f"{code} {enhanced[0].decode()}" if enhanced else str(code)
-    problem = f"the mail server answered {name} with {said}"
-    if is_final and 500 <= code <= 599 and code not in _OURS_TO_MEND:  # noqa: PLR2004 - permanent, RFC 5321
-        raise DeliveryRefused(problem)
-    raise NotDelivered(problem)
+def _refuse(code: int, words: bytes, name: str) -> None:
+    """Divide a refusal by whom it is about."""
+    found = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", words)
+    enhanced = found[0].decode() if found else ""
+    problem = f"the mail server answered {name} with {code} {enhanced}".rstrip()
+    if not 500 <= code <= 599:  # noqa: PLR2004 - permanent, RFC 5321
+        raise NotDelivered(problem)
+    raise (DeliveryRefused if _is_about_recipient(code, enhanced, name) else ChannelDown)(problem)
+
+
+def _is_about_recipient(code: int, enhanced: str, name: str) -> bool:
+    """Say whether no settings of ours can change it. What names nobody is about us, save at the recipient's command."""
+    if name == "MAIL" or enhanced in _ABOUT_SENDER:
+        return False
+    if enhanced.startswith(("5.1.", "5.2.")):  # Address, mailbox.
+        return True
+    is_ours = enhanced.startswith(("5.3.", "5.7."))  # The server itself, policy.
+    return name == "RCPT" and code in _MAILBOX_CODES and not is_ours

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from service.delivery.room import Room
 from service.sessions import has_never_connected, new_session
 from service.surveys.failures import describe_failure
-from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
+from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
 
 _AT_ONCE = 2
 
@@ -21,6 +21,21 @@ _NOT_DONE = {
     requests.codes.too_many_requests,
     requests.codes.service_unavailable,
 }
+
+
+_OURS_TO_MEND = {
+    requests.codes.unauthorized,
+    requests.codes.payment_required,
+    requests.codes.forbidden,
+    requests.codes.not_found,
+    requests.codes.method_not_allowed,
+    requests.codes.proxy_authentication_required,
+    requests.codes.gone,
+    requests.codes.unsupported_media_type,
+    requests.codes.misdirected_request,
+    requests.codes.upgrade_required,
+}
+"""About the address, the key or the proxy, and not about what is posted."""
 
 
 class Outbound:
@@ -32,7 +47,10 @@ class Outbound:
         self._session = new_session(f"afterword/{version('afterword')}")
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
-        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused."""
+        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused.
+
+        A NotDelivered that is ChannelDown is about the receiver, or our settings, and not about what is posted.
+        """
         left = deadline.remaining()
         if not left:
             raise NoSlot("this claim's time is up")
@@ -54,15 +72,16 @@ class Outbound:
         except (requests.RequestException, HTTPError) as error:
             problem = f"the receiver: {describe_failure(error)}"
             is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
-            raise (NotDelivered if is_certain else DixaUnknown)(problem) from None
+            raise (ChannelDown if is_certain else DixaUnknown)(problem) from None
 
 
 def _judge(status: int) -> None:
     problem = f"the receiver answered {status}"
     if status in _NOT_DONE:
         raise NotDelivered(problem)
+    if status in _OURS_TO_MEND or 300 <= status < 400:  # noqa: PLR2004 - a redirect is a mistake in our settings
+        raise ChannelDown(problem)
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
         raise DeliveryRefused(problem)
     if not 200 <= status < 300:  # noqa: PLR2004 - the same
-        # A redirect is a mistake in our settings, which somebody will mend.
-        raise (NotDelivered if status < 400 else DixaUnknown)(problem)  # noqa: PLR2004 - the same
+        raise DixaUnknown(problem)

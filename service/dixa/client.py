@@ -306,6 +306,8 @@ def _say(answer: requests.Response) -> str:
 def _failure(answer: requests.Response, effect: Effect) -> DixaUnavailable | DixaUnknown | DixaRefused:
     """Divide an answer that isn't a success by what to do next."""
     status = answer.status_code
+    if status == requests.codes.proxy_authentication_required:
+        return DixaUnavailable(f"a proxy before Dixa answered {status}")
     if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
         return DixaRefused(_say(answer), status)
     return DixaUnknown(_say(answer)) if effect == "acts" else DixaUnavailable(_say(answer))

@@ -21,6 +21,7 @@ class DixaError(Exception):
     │   │   ├── DixaDown       Dixa as a whole is down
     │   │   └── TooEarly       Dixa may not have caught up with its own event
     │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
+    │       └── ChannelDown    it is away, or refuses us, whoever the customer is: somebody will mend it
     ├── DixaUnknown        it may have happened: look before doing it again
     ├── DixaRefused        again is useless
     │   ├── DixaForbidden    401 or 403, though the token is right: it is about this call alone, and may pass
@@ -59,6 +60,10 @@ class TooEarly(NotNow):
 
 class NotDelivered(DixaUnavailable):
     """A channel of its own certainly did not deliver; it may later."""
+
+
+class ChannelDown(NotDelivered):
+    """It delivered nothing, and that is about us, our settings or its server, and not about this customer."""
 
 
 class DixaUnknown(DixaError):

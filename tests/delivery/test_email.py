@@ -15,7 +15,7 @@ from config.surveys import RatingType, Window
 from service.delivery.email import EmailDelivery
 from service.delivery.email_text import Letterhead
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
+from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
 from tests.delivery.test_message import bring
 from tests.polling import soon
 from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
@@ -113,7 +113,7 @@ def test_a_certificate_that_nobody_vouches_for_is_no_way(
 ) -> None:
     with (
         post_office(tls, trust[0]) as (taken, server),
-        pytest.raises(NotDelivered, match="its certificate is not trusted"),
+        pytest.raises(ChannelDown, match="its certificate is not trusted"),
     ):
         deliver(server)
     assert taken.commands == []
@@ -163,7 +163,7 @@ def test_such_a_login_without_a_way_is_for_later_and_tells_no_password() -> None
 
 def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     with post_office(Tls.STARTTLS, trust[0], authenticator=checks_password) as (taken, server):
-        with pytest.raises(NotDelivered, match="535"):
+        with pytest.raises(ChannelDown, match="535"):
             deliver(replace(server, user=USER, password="wrong"), context=trust[1])
         assert taken.commands == []
 
@@ -172,17 +172,36 @@ def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLCo
     ("command", "answer", "error"),
     [
         ("MAIL", "450 4.3.2 Busy", NotDelivered),
-        ("MAIL", "550 5.7.1 Who are you?", NotDelivered),
-        ("MAIL", "530 5.7.0 Log in first", NotDelivered),
+        ("MAIL", "550 5.7.1 Who are you?", ChannelDown),
+        ("MAIL", "530 5.7.0 Log in first", ChannelDown),
+        ("MAIL", "550 5.1.1 No such sender", ChannelDown),
         ("RCPT", "450 4.2.0 Greylisted", NotDelivered),
         ("RCPT", "421 4.3.2 Closing", NotDelivered),
-        ("RCPT", "530 5.7.0 Log in first", NotDelivered),
+        ("RCPT", "530 5.7.0 Log in first", ChannelDown),
         ("RCPT", "550 5.1.1 <ida@example.com> is unknown", DeliveryRefused),
+        ("RCPT", "550 5.1.10 No such recipient", DeliveryRefused),
+        ("RCPT", "556 5.1.10 It takes no mail", DeliveryRefused),
+        ("RCPT", "554 5.2.1 Disabled", DeliveryRefused),
+        ("RCPT", "550 5.4.1 Recipient address rejected", DeliveryRefused),
+        ("RCPT", "550 5.5.0 Mailbox unavailable", DeliveryRefused),
         ("RCPT", "553 Bad mailbox", DeliveryRefused),
+        ("RCPT", "550 5.7.1 Relaying denied", ChannelDown),
+        ("RCPT", "550 5.1.8 Access denied, bad outbound sender", ChannelDown),
+        ("RCPT", "554 5.1.90 The limit of the day is reached", ChannelDown),
+        ("RCPT", "554 Transaction failed", ChannelDown),
+        ("RCPT", "452 4.5.3 Too many recipients", NotDelivered),
         ("DATA", "451 Later", NotDelivered),
-        ("DATA", "554 No", DeliveryRefused),
+        ("DATA", "554 No", ChannelDown),
+        ("DATA", "550 5.1.1 No valid recipient", DeliveryRefused),
         ("dot", "452 4.3.1 Full", NotDelivered),
-        ("dot", "554 5.7.1 Spam from ida@example.com", DeliveryRefused),
+        ("dot", "550 5.1.1 No such user", DeliveryRefused),
+        ("dot", "552 5.2.2 Mailbox full", DeliveryRefused),
+        ("dot", "554 5.7.1 Spam from ida@example.com", ChannelDown),
+        ("dot", "550 5.7.60 Client may not send as this sender", ChannelDown),
+        ("dot", "554 5.2.252 SendAsDenied", ChannelDown),
+        ("dot", "554 Your account is suspended", ChannelDown),
+        ("dot", "554 5.3.0 Account suspended", ChannelDown),
+        ("dot", "554 5.6.0 No", ChannelDown),
     ],
 )
 def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answer: str, error: type[DixaError]) -> None:
@@ -190,6 +209,7 @@ def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answe
     taken.answers[command] = answer
     with pytest.raises(error) as caught:
         deliver(server)
+    assert type(caught.value) is error
     assert answer[:3] in str(caught.value)
     assert ADDRESS not in str(caught.value)
     assert taken.mails == []
@@ -212,8 +232,9 @@ def test_before_the_dot_a_lost_server_has_delivered_nothing(
 
     def try_it() -> None:
         mailings = Mailings()
-        with pytest.raises(NotDelivered):
+        with pytest.raises(NotDelivered) as caught:
             deliver(server, seconds=0.7, mailings=mailings)
+        assert type(caught.value) is NotDelivered
         assert (taken.mails, mailings.marks) == ([], 0)
 
     soon(try_it, within=2)
@@ -250,7 +271,7 @@ def test_of_two_workers_one_ends_the_mail(post: tuple[Post, SmtpServer]) -> None
 
 
 def test_a_server_that_is_not_there_is_for_later() -> None:
-    with pytest.raises(NotDelivered, match="ConnectionRefusedError"):
+    with pytest.raises(ChannelDown, match="ConnectionRefusedError"):
         deliver(SmtpServer("127.0.0.1", 1, Tls.NONE))
 
 

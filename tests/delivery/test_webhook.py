@@ -12,7 +12,16 @@ from config.surveys import RatingType
 from service.delivery.outbound import Outbound
 from service.delivery.webhook import WebhookDelivery
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, DixaError, DixaUnknown, NoSlot, NotDelivered, Unconfirmed
+from service.surveys.ports import (
+    ChannelDown,
+    Deadline,
+    DeliveryRefused,
+    DixaError,
+    DixaUnknown,
+    NoSlot,
+    NotDelivered,
+    Unconfirmed,
+)
 from tests.dixa.raw import RawServer
 from tests.polling import soon
 from tests.receiver import DROP, SECRET, Receiver, receiving
@@ -88,7 +97,7 @@ def test_yes(receiver: Receiver, status: int) -> None:
     deliver(f"{receiver.url}/")
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410, 422])
+@pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_no_for_good(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(DeliveryRefused) as caught:
@@ -96,11 +105,21 @@ def test_no_for_good(receiver: Receiver, status: int) -> None:
     assert str(caught.value) == f"the receiver answered {status}"
 
 
-@pytest.mark.parametrize("status", [301, 302, 408, 429, 503])
+@pytest.mark.parametrize("status", [408, 429, 503])
 def test_later(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(NotDelivered):
         deliver(f"{receiver.url}/")
+    assert [post.path for post in receiver.posts] == ["/"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410])
+def test_later_since_it_is_about_the_receiver(receiver: Receiver, status: int) -> None:
+    """Somebody will mend the address, the key or the proxy."""
+    receiver.next["/"] = [status]
+    with pytest.raises(ChannelDown) as caught:
+        deliver(f"{receiver.url}/")
+    assert str(caught.value) == f"the receiver answered {status}"
     assert [post.path for post in receiver.posts] == ["/"]
 
 
@@ -112,14 +131,15 @@ def test_perhaps(receiver: Receiver, status: int) -> None:
     assert [post.path for post in receiver.posts] == ["/"]
 
 
-def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver) -> None:
+@pytest.mark.parametrize("status", [401, 404, 503])
+def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver, status: int) -> None:
     """Another channel would bring the link a second time."""
-    receiver.next["/"] = [503]
+    receiver.next["/"] = [status]
     with pytest.raises(DixaUnknown):
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
-@pytest.mark.parametrize("status", [404, 409])
+@pytest.mark.parametrize("status", [400, 409])
 def test_nor_is_it_refused(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(Unconfirmed):
@@ -165,7 +185,7 @@ def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
 
 def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver) -> None:
     receiver.next["/"] = [DROP]
-    for url, kind in ((f"{receiver.url}/", DixaUnknown), (f"http://127.0.0.1:{free_port()}/", NotDelivered)):
+    for url, kind in ((f"{receiver.url}/", DixaUnknown), (f"http://127.0.0.1:{free_port()}/", ChannelDown)):
         with pytest.raises(DixaError) as caught:
             Outbound(url).post(b"{}", {}, Deadline(timedelta(seconds=5)))
         assert type(caught.value) is kind

@@ -219,6 +219,7 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[
     ("403", lambda dixa, call: dixa.fails(1, 403, call=call), FORBIDDEN, FORBIDDEN),
     ("400", lambda dixa, call: dixa.fails(1, 400, call=call), NEVER, NEVER),
     ("404", lambda dixa, call: dixa.fails(1, 404, call=call), NEVER, NEVER),
+    ("407 of a proxy", lambda dixa, call: dixa.fails(1, 407, call=call), AGAIN, AGAIN),
     ("409", lambda dixa, call: dixa.fails(1, 409, call=call), NEVER, NEVER),
     ("422", lambda dixa, call: dixa.fails(1, 422, call=call), NEVER, NEVER),
 ]

@@ -133,7 +133,8 @@ def test_a_404_that_is_not_dixas_says_nothing_of_the_conversation(
         sender = WebhookDelivery(SignedEndpoint(receiver.url, SECRET), "en")
         story = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[sender])
         record = story.ask(story.begin(replace(AT_ONCE, deliver=("webhook",))))
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+        assert [post.status for post in receiver.posts] == [404, 204]
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "webhook")
 
 
 def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -> None:
@@ -369,8 +370,24 @@ def test_after_a_backup_what_may_have_been_sent_since_is_not_sent_again(chain: C
         chain.post.mails.clear()
 
 
+@pytest.mark.parametrize(
+    ("place", "answer"),
+    [("dot", "554 Your account is suspended"), ("MAIL", "550 5.7.60 May not send as"), ("RCPT", "550 5.7.1 No relay")],
+)
+def test_what_is_about_us_is_for_later(chain: Chain, place: str, answer: str) -> None:
+    chain.post.answers[place] = answer
+    survey_id = chain.story.begin(replace(EMAIL_FIRST, deliver=("email",)))
+    chain.story.offering.travel(survey_id)
+    between = chain.story.load(survey_id)
+    assert (between.offer.state, between.offer.failed, between.offer.mailed_at) == (OfferState.OFFERED, (), None)
+    chain.post.answers.clear()
+    record = chain.story.ask(survey_id)
+    assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
+    assert len(chain.dixa.offers(record.conversation_id)) == 1
+
+
 def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tried_again(chain: Chain) -> None:
-    chain.post.answers["dot"] = "554 5.6.0 No"
+    chain.post.answers["dot"] = "550 5.1.1 No such user"
     record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
     assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
     chain.post.answers.clear()

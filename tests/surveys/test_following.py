@@ -292,7 +292,7 @@ class TestTheEnd:
             team.follow(team.answered())
         assert [each.call for each in team.dixa.calls].count("tags") == 1
 
-    @pytest.mark.parametrize("status", [400, 404, 410])
+    @pytest.mark.parametrize("status", [400, 413, 422])
     def test_a_receiver_that_refuses_is_not_asked_again(self, team: Team, status: int) -> None:
         team.receiver.next["/answer"] = [status]
         team.receiver.next["/slack"] = [status]
@@ -301,6 +301,15 @@ class TestTheEnd:
         assert record.follow_up
         assert record.follow_up.actions["slack"].problem == f"the receiver answered {status}"
         assert states(record)["note"] is ActionState.DONE
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 407, 410])
+    def test_a_receiver_that_is_set_up_wrongly_is_asked_again(self, team: Team, status: int) -> None:
+        team.receiver.next["/answer"] = [status] * 2
+        team.receiver.next["/slack"] = [status] * 2
+        survey_id = team.answered(comment="Too slow")
+        team.follow(survey_id)
+        assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+        assert team.receiver.taken("/answer")[0].body["data"]["comment"] == "Too slow"
 
     def test_what_has_failed_is_tried_again_when_an_operator_says_so(self, team: Team) -> None:
         team.receiver.next["/answer"] = [400]
