@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from service.sandbox.faults import Fault, Kind
 from service.sandbox.model import Link, Message, Person, new_id, now
 from service.sandbox.server import Sandbox
 from service.sandbox.webhooks import closed_event, post, sign
@@ -205,6 +206,16 @@ def test_refused(tell: Teller, dixa: Sandbox) -> None:
     story = tell()
     dixa.fails(status=400, call="offer")
     assert_not_asked(story.close(), OfferState.DEAD, Reason.REFUSED)
+
+
+def test_forbidden(tell: Teller, dixa: Sandbox) -> None:
+    """Others are asked meanwhile."""
+    story = tell()
+    dixa.inject(Fault(Kind.FAILS, 1000, "conversation", 401, conversation=story.id))
+    story.close()
+    tell().close().link()
+    assert_not_asked(story, OfferState.DEAD, Reason.FORBIDDEN)
+    dixa.faults.clear()
 
 
 def test_opted_out(tell: Teller) -> None:
