@@ -18,7 +18,8 @@ def _given(name: str) -> str:
 
 
 # Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
-bind = (_given("BIND") or (f"0.0.0.0:{port}" if (port := _given("PORT")) else "127.0.0.1:8000")).split(",")
+_where = _given("BIND") or (f"0.0.0.0:{port}" if (port := _given("PORT")) else "127.0.0.1:8000")
+bind = [each.strip() for each in _where.split(",") if each.strip()]
 
 worker_class = connections.Worker
 workers = 2

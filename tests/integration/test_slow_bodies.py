@@ -85,6 +85,7 @@ def test_a_body_that_does_not_end_is_given_up(wires: ExitStack, afterword: After
     assert all(b"\r\nConnection: close\r\n" in raw for _, raw in answers)
     assert b"<form" in answers[3][1], "the customer can send it again"
     assert story.record.answer is None
+    assert "Stop asking me" in requests.get(f"{link}/stop", timeout=30).text, "half an undo stops nobody"
 
 
 def test_who_has_no_signature_or_link_is_not_waited_for(wires: ExitStack, afterword: Afterword) -> None:
