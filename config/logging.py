@@ -1,7 +1,7 @@
 """How events are logged: one line each on stdout, JSON in production, readable in a terminal.
 
-Secrets and people are kept out by the code that logs, not here; only addresses with a password, which libraries put
-into their errors, are masked.
+Secrets and people are kept out by the code that logs, not here; but what libraries say of exceptions is cut down to
+types and places (`config.log_errors`), and addresses with a password are masked.
 """
 
 import logging
@@ -10,6 +10,8 @@ import sys
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from config.log_errors import HidesTexts, Lines, log_what_nobody_caught, show_exception
 
 _CREDENTIALS = re.compile(r"://[^\s/?#]*@")
 _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
@@ -39,7 +41,8 @@ def set_up_logging(log_format: str, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = Lines(sys.stdout)
+    handler.addFilter(HidesTexts())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=_rendering(log_format))
     )
@@ -51,6 +54,7 @@ def set_up_logging(log_format: str, level: str) -> None:
         logging.getLogger(name).propagate = True
     for name, lowest in _CHATTY.items():
         logging.getLogger(name).setLevel(max(lowest, root.level))
+    log_what_nobody_caught()
 
 
 def mask_passwords(text: str) -> str:
@@ -70,17 +74,15 @@ def _shared() -> list[Processor]:
 
 
 def _rendering(log_format: str) -> list[Processor]:
-    """From an event to its line. Plain tracebacks: the pretty ones print local variables, and so secrets."""
+    """From an event to its line."""
     renderer: Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
     )
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(show_exception),
         renderer,
         _mask_line,
     ]

@@ -20,7 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import RedisError
 
-from service.surveys.failures import describe_failure
+from config.failures import describe_failure
 from service.surveys.model import Journey
 from service.surveys.redis_pool import Pool
 

@@ -25,5 +25,8 @@ def _task(traveller: Traveller) -> Callable[[str], None]:
         except RecordsUnavailable as error:
             # What was claimed comes due again when its lease is over.
             log.warning("records.unavailable", survey_id=survey_id, problem=str(error))
+        except Exception:
+            # Celery would log its text. What was claimed comes due again here, too.
+            log.exception("task.failed", survey_id=survey_id)
 
     return travel

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Timer
 
+from config.failures import describe_failure
 from config.languages import find_language
 from config.mail import Mailbox, SmtpServer, Tls
 from config.settings import Settings
@@ -22,7 +23,6 @@ from config.surveys import Survey
 from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
 from service.delivery.room import Room
 from service.sessions import new_context
-from service.surveys.failures import describe_failure
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed

@@ -9,9 +9,9 @@ from importlib.metadata import version
 import requests
 from urllib3.exceptions import HTTPError
 
+from config.failures import describe_failure
 from service.delivery.room import Room
 from service.sessions import has_never_connected, new_session
-from service.surveys.failures import describe_failure
 from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
 
 _AT_ONCE = 2

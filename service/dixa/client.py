@@ -13,11 +13,11 @@ from urllib.parse import quote, urlencode
 import requests
 from urllib3.exceptions import HTTPError
 
+from config.failures import describe_failure
 from config.surveys import RatingType
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError, load_json
 from service.sessions import has_never_connected
-from service.surveys.failures import describe_failure
 from service.surveys.ports import (
     Conversation,
     Deadline,

@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from service.surveys.failures import describe_failure
+from config.failures import describe_failure
 from service.surveys.store import RecordsUnavailable
 
 _EVERY = timedelta(seconds=20)

@@ -11,8 +11,8 @@ from typing import Any
 import redis
 import structlog
 
+from config.failures import describe_failure
 from service.surveys.durability import find_problems, find_unusable
-from service.surveys.failures import describe_failure
 from service.surveys.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
 from service.surveys.redis_rights import find_missing_rights
 

@@ -1,8 +1,11 @@
-"""What other people's code would say of our links in the log, and how often, and must not."""
+"""What other people's code would say of our links and errors in the log, and how often, and must not."""
 
 import logging
 import re
 
+from gevent.hub import Hub  # type: ignore[import-untyped]
+
+from config.log_errors import log_failure
 from service.web.refusals import Refusals
 
 _SLASH, _S = r"(?:/|%(?:25)*2f)", r"(?:s|%(?:25)*73)"
@@ -47,3 +50,8 @@ def hide_links_in(*logger_names: str) -> None:
 def count_rubbish_in(logger_name: str, refusals: Refusals) -> None:
     """Count the requests that this logger says it can't read, instead of a line for each."""
     logging.getLogger(logger_name).addFilter(_CountsRubbish(refusals))
+
+
+def log_failures_of_greenlets() -> None:
+    """Log exceptions that ended a greenlet; gevent would print them with their texts."""
+    Hub.print_exception = lambda _hub, _context, *raised: log_failure("greenlet", raised)

@@ -4,7 +4,7 @@ import structlog
 
 from config.logging import set_up_logging
 from service.web.app import create_app
-from service.web.discretion import count_rubbish_in, hide_links_in
+from service.web.discretion import count_rubbish_in, hide_links_in, log_failures_of_greenlets
 from service.web.seams import Seams
 from service.web.serving import kept_settings, refuse_to_start
 
@@ -12,6 +12,7 @@ _kept = kept_settings()
 _settings = _kept.settings
 set_up_logging(_settings.log_format, _settings.log_level)
 hide_links_in("gunicorn.error", "gunicorn.access")
+log_failures_of_greenlets()
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 if _kept.problem:

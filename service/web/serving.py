@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from config.logging import set_up_logging
 from config.settings import Settings, SettingsError, read_settings
 
 _CANT_START = 4
@@ -48,6 +49,7 @@ def on_starting(_master: Any) -> None:
     """Read the settings before there is a child; gunicorn calls this."""
     global _kept  # noqa: PLW0603 - a fork is how a child gets it
     _kept = _first()
+    _set_up_logging()
 
 
 def on_reload(master: Any) -> None:
@@ -60,6 +62,7 @@ def on_reload(master: Any) -> None:
         _kept = Kept(read_settings())
     except SettingsError as error:
         _kept = Kept(before.settings, str(error))
+    _set_up_logging()
 
 
 def post_fork(master: Any, child: Any) -> None:
@@ -76,6 +79,12 @@ def post_worker_init(child: Any) -> None:
 def are_children_awaited() -> bool:
     """Say whether a HUP has called for children that aren't all ready yet."""
     return any(_awaited[:])
+
+
+def _set_up_logging() -> None:
+    """Log as our own lines what gunicorn says, in the master and in a child that can't be loaded."""
+    settings = kept_settings().settings
+    set_up_logging(settings.log_format, settings.log_level)
 
 
 def _first() -> Kept:

@@ -238,7 +238,7 @@ def test_a_worker_lives_through_a_redis_that_is_full(start: Starter, tmp_path: P
                 queue.publish(Journey.OFFER, str(number))
         eventually(lambda: queue.length() < TASKS)
         with full(server):
-            eventually(lambda: "maxmemory" in afterword.log)
+            eventually(lambda: "OutOfMemoryError" in afterword.log)
         assert int(client.llen("afterword:afterword")) > 0
         eventually(lambda: queue.length() == 0)
         client.close()

@@ -1,0 +1,107 @@
+"""No text of an exception in a log, whoever raised it, and whoever logs it."""
+
+import subprocess
+import sys
+from textwrap import dedent, indent
+
+import pytest
+
+SECRET = "hunter2"
+
+LOGGED: dict[str, str] = {
+    "our own event": 'ours.exception("redis.lost")',
+    "a library's": 'library.exception("lost")',
+    "as an argument": 'library.error("lost: %r, again in %d s", error, 5)',
+    "as an argument's text": 'library.error("lost: %s", str(error))',
+    "as a shortened text": 'library.error("lost: %s…", repr(error)[:24])',
+    "as a field": 'library.error("lost: %(exc)s", {"exc": repr(error), "name": "task"}, exc_info=error)',
+    "in the line itself": 'library.error(f"lost: {error}")',
+    "in the line itself, and a part": 'library.error(f"lost: {error.args[0]} and {error!r}")',
+    "as the line": "library.error(error)",
+    "as a traceback's text": 'library.warning("lost:\\n%s", traceback.format_exc())',
+    "as a traceback in the line": 'library.warning("lost:\\n" + traceback.format_exc())',
+    "as a warning": 'warnings.warn(RuntimeWarning(f"lost: {error!r}"))',
+    "as what another was raised for": "raise_another(error, library)",
+    "in a group": 'library.error("lost", exc_info=ExceptionGroup("of " + SECRET, [error]))',
+    "with a note": 'error.add_note(SECRET); library.exception("lost")',
+    "after it was handled": 'later.append(lambda error=error: library.error("lost", exc_info=error))',
+    "in a line that can't be written": 'library.error("lost %d", str(error)); library.exception("lost")',
+    "by nobody": "raise",
+    "by a thread": "in_a_thread(error)",
+    "by a greenlet": "log_failures_of_greenlets(); gevent.spawn(connect, SECRET).join()",
+    "by a finaliser": "in_a_finaliser(error)",
+}
+
+PROGRAM = """\
+import logging, sys, threading, traceback, warnings
+import gevent, structlog
+from config.logging import set_up_logging
+from service.web.discretion import log_failures_of_greenlets
+
+SECRET = sys.argv[2]
+set_up_logging(sys.argv[1], "INFO")
+logging.captureWarnings(True)
+ours, library, later = structlog.get_logger(), logging.getLogger("celery.app.trace"), []
+
+
+def connect(password):
+    raise ConnectionRefusedError(f"no {password} for the host")
+
+
+def raise_another(error, logger):
+    try:
+        raise ValueError(f"{error} too") from error
+    except ValueError:
+        logger.exception("lost")
+
+
+def in_a_thread(error):
+    def fail():
+        raise error
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+
+
+def in_a_finaliser(error):
+    class Dying:
+        def __del__(self):
+            raise error
+
+    Dying()
+
+
+try:
+    connect(SECRET)
+except ConnectionRefusedError as error:
+LOGGED
+for each in later:
+    each()
+"""
+
+
+def run(how: str, log_format: str) -> str:
+    program = dedent(PROGRAM).replace("LOGGED", indent(LOGGED[how], "    "))
+    command = [sys.executable, "-c", program, log_format, SECRET]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("how", LOGGED)
+def test_the_type_is_logged_and_never_the_text(how: str) -> None:
+    log = run(how, "json")
+    assert SECRET not in log
+    assert "ConnectionRefusedError" in log
+    assert "Logging error" not in log
+
+
+def test_the_place_and_the_reason_are_logged() -> None:
+    for log_format in ("json", "console"):
+        log = run("our own event", log_format)
+        assert "in connect" in log
+        assert "ConnectionRefusedError (nobody listens there)" in log
+        assert SECRET not in log
+
+
+def test_numbers_and_the_words_of_a_line_stay() -> None:
+    assert "lost: ConnectionRefusedError (nobody listens there), again in 5 s" in run("as an argument", "json")
