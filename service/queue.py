@@ -9,6 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from uuid import uuid4
@@ -38,6 +39,8 @@ _RECONNECT_WITHIN_SECONDS = 5
 _CHANNEL_CONNECTIONS = 2
 """To Redis, beside the one that waits for tasks: kombu's transactions ask on a second one meanwhile."""
 
+_REFUSED_SECONDS = 1.0
+
 _LONGEST_ID = 64
 
 log = structlog.get_logger()
@@ -64,7 +67,11 @@ class _Channel(kombu_redis.Channel):
         """Take a message. One that isn't JSON is gone by now: to raise would end the worker."""
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except (Empty, OSError, RedisError):
+        except (Empty, OSError):
+            raise
+        except RedisError:
+            # Celery connects anew at once: to one that refuses, and is a replica, full or of few rights, without end.
+            Event().wait(_REFUSED_SECONDS)
             raise
         except Exception as error:  # noqa: BLE001 - kombu turns JSON into objects of many kinds, each with errors of its own
             log.error("task.dropped", problem=type(error).__name__)  # noqa: TRY400 - its text may quote the message
@@ -154,6 +161,9 @@ def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect
         broker_connection_retry_on_startup=True,
         # A Redis that is full refuses to write: to kombu an error of the channel, which would end the worker.
         broker_channel_error_retry=True,
+        # No task of ours is acknowledged late, so neither means anything: not said at each new connection.
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        worker_enable_prefetch_count_reduction=False,
         # A worker that gave up would have to be started again by somebody.
         broker_connection_max_retries=None,
         broker_pool_limit=1,

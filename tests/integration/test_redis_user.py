@@ -1,19 +1,38 @@
 """The whole of Afterword as a user of Redis who may do what `check` tries, and nothing else."""
 
 from datetime import timedelta
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import redis
 import requests
 
+from service.queue import CeleryQueue, make_app
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
+from service.surveys.model import Journey
 from service.surveys.records import Records
 from service.surveys.redis_rights import COMMANDS
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story
 from tests.polling import eventually
-from tests.running import SECRET_KEY, RedisServer
+from tests.running import SECRET_KEY, Afterword, RedisServer
+
+
+def test_a_worker_whose_redis_refuses_does_not_ask_without_end(own_redis: RedisServer, tmp_path: Path) -> None:
+    worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
+    eventually(lambda: " ready." in worker.log)
+    before, began = worker.log.count("Connected to"), monotonic()
+    with redis.Redis(port=own_redis.port) as admin:
+        admin.acl_setuser("default", enabled=True, nopass=True, commands=["-brpop"])
+        eventually(lambda: worker.log.count("Connected to") >= before + 4)
+        assert monotonic() - began >= 3
+        admin.acl_setuser("default", enabled=True, nopass=True, commands=["+brpop"])
+    queue = CeleryQueue(make_app(own_redis.url))
+    queue.publish(Journey.OFFER, "1")
+    eventually(lambda: queue.length() == 0)
+    worker.stop()
 
 
 def test_a_user_with_just_the_rights_that_are_tried_is_enough(
