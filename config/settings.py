@@ -386,10 +386,18 @@ def _exposures(found: Mapping[str, Any], *, is_open_to_all: bool) -> Iterator[st
     if found["webhook_tolerance"] > _TOLERANCE_AT_MOST:
         yield "WEBHOOK_TOLERANCE is over 1h: who got hold of a webhook can send it again for that long. Such as 5m."
     folder: Path | None = found["spool_dir"]
-    if folder and folder.is_dir() and folder.stat().st_mode & _WRITABLE_BY_OTHERS:
+    if folder and _is_writable_by_others(folder):
         yield f"SPOOL_DIR can be written by others, who could put answers there. Run: chmod o-w {folder}"
     if is_open_to_all:
         yield f"{_DOTENV} can be read by everybody on this machine, and holds secrets. Run: chmod 600 {_DOTENV}"
+
+
+def _is_writable_by_others(folder: Path) -> bool:
+    """Say whether any account may write into a folder; of one that can't be looked at, the start says what is wrong."""
+    try:
+        return folder.is_dir() and bool(folder.stat().st_mode & _WRITABLE_BY_OTHERS)
+    except OSError:
+        return False
 
 
 def _risks(timings: Timings, pace: Pace) -> Iterator[str]:

@@ -97,6 +97,11 @@ def test_our_own_host_is_written_in_ascii(url: str, taken: str) -> None:
     assert read_settings({**GOOD, "PUBLIC_URL": url}).public_url == taken
 
 
+@pytest.mark.parametrize("folder", ["x" * 5000, f"{Path(__file__)}/spool"])
+def test_a_spool_that_cannot_be_looked_at_is_left_to_the_start(folder: str) -> None:
+    assert read_settings({**GOOD, "SPOOL_DIR": folder}).spool_dir == Path(folder)
+
+
 def test_the_spool_can_be_off() -> None:
     assert read_settings({**GOOD, "SPOOL_DIR": "off"}).spool_dir is None
 
