@@ -38,13 +38,20 @@ def add_to(before: Entry | None, waiting: Repeated) -> Entry:
 
 
 def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:
-    """Choose the answer whose scores count, and the one whose comment, or whose removal of it, does.
+    """Choose the answer whose scores count, the one whose comment does, and the removal of one: three at most.
 
-    The latest counts, and a suspect one takes the place of no other. A blank comment keeps the one before.
+    The latest counts. A suspect one takes the place of no other, but removes a comment all the same. A blank comment
+    keeps the one before.
     """
     real = [each for each in answers if not each.answer.is_suspect] or answers
-    commenting = [each for each in answers if each.answer.comment is None or (each in real and each.answer.comment)]
-    chosen = [_last(real), *([_last(commenting)] if commenting else ())]
+    removing = [each for each in answers if each.answer.comment is None]
+    commenting = [each for each in answers if each in removing or (each in real and each.answer.comment)]
+    chosen = [_last(real)]
+    if commenting:
+        chosen.append(_last(commenting))
+    if removing and chosen[-1].answer.is_suspect:
+        # The record may have an answer that isn't: of these two it takes the removal alone.
+        chosen.append(_last(removing))
     return [each for each in sorted(answers, key=lambda each: each.answered_at) if each in chosen]
 
 
