@@ -32,6 +32,7 @@ def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
 def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_kept", object())
     monkeypatch.setattr(serving, "read_settings", lambda: None)
+    monkeypatch.setattr(serving, "_set_up_logging", lambda: None)
     serving.on_reload(SimpleNamespace(cfg=CFG))
     worker.handle_exit(signal.SIGTERM, None)
     for each in NEW:
