@@ -21,6 +21,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.webhooks import closed_event
 from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
+from service.surveys.channels import Channels
 from service.surveys.delivering import Restraint
 from service.surveys.following import FollowUpJourney
 from service.surveys.intake import Intake
@@ -113,9 +114,19 @@ class Story:
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
         restraint = Restraint(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
-        self.offering = OfferJourney(self.records, calls, timings, links=links, deliveries=given, restraint=restraint)
+        self.channels = Channels.beside(self.records)
+        self.channels.pause = timedelta(milliseconds=100)
+        self.offering = OfferJourney(
+            self.records,
+            calls,
+            timings,
+            links=links,
+            deliveries=given,
+            restraint=restraint,
+            channels=self.channels,
+        )
         self.answering = AnswerJourney(self.records, calls, timings)
-        self.following = FollowUpJourney(self.records, calls, timings, actions=actions)
+        self.following = FollowUpJourney(self.records, calls, timings, actions=actions, channels=self.channels)
 
     def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
         """Close a new conversation and accept it; returns the survey's id."""

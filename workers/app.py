@@ -15,6 +15,7 @@ from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.queue import CeleryQueue, make_app
 from service.surveys.answering import AnswerJourney
+from service.surveys.channels import Channels
 from service.surveys.delivering import Restraint
 from service.surveys.following import FollowUpJourney
 from service.surveys.links import Links
@@ -41,6 +42,7 @@ def build(settings: Settings) -> Celery:
     short_links = ShortLinks(client, settings.public_url)
     shorten = _shortener(short_links, records) if settings.short_links else None
     app = make_app(settings.redis_url)
+    channels = Channels.beside(records)
     register_tasks(
         app,
         OfferJourney(
@@ -49,6 +51,7 @@ def build(settings: Settings) -> Celery:
             timings,
             links=links,
             deliveries=open_deliveries(settings, dixa, records, shorten=shorten),
+            channels=channels,
             restraint=Restraint(
                 stops=HashedStops(client),
                 persons=Persons(settings.secret_keys),
@@ -56,7 +59,7 @@ def build(settings: Settings) -> Celery:
             ),
         ),
         AnswerJourney(records, dixa, timings),
-        FollowUpJourney(records, dixa, timings, actions=_actions(settings, dixa)),
+        FollowUpJourney(records, dixa, timings, actions=_actions(settings, dixa), channels=channels),
     )
     app.steps["worker"].add(RelayStep)
     app.relay = Relay(

@@ -18,6 +18,7 @@ from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.queue import CeleryQueue, QueueUnavailable, make_app
+from service.surveys.channels import Channels
 from service.surveys.ports import Deadline, DixaError, Slot
 from service.surveys.processes import Processes
 from service.surveys.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
@@ -44,6 +45,7 @@ def check() -> None:
     if "Redis" not in failed:
         failed += [] if _report("spool", _check_overdue, settings) else ["spool"]
         _tell_of_pause(settings)
+        _tell_of_channels(settings)
         _tell_of_processes(settings)
     sys.exit(1 if failed else 0)
 
@@ -154,6 +156,11 @@ def _tell_of_pause(settings: Settings) -> None:
         say(f"warn {say_paused(since)}", fg="yellow")
     else:
         say("ok   asking: not paused")
+
+
+def _tell_of_channels(settings: Settings) -> None:
+    for trouble in Channels.beside(open_records(settings)).troubles():
+        say(f"warn {trouble}.", fg="yellow")
 
 
 def _tell_of_processes(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The delivery: bringing the link to the customer through the first channel that can, for as long as that is right."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import structlog
 
 from config.settings import Timings
 from config.surveys import Survey
+from service.surveys.channels import Channels
 from service.surveys.deciding import is_too_late
 from service.surveys.hours import next_opening
 from service.surveys.journey import Traveller, Turn
@@ -15,6 +17,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import OfferState, Reason, Record
 from service.surveys.persons import Persons
 from service.surveys.ports import (
+    ChannelDown,
     Conversation,
     Delivery,
     DeliveryRefused,
@@ -32,8 +35,11 @@ from service.surveys.ports import (
 )
 from service.surveys.records import Records
 from service.surveys.rules import find_refusal, is_before
+from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
+
+_ALL_DOWN = "all channels that this survey may go by are down"
 
 UNCONFIRMED = "unconfirmed"
 """The note of a delivery that was handed over, and whose outcome nobody knows."""
@@ -60,19 +66,51 @@ class Delivering(Traveller):
         links: Links,
         deliveries: Sequence[Delivery],
         restraint: Restraint,
+        channels: Channels,
     ) -> None:
         super().__init__(records, dixa, timings)
+        self._channels = channels
         self._links = links
         self._restraint = restraint
         self._deliveries = {delivery.name: delivery for delivery in deliveries}
 
-    def _find_delivery(self, record: Record) -> Delivery | None:
+    def _find_deliveries(self, record: Record) -> Iterator[Delivery]:
+        """Find the channels that can reach the customer; a delivery that was begun stays with its own."""
         if record.offer.channel:
-            return self._deliveries.get(record.offer.channel)
+            begun = self._deliveries.get(record.offer.channel)
+            yield from (begun,) if begun else ()
+            return
         names = record.terms.deliver if record.terms else ()
         left = (name for name in names if name not in record.offer.failed)
         known = (self._deliveries[name] for name in left if name in self._deliveries)
-        return next((each for each in known if each.can_reach(record)), None)
+        yield from (each for each in known if each.can_reach(record))
+
+    def _find_delivery(self, record: Record) -> Delivery | None:
+        return next(self._find_deliveries(record), None)
+
+    def _take_delivery(self, record: Record) -> Delivery | None:
+        """Find the first channel that can reach the customer and isn't down. Raises NotNow when all that can are."""
+        waits: list[timedelta] = []
+        for each in self._find_deliveries(record):
+            wait = self._channels.begin(name_channel(each.name, record.terms), record.survey_id)
+            if wait is None:
+                return each
+            waits.append(wait)
+        if waits:
+            raise NotNow(_ALL_DOWN, min(waits))
+        return None
+
+    def _insist_on_channels(self, record: Record) -> None:
+        """Raise NotNow when all channels that this survey may go by are down: Dixa needn't be asked for that."""
+        names = {
+            name_channel(name, terms)
+            for terms in record.candidates
+            for name in terms.deliver
+            if name in self._deliveries and name not in record.offer.failed
+        }
+        waits = [wait for name in names if (wait := self._channels.wait(name, record.survey_id)) is not None]
+        if waits and len(waits) == len(names):
+            raise NotNow(_ALL_DOWN, min(waits))
 
     def _deliver_again(self, turn: Turn) -> None:
         """Go on with a delivery that was begun, or may have been before a backup: look whether it arrived.
@@ -99,7 +137,7 @@ class Delivering(Traveller):
             self._deliver(turn, fresh)
 
     def _deliver(self, turn: Turn, record: Record) -> None:
-        delivery = self._find_delivery(record)
+        delivery = self._take_delivery(record)
         if delivery is None:
             self._die(turn, Reason.UNREACHABLE, problem="no channel can reach the customer any more")
             return
@@ -108,7 +146,9 @@ class Delivering(Traveller):
             return
         self._records.delivering(turn.claim, delivery.name)
         try:
-            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
+            self._hand_over(turn, record, delivery)
+        except ChannelDown as error:
+            self._pass_over(turn, record, delivery, error)
         except NotDelivered as error:
             self._deliver_later(turn, delivery, error)
         except DixaRefused as error:
@@ -118,6 +158,21 @@ class Delivering(Traveller):
             self._wait_or_give_up(turn, record, delivery, error)
         else:
             self._delivered(turn, delivery)
+
+    def _hand_over(self, turn: Turn, record: Record, delivery: Delivery) -> None:
+        """Let a channel deliver, and note for everybody if it is down, or works again. Raises as the channel does."""
+        name = name_channel(delivery.name, record.terms)
+        try:
+            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
+        except DixaError as error:
+            # A try that may have arrived before is looked at again, whatever this one says of the channel.
+            down = error if isinstance(error, ChannelDown) else error.__cause__
+            if isinstance(down, ChannelDown):
+                with suppress(RecordsUnavailable):
+                    self._channels.failed(name, record.survey_id, str(down))
+            raise
+        with suppress(RecordsUnavailable):
+            self._channels.works(name)
 
     def _delivered(self, turn: Turn, delivery: Delivery, note: str = "") -> None:
         self._records.delivered(turn.claim, note)
@@ -135,6 +190,12 @@ class Delivering(Traveller):
             self._die(turn, Reason.TOO_LATE, problem=str(error))
         else:
             self._delivered(turn, delivery, UNCONFIRMED)
+
+    def _pass_over(self, turn: Turn, record: Record, delivery: Delivery, error: ChannelDown) -> None:
+        """Go by the next channel that can reach the customer, or wait until one works: nothing was delivered."""
+        log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
+        self._records.undelivered(turn.claim, delivery.name, for_good=False)
+        self._deliver(turn, replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="")))
 
     def _deliver_later(self, turn: Turn, delivery: Delivery, error: NotDelivered) -> None:
         """Come back to a channel that has no time for us."""
@@ -166,6 +227,8 @@ class Delivering(Traveller):
             return None
         if self._is_outside_window(turn, [record.terms] if record.terms else []):
             return None
+        if record.offer.state is OfferState.OFFERED:
+            self._insist_on_channels(record)
         conversation = self._conversation(turn)
         if self._has_stopped(record, conversation):
             self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")
@@ -208,3 +271,8 @@ class Delivering(Traveller):
         close, terms = record.close, record.terms
         within = self._offer_within(turn)
         return bool(close and terms and is_too_late(record, close, terms, turn.claim.at, within))
+
+
+def name_channel(name: str, terms: Survey | None) -> str:
+    """Name what may be down: a sender of a survey's own may be refused where the others aren't."""
+    return f"{name} of {terms.name}" if terms and terms.senders else name

@@ -17,10 +17,12 @@ import structlog
 
 from config.settings import Timings
 from config.surveys import RatingType, Survey
+from service.surveys.channels import Channels
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
 from service.surveys.ports import (
     Action,
+    ChannelDown,
     Dixa,
     DixaForbidden,
     DixaRefused,
@@ -115,8 +117,11 @@ class FollowUpJourney(Traveller):
     patience = timedelta(seconds=1)
     _call_name = "follow_up"
 
-    def __init__(self, records: Records, dixa: Dixa, timings: Timings, *, actions: Sequence[Action]) -> None:
+    def __init__(
+        self, records: Records, dixa: Dixa, timings: Timings, *, actions: Sequence[Action], channels: Channels
+    ) -> None:
         super().__init__(records, dixa, timings)
+        self._channels = channels
         self._actions = {action.kind: action for action in actions}
 
     def _advance(self, turn: Turn) -> None:
@@ -173,6 +178,12 @@ class FollowUpJourney(Traveller):
             return self._fail(turn, wanted, TOO_LONG)
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN
+        return self._begin(turn, action, wanted)
+
+    def _begin(self, turn: Turn, action: Action, wanted: Wanted) -> _Outcome:
+        """Mark an action, and do it, unless its receiver is down."""
+        if self._channels.begin(_name_channel(wanted), turn.record.survey_id):
+            return _Outcome.LATER
         told = turn.record.answered.scores if wanted.name == _ALERT else None
         is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN, told=told)
         return self._act(turn, action, wanted, is_new=is_new)
@@ -191,13 +202,17 @@ class FollowUpJourney(Traveller):
             if isinstance(error, NotNow):
                 return _Outcome.NOT_BEGUN
             log.warning("action.unavailable", action=wanted.name, problem=str(error))
+            if isinstance(error, ChannelDown):
+                self._channels.failed(_name_channel(wanted), turn.record.survey_id, str(error))
             return _Outcome.LATER
         except DixaUnknown as error:
             log.warning("action.unknown", action=wanted.name, problem=str(error))
             return _Outcome.SETTLING if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
         except DixaRefused as error:
             return self._refused(turn, wanted, error, is_new=is_new)
-        return self._end(turn, wanted)
+        self._end(turn, wanted)
+        self._channels.works(_name_channel(wanted))
+        return _Outcome.OVER
 
     def _refused(self, turn: Turn, wanted: Wanted, error: DixaRefused, *, is_new: bool) -> _Outcome:
         if not isinstance(error, DixaForbidden) or not self._may_be_allowed(turn):
@@ -234,6 +249,11 @@ class FollowUpJourney(Traveller):
             self._die(turn, Reason.REFUSED, problem=f"failed: {', '.join(failed)}")
         else:
             self._records.followed(turn.claim)
+
+
+def _name_channel(wanted: Wanted) -> str:
+    """Name what may be down: a receiver of answers isn't that of links."""
+    return f"{wanted.kind} of answers"
 
 
 def _until_final(turn: Turn, answer: AnswerProgress) -> timedelta:

@@ -56,6 +56,8 @@ class OfferJourney(Reminding):
         is_decided = record.offer.state is OfferState.OFFERING
         if self._is_over(turn, record, close) or (not is_decided and self._is_outside_window(turn, record.candidates)):
             return None
+        if not is_decided:
+            self._insist_on_channels(record)
         conversation = self._conversation(turn)
         if is_decided and not self._is_unchanged(turn, conversation):
             return None
@@ -94,7 +96,7 @@ class OfferJourney(Reminding):
             is_answered=lambda: any(
                 found and found.answer for found in map(self._records.load, self._records.rounds(number))
             ),
-            can_reach=lambda survey: self._find_delivery(_decided(turn.record, survey, conversation)) is not None,
+            can_reach=lambda survey: self._take_delivery(_decided(turn.record, survey, conversation)) is not None,
         )
 
     def _write_decision(self, turn: Turn, decision: Decision, close: Close, conversation: Conversation) -> bool:

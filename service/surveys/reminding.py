@@ -5,12 +5,11 @@ from dataclasses import replace
 import structlog
 
 from service.surveys.deciding import has_news
-from service.surveys.delivering import UNCONFIRMED, Delivering
+from service.surveys.delivering import UNCONFIRMED, Delivering, name_channel
 from service.surveys.hours import next_opening
 from service.surveys.journey import Turn
-from service.surveys.links import Link
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Delivery, DixaRefused, DixaUnknown, NotDelivered, Unconfirmed
+from service.surveys.ports import Delivery, DixaRefused, DixaUnknown, NotDelivered, NotNow, Unconfirmed
 from service.surveys.records import StaleClaim
 
 log = structlog.get_logger()
@@ -50,8 +49,10 @@ class Reminding(Delivering):
 
     def _send(self, turn: Turn, record: Record, delivery: Delivery) -> None:
         self._insist_on_silence(record)
+        if wait := self._channels.begin(name_channel(delivery.name, record.terms), record.survey_id):
+            raise NotNow("the channel is down", wait)
         if not delivery.has_delivered(record, turn.deadline):
-            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
+            self._hand_over(turn, record, delivery)
 
     def _must_not_remind_yet(self, turn: Turn) -> bool:
         """Come back when the window is open, or when every answer that waits in a spool has been brought home."""

@@ -14,6 +14,7 @@ from config.settings import Settings, trust_certificates
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
+from service.surveys.channels import Channels
 from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.persons import Persons
@@ -81,6 +82,7 @@ def _wire(settings: Settings) -> Seams:
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),
         outage=Outage(client),
+        channels=Channels.beside(records),
         processes=Processes(client, take_fingerprint(settings), suspicions=refusals.suspicions),
         refusals=refusals,
     )

@@ -67,6 +67,8 @@ def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
         yield "settings", "; ".join(disagreements)
     if trouble := core.pace.trouble() or core.outage.trouble():
         yield "dixa", trouble
+    if troubles := core.channels.troubles():
+        yield "channels", "; ".join(troubles)
     if since := core.records.paused_since():
         yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
 

@@ -11,6 +11,7 @@ from flask import current_app
 from config.settings import Settings
 from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
+from service.surveys.channels import Channels
 from service.surveys.intake import Intake
 from service.surveys.links import Links
 from service.surveys.posts import Posts
@@ -38,6 +39,7 @@ class Seams:
     recovery: Recovery
     pace: SharedPace
     outage: Outage
+    channels: Channels
     processes: Processes
     refusals: Refusals
 

@@ -28,6 +28,7 @@ from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
+from service.surveys.channels import Channels
 from service.surveys.delivering import Restraint
 from service.surveys.fields import dump_close, load_close
 from service.surveys.intake import Intake
@@ -209,7 +210,15 @@ class Worker:
         deliveries = [MessageDelivery(dixa)]
         self._persons = Persons([SECRET_KEY])
         restraint = Restraint(HashedStops(client, prefix=prefix), self._persons)
-        offering = OfferJourney(self.records, dixa, timings, links=links, deliveries=deliveries, restraint=restraint)
+        offering = OfferJourney(
+            self.records,
+            dixa,
+            timings,
+            links=links,
+            deliveries=deliveries,
+            restraint=restraint,
+            channels=Channels(client, prefix=prefix),
+        )
         self._travellers = {
             Journey.OFFER: offering,
             Journey.ANSWER: AnswerJourney(self.records, dixa, timings),

@@ -14,6 +14,7 @@ from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-u
 
 from config.surveys import RatingType, Survey
 from service.surveys.answering import AnswerJourney
+from service.surveys.channels import Channels
 from service.surveys.delivering import Restraint
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim, Journey
@@ -108,7 +109,13 @@ class World:
         restraint = Restraint(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))
         self.travellers = {
             Journey.OFFER: OfferJourney(
-                self.records, self.dixa, timings, links=links, deliveries=[ModelledDelivery(self)], restraint=restraint
+                self.records,
+                self.dixa,
+                timings,
+                links=links,
+                deliveries=[ModelledDelivery(self)],
+                restraint=restraint,
+                channels=Channels(self._client, prefix=PREFIX),
             ),
             Journey.ANSWER: AnswerJourney(self.records, self.dixa, timings),
         }

@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from service.sandbox.server import Sandbox
+from service.surveys.channels import Channels
 from service.surveys.processes import Processes
 from tests.cli.conftest import Runner
 from tests.running import cluster_node, free_port
@@ -90,6 +91,13 @@ def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: 
 def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> None:
     story.calls._pace.pause(timedelta(seconds=40))
     assert "FAIL Dixa: the pace is used up" in run("check", fails=True).output
+
+
+def test_a_channel_that_is_down_is_told_with_its_reason(run: Runner, keys: redis.Redis) -> None:
+    assert "channel" not in run("check").output
+    Channels(keys).failed("email", "48213", "the mail server answered 535")
+    told = run("check").output
+    assert re.search(r'warn channel "email" is down since .* UTC: the mail server answered 535\.', told)
 
 
 def test_who_is_at_work_is_told_and_where_they_do_not_agree(run: Runner, keys: redis.Redis) -> None:

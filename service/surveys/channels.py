@@ -1,0 +1,88 @@
+"""Which channels are down for everybody: their server is away, or refuses us. All workers know it through Redis.
+
+One that has failed pauses: no offer is made for it, and when the pause is over one survey at a time tries it. The pause
+doubles with each further survey that fails in a row, so a trouble that is one customer's own keeps others for a minute.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from service.surveys.fields import from_ms, to_ms
+from service.surveys.store import Store
+
+log = structlog.get_logger()
+
+PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(minutes=10)
+
+_FORGET_MS = to_ms(timedelta(days=1))
+"""When nothing has failed for so long, nothing has been tried."""
+
+
+class Channels(Store):
+    """What is known of the channels by which links go out, and answers are told."""
+
+    pause = PAUSE
+
+    @classmethod
+    def beside(cls, store: Store) -> Self:
+        """Keep it where these records are."""
+        return cls(store._redis, breaker=store._breaker, prefix=store._prefix)  # noqa: SLF001 - a store as well
+
+    def wait(self, channel: str, survey_id: str) -> timedelta | None:
+        """Return how long nobody else uses a channel that is down; None if this survey may go on."""
+        if not self._is_down(channel):
+            return None
+        whose: str | None = self._ask(lambda: self._redis.get(self._pause_key(channel)))
+        if whose in (None, survey_id):
+            return None
+        left_ms: int = self._ask(lambda: self._redis.pttl(self._pause_key(channel)))
+        return timedelta(milliseconds=max(left_ms, 1))
+
+    def begin(self, channel: str, survey_id: str) -> timedelta | None:
+        """Take leave to use a channel that is down. Return how long to wait if another has it, and None to go on."""
+        key, lasts_ms = self._pause_key(channel), to_ms(self.pause)
+        if not self._is_down(channel) or self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms)):
+            return None
+        return self.wait(channel, survey_id)
+
+    def failed(self, channel: str, survey_id: str, problem: str) -> None:
+        """Note a failure that is about no customer."""
+        keys = [self._down_key, self._pause_key(channel), self._failing_key(channel)]
+        pauses = [to_ms(self.pause), to_ms(max(_LONGEST_PAUSE, self.pause))]
+        script = self._redis.register_script(Path(__file__).with_suffix(".failed.lua").read_text(encoding="utf-8"))
+        if self._ask(lambda: script(keys=keys, args=[channel, survey_id, problem, *pauses, _FORGET_MS])):
+            log.error("channel.down", channel=channel, problem=problem)
+
+    def works(self, channel: str) -> None:
+        """Note that something went through."""
+        if self._ask(lambda: self._redis.hdel(self._down_key, channel)):
+            self._ask(lambda: self._redis.delete(self._pause_key(channel), self._failing_key(channel)))
+            log.warning("channel.works_again", channel=channel)
+
+    def troubles(self) -> list[str]:
+        """Name each channel that is down, since when, and why."""
+        found: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._down_key))
+        return [_describe(channel, *each.split(" ", 1)) for channel, each in sorted(found.items())]
+
+    @property
+    def _down_key(self) -> str:
+        return f"{self._prefix}channels_down"
+
+    def _is_down(self, channel: str) -> bool:
+        return self._ask(lambda: self._redis.hget(self._down_key, channel)) is not None
+
+    def _pause_key(self, channel: str) -> str:
+        return f"{self._prefix}channel:{channel}:pause"
+
+    def _failing_key(self, channel: str) -> str:
+        return f"{self._prefix}channel:{channel}:failing"
+
+
+def _describe(channel: str, since_ms: str, problem: str) -> str:
+    since = f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
+    meanwhile = "Surveys go by their next channel, or wait; one at a time tries it"
+    return f'channel "{channel}" is down since {since}: {problem}. {meanwhile}'

@@ -1,0 +1,278 @@
+"""A channel that refuses us, or is away, pauses for everybody: no offer is made for it, and no customer is lost."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from config.actions import After
+from config.endpoints import SignedEndpoint
+from config.mail import Mailbox
+from config.words import Sender
+from service.delivery.email import EmailDelivery
+from service.delivery.message import MessageDelivery
+from service.delivery.slack import SlackAlert
+from service.delivery.webhook import WebhookDelivery
+from service.sandbox.server import Sandbox
+from service.surveys.channels import PAUSE, Channels
+from service.surveys.model import OfferState, Record
+from service.surveys.ports import Delivery
+from tests.receiver import SECRET, Receiver, receiving
+from tests.smtp import Post, post_office
+from tests.surveys.test_delivery_chain import HEAD, TIMINGS
+from tests.telling import AT_ONCE, CSAT, Story, open_client
+
+BY_MAIL = replace(AT_ONCE, deliver=("email",))
+BY_MAIL_OR_MESSAGE = replace(AT_ONCE, deliver=("email", "message"))
+BY_WEBHOOK = replace(AT_ONCE, deliver=("webhook",))
+SUSPENDED = "554 Your account is suspended"
+
+
+class Bench:
+    """A story with all channels that may be down, whose pauses end when they are told to."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
+        self.post, self.receiver, self.dixa = post, receiver, dixa
+        self._client, self._prefix = client, prefix
+        self.deliveries: list[Delivery] = [
+            MessageDelivery(open_client(dixa, client, prefix)),
+            WebhookDelivery(SignedEndpoint(f"{receiver.url}/link", SECRET), "en"),
+        ]
+        self.story = Story(
+            client,
+            prefix,
+            dixa,
+            timings=TIMINGS,
+            deliveries=self.deliveries,
+            actions=[SlackAlert(f"{receiver.url}/slack")],
+        )
+        self.story.channels.pause = PAUSE
+
+    def turn(self, survey_id: str) -> Record:
+        """One turn of a worker, whenever it is due."""
+        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
+        self.story.offering.travel(survey_id)
+        return self.story.load(survey_id)
+
+    def follow(self, survey_id: str) -> Record:
+        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"follow_up_due": 0})
+        self.story.following.travel(survey_id)
+        return self.story.load(survey_id)
+
+    def end_pause(self, channel: str = "email") -> None:
+        """Let its time be over."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
+
+    def pause_left(self, channel: str = "email") -> timedelta:
+        return timedelta(milliseconds=self._client.pttl(f"{self._prefix}channel:{channel}:pause"))
+
+    def offers(self, *survey_ids: str) -> list[int]:
+        return [len(self.dixa.offers(int(each))) for each in survey_ids]
+
+
+@pytest.fixture
+def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
+    with post_office() as (post, server), receiving() as receiver:
+        made = Bench(redis_client, prefix, dixa, post, receiver)
+        email = EmailDelivery(server, HEAD, made.story.records)
+        made.story.offering._deliveries["email"] = email
+        yield made
+
+
+REFUSALS = [
+    ("MAIL", "550 5.7.60 May not send as this sender"),
+    ("RCPT", "550 5.7.1 Relaying denied"),
+    ("dot", SUSPENDED),
+]
+
+
+@pytest.mark.parametrize(("place", "answer"), REFUSALS)
+def test_no_offer_is_made_for_a_channel_that_is_down(bench: Bench, place: str, answer: str) -> None:
+    bench.post.answers[place] = answer
+    first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
+    assert bench.turn(first).offer.state is OfferState.OFFERED
+    for _ in range(3):
+        record = bench.turn(second)
+        assert (record.offer.state, record.offer.tries) == (OfferState.DECIDING, 0)
+    assert bench.offers(first, second) == [1, 0]
+    assert bench.post.commands.count("MAIL") == 1
+
+
+def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    ids = [bench.story.begin(BY_MAIL) for _ in range(3)]
+    for each in ids:
+        bench.turn(each)
+    bench.post.answers.clear()
+    bench.end_pause()
+    assert [bench.turn(each).offer.state for each in ids] == [OfferState.DELIVERED] * 3
+    assert (bench.offers(*ids), len(bench.post.mails)) == ([1, 1, 1], 3)
+    assert bench.story.channels.troubles() == []
+
+
+def test_while_it_is_down_dixa_is_not_asked_for_those_that_wait(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
+    bench.turn(first)
+    before = len(bench.dixa.calls)
+    for each in (first, second):
+        bench.turn(each)
+    assert len(bench.dixa.calls) == before
+
+
+def test_the_next_channel_brings_the_link(bench: Bench) -> None:
+    """Nothing was delivered, so nobody is asked twice; the channel is left to its pause."""
+    bench.post.answers["dot"] = SUSPENDED
+    records = [bench.turn(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
+    assert {(each.offer.state, each.offer.channel, each.offer.failed) for each in records} == {
+        (OfferState.DELIVERED, "message", ())
+    }
+    assert bench.post.commands.count("dot") == 1
+    assert bench.offers(*(each.survey_id for each in records)) == [1, 1, 1]
+
+
+def test_a_message_that_is_refused_meanwhile_leaves_it_to_the_mail(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    bench.dixa.fails(1, 422, call="message")
+    survey_id = bench.story.begin(BY_MAIL_OR_MESSAGE)
+    record = bench.turn(survey_id)
+    assert (record.offer.state, record.offer.failed) == (OfferState.OFFERED, ("message",))
+    bench.post.answers.clear()
+    bench.end_pause()
+    record = bench.turn(survey_id)
+    assert (record.offer.state, record.offer.channel, len(bench.post.mails)) == (OfferState.DELIVERED, "email", 1)
+
+
+def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
+    channels = bench.story.channels
+    channels.failed("email", "1", "no")
+    assert channels.begin("email", "1")
+    bench.end_pause()
+    assert channels.begin("email", "2") is None
+    assert channels.begin("email", "2") is None
+    assert channels.wait("email", "2") is None
+    assert channels.begin("email", "3")
+    channels.works("email")
+    assert channels.begin("email", "3") is None
+
+
+def test_each_further_survey_doubles_the_pause_and_the_same_one_does_not(bench: Bench) -> None:
+    channels, minutes = bench.story.channels, []
+    for each in "1112233456":
+        assert channels.begin("email", each) is None
+        channels.failed("email", each, "no")
+        minutes.append(round(bench.pause_left() / timedelta(minutes=1)))
+        bench.end_pause()
+    assert minutes == [1, 1, 1, 2, 2, 4, 4, 8, 10, 10]
+
+
+def test_those_that_were_on_their_way_when_it_failed_make_the_pause_no_longer(bench: Bench) -> None:
+    for each in "123456":
+        bench.story.channels.failed("email", each, "no")
+    assert bench.pause_left() <= PAUSE
+
+
+def test_one_customers_own_trouble_keeps_nobody_for_long(bench: Bench) -> None:
+    first, *others = [bench.story.begin(BY_MAIL) for _ in range(4)]
+    for _ in range(3):
+        bench.post.answers["RCPT"] = "550 5.7.1 Not from you"
+        bench.turn(first)
+        bench.post.answers.clear()
+        assert bench.pause_left() <= PAUSE
+        bench.end_pause()
+        record = bench.turn(others.pop())
+        assert record.offer.state is OfferState.DELIVERED
+        assert bench.story.channels.troubles() == []
+
+
+def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
+    bench.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    bench.turn(bench.story.begin(BY_MAIL))
+    bench.post.answers["RCPT"] = "451 4.3.0 Later"
+    bench.turn(bench.story.begin(BY_MAIL))
+    assert bench.story.channels.troubles() == []
+
+
+def test_a_sender_of_ones_own_that_is_refused_leaves_the_others_alone(bench: Bench) -> None:
+    own = replace(BY_MAIL, name="own", senders={"": Sender(email=Mailbox("other@example.com"))})
+    bench.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
+    bench.turn(bench.story.begin(own))
+    bench.post.answers.clear()
+    assert bench.turn(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
+    assert bench.turn(bench.story.begin(own)).offer.state is OfferState.DECIDING
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 407, 410, 302])
+def test_a_receiver_of_links_that_is_set_up_wrongly_gets_no_offer(bench: Bench, status: int) -> None:
+    bench.receiver.next["/link"] = [status]
+    first, second = bench.story.begin(BY_WEBHOOK), bench.story.begin(BY_WEBHOOK)
+    assert bench.turn(first).offer.state is OfferState.OFFERED
+    assert bench.turn(second).offer.state is OfferState.DECIDING
+    bench.end_pause("webhook")
+    assert [bench.turn(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
+    assert bench.offers(first, second) == [1, 1]
+
+
+def test_one_that_may_have_it_keeps_it_and_the_others_wait(bench: Bench) -> None:
+    bench.receiver.next["/link"] = [502, 404]
+    first = bench.story.begin(BY_WEBHOOK)
+    for _ in range(2):
+        assert bench.turn(first).offer.state is OfferState.DELIVERING
+    assert bench.turn(bench.story.begin(BY_WEBHOOK)).offer.state is OfferState.DECIDING
+
+
+def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
+    terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
+    ids = [bench.story.begin(terms) for _ in range(2)]
+    for each in ids:
+        bench.story.ask(each)
+        bench.story.answer(each, {CSAT: 1})
+        bench.story.submit(each)
+    bench.receiver.next["/slack"] = [404]
+    for each in ids:
+        bench.follow(each)
+    assert [post.status for post in bench.receiver.of("/slack")] == [404]
+    bench.end_pause("slack of answers")
+    for each in ids:
+        bench.follow(each)
+    assert len(bench.receiver.taken("/slack")) == 2
+
+
+def test_a_reminder_waits_as_well(bench: Bench) -> None:
+    terms = replace(BY_MAIL, reminder=timedelta(hours=1))
+    survey_id = bench.story.begin(terms)
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    bench.post.answers["dot"] = SUSPENDED
+    for _ in range(2):
+        assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert bench.post.commands.count("dot") == 2
+    bench.post.answers.clear()
+    bench.end_pause()
+    assert bench.turn(survey_id).offer.state is OfferState.DELIVERED
+    assert len(bench.post.mails) == 2
+
+
+def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    ids = [bench.story.begin(BY_MAIL) for _ in range(2)]
+    with capture_logs() as logs:
+        for each in ids:
+            bench.turn(each)
+        bench.end_pause()
+        bench.turn(ids[1])
+        bench.post.answers.clear()
+        bench.end_pause()
+        bench.turn(ids[0])
+    events = [each["event"] for each in logs if each["event"].startswith("channel.")]
+    assert events == ["channel.down", "channel.works_again"]
+
+
+def test_what_is_down_is_told_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:
+    channels = Channels(redis_client, prefix=prefix)
+    channels.failed("email", "1", "the mail server answered the text with 554")
+    (trouble,) = channels.troubles()
+    assert trouble.startswith('channel "email" is down since 20')
+    assert "the mail server answered the text with 554" in trouble
