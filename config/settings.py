@@ -34,6 +34,7 @@ _FOR_EVERYBODY = 0o004
 _WRITABLE_BY_OTHERS = 0o002
 _QUOTES = "\"'"
 _QUOTED = "has quotes around its value, which count as part of it, as with docker --env-file. Leave them out."
+_LONGEST_MAIL = timedelta(minutes=30)
 _DIXAS_LIMIT = Pace(rate=10, burst=4)
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
@@ -55,6 +56,7 @@ class Timings:
 
     lease: timedelta = timedelta(seconds=60)
     step_budget: timedelta = timedelta(seconds=15)
+    mail_budget: timedelta = timedelta(minutes=5)
     settle: timedelta = timedelta(seconds=60)
     dixa_lag: timedelta = timedelta(minutes=5)
     hint_again: timedelta = timedelta(seconds=60)
@@ -295,6 +297,8 @@ def _contradictions(timings: Timings) -> Iterator[str]:
     """Name the pairs that don't go together; one that couldn't be read is None and has its line already."""
     if timings.lease and timings.step_budget and timings.lease < 2 * timings.step_budget:
         yield "  LEASE: must be at least twice STEP_BUDGET, or a claim could end under a running step. Such as 60s."
+    if timings.mail_budget and timings.mail_budget > _LONGEST_MAIL:
+        yield "  MAIL_BUDGET: must not be over 30m: as long a mail keeps a thread of a worker. Such as 5m."
     if timings.backoff_first and timings.backoff_most and timings.backoff_most < timings.backoff_first:
         yield "  BACKOFF_MOST: must not be shorter than BACKOFF_FIRST. Such as 15m."
 

@@ -19,7 +19,7 @@ class Post:
     """What a server was handed, and how it is to behave.
 
     `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
-    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it).
+    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,8 @@ class Post:
         self.hangs: set[str] = set()
         self.drips: set[str] = set()
         self.keeps_what_it_drops = True
+        self.greets = threading.Event()
+        self.greets.set()
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
         envelope.mail_from = address
@@ -71,7 +73,18 @@ def _transport(server: SMTP) -> asyncio.Transport:
 
 
 class _Smtp(SMTP):
-    """aiosmtpd has no hook before the text."""
+    """aiosmtpd has no hook before its greeting, and none before the text."""
+
+    async def _handle_client(self) -> None:
+        post: Post = self.event_handler
+        if not post.greets.is_set():
+            post.commands.append("connect")
+            try:
+                await asyncio.to_thread(post.greets.wait)
+            except asyncio.CancelledError:
+                _transport(self).abort()
+                raise
+        await super()._handle_client()
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         post: Post = self.event_handler
@@ -103,6 +116,7 @@ def post_office(
     try:
         yield post, SmtpServer("localhost", listening.sockets[0].getsockname()[1], tls)
     finally:
+        post.greets.set()
         asyncio.run_coroutine_threadsafe(_end(listening), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -35,7 +35,13 @@ def build(settings: Settings) -> Celery:
     """Build the worker's Celery app. Connects to nothing yet."""
     client = connect(settings.redis_url)
     timings = settings.timings
-    records = Records(client, lease=timings.lease, keep=timings.keep_records, retry_within=timings.offer_within)
+    records = Records(
+        client,
+        lease=timings.lease,
+        keep=timings.keep_records,
+        retry_within=timings.offer_within,
+        mail_budget=timings.mail_budget,
+    )
     outage = Outage(client, when_over=records.wake)
     dixa = open_dixa(settings, client, outage=outage)
     links = Links(settings.secret_keys, settings.public_url)

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from threading import Timer
 
 from config.failures import describe_failure
@@ -28,9 +29,10 @@ from service.surveys.model import OfferState, Record
 from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
 
 _CONNECT_SECONDS = 5.0
+"""For the connection alone: what a server says may come minutes later (RFC 5321, 4.5.3.2)."""
 _AT_ONCE = 4
-_LEAST_SECONDS = 2.0
-"""No mail is begun with less time than this left."""
+_LEAST_SECONDS = 0.5
+"""No mail is begun with less of the claim's time than this left."""
 
 _MAILBOX_CODES = {550, 551, 552, 553, 556}
 """What a refused RCPT has where it is about the recipient (RFC 5321, RFC 7504)."""
@@ -46,11 +48,18 @@ class EmailDelivery:
     reminds = True
 
     def __init__(
-        self, server: SmtpServer, head: Letterhead, mailings: Mailings, context: ssl.SSLContext | None = None
+        self,
+        server: SmtpServer,
+        head: Letterhead,
+        mailings: Mailings,
+        context: ssl.SSLContext | None = None,
+        *,
+        budget: timedelta,
     ) -> None:
         self._server = server
         self._head = head
         self._mailings = mailings
+        self._budget = budget
         self._context = context or new_context()
         self._room = Room("the mail server", _AT_ONCE)
 
@@ -70,11 +79,11 @@ class EmailDelivery:
         return False
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Send the mail."""
+        """Send the mail. Its time is its own, and so is its lease: some servers let everybody wait for minutes."""
         close = record.close
         if close is None or close.email is None:
             raise DeliveryRefused("no address to send it to")
-        if deadline.remaining() < _LEAST_SECONDS / 4:
+        if deadline.remaining() < _LEAST_SECONDS:
             raise NoSlot("this claim's time is up")
         terms = record.terms or Survey()
         spoken = find_language(record.offer.language) or self._head.default_language
@@ -92,7 +101,9 @@ class EmailDelivery:
             brand=terms.brand,
         )
         with self._room.taken():
-            self.send(letter, deadline)
+            if not self._mailings.lengthen(record.survey_id):
+                raise NoSlot("this claim is over")
+            self.send(letter, Deadline(self._budget))
 
     def send(self, letter: Letter, deadline: Deadline) -> None:
         """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmed."""
@@ -109,20 +120,20 @@ class EmailDelivery:
     @contextmanager
     def _connected(self, deadline: Deadline) -> "Iterator[_Smtp]":
         """Connect, encrypt and log in; whatever the server does, it is over by the deadline."""
-        smtp = _Smtp(self._context if self._server.tls is Tls.IMPLICIT else None)
+        smtp = _Smtp(self._context if self._server.tls is Tls.IMPLICIT else None, deadline)
         watchdog = Timer(deadline.remaining(), smtp.abort)
         watchdog.daemon = True
         try:
-            smtp.timeout = min(_CONNECT_SECONDS, deadline.remaining())
             watchdog.start()
-            self._begin(smtp, deadline)
+            self._begin(smtp)
             smtp.is_ready = True
             yield smtp
             smtp.say_goodbye()
         except smtplib.SMTPResponseException as error:
             raise smtp.failure(error.smtp_code)(f"the mail server answered {error.smtp_code}") from None
         except smtplib.SMTPException as error:
-            raise smtp.failure()(f"the mail server: {type(error).__name__}") from None
+            kind = "no answer in time" if smtp.is_over else type(error).__name__
+            raise smtp.failure()(f"the mail server: {kind}") from None
         except TimeoutError as error:
             raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
         except OSError as error:  # SSL errors are OSErrors too.
@@ -131,10 +142,9 @@ class EmailDelivery:
             watchdog.cancel()
             smtp.close()
 
-    def _begin(self, smtp: "_Smtp", deadline: Deadline) -> None:
+    def _begin(self, smtp: "_Smtp") -> None:
         server = self._server
         code, _ = smtp.connect(server.host, server.port)
-        smtp.wait_for(deadline)
         if code != 220:  # noqa: PLR2004 - the greeting, RFC 5321
             raise smtp.failure(code)(f"the mail server greeted with {code}")
         smtp.ehlo_or_helo_if_needed()
@@ -150,7 +160,7 @@ def make_email_delivery(settings: Settings, mailings: Mailings) -> EmailDelivery
     mail = settings.mail
     if mail is None:
         raise LookupError("SMTP_URL is not set")
-    return EmailDelivery(mail.server, letterhead_of(settings), mailings)
+    return EmailDelivery(mail.server, letterhead_of(settings), mailings, budget=settings.timings.mail_budget)
 
 
 def letterhead_of(settings: Settings) -> Letterhead:
@@ -171,8 +181,9 @@ def letterhead_of(settings: Settings) -> Letterhead:
 class _Smtp(smtplib.SMTP):
     """smtplib's client, which can also begin encrypted, and be cut off from another thread."""
 
-    def __init__(self, context: ssl.SSLContext | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, deadline: Deadline) -> None:
         self._implicit = context
+        self._deadline = deadline
         self.is_over = False
         self.is_ready = False
         """Whether it is connected and logged in: until then nothing was said of any mail."""
@@ -191,11 +202,6 @@ class _Smtp(smtplib.SMTP):
         """Say of whom a failure tells: of this mail, or of the server, which then takes none. A 4xx says busy."""
         is_busy = self.is_ready or self.is_over or 400 <= code <= 499  # noqa: PLR2004 - RFC 5321
         return NotDelivered if is_busy else ChannelDown
-
-    def wait_for(self, deadline: Deadline) -> None:
-        """Wait as long as there is for each answer: a server may look into a mail before it takes it."""
-        if self.sock is not None:
-            self.sock.settimeout(deadline.remaining() or _LEAST_SECONDS)
 
     def say_goodbye(self) -> None:
         """Part as one should; what the server makes of it doesn't matter, and neither must it cost time."""
@@ -221,7 +227,10 @@ class _Smtp(smtplib.SMTP):
             raise smtplib.SMTPAuthenticationError(code, words)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        self.sock = connected = socket.create_connection((host, port), timeout)
+        self.sock = connected = socket.create_connection((host, port), min(timeout, self._deadline.remaining() or 0.1))
+        # From here on as long as there is: a server may let us wait before it greets, or look into a mail first.
+        # `abort` comes before that.
+        connected.settimeout(self._deadline.remaining() + _LEAST_SECONDS)
         self._host = host
         return self._implicit.wrap_socket(connected, server_hostname=host) if self._implicit else connected
 

@@ -291,7 +291,10 @@ class Delivery(Protocol):
 
 
 class Mailings(Protocol):
-    """Where it is written that a mail may be out, for good."""
+    """Where it is written that a mail is being handed over, and that it may be out, for good."""
+
+    def lengthen(self, survey_id: str) -> bool:
+        """Keep the survey for as long as a mail may take; False if it is somebody else's now."""
 
     def mailing(self, survey_id: str) -> bool:
         """Write that a mail is about to be handed over; False if it must not be. Raises RecordsUnavailable."""

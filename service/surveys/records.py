@@ -96,6 +96,7 @@ class Records(Overview):
     """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask.
 
     `retry_within` is how long an address and a comment are kept for a retry of what is dead.
+    `mail_budget` is what a lease may be longer by, for as long as a mail is handed over.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Records(Overview):
         lease: timedelta,
         keep: timedelta,
         retry_within: timedelta = timedelta(),
+        mail_budget: timedelta = timedelta(),
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
     ) -> None:
@@ -112,6 +114,7 @@ class Records(Overview):
         self._lease = lease
         self._keep = keep
         self._retry_within = retry_within
+        self._longest_lease = lease + mail_budget
         self._scripts = load_scripts(client)
 
     def accept(
@@ -218,7 +221,7 @@ class Records(Overview):
                     self._draining_key,
                     self._paused_key,
                 ],
-                args=[survey_id, journey, to_ms(self._lease)],
+                args=[survey_id, journey, to_ms(self._lease), to_ms(self._longest_lease)],
             )
         )
         if outcome != "claimed":
@@ -310,6 +313,11 @@ class Records(Overview):
     def delivering(self, claim: Claim, channel: str) -> None:
         """Write that a channel begins."""
         self._step("delivering", claim, claim.fence, channel)
+
+    def lengthen(self, survey_id: str) -> bool:
+        """Let the lease last for as long as a mail may take; False if nobody has claimed the survey any more."""
+        outcome = self._run("lengthen", Journey.OFFER, survey_id, to_ms(self._longest_lease))
+        return bool(outcome == "lengthened")
 
     def mailing(self, survey_id: str) -> bool:
         """Write that a mail is about to be handed over; False if it must not be: it may be out already."""

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email import message_from_bytes
@@ -17,7 +18,7 @@ from service.delivery.email_text import Letterhead
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
 from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
 from tests.delivery.test_message import bring
-from tests.polling import soon
+from tests.polling import eventually, soon
 from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
 from tests.telling import AT_ONCE
 
@@ -26,12 +27,18 @@ HEAD = Letterhead(Mailbox("survey@northwind.example", "Northwind"), None, "North
 ADDRESS = "ida@example.com"
 
 
+BUDGET = timedelta(seconds=30)
+
+
 class Mailings:
     """A record's mark, for one mail."""
 
     def __init__(self, *, is_free: bool = True) -> None:
         self.is_free = is_free
         self.marks = 0
+
+    def lengthen(self, survey_id: str) -> bool:
+        return True
 
     def mailing(self, survey_id: str) -> bool:
         self.marks += 1
@@ -61,7 +68,7 @@ def trust() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **given: object) -> None:
     context = given.pop("context", None)
     assert context is None or isinstance(context, ssl.SSLContext)
-    channel = EmailDelivery(server, HEAD, mailings or Mailings(), context)
+    channel = EmailDelivery(server, HEAD, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
     bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
 
 
@@ -80,7 +87,7 @@ def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
 def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], zone: str, day: str) -> None:
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 22, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
-    channel = EmailDelivery(server, replace(HEAD, time_zone=ZoneInfo(zone)), Mailings())
+    channel = EmailDelivery(server, replace(HEAD, time_zone=ZoneInfo(zone)), Mailings(), budget=BUDGET)
     bring(channel, record_of(close=close), LINK, Deadline(timedelta(seconds=5)))
     body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
     assert body
@@ -256,6 +263,38 @@ def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: s
     soon(try_it, within=2)
 
 
+def test_a_server_that_greets_after_the_claims_time_takes_the_mail(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    taken.greets.clear()
+    channel, claims = EmailDelivery(server, HEAD, Mailings(), budget=BUDGET), Deadline(timedelta(seconds=0.6))
+    with ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(channel.deliver, record_of(), LINK, claims)
+        eventually(lambda: taken.commands == ["connect"] and not claims.remaining())
+        taken.greets.set()
+        sent.result()
+    assert len(taken.mails) == 1
+
+
+def test_a_server_that_never_greets_is_for_later(post: tuple[Post, SmtpServer]) -> None:
+    taken, server = post
+    taken.greets.clear()
+    with pytest.raises(NotDelivered, match="no answer in time") as caught:
+        deliver(server, seconds=0.7)
+    assert type(caught.value) is NotDelivered
+    assert taken.mails == []
+
+
+def test_nobody_connects_for_a_claim_that_is_over(
+    post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken, server = post
+    mailings = Mailings()
+    monkeypatch.setattr(mailings, "lengthen", lambda _: False)
+    with pytest.raises(NoSlot, match="this claim is over"):
+        deliver(server, mailings=mailings)
+    assert taken.commands == []
+
+
 def test_what_may_be_out_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(Unconfirmed):
@@ -294,7 +333,7 @@ def test_with_no_time_left_nothing_is_begun(post: tuple[Post, SmtpServer]) -> No
 def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  # noqa: FBT001
     record = record_of()
     assert record.close
-    channel = EmailDelivery(SmtpServer("127.0.0.1", 1), HEAD, Mailings())
+    channel = EmailDelivery(SmtpServer("127.0.0.1", 1), HEAD, Mailings(), budget=BUDGET)
     assert channel.can_reach(replace(record, close=replace(record.close, **facts))) is can_reach  # type: ignore[arg-type]
     assert not channel.can_reach(replace(record, close=None))
 
@@ -302,5 +341,5 @@ def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  #
 def test_a_line_that_begins_with_a_dot_arrives_with_it(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     head = replace(HEAD, brand=".Northwind")
-    EmailDelivery(server, head, Mailings()).deliver(record_of(), LINK, Deadline(timedelta(seconds=5)))
+    EmailDelivery(server, head, Mailings(), budget=BUDGET).deliver(record_of(), LINK, Deadline(timedelta(seconds=5)))
     assert b"\r\n.Northwind\r\n" in taken.mails[0]

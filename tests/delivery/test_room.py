@@ -17,9 +17,9 @@ PLENTY = Deadline(timedelta(minutes=5))
 
 def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
-        email = EmailDelivery(server, HEAD, Mailings())
+        email = EmailDelivery(server, HEAD, Mailings(), budget=timedelta(seconds=10))
         taken.hangs.add("RCPT")
-        slow = [threads.submit(email.deliver, record_of(), LINK, Deadline(timedelta(seconds=10))) for _ in range(4)]
+        slow = [threads.submit(email.deliver, record_of(), LINK, PLENTY) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)
         for _ in range(3):
             with pytest.raises(NoSlot, match="the mail server is busy") as caught:

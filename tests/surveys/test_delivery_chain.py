@@ -59,10 +59,15 @@ def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Cha
         made: list[Chain] = []
 
         class Marks:
+            def lengthen(self, survey_id: str) -> bool:
+                return made[0].story.records.lengthen(survey_id)
+
             def mailing(self, survey_id: str) -> bool:
                 return made[0].story.records.mailing(survey_id)
 
-        made.append(Chain(redis_client, prefix, dixa, post, EmailDelivery(server, HEAD, Marks())))
+        made.append(
+            Chain(redis_client, prefix, dixa, post, EmailDelivery(server, HEAD, Marks(), budget=TIMINGS.step_budget))
+        )
         yield made[0]
 
 

@@ -119,6 +119,23 @@ def test_no_lease_is_longer_than_one_is_given(records: Records, redis_client: re
     assert second.fence > first.fence
 
 
+def test_a_mail_that_is_handed_over_has_a_longer_lease(redis_client: redis.Redis, prefix: str) -> None:
+    lease, budget = timedelta(seconds=60), timedelta(minutes=5)
+    records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)
+    records.accept(close_of(), [AT_ONCE])
+    first, key, began = claim(records), f"{prefix}survey:{SURVEY_ID}", to_ms(moment())
+    assert not records.lengthen(SURVEY_ID)
+    redis_client.hset(key, "offer_state", "delivering")
+    assert records.lengthen(SURVEY_ID)
+    ends_at = int(redis_client.hget(key, "offer_lease"))  # type: ignore[arg-type]
+    assert ends_at >= began + to_ms(lease + budget)
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == ends_at
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    records.reschedule(first, timedelta(), failed=False)
+    assert not records.lengthen(SURVEY_ID)
+    assert claim(records).fence > first.fence
+
+
 def test_what_a_newer_version_works_on_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """During a deploy both work side by side, and after a rollback the older one is alone until the next."""
     records.accept(close_of(), [AT_ONCE])

@@ -43,7 +43,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "answer (suspect)": lambda _: _answer("new", 4, suspect="1"),
     "answer (same)": lambda _: _answer("old", 2),
     "extend": lambda _: ["1200000", "3600000"],
-    "claim": lambda journey: [SURVEY, journey, "60000"],
+    "claim": lambda journey: [SURVEY, journey, "60000", "360000"],
     "reschedule": lambda journey: [journey, FENCE, "5000", "1", "0"],
     "decide (ask)": lambda _: _decide("ask"),
     "decide (waiting)": lambda _: _decide("waiting"),
@@ -57,6 +57,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "wake": lambda journey: [journey],
     "delivering": lambda _: [FENCE, "message"],
     "mailing": lambda _: [],
+    "lengthen": lambda _: ["360000"],
     "undelivered": lambda _: [FENCE, "email", "0"],
     "undelivered (for good)": lambda _: [FENCE, "email", "1"],
     "delivered": lambda _: [FENCE, KEEP, "", ""],
@@ -148,7 +149,7 @@ class Bench:
         name = script.split(" ", maxsplit=1)[0]
         further = {
             "answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
-            "erase": [*self._due_sets.values(), self.decisions],
+            "erase": [*self._due_sets.values(), self.decisions, f"{self.decisions}-to-rewrite"],
             "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
             "accept": [self.due, self.rounds, self.decisions],
             "die": [self.due, self.decisions],

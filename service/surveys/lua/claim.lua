@@ -1,7 +1,7 @@
 -- A task begins: take the lease on a journey that is due, with a new fence.
 -- KEYS: record, due set, when Redis was restored from a backup, whether spools are being drained, whether an operator
 --       has paused all asking
--- ARGV: survey id, journey, lease (ms)
+-- ARGV: survey id, journey, lease (ms), the longest lease that there is (ms)
 -- States: waiting → deciding; every other open state stays as it is.
 -- A crash right after it: the lease ends and the journey comes due again.
 local journey, moment = ARGV[2], now()
@@ -17,7 +17,7 @@ elseif not OPEN[state] then
 end
 local lease, due = tonumber(get(journey .. '_lease') or 0), tonumber(get(journey .. '_due'))
 -- No lease is longer than this: the clock has been set back since, and whoever had it would have to wait that long.
-if lease > moment + tonumber(ARGV[3]) then lease = 0 end
+if lease > moment + tonumber(ARGV[4]) then lease = 0 end
 if lease > moment or due > moment then
   redis.call('ZADD', due_set, text(math.max(lease, due)), ARGV[1])
   return {lease > moment and 'leased' or 'early'}
