@@ -25,7 +25,13 @@ from service.surveys.ports import (
     Slot,
 )
 
-TIMINGS = Timings(recovery_wait=timedelta(), backoff_first=timedelta(seconds=1), backoff_most=timedelta(seconds=1))
+TIMINGS = Timings(
+    recovery_wait=timedelta(),
+    backoff_first=timedelta(seconds=1),
+    backoff_most=timedelta(seconds=1),
+    # The model's time passes for what is due, and not for when an event came.
+    dixa_lag=timedelta(),
+)
 SETTLE = TIMINGS.settle.total_seconds()
 
 
