@@ -43,7 +43,7 @@ QUICK = Timings(
     lease=timedelta(seconds=4.5),
     step_budget=timedelta(seconds=2),
     settle=timedelta(milliseconds=150),
-    dixa_lag=timedelta(milliseconds=1),
+    dixa_lag=timedelta(),
     backoff_first=timedelta(milliseconds=20),
     backoff_most=timedelta(milliseconds=100),
     recovery_wait=timedelta(milliseconds=1),
