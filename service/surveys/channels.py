@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+import redis
 import structlog
 
 from service.surveys.fields import from_ms, to_ms
-from service.surveys.store import Store
+from service.surveys.store import Breaker, Store
 
 log = structlog.get_logger()
 
@@ -26,6 +27,10 @@ class Channels(Store):
     """What is known of the channels by which links go out, and answers are told."""
 
     pause = PAUSE
+
+    def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
+        super().__init__(client, breaker=breaker, prefix=prefix)
+        self._failed = client.register_script(Path(__file__).with_suffix(".failed.lua").read_text(encoding="utf-8"))
 
     @classmethod
     def beside(cls, store: Store) -> Self:
@@ -53,8 +58,7 @@ class Channels(Store):
         """Note a failure that is about no customer."""
         keys = [self._down_key, self._pause_key(channel), self._failing_key(channel)]
         pauses = [to_ms(self.pause), to_ms(max(_LONGEST_PAUSE, self.pause))]
-        script = self._redis.register_script(Path(__file__).with_suffix(".failed.lua").read_text(encoding="utf-8"))
-        if self._ask(lambda: script(keys=keys, args=[channel, survey_id, problem, *pauses, _FORGET_MS])):
+        if self._ask(lambda: self._failed(keys=keys, args=[channel, survey_id, problem, *pauses, _FORGET_MS])):
             log.error("channel.down", channel=channel, problem=problem)
 
     def works(self, channel: str) -> None:
