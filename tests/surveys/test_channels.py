@@ -77,7 +77,7 @@ class Bench:
 def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
     with post_office() as (post, server), receiving() as receiver:
         made = Bench(redis_client, prefix, dixa, post, receiver)
-        email = EmailDelivery(server, HEAD, made.story.records)
+        email = EmailDelivery(server, HEAD, made.story.records, budget=TIMINGS.step_budget)
         made.story.offering._deliveries["email"] = email
         yield made
 
