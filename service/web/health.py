@@ -29,7 +29,7 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Ready is able to accept, and to bring home what waits. The degraded parts are for the operator alone."""
+    """Ready is able to accept. The degraded parts are for the operator alone."""
     readiness: Readiness = current_app.extensions["afterword.readiness"]
     degraded = readiness.degraded()
     ready = is_ready(degraded)

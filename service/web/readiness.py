@@ -7,8 +7,6 @@ from time import monotonic
 from service.surveys.store import RecordsRefused, RecordsUnavailable
 from service.web.seams import Seams
 
-_STUCK = "spool_stuck"
-
 
 class Readiness:
     """The parts that are degraded, each with what is wrong, as of a moment ago."""
@@ -31,8 +29,8 @@ class Readiness:
 
 
 def is_ready(degraded: Mapping[str, str]) -> bool:
-    """Say whether webhooks and answers are taken, into Redis or the spool, and what waits is brought home."""
-    return not {"redis", "spool"} <= set(degraded) and _STUCK not in degraded
+    """Say whether webhooks and answers are taken, into Redis or the spool."""
+    return not {"redis", "spool"} <= set(degraded)
 
 
 def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
@@ -40,7 +38,7 @@ def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
     yield from work.items()
     yield from _degraded_spool(core)
     if core.spool and "redis" not in work and (overdue := core.spool.overdue()):
-        yield _STUCK, f"{overdue} wait for longer than a minute, though Redis is there"
+        yield "spool_stuck", f"{overdue} wait for longer than a minute, though Redis is there"
 
 
 def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:

@@ -66,14 +66,14 @@ def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
         for path in (*entries(tmp_path), tmp_path / "spool" / ".lock"):
             os.utime(path, (0, 0))
         found = requests.get(f"{own.url}/readyz", timeout=30)
-        return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (503, True)
+        # One that doesn't come home is to be mended, and no reason to send all others away.
+        return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)
     told = CliRunner().invoke(main, ["check"], env=own._environ)
     assert told.exit_code == 1
     assert "FAIL spool: 1 wait for longer than a minute, though Redis is there." in told.output
     disk.mend("flock")
-    eventually(lambda: requests.get(f"{own.url}/readyz", timeout=30).ok)
     eventually(lambda: not entries(tmp_path))
     told = CliRunner().invoke(main, ["check"], env=own._environ)
     assert "ok   spool: nothing waits" in told.output
