@@ -34,8 +34,9 @@ from service.web.recovery import Recovery
 from service.web.refusals import Refusals
 from service.web.seams import Seams, host_of, spell_host
 
-_WAIT_SECONDS = 1.0
-"""How long a request waits for a connection to Redis while others have them all."""
+_WAIT_SECONDS = 2.0
+"""How long a request waits for a connection to Redis while others have them all: longer than these take to find
+out, in a second each, that a NAT has cut them."""
 
 _PORT = re.compile(r":[0-9]*\Z")
 

@@ -150,7 +150,7 @@ def test_a_worker_whose_redis_is_frozen_ends_in_time(
     eventually(lambda: queue.length() == 0)
     own_redis.freeze()
     if has_noticed:
-        eventually(lambda: "Connection to broker lost" in worker.log)
+        eventually(lambda: "celery.worker.consumer.consumer" in worker.log)
     process = worker._running["worker"]
     process.send_signal(signal.SIGTERM)
     # As the README promises.
