@@ -17,7 +17,7 @@ PLENTY = Deadline(timedelta(minutes=5))
 
 def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
-        email = EmailDelivery(server, HEAD, Mailings(), budget=timedelta(seconds=10))
+        email = EmailDelivery(server, HEAD, Mailings(), budget=timedelta(seconds=20))
         taken.hangs.add("RCPT")
         slow = [threads.submit(email.deliver, record_of(), LINK, PLENTY) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)

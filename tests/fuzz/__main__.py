@@ -121,7 +121,8 @@ def _break(app: Flask) -> None:
     @app.before_request
     def fail() -> None:
         if (request.content_length or 0) % 40 == 1:
-            raise ValueError(SECRET_KEY)
+            app.logger.error("it fails with %s", SECRET_KEY)
+            raise ValueError
 
 
 @contextlib.contextmanager

@@ -203,7 +203,8 @@ def test_time_that_was_given_is_no_time_of_trying(scene: Scene) -> None:
     scene.story.answering._timings = replace(QUICK, answer_within=HOUR / 2)
     survey_id = scene.ask()
     scene.customer(survey_id, 4)
-    scene.put(survey_id, answered_at=NOW - HOUR, answer_due=NOW)
+    now = datetime.now(UTC)
+    scene.put(survey_id, answered_at=now - HOUR, answer_due=now)
     assert scene.story.submit(survey_id).answer
     assert [each.value for each in scene.story.dixa.results()] == [4]
 
