@@ -38,8 +38,8 @@ class AnswerJourney(Traveller):
             self._submit_all(turn, progress)
 
     def _is_too_late(self, turn: Turn, progress: AnswerProgress) -> bool:
-        within = self._timings.answer_within + self._downtime(turn)
-        return turn.claim.at > _tried_since(turn.record, progress) + within
+        since = _tried_since(turn.record, progress)
+        return self._is_late(turn, self._timings.answer_within, lambda within: turn.claim.at > since + within)
 
     def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
         if progress.answer.comment and not progress.submitted and self._is_erased(turn):

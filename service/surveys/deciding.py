@@ -28,6 +28,7 @@ class Asks:
     messages: Callable[[], tuple[Message, ...]]
     is_opted_out: Callable[[], bool]
     is_answered: Callable[[], bool]
+    is_too_late: Callable[[Survey], bool]
     can_reach: Callable[[Survey], bool]
 
 
@@ -41,7 +42,6 @@ class Case:
     ratings: Sequence[Rating]
     ours: Sequence[str]
     moment: datetime
-    offer_within: timedelta
 
 
 def decide(case: Case, asks: Asks) -> Decision:
@@ -82,7 +82,7 @@ def is_too_late(record: Record, close: Close, survey: Survey, moment: datetime, 
 
 
 def _object_to(case: Case, survey: Survey, seen: Seen, asks: Asks) -> Reason | None:
-    if is_too_late(case.record, case.close, survey, case.moment, case.offer_within):
+    if asks.is_too_late(survey):
         return Reason.TOO_LATE
     if case.record.delivered_before and not has_news(seen.messages or (), case.record.delivered_before):
         return Reason.NOTHING_NEW

@@ -264,13 +264,13 @@ class Delivering(Traveller):
             self._records.reschedule(turn.claim, wait, failed=False)
         return wait > timedelta()
 
-    def _offer_within(self, turn: Turn) -> timedelta:
-        return self._timings.offer_within + self._downtime(turn)
-
-    def _is_too_late(self, turn: Turn, record: Record) -> bool:
-        close, terms = record.close, record.terms
-        within = self._offer_within(turn)
-        return bool(close and terms and is_too_late(record, close, terms, turn.claim.at, within))
+    def _is_too_late(self, turn: Turn, record: Record, terms: Survey | None = None) -> bool:
+        """Return whether a link can't be delivered in time any more, by the record's terms or others."""
+        close, asked = record.close, terms or record.terms
+        if close is None or asked is None:
+            return False
+        now, within = turn.claim.at, self._timings.offer_within
+        return self._is_late(turn, within, lambda longest: is_too_late(record, close, asked, now, longest))
 
 
 def name_channel(name: str, terms: Survey | None) -> str:

@@ -173,8 +173,8 @@ class FollowUpJourney(Traveller):
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
             return self._end(turn, wanted, NOBODY_KNOWS)
         # What hasn't been tried yet is, however late it has become.
-        within = (action.within or self._timings.answer_within) + self._downtime(turn)
-        if before and turn.claim.at > since + within:
+        within = action.within or self._timings.answer_within
+        if before and self._is_late(turn, within, lambda longest: turn.claim.at > since + longest):
             return self._fail(turn, wanted, TOO_LONG)
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN

@@ -183,9 +183,9 @@ class Traveller(ABC):
         self._records.die(turn.claim, reason)
         log.error("survey.dead", journey=self.journey, reason=reason, problem=problem)
 
-    def _downtime(self, turn: Turn) -> timedelta:
-        """Return for how long Dixa was down while this survey was there: that counts for none of its deadlines."""
-        return self._dixa.downtime(turn.record.accepted_at)
+    def _is_late(self, turn: Turn, within: timedelta, is_past: Callable[[timedelta], bool]) -> bool:
+        """Return whether something comes too late. The time that Dixa was down doesn't count."""
+        return is_past(within) and is_past(within + self._dixa.downtime(turn.record.accepted_at))
 
     def _tries(self, turn: Turn) -> int:
         record = turn.record

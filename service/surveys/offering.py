@@ -11,7 +11,7 @@ from datetime import timedelta
 import structlog
 
 from config.surveys import Rated, RatingType, Survey
-from service.surveys.deciding import Asks, Case, decide, is_too_late
+from service.surveys.deciding import Asks, Case, decide
 from service.surveys.journey import Turn, find_new
 from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record
 from service.surveys.ports import Conversation, Rating
@@ -54,7 +54,7 @@ class OfferJourney(Reminding):
         if close is None or terms is None:
             return None  # A record made from a link is delivered: it never comes here.
         is_decided = record.offer.state is OfferState.OFFERING
-        if self._is_over(turn, record, close) or (not is_decided and self._is_outside_window(turn, record.candidates)):
+        if self._is_over(turn, record) or (not is_decided and self._is_outside_window(turn, record.candidates)):
             return None
         if not is_decided:
             self._insist_on_channels(record)
@@ -65,7 +65,7 @@ class OfferJourney(Reminding):
         unknown = self._find_unknown(turn, ratings)
         if not is_decided:
             ours = (*(offer.rating_id for offer in record.offers), *unknown.values(), *record.earlier)
-            case = Case(record, close, conversation, ratings, ours, turn.claim.at, self._offer_within(turn))
+            case = Case(record, close, conversation, ratings, ours, turn.claim.at)
             decision = decide(case, self._asks(turn, conversation))
             if not self._write_decision(turn, decision, close, conversation):
                 return None
@@ -73,10 +73,9 @@ class OfferJourney(Reminding):
         turn = replace(turn, claim=replace(turn.claim, record=_decided(record, terms, conversation)))
         return self._offer_all(turn, terms, conversation, ratings, unknown)
 
-    def _is_over(self, turn: Turn, record: Record, close: Close) -> bool:
+    def _is_over(self, turn: Turn, record: Record) -> bool:
         """End what was due too long ago, before Dixa is asked: what can't be learnt must not be asked for ever."""
-        within = self._offer_within(turn)
-        if not all(is_too_late(record, close, each, turn.claim.at, within) for each in record.candidates):
+        if not all(self._is_too_late(turn, record, each) for each in record.candidates):
             return False
         if record.offer.state is OfferState.OFFERING:
             self._die(turn, Reason.TOO_LATE, problem="not every rating could be offered in time")
@@ -96,6 +95,7 @@ class OfferJourney(Reminding):
             is_answered=lambda: any(
                 found and found.answer for found in map(self._records.load, self._records.rounds(number))
             ),
+            is_too_late=lambda survey: self._is_too_late(turn, turn.record, survey),
             can_reach=lambda survey: self._take_delivery(_decided(turn.record, survey, conversation)) is not None,
         )
 

@@ -86,7 +86,8 @@ class Reminding(Delivering):
         if terms is None or terms.reminder is None or delivered_at is None:
             return False
         wanted_at = next_opening(terms.window, delivered_at + terms.reminder)
-        return turn.claim.at > wanted_at + min(self._offer_within(turn), terms.expires)
+        expires, within = terms.expires, self._timings.offer_within
+        return self._is_late(turn, within, lambda longest: turn.claim.at > wanted_at + min(longest, expires))
 
     def _insist_on_silence(self, record: Record) -> None:
         """Raise StaleClaim if the customer has answered since this claim began: Dixa was asked meanwhile."""

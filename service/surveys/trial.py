@@ -6,7 +6,7 @@ of a webhook. Where a list hangs on a fact that the API doesn't tell, it is deci
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,8 +18,6 @@ from service.surveys.rules import choose_at_close, find_refusal
 
 _NOBODYS_ADDRESS = "somebody@invalid"
 """Stands for an address that the API doesn't tell, to find out who could be reached."""
-
-_LONG = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +186,13 @@ def _decide(
         return questions.can_reach(replace(record, terms=survey, close=replace(close, email=email)))
 
     due_at = close.closed_at + min(survey.delay for survey in candidates)
-    case = Case(record, close, conversation, questions.ratings(), questions.ours(), due_at, _LONG)
+    case = Case(record, close, conversation, questions.ratings(), questions.ours(), due_at)
     asks = Asks(
         tags=questions.tags,
         messages=questions.messages,
         is_opted_out=questions.is_opted_out,
         is_answered=lambda: False,
+        is_too_late=lambda _: False,
         can_reach=can_reach,
     )
     return _outcome(decide(case, asks), due_at)

@@ -16,7 +16,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, Journey, OfferState, Reason
 from tests.moments import pass_time
 from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers
-from tests.telling import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER
+from tests.telling import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
 
 MANY = 40
 TERMS = replace(AT_ONCE, hold=timedelta())
@@ -133,3 +133,14 @@ def test_one_conversation_that_always_fails_has_its_own_tries(workers: Workers, 
     assert workers.story.load(poisoned).offer.tries >= 5
     others = [workers.story.begin(TERMS) for _ in range(10)]
     assert workers.seconds_until(others, 10) <= 2
+
+
+def test_while_nothing_is_late_nobody_asks_how_long_dixa_was_down(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(redis_client, prefix, dixa)
+    monkeypatch.setattr(story.calls, "downtime", lambda _: pytest.fail("asked"))
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 4})
+    assert story.submit(survey_id).answer
