@@ -30,7 +30,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import AnswerState, Change, ChangeKind, Close, FollowUpState, Journey, OfferState, Record
 from service.surveys.offering import OfferJourney
 from service.surveys.persons import Persons
-from service.surveys.ports import Action, Delivery
+from service.surveys.ports import Action, Deadline, Delivery, DixaUnknown
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
@@ -78,6 +78,22 @@ class NoQueue:
     """Queues nothing: a story is driven by hand."""
 
     def hint(self, journey: Journey, survey_id: str) -> None: ...
+
+
+class LosesAnswers:
+    """Hands every message over, and never hears whether it arrived."""
+
+    name = "message"
+    reminds = True
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+        return False
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        raise DixaUnknown("lost")
 
 
 class BoundlessPace:

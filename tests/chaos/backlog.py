@@ -14,14 +14,13 @@ from typing import Literal
 from honcho.environ import parse_procfile
 
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey, OfferState, Record
-from service.surveys.ports import Deadline, DixaUnknown
+from service.surveys.model import Journey, OfferState
 from service.surveys.store import connect
 from tests.chaos.rows import Row, commit
 from tests.chaos.supervising import Cluster
 from tests.running import ROOT
 from tests.sandboxes import sandbox
-from tests.telling import OFFER_OVER, Story
+from tests.telling import OFFER_OVER, LosesAnswers, Story
 
 Scale = Literal["short", "long"]
 Seed = Callable[[Story, Sandbox], str]
@@ -38,22 +37,6 @@ AS_SHIPPED = {
     "BACKOFF_FIRST": "5s",
     "BACKOFF_MOST": "15m",
 }
-
-
-class Lost:
-    """Hands every message over, and never hears whether it arrived."""
-
-    name = "message"
-    reminds = True
-
-    def can_reach(self, record: Record) -> bool:
-        return True
-
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
-        return False
-
-    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        raise DixaUnknown("lost")
 
 
 # ── The backlog ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,7 +172,7 @@ def work_off(kinds: list[Seed], crew: Crew, app: str, within: float) -> Outcome:
         cluster = Cluster(Path(folder), dixa.api_url, crew.commands(app), **AS_SHIPPED)
         cluster.server.start()
         with connect(cluster.server.url) as client:
-            lost = Story(client, PREFIX, dixa, deliveries=[Lost()])
+            lost = Story(client, PREFIX, dixa, deliveries=[LosesAnswers()])
             backlog = [make(lost, dixa) for make in kinds]
             claimed = _count_claims(lost, backlog)
         # Its file holds it all.

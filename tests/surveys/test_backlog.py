@@ -10,29 +10,12 @@ from time import time
 import redis
 
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey, OfferState, Record
-from service.surveys.ports import Deadline, DixaUnknown
+from service.surveys.model import Journey, OfferState
 from tests.polling import eventually
-from tests.telling import CSAT, OFFER_OVER, QUICK, Story
+from tests.telling import CSAT, OFFER_OVER, QUICK, LosesAnswers, Story
 
 THREADS = 32
 TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
-
-
-class Lost:
-    """Hands every message over, and never hears whether it arrived."""
-
-    name = "message"
-    reminds = True
-
-    def can_reach(self, record: Record) -> bool:
-        return True
-
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
-        return False
-
-    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        raise DixaUnknown("lost")
 
 
 def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
@@ -54,7 +37,7 @@ def test_many_workers_finish_a_backlog_without_a_wasted_look(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """Deliveries whose outcome is unknown: whoever has paid for a look at the messages goes on to the end."""
-    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[Lost()])
+    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesAnswers()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:
         before.travel(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
