@@ -6,7 +6,6 @@ doubles with each further survey that fails in a row, so a trouble that is one c
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
 
 import redis
 import structlog
@@ -31,11 +30,6 @@ class Channels(Store):
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         super().__init__(client, breaker=breaker, prefix=prefix)
         self._failed = client.register_script(Path(__file__).with_suffix(".failed.lua").read_text(encoding="utf-8"))
-
-    @classmethod
-    def beside(cls, store: Store) -> Self:
-        """Keep it where these records are."""
-        return cls(store._redis, breaker=store._breaker, prefix=store._prefix)  # noqa: SLF001 - a store as well
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
         """Return how long nobody else uses a channel that is down; None if this survey may go on."""

@@ -12,14 +12,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Event, Thread
 from typing import Any
 
 import redis
 
-from config.failures import describe_failure
-from service.surveys.store import RecordsUnavailable
+from service.surveys.store import RecordsUnavailable, Store
 
 _EVERY = timedelta(seconds=20)
 _ALIVE_FOR = 3 * _EVERY
@@ -47,7 +46,7 @@ class Process:
         return f"{self.role} on {self.host}"
 
 
-class Processes:
+class Processes(Store):
     """The processes of one installation, as far as they can be seen in its Redis."""
 
     def __init__(
@@ -58,7 +57,7 @@ class Processes:
         suspicions: Callable[[], Mapping[str, int]] = dict,
         prefix: str = "afterword:",
     ) -> None:
-        self._redis = client
+        super().__init__(client, prefix=prefix)
         self._suspicions = suspicions
         self._settings = settings
         self._key = f"{prefix}processes"
@@ -77,24 +76,20 @@ class Processes:
         self._news.set()
 
     def write(self, role: str) -> None:
-        """Write of this process once, and drop who hasn't for long."""
-        now, ahead = self._clock()
-        suspicions = self._suspicions()
-        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead.total_seconds(), suspicions)
-        self._redis.hset(self._key, _name(role), json.dumps(asdict(told) | {"at": now}))
+        """Write of this process once, and drop who hasn't for long. Raises RecordsUnavailable."""
+        now = self.read_clock().timestamp()
+        ahead = -self.clock_offset.total_seconds()
+        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
+        self._ask(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(told) | {"at": now})))
         gone = [name for name, each in self._read() if now - each.get("at", 0) > _FORGET_AFTER.total_seconds()]
         if gone:
-            self._redis.hdel(self._key, *gone)
-        self._redis.expire(self._key, _FORGET_AFTER)
+            self._ask(lambda: self._redis.hdel(self._key, *gone))
+        self._ask(lambda: self._redis.expire(self._key, _FORGET_AFTER))
 
     def at_work(self) -> list[Process]:
         """List who has written in the last minute. Raises RecordsUnavailable."""
-        try:
-            now, _ = self._clock()
-            told = [each for _, each in self._read()]
-        except redis.RedisError as error:
-            raise RecordsUnavailable(describe_failure(error)) from error
-        alive = (each for each in told if now - each.get("at", 0) <= _ALIVE_FOR.total_seconds())
+        since = self.read_clock().timestamp() - _ALIVE_FOR.total_seconds()
+        alive = [each for _, each in self._read() if each.get("at", 0) >= since]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
 
     def find_disagreements(self, onlooker: str = "") -> list[str]:
@@ -110,23 +105,16 @@ class Processes:
     def _run(self, role: str) -> None:
         while True:
             self._news.clear()
-            with suppress(redis.RedisError):  # Who watches Redis says so.
+            with suppress(RecordsUnavailable):  # Who watches Redis says so.
                 self.write(role)
             self._news.wait(_EVERY.total_seconds())
 
     def _leave(self, role: str) -> None:
-        with suppress(redis.RedisError):
-            self._redis.hdel(self._key, _name(role))
-
-    def _clock(self) -> tuple[float, timedelta]:
-        """Tell Redis' time, and how far ours is ahead of it."""
-        before = datetime.now(UTC)
-        seconds, micros = self._redis.time()
-        there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-        return there.timestamp(), before + (datetime.now(UTC) - before) / 2 - there
+        with suppress(RecordsUnavailable):
+            self._ask(lambda: self._redis.hdel(self._key, _name(role)))
 
     def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, text in sorted(self._redis.hgetall(self._key).items()):
+        for name, text in sorted(self._ask(lambda: self._redis.hgetall(self._key)).items()):
             yield str(name), json.loads(text)
 
 

@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import redis
 from redis.commands.core import Script
@@ -38,11 +38,6 @@ class HashedStops(Store):
             )
             for ends in ((".lua", ".stop.lua"), (".lua", ".undo.lua"))
         )
-
-    @classmethod
-    def beside(cls, store: Store) -> Self:
-        """Open the stops that are kept where these records are."""
-        return cls(store._redis, breaker=store._breaker, prefix=store._prefix)  # noqa: SLF001 - a store as well
 
     def add(self, trait: str, others: Sequence[str] = (), *, at: datetime | None = None) -> bool:
         """Ask nothing any more whoever has one of these traits; a second time changes nothing.

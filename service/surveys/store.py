@@ -6,7 +6,7 @@ Every method raises RecordsUnavailable when Redis can't be asked.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import redis
 import structlog
@@ -52,7 +52,12 @@ class Store:
         self._breaker = breaker
         self._failed_at = monotonic()
         self.clock_offset = timedelta()
-        """How far Redis' clock is ahead of this host's, as of the last `ping`; nothing until then."""
+        """How far Redis' clock is ahead of this host's, as of the last look at it; nothing until then."""
+
+    @classmethod
+    def beside(cls, store: "Store") -> Self:
+        """Open what is kept where another store's things are."""
+        return cls(store._redis, breaker=store._breaker, prefix=store._prefix)  # noqa: SLF001 - a store as well
 
     def ping(self) -> None:
         """Raise RecordsUnavailable unless Redis writes, whatever the breaker says; it closes when Redis does.
@@ -60,13 +65,18 @@ class Store:
         Answering isn't enough: a Redis that is full answers. What is written is a key of one second, `<prefix>probe`.
         """
         self._try(lambda: self._redis.set(f"{self._prefix}probe", 1, px=_PROBE_MS))
+        self.read_clock()
+        if self._breaker:
+            self._breaker.is_open = False
+
+    def read_clock(self) -> datetime:
+        """Ask Redis for its time, whatever the breaker says, and note how far it is ahead."""
         before = datetime.now(UTC)
         seconds, micros = self._try(self._redis.time)
         there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
         # Redis looked at its clock some time between asking it and hearing from it.
         self.clock_offset = there - (before + (datetime.now(UTC) - before) / 2)
-        if self._breaker:
-            self._breaker.is_open = False
+        return there
 
     def now(self) -> datetime:
         """Tell the time by Redis' clock, as far as it is known, without asking: what waits elsewhere is dated so."""
