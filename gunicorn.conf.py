@@ -1,24 +1,13 @@
 """How gunicorn serves the web. Its master reads this, and once more at each HUP; the Procfile names it."""
 
-import os
-from contextlib import suppress
-
-from dotenv import dotenv_values
-
+from config.environment import Environment
 from service.web import connections, serving
 
-_dotenv: dict[str, str | None] = {}
-with suppress(OSError, UnicodeDecodeError):  # service.web.serving says what is wrong.
-    _dotenv = dotenv_values(".env", encoding="utf-8-sig", interpolate=False)
-
-
-def _given(name: str) -> str:
-    """Return a variable as `config.settings` would: the process's goes first, and an empty one isn't set."""
-    return os.environ.get(name, "").strip() or (_dotenv.get(name) or "").strip()
-
+_environment = Environment()
 
 # Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
-_where = _given("BIND") or (f"0.0.0.0:{port}" if (port := _given("PORT")) else "127.0.0.1:8000")
+_port = _environment.text("PORT")
+_where = _environment.text("BIND") or (f"0.0.0.0:{_port}" if _port else "127.0.0.1:8000")
 bind = [each.strip() for each in _where.split(",") if each.strip()]
 
 worker_class = connections.Worker

@@ -6,9 +6,10 @@ import sys
 import structlog
 from celery.signals import setup_logging, worker_ready
 
+from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
 from config.logging import set_up_logging
-from config.settings import SettingsError, read_settings, trust_certificates
+from config.settings import SettingsError, read_settings
 from service.surveys.processes import Processes
 from service.surveys.store import Store, connect
 from workers.app import build
@@ -27,7 +28,7 @@ logging.captureWarnings(capture=True)
 # Celery would set up its own logging over ours.
 setup_logging.connect(lambda **_: None, weak=False)
 
-trust_certificates(_settings)
+trust_certificates(_settings.certificates)
 _client = connect(_settings.redis_url)
 if _problem := Store(_client).unusable():
     sys.exit(f"REDIS_URL can't be used: {_problem}.")

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import click
 
-from config.settings import Settings, SettingsError, read_settings, trust_certificates
+from config.environment import trust_certificates
+from config.settings import Settings, SettingsError, read_settings
 from service.cli.saying import say
 from service.surveys.records import Records
 from service.surveys.store import RecordsUnavailable, connect
@@ -26,7 +27,7 @@ def open_settings() -> Settings:
         settings = read_settings()
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    trust_certificates(settings)
+    trust_certificates(settings.certificates)
     return settings
 
 

@@ -9,8 +9,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
-from config.settings import Settings, trust_certificates
+from config.settings import Settings
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
@@ -43,7 +44,7 @@ _PORT = re.compile(r":[0-9]*\Z")
 
 def create_app(settings: Settings) -> Flask:
     """Build the web process's app. Connects to nothing yet."""
-    trust_certificates(settings)
+    trust_certificates(settings.certificates)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
     # By itself Werkzeug redirects "/s//<token>", to http:// behind a proxy. Slashes are MendsLinks' business.

@@ -417,6 +417,7 @@ class TestDotEnv:
         ("name", "meant"),
         [
             ("LOGLEVEL", "LOG_LEVEL"),
+            ("BINDS", "BIND"),
             ("log_level", "LOG_LEVEL"),
             ("PROXY_HOP", "PROXY_HOPS"),
             ("KEEP_RECORD", "KEEP_RECORDS"),

@@ -9,8 +9,9 @@ import requests
 import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from config.environment import trust_certificates
 from config.mail import Tls
-from config.settings import SettingsError, trust_certificates
+from config.settings import SettingsError
 from service.sandbox.server import Sandbox
 from service.sessions import new_context, new_session
 from tests.delivery.test_email import deliver
@@ -39,7 +40,7 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process trust it, until the test is over."""
     monkeypatch.setenv("SSL_CERT_FILE", "")
-    trust_certificates(settings_for("redis://h", SSL_CERT_FILE=str(tmp_path / "authority.pem")))
+    trust_certificates(settings_for("redis://h", SSL_CERT_FILE=str(tmp_path / "authority.pem")).certificates)
 
 
 def test_web_worker_and_dixa_over_tls_of_ones_own(

@@ -1,0 +1,133 @@
+"""The environment: the process's variables, and those of `.env`. Nothing else reads them.
+
+How the text of each becomes a value is in `config.values` and its kin.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+from dotenv import dotenv_values
+from environs import Env, EnvValidationError
+
+from config import brand, endpoints, mail, urls, values
+
+_DOTENV = Path(".env")
+_FOR_EVERYBODY = 0o004
+_QUOTES = "\"'"
+_QUOTED = "has quotes around its value, which count as part of it, as with docker --env-file. Leave them out."
+_EXAMPLES = {
+    "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
+    "DIXA_WEBHOOK_SECRETS": "5f3a9c… (shown with the webhook subscription in Dixa)",
+    "SECRET_KEYS": f"what this prints: {values.MAKE_A_KEY}",
+    "PUBLIC_URL": "https://feedback.example.com",
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+"""An example for each variable that has no default."""
+
+
+class Environment(Env):
+    """The variables that were given. environs collects the mistakes of all that is asked for, until it is sealed."""
+
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        """Take these, or else those of the process and of `.env`."""
+        super().__init__(eager=False)
+        self._given = os.environ if given is None else given
+        self._unread: list[str] = []
+        self._asked = {"BIND", "PORT"}
+        """By `gunicorn.conf.py`, and what is asked for here."""
+        self._is_open_to_all = False
+        for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
+            self.add_parser(name, getattr(values, name))
+        for name in (
+            "surveys_file",
+            "folder",
+            "megabytes",
+            "pace",
+            "count",
+            "language",
+            "log_format",
+            "switch",
+            "bearer",
+            "certificates",
+        ):
+            self.add_parser(name, getattr(values, name))
+        self.add_parser("zone", values.time_zone)
+        self.add_parser("level", values.log_level)
+        for name in ("label", "light_accent", "dark_accent", "logo"):
+            self.add_parser(name, getattr(brand, name))
+        for name in ("link", "contact"):
+            self.add_parser(name, getattr(urls, name))
+        for name in ("endpoint_url", "webhook_secret", "hosts"):
+            self.add_parser(name, getattr(endpoints, name))
+        self.add_parser("smtp_url", mail.smtp_url)
+        self.add_parser("mailbox", mail.mailbox)
+        self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))
+        if given is None:
+            self._read_dotenv()
+
+    def has(self, name: str) -> bool:
+        """Say whether a variable was given, be it right or wrong."""
+        return bool(self.text(name))
+
+    def text(self, name: str) -> str:
+        """Give a variable as it is written; one that wasn't given is empty."""
+        return str(self._get_value(name, ""))
+
+    def cautions(self) -> Iterator[str]:
+        """Warn of what is odd about how they were given, once all of ours have been asked for."""
+        yield from self._misspelt()
+        yield from (f"{name} {_QUOTED}" for name in sorted(self._asked) if self._is_quoted(name))
+        if self._is_open_to_all:
+            yield f"{_DOTENV} can be read by everybody on this machine, and holds secrets. Run: chmod 600 {_DOTENV}"
+
+    def mistakes(self) -> Iterator[str]:
+        """Seal, and give a line for each mistake."""
+        yield from self._unread
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            for name, problems in cast("Mapping[str, list[str]]", error.error_messages).items():
+                hint = f" It {_QUOTED}" if self._is_quoted(name) else ""
+                yield from (_line(name, problem) + hint for problem in problems)
+
+    def _misspelt(self) -> Iterator[str]:
+        """Warn of each name in `.env` that is near one of ours."""
+        for name in self._environ:
+            near = get_close_matches(name.upper(), self._asked, 1, 0.8)
+            if near and name not in self._asked:
+                yield f"{name} in {_DOTENV} is no setting, so it does nothing. Did you mean {near[0]}?"
+
+    def _read_dotenv(self) -> None:
+        """Add what `.env` says of variables that the process doesn't have. The file may begin with a BOM."""
+        try:
+            if _DOTENV.is_file():
+                self._is_open_to_all = bool(_DOTENV.stat().st_mode & _FOR_EVERYBODY)
+                found = dotenv_values(_DOTENV, encoding="utf-8-sig", interpolate=False)
+                self._environ.update({name: value for name, value in found.items() if value is not None})
+        except (OSError, UnicodeDecodeError) as error:
+            self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
+
+    def _is_quoted(self, name: str) -> bool:
+        value = self.text(name)
+        return len(value) > 1 and value[0] == value[-1] and value[0] in _QUOTES
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        self._asked.add(env_key)
+        return self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip() or default
+
+
+def trust_certificates(certificates: Path | None) -> None:
+    """Let all connections of this process trust SSL_CERT_FILE; OpenSSL, which makes them, looks there alone."""
+    if certificates:
+        os.environ["SSL_CERT_FILE"] = str(certificates)
+
+
+def _line(name: str, problem: str) -> str:
+    """Say what is wrong with a variable; environs' own words are only for one that isn't set."""
+    if problem == "Environment variable not set.":
+        return f"  {name} is not set. Example: {name}={_EXAMPLES[name]}"
+    return f"  {name}: {problem}"
