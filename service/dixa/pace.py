@@ -2,7 +2,7 @@
 
 The numbers are those of Dixa's API documentation.
 
-One GCRA with reservation in Redis, shared by every process. The only wait of a process is here.
+One GCRA with reservation in Redis, shared by every process. No task waits anywhere else.
 
 No more claims are begun than the pace carries to their end: a claim waits for its first slot for a second at most, and
 for each further one, once it has begun, for several. So nobody new begins while those that have begun are in line.

@@ -1,7 +1,7 @@
 """How connections begin and end: gunicorn's gevent worker, with a limit to each wait for a client.
 
-By itself gunicorn waits for ever for a client that doesn't read, and reads what a view has left of a body, whatever
-that costs, to answer a next request behind it.
+gunicorn alone waits for ever for a client that has stopped reading. It also reads the rest of a body, however long that
+is, to keep the connection for a next request.
 """
 
 import socket

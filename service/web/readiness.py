@@ -20,7 +20,7 @@ class Readiness:
         self._until = 0.0
 
     def degraded(self) -> Mapping[str, str]:
-        """Name each part that is degraded. Who comes while another looks waits for what that one finds."""
+        """Name each part that is degraded. One request looks; the others wait for its result."""
         with self._lock:
             if monotonic() >= self._until:
                 self._parts = dict(_degraded(self._core))

@@ -19,9 +19,9 @@ _CANT_START = 4
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Settings that hold, and what is wrong with the newer ones that can't take their place.
+    """The settings in use. `problem` names the mistakes in newer ones, if there are any.
 
-    `are_new` until as many children were made as there are at a time: what they can't work with stops the start.
+    `are_new` is true for the first children: what those can't work with stops the start.
     """
 
     settings: Settings

@@ -85,7 +85,7 @@ def kept_page(ctx: PageContext, *, action: str) -> Response:
 
 
 def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
-    """Say that nobody is known whom to stop asking, or whom to ask again."""
+    """Say that we no longer know who this survey was sent to."""
     return pages.write_message(
         _here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
     )
