@@ -12,26 +12,25 @@ from tests.delivery.test_email import HEAD, LINK, Mailings, record_of
 from tests.polling import eventually
 from tests.smtp import post_office
 
-PLENTY = Deadline(timedelta(minutes=5))
-
 
 def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
+    plenty = Deadline(timedelta(minutes=5))
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
         email = EmailDelivery(server, HEAD, Mailings(), budget=timedelta(seconds=20))
         taken.hangs.add("RCPT")
-        slow = [threads.submit(email.deliver, record_of(), LINK, PLENTY) for _ in range(4)]
+        slow = [threads.submit(email.deliver, record_of(), LINK, plenty) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)
         for _ in range(3):
             with pytest.raises(NoSlot, match="the mail server is busy") as caught:
-                email.deliver(record_of(), LINK, PLENTY)
+                email.deliver(record_of(), LINK, plenty)
             assert caught.value.retry_in == timedelta(seconds=5)
         with pytest.raises(NoSlot):
-            email.has_delivered(record_of(), PLENTY)
+            email.has_delivered(record_of(), plenty)
         assert taken.commands.count("RCPT") == 4
         assert {type(each.exception()) for each in slow} == {NotDelivered}
         taken.hangs.clear()
-        assert not email.has_delivered(record_of(), PLENTY)
-        email.deliver(record_of(), LINK, PLENTY)
+        assert not email.has_delivered(record_of(), plenty)
+        email.deliver(record_of(), LINK, plenty)
         assert len(taken.mails) == 1
 
 
