@@ -20,6 +20,7 @@ class Post:
 
     `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
     it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may.
+    `refuses` is what single recipients are answered.
     """
 
     def __init__(self) -> None:
@@ -28,6 +29,7 @@ class Post:
         self.commands: list[str] = []
         self.logins: list[bool] = []
         self.answers: dict[str, str] = {}
+        self.refuses: dict[str, str] = {}
         self.drops: set[str] = set()
         self.hangs: set[str] = set()
         self.drips: set[str] = set()
@@ -40,7 +42,7 @@ class Post:
         return await self._behave("MAIL", server) or "250 OK"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
-        answer = await self._behave("RCPT", server)
+        answer = await self._behave("RCPT", server) or self.refuses.get(address)
         if answer is None or answer.startswith("2"):
             envelope.rcpt_tos.append(address)
         return answer or "250 OK"

@@ -1,7 +1,8 @@
 """Which channels are down for everybody: their server is away, or refuses us. All workers know it through Redis.
 
 One that has failed pauses: no offer is made for it, and when the pause is over one survey at a time tries it. The pause
-doubles with each further survey that fails in a row, so a trouble that is one customer's own keeps others for a minute.
+doubles with each further survey that fails in a row. Whoever has failed leaves the next try to others: the trouble may
+be one customer's own. What still fails when others have got through is, and pauses nothing any more.
 """
 
 from datetime import timedelta
@@ -29,10 +30,16 @@ class Channels(Store):
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         super().__init__(client, breaker=breaker, prefix=prefix)
-        self._failed = client.register_script(Path(__file__).with_suffix(".failed.lua").read_text(encoding="utf-8"))
+        self._failed, self._works = (
+            client.register_script(Path(__file__).with_suffix(ending).read_text(encoding="utf-8"))
+            for ending in (".failed.lua", ".works.lua")
+        )
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
-        """Return how long nobody else uses a channel that is down; None if this survey may go on."""
+        """Return how long this survey leaves a channel alone; None if it may go on."""
+        own_ms: int = self._ask(lambda: self._redis.pttl(self._own_pause_key(channel, survey_id)))
+        if own_ms > 0:
+            return timedelta(milliseconds=own_ms)
         if not self._is_down(channel):
             return None
         whose: str | None = self._ask(lambda: self._redis.get(self._pause_key(channel)))
@@ -44,21 +51,22 @@ class Channels(Store):
     def begin(self, channel: str, survey_id: str) -> timedelta | None:
         """Take leave to use a channel that is down. Return how long to wait if another has it, and None to go on."""
         key, lasts_ms = self._pause_key(channel), to_ms(self.pause)
-        if not self._is_down(channel) or self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms)):
-            return None
-        return self.wait(channel, survey_id)
+        if (wait := self.wait(channel, survey_id)) is not None or not self._is_down(channel):
+            return wait
+        is_ours = self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms))
+        return None if is_ours else self.wait(channel, survey_id)
 
     def failed(self, channel: str, survey_id: str, problem: str) -> None:
-        """Note a failure that is about no customer."""
-        keys = [self._down_key, self._pause_key(channel), self._failing_key(channel)]
+        """Note a failure that seems to be about no customer."""
         pauses = [to_ms(self.pause), to_ms(max(_LONGEST_PAUSE, self.pause))]
-        if self._ask(lambda: self._failed(keys=keys, args=[channel, survey_id, problem, *pauses, _FORGET_MS])):
+        args: list[str | int] = [channel, survey_id, problem, *pauses, _FORGET_MS]
+        if self._ask(lambda: self._failed(keys=self._keys(channel, survey_id), args=args)):
             log.error("channel.down", channel=channel, problem=problem)
 
-    def works(self, channel: str) -> None:
+    def works(self, channel: str, survey_id: str) -> None:
         """Note that something went through."""
-        if self._ask(lambda: self._redis.hdel(self._down_key, channel)):
-            self._ask(lambda: self._redis.delete(self._pause_key(channel), self._failing_key(channel)))
+        args: list[str | int] = [channel, survey_id, _FORGET_MS]
+        if self._ask(lambda: self._works(keys=self._keys(channel, survey_id), args=args)):
             log.warning("channel.works_again", channel=channel)
 
     def troubles(self) -> list[str]:
@@ -76,8 +84,12 @@ class Channels(Store):
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"
 
-    def _failing_key(self, channel: str) -> str:
-        return f"{self._prefix}channel:{channel}:failing"
+    def _own_pause_key(self, channel: str, survey_id: str) -> str:
+        return f"{self._prefix}channel:{channel}:pause:{survey_id}"
+
+    def _keys(self, channel: str, survey_id: str) -> list[str]:
+        own = (f"{self._prefix}channel:{channel}:{name}" for name in ("failing", "alone"))
+        return [self._down_key, self._pause_key(channel), *own, self._own_pause_key(channel, survey_id)]
 
 
 def _describe(channel: str, since_ms: str, problem: str) -> str:

@@ -103,10 +103,13 @@ class Delivering(Traveller):
     def _insist_on_channels(self, record: Record) -> None:
         """Raise NotNow when all channels that this survey may go by are down: Dixa needn't be asked for that."""
         names = {
-            name_channel(name, terms)
+            name_channel(delivery.name, terms)
             for terms in record.candidates
-            for name in terms.deliver
-            if name in self._deliveries and name not in record.offer.failed
+            # Who sends it depends on the language, and Dixa may not have been asked for that yet.
+            for spoken in (record.offer.language, *terms.senders)
+            for delivery in self._find_deliveries(
+                replace(record, terms=terms, offer=replace(record.offer, language=spoken))
+            )
         }
         waits = [wait for name in names if (wait := self._channels.wait(name, record.survey_id)) is not None]
         if waits and len(waits) == len(names):
@@ -172,7 +175,7 @@ class Delivering(Traveller):
                     self._channels.failed(name, record.survey_id, str(down))
             raise
         with suppress(RecordsUnavailable):
-            self._channels.works(name)
+            self._channels.works(name, record.survey_id)
 
     def _delivered(self, turn: Turn, delivery: Delivery, note: str = "") -> None:
         self._records.delivered(turn.claim, note)
@@ -227,8 +230,7 @@ class Delivering(Traveller):
             return None
         if self._is_outside_window(turn, [record.terms] if record.terms else []):
             return None
-        if record.offer.state is OfferState.OFFERED:
-            self._insist_on_channels(record)
+        self._insist_on_channels(record)
         conversation = self._conversation(turn)
         if self._has_stopped(record, conversation):
             self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")

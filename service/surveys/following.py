@@ -211,7 +211,7 @@ class FollowUpJourney(Traveller):
         except DixaRefused as error:
             return self._refused(turn, wanted, error, is_new=is_new)
         self._end(turn, wanted)
-        self._channels.works(_name_channel(wanted))
+        self._channels.works(_name_channel(wanted), turn.record.survey_id)
         return _Outcome.OVER
 
     def _refused(self, turn: Turn, wanted: Wanted, error: DixaRefused, *, is_new: bool) -> _Outcome:

@@ -16,6 +16,7 @@ from service.delivery.email import EmailDelivery
 from service.delivery.message import MessageDelivery
 from service.delivery.slack import SlackAlert
 from service.delivery.webhook import WebhookDelivery
+from service.sandbox.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.channels import PAUSE, Channels
 from service.surveys.model import OfferState, Record
@@ -63,8 +64,18 @@ class Bench:
         return self.story.load(survey_id)
 
     def end_pause(self, channel: str = "email") -> None:
-        """Let its time be over."""
+        """Let its time be over, for those that have failed, too."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
+        for key in self._client.scan_iter(f"{self._prefix}channel:{channel}:pause:*"):
+            self._client.delete(key)
+
+    def end_pause_of_others(self, channel: str = "email") -> None:
+        """Let it be over for all but those that have failed."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
+
+    def end_own_pause(self, survey_id: str, channel: str = "email") -> None:
+        """Let it be over for one that has failed."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause:{survey_id}")
 
     def pause_left(self, channel: str = "email") -> timedelta:
         return timedelta(milliseconds=self._client.pttl(f"{self._prefix}channel:{channel}:pause"))
@@ -155,7 +166,7 @@ def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
     assert channels.begin("email", "2") is None
     assert channels.wait("email", "2") is None
     assert channels.begin("email", "3")
-    channels.works("email")
+    channels.works("email", "2")
     assert channels.begin("email", "3") is None
 
 
@@ -175,17 +186,87 @@ def test_those_that_were_on_their_way_when_it_failed_make_the_pause_no_longer(be
     assert bench.pause_left() <= PAUSE
 
 
-def test_one_customers_own_trouble_keeps_nobody_for_long(bench: Bench) -> None:
-    first, *others = [bench.story.begin(BY_MAIL) for _ in range(4)]
-    for _ in range(3):
-        bench.post.answers["RCPT"] = "550 5.7.1 Not from you"
-        bench.turn(first)
-        bench.post.answers.clear()
-        assert bench.pause_left() <= PAUSE
-        bench.end_pause()
-        record = bench.turn(others.pop())
-        assert record.offer.state is OfferState.DELIVERED
+POISON = Person("Ida Holm", "ida@example.com")
+REFUSED = "550 5.7.1 Not from you"
+
+
+def test_who_has_failed_leaves_the_next_try_to_others(bench: Bench) -> None:
+    """What refuses one customer alone must not be what is asked whether all are refused, again and again."""
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned, other = bench.story.begin(BY_MAIL, requester=POISON), bench.story.begin(BY_MAIL)
+    bench.turn(poisoned)
+    bench.end_pause_of_others()
+    assert bench.turn(poisoned).offer.state is OfferState.OFFERED
+    assert bench.post.commands.count("RCPT") == 1
+    assert bench.turn(other).offer.state is OfferState.DELIVERED
+    assert bench.story.channels.troubles() == []
+
+
+def test_what_fails_when_others_get_through_pauses_nothing_any_more(bench: Bench) -> None:
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL, requester=POISON)
+    others = [bench.story.begin(BY_MAIL) for _ in range(3)]
+    bench.turn(poisoned)
+    bench.end_pause_of_others()
+    for tries, each in enumerate(others, start=1):
+        assert bench.turn(each).offer.state is OfferState.DELIVERED
+        assert bench.post.commands.count("dot") == tries
+        bench.end_own_pause(poisoned)
+        assert bench.turn(poisoned).offer.state is OfferState.OFFERED
         assert bench.story.channels.troubles() == []
+        # It waits all the same, and asks Dixa nothing meanwhile.
+        before = len(bench.dixa.calls)
+        assert bench.turn(poisoned).offer.tries == 0
+        assert len(bench.dixa.calls) == before
+    bench.post.refuses.clear()
+    bench.end_own_pause(poisoned)
+    assert bench.turn(poisoned).offer.state is OfferState.DELIVERED
+    assert bench.offers(poisoned) == [1]
+
+
+def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
+    bench.story.channels.failed("email", "1", "no")
+    bench.end_pause()
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL_OR_MESSAGE, requester=POISON)
+    bench.story.channels.failed("email", poisoned, "no")
+    bench.story.channels.works("email", "1")
+    bench.end_own_pause(poisoned)
+    record = bench.turn(poisoned)
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
+    assert bench.story.channels.troubles() == []
+
+
+def test_who_gets_through_in_the_end_may_tell_that_the_channel_is_down(bench: Bench) -> None:
+    channels = bench.story.channels
+    for each in "12":
+        channels.failed("email", each, "no")
+        bench.end_pause()
+    channels.works("email", "2")
+    channels.works("email", "1")
+    channels.failed("email", "1", "no")
+    assert channels.begin("email", "3")
+
+
+def test_those_that_can_go_by_no_other_channel_ask_dixa_nothing_while_it_is_down(bench: Bench) -> None:
+    """A message reaches nobody who has called by phone, though it comes first."""
+    bench.post.answers["dot"] = SUSPENDED
+    by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
+    ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
+    bench.turn(ids[0])
+    before = len(bench.dixa.calls)
+    for each in ids:
+        bench.turn(each)
+    assert len(bench.dixa.calls) == before
+
+
+def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
+    """Who would send the message depends on the language, which only Dixa knows."""
+    bench.story.channels.failed("email of own", "1", "no")
+    sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
+    own = replace(AT_ONCE, name="own", deliver=("email", "message"), senders=sender)
+    record = bench.turn(bench.story.begin(own, agent=False, language="da"))
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
 
 
 def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
