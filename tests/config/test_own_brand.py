@@ -145,7 +145,7 @@ texts = st.none() | st.text(st.characters(categories=["L", "N", "P", "S"]), min_
         accent=colours,
         accent_dark=colours,
         logo=st.none()
-        | st.binary(max_size=99).map(lambda content: Logo(uri("image/png", content), adapts=False))
+        | st.binary(max_size=99).map(lambda content: Logo(uri("image/png", PNG + content), adapts=False))
         | st.just(Logo("", adapts=False)),
         support_url=texts | st.just(""),
         privacy_url=texts | st.just(""),
