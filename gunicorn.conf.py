@@ -1,14 +1,9 @@
 """How gunicorn serves the web. Its master reads this, and once more at each HUP; the Procfile names it."""
 
-from config.environment import Environment
 from service.web import connections, serving
 
-_environment = Environment()
-
-# Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
-_port = _environment.text("PORT")
-_where = _environment.text("BIND") or (f"0.0.0.0:{_port}" if _port else "127.0.0.1:8000")
-bind = [each.strip() for each in _where.split(",") if each.strip()]
+# The same after a HUP: gunicorn would close what it listens on first, and end if it can't listen elsewhere.
+bind = list(serving.addresses())
 
 worker_class = connections.Worker
 workers = 2

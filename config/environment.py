@@ -13,7 +13,7 @@ from typing import Any, cast
 from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 
-from config import brand, endpoints, mail, urls, values
+from config import brand, endpoints, listening, mail, urls, values
 
 _DOTENV = Path(".env")
 _FOR_EVERYBODY = 0o004
@@ -37,8 +37,7 @@ class Environment(Env):
         super().__init__(eager=False)
         self._given = os.environ if given is None else given
         self._unread: list[str] = []
-        self._asked = {"BIND", "PORT"}
-        """By `gunicorn.conf.py`, and what is asked for here."""
+        self._asked = set[str]()
         self._is_open_to_all = False
         for name in ("webhook_keys", "tokens", "signing_keys", "http_url", "public_url", "redis_url"):
             self.add_parser(name, getattr(values, name))
@@ -63,6 +62,8 @@ class Environment(Env):
             self.add_parser(name, getattr(urls, name))
         for name in ("endpoint_url", "webhook_secret", "hosts"):
             self.add_parser(name, getattr(endpoints, name))
+        for name in ("port", "addresses"):
+            self.add_parser(name, getattr(listening, name))
         self.add_parser("smtp_url", mail.smtp_url)
         self.add_parser("mailbox", mail.mailbox)
         self.add_parser("duration", lambda value: value if isinstance(value, timedelta) else values.duration(value))

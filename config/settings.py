@@ -44,6 +44,7 @@ class Settings:
     dixa_pace: Pace
     surveys_file: Path
     surveys: tuple[Survey, ...]
+    bind: tuple[str, ...]
     spool_dir: Path | None
     spool_most_bytes: int
     brand_name: str
@@ -116,6 +117,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _read(env: Environment) -> dict[str, Any]:
     """Ask for every variable but the timings; a value with a mistake is None until `env` is sealed."""
+    # Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
+    port = env.port("PORT", default="")
     return {
         "dixa_api_tokens": env.tokens("DIXA_API_TOKEN"),
         "webhook_keys": env.webhook_keys("DIXA_WEBHOOK_SECRETS"),
@@ -126,6 +129,7 @@ def _read(env: Environment) -> dict[str, Any]:
         "dixa_api_url": env.http_url("DIXA_API_URL", default="https://dev.dixa.io/beta"),
         "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
         "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),
+        "bind": env.addresses("BIND", default=f"0.0.0.0:{port}" if port else "127.0.0.1:8000"),
         "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
         "spool_most_bytes": env.megabytes("SPOOL_MOST_MB", default="256"),
         "brand_name": env.label("BRAND_NAME", default="Support"),

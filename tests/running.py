@@ -161,6 +161,7 @@ class Afterword:
         self.redis_url = environ["REDIS_URL"]
         self.webhook_url = f"{self.url}/webhooks/dixa"
         self._folder = folder
+        self._cwd = ROOT
         self._commands = parse_procfile((ROOT / "Procfile").read_text()).processes
         self._environ = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -175,12 +176,19 @@ class Afterword:
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
+    def work_in(self, folder: Path) -> None:
+        """Read the `.env` of this folder: what a HUP can change. It must have what the processes aren't given else."""
+        shutil.copy(ROOT / "gunicorn.conf.py", folder)
+        self._cwd = folder
+        self._environ |= {"PYTHONPATH": str(ROOT)}
+        del self._environ["BIND"]
+
     def start(self, *names: str) -> "Afterword":
         for name in names or ("web", "worker"):
             log = self._log_file(name).open("ab")
             self._running[name] = subprocess.Popen(
                 self._commands[name].split(),
-                cwd=ROOT,
+                cwd=self._cwd,
                 env=self._environ,
                 stdout=log,
                 stderr=log,

@@ -2,16 +2,19 @@
 
 gunicorn.conf.py hands these functions to gunicorn. A HUP reads `.env` and surveys.toml anew. With a mistake in
 them the ones before are kept, and so they are for a child that takes the place of one that has ended: no slip in a file
-ends what is running. New code needs a restart: the master has imported `config` once.
+ends what is running. New code needs a restart, since the master has imported `config` once; so do BIND and PORT.
 """
 
 import mmap
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from config.logging import set_up_logging
 from config.settings import Settings, SettingsError, read_settings
+
+_MOVED = "BIND or PORT has changed since the start, which needs a restart: the web listens where it did."
 
 _CANT_START = 4
 """With this status gunicorn ends too; with any other it would start the same child again, for ever."""
@@ -39,6 +42,11 @@ def kept_settings() -> Kept:
     return _kept or _first()
 
 
+def addresses() -> Sequence[str]:
+    """Give where to listen. A HUP moves nobody: gunicorn asks before it calls `on_reload`."""
+    return kept_settings().settings.bind
+
+
 def refuse_to_start(problem: str) -> NoReturn:
     """End, and gunicorn with it."""
     sys.stderr.write(f"{problem}\n")
@@ -59,7 +67,7 @@ def on_reload(master: Any) -> None:
         _awaited[number] = 1
     before = kept_settings()
     try:
-        _kept = Kept(read_settings())
+        _kept = Kept(_stay(read_settings(), before.settings.bind))
     except SettingsError as error:
         _kept = Kept(before.settings, str(error))
     _set_up_logging()
@@ -79,6 +87,12 @@ def post_worker_init(child: Any) -> None:
 def are_children_awaited() -> bool:
     """Say whether a HUP has called for children that aren't all ready yet."""
     return any(_awaited[:])
+
+
+def _stay(settings: Settings, bind: tuple[str, ...]) -> Settings:
+    """Keep where we listen, and warn of it where the newer settings say otherwise."""
+    warnings = settings.warnings if settings.bind == bind else (*settings.warnings, _MOVED)
+    return replace(settings, bind=bind, warnings=warnings)
 
 
 def _set_up_logging() -> None:

@@ -8,8 +8,6 @@ import pytest
 from config.settings import SettingsError, read_settings
 
 ROOT = Path(__file__).parents[2]
-GUNICORNS_OWN = {"BIND", "PORT"}
-"""Read by gunicorn.conf.py."""
 
 
 class AskedFor(dict[str, str]):
@@ -29,7 +27,7 @@ def names() -> set[str]:
     environ = AskedFor()
     with pytest.raises(SettingsError):
         read_settings(environ)
-    return environ.names | GUNICORNS_OWN
+    return environ.names
 
 
 def test_the_names_are_those_of_the_settings(names: set[str]) -> None:

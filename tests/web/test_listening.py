@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.config.test_settings import GOOD
 from tests.running import BIN, ROOT
 
 
@@ -16,12 +17,15 @@ def read_config(folder: Path, **environ: str) -> dict[str, Any]:
     printed = subprocess.run(
         [f"{BIN}/gunicorn", "--config", f"{ROOT}/gunicorn.conf.py", "--print-config", "tests.chaos.naive:web"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(folder), **environ},
+        env={**GOOD, "SURVEYS_FILE": f"{ROOT}/config/surveys.toml", "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        | {"HOME": str(folder), **environ},
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
-    pairs = [line.split("=", 1) for line in printed.splitlines() if "=" in line]
+        check=False,
+    )
+    if printed.returncode:
+        return {"problem": printed.stderr}
+    pairs = [line.split("=", 1) for line in printed.stdout.splitlines() if "=" in line]
     return {name.strip(): value.strip() for name, value in pairs}
 
 
@@ -43,6 +47,29 @@ def test_it_listens_where_the_operator_says(
 ) -> None:
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
     assert ast.literal_eval(read_config(tmp_path, **environ)["bind"]) == bound
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"BIND": "127.0.0.1:80o0"},
+        {"BIND": "127.0.0.1:80000"},
+        {"BIND": "127.0.0.1:8000,[::1:8000"},
+        {"BIND": "http://127.0.0.1:8000"},
+        {"BIND": "unix:"},
+        {"BIND": "a..b:8000"},
+        {"BIND": ","},
+        {"PORT": "80o0"},
+        {"PORT": "80000"},
+    ],
+    ids=str,
+)
+def test_where_nobody_can_listen_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+    """By itself, gunicorn shows a traceback of some, and takes others for another address."""
+    (name,) = environ
+    problem = read_config(tmp_path, **environ)["problem"]
+    assert f"  {name}: is not " in problem
+    assert "Traceback" not in problem
 
 
 def test_workers_are_not_recycled_and_proxies_do_not_move_us(tmp_path: Path) -> None:
