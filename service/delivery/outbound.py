@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from config.failures import describe_failure
 from service.delivery.room import Room
 from service.sessions import has_never_connected, new_session
-from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaUnknown, NoSlot, NotDelivered
+from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DeliveryUnknown, NoSlot, NotDelivered
 
 _AT_ONCE = 2
 
@@ -47,7 +47,7 @@ class Outbound:
         self._session = new_session(f"afterword/{version('afterword')}")
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
-        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DixaUnknown (it may be there) or DeliveryRefused.
+        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DeliveryUnknown (it may be there) or DeliveryRefused.
 
         A NotDelivered that is ChannelDown is about the receiver, or our settings, and not about what is posted.
         """
@@ -72,7 +72,7 @@ class Outbound:
         except (requests.RequestException, HTTPError) as error:
             problem = f"the receiver: {describe_failure(error)}"
             is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
-            raise (ChannelDown if is_certain else DixaUnknown)(problem) from None
+            raise (ChannelDown if is_certain else DeliveryUnknown)(problem) from None
 
 
 def _judge(status: int) -> None:
@@ -84,4 +84,4 @@ def _judge(status: int) -> None:
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
         raise DeliveryRefused(problem)
     if not 200 <= status < 300:  # noqa: PLR2004 - the same
-        raise DixaUnknown(problem)
+        raise DeliveryUnknown(problem)

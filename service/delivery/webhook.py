@@ -14,7 +14,7 @@ from config.languages import find_language
 from service.delivery.outbound import Outbound
 from service.delivery.room import Room
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, DixaUnknown, NotDelivered, Told, Unconfirmed
+from service.surveys.ports import Deadline, DeliveryRefused, DeliveryUnknown, NotDelivered, Told, Unconfirmed
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
@@ -72,7 +72,7 @@ class WebhookDelivery:
             if record.offer.state is not OfferState.DELIVERING:
                 raise
             problem = f"{error}, and an earlier try may have arrived"
-            raise (DixaUnknown if isinstance(error, NotDelivered) else Unconfirmed)(problem) from error
+            raise (DeliveryUnknown if isinstance(error, NotDelivered) else Unconfirmed)(problem) from error
 
 
 class AnswerWebhook:

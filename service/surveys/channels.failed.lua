@@ -1,13 +1,14 @@
--- A channel has failed, and that seems to be about no customer: nobody uses it for a while.
+-- A channel has failed, and that seems to be about no customer. Enough of that in a row, and nobody uses it for a while.
 -- KEYS: channels that are down, its pause, the surveys that have failed in a row, those that fail alone, the survey's own
 --       pause
--- ARGV: channel, survey id, what is wrong, the first pause (ms), the longest (ms), how long all that is remembered (ms)
+-- ARGV: channel, survey id, what is wrong, how many surveys are enough, the first pause (ms), the longest (ms), how long all
+--       that is remembered (ms)
 -- Answers 1 if that is new. The pause doubles with each further survey. Who has failed pauses for longer than the others,
 -- so that one of them tries it first.
 -- A crash after it: when the pause is over, whoever comes next tries the channel.
 local down, pause, failing, alone, own_pause = unpack(KEYS)
 local channel, survey_id, problem = unpack(ARGV)
-local first_ms, longest_ms, keep_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local enough, first_ms, longest_ms, keep_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local before = redis.call('HGET', down, channel)
 
 local function pause_own(wait_ms) redis.call('SET', own_pause, '', 'PX', string.format('%.0f', wait_ms + first_ms)) end
@@ -23,6 +24,12 @@ if before and redis.call('GET', pause) == '' then
   return 0
 end
 redis.call('SADD', failing, survey_id)
+redis.call('PEXPIRE', failing, keep_ms)
+if not before then
+  if redis.call('SCARD', failing) < enough then return 0 end
+  redis.call('DEL', failing)
+  redis.call('SADD', failing, survey_id)
+end
 local wait_ms = math.min(first_ms * 2 ^ (redis.call('SCARD', failing) - 1), longest_ms)
 redis.call('SET', pause, '', 'PX', string.format('%.0f', wait_ms))
 pause_own(wait_ms)

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(minutes=10)
 
+_ENOUGH = 5
+"""So many different surveys in a row for which a server had no time, or of which it said nothing, are no chance."""
+
 _FORGET_MS = to_ms(timedelta(days=1))
 """When nothing has failed for so long, nothing has been tried."""
 
@@ -56,10 +59,10 @@ class Channels(Store):
         is_ours = self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms))
         return None if is_ours else self.wait(channel, survey_id)
 
-    def failed(self, channel: str, survey_id: str, problem: str) -> None:
-        """Note a failure that seems to be about no customer."""
+    def failed(self, channel: str, survey_id: str, problem: str, *, is_certain: bool = True) -> None:
+        """Note a failure that is about no customer, or may be: then it takes several of them in a row."""
         pauses = [to_ms(self.pause), to_ms(max(_LONGEST_PAUSE, self.pause))]
-        args: list[str | int] = [channel, survey_id, problem, *pauses, _FORGET_MS]
+        args: list[str | int] = [channel, survey_id, problem, 1 if is_certain else _ENOUGH, *pauses, _FORGET_MS]
         if self._ask(lambda: self._failed(keys=self._keys(channel, survey_id), args=args)):
             log.error("channel.down", channel=channel, problem=problem)
 

@@ -21,6 +21,7 @@ from service.surveys.ports import (
     Conversation,
     Delivery,
     DeliveryRefused,
+    DeliveryUnknown,
     Dixa,
     DixaError,
     DixaForbidden,
@@ -169,10 +170,11 @@ class Delivering(Traveller):
             delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
         except DixaError as error:
             # A try that may have arrived before is looked at again, whatever this one says of the channel.
-            down = error if isinstance(error, ChannelDown) else error.__cause__
-            if isinstance(down, ChannelDown):
+            cause = error.__cause__ if isinstance(error.__cause__, NotDelivered) else error
+            if isinstance(cause, NotDelivered | DeliveryUnknown | DixaForbidden):
+                is_certain = isinstance(cause, ChannelDown)
                 with suppress(RecordsUnavailable):
-                    self._channels.failed(name, record.survey_id, str(down))
+                    self._channels.failed(name, record.survey_id, str(cause), is_certain=is_certain)
             raise
         with suppress(RecordsUnavailable):
             self._channels.works(name, record.survey_id)

@@ -23,6 +23,7 @@ class DixaError(Exception):
     │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
     │       └── ChannelDown    it is away, or refuses us, whoever the customer is: somebody will mend it
     ├── DixaUnknown        it may have happened: look before doing it again
+    │   └── DeliveryUnknown  another channel's server may have done it, not Dixa
     ├── DixaRefused        again is useless
     │   ├── DixaForbidden    401 or 403, though the token is right: it is about this call alone, and may pass
     │   └── DeliveryRefused  another channel's server said no, or ourselves, before Dixa was asked
@@ -68,6 +69,10 @@ class ChannelDown(NotDelivered):
 
 class DixaUnknown(DixaError):
     """The call was sent and its outcome is not known."""
+
+
+class DeliveryUnknown(DixaUnknown):
+    """Another channel's server was asked, and nobody knows what it did."""
 
 
 class DixaRefused(DixaError):

@@ -16,8 +16,8 @@ from service.surveys.ports import (
     ChannelDown,
     Deadline,
     DeliveryRefused,
+    DeliveryUnknown,
     DixaError,
-    DixaUnknown,
     NoSlot,
     NotDelivered,
     Unconfirmed,
@@ -126,7 +126,7 @@ def test_later_since_it_is_about_the_receiver(receiver: Receiver, status: int) -
 @pytest.mark.parametrize("status", [500, 502, 504, DROP])
 def test_perhaps(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(DeliveryUnknown):
         deliver(f"{receiver.url}/")
     assert [post.path for post in receiver.posts] == ["/"]
 
@@ -135,7 +135,7 @@ def test_perhaps(receiver: Receiver, status: int) -> None:
 def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver, status: int) -> None:
     """Another channel would bring the link a second time."""
     receiver.next["/"] = [status]
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(DeliveryUnknown):
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
@@ -155,7 +155,7 @@ def test_a_receiver_that_is_not_there_is_asked_later() -> None:
 
 def test_one_that_does_not_answer_costs_no_more_than_the_time_there_is(receiver: Receiver) -> None:
     receiver.held.clear()
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(DeliveryUnknown):
         deliver(receiver.url, seconds=0.3)
 
 
@@ -165,7 +165,7 @@ def test_one_that_drips_costs_no_more_than_the_time_there_is(drip: str) -> None:
     with RawServer(DRIPS[drip], pause=0.1) as server:
 
         def try_it() -> None:
-            with pytest.raises(DixaUnknown):
+            with pytest.raises(DeliveryUnknown):
                 deliver(server.url, seconds=0.5)
 
         soon(try_it, within=3)
@@ -185,7 +185,7 @@ def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
 
 def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver) -> None:
     receiver.next["/"] = [DROP]
-    for url, kind in ((f"{receiver.url}/", DixaUnknown), (f"http://127.0.0.1:{free_port()}/", ChannelDown)):
+    for url, kind in ((f"{receiver.url}/", DeliveryUnknown), (f"http://127.0.0.1:{free_port()}/", ChannelDown)):
         with pytest.raises(DixaError) as caught:
             Outbound(url).post(b"{}", {}, Deadline(timedelta(seconds=5)))
         assert type(caught.value) is kind

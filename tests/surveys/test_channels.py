@@ -1,6 +1,6 @@
 """A channel that refuses us, or is away, pauses for everybody: no offer is made for it, and no customer is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from config.actions import After
 from config.endpoints import SignedEndpoint
 from config.mail import Mailbox
+from config.surveys import Survey
 from config.words import Sender
 from service.delivery.email import EmailDelivery
 from service.delivery.message import MessageDelivery
@@ -21,7 +22,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.channels import PAUSE, Channels
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Delivery
-from tests.receiver import SECRET, Receiver, receiving
+from tests.receiver import DROP, SECRET, Receiver, receiving
 from tests.smtp import Post, post_office
 from tests.surveys.test_delivery_chain import HEAD, TIMINGS
 from tests.telling import AT_ONCE, CSAT, Story, open_client
@@ -295,6 +296,67 @@ def test_a_receiver_of_links_that_is_set_up_wrongly_gets_no_offer(bench: Bench, 
     bench.end_pause("webhook")
     assert [bench.turn(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
     assert bench.offers(first, second) == [1, 1]
+
+
+def break_receiver(bench: Bench, status: int) -> Survey:
+    bench.receiver.next["/link"] = [status] * MANY
+    return BY_WEBHOOK
+
+
+def break_mail_server(bench: Bench, answer: str) -> Survey:
+    bench.post.answers["MAIL"] = answer
+    return BY_MAIL
+
+
+def forbid_messages(bench: Bench, status: int) -> Survey:
+    bench.dixa.fails(MANY, status, call="message")
+    return AT_ONCE
+
+
+MANY, ENOUGH = 12, 5
+BROKEN = [
+    *((break_receiver, each) for each in (500, 502, 503, 504, 429, DROP)),
+    *((break_mail_server, each) for each in ("421 4.3.2 Not available", "451 4.3.0 Later")),
+    (forbid_messages, 403),
+]
+
+
+@pytest.mark.parametrize(("breaks", "how"), BROKEN)
+def test_one_that_fails_for_several_in_a_row_is_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+    """Nobody can say that it is about us, but more offers would be made for nothing."""
+    terms = breaks(bench, how)
+    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
+    for each in ids:
+        bench.turn(each)
+    assert sum(bench.offers(*ids)) == ENOUGH
+    assert len(bench.story.channels.troubles()) == 1
+    assert bench.pause_left(channel) <= PAUSE
+    assert {bench.turn(each).offer.tries for each in ids[ENOUGH:]} == {0}
+    bench.receiver.next.clear()
+    bench.post.answers.clear()
+    bench.dixa.faults.clear()
+    bench.end_pause(channel)
+    assert bench.turn(ids[-1]).offer.state is OfferState.DELIVERED
+    assert bench.story.channels.troubles() == []
+    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert bench.offers(*ids) == [1] * MANY
+
+
+def test_one_that_gets_through_now_and_then_is_not_down(bench: Bench) -> None:
+    bench.receiver.next["/link"] = ([502] * (ENOUGH - 1) + [204]) * 3
+    ids = [bench.story.begin(BY_WEBHOOK) for _ in range(3 * ENOUGH)]
+    for each in ids:
+        bench.turn(each)
+    assert bench.offers(*ids) == [1] * len(ids)
+    assert bench.story.channels.troubles() == []
+
+
+def test_one_survey_that_fails_again_and_again_is_alone(bench: Bench) -> None:
+    bench.receiver.next["/link"] = [502] * MANY
+    survey_id = bench.story.begin(BY_WEBHOOK)
+    for _ in range(MANY):
+        bench.turn(survey_id)
+    assert bench.story.channels.troubles() == []
 
 
 def test_one_that_may_have_it_keeps_it_and_the_others_wait(bench: Bench) -> None:
