@@ -22,6 +22,8 @@ limit_request_field_size = 16_500
 limit_request_fields = 50
 # No proxy says where we are mounted: SCRIPT_NAME and its like are dropped.
 forwarder_headers = ""
+# Nor how it was reached: PROXY_HOPS says whom to believe. Two that contradict each other would be a 400 for everybody.
+secure_scheme_headers: dict[str, str] = {}
 
 on_starting = serving.on_starting
 on_reload = serving.on_reload

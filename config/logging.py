@@ -12,10 +12,12 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.log_errors import HidesTexts, Lines, log_what_nobody_caught, show_exception
+from config.unseen import show_unseen
 
 _CREDENTIALS = re.compile(r"://[^\s/?#]*@")
 _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
 _WITH_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
+_BLOCKS = {"exception", "stack"}
 _CHATTY = {
     "werkzeug": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
@@ -75,17 +77,25 @@ def _shared() -> list[Processor]:
 
 def _rendering(log_format: str) -> list[Processor]:
     """From an event to its line."""
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
+    renderers: list[Processor] = (
+        [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        else [_show_what_is_unseen, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.ExceptionRenderer(show_exception),
-        renderer,
+        *renderers,
         _mask_line,
     ]
+
+
+def _show_what_is_unseen(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what would act on a terminal, as JSON does; tracebacks are ours, and have several lines."""
+    return {
+        name: show_unseen(fact) if isinstance(fact, str) and name not in _BLOCKS else fact
+        for name, fact in event.items()
+    }
 
 
 def _mask_line(_logger: WrappedLogger, _method: str, line: EventDict) -> str:

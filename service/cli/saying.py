@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from service.surveys.unseen import show_unseen
+from config.unseen import show_unseen
 
 
 def say(line: str, **style: Any) -> None:

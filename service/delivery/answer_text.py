@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from config.surveys import RatingType
+from config.unseen import drop_unseen
 from service.surveys.ports import Told
 from service.surveys.questions import OPTIONS
-from service.surveys.unseen import drop_unseen
 
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
 

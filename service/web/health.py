@@ -12,7 +12,8 @@ from service.web.seams import seams
 
 bp = Blueprint("health", __name__)
 
-_PASSED_ON = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+_PASSED_ON = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+_PASSED_ON_BEGINS = "x-forwarded-"
 
 
 @bp.get("/")
@@ -42,7 +43,7 @@ def _is_operator(incoming: Request) -> bool:
     token, given = seams().settings.readyz_token, incoming.authorization
     if token and given and given.type == "bearer":
         return hmac.compare_digest((given.token or "").encode(), token.encode())
-    if any(name in incoming.headers for name in _PASSED_ON):
+    if any(map(_is_passed_on, incoming.headers.keys())):
         return False
     try:
         asked = urlsplit(f"//{incoming.host}").hostname or ""
@@ -51,5 +52,12 @@ def _is_operator(incoming: Request) -> bool:
         return False
 
 
+def _is_passed_on(header: str) -> bool:
+    """Say whether this is a header that a proxy adds."""
+    return header.lower() in _PASSED_ON or header.lower().startswith(_PASSED_ON_BEGINS)
+
+
 def _is_here(address: str) -> bool:
-    return ip_address(address).is_loopback
+    found = ip_address(address)
+    # A socket of IPv6 that takes IPv4 too, as [::] does on Linux, shows those so.
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback

@@ -76,6 +76,24 @@ def test_the_console_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
     assert not line.startswith("{")
 
 
+FOREIGN = "ev\x1b[2Jil\r\n\x9b31m\u202egone"
+
+
+def test_nothing_that_others_wrote_acts_on_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("console", "INFO")
+    structlog.get_logger().info(FOREIGN, event_name=FOREIGN, names=[FOREIGN], given={FOREIGN: FOREIGN})
+    logging.getLogger("gunicorn.access").info("%s", FOREIGN)
+    try:
+        int(FOREIGN)
+    except ValueError:
+        structlog.get_logger().exception("failed", of=FOREIGN)
+    of_event, of_access, *of_failure = lines(capsys)
+    assert len(of_failure) > 2, "a traceback is still a block"
+    for line in (of_event, of_access, of_failure[0]):
+        assert r"ev\u001b[2Jil\r\n\u009b31m\u202egone" in line
+    assert not set("\x1b\r\x9b\u202e") & set("".join([of_event, of_access, *of_failure]))
+
+
 def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "WARNING")
     structlog.get_logger().info("quiet")

@@ -76,3 +76,4 @@ def test_workers_are_not_recycled_and_proxies_do_not_move_us(tmp_path: Path) -> 
     config = read_config(tmp_path)
     assert config["max_requests"] == "0"
     assert config["forwarder_headers"] == "[]"
+    assert config["secure_scheme_headers"] == "{}"

@@ -1,4 +1,4 @@
-"""What can't be seen in a text of others, and must not act: on a terminal, in an alert, in a note.
+"""What can't be seen in a text of others, and must not act: on a terminal, in a log, an alert or a note.
 
 Control characters move a cursor or end a line, others turn the direction of what follows.
 """
