@@ -15,8 +15,19 @@ _SYSTEM: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "nobody listens there"),
     (ConnectionResetError, "the connection was cut"),
     (BrokenPipeError, "the connection was cut"),
+    (FileNotFoundError, "no such file"),
+    (PermissionError, "the file can't be used by this user"),
     (TimeoutError, "no answer in time"),
 )
+_TOLD = {
+    "The handshake operation timed out": "no TLS: nothing answers in it",
+    "max number of clients reached": "all connections that Redis takes are taken",
+    "DB index is out of range": "Redis has no database of that number",
+    "invalid username-password pair": "Redis takes no such user and password",
+    "must be called with the client already authenticated": "Redis wants a password",
+    "Authentication required": "Redis wants a password",
+}
+"""What OpenSSL and Redis say where an error's kind doesn't tell."""
 
 
 def describe_failure(error: BaseException) -> str:
@@ -33,9 +44,8 @@ def _reason(error: BaseException) -> str:
         return "its certificate is for another host" if is_other else "its certificate is not trusted"
     if isinstance(error, ssl.SSLError) and error.reason:
         return f"no TLS: {error.reason.lower().replace('_', ' ')}"
-    if "max number of clients reached" in str(error):
-        return "all connections that Redis takes are taken"
-    return next((words for kind, words in _SYSTEM if isinstance(error, kind)), "")
+    told = next((words for theirs, words in _TOLD.items() if theirs in str(error)), "")
+    return told or next((words for kind, words in _SYSTEM if isinstance(error, kind)), "")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -18,6 +18,7 @@ from time import monotonic
 import redis
 import structlog
 
+from config.failures import describe_failure
 from config.settings import Settings
 from service.dixa.token_check import token_name
 from service.surveys.ports import Deadline, NoSlot, Slot, TokenRefused
@@ -76,7 +77,7 @@ class SharedPace:
         try:
             index, wait_us, _ = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
         except redis.RedisError as error:
-            raise NoSlot(f"the pace can't be asked: {type(error).__name__}", timedelta(seconds=1)) from error
+            raise NoSlot(f"the pace can't be asked: {describe_failure(error)}", timedelta(seconds=1)) from error
         if not index:
             raise NoSlot("the pace is used up", timedelta(microseconds=wait_us))
         deadline.has_begun = True

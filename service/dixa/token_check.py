@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import redis
 
+from config.failures import describe_failure
 from service.surveys.ports import NotNow
 
 _TAKEN = "taken"
@@ -48,5 +49,5 @@ class TokenCheck:
             else:
                 self._redis.delete(key)
         except redis.RedisError as error:
-            raise NotNow(f"Redis can't be asked about the token: {type(error).__name__}") from error
+            raise NotNow(f"Redis can't be asked about the token: {describe_failure(error)}") from error
         return is_taken

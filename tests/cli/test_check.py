@@ -13,7 +13,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.channels import Channels
 from service.surveys.processes import Processes
 from tests.cli.conftest import Runner
-from tests.running import cluster_node, free_port
+from tests.running import RedisServer, cluster_node, free_port
 from tests.telling import Story
 
 
@@ -63,6 +63,35 @@ def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> N
     assert "another-token" not in refused
     # A line for each part, and none of the log's.
     assert [line.split()[0] for line in refused.splitlines()] == ["ok", "ok", "ok", "FAIL", "ok", "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://127.0.0.1:{port}/9999", "Redis has no database of that number"),
+        ("redis://nobody:secret@127.0.0.1:{port}/0", "Redis takes no such user and password"),
+        ("rediss://127.0.0.1:{port}/0", "no TLS: nothing answers in it"),
+        ("unix:///nowhere/redis.sock", "no such file"),
+    ],
+)
+def test_a_redis_that_can_not_be_used_fails_with_the_reason(
+    run: Runner, redis_server: RedisServer, url: str, reason: str
+) -> None:
+    told = run("check", fails=True, REDIS_URL=url.format(port=redis_server.port)).output
+    assert told.count(f"({reason})") == 2, told
+    assert "secret" not in told
+
+
+@pytest.fixture
+def closed(keys: redis.Redis) -> Iterator[None]:
+    keys.config_set("requirepass", "sesame")
+    yield
+    keys.config_set("requirepass", "")
+
+
+@pytest.mark.usefixtures("closed")
+def test_a_redis_that_wants_a_password_says_so(run: Runner) -> None:
+    assert run("check", fails=True).output.count("(Redis wants a password)") == 2
 
 
 def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, keys: redis.Redis) -> None:
