@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from config.surveys import RatingType
 from service.dixa import schemas
-from service.dixa.payloads import PayloadError, load_json
+from service.dixa.payloads import PayloadError
 from service.dixa.wire import ORGANIZATION, Effect, Wire
 from service.surveys.ports import (
     Conversation,
@@ -121,10 +121,10 @@ class DixaClient(Wire):
         return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", ORGANIZATION), "asks")
 
 
-def _read(load: Callable[[Any], Result], body: bytes, effect: Effect) -> Result:
+def _read(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
     """Turn an answer into what it means. One that can't be read tells nothing of what happened."""
     try:
-        return load(load_json(body))
+        return load(body)
     except PayloadError as error:
         problem = f"Dixa's answer can't be read: {error}"
         raise (DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)) from error

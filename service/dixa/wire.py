@@ -13,6 +13,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from config.failures import describe_failure
+from service.dixa.payloads import PayloadError, load_json
 from service.sessions import has_never_connected
 from service.surveys.ports import (
     Deadline,
@@ -120,15 +121,17 @@ class Wire:
             slot = self._pace.slot(deadline, _PROBE_WAIT)
             self._call(slot, "asks", "GET", f"/conversations/{deadline.conversation_id}")
 
-    def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> bytes:
-        """Make one request and return the answer's body."""
+    def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> Any:
+        """Make one request and return what the answer says; None if that is nothing."""
         try:
             answer, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
             raise self._judge(path, _lost(error, effect)) from error
+        if not _is_dixas(answer, body):
+            raise self._judge(path, _no_answer(f"{_say(answer)}, and not as Dixa does", effect))
         if _is_success(answer):
             self._count_answer(path)
-            return body
+            return load_json(body) if body else None
         if answer.status_code == requests.codes.too_many_requests:
             pause = _retry_after(answer.headers.get("Retry-After"))
             self._pace.pause(pause)
@@ -202,6 +205,25 @@ def _say(answer: requests.Response) -> str:
     return f"Dixa answered {answer.status_code}"
 
 
+def _is_dixas(answer: requests.Response, body: bytes) -> bool:
+    """Say whether a yes, or a 404, is Dixa's own, and not that of whoever stands before it.
+
+    What Dixa says has an object around it, with `data` in it if that is yes; some calls are answered with nothing.
+    """
+    if not body or not (_is_success(answer) or answer.status_code == requests.codes.not_found):
+        return True
+    try:
+        found = load_json(body)
+    except PayloadError:
+        return False
+    return isinstance(found, dict) and ("data" in found or not _is_success(answer))
+
+
+def _no_answer(problem: str, effect: Effect) -> DixaUnavailable | DixaUnknown:
+    """Make an error of a call that Dixa has not answered, though it may have heard it."""
+    return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
+
+
 def _failure(answer: requests.Response, effect: Effect) -> DixaUnavailable | DixaUnknown | DixaRefused:
     """Divide an answer that isn't a success by what to do next."""
     status = answer.status_code
@@ -209,7 +231,7 @@ def _failure(answer: requests.Response, effect: Effect) -> DixaUnavailable | Dix
         return DixaUnavailable(f"a proxy before Dixa answered {status}")
     if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
         return DixaRefused(_say(answer), status)
-    return DixaUnknown(_say(answer)) if effect == "acts" else DixaUnavailable(_say(answer))
+    return _no_answer(_say(answer), effect)
 
 
 def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:

@@ -100,6 +100,37 @@ def test_no_cookie_is_kept() -> None:
     assert b"Cookie" not in server.requests[1]
 
 
+PAGE = b"<html><body>We'll be back soon</body></html>"
+NOT_DIXAS = [
+    ("200 OK", PAGE),
+    ("201 Created", PAGE),
+    ("200 OK", b'{"status": "maintenance"}'),
+    ("200 OK", b'["data"]'),
+    ("200 OK", b'{"data": '),
+    ("404 Not Found", PAGE),
+    ("404 Not Found", b"default backend - 404"),
+]
+
+
+@pytest.mark.parametrize(("status", "page"), NOT_DIXAS)
+def test_what_is_not_dixas_answer_tells_of_nothing(status: str, page: bytes) -> None:
+    """Who stands before Dixa said yes to a result that Dixa never got, or no to a conversation that is there."""
+    with RawServer([answer(status, page)]) as server:
+        assert [outcome(each, server.url) for each in (offer, submit)] == [DixaUnknown] * 2
+        assert outcome(ratings, server.url) is DixaUnavailable
+
+
+@pytest.mark.parametrize("body", [b"", b'{"message": "Conversation not found"}', b"{}"])
+def test_what_dixa_does_not_know_of_is_refused(body: bytes) -> None:
+    with RawServer([answer("404 Not Found", body)]) as server:
+        assert [outcome(each, server.url) for each in (offer, submit, ratings)] == [DixaRefused] * 3
+
+
+def test_a_yes_may_be_empty() -> None:
+    with RawServer([answer("204 No Content")]) as server:
+        assert outcome(submit, server.url) is None
+
+
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 def test_no_redirect_is_followed(status: str) -> None:
     """Following one would hand the token to whoever it names, and may repeat an action."""

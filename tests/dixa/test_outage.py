@@ -24,6 +24,7 @@ Break = Callable[[Sandbox], object]
 BREAKS: dict[str, tuple[Break, Break]] = {
     "answers 500": (lambda dixa: dixa.outage(500), Sandbox.outage_is_over),
     "answers 503": (lambda dixa: dixa.outage(503), Sandbox.outage_is_over),
+    "answers 200 to all": (lambda dixa: dixa.outage(200), Sandbox.outage_is_over),
     "hangs up": (lambda dixa: dixa.outage(None), Sandbox.outage_is_over),
     "listens no more": (Sandbox.stop, Sandbox.start),
     "says nothing": (lambda dixa: dixa.hangs(30, 100), lambda dixa: dixa.faults.clear()),

@@ -28,7 +28,7 @@ def workers(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[W
     dixa.outage_is_over()
 
 
-@pytest.mark.parametrize("status", [503, None], ids=["503", "hangs up"])
+@pytest.mark.parametrize("status", [503, 200, None], ids=["503", "200 to all", "hangs up"])
 @pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
 def test_the_last_of_many_is_asked_soon_after_an_outage(
     redis_client: redis.Redis,
