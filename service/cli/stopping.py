@@ -14,7 +14,8 @@ from service.surveys.stops import HashedStops
 from service.surveys.store import connect
 
 _HELP = "CUSTOMER is the requester's id in Dixa, an e-mail address or a telephone number with its country code."
-_NUMBER = re.compile(r"[-+0-9 ()./]+")
+_NUMBER = re.compile(r"(?:\+|00)(?!.*\(0\))[-0-9 ()./]+")
+"""With a country code, as Dixa has it. Of "+44 (0)20" nobody can tell whether the 0 is part of it: it is in Italy."""
 
 
 @click.command(short_help="Ask a customer nothing any more.", help=f"Ask a customer nothing any more. {_HELP}")
@@ -50,8 +51,8 @@ def unstop(customer: str) -> None:
 
 def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
     """Read what a customer is known by; anything else would stop nobody, and nobody would notice."""
-    persons = Persons(settings.secret_keys)
-    if address := read_address(customer.strip()):
+    persons, customer = Persons(settings.secret_keys), customer.strip()
+    if address := read_address(customer):
         return persons.known_by(None, address)
     try:
         return (str(UUID(customer)),)
@@ -61,7 +62,8 @@ def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
         return traits
     problem = (
         "not a requester's id, an e-mail address or a telephone number. Write it like "
-        "7b2d1c3e-5f4a-4d0b-9c8e-1a2b3c4d5e6f, ida@example.com or +4520123456."
+        "7b2d1c3e-5f4a-4d0b-9c8e-1a2b3c4d5e6f, ida@example.com or +4520123456: a number begins with its country "
+        "code, and has no (0)."
     )
     raise click.BadParameter(problem, param_hint="CUSTOMER")
 

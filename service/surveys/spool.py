@@ -109,8 +109,9 @@ class Spool:
 
     def _put(self, name: str, entry: Entry, replaced: int, most_bytes: int) -> None:
         """Write an entry in place of one of so many bytes."""
-        if self._is_unfit:
-            # What can't be locked is never brought home, so nothing is said yes to until it can be.
+        if self._is_unfit or not self._folder.is_dir():
+            # What can't be locked is never brought home, so nothing is said yes to until it can be. A folder may be
+            # gone, too, by a hand or whatever clears temporary files.
             self.prepare()
         body = _dump(entry)
         hidden = self._folder / f".{self._new_name()}"

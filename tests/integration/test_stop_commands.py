@@ -43,8 +43,11 @@ def test_who_has_not_stopped_is_told(url: str) -> None:
     [
         ("ida@example.com", "Ida@Example.com", "ida@example.com", None),
         ("+4520123456", "0045 20 12 34 56", None, "+45 20123456"),
+        (" +1 (415) 555-0132 ", "+1.415.555.0132", None, "+14155550132"),
+        ("Ida@STRASSE.example ", "ida@strasse.example", "ida@strasse.example", None),
+        ("ida@straße.example", "ida@xn--strae-oqa.example", "ida@xn--strae-oqa.example", None),
     ],
-    ids=["address", "number"],
+    ids=["address", "number", "number-in-brackets", "address-in-capitals", "address-beyond-ascii"],
 )
 def test_an_address_and_a_number_do_too(
     url: str, written: str, otherwise: str, email: str | None, phone: str | None
@@ -67,7 +70,14 @@ def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["stop", "unstop"])
-@pytest.mark.parametrize("customer", ["ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"])
+@pytest.mark.parametrize(
+    "customer",
+    [
+        *("ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"),
+        # These would be the hash of a number that no customer has.
+        *("20 12 34 56", "4520123456", "020 7946 0958", "+44 (0)20 7946 0958", "++4520123456", "45+20123456"),
+    ],
+)
 def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str) -> None:
     result = run(url, command, customer)
     assert result.exit_code == 2
