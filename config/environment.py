@@ -19,6 +19,8 @@ _DOTENV = Path(".env")
 _FOR_EVERYBODY = 0o004
 _QUOTES = "\"'"
 _QUOTED = "has quotes around its value, which count as part of it, as with docker --env-file. Leave them out."
+_NOT_SET = "Environment variable not set."
+"""In environs' words."""
 _EXAMPLES = {
     "DIXA_API_TOKEN": "eyJhbGciOi… (made in Dixa's settings)",
     "DIXA_WEBHOOK_SECRETS": "5f3a9c… (shown with the webhook subscription in Dixa)",
@@ -86,14 +88,15 @@ class Environment(Env):
             yield f"{_DOTENV} can be read by everybody on this machine, and holds secrets. Run: chmod 600 {_DOTENV}"
 
     def mistakes(self) -> Iterator[str]:
-        """Seal, and give a line for each mistake."""
+        """Seal, and give a line for each mistake. What isn't set may stand in a `.env` that can't be read."""
         yield from self._unread
         try:
             self.seal()
         except EnvValidationError as error:
             for name, problems in cast("Mapping[str, list[str]]", error.error_messages).items():
                 hint = f" It {_QUOTED}" if self._is_quoted(name) else ""
-                yield from (_line(name, problem) + hint for problem in problems)
+                told = (each for each in problems if not (self._unread and each == _NOT_SET))
+                yield from (_line(name, problem) + hint for problem in told)
 
     def _misspelt(self) -> Iterator[str]:
         """Warn of each name in `.env` that is near one of ours."""
@@ -105,12 +108,16 @@ class Environment(Env):
     def _read_dotenv(self) -> None:
         """Add what `.env` says of variables that the process doesn't have. The file may begin with a BOM."""
         try:
-            if _DOTENV.is_file():
-                self._is_open_to_all = bool(_DOTENV.stat().st_mode & _FOR_EVERYBODY)
-                found = dotenv_values(_DOTENV, encoding="utf-8-sig", interpolate=False)
+            with _DOTENV.open(encoding="utf-8-sig") as text:
+                self._is_open_to_all = bool(os.fstat(text.fileno()).st_mode & _FOR_EVERYBODY)
+                found = dotenv_values(stream=text, interpolate=False)
                 self._environ.update({name: value for name, value in found.items() if value is not None})
-        except (OSError, UnicodeDecodeError) as error:
-            self._unread.append(f"  {_DOTENV} can't be read ({type(error).__name__}). Write it as UTF-8 text.")
+        except FileNotFoundError:
+            return
+        except UnicodeDecodeError:
+            self._unread.append(f"  {_DOTENV} can't be read: it is not UTF-8 text.")
+        except OSError as error:
+            self._unread.append(f"  {_DOTENV} can't be read: {error.strerror}. Make it a file that we may read.")
 
     def _is_quoted(self, name: str) -> bool:
         value = self.text(name)
@@ -129,6 +136,6 @@ def trust_certificates(certificates: Path | None) -> None:
 
 def _line(name: str, problem: str) -> str:
     """Say what is wrong with a variable; environs' own words are only for one that isn't set."""
-    if problem == "Environment variable not set.":
+    if problem == _NOT_SET:
         return f"  {name} is not set. Example: {name}={_EXAMPLES[name]}"
     return f"  {name}: {problem}"

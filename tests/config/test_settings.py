@@ -450,11 +450,23 @@ class TestDotEnv:
         (folder / ".env").write_text(text)
         assert read_settings().secret_keys == (key,)
 
-    def test_one_that_is_not_text_is_a_mistake_like_others(self, folder: Path) -> None:
+    def test_of_one_that_is_not_text_nothing_is_said_to_be_missing(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
-        with pytest.raises(SettingsError, match=r"\.env can't be read") as caught:
+        monkeypatch.setenv("DIXA_PACE", "fast")
+        with pytest.raises(SettingsError) as caught:
             read_settings()
-        assert "REDIS_URL" in str(caught.value)
+        pace = "  DIXA_PACE: is not a pace. Write requests per second and burst, such as 9.5/3."
+        assert str(caught.value).splitlines()[1:] == ["  .env can't be read: it is not UTF-8 text.", pace]
+
+    def test_a_folder_of_that_name_is_a_mistake(self, folder: Path) -> None:
+        """Docker makes one where a file that it is to mount is missing."""
+        (folder / ".env").mkdir()
+        with pytest.raises(SettingsError) as caught:
+            read_settings()
+        line = "  .env can't be read: Is a directory. Make it a file that we may read."
+        assert str(caught.value).splitlines()[1:] == [line]
 
 
 @given(
