@@ -262,8 +262,9 @@ def _end(smtp: "_Smtp") -> None:
 
 def _refuse(code: int, words: bytes, name: str) -> None:
     """Divide a refusal by whom it is about."""
-    found = re.match(rb"[245]\.\d{1,3}\.\d{1,3}\b", words)
-    enhanced = found[0].decode() if found else ""
+    # It begins each line, or only the last; Cisco's gateways write a # before it.
+    found = re.search(rb"(?m)^#?([245]\.\d{1,3}\.\d{1,3})\b", words)
+    enhanced = found[1].decode() if found else ""
     problem = f"the mail server answered {name} with {code} {enhanced}".rstrip()
     if not 500 <= code <= 599:  # noqa: PLR2004 - permanent, RFC 5321
         raise NotDelivered(problem)

@@ -20,7 +20,7 @@ PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(minutes=10)
 
 _ENOUGH = 5
-"""So many different surveys in a row for which a server had no time, or of which it said nothing, are no chance."""
+"""So many different surveys in a row that a server had no time for, refused, or said nothing of are no chance."""
 
 _FORGET_MS = to_ms(timedelta(days=1))
 """When nothing has failed for so long, nothing has been tried."""

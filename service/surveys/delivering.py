@@ -171,7 +171,7 @@ class Delivering(Traveller):
         except DixaError as error:
             # A try that may have arrived before is looked at again, whatever this one says of the channel.
             cause = error.__cause__ if isinstance(error.__cause__, NotDelivered) else error
-            if isinstance(cause, NotDelivered | DeliveryUnknown | DixaForbidden):
+            if isinstance(cause, NotDelivered | DeliveryUnknown | DeliveryRefused | DixaForbidden):
                 is_certain = isinstance(cause, ChannelDown)
                 with suppress(RecordsUnavailable):
                     self._channels.failed(name, record.survey_id, str(cause), is_certain=is_certain)

@@ -20,7 +20,7 @@ from service.delivery.webhook import WebhookDelivery
 from service.sandbox.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.channels import PAUSE, Channels
-from service.surveys.model import OfferState, Record
+from service.surveys.model import Journey, OfferState, Record
 from service.surveys.ports import Delivery
 from tests.receiver import DROP, SECRET, Receiver, receiving
 from tests.smtp import Post, post_office
@@ -308,6 +308,11 @@ def break_mail_server(bench: Bench, answer: str) -> Survey:
     return BY_MAIL
 
 
+def refuse_recipients(bench: Bench, answer: str) -> Survey:
+    bench.post.answers["RCPT"] = answer
+    return BY_MAIL
+
+
 def forbid_messages(bench: Bench, status: int) -> Survey:
     bench.dixa.fails(MANY, status, call="message")
     return AT_ONCE
@@ -338,6 +343,30 @@ def test_one_that_fails_for_several_in_a_row_is_down(bench: Bench, breaks: Calla
     bench.end_pause(channel)
     assert bench.turn(ids[-1]).offer.state is OfferState.DELIVERED
     assert bench.story.channels.troubles() == []
+    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert bench.offers(*ids) == [1] * MANY
+
+
+REFUSES_ALL = [
+    (break_receiver, 400),
+    (refuse_recipients, "550 relay not permitted"),
+    (refuse_recipients, "550 5.1.1 No such mailbox"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "how"), REFUSES_ALL)
+def test_one_that_refuses_whoever_comes_ends_few(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+    """Each refusal seems to be about its customer, and they can't all be."""
+    terms = breaks(bench, how)
+    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
+    states = [bench.turn(each).offer.state for each in ids]
+    assert states == [OfferState.DEAD] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
+    assert sum(bench.offers(*ids)) == ENOUGH
+    bench.receiver.next.clear()
+    bench.post.answers.clear()
+    bench.end_pause(channel)
+    for each in ids[:ENOUGH]:
+        bench.story.records.revive(Journey.OFFER, each)
     assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
     assert bench.offers(*ids) == [1] * MANY
 
