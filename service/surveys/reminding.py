@@ -69,7 +69,8 @@ class Reminding(Delivering):
         return self._reason_for_silence(turn, record, delivery) if _is_silent(record) else "no reminder: answered"
 
     def _reason_for_silence(self, turn: Turn, record: Record, delivery: Delivery) -> str:
-        """Ask Dixa whether the customer is still to be reminded."""
+        """Ask Dixa whether the customer is still to be reminded. Raises NotNow, unasked, while the channel is down."""
+        self._insist_on_channels(record)
         conversation = self._dixa.conversation(self._slot(turn), record.conversation_id)
         if conversation.is_erased:
             self._erase(turn)

@@ -418,8 +418,10 @@ def test_a_reminder_waits_as_well(bench: Bench) -> None:
     survey_id = bench.story.begin(terms)
     assert bench.turn(survey_id).offer.state is OfferState.REMINDING
     bench.post.answers["dot"] = SUSPENDED
-    for _ in range(2):
-        assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    before = len(bench.dixa.calls)
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert len(bench.dixa.calls) == before
     assert bench.post.commands.count("dot") == 2
     bench.post.answers.clear()
     bench.end_pause()
