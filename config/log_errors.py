@@ -5,6 +5,7 @@ exception in words of its own.
 """
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from typing import Any
 import structlog
 
 from config.failures import describe_failure
+
+_SHORT = 3
+"""Up to so many characters a text is replaced where it stands alone."""
 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
@@ -78,7 +82,9 @@ def _without_texts(line: object, errors: list[BaseException]) -> str:
     text = str(line)
     found = {words: type(error).__name__ for error in errors for words in (repr(error), str(error), *_words(error))}
     for words in sorted(filter(None, found), key=len, reverse=True):
-        text = text.replace(words, found[words])
+        # A short one stands in many a word, and a number in another: the 1 of an exit in the line's process ids.
+        pattern = re.escape(words) if len(words) > _SHORT else rf"(?<!\w){re.escape(words)}(?!\w)"
+        text = re.sub(pattern, found[words], text)
     return text
 
 

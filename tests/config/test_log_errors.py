@@ -1,10 +1,13 @@
 """No text of an exception in a log, whoever raised it, and whoever logs it."""
 
+import logging
 import subprocess
 import sys
 from textwrap import dedent, indent
 
 import pytest
+
+from config.log_errors import HidesTexts
 
 SECRET = "hunter2"
 
@@ -105,3 +108,10 @@ def test_the_place_and_the_reason_are_logged() -> None:
 
 def test_numbers_and_the_words_of_a_line_stay() -> None:
     assert "lost: ConnectionRefusedError (nobody listens there), again in 5 s" in run("as an argument", "json")
+
+
+def test_a_short_text_is_not_looked_for_inside_words() -> None:
+    line, ended = "Worker exiting (pid: 7711): 1", SystemExit(1)
+    record = logging.LogRecord("gunicorn.error", logging.INFO, "", 0, line, (), (SystemExit, ended, None))
+    assert HidesTexts().filter(record)
+    assert record.getMessage() == "Worker exiting (pid: 7711): SystemExit"
