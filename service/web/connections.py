@@ -38,6 +38,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
         finally:
             if _has_more(request.body):
                 _linger(client)
+            # Who sends one request after the other, without waiting for answers, would keep the worker for good.
+            gevent.sleep()
 
     def handle_exit(self, signal: int, frame: Any) -> None:
         """End, on a SIGTERM; after a HUP only when all those are ready that take over."""

@@ -4,7 +4,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from threading import Event
 from urllib.parse import urlsplit
 
 import psutil
@@ -155,6 +157,31 @@ def test_who_does_not_read_is_not_waited_for(afterword: Afterword) -> None:
         wire.connect(("127.0.0.1", afterword.port))
         with pytest.raises(ConnectionError):
             ask_on(wire)
+
+
+def test_who_sends_requests_without_end_keeps_nobody_waiting(wires: ExitStack, afterword: Afterword) -> None:
+    """A greenlet that finds the next request each time it reads yields to no other by itself."""
+    ask = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 200
+    is_over = Event()
+
+    def ask_on(wire: socket.socket) -> None:
+        while not is_over.is_set():
+            wire.sendall(ask)
+        wire.shutdown(socket.SHUT_RDWR)
+
+    def read_on(wire: socket.socket) -> None:
+        while wire.recv(2**20):
+            pass
+
+    # So many that each worker has some.
+    many = [wires.enter_context(connect(afterword)) for _ in range(8)]
+    with ThreadPoolExecutor(2 * len(many)) as threads:
+        begun = [threads.submit(act, wire) for wire in many for act in (ask_on, read_on)]
+        try:
+            assert all(requests.get(f"{afterword.url}/healthz", timeout=20).ok for _ in range(20))
+            assert not any(each.done() for each in begun)
+        finally:
+            is_over.set()
 
 
 def test_chunks_of_few_bytes_and_long_lines_are_refused(wires: ExitStack, afterword: Afterword) -> None:

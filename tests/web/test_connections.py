@@ -9,6 +9,7 @@ import pytest
 
 from service.web import serving
 from service.web.connections import Worker
+from tests.running import settings_for
 
 CFG = SimpleNamespace(workers=2)
 NEW = [SimpleNamespace(age=age, cfg=CFG) for age in (3, 4)]
@@ -30,8 +31,9 @@ def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
 
 
 def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "_kept", object())
-    monkeypatch.setattr(serving, "read_settings", lambda: None)
+    settings = settings_for("redis://localhost")
+    monkeypatch.setattr(serving, "_kept", serving.Kept(settings))
+    monkeypatch.setattr(serving, "read_settings", lambda: settings)
     monkeypatch.setattr(serving, "_set_up_logging", lambda: None)
     serving.on_reload(SimpleNamespace(cfg=CFG))
     worker.handle_exit(signal.SIGTERM, None)
