@@ -25,6 +25,9 @@ _OVER = Path(__file__).with_name("outage.over.lua")
 _ENOUGH = 5
 """So many different conversations in a row are no chance, and no fault of theirs."""
 
+_BACK = 3
+"""So many answers in a row while it is down are no chance either: one that comes and goes stays down."""
+
 _ROW_MS = 60_000
 """What failed longer ago isn't in a row with what fails now."""
 
@@ -56,6 +59,7 @@ class Outage:
         )
         self._failing_key = f"{prefix}dixa:failing"
         self._down_key = f"{prefix}dixa:down"
+        self._answers_key = f"{prefix}dixa:answers"
         self._probe_key = f"{prefix}dixa:probe"
         self._past_key = f"{prefix}dixa:outages"
 
@@ -63,7 +67,7 @@ class Outage:
         """Count a call that failed. Return how long to wait if Dixa is down, and None if it may be this one alone."""
         is_down, is_new = self._run(
             self._failed,
-            [self._failing_key, self._down_key],
+            [self._failing_key, self._down_key, self._answers_key],
             [conversation_id, _ENOUGH, _ROW_MS],
             (0, 0),
         )
@@ -75,11 +79,11 @@ class Outage:
         return 2 * self._probe_every if is_down else None
 
     def answered(self) -> None:
-        """Count a call that Dixa has answered: it isn't down, or not any more."""
+        """Count a call that Dixa has answered: it isn't down, or not any more after some in a row."""
         seconds, failed = self._run(
             self._over,
-            [self._failing_key, self._down_key, self._probe_key, self._past_key],
-            [_ms(_KEEP), _ms(_SHORTEST), _MOST_KEPT],
+            [self._failing_key, self._down_key, self._probe_key, self._past_key, self._answers_key],
+            [_ms(_KEEP), _ms(_SHORTEST), _MOST_KEPT, _BACK],
             ("", []),
         )
         if seconds:

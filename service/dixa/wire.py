@@ -104,8 +104,7 @@ class Wire:
 
         Raises NoSlot, or DixaDown while Dixa is down. Whoever may looks first whether it is back.
         """
-        wait = self._outage.begin_probe() if self._outage else None
-        if wait is not None:
+        while self._outage and (wait := self._outage.begin_probe()) is not None:
             self._look_whether_it_is_back(deadline, wait)
         return self._pace.slot(deadline, patience)
 
@@ -114,7 +113,7 @@ class Wire:
         return self._outage.downtime(since) if self._outage else timedelta()
 
     def _look_whether_it_is_back(self, deadline: Deadline, wait: timedelta) -> None:
-        """Ask a question that changes nothing. Raises DixaDown unless Dixa is back."""
+        """Ask a question that changes nothing. Raises DixaDown unless Dixa answers."""
         if wait or deadline.conversation_id is None:
             raise DixaDown("Dixa is down", max(wait, _PROBE_WAIT))
         with suppress(DixaRefused):

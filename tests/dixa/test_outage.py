@@ -18,7 +18,7 @@ from tests.running import free_port
 from tests.telling import open_client
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-ENOUGH = 5
+ENOUGH, BACK = 5, 3
 
 Break = Callable[[Sandbox], object]
 BREAKS: dict[str, tuple[Break, Break]] = {
@@ -85,7 +85,7 @@ def test_one_claim_looks_and_the_others_make_no_call(
         assert len(dixa.calls) == seen
         let_somebody_look(redis_client, prefix)
         assert [ask(client, number, 30) for number in numbers] == [None] * len(numbers)
-        assert len(dixa.calls) == seen + len(numbers) + 1
+        assert len(dixa.calls) == seen + len(numbers) + BACK
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.works_again"]
 
 
@@ -151,6 +151,9 @@ def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis
     assert pace.count_free(SECOND) == 1
     assert outage.begin_probe() == timedelta()
     assert pace.count_free(SECOND) == 0
+    for _ in range(BACK - 1):
+        outage.answered()
+        assert pace.count_free(SECOND) == 1
     outage.answered()
     assert pace.count_free(SECOND) > 50
 
@@ -160,8 +163,8 @@ def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, pref
     outage = Outage(redis_client, when_over=told.append, prefix=prefix)
     for number in range(ENOUGH):
         outage.failed(number, "Dixa answered 503")
-    outage.answered()
-    outage.answered()
+    for _ in range(2 * BACK):
+        outage.answered()
     assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
 
 
@@ -186,11 +189,35 @@ def test_only_outages_of_some_length_are_kept_and_not_too_many(
     redis_client.zadd(past, {f"{now - 60_000 * each:.0f}": now - 60_000 * each + 1 for each in range(1, 1001)})
     for seconds, oldest in ((2, 1000), (20, 999)):
         redis_client.set(f"{prefix}dixa:down", f"{now - 1000 * seconds:.0f}")
-        outage.answered()
+        for _ in range(BACK):
+            outage.answered()
         assert redis_client.zcard(past) == 1000
         (member,) = redis_client.zrange(past, 0, 0)
         assert int(str(member)) == round(now - 60_000 * oldest)
     assert redis_client.pttl(past) > 0
+
+
+def test_one_that_comes_and_goes_stays_down(redis_client: redis.Redis, prefix: str) -> None:
+    """Else each answer would let five more surveys fail, whose pauses grow."""
+    told: list[Collection[int]] = []
+    outage = Outage(redis_client, when_over=told.append, prefix=prefix)
+    with capture_logs() as logs:
+        for number in range(ENOUGH):
+            outage.failed(number, "Dixa answered 503")
+        for _ in range(10):
+            for _ in range(BACK - 1):
+                # Whoever looks next needn't wait.
+                assert outage.begin_probe() == timedelta()
+                outage.answered()
+            assert outage.begin_probe() == timedelta()
+            assert outage.failed(ENOUGH, "Dixa answered 503")
+            assert outage.begin_probe()
+            redis_client.delete(f"{prefix}dixa:probe")
+        assert told == []
+        for _ in range(BACK):
+            outage.answered()
+    assert [sorted(each) for each in told] == [[*range(ENOUGH)]]
+    assert [each["event"] for each in logs] == ["dixa.down", "dixa.works_again"]
 
 
 def test_without_redis_nothing_is_known() -> None:

@@ -144,3 +144,18 @@ def test_while_nothing_is_late_nobody_asks_how_long_dixa_was_down(
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
     assert story.submit(survey_id).answer
+
+
+def test_one_that_answers_now_and_then_burdens_nobody(workers: Workers, dixa: Sandbox) -> None:
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    for _ in range(20):
+        dixa.outage()
+        workers.live(30 * SECOND, 5 * SECOND)
+        dixa.outage_is_over()
+        # The next call is answered, and those after it aren't.
+        dixa.fails(1, 404, call="conversation")
+        dixa.fails(100, 503)
+        workers.live(5 * SECOND, 5 * SECOND)
+        dixa.faults.clear()
+    assert max(workers.story.load(each).offer.tries for each in waiting) <= 1
+    assert workers.seconds_until(waiting, 60) <= 10
