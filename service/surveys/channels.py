@@ -17,6 +17,9 @@ from service.surveys.store import Breaker, Store
 log = structlog.get_logger()
 
 PAUSE = timedelta(minutes=1)
+_WHILE_TRIED = timedelta(seconds=10)
+"""How long the others wait while one tries: it may have got through by then."""
+
 _LONGEST_PAUSE = timedelta(minutes=10)
 
 _ENOUGH = 5
@@ -49,7 +52,8 @@ class Channels(Store):
         if whose in (None, survey_id):
             return None
         left_ms: int = self._ask(lambda: self._redis.pttl(self._pause_key(channel)))
-        return timedelta(milliseconds=max(left_ms, 1))
+        left = timedelta(milliseconds=max(left_ms, 1))
+        return min(left, _WHILE_TRIED) if whose else left
 
     def begin(self, channel: str, survey_id: str) -> timedelta | None:
         """Take leave to use a channel that is down. Return how long to wait if another has it, and None to go on."""

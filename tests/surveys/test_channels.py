@@ -171,6 +171,14 @@ def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
     assert channels.begin("email", "3") is None
 
 
+def test_the_others_look_soon_whether_the_one_that_tries_has_got_through(bench: Bench) -> None:
+    channels = bench.story.channels
+    channels.failed("email", "1", "no")
+    bench.end_pause()
+    assert channels.begin("email", "2") is None
+    assert channels.begin("email", "3") == timedelta(seconds=10)
+
+
 def test_each_further_survey_doubles_the_pause_and_the_same_one_does_not(bench: Bench) -> None:
     channels, minutes = bench.story.channels, []
     for each in "1112233456":
