@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 from flask import request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from config.languages import find_language
 from service.surveys.languages import Language, language
 from service.web.mangled import asked
+
+_LONGEST_WISHES = 500
+"""No browser sends as much. Each wish costs, and a head has room for 400,000, of whoever it is."""
 
 
 def asked_language() -> str | None:
@@ -25,6 +30,13 @@ def choose_language(conversation: str, default: str, chosen: str | None = None) 
 def _wishes(conversation: str, default: str) -> Iterator[str | None]:
     yield asked_language()
     yield find_language(conversation)
-    for wish, quality in request.accept_languages:
+    for wish, quality in _accepted(request.headers.get("Accept-Language", "")):
         yield find_language(wish) if quality > 0 else None
     yield default
+
+
+def _accepted(header: str) -> LanguageAccept:
+    """Read what the browser speaks, best first: no more than the beginning of a very long header, in whole wishes."""
+    if len(header) > _LONGEST_WISHES:
+        header = header[:_LONGEST_WISHES].rpartition(",")[0]
+    return parse_accept_header(header, LanguageAccept)

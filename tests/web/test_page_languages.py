@@ -40,6 +40,22 @@ def speak(records: Records, spoken: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accepted", "code"),
+    [
+        (f"{'xx,' * 100}da", "da"),
+        (f"{'xx,' * 10_000}da", "en"),
+        (f"da,{'xx,' * 10_000}", "da"),
+        (f"{'x' * 497},da-x", "en"),
+        ("d" * 10_000, "en"),
+    ],
+    ids=["many", "very many", "first of very many", "cut in two", "one without end"],
+)
+def test_of_very_many_languages_the_first_are_read(client: FlaskClient, accepted: str, code: str) -> None:
+    """All of them would cost a second of a worker, for whoever asks."""
+    assert f"<html lang={code}" in get(client, "not-a-token", headers={"Accept-Language": accepted}).text
+
+
+@pytest.mark.parametrize(
     ("lang", "spoken", "accepted", "code"),
     [
         ("de", "da", "fr", "de"),
