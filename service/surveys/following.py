@@ -136,15 +136,17 @@ class FollowUpJourney(Traveller):
             due = []
         else:
             due = [each for each in wanted if self._is_at_once(each)]
-        if self._looks_first(progress, answer, due) and self._is_erased(turn):
-            self._erase(turn)
-            return
         # What was tried before comes last: a slow receiver must not keep the others from their turn.
         due.sort(key=lambda each: each.name in progress.actions)
         held_for = max(terms.held_for(is_suspect=answer.is_suspect), MAX_EXTENSION)
         final_at = answer.answer.answered_at + held_for
         since = max(final_at, progress.revived_at or final_at)
-        outcomes = {self._do(turn, progress, each, since) for each in due}
+        found = [(each, self._settle(turn, progress, each, since)) for each in due]
+        left = [each for each, outcome in found if outcome is None]
+        if _looks_first(answer, left) and self._is_erased(turn):
+            self._erase(turn)
+            return
+        outcomes = {outcome for _, outcome in found if outcome} | {self._begin(turn, each) for each in left}
         if outcomes - {_Outcome.OVER}:
             self._come_back(turn, outcomes)
         elif is_final:
@@ -152,18 +154,12 @@ class FollowUpJourney(Traveller):
         else:
             self._records.reschedule(turn.claim, _until_final(turn, answer), failed=False)
 
-    def _looks_first(self, progress: FollowUp, answer: AnswerProgress, due: Collection[Wanted]) -> bool:
-        """Say whether anything is to be written into the conversation, or told of an answer with a comment."""
-        over = {name for name, each in progress.actions.items() if each.is_over}
-        left = [each for each in due if each.name not in over]
-        return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
-
     def _is_at_once(self, wanted: Wanted) -> bool:
         action = self._actions.get(wanted.kind)
         return action is not None and action.is_at_once
 
-    def _do(self, turn: Turn, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome:
-        """Do one action, unless it is over, and write what became of it."""
+    def _settle(self, turn: Turn, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome | None:
+        """Return what becomes of an action that isn't to be tried now, and write it; None if it is to be."""
         before = progress.actions.get(wanted.name)
         if before and before.is_over:
             return _Outcome.OVER
@@ -176,17 +172,18 @@ class FollowUpJourney(Traveller):
         within = action.within or self._timings.answer_within
         if before and self._is_late(turn, within, lambda longest: turn.claim.at > since + longest):
             return self._fail(turn, wanted, TOO_LONG)
+        is_down = self._channels.wait(_name_channel(wanted), turn.record.survey_id) is not None
+        return _Outcome.LATER if is_down else None
+
+    def _begin(self, turn: Turn, wanted: Wanted) -> _Outcome:
+        """Mark an action, and do it, unless there is no time left, or its receiver is down."""
         if not self._has_time(turn):
             return _Outcome.NOT_BEGUN
-        return self._begin(turn, action, wanted)
-
-    def _begin(self, turn: Turn, action: Action, wanted: Wanted) -> _Outcome:
-        """Mark an action, and do it, unless its receiver is down."""
         if self._channels.begin(_name_channel(wanted), turn.record.survey_id):
             return _Outcome.LATER
         told = turn.record.answered.scores if wanted.name == _ALERT else None
         is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN, told=told)
-        return self._act(turn, action, wanted, is_new=is_new)
+        return self._act(turn, self._actions[wanted.kind], wanted, is_new=is_new)
 
     def _act(self, turn: Turn, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
         told = Told(turn.record, wanted.subject, wanted.shows_comment, _told_before(turn.record))
@@ -249,6 +246,11 @@ class FollowUpJourney(Traveller):
             self._die(turn, Reason.REFUSED, problem=f"failed: {', '.join(failed)}")
         else:
             self._records.followed(turn.claim)
+
+
+def _looks_first(answer: AnswerProgress, left: Collection[Wanted]) -> bool:
+    """Say whether anything is to be written into the conversation, or told of an answer with a comment."""
+    return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
 
 
 def _name_channel(wanted: Wanted) -> str:

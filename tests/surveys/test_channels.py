@@ -409,11 +409,15 @@ def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
     ids = [bench.story.begin(terms) for _ in range(2)]
     for each in ids:
         bench.story.ask(each)
-        bench.story.answer(each, {CSAT: 1})
+        bench.story.answer(each, {CSAT: 1}, "Too slow")
         bench.story.submit(each)
     bench.receiver.next["/slack"] = [404]
+    bench.follow(ids[0])
+    before = len(bench.dixa.calls)
     for each in ids:
         bench.follow(each)
+    # Whether the conversation was anonymised matters when something is to be told.
+    assert len(bench.dixa.calls) == before
     assert [post.status for post in bench.receiver.of("/slack")] == [404]
     bench.end_pause("slack of answers")
     for each in ids:
