@@ -118,8 +118,10 @@ class Traveller(ABC):
         """
         record, now = turn.record, turn.claim.at
         events = (record.accepted_at, record.close and record.close.closed_at, record.offer.offered_at)
-        age = now - max((each for each in events if each and each <= now), default=now)
-        if age >= self._timings.dixa_lag:
+        happened_at = max((each for each in events if each and each <= now), default=now)
+        age, lag = now - happened_at, self._timings.dixa_lag
+        # What happened shortly before an outage may be as new to Dixa after it.
+        if age >= lag and age >= lag + self._dixa.downtime(happened_at):
             return None
         return min(max(age, self._timings.backoff_first), _CATCHES_UP_WITHIN)
 

@@ -159,3 +159,15 @@ def test_one_that_answers_now_and_then_burdens_nobody(workers: Workers, dixa: Sa
         dixa.faults.clear()
     assert max(workers.story.load(each).offer.tries for each in waiting) <= 1
     assert workers.seconds_until(waiting, 60) <= 10
+
+
+def test_after_an_outage_dixa_may_have_to_catch_up(workers: Workers, dixa: Sandbox) -> None:
+    """What happened right before it is as new to Dixa as when it went down."""
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    dixa.outage()
+    workers.live(20 * MINUTE, 15 * SECOND)
+    dixa.outage_is_over()
+    dixa.fails(len(waiting), 404, call="offer")
+    assert workers.seconds_until(waiting, 240) < 240
+    assert {workers.story.load(each).offer.state for each in waiting} == {OfferState.DELIVERED}
+    assert [len(dixa.offers(int(each))) for each in waiting] == [1] * len(waiting)
