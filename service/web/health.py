@@ -40,9 +40,11 @@ def ready() -> ResponseReturnValue:
 
 def _is_operator(incoming: Request) -> bool:
     """Say whether this is somebody with READYZ_TOKEN, or on this machine without a proxy between."""
-    token, given = seams().settings.readyz_token, incoming.authorization
-    if token and given and given.type == "bearer":
-        return hmac.compare_digest((given.token or "").encode(), token.encode())
+    token = seams().settings.readyz_token
+    # Not Werkzeug's `authorization`, which fails on some headers, such as a Basic of other than ASCII.
+    kind, _, given = incoming.headers.get("Authorization", "").partition(" ")
+    if token and kind.lower() == "bearer":
+        return hmac.compare_digest(given.strip().encode(), token.encode())
     if any(map(_is_passed_on, incoming.headers.keys())):
         return False
     try:
