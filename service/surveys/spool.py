@@ -165,11 +165,11 @@ class Spool:
 
         Those of a newer version don't count, as far as they have been looked at. While Redis is away it says nothing.
         """
-        late = time.time() - _OVERDUE_SECONDS
-        if _written_at(self._folder / _LOCK, default=0.0) > late:
-            return 0
-        names = [name for name in self._names() if name not in self._newer]
-        return sum(_written_at(self._folder / name, default=math.inf) < late for name in names)
+        now = time.time()
+        if _is_old(_written_at(self._folder / _LOCK, default=0.0), now):
+            names = [name for name in self._names() if name not in self._newer]
+            return sum(_is_old(_written_at(self._folder / name, default=now), now) for name in names)
+        return 0
 
     def begin_anew(self) -> None:
         """Count what waits as overdue from now on: Redis is back, and it takes a while to bring all of it home."""
@@ -278,6 +278,11 @@ def _written_at(path: Path, *, default: float) -> float:
         return path.stat().st_mtime
     except OSError:
         return default
+
+
+def _is_old(written_at: float, now: float) -> bool:
+    """Say whether this is more than a minute ago. A clock that has been set back since may have told a time ahead."""
+    return abs(now - written_at) > _OVERDUE_SECONDS
 
 
 def _object(body: bytes) -> Entry:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -279,6 +280,18 @@ def test_what_waits_longer_than_a_minute_is_overdue_unless_others_come_home(spoo
     assert spool.overdue() == 2
     drained(spool)
     assert spool.overdue() == 0
+
+
+def test_a_clock_that_was_set_back_hides_nothing_that_is_stuck(spool: Spool, tmp_path: Path) -> None:
+    spool.put({"number": 1})
+    spool.begin_anew()
+    assert spool.overdue() == 0
+    tomorrow = time.time() + 86_400
+    for path in (tmp_path / "spool").iterdir():
+        os.utime(path, (tomorrow, tomorrow))
+    assert spool.overdue() == 1
+    spool.begin_anew()
+    assert spool.overdue() == 0, "Redis is back just now"
 
 
 def test_what_a_newer_version_has_written_is_not_overdue(spool: Spool, tmp_path: Path) -> None:
