@@ -75,7 +75,9 @@ class _Mended:
         except (ConnectionError, TimeoutError, ResponseError) as error:
             if _is_not_the_primary(error):
                 self.is_misled = True
-                self.disconnect()
+                if has_served:
+                    self.disconnect()
+                # Otherwise the pool closes it: after a refusal a transaction goes on reading the other responses.
             elif isinstance(error, ResponseError):
                 raise
             if has_served:
@@ -110,9 +112,11 @@ class Pool(BlockingConnectionPool):
 
     def release(self, connection: Any) -> None:
         """Take a connection back; if its server was demoted, the others lead there in vain, too."""
+        is_misled, connection.is_misled = connection.is_misled, False
+        if is_misled:
+            connection.disconnect()
         connection.has_served = connection.is_connected
         connection.idle_since = now = monotonic()
-        is_misled, connection.is_misled = connection.is_misled, False
         if is_misled:
             for each in self._get_in_use_connections() - {connection}:  # type: ignore[no-untyped-call]
                 each.mark_for_reconnect()

@@ -90,7 +90,14 @@ def in_a_pipeline(client: redis.Redis) -> object:
     return pipeline.execute()
 
 
-@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline])
+def in_a_transaction(client: redis.Redis) -> object:
+    pipeline = client.pipeline()
+    pipeline.set("key", "written")
+    pipeline.set("other", "written")
+    return pipeline.execute()
+
+
+@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
 def test_after_a_failover_nothing_fails_and_nothing_is_read_from_the_old_primary(
     pair: Pair, client: redis.Redis, ask: object
 ) -> None:
@@ -128,6 +135,18 @@ def test_while_the_name_leads_to_a_replica_it_is_looked_up_each_time(pair: Pair,
     pair.front.lead_to(port_of(pair.replica))
     store.ping()
     assert not breaker.is_open
+
+
+@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
+def test_while_the_name_leads_to_a_replica_each_command_says_so(pair: Pair, client: redis.Redis, ask: object) -> None:
+    """Any other error, as from reading on after the connection was closed, would end a worker."""
+    pair.demote()
+    assert callable(ask)
+    for _ in range(3):
+        with pytest.raises(redis.ResponseError, match="read only replica"):
+            ask(client)
+    pair.front.lead_to(port_of(pair.replica))
+    assert ask(client)
 
 
 def test_the_queue_follows_a_failover(pair: Pair) -> None:
