@@ -44,15 +44,17 @@ def test_what_a_redis_can_lose_is_a_warning(run: Runner) -> None:
 
 
 @pytest.fixture
-def small_plan(keys: redis.Redis) -> Iterator[None]:
-    keys.config_set("maxclients", 18)
-    yield
-    keys.config_set("maxclients", 10_000)
+def small_plan(tmp_path: Path) -> Iterator[str]:
+    """A Redis of its own: the connections of earlier tests would count."""
+    server = RedisServer(tmp_path, "--maxclients", "18")
+    server.start()
+    yield server.url
+    server.stop()
 
 
-@pytest.mark.usefixtures("small_plan")
-def test_a_redis_without_room_for_the_processes_is_warned_of(run: Runner) -> None:
-    assert "warn Redis: Redis takes 18 connections, and Afterword may need 19" in run("check").output
+def test_a_redis_without_room_for_the_processes_is_warned_of(run: Runner, small_plan: str) -> None:
+    told = run("check", REDIS_URL=small_plan).output
+    assert "warn Redis: Redis takes 18 connections, and Afterword may need 19" in told
 
 
 def test_a_redis_that_is_away_and_a_token_that_is_refused_fail(run: Runner) -> None:
