@@ -1,14 +1,18 @@
 """Users of Redis with few rights: what they lack is named, and what is named is all that we need."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
 
+from service.surveys.model import Journey
+from service.surveys.records import Records
 from service.surveys.redis_rights import COMMANDS, find_missing_rights
-from service.surveys.store import Store, connect
+from service.surveys.store import RecordsUnavailable, Store, connect
 from tests.running import ROOT, RedisServer
+from tests.surveys.test_records import MINUTE, SURVEY_ID, answer, close_of
+from tests.telling import AT_ONCE
 
 PASSWORD = "of-a-user-with-few-rights"
 
@@ -74,6 +78,31 @@ def test_a_redis_that_is_full_or_a_replica_is_no_matter_of_rights(admin: redis.R
         admin.replicaof("127.0.0.1", 1)
     client = user(admin, *COMMANDS)
     assert not Store(client).unusable()
+    client.close()
+
+
+CLOSE = close_of(ago=MINUTE)
+
+
+def accept_close(records: Records) -> str:
+    return records.accept(CLOSE, [AT_ONCE]).outcome
+
+
+@pytest.mark.parametrize(
+    ("take", "taken", "journey"), [(accept_close, "accepted", Journey.OFFER), (answer, "saved", Journey.ANSWER)]
+)
+def test_what_was_refused_for_a_right_that_was_taken_away_is_taken_later(
+    admin: redis.Redis, take: Callable[[Records], str], taken: str, journey: Journey
+) -> None:
+    """Half of it would stay otherwise: what then waits in the spool comes home as a duplicate, and is never due."""
+    client = user(admin, *COMMANDS)
+    records = Records(client, lease=MINUTE, keep=MINUTE)
+    admin.acl_setuser("few", enabled=True, commands=["-zadd"])
+    with pytest.raises(RecordsUnavailable):
+        take(records)
+    admin.acl_setuser("few", enabled=True, commands=["+zadd"])
+    assert take(records) == taken
+    assert admin.zscore(f"afterword:due:{journey}", SURVEY_ID)
     client.close()
 
 

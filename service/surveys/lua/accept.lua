@@ -5,6 +5,7 @@
 -- States: none → waiting, or none → skipped when a reason is given; waiting is about the later close from then on; any
 -- other state stays as it is.
 -- A crash leaves the record whole or absent; the same event again answers `duplicate`.
+refuse_without_rights()
 local moment, round = now(), tonumber(redis.call('GET', KEYS[3]) or 1)
 local survey_id, earlier, delivered_before
 

@@ -18,6 +18,7 @@
 -- what comes now is later than what came before, whatever Redis' own clock did in between.
 -- No link leaves before its offer: a record that was cancelled before it is older than that, so it comes from a backup.
 local survey_id, conversation_id, link_terms, hold_ms, comment, language, given_at = unpack(ARGV)
+refuse_without_rights()
 local moment = now()
 local scores, is_suspect = cjson.decode(ARGV[9]), ARGV[10] == '1'
 local state = get('answer_state')

@@ -39,6 +39,10 @@ local function wake(journey, at)
   go_first(journey, at)
 end
 
+-- A user who lacks a right is refused in the middle of a script, and what it wrote before stays. Where that would be taken
+-- for all of it when it comes again, this is refused before: it changes nothing.
+local function refuse_without_rights() redis.call('ZADD', due_set, 'XX', '0', '') end
+
 local function forget_call(journey)
   drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
 end
