@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from config.languages import LANGUAGES
 from config.settings import Settings
-from config.surveys import Survey
+from config.surveys import RatingType, Survey
 from service.delivery.segments import Size, measure, to_gsm7
 from service.surveys.languages import N_, Language, language
 from service.surveys.links import Link, Links
@@ -37,9 +38,15 @@ def sample_link(settings: Settings, survey: Survey) -> str:
     """Make up a link as long as this survey's are. It leads nowhere."""
     if settings.short_links:
         return f"{settings.public_url}/s/{'A1b2C3d4E5f6G7h8'[:LENGTH]}"
+    return _sample_link(settings.public_url, survey.name, survey.ratings)
+
+
+@cache
+def _sample_link(public_url: str, survey: str, ratings: tuple[RatingType, ...]) -> str:
+    """Make it up once: whoever looks twice sees the same, and its lines broken at the same places."""
     # The ids are random in earnest: they can't be compressed.
-    offers = tuple(Offer(rating, str(uuid.uuid5(uuid.NAMESPACE_URL, rating))) for rating in survey.ratings)
-    return Links(["no key of anybody's"], settings.public_url).url(Link("4820300", 4820300, survey.name, offers))
+    offers = tuple(Offer(rating, str(uuid.uuid5(uuid.NAMESPACE_URL, rating))) for rating in ratings)
+    return Links(["no key of anybody's"], public_url).url(Link("4820300", 4820300, survey, offers))
 
 
 def write_sample(settings: Settings, survey: Survey, spoken: Language) -> str:

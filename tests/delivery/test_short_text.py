@@ -77,6 +77,14 @@ def test_a_sample_is_as_long_as_what_is_sent(ratings: tuple[RatingType, ...]) ->
     assert len(sample_link(settings_for(NOWHERE, PUBLIC_URL=USUAL, SHORT_LINKS="on"), survey)) == len(SHORT)
 
 
+def test_a_sample_is_the_same_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview writes a text twice: as the page in a frame, and as the copy that gives the frame its height."""
+    settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
+    first = sample_link(settings, Survey())
+    monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 2_000_000_000)
+    assert sample_link(settings, Survey()) == first
+
+
 def test_a_sample_opens_nothing() -> None:
     settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
     token = sample_link(settings, Survey()).rpartition("/")[2]
