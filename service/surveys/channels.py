@@ -43,22 +43,13 @@ class Channels(Store):
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
         """Return how long this survey leaves a channel alone; None if it may go on."""
-        own_ms: int = self._ask(lambda: self._redis.pttl(self._own_pause_key(channel, survey_id)))
-        if own_ms > 0:
-            return timedelta(milliseconds=own_ms)
-        if not self._is_down(channel):
-            return None
-        whose: str | None = self._ask(lambda: self._redis.get(self._pause_key(channel)))
-        if whose in (None, survey_id):
-            return None
-        left_ms: int = self._ask(lambda: self._redis.pttl(self._pause_key(channel)))
-        left = timedelta(milliseconds=max(left_ms, 1))
-        return min(left, _WHILE_TRIED) if whose else left
+        return self._look(channel, survey_id)[1]
 
     def begin(self, channel: str, survey_id: str) -> timedelta | None:
         """Take leave to use a channel that is down. Return how long to wait if another has it, and None to go on."""
         key, lasts_ms = self._pause_key(channel), to_ms(self.pause)
-        if (wait := self.wait(channel, survey_id)) is not None or not self._is_down(channel):
+        is_down, wait = self._look(channel, survey_id)
+        if wait is not None or not is_down:
             return wait
         is_ours = self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms))
         return None if is_ours else self.wait(channel, survey_id)
@@ -85,8 +76,20 @@ class Channels(Store):
     def _down_key(self) -> str:
         return f"{self._prefix}channels_down"
 
-    def _is_down(self, channel: str) -> bool:
-        return self._ask(lambda: self._redis.hget(self._down_key, channel)) is not None
+    def _look(self, channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
+        """Return whether a channel is down, and how long this survey leaves it alone."""
+        asked = self._redis.pipeline(transaction=False)
+        asked.pttl(self._own_pause_key(channel, survey_id))
+        asked.hget(self._down_key, channel)
+        asked.get(self._pause_key(channel))
+        asked.pttl(self._pause_key(channel))
+        own_ms, down, whose, left_ms = self._ask(asked.execute)
+        if own_ms > 0:
+            return down is not None, timedelta(milliseconds=own_ms)
+        if down is None or whose in (None, survey_id):
+            return down is not None, None
+        left = timedelta(milliseconds=max(left_ms, 1))
+        return True, min(left, _WHILE_TRIED) if whose else left
 
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"
