@@ -1,6 +1,5 @@
 -- A channel has failed, and that seems to be about no customer. Enough of that in a row, and nobody uses it for a while.
--- KEYS: channels that are down, its pause, the surveys that have failed in a row, those that fail alone, the survey's own
---       pause
+-- KEYS: channels down, its pause, surveys failing in a row, surveys failing alone, the survey's own pause
 -- ARGV: channel, survey id, what is wrong, how many surveys are enough, the first pause (ms), the longest (ms), how long all
 --       that is remembered (ms)
 -- Answers 1 if that is new. The pause doubles with each further survey. Who has failed pauses for longer than the others,

@@ -1,6 +1,5 @@
 -- Something went through a channel: it works, and who has failed before has failed alone.
--- KEYS: channels that are down, its pause, the surveys that have failed in a row, those that fail alone, the survey's own
---       pause
+-- KEYS: channels down, its pause, surveys failing in a row, surveys failing alone, the survey's own pause
 -- ARGV: channel, survey id, how long all that is remembered (ms)
 -- Answers 1 if it was down.
 -- A crash before it: the next one that gets through says so.
