@@ -57,7 +57,7 @@ class Shades:
     @property
     def css(self) -> str:
         """How the style sheet spells them."""
-        return f"--accent: {self.accent}; --on-accent: {self.on_accent}; --tint: {self.tint};"
+        return f"--accent: {self.accent}; --on: {self.on_accent}; --tint: {self.tint};"
 
 
 @dataclass(frozen=True, slots=True)

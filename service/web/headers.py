@@ -1,20 +1,13 @@
-"""The headers that keep a customer's page to itself, and the style sheets that they vouch for."""
+"""Security headers of every response."""
 
-import re
 from base64 import b64encode
-from collections.abc import Mapping
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
-from string import ascii_lowercase
 
 from flask import Response
 
-from config.brand import DEFAULT_LOOK, Look
 from service.surveys.languages import DEFAULT
 
 _YEAR_IN_SECONDS = 31_536_000
-_MEDIA = re.compile(r"^@media (.*?) \{\n(.*?)^\}\n", re.MULTILINE | re.DOTALL)
 
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
@@ -55,34 +48,3 @@ def policy(style_source: str) -> str:
         f"default-src 'none'; style-src {style_source}; img-src 'self' data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
-
-
-@cache
-def style(parts: tuple[str, ...], look: Look = DEFAULT_LOOK) -> str:
-    """Make the style sheet of a page that has these parts. It travels inside the page, so it is made small."""
-    text = _merge_media("".join(_parts()[part] for part in ("page", *parts)))
-    for designed, ours in ((DEFAULT_LOOK.light, look.light), (DEFAULT_LOOK.dark, look.dark)):
-        text = text.replace(designed.css, ours.css)
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r" ?([{};,>~]) ?", r"\1", text).replace(": ", ":").replace(";}", "}").strip()
-    text = text.replace("@media (", "@media(")
-    text = re.sub(r"(?<=[a-z]) \+ (?=[a-z])", "+", text)
-    for letter, name in zip(ascii_lowercase, sorted(set(re.findall(r"--[a-z-]+", text))), strict=False):
-        text = re.sub(rf"{name}(?![a-z-])", f"--{letter}", text)
-    return text
-
-
-@cache
-def _parts() -> Mapping[str, str]:
-    text = files("service.web").joinpath("templates/style.css").read_text(encoding="utf-8")
-    _, *found = re.split(r"/\* part: ([a-z]+) \*/", text)
-    rules = (re.sub(r"/\*.*?\*/", "", each, flags=re.DOTALL) for each in found[1::2])
-    return dict(zip(found[::2], rules, strict=True))
-
-
-def _merge_media(text: str) -> str:
-    """Put what the parts say of the same screens together, behind everything that holds for all."""
-    merged: dict[str, str] = {}
-    for screens, rules in _MEDIA.findall(text):
-        merged[screens] = merged.get(screens, "") + rules
-    return _MEDIA.sub("", text) + "".join(f"@media {screens}{{{rules}}}" for screens, rules in merged.items())

@@ -9,11 +9,8 @@ from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.page_context import PageContext
 
-_LONGEST_WORD = 11
-"""What a fifth of the page has room for, in letters of the usual width. Fonts differ, but in this they agree."""
-
-_NARROW, _WIDE = frozenset("fijlrtíIι-/."), frozenset("mwMWжмшщюфφψω")
-"""The letters that are about half as wide as the others, and half as wide again."""
+_STACKED = frozenset({"el", "lt", "lv", "pl", "uk"})
+"""Languages with a Csat answer that is too long for a fifth of a wide page: their tiles always lie below each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +25,7 @@ class Question:
     chosen: int | None
     saved: int | None
     error: str | None
-
-    @property
-    def layout(self) -> str:
-        """How the answers lie on a wide screen: side by side if each word has room, else below each other."""
-        longest = max(_width(word) for text in self.options.values() for word in text.split())
-        return "" if longest > _LONGEST_WORD else self.rating.name.lower()
+    is_stacked: bool
 
 
 def list_questions(
@@ -53,10 +45,7 @@ def list_questions(
             chosen=chosen.get(rating),
             saved=(saved or {}).get(rating),
             error=(errors or {}).get(name),
+            is_stacked=rating is RatingType.CSAT and ctx.language.code in _STACKED,
         )
         for rating, name in forms.field_names(ctx.ratings).items()
     ]
-
-
-def _width(word: str) -> float:
-    return sum(0.5 if letter in _NARROW else 1.5 if letter in _WIDE else 1 for letter in word)

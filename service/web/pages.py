@@ -17,9 +17,10 @@ from service.surveys.languages import Language
 from service.surveys.questions import say_about
 from service.web import forms, wording
 from service.web.forms import FormErrors
-from service.web.headers import page_policy, style
+from service.web.headers import page_policy
 from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
 from service.web.page_questions import Question, list_questions
+from service.web.stylesheet import stylesheet_for
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
 """What a template has between its tags to be read; a page does without."""
@@ -100,18 +101,14 @@ def saved_page(
     """
     answered = _answered(ctx, scores)
     unanswered = [each for each in list_questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
-    layouts = dict.fromkeys(each.layout for each in unanswered if each.layout)
-    asks = bool(unanswered) or not has_comment
-    shown = {"problem": typed.errors, "question": unanswered, "comment": not has_comment, "answers": len(answered) > 1}
     return write_page(
         "saved.html",
         ctx.language,
         typed.status,
         ctx.look,
-        parts=("thanks", "more", "button", "second", *(part for part, fact in shown.items() if fact), *layouts),
         brand=ctx.brand,
         query=ctx.query,
-        typed=asks,
+        typed=bool(unanswered) or not has_comment,
         title=wording.THANKS,
         ctx=ctx,
         thank_you=onward or ctx.thank_you,
@@ -179,22 +176,20 @@ def unavailable_page(language: Language, brand: str, support_url: str | None, lo
 
 
 def _page_of_no_survey(language: Language, status: int, look: Look, **facts: Any) -> Response:
-    return write_page("message.html", language, status, look, parts=("more",), query="", **facts)
+    return write_page("message.html", language, status, look, query="", **facts)
 
 
-def write_message(ctx: PageContext, status: int, *, parts: tuple[str, ...] = (), **facts: Any) -> Response:
+def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     """Say one thing: a `title` and a `text`, then goodbye with `thanks` or where `is_done`, and how to reach support.
 
     Where there is no address of the support, only pages that need it say how to reach it: with a comment that is given
     back, or `needs_us`.
     """
-    shown = {"thanks": facts.get("thanks"), "quote": facts.get("comment")}
     return write_page(
         "message.html",
         ctx.language,
         status,
         ctx.look,
-        parts=("more", *parts, *(part for part, fact in shown.items() if fact)),
         ctx=ctx.in_passing,
         brand=ctx.brand,
         support_url=ctx.support_url,
@@ -210,15 +205,13 @@ def write_page(
     status: int,
     look: Look,
     *,
-    parts: tuple[str, ...],
     typed: bool = False,
     **facts: Any,
 ) -> Response:
-    """Write a page with these parts of the style sheet, and with what `base.html` and the template want to know.
+    """Render a page with its style sheet.
 
     With `typed` the languages are buttons of the page's form: what is typed outlives a change of the language.
     """
-    sheet = style((*_parts_of(look), *parts, *(("typed",) if typed else ())), look)
     html = render_template(
         template,
         _=language.say,
@@ -226,15 +219,16 @@ def write_page(
         languages=LANGUAGES,
         look=look,
         most=language.number(wording.MOST_CHARACTERS),
-        # The style sheet is ours and is never made from anything that is sent to us.
-        style=Markup(sheet),  # noqa: S704
         words=wording,
         forms=forms,
         typed=typed,
         whole=_keep_whole,
         **facts,
     )
-    response = Response(_LINE_ENDS.sub("><", html), status, content_type="text/html; charset=utf-8")
+    html = _LINE_ENDS.sub("><", html)
+    sheet = stylesheet_for(html, look)
+    html = html.replace("<style></style>", f"<style>{sheet}</style>", 1)
+    response = Response(html, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = language.code
     response.headers["Content-Security-Policy"] = page_policy(sheet)
     return response
@@ -249,27 +243,13 @@ def _keep_whole(text: str) -> Markup:
     return Markup(html)  # noqa: S704 - it was escaped before
 
 
-def _parts_of(look: Look) -> tuple[str, ...]:
-    """Give what the brand's line needs: most logos are made for a light ground, and get a plate of it in the dark."""
-    return ("dot",) if look.logo is None else ("logo",) if look.logo.adapts else ("logo", "plate")
-
-
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
-    errors = facts.get("errors", {})
-    confirm = facts.get("confirm") is not None
-    shown = {
-        "notice": confirm,
-        "second": confirm or facts.get("saved"),
-        "problem": errors or facts.get("failed"),
-    }
-    questions = list_questions(ctx, chosen, errors, facts.get("saved"))
-    layouts = dict.fromkeys(each.layout for each in questions if each.layout)
+    questions = list_questions(ctx, chosen, facts.get("errors"), facts.get("saved"))
     return write_page(
         "form.html",
         ctx.language,
         status,
         ctx.look,
-        parts=("question", *layouts, "button", "comment", *(part for part, fact in shown.items() if fact)),
         brand=ctx.brand,
         query=ctx.query,
         typed=True,
@@ -290,9 +270,8 @@ def _say_until(ctx: PageContext) -> str:
 
 def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts: Any) -> Response:
     answered = _answered(ctx, scores)
-    shown = ("answers",) if len(answered) > 1 else ()
     text = "" if not answered else wording.RECORDED if len(answered) == 1 else wording.ALL_RECORDED
-    return write_message(ctx, 200, parts=shown, text=text, answered=answered, **facts)
+    return write_message(ctx, 200, text=text, answered=answered, **facts)
 
 
 def _answered(ctx: PageContext, scores: Mapping[RatingType, int]) -> list[Question]:

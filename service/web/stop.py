@@ -92,13 +92,11 @@ def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
 
 
 def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
-    shown = {"thanks": is_done and not failed, "second": is_done, "problem": failed}
     return pages.write_page(
         "stop.html",
         ctx.language,
         503 if failed else 200,
         ctx.look,
-        parts=("more", "button", *(part for part, fact in shown.items() if fact)),
         ctx=_here(ctx),
         brand=ctx.brand,
         query="",

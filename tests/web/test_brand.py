@@ -14,7 +14,7 @@ from config.brand import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_r
 from config.languages import LANGUAGES
 from service.surveys.languages import language
 from service.web.app import create_app
-from service.web.headers import style
+from service.web.stylesheet import stylesheet_for
 from tests.browser.conftest import serving
 from tests.running import settings_for
 from tests.web.states import CONTEXT, STATES, make_app
@@ -45,7 +45,7 @@ def test_a_page_has_the_brands_colours_and_its_policy_knows(redis_url: str, keys
         assert "#b056ff" in sheet
         assert "#0b5d56" not in sheet
         uri = f"data:image/svg+xml;base64,{b64encode(SVG.encode()).decode()}"
-        assert f'<header><img src="{uri}" alt="North &amp; Wind"></header>' in answer.text
+        assert f'<header><img class=plate src="{uri}" alt="North &amp; Wind"></header>' in answer.text
         assert re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', answer.text) == ["data:,", uri]
 
 
@@ -113,5 +113,5 @@ def hexadecimal(rgb: str) -> str:
 
 def test_a_style_sheet_is_of_its_look_alone() -> None:
     other = make_look(nearest_readable("#ff0000", LIGHT), None, None)
-    assert len({style(("question",), look) for look in (Look(), VIOLET, other)}) == 3
+    assert len({stylesheet_for("<body>", look) for look in (Look(), VIOLET, other)}) == 3
     assert contrast(other.light.accent, "#fff") >= 4.5

@@ -60,7 +60,7 @@ def accept(records: Records, **terms: object) -> None:
 
 def who(html: str) -> tuple[str, str]:
     """Give the name that a page shows and its accent."""
-    shown = re.search(r'<header>(?:<bdi>(.*?)</bdi>|<img src="[^"]*" alt="([^"]*)">)</header>', html)
+    shown = re.search(r'<header>(?:<bdi>(.*?)</bdi>|<img(?: class=plate)? src="[^"]*" alt="([^"]*)">)</header>', html)
     assert shown
     accents = set(re.findall("#9d174d|#1d4ed8|#0b5d56", html))
     assert len(accents) == 1, accents

@@ -1,0 +1,32 @@
+"""The style sheet inside every page: the sections that the page needs, minified, in the colours of the brand."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+
+from rcssmin import cssmin  # type: ignore[import-untyped]
+
+from config.brand import DEFAULT_LOOK, Look
+
+_SECTION = re.compile(r"^/\* for (.+) \*/$", re.MULTILINE)
+
+
+def stylesheet_for(html: str, look: Look = DEFAULT_LOOK) -> str:
+    """Return the style sheet of a page with this HTML."""
+    return _minify("".join(rules for marker, rules in _sections() if marker in html), look)
+
+
+@cache
+def _minify(rules: str, look: Look) -> str:
+    for default, own in ((DEFAULT_LOOK.light, look.light), (DEFAULT_LOOK.dark, look.dark)):
+        rules = rules.replace(default.css, own.css)
+    return str(cssmin(rules))
+
+
+@cache
+def _sections() -> Sequence[tuple[str, str]]:
+    """Split the file into sections. Each is for the pages with a piece of HTML, which its heading quotes."""
+    text = files("service.web").joinpath("templates/style.css").read_text(encoding="utf-8")
+    _, *found = _SECTION.split(text)
+    return list(zip(found[::2], found[1::2], strict=True))
