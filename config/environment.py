@@ -29,6 +29,19 @@ _EXAMPLES = {
     "REDIS_URL": "redis://localhost:6379/0",
 }
 """An example for each variable that has no default."""
+_RENAMED = {
+    "SETTLE": "RECONCILE_AFTER",
+    "HINT_AGAIN": "REQUEUE_AFTER",
+    "OFFER_WITHIN": "OFFER_MAX_AGE",
+    "ANSWER_WITHIN": "ANSWER_MAX_AGE",
+    "BACKOFF_FIRST": "BACKOFF_MIN",
+    "BACKOFF_MOST": "BACKOFF_MAX",
+    "SPOOL_MOST_MB": "SPOOL_MAX_MB",
+    "KEEP_RECORDS": "RECORD_RETENTION",
+    "RELAY_EVERY": "RELAY_INTERVAL",
+    "TOKEN_PAUSE": "TOKEN_RETRY_AFTER",
+}
+"""Former names of variables. They are refused, since an ignored one would silently fall back to the default."""
 
 
 class Environment(Env):
@@ -90,6 +103,8 @@ class Environment(Env):
     def mistakes(self) -> Iterator[str]:
         """Seal, and give a line for each mistake. What isn't set may stand in a `.env` that can't be read."""
         yield from self._unread
+        found = {name for each in (self._given, self._environ) for name, value in each.items() if value.strip()}
+        yield from (f"  {old} is called {new} now." for old, new in _RENAMED.items() if old in found)
         try:
             self.seal()
         except EnvValidationError as error:

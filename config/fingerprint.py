@@ -26,9 +26,9 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
         "SUPPORT_URL": settings.support_url,
         "PRIVACY_URL": settings.privacy_url,
         "MAIL_FROM": sorted(settings.own_addresses),
-        "KEEP_RECORDS": timings.keep_records,
+        "RECORD_RETENTION": timings.record_retention,
         "LEASE": timings.lease,
-        "SETTLE": timings.settle,
+        "RECONCILE_AFTER": timings.reconcile_after,
     }
     return {name: _hash(name, repr(value)) for name, value in alike.items()}
 

@@ -46,7 +46,7 @@ class Settings:
     surveys: tuple[Survey, ...]
     bind: tuple[str, ...]
     spool_dir: Path | None
-    spool_most_bytes: int
+    spool_max_bytes: int
     brand_name: str
     look: Look
     default_language: str
@@ -131,7 +131,7 @@ def _read(env: Environment) -> dict[str, Any]:
         "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),
         "bind": env.addresses("BIND", default=f"0.0.0.0:{port}" if port else "127.0.0.1:8000"),
         "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
-        "spool_most_bytes": env.megabytes("SPOOL_MOST_MB", default="256"),
+        "spool_max_bytes": env.megabytes("SPOOL_MAX_MB", default="256"),
         "brand_name": env.label("BRAND_NAME", default="Support"),
         "accent": env.light_accent("BRAND_ACCENT", default="#0b5d56"),
         "dark_accent": env.dark_accent("BRAND_ACCENT_DARK", default=""),

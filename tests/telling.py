@@ -42,10 +42,10 @@ QUICK = Timings(
     # A step takes milliseconds; a machine that stands still for a second must not use up its budget.
     lease=timedelta(seconds=4.5),
     step_budget=timedelta(seconds=2),
-    settle=timedelta(milliseconds=150),
+    reconcile_after=timedelta(milliseconds=150),
     dixa_lag=timedelta(),
-    backoff_first=timedelta(milliseconds=20),
-    backoff_most=timedelta(milliseconds=100),
+    backoff_min=timedelta(milliseconds=20),
+    backoff_max=timedelta(milliseconds=100),
     recovery_wait=timedelta(milliseconds=1),
 )
 AT_ONCE = Survey(delay=timedelta(), hold=timedelta())
@@ -71,7 +71,9 @@ def open_client(
     pause = timedelta(milliseconds=20)
     check = TokenCheck(client, pause, prefix=prefix)
     outage = Outage(client, probe_every=PROBE_EVERY, when_over=when_over, prefix=prefix)
-    return DixaClient(new_session("afterword/test"), dixa.api_url, shared, check, outage=outage, token_pause=pause)
+    return DixaClient(
+        new_session("afterword/test"), dixa.api_url, shared, check, outage=outage, token_retry_after=pause
+    )
 
 
 class NoQueue:
@@ -121,8 +123,8 @@ class Story:
         self.records = Records(
             client,
             lease=timings.lease,
-            keep=timings.keep_records,
-            retry_within=timings.offer_within,
+            keep=timings.record_retention,
+            retry_within=timings.offer_max_age,
             prefix=prefix,
         )
         self.stops = HashedStops(client, prefix=prefix)

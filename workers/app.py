@@ -38,8 +38,8 @@ def build(settings: Settings) -> Celery:
     records = Records(
         client,
         lease=timings.lease,
-        keep=timings.keep_records,
-        retry_within=timings.offer_within,
+        keep=timings.record_retention,
+        retry_within=timings.offer_max_age,
         mail_budget=timings.mail_budget,
     )
     outage = Outage(client, when_over=records.wake)

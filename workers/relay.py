@@ -51,7 +51,7 @@ class Pace(Protocol):
 
 
 class Relay:
-    """Looks every `relay_every`; what it took comes due again after `hint_again` unless a task claimed it."""
+    """Looks every `relay_interval`; what it took comes due again after `requeue_after` unless a task claimed it."""
 
     def __init__(self, records: Records, queue: TaskQueue, timings: Timings, pace: Pace) -> None:
         self._records = records
@@ -65,7 +65,7 @@ class Relay:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
         self._problem(self._records.report_problems)
         complaint = Complaint("relay.failed", "relay.works_again")
-        while not self._stopping.wait(self._timings.relay_every.total_seconds()):
+        while not self._stopping.wait(self._timings.relay_interval.total_seconds()):
             complaint.tell(self._problem(lambda: self._step(room()), before=complaint.problem))
 
     def _step(self, room: int) -> None:
@@ -107,7 +107,7 @@ class Relay:
             if journey is Journey.FOLLOW_UP:
                 begins = min(max(1, begins), max(1, room // 4))
             most = min(room - waiting, begins)
-            for survey_id in self._records.take(journey, most, self._timings.hint_again) if most > 0 else ():
+            for survey_id in self._records.take(journey, most, self._timings.requeue_after) if most > 0 else ():
                 self._queue.publish(journey, survey_id)
                 waiting += 1
         return waiting - before

@@ -15,10 +15,10 @@ def pause() -> None:
         earlier = records.paused_since()
         records.pause()
         since, waiting = records.paused_since(), records.count_waiting()
-    hours = settings.timings.offer_within.total_seconds() / 3600
+    hours = settings.timings.offer_max_age.total_seconds() / 3600
     say(f"{'Was paused already' if earlier else 'PAUSED'}, since {since}. Nobody is asked.", bold=True)
     say(f"Closed conversations are still heard of, and answers still reach Dixa. Surveys that wait by now: {waiting}.")
-    say(f"One that waits for more than {hours:g} hours after its time (OFFER_WITHIN) is not sent any more: too_late.")
+    say(f"One that waits for more than {hours:g} hours after its time (OFFER_MAX_AGE) is not sent any more: too_late.")
     say("`afterword check` and /readyz say that this is so. To go on: afterword resume")
 
 

@@ -25,7 +25,7 @@ def _spell_last(record: Record) -> Objection | None:
         Reason.NOTHING_NEW: (f'again = "{terms.again}"', "no message of the customer since the last survey"),
         Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
         Reason.TOO_LATE: (
-            "OFFER_WITHIN (a setting)",
+            "OFFER_MAX_AGE (a setting)",
             f"it was due {_spell(terms.delay)} after the close, longer ago than that",
         ),
     }

@@ -39,7 +39,7 @@ def survey_names(settings: Settings) -> str:
 def open_records(settings: Settings) -> Records:
     """Make the records. Connects to nothing yet."""
     timings = settings.timings
-    return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.keep_records)
+    return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.record_retention)
 
 
 def say_paused(since: str) -> str:

@@ -40,7 +40,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
     if not rounds:
         raise click.ClickException(
             f"Nothing is known of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
-            f"or its record has expired (KEEP_RECORDS)."
+            f"or its record has expired (RECORD_RETENTION)."
         )
     if as_json:
         latest, *earlier = (_facts(record, paused_since, down_since, stopped) for record, stopped in rounds)

@@ -90,11 +90,11 @@ class Wire:
         token_check: TokenCheck,
         *,
         outage: Outage | None = None,
-        token_pause: timedelta = timedelta(minutes=1),
+        token_retry_after: timedelta = timedelta(minutes=1),
     ) -> None:
         self._outage = outage
         self._token_check = token_check
-        self._token_pause = token_pause
+        self._token_retry_after = token_retry_after
         self._session = session
         self._base_url = base_url
         self._pace = pace
@@ -183,7 +183,7 @@ class Wire:
                 f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status
             )
         # An operator's to mend; surveys wait for it unless there are other tokens, and one call a minute looks.
-        return TokenRefused(self._pace.refuse(slot.token, self._token_pause, problem), timedelta())
+        return TokenRefused(self._pace.refuse(slot.token, self._token_retry_after, problem), timedelta())
 
     def _is_taken(self, slot: Slot) -> bool:
         """Ask about the token itself, beside the pace: it is once a minute, and Dixa's limit leaves room for that."""

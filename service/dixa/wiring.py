@@ -21,6 +21,8 @@ def open_dixa(
     """
     agent, shared = f"afterword/{version('afterword')}", open_pace(settings, client)
     pace = OnlookersPace(shared) if only_looks else shared
-    token_pause = settings.timings.token_pause
-    check = TokenCheck(client, token_pause)
-    return DixaClient(new_session(agent), settings.dixa_api_url, pace, check, outage=outage, token_pause=token_pause)
+    token_retry_after = settings.timings.token_retry_after
+    check = TokenCheck(client, token_retry_after)
+    return DixaClient(
+        new_session(agent), settings.dixa_api_url, pace, check, outage=outage, token_retry_after=token_retry_after
+    )

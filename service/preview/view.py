@@ -49,7 +49,7 @@ class View:
             stop_url=f"{self.link}/stop",
             look=brand.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
-            kept_for=max(settings.timings.keep_records, self.survey.expires + timedelta(days=1)),
+            kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),
             deadline=self._deadline(now),
             words=self.survey.words_in(self.language.code),
         )

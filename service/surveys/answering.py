@@ -39,7 +39,7 @@ class AnswerJourney(Traveller):
 
     def _is_too_late(self, turn: Turn, progress: AnswerProgress) -> bool:
         since = _tried_since(turn.record, progress)
-        return self._is_late(turn, self._timings.answer_within, lambda within: turn.claim.at > since + within)
+        return self._is_late(turn, self._timings.answer_max_age, lambda within: turn.claim.at > since + within)
 
     def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
         if progress.answer.comment and not progress.submitted and self._is_erased(turn):

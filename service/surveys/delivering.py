@@ -190,7 +190,7 @@ class Delivering(Traveller):
             raise error
         log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
         if not is_over:
-            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
+            self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
         elif isinstance(error, DixaUnavailable) and record.offer.state is not OfferState.DELIVERING:
             self._die(turn, Reason.TOO_LATE, problem=str(error))
         else:
@@ -273,7 +273,7 @@ class Delivering(Traveller):
         close, asked = record.close, terms or record.terms
         if close is None or asked is None:
             return False
-        now, within = turn.claim.at, self._timings.offer_within
+        now, within = turn.claim.at, self._timings.offer_max_age
         return self._is_late(turn, within, lambda longest: is_too_late(record, close, asked, now, longest))
 
 

@@ -106,7 +106,7 @@ class _Outcome(Enum):
     OVER = "over"
     LATER = "later"
     SETTLING = "settling"
-    """Not before a settle: nobody knows whether it happened, or Dixa forbids it as yet."""
+    """Not before RECONCILE_AFTER: nobody knows whether it happened, or Dixa forbids it as yet."""
     NOT_BEGUN = "not begun"
 
 
@@ -169,7 +169,7 @@ class FollowUpJourney(Traveller):
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
             return self._end(turn, wanted, NOBODY_KNOWS)
         # What hasn't been tried yet is, however late it has become.
-        within = action.within or self._timings.answer_within
+        within = action.within or self._timings.answer_max_age
         if before and self._is_late(turn, within, lambda longest: turn.claim.at > since + longest):
             return self._fail(turn, wanted, TOO_LONG)
         is_down = self._channels.wait(_name_channel(wanted), turn.record.survey_id) is not None
@@ -235,8 +235,8 @@ class FollowUpJourney(Traveller):
             self._records.reschedule(turn.claim, _SHORT, failed=False)
             return
         # What may have happened is looked for, which needs a list that has settled.
-        settle = self._timings.settle if _Outcome.SETTLING in outcomes else timedelta()
-        self._records.reschedule(turn.claim, max(settle, self._pause(turn)), failed=True)
+        delay = self._timings.reconcile_after if _Outcome.SETTLING in outcomes else timedelta()
+        self._records.reschedule(turn.claim, max(delay, self._pause(turn)), failed=True)
 
     def _finish(self, turn: Turn) -> None:
         now = self._records.load(turn.record.survey_id)

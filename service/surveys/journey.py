@@ -42,7 +42,7 @@ _MAY_PASS = {NOT_FOUND, 409, 423, 425}
 _CATCHES_UP_WITHIN = timedelta(minutes=1)
 
 _FORBIDDEN_TRIES = 10
-"""How often what Dixa forbids is tried again. They are a settle apart, so the token is asked again meanwhile."""
+"""How often what Dixa forbids is tried again. They are RECONCILE_AFTER apart, so the token is asked again meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Traveller(ABC):
                 self._die(turn, Reason.FORBIDDEN, problem=str(error))
                 return
             log.warning("dixa.forbidden", journey=self.journey, problem=str(error))
-            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
+            self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
         except DixaRefused as error:
             self._wait_if_early(turn, error)
             self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
@@ -123,7 +123,7 @@ class Traveller(ABC):
         # What happened shortly before an outage may be as new to Dixa after it.
         if age >= lag and age >= lag + self._dixa.downtime(happened_at):
             return None
-        return min(max(age, self._timings.backoff_first), _CATCHES_UP_WITHIN)
+        return min(max(age, self._timings.backoff_min), _CATCHES_UP_WITHIN)
 
     @abstractmethod
     def _advance(self, turn: Turn) -> None:
@@ -164,7 +164,7 @@ class Traveller(ABC):
 
     def _is_settled(self, turn: Turn, call: Call) -> bool:
         """Say whether a marked call must have shown up by now; if not, come back when it must."""
-        early = call.sent_at + self._timings.settle - turn.claim.at
+        early = call.sent_at + self._timings.reconcile_after - turn.claim.at
         if early > timedelta():
             self._records.reschedule(turn.claim, early, failed=False)
         return early <= timedelta()
@@ -178,7 +178,7 @@ class Traveller(ABC):
             self._records.again(turn.claim, self._pause(turn, error), failed=not isinstance(error, NotNow))
         except DixaUnknown as error:
             log.warning("dixa.unknown", call=self._call_name, problem=str(error))
-            self._records.unknown(turn.claim, self._timings.settle)
+            self._records.unknown(turn.claim, self._timings.reconcile_after)
         return None
 
     def _die(self, turn: Turn, reason: Reason, problem: str) -> None:
@@ -199,7 +199,7 @@ class Traveller(ABC):
         """How long to wait before the next try: as told, else doubling with full jitter."""
         if error and error.retry_in is not None:
             return error.retry_in
-        most = min(self._timings.backoff_first * 2.0 ** min(self._tries(turn), 30), self._timings.backoff_most)
+        most = min(self._timings.backoff_min * 2.0 ** min(self._tries(turn), 30), self._timings.backoff_max)
         return most * random.random()  # noqa: S311 - spreads load, guards nothing
 
 

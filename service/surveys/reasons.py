@@ -112,7 +112,7 @@ REASONS: Mapping[Reason, Explanation] = {
         "Nothing; nobody is there to be asked.",
     ),
     Reason.TOO_LATE: Explanation(
-        "No offer could be made within OFFER_WITHIN of its time, or no result submitted within ANSWER_WITHIN.",
+        "No offer could be made within OFFER_MAX_AGE of its time, or no result submitted within ANSWER_MAX_AGE.",
         "Find out what stood still: `afterword check`, and the log.",
     ),
     Reason.NOT_FOUND: Explanation(

@@ -361,9 +361,9 @@ class Records(Overview):
         """Write that all is done that was to follow an answer."""
         self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))
 
-    def unknown(self, claim: Claim, settle: timedelta) -> None:
-        """Write that a call's answer was lost; the journey looks again after `settle`."""
-        self._step("unknown", claim, claim.journey, claim.fence, to_ms(settle))
+    def unknown(self, claim: Claim, reconcile_after: timedelta) -> None:
+        """Write that a call's answer was lost; the journey looks again after `reconcile_after`."""
+        self._step("unknown", claim, claim.journey, claim.fence, to_ms(reconcile_after))
 
     def again(self, claim: Claim, delay: timedelta, *, may_come: bool = False, failed: bool = True) -> None:
         """Write that the marked call did not happen, or `may_come` yet; it is tried again after `delay`."""

@@ -34,7 +34,7 @@ class Reminding(Delivering):
             )
             if isinstance(error, NotDelivered):
                 self._records.undelivered(turn.claim, record.offer.channel, for_good=False)
-            self._records.reschedule(turn.claim, max(self._timings.settle, self._pause(turn)), failed=True)
+            self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
             return
         except DixaRefused as error:
             problem = f"no reminder: {error}"
@@ -87,7 +87,7 @@ class Reminding(Delivering):
         if terms is None or terms.reminder is None or delivered_at is None:
             return False
         wanted_at = next_opening(terms.window, delivered_at + terms.reminder)
-        expires, within = terms.expires, self._timings.offer_within
+        expires, within = terms.expires, self._timings.offer_max_age
         return self._is_late(turn, within, lambda longest: turn.claim.at > wanted_at + min(longest, expires))
 
     def _insist_on_silence(self, record: Record) -> None:

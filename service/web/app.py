@@ -67,9 +67,9 @@ def create_app(settings: Settings) -> Flask:
 def _wire(settings: Settings) -> Seams:
     timings, breaker, refusals = settings.timings, Breaker(), Refusals()
     client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
-    records = Records(client, lease=timings.lease, keep=timings.keep_records, breaker=breaker)
+    records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
-    spool = Spool(settings.spool_dir, most_bytes=settings.spool_most_bytes) if settings.spool_dir else None
+    spool = Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     persons = Persons(settings.secret_keys)
     intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait, settings.own_addresses)
     return Seams(

@@ -30,12 +30,12 @@ RATE = 9.5
 MAX_CALLS, MAX_CLAIMS, LEAST_SHARE = 6, 10, 0.9
 AS_SHIPPED = {
     "DIXA_PACE": f"{RATE}/3",
-    "RELAY_EVERY": "250ms",
+    "RELAY_INTERVAL": "250ms",
     "LEASE": "60s",
     "STEP_BUDGET": "15s",
-    "HINT_AGAIN": "60s",
-    "BACKOFF_FIRST": "5s",
-    "BACKOFF_MOST": "15m",
+    "REQUEUE_AFTER": "60s",
+    "BACKOFF_MIN": "5s",
+    "BACKOFF_MAX": "15m",
 }
 
 

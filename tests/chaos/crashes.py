@@ -37,7 +37,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of one conversation. `late` is how much longer than lease and settle the recovery took."""
+    """What came of one conversation. `late` is how much longer than LEASE and RECONCILE_AFTER the recovery took."""
 
     case: Case
     offers: int
@@ -157,7 +157,7 @@ def run_crashes(seed: int, scale: Scale) -> Row:
     cases = [*all_cases()]
     Random(seed).shuffle(cases)
     place = Place("", "", "")
-    limit = (place.lease_ms + place.settle_ms) / 1000 + _NOT_SCALED_SECONDS
+    limit = (place.lease_ms + place.reconcile_after_ms) / 1000 + _NOT_SCALED_SECONDS
     told = tell_all(cases * (5 if scale == "long" else 1))
     slow = [each for each in told if each.seconds > limit]
     for _ in range(_TRIES - 1 if scale == "short" else 0):
@@ -165,7 +165,7 @@ def run_crashes(seed: int, scale: Scale) -> Row:
         again = tell_all([each.case for each in slow])
         told += again
         slow = [each for each in again if each.seconds > limit]
-    control = tell_all(control_cases(), settle_ms=1, listing_lag=8.0)
+    control = tell_all(control_cases(), reconcile_after_ms=1, listing_lag=8.0)
     lost, doubled = sum(each.lost for each in told), sum(each.doubled for each in told)
     worst = max(each.seconds for each in told if each in slow or each.seconds <= limit)
     harm = sum(each.doubled for each in control)
@@ -177,9 +177,9 @@ def run_crashes(seed: int, scale: Scale) -> Row:
         commit=commit(),
         shown=(
             f"{len(told)} crashes at {len(all_cases())} points: lost {lost}, doubled {doubled}; recovered within "
-            f"{worst:.1f} s (lease + settle + 5 s: {limit:.1f} s){'; ' + bad if bad else ''}"
+            f"{worst:.1f} s (LEASE + RECONCILE_AFTER + 5 s: {limit:.1f} s){'; ' + bad if bad else ''}"
         ),
-        control=f"settle shorter than Dixa's list lags: doubled {harm} of {len(control)}",
+        control=f"RECONCILE_AFTER shorter than Dixa's list lags: doubled {harm} of {len(control)}",
         passed=not lost and not doubled and not slow and bool(harm),
     )
 
@@ -190,7 +190,7 @@ def control_cases() -> list[Case]:
     return [Case(journey, Point(name, "after")) for journey, name in points.items() for _ in range(3)]
 
 
-def tell_all(cases: Sequence[Case], *, settle_ms: int = 400, listing_lag: float = 0.0) -> list[Told]:
+def tell_all(cases: Sequence[Case], *, reconcile_after_ms: int = 400, listing_lag: float = 0.0) -> list[Told]:
     """Tell many stories side by side, each with a Dixa of its own."""
     with ExitStack() as stack:
         server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))
@@ -200,7 +200,9 @@ def tell_all(cases: Sequence[Case], *, settle_ms: int = 400, listing_lag: float 
 
         def tell(case: Case) -> Told:
             with sandbox(listing_lag=listing_lag) as dixa:
-                place = Place(server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, settle_ms=settle_ms)
+                place = Place(
+                    server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, reconcile_after_ms=reconcile_after_ms
+                )
                 return Crash(zygote, dixa, place, case).tell()
 
         with ThreadPoolExecutor(AT_ONCE) as pool:

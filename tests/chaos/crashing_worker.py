@@ -67,7 +67,7 @@ class Place:
     redis_url: str
     prefix: str
     dixa_url: str
-    settle_ms: int = 400
+    reconcile_after_ms: int = 400
     lease_ms: int = 1600
     backoff_ms: tuple[int, int] = (20, 200)
     never_too_late: bool = False
@@ -79,10 +79,10 @@ class Place:
         return Timings(
             lease=lease,
             step_budget=lease / 2,
-            settle=timedelta(milliseconds=self.settle_ms),
-            hint_again=lease / 2,
-            backoff_first=timedelta(milliseconds=self.backoff_ms[0]),
-            backoff_most=timedelta(milliseconds=self.backoff_ms[1]),
+            reconcile_after=timedelta(milliseconds=self.reconcile_after_ms),
+            requeue_after=lease / 2,
+            backoff_min=timedelta(milliseconds=self.backoff_ms[0]),
+            backoff_max=timedelta(milliseconds=self.backoff_ms[1]),
             recovery_wait=timedelta(milliseconds=1),
         )
 
@@ -191,14 +191,14 @@ class Worker:
         client = patient(place.redis_url)
         timings, prefix = place.timings, place.prefix
         watch = Tripwire(client, prefix, point).watch
-        kept = Records(client, lease=timings.lease, keep=timings.keep_records, prefix=prefix)
+        kept = Records(client, lease=timings.lease, keep=timings.record_retention, prefix=prefix)
         wanted = {"rate": 1000.0, "burst": 100} | pace
         shared = (_Unpaced if place.unpaced else SharedPace)(
             client, [API_TOKEN], wait=Event().wait, prefix=prefix, **wanted
         )
-        check = TokenCheck(client, timings.token_pause, prefix=prefix)
+        check = TokenCheck(client, timings.token_retry_after, prefix=prefix)
         # As shipped, a look whether Dixa is back comes as often as the first pause of a survey's own is long.
-        outage = Outage(client, probe_every=timings.backoff_first, when_over=kept.wake, prefix=prefix)
+        outage = Outage(client, probe_every=timings.backoff_min, when_over=kept.wake, prefix=prefix)
         kind = _Patient if place.never_too_late else DixaClient
         asks = kind(new_session("chaos"), place.dixa_url, shared, check, outage=None if place.unpaced else outage)
         self.client = client

@@ -33,7 +33,7 @@ FAULTS = {
     "hangs": 0.003,
     "throttles": 0.002,
 }
-"""25 % of all calls. A call that executes late does so within settle."""
+"""25 % of all calls. A call that executes late does so within RECONCILE_AFTER."""
 
 FAULT_SECONDS = 0.5
 
@@ -48,7 +48,7 @@ class Size:
     seconds_between_kills: float
     within: float
     heals: bool = False
-    """Whether Dixa gets well once there was a fault for each conversation: each costs a settle."""
+    """Whether Dixa gets well once there was a fault for each conversation: each costs RECONCILE_AFTER."""
 
 
 SIZES: Mapping[Scale, Size] = {
@@ -140,7 +140,7 @@ def _wait_until_served(dixa: Sandbox, customers: Customers, cluster: Cluster, si
 def _read_states(cluster: Cluster) -> tuple[int, dict[str, int]]:
     """Count the records that aren't over, and those that ended as none should."""
     client = cluster.client()
-    records = Records(client, lease=QUICK.lease, keep=QUICK.keep_records)
+    records = Records(client, lease=QUICK.lease, keep=QUICK.record_retention)
     still_open, odd = 0, dict[str, int]()
     try:
         for key in client.scan_iter("afterword:survey:*", count=1000):

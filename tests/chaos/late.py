@@ -146,18 +146,18 @@ def _naive_timeouts(seed: int, seconds: float) -> Verdict:
 
 # ── Row 7 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def run_late(seed: int, scale: Scale) -> Row:
-    """Dixa hangs up, and does what was asked a little before and after we look. Short: a settle of 5 s."""
+    """Dixa hangs up, and does what was asked a little before and after we look. Short: RECONCILE_AFTER is 5 s."""
     faster, count, after = (12.0, 4, 2.0) if scale == "short" else (1.0, 30, 5.0)
     with ThreadPoolExecutor(2) as beside:
         in_time, too_late = beside.map(lambda beyond: _be_late(count, faster, beyond), (-1.0, after))
     return Row(
         number=7,
-        fault=f"each call executes at settle - 1 s{f' (settle is {60 / faster:.0f} s)' if faster > 1 else ''}",
+        fault=f"each call executes at RECONCILE_AFTER - 1 s{f' (it is {60 / faster:.0f} s)' if faster > 1 else ''}",
         seed=seed,
         commit=commit(),
         shown=str(in_time),
         control=(
-            f"at settle + {after:.0f} s, the documented duplicate: {too_late.second_offers} second offers, "
+            f"at RECONCILE_AFTER + {after:.0f} s, the documented duplicate: {too_late.second_offers} second offers, "
             f"{too_late.double_submits} double submits, {too_late.second_messages} second messages and "
             f"{too_late.orphans} offers taken for someone else's, of {too_late.told}"
         ),
@@ -166,13 +166,19 @@ def run_late(seed: int, scale: Scale) -> Row:
 
 
 def _be_late(count: int, faster: float, beyond: float) -> Sum:
-    settle = 60 / faster
-    place = Place("", "", "", settle_ms=int(1000 * settle), backoff_ms=(int(5000 / faster), int(900_000 / faster)))
+    reconcile_after = 60 / faster
+    place = Place(
+        "",
+        "",
+        "",
+        reconcile_after_ms=int(1000 * reconcile_after),
+        backoff_ms=(int(5000 / faster), int(900_000 / faster)),
+    )
     with crew(place) as people:
         for call in ACTIONS:
-            people.dixa.executes_late(settle + beyond, count, call=call)
+            people.dixa.executes_late(reconcile_after + beyond, count, call=call)
         people.close(count)
-        people.wait(6 * settle + 60)
+        people.wait(6 * reconcile_after + 60)
         # What came too late has come by now.
         Event().wait(6.0 if faster == 1 else 3.0)
         return people.sum()

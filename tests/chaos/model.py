@@ -45,7 +45,7 @@ WRITES_THE_CALL = "put(journey .. '_state', to, journey .. '_call', "
 
 FATES = st.sampled_from([Fate.DONE] * 5 + list(Fate))
 DISTANCES = st.integers(1, 16)
-# No sum of these comes near a lease, a settle or a step budget, so a slow machine changes nothing.
+# No sum of these comes near LEASE, RECONCILE_AFTER or STEP_BUDGET, so a slow machine changes nothing.
 SECONDS = st.sampled_from([0, 0, 0, 0, 7, 14, 35, 63, 133])
 LATE = st.sampled_from([None, None, 7, 63])
 COMMENTS = st.sampled_from(["", "a", "b"])
@@ -157,7 +157,7 @@ class Model(RuleBasedStateMachine):
                 self.restore({})
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Redis comes back with what it held once, after all was stopped for longer than settle."""
+        """Redis comes back with what it held once, after all was stopped for longer than RECONCILE_AFTER."""
         self.world.stop_all()
         self.world.time_passes(63, self.snapshot)
         self.world.restore(snapshot)
@@ -216,11 +216,11 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
         try:
             told, steps, problem = play(lambda: World(server.url), seed, wanted)
             forgetful = play(lambda: World(server.url, weaken=weaken), seed, CONTROLS)
-            hasty = play(lambda: World(server.url, settle=timedelta(seconds=5)), seed, CONTROLS)
+            hasty = play(lambda: World(server.url, reconcile_after=timedelta(seconds=5)), seed, CONTROLS)
         finally:
             server.stop()
     shown = f"{told:,} sequences, {steps:,} steps of workers: {problem or 'no violation'}"
-    controls = {"a mark.lua that forgets the call": forgetful, "a settle of 5 s": hasty}
+    controls = {"a mark.lua that forgets the call": forgetful, "RECONCILE_AFTER of 5 s": hasty}
     control = "; ".join(
         f"{name}: {found[2] or 'not found out'} (sequence {found[0]:,})" for name, found in controls.items()
     )

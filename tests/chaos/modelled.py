@@ -96,14 +96,18 @@ class World:
     """The survey's record, the workers at it, and what Dixa and the customer know."""
 
     def __init__(
-        self, redis_url: str, *, settle: timedelta | None = None, weaken: Callable[[dict[str, Any]], None] | None = None
+        self,
+        redis_url: str,
+        *,
+        reconcile_after: timedelta | None = None,
+        weaken: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._client = patient(redis_url)
         self._client.delete(RECORD, RESTORED, *DUE.values())
-        self.records = PausingRecords(self._client, lease=TIMINGS.lease, keep=TIMINGS.keep_records, prefix=PREFIX)
+        self.records = PausingRecords(self._client, lease=TIMINGS.lease, keep=TIMINGS.record_retention, prefix=PREFIX)
         if weaken:
             weaken(self.records._scripts)
-        timings = replace(TIMINGS, settle=settle) if settle else TIMINGS
+        timings = replace(TIMINGS, reconcile_after=reconcile_after) if reconcile_after else TIMINGS
         links = Links(["k" * 32], "https://survey.example")
         self.dixa = ModelledDixa(self)
         restraint = Restraint(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))

@@ -27,12 +27,12 @@ from service.surveys.ports import (
 
 TIMINGS = Timings(
     recovery_wait=timedelta(),
-    backoff_first=timedelta(seconds=1),
-    backoff_most=timedelta(seconds=1),
+    backoff_min=timedelta(seconds=1),
+    backoff_max=timedelta(seconds=1),
     # The model's time passes for what is due, and not for when an event came.
     dixa_lag=timedelta(),
 )
-SETTLE = TIMINGS.settle.total_seconds()
+RECONCILE_AFTER = TIMINGS.reconcile_after.total_seconds()
 
 
 class Violation(AssertionError):
@@ -53,7 +53,7 @@ class Fate(StrEnum):
     UNAVAILABLE = "certainly not done"
     REFUSED = "refused"
     LATE = "executed late"
-    TOO_LATE = "executed later than settle"
+    TOO_LATE = "executed later than RECONCILE_AFTER"
     CRASH = "the worker dies"
 
 
@@ -221,11 +221,13 @@ class ModelledDixa:
             raise DixaUnknown("lost")
 
     def _assert_alone(self, subject: tuple[str, RatingType]) -> None:
-        """An earlier call of this kind is settled, and didn't happen, unless later than settle."""
+        """An earlier call of this kind is settled, and didn't happen, unless later than RECONCILE_AFTER."""
         for earlier in self._sent:
             if earlier.subject == subject and not earlier.is_refused:
-                require(self._world.now >= earlier.at + SETTLE, f"a second {subject[0]} while one is in flight")
-                is_executed = earlier.executed_at is not None and earlier.executed_at < earlier.at + SETTLE
+                require(
+                    self._world.now >= earlier.at + RECONCILE_AFTER, f"a second {subject[0]} while one is in flight"
+                )
+                is_executed = earlier.executed_at is not None and earlier.executed_at < earlier.at + RECONCILE_AFTER
                 require(not is_executed, f"a second {subject[0]} after one that was executed")
 
     def _left(self) -> float:

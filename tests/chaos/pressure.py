@@ -26,14 +26,14 @@ from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "0s"\nsuspect_hold = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
-    "RELAY_EVERY": "50ms",
+    "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "500ms",
     "LEASE": "8s",
     "STEP_BUDGET": "4s",
-    "SETTLE": "1s",
-    "HINT_AGAIN": "2s",
-    "BACKOFF_FIRST": "100ms",
-    "BACKOFF_MOST": "1s",
+    "RECONCILE_AFTER": "1s",
+    "REQUEUE_AFTER": "2s",
+    "BACKOFF_MIN": "100ms",
+    "BACKOFF_MAX": "1s",
 }
 _OK = range(200, 300)
 _NO_ANSWER = 0

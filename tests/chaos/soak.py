@@ -21,14 +21,14 @@ from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "500ms"\nsuspect_hold = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
-    "RELAY_EVERY": "50ms",
+    "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "100ms",
     "LEASE": "10s",
     "STEP_BUDGET": "5s",
-    "SETTLE": "2s",
-    "HINT_AGAIN": "1s",
-    "BACKOFF_FIRST": "100ms",
-    "BACKOFF_MOST": "1s",
+    "RECONCILE_AFTER": "2s",
+    "REQUEUE_AFTER": "1s",
+    "BACKOFF_MIN": "100ms",
+    "BACKOFF_MAX": "1s",
 }
 
 Sample = Mapping[str, float]

@@ -21,14 +21,14 @@ from tests.running import API_TOKEN, BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Redi
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "200ms"\nsuspect_hold = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
-    "RELAY_EVERY": "50ms",
+    "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "200ms",
     "LEASE": "5s",
     "STEP_BUDGET": "2s",
-    "SETTLE": "2s",
-    "HINT_AGAIN": "2s",
-    "BACKOFF_FIRST": "50ms",
-    "BACKOFF_MOST": "500ms",
+    "RECONCILE_AFTER": "2s",
+    "REQUEUE_AFTER": "2s",
+    "BACKOFF_MIN": "50ms",
+    "BACKOFF_MAX": "500ms",
     "LOG_LEVEL": "WARNING",
 }
 _LOOK_SECONDS = 0.05

@@ -24,7 +24,7 @@ def test_nobody_is_asked_until_it_is_resumed(run: Runner, story: Story) -> None:
     story.offering.travel(survey_id)
     assert (story.load(survey_id).offer.state, story.dixa.calls) == (OfferState.WAITING, [])
     assert "Nobody is asked" in said
-    assert "OFFER_WITHIN" in said
+    assert "OFFER_MAX_AGE" in said
     assert "Surveys that wait: 1." in run("resume").output
     assert story.load(survey_id).offer.state is OfferState.WAITING
     story.records._redis.zadd("afterword:due:offer", {survey_id: 0})
@@ -105,7 +105,7 @@ class _NoQueue:
 
 
 def test_the_workers_log_says_it_again_and_again(run: Runner, story: Story) -> None:
-    relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_every=timedelta(milliseconds=1)), BoundlessPace())
+    relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_interval=timedelta(milliseconds=1)), BoundlessPace())
     run("pause")
     with capture_logs() as said:
         thread = Thread(target=relay.run, args=[lambda: 1])

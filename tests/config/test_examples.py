@@ -194,7 +194,7 @@ def channels() -> dict[str, Delivery]:
     """Make those of an installation that has e-mail. They connect to nothing to say whom they can reach."""
     settings = read_settings({**GOOD, "SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "survey@northwind.example"})
     client = connect(settings.redis_url)
-    records = Records(client, lease=settings.timings.lease, keep=settings.timings.keep_records)
+    records = Records(client, lease=settings.timings.lease, keep=settings.timings.record_retention)
     return {each.name: each for each in open_deliveries(settings, open_dixa(settings, client), records)}
 
 

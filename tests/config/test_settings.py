@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert settings.webhook_tolerance == timedelta(minutes=5)
     assert (settings.brand_name, settings.support_url, settings.privacy_url) == ("Support", None, None)
     assert (settings.log_format, settings.log_level, settings.proxy_hops) == ("json", "INFO", 0)
-    assert (settings.timings.lease, settings.timings.offer_within) == (timedelta(seconds=60), timedelta(hours=72))
+    assert (settings.timings.lease, settings.timings.offer_max_age) == (timedelta(seconds=60), timedelta(hours=72))
     assert [survey.name for survey in settings.surveys] == ["default"]
     assert settings.warnings == ()
 
@@ -120,12 +120,18 @@ def test_links_can_be_given() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("KEEP_RECORDS", "89d"), ("SETTLE", "14s"), ("STEP_BUDGET", "4s"), ("DIXA_PACE", "11/3"), ("DIXA_PACE", "9.5/5")],
+    [
+        ("RECORD_RETENTION", "89d"),
+        ("RECONCILE_AFTER", "14s"),
+        ("STEP_BUDGET", "4s"),
+        ("DIXA_PACE", "11/3"),
+        ("DIXA_PACE", "9.5/5"),
+    ],
 )
 def test_what_can_double_or_be_refused_is_warned_about(name: str, value: str) -> None:
     [warning] = read_settings({**GOOD, name: value}).warnings
     assert warning.startswith(name)
-    assert read_settings({**GOOD, "SETTLE": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
+    assert read_settings({**GOOD, "RECONCILE_AFTER": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -274,10 +280,10 @@ def test_other_options_of_redis_are_refused_by_name_and_never_by_value(url: str,
         ("PROXY_HOPS", "-1"),
         ("PROXY_HOPS", "one"),
         ("PROXY_HOPS", "\u0661"),
-        ("RELAY_EVERY", "0.25s"),
+        ("RELAY_INTERVAL", "0.25s"),
         ("LEASE", "29s"),
-        ("BACKOFF_MOST", "4s"),
-        ("ANSWER_WITHIN", "999999999999999w"),
+        ("BACKOFF_MAX", "4s"),
+        ("ANSWER_MAX_AGE", "999999999999999w"),
     ],
 )
 def test_a_mistake_is_one_line_with_the_name_and_never_the_value_of_a_secret(name: str, value: str) -> None:
@@ -336,13 +342,13 @@ def test_a_survey_with_a_window_has_the_windows_time(tmp_path: Path) -> None:
 def test_mistakes_of_all_kinds_are_listed_together(tmp_path: Path) -> None:
     surveys = tmp_path / "surveys.toml"
     surveys.write_text('[[survey]]\nname = "A B"\ndelay = "soon"\n')
-    lines = mistakes(DIXA_API_TOKEN="", PUBLIC_URL="x", SURVEYS_FILE=str(surveys), LEASE="1s", SETTLE="soon")
+    lines = mistakes(DIXA_API_TOKEN="", PUBLIC_URL="x", SURVEYS_FILE=str(surveys), LEASE="1s", RECONCILE_AFTER="soon")
     assert [line.split()[0].rstrip(":") for line in lines] == [
         "DIXA_API_TOKEN",
         "PUBLIC_URL",
         "SURVEYS_FILE",
         "SURVEYS_FILE",
-        "SETTLE",
+        "RECONCILE_AFTER",
         "LEASE",
     ]
     assert "survey 1: delay: " in "".join(lines)
@@ -367,6 +373,13 @@ def test_a_missing_time_zone_database_is_named(monkeypatch: pytest.MonkeyPatch) 
         ]
     finally:
         zoneinfo.reset_tzpath(to=before)
+
+
+def test_old_name_is_refused_with_the_new_one() -> None:
+    assert mistakes(SETTLE="60s", KEEP_RECORDS="90d") == [
+        "  SETTLE is called RECONCILE_AFTER now.",
+        "  KEEP_RECORDS is called RECORD_RETENTION now.",
+    ]
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
@@ -395,6 +408,12 @@ class TestDotEnv:
         assert settings.dixa_api_tokens == ("token-one",)
         assert settings.public_url == "https://process.example"
 
+    def test_old_name_in_it_is_refused(self, folder: Path) -> None:
+        lines = [f"{name}={value}" for name, value in GOOD.items()]
+        (folder / ".env").write_text("\n".join([*lines, "SPOOL_MOST_MB=256"]))
+        with pytest.raises(SettingsError, match="SPOOL_MOST_MB is called SPOOL_MAX_MB now"):
+            read_settings()
+
     def test_one_in_a_folder_above_is_not_read(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
         (folder / "below").mkdir()
@@ -420,7 +439,7 @@ class TestDotEnv:
             ("BINDS", "BIND"),
             ("log_level", "LOG_LEVEL"),
             ("PROXY_HOP", "PROXY_HOPS"),
-            ("KEEP_RECORD", "KEEP_RECORDS"),
+            ("RECORD_RETENTON", "RECORD_RETENTION"),
             ("DIXA_TOKEN", "DIXA_API_TOKEN"),
             ("SECRET_KEY", "SECRET_KEYS"),
         ],

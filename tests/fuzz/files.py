@@ -35,7 +35,7 @@ ENVIRON = {
     "DIXA_PACE": "9.5/3",
     "SURVEYS_FILE": "config/surveys.toml",
     "SPOOL_DIR": "off",
-    "SPOOL_MOST_MB": "256",
+    "SPOOL_MAX_MB": "256",
     "BRAND_NAME": "Northwind",
     "SUPPORT_URL": "mailto:help@example.com",
     "PRIVACY_URL": "https://example.com/privacy",
@@ -45,7 +45,7 @@ ENVIRON = {
     "PROXY_HOPS": "0",
     "LEASE": "60s",
     "STEP_BUDGET": "15s",
-    "SETTLE": "60s",
+    "RECONCILE_AFTER": "60s",
 }
 HOSTILE = [
     *corpus.TEXTS,

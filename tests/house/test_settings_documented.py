@@ -31,7 +31,7 @@ def names() -> set[str]:
 
 
 def test_the_names_are_those_of_the_settings(names: set[str]) -> None:
-    assert {"DIXA_API_TOKEN", "REDIS_URL", "LEASE", "RELAY_EVERY"} <= names
+    assert {"DIXA_API_TOKEN", "REDIS_URL", "LEASE", "RELAY_INTERVAL"} <= names
 
 
 def test_every_setting_is_in_the_example(names: set[str]) -> None:
@@ -41,7 +41,7 @@ def test_every_setting_is_in_the_example(names: set[str]) -> None:
 def test_every_setting_has_a_comment_in_the_example() -> None:
     blocks = re.split(r"\n(?=#?[A-Z_]+=)", (ROOT / ".env.example").read_text(encoding="utf-8"))
     bare = {name for before, name in zip(blocks, example(), strict=False) if "\n# " not in f"\n{before}"}
-    assert bare <= {"BACKOFF_MOST"}, "explained together with the one before"
+    assert bare <= {"BACKOFF_MAX"}, "explained together with the one before"
 
 
 def test_the_example_shows_the_defaults() -> None:

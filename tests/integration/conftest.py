@@ -85,16 +85,16 @@ ask = {without_tags = ["spam"]}
 
 QUICK = {
     "DIXA_PACE": "500/50",
-    "RELAY_EVERY": "50ms",
+    "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "100ms",
-    "TOKEN_PAUSE": "500ms",
+    "TOKEN_RETRY_AFTER": "500ms",
     "LEASE": "4s",
     "STEP_BUDGET": "2s",
-    "SETTLE": "1s",
+    "RECONCILE_AFTER": "1s",
     "DIXA_LAG": "1ms",
-    "HINT_AGAIN": "1s",
-    "BACKOFF_FIRST": "100ms",
-    "BACKOFF_MOST": "1s",
+    "REQUEUE_AFTER": "1s",
+    "BACKOFF_MIN": "100ms",
+    "BACKOFF_MAX": "1s",
 }
 """Timings for tests: the same story, told faster. Redis' clock and the code are what they are in production."""
 

@@ -29,8 +29,8 @@ AS_SHIPPED = {
     "DIXA_PACE": "9.5/3",
     "LEASE": "60s",
     "STEP_BUDGET": "15s",
-    "SETTLE": "60s",
-    "RELAY_EVERY": "250ms",
+    "RECONCILE_AFTER": "60s",
+    "RELAY_INTERVAL": "250ms",
     "RECOVERY_WAIT": "10s",
 }
 """The defaults."""

@@ -53,7 +53,7 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def afterword(start: Starter, server: RedisServer, spool: Path) -> Iterator[Afterword]:
-    environ = {"RECOVERY_WAIT": "3s", "SPOOL_MOST_MB": "1", "SPOOL_DIR": str(spool)}
+    environ = {"RECOVERY_WAIT": "3s", "SPOOL_MAX_MB": "1", "SPOOL_DIR": str(spool)}
     started = start(SURVEYS, REDIS_URL=server.url, **environ)
     yield started
     started.stop()

@@ -174,7 +174,7 @@ def test_a_survey_of_dixas_own_that_is_not_sent_is_no_reason(tell: Teller, statu
 
 
 def test_too_late(tell: Teller, afterword: Afterword) -> None:
-    """OFFER_WITHIN is 72 hours."""
+    """OFFER_MAX_AGE is 72 hours."""
     late, in_time = tell(state="Closed"), tell(state="Closed")
     announce(late, afterword.webhook_url, at=now() - timedelta(hours=72, minutes=1))
     announce(in_time, afterword.webhook_url, at=now() - timedelta(hours=71, minutes=59))

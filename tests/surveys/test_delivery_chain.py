@@ -287,7 +287,7 @@ class TestTheAddressOfADeadOne:
         record, key = self.dead(chain)
         assert chain.field(record, "email") is None
         assert chain._redis.get(key) == f"ida+{record.conversation_id}@example.com"
-        within = TIMINGS.offer_within // timedelta(milliseconds=1)
+        within = TIMINGS.offer_max_age // timedelta(milliseconds=1)
         assert 0 < chain._redis.pttl(key) <= within
 
     def test_a_retry_takes_it_back(self, chain: Chain) -> None:

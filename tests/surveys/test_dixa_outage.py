@@ -100,7 +100,7 @@ def test_an_outage_uses_up_nobodys_time(
     knows: bool,  # noqa: FBT001
 ) -> None:
     """It is longer than offers and answers are tried."""
-    timings = replace(AS_SHIPPED, offer_within=30 * MINUTE, answer_within=30 * MINUTE)
+    timings = replace(AS_SHIPPED, offer_max_age=30 * MINUTE, answer_max_age=30 * MINUTE)
     workers = Workers(redis_client, prefix, dixa, knows=knows, timings=timings)
     answered = [workers.story.begin(TERMS) for _ in range(6)]
     workers.seconds_until(answered, 10)

@@ -467,7 +467,7 @@ class TestTheComment:
         team.follow(survey_id)
         team.story.submit(survey_id)
         assert "comment" not in team.fields(survey_id)
-        assert 0 < team.comment_lasts_ms(survey_id) <= TIMINGS.offer_within // timedelta(milliseconds=1)
+        assert 0 < team.comment_lasts_ms(survey_id) <= TIMINGS.offer_max_age // timedelta(milliseconds=1)
         assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
         team.follow(survey_id)
         (taken,) = team.receiver.taken("/answer")

@@ -102,7 +102,7 @@ def test_a_token_that_is_revoked_keeps_the_others_working(redis_client: redis.Re
     with opened(tokens=("first-token", "second-token")) as dixa:
         dixa.api.tokens = ("second-token",)
         story = Story(redis_client, prefix, dixa)
-        story.calls._token_pause = timedelta(minutes=1)
+        story.calls._token_retry_after = timedelta(minutes=1)
         for survey_id in [story.begin() for _ in range(5)]:
             record = story.ask(survey_id)
             assert (record.offer.state, record.offer.tries) == (OfferState.DELIVERED, 0)

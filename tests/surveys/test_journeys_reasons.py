@@ -124,7 +124,7 @@ def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     dixa.state.listing_lag = 0.3
-    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, settle=timedelta(seconds=1.5)))
+    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, reconcile_after=timedelta(seconds=1.5)))
     dixa.executes_then_drops(1, call="offer")
     dixa.executes_then_drops(1, call="submit")
     survey_id = story.begin()
@@ -190,8 +190,8 @@ def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """A channel that is broken for a day must not use up the pace of all others."""
-    timings = replace(QUICK, settle=timedelta(milliseconds=1), backoff_first=timedelta(hours=1))
-    timings = replace(timings, backoff_most=timedelta(days=1))
+    timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
+    timings = replace(timings, backoff_max=timedelta(days=1))
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(DixaUnknown("lost"))], timings=timings)
     survey_id = story.begin()
     story.offering.travel(survey_id)

@@ -34,7 +34,7 @@ from tests.telling import AT_ONCE, CSAT, NPS, QUICK, Story
 SAMPLES = Path(__file__).with_name("samples")
 SURVEY_ID = str(FIRST_ID)
 RATING_ID = "0d7c8d5e-3f0b-4b0c-9a3e-6f1f0a6f7a11"
-PATIENT = replace(QUICK, offer_within=timedelta(days=36500), answer_within=timedelta(days=36500))
+PATIENT = replace(QUICK, offer_max_age=timedelta(days=36500), answer_max_age=timedelta(days=36500))
 
 Hash = dict[str, str]
 
@@ -266,7 +266,7 @@ def main() -> None:
         server = RedisServer(Path(folder))
         server.start()
         client = connect(server.url)
-        samples = dict(write_samples(Records(client, lease=QUICK.lease, keep=QUICK.keep_records), client))
+        samples = dict(write_samples(Records(client, lease=QUICK.lease, keep=QUICK.record_retention), client))
         server.stop()
     sys.stdout.write(json.dumps(samples, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
 

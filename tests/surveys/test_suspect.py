@@ -189,8 +189,8 @@ def test_a_worker_that_has_claimed_it_leaves_it_to_the_customer(scene: Scene) ->
 
 
 def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
-    """ANSWER_WITHIN begins when it could first be submitted."""
-    scene.story.answering._timings = replace(QUICK, answer_within=HOUR)
+    """ANSWER_MAX_AGE begins when it could first be submitted."""
+    scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR)
     survey_id = scene.ask()
     scene.robot(survey_id, 1)
     scene.put(survey_id, answered_at=NOW - DAY, answer_due=NOW)
@@ -200,7 +200,7 @@ def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
 
 def test_time_that_was_given_is_no_time_of_trying(scene: Scene) -> None:
     """Whoever got an hour to change the answer gets it submitted after that hour."""
-    scene.story.answering._timings = replace(QUICK, answer_within=HOUR / 2)
+    scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR / 2)
     survey_id = scene.ask()
     scene.customer(survey_id, 4)
     now = datetime.now(UTC)

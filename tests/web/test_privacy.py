@@ -66,7 +66,7 @@ def test_of_a_link_that_no_whole_day_is_left_of_no_day_is_told(
 def test_the_copy_is_kept_for_as_long_as_it_says(
     redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, said: str
 ) -> None:
-    client, terms = make_client(redis_url, KEEP_RECORDS=keep), Survey(delay=timedelta(), expires=expires)
+    client, terms = make_client(redis_url, RECORD_RETENTION=keep), Survey(delay=timedelta(), expires=expires)
     records.accept(Close(81000, NOON), [terms])
     assert f"is deleted {said} days after the survey ends." in words_of(get(client).text)
     kept: Records = client.application.extensions["afterword"].records

@@ -131,7 +131,7 @@ class Odd:
 
 def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, "1")
-    timings = Timings(relay_every=timedelta(milliseconds=5))
+    timings = Timings(relay_interval=timedelta(milliseconds=5))
     relay = Relay(Odd(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
     with capture_logs() as logs:
         thread = Thread(target=relay.run, args=[lambda: 4], daemon=True)

@@ -1,6 +1,6 @@
 -- A call was sent and its answer was lost: look again after it has settled.
 -- KEYS: record, due set
--- ARGV: journey, fence, settle (ms)
+-- ARGV: journey, fence, reconcile_after (ms)
 -- States: offering or submitting → unknown (with a call in flight).
 -- A crash before it: the call stays marked, which means the same.
 local journey = ARGV[1]
