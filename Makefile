@@ -41,14 +41,14 @@ pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and 
 lighthouse: $(VENV)/installed-dev ## Let Lighthouse score the pages
 	@$(BIN)/python -m tests.browser.lighthouse
 
-figures: $(VENV)/installed-dev ## Print the README's figures of the survey page and of SMS
+figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: survey page and SMS
 	@$(BIN)/python -m tests.bench.text_messages
 	@$(BIN)/python -m tests.browser.figures
 
-bench: $(VENV)/installed-dev ## Print the README's figures of speed
+bench: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: speed
 	@$(BIN)/python -m tests.bench.slow_clients
 
-chaos: $(VENV)/installed-dev ## Print the README's table of faults: every row, long, with three seeds (hours)
+chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md: every row, long, with three seeds (hours)
 	@$(BIN)/python -m tests.chaos
 
 fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input, and count what came of them

@@ -13,7 +13,7 @@ timeout = 30
 keepalive = 5
 # Just above what a body and the end of its connection can take: nobody waits longer for a worker that is to end.
 graceful_timeout = 15
-# No worker is recycled after so many requests: it doesn't grow (README, "Figures").
+# No worker is recycled after so many requests: it doesn't grow (docs/benchmarks.md).
 max_requests = 0
 control_socket_disable = True
 

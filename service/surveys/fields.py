@@ -1,6 +1,6 @@
 """How a record's hash reads: the one place that knows its field names, beside the Lua scripts that write them.
 
-ARCHITECTURE.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
+docs/architecture/records.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
 """
 
 import json

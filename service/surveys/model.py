@@ -64,7 +64,7 @@ class ActionState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a survey was not sent, or why a record is dead. A closed list: the README explains each."""
+    """Why a survey was not sent, or why a record is dead. A closed list: docs/reasons.md explains each."""
 
     CHANNEL = "channel"
     QUEUE = "queue"

@@ -1,7 +1,7 @@
 """The offer's journey: from a due close to a link in the customer's hands, one claim at a time.
 
 Every call that must not be made twice is marked before it is sent. A crash anywhere leaves a record from which
-the next claim goes on; ARCHITECTURE.md goes through it step by step.
+the next claim goes on; docs/architecture/offer-journey.md lists each step.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What each reason means, and what to change about it: the one table that `afterword why` and the README tell from."""
+"""What each reason means, and what to change about it: the one table behind `afterword why` and docs/reasons.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,6 +132,6 @@ REASONS: Mapping[Reason, Explanation] = {
 """Every reason, in the order in which a decision comes upon them."""
 
 
-def readme_rows() -> list[str]:
-    """Write the rows of the README's table."""
+def markdown_rows() -> list[str]:
+    """Return the rows of the table in docs/reasons.md."""
     return [f"| `{reason}` | {each.meaning} | {each.remedy} |" for reason, each in REASONS.items()]

@@ -1,6 +1,6 @@
 """Where surveys are kept: one Redis hash each, a due set for each journey, and one Lua script for every transition.
 
-Redis is the truth and its clock the only one; ARCHITECTURE.md has the table of scripts, states and outcomes.
+Redis is the truth and its clock the only one; docs/architecture/records.md has the transition table.
 Every method raises RecordsUnavailable when Redis can't be asked: the script may have run all the same, and
 calling it again is harmless.
 """

@@ -175,7 +175,7 @@ def _never(close: Close, own: Collection[str]) -> Iterator[Objection]:
 
 
 def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
-    """Go through the rules that the webhook's facts are enough for, in the order of the README's table."""
+    """Go through the rules that the webhook's facts are enough for, in the order of the table in docs/surveys.md."""
     if survey.starts and close.closed_at < survey.starts:
         yield _objection(survey, Reason.BEFORE_START, "starts", close.closed_at.isoformat(timespec="minutes"))
     untold = [rule for _, rule, _, _ in _untold(close, survey.ask)]

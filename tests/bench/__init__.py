@@ -1,1 +1,1 @@
-"""What the README's figures come from: `make bench` runs these, `make test` doesn't."""
+"""The measurements behind docs/benchmarks.md: `make bench` runs these, `make test` doesn't."""

@@ -1,4 +1,4 @@
-"""The README's figure of the segments of SMS: the neutral words in all languages. `make figures` prints it too."""
+"""The segments of an SMS for docs/benchmarks.md: the neutral words in all languages. `make figures` prints it too."""
 
 import sys
 from collections import Counter

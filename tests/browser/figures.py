@@ -1,4 +1,4 @@
-"""The figures of the survey page, as the README has them: sizes, axe-core, Lighthouse. `make figures` prints them.
+"""The figures of the survey page in docs/benchmarks.md: sizes, axe-core, Lighthouse. `make figures` prints them.
 
 Fails when one of them isn't what we promise.
 """

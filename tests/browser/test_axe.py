@@ -23,7 +23,7 @@ from tests.web.states import STATES
 def tally() -> Iterator[axe.Tally]:
     tally = axe.Tally()
     yield tally
-    print(f"\n{tally}")  # noqa: T201 - the README's figure
+    print(f"\n{tally}")  # noqa: T201 - the figure in docs/benchmarks.md
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every numbered step of both journeys (ARCHITECTURE.md), and what Dixa does meanwhile, as points to crash at."""
+"""Every numbered step of both journeys (docs/architecture), and what Dixa does meanwhile, as points to crash at."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -87,7 +87,10 @@ def test_a_record_of_a_later_version_is_read() -> None:
         ),
         ('scores = [1]\nnote = "yes"', "survey 1: after 1: note: Not a boolean. Write true or false."),
         ("scores = [1]\nnote = true\nredirect = true", "survey 1: after 1: redirect: Write where to: thank_you."),
-        ("scores = [1]\ncolour = true", "survey 1: after 1: colour: No such key. See the list of keys in the README."),
+        (
+            "scores = [1]\ncolour = true",
+            "survey 1: after 1: colour: No such key. See the list of keys in docs/surveys.md.",
+        ),
         *(
             (
                 f"scores = [1]\nthank_you = '{url}'",

@@ -40,7 +40,7 @@ def mistakes(text: str) -> list[str]:
         ('deliver = "message"', "survey 1: deliver", "brackets"),
         ('deliver = ["pigeon"]', "survey 1: deliver", "'pigeon'"),
         ("ask = 5", "survey 1: ask", "[survey.ask]"),
-        ('colour = "blue"', "survey 1: colour", "README"),
+        ('colour = "blue"', "survey 1: colour", "docs/surveys.md"),
         ("[survey.ask]\nchannels = 'EMAIL'", "survey 1: ask.channels", "brackets"),
         ("[survey.ask]\nqueues = {a = 1}", "survey 1: ask.queues", "brackets"),
         ("[survey.ask]\nqueues = ['']", "survey 1: ask.queues 1", "empty"),
@@ -51,7 +51,7 @@ def mistakes(text: str) -> list[str]:
         ("[survey.ask]\nsample = nan", "survey 1: ask.sample", "0.0"),
         ("[survey.ask]\nsample = true", "survey 1: ask.sample", "0.0"),
         ("[survey.ask]\nsample = '1'", "survey 1: ask.sample", "0.0"),
-        ("[survey.ask]\nzodiac = []", "survey 1: ask.zodiac", "README"),
+        ("[survey.ask]\nzodiac = []", "survey 1: ask.zodiac", "docs/surveys.md"),
         ('again = "sometimes"', "survey 1: again", '"never", "unanswered" or "always"'),
         ("again = true", "survey 1: again", '"never", "unanswered" or "always"'),
         ("again = []", "survey 1: again", '"never", "unanswered" or "always"'),
@@ -150,9 +150,9 @@ def test_all_mistakes_are_named_at_once() -> None:
         ),
         ("[[survey.after]]\nscores = [1]\ntags = ['a']", 'after 1: tags: No such key. Did you mean "tag"?'),
         ("DAILY-CAP = 20", 'DAILY-CAP: No such key. Did you mean "daily_cap"?'),
-        ('colour = "blue"', "colour: No such key. See the list of keys in the README."),
-        ("[survey.ask]\nemail = 'a'", "ask.email: No such key. See the list of keys in the README."),
-        ('"" = 1', ": No such key. See the list of keys in the README."),
+        ('colour = "blue"', "colour: No such key. See the list of keys in docs/surveys.md."),
+        ("[survey.ask]\nemail = 'a'", "ask.email: No such key. See the list of keys in docs/surveys.md."),
+        ('"" = 1', ": No such key. See the list of keys in docs/surveys.md."),
     ],
 )
 def test_a_key_that_there_is_not_is_told_what_may_be_meant(text: str, line: str) -> None:
@@ -163,7 +163,7 @@ def test_a_key_that_there_is_not_is_told_what_may_be_meant(text: str, line: str)
     ("text", "line"),
     [
         ("[[survey]]\n[ask]", "ask: No such key. Write it as [survey.ask]."),
-        ("_schema = 1\n[[survey]]", ": No such key. See the list of keys in the README."),
+        ("_schema = 1\n[[survey]]", ": No such key. See the list of keys in docs/surveys.md."),
         ("[[survey]]\n[[surveys]]", "surveys: No such key. Did you mean [[survey]]?"),
         (
             'delay = "1h"\n[[survey]]',

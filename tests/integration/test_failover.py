@@ -153,6 +153,6 @@ def test_a_worker_whose_redis_is_frozen_ends_in_time(
         eventually(lambda: "celery.worker.consumer.consumer" in worker.log)
     process = worker._running["worker"]
     process.send_signal(signal.SIGTERM)
-    # As the README promises.
+    # As docs/getting-started.md promises.
     assert process.wait(30) == 0
     own_redis.thaw()

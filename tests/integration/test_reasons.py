@@ -267,8 +267,8 @@ def test_each_reason_is_produced_above() -> None:
     assert {*RULES, *named} == set(Reason)
 
 
-def test_the_readme_explains_each_reason() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_docs_explain_each_reason() -> None:
+    text = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
     table = text.split("| reason | meaning | what to change |\n")[1].split("\n\n")[0]
     named = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines()[1:]))
     assert sorted(named) == sorted(Reason)

@@ -187,7 +187,7 @@ def test_ipv6_serves_like_ipv4(afterword: Afterword, tmp_path: Path, body: bytes
 
 
 def test_slow_clients_leave_room_for_others(afterword: Afterword, tell: Teller) -> None:
-    """What many of them do, and what stands in front, is told in the README."""
+    """What many of them do, and what stands in front, is written in docs/proxy.md."""
     with ExitStack() as held:
         stories = [tell(state="Closed") for _ in range(SLOW_CLIENTS)]
         bodies = [body_of(each) for each in stories]

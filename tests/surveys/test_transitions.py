@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md's tables of scripts and states are run cell by cell: what they say is what happens."""
+"""docs/architecture/records.md's tables of scripts and states are run cell by cell: what they say is what happens."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ def _cells() -> list[Any]:
 
 
 def _read_cells() -> Iterator[Any]:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "architecture" / "records.md").read_text(encoding="utf-8")
     for journey in Journey:
         table = text.split(f"<!-- transitions: {journey} -->")[1].split("<!-- end -->")[0]
         head, _, *rows = [

@@ -1,4 +1,4 @@
-"""`POST /webhooks/dixa`: each answer that ARCHITECTURE names, and what is kept at each."""
+"""`POST /webhooks/dixa`: each answer that docs/architecture names, and what is kept at each."""
 
 import json
 from collections.abc import Iterator

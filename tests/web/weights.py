@@ -1,4 +1,4 @@
-"""How large the pages are: what the README promises of it, and what that assumes of an installation's own words.
+"""How large the pages are: the limits of docs/benchmarks.md, and what they assume of an installation's own words.
 
 Every page carries the 30 languages and the longest token. What a customer typed comes on top, and so does a logo.
 """
