@@ -23,6 +23,7 @@ from service.sessions import new_session
 from service.surveys.answering import AnswerJourney
 from service.surveys.channels import Channels
 from service.surveys.delivering import Restraint
+from service.surveys.errors import OutcomeUnknown
 from service.surveys.following import FollowUpJourney
 from service.surveys.intake import Intake
 from service.surveys.journey import Traveller
@@ -30,7 +31,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import AnswerState, Change, ChangeKind, Close, FollowUpState, Journey, OfferState, Record
 from service.surveys.offering import OfferJourney
 from service.surveys.persons import Persons
-from service.surveys.ports import Action, Deadline, Delivery, DixaUnknown
+from service.surveys.ports import Action, Deadline, Delivery
 from service.surveys.records import Records
 from service.surveys.spool import Spool
 from service.surveys.stops import HashedStops
@@ -95,7 +96,7 @@ class LosesAnswers:
         return False
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        raise DixaUnknown("lost")
+        raise OutcomeUnknown("lost")
 
 
 class BoundlessPace:

@@ -19,7 +19,8 @@ from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.queue import CeleryQueue, QueueUnavailable, make_app
 from service.surveys.channels import Channels
-from service.surveys.ports import Deadline, DixaError, Slot
+from service.surveys.errors import CallError
+from service.surveys.ports import Deadline, Slot
 from service.surveys.processes import Processes
 from service.surveys.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
 from service.surveys.spool import Spool, SpoolUnavailable
@@ -53,7 +54,7 @@ def check() -> None:
 def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> bool:
     try:
         step(settings)
-    except (RecordsUnavailable, DixaError, SpoolUnavailable) as error:
+    except (RecordsUnavailable, CallError, SpoolUnavailable) as error:
         say(f"FAIL {name}: {error}")
         return False
     return True

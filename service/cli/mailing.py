@@ -12,8 +12,9 @@ from service.cli.opening import open_settings, survey_names
 from service.cli.saying import say
 from service.delivery.email import make_email_delivery
 from service.delivery.email_text import Letter
+from service.surveys.errors import CallError
 from service.surveys.languages import language
-from service.surveys.ports import Deadline, DixaError
+from service.surveys.ports import Deadline
 
 
 @click.command("send-test")
@@ -49,7 +50,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
     )
     try:
         make_email_delivery(settings, _NoMailings()).send(letter, Deadline(settings.timings.mail_budget))
-    except DixaError as error:
+    except CallError as error:
         raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
     say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")
 

@@ -16,10 +16,12 @@ from service.cli.saying import say, say_all, say_json
 from service.cli.trial_report import Found, facts_of, report
 from service.cli.trial_tally import Tally, tally
 from service.delivery.wiring import open_deliveries
+from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.unhurried import Unhurried
 from service.dixa.wiring import open_dixa
+from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.persons import Persons
-from service.surveys.ports import Conversation, DixaError, DixaRefused, DixaUnavailable, NoSlot, Page, TokenRefused
+from service.surveys.ports import Conversation, Page
 from service.surveys.records import Records
 from service.surveys.rules import is_in_sample
 from service.surveys.stops import HashedStops
@@ -68,7 +70,7 @@ def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json
             found = trial.find(datetime.now(UTC) - since, limit, sample)
             _confirm(trial, found, is_agreed=yes)
             counted, unreadable = trial.run(found)
-        except DixaError as error:
+        except CallError as error:
             raise click.ClickException(f"Dixa can't be asked, and nothing was written: {error}") from error
     if as_json:
         say_json(facts_of(found, counted, unreadable))
@@ -145,7 +147,7 @@ class _Trial:
             return judge(conversation, queue_names, self._surveys, questions)
         except (NoSlot, TokenRefused):
             raise
-        except (DixaRefused, DixaUnavailable):
+        except (Refused, RetryLater):
             # One conversation that Dixa can't show must not cost the whole trial.
             return None
 

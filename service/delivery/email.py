@@ -24,9 +24,10 @@ from config.surveys import Survey
 from service.delivery.email_text import Letter, Letterhead, sender_of, write_email
 from service.delivery.room import Room
 from service.sessions import new_context
+from service.surveys.errors import ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.languages import language
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, Mailings, NoSlot, NotDelivered, Unconfirmed
+from service.surveys.ports import Deadline, Mailings
 
 _CONNECT_SECONDS = 5.0
 """For the connection alone: what a server says may come minutes later (RFC 5321, 4.5.3.2)."""
@@ -69,12 +70,12 @@ class EmailDelivery:
         return close is not None and close.email is not None and close.requester_id is not None
 
     def has_delivered(self, record: Record, deadline: Deadline) -> bool:
-        """Say that it isn't out; nobody can look for one that may be. Raises NoSlot while the server is busy."""
+        """Say that it isn't out; nobody can look for one that may be. Raises NotNow while the server is busy."""
         _ = deadline
         if record.offer.mailed_at:
-            raise Unconfirmed("it was being handed over when a worker ended")
+            raise Unconfirmable("it was being handed over when a worker ended")
         if record.looks_first:
-            raise Unconfirmed("the record comes from a backup: it may have been handed over since")
+            raise Unconfirmable("the record comes from a backup: it may have been handed over since")
         self._room.insist()
         return False
 
@@ -84,7 +85,7 @@ class EmailDelivery:
         if close is None or close.email is None:
             raise DeliveryRefused("no address to send it to")
         if deadline.remaining() < _LEAST_SECONDS:
-            raise NoSlot("this claim's time is up")
+            raise NotNow("this claim's time is up")
         terms = record.terms or Survey()
         spoken = find_language(record.offer.language) or self._head.default_language
         letter = Letter(
@@ -102,11 +103,11 @@ class EmailDelivery:
         )
         with self._room.taken():
             if not self._mailings.lengthen(record.survey_id):
-                raise NoSlot("this claim is over")
+                raise NotNow("this claim is over")
             self.send(letter, Deadline(self._budget))
 
     def send(self, letter: Letter, deadline: Deadline) -> None:
-        """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmed."""
+        """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmable."""
         text = write_email(self._head, letter)
         with self._connected(deadline) as smtp:
             _expect(smtp, 250, f"MAIL FROM:<{sender_of(self._head, letter).address}>", "MAIL")
@@ -114,7 +115,7 @@ class EmailDelivery:
             _expect(smtp, 354, "DATA", "DATA")
             smtp.send(re.sub(rb"(?m)^\.", b"..", text))
             if not self._mailings.mailing(letter.survey_id):
-                raise Unconfirmed("another worker has handed it over, or the survey has gone on")
+                raise Unconfirmable("another worker has handed it over, or the survey has gone on")
             _end(smtp)
 
     @contextmanager
@@ -252,12 +253,12 @@ def _end(smtp: "_Smtp") -> None:
         smtp.send(b".\r\n")
         code, words = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        raise Unconfirmed(f"the mail server took it and did not answer: {describe_failure(error)}") from None
+        raise Unconfirmable(f"the mail server took it and did not answer: {describe_failure(error)}") from None
     if 400 <= code <= 599 and not smtp.is_over:  # noqa: PLR2004 - refusals, RFC 5321
         _refuse(code, words, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib takes a line that broke off for a whole one.
-        raise Unconfirmed("the mail server took it, and its answer broke off")
+        raise Unconfirmable("the mail server took it, and its answer broke off")
 
 
 def _refuse(code: int, words: bytes, name: str) -> None:

@@ -13,18 +13,10 @@ import structlog
 from config.languages import find_language
 from config.surveys import RatingType, Survey
 from service.delivery.short_text import SHORT_CHANNELS, write_short_text
+from service.surveys.errors import CallError, DeliveryRefused, OutcomeUnknown, Refused
 from service.surveys.languages import DEFAULT, N_, Language, language
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import (
-    Conversation,
-    Deadline,
-    DeliveryRefused,
-    DixaError,
-    DixaRefused,
-    DixaUnknown,
-    Message,
-    Slot,
-)
+from service.surveys.ports import Conversation, Deadline, Message, Slot
 from service.surveys.questions import say_question
 
 log = structlog.get_logger()
@@ -114,7 +106,7 @@ class MessageDelivery:
     def has_delivered(self, record: Record, deadline: Deadline) -> bool:
         """Look for the message in the conversation, and close that again if it is still to be done.
 
-        Raises a DixaError, DixaUnknown when it could not be closed and is to be tried again.
+        Raises a CallError, OutcomeUnknown when it could not be closed and is to be tried again.
         """
         messages = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
         ours = next((each for each in messages if each.external_id == external_id(record)), None)
@@ -138,7 +130,7 @@ class MessageDelivery:
                 text=self._write(record, kind, link),
                 external_id=external_id(record),
             )
-        except DixaRefused as error:
+        except Refused as error:
             # A duplicate is a 400, and so are five other causes, with nothing to tell them apart.
             if error.status != _DUPLICATE_OR_WORSE or not self.has_delivered(record, deadline):
                 raise
@@ -148,7 +140,7 @@ class MessageDelivery:
     def _close_again(self, record: Record, deadline: Deadline, sent_at: datetime | None = None) -> None:
         """Close a conversation that our message has opened, if that is wanted; a message just sent has no `sent_at`.
 
-        Raises DixaUnknown when that is to be tried again: the next claim finds the message, and comes here.
+        Raises OutcomeUnknown when that is to be tried again: the next claim finds the message, and comes here.
         """
         agent_id = self._agent(record)
         if agent_id is None or not (record.terms and record.terms.close_again):
@@ -158,12 +150,12 @@ class MessageDelivery:
             if found.state == "Open" and _is_opened_by_us(found, sent_at):
                 self._dixa.close(self._dixa.slot(deadline, _PATIENCE), record.conversation_id, user_id=agent_id)
                 log.info("conversation.closed_again")
-        except DixaError as error:
+        except CallError as error:
             log.warning("conversation.not_closed_again", problem=str(error))
             # The link is with the customer: a refusal here must not send it by another channel.
-            if isinstance(error, DixaRefused) or (sent_at and datetime.now(UTC) > sent_at + _CLOSE_WITHIN):
+            if isinstance(error, Refused) or (sent_at and datetime.now(UTC) > sent_at + _CLOSE_WITHIN):
                 return
-            raise DixaUnknown(f"the message is there, but its conversation isn't closed again: {error}") from error
+            raise OutcomeUnknown(f"the message is there, but its conversation isn't closed again: {error}") from error
 
     def _agent(self, record: Record) -> str | None:
         """Say who sends it: the survey's agent for the language, or for all, else the assignee."""

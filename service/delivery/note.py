@@ -8,8 +8,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from service.delivery.answer_text import describe, quote
+from service.surveys.errors import DeliveryRefused
 from service.surveys.model import Record
-from service.surveys.ports import Deadline, DeliveryRefused, Slot, Told
+from service.surveys.ports import Deadline, Slot, Told
 
 _PATIENCE = timedelta(seconds=1)
 

@@ -12,7 +12,8 @@ from urllib3.exceptions import HTTPError
 from config.failures import describe_failure
 from service.delivery.room import Room
 from service.sessions import has_never_connected, new_session
-from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DeliveryUnknown, NoSlot, NotDelivered
+from service.surveys.errors import ChannelDown, DeliveryRefused, DeliveryUnknown, NotDelivered, NotNow
+from service.surveys.ports import Deadline
 
 _AT_ONCE = 2
 
@@ -47,13 +48,13 @@ class Outbound:
         self._session = new_session(f"afterword/{version('afterword')}")
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
-        """Post JSON; a 2xx is yes. Raises NoSlot, NotDelivered, DeliveryUnknown (it may be there) or DeliveryRefused.
+        """Post JSON; a 2xx is yes. Raises NotNow, NotDelivered, DeliveryUnknown (it may be there) or DeliveryRefused.
 
         A NotDelivered that is ChannelDown is about the receiver, or our settings, and not about what is posted.
         """
         left = deadline.remaining()
         if not left:
-            raise NoSlot("this claim's time is up")
+            raise NotNow("this claim's time is up")
         with self.room.taken():
             status = self._post(body, headers, left)
         _judge(status)

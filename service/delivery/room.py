@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import BoundedSemaphore
 
-from service.surveys.ports import NoSlot
+from service.surveys.errors import NotNow
 
 _BUSY = timedelta(seconds=5)
 
@@ -19,15 +19,15 @@ class Room:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Take a place meanwhile. Raises NoSlot when there is none."""
+        """Take a place meanwhile. Raises NotNow when there is none."""
         if not self._room.acquire(blocking=False):
-            raise NoSlot(f"{self._receiver} is busy", _BUSY)
+            raise NotNow(f"{self._receiver} is busy", _BUSY)
         try:
             yield
         finally:
             self._room.release()
 
     def insist(self) -> None:
-        """Raise NoSlot when there is no place: what a delivery would have to find out first can wait, too."""
+        """Raise NotNow when there is no place: what a delivery would have to find out first can wait, too."""
         with self.taken():
             return

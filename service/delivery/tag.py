@@ -6,7 +6,8 @@ from threading import Lock
 from time import monotonic
 from typing import Protocol
 
-from service.surveys.ports import Deadline, DeliveryRefused, DixaRefused, NoSlot, Slot, Told
+from service.surveys.errors import DeliveryRefused, NotNow, Refused
+from service.surveys.ports import Deadline, Slot, Told
 
 _PATIENCE = timedelta(seconds=1)
 _LOOK_AGAIN_SECONDS = 60.0
@@ -45,7 +46,7 @@ class AnswerTag:
         tag_id = self._find(told.subject, deadline)
         try:
             self._dixa.add_tag(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, tag_id)
-        except DixaRefused:
+        except Refused:
             self._forget()
             raise
 
@@ -58,7 +59,7 @@ class AnswerTag:
             return known
         # One thread asks. The others have something else to do than to wait for a slow answer.
         if not self._lock.acquire(blocking=False):
-            raise NoSlot("Dixa is being asked for the names of the tags")
+            raise NotNow("Dixa is being asked for the names of the tags")
         try:
             if self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS:
                 found = self._dixa.tags(self._dixa.slot(deadline, _PATIENCE))

@@ -13,8 +13,9 @@ from config.endpoints import SignedEndpoint
 from config.languages import find_language
 from service.delivery.outbound import Outbound
 from service.delivery.room import Room
+from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, DeliveryRefused, DeliveryUnknown, NotDelivered, Told, Unconfirmed
+from service.surveys.ports import Deadline, Told
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
@@ -59,7 +60,7 @@ class WebhookDelivery:
         return record.close is not None and record.close.requester_id is not None
 
     def has_delivered(self, record: Record, deadline: Deadline) -> None:
-        """Only the sender knows, and it drops what it has had. While it is busy (NoSlot), Dixa isn't asked in vain."""
+        """Only the sender knows, and it drops what it has had. While it is busy (NotNow), Dixa isn't asked in vain."""
         _ = record, deadline
         self._webhooks.room.insist()
 
@@ -72,7 +73,7 @@ class WebhookDelivery:
             if record.offer.state is not OfferState.DELIVERING:
                 raise
             problem = f"{error}, and an earlier try may have arrived"
-            raise (DeliveryUnknown if isinstance(error, NotDelivered) else Unconfirmed)(problem) from error
+            raise (DeliveryUnknown if isinstance(error, NotDelivered) else Unconfirmable)(problem) from error
 
 
 class AnswerWebhook:

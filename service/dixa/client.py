@@ -12,21 +12,14 @@ from config.surveys import RatingType
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError
 from service.dixa.wire import ORGANIZATION, Effect, Wire
-from service.surveys.ports import (
-    Conversation,
-    DixaUnavailable,
-    DixaUnknown,
-    Message,
-    Page,
-    Rating,
-    Slot,
-)
+from service.surveys.errors import OutcomeUnknown, RetryLater
+from service.surveys.ports import Conversation, Message, Page, Rating, Slot
 
 Result = TypeVar("Result")
 
 
 class DixaClient(Wire):
-    """Typed calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
+    """Typed calls. Each raises RetryLater, OutcomeUnknown (actions only) or Refused unless it succeeded."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
         """`GET /conversations/{id}`."""
@@ -127,4 +120,4 @@ def _read(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
         return load(body)
     except PayloadError as error:
         problem = f"Dixa's answer can't be read: {error}"
-        raise (DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)) from error
+        raise (OutcomeUnknown(problem) if effect == "acts" else RetryLater(problem)) from error

@@ -20,8 +20,9 @@ import structlog
 
 from config.failures import describe_failure
 from config.settings import Settings
+from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.token_check import token_name
-from service.surveys.ports import Deadline, NoSlot, Slot, TokenRefused
+from service.surveys.ports import Deadline, Slot
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import redis
 
 from config.failures import describe_failure
-from service.surveys.ports import NotNow
+from service.surveys.errors import NotNow
 
 _TAKEN = "taken"
 _ASKED = "asked"

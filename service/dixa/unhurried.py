@@ -6,7 +6,9 @@ from time import monotonic
 from typing import TypeVar
 
 from service.dixa.client import DixaClient
-from service.surveys.ports import Deadline, DixaUnavailable, NoSlot, Slot, TokenRefused
+from service.dixa.errors import NoSlot, TokenRefused
+from service.surveys.errors import RetryLater
+from service.surveys.ports import Deadline, Slot
 
 _CALL = timedelta(seconds=15)
 _LONGEST_WAIT_SECONDS = 5.0
@@ -28,13 +30,13 @@ class Unhurried:
         self._next_at = monotonic()
 
     def ask(self, question: Callable[[Slot], Result]) -> Result:
-        """Ask, some times if need be. Raises DixaRefused, or DixaUnavailable when it is of no use."""
+        """Ask, some times if need be. Raises Refused, or RetryLater when it is of no use."""
         for failures in range(1, _FAILURES):
             try:
                 return question(self._slot())
             except (NoSlot, TokenRefused):
                 raise
-            except DixaUnavailable as error:
+            except RetryLater as error:
                 pause = error.retry_in.total_seconds() if error.retry_in else 2.0**failures / 2
                 self._wait(min(pause, _LONGEST_WAIT_SECONDS))
         return question(self._slot())

@@ -13,19 +13,11 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from config.failures import describe_failure
+from service.dixa.errors import DixaDown, TokenRefused
 from service.dixa.payloads import PayloadError, load_json
 from service.sessions import has_never_connected
-from service.surveys.ports import (
-    Deadline,
-    DixaDown,
-    DixaError,
-    DixaForbidden,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    Slot,
-    TokenRefused,
-)
+from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
+from service.surveys.ports import Deadline, Slot
 
 _LARGEST_ANSWER = 8 * 1024 * 1024
 _DEFAULT_PAUSE = timedelta(seconds=2)
@@ -60,7 +52,7 @@ class TokenCheck(Protocol):
     """What the client needs to know of tokens."""
 
     def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
-        """Return whether Dixa takes the token, by asking if need be. Raises DixaUnavailable."""
+        """Return whether Dixa takes the token, by asking if need be. Raises RetryLater."""
 
 
 class Outage(Protocol):
@@ -80,7 +72,7 @@ class Outage(Protocol):
 
 
 class Wire:
-    """Makes calls. Each raises DixaUnavailable, DixaUnknown (actions only) or DixaRefused unless it succeeded."""
+    """Makes calls. Each raises RetryLater, OutcomeUnknown (actions only) or Refused unless it succeeded."""
 
     def __init__(
         self,
@@ -116,7 +108,7 @@ class Wire:
         """Ask a question that changes nothing. Raises DixaDown unless Dixa answers."""
         if wait or deadline.conversation_id is None:
             raise DixaDown("Dixa is down", max(wait, _PROBE_WAIT))
-        with suppress(DixaRefused):
+        with suppress(Refused):
             slot = self._pace.slot(deadline, _PROBE_WAIT)
             self._call(slot, "asks", "GET", f"/conversations/{deadline.conversation_id}")
 
@@ -134,7 +126,7 @@ class Wire:
         if answer.status_code == requests.codes.too_many_requests:
             pause = _retry_after(answer.headers.get("Retry-After"))
             self._pace.pause(pause)
-            raise DixaUnavailable(_say(answer), pause)
+            raise RetryLater(_say(answer), pause)
         if answer.status_code in _REFUSALS:
             self._count_answer(path)
             raise self._refused(slot, path, answer.status_code)
@@ -144,17 +136,17 @@ class Wire:
         if self._outage and _CONVERSATION.match(path):
             self._outage.answered()
 
-    def _judge(self, path: str, error: DixaError) -> DixaError:
+    def _judge(self, path: str, error: CallError) -> CallError:
         """Count the failure of a call about a conversation, and return it, or that Dixa as a whole is down."""
         about = _CONVERSATION.match(path)
         if about is None or self._outage is None:
             return error
-        if isinstance(error, DixaRefused):
+        if isinstance(error, Refused):
             self._outage.answered()
             return error
         wait = self._outage.failed(int(about[1]), str(error))
         # What may have happened is to be looked for, whether Dixa is down or not.
-        return error if wait is None or isinstance(error, DixaUnknown) else DixaDown(f"Dixa is down: {error}", wait)
+        return error if wait is None or isinstance(error, OutcomeUnknown) else DixaDown(f"Dixa is down: {error}", wait)
 
     def _send(
         self, slot: Slot, method: str, path: str, sent: dict[str, Any] | None = None
@@ -163,7 +155,7 @@ class Wire:
         left = slot.deadline.remaining()
         if not left:
             # A process that stood still since it took its slot must not act on what it knew then.
-            raise DixaUnavailable("too late to begin")
+            raise RetryLater("too late to begin")
         with self._session.request(
             method,
             self._base_url + path,
@@ -176,12 +168,10 @@ class Wire:
             return answer, _read_body(answer)
 
     def _refused(self, slot: Slot, path: str, status: int) -> Exception:
-        """Find out whether the token is refused, or only this call. Raises DixaUnavailable while that isn't known."""
+        """Find out whether the token is refused, or only this call. Raises RetryLater while that isn't known."""
         problem = f"Dixa answered {status}"
         if path != ORGANIZATION and self._token_check.is_taken(slot.token, lambda: self._is_taken(slot)):
-            return DixaForbidden(
-                f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status
-            )
+            return Forbidden(f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status)
         # An operator's to mend; surveys wait for it unless there are other tokens, and one call a minute looks.
         return TokenRefused(self._pace.refuse(slot.token, self._token_retry_after, problem), timedelta())
 
@@ -190,13 +180,11 @@ class Wire:
         try:
             answer, _ = self._send(slot, "GET", ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:
-            raise DixaUnavailable(
-                f"a call was refused, and the token can't be asked: {describe_failure(error)}"
-            ) from error
+            raise RetryLater(f"a call was refused, and the token can't be asked: {describe_failure(error)}") from error
         if answer.status_code in _REFUSALS:
             return False
         if not _is_success(answer):
-            raise DixaUnavailable(f"a call was refused, and the token can't be asked: {answer.status_code}")
+            raise RetryLater(f"a call was refused, and the token can't be asked: {answer.status_code}")
         return True
 
 
@@ -218,27 +206,27 @@ def _is_dixas(answer: requests.Response, body: bytes) -> bool:
     return isinstance(found, dict) and ("data" in found or not _is_success(answer))
 
 
-def _no_answer(problem: str, effect: Effect) -> DixaUnavailable | DixaUnknown:
+def _no_answer(problem: str, effect: Effect) -> RetryLater | OutcomeUnknown:
     """Make an error of a call that Dixa has not answered, though it may have heard it."""
-    return DixaUnknown(problem) if effect == "acts" else DixaUnavailable(problem)
+    return OutcomeUnknown(problem) if effect == "acts" else RetryLater(problem)
 
 
-def _failure(answer: requests.Response, effect: Effect) -> DixaUnavailable | DixaUnknown | DixaRefused:
+def _failure(answer: requests.Response, effect: Effect) -> RetryLater | OutcomeUnknown | Refused:
     """Divide an answer that isn't a success by what to do next."""
     status = answer.status_code
     if status == requests.codes.proxy_authentication_required:
-        return DixaUnavailable(f"a proxy before Dixa answered {status}")
+        return RetryLater(f"a proxy before Dixa answered {status}")
     if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
-        return DixaRefused(_say(answer), status)
+        return Refused(_say(answer), status)
     return _no_answer(_say(answer), effect)
 
 
-def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> DixaUnavailable | DixaUnknown:
+def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> RetryLater | OutcomeUnknown:
     """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
     problem = describe_failure(error)
     if effect == "asks" or has_never_connected(error):
-        return DixaUnavailable(problem)
-    return DixaUnknown(problem)
+        return RetryLater(problem)
+    return OutcomeUnknown(problem)
 
 
 def _read_body(answer: requests.Response) -> bytes:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from config.surveys import RatingType, Survey
+from service.surveys.errors import Refused
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record
-from service.surveys.ports import DixaRefused
 from service.surveys.records import MAX_EXTENSION
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ class AnswerJourney(Traveller):
 
         try:
             done = is_there or self._attempt(turn, submit)
-        except DixaRefused:
+        except Refused:
             # Refusing may be how Dixa says that it has the result already: look before giving up.
             done = self._is_rated(turn, rating)
             if not done:

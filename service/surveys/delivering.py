@@ -11,29 +11,26 @@ from config.settings import Timings
 from config.surveys import Survey
 from service.surveys.channels import Channels
 from service.surveys.deciding import is_too_late
+from service.surveys.errors import (
+    CallError,
+    ChannelDown,
+    DeliveryRefused,
+    DeliveryUnknown,
+    Forbidden,
+    NotDelivered,
+    NotNow,
+    OutcomeUnknown,
+    Refused,
+    RetryLater,
+    TooEarly,
+    Unconfirmable,
+)
 from service.surveys.hours import next_opening
 from service.surveys.journey import Traveller, Turn
 from service.surveys.links import Link, Links
 from service.surveys.model import OfferState, Reason, Record
 from service.surveys.persons import Persons
-from service.surveys.ports import (
-    ChannelDown,
-    Conversation,
-    Delivery,
-    DeliveryRefused,
-    DeliveryUnknown,
-    Dixa,
-    DixaError,
-    DixaForbidden,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    NotDelivered,
-    NotNow,
-    Stops,
-    TooEarly,
-    Unconfirmed,
-)
+from service.surveys.ports import Conversation, Delivery, Dixa, Stops
 from service.surveys.records import Records
 from service.surveys.rules import find_refusal, is_before
 from service.surveys.store import RecordsUnavailable
@@ -130,7 +127,7 @@ class Delivering(Traveller):
             self._records.delivering(turn.claim, delivery.name)
         try:
             has_arrived = delivery.has_delivered(record, turn.deadline)
-        except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
+        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
             self._wait_or_give_up(turn, record, delivery, error)
             return
         if has_arrived:
@@ -155,10 +152,10 @@ class Delivering(Traveller):
             self._pass_over(turn, record, delivery, error)
         except NotDelivered as error:
             self._deliver_later(turn, delivery, error)
-        except DixaRefused as error:
+        except Refused as error:
             self._wait_if_early(turn, error)
             self._deliver_otherwise(turn, record, delivery, error)
-        except (DixaUnavailable, DixaUnknown, Unconfirmed) as error:
+        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
             self._wait_or_give_up(turn, record, delivery, error)
         else:
             self._delivered(turn, delivery)
@@ -168,10 +165,10 @@ class Delivering(Traveller):
         name = name_channel(delivery.name, record.terms)
         try:
             delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
-        except DixaError as error:
+        except CallError as error:
             # A try that may have arrived before is looked at again, whatever this one says of the channel.
             cause = error.__cause__ if isinstance(error.__cause__, NotDelivered) else error
-            if isinstance(cause, NotDelivered | DeliveryUnknown | DeliveryRefused | DixaForbidden):
+            if isinstance(cause, NotDelivered | DeliveryUnknown | DeliveryRefused | Forbidden):
                 is_certain = isinstance(cause, ChannelDown)
                 with suppress(RecordsUnavailable):
                     self._channels.failed(name, record.survey_id, str(cause), is_certain=is_certain)
@@ -183,15 +180,15 @@ class Delivering(Traveller):
         self._records.delivered(turn.claim, note)
         log.info("survey.delivered", channel=delivery.name, note=note or None)
 
-    def _wait_or_give_up(self, turn: Turn, record: Record, delivery: Delivery, error: DixaError) -> None:
+    def _wait_or_give_up(self, turn: Turn, record: Record, delivery: Delivery, error: CallError) -> None:
         """Come back to a delivery that may have happened, for as long as an offer may still be made."""
-        is_over = isinstance(error, Unconfirmed) or self._is_too_late(turn, record)
-        if isinstance(error, DixaUnavailable) and (not is_over or isinstance(error, NotNow)):
+        is_over = isinstance(error, Unconfirmable) or self._is_too_late(turn, record)
+        if isinstance(error, RetryLater) and (not is_over or isinstance(error, NotNow)):
             raise error
         log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
         if not is_over:
             self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
-        elif isinstance(error, DixaUnavailable) and record.offer.state is not OfferState.DELIVERING:
+        elif isinstance(error, RetryLater) and record.offer.state is not OfferState.DELIVERING:
             self._die(turn, Reason.TOO_LATE, problem=str(error))
         else:
             self._delivered(turn, delivery, UNCONFIRMED)
@@ -208,13 +205,13 @@ class Delivering(Traveller):
         self._records.undelivered(turn.claim, delivery.name, for_good=False)
         self._records.reschedule(turn.claim, self._pause(turn, error), failed=True)
 
-    def _deliver_otherwise(self, turn: Turn, record: Record, delivery: Delivery, error: DixaRefused) -> None:
+    def _deliver_otherwise(self, turn: Turn, record: Record, delivery: Delivery, error: Refused) -> None:
         """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
         failed = (*record.offer.failed, delivery.name)
         rest = replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed))
         has_another = self._find_delivery(rest) is not None
         # What Dixa forbids may be allowed soon: it isn't given up before the survey is.
-        if has_another or not isinstance(error, DixaForbidden):
+        if has_another or not isinstance(error, Forbidden):
             self._records.undelivered(turn.claim, delivery.name, for_good=True)
         if not has_another:
             raise error

@@ -18,19 +18,10 @@ import structlog
 from config.settings import Timings
 from config.surveys import RatingType, Survey
 from service.surveys.channels import Channels
+from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.journey import Traveller, Turn
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
-from service.surveys.ports import (
-    Action,
-    ChannelDown,
-    Dixa,
-    DixaForbidden,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    NotNow,
-    Told,
-)
+from service.surveys.ports import Action, Dixa, Told
 from service.surveys.records import MAX_EXTENSION, Records
 
 log = structlog.get_logger()
@@ -193,7 +184,7 @@ class FollowUpJourney(Traveller):
             self._records.act(turn.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
             action.act(told, turn.deadline, again=not is_new or turn.record.looks_first)
-        except DixaUnavailable as error:
+        except RetryLater as error:
             if is_new:
                 self._records.act(turn.claim, wanted.name, ActionState.WAITING)
             if isinstance(error, NotNow):
@@ -202,17 +193,17 @@ class FollowUpJourney(Traveller):
             if isinstance(error, ChannelDown):
                 self._channels.failed(_name_channel(wanted), turn.record.survey_id, str(error))
             return _Outcome.LATER
-        except DixaUnknown as error:
+        except OutcomeUnknown as error:
             log.warning("action.unknown", action=wanted.name, problem=str(error))
             return _Outcome.SETTLING if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
-        except DixaRefused as error:
+        except Refused as error:
             return self._refused(turn, wanted, error, is_new=is_new)
         self._end(turn, wanted)
         self._channels.works(_name_channel(wanted), turn.record.survey_id)
         return _Outcome.OVER
 
-    def _refused(self, turn: Turn, wanted: Wanted, error: DixaRefused, *, is_new: bool) -> _Outcome:
-        if not isinstance(error, DixaForbidden) or not self._may_be_allowed(turn):
+    def _refused(self, turn: Turn, wanted: Wanted, error: Refused, *, is_new: bool) -> _Outcome:
+        if not isinstance(error, Forbidden) or not self._may_be_allowed(turn):
             return self._fail(turn, wanted, str(error))
         if is_new:
             self._records.act(turn.claim, wanted.name, ActionState.WAITING)

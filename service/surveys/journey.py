@@ -10,20 +10,9 @@ from typing import ClassVar, TypeVar
 import structlog
 
 from config.settings import Timings
+from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater, TooEarly
 from service.surveys.model import Call, Claim, Journey, Reason, Record
-from service.surveys.ports import (
-    Deadline,
-    Dixa,
-    DixaForbidden,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    NoSlot,
-    NotNow,
-    Rating,
-    Slot,
-    TooEarly,
-)
+from service.surveys.ports import Deadline, Dixa, Rating, Slot
 from service.surveys.records import Records, StaleClaim
 
 log = structlog.get_logger()
@@ -81,7 +70,7 @@ class Traveller(ABC):
                 self._advance_or_die(turn)
             except NotNow as error:
                 self._records.reschedule(claim, error.retry_in or timedelta(), failed=False)
-            except DixaUnavailable as error:
+            except RetryLater as error:
                 log.warning("dixa.unavailable", journey=self.journey, problem=str(error))
                 self._records.reschedule(claim, self._pause(turn, error), failed=True)
             except StaleClaim as error:
@@ -92,13 +81,13 @@ class Traveller(ABC):
     def _advance_or_die(self, turn: Turn) -> None:
         try:
             self._advance(turn)
-        except DixaForbidden as error:
+        except Forbidden as error:
             if not self._may_be_allowed(turn):
                 self._die(turn, Reason.FORBIDDEN, problem=str(error))
                 return
             log.warning("dixa.forbidden", journey=self.journey, problem=str(error))
             self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
-        except DixaRefused as error:
+        except Refused as error:
             self._wait_if_early(turn, error)
             self._die(turn, Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, problem=str(error))
 
@@ -106,7 +95,7 @@ class Traveller(ABC):
         """Say whether a call that is forbidden is tried again: somebody may be changing what the token may do."""
         return self._tries(turn) < _FORBIDDEN_TRIES
 
-    def _wait_if_early(self, turn: Turn, error: DixaRefused) -> None:
+    def _wait_if_early(self, turn: Turn, error: Refused) -> None:
         """Raise TooEarly for a refusal that may only mean that Dixa hasn't caught up with itself."""
         if error.status in _MAY_PASS and (wait := self._catches_up_in(turn)):
             raise TooEarly(f"{error}, right after the event: it is tried again", wait) from error
@@ -135,7 +124,7 @@ class Traveller(ABC):
 
     def _slot(self, turn: Turn) -> Slot:
         if not self._has_time(turn):
-            raise NoSlot("this claim's time is up", timedelta())
+            raise NotNow("this claim's time is up", timedelta())
         return self._dixa.slot(turn.deadline, self.patience)
 
     def _has_time(self, turn: Turn) -> bool:
@@ -148,13 +137,13 @@ class Traveller(ABC):
     def _is_erased(self, turn: Turn) -> bool:
         """Ask Dixa whether the conversation was anonymised. One that it doesn't know isn't known to be.
 
-        Raises DixaForbidden: nothing is written into what must not be looked at.
+        Raises Forbidden: nothing is written into what must not be looked at.
         """
         try:
             return self._dixa.conversation(self._slot(turn), turn.record.conversation_id).is_erased
-        except DixaForbidden:
+        except Forbidden:
             raise
-        except DixaRefused:
+        except Refused:
             return False
 
     def _erase(self, turn: Turn) -> None:
@@ -170,13 +159,13 @@ class Traveller(ABC):
         return early <= timedelta()
 
     def _attempt(self, turn: Turn, call: Callable[[], Result]) -> Result | None:
-        """Make a marked call and write what is known of it; None unless it certainly succeeded. Raises DixaRefused."""
+        """Make a marked call and write what is known of it; None unless it certainly succeeded. Raises Refused."""
         try:
             return call()
-        except DixaUnavailable as error:
+        except RetryLater as error:
             log.warning("dixa.unavailable", call=self._call_name, problem=str(error))
             self._records.again(turn.claim, self._pause(turn, error), failed=not isinstance(error, NotNow))
-        except DixaUnknown as error:
+        except OutcomeUnknown as error:
             log.warning("dixa.unknown", call=self._call_name, problem=str(error))
             self._records.unknown(turn.claim, self._timings.reconcile_after)
         return None
@@ -195,7 +184,7 @@ class Traveller(ABC):
         found = progress[self.journey]
         return found.tries if found else 0
 
-    def _pause(self, turn: Turn, error: DixaUnavailable | None = None) -> timedelta:
+    def _pause(self, turn: Turn, error: RetryLater | None = None) -> timedelta:
         """How long to wait before the next try: as told, else doubling with full jitter."""
         if error and error.retry_in is not None:
             return error.retry_in

@@ -1,4 +1,4 @@
-"""What the journeys need of the outside world, as small protocols, and how it can fail. Layers above implement it."""
+"""What the journeys need of the outside world, as small protocols. Layers above implement them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,94 +8,6 @@ from typing import Protocol
 
 from config.surveys import RatingType
 from service.surveys.model import Journey, Record
-
-
-class DixaError(Exception):
-    """A call to Dixa did not do what was asked. The three kinds differ in what the caller should do next.
-
-    DixaError
-    ├── DixaUnavailable    again later: it certainly did not happen (or was only a question)
-    │   ├── NotNow         nobody gets through now, whatever the call is about: it counts as no try
-    │   │   ├── NoSlot         the shared pace has no room now
-    │   │   ├── TokenRefused   an operator has to mend the token first
-    │   │   ├── DixaDown       Dixa as a whole is down
-    │   │   └── TooEarly       Dixa may not have caught up with its own event
-    │   └── NotDelivered   another channel's server, not Dixa, has no time for us now
-    │       └── ChannelDown    it is away, or refuses us, whoever the customer is: somebody will mend it
-    ├── DixaUnknown        it may have happened: look before doing it again
-    │   └── DeliveryUnknown  another channel's server may have done it, not Dixa
-    ├── DixaRefused        again is useless
-    │   ├── DixaForbidden    401 or 403, though the token is right: it is about this call alone, and may pass
-    │   └── DeliveryRefused  another channel's server said no, or ourselves, before Dixa was asked
-    └── Unconfirmed        it may have happened, and nobody can look: it counts as done
-    """
-
-
-class DixaUnavailable(DixaError):
-    """Nothing happened; try again, not before `retry_in` if that is known."""
-
-    def __init__(self, problem: str, retry_in: timedelta | None = None) -> None:
-        super().__init__(problem)
-        self.retry_in = retry_in
-
-
-class NotNow(DixaUnavailable):
-    """Nobody gets through now, whatever the call is about."""
-
-
-class NoSlot(NotNow):
-    """The pace is used up for longer than the caller wants to wait."""
-
-
-class TokenRefused(NotNow):
-    """Dixa doesn't take the token; there may be others."""
-
-
-class DixaDown(NotNow):
-    """Dixa as a whole is down: everybody waits, and one claim at a time looks whether it is back."""
-
-
-class TooEarly(NotNow):
-    """What Dixa says may be older than the event that it sent us."""
-
-
-class NotDelivered(DixaUnavailable):
-    """A channel of its own certainly did not deliver; it may later."""
-
-
-class ChannelDown(NotDelivered):
-    """It delivered nothing, and that is about us, our settings or its server, and not about this customer."""
-
-
-class DixaUnknown(DixaError):
-    """The call was sent and its outcome is not known."""
-
-
-class DeliveryUnknown(DixaUnknown):
-    """Another channel's server was asked, and nobody knows what it did."""
-
-
-class DixaRefused(DixaError):
-    """Dixa said no (a 4xx); `status` is the HTTP status."""
-
-    def __init__(self, problem: str, status: int | None) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
-class DixaForbidden(DixaRefused):
-    """Dixa doesn't allow this call, with a token that it takes otherwise."""
-
-
-class DeliveryRefused(DixaRefused):
-    """It can't be brought there, and it isn't Dixa that says so: there is no status of Dixa's."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem, None)
-
-
-class Unconfirmed(DixaError):
-    """A delivery was handed over and its outcome can't be known."""
 
 
 class Deadline:
@@ -181,7 +93,7 @@ class Message:
 
 
 class Dixa(Protocol):
-    """The calls the journeys make. Every call needs a slot, and raises a DixaError unless it succeeded."""
+    """The calls the journeys make. Every call needs a slot, and raises a CallError unless it succeeded."""
 
     def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
         """Take a turn of the shared pace, waiting at most `patience` for the deadline's first.
@@ -267,7 +179,7 @@ class Action(Protocol):
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
         """Do it; `again`: look first, if there is where to look, for it may have been done.
 
-        Raises a DixaError: after DixaUnavailable and DixaUnknown it is called again later, after DixaRefused never.
+        Raises a CallError: after RetryLater and OutcomeUnknown it is called again later, after Refused never.
         """
 
 
@@ -284,14 +196,14 @@ class Delivery(Protocol):
     def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
         """Look whether a delivery that was begun has arrived; None: nobody can tell, and another does no harm.
 
-        Raises a DixaError: Unconfirmed when nobody can tell, and another must not be.
+        Raises a CallError: Unconfirmable when nobody can tell, and another must not be.
         """
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         """Bring the link to the customer. One that was begun before is looked for first.
 
-        Raises a DixaError; after DixaUnknown or DixaUnavailable it is called again later, after DixaRefused the next
-        channel is, and Unconfirmed counts as delivered.
+        Raises a CallError; after OutcomeUnknown or RetryLater it is called again later, after Refused the next
+        channel is, and Unconfirmable counts as delivered.
         """
 
 

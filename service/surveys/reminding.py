@@ -6,10 +6,11 @@ import structlog
 
 from service.surveys.deciding import has_news
 from service.surveys.delivering import UNCONFIRMED, Delivering, name_channel
+from service.surveys.errors import NotDelivered, NotNow, OutcomeUnknown, Refused, Unconfirmable
 from service.surveys.hours import next_opening
 from service.surveys.journey import Turn
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Delivery, DixaRefused, DixaUnknown, NotDelivered, NotNow, Unconfirmed
+from service.surveys.ports import Delivery
 from service.surveys.records import StaleClaim
 
 log = structlog.get_logger()
@@ -28,17 +29,17 @@ class Reminding(Delivering):
             problem = self._reason_not_to_remind(turn, record, delivery)
             if delivery and not problem:
                 self._send(turn, record, delivery)
-        except (DixaUnknown, NotDelivered) as error:
+        except (OutcomeUnknown, NotDelivered) as error:
             log.warning(
-                "dixa.unknown" if isinstance(error, DixaUnknown) else "delivery.unavailable", problem=str(error)
+                "dixa.unknown" if isinstance(error, OutcomeUnknown) else "delivery.unavailable", problem=str(error)
             )
             if isinstance(error, NotDelivered):
                 self._records.undelivered(turn.claim, record.offer.channel, for_good=False)
             self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
             return
-        except DixaRefused as error:
+        except Refused as error:
             problem = f"no reminder: {error}"
-        except Unconfirmed as error:
+        except Unconfirmable as error:
             problem = UNCONFIRMED
             log.warning("delivery.unconfirmed", channel=record.offer.channel, problem=str(error))
         self._records.reminded(turn.claim, problem)

@@ -11,19 +11,11 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 from config.settings import Timings
 from config.surveys import RatingType
+from service.dixa.errors import NoSlot
+from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.links import Link
 from service.surveys.model import Record
-from service.surveys.ports import (
-    Conversation,
-    Deadline,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    Message,
-    NoSlot,
-    Rating,
-    Slot,
-)
+from service.surveys.ports import Conversation, Deadline, Message, Rating, Slot
 
 TIMINGS = Timings(
     recovery_wait=timedelta(),
@@ -97,19 +89,19 @@ class ModelledDelivery:
 
     def has_delivered(self, record: Record, deadline: Deadline) -> bool:
         if pause() is not Fate.DONE:
-            raise DixaUnavailable("not looked")
+            raise RetryLater("not looked")
         return any(link.offers == record.offers for link in self._world.links)
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         fate = pause()
         if fate is Fate.UNAVAILABLE:
-            raise DixaUnavailable("not sent")
+            raise RetryLater("not sent")
         if fate is Fate.REFUSED:
-            raise DixaRefused("no", 400)
+            raise Refused("no", 400)
         if fate in (Fate.DONE, Fate.LOST_AFTER):
             self._world.links.append(Link.to(record))
         if fate is not Fate.DONE:
-            raise DixaUnknown("lost")
+            raise OutcomeUnknown("lost")
 
 
 class ModelledDixa:
@@ -190,35 +182,35 @@ class ModelledDixa:
             ("submit", rating), execute, lambda: require((score, comment) == said, f"{(score, comment)}, not {said}")
         )
         if is_rated:
-            raise DixaRefused("rated before", 400)
+            raise Refused("rated before", 400)
 
     def _ask(self) -> None:
         fate = pause()
         if fate is Fate.REFUSED:
-            raise DixaRefused("no", 404)
+            raise Refused("no", 404)
         if fate not in (Fate.DONE, Fate.LOST_AFTER) or self._left() <= 0:
-            raise DixaUnavailable("no answer")
+            raise RetryLater("no answer")
 
     def _act(
         self, subject: tuple[str, RatingType], execute: Callable[[], None], check: Callable[[], object] = bool
     ) -> None:
         fate = pause()
         if fate is Fate.UNAVAILABLE or self._left() <= 0:
-            raise DixaUnavailable("not sent")
+            raise RetryLater("not sent")
         check()
         self._assert_alone(subject)
         sent = Sent(subject, self._world.now)
         self._sent.append(sent)
         if fate is Fate.REFUSED:
             sent.is_refused = True
-            raise DixaRefused("no", 400)
+            raise Refused("no", 400)
         if fate in (Fate.LATE, Fate.TOO_LATE):
             self._late.append((self._world.now + (35 if fate is Fate.LATE else 70), sent, execute))
         elif fate is not Fate.LOST_BEFORE:
             sent.executed_at = self._world.now
             execute()
         if fate is not Fate.DONE:
-            raise DixaUnknown("lost")
+            raise OutcomeUnknown("lost")
 
     def _assert_alone(self, subject: tuple[str, RatingType]) -> None:
         """An earlier call of this kind is settled, and didn't happen, unless later than RECONCILE_AFTER."""

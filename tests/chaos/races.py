@@ -19,13 +19,15 @@ import redis
 import requests
 
 from service.dixa.client import DixaClient
+from service.dixa.errors import NoSlot
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.sandbox.webhooks import closed_event, sign
 from service.sessions import new_session
-from service.surveys.ports import Deadline, DixaUnavailable, NoSlot
+from service.surveys.errors import RetryLater
+from service.surveys.ports import Deadline
 from service.surveys.store import connect
 from tests.chaos import model, soak
 from tests.chaos.rows import Row, commit
@@ -104,7 +106,7 @@ def _call_at_the_pace(
             client.organization_name(slot)
         except NoSlot as error:
             Event().wait(min(error.retry_in or SECOND, SECOND).total_seconds())
-        except DixaUnavailable:
+        except RetryLater:
             continue
     outcomes.put(made)
 

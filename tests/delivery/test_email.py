@@ -15,8 +15,9 @@ from config.mail import Mailbox, SmtpServer, Tls
 from config.surveys import RatingType, Window
 from service.delivery.email import EmailDelivery
 from service.delivery.email_text import Letterhead
+from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
-from service.surveys.ports import ChannelDown, Deadline, DeliveryRefused, DixaError, NoSlot, NotDelivered, Unconfirmed
+from service.surveys.ports import Deadline
 from tests.delivery.test_message import bring
 from tests.polling import eventually, soon
 from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
@@ -214,7 +215,7 @@ def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLCo
         ("dot", "554 5.6.0 No", ChannelDown),
     ],
 )
-def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answer: str, error: type[DixaError]) -> None:
+def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answer: str, error: type[CallError]) -> None:
     taken, server = post
     taken.answers[command] = answer
     with pytest.raises(error) as caught:
@@ -259,7 +260,7 @@ def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: s
 
     def try_it() -> None:
         mailings = Mailings()
-        with pytest.raises(Unconfirmed):
+        with pytest.raises(Unconfirmable):
             deliver(server, seconds=0.7, mailings=mailings)
         assert mailings.marks == 1
 
@@ -293,21 +294,21 @@ def test_nobody_connects_for_a_claim_that_is_over(
     taken, server = post
     mailings = Mailings()
     monkeypatch.setattr(mailings, "lengthen", lambda _: False)
-    with pytest.raises(NoSlot, match="this claim is over"):
+    with pytest.raises(NotNow, match="this claim is over"):
         deliver(server, mailings=mailings)
     assert taken.commands == []
 
 
 def test_what_may_be_out_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
-    with pytest.raises(Unconfirmed):
+    with pytest.raises(Unconfirmable):
         deliver(server, offer=OfferProgress(OfferState.DELIVERING, mailed_at=datetime.now(UTC)))
     assert taken.commands == []
 
 
 def test_of_two_workers_one_ends_the_mail(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
-    with pytest.raises(Unconfirmed):
+    with pytest.raises(Unconfirmable):
         deliver(server, mailings=Mailings(is_free=False))
     assert taken.mails == []
 
@@ -319,7 +320,7 @@ def test_a_server_that_is_not_there_is_for_later() -> None:
 
 def test_with_no_time_left_nothing_is_begun(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
-    with pytest.raises(NoSlot):
+    with pytest.raises(NotNow):
         deliver(server, seconds=0)
     assert taken.commands == []
 

@@ -20,9 +20,10 @@ from service.delivery.short_text import INVITATION
 from service.dixa.client import DixaClient
 from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
+from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
 from service.surveys.languages import language
 from service.surveys.model import Close, OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, Delivery, DixaError, DixaRefused, DixaUnavailable, DixaUnknown
+from service.surveys.ports import Deadline, Delivery
 from tests.telling import AT_ONCE, Story
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
@@ -310,7 +311,7 @@ class TestClosingAgain:
         """A survey whose message is out, and whose conversation could not be closed again: the next claim's record."""
         record = self.closed(dixa)
         dixa.fails(1, 503, call=call)
-        with pytest.raises(DixaUnknown):
+        with pytest.raises(OutcomeUnknown):
             deliver(client, record)
         assert dixa.conversation(record.conversation_id).state == "Open"
         return replace(record, offer=OfferProgress(OfferState.DELIVERING))
@@ -354,7 +355,7 @@ class TestClosingAgain:
     def test_it_is_when_the_messages_answer_was_lost(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.closed(dixa)
         dixa.executes_then_drops(1, call="message")
-        with pytest.raises(DixaUnknown):
+        with pytest.raises(OutcomeUnknown):
             deliver(client, record)
         deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
         assert dixa.conversation(record.conversation_id).state == "Closed"
@@ -393,7 +394,7 @@ class TestClosingAgain:
         conversation.messages[:] = [replace(message, created_at=message.created_at - ago)]
         conversation.state_updated_at -= ago
         dixa.fails(1, 503, call="close")
-        with capture_logs() as said, pytest.raises(DixaUnknown) if goes_on else nullcontext():
+        with capture_logs() as said, pytest.raises(OutcomeUnknown) if goes_on else nullcontext():
             deliver(client, record)
         assert [each["event"] for each in said] == ["conversation.not_closed_again"]
         assert len(conversation.messages) == 1
@@ -435,7 +436,7 @@ def test_a_lost_answer_then_a_second_delivery_is_one_message(client: DixaClient,
     assert callable(loses)
     loses(dixa, 1, call="message")
     record = record_of(dixa)
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(OutcomeUnknown):
         deliver(client, record)
     deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
     assert len(dixa.messages(record.conversation_id)) == 1
@@ -446,7 +447,7 @@ def test_a_lost_answer_then_a_second_delivery_is_one_message(client: DixaClient,
 def test_a_lost_call_then_a_second_delivery_is_one_message(client: DixaClient, dixa: Sandbox) -> None:
     dixa.drops_before(1, call="message")
     record = record_of(dixa)
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(OutcomeUnknown):
         deliver(client, record)
     deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
     assert len(dixa.messages(record.conversation_id)) == 1
@@ -464,7 +465,7 @@ def test_a_duplicate_that_is_refused_is_delivered(client: DixaClient, dixa: Sand
 def test_another_refusal_is_one(client: DixaClient, dixa: Sandbox, status: int) -> None:
     dixa.fails(1, status, call="message")
     record = record_of(dixa)
-    with pytest.raises(DixaRefused) as caught:
+    with pytest.raises(Refused) as caught:
         deliver(client, record)
     assert caught.value.status == status
     assert dixa.messages(record.conversation_id) == []
@@ -475,7 +476,7 @@ def test_nothing_is_sent_after_a_look_that_failed(client: DixaClient, dixa: Sand
     record = record_of(dixa, state=state)
     dixa.fails(1, 400, call="message")
     dixa.fails(1, 503, call="messages")
-    with pytest.raises(DixaUnavailable):
+    with pytest.raises(RetryLater):
         deliver(client, record)
     assert dixa.messages(record.conversation_id) == []
     assert [each.call for each in dixa.calls].count("message") == (state is OfferState.OFFERED)
@@ -491,12 +492,12 @@ def test_the_message_of_another_survey_is_not_ours(client: DixaClient, dixa: San
 def test_without_an_agent_it_is_refused_before_it_is_sent(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close is not None
-    with pytest.raises(DixaRefused):
+    with pytest.raises(Refused):
         deliver(client, replace(record, close=replace(record.close, agent_id=None)))
     assert dixa.calls == []
 
 
 def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox) -> None:
-    with pytest.raises(DixaError):
+    with pytest.raises(CallError):
         deliver(client, record_of(dixa), 0)
     assert dixa.calls == []

@@ -9,8 +9,9 @@ import pytest
 from service.delivery.note import NoteDelivery
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
+from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import OfferProgress, OfferState, Record
-from service.surveys.ports import Deadline, DixaRefused, DixaUnavailable, DixaUnknown
+from service.surveys.ports import Deadline
 from tests.delivery.test_message import LINK, bring, record_of
 
 AGAIN = OfferProgress(OfferState.DELIVERING)
@@ -32,7 +33,7 @@ def test_the_agent_is_asked_to_pass_it_on(client: DixaClient, dixa: Sandbox) -> 
 def test_a_lost_answer_then_a_second_delivery_is_one_note(client: DixaClient, dixa: Sandbox, loses: Any) -> None:
     loses(dixa, 1, call="note")
     record = record_of(dixa)
-    with pytest.raises(DixaUnknown):
+    with pytest.raises(OutcomeUnknown):
         deliver(client, record)
     deliver(client, replace(record, offer=AGAIN))
     assert len(dixa.notes(record.conversation_id)) == 1
@@ -41,7 +42,7 @@ def test_a_lost_answer_then_a_second_delivery_is_one_note(client: DixaClient, di
 def test_nothing_is_noted_after_a_look_that_failed(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(1, 503, call="notes")
     record = record_of(dixa, state=OfferState.DELIVERING)
-    with pytest.raises(DixaUnavailable):
+    with pytest.raises(RetryLater):
         deliver(client, record)
     assert dixa.notes(record.conversation_id) == []
 
@@ -60,6 +61,6 @@ def test_without_an_agent_nobody_can_pass_it_on(client: DixaClient, dixa: Sandbo
     assert NoteDelivery(client).can_reach(record)
     assert not NoteDelivery(client).can_reach(lonely)
     assert not NoteDelivery(client).can_reach(replace(record, close=None))
-    with pytest.raises(DixaRefused):
+    with pytest.raises(Refused):
         deliver(client, lonely)
     assert dixa.calls == []

@@ -7,7 +7,8 @@ import pytest
 
 from service.delivery.email import EmailDelivery
 from service.delivery.room import Room
-from service.surveys.ports import Deadline, NoSlot, NotDelivered
+from service.surveys.errors import NotDelivered, NotNow
+from service.surveys.ports import Deadline
 from tests.delivery.test_email import HEAD, LINK, Mailings, record_of
 from tests.polling import eventually
 from tests.smtp import post_office
@@ -21,10 +22,10 @@ def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
         slow = [threads.submit(email.deliver, record_of(), LINK, plenty) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)
         for _ in range(3):
-            with pytest.raises(NoSlot, match="the mail server is busy") as caught:
+            with pytest.raises(NotNow, match="the mail server is busy") as caught:
                 email.deliver(record_of(), LINK, plenty)
             assert caught.value.retry_in == timedelta(seconds=5)
-        with pytest.raises(NoSlot):
+        with pytest.raises(NotNow):
             email.has_delivered(record_of(), plenty)
         assert taken.commands.count("RCPT") == 4
         assert {type(each.exception()) for each in slow} == {NotDelivered}
@@ -39,6 +40,6 @@ def test_a_place_is_given_back_whatever_happens() -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), room.taken():
             raise ZeroDivisionError
-    with room.taken(), pytest.raises(NoSlot):
+    with room.taken(), pytest.raises(NotNow):
         room.insist()
     room.insist()

@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from service.delivery.outbound import Outbound
-from service.surveys.ports import Deadline, DixaUnknown, NotDelivered
+from service.surveys.errors import NotDelivered, OutcomeUnknown
+from service.surveys.ports import Deadline
 from tests.dixa.raw import RawServer, answer
 from tests.running import free_port
 
@@ -93,13 +94,13 @@ def test_a_proxy_that_makes_no_way_is_for_later(
 def test_a_plain_proxy_that_hangs_up_may_have_passed_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer([]) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(DixaUnknown):
+        with pytest.raises(OutcomeUnknown):
             post("http://receiver.example/token")
     assert proxy.requests[0].startswith(b"POST http://receiver.example/token")
 
 
 @pytest.mark.parametrize("said", [[], [b"HTTP/1.1 20"]])
 def test_what_breaks_off_after_the_request_may_have_arrived(ca: trustme.CA, said: list[bytes]) -> None:
-    with RawServer(said, context=context_of(ca.issue_cert("127.0.0.1"))) as server, pytest.raises(DixaUnknown):
+    with RawServer(said, context=context_of(ca.issue_cert("127.0.0.1"))) as server, pytest.raises(OutcomeUnknown):
         post(server.url)
     assert server.requests[0].startswith(b"POST /beta")

@@ -11,17 +11,17 @@ from config.endpoints import SignedEndpoint
 from config.surveys import RatingType
 from service.delivery.outbound import Outbound
 from service.delivery.webhook import WebhookDelivery
-from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
-from service.surveys.ports import (
+from service.surveys.errors import (
+    CallError,
     ChannelDown,
-    Deadline,
     DeliveryRefused,
     DeliveryUnknown,
-    DixaError,
-    NoSlot,
     NotDelivered,
-    Unconfirmed,
+    NotNow,
+    Unconfirmable,
 )
+from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
+from service.surveys.ports import Deadline
 from tests.dixa.raw import RawServer
 from tests.polling import soon
 from tests.receiver import DROP, SECRET, Receiver, receiving
@@ -142,7 +142,7 @@ def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver, sta
 @pytest.mark.parametrize("status", [400, 409])
 def test_nor_is_it_refused(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
-    with pytest.raises(Unconfirmed):
+    with pytest.raises(Unconfirmable):
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
@@ -178,7 +178,7 @@ def test_of_a_redirect_nothing_more_is_read() -> None:
 
 
 def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
-    with pytest.raises(NoSlot):
+    with pytest.raises(NotNow):
         deliver(receiver.url, seconds=0)
     assert receiver.posts == []
 
@@ -186,7 +186,7 @@ def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
 def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver) -> None:
     receiver.next["/"] = [DROP]
     for url, kind in ((f"{receiver.url}/", DeliveryUnknown), (f"http://127.0.0.1:{free_port()}/", ChannelDown)):
-        with pytest.raises(DixaError) as caught:
+        with pytest.raises(CallError) as caught:
             Outbound(url).post(b"{}", {}, Deadline(timedelta(seconds=5)))
         assert type(caught.value) is kind
 

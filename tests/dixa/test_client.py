@@ -9,17 +9,10 @@ import pytest
 
 from config.surveys import RatingType
 from service.dixa.client import DixaClient
+from service.dixa.errors import TokenRefused
 from service.sandbox.server import Sandbox
-from service.surveys.ports import (
-    Deadline,
-    DixaError,
-    DixaForbidden,
-    DixaRefused,
-    DixaUnavailable,
-    DixaUnknown,
-    Slot,
-    TokenRefused,
-)
+from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
+from service.surveys.ports import Deadline, Slot
 from tests.openapi import MISSING, Description
 
 Call = Callable[[DixaClient, Slot, int], Any]
@@ -204,8 +197,8 @@ def test_what_dixa_tells_is_read(client: DixaClient, dixa: Sandbox, number: int)
 
 
 SILENCE = "silence"
-AGAIN, FORBIDDEN, LOOK, NEVER = DixaUnavailable, DixaForbidden, DixaUnknown, DixaRefused
-OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[DixaError], type[DixaError]]] = [
+AGAIN, FORBIDDEN, LOOK, NEVER = RetryLater, Forbidden, OutcomeUnknown, Refused
+OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[CallError], type[CallError]]] = [
     # what goes wrong                                                                  a question   an action
     ("500", lambda dixa, call: dixa.fails(1, 500, call=call), AGAIN, LOOK),
     ("502", lambda dixa, call: dixa.fails(1, 502, call=call), AGAIN, LOOK),
@@ -232,8 +225,8 @@ def test_an_error_says_what_to_do_next(
     number: int,
     trouble: str,
     breaks: Callable[[Sandbox, str], None],
-    asking: type[DixaError],
-    acting: type[DixaError],
+    asking: type[CallError],
+    acting: type[CallError],
 ) -> None:
     """Each call goes wrong once: whatever tried again by itself would not raise."""
     found = {}
@@ -241,7 +234,7 @@ def test_an_error_says_what_to_do_next(
         breaks(dixa, name)
         # Only who says nothing is waited for until the time is up.
         deadline = Deadline(timedelta(seconds=1)) if trouble == SILENCE else PLENTY
-        with pytest.raises(DixaError) as caught:
+        with pytest.raises(CallError) as caught:
             call(client, unlimited_slot(dixa, deadline), number)
         found[name] = type(caught.value)
         assert dixa.token not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
@@ -258,13 +251,13 @@ def test_a_429_says_when_to_come_again(
     client: DixaClient, dixa: Sandbox, number: int, retry_after: int | None, seconds: int
 ) -> None:
     dixa.throttles(1, retry_after=retry_after)
-    with pytest.raises(DixaUnavailable) as caught:
+    with pytest.raises(RetryLater) as caught:
         client.ratings(slot_of(client), number)
     assert caught.value.retry_in == timedelta(seconds=seconds)
 
 
 def test_a_refusal_names_its_status_and_nothing_of_its_body(client: DixaClient, dixa: Sandbox) -> None:
-    with pytest.raises(DixaRefused) as caught:
+    with pytest.raises(Refused) as caught:
         client.ratings(slot_of(client), 7)
     assert caught.value.status == 404
     assert str(caught.value) == "Dixa answered 404"
@@ -276,7 +269,7 @@ def test_a_slot_does_not_show_its_token(client: DixaClient, dixa: Sandbox) -> No
 
 def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox, number: int) -> None:
     slot = slot_of(client)
-    with pytest.raises(DixaUnavailable):
+    with pytest.raises(RetryLater):
         offer(client, Slot(slot.token, Deadline(timedelta())), number)
     assert dixa.calls == []
 
@@ -284,6 +277,6 @@ def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox, nu
 def test_each_slot_is_asked_with_its_own_token(client: DixaClient, dixa: Sandbox, number: int) -> None:
     good = slot_of(client)
     assert client.ratings(good, number) == ()
-    with pytest.raises(DixaUnavailable, match="DIXA_API_TOKEN"):
+    with pytest.raises(RetryLater, match="DIXA_API_TOKEN"):
         client.ratings(Slot("another-token", good.deadline), number)
     assert client.ratings(good, number) == ()

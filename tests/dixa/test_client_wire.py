@@ -11,7 +11,8 @@ import trustme
 from config.surveys import RatingType
 from service.dixa.client import DixaClient
 from service.sessions import new_session
-from service.surveys.ports import Deadline, DixaError, DixaRefused, DixaUnavailable, DixaUnknown, Slot
+from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
+from service.surveys.ports import Deadline, Slot
 from tests.dixa.raw import RawServer, answer
 from tests.polling import soon
 from tests.running import API_TOKEN, free_port
@@ -57,12 +58,12 @@ def ratings(client: DixaClient, seconds: float = 5.0) -> object:
     return client.ratings(client.slot(Deadline(timedelta(seconds=seconds)), timedelta()), 7)
 
 
-def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: float = 5.0) -> type[DixaError] | None:
+def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: float = 5.0) -> type[CallError] | None:
     """The kind of error if there was one, and never one that shows the token."""
     found = None
     try:
         call(client_of(url), seconds)
-    except DixaError as error:
+    except CallError as error:
         found = error
     assert found is None or API_TOKEN not in f"{found!r} {found.__cause__!r}"
     return None if found is None else type(found)
@@ -116,14 +117,14 @@ NOT_DIXAS = [
 def test_what_is_not_dixas_answer_tells_of_nothing(status: str, page: bytes) -> None:
     """Who stands before Dixa said yes to a result that Dixa never got, or no to a conversation that is there."""
     with RawServer([answer(status, page)]) as server:
-        assert [outcome(each, server.url) for each in (offer, submit)] == [DixaUnknown] * 2
-        assert outcome(ratings, server.url) is DixaUnavailable
+        assert [outcome(each, server.url) for each in (offer, submit)] == [OutcomeUnknown] * 2
+        assert outcome(ratings, server.url) is RetryLater
 
 
 @pytest.mark.parametrize("body", [b"", b'{"message": "Conversation not found"}', b"{}"])
 def test_what_dixa_does_not_know_of_is_refused(body: bytes) -> None:
     with RawServer([answer("404 Not Found", body)]) as server:
-        assert [outcome(each, server.url) for each in (offer, submit, ratings)] == [DixaRefused] * 3
+        assert [outcome(each, server.url) for each in (offer, submit, ratings)] == [Refused] * 3
 
 
 def test_a_yes_may_be_empty() -> None:
@@ -136,8 +137,8 @@ def test_no_redirect_is_followed(status: str) -> None:
     """Following one would hand the token to whoever it names, and may repeat an action."""
     elsewhere = RawServer([answer("201 Created", BODY)])
     with elsewhere, RawServer([answer(status, b"{}", f"Location: {elsewhere.url}")]) as server:
-        assert outcome(offer, server.url) is DixaUnknown
-        assert outcome(ratings, server.url) is DixaUnavailable
+        assert outcome(offer, server.url) is OutcomeUnknown
+        assert outcome(ratings, server.url) is RetryLater
     assert elsewhere.requests == []
 
 
@@ -165,14 +166,14 @@ ODD: dict[str, bytes] = {
 @pytest.mark.parametrize("odd", ODD)
 def test_an_odd_answer_may_have_been_a_yes(odd: str) -> None:
     with RawServer([ODD[odd]]) as server:
-        assert outcome(offer, server.url) is DixaUnknown
-        assert outcome(ratings, server.url) is DixaUnavailable
+        assert outcome(offer, server.url) is OutcomeUnknown
+        assert outcome(ratings, server.url) is RetryLater
 
 
 @pytest.mark.parametrize("status", ["300 Multiple", "302 Found", "304 Not Modified", "103 Early Hints"])
 def test_only_2xx_is_a_yes(status: str) -> None:
     with RawServer([answer(status)]) as server:
-        assert outcome(submit, server.url) is DixaUnknown
+        assert outcome(submit, server.url) is OutcomeUnknown
 
 
 def test_a_result_needs_no_body_to_be_taken() -> None:
@@ -190,7 +191,7 @@ def test_an_answer_in_chunks_is_read() -> None:
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
     head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n"
     with RawServer([head, *[b" " * 1024 * 1024] * 20, BODY]) as server:
-        assert outcome(offer, server.url, 30.0) is DixaUnknown
+        assert outcome(offer, server.url, 30.0) is OutcomeUnknown
 
 
 def _chunked(byte: bytes) -> bytes:
@@ -216,7 +217,7 @@ def test_a_dripping_answer_is_cut_off_at_the_deadline(drip: str) -> None:
     with RawServer(DRIPS[drip], pause=0.1) as server:
 
         def try_it() -> None:
-            assert outcome(offer, server.url, 0.5) is DixaUnknown
+            assert outcome(offer, server.url, 0.5) is OutcomeUnknown
 
         soon(try_it, within=3)
 
@@ -231,7 +232,7 @@ def test_a_dripping_answer_is_cut_off_in_an_encrypted_connection_too(
     with RawServer(DRIPS["headers"], pause=0.1, context=context) as server:
 
         def try_it() -> None:
-            assert outcome(offer, server.url, 0.5) is DixaUnknown
+            assert outcome(offer, server.url, 0.5) is OutcomeUnknown
 
         soon(try_it, within=3)
         assert server.requests[0].startswith(b"POST /beta/")
@@ -248,13 +249,13 @@ def test_an_answer_that_came_in_time_leaves_its_connection_for_the_next_call() -
 
 def test_a_refused_connection_means_that_nothing_happened() -> None:
     url = f"http://127.0.0.1:{free_port()}/beta"
-    assert outcome(offer, url) is outcome(ratings, url) is DixaUnavailable
+    assert outcome(offer, url) is outcome(ratings, url) is RetryLater
 
 
 def test_a_name_that_is_not_known_means_that_nothing_happened() -> None:
-    assert outcome(offer, "http://dixa.invalid/beta") is DixaUnavailable
+    assert outcome(offer, "http://dixa.invalid/beta") is RetryLater
 
 
 def test_a_refusal_with_an_odd_body_is_a_refusal() -> None:
     with RawServer([answer("400 Bad Request", b"<html>")]) as server:
-        assert outcome(offer, server.url) is DixaRefused
+        assert outcome(offer, server.url) is Refused

@@ -8,10 +8,12 @@ import redis
 from structlog.testing import capture_logs
 
 from service.dixa.client import DixaClient
+from service.dixa.errors import DixaDown
 from service.dixa.outage import Outage, RelaysPace
 from service.sandbox.faults import Fault, Kind
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, DixaDown, DixaError, NotNow
+from service.surveys.errors import CallError, NotNow
+from service.surveys.ports import Deadline
 from service.surveys.store import connect
 from tests.dixa.test_pace import pace_of
 from tests.running import free_port
@@ -32,12 +34,12 @@ BREAKS: dict[str, tuple[Break, Break]] = {
 """How Dixa goes down, and how it comes back."""
 
 
-def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[DixaError] | None:
+def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError] | None:
     """Ask for a conversation, as a claim of its survey does, and say what went wrong."""
     deadline = Deadline(timedelta(seconds=seconds), number)
     try:
         client.conversation(client.slot(deadline, SECOND), number)
-    except DixaError as error:
+    except CallError as error:
         return type(error)
     return None
 

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.pace import OnlookersPace, SharedPace
-from service.surveys.ports import Deadline, NoSlot, TokenRefused
+from service.surveys.ports import Deadline
 from service.surveys.store import connect
 from tests.running import free_port
 

@@ -6,9 +6,11 @@ import pytest
 import redis
 
 from service.dixa.client import DixaClient
+from service.dixa.errors import TokenRefused
 from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, DixaForbidden, DixaUnavailable, TokenRefused
+from service.surveys.errors import Forbidden, RetryLater
+from service.surveys.ports import Deadline
 from tests.telling import open_client
 
 MINUTE = timedelta(minutes=1)
@@ -31,7 +33,7 @@ def test_many_forbidden_calls_ask_about_the_token_once(
         client._token_check = TokenCheck(redis_client, MINUTE, prefix=prefix)
     dixa.fails(30, 403, call="ratings")
     for turn in range(30):
-        with pytest.raises(DixaForbidden):
+        with pytest.raises(Forbidden):
             ask(clients[turn % 3], number)
     assert [each.call for each in dixa.calls].count("organization") == 1
     ask(clients[0], number)
@@ -58,6 +60,6 @@ def test_as_long_as_nobody_knows_the_call_is_for_later(client: DixaClient, dixa:
     dixa.fails(3, 403, call="ratings")
     dixa.fails(1, 503, call="organization")
     for _ in range(3):
-        with pytest.raises(DixaUnavailable):
+        with pytest.raises(RetryLater):
             ask(client, number)
     assert [each.call for each in dixa.calls].count("organization") == 1

@@ -8,9 +8,11 @@ import pytest
 import redis
 
 from service.dixa.client import DixaClient
+from service.dixa.errors import TokenRefused
 from service.dixa.unhurried import Unhurried
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, DixaRefused, DixaUnavailable, Slot, TokenRefused
+from service.surveys.errors import Refused, RetryLater
+from service.surveys.ports import Deadline, Slot
 from tests.telling import open_client
 
 
@@ -67,10 +69,10 @@ def test_a_failure_is_tried_again(client: DixaClient, dixa: Sandbox) -> None:
 
 def test_it_ends_when_it_is_of_no_use(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=4, status=503, call="organization")
-    with pytest.raises(DixaUnavailable):
+    with pytest.raises(RetryLater):
         Unhurried(client, 1000, Waits()).ask(name(client))
     assert len(dixa.calls) == 4
-    with pytest.raises(DixaRefused):
+    with pytest.raises(Refused):
         Unhurried(client, 1000, Waits()).ask(lambda slot: client.conversation(slot, 7))
     assert len(dixa.calls) == 5
 

@@ -11,8 +11,9 @@ import redis
 from config.surveys import Survey
 from config.words import Sender
 from service.sandbox.server import Sandbox
+from service.surveys.errors import OutcomeUnknown, Refused
 from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
-from service.surveys.ports import Deadline, DixaRefused, DixaUnknown
+from service.surveys.ports import Deadline
 from tests.polling import eventually
 from tests.telling import AT_ONCE, CSAT, QUICK, Story
 
@@ -163,7 +164,7 @@ class Carrier:
 
 
 def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    before = Story(redis_client, prefix, dixa, deliveries=[Carrier(DixaUnknown("lost"))])
+    before = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = before.begin()
     before.offering.travel(survey_id)
     assert before.load(survey_id).offer.state is OfferState.DELIVERING
@@ -172,7 +173,7 @@ def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis
     assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
 
 
-@pytest.mark.parametrize("error", [DixaUnknown("lost"), DixaRefused("no", 400)], ids=["lost", "refused"])
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("no", 400)], ids=["lost", "refused"])
 def test_a_customer_who_answers_during_the_delivery_ends_it(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
@@ -192,7 +193,7 @@ def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
     """A channel that is broken for a day must not use up the pace of all others."""
     timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
     timings = replace(timings, backoff_max=timedelta(days=1))
-    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(DixaUnknown("lost"))], timings=timings)
+    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))], timings=timings)
     survey_id = story.begin()
     story.offering.travel(survey_id)
     due_at = story.load(survey_id).offer.due_at

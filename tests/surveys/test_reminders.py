@@ -14,9 +14,9 @@ from service.delivery.email_text import message_id
 from service.sandbox.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.delivering import UNCONFIRMED
+from service.surveys.errors import OutcomeUnknown
 from service.surveys.fields import to_ms
 from service.surveys.model import ChangeKind, OfferState
-from service.surveys.ports import DixaUnknown
 from tests.moments import moment
 from tests.polling import eventually
 from tests.surveys.test_delivery_chain import EMAIL_FIRST, HEAD, Chain, chain
@@ -229,7 +229,7 @@ def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
-    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(DixaUnknown("lost"))])
+    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = story.begin()
     story.travel(story.offering, survey_id, lambda record: record.offer.tries > 1)
     write(story, survey_id, "accepted_at", str(to_ms(moment() - timedelta(hours=73))))
