@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Tests wait more than they work: two processes for each core. Each has a Redis, ports and folders of its own.
+WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
 
 .DEFAULT_GOAL := help
@@ -20,7 +22,7 @@ test: $(VENV)/installed-dev ## Run all tests
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && $(CHROMIUM); } \
 		|| echo "Chromium could not be installed; the tests that need it are skipped. See: make browser"
 	@$(BIN)/python -m tests.browser.tools --axe
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/installed-dev ## Check style, types and who imports whom
 	$(BIN)/ruff check .

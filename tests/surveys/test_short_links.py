@@ -128,7 +128,7 @@ def test_without_redis_nobody_says_that_a_code_is_unknown() -> None:
         "",
         "ÆØÅæøåÆØÅæøå",
         "١٢٣٤٥٦٧٨٩٠١٢",
-        TOKEN,
+        pytest.param(TOKEN, id="token"),
         f"{CODE[:-1]}-",
     ],
 )
@@ -144,7 +144,7 @@ def test_what_is_no_code(text: str) -> None:
         (f"{CODE}_x", None),
         (f"{CODE}-x", None),
         (f"{CODE}x", None),
-        (TOKEN, None),
+        pytest.param(TOKEN, None, id="token"),
     ],
 )
 def test_a_code_is_found_in_a_mangled_link(text: str, found: tuple[str, str] | None) -> None:

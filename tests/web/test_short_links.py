@@ -30,22 +30,22 @@ def code(redis_url: str, keys: redis.Redis) -> str:
 @pytest.mark.parametrize(
     ("path", "leads_to"),
     [
-        ("", f"/s/{TOKEN}"),
-        ("?r=4", f"/s/{TOKEN}?r=4"),
-        ("?lang=da", f"/s/{TOKEN}?lang=da"),
-        ("?r=10&lang=da", f"/s/{TOKEN}?r=10&lang=da"),
-        ("?r=4&utm_source=sms&change=1&receipt=x&lang=xx", f"/s/{TOKEN}?r=4"),
-        ("?r=4.&lang=da)", f"/s/{TOKEN}?r=4&lang=da"),
-        ("?r=%0d%0aevil:x&lang=//evil.example", f"/s/{TOKEN}?r=evil"),
-        ("/stop", f"/s/{TOKEN}/stop"),
-        ("/stop?lang=da", f"/s/{TOKEN}/stop?lang=da"),
+        ("", ""),
+        ("?r=4", "?r=4"),
+        ("?lang=da", "?lang=da"),
+        ("?r=10&lang=da", "?r=10&lang=da"),
+        ("?r=4&utm_source=sms&change=1&receipt=x&lang=xx", "?r=4"),
+        ("?r=4.&lang=da)", "?r=4&lang=da"),
+        ("?r=%0d%0aevil:x&lang=//evil.example", "?r=evil"),
+        ("/stop", "/stop"),
+        ("/stop?lang=da", "/stop?lang=da"),
     ],
 )
 def test_it_leads_to_the_signed_link_and_keeps_what_that_understands(
     client: FlaskClient, code: str, method: str, path: str, leads_to: str
 ) -> None:
     answer = client.open(f"/s/{code}{path}", method=method, base_url=PUBLIC_URL)
-    assert (answer.status_code, answer.headers["Location"]) == (302, leads_to)
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/s/{TOKEN}{leads_to}")
     assert_protected(answer)
 
 
