@@ -175,9 +175,8 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
         return pages.saved_page(page, form.scores, has_comment=bool(form.comment))
 
     @blueprint.route("/<survey>/<rating>/<code>/form/stop", methods=["GET", "POST"])
-    @blueprint.post("/<survey>/<rating>/<code>/stop")
     def stop(survey: str, rating: str, code: str) -> ResponseReturnValue:
-        state = "stop" if request.method == "GET" else "stop-kept" if "undo" in request.form else "stopped"
+        state = "stop" if request.method == "GET" else "stop-kept" if "undo" in request.form else "stop-stopped"
         return STATES[state][1](_view(settings, survey, rating, code).page)
 
 

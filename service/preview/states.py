@@ -1,100 +1,139 @@
-"""The states that a customer can meet the page in, by name."""
+"""Every state of the pages, by name. The preview shows them; the tests weigh and measure them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
 from flask import Response
 
 from config.surveys import RatingType
-from service.web import pages, stop, wording
-from service.web.page_context import Closed, PageContext, Unsaved
+from service.web import forms, pages, stop, wording
+from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
 
-_SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
+State = Callable[[PageContext], Response]
+
+COMMENT: Final = "Marta found the missing parcel.\nIt took two days, though."
+SCORES: Final = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
+_TOO_LONG = {forms.COMMENT: wording.COMMENT_TOO_LONG}
+_NOTHING_ADDED = Unsaved(errors={forms.COMMENT: wording.NOTHING_TO_ADD}, status=422)
 
 
-def _scores(ctx: PageContext) -> Mapping[RatingType, int]:
-    return {rating: _SCORES[rating] for rating in ctx.ratings}
+def _all(ctx: PageContext) -> Mapping[RatingType, int]:
+    return {rating: SCORES[rating] for rating in ctx.ratings}
 
 
 def _first(ctx: PageContext) -> Mapping[RatingType, int]:
-    return dict([*_scores(ctx).items()][:1])
+    return {ctx.ratings[0]: SCORES[ctx.ratings[0]]}
 
 
-def _wrong(ctx: PageContext) -> Response:
-    several = len(ctx.ratings) > 1
-    missing = wording.NOTHING_CHOSEN if several else wording.NOT_CHOSEN[ctx.ratings[0]]
-    return pages.form_page(ctx, errors={"rating": missing, "comment": wording.COMMENT_TOO_LONG})
-
-
-def _saved(ctx: PageContext, *, has_comment: bool) -> Response:
-    return pages.saved_page(ctx, _scores(ctx), has_comment=has_comment)
-
-
-def _thanked(ctx: PageContext) -> Response:
-    return _saved(replace(ctx, thank_you="https://reviews.example.com"), has_comment=True)
-
-
-def _late(ctx: PageContext) -> Response:
-    return pages.late_page(ctx, _scores(ctx), comment=wording.COMMENT_LABEL)
-
-
-def _other(ctx: PageContext) -> Mapping[RatingType, int]:
+def _lowest(ctx: PageContext) -> Mapping[RatingType, int]:
     return {ctx.ratings[0]: ctx.ratings[0].scores[0]}
 
 
-def _changed(ctx: PageContext) -> Response:
-    return pages.change_page(ctx, _scores(ctx), Unsaved(_other(ctx)), has_comment=False)
+def _error(ctx: PageContext) -> Response:
+    missing = wording.NOTHING_CHOSEN if len(ctx.ratings) > 1 else wording.NOT_CHOSEN[ctx.ratings[0]]
+    return pages.form_page(ctx, comment=COMMENT, errors={forms.FIRST: missing, **_TOO_LONG})
 
 
-def _nothing_added(ctx: PageContext) -> Response:
-    nothing = Unsaved(errors={"comment": wording.NOTHING_TO_ADD}, status=422)
-    return pages.saved_page(ctx, _first(ctx), has_comment=False, typed=nothing)
+def _failed(ctx: PageContext, status: int | None = None) -> Response:
+    return pages.form_page(ctx, chosen=_all(ctx), comment=COMMENT, failed=True, status=status)
 
 
-STATES: Mapping[str, tuple[str, Callable[[PageContext], Response]]] = {
+def _saved(
+    ctx: PageContext,
+    typed: Unsaved = NOTHING,
+    *,
+    scores: Mapping[RatingType, int] | None = None,
+    has_comment: bool = False,
+    is_comment_removed: bool = False,
+) -> Response:
+    return pages.saved_page(
+        _answered(ctx),
+        scores or _all(ctx),
+        has_comment=has_comment,
+        is_comment_removed=is_comment_removed,
+        typed=typed,
+    )
+
+
+def _changed(ctx: PageContext, typed: Unsaved, *, has_comment: bool) -> Response:
+    return pages.change_page(_answered(ctx), _all(ctx), typed, has_comment=has_comment)
+
+
+def _late(ctx: PageContext, comment: str = "", *, is_changed: bool = False, forgets: bool = False) -> Response:
+    return pages.late_page(_answered(ctx), _all(ctx), comment=comment, is_changed=is_changed, forgets=forgets)
+
+
+def _answered(ctx: PageContext) -> PageContext:
+    return replace(ctx, until=None)
+
+
+STATES: Final[Mapping[str, tuple[str, State]]] = {
     "form": ("Form", pages.form_page),
     "preselected": (
         "Opened with a score",
         lambda ctx: pages.form_page(ctx, chosen=_first(ctx), preselected=True),
     ),
-    "error": ("With mistakes", _wrong),
-    "failed": ("Not saved", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True)),
-    "busy": ("Sent too often", lambda ctx: pages.form_page(ctx, chosen=_first(ctx), failed=True, status=429)),
-    "saved": ("Thanks", lambda ctx: _saved(ctx, has_comment=False)),
+    "error": ("With mistakes", _error),
+    "error-comment": (
+        "Comment too long",
+        lambda ctx: pages.form_page(ctx, chosen=_first(ctx), comment=COMMENT, errors=_TOO_LONG),
+    ),
+    "failed": ("Not saved", _failed),
+    "busy": ("Sent too often", lambda ctx: _failed(ctx, 429)),
+    "saved": ("Thanks", _saved),
     "saved-comment": ("Thanks, with a comment", lambda ctx: _saved(ctx, has_comment=True)),
-    "saved-first": ("Thanks, with questions left", lambda ctx: pages.saved_page(ctx, _first(ctx), has_comment=False)),
-    "saved-mistake": ("Thanks, nothing to add", _nothing_added),
-    "saved-removed": (
-        "Thanks, comment removed",
-        lambda ctx: pages.saved_page(ctx, _scores(ctx), has_comment=False, is_comment_removed=True),
+    "saved-removed": ("Thanks, comment removed", lambda ctx: _saved(ctx, is_comment_removed=True)),
+    "saved-error": ("Thanks, nothing to add", lambda ctx: _saved(ctx, _NOTHING_ADDED)),
+    "saved-error-comment": (
+        "Thanks, comment too long",
+        lambda ctx: _saved(ctx, Unsaved(comment=COMMENT, errors=_TOO_LONG, status=422)),
     ),
-    "saved-thank-you": ("Thanks, with a page to go on to", _thanked),
-    "change": ("Change the answer", lambda ctx: pages.change_page(ctx, _scores(ctx), has_comment=True)),
-    "changed": ("Saved, opened with another score", _changed),
-    "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, _scores(ctx))),
-    "not-changed": (
-        "Recorded, a change came late",
-        lambda ctx: pages.late_page(ctx, _scores(ctx), is_changed=True),
+    "saved-spooled": ("Thanks, Redis away", lambda ctx: _saved(replace(ctx, deadline=None, query=None))),
+    "saved-thank-you": (
+        "Thanks, with a page to go on to",
+        lambda ctx: _saved(replace(ctx, thank_you="https://reviews.example.com/rate"), has_comment=True),
     ),
-    "not-removed": ("Recorded, a removal came late", lambda ctx: pages.late_page(ctx, _scores(ctx), forgets=True)),
-    "late-comment": ("Recorded, a comment came late", _late),
-    "expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
-    "expired-comment": (
+    "saved-first": ("Thanks, with questions left", lambda ctx: _saved(ctx, scores=_first(ctx))),
+    "saved-first-error": (
+        "Thanks, none of those left answered",
+        lambda ctx: _saved(ctx, _NOTHING_ADDED, scores=_first(ctx)),
+    ),
+    "saved-first-comment": (
+        "Thanks, questions left, comment sent",
+        lambda ctx: _saved(ctx, scores=_first(ctx), has_comment=True),
+    ),
+    "change": ("Change the answer", lambda ctx: _changed(ctx, Unsaved(), has_comment=True)),
+    "changed": (
+        "Saved, opened with another score",
+        lambda ctx: _changed(ctx, Unsaved(_lowest(ctx)), has_comment=False),
+    ),
+    "change-error": (
+        "Change the answer, comment too long",
+        lambda ctx: _changed(ctx, Unsaved(_lowest(ctx), COMMENT, _TOO_LONG, 422), has_comment=True),
+    ),
+    "recorded": ("Recorded", lambda ctx: pages.recorded_page(_answered(ctx), _all(ctx))),
+    "recorded-not-changed": ("Recorded, a change came late", lambda ctx: _late(ctx, is_changed=True)),
+    "recorded-not-removed": ("Recorded, a removal came late", lambda ctx: _late(ctx, forgets=True)),
+    "recorded-late": ("Recorded, a comment came late", lambda ctx: _late(ctx, COMMENT)),
+    "recorded-late-changed": ("Recorded, all came late", lambda ctx: _late(ctx, COMMENT, is_changed=True)),
+    "closed-expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
+    "closed-expired-comment": (
         "Closed: a comment came late",
-        lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, wording.COMMENT_LABEL),
+        lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, COMMENT),
     ),
-    "erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
+    "closed-erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
     "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
     "unavailable": (
         "Short link, Redis away",
         lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     ),
-    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action="stop")),
-    "stopped": ("Stopped", lambda ctx: stop.stopped_page(ctx, action="stop")),
-    "stop-kept": ("Stopped and undone", lambda ctx: stop.kept_page(ctx, action="stop")),
-    "stop-failed": ("Not stopped", lambda ctx: stop.button_page(ctx, action="stop", failed=True)),
-    "stop-failed-undo": ("Not undone", lambda ctx: stop.stopped_page(ctx, action="stop", failed=True)),
+    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action=ctx.stop_url or "")),
+    "stop-stopped": ("Stopped", lambda ctx: stop.stopped_page(ctx, action=ctx.stop_url or "")),
+    "stop-kept": ("Stopped and undone", lambda ctx: stop.kept_page(ctx, action=ctx.stop_url or "")),
+    "stop-failed": ("Not stopped", lambda ctx: stop.button_page(ctx, action=ctx.stop_url or "", failed=True)),
+    "stop-failed-undo": ("Not undone", lambda ctx: stop.stopped_page(ctx, action=ctx.stop_url or "", failed=True)),
     "stop-unknown": ("Stop: nobody known", stop.unknown_page),
     "stop-unknown-undo": ("Undo: nobody known", lambda ctx: stop.unknown_page(ctx, is_undo=True)),
 }
-"""Each with its name for people."""
+"""Each with its label."""

@@ -13,11 +13,11 @@ from flask import Flask, Response
 from markupsafe import escape
 
 from config.languages import LANGUAGES
+from service.preview.states import SCORES
 from service.surveys.languages import language
 from service.web import headers, pages, wording
 from service.web.page_context import Closed
 from tests.web.states import (
-    ALL_SCORES,
     CONTEXT,
     CSAT,
     NPS,
@@ -239,7 +239,7 @@ def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
         '<input type="hidden" name="rating_nps" value="9">'
     ]
     assert {*re.findall(r"<input type=radio name=(\w+)", html_of(partly))} == {"rating", "rating_thumbs"}
-    fully = pages.saved_page(WITH_ALL, ALL_SCORES, has_comment=False)
+    fully = pages.saved_page(WITH_ALL, SCORES, has_comment=False)
     assert html_of(fully).count('<input type="hidden"') == 3
     assert "Did we solve your problem? Yes" in text_of(fully)
 
@@ -306,8 +306,8 @@ def test_hostile_words_stay_words() -> None:
     ctx = replace(WITH_ALL, brand=HOSTILE, support_url=HOSTILE, privacy_url=HOSTILE, action=HOSTILE)
     shown = [
         pages.form_page(ctx, comment=HOSTILE, errors={"comment": HOSTILE}),
-        pages.saved_page(ctx, ALL_SCORES, has_comment=False),
-        pages.late_page(ctx, ALL_SCORES, is_changed=True, comment=HOSTILE),
+        pages.saved_page(ctx, SCORES, has_comment=False),
+        pages.late_page(ctx, SCORES, is_changed=True, comment=HOSTILE),
         pages.closed_page(ctx, Closed.EXPIRED),
         pages.not_found_page(ctx.language, HOSTILE, HOSTILE),
     ]

@@ -14,10 +14,11 @@ from config.languages import LANGUAGES
 from config.surveys import RatingType
 from config.urls import MOST_LINK_BYTES
 from config.words import NEUTRAL, Words
+from service.preview.states import COMMENT
 from service.surveys.languages import Language, language
 from service.surveys.model import Offer
 from service.web.page_context import PageContext
-from tests.web.states import COMMENT, CONTEXT, STATES
+from tests.web.states import CONTEXT, STATES
 from tests.web.visits import LINK, sign
 
 RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
