@@ -8,7 +8,7 @@ WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check figures bench chaos fuzz browser pictures lighthouse texts lock clean
+.PHONY: help install run test lint check figures bench chaos fuzz browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md:
 
 fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input, and count what came of them
 	@$(BIN)/python -m tests.fuzz
+
+docs: $(VENV)/installed-dev ## Write the documents that are made from code, such as docs/settings.md
+	@$(BIN)/python -m tests.docs
 
 texts: $(VENV)/installed-dev ## Bring the texts of the code into the catalogs of all languages
 	$(BIN)/pybabel -q extract --no-default-keywords --keywords=N_ --add-comments=Translators: --strip-comments --no-location --omit-header --width=100 --output-file=service/translations/messages.pot config service

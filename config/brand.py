@@ -119,19 +119,17 @@ def label(text: str) -> str:
     return text
 
 
-def light_accent(text: str) -> str | None:
-    """Read the accent of the light theme; an empty text is none."""
+def light_accent(text: str) -> str:
+    """Read the accent of the light theme."""
     return _accent(text, LIGHT)
 
 
-def dark_accent(text: str) -> str | None:
-    """Read the accent of the dark theme; an empty text is none."""
+def dark_accent(text: str) -> str:
+    """Read the accent of the dark theme."""
     return _accent(text, DARK)
 
 
-def _accent(text: str, theme: Theme) -> str | None:
-    if not text:
-        return None
+def _accent(text: str, theme: Theme) -> str:
     found = re.fullmatch(r"#?([0-9a-f]{6})", text.lower())
     if not found:
         raise ValidationError("is not a colour. Write it as #rrggbb, such as #0b5d56.")
@@ -144,10 +142,8 @@ def _accent(text: str, theme: Theme) -> str | None:
     return colour
 
 
-def logo(text: str) -> Logo | None:
-    """Read the picture at a path; an empty text is none."""
-    if not text:
-        return None
+def logo(text: str) -> Logo:
+    """Read the picture at a path."""
     try:
         content = Path(text).read_bytes()
     except (OSError, ValueError) as error:

@@ -1,200 +1,343 @@
-"""The settings: read once from the environment, all mistakes reported together.
+"""The table of settings: each field is an environment variable with its parser, default and help.
 
-How each kind of value is written is in `config.values`; what each variable is for, in `.env.example`.
+After a change, run `make docs`: docs/settings.md and .env.example are made from this table. `config.loader` reads it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import endpoints, values
-from config.brand import Look, make_look
-from config.cautions import find_borrowed_logos, find_exposures, find_long_texts, find_odd_names
-from config.endpoints import Endpoints
-from config.environment import Environment
-from config.mail import Mail, Mailbox, read_address
+from config import parsers, urls
+from config.brand import Logo, Look, dark_accent, label, light_accent, logo, make_look
+from config.endpoints import Endpoints, SignedEndpoint
+from config.environment import Variable, variable
+from config.mail import Mail, Mailbox, SmtpServer, mailbox, read_address
 from config.own_brand import Brand
 from config.surveys import Survey
-from config.timings import Timings as Timings  # noqa: PLC0414 - part of the settings, so imported from here
-from config.timings import find_contradictions, find_risks
-from config.values import Pace
 
 
-class SettingsError(Exception):
-    """Afterword can't start with these settings; the text has a line for each mistake, with the way out."""
+def _timing(default: str, help_text: str, *, former_name: str = "", group: str = "") -> Any:
+    made = Variable(parsers.duration, help_text, default, former_name=former_name, group=group)
+    return field(default=parsers.duration(default), metadata={"variable": made})
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What the two processes are told. `warnings` are for the log at start: odd, but no reason not to start.
+class Timings:
+    """The durations that few installations change. docs/architecture explains them."""
 
-    `own_addresses` are those that e-mails come from and go to on our side: nobody there is a customer.
-    """
-
-    dixa_api_tokens: tuple[str, ...] = field(repr=False)
-    webhook_secrets: tuple[bytes, ...] = field(repr=False)
-    secret_keys: tuple[str, ...] = field(repr=False)
-    public_url: str
-    redis_url: str = field(repr=False)
-    certificates: Path | None
-    dixa_api_url: str
-    dixa_pace: Pace
-    surveys_file: Path
-    surveys: tuple[Survey, ...]
-    bind: tuple[str, ...]
-    spool_dir: Path | None
-    spool_max_bytes: int
-    brand_name: str
-    look: Look
-    default_language: str
-    time_zone: ZoneInfo
-    short_links: bool
-    support_url: str | None
-    privacy_url: str | None
-    mail: Mail | None
-    endpoints: Endpoints
-    log_format: str
-    log_level: str
-    webhook_tolerance: timedelta
-    proxy_hops: int
-    readyz_token: str = field(repr=False)
-    timings: Timings
-    own_addresses: frozenset[str]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def brand(self) -> Brand:
-        """The installation's brand, where no survey is known or it has none of its own."""
-        return Brand(self.brand_name, self.look, self.support_url, self.privacy_url)
-
-    def brand_of(self, survey: Survey) -> Brand:
-        """Give the brand that a survey asks for."""
-        return survey.brand.over(self.brand)
-
-
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from `environ`, or from the process's environment and the `.env` of the working folder.
-
-    A variable of the process goes before the same one in `.env`; an empty one counts as not set.
-    Raises SettingsError naming every mistake.
-    """
-    env = Environment(environ)
-    found = _read(env)
-    timings = Timings(**{each.name: env.duration(each.name.upper(), default=each.default) for each in fields(Timings)})
-    mistakes = [*env.mistakes(), *find_contradictions(timings), *_mail_mistakes(env, found)]
-    mistakes += _endpoint_mistakes(env, found)
-    if mistakes:
-        raise SettingsError("\n".join(["The settings can't be used:", *mistakes]))
-    secrets, warnings = _webhook_secrets(found.pop("webhook_keys"))
-    surveys = found.pop("surveys_file")
-    made = endpoints.make_endpoints(found)
-    accent, dark_accent, logo = (found.pop(name) for name in ("accent", "dark_accent", "logo"))
-    server, sender, reply_to = (found.pop(name) for name in ("smtp", "mail_from", "mail_reply_to"))
-    return Settings(
-        **found,
-        webhook_secrets=secrets,
-        surveys_file=surveys.path,
-        surveys=surveys.surveys,
-        look=make_look(accent, dark_accent, logo),
-        mail=Mail(server, sender, reply_to) if server else None,
-        endpoints=made,
-        timings=timings,
-        own_addresses=_own_addresses([sender, reply_to], found["support_url"], surveys.surveys),
-        warnings=(
-            *warnings,
-            *env.cautions(),
-            *find_exposures(found),
-            *find_risks(timings, found["dixa_pace"]),
-            *find_odd_names(surveys.surveys),
-            *(find_borrowed_logos(found["brand_name"], surveys.surveys) if logo else ()),
-            *find_long_texts(surveys.surveys, are_short=found["short_links"]),
-        ),
+    lease: timedelta = _timing(
+        "60s",
+        "How long a worker owns a survey that it works on. At least twice `STEP_BUDGET`.",
+        group="Timings that few installations change",
+    )
+    step_budget: timedelta = _timing("15s", "How long one attempt at a survey may take, calls to Dixa included.")
+    mail_budget: timedelta = _timing(
+        "5m",
+        "How long handing over one e-mail may take. Some servers delay every client for minutes (RFC 5321 allows "
+        "five for the greeting). The lease of that survey is longer by this. At most four e-mails a worker wait.",
+    )
+    reconcile_after: timedelta = _timing(
+        "60s", "How long after a call whose response was lost Dixa is queried for its outcome.", former_name="SETTLE"
+    )
+    dixa_lag: timedelta = _timing(
+        "5m",
+        "How long after an event Dixa's API may still report the state before it. Until then, a 404, 409, 423 or "
+        "425, or a conversation that isn't closed yet, is checked again later.",
+    )
+    requeue_after: timedelta = _timing(
+        "60s", "When a task that was queued, and that no worker began, is queued again.", former_name="HINT_AGAIN"
+    )
+    backoff_min: timedelta = _timing(
+        "5s", "The pause after a first failure. It doubles up to `BACKOFF_MAX`.", former_name="BACKOFF_FIRST"
+    )
+    backoff_max: timedelta = _timing("15m", "The longest pause between two tries.", former_name="BACKOFF_MOST")
+    offer_max_age: timedelta = _timing(
+        "72h", "An offer that could not be made this long after its time is not made.", former_name="OFFER_WITHIN"
+    )
+    answer_max_age: timedelta = _timing(
+        "30d", "How long Afterword tries to submit an answer to Dixa.", former_name="ANSWER_WITHIN"
+    )
+    record_retention: timedelta = _timing(
+        "90d",
+        "How long a finished survey is remembered, which prevents a second one. Under 90d there is a warning.",
+        former_name="KEEP_RECORDS",
+    )
+    relay_interval: timedelta = _timing("250ms", "How often a worker looks for due surveys.", former_name="RELAY_EVERY")
+    recovery_wait: timedelta = _timing(
+        "10s", "How long answers wait after Redis was away, or a worker began: a spool may hold a later answer."
+    )
+    token_retry_after: timedelta = _timing(
+        "1m",
+        "How often a token that Dixa refuses is tried again while others go on. A token that Dixa accepts is not "
+        "checked again for as long.",
+        former_name="TOKEN_PAUSE",
     )
 
 
-def _read(env: Environment) -> dict[str, Any]:
-    """Ask for every variable but the timings; a value with a mistake is None until `env` is sealed."""
-    # Whoever sets PORT, as platforms do, reaches us from outside; without it we are behind a proxy on this machine.
-    port = env.port("PORT", default="")
-    return {
-        "dixa_api_tokens": env.tokens("DIXA_API_TOKEN"),
-        "webhook_keys": env.webhook_keys("DIXA_WEBHOOK_SECRETS"),
-        "secret_keys": env.signing_keys("SECRET_KEYS"),
-        "public_url": env.public_url("PUBLIC_URL"),
-        "redis_url": env.redis_url("REDIS_URL"),
-        "certificates": env.certificates("SSL_CERT_FILE", default=""),
-        "dixa_api_url": env.http_url("DIXA_API_URL", default="https://dev.dixa.io/beta"),
-        "dixa_pace": env.pace("DIXA_PACE", default="9.5/3"),
-        "surveys_file": env.surveys_file("SURVEYS_FILE", default="config/surveys.toml"),
-        "bind": env.addresses("BIND", default=f"0.0.0.0:{port}" if port else "127.0.0.1:8000"),
-        "spool_dir": env.folder("SPOOL_DIR", default="var/spool"),
-        "spool_max_bytes": env.megabytes("SPOOL_MAX_MB", default="256"),
-        "brand_name": env.label("BRAND_NAME", default="Support"),
-        "accent": env.light_accent("BRAND_ACCENT", default="#0b5d56"),
-        "dark_accent": env.dark_accent("BRAND_ACCENT_DARK", default=""),
-        "logo": env.logo("BRAND_LOGO", default=""),
-        "default_language": env.language("DEFAULT_LANGUAGE", default="en"),
-        "time_zone": env.zone("TIME_ZONE", default="UTC"),
-        "short_links": env.switch("SHORT_LINKS", default="off"),
-        "support_url": env.contact("SUPPORT_URL", default=""),
-        "privacy_url": env.link("PRIVACY_URL", default=""),
-        "smtp": env.smtp_url("SMTP_URL", default=""),
-        "mail_from": env.mailbox("MAIL_FROM", default=""),
-        "mail_reply_to": env.mailbox("MAIL_REPLY_TO", default=""),
-        "delivery_webhook_url": env.endpoint_url("DELIVERY_WEBHOOK_URL", default=""),
-        "delivery_webhook_secret": env.webhook_secret("DELIVERY_WEBHOOK_SECRET", default=""),
-        "answer_webhook_url": env.endpoint_url("ANSWER_WEBHOOK_URL", default=""),
-        "answer_webhook_secret": env.webhook_secret("ANSWER_WEBHOOK_SECRET", default=""),
-        "slack_url": env.endpoint_url("SLACK_WEBHOOK_URL", default=""),
-        "thank_you_hosts": env.hosts("THANK_YOU_HOSTS", default=""),
-        "log_format": env.log_format("LOG_FORMAT", default="json"),
-        "log_level": env.level("LOG_LEVEL", default="INFO"),
-        "webhook_tolerance": env.duration("WEBHOOK_TOLERANCE", default="5m"),
-        "proxy_hops": env.count("PROXY_HOPS", default="0"),
-        "readyz_token": env.bearer("READYZ_TOKEN", default=""),
-    }
+@dataclass(frozen=True)
+class Settings:
+    """What an operator sets. `warnings` are for the log: odd, but no reason not to start."""
+
+    dixa_api_tokens: tuple[str, ...] = variable(
+        parsers.api_tokens,
+        "The API token as Dixa shows it, without `Bearer`. Several, separated by commas, share the load.",
+        name="DIXA_API_TOKEN",
+        example="eyJhbGciOi… (made in Dixa's settings)",
+        group="Required",
+        is_secret=True,
+    )
+    webhook_secrets: tuple[bytes, ...] = variable(
+        parsers.webhook_keys,
+        "The secret key of the webhook subscription: 16 bytes or more, in hex as Dixa shows it. Several, separated by "
+        "commas, are all tried.",
+        name="DIXA_WEBHOOK_SECRETS",
+        example="5f3a9c… (shown with the webhook subscription in Dixa)",
+        is_secret=True,
+    )
+    secret_keys: tuple[str, ...] = variable(
+        parsers.signing_keys,
+        f"Signs the links; 32 characters or more. Make one: `{parsers.MAKE_A_KEY}`. To rotate it, write the new key "
+        "first (`new,old`), and drop the old one when its links have expired.",
+        example=f"what this prints: {parsers.MAKE_A_KEY}",
+        is_secret=True,
+    )
+    public_url: str = variable(
+        parsers.public_url,
+        "Where customers reach the survey pages, such as `https://feedback.example.com`.",
+        example="https://feedback.example.com",
+    )
+    redis_url: str = variable(
+        parsers.redis_url,
+        "A Redis with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`: `redis://host:6379/0`, "
+        "`rediss://host:6380/0` (TLS) or `unix:///run/redis/redis.sock`. Options after a `?`: `db`, `username`, "
+        "`password`, `protocol` (2 or 3), and for `rediss://` `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile`, "
+        "`ssl_keyfile` and `ssl_check_hostname`. All others are refused.",
+        example="redis://localhost:6379/0",
+        is_secret=True,
+    )
+
+    surveys: tuple[Survey, ...] = variable(
+        parsers.surveys_file,
+        "The file of the surveys: their rules, texts and channels.",
+        name="SURVEYS_FILE",
+        default="config/surveys.toml",
+        group="Surveys and storage",
+    )
+    spool_dir: Path | None = variable(
+        parsers.folder,
+        "Where webhooks, answers and opt-outs wait while Redis can't be written. `off` on hosts whose disk dies with "
+        "the process; then they are refused meanwhile.",
+        default="var/spool",
+    )
+    spool_max_bytes: int = variable(
+        parsers.megabytes,
+        "How much may wait there, in MB. Beyond it, webhooks are refused with 503. The last quarter is for webhooks "
+        "alone.",
+        name="SPOOL_MAX_MB",
+        default="256",
+        former_name="SPOOL_MOST_MB",
+    )
+
+    bind: tuple[str, ...] = variable(
+        parsers.listen_addresses,
+        "Where the web process listens: an address and a port, `[::]:8000` for IPv6, or `unix:/run/afterword.sock`. "
+        "Several are separated by commas. Behind a proxy on another machine it is `0.0.0.0:8000`.",
+        default="127.0.0.1:8000",
+        group="Network",
+    )
+    port: int | None = variable(
+        parsers.port,
+        "Set by platforms. Without `BIND`, the web process listens on this port of every IPv4 address.",
+        default="",
+    )
+    proxy_hops: int = variable(
+        parsers.count,
+        "The number of your proxies in front that set `X-Forwarded-For`, `-Proto` and `-Host`.",
+        default="0",
+    )
+    certificates: Path | None = variable(
+        parsers.certificates,
+        "A file (PEM) of your own certificate authorities, trusted for Redis, Dixa, your receivers and the mail "
+        "server. It replaces this machine's. The public authorities are trusted beside it, but not for Redis.",
+        name="SSL_CERT_FILE",
+        default="",
+    )
+    dixa_api_url: str = variable(parsers.http_url, "Dixa's API, version included.", default="https://dev.dixa.io/beta")
+    dixa_pace: parsers.Pace = variable(
+        parsers.pace,
+        "Requests per second and burst of each token. Dixa allows 10/4. By measurement, the default gets hardly any "
+        "429.",
+        default="9.5/3",
+    )
+    webhook_tolerance: timedelta = variable(
+        parsers.duration, "How far the time in a webhook's signature may be from ours.", default="5m"
+    )
+    readyz_token: str | None = variable(
+        parsers.bearer_token,
+        "Requests to `/readyz` with this bearer token, and those from this machine itself, get the degraded parts. All "
+        "others get only the status.",
+        default="",
+        is_secret=True,
+    )
+
+    brand_name: str = variable(
+        label,
+        "The name on the survey page. A survey can have its own name, accents, logo and links: `[survey.brand]`.",
+        default="Support",
+        group="Brand and pages",
+    )
+    brand_accent: str = variable(
+        light_accent,
+        "The brand's colour on page and e-mail, `#rrggbb`. A colour under 4.5:1 anywhere is refused, with the nearest "
+        "readable one.",
+        default="#0b5d56",
+    )
+    brand_accent_dark: str | None = variable(
+        dark_accent,
+        "The same on a dark ground. Without it, it is made from `BRAND_ACCENT`; for the default that is `#6fd6c6`.",
+        default="",
+    )
+    brand_logo: Logo | None = variable(
+        logo,
+        "The logo: an SVG or PNG file of at most 3,000 bytes. On the page it takes the place of the name, which "
+        "becomes its alternative text. In the dark it gets a light plate, unless it is an SVG that uses "
+        "`prefers-color-scheme`. In the e-mail it is shown if it is a PNG, since Gmail shows no SVG. A relative path "
+        "begins in the working folder.",
+        default="",
+    )
+    default_language: str = variable(
+        parsers.language,
+        "The language of pages and messages if neither the conversation nor the browser names one: `da`, `de`, `en`, "
+        "`fr` … (30 of them). SMS and WhatsApp always use it, since Dixa reports no language for them.",
+        default="en",
+    )
+    time_zone: ZoneInfo = variable(
+        parsers.time_zone,
+        "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a `window` "
+        "uses the window's.",
+        default="UTC",
+    )
+    short_links: bool = variable(
+        parsers.switch,
+        "`on`: SMS and WhatsApp messages, which cost by their length, carry a link of 12 characters after "
+        "`PUBLIC_URL/s/`, kept in Redis. A signed link has 81 or more.",
+        default="off",
+    )
+    support_url: str | None = variable(
+        urls.contact,
+        "Where a customer gets help: a page, or `mailto:somebody@example.com`; at most 200 bytes. No link if empty.",
+        default="",
+    )
+    privacy_url: str | None = variable(
+        urls.link, "The privacy notice; at most 200 bytes, since it is on every page. No link if empty.", default=""
+    )
+
+    smtp_server: SmtpServer | None = variable(
+        parsers.smtp_url,
+        'The mail server, for `deliver = ["email"]`: `smtp://user:password@host:587` (STARTTLS, required), '
+        "`smtps://user:password@host:465` (TLS from the start), or `smtp://localhost:25?starttls=off`. Special "
+        "characters in the password as `%XX`.",
+        name="SMTP_URL",
+        default="",
+        group="E-mail",
+        is_secret=True,
+    )
+    mail_from: Mailbox | None = variable(
+        mailbox,
+        "The sender of the e-mails, such as `Northwind <survey@northwind.example>`. Its domain needs SPF and DKIM.",
+        default="",
+    )
+    mail_reply_to: Mailbox | None = variable(
+        mailbox, "Where replies go, if not to the sender: your support.", default=""
+    )
+
+    delivery_webhook_url: str | None = variable(
+        parsers.endpoint_url,
+        'Your own sender of links, for `deliver = ["webhook"]`: `https://`, or `http://` on this machine.',
+        default="",
+        group="Webhooks and Slack",
+        is_secret=True,
+    )
+    delivery_webhook_secret: str | None = variable(
+        parsers.webhook_secret,
+        "The secret that it verifies with (Standard Webhooks): `whsec_` and Base64 of 24 bytes or more. Make one: "
+        f"`{parsers.MAKE_A_WHSEC_KEY}`",
+        default="",
+        is_secret=True,
+    )
+    answer_webhook_url: str | None = variable(
+        parsers.endpoint_url,
+        "Your own receiver of answers, for `webhook = true` in `[[survey.after]]`.",
+        default="",
+        is_secret=True,
+    )
+    answer_webhook_secret: str | None = variable(
+        parsers.webhook_secret, "Its secret, made like the one above.", default="", is_secret=True
+    )
+    slack_url: str | None = variable(
+        parsers.endpoint_url,
+        "An incoming webhook of Slack, or of a service that takes the same, for `slack = true` in `[[survey.after]]`.",
+        name="SLACK_WEBHOOK_URL",
+        default="",
+        is_secret=True,
+    )
+    thank_you_hosts: tuple[str, ...] | None = variable(
+        parsers.hosts,
+        "The hosts that a `thank_you` in `[[survey.after]]` may be at, separated by commas: `reviews.example.com`.",
+        default="",
+    )
+
+    log_format: str = variable(parsers.log_format, "`json` or `console`.", default="json", group="Logging")
+    log_level: str = variable(parsers.log_level, "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", default="INFO")
+
+    timings: Timings = field(kw_only=True)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def look(self) -> Look:
+        """The colours and the logo of the installation."""
+        return make_look(self.brand_accent, self.brand_accent_dark, self.brand_logo)
+
+    @property
+    def brand(self) -> Brand:
+        """The installation's brand, for pages of no survey and surveys without a brand of their own."""
+        return Brand(self.brand_name, self.look, self.support_url, self.privacy_url)
+
+    def brand_of(self, survey: Survey) -> Brand:
+        """Return the brand of a survey."""
+        return survey.brand.over(self.brand)
+
+    @property
+    def mail(self) -> Mail | None:
+        """The e-mail channel, if it is set up."""
+        if self.smtp_server is None or self.mail_from is None:
+            return None
+        return Mail(self.smtp_server, self.mail_from, self.mail_reply_to)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The receivers of our requests, as far as they are set up."""
+        return Endpoints(
+            delivery=_signed(self.delivery_webhook_url, self.delivery_webhook_secret),
+            answer=_signed(self.answer_webhook_url, self.answer_webhook_secret),
+            slack=self.slack_url,
+            thank_you_hosts=self.thank_you_hosts or (),
+        )
+
+    @cached_property
+    def own_addresses(self) -> frozenset[str]:
+        """The addresses of our own side, which e-mails come from and go to: they belong to no customer."""
+        senders = [sender for survey in self.surveys for sender in survey.senders.values()]
+        boxes = [self.mail_from, self.mail_reply_to, *(box for each in senders for box in (each.email, each.reply_to))]
+        links = [self.support_url, *(survey.brand.support_url for survey in self.surveys)]
+        mailed = [
+            each.removeprefix("mailto:").partition("?")[0] for each in links if each and each.startswith("mailto:")
+        ]
+        return frozenset([*(box.address for box in boxes if box), *(read_address(each) or each for each in mailed)])
 
 
-def _mail_mistakes(env: Environment, found: Mapping[str, Any]) -> Iterator[str]:
-    """Name what is missing for e-mail; a variable that couldn't be read has its line already."""
-    if found["smtp"] and not env.has("MAIL_FROM"):
-        yield "  MAIL_FROM is not set, and SMTP_URL is. Example: MAIL_FROM=Northwind <survey@northwind.example>"
-    if not env.has("SMTP_URL") and found["surveys_file"]:
-        for survey in found["surveys_file"].surveys:
-            if "email" in survey.deliver:
-                yield (
-                    f'  SURVEYS_FILE: survey {survey.name!r} has "email" in deliver, which needs SMTP_URL and '
-                    f'MAIL_FROM. Set them, or leave "email" out.'
-                )
-
-
-def _endpoint_mistakes(env: Environment, found: Mapping[str, Any]) -> Iterator[str]:
-    """Name what is missing for what the surveys want; one that couldn't be read has its line already."""
-    names = ("DELIVERY_WEBHOOK_URL", "DELIVERY_WEBHOOK_SECRET", "ANSWER_WEBHOOK_URL", "ANSWER_WEBHOOK_SECRET")
-    given = {name: env.has(name) for name in (*names, "SLACK_WEBHOOK_URL")}
-    surveys = found["surveys_file"].surveys if found["surveys_file"] else ()
-    return endpoints.find_mistakes(given, surveys, found["thank_you_hosts"] or ())
-
-
-def _own_addresses(
-    boxes: Sequence[Mailbox | None], support_url: str | None, surveys: Sequence[Survey]
-) -> frozenset[str]:
-    senders = [sender for survey in surveys for sender in survey.senders.values()]
-    of_surveys = [box for sender in senders for box in (sender.email, sender.reply_to)]
-    links = [support_url, *(survey.brand.support_url for survey in surveys)]
-    mailed = [link.removeprefix("mailto:").partition("?")[0] for link in links if link and link.startswith("mailto:")]
-    mailed = [read_address(each) or each for each in mailed]
-    return frozenset([*(box.address for box in (*boxes, *of_surveys) if box), *mailed])
-
-
-def _webhook_secrets(keys: tuple[str, ...]) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
-    """Decode the keys, with a warning for each that isn't hex: Dixa's own example key isn't, so it may be right."""
-    warnings = [
-        f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key."
-        for number, key in enumerate(keys, start=1)
-        if values.key_bytes(key) == key.encode()
-    ]
-    return tuple(map(values.key_bytes, keys)), tuple(warnings)
+def _signed(url: str | None, secret: str | None) -> SignedEndpoint | None:
+    return SignedEndpoint(url, secret) if url and secret else None

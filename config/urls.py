@@ -1,9 +1,11 @@
-"""The links that a brand's pages have, and how URLs are taken apart: for variables and for surveys.toml.
+"""How URLs are read, and the links of a brand's pages: for variables and for surveys.toml.
 
-Every function takes the text and raises marshmallow's ValidationError, whose message never repeats the text.
+Each function takes the text and raises marshmallow's ValidationError, whose message never repeats the text: it may hold
+a password or a token.
 """
 
 import re
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -11,47 +13,57 @@ from marshmallow import ValidationError
 
 from config.hosts import is_host
 
-MOST_LINK_BYTES: Final = 200
+HTTP: Final = frozenset({"http", "https"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_LINK_BYTES: Final = 200
 """Of a link that stands on every page."""
 
 
-def link(text: str) -> str | None:
-    """Read a page that the survey page links to; query and fragment are fine here. An empty text is none."""
-    if not text:
-        return None
-    parts = split_url(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError("is not a URL. Write it whole, with http:// or https://.")
-    return _short(text)
-
-
-def contact(text: str) -> str | None:
-    """Read a page, or an e-mail address as `mailto:`. An empty text is none."""
-    if text.isprintable() and re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
-        return _short(text)
-    if text and not text.startswith(("http://", "https://")):
-        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.")
-    return link(text)
-
-
-def split_url(text: str) -> SplitResult:
-    """Take a URL apart. `from None`, since the cause's text may hold a password."""
+def parse_url(
+    text: str,
+    schemes: Collection[str],
+    problem: str = "is not a URL. Write it whole, with http:// or https://.",
+    *,
+    is_ascii: bool = False,
+    needs_host: bool = True,
+) -> SplitResult:
+    """Split a URL of one of these schemes. `problem` is the message for what isn't one."""
     try:
         parts = urlsplit(text)
-        _ = parts.port
+        _ = parts.port  # Raises ValueError, too.
     except ValueError:
+        # `from None`, since the cause's text may hold the password.
         raise ValidationError("is not a URL: its host or port can't be read.") from None
+    if is_ascii and not text.isascii():
+        raise ValidationError("has other than plain ASCII characters in it. Write those as %XX.")
     if not text.isprintable() or " " in text:
         raise ValidationError("has white space in it. Write it without.")
+    if parts.scheme not in schemes or (needs_host and not parts.hostname):
+        raise ValidationError(problem)
     if parts.hostname and not is_host(parts.hostname):
         raise ValidationError("has a host that no name can be: a part of it is empty, over 63 characters, or odd.")
     return parts
 
 
+def link(text: str) -> str:
+    """Parse a page that the survey page links to. It may have a query and a fragment."""
+    parse_url(text, HTTP)
+    return _short(text)
+
+
+def contact(text: str) -> str:
+    """Parse a page, or an e-mail address as `mailto:`."""
+    if text.isprintable() and re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
+        return _short(text)
+    if not text.startswith(("http://", "https://")):
+        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.")
+    return link(text)
+
+
 def _short(text: str) -> str:
-    if (size := len(text.encode())) > MOST_LINK_BYTES:
+    if (size := len(text.encode())) > MAX_LINK_BYTES:
         raise ValidationError(
-            f"has {size:,} bytes, and at most {MOST_LINK_BYTES} are taken: it is part of every page. "
+            f"has {size:,} bytes, and at most {MAX_LINK_BYTES} are taken: it is part of every page. "
             f"Write a shorter address that leads there."
         )
     return text

@@ -121,7 +121,7 @@ class _Mailbox(fields.Field[Mailbox]):
     """Somebody, written as in MAIL_FROM."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mailbox:
-        found = mailbox(value.strip()) if isinstance(value, str) else None
+        found = mailbox(value.strip()) if isinstance(value, str) and value.strip() else None
         if found is None:
             raise ValidationError("Not an address. Write survey@example.com or Northwind <survey@example.com>.")
         return found

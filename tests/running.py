@@ -15,7 +15,8 @@ import redis
 import requests
 from honcho.environ import parse_procfile
 
-from config.settings import Settings, read_settings
+from config.loader import read_settings
+from config.settings import Settings
 from service.surveys.store import connect
 from tests.polling import eventually
 

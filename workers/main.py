@@ -8,8 +8,8 @@ from celery.signals import setup_logging, worker_ready
 
 from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
+from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
-from config.settings import SettingsError, read_settings
 from service.surveys.processes import Processes
 from service.surveys.store import Store, connect
 from workers.app import build

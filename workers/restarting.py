@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from celery.signals import worker_ready
 
-from config.settings import SettingsError, read_settings
+from config.loader import SettingsError, read_settings
 
 log = structlog.get_logger()
 

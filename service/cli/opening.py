@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import click
 
 from config.environment import trust_certificates
-from config.settings import Settings, SettingsError, read_settings
+from config.loader import SettingsError, read_settings
+from config.settings import Settings
 from service.cli.saying import say
 from service.surveys.records import Records
 from service.surveys.store import RecordsUnavailable, connect

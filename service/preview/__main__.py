@@ -5,7 +5,7 @@ import sys
 import click
 from werkzeug.serving import make_server
 
-from config.settings import SettingsError, read_settings
+from config.loader import SettingsError, read_settings
 from service.cli.saying import say
 from service.preview.app import create_app
 

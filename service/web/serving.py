@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
-from config.settings import Settings, SettingsError, read_settings
+from config.settings import Settings
 
 _MOVED = "BIND or PORT has changed since the start, which needs a restart: the web listens where it did."
 

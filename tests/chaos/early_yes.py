@@ -3,7 +3,7 @@
 from dataclasses import replace
 from threading import Event, Thread
 
-from config.settings import read_settings
+from config.loader import read_settings
 from service.surveys.intake import Intake
 from service.surveys.model import Close
 from service.surveys.records import Accepted

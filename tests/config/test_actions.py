@@ -6,8 +6,9 @@ import pytest
 from marshmallow import ValidationError
 
 from config.actions import After
-from config.endpoints import Endpoints, SignedEndpoint, endpoint_url, hosts, webhook_secret
-from config.settings import SettingsError, read_settings
+from config.endpoints import Endpoints, SignedEndpoint
+from config.loader import SettingsError, read_settings
+from config.parsers import endpoint_url, hosts, webhook_secret
 from config.surveys import RatingType, Survey, SurveysFileError, dump_terms, load_surveys, load_terms
 from tests.config.test_settings import GOOD, mistakes
 from tests.receiver import SECRET

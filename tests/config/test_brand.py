@@ -19,7 +19,7 @@ from config.brand import (
     make_look,
     nearest_readable,
 )
-from config.settings import SettingsError, read_settings
+from config.loader import SettingsError, read_settings
 from tests.config.test_settings import GOOD, mistakes
 from tests.running import ROOT
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.settings import read_settings
+from config.loader import read_settings
 from config.surveys import Survey, read_surveys
 from service.delivery.wiring import open_deliveries
 from service.dixa.wiring import open_dixa

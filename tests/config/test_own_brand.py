@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.brand import DARK, DEFAULT_LOOK, LIGHT, MOST_LOGO_BYTES, Logo, is_readable, make_look, nearest_readable
+from config.loader import SettingsError, read_settings
 from config.own_brand import Brand, OwnBrand
-from config.settings import Settings, SettingsError, read_settings
+from config.settings import Settings
 from config.surveys import Survey, dump_terms, load_surveys, load_terms
-from config.urls import MOST_LINK_BYTES
+from config.urls import MAX_LINK_BYTES
 from tests.config.test_brand import PNG, SVG
 from tests.config.test_settings import GOOD
 from tests.config.test_surveys_mistakes import mistakes
@@ -265,7 +266,7 @@ def test_every_mistake_is_named_at_once_with_the_variables_own(tmp_path: Path) -
 
 
 def test_a_variables_link_is_bounded_too() -> None:
-    address = "https://a.example/".ljust(MOST_LINK_BYTES, "p")
+    address = "https://a.example/".ljust(MAX_LINK_BYTES, "p")
     assert read_settings({**GOOD, "SUPPORT_URL": address, "PRIVACY_URL": address}).privacy_url == address
     with pytest.raises(SettingsError) as caught:
         read_settings({**GOOD, "SUPPORT_URL": f"{address}p", "PRIVACY_URL": f"{address[:-1]}é"})

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import SettingsError, read_settings
-from config.values import Pace
+from config.loader import SettingsError, read_settings
+from config.parsers import Pace
 
 GOOD = {
     "DIXA_API_TOKEN": "token-one",

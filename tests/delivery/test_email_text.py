@@ -19,7 +19,7 @@ from config.languages import LANGUAGES
 from config.mail import Mailbox
 from config.own_brand import OwnBrand
 from config.surveys import RatingType
-from config.urls import MOST_LINK_BYTES
+from config.urls import MAX_LINK_BYTES
 from config.words import Sender, Words
 from service.delivery.email_text import Letter, Letterhead, write_email
 from service.surveys.languages import language
@@ -263,9 +263,7 @@ def test_the_name_in_from_is_the_senders_own_or_the_surveys_brand(sender: Sender
 
 
 def test_a_surveys_own_brand_at_its_longest_is_small_too() -> None:
-    own = OwnBrand(
-        name="й" * 60, accent="#9d174d", privacy_url="https://tidewater.example/".ljust(MOST_LINK_BYTES, "p")
-    )
+    own = OwnBrand(name="й" * 60, accent="#9d174d", privacy_url="https://tidewater.example/".ljust(MAX_LINK_BYTES, "p"))
     letter = replace(LETTER, link=f"{PUBLIC_URL}/s/{'x' * 160}", brand=own, channel="Email")
     for rating in RatingType:
         words = Words(questions={rating: "й" * 160}, subject="й" * 120)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from random import Random
 
-from config.settings import SettingsError, read_settings
+from config.loader import SettingsError, read_settings
 from config.surveys import SurveysFileError, read_surveys
 from tests.fuzz import corpus
 from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET

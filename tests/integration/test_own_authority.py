@@ -10,8 +10,8 @@ import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from config.environment import trust_certificates
+from config.loader import SettingsError
 from config.mail import Tls
-from config.settings import SettingsError
 from service.sandbox.server import Sandbox
 from service.sessions import new_context, new_session
 from tests.delivery.test_email import deliver

@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from config.languages import LANGUAGES
 from config.surveys import RatingType
-from config.urls import MOST_LINK_BYTES
+from config.urls import MAX_LINK_BYTES
 from config.words import NEUTRAL, Words
 from service.preview.states import COMMENT
 from service.surveys.languages import Language, language
@@ -48,7 +48,7 @@ def _url(length: int) -> str:
 
 
 ONE: Final = Assumed(
-    brand="Ñ" * 60, privacy_url=_url(MOST_LINK_BYTES), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160))
+    brand="Ñ" * 60, privacy_url=_url(MAX_LINK_BYTES), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160))
 )
 """Of a survey of one question: the longest names and questions that the settings allow, in letters of two bytes."""
 

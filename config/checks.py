@@ -1,0 +1,120 @@
+"""Checks across settings: mistakes, with which Afterword doesn't start, and warnings, which go to the log."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config.parsers import Pace, key_bytes, keys
+from config.settings import Settings, Timings
+from config.spelling import CHANNELS, USER_TYPES
+from config.surveys import Survey
+from config.urls import LOOPBACK
+
+_LIMIT_OF_DIXA = Pace(rate=10, burst=4)
+_WRITABLE_BY_OTHERS = 0o002
+
+
+def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator[str]:
+    """Yield a line for each contradiction. A value with a mistake of its own is None here, and has its line already."""
+    yield from _find_contradictions(settings.timings)
+    if settings.smtp_server and not is_set("MAIL_FROM"):
+        yield "  MAIL_FROM is not set, and SMTP_URL is. Example: MAIL_FROM=Northwind <survey@northwind.example>"
+    for name in ("DELIVERY_WEBHOOK", "ANSWER_WEBHOOK"):
+        if is_set(f"{name}_URL") != is_set(f"{name}_SECRET"):
+            missing, given = ("SECRET", "URL") if is_set(f"{name}_URL") else ("URL", "SECRET")
+            yield f"  {name}_{missing} is not set, and {name}_{given} is. Set both, or neither."
+    for survey in settings.surveys or ():
+        for problem in _find_unmet_needs(survey, is_set, settings.thank_you_hosts or ()):
+            yield f"  SURVEYS_FILE: survey {survey.name!r} has {problem}"
+
+
+def _find_contradictions(timings: Timings) -> Iterator[str]:
+    if timings.lease and timings.step_budget and timings.lease < 2 * timings.step_budget:
+        yield "  LEASE: must be at least twice STEP_BUDGET, or a claim could end under a running step. Such as 60s."
+    if timings.mail_budget and timings.mail_budget > timedelta(minutes=30):
+        yield "  MAIL_BUDGET: must not be over 30m: as long a mail keeps a thread of a worker. Such as 5m."
+    if timings.backoff_min and timings.backoff_max and timings.backoff_max < timings.backoff_min:
+        yield "  BACKOFF_MAX: must not be shorter than BACKOFF_MIN. Such as 15m."
+
+
+def _find_unmet_needs(survey: Survey, is_set: Callable[[str], bool], hosts: Sequence[str]) -> Iterator[str]:
+    if "email" in survey.deliver and not is_set("SMTP_URL"):
+        yield '"email" in deliver, which needs SMTP_URL and MAIL_FROM. Set them, or leave "email" out.'
+    for is_needed, key, variable in (
+        ("webhook" in survey.deliver, '"webhook" in deliver', "DELIVERY_WEBHOOK_URL"),
+        (any(each.slack for each in survey.after), "slack = true in after", "SLACK_WEBHOOK_URL"),
+        (any(each.webhook for each in survey.after), "webhook = true in after", "ANSWER_WEBHOOK_URL"),
+    ):
+        if is_needed and not is_set(variable):
+            yield f"{key}, which needs {variable}."
+    for host in sorted({each.thank_you_host for each in survey.after if each.thank_you} - set(hosts)):
+        yield f"a thank_you at {host}, which is not in THANK_YOU_HOSTS. Add it there."
+
+
+def find_warnings(settings: Settings, webhook_secrets: str) -> Iterator[str]:
+    """Yield a warning for each setting that works and may harm. `webhook_secrets` is that variable as it is written."""
+    for number, key in enumerate(keys(webhook_secrets), start=1):
+        if key_bytes(key) == key.encode():
+            yield f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key."
+    yield from _find_exposures(settings)
+    yield from _find_risks(settings.timings, settings.dixa_pace)
+    for survey in settings.surveys:
+        yield from (f'survey "{survey.name}": {warning}' for warning in _find_oddities(survey, settings))
+
+
+def _find_exposures(settings: Settings) -> Iterator[str]:
+    """Warn of what lets others read along, or send again what they have read."""
+    for name, url, content in (
+        ("PUBLIC_URL", settings.public_url, "links and answers"),
+        ("DIXA_API_URL", settings.dixa_api_url, "the token and what customers say"),
+    ):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            yield f"{name} is http://, so {content} cross the network in the clear. Write https://."
+    if settings.webhook_tolerance > timedelta(hours=1):
+        yield "WEBHOOK_TOLERANCE is over 1h: who got hold of a webhook can send it again for that long. Such as 5m."
+    if settings.spool_dir and _is_writable_by_others(settings.spool_dir):
+        yield f"SPOOL_DIR can be written by others, who could put answers there. Run: chmod o-w {settings.spool_dir}"
+
+
+def _is_writable_by_others(folder: Path) -> bool:
+    """Return whether any account may write into a folder. Errors are left to the spool, which reports them at start."""
+    try:
+        return folder.is_dir() and bool(folder.stat().st_mode & _WRITABLE_BY_OTHERS)
+    except OSError:
+        return False
+
+
+def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
+    """Warn of what may make an offer or a result twice, or be refused by Dixa."""
+    if timings.reconcile_after < timings.step_budget:
+        yield "RECONCILE_AFTER is under STEP_BUDGET: a slow call to Dixa may be made twice. Such as 60s."
+    if timings.step_budget < timedelta(seconds=5):
+        yield "STEP_BUDGET is under 5s: calls may be cut off before Dixa answers them. Such as 15s."
+    if pace.rate > _LIMIT_OF_DIXA.rate or pace.burst > _LIMIT_OF_DIXA.burst:
+        yield "DIXA_PACE is over 10/4, which is what Dixa allows a token: calls will be answered 429. Such as 9.5/3."
+    if timings.record_retention < timedelta(days=90):
+        yield "RECORD_RETENTION is under 90d: a finished survey that is forgotten can be asked again."
+
+
+def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
+    for kind, names, known in (
+        ("channel", (*survey.ask.channels, *survey.delays), CHANNELS),
+        ("user type", survey.ask.user_types, USER_TYPES),
+        ("assignee type", survey.ask.assignee_types, USER_TYPES),
+    ):
+        # Dixa may have added it since; more often it is a slip.
+        for name in dict.fromkeys(names):
+            if name not in known:
+                yield f'Dixa documents no {kind} "{name}", so it may match nothing ({", ".join(known)}).'
+    if settings.brand_logo and survey.brand.name not in {None, settings.brand_name} and survey.brand.logo is None:
+        yield (
+            f'asks for "{survey.brand.name}" under the logo of BRAND_LOGO. '
+            f'Write a `logo` in its [survey.brand]; "" is none.'
+        )
+    if survey.stop_line and not settings.short_links:
+        yield (
+            "stop_line without SHORT_LINKS puts two long links into an SMS, which takes two segments at least. "
+            "Write SHORT_LINKS=on."
+        )

@@ -1,0 +1,30 @@
+"""Reads the settings once, and reports all mistakes together."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from config.checks import find_mistakes, find_warnings
+from config.environment import Environment
+from config.settings import Settings, Timings
+
+
+class SettingsError(Exception):
+    """Afterword can't start with these settings. The text has a line for each mistake, with the way out."""
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from `environ`, or else from the process's environment and `.env` in the working folder.
+
+    A variable of the process overrides the one in `.env`. An empty variable counts as not set.
+    Raises SettingsError naming every mistake.
+    """
+    env = Environment(environ)
+    values = env.read(Settings)
+    settings = Settings(**values, timings=Timings(**env.read(Timings)))
+    mistakes = [*env.mistakes(), *find_mistakes(settings, env.has)]
+    if mistakes:
+        raise SettingsError("\n".join(["The settings can't be used:", *mistakes]))
+    if settings.port and not env.has("BIND"):
+        # Platforms that set PORT reach us from outside. Without it, we are behind a proxy on this machine.
+        settings = replace(settings, bind=(f"0.0.0.0:{settings.port}",))
+    return replace(settings, warnings=(*env.warnings(), *find_warnings(settings, env.text("DIXA_WEBHOOK_SECRETS"))))
