@@ -60,8 +60,8 @@ docs: $(VENV)/installed-dev ## Write the documents that are made from code, such
 	@$(BIN)/python -m tests.docs
 
 texts: $(VENV)/installed-dev ## Bring the texts of the code into the catalogs of all languages
-	$(BIN)/pybabel -q extract --no-default-keywords --keywords=N_ --add-comments=Translators: --strip-comments --no-location --omit-header --width=100 --output-file=service/translations/messages.pot config service
-	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 --input-file=service/translations/messages.pot --output-dir=service/translations
+	$(BIN)/pybabel -q extract --no-default-keywords --keywords=N_ --add-comments=Translators: --strip-comments --no-location --omit-header --width=100 --output-file=service/texts/translations/messages.pot config service
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 --input-file=service/texts/translations/messages.pot --output-dir=service/texts/translations
 
 lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) --extra install pyproject.toml -o requirements.txt

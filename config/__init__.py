@@ -1,1 +1,1 @@
-"""What an operator decides: the environment, surveys.toml and how logs look. Imports nothing of the service."""
+"""What an operator sets: the environment, and how logs look. It reads surveys.toml into the domain's own types."""

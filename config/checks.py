@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from config.parsers import Pace, key_bytes, keys
 from config.settings import Settings, Timings
-from config.spelling import CHANNELS, USER_TYPES
-from config.surveys import Survey
-from config.urls import LOOPBACK
+from service.surveys.definition import Survey
+from service.surveys.dixa_names import CHANNELS, USER_TYPES
+from service.surveys.urls import LOOPBACK
 
 _LIMIT_OF_DIXA = Pace(rate=10, burst=4)
 _WRITABLE_BY_OTHERS = 0o002

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from hashlib import blake2s
 
 from config.settings import Settings
-from config.surveys import dump_terms
+from service.surveys.toml.loader import dump_terms
 
 
 def take_fingerprint(settings: Settings) -> Mapping[str, str]:

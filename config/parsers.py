@@ -18,12 +18,13 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, validate
 
-from config.hosts import ascii_host, is_host
-from config.languages import LANGUAGES, find_language
 from config.mail import SmtpServer, Tls
-from config.surveys import Survey, SurveysFileError, read_surveys
-from config.toml_fields import Duration, read_zone
-from config.urls import HTTP, LOOPBACK, parse_url
+from service.surveys.definition import Survey
+from service.surveys.hosts import ascii_host, is_host
+from service.surveys.language_codes import LANGUAGES, find_language
+from service.surveys.toml.fields import Duration, read_zone
+from service.surveys.toml.loader import SurveysFileError, read_surveys
+from service.surveys.urls import HTTP, LOOPBACK, parse_url
 
 T = TypeVar("T")
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import parsers, urls
-from config.brand import Logo, Look, dark_accent, label, light_accent, logo, make_look
+from config import parsers
 from config.endpoints import Endpoints, SignedEndpoint
 from config.environment import Variable, variable
-from config.mail import Mail, Mailbox, SmtpServer, mailbox, read_address
-from config.own_brand import Brand
-from config.surveys import Survey
+from config.mail import Mail, SmtpServer
+from service.surveys import urls
+from service.surveys.brand import Brand
+from service.surveys.definition import Survey
+from service.surveys.mailbox import Mailbox, mailbox, read_address
+from service.surveys.theme import Logo, Look, dark_accent, label, light_accent, logo, make_look
 
 
 def _timing(default: str, help_text: str, *, former_name: str = "", group: str = "") -> Any:

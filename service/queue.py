@@ -22,8 +22,8 @@ from kombu.transport import redis as kombu_redis
 from redis.exceptions import RedisError
 
 from config.failures import describe_failure
+from service.records.redis_pool import Pool
 from service.surveys.model import Journey
-from service.surveys.redis_pool import Pool
 
 NAME = "afterword"
 TASKS = {journey: f"afterword.{journey}" for journey in Journey}

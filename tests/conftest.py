@@ -11,14 +11,14 @@ import redis
 from playwright.sync_api import Browser
 
 from service.dixa.client import DixaClient
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
-from service.surveys.records import Records
 from service.web.readiness import Readiness
 from tests import sandboxes
 from tests.browser import tools
 from tests.browser.conftest import chromium
-from tests.running import RedisServer, patient
-from tests.telling import open_client
+from tests.harness import Story, open_client
+from tests.processes import RedisServer, patient
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -103,3 +103,9 @@ def browser() -> Iterator[Browser]:
         tools.skip_without(missing)
     with chromium() as started:
         yield started
+
+
+@pytest.fixture
+def story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
+    """A story in records of the test's own."""
+    return Story(redis_client, prefix, dixa)

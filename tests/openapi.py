@@ -17,8 +17,8 @@ from openapi_core.datatypes import RequestParameters
 from openapi_core.exceptions import OpenAPIError
 from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-from service.sandbox.calls import CALLS
-from service.sandbox.model import Exchange
+from service.sandbox.dixa.calls import CALLS
+from service.sandbox.dixa.model import Exchange
 
 PATH = Path(__file__).parents[2] / "shared" / "dixa" / "openapi-beta.yaml"
 MISSING = "Dixa's OpenAPI description is not here (../shared/dixa/openapi-beta.yaml)"

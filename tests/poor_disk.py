@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.running import ROOT
+from tests.processes import ROOT
 
 _SITE = '''
 """Python reads this first, in each process that has it on its path."""

@@ -16,8 +16,8 @@ from service.dixa.outage import Outage, RelaysPace
 from service.dixa.pace import SharedPace
 from service.sandbox.server import Sandbox
 from service.surveys.model import Journey
+from tests.harness import OFFER_OVER, Story
 from tests.moments import pass_time
-from tests.telling import OFFER_OVER, Story
 from workers.relay import Pace
 
 THREADS = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from tests.running import API_TOKEN
+from tests.processes import API_TOKEN
 
 # Werkzeug compiles its routes, and two threads that compile at once can break CPython 3.11 (SystemError: AST
 # constructor recursion depth mismatch).

@@ -13,14 +13,14 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType
-from service.delivery.email_text import write_html
-from service.delivery.email_words import write_words
-from service.surveys.languages import language
+from service.delivery.email.text import write_html
+from service.delivery.email.words import write_words
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from tests.browser.conftest import chromium, serving
 from tests.delivery.test_email_text import HEAD, LETTER
-from tests.running import ROOT
+from tests.processes import ROOT
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app
 

@@ -5,28 +5,28 @@ from celery import Celery
 from config.settings import Settings
 from service.delivery.message import Shorten
 from service.delivery.note import AnswerNote
+from service.delivery.registry import open_deliveries
 from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
-from service.delivery.wiring import open_deliveries
 from service.dixa.client import DixaClient
 from service.dixa.outage import Outage, RelaysPace
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
+from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import Restraint
+from service.journeys.follow_up import FollowUpJourney
+from service.journeys.offer import OfferJourney
 from service.queue import CeleryQueue, make_app
-from service.surveys.answering import AnswerJourney
-from service.surveys.channels import Channels
-from service.surveys.delivering import Restraint
-from service.surveys.following import FollowUpJourney
+from service.records.channels import Channels
+from service.records.opt_outs import HashedStops
+from service.records.redis import connect
+from service.records.short_links import ShortLinks
+from service.records.transitions import Records
+from service.rules.identity import Persons
 from service.surveys.links import Links
 from service.surveys.model import Record
-from service.surveys.offering import OfferJourney
-from service.surveys.persons import Persons
 from service.surveys.ports import Action
-from service.surveys.records import Records
-from service.surveys.short_links import ShortLinks
-from service.surveys.stops import HashedStops
-from service.surveys.store import connect
 from workers.relay import Relay, RelayStep
 from workers.tasks import register_tasks
 

@@ -10,10 +10,10 @@ from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
 from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
-from service.surveys.processes import Processes
-from service.surveys.store import Store, connect
+from service.records.processes import Processes
+from service.records.redis import Store, connect
 from workers.app import build
-from workers.restarting import keep_settings
+from workers.reload import keep_settings
 
 try:
     _settings = read_settings()

@@ -15,14 +15,14 @@ import structlog
 from celery import bootsteps
 
 from config.settings import Timings
+from service.journeys.answer import AnswerJourney
+from service.journeys.follow_up import FollowUpJourney
+from service.journeys.offer import OfferJourney
 from service.queue import QueueUnavailable
-from service.surveys.answering import AnswerJourney
-from service.surveys.complaint import Complaint
-from service.surveys.following import FollowUpJourney
+from service.records.complaint import Complaint
+from service.records.redis import RecordsUnavailable
+from service.records.transitions import Records
 from service.surveys.model import Journey
-from service.surveys.offering import OfferJourney
-from service.surveys.records import Records
-from service.surveys.store import RecordsUnavailable
 
 log = structlog.get_logger()
 

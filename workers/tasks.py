@@ -5,9 +5,9 @@ from collections.abc import Callable
 import structlog
 from celery import Celery
 
+from service.journeys.runner import Traveller
 from service.queue import TASKS
-from service.surveys.journey import Traveller
-from service.surveys.store import RecordsUnavailable
+from service.records.redis import RecordsUnavailable
 
 log = structlog.get_logger()
 

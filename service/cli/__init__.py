@@ -7,14 +7,14 @@ from importlib.metadata import version
 
 import click
 
-from service.cli.braking import pause, resume
-from service.cli.checking import check
-from service.cli.counting import counts
-from service.cli.mailing import send_test
-from service.cli.mending import restored, retry
-from service.cli.stopping import stop, unstop
-from service.cli.telling import why
-from service.cli.trying import try_rules
+from service.cli.doctor import check
+from service.cli.opt_out import stop, unstop
+from service.cli.pause import pause, resume
+from service.cli.retry import restored, retry
+from service.cli.send_test import send_test
+from service.cli.stats import counts
+from service.cli.try_rules import try_rules
+from service.cli.why import why
 
 
 @click.group()

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from config.surveys import RatingType
 from config.unseen import drop_unseen
 from service.surveys.ports import Told
-from service.surveys.questions import OPTIONS
+from service.surveys.ratings import RatingType
+from service.texts.questions import OPTIONS
 
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
 

@@ -10,14 +10,15 @@ from typing import Protocol
 
 import structlog
 
-from config.languages import find_language
-from config.surveys import RatingType, Survey
 from service.delivery.short_text import SHORT_CHANNELS, write_short_text
+from service.surveys.definition import Survey
 from service.surveys.errors import CallError, DeliveryRefused, OutcomeUnknown, Refused
-from service.surveys.languages import DEFAULT, N_, Language, language
+from service.surveys.language_codes import find_language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Conversation, Deadline, Message, Slot
-from service.surveys.questions import say_question
+from service.surveys.ratings import RatingType
+from service.texts.catalog import DEFAULT, N_, Language, language
+from service.texts.questions import say_question
 
 log = structlog.get_logger()
 

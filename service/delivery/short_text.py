@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from config.languages import LANGUAGES
 from config.settings import Settings
-from config.surveys import RatingType, Survey
 from service.delivery.segments import Size, measure, to_gsm7
-from service.surveys.languages import N_, Language, language
+from service.records.short_links import LENGTH
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
-from service.surveys.short_links import LENGTH
+from service.surveys.ratings import RatingType
+from service.texts.catalog import N_, Language, language
 
 SHORT_CHANNELS: Final = frozenset({"Sms", "WhatsApp"})
 

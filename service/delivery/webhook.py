@@ -10,10 +10,10 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from config.endpoints import SignedEndpoint
-from config.languages import find_language
 from service.delivery.outbound import Outbound
 from service.delivery.room import Room
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
+from service.surveys.language_codes import find_language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Deadline, Told
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from config.surveys import RatingType
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError
 from service.dixa.wire import ORGANIZATION, Effect, Wire
 from service.surveys.errors import OutcomeUnknown, RetryLater
 from service.surveys.ports import Conversation, Message, Page, Rating, Slot
+from service.surveys.ratings import RatingType
 
 Result = TypeVar("Result")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from marshmallow import fields
 
-from config.mail import read_address
 from service.dixa.fields import AnyText, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
 from service.dixa.payloads import PayloadError, load, load_json
+from service.surveys.mailbox import read_address
 from service.surveys.model import Change, ChangeKind, Close
 
 CLOSED = {"CONVERSATION_CLOSED", "CONVERSATION_ABANDONED"}

@@ -10,8 +10,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from config.mail import read_address
-from config.spelling import api_spelling
+from service.surveys.dixa_names import api_spelling
+from service.surveys.mailbox import read_address
 
 LONGEST = 200
 """How many characters are kept of a text, in ids and names alike: Dixa's are far shorter."""

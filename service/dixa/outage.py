@@ -14,7 +14,7 @@ import redis
 import structlog
 
 from service.dixa.pace import SharedPace
-from service.surveys.store import RecordsUnavailable
+from service.records.redis import RecordsUnavailable
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from marshmallow import Schema, ValidationError
 
-from config.toml_fields import mistakes
+from service.surveys.toml.fields import mistakes
 
 
 class PayloadError(Exception):

@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from marshmallow import Schema, fields
 
-from config.surveys import RatingType
 from service.dixa.fields import (
     Address,
     ConversationId,
@@ -24,6 +23,7 @@ from service.dixa.fields import (
 )
 from service.dixa.payloads import PayloadError, load
 from service.surveys.ports import Conversation, Message, Page, Rating
+from service.surveys.ratings import RatingType
 
 
 def load_conversation(body: Any) -> Conversation:

@@ -6,7 +6,7 @@ import click
 from werkzeug.serving import make_server
 
 from config.loader import SettingsError, read_settings
-from service.cli.saying import say
+from service.cli.output import say
 from service.preview.app import create_app
 
 

@@ -13,17 +13,17 @@ from flask import Blueprint, Flask, Response, abort, render_template, request, u
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
-from config.languages import LANGUAGES, find_language
 from config.settings import Settings
-from config.surveys import RatingType
 from service.delivery.segments import measure
 from service.preview.ghost import ghost_of
 from service.preview.states import STATES
 from service.preview.view import View
-from service.surveys.languages import language
+from service.surveys.language_codes import LANGUAGES, find_language
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from service.web import forms, pages
-from service.web.headers import add_security_headers, page_policy
 from service.web.language import asked_language
+from service.web.security_headers import add_security_headers, page_policy
 
 _RATINGS: Mapping[str, tuple[str, tuple[RatingType, ...]]] = {
     "own": ("The survey's", ()),

@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Response
 
-from config.surveys import RatingType
+from service.surveys.ratings import RatingType
 from service.web import forms, pages, stop, wording
 from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
 

@@ -7,13 +7,13 @@ from email.message import EmailMessage
 from email.policy import default
 
 from config.settings import Settings
-from config.surveys import Survey
-from service.delivery.email import letterhead_of
-from service.delivery.email_parts import show_html
-from service.delivery.email_text import Letter, write_email
+from service.delivery.email.parts import show_html
+from service.delivery.email.smtp import letterhead_of
+from service.delivery.email.text import Letter, write_email
 from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
-from service.surveys.languages import Language
+from service.surveys.definition import Survey
+from service.texts.catalog import Language
 from service.web.page_context import Deadline, PageContext
 
 _CHANNEL = "WidgetChat"

@@ -10,10 +10,10 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from service.sandbox.desk import Desk
-from service.sandbox.faults import Fault, Kind
-from service.sandbox.model import Conversation, Person, iso
-from service.sandbox.state import Refused
+from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.dixa.model import Conversation, Person, iso
+from service.sandbox.dixa.state import Refused
+from service.sandbox.fake_dixa import Desk
 
 _MOST_AT_ONCE = 10_000
 _MAKEABLE = {"channel", "language", "agent", "queue", "tags", "direction", "subject", "state"}

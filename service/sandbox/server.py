@@ -7,14 +7,14 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from service.sandbox.api import VERSIONS, api_blueprint
 from service.sandbox.control import control_blueprint
-from service.sandbox.desk import Desk
+from service.sandbox.dixa.api import VERSIONS, api_blueprint
+from service.sandbox.fake_dixa import Desk
 from service.sandbox.http import HttpServer
-from service.sandbox.inbox import inbox_blueprint
-from service.sandbox.mail import MailServer
-from service.sandbox.mails import mails_blueprint
+from service.sandbox.mail_server import MailServer
 from service.sandbox.settings import SandboxSettings
+from service.sandbox.ui.inbox import inbox_blueprint
+from service.sandbox.ui.mails import mails_blueprint
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

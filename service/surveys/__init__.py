@@ -1,1 +1,1 @@
-"""The heart: what a survey is, who is asked, and how it gets from a close to a result. No web, queue or HTTP here."""
+"""The domain: what a survey is, and the nouns of its story. Nothing here is read from Redis, HTTP or a queue."""

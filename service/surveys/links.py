@@ -12,8 +12,8 @@ from typing import Any, Self
 import msgpack
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
-from config.surveys import RatingType
 from service.surveys.model import Offer, Record
+from service.surveys.ratings import RatingType
 
 SALT = "afterword.survey-link.v1"
 RECEIPT_SALT = "afterword.receipt.v1"

@@ -6,7 +6,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from config.surveys import RatingType, Survey
+from service.surveys.definition import Survey
+from service.surveys.ratings import RatingType
+
+UNCONFIRMED = "unconfirmed"
+"""The note of a delivery that was handed over, and whose outcome nobody knows."""
 
 
 class Journey(StrEnum):

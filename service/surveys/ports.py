@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
-from config.surveys import RatingType
 from service.surveys.model import Journey, Record
+from service.surveys.ratings import RatingType
 
 
 class Deadline:

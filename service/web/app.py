@@ -14,26 +14,26 @@ from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
+from service.intake.intake import Intake
+from service.intake.recovery import Recovery
+from service.intake.spool import Spool
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
-from service.surveys.channels import Channels
-from service.surveys.intake import Intake
+from service.records.channels import Channels
+from service.records.link_guard import Posts
+from service.records.opt_outs import HashedStops
+from service.records.processes import Processes
+from service.records.redis import Breaker, connect
+from service.records.short_links import ShortLinks
+from service.records.transitions import Records
+from service.rules.identity import Persons
 from service.surveys.links import Links
-from service.surveys.persons import Persons
-from service.surveys.posts import Posts
-from service.surveys.processes import Processes
-from service.surveys.records import Records
-from service.surveys.short_links import ShortLinks
-from service.surveys.spool import Spool
-from service.surveys.stops import HashedStops
-from service.surveys.store import Breaker, connect
 from service.web import health, short, stop, survey, webhooks
-from service.web.discretion import hide_links_in
-from service.web.headers import add_security_headers
+from service.web.log_redaction import hide_links_in
 from service.web.mangled import MendsLinks, redirect_mended
 from service.web.readiness import Readiness
-from service.web.recovery import Recovery
 from service.web.refusals import Refusals
-from service.web.seams import Seams, host_of, spell_host
+from service.web.security_headers import add_security_headers
+from service.web.services import Seams, host_of, spell_host
 
 _WAIT_SECONDS = 2.0
 """How long a request waits for a connection to Redis while others have them all: longer than these take to find

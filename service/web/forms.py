@@ -20,7 +20,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 from werkzeug.datastructures import MultiDict
 
-from config.surveys import RatingType
+from service.surveys.ratings import RatingType
 from service.web import wording
 
 FIRST = "rating"

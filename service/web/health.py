@@ -8,7 +8,7 @@ from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from service.web.readiness import Readiness, is_ready
-from service.web.seams import seams
+from service.web.services import seams
 
 bp = Blueprint("health", __name__)
 

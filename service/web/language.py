@@ -6,8 +6,8 @@ from flask import request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
-from config.languages import find_language
-from service.surveys.languages import Language, language
+from service.surveys.language_codes import find_language
+from service.texts.catalog import Language, language
 from service.web.mangled import asked
 
 _LONGEST_WISHES = 500

@@ -4,8 +4,8 @@ import structlog
 
 from config.logging import set_up_logging
 from service.web.app import create_app
-from service.web.discretion import count_rubbish_in, hide_links_in, log_failures_of_greenlets
-from service.web.seams import Seams
+from service.web.log_redaction import count_rubbish_in, hide_links_in, log_failures_of_greenlets
+from service.web.services import Seams
 from service.web.serving import kept_settings, refuse_to_start
 
 _kept = kept_settings()

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from service.records.short_links import find_code, is_code
 from service.surveys.links import LinkError, Links, find_token, is_token
-from service.surveys.short_links import find_code, is_code
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

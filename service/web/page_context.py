@@ -6,10 +6,10 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Self
 
-from config.brand import DEFAULT_LOOK, Look
-from config.surveys import RatingType
-from config.words import NEUTRAL, Words
-from service.surveys.languages import Language
+from service.surveys.ratings import RatingType
+from service.surveys.theme import DEFAULT_LOOK, Look
+from service.surveys.words import NEUTRAL, Words
+from service.texts.catalog import Language
 from service.web.forms import FormErrors
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from config.surveys import RatingType
-from service.surveys.questions import say_options, say_question
+from service.surveys.ratings import RatingType
+from service.texts.questions import say_options, say_question
 from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.page_context import PageContext

@@ -10,16 +10,16 @@ from typing import Any
 from flask import Response, render_template
 from markupsafe import Markup, escape
 
-from config.brand import DEFAULT_LOOK, Look
-from config.languages import LANGUAGES
-from config.surveys import RatingType
-from service.surveys.languages import Language
-from service.surveys.questions import say_about
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.ratings import RatingType
+from service.surveys.theme import DEFAULT_LOOK, Look
+from service.texts.catalog import Language
+from service.texts.questions import say_about
 from service.web import forms, wording
 from service.web.forms import FormErrors
-from service.web.headers import page_policy
 from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
 from service.web.page_questions import Question, list_questions
+from service.web.security_headers import page_policy
 from service.web.stylesheet import stylesheet_for
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")

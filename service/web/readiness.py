@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from threading import Lock
 from time import monotonic
 
-from service.surveys.store import RecordsRefused, RecordsUnavailable
-from service.web.seams import Seams
+from service.records.redis import RecordsRefused, RecordsUnavailable
+from service.web.services import Seams
 
 
 class Readiness:

@@ -3,12 +3,12 @@
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from service.surveys.short_links import is_code
-from service.surveys.store import RecordsUnavailable
+from service.records.redis import RecordsUnavailable
+from service.records.short_links import is_code
 from service.web import pages, survey
 from service.web.language import asked_language, choose_language
 from service.web.mangled import asked
-from service.web.seams import seams
+from service.web.services import seams
 
 _AGAIN_SECONDS = 5
 

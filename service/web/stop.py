@@ -12,16 +12,16 @@ from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.surveys.intake import NotKept, Stopped
-from service.surveys.languages import N_
+from service.intake.intake import NotKept, Stopped
+from service.records.redis import RecordsUnavailable
 from service.surveys.links import LinkError
-from service.surveys.store import RecordsUnavailable
+from service.texts.catalog import N_
 from service.web import pages, survey
 from service.web.body import read_body
 from service.web.language import asked_language
 from service.web.page_context import PageContext
-from service.web.seams import seams
-from service.web.visit import Visit, open_visit
+from service.web.services import seams
+from service.web.survey_context import Visit, open_visit
 
 bp = Blueprint("stop", __name__, url_prefix="/s")
 log = structlog.get_logger()

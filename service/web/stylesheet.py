@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from rcssmin import cssmin  # type: ignore[import-untyped]
 
-from config.brand import DEFAULT_LOOK, Look
+from service.surveys.theme import DEFAULT_LOOK, Look
 
 _SECTION = re.compile(r"^/\* for (.+) \*/$", re.MULTILINE)
 

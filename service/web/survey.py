@@ -12,19 +12,19 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, RequestTimeout
 
-from config.languages import find_language
-from config.surveys import RatingType
-from service.surveys.intake import NotKept
+from service.intake.intake import NotKept
+from service.records.transitions import Saved
+from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
-from service.surveys.records import Saved
+from service.surveys.ratings import RatingType
 from service.web import pages, wording
 from service.web.body import read_body, read_start
 from service.web.forms import CHANGE, COMMENT, AnswerForm, FormError, FormErrors, field_names, load_answer_form
 from service.web.language import choose_language
 from service.web.mangled import asked
 from service.web.page_context import NOTHING, Closed, Unsaved
-from service.web.seams import seams
-from service.web.visit import Visit, open_unasked, open_visit, without_path
+from service.web.services import seams
+from service.web.survey_context import Visit, open_unasked, open_visit, without_path
 
 bp = Blueprint("survey", __name__, url_prefix="/s")
 log = structlog.get_logger()

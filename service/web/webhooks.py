@@ -10,11 +10,11 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, Unsupporte
 from service.dixa.events import Event, load_event
 from service.dixa.payloads import PayloadError
 from service.dixa.signature import HEADER, SignatureError, read_signature, verify
-from service.surveys.intake import NotKept
+from service.intake.intake import NotKept
+from service.records.transitions import Accepted
 from service.surveys.model import Change
-from service.surveys.records import Accepted
 from service.web.body import read_body
-from service.web.seams import seams
+from service.web.services import seams
 
 bp = Blueprint("webhooks", __name__)
 log = structlog.get_logger()

@@ -1,15 +1,15 @@
-"""The words that a customer reads on the survey page, in English: texts of the catalogs in `service/translations`.
+"""The words that a customer reads on the survey page, in English: from the catalogs in `service/texts/translations`.
 
 Whole sentences with named places, never pieces to be joined. Nothing in here is markup: the templates escape it all.
-What e-mails and messages say as well is in `service.surveys.questions`, the stop page's words in `service.web.stop`. A
+What e-mails and messages say as well is in `service.texts.questions`, the stop page's words in `service.web.stop`. A
 comment that begins with "Translators:" goes into the catalogs.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from config.surveys import RatingType
-from service.surveys.languages import N_
+from service.surveys.ratings import RatingType
+from service.texts.catalog import N_
 
 MOST_CHARACTERS: Final = 2000
 

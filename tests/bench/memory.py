@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psutil
 
-from service.sandbox.webhooks import sign
+from service.sandbox.dixa.webhooks import sign
 from service.surveys.links import Link, Links
 from tests.fuzz.inside import OFFERS
 from tests.polling import eventually
-from tests.running import BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.processes import BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 
 REQUESTS = 200_000
 TENTHS = 10

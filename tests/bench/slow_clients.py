@@ -22,7 +22,7 @@ import psutil
 import requests
 
 from tests.polling import eventually
-from tests.running import BIN, ROOT, Afterword, RedisServer
+from tests.processes import BIN, ROOT, Afterword, RedisServer
 
 SLOW = 200
 REQUESTS = 50

@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from config.languages import LANGUAGES
-from config.surveys import Survey
 from service.delivery.segments import measure
 from service.delivery.short_text import write_sample
-from service.surveys.languages import language
-from tests.running import settings_for
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
+from service.texts.catalog import language
+from tests.processes import settings_for
 
 PUBLIC_URL: Final = "https://feedback.example.com"
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as BaseResponse
 
-from service.surveys.languages import language
+from service.texts.catalog import language
 from service.web import forms, pages
 from tests.browser.tools import chromium_path
 from tests.web.states import CONTEXT, CSAT, make_app

@@ -22,7 +22,7 @@ import requests
 
 from tests.browser import tools
 from tests.browser.conftest import QUIET
-from tests.running import Afterword, RedisServer
+from tests.processes import Afterword, RedisServer
 from tests.web.visits import LINK, sign
 
 LOWEST = {"performance": 99, "accessibility": 100, "best-practices": 100}

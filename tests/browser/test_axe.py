@@ -8,10 +8,10 @@ from email.policy import default
 import pytest
 from playwright.sync_api import Browser, Page
 
-from config.surveys import RatingType
-from service.delivery.email_parts import show_html
-from service.delivery.email_text import write_email
-from service.surveys.languages import language
+from service.delivery.email.parts import show_html
+from service.delivery.email.text import write_email
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from tests.browser import axe, tools
 from tests.browser.conftest import Site
 from tests.delivery.logos import PNG_LOOK

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from config.surveys import RatingType
-from service.delivery.email_text import write_html
-from service.delivery.email_words import write_words
-from service.surveys.languages import language
+from service.delivery.email.text import write_html
+from service.delivery.email.words import write_words
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from tests.browser import tools
 from tests.delivery.logos import PNG_LOOK
 from tests.delivery.test_email_text import HEAD, LETTER

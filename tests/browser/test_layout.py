@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from config.languages import LANGUAGES
+from service.surveys.language_codes import LANGUAGES
 from tests.browser.conftest import PHONE, Site
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES

@@ -11,10 +11,10 @@ import redis
 import requests
 from playwright.sync_api import Page
 
-from config.surveys import RatingType
 from service.surveys.links import Link
 from service.surveys.model import Offer
-from tests.running import Afterword, RedisServer
+from service.surveys.ratings import RatingType
+from tests.processes import Afterword, RedisServer
 from tests.web.visits import NEW_ENOUGH, sign
 
 METHODS = ("HEAD", "GET")

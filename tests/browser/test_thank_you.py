@@ -14,7 +14,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from tests.browser.conftest import PHONE
-from tests.running import Afterword, RedisServer
+from tests.processes import Afterword, RedisServer
 from tests.web.visits import NEW_ENOUGH, sign
 
 HEADING = "<h1>Rate us here as well</h1>"

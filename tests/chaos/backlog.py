@@ -13,14 +13,14 @@ from typing import Literal
 
 from honcho.environ import parse_procfile
 
+from service.records.redis import connect
 from service.sandbox.server import Sandbox
 from service.surveys.model import Journey, OfferState
-from service.surveys.store import connect
 from tests.chaos.rows import Row, commit
-from tests.chaos.supervising import Cluster
-from tests.running import ROOT
+from tests.chaos.supervisor import Cluster
+from tests.harness import OFFER_OVER, LosesAnswers, Story
+from tests.processes import ROOT
 from tests.sandboxes import sandbox
-from tests.telling import OFFER_OVER, LosesAnswers, Story
 
 Scale = Literal["short", "long"]
 Seed = Callable[[Story, Sandbox], str]
@@ -148,7 +148,7 @@ def run_backlog(seed: int, scale: Scale) -> Row:
     with ThreadPoolExecutor(2 if scale == "short" else 1) as beside:
         for crew in crews:
             first = beside.submit(work_off, kinds, crew, "workers.main", within)
-            second = beside.submit(work_off, kinds, crew, "tests.chaos.unadmitted", within / 2)
+            second = beside.submit(work_off, kinds, crew, "tests.chaos.unchecked_claims", within / 2)
             ours[crew], control[crew] = first.result(), second.result()
     # Eight threads are too few to take each other's slots: before admission one worker alone did well.
     harmed = [each for crew, each in control.items() if crew.workers > 1]

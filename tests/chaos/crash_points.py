@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from config.surveys import RatingType
 from service.sandbox.server import Sandbox
+from service.surveys.ratings import RatingType
 from tests.chaos.crashing_worker import Point
 
 ONE = (RatingType.CSAT,)

@@ -12,20 +12,21 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Literal
 
-from config.surveys import RatingType, Survey
 from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, Close, Record
+from service.surveys.ratings import RatingType
 from tests.chaos.crash_points import Case, all_cases
 from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until_gone
+from tests.chaos.frozen_worker import run_standstill
 from tests.chaos.kills import run_kills
-from tests.chaos.late import run_late, run_outage, run_timeouts
+from tests.chaos.late_calls import run_late, run_outage, run_timeouts
 from tests.chaos.rows import Row, commit
-from tests.chaos.standstill import run_standstill
+from tests.harness import ANSWER_OVER, OFFER_OVER
 from tests.polling import eventually
-from tests.running import RedisServer
+from tests.processes import RedisServer
 from tests.sandboxes import sandbox
-from tests.telling import ANSWER_OVER, OFFER_OVER
 
 Scale = Literal["short", "long"]
 

@@ -20,27 +20,29 @@ import psutil
 import redis
 
 from config.settings import Timings
-from config.surveys import RatingType, Survey, dump_terms, load_terms
 from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
 from service.dixa.outage import Outage, RelaysPace
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
+from service.intake.intake import Intake
+from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import Restraint
+from service.journeys.offer import OfferJourney
+from service.records.channels import Channels
+from service.records.codec import dump_close, load_close
+from service.records.opt_outs import HashedStops
+from service.records.transitions import Records
+from service.rules.identity import Persons
 from service.sessions import new_session
-from service.surveys.answering import AnswerJourney
-from service.surveys.channels import Channels
-from service.surveys.delivering import Restraint
-from service.surveys.fields import dump_close, load_close
-from service.surveys.intake import Intake
+from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Close, Journey
-from service.surveys.offering import OfferJourney
-from service.surveys.persons import Persons
 from service.surveys.ports import Deadline, Slot
-from service.surveys.records import Records
-from service.surveys.stops import HashedStops
+from service.surveys.ratings import RatingType
+from service.surveys.toml.loader import dump_terms, load_terms
 from tests.polling import eventually
-from tests.running import API_TOKEN, ROOT, SECRET_KEY, patient
+from tests.processes import API_TOKEN, ROOT, SECRET_KEY, patient
 from workers.relay import Relay
 
 _LONGEST_LIFE_SECONDS = 30.0

@@ -13,10 +13,10 @@ from typing import Self
 
 import requests
 
+from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
-from service.sandbox.webhooks import closed_event, post, sign
 from tests.integration.story import find_link
-from tests.running import WEBHOOK_SECRET
+from tests.processes import WEBHOOK_SECRET
 
 _DUPLICATES = 0.3
 _AGAIN_SECONDS = 0.2

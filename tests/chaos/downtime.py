@@ -10,8 +10,8 @@ from typing import Literal
 
 from service.surveys.model import OfferState
 from tests.chaos.rows import Row, commit
+from tests.processes import RedisServer, patient
 from tests.relayed import SECOND, Workers
-from tests.running import RedisServer, patient
 from tests.sandboxes import sandbox
 
 Scale = Literal["short", "long"]

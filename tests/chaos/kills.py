@@ -10,16 +10,16 @@ from typing import Literal
 
 import redis
 
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, OfferState
-from service.surveys.records import Records
 from tests.chaos import naive
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit
-from tests.chaos.supervising import Cluster, of_the_procfile, running
+from tests.chaos.supervisor import Cluster, of_the_procfile, running
+from tests.harness import ANSWER_OVER, OFFER_OVER, QUICK
 from tests.polling import eventually
 from tests.sandboxes import sandbox
-from tests.telling import ANSWER_OVER, OFFER_OVER, QUICK
 
 Scale = Literal["short", "long"]
 

@@ -22,13 +22,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, invariant, precondition, rule
 
-from config.surveys import RatingType, Survey
+from service.records.transitions import LUA
+from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey
-from service.surveys.records import LUA
+from service.surveys.ratings import RatingType
 from tests.chaos.modelled import SURVEY, Worker, World
 from tests.chaos.modelled_dixa import Fate, Violation, require
 from tests.chaos.rows import Row, commit
-from tests.running import RedisServer, patient
+from tests.processes import RedisServer, patient
 
 CSAT, NPS, _ = RatingType
 SEQUENCES = {"short": 150, "long": 10_000}

@@ -12,19 +12,20 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
-from config.surveys import RatingType, Survey
-from service.surveys.answering import AnswerJourney
-from service.surveys.channels import Channels
-from service.surveys.delivering import Restraint
+from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import Restraint
+from service.journeys.offer import OfferJourney
+from service.records.channels import Channels
+from service.records.opt_outs import HashedStops
+from service.records.redis import RecordsUnavailable
+from service.records.transitions import Records
+from service.rules.identity import Persons
+from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim, Journey
-from service.surveys.offering import OfferJourney
-from service.surveys.persons import Persons
-from service.surveys.records import Records
-from service.surveys.stops import HashedStops
-from service.surveys.store import RecordsUnavailable
+from service.surveys.ratings import RatingType
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
-from tests.running import patient
+from tests.processes import patient
 
 SURVEY = "48213"
 PREFIX = "model:"

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 from greenlet import getcurrent  # type: ignore[import-untyped]
 
 from config.settings import Timings
-from config.surveys import RatingType
 from service.dixa.errors import NoSlot
 from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.links import Link
 from service.surveys.model import Record
 from service.surveys.ports import Conversation, Deadline, Message, Rating, Slot
+from service.surveys.ratings import RatingType
 
 TIMINGS = Timings(
     recovery_wait=timedelta(),

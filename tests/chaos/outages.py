@@ -18,7 +18,7 @@ import psutil
 from tests.chaos.pressure import Load, NaiveAfterword, World, wait_until_drained, world
 from tests.chaos.rows import Row, commit
 from tests.polling import eventually
-from tests.running import Afterword
+from tests.processes import Afterword
 
 Scale = Literal["short", "long"]
 

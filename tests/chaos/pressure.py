@@ -16,12 +16,12 @@ from typing import Self
 import redis
 import requests
 
-from service.sandbox.desk import Desk
+from service.sandbox.dixa.webhooks import closed_event, post, sign
+from service.sandbox.fake_dixa import Desk
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from service.sandbox.webhooks import closed_event, post, sign
 from tests.polling import eventually
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "0s"\nsuspect_hold = "0s"\n'
 QUICK = {
@@ -44,7 +44,9 @@ class NaiveAfterword(Afterword):
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         super().__init__(folder, environ)
-        self._commands["web"] = self._commands["web"].replace("service.web.main:app", "tests.chaos.early_yes:app")
+        self._commands["web"] = self._commands["web"].replace(
+            "service.web.main:app", "tests.chaos.ack_before_write:app"
+        )
 
 
 @dataclass

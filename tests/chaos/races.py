@@ -22,18 +22,18 @@ from service.dixa.client import DixaClient
 from service.dixa.errors import NoSlot
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
+from service.records.redis import connect
+from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from service.sandbox.webhooks import closed_event, sign
 from service.sessions import new_session
 from service.surveys.errors import RetryLater
 from service.surveys.ports import Deadline
-from service.surveys.store import connect
 from tests.chaos import model, soak
 from tests.chaos.rows import Row, commit
 from tests.chaos.soak import procfile, redis_server
 from tests.polling import eventually
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
 Scale = Literal["short", "long"]
 

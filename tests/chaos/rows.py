@@ -3,7 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 
-from tests.running import ROOT
+from tests.processes import ROOT
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.chaos.rows import Row, commit
 from tests.polling import eventually
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "500ms"\nsuspect_hold = "0s"\n'
 QUICK = {

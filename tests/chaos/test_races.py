@@ -9,7 +9,7 @@ from tests.chaos.model import Event, Model
 from tests.chaos.modelled import World
 from tests.chaos.modelled_dixa import Fate
 from tests.chaos.races import ROWS
-from tests.running import RedisServer
+from tests.processes import RedisServer
 
 
 @pytest.mark.timeout(900)

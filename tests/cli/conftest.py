@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from service.cli import main
 from service.sandbox.server import Sandbox
-from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
-from tests.telling import Story
+from tests.harness import Story
+from tests.processes import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
 
 Runner = Callable[..., Result]
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import redis
 
+from service.rules.identity import Persons
 from service.sandbox.control import dump_state
-from service.sandbox.model import Link, Person
+from service.sandbox.dixa.model import Link, Person
 from service.sandbox.server import Sandbox
-from service.surveys.persons import Persons
 from tests.cli.conftest import SURVEYS, Runner
 from tests.contents import contents
-from tests.running import SECRET_KEY
-from tests.telling import AT_ONCE, Story
+from tests.harness import AT_ONCE, Story
+from tests.processes import SECRET_KEY
 
 ONE = """
 [[survey]]

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from config.surveys import Again, Survey, load_surveys
-from service.cli.story import tell
-from service.sandbox.model import Person
-from service.surveys.intake import Intake
+from service.intake.intake import Intake
+from service.records.transitions import Saved
+from service.rules.identity import Persons
+from service.rules.timeline import tell
+from service.sandbox.dixa.model import Person
+from service.surveys.definition import Again, Survey
 from service.surveys.model import (
     Call,
     Change,
@@ -23,11 +25,10 @@ from service.surveys.model import (
     OfferState,
     Record,
 )
-from service.surveys.persons import Persons
-from service.surveys.records import Saved
+from service.surveys.toml.loader import load_surveys
 from tests.cli.conftest import SURVEYS, Runner
-from tests.running import SECRET_KEY
-from tests.telling import AT_ONCE, CSAT, Story
+from tests.harness import AT_ONCE, CSAT, Story
+from tests.processes import SECRET_KEY
 
 LATER = SURVEYS.replace('delay = "0s"', 'delay = "1h"')
 
@@ -183,7 +184,7 @@ ON_MONDAYS = load_surveys(WINDOW.replace("[survey.window]", "[[survey]]\n[survey
 
 
 def next_lines(record: Record) -> list[str]:
-    return [line for line in tell(record, None) if "Next: " in line]
+    return [line for line in tell(record, "") if "Next: " in line]
 
 
 def test_what_comes_next_waits_for_the_window(story: Story) -> None:
@@ -266,7 +267,7 @@ def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story:
         (FollowUp(FollowUpState.DEAD), f"nothing by itself. To try again: afterword retry {survey_id}."),
         (FollowUp(FollowUpState.FOLLOWED), "nothing: it is done."),
     ):
-        lines = list(tell(replace(record, follow_up=state), None))
+        lines = list(tell(replace(record, follow_up=state), ""))
         assert [line.partition("Next: ")[2] for line in lines if "Next: " in line] == [next_line]
 
 

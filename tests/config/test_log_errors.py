@@ -39,7 +39,7 @@ PROGRAM = """\
 import logging, sys, threading, traceback, warnings
 import gevent, structlog
 from config.logging import set_up_logging
-from service.web.discretion import log_failures_of_greenlets
+from service.web.log_redaction import log_failures_of_greenlets
 
 SECRET = sys.argv[2]
 set_up_logging(sys.argv[1], "INFO")

@@ -4,8 +4,9 @@ import pytest
 from marshmallow import ValidationError
 
 from config.loader import SettingsError, read_settings
-from config.mail import Mailbox, SmtpServer, Tls, mailbox, read_address
+from config.mail import SmtpServer, Tls
 from config.parsers import smtp_url
+from service.surveys.mailbox import Mailbox, mailbox, read_address
 from tests.config.test_settings import GOOD, mistakes
 
 MAIL = {"SMTP_URL": "smtps://user:smtp-password@mail.example", "MAIL_FROM": "Northwind <survey@northwind.example>"}

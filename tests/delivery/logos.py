@@ -4,7 +4,7 @@ import struct
 import zlib
 from base64 import b64encode
 
-from config.brand import DEFAULT_LOOK, Logo, Look
+from service.surveys.theme import DEFAULT_LOOK, Logo, Look
 
 
 def png(width: int, height: int) -> bytes:

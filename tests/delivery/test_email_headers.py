@@ -6,10 +6,10 @@ from email.header import decode_header, make_header
 
 import pytest
 
-from config.mail import Mailbox
-from config.words import Sender, Words
-from service.delivery.email_text import message_id, write_email
-from service.surveys.languages import language
+from service.delivery.email.text import message_id, write_email
+from service.surveys.mailbox import Mailbox
+from service.surveys.words import Sender, Words
+from service.texts.catalog import language
 from tests.delivery.test_email_text import HEAD, LETTER, LINK, write
 
 

@@ -7,12 +7,12 @@ from email.policy import default
 
 import pytest
 
-from config.brand import MOST_LOGO_BYTES, Logo, Look
-from config.languages import LANGUAGES
-from config.own_brand import OwnBrand
-from service.delivery.email_parts import show_html
-from service.delivery.email_text import write_email
-from service.surveys.languages import language
+from service.delivery.email.parts import show_html
+from service.delivery.email.text import write_email
+from service.surveys.brand import OwnBrand
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.theme import MOST_LOGO_BYTES, Logo, Look
+from service.texts.catalog import language
 from tests.delivery.logos import PNG_LOOK, SVG_LOOK, look_of, png
 from tests.delivery.test_email_text import HEAD, LETTER, Seen, part, write
 

@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config.brand import make_look
-from config.languages import LANGUAGES
-from config.mail import Mailbox
-from config.own_brand import OwnBrand
-from config.surveys import RatingType
-from config.urls import MAX_LINK_BYTES
-from config.words import Sender, Words
-from service.delivery.email_text import Letter, Letterhead, write_email
-from service.surveys.languages import language
+from service.delivery.email.text import Letter, Letterhead, write_email
+from service.surveys.brand import OwnBrand
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, Links
+from service.surveys.mailbox import Mailbox
 from service.surveys.model import Offer
-from tests.running import SECRET_KEY
+from service.surveys.ratings import RatingType
+from service.surveys.theme import make_look
+from service.surveys.urls import MAX_LINK_BYTES
+from service.surveys.words import Sender, Words
+from service.texts.catalog import language
+from tests.processes import SECRET_KEY
 
 CSAT, NPS, THUMBS = RatingType
 PUBLIC_URL = "https://survey.northwind.example"

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType
-from service.surveys.languages import language
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from tests.delivery import word
 from tests.delivery.logos import PNG_LOOK
 from tests.delivery.test_email_text import HEAD, part, write

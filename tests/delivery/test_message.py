@@ -11,20 +11,21 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from config.languages import LANGUAGES
-from config.own_brand import OwnBrand
-from config.surveys import RatingType, Survey
-from config.words import Sender, Words
 from service.delivery.message import MessageDelivery, external_id, invitation, write_message
 from service.delivery.short_text import INVITATION
 from service.dixa.client import DixaClient
-from service.sandbox.model import Message
+from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
+from service.surveys.brand import OwnBrand
+from service.surveys.definition import Survey
 from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
-from service.surveys.languages import language
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, OfferProgress, OfferState, Record
 from service.surveys.ports import Deadline, Delivery
-from tests.telling import AT_ONCE, Story
+from service.surveys.ratings import RatingType
+from service.surveys.words import Sender, Words
+from service.texts.catalog import language
+from tests.harness import AT_ONCE, Story
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
 KINDS = {

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from service.delivery.email import EmailDelivery
+from service.delivery.email.smtp import EmailDelivery
 from service.delivery.room import Room
 from service.surveys.errors import NotDelivered, NotNow
 from service.surveys.ports import Deadline
-from tests.delivery.test_email import HEAD, LINK, Mailings, record_of
+from tests.delivery.test_email_smtp import HEAD, LINK, Mailings, record_of
 from tests.polling import eventually
 from tests.smtp import post_office
 

@@ -4,16 +4,17 @@ import uuid
 
 import pytest
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType, Survey
-from config.words import Words
 from service.delivery.segments import measure
 from service.delivery.short_text import sample_link, write_sample, write_short_text
-from service.surveys.languages import language
+from service.records.short_links import LENGTH
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, LinkError, Links
 from service.surveys.model import Offer
-from service.surveys.short_links import LENGTH
-from tests.running import settings_for
+from service.surveys.ratings import RatingType
+from service.surveys.words import Words
+from service.texts.catalog import language
+from tests.processes import settings_for
 
 CSAT, NPS, THUMBS = RatingType
 USUAL = "https://feedback.example.com"

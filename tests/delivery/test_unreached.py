@@ -12,7 +12,7 @@ from service.delivery.outbound import Outbound
 from service.surveys.errors import NotDelivered, OutcomeUnknown
 from service.surveys.ports import Deadline
 from tests.dixa.raw import RawServer, answer
-from tests.running import free_port
+from tests.processes import free_port
 
 OK = [answer("200 OK")]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

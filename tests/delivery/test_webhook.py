@@ -8,7 +8,6 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from config.endpoints import SignedEndpoint
-from config.surveys import RatingType
 from service.delivery.outbound import Outbound
 from service.delivery.webhook import WebhookDelivery
 from service.surveys.errors import (
@@ -22,11 +21,12 @@ from service.surveys.errors import (
 )
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
 from service.surveys.ports import Deadline
+from service.surveys.ratings import RatingType
 from tests.dixa.raw import RawServer
+from tests.harness import AT_ONCE
 from tests.polling import soon
+from tests.processes import free_port
 from tests.receiver import DROP, SECRET, Receiver, receiving
-from tests.running import free_port
-from tests.telling import AT_ONCE
 
 LINK = "https://survey.example/s/token"
 NOW = datetime.now(UTC)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from config.surveys import RatingType
 from service.dixa.client import DixaClient
 from service.dixa.errors import TokenRefused
 from service.sandbox.server import Sandbox
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
+from service.surveys.ratings import RatingType
 from tests.openapi import MISSING, Description
 
 Call = Callable[[DixaClient, Slot, int], Any]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from config.surveys import RatingType
 from service.dixa.client import DixaClient
 from service.sessions import new_session
 from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
+from service.surveys.ratings import RatingType
 from tests.dixa.raw import RawServer, answer
 from tests.polling import soon
-from tests.running import API_TOKEN, free_port
+from tests.processes import API_TOKEN, free_port
 
 BODY = b'{"data": {"id": "rating-1"}}'
 

@@ -10,14 +10,14 @@ from structlog.testing import capture_logs
 from service.dixa.client import DixaClient
 from service.dixa.errors import DixaDown
 from service.dixa.outage import Outage, RelaysPace
-from service.sandbox.faults import Fault, Kind
+from service.records.redis import connect
+from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
 from service.surveys.errors import CallError, NotNow
 from service.surveys.ports import Deadline
-from service.surveys.store import connect
 from tests.dixa.test_pace import pace_of
-from tests.running import free_port
-from tests.telling import open_client
+from tests.harness import open_client
+from tests.processes import free_port
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 ENOUGH, BACK = 5, 3

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.pace import OnlookersPace, SharedPace
+from service.records.redis import connect
 from service.surveys.ports import Deadline
-from service.surveys.store import connect
-from tests.running import free_port
+from tests.processes import free_port
 
 TOKENS = ("first-secret-token", "second-secret-token")
 SECOND = timedelta(seconds=1)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.surveys import RatingType
 from service.dixa import schemas
 from service.dixa.events import Event, load_event
 from service.dixa.payloads import PayloadError
 from service.surveys.model import Change, ChangeKind, Close
 from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.ratings import RatingType
 
 RECEIVED = datetime(2026, 11, 20, 9, 15, 4, tzinfo=UTC)
 CLOSED = {

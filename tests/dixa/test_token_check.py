@@ -11,7 +11,7 @@ from service.dixa.token_check import TokenCheck
 from service.sandbox.server import Sandbox
 from service.surveys.errors import Forbidden, RetryLater
 from service.surveys.ports import Deadline
-from tests.telling import open_client
+from tests.harness import open_client
 
 MINUTE = timedelta(minutes=1)
 

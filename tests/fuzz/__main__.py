@@ -17,12 +17,12 @@ from random import Random
 from flask import Flask, request
 
 from config.logging import set_up_logging
-from service.surveys.store import connect
+from service.records.redis import connect
 from service.web.app import create_app
 from tests.fuzz import corpus, files
 from tests.fuzz.inside import Inside
 from tests.fuzz.wire import Wire
-from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, settings_for
+from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, settings_for
 
 SHARES = {
     "webhook bodies": 0.24,

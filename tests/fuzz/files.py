@@ -4,9 +4,9 @@ from pathlib import Path
 from random import Random
 
 from config.loader import SettingsError, read_settings
-from config.surveys import SurveysFileError, read_surveys
+from service.surveys.toml.loader import SurveysFileError, read_surveys
 from tests.fuzz import corpus
-from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
+from tests.processes import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
 GOOD = (Path(__file__).parents[2] / "config" / "surveys.toml").read_text(encoding="utf-8")
 VALUES = [

@@ -12,14 +12,14 @@ from urllib.parse import quote_from_bytes
 from flask import Flask
 from flask.testing import FlaskClient
 
-from config.surveys import RatingType
-from service.sandbox.webhooks import sign
+from service.records.redis import RecordsUnavailable
+from service.sandbox.dixa.webhooks import sign
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
-from service.surveys.store import RecordsUnavailable
-from service.web.seams import Seams
+from service.surveys.ratings import RatingType
+from service.web.services import Seams
 from tests.fuzz import corpus
-from tests.running import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
+from tests.processes import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
 WEBHOOK_ANSWERS = {200, 202, 400, 401, 405, 413, 415}
 SURVEY_ANSWERS = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422}

@@ -13,7 +13,7 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 from service.surveys.links import Link, Links
 from service.web.app import create_app
 from tests.fuzz.inside import OFFERS
-from tests.running import BIN, ROOT, SECRET_KEY, Afterword, RedisServer, settings_for
+from tests.processes import BIN, ROOT, SECRET_KEY, Afterword, RedisServer, settings_for
 
 PATH = ROOT / "service" / "web" / "openapi.yaml"
 HAND_MADE = {"HEAD", "OPTIONS"}

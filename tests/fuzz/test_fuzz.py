@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.running import ROOT
+from tests.processes import ROOT
 
 
 def fuzz(*arguments: str) -> tuple[int, str]:

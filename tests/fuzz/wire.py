@@ -9,11 +9,11 @@ from threading import Event
 
 import requests
 
-from service.sandbox.webhooks import sign
+from service.sandbox.dixa.webhooks import sign
 from service.surveys.links import Link, Links
 from tests.fuzz import corpus
 from tests.fuzz.inside import OFFERS
-from tests.running import SECRET_KEY, WEBHOOK_SECRET, Afterword
+from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword
 
 _AT_ONCE = 16
 _LONGEST_SECONDS = 5

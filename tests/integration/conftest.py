@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Links
-from service.surveys.records import Records
 from tests.integration.exchanges import Exchanges
 from tests.integration.story import Story
 from tests.openapi import Description
-from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, patient
+from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, patient
 
 SURVEYS = """
 [[survey]]

@@ -8,7 +8,7 @@ import re
 from threading import Lock
 from typing import Any
 
-from service.sandbox.model import Exchange
+from service.sandbox.dixa.model import Exchange
 from tests.openapi import Description
 
 _TELLING = {

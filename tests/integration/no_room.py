@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import redis
 
-from service.surveys.entries import SpooledClose, write_close
+from service.intake.spool_codec import SpooledClose, write_close
 from service.surveys.model import Close, Reason
 from tests.integration.story import Story
-from tests.running import Afterword, RedisServer
+from tests.processes import Afterword, RedisServer
 
 
 @contextmanager

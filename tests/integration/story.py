@@ -6,11 +6,11 @@ from typing import Any
 
 import requests
 
-from service.sandbox.model import Conversation, Message, Rating, Result
+from service.records.transitions import Records
+from service.sandbox.dixa.model import Conversation, Message, Rating, Result
 from service.sandbox.server import Sandbox
 from service.surveys.links import Link, Links
 from service.surveys.model import AnswerState, Journey, Record
-from service.surveys.records import Records
 from tests.polling import eventually
 
 TERMINAL = {"delivered", "skipped", "cancelled", "dead"}

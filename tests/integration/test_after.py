@@ -10,15 +10,15 @@ from datetime import timedelta
 import pytest
 import requests
 
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import ActionState, FollowUpState, Record
-from service.surveys.records import Records
 from tests.integration.conftest import Starter
 from tests.integration.story import Story
 from tests.polling import eventually
+from tests.processes import BIN, ROOT, SECRET_KEY, Afterword, patient
 from tests.receiver import SECRET, Receiver, receiving
-from tests.running import BIN, ROOT, SECRET_KEY, Afterword, patient
 
 SURVEYS = """
 [[survey]]

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
-from service.sandbox.model import Message, Person
+from service.sandbox.dixa.model import Message, Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.integration.conftest import Opener, Starter
 from tests.integration.story import find_link
 from tests.polling import eventually
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword
+from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword
 
 COUNT = 40
 TRIES = 3

@@ -6,13 +6,13 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from service.sandbox.mail import ReceivedMail
-from service.sandbox.model import Person
+from service.sandbox.dixa.model import Person
+from service.sandbox.mail_server import ReceivedMail
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.integration.conftest import Opener, Starter
 from tests.polling import eventually
-from tests.running import API_TOKEN, WEBHOOK_SECRET, Afterword
+from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword
 
 SURVEYS = """
 [[survey]]

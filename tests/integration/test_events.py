@@ -8,11 +8,11 @@ import pytest
 import redis
 import requests
 
-from service.sandbox.webhooks import closed_event, sign
+from service.sandbox.dixa.webhooks import closed_event, sign
 from service.surveys.model import OfferState
 from tests.integration.conftest import Teller
 from tests.integration.story import Story
-from tests.running import WEBHOOK_SECRET, Afterword
+from tests.processes import WEBHOOK_SECRET, Afterword
 
 COPIES = 50
 OTHERS = ("CONVERSATION_OPEN", "CONVERSATION_RATED", "CONVERSATION_PENDING", "SOMETHING_NEW")

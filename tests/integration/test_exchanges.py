@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.sandbox.model import Exchange
+from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from tests.integration.conftest import Teller
 from tests.integration.exchanges import Exchanges, is_ours

@@ -11,16 +11,16 @@ import redis
 import requests
 
 from service.queue import CeleryQueue, make_app
+from service.records.redis_pool import USUAL_CONNECTIONS
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey
-from service.surveys.records import Records
-from service.surveys.redis_pool import USUAL_CONNECTIONS
 from tests.fronts import Front, front
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story
 from tests.polling import eventually
-from tests.running import SECRET_KEY, Afterword, RedisServer, patient
+from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
 
 @pytest.fixture

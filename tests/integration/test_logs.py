@@ -10,14 +10,14 @@ import pytest
 import redis
 import requests
 
-from service.sandbox.model import Message, Person
+from service.sandbox.dixa.model import Message, Person
+from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from service.sandbox.webhooks import closed_event, sign
 from tests.integration.conftest import SURVEYS, Opener, Starter
 from tests.integration.story import find_link
 from tests.polling import eventually
-from tests.running import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword
+from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword
 
 CUSTOMER = Person("Zebediah Quistgaard", "zebediah@quistgaard.example", "+4599887766")
 AGENT = Person("Wilhelmina Oxenstierna", "wilhelmina@oxenstierna.example", "+4511223344")

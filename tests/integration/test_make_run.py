@@ -13,7 +13,7 @@ import psutil
 import requests
 
 from tests.polling import eventually
-from tests.running import ROOT
+from tests.processes import ROOT
 
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
 

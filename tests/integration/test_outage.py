@@ -16,17 +16,17 @@ import redis
 import requests
 
 from service.queue import HINT_SECONDS, CeleryQueue, QueueUnavailable, make_app
+from service.records.redis import connect
+from service.records.transitions import Records
+from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
-from service.sandbox.webhooks import closed_event, sign
 from service.surveys.links import Links
 from service.surveys.model import Journey
-from service.surveys.records import Records
-from service.surveys.store import connect
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.no_room import fill, full, no_room_for
 from tests.integration.story import Story
 from tests.polling import eventually
-from tests.running import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
+from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 
 DEAD = "redis://127.0.0.1:1/0"
 THANKS, FORM = "Thank you", "<form"

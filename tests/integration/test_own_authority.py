@@ -14,10 +14,10 @@ from config.loader import SettingsError
 from config.mail import Tls
 from service.sandbox.server import Sandbox
 from service.sessions import new_context, new_session
-from tests.delivery.test_email import deliver
+from tests.delivery.test_email_smtp import deliver
 from tests.integration.conftest import SURVEYS, Starter
 from tests.polling import eventually
-from tests.running import RedisServer, settings_for
+from tests.processes import RedisServer, settings_for
 from tests.smtp import post_office
 from tests.tls import tls_front
 

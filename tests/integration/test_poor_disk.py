@@ -16,7 +16,7 @@ from service.sandbox.server import Sandbox
 from tests.integration.conftest import QUICK
 from tests.polling import eventually
 from tests.poor_disk import PoorDisk
-from tests.running import Afterword, RedisServer
+from tests.processes import Afterword, RedisServer
 
 
 @pytest.fixture

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import requests
 
-from service.sandbox.faults import Fault, Kind
-from service.sandbox.model import Link, Message, Person, new_id, now
+from service.rules.matching import is_in_sample
+from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.dixa.model import Link, Message, Person, new_id, now
+from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
-from service.sandbox.webhooks import closed_event, post, sign
 from service.surveys.model import OfferState, Reason
-from service.surveys.rules import is_in_sample
 from tests.integration.conftest import Starter, Teller
 from tests.integration.story import TERMINAL, Story
 from tests.polling import eventually
-from tests.running import ROOT, WEBHOOK_SECRET, Afterword
+from tests.processes import ROOT, WEBHOOK_SECRET, Afterword
 
 STRICT = """
 [[survey]]

@@ -9,15 +9,15 @@ import redis
 import requests
 
 from service.queue import CeleryQueue, make_app
+from service.records.redis_rights import COMMANDS
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey
-from service.surveys.records import Records
-from service.surveys.redis_rights import COMMANDS
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story
 from tests.polling import eventually
-from tests.running import SECRET_KEY, Afterword, RedisServer
+from tests.processes import SECRET_KEY, Afterword, RedisServer
 
 
 def test_a_worker_whose_redis_refuses_does_not_ask_without_end(own_redis: RedisServer, tmp_path: Path) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from config.surveys import Survey
 from service.cli import main
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, OfferState
+from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.polling import eventually
-from tests.running import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
-from tests.telling import AT_ONCE, CSAT, NPS, Story
+from tests.processes import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
 
 PREFIX = "afterword:"
 BOTH = Survey(delay=timedelta(), hold=timedelta(), ratings=(CSAT, NPS))

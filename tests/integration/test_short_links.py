@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 import requests
 
-from config.surveys import RatingType
+from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
 from tests.integration.conftest import Starter
 from tests.integration.story import Story
-from tests.running import SECRET_KEY, Afterword, RedisServer, patient
+from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
 SURVEYS = """
 [[survey]]

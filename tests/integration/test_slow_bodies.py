@@ -17,7 +17,7 @@ from service.web.body import MAX_PIECES
 from tests.integration.conftest import SURVEYS, Starter, Teller
 from tests.integration.test_wire import chunks, connect, request
 from tests.polling import eventually
-from tests.running import Afterword
+from tests.processes import Afterword
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 FLOOD = 250_000

@@ -15,7 +15,7 @@ import requests
 from service.sandbox.server import Sandbox
 from tests.integration.conftest import QUICK
 from tests.polling import eventually
-from tests.running import Afterword, RedisServer, cluster_node
+from tests.processes import Afterword, RedisServer, cluster_node
 
 GOOD = '[[survey]]\nname = "one"\n'
 BAD = '[[survey]]\nname = "one"\ndelya = "1s"\n'

@@ -7,12 +7,12 @@ import pytest
 import redis
 import requests
 
-from config.surveys import RatingType
-from service.sandbox.model import Person, now
+from service.sandbox.dixa.model import Person, now
 from service.surveys.model import AnswerState, OfferState, Record
+from service.surveys.ratings import RatingType
 from tests.integration.conftest import Teller
 from tests.integration.story import Story
-from tests.running import Afterword
+from tests.processes import Afterword
 
 CHANNELS = {
     "Email": "Html",

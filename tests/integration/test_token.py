@@ -5,7 +5,7 @@ import requests
 from service.sandbox.server import Sandbox
 from tests.integration.conftest import Teller
 from tests.polling import eventually
-from tests.running import Afterword
+from tests.processes import Afterword
 
 REFUSED = 2
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pytest
 import requests
 
-from service.sandbox.model import Person
+from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.integration.conftest import Opener, Starter
 from tests.integration.story import find_link
 from tests.polling import eventually
-from tests.running import API_TOKEN, ROOT, WEBHOOK_SECRET, Afterword
+from tests.processes import API_TOKEN, ROOT, WEBHOOK_SECRET, Afterword
 
 EXAMPLE = (ROOT / "config" / "examples" / "two-brands.toml").read_text(encoding="utf-8")
 

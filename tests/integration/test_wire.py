@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from service.sandbox.webhooks import closed_event, sign
+from service.sandbox.dixa.webhooks import closed_event, sign
 from tests.integration.conftest import Teller
 from tests.integration.story import Story
-from tests.running import WEBHOOK_SECRET, Afterword
+from tests.processes import WEBHOOK_SECRET, Afterword
 
 SLOW_CLIENTS = 6
 

@@ -12,17 +12,17 @@ from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser
 
-from config.languages import LANGUAGES
 from config.settings import Settings
 from service.delivery.segments import measure
 from service.delivery.short_text import write_sample
 from service.preview.__main__ import main
 from service.preview.app import create_app
 from service.preview.states import STATES
-from service.surveys.languages import language
+from service.surveys.language_codes import LANGUAGES
+from service.texts.catalog import language
 from tests.browser.conftest import serving
 from tests.delivery.logos import png
-from tests.running import settings_for
+from tests.processes import settings_for
 from tests.web.test_brand import hexadecimal
 from tests.web.visits import words_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from service.sandbox.model import Exchange
+from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.openapi import MISSING, Description

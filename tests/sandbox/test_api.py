@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from service.sandbox.model import Link
+from service.sandbox.dixa.model import Link
 from service.sandbox.server import Sandbox
 from tests.openapi import Description
 from tests.sandbox.conftest import Client

@@ -8,8 +8,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sandbox.faults import Kind
-from service.sandbox.limits import RateLimit
+from service.sandbox.dixa.faults import Kind
+from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.polling import eventually

@@ -7,12 +7,12 @@ import pytest
 import requests
 from playwright.sync_api import Browser
 
-from service.sandbox.faults import Fault, Kind
-from service.sandbox.model import Message, Person, Rating, Result, now
-from service.sandbox.prose import segments, snippet
-from service.sandbox.samples import SAMPLES
+from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.dixa.model import Message, Person, Rating, Result, now
+from service.sandbox.dixa.samples import SAMPLES
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from service.sandbox.ui.message_text import segments, snippet
 from tests.polling import eventually
 from tests.sandbox.conftest import Client
 

@@ -8,8 +8,8 @@ from email.message import EmailMessage
 import pytest
 import requests
 
-from service.delivery.email_text import write_email
-from service.sandbox.model import Person
+from service.delivery.email.text import write_email
+from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.delivery.logos import PNG_LOOK

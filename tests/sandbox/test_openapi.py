@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.sandbox.model import Exchange
+from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from tests.openapi import Description
 from tests.sandbox.conftest import Client

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.sandbox.model import iso, now
+from service.sandbox.dixa.model import iso, now
 from service.sandbox.server import Sandbox
 from tests.sandbox.conftest import Client
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from service.sandbox.dixa.webhooks import closed_event, post, sign, webhook_spelling
 from service.sandbox.server import Sandbox
-from service.sandbox.webhooks import closed_event, post, sign, webhook_spelling
 from tests.polling import eventually
 from tests.sandbox.conftest import Client
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
-from config.surveys import RatingType, Survey
+from service.surveys.definition import Survey
 from service.surveys.links import SALT, Link, LinkError, Links
 from service.surveys.model import Offer, OfferProgress, OfferState, Record
+from service.surveys.ratings import RatingType
 
 URL = "https://survey.northwind.example"
 OLD_KEY, NEW_KEY = "old-key-0123456789-0123456789-0123", "new-key-0123456789-0123456789-0123"

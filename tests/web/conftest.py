@@ -7,8 +7,8 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.surveys.records import Records
-from tests.running import RedisServer, patient
+from service.records.transitions import Records
+from tests.processes import RedisServer, patient
 from tests.web.visits import make_client
 
 

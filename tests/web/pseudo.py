@@ -6,7 +6,7 @@ is Esperanto's, since Babel knows no `en_XA`.
 
 import re
 
-from service.surveys.languages import CATALOGS, Language, read_texts
+from service.texts.catalog import CATALOGS, Language, read_texts
 
 _ACCENTS = str.maketrans("AEIOUaceinouyz", "ÀÉÎÕÛåçéîñöûýž")
 _PLACE = re.compile(r"(%\(\w+\)s)")

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, request
 
-from config.surveys import RatingType
 from service.preview import states
 from service.preview.states import State
-from service.surveys.languages import Language, language
-from service.web import headers
+from service.surveys.ratings import RatingType
+from service.texts.catalog import Language, language
+from service.web import security_headers as headers
 from service.web.page_context import Deadline, PageContext
 from tests.web.pseudo import PSEUDO
 

@@ -10,13 +10,13 @@ import pytest
 import redis
 from playwright.sync_api import Browser
 
-from config.brand import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_readable
-from config.languages import LANGUAGES
-from service.surveys.languages import language
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.theme import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_readable
+from service.texts.catalog import language
 from service.web.app import create_app
 from service.web.stylesheet import stylesheet_for
 from tests.browser.conftest import serving
-from tests.running import settings_for
+from tests.processes import settings_for
 from tests.web.states import CONTEXT, STATES, make_app
 from tests.web.visits import TOKEN, get, make_client
 from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, weigh

@@ -8,11 +8,12 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from config.surveys import RatingType, Survey
+from service.records.transitions import Records
+from service.surveys.definition import Survey
 from service.surveys.model import Journey, Offer, Reason
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
 from tests.polling import eventually
-from tests.running import RedisServer
+from tests.processes import RedisServer
 from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, follow, get, make_client, post, sign
 

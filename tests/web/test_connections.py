@@ -9,7 +9,7 @@ import pytest
 
 from service.web import serving
 from service.web.connections import Worker
-from tests.running import settings_for
+from tests.processes import settings_for
 
 CFG = SimpleNamespace(workers=2)
 NEW = [SimpleNamespace(age=age, cfg=CFG) for age in (3, 4)]

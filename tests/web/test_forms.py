@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from config.surveys import RatingType
+from service.surveys.ratings import RatingType
 from service.web import wording
 from service.web.forms import AnswerForm, FormError, load_answer_form
 

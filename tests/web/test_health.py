@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from service.web.app import create_app
 from service.web.readiness import Readiness
 from tests.polling import eventually
-from tests.running import PUBLIC_URL, RedisServer, cluster_node, settings_for
+from tests.processes import PUBLIC_URL, RedisServer, cluster_node, settings_for
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.config.test_settings import GOOD
-from tests.running import BIN, ROOT
+from tests.processes import BIN, ROOT
 
 
 def read_config(folder: Path, **environ: str) -> dict[str, Any]:

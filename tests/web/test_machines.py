@@ -6,7 +6,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tests.running import PUBLIC_URL
+from tests.processes import PUBLIC_URL
 from tests.web.visits import TOKEN, chosen, get, post, sign
 
 

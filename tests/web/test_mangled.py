@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from service.surveys.stops import HashedStops
-from tests.running import PUBLIC_URL, patient
+from service.records.opt_outs import HashedStops
+from tests.processes import PUBLIC_URL, patient
 from tests.web.test_stop import ONE_CLICK, requester  # noqa: F401
 from tests.web.visits import TOKEN, chosen, dump, get, post, sign
 

@@ -10,13 +10,13 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from config.brand import Logo
-from config.own_brand import OwnBrand
-from config.surveys import Survey
+from service.records.redis import Breaker, connect
+from service.records.transitions import Records
+from service.surveys.brand import OwnBrand
+from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
-from service.surveys.records import Records
-from service.surveys.store import Breaker, connect
-from service.web.seams import Seams
+from service.surveys.theme import Logo
+from service.web.services import Seams
 from tests.web.test_brand import SVG
 from tests.web.visits import LINK, TOKEN, get, make_client, post, sign
 
@@ -138,6 +138,6 @@ def test_a_link_that_nobody_signed_is_not_found_by_the_installation(branded: Fla
 
 
 def test_a_form_that_met_an_error_is_the_brands(branded: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.surveys.intake.Intake.take_answer", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("service.intake.intake.Intake.take_answer", lambda *_, **__: 1 / 0)
     page = post(branded, {"rating": "4"})
     assert (page.status_code, who(page.text)) == (500, ("Newer", "#1d4ed8"))

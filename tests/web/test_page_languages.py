@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from werkzeug.test import TestResponse
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType, Survey
-from service.surveys.languages import language
+from service.records.transitions import Records
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from service.web import wording
 from service.web.app import create_app
 from service.web.language import choose_language
-from tests.running import PUBLIC_URL, settings_for
+from tests.processes import PUBLIC_URL, settings_for
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
 from tests.web.test_survey import begin_to_submit

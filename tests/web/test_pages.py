@@ -12,10 +12,11 @@ import pytest
 from flask import Flask, Response
 from markupsafe import escape
 
-from config.languages import LANGUAGES
 from service.preview.states import SCORES
-from service.surveys.languages import language
-from service.web import headers, pages, wording
+from service.surveys.language_codes import LANGUAGES
+from service.texts.catalog import language
+from service.web import pages, wording
+from service.web import security_headers as headers
 from service.web.page_context import Closed
 from tests.web.states import (
     CONTEXT,

@@ -7,11 +7,11 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from config.languages import LANGUAGES
-from config.surveys import Survey
-from service.surveys.languages import language
+from service.records.transitions import Records
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
-from service.surveys.records import Records
+from service.texts.catalog import language
 from service.web import wording
 from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import TOKEN, get, make_client, post, sign, words_of

@@ -9,10 +9,10 @@ import redis
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from service.surveys.processes import Processes
+from service.records.processes import Processes
 from service.web.refusals import Refusals
 from tests.polling import eventually
-from tests.running import PUBLIC_URL
+from tests.processes import PUBLIC_URL
 
 HOUR = timedelta(hours=1)
 

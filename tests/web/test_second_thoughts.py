@@ -10,11 +10,12 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from config.surveys import RatingType, Survey
+from service.records.transitions import Records
+from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Journey, Offer
-from service.surveys.records import Records
-from tests.running import PUBLIC_URL, RedisServer
+from service.surveys.ratings import RatingType
+from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS

@@ -8,9 +8,9 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.surveys.short_links import ShortLinks
-from service.web.discretion import hide_links_in
-from tests.running import PUBLIC_URL, RedisServer, free_port, patient
+from service.records.short_links import ShortLinks
+from service.web.log_redaction import hide_links_in
+from tests.processes import PUBLIC_URL, RedisServer, free_port, patient
 from tests.web.test_mangled import TAILS
 from tests.web.test_survey_headers import assert_protected
 from tests.web.visits import TOKEN, chosen, dump, get, make_client, post

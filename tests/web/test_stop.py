@@ -10,11 +10,11 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from config.surveys import Survey
+from service.records.opt_outs import HashedStops
+from service.records.transitions import Records
+from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey
-from service.surveys.records import Records
-from service.surveys.stops import HashedStops
-from tests.running import PUBLIC_URL, patient
+from tests.processes import PUBLIC_URL, patient
 from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
 from tests.web.visits import LINK, TOKEN, dump, make_client, sign
 

@@ -10,12 +10,12 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from config.surveys import Survey
-from service.surveys.entries import SpooledStop, write_stop
+from service.intake.spool_codec import SpooledStop, write_stop
+from service.records.redis import RecordsUnavailable
+from service.surveys.definition import Survey
 from service.surveys.model import Close
-from service.surveys.store import RecordsUnavailable
-from service.web.seams import Seams
-from tests.running import PUBLIC_URL, RedisServer
+from service.web.services import Seams
+from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.test_stop import ONE_CLICK, UNDO
 from tests.web.visits import LINK, TOKEN, make_client, sign
 

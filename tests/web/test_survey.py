@@ -7,13 +7,14 @@ import redis
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from config.surveys import RatingType, Survey, Window
-from config.words import Words
-from service.surveys.languages import language
+from service.records.transitions import Records
+from service.surveys.definition import Survey, Window
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
+from service.surveys.words import Words
+from service.texts.catalog import language
 from service.web import wording
-from tests.running import PUBLIC_URL
+from tests.processes import PUBLIC_URL
 from tests.web.visits import (
     COMMENT,
     LINK,

@@ -7,15 +7,15 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from config.surveys import RatingType
-from service.surveys.languages import language
+from service.records.link_guard import MOST_POSTS
+from service.records.transitions import Records
 from service.surveys.model import Offer
-from service.surveys.posts import MOST_POSTS
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from service.web import wording
 from service.web.survey import LARGEST_FORM
 from tests.polling import eventually
-from tests.running import RedisServer
+from tests.processes import RedisServer
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get, make_client, post, sign
 
 KIND = "application/x-www-form-urlencoded"

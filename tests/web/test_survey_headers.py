@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from service.web.app import create_app
 from service.web.survey import LARGEST_FORM
-from tests.running import PUBLIC_URL, RedisServer, settings_for
+from tests.processes import PUBLIC_URL, RedisServer, settings_for
 from tests.web.visits import TOKEN, get, make_client, post
 
 STATES: dict[int, Callable[[FlaskClient], TestResponse]] = {

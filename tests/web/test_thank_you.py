@@ -9,12 +9,13 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from config.actions import After
-from config.surveys import RatingType, Survey
-from service.surveys.fields import to_ms
+from service.records.codec import to_ms
+from service.records.transitions import Records
+from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey, Reason
-from service.surveys.records import Records
-from tests.running import PUBLIC_URL, RedisServer
+from service.surveys.on_answer import After
+from service.surveys.ratings import RatingType
+from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import LINK, TOKEN, follow, get, make_client, post
 

@@ -10,15 +10,15 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType, Survey
-from config.window import Window
-from service.surveys.fields import to_ms
-from service.surveys.languages import language
+from service.records.codec import to_ms
+from service.records.transitions import Records
+from service.surveys.definition import Survey, Window
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import AnswerProgress
-from service.surveys.records import Records
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
 from service.web import wording
-from tests.running import PUBLIC_URL, RedisServer
+from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.visits import COMMENT, LINK, SHOWN, TOKEN, chosen, dump, follow, get, make_client, post
 
 CSAT = RatingType.CSAT

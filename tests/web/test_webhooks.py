@@ -10,11 +10,11 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.sandbox.webhooks import sign
+from service.sandbox.dixa.webhooks import sign
 from service.web.app import create_app
-from service.web.seams import Seams
+from service.web.services import Seams
 from tests.polling import eventually, soon
-from tests.running import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
+from tests.processes import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
 
 PATH = "/webhooks/dixa"
 OTHER_SECRET = "00ff" * 8

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.sandbox.webhooks import sign
-from tests.running import PUBLIC_URL, WEBHOOK_SECRET
+from service.sandbox.dixa.webhooks import sign
+from tests.processes import PUBLIC_URL, WEBHOOK_SECRET
 from tests.web.test_webhooks import PATH, closed, id_of, make_client, send
 
 GOOD = "t={t},v1={v}"

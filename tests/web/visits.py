@@ -9,12 +9,12 @@ from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
-from config.surveys import RatingType
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
+from service.surveys.ratings import RatingType
 from service.web.app import create_app
 from tests.contents import contents
-from tests.running import PUBLIC_URL, SECRET_KEY, settings_for
+from tests.processes import PUBLIC_URL, SECRET_KEY, settings_for
 
 OLD_KEY = "an-older-key-for-the-links-of-the-tests-0123456789"
 LINK = Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f8a44-8a7e-4f0e-9a57-0c1f6f0f2a90"),))

@@ -10,13 +10,13 @@ from typing import Final
 
 from markupsafe import escape
 
-from config.languages import LANGUAGES
-from config.surveys import RatingType
-from config.urls import MAX_LINK_BYTES
-from config.words import NEUTRAL, Words
 from service.preview.states import COMMENT
-from service.surveys.languages import Language, language
+from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Offer
+from service.surveys.ratings import RatingType
+from service.surveys.urls import MAX_LINK_BYTES
+from service.surveys.words import NEUTRAL, Words
+from service.texts.catalog import Language, language
 from service.web.page_context import PageContext
 from tests.web.states import CONTEXT, STATES
 from tests.web.visits import LINK, sign

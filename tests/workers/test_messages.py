@@ -12,7 +12,7 @@ import redis
 from service.queue import CeleryQueue, make_app
 from service.surveys.model import Journey
 from tests.polling import eventually
-from tests.running import Afterword, RedisServer
+from tests.processes import Afterword, RedisServer
 
 KEY = "afterword:afterword"
 WORD = "Hemmelig"

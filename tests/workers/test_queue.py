@@ -10,10 +10,10 @@ import redis
 import trustme
 
 from service.queue import CeleryQueue, make_app
+from service.records.redis import connect
 from service.surveys.model import Journey
-from service.surveys.store import connect
 from tests.polling import eventually
-from tests.running import Afterword, RedisServer, settings_for
+from tests.processes import Afterword, RedisServer, settings_for
 from tests.tls import tls_front
 
 PASSWORD = "p@ss/w:rd%41"

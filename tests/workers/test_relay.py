@@ -9,12 +9,12 @@ from structlog.testing import capture_logs
 
 from config.settings import Timings
 from service.dixa.pace import SharedPace
-from service.surveys.fields import to_ms
+from service.records.codec import to_ms
+from service.records.transitions import Records
 from service.surveys.model import Journey
 from service.surveys.ports import Deadline
-from service.surveys.records import Records
+from tests.harness import BoundlessPace
 from tests.polling import eventually
-from tests.telling import BoundlessPace
 from workers.relay import Relay
 
 

@@ -9,7 +9,7 @@ from textwrap import dedent
 from service.queue import CeleryQueue, make_app
 from service.surveys.model import Journey
 from tests.polling import eventually
-from tests.running import ROOT, RedisServer
+from tests.processes import ROOT, RedisServer
 
 SECRET = "hunter2"
 

@@ -1,0 +1,178 @@
+"""`afterword check`: whether everything is right before, and while, it runs."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import click
+
+from config.fingerprint import take_fingerprint
+from config.settings import Settings
+from service.cli.context import open_records, open_settings, say_paused, survey_names
+from service.cli.output import say
+from service.delivery.segments import Size
+from service.delivery.short_text import measure_texts
+from service.dixa.outage import Outage
+from service.dixa.pace import open_pace
+from service.dixa.wiring import open_dixa
+from service.intake.spool import Spool, SpoolUnavailable
+from service.queue import CeleryQueue, QueueUnavailable, make_app
+from service.records.channels import Channels
+from service.records.processes import Processes
+from service.records.redis import RecordsUnavailable, connect
+from service.records.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
+from service.surveys.definition import Survey
+from service.surveys.errors import CallError
+from service.surveys.ports import Deadline, Slot
+
+_AGAIN = "They try again in {:.0f} s, with the token that they were started with."
+_OVERDUE = (
+    "wait for longer than a minute, though Redis is there. Is the web running? Its log may have spool.unavailable, "
+    "spool.newer, redis.lost or recovery.failed."
+)
+
+
+@click.command()
+def check() -> None:
+    """Check the settings, surveys.toml, Redis, the Dixa token and the spool."""
+    settings = open_settings()
+    say(f"ok   settings; surveys: {survey_names(settings)}")
+    for warning in settings.warnings:
+        say(f"warn {warning}")
+    _tell_of_texts(settings)
+    steps = (("Redis", _check_redis), ("Dixa", _check_dixa), ("spool", _check_spool))
+    failed = [name for name, step in steps if not _report(name, step, settings)]
+    if "Redis" not in failed:
+        failed += [] if _report("spool", _check_overdue, settings) else ["spool"]
+        _tell_of_pause(settings)
+        _tell_of_channels(settings)
+        _tell_of_processes(settings)
+    sys.exit(1 if failed else 0)
+
+
+def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> bool:
+    try:
+        step(settings)
+    except (RecordsUnavailable, CallError, SpoolUnavailable) as error:
+        say(f"FAIL {name}: {error}")
+        return False
+    return True
+
+
+def _check_redis(settings: Settings) -> None:
+    records = open_records(settings)
+    if problem := records.unusable():
+        raise RecordsUnavailable(problem)
+    try:
+        # As a worker connects, whose client is another.
+        CeleryQueue(make_app(settings.redis_url)).length()
+    except QueueUnavailable as error:
+        raise RecordsUnavailable(f"its queue can't be asked: {error}") from error
+    problems = records.problems(_count_connections(settings))
+    for problem in problems:
+        say(f"warn Redis: {problem}", fg="yellow")
+    if not problems:
+        say("ok   Redis: keeps what it acknowledges")
+
+
+def _count_connections(settings: Settings) -> int:
+    """Count how many connections the processes may need: those at work, or those of the Procfile if they are more."""
+    roles = Counter(each.role for each in _open_processes(settings).at_work())
+    needed = roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS
+    return max(needed, USUAL_CONNECTIONS)
+
+
+def _check_dixa(settings: Settings) -> None:
+    client, deadline = connect(settings.redis_url), Deadline(timedelta(seconds=15))
+    dixa, held = open_dixa(settings, client, only_looks=True), open_pace(settings, client).held()
+    if held:
+        trouble, wait = held
+        say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
+    if trouble := Outage(client).trouble():
+        say(f"warn {trouble}.", fg="yellow")
+    # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
+    if not held:
+        dixa.slot(deadline, timedelta(seconds=1))
+    tokens = settings.dixa_api_tokens
+    for number, token in enumerate(tokens, 1):
+        which = "the token" if len(tokens) == 1 else f"token {number} of {len(tokens)}"
+        say(f"ok   Dixa: {which} belongs to {dixa.organization_name(Slot(token, deadline))}")
+
+
+def _check_spool(settings: Settings) -> None:
+    """Look at the folder as far as it can be seen from here; the web makes it."""
+    spool = _open_spool(settings)
+    if not spool:
+        say("ok   spool: off")
+        return
+    if settings.spool_dir and settings.spool_dir.exists():
+        spool.prepare()
+    waiting = spool.waiting()
+    say(f"ok   spool: {waiting or 'nothing'} {'wait' if waiting > 1 else 'waits'}")
+
+
+def _check_overdue(settings: Settings) -> None:
+    spool = _open_spool(settings)
+    if spool and (overdue := spool.overdue()):
+        raise SpoolUnavailable(f"{overdue} {_OVERDUE}")
+
+
+def _open_spool(settings: Settings) -> Spool | None:
+    return Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+
+
+def _tell_of_texts(settings: Settings) -> None:
+    """Name the languages in which a survey's SMS takes more than one segment.
+
+    It is a warning if one of them is the language of our SMS, or has words of the survey's own.
+    """
+    surveys = [each for each in settings.surveys if _goes_by_sms(each)]
+    found: dict[str, Size] = {}
+    for survey in surveys:
+        long = {code: size for code, size in measure_texts(settings, survey).items() if size.segments > 1}
+        if {settings.default_language, *survey.words}.isdisjoint(long):
+            found |= long
+            continue
+        hint = "" if settings.short_links else " SHORT_LINKS=on makes it shorter."
+        problem = f'survey "{survey.name}": an SMS takes more than one segment in {_segments(long)}.{hint}'
+        say(f"warn SMS: {problem}", fg="yellow")
+        surveys = [each for each in surveys if each is not survey]
+    if surveys:
+        more = f"; more in {_segments(found)}" if found else ""
+        say(f"ok   SMS: one segment in {settings.default_language}{more}")
+
+
+def _goes_by_sms(survey: Survey) -> bool:
+    return "message" in survey.deliver and (not survey.ask.channels or "Sms" in survey.ask.channels)
+
+
+def _segments(sizes: Mapping[str, Size]) -> str:
+    return ", ".join(f"{code} ({size.segments})" for code, size in sizes.items())
+
+
+def _tell_of_pause(settings: Settings) -> None:
+    since = open_records(settings).paused_since()
+    if since:
+        say(f"warn {say_paused(since)}", fg="yellow")
+    else:
+        say("ok   asking: not paused")
+
+
+def _tell_of_channels(settings: Settings) -> None:
+    for trouble in Channels.beside(open_records(settings)).troubles():
+        say(f"warn {trouble}.", fg="yellow")
+
+
+def _tell_of_processes(settings: Settings) -> None:
+    """Say who is at work, and where they, and what this command has read, don't agree."""
+    processes = _open_processes(settings)
+    count = Counter(each.place for each in processes.at_work())
+    told = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
+    say(f"ok   at work: {told or 'nobody yet'}")
+    for problem in processes.find_disagreements(onlooker="this command"):
+        say(f"warn {problem}", fg="yellow")
+
+
+def _open_processes(settings: Settings) -> Processes:
+    return Processes(connect(settings.redis_url), take_fingerprint(settings))

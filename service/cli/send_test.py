@@ -1,0 +1,66 @@
+"""`afterword send-test`: a survey's e-mail, sent to the operator."""
+
+import secrets
+from datetime import datetime
+
+import click
+
+from service.cli.context import open_settings, survey_names
+from service.cli.output import say
+from service.delivery.email.smtp import make_email_delivery
+from service.delivery.email.text import Letter
+from service.surveys.errors import CallError
+from service.surveys.language_codes import find_language
+from service.surveys.mailbox import read_address
+from service.surveys.ports import Deadline
+from service.surveys.ratings import RatingType
+from service.texts.catalog import language
+
+
+@click.command("send-test")
+@click.argument("address")
+@click.option("--rating", type=click.Choice(RatingType, case_sensitive=False), help="The survey's if not given.")
+@click.option("--lang", "--language", "code", help="Such as da or German; DEFAULT_LANGUAGE if not given.")
+@click.option("--survey", "name", help="One of surveys.toml, whose words and sender are used; the first if not given.")
+def send_test(address: str, *, rating: RatingType | None, code: str | None, name: str | None) -> None:
+    """Send a survey e-mail to yourself. Its links lead nowhere."""
+    settings = open_settings()
+    to, spoken = read_address(address), find_language(code or settings.default_language)
+    survey = next((each for each in settings.surveys if name in {None, each.name}), None)
+    if settings.mail is None:
+        raise click.ClickException("SMTP_URL is not set. Example: SMTP_URL=smtp://user:password@smtp.example.com:587")
+    if to is None:
+        raise click.ClickException("This is not an address. Write one such as you@example.com.")
+    if spoken is None:
+        raise click.ClickException("This is not one of our languages. Write one such as da.")
+    if survey is None:
+        raise click.ClickException(f"There is no such survey. There are: {survey_names(settings)}.")
+    test_id = f"test-{secrets.token_hex(4)}"
+    letter = Letter(
+        survey_id=test_id,
+        address=to,
+        rating=rating or survey.ratings[0],
+        link=f"{settings.public_url}/s/{test_id}",
+        language=language(spoken),
+        channel="WidgetChat",
+        closed_on=datetime.now(survey.zone_or(settings.time_zone)).date(),
+        own=survey.words_in(spoken),
+        sender=survey.sender_in(spoken),
+        brand=survey.brand,
+    )
+    try:
+        make_email_delivery(settings, _NoMailings()).send(letter, Deadline(settings.timings.mail_budget))
+    except CallError as error:
+        raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
+    say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")
+
+
+class _NoMailings:
+    """A test has no record."""
+
+    def lengthen(self, _survey_id: str) -> bool:
+        return True
+
+    def mailing(self, _survey_id: str) -> bool:
+        """Let it go."""
+        return True

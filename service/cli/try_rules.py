@@ -1,0 +1,193 @@
+"""`afterword try-rules`: today's rules on conversations that are closed already. Nothing is written."""
+
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from threading import Event
+from uuid import UUID
+
+import click
+
+from config.settings import Settings
+from service.cli.context import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.output import say, say_all, say_json
+from service.cli.try_rules_report import Found, facts_of, report
+from service.cli.try_rules_tally import Tally, tally
+from service.delivery.registry import open_deliveries
+from service.dixa.errors import NoSlot, TokenRefused
+from service.dixa.low_priority import Unhurried
+from service.dixa.wiring import open_dixa
+from service.records.opt_outs import HashedStops
+from service.records.redis import connect
+from service.records.transitions import Records
+from service.rules.dry_run import Questions, Verdict, judge
+from service.rules.identity import Persons
+from service.rules.matching import is_in_sample
+from service.surveys.errors import CallError, Refused, RetryLater
+from service.surveys.ports import Conversation, Page
+from service.surveys.toml.fields import read_duration
+
+_SHARE = 0.2
+"""The share of the pace that is used: the workers' calls go on beside it, and before it."""
+
+_LOTTERY = "afterword try-rules"
+"""Another one than that of the surveys' own `sample`."""
+
+_ASK_FROM_SECONDS = 60
+_USUAL_CALLS = 2
+"""The conversation, unless a rule needs no more to refuse it, and its ratings."""
+
+
+def _read_since(text: str) -> timedelta:
+    try:
+        return read_duration(text, least=timedelta(minutes=1), most=timedelta(days=366))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("try-rules", short_help="Try surveys.toml on closed conversations.")
+@click.option(
+    "--since", type=_read_since, default="30d", show_default=True, metavar="DURATION", help="How far back; such as 12h."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Try no more than this many.")
+@click.option(
+    "--sample",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Such as 0.1: try a tenth.",
+)
+@click.option("--yes", is_flag=True, help="Don't ask whether to begin, however long it takes.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json: bool) -> None:
+    """Try surveys.toml on closed conversations: who would be asked, and who not, and why. Writes nothing."""
+    settings = open_settings()
+    trial = _Trial(settings)
+    with redis_errors():
+        warn_if_paused(trial.records)
+        try:
+            found = trial.find(datetime.now(UTC) - since, limit, sample)
+            _confirm(trial, found, is_agreed=yes)
+            counted, unreadable = trial.run(found)
+        except CallError as error:
+            raise click.ClickException(f"Dixa can't be asked, and nothing was written: {error}") from error
+    if as_json:
+        say_json(facts_of(found, counted, unreadable))
+    else:
+        say_all(report(found, counted, unreadable, sample))
+
+
+class _Trial:
+    """Asks Dixa, at leisure, about one conversation after the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        client = connect(settings.redis_url)
+        dixa = open_dixa(settings, client, only_looks=True)
+        self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
+        self.records: Records = open_records(settings)
+        self._surveys = settings.surveys
+        self._own_addresses = settings.own_addresses
+        self._stops = HashedStops(client)
+        self._persons = Persons(settings.secret_keys)
+        self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
+        self._dixa = dixa
+        self._unhurried = Unhurried(dixa, self.rate, Event().wait)
+
+    @property
+    def most_calls(self) -> int:
+        """How many calls a conversation costs at most."""
+        asks = [survey.ask for survey in self._surveys]
+        return (
+            _USUAL_CALLS
+            + any(ask.with_tags or ask.without_tags for ask in asks)
+            + any(ask.min_customer_messages or ask.min_agent_messages for ask in asks)
+        )
+
+    def find(self, since: datetime, limit: int, sample: float) -> Found:
+        """Search page by page, until there are enough or no more."""
+        say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
+        ids, among = dict[int, None](), 0
+        search = partial(self._dixa.closed_between, since=since, until=datetime.now(UTC))
+        key: str | None = None
+        while True:
+            page: Page = self._unhurried.ask(partial(search, page_key=key))
+            among += len(page.ids)
+            ids |= dict.fromkeys(number for number in page.ids if is_in_sample(number, sample, _LOTTERY))
+            is_last = not page.ids or page.next_key in (None, key)
+            if is_last or len(ids) >= limit:
+                return Found(tuple(ids)[:limit], among, is_last and len(ids) <= limit)
+            key = page.next_key
+
+    def run(self, found: Found) -> tuple[Tally, int]:
+        """Judge them all, with a progress bar. Says too how many Dixa had nothing to say about."""
+        queue_names = self._queue_names()
+        with click.progressbar(found.ids, label="Trying the rules", file=sys.stderr) as ids:
+            verdicts = [self._judge(number, queue_names) for number in ids]
+        known = [verdict for verdict in verdicts if verdict]
+        return tally(known), len(verdicts) - len(known)
+
+    def _judge(self, number: int, queue_names: Mapping[str, str]) -> Verdict | None:
+        ask, dixa = self._unhurried.ask, self._dixa
+        try:
+            conversation = ask(lambda slot: dixa.conversation(slot, number))
+            questions = Questions(
+                ratings=lambda: ask(lambda slot: dixa.ratings(slot, number)),
+                tags=lambda: ask(lambda slot: dixa.conversation_tags(slot, number)),
+                messages=lambda: ask(lambda slot: dixa.messages(slot, number)),
+                is_opted_out=lambda: self._has_stopped(conversation),
+                can_reach=lambda record: any(
+                    self._deliveries[name].can_reach(record)
+                    for name in (record.terms.deliver if record.terms else ())
+                    if name in self._deliveries
+                ),
+                ours=lambda: self._ours(number),
+                own_addresses=self._own_addresses,
+            )
+            return judge(conversation, queue_names, self._surveys, questions)
+        except (NoSlot, TokenRefused):
+            raise
+        except (Refused, RetryLater):
+            # One conversation that Dixa can't show must not cost the whole trial.
+            return None
+
+    def _has_stopped(self, conversation: Conversation) -> bool:
+        requester_id = conversation.requester_id
+        return self._stops.has(requester_id, self._persons.known_by(requester_id, conversation.email))
+
+    def _ours(self, number: int) -> list[str]:
+        """Give the rating ids that Afterword made itself, as far as its records remember."""
+        records = filter(None, (self.records.load(survey_id) for survey_id in self.records.rounds(number)))
+        return [each for record in records for each in (*record.earlier, *(offer.rating_id for offer in record.offers))]
+
+    def _queue_names(self) -> Mapping[str, str]:
+        """Ask for the names of queues if surveys.toml has any: the API tells ids of conversations."""
+        if all(_is_id(queue) for survey in self._surveys for queue in survey.ask.queues):
+            return {}
+        return self._unhurried.ask(self._dixa.queues)
+
+
+def _is_id(queue: str) -> bool:
+    try:
+        UUID(queue)
+    except ValueError:
+        return False
+    return True
+
+
+def _confirm(trial: _Trial, found: Found, *, is_agreed: bool) -> None:
+    count = len(found.ids)
+    fewest, most = (count * calls / trial.rate for calls in (1, trial.most_calls))
+    say(
+        f"{count} conversations to try, {trial.most_calls} calls each at most, {trial.rate:.1f} calls a second "
+        f"(a fifth of DIXA_PACE): {_spell(fewest)} to {_spell(most)}.",
+        err=True,
+    )
+    if most > _ASK_FROM_SECONDS and not is_agreed:
+        click.confirm("Begin?", abort=True, err=True)
+
+
+def _spell(seconds: float) -> str:
+    if seconds < 90:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004

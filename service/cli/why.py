@@ -1,0 +1,125 @@
+"""`afterword why`: the whole story of one conversation, in plain words or as data."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from service.cli.context import open_records, open_settings, redis_errors, say_paused, warn_if_paused
+from service.cli.output import say_all, say_json
+from service.cli.params import ConversationId
+from service.dixa.outage import Outage
+from service.records.opt_outs import HashedStops
+from service.records.redis import connect
+from service.rules.identity import Persons, Trait
+from service.rules.mismatches import objections_of
+from service.rules.reasons import REASONS
+from service.rules.timeline import is_paused, is_waiting, tell
+from service.surveys.model import Reason, Record
+
+
+@click.command(short_help="Tell why a conversation was or wasn't asked.")
+@click.argument("conversation_id", type=ConversationId())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def why(conversation_id: int, *, as_json: bool) -> None:
+    """Tell why a conversation was or wasn't asked, and how far its survey is."""
+    settings = open_settings()
+    records, persons = open_records(settings), Persons(settings.secret_keys)
+    stops = HashedStops.beside(records)
+    outage = Outage(connect(settings.redis_url))
+    with redis_errors():
+        paused_since = warn_if_paused(records)
+        paused = say_paused(paused_since) if paused_since else ""
+        down_since = outage.down_since()
+        loaded = [records.load(survey_id) for survey_id in records.rounds(conversation_id)]
+        rounds = [
+            (record, stops.find_by_trait(persons.traits_of(record.close) if record.close else {}))
+            for record in loaded
+            if record
+        ]
+    if not rounds:
+        raise click.ClickException(
+            f"Nothing is known of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
+            f"or its record has expired (RECORD_RETENTION)."
+        )
+    if as_json:
+        latest, *earlier = (_facts(record, paused_since, down_since, stopped) for record, stopped in rounds)
+        say_json(latest | {"earlier_rounds": earlier})
+        return
+    for number, (record, stopped) in enumerate(reversed(rounds), 1):
+        which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
+        title = f"Conversation {conversation_id}{which} (times in UTC)"
+        say_all((*([""] if number > 1 else []), title, *tell(record, paused, outage.trouble(), stopped)))
+
+
+def _facts(
+    record: Record, paused_since: str | None, down_since: datetime | None, stopped: Mapping[Trait, datetime | None]
+) -> dict[str, Any]:
+    answer, reason = record.answer, record.offer.reason
+    return {
+        "conversation_id": record.conversation_id,
+        "survey_id": record.survey_id,
+        "survey": record.terms.name if record.terms else None,
+        "accepted_at": _time(record.accepted_at),
+        "closed_at": _time(record.close.closed_at) if record.close else None,
+        "state": record.offer.state,
+        "reason": reason or None,
+        "meaning": REASONS[Reason(reason)].meaning if reason else None,
+        "to_change_it": REASONS[Reason(reason)].remedy if reason else None,
+        "decided_at": _time(record.decided_at),
+        "objections": [
+            {"survey": each.survey or None, "reason": each.reason, "rule": each.rule or None, "fact": each.fact}
+            for each in objections_of(record)
+        ],
+        "facts": dict(record.facts),
+        "stopped_by": {trait: _time(since) for trait, since in stopped.items()},
+        "candidates": [survey.name for survey in record.candidates],
+        "due_at": _time(record.offer.due_at),
+        "dixa_down_since": _time(down_since) if is_waiting(record) else None,
+        "paused_since": paused_since if is_paused(record) else None,
+        "tries": record.offer.tries,
+        "offers": {offer.rating: offer.rating_id for offer in record.offers},
+        "offered_at": _time(record.offer.offered_at),
+        "channel": record.offer.channel or None,
+        "failed_channels": list(record.offer.failed),
+        "delivery_note": record.offer.note or None,
+        "delivered_at": _time(record.offer.delivered_at),
+        "reminded_at": _time(record.offer.reminded_at),
+        "ended_at": _time(record.offer.ended_at),
+        "answer": answer
+        and {
+            "state": answer.state,
+            "reason": answer.reason or None,
+            "answered_at": _time(answer.answer.answered_at),
+            "due_at": _time(answer.due_at),
+            "scores": dict(answer.answer.scores),
+            "has_comment": answer.has_comment,
+            "is_suspect": answer.is_suspect,
+            "tries": answer.tries,
+            "ended_at": _time(answer.ended_at),
+        },
+        "follow_up": _follow_up(record),
+        "closed_again_at": _time(record.latest_close),
+    }
+
+
+def _follow_up(record: Record) -> dict[str, Any] | None:
+    found = record.follow_up
+    if found is None:
+        return None
+    return {
+        "state": found.state,
+        "reason": found.reason or None,
+        "due_at": _time(found.due_at),
+        "tries": found.tries,
+        "actions": {
+            name: {"state": each.state, "problem": each.problem or None}
+            | ({"told": dict(each.told)} if each.told else {})
+            for name, each in found.actions.items()
+        },
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None

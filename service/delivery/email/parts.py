@@ -1,0 +1,94 @@
+"""What the e-mail's HTML is made of: its answers, as large in Outlook on Windows as elsewhere, and its logo."""
+
+import struct
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from math import ceil
+from typing import Final
+
+from service.surveys.ratings import RatingType
+from service.surveys.theme import Look
+
+LOGO_ID: Final = "logo@afterword"
+"""The Content-ID of the logo (RFC 2392). No two parts of one e-mail share it, which is all that it is for."""
+
+_PNG_URI = "data:image/png;base64,"
+_SIZE_AT = slice(16, 24)
+"""Where a PNG has its width and height: in the chunk that comes first (PNG specification, 11.2.1)."""
+
+_LOGO_HEIGHT, _LOGO_MAX_WIDTH = 32, 240
+"""In pixels; the height is the page's."""
+
+_MIN_LETTERS = 12
+"""The narrowest answer is as wide as so many letters, so that a "No" is easy to hit."""
+
+_LETTER_EMS = 0.55
+"""The width of a letter of bold Arial, roughly."""
+
+_MAX_EMS = 5
+"""Word stretches a letter to five times its width, and hardly further."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A cell of the answers. In Word `fill` spaces follow its text, each stretched to `stretch` per cent of an em."""
+
+    link: str
+    text: str
+    fill: int = 0
+    stretch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The logo as a part of the e-mail, and its size in pixels."""
+
+    content: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> list[Answer]:
+    """Make the cells. Answers below each other get equally wide links in Word; numbers are that by themselves."""
+    if rating is RatingType.NPS:
+        return [Answer(f"{link}?r={score}", text) for score, text in options.items()]
+    is_numbered = rating is RatingType.CSAT
+    texts = {score: f"{score}\u00a0\u00a0{text}" if is_numbered else text for score, text in options.items()}
+    longest = max(_MIN_LETTERS, *map(len, texts.values()))
+    return [Answer(f"{link}?r={score}", text, *_fill(longest - len(text))) for score, text in texts.items()]
+
+
+def _fill(letters: int) -> tuple[int, int]:
+    """Return how many spaces are as wide as so many letters, and how far each is stretched, in per cent."""
+    ems = _LETTER_EMS * letters
+    spaces = ceil(ems / _MAX_EMS)
+    return spaces, round(100 * ems / spaces) if spaces else 0
+
+
+def show_html(message: EmailMessage) -> str:
+    """Return the HTML of an e-mail with its pictures in it: a browser knows no other parts of a message."""
+    html = message.get_body(("html",))
+    shown = str(html.get_content()) if html else ""
+    for part in message.walk():
+        if part["Content-ID"]:
+            picture = b64encode(part.get_content()).decode()
+            shown = shown.replace(
+                f"cid:{part['Content-ID'].strip('<> ')}", f"data:{part.get_content_type()};base64,{picture}"
+            )
+    return shown
+
+
+def make_picture(look: Look) -> Picture | None:
+    """Return the logo if it is a PNG. Gmail shows no SVG, and no mail program of weight a `data:` URI."""
+    if look.logo is None or not look.logo.uri.startswith(_PNG_URI):
+        return None
+    content = b64decode(look.logo.uri.removeprefix(_PNG_URI))
+    if len(content) < _SIZE_AT.stop:
+        return None
+    width, height = struct.unpack(">II", content[_SIZE_AT])
+    if not (width and height):
+        return None
+    scale = min(_LOGO_HEIGHT / height, _LOGO_MAX_WIDTH / width)
+    return Picture(content, max(1, round(width * scale)), max(1, round(height * scale)))

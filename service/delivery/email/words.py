@@ -1,0 +1,68 @@
+"""Every word of the survey e-mail, in English: texts of the catalogs in `service/texts/translations`.
+
+Whole sentences with named places. What page and e-mail both say is in `service.texts.questions`. Nothing in here is
+markup: the template escapes it all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from service.surveys.ratings import RatingType
+from service.surveys.words import NEUTRAL
+from service.surveys.words import Words as OwnWords
+from service.texts.catalog import N_, Language
+from service.texts.questions import SCALE_HINT, say_about, say_options, say_question
+
+SUBJECT: Final = N_("How was the help you got?")
+# Translators: shown by mail programs in the list of e-mails, after the subject.
+PREVIEW: Final = N_("It takes two taps and less than a minute.")
+
+GREETING: Final = N_("Hello,")
+NEXT: Final = N_("Confirm on the next page. You can add a comment there.")
+WHY: Final = N_("You get this e-mail because you were in touch with %(brand)s.")
+STOP: Final = N_("Stop these survey e-mails")
+PRIVACY: Final = N_("Privacy notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What one e-mail says, in its language."""
+
+    language: Language
+    title: str
+    subject: str
+    preview: str
+    greeting: str
+    question: str
+    hint: str
+    options: Mapping[int, str]
+    about: str
+    next: str
+    why: str
+    stop: str
+    privacy: str
+
+
+def write_words(
+    language: Language, rating: RatingType, *, brand: str, channel: str | None, closed_on: date, own: OwnWords = NEUTRAL
+) -> Words:
+    """Say it all in a language, with the survey's own words where it has some."""
+    say = language.say
+    hint = SCALE_HINT.get(rating)
+    return Words(
+        language=language,
+        title=say(SUBJECT),
+        subject=own.subject or say(SUBJECT),
+        preview=say(PREVIEW),
+        greeting=say(GREETING),
+        question=own.questions.get(rating) or say_question(language, rating, brand),
+        hint=say(hint) if hint else "",
+        options=say_options(language, rating),
+        about=say_about(language, channel, closed_on),
+        next=say(NEXT),
+        why=say(WHY, brand=brand),
+        stop=say(STOP),
+        privacy=say(PRIVACY),
+    )

@@ -1,0 +1,29 @@
+"""The delivery channels that these settings have, for each process that must know who can be reached."""
+
+from typing import Protocol
+
+from config.settings import Settings
+from service.delivery.email.smtp import make_email_delivery
+from service.delivery.message import MessageDelivery, Messages, Shorten
+from service.delivery.note import NoteDelivery, Notes
+from service.delivery.webhook import WebhookDelivery
+from service.surveys.ports import Delivery, Mailings
+
+
+class Conversations(Messages, Notes, Protocol):
+    """What the channels inside of a conversation need of Dixa."""
+
+
+def open_deliveries(
+    settings: Settings, dixa: Conversations, mailings: Mailings, *, shorten: Shorten | None = None
+) -> list[Delivery]:
+    """Make them. Connects to nothing yet."""
+    message = MessageDelivery(
+        dixa, brand=settings.brand_name, default_language=settings.default_language, shorten=shorten
+    )
+    found: list[Delivery] = [message, NoteDelivery(dixa)]
+    if settings.mail:
+        found.append(make_email_delivery(settings, mailings))
+    if settings.endpoints.delivery:
+        found.append(WebhookDelivery(settings.endpoints.delivery, settings.default_language))
+    return found

@@ -1,0 +1,1 @@
+"""Redis: one hash for each survey, and one Lua script for each transition."""

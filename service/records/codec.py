@@ -1,0 +1,229 @@
+"""How a record's hash reads: the one place that knows its field names, beside the Lua scripts that write them.
+
+docs/architecture/records.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from service.surveys.definition import Survey
+from service.surveys.model import (
+    ActionProgress,
+    ActionState,
+    Answer,
+    AnswerProgress,
+    AnswerState,
+    Call,
+    Close,
+    FollowUp,
+    FollowUpState,
+    Journey,
+    Objection,
+    Offer,
+    OfferProgress,
+    OfferState,
+    Reason,
+    Record,
+)
+from service.surveys.ratings import RatingType
+from service.surveys.toml.loader import dump_terms, load_terms
+
+Hash = Mapping[str, str]
+FAILED = "failed:"
+ACTION = "action:"
+PROBLEM = "problem:"
+TOLD = "told:"
+
+
+def to_ms(value: datetime | timedelta) -> int:
+    """Milliseconds since the epoch, or in the duration."""
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def from_ms(text: str) -> datetime:
+    """Read the time that a script wrote."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
+
+
+def dump_close(close: Close) -> str:
+    """Write a close as the JSON that `load_close` reads; absent facts are left out, and the address always is."""
+    facts = {
+        "closed_at": to_ms(close.closed_at),
+        "channel": close.channel,
+        "direction": close.direction,
+        "queue_id": close.queue_id,
+        "queue_name": close.queue_name,
+        "contact_point": close.contact_point,
+        "requester_id": close.requester_id,
+        "user_type": close.user_type,
+        "agent_id": close.agent_id,
+        "assignee_type": close.assignee_type,
+        "tags": None if close.tags is None else list(close.tags),
+        "event_id": close.event_id or None,
+        "person": list(close.person) or None,
+        "email_hashes": list(close.email_hashes) or None,
+        "phone_hashes": list(close.phone_hashes) or None,
+    }
+    return json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False)
+
+
+def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
+    """Read a close from a record; facts that a later version added are ignored. The address is a field of its own."""
+    facts = json.loads(text)
+    return Close(
+        conversation_id=conversation_id,
+        closed_at=from_ms(facts["closed_at"]),
+        channel=facts.get("channel"),
+        direction=facts.get("direction"),
+        queue_id=facts.get("queue_id"),
+        queue_name=facts.get("queue_name"),
+        contact_point=facts.get("contact_point"),
+        requester_id=facts.get("requester_id"),
+        user_type=facts.get("user_type"),
+        agent_id=facts.get("agent_id"),
+        assignee_type=facts.get("assignee_type"),
+        tags=tuple(facts["tags"]) if "tags" in facts else None,
+        event_id=facts.get("event_id", ""),
+        person=tuple(facts.get("person", ())),
+        email_hashes=tuple(facts.get("email_hashes", ())),
+        phone_hashes=tuple(facts.get("phone_hashes", ())),
+        email=email,
+    )
+
+
+def write_terms(terms: Survey | None) -> str:
+    """Write a survey's terms for a record; none were chosen when no survey matched."""
+    return dump_terms(terms) if terms else ""
+
+
+def write_candidates(candidates: Sequence[Survey]) -> str:
+    """Write the surveys that a record still has to choose from; nothing if there is one, which are the terms."""
+    return json.dumps([dump_terms(survey) for survey in candidates]) if len(candidates) > 1 else ""
+
+
+def dump_objections(objections: Sequence[Objection]) -> list[list[str]]:
+    """Write objections as JSON has them."""
+    return [[each.survey, each.reason, each.rule, each.fact] for each in objections]
+
+
+def load_objections(told: Iterable[Sequence[str]]) -> tuple[Objection, ...]:
+    """Read what `dump_objections` wrote."""
+    return tuple(Objection(survey, Reason(why), *rest) for survey, why, *rest in told)
+
+
+def write_decision(objections: Sequence[Objection], facts: Mapping[str, str]) -> str:
+    """Write what a decision rests on."""
+    return json.dumps({"objections": dump_objections(objections), "facts": dict(facts)}, ensure_ascii=False)
+
+
+def read_record(fields: Hash) -> Record:
+    """Read the whole record."""
+    conversation_id = int(fields["conversation_id"])
+    terms = load_terms(fields["terms"]) if fields.get("terms") else None
+    # The order in which the survey asks is that of the page, and of the results: the comment goes with the first.
+    # A link may have types that the survey of its name no longer asks.
+    ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
+    candidates = tuple(map(load_terms, json.loads(fields.get("candidates") or "[]")))
+    decision = json.loads(fields.get("decision") or "{}")
+    return Record(
+        survey_id=fields["survey_id"],
+        conversation_id=conversation_id,
+        accepted_at=from_ms(fields["accepted_at"]),
+        close=load_close(conversation_id, fields["close"], fields.get("email")) if fields.get("close") else None,
+        terms=terms,
+        offer=_read_offer(fields),
+        offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in ratings if f"rating_id:{each}" in fields),
+        looks_first="look_first" in fields,
+        answer=_read_answer(fields, ratings) if "answer_state" in fields else None,
+        follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
+        candidates=candidates or ((terms,) if terms else ()),
+        objections=load_objections(decision.get("objections", ())),
+        facts=decision.get("facts", {}),
+        decided_at=_read_time(fields, "decided_at"),
+        earlier=tuple(json.loads(fields.get("earlier") or "[]")),
+        delivered_before=_read_time(fields, "delivered_before"),
+        latest_close=_read_time(fields, "latest_close"),
+        asked_as=fields.get("asked_as", ""),
+    )
+
+
+def _read_call(fields: Hash, journey: Journey) -> Call | None:
+    subject = fields.get(f"{journey}_call")
+    if subject is None:
+        return None
+    return Call(
+        rating=RatingType(subject),
+        sent_at=from_ms(fields[f"{journey}_sent_at"]),
+        seen=tuple(json.loads(fields[f"{journey}_seen"])),
+    )
+
+
+def _read_time(fields: Hash, name: str) -> datetime | None:
+    return from_ms(fields[name]) if name in fields else None
+
+
+def _read_offer(fields: Hash) -> OfferProgress:
+    return OfferProgress(
+        state=OfferState(fields["offer_state"]),
+        reason=fields.get("offer_reason", ""),
+        due_at=_read_time(fields, "offer_due"),
+        tries=int(fields.get("offer_tries", 0)),
+        call=_read_call(fields, Journey.OFFER),
+        before=tuple(json.loads(fields["offer_before"])) if "offer_before" in fields else None,
+        channel=fields.get("channel", ""),
+        language=fields.get("language", ""),
+        delivered_at=_read_time(fields, "delivered_at"),
+        failed=tuple(sorted(name.removeprefix(FAILED) for name in fields if name.startswith(FAILED))),
+        mailed_at=_read_time(fields, "reminder_mailed_at" if fields["offer_state"] == "reminding" else "mailed_at"),
+        reminded_at=_read_time(fields, "reminded_at"),
+        note=fields.get("delivery_note", ""),
+        offered_at=_read_time(fields, "offered_at"),
+        ended_at=_read_time(fields, "offer_ended_at"),
+        revived_at=_read_time(fields, "offer_revived_at"),
+    )
+
+
+def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
+    return AnswerProgress(
+        state=AnswerState(fields["answer_state"]),
+        answer=Answer(
+            scores={each: int(fields[f"score:{each}"]) for each in ratings if f"score:{each}" in fields},
+            comment=fields.get("comment", ""),
+            language=fields.get("answer_language", ""),
+            answered_at=from_ms(fields["answered_at"]),
+        ),
+        reason=fields.get("answer_reason", ""),
+        due_at=_read_time(fields, "answer_due"),
+        tries=int(fields.get("answer_tries", 0)),
+        call=_read_call(fields, Journey.ANSWER),
+        submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
+        has_comment="comment_sha1" in fields,
+        is_suspect="suspect" in fields,
+        held_since=_read_time(fields, "held_since"),
+        revived_at=_read_time(fields, "answer_revived_at"),
+        ended_at=_read_time(fields, "answer_ended_at"),
+    )
+
+
+def _read_follow_up(fields: Hash) -> FollowUp:
+    names = sorted(name.removeprefix(ACTION) for name in fields if name.startswith(ACTION))
+    return FollowUp(
+        state=FollowUpState(fields["follow_up_state"]),
+        reason=fields.get("follow_up_reason", ""),
+        due_at=_read_time(fields, "follow_up_due"),
+        tries=int(fields.get("follow_up_tries", 0)),
+        revived_at=_read_time(fields, "follow_up_revived_at"),
+        actions={name: _read_action(fields, name) for name in names},
+    )
+
+
+def _read_action(fields: Hash, name: str) -> ActionProgress:
+    told = json.loads(fields.get(f"{TOLD}{name}", "{}"))
+    return ActionProgress(
+        ActionState(fields[f"{ACTION}{name}"]),
+        fields.get(f"{PROBLEM}{name}", ""),
+        {RatingType(rating): int(score) for rating, score in told.items()},
+    )

@@ -1,0 +1,162 @@
+"""Who is at work: each process writes of itself, a few times a minute, and others say where two don't agree.
+
+Two that don't are quiet otherwise: with different SECRET_KEYS every customer gets a page that isn't found, with a clock
+that is wrong every webhook is refused.
+"""
+
+import atexit
+import json
+import os
+import socket
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from threading import Event, Thread
+from typing import Any
+
+import redis
+
+from service.records.redis import RecordsUnavailable, Store
+
+_EVERY = timedelta(seconds=20)
+_ALIVE_FOR = 3 * _EVERY
+_FORGET_AFTER = timedelta(hours=1)
+_CLOCKS_APART = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What one writes of itself: hashes of its settings, what is wrong with newer ones, its clock beside Redis'.
+
+    `suspicions` are the webhooks that it refused in the last hour, by what may be wrong with us.
+    """
+
+    role: str
+    host: str
+    settings: Mapping[str, str]
+    problem: str = ""
+    ahead_seconds: float = 0
+    suspicions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.role} on {self.host}"
+
+
+class Processes(Store):
+    """The processes of one installation, as far as they can be seen in its Redis."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Mapping[str, str],
+        *,
+        suspicions: Callable[[], Mapping[str, int]] = dict,
+        prefix: str = "afterword:",
+    ) -> None:
+        super().__init__(client, prefix=prefix)
+        self._suspicions = suspicions
+        self._settings = settings
+        self._key = f"{prefix}processes"
+        self._problem = ""
+        self._news = Event()
+
+    def report(self, role: str, problem: str = "") -> None:
+        """Write of this process from now on, in the background. Best effort: without Redis nothing is written."""
+        self._problem = problem
+        atexit.register(self._leave, role)
+        Thread(target=self._run, args=(role,), name="processes", daemon=True).start()
+
+    def set_problem(self, problem: str) -> None:
+        """Say what is wrong with newer settings, at once."""
+        self._problem = problem
+        self._news.set()
+
+    def write(self, role: str) -> None:
+        """Write of this process once, and drop who hasn't for long. Raises RecordsUnavailable."""
+        now = self.read_clock().timestamp()
+        ahead = -self.clock_offset.total_seconds()
+        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
+        self._ask(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(told) | {"at": now})))
+        gone = [name for name, each in self._read() if now - each.get("at", 0) > _FORGET_AFTER.total_seconds()]
+        if gone:
+            self._ask(lambda: self._redis.hdel(self._key, *gone))
+        self._ask(lambda: self._redis.expire(self._key, _FORGET_AFTER))
+
+    def at_work(self) -> list[Process]:
+        """List who has written in the last minute. Raises RecordsUnavailable."""
+        since = self.read_clock().timestamp() - _ALIVE_FOR.total_seconds()
+        alive = [each for _, each in self._read() if each.get("at", 0) >= since]
+        return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
+
+    def find_disagreements(self, onlooker: str = "") -> list[str]:
+        """Say where those at work don't agree, and what is wrong with the settings and the clock of each.
+
+        An `onlooker` is this process, if it isn't at work and is to be compared. Raises RecordsUnavailable.
+        """
+        alive = self.at_work()
+        looking = [Process(onlooker, socket.gethostname(), self._settings)] if onlooker else []
+        found = (*_refused(alive), *_apart([*alive, *looking]), *_wrong_clocks(alive), *_suspicious(alive))
+        return [*dict.fromkeys(found)]
+
+    def _run(self, role: str) -> None:
+        while True:
+            self._news.clear()
+            with suppress(RecordsUnavailable):  # Who watches Redis says so.
+                self.write(role)
+            self._news.wait(_EVERY.total_seconds())
+
+    def _leave(self, role: str) -> None:
+        with suppress(RecordsUnavailable):
+            self._ask(lambda: self._redis.hdel(self._key, _name(role)))
+
+    def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, text in sorted(self._ask(lambda: self._redis.hgetall(self._key)).items()):
+            yield str(name), json.loads(text)
+
+
+def _name(role: str) -> str:
+    return f"{role}@{socket.gethostname()}:{os.getpid()}"
+
+
+def _refused(alive: list[Process]) -> Iterator[str]:
+    for each in alive:
+        if each.problem:
+            yield f"{each.place} keeps older settings, since newer ones have a mistake: {_one_line(each.problem)}"
+
+
+def _apart(alive: list[Process]) -> Iterator[str]:
+    for name in dict.fromkeys(name for each in alive for name in each.settings):
+        places: dict[str, list[str]] = defaultdict(list)
+        for each in alive:
+            if name in each.settings and each.place not in (told := places[each.settings[name]]):
+                told.append(each.place)
+        if len(places) > 1:
+            groups = " | ".join(", ".join(group) for group in places.values())
+            yield f"{name} is not the same in all processes ({groups}): give all the same, and restart them"
+
+
+def _wrong_clocks(alive: list[Process]) -> Iterator[str]:
+    for each in alive:
+        if abs(each.ahead_seconds) > _CLOCKS_APART.total_seconds():
+            apart = timedelta(seconds=round(abs(each.ahead_seconds)))
+            which = "ahead of" if each.ahead_seconds > 0 else "behind"
+            yield (
+                f"the clock of {each.place} is {apart} {which} that of Redis: set the one that is wrong, or webhooks "
+                f"will be refused"
+            )
+
+
+def _suspicious(alive: list[Process]) -> Iterator[str]:
+    counts = Counter[str]()
+    for each in alive:
+        counts.update(each.suspicions)
+    for hint, times in counts.items():
+        yield f"webhooks refused in the last hour, {times}: what came {hint}"
+
+
+def _one_line(text: str) -> str:
+    return "; ".join(line.strip() for line in text.splitlines())

@@ -1,0 +1,1 @@
+"""Who is asked, and why: pure functions from facts and terms to a decision."""

@@ -1,0 +1,264 @@
+"""Whom to ask: pure functions from facts and terms to a decision. No clock, no network, no state.
+
+A survey is chosen in two looks. At the close, from what the webhook says: a rule that needs more than that is left
+open. When it is due, from what Dixa says by then, which also tells whether it is still right to ask at all.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from service.rules.machines import is_among, is_machine
+from service.surveys.definition import Survey
+from service.surveys.language_codes import find_language
+from service.surveys.match import Ask
+from service.surveys.model import Close, Objection, OfferState, Reason
+from service.surveys.ports import Conversation, Message, Rating
+
+List = tuple[Reason, str, Sequence[str], Sequence[str | None]]
+"""A rule that is a list: its reason, its name, what it wants, and the facts of which one must be in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The surveys that a conversation may be asked with, best first, and why not with those before them."""
+
+    candidates: tuple[Survey, ...]
+    objections: tuple[Objection, ...] = ()
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why there is no candidate: the reason that all surveys share, else `no_survey_matches`."""
+        if self.candidates:
+            return None
+        reasons = {objection.reason for objection in self.objections}
+        return reasons.pop() if len(reasons) == 1 else Reason.NO_SURVEY_MATCHES
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a survey that was waiting isn't sent: `skipped` by a rule, or `cancelled` by what happened since."""
+
+    state: OfferState
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Which further questions to Dixa the rules need answered, each a call of its own."""
+
+    tags: bool = False
+    messages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What Dixa said when the survey was due. Tags or messages that no rule needs are None."""
+
+    conversation: Conversation
+    tags: tuple[str, ...] | None = None
+    messages: tuple[Message, ...] | None = None
+
+
+def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
+    """Take the surveys that this close may lead to: the first that surely matches, and those before it that may.
+
+    `own` are the addresses of our own mailboxes.
+    """
+    never = next(_never(close, own), None)
+    if never:
+        return Choice((), (never,))
+    return _choose(surveys, lambda survey: _objections(close, survey), lambda survey: has_open_rules(close, survey))
+
+
+def choose_when_due(close: Close, candidates: Sequence[Survey], seen: Seen) -> Choice:
+    """Take the first candidate that matches what Dixa says now."""
+    return _choose(candidates, lambda survey: _late_objections(close, survey, seen), lambda _survey: False)
+
+
+def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
+    """Say what must be asked of Dixa before one of the candidates can be taken."""
+    asks = [survey.ask for survey in candidates]
+    return Looks(
+        tags=close.tags is None and any(ask.with_tags or ask.without_tags for ask in asks),
+        messages=any(ask.min_customer_messages or ask.min_agent_messages for ask in asks),
+    )
+
+
+def has_open_rules(close: Close, survey: Survey) -> bool:
+    """Say whether a survey that matches a close may turn out not to when it is due."""
+    return bool(survey.ask.languages) or looks_for(close, [survey]) != Looks() or any(_untold(close, survey.ask))
+
+
+def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Refusal | None:
+    """Look at Dixa's present view of a conversation, right before the offer; `ours` are rating ids we made."""
+    if conversation.is_erased:
+        return Refusal(OfferState.CANCELLED, Reason.ERASED)
+    if conversation.state is not None and conversation.state != "Closed":
+        return Refusal(OfferState.CANCELLED, Reason.REOPENED)
+    if conversation.direction == _INTERNAL:
+        return Refusal(OfferState.SKIPPED, Reason.INTERNAL)
+    if conversation.link in _SIDES:
+        return Refusal(OfferState.SKIPPED, Reason.SIDE_CONVERSATION)
+    if find_taken(ratings, ours):
+        return Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
+    return None
+
+
+def is_before(conversation: Conversation, close: Close) -> bool:
+    """Say whether Dixa shows a conversation as it may have been before its close: open, and not opened since."""
+    is_open = conversation.state not in {None, "Closed"} and not conversation.is_erased
+    return is_open and (conversation.changed_at is None or conversation.changed_at <= close.closed_at)
+
+
+def find_taken(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
+    """Find a survey that isn't ours and is on its way or done."""
+    return next((rating for rating in ratings if rating.status in _TAKEN and rating.id not in ours), None)
+
+
+def is_in_sample(conversation_id: int, share: float, lottery: str) -> bool:
+    """Draw the conversation's lot: the same each time it is asked, and in a larger share if in a smaller one.
+
+    Each survey is a lottery of its own: what one leaves out another may draw.
+    """
+    digest = hashlib.sha256(f"{lottery}:{conversation_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) < share * 2**64
+
+
+def is_by_customer(message: Message) -> bool:
+    """Say whether a customer wrote this, and no machine of theirs."""
+    return message.direction == "Inbound" and not message.is_automated
+
+
+def is_by_agent(message: Message) -> bool:
+    """Say whether an agent wrote this: no bot, no automatic reply, and not our own invitation."""
+    is_ours = (message.external_id or "").startswith("afterword-")
+    return message.direction == "Outbound" and not message.is_automated and not is_ours
+
+
+_TAKEN = frozenset({"Scheduled", "Offered", "Rated"})
+"""Dixa's own survey, or another system's, is on its way or done (Dixa's OpenAPI description, ratingStatus)."""
+
+_INTERNAL = "Internal"
+_SIDES = frozenset({"SideConversation", "EmailForward"})
+"""Conversations with somebody else than the customer (Dixa's OpenAPI description, ConversationLink)."""
+
+
+def _choose(
+    surveys: Iterable[Survey],
+    object_to: Callable[[Survey], Iterator[Objection]],
+    is_open: Callable[[Survey], bool],
+) -> Choice:
+    candidates: list[Survey] = []
+    objections: list[Objection] = []
+    for survey in surveys:
+        objection = next(object_to(survey), None)
+        if objection:
+            objections.append(objection)
+            continue
+        candidates.append(survey)
+        if not is_open(survey):
+            break
+    return Choice(tuple(candidates), tuple(objections))
+
+
+def _never(close: Close, own: Collection[str]) -> Iterator[Objection]:
+    """Whatever the file says: nobody asks their own colleagues, or a mailbox that no customer reads."""
+    if close.direction == _INTERNAL:
+        yield Objection("", Reason.INTERNAL, "", "internal")
+    if close.user_type == "Member":
+        yield Objection("", Reason.MEMBER, "", "a member of the organisation")
+    address = close.email or close.odd_email
+    if address and is_among(address, [*own, *filter(None, [close.contact_point])]):
+        yield Objection("", Reason.MACHINE, "", "an address of your own")
+    elif address and is_machine(address):
+        yield Objection("", Reason.MACHINE, "", "the address of a machine")
+
+
+def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
+    """Go through the rules that the webhook's facts are enough for, in the order of the table in docs/surveys.md."""
+    if survey.starts and close.closed_at < survey.starts:
+        yield _objection(survey, Reason.BEFORE_START, "starts", close.closed_at.isoformat(timespec="minutes"))
+    untold = [rule for _, rule, _, _ in _untold(close, survey.ask)]
+    for reason, rule, wanted, facts in _lists(close, survey.ask):
+        if wanted and not set(facts) & set(wanted) and rule not in untold:
+            yield _objection(survey, reason, rule, next(filter(None, facts), None))
+    if close.tags is not None:
+        yield from _tag_objections(survey, close.tags)
+    yield from _address_objections(survey, close)
+    if survey.ask.assigned and close.agent_id is None:
+        yield _objection(survey, Reason.UNASSIGNED, "assigned", "no agent")
+    if survey.ask.assignee_types and close.assignee_type not in survey.ask.assignee_types:
+        yield _objection(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
+    if not is_in_sample(close.conversation_id, survey.ask.sample, survey.name):
+        yield _objection(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
+
+
+def _untold(close: Close, ask: Ask) -> Iterator[List]:
+    """Give the lists whose fact the webhook lacks and Dixa tells when the survey is due."""
+    told = {"channels": close.channel, "directions": close.direction}
+    return (each for each in _lists(close, ask) if each[2] and told.get(each[1], "told") is None)
+
+
+def _lists(close: Close, ask: Ask) -> Iterator[List]:
+    """Give the rules that are lists."""
+    yield Reason.CHANNEL, "channels", ask.channels, [close.channel]
+    yield Reason.QUEUE, "queues", ask.queues, [close.queue_name, close.queue_id]
+    yield Reason.CONTACT_POINT, "contact_points", ask.contact_points, [close.contact_point]
+    yield Reason.DIRECTION, "directions", ask.directions, [close.direction]
+    yield Reason.USER_TYPE, "user_types", ask.user_types, [close.user_type]
+
+
+def _late_objections(close: Close, survey: Survey, seen: Seen) -> Iterator[Objection]:
+    """Go through the rules that need more than the webhook says."""
+    ask = survey.ask
+    known = replace(close, channel=seen.conversation.channel, direction=seen.conversation.direction)
+    untold = [rule for _, rule, _, _ in _untold(close, ask)]
+    for reason, rule, wanted, facts in _lists(known, ask):
+        if rule in untold and not set(facts) & set(wanted):
+            yield _objection(survey, reason, rule, facts[0])
+    spoken = seen.conversation.language
+    if ask.languages and find_language(spoken or "") not in ask.languages:
+        yield _objection(survey, Reason.LANGUAGE, "languages", spoken)
+    if close.tags is None and seen.tags is not None:
+        yield from _tag_objections(survey, seen.tags)
+    if seen.messages is not None:
+        yield from _message_objections(survey, seen.messages)
+
+
+def _tag_objections(survey: Survey, tags: Sequence[str]) -> Iterator[Objection]:
+    named = {tag.casefold() for tag in tags}
+    unwanted = [tag for tag in survey.ask.without_tags if tag.casefold() in named]
+    missing = [tag for tag in survey.ask.with_tags if tag.casefold() not in named]
+    if unwanted:
+        yield _objection(survey, Reason.TAG_EXCLUDED, "without_tags", ", ".join(unwanted))
+    if missing:
+        yield _objection(survey, Reason.TAG_MISSING, "with_tags", f"without {', '.join(missing)}")
+
+
+def _address_objections(survey: Survey, close: Close) -> Iterator[Objection]:
+    """The fact isn't told: an address doesn't belong into a record that is kept."""
+    ask = survey.ask
+    if ask.addresses and not _is_among(close.email, ask.addresses):
+        yield _objection(survey, Reason.ADDRESS, "addresses", "another address" if close.email else "no address")
+    if _is_among(close.email, ask.without_addresses):
+        yield _objection(survey, Reason.ADDRESS, "without_addresses", "one of these")
+
+
+def _is_among(address: str | None, named: Sequence[str]) -> bool:
+    folded = (address or "").casefold()
+    return bool(folded) and any(folded.endswith(each) if each.startswith("@") else folded == each for each in named)
+
+
+def _message_objections(survey: Survey, messages: Sequence[Message]) -> Iterator[Objection]:
+    ask: Ask = survey.ask
+    by_customer = sum(map(is_by_customer, messages))
+    by_agent = sum(map(is_by_agent, messages))
+    if by_customer < ask.min_customer_messages:
+        yield _objection(survey, Reason.FEW_CUSTOMER_MESSAGES, "min_customer_messages", str(by_customer))
+    if by_agent < ask.min_agent_messages:
+        yield _objection(survey, Reason.FEW_AGENT_MESSAGES, "min_agent_messages", str(by_agent))
+
+
+def _objection(survey: Survey, reason: Reason, rule: str, fact: str | None) -> Objection:
+    return Objection(survey.name, reason, rule, fact or "unknown")

@@ -1,0 +1,250 @@
+"""Dixa's calls themselves: each function does one and returns its answer, or raises Refused. No HTTP, no faults."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from service.sandbox.dixa import serializers as shapes
+from service.sandbox.dixa.model import MESSAGE_CHANNELS, Message, Note, Rating, now
+from service.sandbox.dixa.request_parsing import Body, load_number
+from service.sandbox.dixa.state import Refused, State
+
+_SCORES = {"Csat": range(1, 6), "Nps": range(11), "ThumbsUpOrDown": range(2)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and the JSON that goes with it (None: no body)."""
+
+    status: int
+    json: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, as far as a call needs it. `ids` are the path's parameters as they were written."""
+
+    name: str
+    ids: Mapping[str, str]
+    body: bytes = b""
+    content_type: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def conversation_id(self) -> int:
+        """The conversation's number. Raises Refused (400) when it isn't one."""
+        return load_number(self.ids["conversationId"], "conversationId")
+
+    def load(self, *, may_be_empty: bool = False) -> Body:
+        """Read the body. Raises Refused (400)."""
+        return Body.load(self.body, self.content_type, may_be_empty=may_be_empty)
+
+
+def organization(state: State, _: Call) -> Answer:
+    """`GET /organization`."""
+    return Answer(200, {"data": shapes.dump_organization(state.organization)})
+
+
+def conversation(state: State, call: Call) -> Answer:
+    """`GET /conversations/{id}`."""
+    return Answer(200, {"data": shapes.dump_conversation(state.conversation(call.conversation_id))})
+
+
+def offer(state: State, call: Call) -> Answer:
+    """`POST /conversations/{id}/ratings/offer`."""
+    number, body = call.conversation_id, call.load()
+    rating = state.offer(
+        number,
+        body.one_of("ratingType", _SCORES),
+        user_id=body.optional_text("userId"),
+        agent_id=body.optional_text("agentId"),
+        offered_at=body.optional_time("offeredAt"),
+    )
+    return Answer(201, {"data": shapes.dump_offer(rating)})
+
+
+def submit(state: State, call: Call) -> Answer:
+    """`POST /conversations/{id}/ratings/{ratingId}/submit`; no 404 is documented, so an unknown id is a 400."""
+    number, body = call.conversation_id, call.load()
+    result = body.object("ratingResult")
+    kind, value = result.one_of("_type", _SCORES), result.number("value")
+    rating = state.rating(number, call.ids["ratingId"])
+    if kind != rating.type or value not in _SCORES[kind]:
+        raise Refused(400, "Invalid value for: body (ratingResult)")
+    body.optional_text("userId")
+    made = state.submit(
+        number,
+        rating.id,
+        value=value,
+        comment=body.optional_text("comment"),
+        submitted_at=body.optional_time("submittedAt"),
+    )
+    return Answer(201, {"data": shapes.dump_result(made, rating.user_id)})
+
+
+def ratings(state: State, call: Call) -> Answer:
+    """`GET /conversations/{id}/ratings`, and the deprecated `/rating`."""
+    found = state.conversation(call.conversation_id)
+    newest = now() - timedelta(seconds=state.listing_lag)
+    shown = [_as_of(rating, newest) for rating in found.ratings if rating.created_at <= newest]
+    return Answer(200, {"data": [shapes.dump_rating(rating, found.channel) for rating in shown]})
+
+
+def _as_of(rating: Rating, moment: datetime) -> Rating:
+    is_later = rating.result is not None and rating.result.received_at > moment
+    return replace(rating, status="Offered", result=None) if is_later else rating
+
+
+def messages(state: State, call: Call) -> Answer:
+    """`GET /conversations/{id}/messages`, oldest first."""
+    found = state.conversation(call.conversation_id)
+    return Answer(200, {"data": [shapes.dump_message(message, found) for message in found.messages]})
+
+
+def message(state: State, call: Call) -> Answer:
+    """`POST /conversations/{id}/messages`."""
+    number, body = call.conversation_id, call.load()
+    direction = body.one_of("_type", ("Inbound", "Outbound"))
+    found = state.conversation(number)
+    author = body.uuid("agentId") if direction == "Outbound" else found.requester.id
+    content = _content(body, found.channel, direction)
+    made = Message(author, content.value, direction, content.format, external_id=body.optional_text("externalId"))
+    return Answer(200, {"data": shapes.dump_added_message(state.add_message(number, made))})
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    value: str
+    format: str
+
+
+def _content(body: Body, channel: str, direction: str) -> _Content:
+    if channel not in MESSAGE_CHANNELS:
+        raise Refused(400, "Unsupported ConversationChannel")
+    if channel in {"Sms", "WhatsApp"} and direction == "Inbound":
+        raise Refused(400, "Invalid input for Message")
+    if channel == "WhatsApp" and body.has_items("attachments") and body.optional_object("content") is None:
+        return _Content("", "Markdown")
+    inner = body.object("content")
+    found = _Content(inner.text("value"), inner.one_of("_type", ("Html", "Markdown", "Text")))
+    if not found.value or (channel == "WhatsApp" and found.format != "Markdown"):
+        raise Refused(400, "Invalid input for Message")
+    return found
+
+
+def close(state: State, call: Call) -> Answer:
+    """`PUT /conversations/{id}/close`."""
+    number = call.conversation_id
+    call.load(may_be_empty=True).optional_uuid("userId")
+    state.close(number)
+    return Answer(204)
+
+
+def reopen(state: State, call: Call) -> Answer:
+    """`PUT /conversations/{id}/reopen`."""
+    number = call.conversation_id
+    call.load(may_be_empty=True).optional_uuid("userId")
+    state.reopen(number)
+    return Answer(204)
+
+
+def notes(state: State, call: Call) -> Answer:
+    """`GET /conversations/{id}/notes`, oldest first."""
+    number = call.conversation_id
+    return Answer(200, {"data": [shapes.dump_note(note, number) for note in state.conversation(number).notes]})
+
+
+def note(state: State, call: Call) -> Answer:
+    """`POST /conversations/{id}/notes`."""
+    number, body = call.conversation_id, call.load()
+    author = body.optional_uuid("agentId") or state.agents[0].id
+    made = Note(author, body.text("message"), body.optional_time("createdAt") or now())
+    return Answer(200, {"data": shapes.dump_note(state.add_note(number, made), number)})
+
+
+def conversation_tags(state: State, call: Call) -> Answer:
+    """`GET /conversations/{id}/tags`."""
+    return Answer(200, {"data": [shapes.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags]})
+
+
+def tag(state: State, call: Call) -> Answer:
+    """`PUT /conversations/{id}/tags/{tagId}`."""
+    state.add_tag(call.conversation_id, call.ids["tagId"])
+    return Answer(204)
+
+
+def tags(state: State, _: Call) -> Answer:
+    """`GET /tags`."""
+    return Answer(200, {"data": [shapes.dump_tag(each) for each in state.tags.values()]})
+
+
+def queues(state: State, _: Call) -> Answer:
+    """`GET /queues`."""
+    return Answer(200, {"data": [shapes.dump_queue(each, state.organization) for each in state.queues.values()]})
+
+
+def search(state: State, call: Call) -> Answer:
+    """`POST /search/conversations`, by the one filter that the project uses: ClosedDate Between."""
+    conditions = call.load().object("filters").objects("conditions")
+    if len(conditions) != 1:
+        raise Refused(400, "Invalid value for: body (conditions)")
+    closed = conditions[0].object("field")
+    closed.one_of("_type", ("ClosedDate",))
+    between = closed.object("operator")
+    between.one_of("_type", ("Between",))
+    found = state.closed_between(between.time("timestampFrom"), between.time("timestampTo"))
+    size, page = _read_page(call.query)
+    shown, rest = found[page * size : (page + 1) * size], found[(page + 1) * size :]
+    key = urlencode({"pageKey": b64encode(f"pageLimit={size}&page={page + 1}".encode()).decode()})
+    meta = {"next": f"/beta/search/conversations/?{key}"} if rest else {}
+    return Answer(200, {"data": [{"id": number, "highlights": {}} for number in shown], "meta": meta})
+
+
+def _read_page(query: Mapping[str, str]) -> tuple[int, int]:
+    """Say how many hits a page has, and which one is wanted, by a key that we made."""
+    try:
+        key = dict(parse_qsl(b64decode(query.get("pageKey", ""), validate=True).decode()))
+        size, page = int(query.get("pageLimit", key.get("pageLimit", _PAGE))), int(key.get("page", 0))
+    except ValueError:
+        raise Refused(400, "Invalid value for: query parameter pageKey") from None
+    if size < 1:
+        raise Refused(400, "Invalid value for: query parameter pageLimit")
+    return size, page
+
+
+_PAGE = 50
+_ONE = "/conversations/<conversationId>"
+
+CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], Answer]]] = {
+    "organization": ("GET", "/organization", organization),
+    "conversation": ("GET", _ONE, conversation),
+    "offer": ("POST", f"{_ONE}/ratings/offer", offer),
+    "submit": ("POST", f"{_ONE}/ratings/<ratingId>/submit", submit),
+    "ratings": ("GET", f"{_ONE}/ratings", ratings),
+    "rating": ("GET", f"{_ONE}/rating", ratings),
+    "messages": ("GET", f"{_ONE}/messages", messages),
+    "message": ("POST", f"{_ONE}/messages", message),
+    "close": ("PUT", f"{_ONE}/close", close),
+    "reopen": ("PUT", f"{_ONE}/reopen", reopen),
+    "notes": ("GET", f"{_ONE}/notes", notes),
+    "note": ("POST", f"{_ONE}/notes", note),
+    "conversation_tags": ("GET", f"{_ONE}/tags", conversation_tags),
+    "tag": ("PUT", f"{_ONE}/tags/<tagId>", tag),
+    "tags": ("GET", "/tags", tags),
+    "queues": ("GET", "/queues", queues),
+    "search": ("POST", "/search/conversations", search),
+}
+"""Every call, by the name that faults use: its method, its path after the version, and what it does."""
+
+
+def perform(state: State, call: Call) -> Answer:
+    """Do a call as one step under the state's lock; a refusal becomes its answer."""
+    with state.lock:
+        try:
+            return CALLS[call.name][2](state, call)
+        except Refused as refusal:
+            return Answer(refusal.status, {"message": refusal.message})

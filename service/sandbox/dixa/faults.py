@@ -1,0 +1,211 @@
+"""How the sandbox fails on request: by rules for the next calls, by an outage, or at random."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+from threading import Event, Lock, Timer
+
+from service.sandbox.dixa.calls import CALLS, Answer
+
+_LONGEST_HANG_SECONDS = 120.0
+
+
+class Kind(StrEnum):
+    """What can go wrong with a call."""
+
+    FAILS = "fails"
+    DROPS_BEFORE = "drops_before"
+    EXECUTES_THEN_DROPS = "executes_then_drops"
+    EXECUTES_THEN_FAILS = "executes_then_fails"
+    HANGS = "hangs"
+    SLOW = "slow"
+    EXECUTES_LATE = "executes_late"
+    THROTTLES = "throttles"
+
+
+EXECUTING = frozenset({Kind.EXECUTES_THEN_DROPS, Kind.EXECUTES_THEN_FAILS, Kind.SLOW})
+"""The kinds that do what is asked before anything goes wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One rule: the next `times` calls named `call`, about this conversation (None: any), go wrong in this way."""
+
+    kind: Kind
+    times: int = 1
+    call: str | None = None
+    status: int = 503
+    seconds: float = 1.0
+    retry_after: int | None = None
+    conversation: int | None = None
+
+
+class Failing(ABC):
+    """The ways to fail, as words. `call` is a name of `calls.CALLS`, such as "offer"; None means any call."""
+
+    @abstractmethod
+    def inject(self, fault: Fault) -> None:
+        """Take a rule; the oldest rule that fits a call is used first."""
+
+    def fails(
+        self, times: int = 1, status: int = 503, *, call: str | None = None, retry_after: int | None = None
+    ) -> None:
+        """Answer with an error, and do nothing."""
+        self.inject(Fault(Kind.FAILS, times, call, status, retry_after=retry_after))
+
+    def drops_before(self, times: int = 1, *, call: str | None = None) -> None:
+        """Close the connection, and do nothing."""
+        self.inject(Fault(Kind.DROPS_BEFORE, times, call))
+
+    def executes_then_drops(self, times: int = 1, *, call: str | None = None) -> None:
+        """Do what is asked, and close the connection instead of answering."""
+        self.inject(Fault(Kind.EXECUTES_THEN_DROPS, times, call))
+
+    def executes_then_fails(self, times: int = 1, status: int = 500, *, call: str | None = None) -> None:
+        """Do what is asked, and answer with an error."""
+        self.inject(Fault(Kind.EXECUTES_THEN_FAILS, times, call, status))
+
+    def hangs(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
+        """Do and say nothing for this long, then close the connection."""
+        self.inject(Fault(Kind.HANGS, times, call, seconds=seconds))
+
+    def slow(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
+        """Do what is asked at once, and answer this much later."""
+        self.inject(Fault(Kind.SLOW, times, call, seconds=seconds))
+
+    def executes_late(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
+        """Close the connection now, and do what is asked this much later."""
+        self.inject(Fault(Kind.EXECUTES_LATE, times, call, seconds=seconds))
+
+    def throttles(self, times: int = 1, *, retry_after: int | None = None, call: str | None = None) -> None:
+        """Answer 429, with a Retry-After if it is given."""
+        self.inject(Fault(Kind.THROTTLES, times, call, retry_after=retry_after))
+
+
+class Faults(Failing):
+    """The rules in force. Thread-safe; `given` counts what went wrong, by kind."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._rules: list[Fault] = []
+        self._chances: Mapping[Kind, float] = {}
+        self._random = Random()  # noqa: S311  (chaos that can be repeated, not a secret)
+        self._seconds = 0.5
+        self._timers: set[Timer] = set()
+        self._stopping = Event()
+        self.given: Counter[str] = Counter()
+        self.outage_status: int | None = None
+        self.is_out = False
+
+    def inject(self, fault: Fault) -> None:
+        """Take a rule; the oldest rule that fits a call is used first. Raises ValueError for a call there isn't."""
+        if fault.call is not None and fault.call not in CALLS:
+            raise ValueError(f"There is no call {fault.call!r}. Known: {', '.join(CALLS)}.")
+        with self._lock:
+            self._rules.append(fault)
+
+    def outage(self, status: int | None = 503) -> None:
+        """Fail every call until told that it's over; a status of None closes the connections instead."""
+        with self._lock:
+            self.is_out, self.outage_status = True, status
+
+    def outage_is_over(self) -> None:
+        """End an outage."""
+        self.is_out = False
+
+    def randomly(self, seed: int, chances: Mapping[str, float], seconds: float = 0.5) -> None:
+        """Let each call go wrong with these chances by kind; `seconds` is for those that wait."""
+        with self._lock:
+            self._chances = {Kind(name): chance for name, chance in chances.items()}
+            self._random = Random(seed)  # noqa: S311
+            self._seconds = seconds
+
+    def clear(self) -> None:
+        """Drop all rules, chances and an outage; what executes late still does."""
+        with self._lock:
+            self._rules, self._chances, self.is_out = [], {}, False
+
+    def pending(self) -> list[Fault]:
+        """List the rules that wait for calls."""
+        with self._lock:
+            return list(self._rules)
+
+    def next_for(self, call: str, conversation: str | None = None) -> Fault | None:
+        """Use up one rule for this call, or draw by chance."""
+        with self._lock:
+            fault = self._ruled(call, conversation) or self._drawn()
+            if fault:
+                self.given[fault.kind] += 1
+            return fault
+
+    def _ruled(self, call: str, conversation: str | None) -> Fault | None:
+        for position, rule in enumerate(self._rules):
+            is_about = rule.conversation is None or str(rule.conversation) == conversation
+            if is_about and rule.call in {None, call}:
+                if rule.times > 1:
+                    self._rules[position] = replace(rule, times=rule.times - 1)
+                else:
+                    del self._rules[position]
+                return rule
+        return None
+
+    def _drawn(self) -> Fault | None:
+        if not self._chances:
+            return None
+        point = self._random.random()
+        for kind, chance in self._chances.items():
+            if point < chance:
+                return Fault(kind, status=self._random.choice((500, 502, 503)), seconds=self._seconds)
+            point -= chance
+        return None
+
+    def suffer(self, fault: Fault, execute: Callable[[], Answer]) -> Answer | None:
+        """Let one call go wrong; None means to hang up without an answer."""
+        answer = execute() if fault.kind in EXECUTING else None
+        if fault.kind is Kind.EXECUTES_LATE:
+            self._later(fault.seconds, execute)
+        if fault.kind in {Kind.SLOW, Kind.HANGS}:
+            self._wait(fault.seconds)
+        if fault.kind in {Kind.FAILS, Kind.THROTTLES, Kind.EXECUTES_THEN_FAILS}:
+            return failure(429 if fault.kind is Kind.THROTTLES else fault.status, fault.retry_after)
+        return answer if fault.kind is Kind.SLOW else None
+
+    def resume(self) -> None:
+        """Allow waits again after a stop."""
+        self._stopping.clear()
+
+    def stop(self) -> None:
+        """End all waits, and give up what was to execute late."""
+        self._stopping.set()
+        with self._lock:
+            for timer in self._timers:
+                timer.cancel()
+            self._timers.clear()
+
+    def _wait(self, seconds: float) -> None:
+        self._stopping.wait(min(seconds, _LONGEST_HANG_SECONDS))
+
+    def _later(self, seconds: float, execute: Callable[[], Answer]) -> None:
+        timer = Timer(seconds, execute)
+        timer.daemon = True
+        with self._lock:
+            self._timers = {each for each in self._timers if not each.finished.is_set()} | {timer}
+        timer.start()
+
+
+_MESSAGES = {
+    429: "You have exceeded your API rate limit",
+    500: "There was an internal server error while processing the request",
+    502: "Bad gateway",
+    503: "The service is temporarily unavailable",
+    504: "Gateway timeout",
+}
+
+
+def failure(status: int, retry_after: int | None = None) -> Answer:
+    """Make the answer of an error."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Answer(status, {"message": _MESSAGES.get(status, "The request failed")}, headers)

@@ -1,0 +1,183 @@
+"""The conversations that a person finds in the inbox: different channels, languages and cases to close."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from service.sandbox.dixa.model import Message, Person, Tag, now
+from service.sandbox.dixa.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One conversation to be. Its thread alternates, and begins with the customer unless it is outbound."""
+
+    channel: str
+    requester: Person
+    thread: tuple[str, ...]
+    minutes_ago: int
+    language: str | None = None
+    subject: str | None = None
+    queue: str = "Support"
+    agent: int | None = 0
+    direction: str = "Inbound"
+    tags: tuple[str, ...] = ()
+
+
+SAMPLES = (
+    Sample(
+        "Email",
+        Person("Ida Holm", "ida@example.com", "+4520112233"),
+        (
+            "Hi,\n\nThe Fjell jacket I ordered is lovely, but a size too small. Can I swap it for an M?\n\nIda",
+            "Hi Ida,\n\nOf course. An M is set aside for you, and a return label is on its way.\n\nBest wishes\nMads",
+            "That was quick. Thank you!",
+        ),
+        minutes_ago=16,
+        language="en",
+        subject="Wrong size",
+        queue="Returns",
+    ),
+    Sample(
+        "WidgetChat",
+        Person("Søren Kjær", "soeren@example.com"),
+        (
+            "Hej! Hvornår lander min pakke? Trackingen har stået stille siden mandag.",
+            "Hej Søren. Den ligger på posthuset i Odense og kommer ud i morgen mellem 8 og 12.",
+            "Perfekt, så er jeg hjemme. Tak for hjælpen 🙌",
+        ),
+        minutes_ago=34,
+        language="da",
+        queue="Chat",
+        agent=1,
+    ),
+    Sample(
+        "WhatsApp",
+        Person("Lukas Brandt", phone="+4915112345678"),
+        (
+            "Guten Tag, ist das Zelt „Skagen 3“ auch in Grün lieferbar?",
+            "Guten Tag Herr Brandt! Ja, ab Donnerstag wieder. Soll ich Ihnen eines reservieren?",
+            "Ja bitte, sehr gern.",
+        ),
+        minutes_ago=29,
+        queue="Chat",
+    ),
+    Sample(
+        "ContactForm",
+        Person("Amélie Fournier", "amelie@example.com"),
+        (
+            "Bonjour, ma facture de mars ne mentionne pas le numéro de TVA. Pouvez-vous m'en envoyer une corrigée ?",
+            "Bonjour Madame Fournier, c'est fait : la facture corrigée est jointe. Toutes nos excuses pour cet oubli.",
+        ),
+        minutes_ago=120,
+        language="fr",
+        subject="Facture sans TVA",
+        queue="Billing",
+        agent=2,
+    ),
+    Sample(
+        "Messenger",
+        Person("ليلى حداد", "layla@example.com"),
+        (
+            "مرحبًا، هل يمكنني تغيير عنوان التوصيل بعد الطلب؟",
+            "أهلًا ليلى، نعم. غيّرنا العنوان، وسيصلك الطلب يوم الأحد.",
+            "شكرًا جزيلًا!",
+        ),
+        minutes_ago=18,
+        language="ar",
+        queue="Chat",
+        agent=1,
+    ),
+    Sample(
+        "Email",
+        Person("佐藤 美咲", "misaki@example.com"),
+        (
+            "お世話になっております。購入した登山靴の靴ひもだけを注文することはできますか。",
+            "佐藤様\n\nお問い合わせありがとうございます。替えの靴ひもを無料でお送りいたします。明日発送の予定です。",
+        ),
+        minutes_ago=240,
+        language="ja",
+        subject="靴ひもについて",
+        agent=2,
+    ),
+    Sample(
+        "Sms",
+        Person("Oliver Grant", phone="+447700900123"),
+        (
+            "Is the shop in Bristol open this Sunday?",
+            "Hi Oliver, yes: 10 to 4. See you there!",
+        ),
+        minutes_ago=24,
+        agent=1,
+    ),
+    Sample(
+        "PstnPhone",
+        Person("Freja Lindqvist", "freja@example.com", "+46701234567"),
+        ("Phone call, 4 minutes: asked whether a repair of a zip is covered by the warranty. It is.",),
+        minutes_ago=75,
+    ),
+    Sample(
+        "Email",
+        Person("Tom Becker", "tom@example.com"),
+        ("Hello, does the Dovre stove work with the old gas cartridges too?",),
+        minutes_ago=205,
+        language="en",
+        subject="Dovre stove",
+        agent=None,
+    ),
+    Sample(
+        "Email",
+        Person("Nora Vik", "nora@example.com"),
+        (
+            "Hi Nora,\n\nYour backpack from the workshop is ready, with a new buckle. It ships today.\n\nAisha",
+            "Wonderful, thanks for letting me know!",
+        ),
+        minutes_ago=190,
+        language="en",
+        subject="Your repair is ready",
+        queue="Workshop",
+        agent=1,
+        direction="Outbound",
+    ),
+    Sample(
+        "Email",
+        Person("Press desk, Aften", "desk@example.com"),
+        (
+            "Hello, could you send us the autumn catalogue as a PDF?",
+            "Hello, here it is. All pictures are free to use until November.",
+        ),
+        minutes_ago=300,
+        language="en",
+        subject="Catalogue",
+        tags=("press", "no-survey"),
+        agent=2,
+    ),
+)
+
+
+def add_samples(state: State) -> None:
+    """Fill an inbox."""
+    for name in ("no-survey", "press", "vip"):
+        state.tags.setdefault(name, Tag(name))
+    for sample in SAMPLES:
+        _add(state, sample)
+
+
+def _add(state: State, sample: Sample) -> None:
+    began = now() - timedelta(minutes=sample.minutes_ago)
+    conversation = state.make_conversation(
+        channel=sample.channel,
+        language=sample.language,
+        agent=False if sample.agent is None else state.agents[sample.agent],
+        requester=sample.requester,
+        queue=sample.queue,
+        tags=sample.tags,
+        direction=sample.direction,
+        subject=sample.subject,
+        created_at=began,
+    )
+    agent = conversation.agent or state.agents[0]
+    for position, text in enumerate(sample.thread):
+        is_ours = (position % 2 == 0) == (sample.direction == "Outbound")
+        author, direction = (agent, "Outbound") if is_ours else (sample.requester, "Inbound")
+        at = began + timedelta(minutes=position * sample.minutes_ago / 8)
+        conversation.messages.append(Message(author.id, text, direction, created_at=at))

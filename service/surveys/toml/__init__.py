@@ -1,0 +1,1 @@
+"""surveys.toml, read into the domain's dataclasses."""

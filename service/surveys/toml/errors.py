@@ -1,0 +1,77 @@
+"""How the mistakes of a surveys.toml are told: each with its place, and an unknown key with a guess."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+from service.surveys.toml.fields import NO_SUCH_KEY, KeyPath, flatten
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of surveys.toml: the line that begins it, and the keys that may stand below."""
+
+    line: str
+    keys: tuple[str, ...]
+
+
+Tables = dict[str, Table]
+"""Each table by its key; the whole file's is "", and what is meant is sought from the first to the last."""
+
+_HOMES = ("survey", "ask")
+
+
+def tell_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Give a line for each of marshmallow's nested messages, such as `survey "vip": ask.sample: …`."""
+    found = list(flatten(messages))
+    names = _names(document, {path[1] for path, _ in found if path[2:] == ("name",)})
+    for path, message in found:
+        way_out = f" {_way_out(path, tables)}" if message == NO_SUCH_KEY else ""
+        yield f"{_place(path, names)}: {message}{way_out}"
+
+
+def _names(document: Mapping[str, Any], refused: set[str | int]) -> dict[int, str]:
+    """Give the surveys' names by their positions, as far as a name is right and tells its survey from all others."""
+    surveys = document.get("survey")
+    given = dict(enumerate(surveys)) if isinstance(surveys, list) else {}
+    names = {at: each.get("name") for at, each in given.items() if at not in refused and isinstance(each, Mapping)}
+    count = Counter(names.values())
+    return {at: name for at, name in names.items() if name and count[name] == 1}
+
+
+def _place(path: KeyPath, names: Mapping[int, str]) -> str:
+    """Spell a path. People count from 1."""
+    told = "".join(map(str, path[:1]))
+    for before, step in pairwise(path):
+        if isinstance(step, int):
+            told += f' "{names[step]}"' if before == "survey" and step in names else f" {step + 1}"
+        else:
+            told += f": {step}" if isinstance(before, int) else f".{step}"
+    return told
+
+
+def _way_out(path: KeyPath, tables: Tables) -> str:
+    """Say what may be meant by a key that there isn't: one of its table with a slip, or one of another table."""
+    *above, key = (str(step).casefold() for step in ("", *path))
+    if key and key in tables:
+        return f"Write it as {tables[key].line}."
+    here = next((name for name in reversed(above) if name in tables), "")
+    # In TOML a key slips into the table above it easily; from there into a third one it doesn't.
+    near = tables if here in {"", "survey"} else _HOMES
+    there = {each: name for name in reversed(near) if name != here for each in tables[name].keys}
+    guess = key if key in there else _nearest(key, tables[here].keys, 0.6) or _nearest(key, there, 0.8)
+    if not guess:
+        return "See the list of keys in docs/surveys.md."
+    if guess in tables:
+        return f"Did you mean {tables[guess].line}?"
+    if guess in tables[here].keys:
+        return f'Did you mean "{guess}"?'
+    place = f"above {tables[here].line}" if here and there[guess] == "survey" else "below that line"
+    return f'Did you mean "{guess}" of {tables[there[guess]].line}? Write it {place}.'
+
+
+def _nearest(key: str, known: Iterable[str], likeness: float) -> str:
+    return next(iter(get_close_matches(key, known, 1, likeness)), "")

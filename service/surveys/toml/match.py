@@ -1,0 +1,70 @@
+"""`[survey.ask]` of surveys.toml: which conversations a survey is for.
+
+Nothing here decides anything: `service.rules.matching` does.
+"""
+
+import re
+from typing import Any
+
+from marshmallow import ValidationError, post_load
+
+from service.surveys.dixa_names import ASKED_DIRECTIONS
+from service.surveys.match import Ask
+from service.surveys.toml.fields import Addresses, Count, Flag, Languages, Names, Share, Spelled, Strict, written_as
+
+
+class AskSchema(Strict):
+    """The rules, as a record's terms hold them: what an earlier version took is read for as long as it is kept."""
+
+    error_messages = written_as("[survey.ask]", "assigned = true")
+
+    channels = Spelled()
+    queues = Names()
+    contact_points = Names()
+    directions = Spelled()
+    languages = Languages()
+    user_types = Spelled()
+    assignee_types = Spelled()
+    without_tags = Names()
+    with_tags = Names()
+    addresses = Addresses()
+    without_addresses = Addresses()
+    min_customer_messages = Count()
+    min_agent_messages = Count()
+    assigned = Flag()
+    sample = Share()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Ask:
+        return Ask(**data)
+
+
+def _check_directions(names: tuple[str, ...]) -> None:
+    way_out = 'Write "INBOUND", "OUTBOUND" or both.'
+    if "Internal" in names:
+        raise ValidationError(f"Internal conversations are never asked. {way_out}")
+    for name in names:
+        if name not in ASKED_DIRECTIONS:
+            raise ValidationError(f"There is no direction {name!r}. {way_out}")
+
+
+def _check_user_types(names: tuple[str, ...]) -> None:
+    if set(names) == {"Member"}:
+        raise ValidationError('Members of the organisation are never asked. Write "CONTACT", or leave the key out.')
+
+
+def _check_addresses(names: tuple[str, ...]) -> None:
+    for name in names:
+        if not re.fullmatch(r"[^\s*<>,;@]*@[^\s*<>,;@]+", name):
+            raise ValidationError(
+                f'{name!r} is no address. Write "ida@example.com", or "@example.com" for all of a domain.'
+            )
+
+
+class WrittenAskSchema(AskSchema):
+    """The rules, as surveys.toml says them: one that nobody can meet is a mistake."""
+
+    directions = Spelled(validate=_check_directions)
+    user_types = Spelled(validate=_check_user_types)
+    addresses = Addresses(validate=_check_addresses)
+    without_addresses = Addresses(validate=_check_addresses)

@@ -1,0 +1,89 @@
+"""`[[survey.after]]` of surveys.toml: what is done when an answer with a certain score has come.
+
+Nothing here does anything: `service.journeys.follow_up` does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from service.surveys.hosts import is_host
+from service.surveys.on_answer import After
+from service.surveys.ratings import RatingType
+from service.surveys.toml.fields import Flag, Strict, Text, written_as
+
+_LONGEST_URL = 500
+_ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
+
+
+def settle_after(found: Sequence[After], ratings: Sequence[RatingType]) -> tuple[After, ...]:
+    """Give each the rating type that it means. Raises ValidationError naming the key of each mistake."""
+    mistakes = {number: problem for number, each in enumerate(found) if (problem := _mistake(each, ratings))}
+    if mistakes:
+        raise ValidationError({"after": mistakes})
+    return tuple(replace(each, rating=each.rating or ratings[0]) for each in found)
+
+
+def _mistake(after: After, ratings: Sequence[RatingType]) -> dict[str, list[str]]:
+    if after.rating is None and len(ratings) > 1:
+        return {"rating": ["This survey asks several. Write whose scores these are."]}
+    rating = after.rating or ratings[0]
+    if rating not in ratings:
+        return {"rating": [f"This survey doesn't ask {rating}."]}
+    if any(score not in rating.scores for score in after.scores):
+        return {"scores": [f"{rating} has the scores {rating.scores[0]} to {rating.scores[-1]}."]}
+    return {}
+
+
+class _Scores(fields.Field[tuple[int, ...]]):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or not value or any(type(score) is not int for score in value):
+            raise ValidationError("Not a list of scores. Write it in brackets: [1, 2].")
+        return tuple(dict.fromkeys(value))
+
+    def _serialize(self, value: tuple[int, ...] | None, attr: str | None, obj: Any, **_: Any) -> list[int]:
+        return list(value or ())
+
+
+def _check_thank_you(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_bare = parts.username is None and (parts.port or True)
+        is_sound = parts.scheme == "https" and is_host(parts.hostname or "") and is_bare
+    except ValueError:
+        is_sound = False
+    if not is_sound or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValidationError("Not a page. Write it whole, with https:// in front.")
+
+
+class AfterSchema(Strict):
+    """One `[[survey.after]]`, in surveys.toml and in a record's terms."""
+
+    error_messages = written_as("[[survey.after]]", "scores = [1, 2]")
+
+    scores = _Scores(required=True, error_messages={"required": "Write for which scores: [1, 2]."})
+    rating = fields.Enum(
+        RatingType,
+        by_value=True,
+        allow_none=True,
+        error_messages={"unknown": 'Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".'},
+    )
+    note = Flag()
+    tag = Text(validate=validate.Length(max=100, error="A tag's name has at most 100 characters."))
+    slack = Flag()
+    webhook = Flag()
+    comment = Flag()
+    thank_you = Text(validate=lambda url: _check_thank_you(url) if url else None)
+    redirect = Flag()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> After:
+        after = After(**data)
+        if not any(getattr(after, name) for name in _ACTIONS):
+            raise ValidationError(f"Nothing is to be done. Name at least one of: {', '.join(_ACTIONS)}.")
+        if after.redirect and not after.thank_you:
+            raise ValidationError("Write where to: thank_you.", "redirect")
+        return after

@@ -1,0 +1,69 @@
+"""How URLs are read, and the links of a brand's pages: for variables and for surveys.toml.
+
+Each function takes the text and raises marshmallow's ValidationError, whose message never repeats the text: it may hold
+a password or a token.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from marshmallow import ValidationError
+
+from service.surveys.hosts import is_host
+
+HTTP: Final = frozenset({"http", "https"})
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+MAX_LINK_BYTES: Final = 200
+"""Of a link that stands on every page."""
+
+
+def parse_url(
+    text: str,
+    schemes: Collection[str],
+    problem: str = "is not a URL. Write it whole, with http:// or https://.",
+    *,
+    is_ascii: bool = False,
+    needs_host: bool = True,
+) -> SplitResult:
+    """Split a URL of one of these schemes. `problem` is the message for what isn't one."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # Raises ValueError, too.
+    except ValueError:
+        # `from None`, since the cause's text may hold the password.
+        raise ValidationError("is not a URL: its host or port can't be read.") from None
+    if is_ascii and not text.isascii():
+        raise ValidationError("has other than plain ASCII characters in it. Write those as %XX.")
+    if not text.isprintable() or " " in text:
+        raise ValidationError("has white space in it. Write it without.")
+    if parts.scheme not in schemes or (needs_host and not parts.hostname):
+        raise ValidationError(problem)
+    if parts.hostname and not is_host(parts.hostname):
+        raise ValidationError("has a host that no name can be: a part of it is empty, over 63 characters, or odd.")
+    return parts
+
+
+def link(text: str) -> str:
+    """Parse a page that the survey page links to. It may have a query and a fragment."""
+    parse_url(text, HTTP)
+    return _short(text)
+
+
+def contact(text: str) -> str:
+    """Parse a page, or an e-mail address as `mailto:`."""
+    if text.isprintable() and re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
+        return _short(text)
+    if not text.startswith(("http://", "https://")):
+        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.")
+    return link(text)
+
+
+def _short(text: str) -> str:
+    if (size := len(text.encode())) > MAX_LINK_BYTES:
+        raise ValidationError(
+            f"has {size:,} bytes, and at most {MAX_LINK_BYTES} are taken: it is part of every page. "
+            f"Write a shorter address that leads there."
+        )
+    return text

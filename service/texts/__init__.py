@@ -1,0 +1,1 @@
+"""What customers read, in every language."""

@@ -1,0 +1,41 @@
+"""The control of row 11: Afterword, but the webhook says 202 at once and the write follows with the next batch."""
+
+from dataclasses import replace
+from threading import Event, Thread
+
+from config.loader import read_settings
+from service.intake.intake import Intake
+from service.records.transitions import Accepted
+from service.surveys.model import Close
+from service.web.app import create_app
+from service.web.services import Seams
+
+_BATCH_SECONDS = 0.1
+
+
+class LaterIntake(Intake):
+    """Takes a close into memory."""
+
+    def begin(self) -> "LaterIntake":
+        self._closes: list[Close] = []
+        Thread(target=self._write_batches, daemon=True).start()
+        return self
+
+    def take_close(self, close: Close) -> Accepted:
+        self._closes.append(close)
+        return Accepted.WAITING
+
+    def _write_batches(self) -> None:
+        while not Event().wait(_BATCH_SECONDS):
+            while self._closes:
+                super().take_close(self._closes.pop(0))
+
+
+_settings = read_settings()
+app = create_app(_settings)
+_core: Seams = app.extensions["afterword"]
+if _core.spool:
+    _core.spool.prepare()
+_intake = LaterIntake(_core.records, _core.intake._queue, _settings.surveys, _core.spool, _core.intake._persons)
+app.extensions["afterword"] = replace(_core, intake=_intake.begin())
+_core.recovery.start()

@@ -1,0 +1,146 @@
+"""Some workers of the real parts in one process, around a Redis and a sandbox Dixa of their own."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import Any
+
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.model import AnswerState, Close, OfferState
+from service.surveys.ratings import RatingType
+from tests.chaos.crashing_worker import Place, Worker
+from tests.harness import ANSWER_OVER, OFFER_OVER
+from tests.polling import eventually
+from tests.processes import RedisServer
+from tests.sandboxes import sandbox
+
+TERMS = Survey(delay=timedelta(), hold=timedelta())
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What came of all conversations. Orphans are offers that were found again too late, as someone else's."""
+
+    told: int
+    lost: int
+    second_offers: int
+    second_messages: int
+    double_submits: int
+    orphans: int
+
+    @property
+    def doubled(self) -> int:
+        return self.second_offers + self.second_messages + self.double_submits
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.lost and not self.doubled
+
+    def __str__(self) -> str:
+        return f"{self.told} conversations: lost {self.lost}, doubled {self.doubled}"
+
+
+class Crew:
+    """Workers that run until the end of their context, and customers that answer at once."""
+
+    def __init__(self, dixa: Sandbox, place: Place, **pace: Any) -> None:
+        self.dixa = dixa
+        self._place = place
+        self._pace = pace
+        self._stopping = Event()
+        self._desk = Worker(place)
+        self._unanswered: set[int] = set()
+        self._numbers: list[int] = []
+
+    def close(self, count: int) -> None:
+        """Close new conversations; their webhooks are taken."""
+        for _ in range(count):
+            number = self.dixa.make_conversation()
+            self.dixa.close(number)
+            found = self.dixa.conversation(number)
+            assert found.agent
+            close = Close(
+                number,
+                datetime.now(UTC),
+                "Email",
+                "Inbound",
+                requester_id=found.requester.id,
+                agent_id=found.agent.id,
+            )
+            self._desk.take_close(close, TERMS)
+            self._numbers.append(number)
+            self._unanswered.add(number)
+
+    def work(self) -> None:
+        """Be one of the workers."""
+        worker = Worker(self._place, **self._pace)
+        while not self._stopping.wait(0.01):
+            worker.step()
+
+    def answer_what_came(self) -> None:
+        """Be all customers: answer once each."""
+        while not self._stopping.wait(0.05):
+            for number in list(self._unanswered):
+                record = self._desk.records.load(str(number))
+                if record and record.offer.state is OfferState.DELIVERED:
+                    self._unanswered.discard(number)
+                    self._desk.take_answer(Link.to(record), TERMS, {RatingType.CSAT: 4})
+
+    def wait(self, within: float) -> None:
+        """Wait until all is over."""
+        eventually(lambda: all(self._is_over(number) for number in self._numbers), within)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def sum(self) -> Sum:
+        records = [self._desk.records.load(str(number)) for number in self._numbers]
+        sent = [sum(each.direction == "Outbound" for each in self.dixa.messages(n)) for n in self._numbers]
+        submitted = [r and r.answer and r.answer.state is AnswerState.SUBMITTED for r in records]
+        return Sum(
+            told=len(records),
+            lost=sum(
+                not (is_submitted and count and self.dixa.results(number))
+                for is_submitted, count, number in zip(submitted, sent, self._numbers, strict=True)
+            ),
+            second_offers=len(self.dixa.report.second_offers),
+            second_messages=sum(max(0, count - 1) for count in sent),
+            double_submits=len(self.dixa.report.double_submits),
+            orphans=sum(r is not None and r.offer.reason == "already_surveyed" for r in records),
+        )
+
+    def _is_over(self, number: int) -> bool:
+        record = self._desk.records.load(str(number))
+        if record is None or record.offer.state not in OFFER_OVER:
+            return False
+        if record.offer.state is not OfferState.DELIVERED:
+            return True
+        return record.answer is not None and record.answer.state in ANSWER_OVER
+
+
+@contextmanager
+def crew(place: Place, *, size: int = 4, settings: Mapping[str, Any] | None = None, **pace: Any) -> Iterator[Crew]:
+    """Let a crew work at `place`, whose Redis and Dixa are made for it."""
+    with (
+        sandbox(**(settings or {})) as dixa,
+        TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
+        ThreadPoolExecutor(size + 1) as pool,
+    ):
+        server = RedisServer(Path(folder))
+        server.start()
+        made = Crew(dixa, replace(place, redis_url=server.url, dixa_url=dixa.api_url, prefix="afterword:"), **pace)
+        hands = [pool.submit(made.answer_what_came), *(pool.submit(made.work) for _ in range(size))]
+        try:
+            yield made
+        finally:
+            made.stop()
+            for hand in hands:
+                hand.result()
+            server.stop()

@@ -1,0 +1,43 @@
+"""Every key of surveys.toml stands where a support lead looks: in the shipped file and in docs/surveys.md."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from marshmallow import Schema, fields
+
+from service.surveys.toml.loader import SurveySchema, load_surveys
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = (ROOT / "config" / "surveys.toml").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs" / "surveys.md").read_text(encoding="utf-8")
+
+
+def keys_of(schema: Schema) -> Iterator[str]:
+    for name, field in schema.fields.items():
+        yield field.data_key or name
+        if isinstance(field, fields.Nested):
+            yield from keys_of(field.schema)
+
+
+KEYS = set(keys_of(SurveySchema()))
+
+
+def test_the_keys_are_those_of_the_schema() -> None:
+    assert {"name", "rating", "delay", "window", "zone", "ask", "sample"} <= KEYS
+
+
+def test_every_key_is_in_the_shipped_file() -> None:
+    shown = re.findall(r"^#? ?\[+survey\.(\w+)", SHIPPED, re.MULTILINE) + re.findall(r"(\w+) = ", SHIPPED)
+    assert set(shown) >= KEYS
+
+
+def test_every_key_is_in_the_guide() -> None:
+    assert {key for key in KEYS if not re.search(rf"`(?:\[+survey\.)?{key}\b", GUIDE)} == set()
+
+
+def test_what_is_off_in_the_shipped_file_can_be_turned_on() -> None:
+    text, count = re.subn(r"^#(?=\w+ = )", "", SHIPPED, flags=re.MULTILINE)
+    (survey,) = load_surveys(text)
+    assert count >= 3
+    assert None not in (survey.reminder, survey.starts, survey.window)

@@ -1,0 +1,265 @@
+"""Tells a survey's story in one process: real records, the real client, a sandbox Dixa, and nobody's patience."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from typing import Any
+
+import redis
+
+from config.settings import Timings
+from service.delivery.message import MessageDelivery
+from service.dixa.client import DixaClient
+from service.dixa.events import load_event
+from service.dixa.outage import Outage
+from service.dixa.pace import SharedPace
+from service.dixa.token_check import TokenCheck
+from service.intake.intake import Intake
+from service.intake.spool import Spool
+from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import Restraint
+from service.journeys.follow_up import FollowUpJourney
+from service.journeys.offer import OfferJourney
+from service.journeys.runner import Traveller
+from service.records.channels import Channels
+from service.records.opt_outs import HashedStops
+from service.records.transitions import Records
+from service.rules.identity import Persons
+from service.sandbox.dixa.webhooks import closed_event
+from service.sandbox.server import Sandbox
+from service.sessions import new_session
+from service.surveys.definition import Survey
+from service.surveys.errors import OutcomeUnknown
+from service.surveys.links import Link, Links
+from service.surveys.model import AnswerState, Change, ChangeKind, Close, FollowUpState, Journey, OfferState, Record
+from service.surveys.ports import Action, Deadline, Delivery
+from service.surveys.ratings import RatingType
+from tests.moments import moment
+from tests.polling import eventually
+from tests.processes import SECRET_KEY
+
+QUICK = Timings(
+    # A step takes milliseconds; a machine that stands still for a second must not use up its budget.
+    lease=timedelta(seconds=4.5),
+    step_budget=timedelta(seconds=2),
+    reconcile_after=timedelta(milliseconds=150),
+    dixa_lag=timedelta(),
+    backoff_min=timedelta(milliseconds=20),
+    backoff_max=timedelta(milliseconds=100),
+    recovery_wait=timedelta(milliseconds=1),
+)
+AT_ONCE = Survey(delay=timedelta(), hold=timedelta())
+CSAT, NPS, THUMBS = RatingType
+
+OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, OfferState.DEAD}
+ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.DEAD}
+
+
+PROBE_EVERY = timedelta(milliseconds=100)
+
+
+def open_client(
+    dixa: Sandbox,
+    client: redis.Redis,
+    prefix: str,
+    when_over: Callable[[Collection[int]], None] = lambda _: None,
+    **pace: Any,
+) -> DixaClient:
+    """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
+    given: dict[str, Any] = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
+    shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
+    pause = timedelta(milliseconds=20)
+    check = TokenCheck(client, pause, prefix=prefix)
+    outage = Outage(client, probe_every=PROBE_EVERY, when_over=when_over, prefix=prefix)
+    return DixaClient(
+        new_session("afterword/test"), dixa.api_url, shared, check, outage=outage, token_retry_after=pause
+    )
+
+
+class NoQueue:
+    """Queues nothing: a story is driven by hand."""
+
+    def hint(self, journey: Journey, survey_id: str) -> None: ...
+
+
+class LosesAnswers:
+    """Hands every message over, and never hears whether it arrived."""
+
+    name = "message"
+    reminds = True
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+        return False
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        raise OutcomeUnknown("lost")
+
+
+class BoundlessPace:
+    """Has a slot for whatever is due."""
+
+    def count_free(self, within: timedelta) -> int:
+        return 1_000_000
+
+
+class Story:
+    """Both journeys of any number of surveys, driven by hand until they are over."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        prefix: str,
+        dixa: Sandbox,
+        *,
+        timings: Timings = QUICK,
+        deliveries: Sequence[Delivery] | None = None,
+        actions: Sequence[Action] = (),
+        **pace: Any,
+    ) -> None:
+        self.dixa = dixa
+        self.records = Records(
+            client,
+            lease=timings.lease,
+            keep=timings.record_retention,
+            retry_within=timings.offer_max_age,
+            prefix=prefix,
+        )
+        self.stops = HashedStops(client, prefix=prefix)
+        self.calls = calls = open_client(dixa, client, prefix, self.records.wake, **pace)
+        given = [MessageDelivery(calls)] if deliveries is None else deliveries
+        links = Links([SECRET_KEY], "https://survey.example")
+        restraint = Restraint(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
+        self.channels = Channels.beside(self.records)
+        self.channels.pause = timedelta(milliseconds=100)
+        self.offering = OfferJourney(
+            self.records,
+            calls,
+            timings,
+            links=links,
+            deliveries=given,
+            restraint=restraint,
+            channels=self.channels,
+        )
+        self.answering = AnswerJourney(self.records, calls, timings)
+        self.following = FollowUpJourney(self.records, calls, timings, actions=actions, channels=self.channels)
+
+    def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
+        """Close a new conversation and accept it; returns the survey's id."""
+        number = self.dixa.make_conversation(**facts)
+        self.dixa.close(number)
+        found = self.dixa.conversation(number)
+        close = Close(
+            conversation_id=number,
+            closed_at=closed_at or moment(),
+            channel=found.channel,
+            direction=found.direction,
+            requester_id=found.requester.id,
+            agent_id=found.agent.id if found.agent else None,
+            email=found.requester.email if "email" in terms.deliver else None,
+        )
+        self.records.accept(close, [terms])
+        return str(number)
+
+    def intake(self, *surveys: Survey, spool: Spool | None = None) -> Intake:
+        """The way in, with these surveys in the file."""
+        return Intake(self.records, NoQueue(), surveys, spool, Persons([SECRET_KEY]))
+
+    def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
+        """Close a conversation and tell it by its webhook, but for the facts given; returns its latest survey's id."""
+        self.dixa.close(number)
+        found, organization = self.dixa.conversation(number), self.dixa.state.organization
+        body = json.dumps(closed_event(found, organization, at=moment())).encode()
+        close = load_event(body, datetime.now(UTC)).close
+        assert close
+        self.intake(*surveys).take_close(replace(close, **facts))
+        return self.records.rounds(number)[0]
+
+    def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
+        """Tell of a change by its webhook; says whether something came of it."""
+        number = int(survey_id.partition("-")[0])
+        return self.intake().take_change(Change(number, kind, at or moment()))
+
+    def ask(self, survey_id: str) -> Record:
+        """Let the offer's journey go on until it is over."""
+        return self.travel(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
+
+    def answer(
+        self,
+        survey_id: str,
+        scores: Mapping[RatingType, int],
+        comment: str = "",
+        *,
+        answered_at: datetime | None = None,
+    ) -> str:
+        """Answer as a customer who has the link; returns what became of it."""
+        record = self.load(survey_id)
+        terms = record.terms or AT_ONCE
+        written = self.records.answer(Link.to(record), terms, scores, comment, language="en", answered_at=answered_at)
+        return written.outcome
+
+    def submit(self, survey_id: str) -> Record:
+        """Let the answer's journey go on until it is over."""
+        return self.travel(
+            self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
+        )
+
+    def follow(self, survey_id: str) -> Record:
+        """Let what follows the answer go on until it is over."""
+        return self.travel(
+            self.following,
+            survey_id,
+            lambda record: record.follow_up is not None and record.follow_up.state is not FollowUpState.FOLLOWING,
+        )
+
+    def tell(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:
+        """The whole story: asked, answered, submitted."""
+        self.ask(survey_id)
+        self.answer(survey_id, scores, comment)
+        return self.submit(survey_id)
+
+    def travel(self, traveller: Traveller, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
+        """Let a journey go on until its record is as asked for."""
+
+        def step() -> Record | None:
+            traveller.travel(survey_id)
+            record = self.load(survey_id)
+            return record if is_over(record) else None
+
+        found = eventually(step)
+        assert found is not None
+        return found
+
+    def load(self, survey_id: str) -> Record:
+        """The record as it is now."""
+        found = self.records.load(survey_id)
+        assert found is not None
+        return found
+
+    def after(self, call: str, act: Callable[[], object]) -> None:
+        """Do something right after the next exchange of this call, before the client sees its answer."""
+        done = Event()
+
+        def watch(exchange: Any) -> None:
+            if exchange.call == call and not done.is_set():
+                done.set()
+                act()
+
+        self.dixa.on_exchange.append(watch)
+
+    def assert_once(self, survey_id: str) -> None:
+        """The customer was asked once and the answer counted once; Dixa saw nothing double."""
+        number = int(survey_id)
+        assert len(self.dixa.offers(number)) == 1
+        assert len(self.dixa.results(number)) == 1
+        assert [each.external_id for each in self.dixa.messages(number)] == [f"afterword-{survey_id}"]
+        self.assert_no_doubles()
+
+    def assert_no_doubles(self) -> None:
+        """What the sandbox reports is what it would report of an honest client."""
+        report = self.dixa.report
+        assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])

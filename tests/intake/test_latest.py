@@ -1,0 +1,105 @@
+"""Several answers of one survey wait as one entry, and what comes home is what all of them would have come to."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from service.intake.latest import Repeated, add_to, key_of
+from service.intake.spool import Entry
+from service.intake.spool_codec import GivenAnswer, SpooledAnswer, SpooledStop, read_entries
+from service.records.transitions import Records
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.model import Offer
+from service.surveys.ratings import RatingType
+
+BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+TERMS = Survey(hold=timedelta(hours=2), suspect_hold=timedelta(hours=2))
+numbers = count(700_000)
+
+
+def link(survey_id: str) -> Link:
+    return Link(survey_id, int(survey_id), "default", (Offer(RatingType.CSAT, "0e2f"),))
+
+
+@st.composite
+def given_answers(draw: st.DrawFn, fewest: int, most: int) -> list[SpooledAnswer]:
+    """Answers of a survey in the order of their times, with each mixture of comments, removals and machines."""
+    kinds = st.tuples(st.integers(1, 3), st.sampled_from(["", "", "Tak", "Nej", None]), st.booleans())
+    return answered(*draw(st.lists(kinds, min_size=fewest, max_size=most)))
+
+
+def answered(*made: tuple[int, str | None, bool]) -> list[SpooledAnswer]:
+    """Answers with these scores and comments, a minute apart; of each, whether a machine may have sent it."""
+    return [
+        SpooledAnswer(
+            GivenAnswer(link("1"), TERMS, {RatingType.CSAT: score}, comment, "en", is_suspect),
+            BEGUN + timedelta(minutes=number),
+        )
+        for number, (score, comment, is_suspect) in enumerate(made)
+    ]
+
+
+def kept(waiting: list[Repeated]) -> Entry:
+    entry: Entry | None = None
+    for each in waiting:
+        entry = add_to(entry, each)
+    assert entry
+    return entry
+
+
+def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
+    """What a record holds when these have come home."""
+    survey_id = str(next(numbers))
+    for each in answers:
+        given_ = each.answer
+        records.answer(
+            link(survey_id),
+            given_.terms,
+            given_.scores,
+            given_.comment,
+            language="en",
+            is_suspect=given_.is_suspect,
+            answered_at=each.answered_at,
+        )
+    names = ("answer_state", "score:Csat", "comment", "comment_sha1", "suspect", "answered_at")
+    found = records._redis.hgetall(records._key(survey_id))
+    return {name: found.get(name) for name in names}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(before=answered((1, "Tak", False)), waiting=answered((1, None, True), (2, "Tak", True), (1, "", False)))
+@example(before=answered((1, "Nej", False)), waiting=answered((1, None, True), (2, "Nej", True)))
+@given(before=given_answers(0, 3), waiting=given_answers(1, 6))
+def test_what_comes_home_is_what_all_of_them_would_have_come_to(
+    records: Records, before: list[SpooledAnswer], waiting: list[SpooledAnswer]
+) -> None:
+    earlier = [SpooledAnswer(each.answer, each.answered_at - timedelta(hours=1)) for each in before]
+    several = [each for each in read_entries(kept([*waiting])) if isinstance(each, SpooledAnswer)]
+    assert len(several) <= 3
+    assert outcome(records, [*earlier, *several]) == outcome(records, [*earlier, *waiting])
+
+
+@given(waiting=given_answers(1, 6))
+def test_of_many_answers_three_wait_at_most(waiting: list[SpooledAnswer]) -> None:
+    assert len(kept([*waiting])["entries"]) <= 3
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=6))
+def test_of_stops_and_undos_the_later_one_waits(wishes: list[tuple[bool, int]]) -> None:
+    waiting: list[Repeated] = [
+        SpooledStop(link("1"), is_undo, BEGUN + timedelta(minutes=minute)) for is_undo, minute in wishes
+    ]
+    latest = max(minute for _, minute in wishes)
+    last = next(is_undo for is_undo, minute in reversed(wishes) if minute == latest)
+    assert read_entries(kept(waiting)) == (SpooledStop(link("1"), last, BEGUN + timedelta(minutes=latest)),)
+
+
+def test_answers_and_stops_of_a_survey_wait_apart() -> None:
+    answer = SpooledAnswer(GivenAnswer(link("1"), TERMS, {RatingType.CSAT: 4}, "", "en", is_suspect=False), BEGUN)
+    stop = SpooledStop(link("1"), is_undo=False, wished_at=BEGUN)
+    other = SpooledStop(link("2"), is_undo=False, wished_at=BEGUN)
+    assert len({key_of(answer), key_of(stop), key_of(other)}) == 3

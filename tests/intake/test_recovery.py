@@ -1,0 +1,132 @@
+"""The thread that brings back what an outage took: it lives through everything, and finds Redis' clock."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from service.intake.recovery import Recovery
+from service.intake.spool import Spool
+from service.intake.spool_codec import SpooledClose, write_close
+from service.records.redis import RecordsUnavailable
+from service.surveys.model import Close, Reason
+from service.web.app import create_app
+from service.web.services import Seams
+from tests.polling import eventually
+from tests.processes import RedisServer, settings_for
+
+
+@pytest.fixture
+def core(own_redis: RedisServer, tmp_path: Path) -> Seams:
+    core: Seams = create_app(settings_for(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))).extensions["afterword"]
+    assert core.spool
+    core.spool.prepare()
+    return core
+
+
+def spool_close(spool: Spool | None, number: int) -> None:
+    assert spool
+    close = Close(number, datetime.now(UTC))
+    spool.put(write_close(SpooledClose(close, (), Reason.NO_SURVEY_MATCHES)))
+
+
+def test_the_first_step_finds_the_clock_of_redis(core: Seams) -> None:
+    core.records.clock_offset = timedelta(hours=1)
+    core.recovery.step()
+    core.recovery.step()
+    assert abs(core.records.clock_offset) < timedelta(seconds=1)
+
+
+def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(core: Seams, own_redis: RedisServer) -> None:
+    spool_close(core.spool, 1)
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.config_set("maxmemory", "1")
+        for _ in range(3):
+            with pytest.raises(RecordsUnavailable):
+                core.recovery.step()
+        assert core.recovery._breaker.is_open
+        client.config_set("maxmemory", "0")
+    core.recovery.step()
+    assert core.recovery._spool
+    assert core.recovery._spool.waiting() == 0
+    assert core.records.load("1")
+
+
+def test_an_entry_that_redis_refuses_holds_up_no_other(core: Seams, own_redis: RedisServer) -> None:
+    for number in (1, 2, 3):
+        spool_close(core.spool, number)
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set("afterword:survey:1", "not a hash")
+        for _ in range(3):
+            with pytest.raises(RecordsUnavailable):
+                core.recovery.step()
+        assert core.records.load("2")
+        assert core.records.load("3")
+        client.delete("afterword:survey:1")
+    core.recovery.step()
+    assert core.records.load("1")
+
+
+def age(spool: Path) -> None:
+    """Let an hour go by."""
+    for path in (*spool.glob("*.json"), spool / ".lock"):
+        path.touch()
+        os.utime(path, (0, 0))
+
+
+def test_what_waits_is_overdue_when_redis_refuses_it_alone_and_not_after_an_outage(
+    core: Seams, own_redis: RedisServer, tmp_path: Path
+) -> None:
+    own_redis.stop()
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    spool_close(core.spool, 1)
+    age(tmp_path / "spool")
+    own_redis.start()
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.set("afterword:survey:1", "not a hash")
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    assert core.spool
+    assert core.spool.overdue() == 0
+    age(tmp_path / "spool")
+    with pytest.raises(RecordsUnavailable):
+        core.recovery.step()
+    assert core.spool.overdue() == 1
+
+
+SECRET = b"pa\xdfword, or password"
+
+
+class Odd:
+    """Records that fail as nobody foresaw, at first."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def report_problems(self) -> None:
+        SECRET.decode()
+
+    def ping(self) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise KeyError(SECRET)
+
+
+def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(core: Seams) -> None:
+    odd = Odd()
+    recovery = Recovery(odd, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
+    core.recovery._breaker.is_open = True
+    with capture_logs() as logs:
+        recovery.start()
+        eventually(lambda: any(each["event"] == "redis.back" for each in logs))
+    recovery.stop()
+    assert [each["problem"] for each in logs if each["event"] == "recovery.failed"] == [
+        "UnicodeDecodeError",
+        "KeyError",
+    ]
+    assert "in ping" in logs[1]["where"]
+    assert "password" not in str(logs)

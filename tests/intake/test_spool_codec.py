@@ -1,0 +1,283 @@
+"""What waits in the spool reads back as it was written, by an older version too; all else is one kind of error."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.intake.spool import Entry, EntryError, EntryIsNewer
+from service.intake.spool_codec import (
+    GivenAnswer,
+    SpooledAnswer,
+    SpooledChange,
+    SpooledClose,
+    SpooledStop,
+    Waiting,
+    read_entries,
+    read_entry,
+    write_answer,
+    write_change,
+    write_close,
+    write_several,
+    write_stop,
+)
+from service.records.codec import from_ms
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
+from service.surveys.ratings import RatingType
+
+# Redis, like every UTF-8 text, holds no lone surrogates.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+times = st.integers(0, 4_000_000_000_000).map(str).map(from_ms)
+optional_texts = st.none() | texts
+closes = st.builds(
+    Close,
+    conversation_id=st.integers(1, 2**53),
+    closed_at=times,
+    channel=optional_texts,
+    direction=optional_texts,
+    queue_id=optional_texts,
+    queue_name=optional_texts,
+    requester_id=optional_texts,
+    agent_id=optional_texts,
+    contact_point=optional_texts,
+    user_type=optional_texts,
+    assignee_type=optional_texts,
+    tags=st.none() | st.lists(texts, max_size=3).map(tuple),
+    event_id=texts,
+    person=st.lists(texts, max_size=3).map(tuple),
+    email_hashes=st.lists(texts, max_size=2).map(tuple),
+    phone_hashes=st.lists(texts, max_size=2).map(tuple),
+    email=st.none() | st.emails(),
+)
+terms = st.builds(
+    Survey,
+    name=st.sampled_from(["default", "nps-2"]),
+    ratings=st.permutations(list(RatingType)).map(lambda found: tuple(found[:2])),
+    delay=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
+    hold=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
+)
+links = st.builds(
+    Link,
+    survey_id=st.integers(1, 2**53).map(str),
+    conversation_id=st.integers(1, 2**53),
+    survey_name=texts,
+    offers=st.lists(st.builds(Offer, st.sampled_from(RatingType), texts), unique_by=lambda offer: offer.rating).map(
+        tuple
+    ),
+)
+answers = st.builds(
+    GivenAnswer,
+    link=links,
+    terms=terms,
+    scores=st.dictionaries(st.sampled_from(RatingType), st.integers(0, 10)),
+    comment=optional_texts,
+    language=texts,
+    is_suspect=st.booleans(),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+
+CLOSE = write_close(SpooledClose(Close(81000, datetime(2026, 5, 12, tzinfo=UTC), channel="Email"), (Survey(),), None))
+ANSWER = write_answer(
+    GivenAnswer(
+        link=Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),)),
+        terms=Survey(),
+        scores={RatingType.CSAT: 4},
+        comment="Tak",
+        language="en",
+        is_suspect=False,
+    ),
+    datetime(2026, 5, 12, 8, tzinfo=UTC),
+)
+
+
+STOP = write_stop(
+    SpooledStop(
+        Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),)),
+        is_undo=False,
+        wished_at=datetime(2026, 5, 12, 8, tzinfo=UTC),
+    )
+)
+
+
+def through_the_spool(entry: Entry) -> Waiting:
+    return read_entry(json.loads(json.dumps(entry)))
+
+
+SEVERAL = write_several([ANSWER, STOP])
+
+
+def test_several_come_back_as_they_were_and_one_alone_does_too() -> None:
+    assert read_entries(json.loads(json.dumps(SEVERAL))) == (read_entry(ANSWER), read_entry(STOP))
+    assert read_entries(CLOSE) == (read_entry(CLOSE),)
+    assert (SEVERAL["conversation_id"], SEVERAL["survey_id"]) == (81000, "81000")
+
+
+@pytest.mark.parametrize("within", [None, [], {}, "no", 7, [7], [ANSWER, None], [{}]])
+def test_several_that_are_none_are_an_entry_error(within: object) -> None:
+    with pytest.raises(EntryError) as refused:
+        read_entries(SEVERAL | {"entries": within})
+    assert not isinstance(refused.value, EntryIsNewer)
+
+
+@pytest.mark.parametrize(
+    "later", [SEVERAL | {"v": 2}, SEVERAL | {"v": 2, "entries": 7}, write_several([ANSWER, STOP | {"v": 2}])]
+)
+def test_several_of_which_one_is_newer_are_left_to_the_newer_version(later: Entry) -> None:
+    with pytest.raises(EntryIsNewer):
+        read_entries(later)
+
+
+objections = st.builds(Objection, st.text(), st.sampled_from(Reason), st.text(), st.text())
+
+
+@given(
+    st.builds(
+        SpooledClose,
+        closes,
+        st.lists(terms, max_size=3).map(tuple),
+        st.none() | st.sampled_from(Reason),
+        st.lists(objections, max_size=3).map(tuple),
+    )
+)
+def test_a_close_comes_back_as_it_was(close: SpooledClose) -> None:
+    assert through_the_spool(write_close(close)) == close
+
+
+@given(st.builds(Change, st.integers(1, 2**63 - 1), st.sampled_from(ChangeKind), times))
+def test_a_change_comes_back_as_it_was(change: Change) -> None:
+    assert through_the_spool(write_change(change)) == SpooledChange(change)
+
+
+@given(answers, times)
+def test_an_answer_comes_back_as_it_was_with_its_time(answer: GivenAnswer, answered_at: datetime) -> None:
+    found = through_the_spool(write_answer(answer, answered_at))
+    assert found == SpooledAnswer(answer, answered_at)
+    assert found.survey_id == answer.link.survey_id
+
+
+@given(st.builds(SpooledStop, links, st.booleans(), times))
+def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: SpooledStop) -> None:
+    found = through_the_spool(write_stop(stop))
+    assert found == stop
+    assert found.survey_id == stop.link.survey_id
+
+
+# As the version that began the spool wrote them: no later version may fail to read these.
+STORED_CLOSE = (
+    '{"v": 1, "kind": "close", "conversation_id": 81000, "close": {"closed_at": 1778544000000}, '
+    '"terms": {"name": "default", "rating": ["Csat"], "delay": "60s"}, "reason": null}'
+)
+STORED_ANSWER = (
+    '{"v": 1, "kind": "answer", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
+    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "rating": ["Csat"]}, "scores": {"Csat": 4}, '
+    '"comment": "Tak", "language": "en", "is_suspect": false, "answered_at": 1778544000000}'
+)
+STORED_STOP = (
+    '{"v": 1, "kind": "stop", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
+    '"rating_ids": {"Csat": "0e2f"}, "is_undo": false, "wished_at": 1778572800000}'
+)
+
+
+def test_a_stop_is_stored_so_that_an_older_version_leaves_it_to_this_one() -> None:
+    """It has no version of its own: a kind that is unknown is a newer version's (see `_is_newer`)."""
+    assert json.loads(STORED_STOP) == STOP
+    assert read_entry(STOP).survey_id == "81000"
+
+
+@pytest.mark.parametrize("wish", [None, "", "no", 0, 1, [], {}])
+def test_a_stop_is_never_taken_for_its_undo(wish: object) -> None:
+    with pytest.raises(EntryError):
+        read_entry(STOP | {"is_undo": wish})
+
+
+def test_what_an_older_version_wrote_is_understood() -> None:
+    close, answer = read_entry(json.loads(STORED_CLOSE)), read_entry(json.loads(STORED_ANSWER))
+    assert isinstance(close, SpooledClose)
+    assert close.close == Close(81000, datetime(2026, 5, 12, tzinfo=UTC), tags=None)
+    assert close.candidates == (Survey(delay=timedelta(seconds=60)),)
+    assert isinstance(answer, SpooledAnswer)
+    assert answer.answer.scores == {RatingType.CSAT: 4}
+    assert answer.answer.terms == Survey()
+
+
+def test_an_answer_that_removes_a_comment_is_of_a_kind_of_its_own() -> None:
+    """An older version would keep the comment; it leaves a kind that it doesn't know to a newer one."""
+    removing = write_answer(replace(read_answer(STORED_ANSWER), comment=None), datetime(2026, 5, 12, tzinfo=UTC))
+    assert (removing["v"], removing["kind"]) == (1, "removal")
+    assert ANSWER["kind"] == "answer"
+
+
+def read_answer(stored: str) -> GivenAnswer:
+    found = read_entry(json.loads(stored))
+    assert isinstance(found, SpooledAnswer)
+    return found.answer
+
+
+@pytest.mark.parametrize("stored", [STORED_CLOSE, STORED_ANSWER])
+def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
+    later = json.loads(stored) | {"later": {"more": 1}}
+    later["terms"]["later"] = True
+    assert read_entry(later) == read_entry(json.loads(stored))
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        json.loads(STORED_ANSWER) | {"v": 2},
+        json.loads(STORED_ANSWER) | {"v": 9, "kind": "", "terms": 7},
+        {"v": 1, "kind": "riddle"},
+        CLOSE | {"reason": "riddle"},
+        CLOSE | {"objections": [["default", "riddle", "", ""]]},
+        write_change(Change(81000, ChangeKind.RATED, datetime(2026, 5, 12, tzinfo=UTC))) | {"change": "riddle"},
+    ],
+)
+def test_what_only_a_later_version_can_read_is_told_from_what_nobody_can(later: Entry) -> None:
+    with pytest.raises(EntryIsNewer):
+        read_entry(later)
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        (entry, name)
+        for entry in (CLOSE, ANSWER, STOP)
+        for name in entry
+        if name not in {"v", "reason", "others", "objections"}
+    ],
+)
+def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: str) -> None:
+    with pytest.raises(EntryError):
+        read_entry({key: value for key, value in entry.items() if key != name})
+
+
+@settings(max_examples=300)
+@given(entry=st.sampled_from([CLOSE, ANSWER, STOP, SEVERAL]), data=st.data(), value=json_values)
+def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.DataObject, value: Any) -> None:
+    name = data.draw(st.sampled_from(sorted(entry)))
+    read_or_refused(entry | {name: value})
+    if isinstance(entry[name], dict) and entry[name]:
+        inner = data.draw(st.sampled_from(sorted(entry[name])))
+        read_or_refused(entry | {name: entry[name] | {inner: value}})
+
+
+@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *STOP, *SEVERAL, "x"]), json_values))
+def test_garbage_is_an_entry_error(entry: Entry) -> None:
+    read_or_refused(entry)
+
+
+def read_or_refused(entry: Entry) -> None:
+    try:
+        read_entries(entry)
+    except EntryError as error:
+        # The log names the problem: it must not quote what a customer wrote.
+        assert str(error).isidentifier()  # noqa: PT017

@@ -1,0 +1,92 @@
+"""`afterword stop` and `unstop`: an operator does what a customer asks for on the phone."""
+
+import pytest
+from click.testing import CliRunner, Result
+
+from service.cli import main
+from service.records.opt_outs import HashedStops
+from service.rules.identity import Persons
+from tests.config.test_settings import GOOD
+from tests.processes import RedisServer, patient
+
+REQUESTER = "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90"
+
+
+@pytest.fixture
+def url(redis_server: RedisServer) -> str:
+    return redis_server.new_database()
+
+
+def run(url: str, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments], env={**GOOD, "REDIS_URL": url})
+
+
+def test_a_stop_and_its_end(url: str) -> None:
+    stops = HashedStops(patient(url))
+    stops.add("somebody-else")
+    assert run(url, "stop", REQUESTER.upper()).exit_code == 0
+    assert run(url, "stop", REQUESTER).exit_code == 0
+    assert stops.has(REQUESTER)
+    undone = run(url, "unstop", REQUESTER)
+    assert (undone.exit_code, stops.has(REQUESTER), stops.has("somebody-else")) == (0, False, True)
+    assert REQUESTER not in undone.output
+
+
+def test_who_has_not_stopped_is_told(url: str) -> None:
+    result = run(url, "unstop", REQUESTER)
+    assert result.exit_code == 1
+    assert "has not stopped" in result.output
+
+
+@pytest.mark.parametrize(
+    ("written", "otherwise", "email", "phone"),
+    [
+        ("ida@example.com", "Ida@Example.com", "ida@example.com", None),
+        ("+4520123456", "0045 20 12 34 56", None, "+45 20123456"),
+        (" +1 (415) 555-0132 ", "+1.415.555.0132", None, "+14155550132"),
+        ("Ida@STRASSE.example ", "ida@strasse.example", "ida@strasse.example", None),
+        ("ida@straße.example", "ida@xn--strae-oqa.example", "ida@xn--strae-oqa.example", None),
+    ],
+    ids=["address", "number", "number-in-brackets", "address-in-capitals", "address-beyond-ascii"],
+)
+def test_an_address_and_a_number_do_too(
+    url: str, written: str, otherwise: str, email: str | None, phone: str | None
+) -> None:
+    stops = HashedStops(patient(url))
+    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, email, phone)
+    assert run(url, "stop", written).exit_code == 0
+    assert stops.has("whoever", traits)
+    undone = run(url, "unstop", otherwise)
+    assert (undone.exit_code, stops.has("whoever", traits)) == (0, False)
+    assert written not in undone.output
+
+
+def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
+    stops = HashedStops(patient(url))
+    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, "ida@example.com")
+    stops.add(REQUESTER, traits)
+    assert run(url, "unstop", "ida@example.com").exit_code == 0
+    assert not stops.has(REQUESTER, traits)
+
+
+@pytest.mark.parametrize("command", ["stop", "unstop"])
+@pytest.mark.parametrize(
+    "customer",
+    [
+        *("ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"),
+        # These would be the hash of a number that no customer has.
+        *("20 12 34 56", "4520123456", "020 7946 0958", "+44 (0)20 7946 0958", "++4520123456", "45+20123456"),
+    ],
+)
+def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str) -> None:
+    result = run(url, command, customer)
+    assert result.exit_code == 2
+    assert "not a requester's id, an e-mail address or a telephone number" in " ".join(result.output.split())
+    assert patient(url).dbsize() == 0
+
+
+@pytest.mark.parametrize("command", ["stop", "unstop"])
+def test_without_redis_nothing_is_claimed(command: str) -> None:
+    result = run("redis://127.0.0.1:1/0", command, REQUESTER)
+    assert result.exit_code == 1
+    assert "Redis can't be asked" in result.output

@@ -1,0 +1,56 @@
+"""A backlog gets done: what has begun goes on to its end before anything new is begun."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
+from time import time
+
+import redis
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import Journey, OfferState
+from tests.harness import CSAT, OFFER_OVER, QUICK, LosesAnswers, Story
+from tests.polling import eventually
+
+THREADS = 32
+TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
+
+
+def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """Another worker, which has run for long, has queued it."""
+    story = Story(redis_client, prefix, dixa)
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 4})
+    eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta(days=1)))
+    new = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=5)))
+    new.answering.travel(survey_id)
+    assert dixa.results(int(survey_id)) == []
+    assert (redis_client.zscore(f"{prefix}due:answer", survey_id) or 0) < (time() + 6 * 60) * 1000
+
+
+def test_many_workers_finish_a_backlog_without_a_wasted_look(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """Deliveries whose outcome is unknown: whoever has paid for a look at the messages goes on to the end."""
+    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesAnswers()])
+    backlog = [before.begin() for _ in range(24)]
+    for survey_id in backlog:
+        before.travel(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
+    so_far = len(dixa.calls)
+    story = Story(redis_client, prefix, dixa, timings=TIMINGS, rate=12, burst=1, wait=Event().wait)
+
+    def work(_: int) -> None:
+        while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):
+            for survey_id in story.records.take(Journey.OFFER, 1, timedelta(seconds=60)):
+                story.offering.travel(survey_id)
+
+    with ThreadPoolExecutor(THREADS) as workers:
+        list(workers.map(work, range(THREADS)))
+    calls = Counter(each.call for each in dixa.calls[so_far:])
+    assert calls == {"messages": 24, "conversation": 24, "message": 24}
+    story.assert_no_doubles()

@@ -1,0 +1,464 @@
+"""A channel that refuses us, or is away, pauses for everybody: no offer is made for it, and no customer is lost."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from config.endpoints import SignedEndpoint
+from service.delivery.email.smtp import EmailDelivery
+from service.delivery.message import MessageDelivery
+from service.delivery.slack import SlackAlert
+from service.delivery.webhook import WebhookDelivery
+from service.records.channels import PAUSE, Channels
+from service.sandbox.dixa.model import Person
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.mailbox import Mailbox
+from service.surveys.model import Journey, OfferState, Record
+from service.surveys.on_answer import After
+from service.surveys.ports import Delivery
+from service.surveys.words import Sender
+from tests.harness import AT_ONCE, CSAT, Story, open_client
+from tests.journeys.test_delivery import HEAD, TIMINGS
+from tests.receiver import DROP, SECRET, Receiver, receiving
+from tests.smtp import Post, post_office
+
+BY_MAIL = replace(AT_ONCE, deliver=("email",))
+BY_MAIL_OR_MESSAGE = replace(AT_ONCE, deliver=("email", "message"))
+BY_WEBHOOK = replace(AT_ONCE, deliver=("webhook",))
+SUSPENDED = "554 Your account is suspended"
+
+
+class Bench:
+    """A story with all channels that may be down, whose pauses end when they are told to."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
+        self.post, self.receiver, self.dixa = post, receiver, dixa
+        self._client, self._prefix = client, prefix
+        self.deliveries: list[Delivery] = [
+            MessageDelivery(open_client(dixa, client, prefix)),
+            WebhookDelivery(SignedEndpoint(f"{receiver.url}/link", SECRET), "en"),
+        ]
+        self.story = Story(
+            client,
+            prefix,
+            dixa,
+            timings=TIMINGS,
+            deliveries=self.deliveries,
+            actions=[SlackAlert(f"{receiver.url}/slack")],
+        )
+        self.story.channels.pause = PAUSE
+
+    def turn(self, survey_id: str) -> Record:
+        """One turn of a worker, whenever it is due."""
+        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
+        self.story.offering.travel(survey_id)
+        return self.story.load(survey_id)
+
+    def follow(self, survey_id: str) -> Record:
+        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"follow_up_due": 0})
+        self.story.following.travel(survey_id)
+        return self.story.load(survey_id)
+
+    def end_pause(self, channel: str = "email") -> None:
+        """Let its time be over, for those that have failed, too."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
+        for key in self._client.scan_iter(f"{self._prefix}channel:{channel}:pause:*"):
+            self._client.delete(key)
+
+    def end_pause_of_others(self, channel: str = "email") -> None:
+        """Let it be over for all but those that have failed."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
+
+    def end_own_pause(self, survey_id: str, channel: str = "email") -> None:
+        """Let it be over for one that has failed."""
+        assert self._client.delete(f"{self._prefix}channel:{channel}:pause:{survey_id}")
+
+    def pause_left(self, channel: str = "email") -> timedelta:
+        return timedelta(milliseconds=self._client.pttl(f"{self._prefix}channel:{channel}:pause"))
+
+    def offers(self, *survey_ids: str) -> list[int]:
+        return [len(self.dixa.offers(int(each))) for each in survey_ids]
+
+
+@pytest.fixture
+def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
+    with post_office() as (post, server), receiving() as receiver:
+        made = Bench(redis_client, prefix, dixa, post, receiver)
+        email = EmailDelivery(server, HEAD, made.story.records, budget=TIMINGS.step_budget)
+        made.story.offering._deliveries["email"] = email
+        yield made
+
+
+REFUSALS = [
+    ("MAIL", "550 5.7.60 May not send as this sender"),
+    ("RCPT", "550 5.7.1 Relaying denied"),
+    ("dot", SUSPENDED),
+]
+
+
+@pytest.mark.parametrize(("place", "answer"), REFUSALS)
+def test_no_offer_is_made_for_a_channel_that_is_down(bench: Bench, place: str, answer: str) -> None:
+    bench.post.answers[place] = answer
+    first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
+    assert bench.turn(first).offer.state is OfferState.OFFERED
+    for _ in range(3):
+        record = bench.turn(second)
+        assert (record.offer.state, record.offer.tries) == (OfferState.DECIDING, 0)
+    assert bench.offers(first, second) == [1, 0]
+    assert bench.post.commands.count("MAIL") == 1
+
+
+def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    ids = [bench.story.begin(BY_MAIL) for _ in range(3)]
+    for each in ids:
+        bench.turn(each)
+    bench.post.answers.clear()
+    bench.end_pause()
+    assert [bench.turn(each).offer.state for each in ids] == [OfferState.DELIVERED] * 3
+    assert (bench.offers(*ids), len(bench.post.mails)) == ([1, 1, 1], 3)
+    assert bench.story.channels.troubles() == []
+
+
+def test_while_it_is_down_dixa_is_not_asked_for_those_that_wait(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
+    bench.turn(first)
+    before = len(bench.dixa.calls)
+    for each in (first, second):
+        bench.turn(each)
+    assert len(bench.dixa.calls) == before
+
+
+def test_the_next_channel_brings_the_link(bench: Bench) -> None:
+    """Nothing was delivered, so nobody is asked twice; the channel is left to its pause."""
+    bench.post.answers["dot"] = SUSPENDED
+    records = [bench.turn(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
+    assert {(each.offer.state, each.offer.channel, each.offer.failed) for each in records} == {
+        (OfferState.DELIVERED, "message", ())
+    }
+    assert bench.post.commands.count("dot") == 1
+    assert bench.offers(*(each.survey_id for each in records)) == [1, 1, 1]
+
+
+def test_a_message_that_is_refused_meanwhile_leaves_it_to_the_mail(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    bench.dixa.fails(1, 422, call="message")
+    survey_id = bench.story.begin(BY_MAIL_OR_MESSAGE)
+    record = bench.turn(survey_id)
+    assert (record.offer.state, record.offer.failed) == (OfferState.OFFERED, ("message",))
+    bench.post.answers.clear()
+    bench.end_pause()
+    record = bench.turn(survey_id)
+    assert (record.offer.state, record.offer.channel, len(bench.post.mails)) == (OfferState.DELIVERED, "email", 1)
+
+
+def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
+    channels = bench.story.channels
+    channels.failed("email", "1", "no")
+    assert channels.begin("email", "1")
+    bench.end_pause()
+    assert channels.begin("email", "2") is None
+    assert channels.begin("email", "2") is None
+    assert channels.wait("email", "2") is None
+    assert channels.begin("email", "3")
+    channels.works("email", "2")
+    assert channels.begin("email", "3") is None
+
+
+def test_the_others_look_soon_whether_the_one_that_tries_has_got_through(bench: Bench) -> None:
+    channels = bench.story.channels
+    channels.failed("email", "1", "no")
+    bench.end_pause()
+    assert channels.begin("email", "2") is None
+    assert channels.begin("email", "3") == timedelta(seconds=10)
+
+
+def test_each_further_survey_doubles_the_pause_and_the_same_one_does_not(bench: Bench) -> None:
+    channels, minutes = bench.story.channels, []
+    for each in "1112233456":
+        assert channels.begin("email", each) is None
+        channels.failed("email", each, "no")
+        minutes.append(round(bench.pause_left() / timedelta(minutes=1)))
+        bench.end_pause()
+    assert minutes == [1, 1, 1, 2, 2, 4, 4, 8, 10, 10]
+
+
+def test_those_that_were_on_their_way_when_it_failed_make_the_pause_no_longer(bench: Bench) -> None:
+    for each in "123456":
+        bench.story.channels.failed("email", each, "no")
+    assert bench.pause_left() <= PAUSE
+
+
+POISON = Person("Ida Holm", "ida@example.com")
+REFUSED = "550 5.7.1 Not from you"
+
+
+def test_who_has_failed_leaves_the_next_try_to_others(bench: Bench) -> None:
+    """What refuses one customer alone must not be what is asked whether all are refused, again and again."""
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned, other = bench.story.begin(BY_MAIL, requester=POISON), bench.story.begin(BY_MAIL)
+    bench.turn(poisoned)
+    bench.end_pause_of_others()
+    assert bench.turn(poisoned).offer.state is OfferState.OFFERED
+    assert bench.post.commands.count("RCPT") == 1
+    assert bench.turn(other).offer.state is OfferState.DELIVERED
+    assert bench.story.channels.troubles() == []
+
+
+def test_what_fails_when_others_get_through_pauses_nothing_any_more(bench: Bench) -> None:
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL, requester=POISON)
+    others = [bench.story.begin(BY_MAIL) for _ in range(3)]
+    bench.turn(poisoned)
+    bench.end_pause_of_others()
+    for tries, each in enumerate(others, start=1):
+        assert bench.turn(each).offer.state is OfferState.DELIVERED
+        assert bench.post.commands.count("dot") == tries
+        bench.end_own_pause(poisoned)
+        assert bench.turn(poisoned).offer.state is OfferState.OFFERED
+        assert bench.story.channels.troubles() == []
+        # It waits all the same, and asks Dixa nothing meanwhile.
+        before = len(bench.dixa.calls)
+        assert bench.turn(poisoned).offer.tries == 0
+        assert len(bench.dixa.calls) == before
+    bench.post.refuses.clear()
+    bench.end_own_pause(poisoned)
+    assert bench.turn(poisoned).offer.state is OfferState.DELIVERED
+    assert bench.offers(poisoned) == [1]
+
+
+def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
+    bench.story.channels.failed("email", "1", "no")
+    bench.end_pause()
+    bench.post.refuses = {str(POISON.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL_OR_MESSAGE, requester=POISON)
+    bench.story.channels.failed("email", poisoned, "no")
+    bench.story.channels.works("email", "1")
+    bench.end_own_pause(poisoned)
+    record = bench.turn(poisoned)
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
+    assert bench.story.channels.troubles() == []
+
+
+def test_who_gets_through_in_the_end_may_tell_that_the_channel_is_down(bench: Bench) -> None:
+    channels = bench.story.channels
+    for each in "12":
+        channels.failed("email", each, "no")
+        bench.end_pause()
+    channels.works("email", "2")
+    channels.works("email", "1")
+    channels.failed("email", "1", "no")
+    assert channels.begin("email", "3")
+
+
+def test_those_that_can_go_by_no_other_channel_ask_dixa_nothing_while_it_is_down(bench: Bench) -> None:
+    """A message reaches nobody who has called by phone, though it comes first."""
+    bench.post.answers["dot"] = SUSPENDED
+    by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
+    ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
+    bench.turn(ids[0])
+    before = len(bench.dixa.calls)
+    for each in ids:
+        bench.turn(each)
+    assert len(bench.dixa.calls) == before
+
+
+def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
+    """Who would send the message depends on the language, which only Dixa knows."""
+    bench.story.channels.failed("email of own", "1", "no")
+    sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
+    own = replace(AT_ONCE, name="own", deliver=("email", "message"), senders=sender)
+    record = bench.turn(bench.story.begin(own, agent=False, language="da"))
+    assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
+
+
+def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
+    bench.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    bench.turn(bench.story.begin(BY_MAIL))
+    bench.post.answers["RCPT"] = "451 4.3.0 Later"
+    bench.turn(bench.story.begin(BY_MAIL))
+    assert bench.story.channels.troubles() == []
+
+
+def test_a_sender_of_ones_own_that_is_refused_leaves_the_others_alone(bench: Bench) -> None:
+    own = replace(BY_MAIL, name="own", senders={"": Sender(email=Mailbox("other@example.com"))})
+    bench.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
+    bench.turn(bench.story.begin(own))
+    bench.post.answers.clear()
+    assert bench.turn(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
+    assert bench.turn(bench.story.begin(own)).offer.state is OfferState.DECIDING
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 407, 410, 302])
+def test_a_receiver_of_links_that_is_set_up_wrongly_gets_no_offer(bench: Bench, status: int) -> None:
+    bench.receiver.next["/link"] = [status]
+    first, second = bench.story.begin(BY_WEBHOOK), bench.story.begin(BY_WEBHOOK)
+    assert bench.turn(first).offer.state is OfferState.OFFERED
+    assert bench.turn(second).offer.state is OfferState.DECIDING
+    bench.end_pause("webhook")
+    assert [bench.turn(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
+    assert bench.offers(first, second) == [1, 1]
+
+
+def break_receiver(bench: Bench, status: int) -> Survey:
+    bench.receiver.next["/link"] = [status] * MANY
+    return BY_WEBHOOK
+
+
+def break_mail_server(bench: Bench, answer: str) -> Survey:
+    bench.post.answers["MAIL"] = answer
+    return BY_MAIL
+
+
+def refuse_recipients(bench: Bench, answer: str) -> Survey:
+    bench.post.answers["RCPT"] = answer
+    return BY_MAIL
+
+
+def forbid_messages(bench: Bench, status: int) -> Survey:
+    bench.dixa.fails(MANY, status, call="message")
+    return AT_ONCE
+
+
+MANY, ENOUGH = 12, 5
+BROKEN = [
+    *((break_receiver, each) for each in (500, 502, 503, 504, 429, DROP)),
+    *((break_mail_server, each) for each in ("421 4.3.2 Not available", "451 4.3.0 Later")),
+    (forbid_messages, 403),
+]
+
+
+@pytest.mark.parametrize(("breaks", "how"), BROKEN)
+def test_one_that_fails_for_several_in_a_row_is_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+    """Nobody can say that it is about us, but more offers would be made for nothing."""
+    terms = breaks(bench, how)
+    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
+    for each in ids:
+        bench.turn(each)
+    assert sum(bench.offers(*ids)) == ENOUGH
+    assert len(bench.story.channels.troubles()) == 1
+    assert bench.pause_left(channel) <= PAUSE
+    assert {bench.turn(each).offer.tries for each in ids[ENOUGH:]} == {0}
+    bench.receiver.next.clear()
+    bench.post.answers.clear()
+    bench.dixa.faults.clear()
+    bench.end_pause(channel)
+    assert bench.turn(ids[-1]).offer.state is OfferState.DELIVERED
+    assert bench.story.channels.troubles() == []
+    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert bench.offers(*ids) == [1] * MANY
+
+
+REFUSES_ALL = [
+    (break_receiver, 400),
+    (refuse_recipients, "550 relay not permitted"),
+    (refuse_recipients, "550 5.1.1 No such mailbox"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "how"), REFUSES_ALL)
+def test_one_that_refuses_whoever_comes_ends_few(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+    """Each refusal seems to be about its customer, and they can't all be."""
+    terms = breaks(bench, how)
+    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
+    states = [bench.turn(each).offer.state for each in ids]
+    assert states == [OfferState.DEAD] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
+    assert sum(bench.offers(*ids)) == ENOUGH
+    bench.receiver.next.clear()
+    bench.post.answers.clear()
+    bench.end_pause(channel)
+    for each in ids[:ENOUGH]:
+        bench.story.records.revive(Journey.OFFER, each)
+    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert bench.offers(*ids) == [1] * MANY
+
+
+def test_one_that_gets_through_now_and_then_is_not_down(bench: Bench) -> None:
+    bench.receiver.next["/link"] = ([502] * (ENOUGH - 1) + [204]) * 3
+    ids = [bench.story.begin(BY_WEBHOOK) for _ in range(3 * ENOUGH)]
+    for each in ids:
+        bench.turn(each)
+    assert bench.offers(*ids) == [1] * len(ids)
+    assert bench.story.channels.troubles() == []
+
+
+def test_one_survey_that_fails_again_and_again_is_alone(bench: Bench) -> None:
+    bench.receiver.next["/link"] = [502] * MANY
+    survey_id = bench.story.begin(BY_WEBHOOK)
+    for _ in range(MANY):
+        bench.turn(survey_id)
+    assert bench.story.channels.troubles() == []
+
+
+def test_one_that_may_have_it_keeps_it_and_the_others_wait(bench: Bench) -> None:
+    bench.receiver.next["/link"] = [502, 404]
+    first = bench.story.begin(BY_WEBHOOK)
+    for _ in range(2):
+        assert bench.turn(first).offer.state is OfferState.DELIVERING
+    assert bench.turn(bench.story.begin(BY_WEBHOOK)).offer.state is OfferState.DECIDING
+
+
+def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
+    terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
+    ids = [bench.story.begin(terms) for _ in range(2)]
+    for each in ids:
+        bench.story.ask(each)
+        bench.story.answer(each, {CSAT: 1}, "Too slow")
+        bench.story.submit(each)
+    bench.receiver.next["/slack"] = [404]
+    bench.follow(ids[0])
+    before = len(bench.dixa.calls)
+    for each in ids:
+        bench.follow(each)
+    # Whether the conversation was anonymised matters when something is to be told.
+    assert len(bench.dixa.calls) == before
+    assert [post.status for post in bench.receiver.of("/slack")] == [404]
+    bench.end_pause("slack of answers")
+    for each in ids:
+        bench.follow(each)
+    assert len(bench.receiver.taken("/slack")) == 2
+
+
+def test_a_reminder_waits_as_well(bench: Bench) -> None:
+    terms = replace(BY_MAIL, reminder=timedelta(hours=1))
+    survey_id = bench.story.begin(terms)
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    bench.post.answers["dot"] = SUSPENDED
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    before = len(bench.dixa.calls)
+    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert len(bench.dixa.calls) == before
+    assert bench.post.commands.count("dot") == 2
+    bench.post.answers.clear()
+    bench.end_pause()
+    assert bench.turn(survey_id).offer.state is OfferState.DELIVERED
+    assert len(bench.post.mails) == 2
+
+
+def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
+    bench.post.answers["dot"] = SUSPENDED
+    ids = [bench.story.begin(BY_MAIL) for _ in range(2)]
+    with capture_logs() as logs:
+        for each in ids:
+            bench.turn(each)
+        bench.end_pause()
+        bench.turn(ids[1])
+        bench.post.answers.clear()
+        bench.end_pause()
+        bench.turn(ids[0])
+    events = [each["event"] for each in logs if each["event"].startswith("channel.")]
+    assert events == ["channel.down", "channel.works_again"]
+
+
+def test_what_is_down_is_told_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:
+    channels = Channels(redis_client, prefix=prefix)
+    channels.failed("email", "1", "the mail server answered the text with 554")
+    (trouble,) = channels.troubles()
+    assert trouble.startswith('channel "email" is down since 20')
+    assert "the mail server answered the text with 554" in trouble

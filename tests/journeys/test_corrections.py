@@ -1,0 +1,213 @@
+"""An alert whose scores the customer has changed since is corrected once, when the answer is final."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from service.journeys.follow_up import IN_THE_CORRECTION, NOBODY_KNOWS
+from service.rules.timeline import tell
+from service.surveys.definition import Survey
+from service.surveys.model import ActionState, Journey, Record
+from service.surveys.on_answer import After
+from service.surveys.ratings import RatingType
+from tests.harness import CSAT, NPS
+from tests.journeys.test_follow_up import HELD, LOW, Team, states, team
+from tests.receiver import DROP
+
+__all__ = ["team"]
+
+CORRECTION, COMMENT = "slack:correction", "slack:comment"
+ALERTED = replace(HELD, after=(After((1, 2), CSAT, slack=True),))
+QUOTED = replace(HELD, after=(replace(LOW, comment=True),))
+TO_FIVE = (
+    "The customer changed the answer. Now: Satisfaction: Very satisfied (5 of 5). "
+    "The alert said: Satisfaction: Very dissatisfied (1 of 5)."
+)
+
+
+def alerted(team: Team, terms: Survey = ALERTED, scores: Sequence[int] = (1,), comment: str = "") -> str:
+    """Answer once or more; what is to be said at once is said each time."""
+    survey_id = team.ask(terms)
+    for score in scores:
+        team.story.answer(survey_id, {CSAT: score}, comment)
+        team.turn(survey_id)
+    return survey_id
+
+
+def end_hold(team: Team, survey_id: str) -> None:
+    team.put(survey_id, answer_due="0")
+    team.story.submit(survey_id)
+    team.put(survey_id, follow_up_due="0")
+
+
+def finished(team: Team, survey_id: str) -> Record:
+    end_hold(team, survey_id)
+    return team.follow(survey_id)
+
+
+def texts(team: Team) -> list[str]:
+    return [post.body["text"] for post in team.receiver.taken("/slack")]
+
+
+def test_it_names_both_scores_though_the_new_one_calls_for_no_alert(team: Team) -> None:
+    survey_id = alerted(team, scores=(1, 5))
+    record = finished(team, survey_id)
+    alert, correction = texts(team)
+    assert alert.startswith("Satisfaction: Very dissatisfied (1 of 5).\n")
+    assert correction.startswith(f"{TO_FIVE}\nconversation {survey_id}, survey default, ")
+    assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
+    told = "\n".join(tell(record, ""))
+    assert "Follow-up slack: done. It told: Csat 1." in told
+    assert "Follow-up slack:correction: done." in told
+
+
+def test_it_comes_when_the_answer_is_final_and_not_before(team: Team) -> None:
+    survey_id = alerted(team, scores=(1, 5, 2, 4))
+    assert len(texts(team)) == 1
+    finished(team, survey_id)
+    assert [text.partition(" (")[0] for text in texts(team)] == [
+        "Satisfaction: Very dissatisfied",
+        "The customer changed the answer. Now: Satisfaction: Satisfied",
+    ]
+
+
+@pytest.mark.parametrize("scores", [(1,), (1, 5, 1), (5,), (5, 1), (3, 4, 5)])
+def test_none_comes_where_the_alert_was_right_or_there_was_none(team: Team, scores: Sequence[int]) -> None:
+    survey_id = alerted(team, scores=scores)
+    before = len(texts(team))
+    assert CORRECTION not in states(finished(team, survey_id))
+    assert len(texts(team)) == before == (1 in scores)
+
+
+def test_none_comes_where_the_alert_was_refused(team: Team) -> None:
+    team.receiver.next["/slack"] = [400]
+    survey_id = alerted(team, scores=(1, 5))
+    assert CORRECTION not in states(finished(team, survey_id))
+    assert texts(team) == []
+
+
+def test_an_alert_that_waits_says_the_last_score_itself(team: Team) -> None:
+    team.receiver.next["/slack"] = [503]
+    survey_id = alerted(team, scores=(1, 2))
+    (alert,) = texts(team)
+    assert alert.startswith("Satisfaction: Dissatisfied (2 of 5).\n")
+    assert CORRECTION not in states(finished(team, survey_id))
+
+
+def test_all_questions_count(team: Team) -> None:
+    terms = replace(HELD, ratings=(CSAT, NPS), after=(After((1,), CSAT, slack=True),))
+    survey_id = team.ask(terms)
+    given: tuple[dict[RatingType, int], ...] = ({CSAT: 1}, {CSAT: 1, NPS: 3})
+    for scores in given:
+        team.story.answer(survey_id, scores)
+        team.turn(survey_id)
+    finished(team, survey_id)
+    assert "(1 of 5), Would recommend: 3 of 10. The alert said: Satisfaction: Very" in texts(team)[1]
+
+
+def test_one_of_which_nobody_knows_is_corrected_too(team: Team) -> None:
+    """It may have arrived."""
+    team.receiver.next["/slack"] = [DROP]
+    survey_id = alerted(team, scores=(1, 5))
+    finished(team, survey_id)
+    assert texts(team)[-1].startswith(TO_FIVE)
+
+
+class TestOnce:
+    """It is sent at most once, by the rule of alerts."""
+
+    @pytest.mark.parametrize("status", [DROP, 500])
+    def test_one_whose_answer_is_lost_is_not_repeated(self, team: Team, status: int) -> None:
+        survey_id = alerted(team, scores=(1, 5))
+        team.receiver.next["/slack"] = [status]
+        record = finished(team, survey_id)
+        assert len(team.receiver.of("/slack")) == 2
+        assert record.follow_up
+        assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
+
+    def test_a_worker_that_dies_right_after_the_mark_leaves_it_unsaid(self, team: Team) -> None:
+        survey_id = alerted(team, scores=(1, 5))
+        end_hold(team, survey_id)
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        assert team.story.records.act(claim, CORRECTION, ActionState.BEGUN)
+        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        record = team.follow(survey_id)
+        assert len(texts(team)) == 1
+        assert record.follow_up
+        assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
+
+    def test_an_alert_whose_worker_died_over_it_is_corrected_too(self, team: Team) -> None:
+        """It may have gone out, so it counts as sent, though the final scores call for none."""
+        survey_id = team.ask(ALERTED)
+        team.story.answer(survey_id, {CSAT: 1}, "")
+        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert claim
+        assert team.story.records.act(claim, "slack", ActionState.BEGUN, told={CSAT: 1})
+        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        team.story.answer(survey_id, {CSAT: 5}, "")
+        record = finished(team, survey_id)
+        assert [text.partition("\n")[0] for text in texts(team)] == [TO_FIVE]
+        assert record.follow_up
+        assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
+        assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
+
+    @pytest.mark.parametrize("status", [503, 429])
+    def test_a_receiver_that_is_busy_gets_it_later(self, team: Team, status: int) -> None:
+        survey_id = alerted(team, scores=(1, 5))
+        team.receiver.next["/slack"] = [status, status]
+        finished(team, survey_id)
+        assert [text.startswith(TO_FIVE) for text in texts(team)] == [False, True]
+
+
+class TestWithAComment:
+    """A comment that came after the alert is part of its correction."""
+
+    def test_both_are_one_post(self, team: Team) -> None:
+        survey_id = alerted(team, QUOTED)
+        team.story.answer(survey_id, {CSAT: 2}, "Too <slow>")
+        record = finished(team, survey_id)
+        _, correction = texts(team)
+        assert "Now: Satisfaction: Dissatisfied (2 of 5)." in correction
+        assert correction.endswith("\nComment:\n> Too &lt;slow&gt;")
+        assert record.follow_up
+        assert record.follow_up.actions[COMMENT].problem == IN_THE_CORRECTION
+
+    def test_they_stay_one_when_the_receiver_is_busy(self, team: Team) -> None:
+        survey_id = alerted(team, QUOTED)
+        team.story.answer(survey_id, {CSAT: 2}, "Too slow")
+        team.receiver.next["/slack"] = [503]
+        finished(team, survey_id)
+        _, correction = texts(team)
+        assert correction.endswith("\nComment:\n> Too slow")
+
+    @pytest.mark.parametrize("terms", [ALERTED, QUOTED])
+    def test_it_is_not_quoted_where_the_last_score_does_not_allow_it(self, team: Team, terms: Survey) -> None:
+        survey_id = alerted(team, terms)
+        team.story.answer(survey_id, {CSAT: 5 if terms is QUOTED else 2}, "My secret is 4711")
+        finished(team, survey_id)
+        assert len(texts(team)) == 2
+        assert "4711" not in "".join(texts(team))
+
+    def test_one_that_the_alert_had_is_not_told_again(self, team: Team) -> None:
+        survey_id = alerted(team, QUOTED, scores=(1, 2), comment="Too slow")
+        finished(team, survey_id)
+        assert ["Too slow" in text for text in texts(team)] == [True, False]
+
+
+def test_an_alert_of_an_older_version_which_kept_no_scores_is_left_alone(team: Team) -> None:
+    survey_id = alerted(team)
+    team._client.hdel(f"{team._prefix}survey:{survey_id}", "told:slack")
+    team.story.answer(survey_id, {CSAT: 5})
+    assert CORRECTION not in states(finished(team, survey_id))
+
+
+def test_the_time_for_it_begins_when_the_answer_is_final(team: Team) -> None:
+    survey_id = alerted(team, replace(ALERTED, hold=timedelta(days=7)), scores=(1, 5))
+    team.receiver.next["/slack"] = [503]
+    end_hold(team, survey_id)
+    team.turn(survey_id)
+    record = team.follow(survey_id)
+    assert states(record)[CORRECTION] is ActionState.DONE

@@ -1,0 +1,173 @@
+"""An outage of Dixa as a whole burdens nobody: no tries, no deadline, and when it is over all are due at once.
+
+Row 15 of the table of faults has more surveys, and the builds before as its control.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.server import Sandbox
+from service.surveys.model import AnswerState, Journey, OfferState, Reason
+from tests.harness import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
+from tests.moments import pass_time
+from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers
+
+MANY = 40
+TERMS = replace(AT_ONCE, hold=timedelta())
+
+
+@pytest.fixture
+def workers(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Workers]:
+    yield Workers(redis_client, prefix, dixa)
+    dixa.outage_is_over()
+
+
+@pytest.mark.parametrize("status", [503, 200, None], ids=["503", "200 to all", "hangs up"])
+@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+def test_the_last_of_many_is_asked_soon_after_an_outage(
+    redis_client: redis.Redis,
+    prefix: str,
+    dixa: Sandbox,
+    knows: bool,  # noqa: FBT001
+    status: int | None,
+) -> None:
+    workers = Workers(redis_client, prefix, dixa, knows=knows)
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    with capture_logs() as logs:
+        dixa.outage(status)
+        workers.live(10 * MINUTE, 15 * SECOND)
+        calls = len(dixa.calls)
+        tries = sum(workers.story.load(each).offer.tries for each in waiting)
+        dixa.outage_is_over()
+        waited = workers.seconds_until(waiting, 60 if knows else 15)
+    asked = [workers.story.load(each).offer for each in waiting]
+    if not knows:
+        assert waited == 15
+        assert sum(each.state is OfferState.DELIVERED for each in asked) < MANY
+        return
+    assert waited <= 10
+    assert {each.state for each in asked} == {OfferState.DELIVERED}
+    # Those that told of the outage, and one look every few seconds.
+    assert calls <= 5 + 2 * THREADS + 10 * 60 / 5
+    assert 0 < tries <= 2 * THREADS
+    events = [each["event"] for each in logs if each["log_level"] != "info"]
+    assert (events.count("dixa.down"), events.count("dixa.works_again")) == (1, 1)
+    assert set(events) <= {"dixa.down", "dixa.works_again", "dixa.unavailable"}
+    assert events.count("dixa.unavailable") <= 2 * THREADS
+
+
+def test_who_had_failed_often_before_is_due_at_once_too(
+    workers: Workers, redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    waiting = [workers.story.begin(TERMS) for _ in range(10)]
+    for survey_id in waiting:
+        redis_client.hset(f"{prefix}survey:{survey_id}", "offer_tries", 12)
+    dixa.outage()
+    workers.live(2 * MINUTE, 15 * SECOND)
+    dixa.outage_is_over()
+    assert workers.seconds_until(waiting, 60) <= 10
+
+
+def test_answers_wait_and_go_first(workers: Workers, dixa: Sandbox) -> None:
+    survey_ids = [workers.story.begin(TERMS) for _ in range(12)]
+    workers.seconds_until(survey_ids, 10)
+    for each in survey_ids:
+        workers.story.answer(each, {CSAT: 4}, "Tak")
+    dixa.outage()
+    for _ in range(20):
+        workers.work(Journey.ANSWER)
+        pass_time(workers._client, workers._prefix, 15 * SECOND)
+    dixa.outage_is_over()
+    for _ in range(10):
+        workers.work(Journey.ANSWER)
+        pass_time(workers._client, workers._prefix, SECOND)
+    answers = [workers.story.load(each).answer for each in survey_ids]
+    assert {each and each.state for each in answers} == {AnswerState.SUBMITTED}
+    workers.story.assert_no_doubles()
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+def test_an_outage_uses_up_nobodys_time(
+    redis_client: redis.Redis,
+    prefix: str,
+    dixa: Sandbox,
+    knows: bool,  # noqa: FBT001
+) -> None:
+    """It is longer than offers and answers are tried."""
+    timings = replace(AS_SHIPPED, offer_max_age=30 * MINUTE, answer_max_age=30 * MINUTE)
+    workers = Workers(redis_client, prefix, dixa, knows=knows, timings=timings)
+    answered = [workers.story.begin(TERMS) for _ in range(6)]
+    workers.seconds_until(answered, 10)
+    for each in answered:
+        workers.story.answer(each, {CSAT: 4}, "Tak")
+        # An answer may be changed for up to an hour, which comes on top.
+        redis_client.hincrby(f"{prefix}survey:{each}", "answered_at", -3_600_000)
+    waiting = [workers.story.begin(TERMS) for _ in range(6)]
+    dixa.outage()
+    for _ in range(60):
+        workers.work(Journey.ANSWER)
+        workers.live(MINUTE, MINUTE)
+    dixa.outage_is_over()
+    for _ in range(30):
+        workers.work(Journey.ANSWER)
+        workers.live(30 * SECOND, 30 * SECOND)
+    records = [workers.story.load(each) for each in (*answered, *waiting)]
+    assert all(each.offer.state in OFFER_OVER for each in records)
+    assert all(each.answer is None or each.answer.state in ANSWER_OVER for each in records)
+    late = [each for each in records if Reason.TOO_LATE in (each.offer.reason, each.answer and each.answer.reason)]
+    assert len(late) == (0 if knows else 12)
+
+
+def test_one_conversation_that_always_fails_has_its_own_tries(workers: Workers, dixa: Sandbox) -> None:
+    """Its 500s are its own, however often it is looked at; the others don't wait for it."""
+    poisoned = workers.story.begin(TERMS)
+    dixa.inject(Fault(Kind.FAILS, 10_000, status=500, conversation=int(poisoned)))
+    workers.live(30 * MINUTE, 30 * SECOND)
+    assert workers.outage.down_since() is None
+    assert workers.story.load(poisoned).offer.tries >= 5
+    others = [workers.story.begin(TERMS) for _ in range(10)]
+    assert workers.seconds_until(others, 10) <= 2
+
+
+def test_while_nothing_is_late_nobody_asks_how_long_dixa_was_down(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(redis_client, prefix, dixa)
+    monkeypatch.setattr(story.calls, "downtime", lambda _: pytest.fail("asked"))
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 4})
+    assert story.submit(survey_id).answer
+
+
+def test_one_that_answers_now_and_then_burdens_nobody(workers: Workers, dixa: Sandbox) -> None:
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    for _ in range(20):
+        dixa.outage()
+        workers.live(30 * SECOND, 5 * SECOND)
+        dixa.outage_is_over()
+        # The next call is answered, and those after it aren't.
+        dixa.fails(1, 404, call="conversation")
+        dixa.fails(100, 503)
+        workers.live(5 * SECOND, 5 * SECOND)
+        dixa.faults.clear()
+    assert max(workers.story.load(each).offer.tries for each in waiting) <= 1
+    assert workers.seconds_until(waiting, 60) <= 10
+
+
+def test_after_an_outage_dixa_may_have_to_catch_up(workers: Workers, dixa: Sandbox) -> None:
+    """What happened right before it is as new to Dixa as when it went down."""
+    waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
+    dixa.outage()
+    workers.live(20 * MINUTE, 15 * SECOND)
+    dixa.outage_is_over()
+    dixa.fails(len(waiting), 404, call="offer")
+    assert workers.seconds_until(waiting, 240) < 240
+    assert {workers.story.load(each).offer.state for each in waiting} == {OfferState.DELIVERED}
+    assert [len(dixa.offers(int(each))) for each in waiting] == [1] * len(waiting)

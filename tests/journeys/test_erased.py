@@ -1,0 +1,348 @@
+"""A conversation that was anonymised after its survey went out: nothing is written, told or kept about its customer."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from structlog.testing import capture_logs
+
+from service.journeys.runner import Traveller
+from service.records.codec import to_ms
+from service.records.transitions import StaleClaim
+from service.rules.timeline import tell
+from service.sandbox.dixa.model import Person
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Again, Survey
+from service.surveys.links import Link
+from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record
+from service.surveys.on_answer import After
+from tests.harness import AT_ONCE, CSAT, NPS, Story
+from tests.journeys.test_follow_up import HELD, LOW, Team, team
+from tests.polling import eventually
+from tests.processes import RedisServer, patient
+
+__all__ = ["team"]
+
+SECRET = "My card is 4711"
+CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")
+AFTER = replace(AT_ONCE, after=(LOW,))
+
+
+def asked(story: Story, terms: Survey = AT_ONCE) -> str:
+    """A survey that its customer has."""
+    survey_id = story.begin(terms, requester=CUSTOMER)
+    story.travel(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
+    story.dixa.state.exchanges.clear()
+    return survey_id
+
+
+def calls(story: Story) -> list[str]:
+    return [each.call for each in story.dixa.calls]
+
+
+def fields(story: Story, survey_id: str) -> dict[str, str]:
+    found: dict[str, str] = story.records._redis.hgetall(story.records._key(survey_id))  # type: ignore[assignment]
+    return found
+
+
+def put(story: Story, survey_id: str, **values: str) -> None:
+    story.records._redis.hset(story.records._key(survey_id), mapping=values)  # type: ignore[arg-type]
+
+
+def until_erased(story: Story, traveller: Traveller, survey_id: str) -> Record:
+    return story.travel(traveller, survey_id, lambda record: record.offer.reason == Reason.ERASED)
+
+
+def assert_erased(story: Story, survey_id: str) -> None:
+    """All journeys are over, nothing about the customer is left, and the link leads to nothing any more."""
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.ERASED)
+    for progress in (record.answer, record.follow_up):
+        assert progress is None or progress.reason == Reason.ERASED
+    assert story.records._redis.ttl(story.records._key(survey_id)) > 0
+    for journey in Journey:
+        assert story.records.take(journey, 10, timedelta(minutes=1)) == []
+        assert story.records.revive(journey, survey_id) != "revived"
+    kept = json.dumps({name: value for name, value in fields(story, survey_id).items() if name != "terms"})
+    person = story.dixa.conversation(int(survey_id)).requester.id
+    for secret in (SECRET, "ida", person, "score", "comment", "person", "language", "told", "action", "hash-"):
+        assert secret not in kept, secret
+    assert story.answer(survey_id, {CSAT: 3}) == "closed"
+
+
+def test_nothing_is_written_to_dixa_and_all_about_the_customer_is_forgotten(story: Story) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 1}, SECRET)
+    story.dixa.erase(int(survey_id))
+    until_erased(story, story.answering, survey_id)
+    assert calls(story) == ["conversation"]
+    assert_erased(story, survey_id)
+    assert story.load(survey_id).answer == replace(
+        story.load(survey_id).answer,  # type: ignore[type-var]
+        state=AnswerState.DEAD,
+        has_comment=False,
+        due_at=None,
+    )
+
+
+@pytest.mark.parametrize(("comment", "made"), [("Fint", ["conversation", "submit"]), ("", ["submit"])])
+def test_only_an_answer_with_a_comment_costs_a_call_more(story: Story, comment: str, made: list[str]) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 4}, comment)
+    story.submit(survey_id)
+    assert calls(story) == made
+
+
+def test_of_two_questions_the_first_looks(story: Story) -> None:
+    terms = replace(AT_ONCE, ratings=(CSAT, NPS), again_after=timedelta())
+    survey_id = asked(story, terms)
+    story.answer(survey_id, {CSAT: 4, NPS: 9}, "Fint")
+    story.submit(survey_id)
+    assert calls(story) == ["conversation", "submit", "submit"]
+    survey_id = asked(story, terms)
+    story.answer(survey_id, {CSAT: 1, NPS: 0}, SECRET)
+    story.dixa.erase(int(survey_id))
+    until_erased(story, story.answering, survey_id)
+    assert story.dixa.results(int(survey_id)) == []
+    assert_erased(story, survey_id)
+
+
+def test_a_comment_that_comes_between_claim_and_call_is_looked_at_first(story: Story) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 1})
+    story.records.restored()  # It asks for the ratings before the call is marked.
+
+    def write() -> None:
+        story.dixa.erase(int(survey_id))
+        story.answer(survey_id, {CSAT: 1}, SECRET)
+
+    story.after("ratings", write)
+    until_erased(story, story.answering, survey_id)
+    assert story.dixa.results() == []
+    assert_erased(story, survey_id)
+
+
+def test_a_refused_result_is_a_reason_to_look(story: Story) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 1})
+    story.dixa.erase(int(survey_id))
+    story.dixa.fails(1, 400, call="submit")
+    until_erased(story, story.answering, survey_id)
+    assert calls(story) == ["submit", "ratings", "conversation"]
+    assert_erased(story, survey_id)
+
+
+@pytest.mark.parametrize("status", [503, 429])
+def test_a_look_that_fails_is_tried_again_before_anything_is_sent(story: Story, status: int) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 1}, SECRET)
+    story.dixa.erase(int(survey_id))
+    story.dixa.fails(2, status, call="conversation")
+    until_erased(story, story.answering, survey_id)
+    assert set(calls(story)) == {"conversation"}
+
+
+def test_a_look_that_is_refused_keeps_no_result_back(story: Story) -> None:
+    """It says nothing of what was anonymised."""
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 4}, "Fint")
+    story.dixa.fails(1, 404, call="conversation")
+    story.submit(survey_id)
+    story.assert_once(survey_id)
+
+
+def test_what_was_submitted_before_stays_so(story: Story) -> None:
+    survey_id = asked(story)
+    story.answer(survey_id, {CSAT: 4}, "Fint")
+    story.submit(survey_id)
+    assert story.records.erase(story.load(survey_id)) == "erased"
+    answer = story.load(survey_id).answer
+    assert answer
+    assert (answer.state, answer.reason, answer.submitted) == (AnswerState.SUBMITTED, Reason.ERASED, (CSAT,))
+    assert_erased(story, survey_id)
+
+
+def test_a_link_alone_leads_there_too(story: Story) -> None:
+    """Redis was emptied, and the answer is the first that is known."""
+    survey_id = asked(story)
+    link = Link.to(story.load(survey_id))
+    story.records._redis.delete(story.records._key(survey_id))
+    story.dixa.erase(int(survey_id))
+    story.records.answer(link, AT_ONCE, {CSAT: 1}, SECRET, language="en")
+    until_erased(story, story.answering, survey_id)
+    assert story.dixa.results() == []
+    assert_erased(story, survey_id)
+
+
+class TestWhatFollows:
+    """Notes and tags aren't written into it, and nobody is told."""
+
+    def assert_nothing(self, team: Team, survey_id: str) -> None:
+        assert set(team.counts(survey_id).values()) == {0}
+        assert_erased(team.story, survey_id)
+        record = team.story.load(survey_id)
+        assert record.follow_up
+        assert record.follow_up.state is FollowUpState.DEAD
+
+    @pytest.mark.parametrize("terms", [HELD, AFTER])
+    def test_no_alert_of_an_answer_with_a_comment(self, team: Team, terms: Survey) -> None:
+        survey_id = asked(team.story, terms)
+        team.story.answer(survey_id, {CSAT: 1}, SECRET)
+        team.dixa.erase(int(survey_id))
+        until_erased(team.story, team.story.following, survey_id)
+        self.assert_nothing(team, survey_id)
+        assert team.dixa.results() == []
+
+    def test_no_note_and_no_tag_of_one_without(self, team: Team) -> None:
+        survey_id = asked(team.story, AFTER)
+        team.story.answer(survey_id, {CSAT: 1})
+        team.story.submit(survey_id)
+        team.dixa.erase(int(survey_id))
+        until_erased(team.story, team.story.following, survey_id)
+        self.assert_nothing(team, survey_id)
+
+    def test_one_look_is_enough_for_all_of_it(self, team: Team) -> None:
+        survey_id = asked(team.story, AFTER)
+        team.story.answer(survey_id, {CSAT: 1})
+        team.story.submit(survey_id)
+        team.follow(survey_id)
+        assert calls(team.story).count("conversation") == 1
+        assert set(team.counts(survey_id).values()) == {1}
+
+    def test_an_alert_that_quotes_nobody_waits_for_no_look(self, team: Team) -> None:
+        survey_id = asked(team.story, replace(HELD, after=(After((1,), CSAT, slack=True),)))
+        team.story.answer(survey_id, {CSAT: 1})
+        team.turn(survey_id)
+        assert len(team.receiver.of("/slack")) == 1
+        assert calls(team.story) == []
+
+
+def test_a_reminder_finds_it_too(story: Story) -> None:
+    survey_id = asked(story, replace(AT_ONCE, reminder=timedelta(hours=1)))
+    story.dixa.erase(int(survey_id))
+    put(story, survey_id, offer_due=str(to_ms(datetime.now(UTC))))
+    until_erased(story, story.offering, survey_id)
+    assert calls(story) == ["conversation"]
+    assert_erased(story, survey_id)
+
+
+class TestErasing:
+    """What `Records.erase` leaves, whoever wants it."""
+
+    def test_a_worker_on_its_way_writes_nothing_any_more(self, story: Story) -> None:
+        survey_id = asked(story)
+        story.answer(survey_id, {CSAT: 1}, SECRET)
+        claim = story.records.claim(Journey.ANSWER, survey_id)
+        assert claim
+        story.records.mark(claim, CSAT, (), timedelta())
+        story.records.erase(claim.record)
+        with pytest.raises(StaleClaim):
+            story.records.submitted(claim, CSAT, (CSAT,))
+        assert_erased(story, survey_id)
+
+    def test_a_survey_that_waits_is_not_asked_and_its_turn_given_back(self, story: Story, prefix: str) -> None:
+        survey_id = story.begin()
+        claim = story.records.claim(Journey.OFFER, survey_id)
+        assert claim
+        story.records.decide(claim, Decision(None), "da", person=["hash-1"], keep_turns=timedelta(days=30))
+        assert story.records._redis.exists(f"{prefix}asked:hash-1")
+        story.records.erase(claim.record)
+        assert not story.records._redis.exists(f"{prefix}asked:hash-1")
+        assert_erased(story, survey_id)
+        assert story.records.decisions(claim.at.date()) == {Reason.ERASED: 1}
+
+    def test_twice_is_once(self, story: Story) -> None:
+        survey_id = asked(story)
+        story.answer(survey_id, {CSAT: 1}, SECRET)
+        record = story.load(survey_id)
+        assert story.records.erase(record) == "erased"
+        before = fields(story, survey_id)
+        assert story.records.erase(record) == "erased"
+        fences = {f"{journey}_fence" for journey in Journey}
+        assert {name for name, value in fields(story, survey_id).items() if before[name] != value} <= fences
+        assert story.records.erase(replace(record, survey_id="7")) == "missing"
+
+    @pytest.mark.parametrize(("again", "outcome"), [(Again.NEVER, "duplicate"), (Again.ALWAYS, "accepted")])
+    def test_a_later_close_is_what_it_was(self, story: Story, again: Again, outcome: str) -> None:
+        terms = replace(AT_ONCE, again=again)
+        survey_id = asked(story, terms)
+        record = story.load(survey_id)
+        assert record.close
+        story.records.erase(record)
+        assert story.records.accept(record.close, [terms]).outcome == "duplicate"
+        later = replace(record.close, closed_at=record.close.closed_at + timedelta(seconds=1), event_id="later")
+        assert story.records.accept(later, [terms]).outcome == outcome
+
+    @pytest.mark.parametrize("is_submitted", [True, False])
+    def test_why_tells_what_became_of_it_and_nothing_else(self, story: Story, *, is_submitted: bool) -> None:
+        survey_id = asked(story)
+        story.answer(survey_id, {CSAT: 1}, SECRET)
+        if is_submitted:
+            story.submit(survey_id)
+        story.records.erase(story.load(survey_id))
+        told = "\n".join(tell(story.load(survey_id), ""))
+        assert "Decided to ask, with survey default." in told
+        assert "Answered; what was said is deleted." in told
+        assert ("Its result had reached Dixa." in told) is is_submitted
+        assert "Ended, and what it kept about the customer deleted: erased." in told
+        assert told.endswith("Next: nothing.")
+        assert "Csat 1" not in told
+
+
+@pytest.mark.parametrize("moment", ["decided", "delivered"])
+def test_an_offer_that_ends_as_erased_keeps_nothing_either(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox, moment: str
+) -> None:
+    story = Story(redis_client, prefix, dixa)
+    survey_id = story.begin(requester=CUSTOMER)
+    if moment == "decided":
+        dixa.erase(int(survey_id))
+    else:
+        story.after("offer", lambda: dixa.erase(int(survey_id)))
+        dixa.fails(1, 503, call="message")
+    until_erased(story, story.offering, survey_id)
+    kept = json.dumps(fields(story, survey_id))
+    person = dixa.conversation(int(survey_id)).requester.id
+    assert person not in kept
+    assert "facts" not in kept
+
+
+def test_what_is_erased_is_not_in_redis_own_file_for_long(
+    own_redis: RedisServer, dixa: Sandbox, tmp_path: Path
+) -> None:
+    def in_the_file() -> bool:
+        return any(SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonlydir/*")) or any(
+            SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonly.aof")
+        )
+
+    client = patient(own_redis.url)
+    story = Story(client, "afterword:", dixa)
+    survey_id = asked(story, replace(AT_ONCE, hold=timedelta(hours=1)))
+    assert story.answer(survey_id, {CSAT: 1}, SECRET) == "saved"
+    assert not story.records.rewrite_if_erased()
+    story.records.erase(story.load(survey_id))
+    assert in_the_file()
+    assert story.records.rewrite_if_erased()
+    eventually(lambda: not in_the_file())
+    assert not story.records.rewrite_if_erased()
+    client.close()
+
+
+def test_a_redis_that_forbids_it_is_told_of_and_nothing_fails(story: Story) -> None:
+    survey_id = asked(story)
+    story.records.erase(story.load(survey_id))
+    client = story.records._redis
+    client.acl_setuser(
+        "limited", enabled=True, nopass=True, categories=["+@all"], commands=["-bgrewriteaof"], keys=["*"]
+    )
+    kwargs = client.connection_pool.connection_kwargs | {"username": "limited", "password": ""}
+    limited = redis.Redis(host=kwargs["host"], port=kwargs["port"], db=kwargs["db"], username="limited", password="x")
+    records = type(story.records)(limited, lease=timedelta(1), keep=timedelta(1), prefix=story.records._prefix)
+    with capture_logs() as lines:
+        assert not records.rewrite_if_erased()
+    assert [line["event"] for line in lines] == ["redis.not_rewritten"]
+    client.acl_deluser("limited")
+    limited.close()

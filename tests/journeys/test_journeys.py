@@ -1,0 +1,188 @@
+"""Whatever goes wrong with a call, at the end there is one offer, one message and one result, or the reason why not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from service.sandbox.server import Sandbox
+from service.surveys.model import AnswerState, OfferState, Reason
+from tests.harness import CSAT, Story
+from tests.polling import eventually
+
+Break = Callable[[Sandbox, str], None]
+
+HARMLESS: dict[str, Break] = {
+    "fails twice with 503": lambda dixa, call: dixa.fails(2, 503, call=call),
+    "fails with 500": lambda dixa, call: dixa.fails(1, 500, call=call),
+    "drops the call": lambda dixa, call: dixa.drops_before(2, call=call),
+    "loses the answer": lambda dixa, call: dixa.executes_then_drops(1, call=call),
+    "does it and says 500": lambda dixa, call: dixa.executes_then_fails(1, 500, call=call),
+    "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
+    "throttles": lambda dixa, call: dixa.throttles(2, retry_after=0, call=call),
+    "knows the token not yet": lambda dixa, call: dixa.fails(2, 401, call=call),
+}
+"""What a later try makes good."""
+
+
+CALLS = ("conversation", "ratings", "offer", "message", "submit")
+
+
+@pytest.mark.parametrize("trouble", HARMLESS)
+def test_calls_in_trouble_double_and_lose_nothing(story: Story, trouble: str) -> None:
+    """Every call that a survey needs goes wrong in this way."""
+    for call in CALLS:
+        HARMLESS[trouble](story.dixa, call)
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 4}, "Quick and friendly")
+    assert story.dixa.faults.pending() == []
+    assert record.offer.state is OfferState.DELIVERED
+    assert record.answer is not None
+    assert record.answer.state is AnswerState.SUBMITTED
+    story.assert_once(survey_id)
+    result = story.dixa.results(int(survey_id))[0]
+    assert (result.value, result.comment) == (4, "Quick and friendly")
+
+
+LOST: dict[str, Break] = {
+    "executes then drops": lambda dixa, call: dixa.executes_then_drops(1, call=call),
+    "drops before": lambda dixa, call: dixa.drops_before(1, call=call),
+}
+LOOKS: dict[str, Break] = {
+    "fails": lambda dixa, call: dixa.fails(3, 503, call=call),
+    "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
+    "is throttled": lambda dixa, call: dixa.throttles(1, retry_after=0, call=call),
+}
+
+
+LOOK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
+
+
+@pytest.mark.parametrize("loses", LOST)
+@pytest.mark.parametrize("blinds", LOOKS)
+def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
+    story: Story, loses: str, blinds: str
+) -> None:
+    """Each action's answer is lost, and so is that of the look that follows."""
+    for act, look in LOOK_OF.items():
+        LOST[loses](story.dixa, act)
+        story.after(act, lambda look=look: LOOKS[blinds](story.dixa, look))  # type: ignore[misc]
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 4})
+    assert story.dixa.faults.pending() == []
+    story.assert_once(survey_id)
+    seen = [(each.call, each.fault) for each in story.dixa.calls]
+    for act, look in LOOK_OF.items():
+        first, *later = [position for position, (call, _) in enumerate(seen) if call == act]
+        assert (look, None) in seen[first + 1 : later[0] if later else None]
+
+
+REFUSED = [(400, Reason.REFUSED), (404, Reason.NOT_FOUND), (422, Reason.REFUSED)]
+
+
+@pytest.mark.parametrize("call", ["conversation", "ratings", "offer", "message"])
+@pytest.mark.parametrize(("status", "reason"), REFUSED)
+def test_a_refused_offer_is_dead_and_says_why(story: Story, call: str, status: int, reason: Reason) -> None:
+    story.dixa.fails(1, status, call=call)
+    survey_id = story.begin()
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, reason)
+    assert len(story.dixa.offers()) == (1 if call == "message" else 0)
+    assert story.dixa.messages() == []
+    story.assert_no_doubles()
+
+
+@pytest.mark.parametrize(("status", "reason"), REFUSED)
+def test_a_refused_result_is_dead_and_keeps_what_was_said(story: Story, status: int, reason: Reason) -> None:
+    story.dixa.fails(1, status, call="submit")
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 2}, "Slow")
+    assert record.answer is not None
+    assert (record.answer.state, record.answer.reason) == (AnswerState.DEAD, reason)
+    assert (record.answered.scores, record.answered.comment) == ({CSAT: 2}, "Slow")
+    assert story.dixa.results() == []
+
+
+def test_a_refusal_of_a_result_that_is_there_is_a_success(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="submit")
+    survey_id = story.begin()
+    record = story.tell(survey_id, {CSAT: 5})
+    assert record.answer is not None
+    assert record.answer.state is AnswerState.SUBMITTED
+    story.assert_once(survey_id)
+
+
+def test_a_refusal_of_a_message_that_is_there_is_a_success(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="message")
+    survey_id = story.begin()
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+    assert len(story.dixa.messages(int(survey_id))) == 1
+
+
+def test_a_look_that_fails_after_a_refusal_leaves_the_result_to_be_looked_for(story: Story) -> None:
+    story.dixa.executes_then_fails(1, 400, call="submit")
+    story.after("submit", lambda: story.dixa.fails(2, 503, call="ratings"))
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 5})
+    story.assert_once(survey_id)
+
+
+def test_after_a_429_nobody_asks_before_the_time_that_dixa_named(story: Story) -> None:
+    story.dixa.throttles(1, retry_after=1, call="offer")
+    first, second = story.begin(), story.begin()
+    for survey_id in (first, second):
+        story.tell(survey_id, {CSAT: 4})
+    story.assert_no_doubles()
+    throttled = next(position for position, each in enumerate(story.dixa.calls) if each.status == 429)
+    before, after = story.dixa.calls[throttled : throttled + 2]
+    assert (after.at - before.at).total_seconds() > 0.5
+
+
+def test_an_outage_only_delays(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.outage(None)
+    for _ in range(20):
+        story.offering.travel(survey_id)
+    story.dixa.outage_is_over()
+    story.tell(survey_id, {CSAT: 3})
+    story.assert_once(survey_id)
+
+
+def test_an_offer_that_is_executed_late_but_before_the_look_is_not_made_again(story: Story) -> None:
+    story.dixa.executes_late(0.05, 1, call="offer")
+    survey_id = story.begin()
+    story.travel(story.offering, survey_id, lambda record: record.offer.state is OfferState.UNKNOWN)
+    eventually(lambda: story.dixa.offers(int(survey_id)))
+    story.tell(survey_id, {CSAT: 4})
+    story.assert_once(survey_id)
+    assert [each.call for each in story.dixa.calls].count("offer") == 1
+
+
+def test_a_result_that_is_executed_late_but_before_the_look_is_not_submitted_again(story: Story) -> None:
+    story.dixa.executes_late(0.05, 1, call="submit")
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 4})
+    story.travel(
+        story.answering,
+        survey_id,
+        lambda record: record.answer is not None and record.answer.state is AnswerState.UNKNOWN,
+    )
+    eventually(lambda: story.dixa.results(int(survey_id)))
+    story.submit(survey_id)
+    story.assert_once(survey_id)
+    assert [each.call for each in story.dixa.calls].count("submit") == 1
+
+
+def test_an_offer_that_is_executed_after_the_look_is_adopted_at_the_next_one(story: Story) -> None:
+    survey_id = story.begin()
+    late: list[str] = []
+
+    def execute_late() -> None:
+        late.append(story.dixa.make_rating(int(survey_id), "Csat"))
+
+    story.dixa.drops_before(1, call="offer")
+    story.after("offer", lambda: story.after("ratings", execute_late))
+    record = story.ask(survey_id)
+    assert [offer.rating_id for offer in record.offers] == late
+    assert record.offer.state is OfferState.DELIVERED
+    assert [each.call for each in story.dixa.calls].count("offer") == 1

@@ -1,0 +1,220 @@
+"""Every way in which a survey ends without a result, with its reason; and what a record goes on from."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.errors import OutcomeUnknown, Refused
+from service.surveys.model import AnswerState, Journey, OfferState, Reason, Record
+from service.surveys.ports import Deadline
+from service.surveys.words import Sender
+from tests.harness import AT_ONCE, CSAT, QUICK, Story
+from tests.polling import eventually
+
+Then = Callable[[Sandbox, int], object]
+
+NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
+    "a phone call": ({"channel": "PstnPhone"}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
+    "no agent": ({"agent": False}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
+    "open again": ({}, Sandbox.reopen, OfferState.CANCELLED, Reason.REOPENED),
+    "erased": ({}, Sandbox.erase, OfferState.CANCELLED, Reason.ERASED),
+    "asked by Dixa": ({}, Sandbox.make_rating, OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
+    "about to be asked by Dixa": (
+        {},
+        lambda dixa, number: dixa.make_rating(number, "Nps", status="Scheduled"),
+        OfferState.SKIPPED,
+        Reason.ALREADY_SURVEYED,
+    ),
+    "rated in Dixa's survey": (
+        {},
+        lambda dixa, number: dixa.make_rating(number, status="Rated"),
+        OfferState.SKIPPED,
+        Reason.ALREADY_SURVEYED,
+    ),
+    "gone": (
+        {},
+        lambda dixa, number: dixa.state.conversations.pop(number),
+        OfferState.DEAD,
+        Reason.NOT_FOUND,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_ASKED)
+def test_who_is_not_asked_and_why(story: Story, case: str) -> None:
+    facts, then, state, reason = NOT_ASKED[case]
+    survey_id = story.begin(**facts)
+    then(story.dixa, int(survey_id))
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (state, reason)
+    assert story.dixa.offers() == []
+    assert story.dixa.messages() == []
+
+
+@pytest.mark.parametrize(("spoken", "reason"), [("da", ""), ("en", Reason.UNREACHABLE)])
+def test_without_an_assignee_the_agent_of_the_language_decides_who_can_be_reached(
+    story: Story, spoken: str, reason: str
+) -> None:
+    agent = story.dixa.state.agents[0].id
+    record = story.ask(story.begin(replace(AT_ONCE, senders={"da": Sender(agent=agent)}), agent=False, language=spoken))
+    assert record.offer.reason == reason
+    assert [each.author_id for each in story.dixa.messages()] == ([] if reason else [agent])
+
+
+def test_a_cancelled_survey_of_dixas_own_is_no_obstacle(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.make_rating(int(survey_id), status="Cancelled")
+    story.tell(survey_id, {CSAT: 4})
+    story.assert_once(survey_id)
+
+
+@pytest.mark.parametrize(("hours", "reason"), [(71, ""), (73, Reason.TOO_LATE)])
+def test_an_offer_is_made_within_three_days_or_never(story: Story, hours: int, reason: str) -> None:
+    survey_id = story.begin(closed_at=datetime.now(UTC) - timedelta(hours=hours))
+    record = story.ask(survey_id)
+    assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.DELIVERED)
+    assert record.offer.reason == reason
+    assert len(story.dixa.offers()) == (0 if reason else 1)
+
+
+def test_the_three_days_begin_after_the_delay(story: Story) -> None:
+    terms = replace(AT_ONCE, delay=timedelta(hours=10))
+    survey_id = story.begin(terms, closed_at=datetime.now(UTC) - timedelta(hours=80))
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+@pytest.mark.parametrize(("days", "state"), [(29, AnswerState.SUBMITTED), (31, AnswerState.DEAD)])
+def test_an_answer_is_tried_for_thirty_days(story: Story, days: int, state: AnswerState) -> None:
+    survey_id = story.begin()
+    story.ask(survey_id)
+    story.answer(survey_id, {CSAT: 1}, "Still waiting", answered_at=datetime.now(UTC) - timedelta(days=days))
+    record = story.submit(survey_id)
+    assert record.answer is not None
+    assert record.answer.state is state
+    if state is AnswerState.DEAD:
+        assert record.answer.reason == Reason.TOO_LATE
+        assert record.answered.comment == "Still waiting"
+        assert story.dixa.results() == []
+
+
+def test_an_offer_whose_answer_was_lost_is_adopted(story: Story) -> None:
+    story.dixa.executes_then_drops(1, call="offer")
+    survey_id = story.begin()
+    record = story.ask(survey_id)
+    assert [offer.rating_id for offer in record.offers] == [offer.id for offer in story.dixa.offers()]
+    assert len(story.dixa.offers()) == 1
+
+
+def test_an_older_offer_of_its_type_is_not_taken_for_a_lost_one(story: Story) -> None:
+    """Somebody had given up an offer before; ours was lost before it reached Dixa."""
+    survey_id = story.begin()
+    older = story.dixa.make_rating(int(survey_id), status="Cancelled")
+    story.dixa.drops_before(1, call="offer")
+    record = story.ask(survey_id)
+    assert record.offers[0].rating_id != older
+    assert len(story.dixa.offers()) == 1
+
+
+def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    dixa.state.listing_lag = 0.3
+    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, reconcile_after=timedelta(seconds=1.5)))
+    dixa.executes_then_drops(1, call="offer")
+    dixa.executes_then_drops(1, call="submit")
+    survey_id = story.begin()
+    story.tell(survey_id, {CSAT: 4})
+    story.assert_once(survey_id)
+
+
+def test_a_conversation_reopened_after_a_failed_offer_is_not_asked(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(1, 503, call="offer")
+    story.after("offer", lambda: story.dixa.reopen(int(survey_id)))
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.REOPENED)
+    assert story.dixa.offers() == []
+
+
+class Carrier:
+    """A channel that a later version, or another surveys.toml, doesn't have any more."""
+
+    name = "message"
+    reminds = True
+
+    def __init__(self, error: Exception, then: Callable[[], object] = lambda: None) -> None:
+        self._error = error
+        self._then = then
+
+    def can_reach(self, record: Record) -> bool:
+        return True
+
+    def has_delivered(self, record: Record, deadline: Deadline) -> None:
+        return None
+
+    def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
+        self._then()
+        raise self._error
+
+
+def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    before = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
+    survey_id = before.begin()
+    before.offering.travel(survey_id)
+    assert before.load(survey_id).offer.state is OfferState.DELIVERING
+    after = Story(redis_client, prefix, dixa, deliveries=[])
+    record = after.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("no", 400)], ids=["lost", "refused"])
+def test_a_customer_who_answers_during_the_delivery_ends_it(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
+) -> None:
+    """The link is there, whatever the channel said."""
+    carrier = Carrier(error, lambda: story.answer(survey_id, {CSAT: 5}))
+    story = Story(redis_client, prefix, dixa, deliveries=[carrier])
+    survey_id = story.begin()
+    story.offering.travel(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.DELIVERED
+    story.submit(survey_id)
+    assert len(dixa.results()) == 1
+
+
+def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """A channel that is broken for a day must not use up the pace of all others."""
+    timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
+    timings = replace(timings, backoff_max=timedelta(days=1))
+    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))], timings=timings)
+    survey_id = story.begin()
+    story.offering.travel(survey_id)
+    due_at = story.load(survey_id).offer.due_at
+    assert due_at is not None
+    assert due_at > datetime.now(UTC) + timedelta(milliseconds=100)
+
+
+def test_a_journey_that_is_not_due_is_left_alone(story: Story) -> None:
+    survey_id = story.begin(replace(AT_ONCE, delay=timedelta(hours=1)))
+    story.offering.travel(survey_id)
+    story.answering.travel(survey_id)
+    story.offering.travel("1")
+    assert story.load(survey_id).offer.state is OfferState.WAITING
+    assert story.dixa.calls == []
+
+
+def test_the_words_of_a_survey_are_those_of_its_close(story: Story) -> None:
+    """What surveys.toml says later changes only later closes."""
+    terms = Survey(name="shop", delay=timedelta(), hold=timedelta(hours=1))
+    survey_id = story.begin(terms)
+    assert story.ask(survey_id).terms == terms
+    story.answer(survey_id, {CSAT: 4})
+    assert story.records.take(Journey.ANSWER, 10, timedelta()) == []
+    eventually(lambda: story.load(survey_id).answer)

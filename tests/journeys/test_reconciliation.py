@@ -1,0 +1,183 @@
+"""Between a decision and its delivery nothing waits for ever, and nothing is sent that is no longer right."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.records.codec import to_ms
+from service.sandbox.dixa.model import Message
+from service.surveys.definition import Again, Survey
+from service.surveys.model import ChangeKind, Journey, OfferState, Reason
+from service.surveys.ratings import RatingType
+from tests.harness import AT_ONCE, CSAT, NPS, Story
+from tests.polling import eventually
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=30)
+BOTH = replace(AT_ONCE, ratings=(RatingType.CSAT, RatingType.NPS))
+
+
+def write(story: Story, survey_id: str, **facts: Any) -> None:
+    for name, value in facts.items():
+        story.records._redis.hset(story.records._key(survey_id), name, value)
+
+
+def offered(story: Story, terms: Survey = AT_ONCE) -> str:
+    """A survey whose offer is made and whose link is not yet on its way: its worker died there."""
+    survey_id = story.begin(terms)
+    story.ask(survey_id)
+    story.records._redis.hdel(story.records._key(survey_id), "channel", "delivered_at")
+    write(story, survey_id, offer_state="offered", offer_due=str(to_ms(datetime.now(UTC))))
+    return survey_id
+
+
+def delivering(story: Story, terms: Survey = AT_ONCE) -> str:
+    """A survey whose first delivery certainly failed, and is to be tried again."""
+    survey_id = story.begin(terms)
+    story.dixa.fails(1, 503, call="message")
+    story.offering.travel(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.DELIVERING
+    return survey_id
+
+
+def deliver(story: Story, survey_id: str) -> None:
+    def step() -> bool:
+        story.offering.travel(survey_id)
+        return story.load(survey_id).offer.delivered_at is not None
+
+    eventually(step)
+
+
+def test_a_conversation_that_dixa_never_shows_is_not_asked_about_for_ever(story: Story) -> None:
+    survey_id = story.begin(closed_at=LONG_AGO)
+    story.dixa.fails(1000, 500, call="conversation")
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.TOO_LATE)
+    assert not story.dixa.calls
+
+
+def test_a_second_rating_is_not_offered_for_ever(story: Story) -> None:
+    survey_id = story.begin(BOTH, closed_at=LONG_AGO)
+    write(story, survey_id, offer_state="offering", **{f"rating_id:{CSAT}": "id-1"})
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.TOO_LATE)
+    assert not story.dixa.offers()
+
+
+@pytest.mark.parametrize("begin", [offered, delivering])
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        (lambda story, survey_id: story.dixa.reopen(int(survey_id)), Reason.REOPENED),
+        (lambda story, survey_id: story.dixa.erase(int(survey_id)), Reason.ERASED),
+        (
+            lambda story, survey_id: story.stops.add(story.dixa.conversation(int(survey_id)).requester.id),
+            Reason.OPTED_OUT,
+        ),
+        (lambda story, survey_id: write(story, survey_id, accepted_at=str(to_ms(LONG_AGO))), Reason.TOO_LATE),
+    ],
+    ids=["reopened", "erased", "opted out", "too late"],
+)
+def test_what_changed_before_the_delivery_is_seen(
+    story: Story, happens: Callable[[Story, str], object], reason: Reason, begin: Callable[[Story], str]
+) -> None:
+    survey_id = begin(story)
+    happens(story, survey_id)
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, reason)
+    assert [each.call for each in story.dixa.calls].count("message") == 1
+
+
+def test_a_message_that_arrived_is_delivered_whatever_it_did_to_the_conversation(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.executes_then_drops(1, call="message")
+    story.offering.travel(survey_id)
+    story.dixa.reopen(int(survey_id))
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+    assert len(story.dixa.messages(int(survey_id))) == 1
+
+
+def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
+    survey_id = delivering(story)
+    write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
+    assert story.ask(survey_id).offer.reason == Reason.TOO_LATE
+    assert story.records.revive(Journey.OFFER, survey_id) == "revived"
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> None:
+    """Who has answered had the link."""
+    survey_id = offered(story)
+    story.dixa.reopen(int(survey_id))
+    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    story.answer(survey_id, {CSAT: 4})
+    assert story.records.revive(Journey.OFFER, survey_id) == "not_dead"
+
+
+def test_after_an_offer_that_certainly_was_not_made_another_ones_is_not_taken_for_ours(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.throttles(1, retry_after=1, call="offer")
+    story.offering.travel(survey_id)
+    story.dixa.make_rating(int(survey_id), status="Scheduled")
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
+    assert story.dixa.messages(int(survey_id)) == []
+
+
+def test_what_has_not_changed_is_delivered(story: Story) -> None:
+    assert story.ask(offered(story)).offer.state is OfferState.DELIVERED
+
+
+def test_a_reminder_that_failed_for_weeks_is_not_sent_any_more(story: Story) -> None:
+    survey_id = story.begin(replace(AT_ONCE, reminder=timedelta(minutes=30)))
+    deliver(story, survey_id)
+    now = str(to_ms(datetime.now(UTC)))
+    write(story, survey_id, delivered_at=str(to_ms(LONG_AGO)), offer_due=now, offer_tries="99")
+    assert "too late" in story.ask(survey_id).offer.note
+
+
+@pytest.mark.parametrize("hold", [timedelta(), timedelta(hours=1)])
+def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, hold: timedelta) -> None:
+    terms = replace(AT_ONCE, again=Again.UNANSWERED, again_after=timedelta(), hold=hold)
+    number = story.dixa.make_conversation()
+    first = story.close(number, terms)
+    story.ask(first)
+    story.dixa.reopen(number)
+    second = story.close(number, terms)
+    assert second == f"{number}-2"
+    write(story, second, delivered_before="0")
+    conversation = story.dixa.conversation(number)
+    conversation.messages.append(Message(conversation.requester.id, "Thank you, but …", "Inbound"))
+    story.answer(first, {CSAT: 4})
+    if not hold:
+        story.submit(first)
+    record = story.ask(second)
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.CLOSED_AGAIN)
+    assert len(story.dixa.offers(number)) == 1
+
+
+def test_a_called_off_reminder_leaves_the_record_as_long_as_its_link(story: Story) -> None:
+    terms = replace(AT_ONCE, reminder=timedelta(minutes=30), expires=timedelta(days=300))
+    survey_id = story.begin(terms)
+    deliver(story, survey_id)
+    assert story.hear(survey_id, ChangeKind.RATED)
+    assert story.records._redis.ttl(story.records._key(survey_id)) > timedelta(days=300).total_seconds()
+
+
+def test_an_answer_that_overtakes_the_worker_says_when_it_was_delivered(story: Story) -> None:
+    survey_id = story.begin(BOTH)
+    write(story, survey_id, offer_state="delivering", **{f"rating_id:{each}": f"id-{each}" for each in (CSAT, NPS)})
+    story.answer(survey_id, {CSAT: 4})
+    assert story.load(survey_id).offer.delivered_at is not None
+
+
+def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
+    survey_id = offered(story)
+    story.dixa.reopen(int(survey_id))
+    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    story.dixa.close(int(survey_id))
+    assert story.records.revive(Journey.OFFER, survey_id) == "revived"
+    assert story.load(survey_id).offer.state is OfferState.OFFERED
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED

@@ -1,0 +1,256 @@
+"""The one reminder: off by default, and never to who has answered, has stopped it or is being helped again."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default as modern
+
+import pytest
+import redis
+
+from service.delivery.email.text import message_id
+from service.records.codec import to_ms
+from service.sandbox.dixa.model import Message
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.errors import OutcomeUnknown
+from service.surveys.model import UNCONFIRMED, ChangeKind, OfferState
+from service.surveys.toml.loader import dump_terms
+from tests.harness import AT_ONCE, CSAT, QUICK, Story
+from tests.journeys.test_delivery import EMAIL_FIRST, HEAD, Chain, chain
+from tests.journeys.test_reasons import Carrier
+from tests.journeys.test_waiting import window_in
+from tests.moments import moment
+from tests.polling import eventually
+
+__all__ = ["chain"]
+
+REMINDED = replace(AT_ONCE, reminder=timedelta(minutes=30))
+MAILED = replace(EMAIL_FIRST, reminder=timedelta(minutes=30))
+
+
+def delivered(story: Story, terms: Survey = REMINDED) -> str:
+    """A survey that is with its customer, and to be reminded of."""
+    survey_id = story.begin(terms)
+
+    def step() -> bool:
+        story.offering.travel(survey_id)
+        return story.load(survey_id).offer.delivered_at is not None
+
+    eventually(step)
+    assert story.load(survey_id).offer.state is OfferState.REMINDING
+    return survey_id
+
+
+def reminding(story: Story, terms: Survey = REMINDED) -> str:
+    """The same, half an hour later."""
+    survey_id = delivered(story, terms)
+    write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
+    return survey_id
+
+
+def write(story: Story, survey_id: str, name: str, value: str) -> None:
+    story.records._redis.hset(story.records._key(survey_id), name, value)
+
+
+def sent(story: Story, survey_id: str) -> list[str]:
+    found = [each.external_id or "" for each in story.dixa.messages(int(survey_id))]
+    return [each.removeprefix(f"afterword-{survey_id}") for each in found]
+
+
+def test_none_is_sent_unless_the_file_says_so(story: Story) -> None:
+    survey_id = story.begin()
+    assert story.ask(survey_id).offer.reminded_at is None
+    assert sent(story, survey_id) == [""]
+
+
+def test_who_does_not_answer_is_reminded_once(story: Story) -> None:
+    survey_id = reminding(story)
+    record = story.ask(survey_id)
+    assert record.offer.reminded_at is not None
+    assert record.offer.note == ""
+    story.offering.travel(survey_id)
+    assert sent(story, survey_id) == ["", "-reminder"]
+
+
+def test_a_reminder_waits_as_long_as_the_file_says(story: Story) -> None:
+    survey_id = delivered(story)
+    due_at = story.load(survey_id).offer.due_at
+    assert due_at is not None
+    assert abs(due_at - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
+    story.offering.travel(survey_id)
+    assert sent(story, survey_id) == [""]
+
+
+def write_as_customer(story: Story, number: int) -> None:
+    story.dixa.reopen(number)
+    requester = story.dixa.conversation(number).requester
+    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
+
+
+NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
+    "in touch": (lambda story, survey_id: write_as_customer(story, int(survey_id)), "in touch again"),
+    "stopped": (
+        lambda story, survey_id: story.stops.add(story.dixa.conversation(int(survey_id)).requester.id),
+        "opted out",
+    ),
+    "gone": (lambda story, survey_id: story.dixa.state.conversations.pop(int(survey_id)), "404"),
+    "refused": (lambda story, _: story.dixa.fails(1, 422, call="message"), "422"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_ANY_MORE)
+def test_whom_it_would_annoy_is_not_reminded(story: Story, case: str) -> None:
+    happens, note = NOT_ANY_MORE[case]
+    survey_id = reminding(story)
+    happens(story, survey_id)
+    record = story.ask(survey_id)
+    assert record.offer.state is OfferState.DELIVERED
+    assert note in record.offer.note
+    assert not any("reminder" in (each.external_id or "") for each in story.dixa.messages())
+
+
+def test_who_has_answered_is_not_reminded(story: Story) -> None:
+    survey_id = reminding(story)
+    story.answer(survey_id, {CSAT: 4})
+    assert story.load(survey_id).offer.state is OfferState.DELIVERED
+    story.offering.travel(survey_id)
+    story.submit(survey_id)
+    story.assert_once(survey_id)
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_an_event_is_enough_to_call_it_off(story: Story, kind: ChangeKind) -> None:
+    survey_id = delivered(story)
+    assert story.hear(survey_id, kind, at=moment() + timedelta(minutes=3))
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.due_at) == (OfferState.DELIVERED, None)
+    assert record.offer.note.startswith("no reminder: ")
+    assert not story.hear(survey_id, kind)
+
+
+def test_a_conversation_that_our_own_message_opened_is_reminded_of(story: Story) -> None:
+    story.dixa.state.message_reopens = True
+    try:
+        survey_id = delivered(story)
+        assert story.dixa.conversation(int(survey_id)).state == "Open"
+        assert not story.hear(survey_id, ChangeKind.REOPENED)
+        write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
+        story.ask(survey_id)
+    finally:
+        story.dixa.state.message_reopens = False
+    assert sent(story, survey_id) == ["", "-reminder"]
+
+
+def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> None:
+    survey_id = reminding(story)
+    story.records.hold_answers(timedelta(minutes=1))
+    story.offering.travel(survey_id)
+    story.records.hold_answers(timedelta())
+    assert sent(story, survey_id) == [""]
+    story.ask(survey_id)
+    assert sent(story, survey_id) == ["", "-reminder"]
+
+
+def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=1)))
+    survey_id = reminding(story)
+    story.offering.travel(survey_id)
+    assert sent(story, survey_id) == [""]
+    assert story.load(survey_id).offer.state is OfferState.REMINDING
+
+
+def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
+    survey_id = reminding(story)
+    write(story, survey_id, "terms", dump_terms(replace(REMINDED, window=window_in(3))))
+    story.offering.travel(survey_id)
+    due_at = story.load(survey_id).offer.due_at
+    assert due_at is not None
+    assert due_at > datetime.now(UTC) + timedelta(days=1)
+    assert sent(story, survey_id) == [""]
+
+
+@pytest.mark.parametrize("trouble", ["503", "lost", "made and lost"])
+def test_a_reminder_in_trouble_comes_once(story: Story, trouble: str) -> None:
+    """A worker that ends between the call and its own note leaves the same behind as a lost answer."""
+    survey_id = reminding(story)
+    story.dixa.fails(1, 503, call="conversation")
+    if trouble == "503":
+        story.dixa.fails(1, 503, call="message")
+    elif trouble == "lost":
+        story.dixa.drops_before(1, call="message")
+    else:
+        story.dixa.executes_then_drops(1, call="message")
+    assert story.ask(survey_id).offer.reminded_at is not None
+    assert story.dixa.faults.pending() == []
+    assert sent(story, survey_id) == ["", "-reminder"]
+    story.assert_no_doubles()
+
+
+def test_a_mail_reminds_with_a_name_of_its_own(chain: Chain) -> None:
+    survey_id = reminding(chain.story, MAILED)
+    record = chain.story.ask(survey_id)
+    assert record.offer.channel == "email"
+    names = [message_from_bytes(mail, policy=modern)["Message-ID"] for mail in chain.post.mails]
+    url = HEAD.public_url
+    assert names == [message_id(url, survey_id), message_id(url, survey_id, is_reminder=True)]
+    assert len({*names}) == 2
+    assert chain.field(record, "email") is None
+
+
+def test_the_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
+    survey_id = reminding(chain.story, MAILED)
+    assert chain.field(chain.story.load(survey_id), "email")
+
+
+def test_a_mailed_reminder_that_may_be_out_is_not_sent_again(chain: Chain) -> None:
+    """A worker ended between the last dot and its answer."""
+    survey_id = reminding(chain.story, MAILED)
+    assert chain.story.records.mailing(survey_id)
+    record = chain.story.ask(survey_id)
+    assert record.offer.note == UNCONFIRMED
+    assert len(chain.post.mails) == 1
+
+
+@pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
+def test_a_server_that_is_busy_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
+    survey_id = reminding(chain.story, MAILED)
+    chain.post.answers[place] = "451 4.3.0 Later"
+    chain.story.offering.travel(survey_id)
+    assert chain.story.load(survey_id).offer.state is OfferState.REMINDING
+    assert len(chain.post.mails) == 1
+    chain.post.answers.clear()
+    record = chain.story.ask(survey_id)
+    assert (record.offer.note, len(chain.post.mails)) == ("", 2)
+
+
+def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
+    """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
+    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
+    survey_id = story.begin()
+    story.travel(story.offering, survey_id, lambda record: record.offer.tries > 1)
+    write(story, survey_id, "accepted_at", str(to_ms(moment() - timedelta(hours=73))))
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
+
+
+def test_who_came_back_is_not_reminded_though_the_conversation_is_closed_again(story: Story) -> None:
+    """The reopening came while our own message might have been its cause, or it was lost."""
+    survey_id = reminding(story)
+    number = int(survey_id)
+    write_as_customer(story, number)
+    assert story.close(number, REMINDED) == survey_id
+    record = story.ask(survey_id)
+    assert "in touch again" in record.offer.note
+    assert sent(story, survey_id) == ["", ""]
+
+
+def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
+    """It may have gone out since, and nobody can look for a mail."""
+    survey_id = reminding(chain.story, MAILED)
+    chain.story.records.restored()
+    record = chain.story.ask(survey_id)
+    assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)

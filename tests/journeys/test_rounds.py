@@ -1,0 +1,329 @@
+"""A conversation that is closed again: a new round only if the survey says so, and never because of our own message."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import redis
+
+from service.intake.intake import NotKept
+from service.intake.spool import Spool
+from service.intake.spool_codec import write_change
+from service.records.redis import Breaker
+from service.records.transitions import Records
+from service.sandbox.dixa.model import Message
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Again
+from service.surveys.links import Link
+from service.surveys.match import Ask
+from service.surveys.model import Change, ChangeKind, OfferState, Reason
+from tests.harness import AT_ONCE, CSAT, Story
+from tests.moments import moment
+
+ALWAYS = replace(AT_ONCE, again=Again.ALWAYS, again_after=timedelta())
+UNANSWERED = replace(ALWAYS, again=Again.UNANSWERED)
+LATER = replace(AT_ONCE, delay=timedelta(hours=1))
+SECOND = timedelta(seconds=1)
+
+
+def write_as_customer(story: Story, number: int) -> None:
+    requester = story.dixa.conversation(number).requester
+    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
+
+
+def sent(story: Story, number: int) -> list[str]:
+    return [each.external_id for each in story.dixa.messages(number) if each.external_id]
+
+
+@pytest.fixture
+def reopening(dixa: Sandbox) -> Iterator[Sandbox]:
+    """A Dixa that opens a closed conversation for our own message."""
+    dixa.state.message_reopens = True
+    yield dixa
+    dixa.state.message_reopens = False
+
+
+@pytest.mark.parametrize("is_answered", [False, True], ids=["unanswered", "answered"])
+@pytest.mark.parametrize("again", Again)
+def test_when_a_conversation_is_asked_again(story: Story, again: Again, *, is_answered: bool) -> None:
+    terms = replace(ALWAYS, again=again)
+    number = story.dixa.make_conversation()
+    first = story.close(number, terms)
+    story.tell(first, {CSAT: 2}) if is_answered else story.ask(first)
+    story.dixa.reopen(number)
+    write_as_customer(story, number)
+    second = story.close(number, terms)
+    is_new = again is Again.ALWAYS or (again is Again.UNANSWERED and not is_answered)
+    assert second == (f"{number}-2" if is_new else str(number))
+    story.ask(second)
+    assert sent(story, number) == [f"afterword-{each}" for each in ([first, second] if is_new else [first])]
+    assert len(story.dixa.offers(number)) == (2 if is_new else 1)
+
+
+def test_each_round_has_its_own_answer(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    first = story.close(number, ALWAYS)
+    story.tell(first, {CSAT: 1}, "Not yet")
+    write_as_customer(story, number)
+    story.tell(story.close(number, ALWAYS), {CSAT: 5}, "Now it is")
+    assert [(each.value, each.comment) for each in story.dixa.results(number)] == [(1, "Not yet"), (5, "Now it is")]
+    assert story.records.rounds(number) == [f"{number}-2", str(number)]
+
+
+def test_a_round_that_was_not_answered_can_still_be(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    first = story.close(number, UNANSWERED)
+    story.ask(first)
+    write_as_customer(story, number)
+    story.ask(story.close(number, UNANSWERED))
+    story.answer(first, {CSAT: 3})
+    story.submit(first)
+    assert [each.rating_id for each in story.dixa.results(number)] == [story.load(first).offers[0].rating_id]
+
+
+def test_one_that_was_reopened_before_it_was_asked_is_asked_after_the_next_close(story: Story) -> None:
+    """Its turn was given back, so `again_after` is no obstacle."""
+    terms = replace(AT_ONCE, again=Again.UNANSWERED)
+    number = story.dixa.make_conversation()
+    first = story.close(number, terms)
+    story.dixa.reopen(number)
+    assert story.hear(first, ChangeKind.REOPENED)
+    record = story.ask(story.close(number, terms))
+    assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.DELIVERED)
+
+
+def test_a_new_round_has_to_wait_for_again_after_too(story: Story) -> None:
+    terms = replace(ALWAYS, again_after=timedelta(days=30))
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, terms))
+    write_as_customer(story, number)
+    assert story.ask(story.close(number, terms)).offer.reason == Reason.ASKED_RECENTLY
+
+
+def test_our_own_message_makes_no_loop(story: Story, reopening: Sandbox) -> None:
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, ALWAYS))
+    for round_number in (2, 3, 4):
+        assert reopening.conversation(number).state == ("Open" if round_number == 2 else "Closed")
+        record = story.ask(story.close(number, ALWAYS))
+        assert record.survey_id == f"{number}-{round_number}"
+        assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.NOTHING_NEW)
+    assert sent(story, number) == [f"afterword-{number}"]
+    assert len(story.dixa.offers(number)) == 1
+
+
+def test_what_the_customer_wrote_after_our_message_is_news(story: Story, reopening: Sandbox) -> None:
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, ALWAYS))
+    story.ask(story.close(number, ALWAYS))
+    write_as_customer(story, number)
+    record = story.ask(story.close(number, ALWAYS))
+    assert (record.survey_id, record.offer.state) == (f"{number}-3", OfferState.DELIVERED)
+
+
+def test_the_same_close_makes_no_round(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    first = story.close(number, ALWAYS, event_id="event-1")
+    closed_at = story.load(first).close.closed_at  # type: ignore[union-attr]
+    story.ask(first)
+    assert story.close(number, ALWAYS, event_id="event-1") == first
+    assert story.close(number, ALWAYS, event_id="event-0", closed_at=closed_at - SECOND) == first
+
+
+def test_a_close_while_the_first_still_waits_makes_no_round(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    waiting = replace(ALWAYS, delay=timedelta(hours=1))
+    assert [story.close(number, waiting), story.close(number, waiting)] == [str(number)] * 2
+
+
+ENDS = {
+    ChangeKind.REOPENED: (OfferState.CANCELLED, Reason.REOPENED),
+    ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
+}
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_a_change_ends_what_waits(story: Story, kind: ChangeKind) -> None:
+    survey_id = story.begin(LATER)
+    assert story.hear(survey_id, kind)
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.reason) == ENDS[kind]
+    assert record.offer.due_at is None
+    assert not story.hear(survey_id, kind)
+    assert story.load(survey_id) == record
+    assert story.records.decisions(datetime.now(UTC).date()) == {ENDS[kind][1]: 1}
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeKind) -> None:
+    survey_id = story.begin(LATER)
+    assert not story.hear(survey_id, kind, at=moment() - timedelta(minutes=1))
+    assert story.load(survey_id).offer.state is OfferState.WAITING
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_a_change_after_the_link_is_with_the_customer_says_nothing(story: Story, kind: ChangeKind) -> None:
+    survey_id = story.begin()
+    story.ask(survey_id)
+    assert not story.hear(survey_id, kind)
+    assert story.load(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_a_change_of_what_nobody_knows_says_nothing(story: Story) -> None:
+    assert not story.hear("4711", ChangeKind.REOPENED)
+
+
+def test_a_change_in_the_middle_of_a_claim_stops_it_before_the_offer(story: Story) -> None:
+    survey_id = story.begin()
+    story.after("ratings", lambda: story.hear(survey_id, ChangeKind.REOPENED))
+    assert story.ask(survey_id).offer.reason == Reason.REOPENED
+    assert story.dixa.offers() == []
+
+
+def test_a_change_is_about_the_last_round(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, ALWAYS))
+    second = story.close(number, replace(ALWAYS, delay=timedelta(hours=1)))
+    assert story.hear(second, ChangeKind.REOPENED)
+    assert story.load(second).offer.state is OfferState.CANCELLED
+    assert story.load(str(number)).offer.state is OfferState.DELIVERED
+
+
+def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story, tmp_path: Path) -> None:
+    survey_id = story.begin(LATER)
+    spool = Spool(tmp_path / "spool", most_bytes=100_000)
+    spool.prepare()
+    away = story.intake(spool=spool)
+    away._records = without_redis(story.records)
+    change = Change(int(survey_id), ChangeKind.REOPENED, moment())
+    assert away.take_change(replace(change, happened_at=change.happened_at - timedelta(hours=1)))
+    assert away.take_change(change)
+    assert story.load(survey_id).offer.state is OfferState.WAITING
+    assert spool.drain(story.intake().take_spooled) == 2
+    assert story.load(survey_id).offer.reason == Reason.REOPENED
+
+
+def test_a_change_that_can_be_kept_nowhere_is_said_so(story: Story) -> None:
+    away = story.intake()
+    away._records = without_redis(story.records)
+    with pytest.raises(NotKept):
+        away.take_change(Change(1, ChangeKind.RATED, moment()))
+
+
+def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
+    survey_id = story.begin(LATER)
+    change = Change(int(survey_id), ChangeKind.RATED, moment())
+    for _ in range(2):
+        story.intake().take_spooled(write_change(change))
+    assert story.records.decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
+
+
+def without_redis(records: Records) -> Records:
+    """The same records, as long as Redis isn't asked."""
+    breaker = Breaker()
+    breaker.is_open = True
+    return Records(records._redis, lease=records._lease, keep=records._keep, breaker=breaker)
+
+
+def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    survey_id = story.close(number, LATER, closed_at=moment() - timedelta(minutes=10))
+    story.close(number, LATER)
+    assert not story.hear(survey_id, ChangeKind.REOPENED, at=moment() - timedelta(minutes=5))
+    assert story.hear(survey_id, ChangeKind.REOPENED)
+
+
+def test_a_close_that_begins_no_round_is_a_decision_too(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    survey_id = story.close(number, AT_ONCE)
+    story.tell(survey_id, {CSAT: 4})
+    for _ in range(2):
+        story.dixa.reopen(number)
+        assert story.close(number, AT_ONCE) == survey_id
+    found = story.records.decisions(datetime.now(UTC).date())
+    assert found == {"asked": 1, Reason.CLOSED_AGAIN: 2}
+    assert story.load(survey_id).latest_close is not None
+
+
+def test_a_webhook_that_comes_twice_is_no_second_close(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    for _ in range(2):
+        survey_id = story.close(number, AT_ONCE, event_id="the-same")
+        story.ask(survey_id)
+    assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1}
+
+
+def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(1, 400, call="offer")
+    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.records.decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
+
+
+def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
+    terms = replace(ALWAYS, ask=Ask(without_tags=("spam",)))
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, terms))
+    write_as_customer(story, number)
+    record = story.load(story.close(number, terms, tags=("spam",)))
+    assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.SKIPPED)
+    assert (record.offer.reason, [each.fact for each in record.objections]) == (Reason.TAG_EXCLUDED, ["spam"])
+    assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1, Reason.TAG_EXCLUDED: 1}
+    assert story.ask(story.close(number, terms)).offer.state is OfferState.DELIVERED
+
+
+def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left_out(story: Story) -> None:
+    terms = replace(UNANSWERED, ask=Ask(without_tags=("spam",)))
+    number = story.dixa.make_conversation()
+    story.tell(story.close(number, terms), {CSAT: 5})
+    story.close(number, terms, tags=("spam",))
+    write_as_customer(story, number)
+    record = story.ask(story.close(number, terms))
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.CLOSED_AGAIN)
+    assert len(story.dixa.offers(number)) == 1
+
+
+def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
+    terms = replace(AT_ONCE, delay=timedelta(milliseconds=500))
+    number = dixa.make_conversation()
+    opened_at = moment() - SECOND
+    story.close(number, terms, closed_at=opened_at - SECOND)
+    other = str(uuid4())
+    survey_id = story.close(number, terms, agent_id=other)
+    assert not story.hear(survey_id, ChangeKind.REOPENED, at=opened_at)
+    story.ask(survey_id)
+    assert [each.agent_id for each in dixa.offers(number)] == [other]
+
+
+@pytest.mark.parametrize(
+    ("again", "reason"), [(Again.ALWAYS, ""), (Again.UNANSWERED, Reason.CLOSED_AGAIN)], ids=["always", "unanswered"]
+)
+def test_our_own_result_does_not_end_the_round_that_waits(story: Story, again: Again, reason: str) -> None:
+    terms = replace(ALWAYS, again=again)
+    number = story.dixa.make_conversation()
+    first = story.close(number, terms)
+    story.ask(first)
+    write_as_customer(story, number)
+    second = story.close(number, terms)
+    story.answer(first, {CSAT: 4})
+    story.submit(first)
+    assert not story.hear(second, ChangeKind.RATED)
+    assert story.ask(second).offer.reason == reason
+
+
+def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_client: redis.Redis) -> None:
+    """Redis was restored from a backup, and the link of the second round made that one's record again."""
+    number = story.dixa.make_conversation()
+    story.ask(story.close(number, ALWAYS))
+    write_as_customer(story, number)
+    second = story.close(number, ALWAYS)
+    link = Link.to(story.ask(second))
+    redis_client.delete(story.records._key(second), f"{story.records._prefix}rounds:{number}")
+    story.records.answer(link, ALWAYS, {CSAT: 5}, "", language="en")
+    story.submit(second)
+    write_as_customer(story, number)
+    assert story.close(number, ALWAYS) == f"{number}-3"
+    assert story.load(second).answered.scores == {CSAT: 5}

@@ -1,0 +1,113 @@
+"""A survey by SMS has one short link, whatever fails on the way, and its reminder has the same."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from service.delivery.message import MessageDelivery
+from service.records.codec import to_ms
+from service.records.redis import RecordsUnavailable
+from service.records.short_links import ShortLinks
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.links import Links
+from service.surveys.model import OfferState, Record
+from tests.harness import AT_ONCE, Story, open_client
+from tests.polling import eventually
+from tests.processes import SECRET_KEY
+
+URL = "https://survey.example"
+KEEP = timedelta(days=91)
+
+Tell = Callable[..., Story]
+
+
+@pytest.fixture
+def short_links(redis_client: redis.Redis, prefix: str) -> ShortLinks:
+    return ShortLinks(redis_client, URL, prefix=prefix)
+
+
+@pytest.fixture
+def tell(redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks) -> Tell:
+    """Make a story whose texts have short links; the first `away` times they can't be had."""
+
+    def make(away: int = 0) -> Story:
+        left = iter(range(away))
+
+        def shorten(record: Record, link: str) -> str:
+            if next(left, None) is not None:
+                raise RecordsUnavailable("away")
+            return short_links.shorten(record.survey_id, link, KEEP)
+
+        delivery = MessageDelivery(open_client(dixa, redis_client, prefix), shorten=shorten)
+        return Story(redis_client, prefix, dixa, deliveries=[delivery])
+
+    return make
+
+
+def links_of(story: Story, survey_id: str) -> list[str]:
+    return [each.value.rpartition(" ")[2] for each in story.dixa.messages(int(survey_id))]
+
+
+def codes(client: redis.Redis, prefix: str) -> list[str]:
+    return [*client.scan_iter(f"{prefix}short:*")]
+
+
+@pytest.mark.parametrize("fault", ["none", "fails", "drops_before", "executes_then_drops", "away"])
+def test_one_link_is_sent_and_one_code_is_kept(
+    tell: Tell, redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks, fault: str
+) -> None:
+    story = tell(away=1 if fault == "away" else 0)
+    survey_id = story.begin(channel="Sms")
+    if fault not in {"none", "away"}:
+        getattr(dixa, fault)(call="message")
+
+    def step() -> bool:
+        try:
+            story.offering.travel(survey_id)
+        except RecordsUnavailable:
+            return False
+        return story.load(survey_id).offer.state is OfferState.DELIVERED
+
+    eventually(step, within=20)
+    (link,) = links_of(story, survey_id)
+    assert codes(redis_client, prefix) == [f"{prefix}short:{link.rpartition('/')[2]}"]
+    token = short_links.find(link.rpartition("/")[2])
+    assert token is not None
+    assert Links([SECRET_KEY], URL).read(token).survey_id == survey_id
+    story.assert_no_doubles()
+
+
+def test_the_reminder_has_the_same_link_which_then_leads_to_its_own_token(
+    tell: Tell, redis_client: redis.Redis, prefix: str, short_links: ShortLinks
+) -> None:
+    story, terms = tell(), replace(AT_ONCE, reminder=timedelta(minutes=30))
+    survey_id = story.begin(terms, channel="Sms")
+    eventually(lambda: travelled(story, survey_id).offer.state is OfferState.REMINDING)
+    (first,) = links_of(story, survey_id)
+    redis_client.hset(story.records._key(survey_id), "offer_due", str(to_ms(datetime.now(UTC))))
+    story.ask(survey_id)
+    assert links_of(story, survey_id) == [first, first]
+    assert len(codes(redis_client, prefix)) == 1
+
+
+def test_surveys_have_links_of_their_own(tell: Tell, short_links: ShortLinks) -> None:
+    story = tell()
+    found = [links_of(story, story.ask(story.begin(channel="WhatsApp")).survey_id)[0] for _ in range(3)]
+    tokens = [short_links.find(link.rpartition("/")[2]) or "" for link in found]
+    assert len({Links([SECRET_KEY], URL).read(token).survey_id for token in tokens}) == 3
+
+
+def test_no_code_is_made_for_other_channels(tell: Tell, redis_client: redis.Redis, prefix: str) -> None:
+    story = tell()
+    for channel in ("Email", "WidgetChat", "Messenger", "ContactForm"):
+        assert story.ask(story.begin(Survey(delay=timedelta()), channel=channel)).offer.state is OfferState.DELIVERED
+    assert codes(redis_client, prefix) == []
+
+
+def travelled(story: Story, survey_id: str) -> Record:
+    story.offering.travel(survey_id)
+    return story.load(survey_id)

@@ -1,0 +1,238 @@
+"""Nobody is asked too often: one person one turn, however many conversations and requesters; and a cap for a day."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.records.transitions import Records
+from service.sandbox.dixa.model import Person
+from service.surveys.definition import Survey
+from service.surveys.match import Ask
+from service.surveys.model import Close, Decision, Journey, OfferState, Reason, Record
+from tests.harness import AT_ONCE, Story
+
+DAY = timedelta(days=1)
+IDA = Person("Ida Holm", "ida@example.com", "+4520123456")
+BO = Person("Bo Lind", "bo@example.com", "+4520999999")
+
+
+def closed(story: Story, requester: Person = IDA, terms: Survey = AT_ONCE, **facts: Any) -> str:
+    return story.close(story.dixa.make_conversation(requester=requester, **facts), terms)
+
+
+def is_asked(record: Record) -> bool:
+    if record.offer.state is OfferState.DELIVERED:
+        return True
+    assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.ASKED_RECENTLY)
+    return False
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_two_closes_at_once_of_one_person_ask_once(story: Story, attempt: int) -> None:
+    surveys = [closed(story), closed(story)]
+    start = Barrier(2)
+
+    def ask(survey_id: str) -> None:
+        start.wait()
+        story.ask(survey_id)
+
+    threads = [Thread(target=ask, args=[survey_id]) for survey_id in surveys]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(is_asked(story.load(survey_id)) for survey_id in surveys) == [False, True]
+    assert len(story.dixa.offers()) == 1
+    assert len(story.dixa.messages()) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        pytest.param(IDA, True, id="the same requester"),
+        pytest.param(Person("I. Holm", "IDA@example.com"), True, id="another requester with the address"),
+        pytest.param(Person("Mobile", None, "0045 2012 3456"), True, id="another requester with the number"),
+        pytest.param(BO, False, id="somebody else"),
+        pytest.param(Person("Nobody known"), False, id="of whom nothing is known but the id"),
+    ],
+)
+def test_one_person_behind_two_requesters_is_asked_once(story: Story, other: Person, *, is_same: bool) -> None:
+    assert is_asked(story.ask(closed(story)))
+    assert is_asked(story.ask(closed(story, other))) is not is_same
+
+
+def reopen_after_a_failure(story: Story, survey_id: str) -> None:
+    """The offer isn't made at first, and when it is tried again the conversation is open."""
+    story.dixa.fails(1, 503, call="offer")
+    story.after("offer", lambda: story.dixa.reopen(int(survey_id)))
+
+
+LOST: dict[str, Callable[[Story, str], object]] = {
+    "the message was refused": lambda story, _: story.dixa.fails(1, 400, call="message"),
+    "the offer was refused": lambda story, _: story.dixa.fails(1, 400, call="offer"),
+    "the conversation was reopened": reopen_after_a_failure,
+}
+
+
+@pytest.mark.parametrize("loses", LOST)
+def test_a_turn_that_brought_nothing_is_given_back(story: Story, loses: str) -> None:
+    first = closed(story)
+    LOST[loses](story, first)
+    assert story.ask(first).offer.state in (OfferState.DEAD, OfferState.CANCELLED)
+    assert is_asked(story.ask(closed(story)))
+    assert not is_asked(story.ask(closed(story)))
+
+
+def test_what_is_given_back_is_what_was_there_before(story: Story) -> None:
+    """The first turn still counts for those who wait longer."""
+    often, seldom = replace(AT_ONCE, again_after=timedelta()), replace(AT_ONCE, name="seldom", again_after=30 * DAY)
+    assert is_asked(story.ask(closed(story, terms=often)))
+    story.dixa.fails(1, 400, call="message")
+    assert story.ask(closed(story, terms=often)).offer.state is OfferState.DEAD
+    assert not is_asked(story.ask(closed(story, terms=seldom)))
+
+
+def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
+    """Let all turns have been taken so long ago."""
+    keys = list(client.scan_iter(f"{prefix}asked:*"))
+    assert keys
+    at = int((datetime.now(UTC) - ago).timestamp() * 1000)
+    for key in keys:
+        whose = str(client.get(key)).split(" ")[1]
+        client.set(key, f"{at} {whose}", keepttl=True)
+
+
+@pytest.mark.parametrize(
+    ("first", "again_after", "ago", "asked"),
+    [
+        pytest.param(30, 30, 29, False, id="too soon"),
+        pytest.param(30, 30, 31, True, id="long enough ago"),
+        pytest.param(1, 90, 31, False, id="another survey waits longer"),
+        pytest.param(90, 1, 2, True, id="another survey waited longer"),
+        pytest.param(30, 0, 0, True, id="asked each time"),
+    ],
+)
+def test_the_same_customer_is_not_asked_twice_within_again_after(
+    story: Story, redis_client: redis.Redis, prefix: str, first: int, again_after: int, ago: int, *, asked: bool
+) -> None:
+    assert is_asked(story.ask(closed(story, terms=replace(AT_ONCE, again_after=first * DAY))))
+    was_asked(redis_client, prefix, ago * DAY)
+    later = replace(AT_ONCE, name="later", again_after=again_after * DAY)
+    assert is_asked(story.ask(closed(story, terms=later))) is asked
+
+
+def test_a_turn_is_remembered_for_the_longest_of_all(story: Story, redis_client: redis.Redis, prefix: str) -> None:
+    """The story's file has a survey that waits 30 days."""
+    story.ask(closed(story, terms=replace(AT_ONCE, again_after=timedelta(hours=1))))
+    for key in redis_client.scan_iter(f"{prefix}asked:*"):
+        assert 29 * DAY < timedelta(milliseconds=int(redis_client.pttl(key))) <= 30 * DAY
+
+
+def test_redis_holds_nothing_to_know_a_person_by(story: Story, redis_client: redis.Redis, prefix: str) -> None:
+    story.ask(closed(story))
+    keys = [*redis_client.scan_iter(f"{prefix}*")]
+    assert sum("asked:" in key for key in keys) == 3
+    held = " ".join([*keys, *map(str, (redis_client.hgetall(key) for key in keys if "survey:" in key))])
+    assert all(trait not in held for trait in ("ida@example", "20123456", "Ida"))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 2**40), st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
+def test_a_longer_pause_never_asks_whom_a_shorter_one_does_not(
+    records: Records, redis_client: redis.Redis, prefix: str, number: int, ago: int, one: int, other: int
+) -> None:
+    shorter, longer = sorted((one, other))
+    at = int((datetime.now(UTC) - ago * DAY).timestamp() * 1000)
+
+    def verdict(days: int) -> str:
+        redis_client.set(f"{prefix}asked:somebody", f"{at} another")
+        redis_client.delete(f"{prefix}survey:{number}")
+        terms = replace(AT_ONCE, again_after=days * DAY)
+        records.accept(Close(number, datetime.now(UTC)), [terms])
+        claim = records.claim(Journey.OFFER, str(number))
+        assert claim
+        return records.decide(claim, Decision(None, survey=terms), person=["somebody"])[0]
+
+    verdicts = (verdict(shorter), verdict(longer))
+    assert verdicts in {("ask", "ask"), ("ask", "skipped"), ("skipped", "skipped")}
+    assert verdict(longer) == verdicts[1]
+
+
+def test_no_more_than_the_cap_are_asked_on_a_day(story: Story) -> None:
+    capped = replace(AT_ONCE, daily_cap=2)
+    ended = [story.ask(closed(story, Person(f"No. {number}"), capped)) for number in range(4)]
+    assert [record.offer.reason for record in ended] == ["", "", Reason.DAILY_CAP, Reason.DAILY_CAP]
+    assert len(story.dixa.offers()) == 2
+    assert is_asked(story.ask(closed(story, Person("For another"), replace(capped, name="another"))))
+    assert story.records.decisions(today()) == {"asked": 3, "daily_cap": 2}
+
+
+def test_the_cap_leaves_the_persons_turn_alone(story: Story) -> None:
+    capped = replace(AT_ONCE, daily_cap=1)
+    story.ask(closed(story, BO, capped))
+    assert story.ask(closed(story, IDA, capped)).offer.reason == Reason.DAILY_CAP
+    assert is_asked(story.ask(closed(story, IDA)))
+
+
+def test_every_close_is_counted_once(story: Story) -> None:
+    """A decision that is made again counts as what it came to."""
+    first = closed(story)
+    reopen_after_a_failure(story, first)
+    story.ask(first)
+    story.ask(closed(story))
+    story.ask(closed(story))
+    closed(story, BO, replace(AT_ONCE, ask=Ask(directions=("Inbound",))), direction="Outbound")
+    counted = story.records.decisions(today())
+    assert counted == {"reopened": 1, "asked": 1, "asked_recently": 1, "direction": 1}
+
+
+def test_a_pause_holds_every_claim_and_goes_on_after(story: Story) -> None:
+    story.records.pause()
+    survey_id = closed(story)
+    for _ in range(3):
+        story.offering.travel(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.WAITING
+    assert story.dixa.calls == []
+    assert story.records.paused_since()
+    assert story.records.resume()
+    assert is_asked(story.ask(survey_id))
+    assert not story.records.resume()
+
+
+def test_a_pause_in_the_middle_delivers_nothing(story: Story) -> None:
+    """A call in flight is looked for all the same; what comes after it waits."""
+    survey_id = closed(story)
+    story.dixa.executes_then_drops(1, call="offer")
+    story.after("offer", story.records.pause)
+    story.offering.travel(survey_id)
+    while story.load(survey_id).offer.call:
+        story.offering.travel(survey_id)
+    story.offering.travel(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.OFFERED
+    assert story.dixa.messages() == []
+    story.records.resume()
+    assert is_asked(story.ask(survey_id))
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) -> None:
+    first = story.load(closed(story))
+    assert first.close
+    assert first.close.requester_id
+    story.stops.add(first.close.requester_id, first.close.person)
+    same = Person("I. Holm", "IDA@example.com")
+    assert story.ask(closed(story, same)).offer.reason == Reason.OPTED_OUT
+    assert story.ask(closed(story, BO)).offer.state is OfferState.DELIVERED
+    assert story.stops.remove(first.close.requester_id)
+    assert story.ask(closed(story, same)).offer.state is OfferState.DELIVERED
+    assert not story.stops.remove(first.close.requester_id)

@@ -1,0 +1,104 @@
+"""Right after a close Dixa's API may not know of it yet: that is looked at again, and nothing ends by it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import redis
+
+from service.journeys.runner import Turn
+from service.records.codec import to_ms
+from service.sandbox.server import Sandbox
+from service.surveys.model import OfferState, Reason
+from service.surveys.ports import Deadline
+from tests.harness import QUICK, Story
+from tests.moments import moment
+
+LAG = replace(QUICK, dixa_lag=timedelta(hours=1))
+
+
+@pytest.fixture
+def story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
+    """The close is of a moment ago, and Dixa may lag behind it by an hour."""
+    return Story(redis_client, prefix, dixa, timings=LAG)
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [("conversation", 404), ("ratings", 404), ("offer", 404), ("offer", 409), ("offer", 423), ("offer", 425)],
+)
+def test_a_refusal_right_after_the_event_may_pass(story: Story, call: str, status: int) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(2, status, call=call)
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.tries) == (OfferState.DELIVERED, 0)
+    assert len(story.dixa.offers(record.conversation_id)) == 1
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_does_not_pass_ends_it_at_once(story: Story, status: int) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(1, status, call="offer")
+    assert story.ask(survey_id).offer.state is OfferState.DEAD
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_message_that_is_refused_right_after_its_offer_may_pass(story: Story, status: int) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(1, status, call="message")
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.failed) == (OfferState.DELIVERED, ())
+
+
+def test_when_the_lag_is_over_a_refusal_counts(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, dixa_lag=timedelta(milliseconds=1)))
+    survey_id = story.begin(closed_at=moment() - timedelta(hours=1))
+    story.records._redis.hset(story.records._key(survey_id), "accepted_at", str(to_ms(moment() - timedelta(hours=1))))
+    dixa.fails(1, 404, call="conversation")
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.NOT_FOUND)
+
+
+def lag_behind(story: Story, survey_id: str) -> None:
+    """Let Dixa's API show the conversation as it was before its close."""
+    found = story.dixa.conversation(int(survey_id))
+    found.state, found.state_updated_at = "Open", found.state_updated_at - timedelta(minutes=1)
+
+
+def test_a_reader_that_lags_behind_the_webhook_is_asked_again(story: Story) -> None:
+    survey_id = story.begin()
+    lag_behind(story, survey_id)
+    story.offering.travel(survey_id)
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.tries, record.decided_at) == (OfferState.DECIDING, 0, None)
+    story.dixa.conversation(int(survey_id)).state = "Closed"
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_one_that_was_opened_since_the_close_is_not_asked(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.reopen(int(survey_id))
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.REOPENED)
+
+
+def test_it_is_looked_at_each_time_that_it_is_twice_as_long_ago(story: Story) -> None:
+    survey_id = story.begin()
+    waits = []
+    for age in (timedelta(), timedelta(seconds=10), timedelta(minutes=30)):
+        long_ago = moment() - age
+        for field in ("accepted_at", "offer_due"):
+            story.records._redis.hset(story.records._key(survey_id), field, str(to_ms(long_ago)))
+        record = story.load(survey_id)
+        assert record.close
+        story.dixa.fails(1, 404, call="conversation")
+        claim = story.records.claim(story.offering.journey, survey_id)
+        assert claim
+        past = replace(claim.record, close=replace(record.close, closed_at=long_ago))
+        wait = story.offering._catches_up_in(Turn(replace(claim, record=past), Deadline(timedelta(seconds=1))))
+        assert wait
+        waits.append(wait)
+        story.records.reschedule(claim, timedelta(), failed=False)
+    assert waits[0] < timedelta(seconds=9)
+    assert timedelta(seconds=9) < waits[1] < timedelta(seconds=20)
+    assert waits[2] == timedelta(minutes=1)

@@ -1,0 +1,349 @@
+"""What the records promise to whoever claims: one at a time, when it is due, and nothing from the past."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+import redis
+
+from service.records.codec import to_ms
+from service.records.transitions import Records, StaleClaim, Written
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.model import Change, ChangeKind, Claim, Close, Decision, Journey, Offer, OfferState, Reason
+from service.surveys.on_answer import After
+from tests.harness import AT_ONCE, CSAT
+from tests.moments import moment
+from tests.polling import eventually
+
+SURVEY_ID = "48213"
+MINUTE = timedelta(minutes=1)
+
+
+def close_of(conversation_id: int = 48213, ago: timedelta = timedelta()) -> Close:
+    return Close(conversation_id, moment() - ago, channel="Email", agent_id="agent", tags=("a", "ü"))
+
+
+def link_of(conversation_id: int = 48213) -> Link:
+    return Link(str(conversation_id), conversation_id, "default", (Offer(CSAT, "rating"),))
+
+
+def answer(records: Records, score: int = 4, comment: str | None = "", terms: Survey = AT_ONCE, **given: Any) -> str:
+    return records.answer(link_of(), terms, {CSAT: score}, comment, language="en", **given).outcome
+
+
+def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:
+    found = records.claim(journey, SURVEY_ID)
+    assert found is not None
+    return found
+
+
+def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records:
+    """Records whose leases end soon."""
+    return Records(redis_client, lease=timedelta(milliseconds=lease_ms), keep=timedelta(days=90), prefix=prefix)
+
+
+def test_what_was_accepted_is_read(records: Records) -> None:
+    close = close_of()
+    assert records.accept(close, [AT_ONCE]) == Written("accepted", is_due=True, survey_id=SURVEY_ID)
+    record = records.load(SURVEY_ID)
+    assert record is not None
+    assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
+    assert record.close is not None
+    assert record.close.tags == ("a", "ü")
+    assert abs(record.close.closed_at - close.closed_at) < timedelta(milliseconds=1)
+    assert records.load("1") is None
+
+
+def test_a_second_close_changes_nothing(records: Records) -> None:
+    close = close_of()
+    records.accept(close, [AT_ONCE])
+    before = records.load(SURVEY_ID)
+    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
+    assert records.accept(close, [], Reason.CHANNEL).outcome == "duplicate"
+    assert records.load(SURVEY_ID) == before
+
+
+def test_what_waits_is_about_the_later_close(records: Records) -> None:
+    """It was opened in between, and that event is late or lost: who closed it last is rated, if anybody is."""
+    records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
+    later = replace(close_of(), agent_id="another", tags=("b",))
+    assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert found.close
+    assert found.terms
+    assert (found.close.agent_id, found.close.tags, found.terms.name) == ("another", ("b",), "other")
+    assert found.offer.state is OfferState.WAITING
+    opened = Change(48213, ChangeKind.REOPENED, later.closed_at - timedelta(seconds=1))
+    assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "older"
+    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED).outcome == "skipped"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
+    today = records.decisions(datetime.now(UTC).date())
+    assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
+
+
+@pytest.mark.parametrize("journey", Journey)
+def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> None:
+    records.accept(close_of(), [replace(AT_ONCE, after=(After((4,), CSAT, note=True),))])
+    answer(records)
+    if journey is Journey.OFFER:
+        records.accept(close_of(7), [AT_ONCE])
+    survey_id = "7" if journey is Journey.OFFER else SURVEY_ID
+    first = records.claim(journey, survey_id)
+    assert first is not None
+    assert records.claim(journey, survey_id) is None
+
+
+def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: redis.Redis, prefix: str) -> None:
+    records = brief(redis_client, prefix)
+    records.accept(close_of(), [AT_ONCE])
+    first = claim(records)
+    second = eventually(lambda: records.claim(Journey.OFFER, SURVEY_ID))
+    assert second is not None
+    assert second.fence > first.fence
+    assert second.at >= first.at + timedelta(milliseconds=80)
+
+
+def test_no_lease_is_longer_than_one_is_given(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """Redis' clock was set back by an hour."""
+    records.accept(close_of(), [AT_ONCE])
+    first = claim(records)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_lease", to_ms(datetime.now(UTC) + timedelta(hours=1)))
+    second = claim(records)
+    assert second.fence > first.fence
+
+
+def test_a_mail_that_is_handed_over_has_a_longer_lease(redis_client: redis.Redis, prefix: str) -> None:
+    lease, budget = timedelta(seconds=60), timedelta(minutes=5)
+    records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)
+    records.accept(close_of(), [AT_ONCE])
+    first, key, began = claim(records), f"{prefix}survey:{SURVEY_ID}", to_ms(moment())
+    assert not records.lengthen(SURVEY_ID)
+    redis_client.hset(key, "offer_state", "delivering")
+    assert records.lengthen(SURVEY_ID)
+    ends_at = int(redis_client.hget(key, "offer_lease"))  # type: ignore[arg-type]
+    assert ends_at >= began + to_ms(lease + budget)
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == ends_at
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    records.reschedule(first, timedelta(), failed=False)
+    assert not records.lengthen(SURVEY_ID)
+    assert claim(records).fence > first.fence
+
+
+def test_what_a_newer_version_works_on_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """During a deploy both work side by side, and after a rollback the older one is alone until the next."""
+    records.accept(close_of(), [AT_ONCE])
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_state", "pondering")
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) > to_ms(datetime.now(UTC))  # type: ignore[operator]
+    assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_state") == "pondering"
+
+
+def test_one_who_gives_the_lease_back_leaves_it_to_the_next(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    records.reschedule(claim(records), timedelta(), failed=False)
+    assert claim(records).fence == 2
+
+
+WRITES: dict[str, Callable[[Records, Claim], object]] = {
+    "mark": lambda records, claim: records.mark(claim, CSAT, [], timedelta()),
+    "unknown": lambda records, claim: records.unknown(claim, MINUTE),
+    "again": lambda records, claim: records.again(claim, MINUTE),
+    "die": lambda records, claim: records.die(claim, Reason.REFUSED),
+}
+OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
+    "decide to ask": lambda records, claim: records.decide(claim, Decision(None), "en"),
+    "decide to skip": lambda records, claim: records.decide(
+        claim, Decision(OfferState.SKIPPED, Reason.UNREACHABLE), ""
+    ),
+    "offered": lambda records, claim: records.offered(claim, CSAT, "rating"),
+    "delivering": lambda records, claim: records.delivering(claim, "message"),
+    "delivered": lambda records, claim: records.delivered(claim),
+}
+OF_ANSWERS: dict[str, Callable[[Records, Claim], object]] = {
+    "submitted": lambda records, claim: records.submitted(claim, CSAT, [CSAT]),
+}
+
+
+@pytest.mark.parametrize("is_marked", ["marked", "not marked"])
+@pytest.mark.parametrize(
+    ("journey", "write"),
+    [(Journey.OFFER, name) for name in WRITES | OF_OFFERS] + [(Journey.ANSWER, name) for name in WRITES | OF_ANSWERS],
+)
+def test_whoever_was_overtaken_writes_nothing(
+    records: Records, redis_client: redis.Redis, prefix: str, journey: Journey, write: str, is_marked: str
+) -> None:
+    if journey is Journey.OFFER:
+        records.accept(close_of(), [AT_ONCE])
+    else:
+        answer(records)
+    stale = claim(records, journey)
+    if is_marked == "marked":
+        records.mark(stale, CSAT, [], timedelta())
+    records.reschedule(stale, timedelta(), failed=False)
+    claim(records, journey)
+    key = f"{prefix}survey:{SURVEY_ID}"
+    before = redis_client.hgetall(key), redis_client.ttl(key)
+    with pytest.raises(StaleClaim):
+        (WRITES | OF_OFFERS | OF_ANSWERS)[write](records, stale)
+    records.reschedule(stale, timedelta(days=1), failed=True)
+    assert (redis_client.hgetall(key), redis_client.ttl(key)) == before
+
+
+def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    found = claim(records)
+    with pytest.raises(StaleClaim, match="late"):
+        records.mark(found, CSAT, [], timedelta(seconds=61))
+    records.mark(found, CSAT, [], timedelta(seconds=15))
+    with pytest.raises(StaleClaim, match="in_flight"):
+        records.mark(found, CSAT, [], timedelta(seconds=15))
+
+
+def test_a_claim_before_the_time_is_none(records: Records) -> None:
+    records.accept(close_of(), [Survey(delay=MINUTE)])
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    answer(records, terms=Survey(hold=MINUTE))
+    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
+
+
+def test_a_claim_of_nothing_is_none(records: Records) -> None:
+    assert records.claim(Journey.OFFER, "1") is None
+    records.accept(close_of(), [], Reason.CHANNEL)
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
+
+
+def test_what_is_taken_comes_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
+    records = brief(redis_client, prefix)
+    records.accept(close_of(ago=MINUTE), [AT_ONCE])
+    for again_after in (timedelta(milliseconds=1), MINUTE):
+        assert eventually(lambda after=again_after: records.take(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
+    assert records.take(Journey.OFFER, 10, MINUTE) == []
+
+
+def test_copies_of_what_was_taken_are_harmless(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
+    assert [found is not None for found in claims] == [True, False, False, False, False]
+    assert records.take(Journey.OFFER, 10, MINUTE) == []
+
+
+def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
+    records.accept(close_of(), [Survey(delay=MINUTE)])
+    due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
+    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
+    assert records.take(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) != due_at
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == due_at
+
+
+def test_what_is_over_or_lost_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [], Reason.CHANNEL)
+    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
+    for survey_id in records.take(Journey.OFFER, 10, timedelta()):
+        assert records.claim(Journey.OFFER, survey_id) is None
+    assert redis_client.zcard(f"{prefix}due:offer") == 0
+
+
+def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    for number, due_ms in ((1, 5), (2, 1), (3, 4), (4, 3)):
+        records.accept(close_of(number), [Survey(delay=MINUTE)])
+        redis_client.zadd(f"{prefix}due:offer", {str(number): due_ms})
+    assert records.take(Journey.OFFER, 2, MINUTE) == ["2", "4"]
+    assert records.take(Journey.OFFER, 10, MINUTE) == ["3", "1"]
+
+
+def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
+    records.accept(close_of(int(survey_id)), [AT_ONCE])
+    found = records.claim(Journey.OFFER, survey_id)
+    assert found
+    records.mark(found, CSAT, (), timedelta())
+    return found
+
+
+def test_what_is_nearer_to_its_end_is_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """However long the others have waited."""
+    for number in (1, 2):
+        records.accept(close_of(number), [AT_ONCE])
+    redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})
+    records.unknown(begin_call(records, "3"), timedelta())
+    assert records.take(Journey.OFFER, 2, MINUTE) == ["3", "1"]
+    assert records.take(Journey.OFFER, 2, MINUTE) == ["2"]
+
+
+def test_what_is_nearer_to_its_end_waits_for_its_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert records.take(Journey.OFFER, 1, MINUTE) == []
+    records.unknown(found, MINUTE)
+    assert records.take(Journey.OFFER, 1, MINUTE) == []
+    redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
+    assert records.take(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
+def test_what_is_over_is_not_taken_first_any_more(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 1
+    records.die(found, Reason.REFUSED)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
+@pytest.mark.parametrize(
+    ("ago", "delay", "is_due"),
+    [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],
+    ids=["20 minutes left", "late already", "closed in the future", "and without a delay"],
+)
+def test_the_delay_counts_from_the_close_but_never_from_a_later_time(
+    records: Records, ago: int, delay: int, *, is_due: bool
+) -> None:
+    close = close_of(ago=ago * MINUTE)
+    written = records.accept(close, [Survey(delay=delay * MINUTE)])
+    assert written.is_due is is_due
+    record = records.load(SURVEY_ID)
+    assert record is not None
+    assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE
+
+
+def at_once(work: Callable[[], object], times: int) -> None:
+    """Run the same work in many threads that begin together."""
+    barrier = Barrier(times)
+
+    def begin() -> None:
+        barrier.wait()
+        work()
+
+    threads = [Thread(target=begin) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_of_fifty_equal_closes_one_is_accepted(records: Records) -> None:
+    outcomes: list[str] = []
+    close = close_of()
+    at_once(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
+    assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
+
+
+def test_of_fifty_equal_answers_one_is_held(records: Records) -> None:
+    outcomes: list[str] = []
+    at_once(lambda: outcomes.append(answer(records, 4, "The same")), 50)
+    assert sorted(outcomes) == ["same"] * 49 + ["saved"]
+
+
+def test_of_fifty_claims_one_is_had(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    claims: list[Claim | None] = []
+    at_once(lambda: claims.append(records.claim(Journey.OFFER, SURVEY_ID)), 50)
+    assert [found.fence for found in claims if found] == [1]
+    assert len(claims) == 50

@@ -1,0 +1,277 @@
+"""Records that an older version has written: each state of both journeys is stored in `samples/`, and goes on.
+
+The samples were written once, by the version they are named after, with
+
+    python -m tests.records.test_old_records > tests/records/samples/v1.json
+
+and are never written again: a change that can't read them must learn to.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import redis
+
+from service.records.codec import read_record
+from service.records.redis import connect
+from service.records.transitions import Records
+from service.sandbox.dixa.state import FIRST_ID
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.match import Ask
+from service.surveys.model import AnswerState, Claim, Close, Decision, Journey, Offer, OfferState, Reason, Record
+from service.surveys.ratings import RatingType
+from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story
+from tests.processes import RedisServer
+
+SAMPLES = Path(__file__).with_name("samples")
+SURVEY_ID = str(FIRST_ID)
+RATING_ID = "0d7c8d5e-3f0b-4b0c-9a3e-6f1f0a6f7a11"
+PATIENT = replace(QUICK, offer_max_age=timedelta(days=36500), answer_max_age=timedelta(days=36500))
+
+Hash = dict[str, str]
+
+STORED: Mapping[str, Hash] = json.loads((SAMPLES / "v1.json").read_text()) if (SAMPLES / "v1.json").exists() else {}
+OPEN_OFFERS = ("waiting", "deciding", "offering+", "offering+ made", "unknown", "offered", "delivering")
+ENDED_OFFERS = ("delivered", "skipped", "cancelled", "dead")
+OPEN_ANSWERS = ("held", "submitting", "submitting+", "submitting+ made", "unknown answer")
+ENDED_ANSWERS = ("submitted", "dead answer")
+MADE_AT_DIXA = {"offering", "offering+ made", "offered", "delivering", "delivered", *OPEN_ANSWERS, *ENDED_ANSWERS}
+"""Those for which Dixa has an offer."""
+
+
+class Shelf:
+    """Puts a stored record into Redis and Dixa, as they were when it was written."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._dixa = dixa
+        self.story = Story(client, prefix, dixa, timings=PATIENT)
+
+    def take(self, name: str, **changes: str) -> Record:
+        number = self._dixa.make_conversation()
+        assert number == FIRST_ID
+        self._dixa.close(number)
+        stored = dict(STORED[name.removesuffix(" made")])
+        if name in MADE_AT_DIXA:
+            made = self._dixa.state.offer(number, "Csat", user_id=None, agent_id=None, offered_at=None)
+            made.id = RATING_ID
+        if name in {"submitting+ made", "submitted"}:
+            self._dixa.state.submit(number, RATING_ID, value=4, comment="Tak", submitted_at=None)
+        for field, value in (stored | changes).items():
+            self._client.hset(f"{self._prefix}survey:{SURVEY_ID}", field, value)
+        for journey in Journey:
+            if f"{journey}_due" in stored:
+                self._client.zadd(f"{self._prefix}due:{journey}", {SURVEY_ID: int(stored[f"{journey}_due"])})
+        return self.story.load(SURVEY_ID)
+
+
+@pytest.fixture
+def shelf(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Shelf:
+    return Shelf(redis_client, prefix, dixa)
+
+
+def state_of(name: str) -> str:
+    return name.removesuffix(" made").removesuffix("+").removesuffix(" answer")
+
+
+def test_every_state_has_a_sample() -> None:
+    records = {name: read_record(fields) for name, fields in STORED.items()}
+    # Reminders came later.
+    assert {record.offer.state for record in records.values()} == set(OfferState) - {OfferState.REMINDING}
+    assert {record.answer.state for record in records.values() if record.answer} == set(AnswerState)
+    assert all(fields["v"] == "1" for fields in STORED.values())
+
+
+@pytest.mark.parametrize("name", OPEN_OFFERS)
+def test_an_offer_goes_on_from_where_it_was(shelf: Shelf, name: str) -> None:
+    assert shelf.take(name).offer.state == state_of(name)
+    asked = shelf.story.ask(SURVEY_ID)
+    assert asked.offer.state is OfferState.DELIVERED
+    shelf.story.answer(SURVEY_ID, {CSAT: 4}, "Tak")
+    shelf.story.submit(SURVEY_ID)
+    shelf.story.assert_once(SURVEY_ID)
+
+
+def test_a_second_question_is_still_asked(shelf: Shelf, dixa: Sandbox) -> None:
+    assert shelf.take("offering").offer.state is OfferState.OFFERING
+    asked = shelf.story.ask(SURVEY_ID)
+    assert asked.offers[0] == Offer(CSAT, RATING_ID)
+    shelf.story.answer(SURVEY_ID, {CSAT: 4, NPS: 9}, "Tak")
+    shelf.story.submit(SURVEY_ID)
+    assert [(each.type, each.value) for each in dixa.results()] == [("Csat", 4), ("Nps", 9)]
+    shelf.story.assert_no_doubles()
+
+
+@pytest.mark.parametrize("name", ENDED_OFFERS)
+def test_an_offer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
+    before = shelf.take(name)
+    assert before.offer.state == name
+    shelf.story.offering.travel(SURVEY_ID)
+    assert shelf.story.load(SURVEY_ID) == before
+    assert dixa.calls == []
+
+
+def test_a_dead_offer_can_be_revived(shelf: Shelf) -> None:
+    shelf.take("dead")
+    assert shelf.story.records.revive(Journey.OFFER, SURVEY_ID) == "revived"
+    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+
+
+@pytest.mark.parametrize("name", OPEN_ANSWERS)
+def test_an_answer_goes_on_from_where_it_was(shelf: Shelf, dixa: Sandbox, name: str) -> None:
+    record = shelf.take(name)
+    assert record.answered.comment == "Tak"
+    assert record.answer
+    assert record.answer.state == state_of(name)
+    submitted = shelf.story.submit(SURVEY_ID).answer
+    assert submitted
+    assert (submitted.state, submitted.answer.comment) == (AnswerState.SUBMITTED, "")
+    assert [(each.value, each.comment) for each in dixa.results()] == [(4, "Tak")]
+    shelf.story.assert_no_doubles()
+
+
+@pytest.mark.parametrize("name", ENDED_ANSWERS)
+def test_an_answer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
+    before = shelf.take(name)
+    shelf.story.answering.travel(SURVEY_ID)
+    assert shelf.story.load(SURVEY_ID) == before
+    assert shelf.story.answer(SURVEY_ID, {CSAT: 4}, "Tak") == "same"
+    assert shelf.story.answer(SURVEY_ID, {CSAT: 1}, "Tak") == "not_changed"
+    assert dixa.calls == []
+
+
+def test_a_dead_answer_can_be_revived(shelf: Shelf, dixa: Sandbox) -> None:
+    shelf.take("dead answer")
+    assert shelf.story.records.revive(Journey.ANSWER, SURVEY_ID) == "revived"
+    shelf.story.submit(SURVEY_ID)
+    assert [(each.value, each.comment) for each in dixa.results()] == [(4, "Tak")]
+
+
+@pytest.mark.parametrize("name", ["waiting", "offering+", "delivering"])
+def test_what_a_later_version_added_is_ignored(shelf: Shelf, name: str) -> None:
+    stored = STORED[name]
+    later: dict[str, Any] = {"mood": "sunny", "ask": json.loads(stored["terms"])["ask"] | {"moods": ["sunny"]}}
+    shelf.take(
+        name,
+        v="2",
+        offer_mood="sunny",
+        close=json.dumps(json.loads(stored["close"]) | {"mood": "sunny"}),
+        terms=json.dumps(json.loads(stored["terms"]) | later),
+    )
+    if name == "delivering":
+        shelf.story.dixa.state.offer(FIRST_ID, "Csat", user_id=None, agent_id=None, offered_at=None).id = RATING_ID
+    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+
+
+@pytest.mark.parametrize("terms", ['{"delay": "0s", "hold": "0s"}', '{"hold": "0s", "ask": {}}', "{}"])
+def test_terms_that_lack_keys_have_their_defaults(shelf: Shelf, terms: str) -> None:
+    record = shelf.take("waiting", terms=terms)
+    assert record.terms
+    assert (record.terms.name, record.terms.ratings, record.terms.ask) == ("default", (CSAT,), Ask())
+    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+
+
+def write_samples(records: Records, client: redis.Redis) -> Iterator[tuple[str, Hash]]:
+    """Lead a new record to each state in turn."""
+    for name in ("offering", *OPEN_OFFERS, *ENDED_OFFERS, *OPEN_ANSWERS, *ENDED_ANSWERS):
+        if name.endswith(" made"):
+            continue
+        client.flushdb()
+        (_write_answer if name in (*OPEN_ANSWERS, *ENDED_ANSWERS) else _write_offer)(records, name)
+        yield (
+            name,
+            _age({str(field): str(value) for field, value in client.hgetall(f"afterword:survey:{SURVEY_ID}").items()}),
+        )
+
+
+def _age(stored: Hash) -> Hash:
+    """Move all times to the beginning of 2026, so that they lie in the past wherever this runs."""
+    shift = int(stored["accepted_at"]) - 1767225600000
+    aged = re.sub(r"\b1[789][0-9]{11}\b", lambda found: str(int(found[0]) - shift), json.dumps(stored))
+    return dict(json.loads(aged))
+
+
+def _write_offer(records: Records, name: str) -> None:
+    close = Close(
+        FIRST_ID,
+        datetime.now(UTC),
+        channel="Email",
+        direction="Inbound",
+        queue_id="4c8ee1b7-4b0b-4a3f-8d53-3c1b0f3d2a10",
+        queue_name="Support",
+        requester_id="7a1f3c52-0f5e-4d53-9f0e-0d6d2f1b8c01",
+        agent_id="b2f6a0a4-6c57-4e7e-8c8b-5c2d9c8d7e02",
+        tags=("vip", "træt"),
+    )
+    both = replace(AT_ONCE, ratings=(RatingType.CSAT, RatingType.NPS))
+    records.accept(close, [both if name == "offering" else AT_ONCE])
+    if name == "waiting":
+        return
+    claim = records.claim(Journey.OFFER, SURVEY_ID)
+    assert claim
+    if name in {"skipped", "cancelled"}:
+        reason = Reason.ALREADY_SURVEYED if name == "skipped" else Reason.REOPENED
+        records.decide(claim, Decision(OfferState(name), reason), "da")
+        return
+    records.decide(claim, Decision(None), "da")
+    if name == "dead":
+        records.die(claim, Reason.REFUSED)
+    elif name != "deciding":
+        _write_call(records, claim, name)
+
+
+def _write_call(records: Records, claim: Claim, name: str) -> None:
+    records.mark(claim, CSAT, (), timedelta())
+    if name == "unknown":
+        records.unknown(claim, timedelta())
+    if name in {"offering+", "unknown"}:
+        return
+    records.offered(claim, CSAT, RATING_ID)
+    if name in {"delivering", "delivered"}:
+        records.delivering(claim, "message")
+    if name == "delivered":
+        records.delivered(claim)
+
+
+def _write_answer(records: Records, name: str) -> None:
+    _write_offer(records, "delivered")
+    record = records.load(SURVEY_ID)
+    assert record
+    records.answer(Link.to(record), Survey(hold=timedelta()), {CSAT: 4}, "Tak", language="en")
+    if name == "held":
+        return
+    claim = records.claim(Journey.ANSWER, SURVEY_ID)
+    assert claim
+    records.mark(claim, CSAT, (), timedelta())
+    {
+        "submitting": lambda: records.again(claim, timedelta()),
+        "submitting+": lambda: None,
+        "unknown answer": lambda: records.unknown(claim, timedelta()),
+        "submitted": lambda: records.submitted(claim, CSAT, (CSAT,)),
+        "dead answer": lambda: records.die(claim, Reason.REFUSED),
+    }[name]()
+
+
+def main() -> None:
+    with TemporaryDirectory() as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        client = connect(server.url)
+        samples = dict(write_samples(Records(client, lease=QUICK.lease, keep=QUICK.record_retention), client))
+        server.stop()
+    sys.stdout.write(json.dumps(samples, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""A link stops, and undoes, for whom it went to: nobody stops somebody else by naming their address or number."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from service.intake.intake import Stopped
+from service.rules.identity import Persons, Trait, reached_by
+from service.sandbox.dixa.model import Person
+from service.surveys.links import Link
+from service.surveys.model import OfferState, Reason, Record
+from tests.harness import AT_ONCE, Story
+from tests.processes import SECRET_KEY
+
+OFTEN = replace(AT_ONCE, again_after=timedelta())
+EMAIL, PHONE = "ida@example.com", "+4520123456"
+IDA = Person("Ida Holm", EMAIL, PHONE)
+PERSONS = Persons([SECRET_KEY])
+
+
+def asked(story: Story, requester: Person, channel: str = "Email") -> Record:
+    number = story.dixa.make_conversation(requester=requester, channel=channel)
+    return story.ask(story.close(number, OFTEN))
+
+
+def post(story: Story, record: Record, *, is_undo: bool = False) -> Stopped:
+    return story.intake().take_stop(Link.to(record), is_undo=is_undo)
+
+
+def stopped_traits(story: Story) -> set[Trait]:
+    """By what Ida is stopped, whoever did it."""
+    traits = {
+        IDA.id: Trait.REQUESTER,
+        **dict.fromkeys(PERSONS.known_by(None, EMAIL), Trait.EMAIL),
+        **dict.fromkeys(PERSONS.known_by(None, phone=PHONE), Trait.PHONE),
+    }
+    return {*story.stops.find_by_trait(traits)}
+
+
+@pytest.mark.parametrize(
+    ("channel", "reached"),
+    [
+        ("WidgetChat", set()),
+        ("Messenger", set()),
+        ("Email", {Trait.EMAIL}),
+        ("ContactForm", {Trait.EMAIL}),
+        ("Sms", {Trait.PHONE}),
+        ("WhatsApp", {Trait.PHONE}),
+    ],
+)
+def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: str, reached: set[Trait]) -> None:
+    somebody = Person("Somebody", EMAIL, PHONE)
+    record = asked(story, somebody, channel)
+    assert record.offer.state is OfferState.DELIVERED
+    assert post(story, record) is Stopped.KEPT
+    assert story.stops.has(somebody.id)
+    assert stopped_traits(story) == reached
+    assert post(story, record, is_undo=True) is Stopped.KEPT
+    assert stopped_traits(story) == set()
+
+
+def test_whoever_names_somebody_elses_address_in_a_chat_stops_nobody_else(story: Story) -> None:
+    attacker = Person("Nobody", EMAIL, PHONE)
+    post(story, asked(story, attacker, "WidgetChat"))
+    assert asked(story, attacker, "WidgetChat").offer.reason == Reason.OPTED_OUT
+    assert asked(story, IDA).offer.state is OfferState.DELIVERED
+
+
+def test_whoever_names_somebody_elses_address_in_a_chat_undoes_nobody_elses_stop(story: Story) -> None:
+    mine = asked(story, IDA)
+    chat = asked(story, Person("Nobody", EMAIL, PHONE), "WidgetChat")
+    post(story, mine)
+    assert post(story, chat) is Stopped.KEPT
+    assert post(story, chat, is_undo=True) is Stopped.STOPPED_OTHERWISE
+    assert stopped_traits(story) == {Trait.REQUESTER, Trait.EMAIL}
+    assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
+
+
+def test_who_has_stopped_by_an_address_is_asked_in_no_channel_until_it_is_undone_by_it(story: Story) -> None:
+    other, chatting = Person("I. Holm", EMAIL), Person("Ida", EMAIL)
+    before = asked(story, other)
+    post(story, asked(story, IDA))
+    assert asked(story, chatting, "WidgetChat").offer.reason == Reason.OPTED_OUT
+    assert post(story, before, is_undo=True) is Stopped.KEPT
+    assert asked(story, chatting, "WidgetChat").offer.state is OfferState.DELIVERED
+    # Whoever has stopped by their own link stays stopped.
+    assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
+
+
+def test_what_an_older_version_stopped_along_is_honoured_and_undone_by_the_id(story: Story) -> None:
+    record = asked(story, IDA)
+    assert record.close
+    names = story.stops._names(IDA.id, record.close.person)
+    mine, *along = names
+    story.stops._redis.mset({mine: f"1778544000000 {' '.join(along)}", **dict.fromkeys(along, "1")})
+    assert asked(story, Person("Mobile", None, PHONE), "Sms").offer.reason == Reason.OPTED_OUT
+    assert stopped_traits(story) == {*Trait} - {Trait.UNTOLD}
+    assert post(story, record, is_undo=True) is Stopped.KEPT
+    assert stopped_traits(story) == set()
+
+
+def test_a_record_of_an_older_version_stops_by_the_id_alone(story: Story) -> None:
+    record = asked(story, IDA)
+    assert record.close
+    old = replace(record, close=replace(record.close, email_hashes=(), phone_hashes=()))
+    assert reached_by(old) == ()
+    assert old.close
+    assert {*PERSONS.traits_of(old.close).values()} == {Trait.REQUESTER, Trait.UNTOLD}
+
+
+@pytest.mark.parametrize("channel", ["webhook", ""])
+def test_a_link_that_went_nobody_knows_where_reached_neither(story: Story, channel: str) -> None:
+    record = asked(story, IDA)
+    assert reached_by(replace(record, offer=replace(record.offer, channel=channel))) == ()
+
+
+def test_a_mail_of_our_own_reached_the_address_whatever_the_conversation_is(story: Story) -> None:
+    record = asked(story, IDA, "WidgetChat")
+    mailed = replace(record, offer=replace(record.offer, channel="email"))
+    assert reached_by(mailed) == PERSONS.known_by(None, EMAIL)
+
+
+def test_a_channel_that_the_webhook_lacks_is_the_one_that_dixa_told(story: Story) -> None:
+    record = asked(story, IDA)
+    assert record.close
+    assert reached_by(replace(record, close=replace(record.close, channel=None))) == PERSONS.known_by(None, EMAIL)

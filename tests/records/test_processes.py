@@ -1,0 +1,96 @@
+"""Processes tell of themselves, so that two that don't agree are seen."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import redis
+
+from config.fingerprint import take_fingerprint
+from service.records.processes import Process, Processes
+from tests.processes import SECRET_KEY, settings_for
+
+SETTINGS = {"SECRET_KEYS": "a1", "PUBLIC_URL": "b1"}
+
+
+@pytest.fixture
+def web(redis_client: redis.Redis, prefix: str) -> Processes:
+    return Processes(redis_client, SETTINGS, prefix=prefix)
+
+
+def write(client: redis.Redis, prefix: str, process: Process, seconds_ago: float = 0) -> None:
+    """Let another host's process have written."""
+    at = client.time()[0] - seconds_ago
+    client.hset(f"{prefix}processes", f"{process.role}@{process.host}:1", json.dumps(asdict(process) | {"at": at}))
+
+
+def test_those_who_agree_are_quiet(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    web.write("web")
+    write(redis_client, prefix, Process("worker", "b", SETTINGS))
+    assert [each.role for each in web.at_work()] == ["web", "worker"]
+    assert web.find_disagreements() == []
+    assert web.find_disagreements("this command") == []
+
+
+def test_another_key_is_named_with_who_has_which(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    write(redis_client, prefix, Process("web", "a", SETTINGS))
+    write(redis_client, prefix, Process("worker", "b", SETTINGS | {"SECRET_KEYS": "a2"}))
+    write(redis_client, prefix, Process("worker", "c", SETTINGS | {"SECRET_KEYS": "a2"}))
+    [told] = web.find_disagreements()
+    assert told.startswith("SECRET_KEYS is not the same in all processes (web on a | worker on b, worker on c): ")
+
+
+def test_an_onlooker_is_compared_too(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    write(redis_client, prefix, Process("web", "a", SETTINGS | {"PUBLIC_URL": "b2"}))
+    assert web.find_disagreements() == []
+    [told] = web.find_disagreements("this command")
+    assert "PUBLIC_URL" in told
+    assert "this command on " in told
+
+
+def test_who_has_not_written_for_a_minute_is_not_at_work(
+    web: Processes, redis_client: redis.Redis, prefix: str
+) -> None:
+    write(redis_client, prefix, Process("worker", "b", {"SECRET_KEYS": "a2"}), seconds_ago=70)
+    assert web.at_work() == []
+    assert web.find_disagreements("this command") == []
+
+
+def test_who_has_not_written_for_long_is_forgotten(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    write(redis_client, prefix, Process("worker", "b", SETTINGS), seconds_ago=4000)
+    web.write("web")
+    assert redis_client.hlen(f"{prefix}processes") == 1
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (40.0, None)])
+def test_a_clock_that_is_wrong_is_told(
+    web: Processes, redis_client: redis.Redis, prefix: str, ahead: float, told: str | None
+) -> None:
+    write(redis_client, prefix, Process("web", "a", SETTINGS, ahead_seconds=ahead))
+    assert [f"the clock of web on a is {told} that of Redis" in each for each in web.find_disagreements()] == (
+        [True] if told else []
+    )
+
+
+def test_our_own_clock_is_that_of_redis_here(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    web.write("web")
+    [told] = redis_client.hvals(f"{prefix}processes")
+    assert abs(json.loads(told)["ahead_seconds"]) < 30
+
+
+def test_what_another_version_writes_is_read_as_far_as_it_is_known(
+    web: Processes, redis_client: redis.Redis, prefix: str
+) -> None:
+    at = redis_client.time()[0]
+    entry = {"role": "web", "host": "a", "settings": {"A_NEW_ONE": "1"}, "at": at, "a_new_field": 1}
+    redis_client.hset(f"{prefix}processes", "web@a:1", json.dumps(entry))
+    write(redis_client, prefix, Process("worker", "b", SETTINGS))
+    assert web.find_disagreements() == []
+
+
+def test_a_fingerprint_tells_what_differs_and_no_secret() -> None:
+    usual = take_fingerprint(settings_for("redis://localhost"))
+    other = take_fingerprint(settings_for("redis://localhost", SECRET_KEYS="another-key-for-the-links-0123456789"))
+    assert {name for name in usual if usual[name] != other[name]} == {"SECRET_KEYS"}
+    assert SECRET_KEY not in str(usual)
+    assert usual == take_fingerprint(settings_for("rediss://elsewhere", LOG_LEVEL="DEBUG"))

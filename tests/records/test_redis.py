@@ -1,0 +1,86 @@
+"""A ping that tells whether Redis writes, and what time it has."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from service.records.redis import Breaker, RecordsRefused, RecordsUnavailable, Store
+from tests.polling import eventually
+from tests.processes import RedisServer, patient
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def own_client(own_redis: RedisServer) -> Iterator[redis.Redis]:
+    client = patient(own_redis.url)
+    yield client
+    client.close()
+
+
+def test_a_ping_leaves_a_key_of_a_second(redis_client: redis.Redis, prefix: str) -> None:
+    def time_left() -> int:
+        Store(redis_client, prefix=prefix).ping()
+        return int(redis_client.pttl(f"{prefix}probe"))
+
+    # A machine that stands still for that second finds it gone.
+    assert eventually(lambda: max(0, time_left())) <= 1000
+
+
+def test_a_redis_that_is_full_opens_the_breaker_and_keeps_it_open(own_client: redis.Redis) -> None:
+    breaker = Breaker()
+    store = Store(own_client, breaker=breaker)
+    own_client.config_set("maxmemory", "1")
+    for _ in range(2):
+        with pytest.raises(RecordsRefused, match="OutOfMemoryError"):
+            store.ping()
+        assert breaker.is_open
+    assert "of its maxmemory" in store.problems()[0]
+    own_client.config_set("maxmemory", "0")
+    store.ping()
+    assert not breaker.is_open
+
+
+def test_a_replica_is_told_from_an_outage(own_client: redis.Redis, own_redis: RedisServer) -> None:
+    own_client.replicaof("127.0.0.1", 1)
+    with pytest.raises(RecordsRefused, match="ReadOnlyError"):
+        Store(own_client).ping()
+    assert any("its master" in problem for problem in Store(own_client).problems())
+    own_redis.stop()
+    with pytest.raises(RecordsUnavailable) as caught:
+        Store(own_client).ping()
+    assert not isinstance(caught.value, RecordsRefused)
+
+
+class OffClient(redis.Redis):
+    """A Redis whose clock isn't this host's."""
+
+    ahead = 0
+
+    def time(self, **options: Any) -> tuple[int, int]:
+        seconds, micros = super().time(**options)
+        return seconds + self.ahead, micros
+
+
+@pytest.mark.parametrize("ahead", [0, 30, -30, 3600])
+def test_the_time_is_that_of_redis_from_the_first_ping_on(redis_server: RedisServer, prefix: str, ahead: int) -> None:
+    client = OffClient(port=redis_server.port)
+    client.ahead = ahead
+    store = Store(client, prefix=prefix)
+    assert (store.clock_offset, store.now().tzinfo) == (timedelta(), UTC)
+    store.ping()
+    assert abs(store.clock_offset - ahead * SECOND) < SECOND
+    assert abs(store.now() - datetime.now(UTC) - ahead * SECOND) < SECOND
+    client.close()
+
+
+def test_a_ping_that_fails_leaves_what_is_known_of_the_clock(own_client: redis.Redis, own_redis: RedisServer) -> None:
+    store = Store(own_client)
+    store.clock_offset = 30 * SECOND
+    own_redis.stop()
+    with pytest.raises(RecordsUnavailable):
+        store.ping()
+    assert store.clock_offset == 30 * SECOND

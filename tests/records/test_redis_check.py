@@ -1,0 +1,117 @@
+"""What is said of a Redis that can lose what it acknowledged, and what is asked of it to know."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+
+from service.records.redis_check import find_problems
+from service.records.transitions import Records
+from tests.processes import RedisServer, cluster_node, patient
+
+GB = 1 << 30
+SAFE = {
+    "redis_version": "7.2.4",
+    "role": "master",
+    "aof_enabled": 1,
+    "aof_last_write_status": "ok",
+    "maxmemory": 1000,
+    "maxmemory_policy": "noeviction",
+    "used_memory": 100,
+    "total_system_memory": 8 * GB,
+}
+
+
+def test_a_safe_redis_has_no_problem() -> None:
+    assert not [*find_problems(SAFE, "always")]
+
+
+PROBLEMS: list[tuple[dict[str, object], str]] = [
+    ({"redis_version": "6.0.16"}, "too old"),
+    ({"redis_version": "5.9"}, "too old"),
+    ({"role": "slave"}, "its master"),
+    ({"redis_mode": "cluster"}, "one primary"),
+    ({"cluster_enabled": 1}, "one primary"),
+    ({"aof_enabled": 0}, "appendonly yes"),
+    ({"aof_last_write_status": "err"}, "its disk"),
+    ({"maxmemory_policy": "allkeys-lru"}, "noeviction"),
+    ({"maxmemory_policy": None}, "noeviction"),
+    ({"used_memory": 950}, "95 % of its maxmemory"),
+    ({"maxmemory": 0, "used_memory": 6 * GB, "total_system_memory": 6 * GB}, "100 % of its machine's memory"),
+]
+
+
+@pytest.mark.parametrize(("info", "word"), PROBLEMS)
+def test_each_problem_is_named_with_the_way_out(info: dict[str, object], word: str) -> None:
+    found = [*find_problems(SAFE | info, "always")]
+    assert len(found) == 1
+    assert word in found[0]
+
+
+@pytest.mark.parametrize(("info", "word"), PROBLEMS)
+def test_each_is_named_where_the_settings_are_hidden_too(info: dict[str, object], word: str) -> None:
+    found, hidden = find_problems(SAFE | info, None)
+    assert word in found
+    assert "CONFIG GET is forbidden" in hidden
+
+
+def test_a_redis_with_too_few_connections_is_named_before_they_are_taken() -> None:
+    plan = SAFE | {"maxclients": 20, "connected_clients": 3}
+    assert not [*find_problems(plan, "always", 20)]
+    (found,) = find_problems(plan, "always", 21)
+    assert "takes 20 connections, and Afterword may need 21" in found
+
+
+@pytest.mark.parametrize(("there", "named"), [(36, False), (37, True)])
+def test_a_redis_whose_connections_are_taken_is_named(there: int, *, named: bool) -> None:
+    found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": there}, "always", 19)]
+    assert ["37 of the 40 connections" in each for each in found] == [True] * named
+
+
+def test_appendfsync_is_a_setting() -> None:
+    (found,) = find_problems(SAFE, "everysec")
+    assert "set appendfsync always" in found
+
+
+def test_an_eviction_policy_without_a_limit_does_no_harm() -> None:
+    assert not [*find_problems(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always")]
+
+
+def test_a_redis_that_tells_nothing_is_told_so() -> None:
+    told, hidden = find_problems({}, None)
+    assert "INFO is forbidden" in told
+    assert "CONFIG GET is forbidden" in hidden
+
+
+def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
+    assert records.problems() == []
+
+
+def test_a_redis_cluster_is_named_though_it_serves_nothing(tmp_path: Path) -> None:
+    with cluster_node(tmp_path) as server:
+        (found,) = records_in(patient(server.url)).problems()
+    assert "this is a Redis Cluster" in found
+
+
+def test_a_setting_that_is_no_text_is_not_asked_for(own_redis: RedisServer) -> None:
+    """`CONFIG GET *` has passwords in it, of any bytes."""
+    client = patient(own_redis.url)
+    client.config_set("masterauth", b"pa\xdfwort")
+    assert records_in(client).problems() == []
+    client.close()
+
+
+@pytest.mark.parametrize(("denied", "words"), [("config", ["CONFIG GET"]), ("@dangerous", ["INFO", "CONFIG GET"])])
+def test_what_an_operator_is_not_allowed_to_ask_is_no_outage(
+    own_redis: RedisServer, denied: str, words: list[str]
+) -> None:
+    client = patient(own_redis.url)
+    client.acl_setuser("web", enabled=True, nopass=True, keys="*", commands=["+@all", f"-{denied}"])
+    found = records_in(patient(own_redis.url.replace("//", "//web:any@"))).problems()
+    assert [problem.split(" is forbidden")[0] for problem in found] == words
+    client.close()
+
+
+def records_in(client: redis.Redis) -> Records:
+    return Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))

@@ -1,0 +1,212 @@
+"""Our connections to Redis: few, closed when idle, and mended after a NAT's cut or a failover."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import redis
+
+from service.queue import CeleryQueue, make_app
+from service.records import redis_pool
+from service.records.redis import Breaker, RecordsRefused, Store, connect
+from service.records.redis_pool import MAX_CONNECTIONS, ConnectionOutdatedError
+from service.surveys.model import Journey
+from tests.fronts import Front, front
+from tests.polling import eventually
+from tests.processes import RedisServer
+
+WRITE = "return redis.call('SET', KEYS[1], ARGV[1])"
+
+
+class Pair(NamedTuple):
+    """A primary and its replica, and the front by which one of them is reached."""
+
+    primary: redis.Redis
+    replica: redis.Redis
+    front: Front
+
+    def fail_over(self) -> None:
+        """Let the replica be the primary. The old one is its replica now, and the name has changed."""
+        self.demote()
+        self.front.lead_to(port_of(self.replica))
+
+    def demote(self) -> None:
+        self.replica.replicaof("NO", "ONE")
+        self.primary.replicaof("127.0.0.1", port_of(self.replica))
+
+
+def port_of(client: redis.Redis) -> int:
+    return int(client.connection_pool.connection_kwargs["port"])
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    servers = [RedisServer(tmp_path / name) for name in ("one", "two")]
+    for name, server in zip(("one", "two"), servers, strict=True):
+        (tmp_path / name).mkdir()
+        server.start()
+    primary, replica = (redis.Redis(port=server.port) for server in servers)
+    replica.replicaof("127.0.0.1", servers[0].port)
+    eventually(lambda: replica.info("replication")["master_link_status"] == "up")
+    with front(servers[0].port) as opened:
+        yield Pair(primary, replica, opened)
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def client(pair: Pair) -> Iterator[redis.Redis]:
+    """A client with as many connections open as it may have."""
+    opened = connect(url_of(pair))
+    opened.connection_pool.connection_kwargs["socket_timeout"] = 20
+    pool = opened.connection_pool
+    for each in [pool.get_connection() for _ in range(MAX_CONNECTIONS)]:
+        pool.release(each)
+    yield opened
+    opened.close()
+
+
+def url_of(pair: Pair) -> str:
+    return f"redis://127.0.0.1:{pair.front.port}/0"
+
+
+def write(client: redis.Redis) -> object:
+    return client.set("key", "written")
+
+
+def write_by_script(client: redis.Redis) -> object:
+    return client.register_script(WRITE)(keys=["key"], args=["written"])
+
+
+def read(client: redis.Redis) -> object:
+    return client.get("key")
+
+
+def in_a_pipeline(client: redis.Redis) -> object:
+    pipeline = client.pipeline(transaction=False)
+    pipeline.set("key", "written")
+    return pipeline.execute()
+
+
+def in_a_transaction(client: redis.Redis) -> object:
+    pipeline = client.pipeline()
+    pipeline.set("key", "written")
+    pipeline.set("other", "written")
+    return pipeline.execute()
+
+
+@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
+def test_after_a_failover_nothing_fails_and_nothing_is_read_from_the_old_primary(
+    pair: Pair, client: redis.Redis, ask: object
+) -> None:
+    client.register_script(WRITE)(keys=["key"], args=["before"])
+    pair.fail_over()
+    assert callable(ask)
+    assert ask(client)
+    pair.primary.replicaof("127.0.0.1", 1)
+    pair.replica.set("key", "newer")
+    with ThreadPoolExecutor(MAX_CONNECTIONS) as threads:
+        assert set(threads.map(lambda _: client.get("key"), range(50))) == {"newer"}
+    eventually(lambda: pair.front.open_connections <= MAX_CONNECTIONS)
+
+
+@pytest.mark.parametrize("ask", [write, write_by_script, read])
+def test_a_replica_without_its_primary_is_left(pair: Pair, client: redis.Redis, ask: object) -> None:
+    """It answers MASTERDOWN, to those who only read as well."""
+    pair.primary.config_set("replica-serve-stale-data", "no")
+    pair.primary.replicaof("127.0.0.1", 1)
+    pair.replica.replicaof("NO", "ONE")
+    pair.replica.set("key", "there")
+    pair.front.lead_to(port_of(pair.replica))
+    assert callable(ask)
+    assert ask(client)
+
+
+def test_while_the_name_leads_to_a_replica_it_is_looked_up_each_time(pair: Pair, client: redis.Redis) -> None:
+    breaker = Breaker()
+    store = Store(client, breaker=breaker)
+    pair.demote()
+    for _ in range(3):
+        with pytest.raises(RecordsRefused, match="ReadOnlyError"):
+            store.ping()
+        assert breaker.is_open
+    pair.front.lead_to(port_of(pair.replica))
+    store.ping()
+    assert not breaker.is_open
+
+
+@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
+def test_while_the_name_leads_to_a_replica_each_command_says_so(pair: Pair, client: redis.Redis, ask: object) -> None:
+    """Any other error, as from reading on after the connection was closed, would end a worker."""
+    pair.demote()
+    assert callable(ask)
+    for _ in range(3):
+        with pytest.raises(redis.ResponseError, match="read only replica"):
+            ask(client)
+    pair.front.lead_to(port_of(pair.replica))
+    assert ask(client)
+
+
+def test_the_queue_follows_a_failover(pair: Pair) -> None:
+    queue = CeleryQueue(make_app(url_of(pair)))
+    queue.publish(Journey.OFFER, "1")
+    pair.fail_over()
+    queue.publish(Journey.OFFER, "2")
+    assert pair.replica.llen("afterword:afterword") == 2
+
+
+def test_a_connection_that_was_cut_without_a_word_costs_time_and_no_more(pair: Pair) -> None:
+    client = connect(url_of(pair))
+    breaker = Breaker()
+    store = Store(client, breaker=breaker)
+    store.ping()
+    pair.front.forget()
+    store.ping()
+    assert not breaker.is_open
+    client.close()
+
+
+def test_a_server_that_says_nothing_on_a_fresh_connection_either_is_not_asked_a_third_time(pair: Pair) -> None:
+    client = connect(url_of(pair))
+    client.ping()
+    pool = client.connection_pool
+    opened: list[object] = []
+    make = pool.connection_class.connect_check_health
+
+    def count(connection: object, **kwargs: object) -> object:
+        if not getattr(connection, "is_connected", False):
+            opened.append(connection)
+        return make(connection, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool.connection_class, "connect_check_health", count)
+        pair.primary.client_pause(60_000)
+        with pytest.raises((redis.ConnectionError, redis.TimeoutError)) as caught:
+            client.ping()
+        assert not isinstance(caught.value, ConnectionOutdatedError)
+        assert len(opened) == 1
+    client.close()
+
+
+def test_many_threads_share_a_few_connections(pair: Pair) -> None:
+    client = connect(url_of(pair))
+    client.connection_pool.connection_kwargs["socket_timeout"] = 20
+    with ThreadPoolExecutor(50) as threads:
+        assert all(threads.map(lambda number: client.set(f"key-{number}", 1), range(500)))
+    assert pair.front.open_connections <= MAX_CONNECTIONS
+    client.close()
+
+
+def test_connections_that_nobody_needs_are_closed(
+    pair: Pair, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pair.front.open_connections == MAX_CONNECTIONS
+    client.ping()
+    assert pair.front.open_connections == MAX_CONNECTIONS
+    monkeypatch.setattr(redis_pool, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(client.connection_pool, "_sweep_at", 0.0)
+    client.ping()
+    eventually(lambda: pair.front.open_connections == 0)
+    assert client.ping()

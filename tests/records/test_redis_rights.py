@@ -1,0 +1,117 @@
+"""Users of Redis with few rights: what they lack is named, and what is named is all that we need."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from service.records.redis import RecordsUnavailable, Store, connect
+from service.records.redis_rights import COMMANDS, find_missing_rights
+from service.records.transitions import Records
+from service.surveys.model import Journey
+from tests.harness import AT_ONCE
+from tests.processes import ROOT, RedisServer
+from tests.records.test_claims import MINUTE, SURVEY_ID, answer, close_of
+
+PASSWORD = "of-a-user-with-few-rights"
+
+
+@pytest.fixture
+def admin(own_redis: RedisServer) -> Iterator[redis.Redis]:
+    opened = redis.Redis(port=own_redis.port)
+    yield opened
+    opened.close()
+
+
+def user(admin: redis.Redis, *commands: str, keys: str = "afterword:*", database: int = 0) -> redis.Redis:
+    """A user that may run these commands, and no other."""
+    admin.acl_setuser(
+        "few",
+        enabled=True,
+        reset=True,
+        passwords=[f"+{PASSWORD}"],
+        keys=[keys],
+        commands=[f"+{each.lower()}" for each in commands],
+    )
+    return connect(f"redis://few:{PASSWORD}@127.0.0.1:{admin.connection_pool.connection_kwargs['port']}/{database}")
+
+
+def test_a_user_who_may_do_what_is_needed_lacks_nothing(admin: redis.Redis) -> None:
+    client = user(admin, *COMMANDS)
+    assert [*find_missing_rights(client)] == []
+    assert not Store(client).unusable()
+    assert admin.keys("*") == []
+    assert client.ping()
+    client.close()
+
+
+@pytest.mark.parametrize("missing", COMMANDS)
+def test_each_command_that_is_missing_is_named_alone(admin: redis.Redis, missing: str) -> None:
+    client = user(admin, *(each for each in COMMANDS if each != missing))
+    (found,) = find_missing_rights(client)
+    assert f"may not run {missing}: allow it that (ACL SETUSER … +{missing.lower()})" in found
+    assert Store(client).unusable() == found
+    client.close()
+
+
+def test_a_user_of_other_keys_is_told_which(admin: redis.Redis) -> None:
+    client = user(admin, *COMMANDS, keys="other:*")
+    (found,) = find_missing_rights(client)
+    assert "~afterword:*" in found
+    client.close()
+
+
+def test_a_user_who_may_not_use_the_database_is_told_so(admin: redis.Redis) -> None:
+    client = user(admin, *COMMANDS, database=1)
+    (found,) = find_missing_rights(client)
+    assert "may not run SELECT" in found
+    assert Store(client).unusable() == found
+    client.close()
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_redis_that_is_full_or_a_replica_is_no_matter_of_rights(admin: redis.Redis, *, full: bool) -> None:
+    if full:
+        admin.config_set("maxmemory", 1)
+    else:
+        admin.replicaof("127.0.0.1", 1)
+    client = user(admin, *COMMANDS)
+    assert not Store(client).unusable()
+    client.close()
+
+
+CLOSE = close_of(ago=MINUTE)
+
+
+def accept_close(records: Records) -> str:
+    return records.accept(CLOSE, [AT_ONCE]).outcome
+
+
+@pytest.mark.parametrize(
+    ("take", "taken", "journey"), [(accept_close, "accepted", Journey.OFFER), (answer, "saved", Journey.ANSWER)]
+)
+def test_what_was_refused_for_a_right_that_was_taken_away_is_taken_later(
+    admin: redis.Redis, take: Callable[[Records], str], taken: str, journey: Journey
+) -> None:
+    """Half of it would stay otherwise: what then waits in the spool comes home as a duplicate, and is never due."""
+    client = user(admin, *COMMANDS)
+    records = Records(client, lease=MINUTE, keep=MINUTE)
+    admin.acl_setuser("few", enabled=True, commands=["-zadd"])
+    with pytest.raises(RecordsUnavailable):
+        take(records)
+    admin.acl_setuser("few", enabled=True, commands=["+zadd"])
+    assert take(records) == taken
+    assert admin.zscore(f"afterword:due:{journey}", SURVEY_ID)
+    client.close()
+
+
+def test_every_command_of_ours_is_tried() -> None:
+    """Those of the scripts, and those of the client; kombu's are seen where a whole story is told by such a user."""
+    scripts = "".join(each.read_text() for each in (ROOT / "service").rglob("*.lua"))
+    code = "".join(each.read_text() for each in (ROOT / "service").rglob("*.py"))
+    asked = set(re.findall(r"redis\.p?call\('([A-Z]+)'", scripts))
+    asked |= {each.upper() for each in re.findall(r"(?:_redis|pipeline)\.([a-z_]+)\(", code)}
+    # What Redis may refuse without harm isn't needed.
+    named = asked - {"BGREWRITEAOF", "CONFIG_GET", "INFO", "PIPELINE", "EXECUTE", "DELETE"}
+    assert named - set(COMMANDS) == set()

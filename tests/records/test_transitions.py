@@ -1,0 +1,231 @@
+"""docs/architecture/records.md's tables of scripts and states are run cell by cell: what they say is what happens."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from service.records.transitions import LUA, SCRIPTS, load_scripts
+from service.surveys.model import Journey
+from tests.processes import ROOT
+
+FENCE = "7"
+SURVEY = "48213"
+KEEP = "1000000"
+
+
+def _accept(*, reason: str = "", again: str = "never") -> list[str]:
+    """A close a moment after the one that the bench's records come from, at 0."""
+    close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
+    return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", again, "event-2"]
+
+
+def _decide(verdict: str, reason: str = "") -> list[str]:
+    due_at = "4000000000000" if verdict == "waiting" else ""
+    return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0"]
+
+
+def _answer(comment: str, score: int, *, suspect: str = "0") -> list[str]:
+    rating_ids, scores = '{"Csat": "id-1"}', f'{{"Csat": {score}}}'
+    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, suspect, "3600000"]
+
+
+ARGS: dict[str, Callable[[str], list[str]]] = {
+    "accept": lambda _: _accept(),
+    "accept (skip)": lambda _: _accept(reason="channel"),
+    "accept (again)": lambda _: _accept(again="always"),
+    "accept (again, unanswered)": lambda _: _accept(again="unanswered"),
+    "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP],
+    "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP],
+    "answer": lambda _: _answer("new", 4),
+    "answer (suspect)": lambda _: _answer("new", 4, suspect="1"),
+    "answer (same)": lambda _: _answer("old", 2),
+    "extend": lambda _: ["1200000", "3600000"],
+    "claim": lambda journey: [SURVEY, journey, "60000", "360000"],
+    "reschedule": lambda journey: [journey, FENCE, "5000", "1", "0"],
+    "decide (ask)": lambda _: _decide("ask"),
+    "decide (waiting)": lambda _: _decide("waiting"),
+    "decide (skip)": lambda _: _decide("skipped", "already_surveyed"),
+    "decide (cancel)": lambda _: _decide("cancelled", "reopened"),
+    "mark": lambda journey: [journey, FENCE, "Csat", "[]", "15000"],
+    "offered": lambda _: [FENCE, "Csat", "id-1", "Csat"],
+    "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
+    "unknown": lambda journey: [journey, FENCE, "60000"],
+    "again": lambda journey: [journey, FENCE, "5000", "0", "1"],
+    "wake": lambda journey: [journey],
+    "delivering": lambda _: [FENCE, "message"],
+    "mailing": lambda _: [],
+    "lengthen": lambda _: ["360000"],
+    "undelivered": lambda _: [FENCE, "email", "0"],
+    "undelivered (for good)": lambda _: [FENCE, "email", "1"],
+    "delivered": lambda _: [FENCE, KEEP, "", ""],
+    "delivered (to remind)": lambda _: [FENCE, KEEP, "", "60000"],
+    "reminded": lambda _: [FENCE, KEEP, ""],
+    "submitted": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat"],
+    "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat", "Nps"],
+    "act": lambda _: [FENCE, "note", "begun", "", ""],
+    "act (done)": lambda _: [FENCE, "note", "done", "", ""],
+    "followed": lambda _: [FENCE, KEEP],
+    "erase": lambda _: [KEEP],
+    "revive": lambda journey: [journey],
+    "die": lambda journey: [journey, FENCE, "refused", KEEP, "60000"],
+}
+FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
+
+
+def _cells() -> list[Any]:
+    return [*_read_cells()]
+
+
+def _read_cells() -> Iterator[Any]:
+    text = (ROOT / "docs" / "architecture" / "records.md").read_text(encoding="utf-8")
+    for journey in Journey:
+        table = text.split(f"<!-- transitions: {journey} -->")[1].split("<!-- end -->")[0]
+        head, _, *rows = [
+            [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+            for line in table.strip().splitlines()
+        ]
+        for row in rows:
+            for state, cell in zip(head[1:], row[1:], strict=True):
+                yield pytest.param(journey, row[0], state, cell, id=f"{journey}-{row[0]}-{state}")
+
+
+class Bench:
+    """One record in a wanted state, on which a script is run."""
+
+    def __init__(self, client: redis.Redis, prefix: str, journey: str) -> None:
+        self._client = client
+        self._scripts = load_scripts(client)
+        self._journey = journey
+        self.key = f"{prefix}survey:{SURVEY}"
+        self.due = f"{prefix}due:{journey}"
+        self.restored = f"{prefix}restored_at"
+        self.rounds = f"{prefix}rounds:{SURVEY}"
+        self.decisions = f"{prefix}decisions:2026-11-20"
+        self._due_sets = {name: f"{prefix}due:{name}" for name in Journey}
+
+    def prepare(self, state: str) -> None:
+        """Write a record in `state`, claimed by us and due; a `+` after the state is a call in flight."""
+        if state == "none" and self._journey == "offer":
+            return
+        seconds, _ = self._client.time()
+        fields: dict[Any, Any] = {
+            "survey_id": SURVEY,
+            "conversation_id": SURVEY,
+            "accepted_at": "0",
+            "close": '{"closed_at": 0}',
+            "offer_state": "delivered",
+        }
+        ours = {"state": state.rstrip("+"), "fence": FENCE, "lease": f"{seconds + 60}000", "due": f"{seconds - 1}000"}
+        if state == "none":
+            ours = {}
+        if state.endswith("+") or state == "unknown":
+            ours |= {"call": "Csat", "sent_at": f"{seconds}000", "seen": "[]"}
+        fields |= self._answer_of(state)
+        if state == "held":
+            fields["held_since"] = f"{seconds - 300}000"
+        if state in ("offered", "delivering", "reminding", "delivered"):
+            fields |= {"rating_id:Csat": "id-1", "delivered_at": "-200000"}
+        if state == "submitted":
+            fields["submitted:Csat"] = "1"
+        fields |= {f"{self._journey}_{name}": value for name, value in ours.items()}
+        self._client.hset(self.key, mapping=fields)
+        if "due" in ours:
+            self._client.zadd(self.due, {SURVEY: (seconds - 1) * 1000})
+
+    def _answer_of(self, state: str) -> dict[str, str]:
+        terms, old = {}, redis_sha1(self._client, "old")
+        if self._journey == "follow_up":
+            terms = {"terms": '{"after": [{"scores": [4], "note": true}]}'}
+        if self._journey == "offer" or state == "none":
+            return terms
+        answer = {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}
+        answer_state = "held" if state == "following" else "submitted"
+        return terms | answer | ({"answer_state": answer_state} if terms else {})
+
+    def run(self, script: str, args: list[str]) -> str:
+        name = script.split(" ", maxsplit=1)[0]
+        further = {
+            "answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
+            "erase": [*self._due_sets.values(), self.decisions, f"{self.decisions}-to-rewrite"],
+            "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
+            "accept": [self.due, self.rounds, self.decisions],
+            "die": [self.due, self.decisions],
+            "cancel": [self.due, self.rounds, self.decisions],
+            "decide": [self.due, self.decisions, f"{self.decisions}-asks", f"{self.decisions}-asked"],
+        }
+        found = self._scripts[name](keys=[self.key, *further.get(name, [self.due])], args=args)
+        return str(found[0] if isinstance(found, list) else found)
+
+    def state(self) -> str:
+        fields = self._client.hgetall(self.key)
+        state = str(fields.get(f"{self._journey}_state", "none"))
+        in_flight = f"{self._journey}_call" in fields
+        return f"{state}+" if in_flight and state != "unknown" else state
+
+
+def redis_sha1(client: redis.Redis, text: str) -> str:
+    return str(client.eval("return redis.sha1hex(ARGV[1])", 0, text))
+
+
+@pytest.fixture
+def bench(redis_client: redis.Redis, prefix: str, request: pytest.FixtureRequest) -> Bench:
+    return Bench(redis_client, prefix, request.node.callspec.params["journey"])
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
+def test_a_cell_of_the_table_is_true(bench: Bench, journey: str, script: str, state: str, cell: str) -> None:
+    outcome, _, after = (part.strip() for part in cell.partition("→"))
+    args = ARGS[script](journey)
+    if script == "claim":
+        # A claim finds the lease of whoever was there before it over.
+        bench.prepare(state)
+        bench._client.hdel(bench.key, f"{journey}_lease")
+    else:
+        bench.prepare(state)
+    assert bench.run(script, args) == outcome
+    assert bench.state() == (after or state)
+
+
+# A second claim finds the first one's lease, which test_records shows.
+REPEATABLE_CELLS = [each for each in _cells() if each.values[1] != "claim"]
+
+
+@pytest.mark.parametrize(("journey", "script", "state", "cell"), REPEATABLE_CELLS)
+def test_a_cell_is_the_same_when_its_script_ran_before(
+    bench: Bench, journey: str, script: str, state: str, cell: str
+) -> None:
+    """A script that timed out may have run: running it again must lead to the same state."""
+    _, _, after = (part.strip() for part in cell.partition("→"))
+    bench.prepare(state)
+    args = ARGS[script](journey)
+    bench.run(script, args)
+    bench.run(script, args)
+    assert bench.state() == (after or state)
+
+
+@pytest.mark.parametrize(
+    ("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED]
+)
+def test_a_stale_fence_changes_nothing(
+    bench: Bench, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
+) -> None:
+    bench.prepare(state)
+    if state != "none":
+        redis_client.hset(bench.key, f"{journey}_fence", "8")
+    before = redis_client.hgetall(bench.key)
+    bench.run(script, ARGS[script](journey))
+    assert redis_client.hgetall(bench.key) == before
+
+
+def test_the_tables_have_every_script() -> None:
+    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_says_what_it_does(script: str) -> None:
+    header = (LUA / f"{script}.lua").read_text(encoding="utf-8").split("\n\n")[0]
+    for heading in ("-- KEYS:", "-- ARGV:", "-- States:", "crash"):
+        assert re.search(heading, header), heading

@@ -1,0 +1,51 @@
+"""Who is the same person: by the id, the address or the number, and by nothing that could be read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.rules.identity import Persons
+
+KEY, OLD_KEY = "k" * 32, "o" * 32
+PERSONS = Persons([KEY])
+IDA = ("requester-1", "ida@example.com", "+4520123456")
+
+Traits = tuple[str | None, str | None, str | None]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        pytest.param(IDA, True, id="all the same"),
+        pytest.param(("requester-1", None, None), True, id="the same id"),
+        pytest.param(("requester-2", "ida@example.com", None), True, id="the same address"),
+        pytest.param(("requester-2", "Ida@Example.com", None), True, id="the same address in capitals"),
+        pytest.param(("requester-2", None, "+4520123456"), True, id="the same number"),
+        pytest.param(("requester-2", None, "0045 20 12 34 56"), True, id="the same number, written otherwise"),
+        pytest.param(("requester-2", "bo@example.com", "+4520123457"), False, id="somebody else"),
+        pytest.param((None, None, None), False, id="nobody known"),
+        pytest.param(("ida@example.com", None, None), False, id="an id that is somebody's address"),
+    ],
+)
+def test_who_is_the_same_person(other: Traits, *, is_same: bool) -> None:
+    assert bool({*PERSONS.known_by(*IDA)} & {*PERSONS.known_by(*other)}) is is_same
+
+
+@pytest.mark.parametrize("phone", ["", "anonymous", "+", "000000000", "123456", "unknown 42"])
+def test_a_hidden_number_makes_nobody_the_same(phone: str) -> None:
+    assert PERSONS.known_by(None, None, phone) == ()
+
+
+def test_nobody_is_forgotten_while_a_key_is_replaced() -> None:
+    before, during, after = Persons([OLD_KEY]), Persons([KEY, OLD_KEY]), Persons([KEY])
+    assert {*before.known_by(*IDA)} < {*during.known_by(*IDA)}
+    assert {*after.known_by(*IDA)} < {*during.known_by(*IDA)}
+    assert not {*before.known_by(*IDA)} & {*after.known_by(*IDA)}
+
+
+@given(st.text(min_size=1), st.emails(), st.from_regex(r"\+[1-9][0-9]{7,12}", fullmatch=True))
+def test_a_hash_tells_nothing_and_is_always_the_same(requester_id: str, email: str, phone: str) -> None:
+    found = PERSONS.known_by(requester_id, email, phone)
+    assert found == Persons([KEY]).known_by(requester_id, email, phone)
+    assert len({*found}) == 3
+    assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in found)

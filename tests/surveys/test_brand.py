@@ -1,0 +1,306 @@
+"""`[survey.brand]`: what can be written, what it stands over, what is refused, and that a record keeps it."""
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.loader import SettingsError, read_settings
+from config.settings import Settings
+from service.surveys.brand import Brand, OwnBrand
+from service.surveys.definition import Survey
+from service.surveys.theme import (
+    DARK,
+    DEFAULT_LOOK,
+    LIGHT,
+    MOST_LOGO_BYTES,
+    Logo,
+    is_readable,
+    make_look,
+    nearest_readable,
+)
+from service.surveys.toml.loader import dump_terms, load_surveys, load_terms
+from service.surveys.urls import MAX_LINK_BYTES
+from tests.config.test_settings import GOOD
+from tests.surveys.test_theme import PNG, SVG
+from tests.surveys.test_toml_errors import mistakes
+
+PICTURE = SVG.format('<circle cx="9" cy="9" r="9" fill="#9d174d"/>')
+ADAPTING = SVG.format("<style>@media(prefers-color-scheme:dark){*{fill:#fff}}</style>")
+USUAL = Brand(
+    "Holding",
+    make_look("#1d4ed8", "#ffd166", Logo("data:image/png;base64,AAAA", adapts=False)),
+    "https://holding.example/help",
+    "https://holding.example/privacy",
+)
+WRITTEN = """
+[[survey]]
+name = "tidewater"
+[survey.brand]
+name = " Tidewater & Søn "
+accent = "9D174D"
+accent_dark = "#ff9ecb"
+logo = "{logo}"
+support_url = "mailto:hello@tidewater.example"
+privacy_url = "https://tidewater.example/privacy?lang=da"
+"""
+
+
+def write(path: Path, content: str | bytes) -> str:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+def uri(kind: str, content: str | bytes) -> str:
+    return f"data:{kind};base64,{b64encode(content if isinstance(content, bytes) else content.encode()).decode()}"
+
+
+def settings_with(tmp_path: Path, brand: str, **environ: str) -> Settings:
+    file = write(tmp_path / "surveys.toml", f'[[survey]]\nname = "tidewater"\n[survey.brand]\n{brand}')
+    return read_settings({**GOOD, "SURVEYS_FILE": file, **environ})
+
+
+def test_everything_can_be_written(tmp_path: Path) -> None:
+    (survey,) = load_surveys(WRITTEN.format(logo=write(tmp_path / "logo.svg", PICTURE)))
+    assert survey.brand == OwnBrand(
+        name="Tidewater & Søn",
+        accent="#9d174d",
+        accent_dark="#ff9ecb",
+        logo=Logo(uri("image/svg+xml", PICTURE), adapts=False),
+        support_url="mailto:hello@tidewater.example",
+        privacy_url="https://tidewater.example/privacy?lang=da",
+    )
+    brand = survey.brand.over(USUAL)
+    assert (brand.look.light.accent, brand.look.dark.accent) == ("#9d174d", "#ff9ecb")
+    assert (brand.name, brand.look.logo) == ("Tidewater & Søn", survey.brand.logo)
+    assert (brand.support_url, brand.privacy_url) == (survey.brand.support_url, survey.brand.privacy_url)
+
+
+def test_what_is_not_written_is_as_the_environment_has_it() -> None:
+    assert load_surveys("[[survey]]\n[survey.brand]")[0].brand.over(USUAL) == USUAL
+    assert Survey().brand.over(Brand("Support")) == Brand("Support")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("name", "Tidewater"), ("support_url", "https://t.example"), ("privacy_url", "https://t.example/p")],
+)
+def test_each_key_stands_over_its_own_alone(key: str, value: str) -> None:
+    own = load_surveys(f'[[survey]]\n[survey.brand]\n{key} = "{value}"')[0].brand
+    assert own.over(USUAL) == replace(USUAL, **{key: value})  # type: ignore[arg-type]
+
+
+def test_an_accent_of_its_own_is_not_mixed_with_the_environments_for_the_dark() -> None:
+    look = OwnBrand(accent="#9d174d").over(USUAL).look
+    assert (look.light.accent, look.dark.accent) == ("#9d174d", nearest_readable("#9d174d", DARK))
+    look = OwnBrand(accent_dark="#ff9ecb").over(USUAL).look
+    assert (look.light.accent, look.dark.accent) == ("#1d4ed8", "#ff9ecb")
+    assert OwnBrand(accent="#0b5d56").over(USUAL).look == replace(DEFAULT_LOOK, logo=USUAL.look.logo)
+
+
+def test_a_brand_may_have_no_logo_and_no_links_where_the_installation_has_them() -> None:
+    (survey,) = load_surveys('[[survey]]\n[survey.brand]\nlogo = ""\nsupport_url = ""\nprivacy_url = ""')
+    for terms in (survey, load_terms(dump_terms(survey))):
+        brand = terms.brand.over(USUAL)
+        assert (brand.look.logo, brand.support_url, brand.privacy_url) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "adapts"), [(PICTURE, "svg+xml", False), (ADAPTING, "svg+xml", True), (PNG, "png", False)]
+)
+def test_a_record_keeps_the_picture_itself(tmp_path: Path, content: str | bytes, kind: str, *, adapts: bool) -> None:
+    """The file may be another by the time the customer looks, or be gone."""
+    file = tmp_path / "logo"
+    (survey,) = load_surveys(WRITTEN.format(logo=write(file, content)))
+    file.unlink()
+    kept = load_terms(dump_terms(survey))
+    assert kept == survey
+    assert kept.brand.logo == Logo(uri(f"image/{kind}", content), adapts=adapts)
+
+
+def test_a_record_keeps_only_what_is_set() -> None:
+    assert "brand" not in json.loads(dump_terms(Survey()))
+    assert json.loads(dump_terms(Survey(brand=OwnBrand(name="Tidewater"))))["brand"] == {"name": "Tidewater"}
+
+
+def test_the_largest_logo_adds_four_thousand_bytes_to_a_record(tmp_path: Path) -> None:
+    file = write(tmp_path / "logo.png", PNG.ljust(MOST_LOGO_BYTES, b"\0"))
+    (survey,) = load_surveys(f'[[survey]]\n[survey.brand]\nlogo = "{file}"')
+    assert 4000 < len(dump_terms(survey)) - len(dump_terms(Survey())) < 4050
+
+
+def test_what_a_later_version_added_is_ignored() -> None:
+    terms = json.loads(dump_terms(Survey(brand=OwnBrand(name="Tidewater"))))
+    terms["brand"]["motto"] = "a"
+    assert load_terms(json.dumps(terms)).brand == OwnBrand(name="Tidewater")
+
+
+def test_a_record_keeps_a_colour_that_the_file_may_not_have_any_more() -> None:
+    """What is readable is judged when it is written, once."""
+    faint = OwnBrand(accent="#eeeeee")
+    assert load_terms(dump_terms(Survey(brand=faint))).brand == faint
+
+
+colours = st.none() | st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+texts = st.none() | st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60)
+
+
+@given(
+    st.builds(
+        OwnBrand,
+        name=texts,
+        accent=colours,
+        accent_dark=colours,
+        logo=st.none()
+        | st.binary(max_size=99).map(lambda content: Logo(uri("image/png", PNG + content), adapts=False))
+        | st.just(Logo("", adapts=False)),
+        support_url=texts | st.just(""),
+        privacy_url=texts | st.just(""),
+    )
+)
+def test_terms_come_back_from_a_record_as_they_were(own: OwnBrand) -> None:
+    assert load_terms(dump_terms(Survey(brand=own))).brand == own
+
+
+@given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
+def test_an_accent_is_readable_in_both_themes_or_refused(colour: str) -> None:
+    text = f'[[survey]]\n[survey.brand]\naccent = "{colour}"'
+    if not is_readable(colour, LIGHT):
+        assert nearest_readable(colour, LIGHT) in mistakes(text)[0]
+        return
+    look = load_surveys(text)[0].brand.over(USUAL).look
+    assert look.light.accent == colour
+    assert is_readable(look.dark.accent, DARK)
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "problem"),
+    [
+        ('name = ""', "brand.name", "Empty. Write it, or leave the key out"),
+        ('name = "  "', "brand.name", "Empty. Write it, or leave the key out"),
+        ("name = 5", "brand.name", "Not a text. Write it in quotes"),
+        (f'name = "{"x" * 61}"', "brand.name", "Has more than 60 characters"),
+        ('name = "a\\nb"', "brand.name", "ones that can't be shown"),
+        ('name = "a\\u202eb"', "brand.name", "ones that can't be shown"),
+        ('accent = "red"', "brand.accent", "Is not a colour. Write it as #rrggbb"),
+        ('accent = ""', "brand.accent", "Empty."),
+        ("accent = 0x9d174d", "brand.accent", "Not a text."),
+        ('accent = "#ffd700"', "brand.accent", "Can't be read on the page's light ground"),
+        ('accent_dark = "#123"', "brand.accent_dark", "Is not a colour."),
+        ('accent_dark = "#101010"', "brand.accent_dark", "The nearest that can be is #"),
+        ('logo = "no-such-logo.svg"', "brand.logo", "Can't be read (FileNotFoundError). Name an SVG or PNG file"),
+        ('logo = "."', "brand.logo", "Can't be read (IsADirectoryError)"),
+        ('logo = "a\\u0000b"', "brand.logo", "Can't be read (ValueError)"),
+        ("logo = true", "brand.logo", "Not a text."),
+        ('support_url = "help@shop.example"', "brand.support_url", "mailto:somebody@example.com"),
+        ('support_url = "javascript:alert(1)"', "brand.support_url", "mailto:somebody@example.com"),
+        ('support_url = "https://"', "brand.support_url", "Is not a URL."),
+        ('privacy_url = "tidewater.example"', "brand.privacy_url", "Is not a URL. Write it whole, with http://"),
+        ('privacy_url = "mailto:a@b.example"', "brand.privacy_url", "Is not a URL."),
+        ('privacy_url = "https://a b"', "brand.privacy_url", "Has white space in it."),
+        ('privacy_url = "https://a:port"', "brand.privacy_url", "host or port"),
+        (f'privacy_url = "https://a.example/{"p" * 200}"', "brand.privacy_url", "at most 200 are taken"),
+        (f'support_url = "mailto:{"p" * 200}@a.example"', "brand.support_url", "at most 200 are taken"),
+        ('colour = "#9d174d"', "brand.colour", "No such key. See the list of keys"),
+        ('acent = "#9d174d"', "brand.acent", 'Did you mean "accent"?'),
+    ],
+)
+def test_a_mistake_is_named_with_its_survey_its_key_and_the_way_out(line: str, key: str, problem: str) -> None:
+    (found,) = mistakes(f'[[survey]]\nname = "tidewater"\n[survey.brand]\n{line}')
+    assert found.startswith(f'  survey "tidewater": {key}: ')
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (PNG.ljust(MOST_LOGO_BYTES + 1, b"\0"), "Has 3,001 bytes, and at most 3,000 are taken"),
+        (SVG.format("<script/>"), "Has <script>, which no logo needs"),
+        (SVG.format('<image href="https://evil.example/x.png"/>'), "Has a reference to elsewhere"),
+        ("GIF89a", "Is neither a PNG nor an SVG file"),
+    ],
+)
+def test_a_logo_is_refused_as_the_environments_is(tmp_path: Path, content: str | bytes, problem: str) -> None:
+    file = write(tmp_path / "logo", content)
+    (found,) = mistakes(f'[[survey]]\n[survey.brand]\nlogo = "{file}"')
+    assert found.startswith(f"  survey 1: brand.logo: {problem}")
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**GOOD, "BRAND_LOGO": file})
+    assert f"  BRAND_LOGO: {problem[0].lower()}{problem[1:]}" in str(caught.value)
+
+
+def test_a_logos_path_begins_in_the_working_folder_as_brand_logos_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    write(tmp_path / "pictures" / "logo.svg", PICTURE)
+    file = write(tmp_path / "pictures" / "surveys.toml", WRITTEN.format(logo="pictures/logo.svg"))
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings({**GOOD, "SURVEYS_FILE": file, "BRAND_LOGO": "pictures/logo.svg"})
+    assert settings.brand_of(settings.surveys[0]).look.logo == settings.look.logo
+    assert settings.look.logo
+
+
+@pytest.mark.parametrize(
+    ("text", "way_out"),
+    [
+        ('[[survey]]\nbrand = "Tidewater"', "survey 1: brand: Not a table. Write [survey.brand], in single brackets"),
+        ('[[survey]]\n[[survey.brand]]\nname = "a"', "survey 1: brand: Not a table. Write [survey.brand]"),
+        ('[[survey]]\n[brand]\nname = "a"', "brand: No such key. Write it as [survey.brand]."),
+        ('[[survey]]\n[survey.ask.brand]\nname = "a"', "ask.brand: No such key. Write it as [survey.brand]."),
+        ('[[survey]]\naccent = "#9d174d"', '"accent" of [survey.brand]? Write it below that line.'),
+        ('[[survey]]\nsuport_url = "https://a.example"', '"support_url" of [survey.brand]? Write it below that line.'),
+        ('[[survey]]\n[survey.brand]\nrating = "Csat"', '"rating" of [[survey]]? Write it above [survey.brand].'),
+    ],
+)
+def test_what_is_in_the_wrong_place_is_told_where_it_belongs(text: str, way_out: str) -> None:
+    (found,) = mistakes(text)
+    assert way_out in found
+
+
+def test_every_mistake_is_named_at_once_with_the_variables_own(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_with(tmp_path, 'name = ""\naccent = "red"\nlogo = "x"', BRAND_ACCENT="red", PRIVACY_URL="x")
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.split(": ")[0] for line in lines] == [
+        "  SURVEYS_FILE",
+        *["  SURVEYS_FILE"] * 2,
+        "  BRAND_ACCENT",
+        "  PRIVACY_URL",
+    ]
+    assert [line.split(": ")[3] for line in lines[:3]] == ["brand.name", "brand.accent", "brand.logo"]
+
+
+def test_a_variables_link_is_bounded_too() -> None:
+    address = "https://a.example/".ljust(MAX_LINK_BYTES, "p")
+    assert read_settings({**GOOD, "SUPPORT_URL": address, "PRIVACY_URL": address}).privacy_url == address
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**GOOD, "SUPPORT_URL": f"{address}p", "PRIVACY_URL": f"{address[:-1]}é"})
+    assert [line.split(", ")[0] for line in str(caught.value).splitlines()[1:]] == [
+        "  SUPPORT_URL: has 201 bytes",
+        "  PRIVACY_URL: has 201 bytes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("brand", "warned"),
+    [
+        ('name = "Tidewater"', True),
+        ('name = "Tidewater"\nlogo = ""', False),
+        ('name = "Holding"', False),
+        ('accent = "#9d174d"', False),
+    ],
+)
+def test_a_name_of_its_own_under_the_environments_logo_is_warned_of(
+    tmp_path: Path, brand: str, *, warned: bool
+) -> None:
+    """A logo stands on the page in place of the name."""
+    logo = write(tmp_path / "logo.png", PNG)
+    warnings = settings_with(tmp_path, brand, BRAND_NAME="Holding", BRAND_LOGO=logo).warnings
+    told = 'survey "tidewater": asks for "Tidewater" under the logo of BRAND_LOGO. Write a `logo` in its [survey.brand]'
+    assert [each.startswith(told) for each in warnings] == ([True] if warned else [])
+    assert settings_with(tmp_path, brand, BRAND_NAME="Holding").warnings == ()

@@ -1,0 +1,215 @@
+"""The cookbook: what each file of config/examples does with the conversations that its reader thinks of."""
+
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from config.loader import read_settings
+from service.delivery.registry import open_deliveries
+from service.dixa.wiring import open_dixa
+from service.records.redis import connect
+from service.records.transitions import Records
+from service.rules.matching import Choice, Seen, choose_at_close, choose_when_due
+from service.rules.send_window import next_opening
+from service.surveys.definition import Survey
+from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
+from service.surveys.ports import Conversation, Delivery, Message
+from service.surveys.toml.loader import read_surveys
+from tests.config.test_settings import GOOD
+
+EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
+HERE = ZoneInfo("Europe/Copenhagen")
+FRIDAY, SATURDAY = datetime(2026, 11, 20, 15, tzinfo=HERE), datetime(2026, 11, 21, 15, tzinfo=HERE)
+IN_DECEMBER = datetime(2026, 12, 4, 15, tzinfo=HERE)
+"""A Friday, too."""
+
+DRAWN, NOT_DRAWN = 44, 13
+"""Two conversations: a sample of one in ten has the first of them."""
+
+CHAT, FORM, CALL, SMS = (
+    {"channel": "WidgetChat", "email": None},
+    {"channel": "ContactForm"},
+    {"channel": "PstnPhone", "by_customer": 0, "by_agent": 0},
+    {"channel": "Sms", "language": None},
+)
+BY_BOT = {"by_agent": 0, "by_bot": 3, "tags": ("bot",)}
+NO_AGENT = {"agent_id": None, "assignee_type": None}
+
+Row = tuple[str, dict[str, Any], str | Reason]
+
+# what this line shows             the conversation, an e-mail closed on Friday at 15:00 but for     what comes of it
+SMALL_WEBSHOP: list[Row] = [
+    ("a chat", CHAT, "webshop, Fri 15:15"),
+    ("an e-mail", {}, "webshop, Sat 15:00"),
+    ("a contact form", FORM, "webshop, Sat 15:00"),
+    ("a call", CALL, Reason.CHANNEL),
+    ("spam", {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
+    ("an e-mail that nobody took", NO_AGENT, Reason.UNASSIGNED),
+    ("an e-mail that we wrote first", {"direction": "Outbound"}, Reason.DIRECTION),
+    ("a colleague's", {"user_type": "Member"}, Reason.MEMBER),
+]
+TWO_BRANDS: list[Row] = [
+    ("an e-mail to Northwind", {"contact_point": "help@northwind.example"}, "northwind, Sat 15:00"),
+    ("a call to Northwind", CALL | {"contact_point": "+4570123456"}, "northwind, Fri 15:15"),
+    ("an e-mail to Tidewater", {"contact_point": "hello@tidewater.example"}, "tidewater, Sun 15:00"),
+    ("an e-mail to the press office", {"contact_point": "press@northwind.example"}, Reason.CONTACT_POINT),
+    ("an e-mail to who knows where", {"contact_point": None}, Reason.CONTACT_POINT),
+]
+BY_LANGUAGE: list[Row] = [
+    ("Danish", {"language": "da"}, "csat, Sat 15:00"),
+    ("the German of Austria", {"language": "de-AT"}, "csat, Sat 15:00"),
+    ("a Danish chat", CHAT | {"language": "da"}, "csat, Fri 15:15"),
+    ("Swedish", {"language": "sv"}, "nps, Sat 15:00"),
+    ("a language that we don't have", {"language": "tlh"}, "nps, Sat 15:00"),
+    ("an SMS, whose language Dixa doesn't know", SMS, "nps, Fri 15:15"),
+    ("Danish spam", {"language": "da", "tags": ("spam",)}, Reason.TAG_EXCLUDED),
+]
+BUSINESS_CUSTOMERS: list[Row] = [
+    ("a real exchange, on a Thursday", {"closed_at": FRIDAY - timedelta(days=1)}, "business, Fri 15:00"),
+    ("one on a Friday", {}, "business, Mon 09:00"),
+    ("one on a Thursday, late", {"closed_at": FRIDAY - timedelta(hours=20)}, "business, Mon 09:00"),
+    ("one on a Thursday, early", {"closed_at": FRIDAY - timedelta(hours=32)}, "business, Fri 09:00"),
+    ("one mail, answered", {"by_customer": 1}, Reason.FEW_CUSTOMER_MESSAGES),
+    ("mails that only a machine answered", {"by_agent": 0, "by_bot": 2}, Reason.FEW_AGENT_MESSAGES),
+    ("somebody of our own", {"email": "Mads@Northwind.example"}, Reason.ADDRESS),
+    ("a partner", {"email": "li@northwind-partners.example"}, Reason.ADDRESS),
+    ("a customer whose name is like ours", {"email": "a@not-northwind.example"}, "business, Mon 09:00"),
+    ("a customer without an address", {"email": None}, "business, Mon 09:00"),
+]
+CAREFUL_START: list[Row] = [
+    ("the test address", {"email": "Afterword.Test@northwind.example"}, "test, Fri 15:00"),
+    ("a customer, before the start", {"conversation_id": DRAWN}, Reason.NO_SURVEY_MATCHES),
+    ("a customer after it, drawn", {"conversation_id": DRAWN, "closed_at": IN_DECEMBER}, "live, Sat 15:00"),
+    ("a chat after it, drawn", CHAT | {"conversation_id": DRAWN, "closed_at": IN_DECEMBER}, "live, Fri 15:15"),
+    ("not drawn", {"conversation_id": NOT_DRAWN, "closed_at": IN_DECEMBER}, Reason.NO_SURVEY_MATCHES),
+    (
+        "the test address, always drawn",
+        {"email": "afterword.test@northwind.example", "conversation_id": NOT_DRAWN, "closed_at": IN_DECEMBER},
+        "test, Fri 15:00",
+    ),
+]
+PHONE_AND_BOTS: list[Row] = [
+    ("a call on a Thursday", CALL | {"closed_at": FRIDAY - timedelta(days=1)}, "phone, Fri 09:00"),
+    ("a call on a Thursday evening", CALL | {"closed_at": FRIDAY - timedelta(hours=19)}, "phone, Fri 11:00"),
+    ("a call on a Friday", CALL, "phone, Mon 09:00"),
+    ("a call on a Saturday", CALL | {"closed_at": SATURDAY}, "phone, Mon 09:00"),
+    ("a call that nobody took", CALL | NO_AGENT, Reason.NO_SURVEY_MATCHES),
+    ("a call from somebody without an address", CALL | {"email": None}, Reason.UNREACHABLE),
+    ("a chat with an agent", CHAT, "chat, Fri 15:15"),
+    ("a chat that the bot handed over to an agent", CHAT | BY_BOT | {"by_agent": 2}, "chat, Fri 15:15"),
+    ("a chat that the bot settled", CHAT | BY_BOT, "bot, Fri 15:15"),
+    ("the same, and no agent's name on it", CHAT | BY_BOT | NO_AGENT, "bot, Fri 15:15"),
+    ("a mere hello to the bot", CHAT | BY_BOT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
+    ("a mere hello to an agent", CHAT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
+    ("an e-mail", {}, Reason.CHANNEL),
+]
+COOKBOOK = {
+    "small-webshop": SMALL_WEBSHOP,
+    "two-brands": TWO_BRANDS,
+    "by-language": BY_LANGUAGE,
+    "business-customers": BUSINESS_CUSTOMERS,
+    "careful-start": CAREFUL_START,
+    "phone-and-bots": PHONE_AND_BOTS,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "outcome"),
+    [
+        pytest.param(name, facts, outcome, id=f"{name}: {shows}")
+        for name, rows in COOKBOOK.items()
+        for shows, facts, outcome in rows
+    ],
+)
+def test_what_an_example_does(name: str, facts: dict[str, Any], outcome: str | Reason) -> None:
+    assert what_comes_of(read_surveys(EXAMPLES / f"{name}.toml"), facts) == outcome
+
+
+def test_every_example_is_tried_and_named_in_the_guide() -> None:
+    guide = (EXAMPLES.parents[1] / "docs" / "surveys.md").read_text(encoding="utf-8")
+    files = {path.stem for path in EXAMPLES.iterdir()}
+    assert files == set(COOKBOOK)
+    assert {name for name in files if f"(../config/examples/{name}.toml)" not in guide} == set()
+
+
+@pytest.mark.parametrize("name", COOKBOOK)
+def test_an_example_says_in_two_sentences_for_whom_it_is(name: str) -> None:
+    comment = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8").split("\n\n")[0]
+    assert all(line.startswith("# ") for line in comment.splitlines())
+    assert comment.startswith("# For ")
+    assert comment.count(". ") == 1
+    assert comment.endswith(".")
+
+
+@pytest.mark.parametrize("name", COOKBOOK)
+def test_every_survey_of_an_example_asks_somebody(name: str) -> None:
+    asking = {str(outcome).partition(",")[0] for _, _, outcome in COOKBOOK[name]}
+    assert {survey.name for survey in read_surveys(EXAMPLES / f"{name}.toml")} <= asking
+
+
+def test_a_reminder_falls_into_the_window_that_the_survey_fell_into() -> None:
+    """In whole weeks a reminder needs no further wait for the window."""
+    (survey,) = read_surveys(EXAMPLES / "business-customers.toml")
+    assert survey.reminder
+    for days in range(7):
+        sent_at = next_opening(survey.window, FRIDAY + timedelta(days=days))
+        assert next_opening(survey.window, sent_at + survey.reminder) == sent_at + survey.reminder
+
+
+def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | Reason | None:
+    """Look at a conversation when it closes and when its survey is due: which one is sent, and when, or why none."""
+    known: dict[str, Any] = {"language": "en", "by_customer": 2, "by_agent": 1, "by_bot": 0} | facts
+    told = {name: known.pop(name) for name in ("language", "by_customer", "by_agent", "by_bot")}
+    close = close_of(**known)
+    messages = (
+        *[Message("c", None, "Inbound")] * told["by_customer"],
+        *[Message("a", None, "Outbound")] * told["by_agent"],
+        *[Message("b", None, "Outbound", is_automated=True)] * told["by_bot"],
+    )
+    conversation = Conversation(close.conversation_id, close.channel or "", "requester", language=told["language"])
+    choice = choose_at_close(close, surveys)
+    candidates = [survey.for_channel(close.channel) for survey in choice.candidates]
+    later = choose_when_due(close, candidates, Seen(conversation, messages=messages))
+    if not later.candidates:
+        return Choice((), (*choice.objections, *later.objections)).reason
+    survey = later.candidates[0]
+    if not can_reach(close, survey, told["language"]):
+        return Reason.UNREACHABLE
+    sent_at = next_opening(survey.window, close.closed_at + survey.delay)
+    return f"{survey.name}, {sent_at.astimezone(HERE):%a %H:%M}"
+
+
+def can_reach(close: Close, survey: Survey, language: str | None) -> bool:
+    """Ask the survey's channels whether one of them can reach this customer."""
+    offer = OfferProgress(OfferState.DECIDING, language=language or "")
+    record = Record(str(close.conversation_id), close.conversation_id, close.closed_at, close, survey, offer)
+    return any(channels()[name].can_reach(record) for name in survey.deliver)
+
+
+@cache
+def channels() -> dict[str, Delivery]:
+    """Make those of an installation that has e-mail. They connect to nothing to say whom they can reach."""
+    settings = read_settings({**GOOD, "SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "survey@northwind.example"})
+    client = connect(settings.redis_url)
+    records = Records(client, lease=settings.timings.lease, keep=settings.timings.record_retention)
+    return {each.name: each for each in open_deliveries(settings, open_dixa(settings, client), records)}
+
+
+def close_of(**facts: Any) -> Close:
+    """An e-mail from a customer, answered by an agent and closed on Friday at 15:00, but for the facts given."""
+    usual: dict[str, Any] = {
+        "conversation_id": 48213,
+        "closed_at": FRIDAY,
+        "channel": "Email",
+        "direction": "Inbound",
+        "requester_id": "requester",
+        "user_type": "Contact",
+        "email": "ida@example.com",
+        "agent_id": "agent",
+        "assignee_type": "Member",
+    }
+    return Close(**usual | facts)

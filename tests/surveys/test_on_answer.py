@@ -1,0 +1,225 @@
+"""What may follow an answer, and where we may call out to: what is taken, and what each mistake is told."""
+
+from pathlib import Path
+
+import pytest
+from marshmallow import ValidationError
+
+from config.endpoints import Endpoints, SignedEndpoint
+from config.loader import SettingsError, read_settings
+from config.parsers import endpoint_url, hosts, webhook_secret
+from service.surveys.definition import Survey
+from service.surveys.on_answer import After
+from service.surveys.ratings import RatingType
+from service.surveys.toml.loader import SurveysFileError, dump_terms, load_surveys, load_terms
+from tests.config.test_settings import GOOD, mistakes
+from tests.receiver import SECRET
+
+CSAT, NPS = RatingType.CSAT, RatingType.NPS
+
+
+def after(text: str, survey: str = "") -> tuple[After, ...]:
+    (found,) = load_surveys(f"[[survey]]\n{survey}\n{text}")
+    return found.after
+
+
+def test_nothing_follows_unless_it_is_written() -> None:
+    (survey,) = load_surveys("[[survey]]")
+    assert (survey.after, survey.close_again) == ((), False)
+    assert survey == Survey()
+
+
+def test_all_that_can_follow() -> None:
+    text = """
+[[survey.after]]
+scores = [1, 2, 1]
+note = true
+tag = "unhappy"
+slack = true
+webhook = true
+comment = true
+[[survey.after]]
+rating = "Nps"
+scores = [9, 10]
+thank_you = "https://reviews.example/x?y=1"
+redirect = true
+"""
+    low, high = after(text.replace("scores = [1", 'rating = "Csat"\nscores = [1'), 'rating = ["Csat", "Nps"]')
+    assert low == After((1, 2), CSAT, note=True, tag="unhappy", slack=True, webhook=True, comment=True)
+    assert high == After((9, 10), NPS, thank_you="https://reviews.example/x?y=1", redirect=True)
+    assert high.thank_you_host == "reviews.example"
+
+
+def test_the_rating_is_that_of_a_survey_that_asks_one() -> None:
+    (found,) = after("[[survey.after]]\nscores = [0]\nnote = true", 'rating = "Nps"')
+    assert found.rating is NPS
+    assert found.is_for({NPS: 0})
+    assert not found.is_for({NPS: 1})
+    assert not found.is_for({CSAT: 1})
+
+
+def test_a_record_keeps_them() -> None:
+    survey = Survey(after=(After((1,), CSAT, tag="ü", slack=True), After((5,), CSAT, thank_you="https://a.example")))
+    assert load_terms(dump_terms(survey)) == survey
+
+
+def test_a_record_of_a_later_version_is_read() -> None:
+    text = dump_terms(Survey(after=(After((1,), CSAT, note=True),))).replace('"note"', '"later": 1, "note"')
+    assert load_terms(text).after == (After((1,), CSAT, note=True),)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("note = true", "survey 1: after 1: scores: Write for which scores: [1, 2]."),
+        ("scores = []\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
+        ("scores = 1\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
+        (
+            "scores = [true]\nnote = true",
+            "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
+        ),
+        ("scores = [0]\nnote = true", "survey 1: after 1: scores: Csat has the scores 1 to 5."),
+        ('scores = [1]\nrating = "Nps"\nnote = true', "survey 1: after 1: rating: This survey doesn't ask Nps."),
+        (
+            'scores = [1]\nrating = "Stars"\nnote = true',
+            'survey 1: after 1: rating: Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".',
+        ),
+        (
+            "scores = [1]",
+            "survey 1: after 1: Nothing is to be done. Name at least one of: note, tag, slack, webhook, thank_you.",
+        ),
+        ('scores = [1]\nnote = "yes"', "survey 1: after 1: note: Not a boolean. Write true or false."),
+        ("scores = [1]\nnote = true\nredirect = true", "survey 1: after 1: redirect: Write where to: thank_you."),
+        (
+            "scores = [1]\ncolour = true",
+            "survey 1: after 1: colour: No such key. See the list of keys in docs/surveys.md.",
+        ),
+        *(
+            (
+                f"scores = [1]\nthank_you = '{url}'",
+                "survey 1: after 1: thank_you: Not a page. Write it whole, with https:// in front.",
+            )
+            for url in (
+                "reviews.example",
+                "http://reviews.example",
+                "javascript:alert(1)",
+                "https://",
+                "https://me@reviews.example",
+                "https://reviews.example:port",
+                "https://reviews.example/a b",
+                "https://reviews.exämple",
+            )
+        ),
+    ],
+)
+def test_a_mistake_names_its_key_and_the_way_out(text: str, line: str) -> None:
+    with pytest.raises(SurveysFileError) as caught:
+        after(f"[[survey.after]]\n{text}")
+    assert str(caught.value).strip() == line
+
+
+def test_a_survey_of_several_questions_has_to_say_which() -> None:
+    with pytest.raises(SurveysFileError, match="Write whose scores these are"):
+        after("[[survey.after]]\nscores = [1]\nnote = true", 'rating = ["Csat", "Nps"]')
+
+
+@pytest.mark.parametrize(
+    "text", ["https://sender.example/hook?x=1", "http://localhost:8080/", "http://127.0.0.1", "http://[::1]:1/x"]
+)
+def test_a_place_to_post_to(text: str) -> None:
+    assert endpoint_url(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://sender.example/s3cret",
+        "sender.example/s3cret",
+        "ftp://sender.example/s3cret",
+        "https:///s3cret",
+        "https://sender.example:s3cret",
+        "https://user:s3cret@sender.example",
+        "https://sender.example/s3cret#x",
+        "https://sender.example/s3cret x",
+        "https://sender.example/s3crét",
+    ],
+)
+def test_no_place_to_post_to_and_it_is_not_repeated(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        endpoint_url(text)
+    assert "s3cr" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["whsec_c2hvcnQ=", SECRET.removeprefix("whsec_"), "whsec_!!!", "whsec_", "s3cr3t"])
+def test_no_secret_and_it_is_not_repeated(text: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        webhook_secret(text)
+    assert text.removeprefix("whsec_") not in str(caught.value) or text == "whsec_"
+
+
+def test_hosts() -> None:
+    assert hosts("Reviews.example, shop.example,") == ("reviews.example", "shop.example")
+    for text in ("https://reviews.example", "*.example", "a b"):
+        with pytest.raises(ValidationError):
+            hosts(text)
+
+
+WANTS_ALL = """
+[[survey]]
+deliver = ["webhook"]
+[[survey.after]]
+scores = [1]
+slack = true
+webhook = true
+thank_you = "https://reviews.example/x"
+"""
+ENDPOINTS = {
+    "DELIVERY_WEBHOOK_URL": "https://sender.example/links",
+    "DELIVERY_WEBHOOK_SECRET": SECRET,
+    "ANSWER_WEBHOOK_URL": "https://sender.example/answers",
+    "ANSWER_WEBHOOK_SECRET": SECRET,
+    "SLACK_WEBHOOK_URL": "https://slack.example/T/B/x",
+    "THANK_YOU_HOSTS": "reviews.example",
+}
+
+
+def test_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    settings = read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file)})
+    assert settings.endpoints == Endpoints(
+        SignedEndpoint("https://sender.example/links", SECRET),
+        SignedEndpoint("https://sender.example/answers", SECRET),
+        "https://slack.example/T/B/x",
+        ("reviews.example",),
+    )
+    for hidden in (SECRET, "sender.example", "slack.example"):
+        assert hidden not in repr(settings)
+    assert read_settings(GOOD).endpoints == Endpoints()
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("DELIVERY_WEBHOOK_SECRET", "DELIVERY_WEBHOOK_SECRET is not set, and DELIVERY_WEBHOOK_URL is"),
+        ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in after, which needs ANSWER_WEBHOOK_URL"),
+        ("DELIVERY_WEBHOOK_URL", "'default' has \"webhook\" in deliver, which needs DELIVERY_WEBHOOK_URL"),
+        ("SLACK_WEBHOOK_URL", "'default' has slack = true in after, which needs SLACK_WEBHOOK_URL"),
+        ("THANK_YOU_HOSTS", "'default' has a thank_you at reviews.example, which is not in THANK_YOU_HOSTS"),
+    ],
+)
+def test_what_a_survey_wants_has_to_be_set(tmp_path: Path, missing: str, said: str) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    found = mistakes(SURVEYS_FILE=str(file), **{name: value for name, value in ENDPOINTS.items() if name != missing})
+    assert any(said in line for line in found)
+
+
+def test_the_mistake_of_a_variable_is_told_once(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file), "SLACK_WEBHOOK_URL": "http://slack.example/T"})
+    assert str(caught.value).splitlines()[1:] == [
+        "  SLACK_WEBHOOK_URL: would send customers' links or answers in the clear. Write https://."
+    ]

@@ -1,0 +1,165 @@
+"""A brand's colours are readable wherever the style sheet has them, and its logo loads nothing and runs nothing."""
+
+import re
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.loader import SettingsError, read_settings
+from service.surveys.theme import (
+    DARK,
+    DEFAULT_LOOK,
+    LIGHT,
+    MOST_LOGO_BYTES,
+    Theme,
+    contrast,
+    is_readable,
+    make_look,
+    nearest_readable,
+)
+from tests.config.test_settings import GOOD, mistakes
+from tests.processes import ROOT
+
+STYLE = (ROOT / "service" / "web" / "templates" / "style.css").read_text(encoding="utf-8")
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 32">{}</svg>'
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40
+colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
+
+
+@pytest.mark.parametrize(("shades", "theme"), [(DEFAULT_LOOK.light, LIGHT), (DEFAULT_LOOK.dark, DARK)])
+def test_the_style_sheet_says_what_is_reckoned_with(shades: object, theme: Theme) -> None:
+    assert STYLE.count(shades.css) == 1  # type: ignore[attr-defined]
+    root = next(block for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL) if shades.css in block)  # type: ignore[attr-defined]
+    said = {name: "#" + "".join(each * 2 for each in value[1:]) if len(value) == 4 else value
+            for name, value in re.findall(r"--(card|ground|ink): (#[0-9a-f]+)", root)}  # fmt: skip
+    assert said == {"card": theme.card, "ground": theme.ground, "ink": theme.ink}
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_design_is_readable(theme: Theme) -> None:
+    shades = {LIGHT: DEFAULT_LOOK.light, DARK: DEFAULT_LOOK.dark}[theme]
+    assert is_readable(shades.accent, theme)
+    assert contrast(shades.accent, shades.on_accent) >= 4.5
+    assert contrast(theme.ink, shades.tint) >= 4.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "ratio"), [("#000", "#fff", 21), ("#777777", "#fff", 4.48), ("#ff0000", "#0000ff", 2.15)]
+)
+def test_contrast_is_wcags(one: str, other: str, ratio: float) -> None:
+    assert contrast(one, other) == pytest.approx(ratio, abs=0.005)
+    assert contrast(other, one) == contrast(one, other)
+
+
+@given(colours)
+def test_every_colour_has_a_nearest_that_is_readable_in_both_themes(colour: str) -> None:
+    look = make_look(nearest_readable(colour, LIGHT), None, None)
+    for shades, theme in ((look.light, LIGHT), (look.dark, DARK)):
+        assert contrast(shades.accent, theme.card) >= 4.5
+        assert contrast(shades.accent, theme.ground) >= 4.5
+        assert contrast(shades.on_accent, shades.accent) >= 4.5
+        assert contrast(theme.ink, shades.tint) >= 4.5
+        assert contrast(shades.accent, shades.tint) >= 3, "the edge of what is chosen, and of the notice's button"
+
+
+@given(colours)
+def test_a_readable_colour_is_taken_as_it_is_and_no_other(colour: str) -> None:
+    if is_readable(colour, LIGHT):
+        assert read_settings({**GOOD, "BRAND_ACCENT": colour}).look.light.accent == colour
+    else:
+        with pytest.raises(SettingsError, match=nearest_readable(colour, LIGHT)):
+            read_settings({**GOOD, "BRAND_ACCENT": colour})
+
+
+def test_the_nearest_keeps_the_hue() -> None:
+    assert nearest_readable("#ff6600", LIGHT) == "#bf4c00"
+    assert nearest_readable("#0000ff", DARK) == "#7373ff"
+
+
+def test_without_a_brand_it_looks_as_designed() -> None:
+    assert read_settings(GOOD).look == DEFAULT_LOOK
+    assert read_settings({**GOOD, "BRAND_ACCENT": "#0B5D56"}).look == DEFAULT_LOOK
+
+
+def test_the_dark_accent_is_made_from_the_other_or_given() -> None:
+    assert read_settings({**GOOD, "BRAND_ACCENT": "7a00e6"}).look.dark.accent == "#b056ff"
+    given = read_settings({**GOOD, "BRAND_ACCENT": "#7a00e6", "BRAND_ACCENT_DARK": "#ffcc00"}).look
+    assert (given.light.accent, given.dark.accent) == ("#7a00e6", "#ffcc00")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("BRAND_ACCENT", "#ffdd00", "nearest that can be is #817000"),
+        ("BRAND_ACCENT", "#777777", "nearest that can be is #707070"),
+        ("BRAND_ACCENT_DARK", "#0b5d56", "dark ground"),
+        ("BRAND_ACCENT", "red", "Write it as #rrggbb"),
+        ("BRAND_ACCENT", "#fff", "Write it as #rrggbb"),
+        ("BRAND_ACCENT", "#0b5d56;}body{", "Write it as #rrggbb"),
+        ("BRAND_LOGO", "no/such/file.svg", "FileNotFoundError"),
+        ("BRAND_LOGO", "/", "IsADirectoryError"),
+    ],
+)
+def test_what_cant_be_shown_is_refused_with_the_way_out(name: str, value: str, words: str) -> None:
+    (line,) = mistakes(**{name: value})
+    assert line.startswith(f"  {name}: ")
+    assert words in line
+
+
+def logo(folder: Path, content: str | bytes) -> str:
+    file = folder / "logo"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "adapts"),
+    [
+        (PNG, "image/png", False),
+        (SVG.format("<path d='M0 0h9'/>"), "image/svg+xml", False),
+        (SVG.format('<g id="a"/><use href="#a"/><path fill="url(#b)" d="M0 0"/>'), "image/svg+xml", False),
+        (SVG.format("<style>@media (prefers-color-scheme: dark) { path { fill: #fff } }</style>"), "image/svg+xml", 1),
+        ('<?xml version="1.0" encoding="UTF-8"?>\n<!-- ours -->' + SVG.format(""), "image/svg+xml", False),
+    ],
+)  # fmt: skip
+def test_a_logo_is_taken_as_it_is(tmp_path: Path, content: str | bytes, kind: str, adapts: bool) -> None:  # noqa: FBT001
+    found = read_settings({**GOOD, "BRAND_LOGO": logo(tmp_path, content)}).look.logo
+    assert found
+    assert found.adapts == adapts
+    start, _, data = found.uri.partition(",")
+    assert start == f"data:{kind};base64"
+    assert b64decode(data) == (content if isinstance(content, bytes) else content.encode())
+    assert data not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (PNG + b"\x00" * MOST_LOGO_BYTES, "at most 3,000"),
+        (b"GIF89a", "neither a PNG nor an SVG"),
+        ("", "neither a PNG nor an SVG"),
+        ("<svg/>", "no SVG file"),
+        ("<html xmlns='http://www.w3.org/1999/xhtml'/>", "no SVG file"),
+        ('<?xml version="1.0" encoding="nonsense"?><svg/>', "no SVG file"),
+        ('<!DOCTYPE svg [<!ENTITY a "a">]>' + SVG.format("&a;"), "document type"),
+        ('<?xml-stylesheet href="https://evil.example/x.css"?>' + SVG.format(""), "document type"),
+        (('<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE svg>' + SVG).encode("utf-16"), "neither a PNG nor an SVG"),
+        (SVG.format("<script>alert(1)</script>"), "<script>"),
+        (SVG.format("<foreignObject/>"), "<foreignObject>"),
+        (SVG.format('<path onload="alert(1)"/>'), "onload"),
+        (SVG.format('<image href="https://evil.example/a.png"/>'), "href"),
+        (SVG.format('<a xmlns:x="http://www.w3.org/1999/xlink" x:href="javascript:alert(1)"/>'), "href"),
+        (SVG.format('<path fill="url(https://evil.example/#a)"/>'), "fill"),
+        (SVG.format("<style>@import 'https://evil.example/x.css'</style>"), "style"),
+        (SVG.format("<style>path { fill: url( 'https://evil.example/x' ) }</style>"), "style"),
+    ],
+)
+def test_a_logo_that_is_large_or_more_than_a_picture_is_refused(
+    tmp_path: Path, content: str | bytes, words: str
+) -> None:
+    (line,) = mistakes(BRAND_LOGO=logo(tmp_path, content))
+    assert line.startswith("  BRAND_LOGO: ")
+    assert words in line

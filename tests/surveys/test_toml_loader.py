@@ -1,0 +1,192 @@
+import json
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from service.surveys.definition import CHANNELS, Again, Rated, Survey, Window
+from service.surveys.match import Ask
+from service.surveys.ratings import RatingType
+from service.surveys.toml.loader import (
+    SurveySchema,
+    SurveysFileError,
+    dump_terms,
+    load_surveys,
+    load_terms,
+    read_surveys,
+)
+
+SHIPPED = Path(__file__).parents[2] / "config" / "surveys.toml"
+
+
+def test_the_shipped_file_says_what_the_defaults_say_save_what_it_says_of_itself() -> None:
+    ask = Ask(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
+    assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, ask=ask),)
+
+
+def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
+    (survey,) = load_surveys(
+        """
+        [[survey]]
+        name = "default"
+        rating = "Csat"
+        delay = "15m"
+        hold = "5m"
+        expires = "28d"
+        again_after = "30d"
+        deliver = ["message"]
+        [survey.ask]
+        channels = []
+        queues = []
+        directions = []
+        without_tags = []
+        with_tags = []
+        assigned = false
+        sample = 1.0
+        """
+    )
+    assert survey == Survey()
+    assert survey.for_channel("Email").delay == survey.for_channel("WidgetChat").delay == timedelta(minutes=15)
+
+
+def test_the_file_may_begin_with_a_bom(tmp_path: Path) -> None:
+    """Notepad and Excel write one."""
+    for first in ("", "# Ours\n", "\n"):
+        (tmp_path / "surveys.toml").write_text(f'{first}[[survey]]\nname = "vip"\n', encoding="utf-8-sig")
+        assert [survey.name for survey in read_surveys(tmp_path / "surveys.toml")] == ["vip"]
+
+
+def test_an_empty_survey_has_the_defaults() -> None:
+    assert load_surveys("[[survey]]") == (Survey(),)
+
+
+def test_everything_can_be_written() -> None:
+    (survey,) = load_surveys(
+        """
+        [[survey]]
+        name = "returns-nps"
+        rating = ["Nps", "Csat"]
+        delay = { Default = "1h 30m", EMAIL = "24h", WidgetChat = "0s" }
+        hold = "0s"
+        expires = "2w"
+        again = "unanswered"
+        again_after = "90d"
+        reminder = "3d"
+        rated = "dixa"
+        starts = 2026-12-01
+        daily_cap = 200
+        deliver = ["message"]
+        window = { days = ["mon", "Fri"], from = "09:00", to = "17:30", zone = "Europe/Copenhagen" }
+        [survey.ask]
+        channels = ["WIDGET_CHAT", "Email"]
+        queues = ["Returns"]
+        contact_points = ["help@nordlys.example"]
+        directions = ["INBOUND", "Outbound"]
+        languages = ["da-DK", "German"]
+        user_types = ["CONTACT"]
+        assignee_types = ["Member"]
+        addresses = ["@Nordlys.example", "ida@example.com"]
+        without_addresses = ["@afterword.example"]
+        min_customer_messages = 2
+        min_agent_messages = 1
+        without_tags = []
+        with_tags = ["vip"]
+        assigned = false
+        sample = 0.25
+        """
+    )
+    assert survey == Survey(
+        name="returns-nps",
+        ratings=(RatingType.NPS, RatingType.CSAT),
+        delay=timedelta(minutes=90),
+        delays={"Email": timedelta(days=1), "WidgetChat": timedelta()},
+        hold=timedelta(),
+        expires=timedelta(weeks=2),
+        again=Again.UNANSWERED,
+        again_after=timedelta(days=90),
+        reminder=timedelta(days=3),
+        rated=Rated.DIXA,
+        starts=datetime(2026, 12, 1, tzinfo=UTC),
+        daily_cap=200,
+        window=Window((0, 4), time(9), time(17, 30), "Europe/Copenhagen"),
+        deliver=("message",),
+        ask=Ask(
+            channels=("WidgetChat", "Email"),
+            queues=("Returns",),
+            contact_points=("help@nordlys.example",),
+            directions=("Inbound", "Outbound"),
+            languages=("da", "de"),
+            user_types=("Contact",),
+            assignee_types=("Member",),
+            without_tags=(),
+            with_tags=("vip",),
+            addresses=("@nordlys.example", "ida@example.com"),
+            without_addresses=("@afterword.example",),
+            assigned=False,
+            min_customer_messages=2,
+            min_agent_messages=1,
+            sample=0.25,
+        ),
+    )
+
+
+NAMES = st.lists(st.text(min_size=1)).map(tuple)
+SPELLED = st.lists(st.sampled_from(["WidgetChat", "Email", "Inbound"])).map(tuple)
+SURVEYS = st.builds(
+    Survey,
+    name=st.from_regex(r"[a-z0-9][a-z0-9-]{0,19}", fullmatch=True),
+    ratings=st.lists(st.sampled_from(RatingType), min_size=1, unique=True).map(tuple),
+    delay=st.integers(0, 60 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    hold=st.integers(0, 7 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    expires=st.integers(60_000, 365 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    again_after=st.integers(0, 3650 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    deliver=st.lists(st.sampled_from(CHANNELS), min_size=1).map(tuple),
+    ask=st.builds(
+        Ask,
+        channels=SPELLED,
+        queues=NAMES,
+        directions=SPELLED,
+        without_tags=NAMES,
+        with_tags=NAMES,
+        assigned=st.booleans(),
+        sample=st.floats(0, 1),
+    ),
+)
+
+
+@given(SURVEYS)
+@example(Survey())
+def test_terms_come_back_from_a_record_as_they_were(survey: Survey) -> None:
+    assert SurveySchema().load(SurveySchema().dump(survey)) == survey
+    assert load_terms(dump_terms(survey)) == survey
+
+
+def test_terms_of_another_version_are_read_without_what_is_unknown() -> None:
+    terms = json.loads(dump_terms(Survey()))
+    assert load_terms(json.dumps({**terms, "later": 1, "ask": {**terms["ask"], "later": 1}})) == Survey()
+
+
+def test_a_record_keeps_rules_that_the_file_may_not_have_any_more() -> None:
+    """An earlier version took them, and its surveys are on their way."""
+    ask = Ask(directions=("Inbound", "Internal"), user_types=("Member",), addresses=("*@a.example", "ida@b.example"))
+    assert load_terms(dump_terms(Survey(ask=ask))) == Survey(ask=ask)
+
+
+KEYS = ["name", "rating", "delay", "hold", "expires", "again_after", "deliver", "ask", "sample", "queues", "x"]
+VALUES = ["1", "''", "'15m'", "[]", "{}", "[{}]", "nan", "inf", "true", "1979-05-27", "'Csat'", "{a.b = 1}", "9" * 400]
+LINES = st.one_of(
+    st.sampled_from(["[[survey]]", "[survey.ask]", "[survey]", "[[survey.ask]]", "survey = 1"]),
+    st.builds("{} = {}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)),
+    st.text(),
+)
+
+
+@given(st.lists(LINES).map("\n".join) | st.lists(LINES).map(lambda lines: "\n".join(["[[survey]]", *lines])))
+def test_whatever_the_file_says_the_answer_is_surveys_or_mistakes(text: str) -> None:
+    try:
+        surveys = load_surveys(text)
+    except SurveysFileError:
+        return
+    assert surveys
+    assert all(isinstance(survey, Survey) for survey in surveys)

@@ -1,0 +1,153 @@
+"""A survey's own words and sender: what can be written, what is refused, and that a record keeps them."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.surveys.definition import Survey
+from service.surveys.language_codes import LANGUAGES
+from service.surveys.mailbox import Mailbox
+from service.surveys.ratings import RatingType
+from service.surveys.toml.loader import dump_terms, load_surveys, load_terms
+from service.surveys.toml.words import MOST_BYTES
+from service.surveys.words import NEUTRAL, Sender, Words
+from tests.surveys.test_toml_errors import mistakes
+
+CSAT, NPS, THUMBS = RatingType
+ALL = """
+[[survey]]
+rating = ["Csat", "Nps"]
+[survey.words.da]
+question = { Csat = " Var du tilfreds? ", Nps = "Vil du anbefale os?" }
+message = "Fortæl os, hvordan det gik:"
+subject = "Hvordan gik det?"
+[survey.words.el]
+subject = "Πώς πήγε;"
+[survey.sender]
+email = "Northwind Returns <returns@northwind.example>"
+reply_to = "desk@northwind.example"
+agent = "7b2d1c3e-5f4a-4d0b-9c8e-1a2b3c4d5e6f"
+[survey.sender.da]
+reply_to = "retur@northwind.example"
+"""
+
+
+def test_everything_can_be_written() -> None:
+    (survey,) = load_surveys(ALL)
+    assert survey.words == {
+        "da": Words(
+            {CSAT: "Var du tilfreds?", NPS: "Vil du anbefale os?"}, "Fortæl os, hvordan det gik:", "Hvordan gik det?"
+        ),
+        "el": Words(subject="Πώς πήγε;"),
+    }
+    usual = Sender(
+        Mailbox("returns@northwind.example", "Northwind Returns"),
+        Mailbox("desk@northwind.example"),
+        "7b2d1c3e-5f4a-4d0b-9c8e-1a2b3c4d5e6f",
+    )
+    assert survey.sender_in("el") == usual
+    assert survey.sender_in("da") == replace(usual, reply_to=Mailbox("retur@northwind.example"))
+    assert survey.words_in("da").subject == "Hvordan gik det?"
+    assert survey.words_in("fr") == NEUTRAL
+
+
+def test_one_question_needs_no_table() -> None:
+    (survey,) = load_surveys('[[survey]]\nrating = "Nps"\n[survey.words.da]\nquestion = "Vil du anbefale os?"')
+    assert survey.words_in("da").questions == {NPS: "Vil du anbefale os?"}
+    (usual,) = load_surveys('[[survey]]\n[survey.words.da]\nquestion = "Var du tilfreds?"')
+    assert usual.words_in("da").questions == {CSAT: "Var du tilfreds?"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "way_out"),
+    [
+        ('[survey.words.xx]\nsubject = "a"', "words.xx", "Write one of: cs, da"),
+        ('[survey.words.pt-BR]\nsubject = "a"', "words.pt-BR", "Write [survey.words.pt]."),
+        ('[survey.words.Danish]\nsubject = "a"', "words.Danish", "Write [survey.words.da]."),
+        ('[survey.words.da]\nheading = "a"', "words.da.heading", "No such key"),
+        ('[survey.words.da]\nsubject = ""', "words.da.subject", "leave the key out"),
+        ("[survey.words.da]\nsubject = 5", "words.da.subject", "Not a text"),
+        (f'[survey.words.da]\nsubject = "{"s" * 121}"', "words.da.subject", "at most 120"),
+        (f'[survey.words.da]\nquestion = "{"s" * 161}"', "words.da.question", "at most 160"),
+        (f'[survey.words.da]\nmessage = "{"s" * 401}"', "words.da.message", "at most 400"),
+        ('[survey.words.da]\nsubject = "a\\r\\nBcc: eve@evil.example"', "words.da.subject", "Write one line"),
+        ('[survey.words.da]\nmessage = "a\\u0000"', "words.da.message", "Write one line"),
+        ('[survey.words.da]\nmessage = "a\\u2028b"', "words.da.message", "Write one line"),
+        ('[survey.words.da]\nquestion = { Nps = "a" }', "words.da.question.Nps", "It asks: Csat"),
+        ('[survey.words.da]\nquestion = { Csat = "" }', "words.da.question", "Not a text"),
+        ('rating = ["Csat", "Nps"]\n[survey.words.da]\nquestion = "a"', "words.da.question", 'Csat = "…", Nps = "…"'),
+        ('words = "da"', "words", "[survey.words.da]"),
+        ('[survey.words]\nda = "Hej"', "words.da", "[survey.words.da]"),
+        ('[survey.sender]\nemail = "nobody"', "sender.email", "Northwind <survey@example.com>"),
+        ('[survey.sender]\nemail = ""', "sender.email", "Northwind <survey@example.com>"),
+        ('[survey.sender]\nreply_to = "a\\nb <a@b.example>"', "sender.reply_to", "is not an address"),
+        ('[survey.sender]\nagent = "Marta Jensen"', "sender.agent", "Not an agent's id"),
+        ('[survey.sender]\nname = "a"', "sender.name", "No such key"),
+        ('sender = "a"', "sender", "[survey.sender]"),
+        ('[survey.sender.xx]\nagent = "a"', "sender.xx", "No such key"),
+        ('[survey.sender]\nda = "a"', "sender.da", "[survey.sender.da]"),
+        ('[survey.sender.da]\nemail = "nobody"', "sender.da.email", "Northwind <survey@example.com>"),
+        ('[survey.sender.da]\n[survey.sender.da.de]\nagent = "a"', "sender.da.de", "No such key"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_the_way_out(text: str, key: str, way_out: str) -> None:
+    (line,) = mistakes(f"[[survey]]\n{text}")
+    assert line.startswith(f"  survey 1: {key}: "), line
+    assert way_out in line
+
+
+def test_every_mistake_of_a_sender_is_named_at_once() -> None:
+    text = '[survey.sender]\nname = "a"\nagent = ""\n[survey.sender.da]\nemail = "b"\n[survey.sender.el]\nname = "c"'
+    found = [": ".join(line.split(": ")[:2]) for line in mistakes(f"[[survey]]\n{text}")]
+    assert sorted(found) == [f"  survey 1: sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
+
+
+def test_all_words_together_are_bounded_since_every_record_has_them() -> None:
+    tables = [f'[survey.words.{code}]\nmessage = "{"é" * 400}"' for code in LANGUAGES]
+    (line,) = mistakes("\n".join(["[[survey]]", *tables]))
+    assert line.startswith("  survey 1: words: Too long: ")
+    (survey,) = load_surveys("\n".join(["[[survey]]", *tables[:9]]))
+    assert len(dump_terms(survey).encode()) < MOST_BYTES + 1000
+
+
+def test_a_record_keeps_only_what_is_set() -> None:
+    assert not {"words", "sender"} & set(json.loads(dump_terms(Survey())))
+    (survey,) = load_surveys('[[survey]]\n[survey.words.el]\nsubject = "Πώς πήγε;"')
+    terms = dump_terms(survey)
+    assert json.loads(terms)["words"] == {"el": {"subject": "Πώς πήγε;"}}
+    assert "Πώς" in terms, "as it is, not escaped: that would take three times the room"
+
+
+printable = st.text(st.characters(categories=["L", "N", "P", "S", "Zs", "Cf"]), min_size=1, max_size=60)
+texts = printable.map(str.strip).filter(bool)
+words = st.builds(
+    Words,
+    questions=st.dictionaries(st.sampled_from(RatingType), texts, max_size=3),
+    message=texts | st.just(""),
+    subject=texts | st.just(""),
+)
+mailboxes = st.sampled_from(
+    [None, Mailbox("a@b.example"), Mailbox("a@b.example", "Nörth & Wind"), Mailbox("a@b.c", "É")]
+)
+senders = st.builds(Sender, mailboxes, mailboxes, st.sampled_from([None, "7b2d-1"])).filter(Sender().__ne__)
+
+
+@given(
+    st.dictionaries(st.sampled_from([*LANGUAGES]), words, max_size=4),
+    st.dictionaries(st.sampled_from(["", *LANGUAGES]), senders, max_size=4),
+)
+def test_what_a_record_keeps_is_what_was_written(own: dict[str, Words], by_language: dict[str, Sender]) -> None:
+    survey = Survey(ratings=tuple(RatingType), expires=timedelta(days=3), words=own, senders=by_language)
+    assert load_terms(dump_terms(survey)) == survey
+
+
+def test_what_a_later_version_added_is_ignored() -> None:
+    terms = json.loads(dump_terms(load_surveys(ALL)[0]))
+    terms["words"]["xx"] = {"subject": "a"}
+    terms["words"]["da"]["farewell"] = "a"
+    terms["sender"]["fax"] = "a"
+    assert load_terms(json.dumps(terms)) == load_surveys(ALL)[0]
