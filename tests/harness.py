@@ -64,7 +64,7 @@ def open_client(
     dixa: Sandbox,
     client: redis.Redis,
     prefix: str,
-    when_over: Callable[[Collection[int]], None] = lambda _: None,
+    on_recovery: Callable[[Collection[int]], None] = lambda _: None,
     **pace: Any,
 ) -> DixaClient:
     """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
@@ -72,7 +72,7 @@ def open_client(
     shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
     pause = timedelta(milliseconds=20)
     check = TokenCheck(client, pause, prefix=prefix)
-    outage = Outage(client, probe_every=PROBE_EVERY, when_over=when_over, prefix=prefix)
+    outage = Outage(client, probe_interval=PROBE_EVERY, on_recovery=on_recovery, prefix=prefix)
     return DixaClient(
         new_session("afterword/test"), dixa.api_url, shared, check, outage=outage, token_retry_after=pause
     )
@@ -93,7 +93,7 @@ class LosesAnswers:
     def can_reach(self, record: Record) -> bool:
         return True
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool | None:
         return False
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:

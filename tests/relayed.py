@@ -12,7 +12,7 @@ from typing import cast
 import redis
 
 from config.settings import Timings
-from service.dixa.outage import Outage, RelaysPace
+from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import SharedPace
 from service.sandbox.server import Sandbox
 from service.surveys.model import Journey
@@ -34,11 +34,11 @@ class Workers:
         self._client, self._prefix = client, prefix
         self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
         self.story = self.stories[0]
-        self.outage = Outage(client, when_over=self.story.records.wake, prefix=prefix)
+        self.outage = Outage(client, on_recovery=self.story.records.wake, prefix=prefix)
         for each in self.stories:
             each.calls._outage = self.outage if knows else None
         shared = cast("SharedPace", self.story.calls._pace)
-        self.pace: Pace = RelaysPace(shared, self.outage) if knows else shared
+        self.pace: Pace = RelayPace(shared, self.outage) if knows else shared
 
     def work(self, journey: Journey = Journey.OFFER) -> None:
         """Do all that is due, by what the relays would queue."""

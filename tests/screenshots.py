@@ -19,7 +19,7 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from tests.browser.conftest import chromium, serving
-from tests.delivery.test_email_text import HEAD, LETTER
+from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.processes import ROOT
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app
@@ -74,14 +74,14 @@ def take_pages(browser: Browser, names: Sequence[str], views: Sequence[View], fo
 def take_mails(browser: Browser, folder: Path) -> None:
     """Take the pictures of the e-mail of each kind of survey."""
     for view in MAIL_VIEWS:
-        spoken = replace(LETTER, language=language(view.lang))
+        spoken = replace(EMAIL, language=language(view.lang))
         with window(browser, view) as page:
             for rating in RatingType:
-                letter = replace(spoken, rating=rating)
+                email = replace(spoken, rating=rating)
                 words = write_words(
-                    letter.language, rating, brand=HEAD.brand, channel=letter.channel, closed_on=letter.closed_on
+                    email.language, rating, brand=BRANDING.brand, channel=email.channel, closed_on=email.closed_on
                 )
-                page.set_content(write_html(HEAD, letter, words))
+                page.set_content(write_html(BRANDING, email, words))
                 page.screenshot(path=folder / f"mail-{rating.name.lower()}-{view}.png", full_page=True)
 
 

@@ -10,7 +10,7 @@ from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
 from service.dixa.client import DixaClient
-from service.dixa.outage import Outage, RelaysPace
+from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.journeys.answer import AnswerJourney
@@ -42,7 +42,7 @@ def build(settings: Settings) -> Celery:
         retry_within=timings.offer_max_age,
         mail_budget=timings.mail_budget,
     )
-    outage = Outage(client, when_over=records.wake)
+    outage = Outage(client, on_recovery=records.wake)
     dixa = open_dixa(settings, client, outage=outage)
     links = Links(settings.secret_keys, settings.public_url)
     short_links = ShortLinks(client, settings.public_url)
@@ -72,7 +72,7 @@ def build(settings: Settings) -> Celery:
         records,
         CeleryQueue(make_app(settings.redis_url)),
         timings,
-        RelaysPace(open_pace(settings, client), outage),
+        RelayPace(open_pace(settings, client), outage),
     )
     return app
 

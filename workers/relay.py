@@ -29,7 +29,7 @@ log = structlog.get_logger()
 _REMIND_SECONDS = 600.0
 """How often the log says that nobody is asked."""
 
-_BEGIN_WITHIN = {each.journey: each.patience for each in (AnswerJourney, FollowUpJourney, OfferJourney)}
+_BEGIN_WITHIN = {each.journey: each.max_wait for each in (AnswerJourney, FollowUpJourney, OfferJourney)}
 """How long a claim of each waits for its first slot: whoever would wait longer isn't queued yet."""
 
 

@@ -85,15 +85,15 @@ def _count_connections(settings: Settings) -> int:
 
 def _check_dixa(settings: Settings) -> None:
     client, deadline = connect(settings.redis_url), Deadline(timedelta(seconds=15))
-    dixa, held = open_dixa(settings, client, only_looks=True), open_pace(settings, client).held()
+    dixa, held = open_dixa(settings, client, observes_only=True), open_pace(settings, client).cooldown()
     if held:
         trouble, wait = held
         say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
-    if trouble := Outage(client).trouble():
+    if trouble := Outage(client).problem():
         say(f"warn {trouble}.", fg="yellow")
     # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
     if not held:
-        dixa.slot(deadline, timedelta(seconds=1))
+        dixa.take_slot(deadline, timedelta(seconds=1))
     tokens = settings.dixa_api_tokens
     for number, token in enumerate(tokens, 1):
         which = "the token" if len(tokens) == 1 else f"token {number} of {len(tokens)}"

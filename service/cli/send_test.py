@@ -8,7 +8,7 @@ import click
 from service.cli.context import open_settings, survey_names
 from service.cli.output import say
 from service.delivery.email.smtp import make_email_delivery
-from service.delivery.email.text import Letter
+from service.delivery.email.text import SurveyEmail
 from service.surveys.errors import CallError
 from service.surveys.language_codes import find_language
 from service.surveys.mailbox import read_address
@@ -36,7 +36,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
     if survey is None:
         raise click.ClickException(f"There is no such survey. There are: {survey_names(settings)}.")
     test_id = f"test-{secrets.token_hex(4)}"
-    letter = Letter(
+    email = SurveyEmail(
         survey_id=test_id,
         address=to,
         rating=rating or survey.ratings[0],
@@ -49,7 +49,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         brand=survey.brand,
     )
     try:
-        make_email_delivery(settings, _NoMailings()).send(letter, Deadline(settings.timings.mail_budget))
+        make_email_delivery(settings, _NoMailings()).send(email, Deadline(settings.timings.mail_budget))
     except CallError as error:
         raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
     say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")

@@ -16,7 +16,7 @@ from service.cli.try_rules_report import Found, facts_of, report
 from service.cli.try_rules_tally import Tally, tally
 from service.delivery.registry import open_deliveries
 from service.dixa.errors import NoSlot, TokenRefused
-from service.dixa.low_priority import Unhurried
+from service.dixa.low_priority import LowPriorityDixa
 from service.dixa.wiring import open_dixa
 from service.records.opt_outs import HashedStops
 from service.records.redis import connect
@@ -83,7 +83,7 @@ class _Trial:
 
     def __init__(self, settings: Settings) -> None:
         client = connect(settings.redis_url)
-        dixa = open_dixa(settings, client, only_looks=True)
+        dixa = open_dixa(settings, client, observes_only=True)
         self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
         self.records: Records = open_records(settings)
         self._surveys = settings.surveys
@@ -92,7 +92,7 @@ class _Trial:
         self._persons = Persons(settings.secret_keys)
         self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
         self._dixa = dixa
-        self._unhurried = Unhurried(dixa, self.rate, Event().wait)
+        self._low_priority = LowPriorityDixa(dixa, self.rate, Event().wait)
 
     @property
     def most_calls(self) -> int:
@@ -111,7 +111,7 @@ class _Trial:
         search = partial(self._dixa.closed_between, since=since, until=datetime.now(UTC))
         key: str | None = None
         while True:
-            page: Page = self._unhurried.ask(partial(search, page_key=key))
+            page: Page = self._low_priority.call(partial(search, page_key=key))
             among += len(page.ids)
             ids |= dict.fromkeys(number for number in page.ids if is_in_sample(number, sample, _LOTTERY))
             is_last = not page.ids or page.next_key in (None, key)
@@ -128,7 +128,7 @@ class _Trial:
         return tally(known), len(verdicts) - len(known)
 
     def _judge(self, number: int, queue_names: Mapping[str, str]) -> Verdict | None:
-        ask, dixa = self._unhurried.ask, self._dixa
+        ask, dixa = self._low_priority.call, self._dixa
         try:
             conversation = ask(lambda slot: dixa.conversation(slot, number))
             questions = Questions(
@@ -164,7 +164,7 @@ class _Trial:
         """Ask for the names of queues if surveys.toml has any: the API tells ids of conversations."""
         if all(_is_id(queue) for survey in self._surveys for queue in survey.ask.queues):
             return {}
-        return self._unhurried.ask(self._dixa.queues)
+        return self._low_priority.call(self._dixa.queues)
 
 
 def _is_id(queue: str) -> bool:

@@ -50,7 +50,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
     for number, (record, stopped) in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        say_all((*([""] if number > 1 else []), title, *tell(record, paused, outage.trouble(), stopped)))
+        say_all((*([""] if number > 1 else []), title, *tell(record, paused, outage.problem(), stopped)))
 
 
 def _facts(

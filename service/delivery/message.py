@@ -38,7 +38,7 @@ _LINK = N_("Rate your support")
 _CLOSES = {"WhatsApp"}
 """These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
 
-_PATIENCE = timedelta(milliseconds=750)
+_MAX_WAIT = timedelta(milliseconds=750)
 """A look at a delivery that was begun goes before new offers, and after answers."""
 
 _CLOSE_WITHIN = timedelta(hours=1)
@@ -53,7 +53,7 @@ _DUPLICATE_OR_WORSE = 400
 class Messages(Protocol):
     """What this channel needs of Dixa."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Take a turn of the shared pace."""
 
     def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
@@ -104,12 +104,12 @@ class MessageDelivery:
         is_closed = record.open_until is not None and record.open_until <= datetime.now(UTC)
         return not (close.channel in _CLOSES and is_closed)
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool:
         """Look for the message in the conversation, and close that again if it is still to be done.
 
         Raises a CallError, OutcomeUnknown when it could not be closed and is to be tried again.
         """
-        messages = self._dixa.messages(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
+        messages = self._dixa.messages(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
         ours = next((each for each in messages if each.external_id == external_id(record)), None)
         if ours and not _is_followed(messages, ours):
             self._close_again(record, deadline, ours.created_at)
@@ -124,7 +124,7 @@ class MessageDelivery:
         kind = _KINDS[close.channel]
         try:
             self._dixa.add_message(
-                self._dixa.slot(deadline, _PATIENCE),
+                self._dixa.take_slot(deadline, _MAX_WAIT),
                 record.conversation_id,
                 agent_id=agent_id,
                 kind=kind,
@@ -133,7 +133,7 @@ class MessageDelivery:
             )
         except Refused as error:
             # A duplicate is a 400, and so are five other causes, with nothing to tell them apart.
-            if error.status != _DUPLICATE_OR_WORSE or not self.has_delivered(record, deadline):
+            if error.status != _DUPLICATE_OR_WORSE or not self.reconcile(record, deadline):
                 raise
         else:
             self._close_again(record, deadline)
@@ -147,12 +147,12 @@ class MessageDelivery:
         if agent_id is None or not (record.terms and record.terms.close_again):
             return
         try:
-            found = self._dixa.conversation(self._dixa.slot(deadline, _PATIENCE), record.conversation_id)
+            found = self._dixa.conversation(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
             if found.state == "Open" and _is_opened_by_us(found, sent_at):
-                self._dixa.close(self._dixa.slot(deadline, _PATIENCE), record.conversation_id, user_id=agent_id)
-                log.info("conversation.closed_again")
+                self._dixa.close(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id, user_id=agent_id)
+                log.info("conversation.reclosed")
         except CallError as error:
-            log.warning("conversation.not_closed_again", problem=str(error))
+            log.warning("conversation.not_reclosed", problem=str(error))
             # The link is with the customer: a refusal here must not send it by another channel.
             if isinstance(error, Refused) or (sent_at and datetime.now(UTC) > sent_at + _CLOSE_WITHIN):
                 return

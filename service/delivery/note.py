@@ -12,13 +12,13 @@ from service.surveys.errors import DeliveryRefused
 from service.surveys.model import Record
 from service.surveys.ports import Deadline, Slot, Told
 
-_PATIENCE = timedelta(seconds=1)
+_MAX_WAIT = timedelta(seconds=1)
 
 
 class Notes(Protocol):
     """What notes need of Dixa."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Take a turn of the shared pace."""
 
     def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class NoteDelivery:
         """A note needs an agent who reads it."""
         return record.close is not None and record.close.agent_id is not None
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool:
         """Look for the note in the conversation."""
         return _is_there(self._dixa, record, _reference(record), deadline)
 
@@ -51,7 +51,7 @@ class NoteDelivery:
             raise DeliveryRefused("no agent to pass the link on")
         request = "Please pass this survey link on to the customer. It is for this conversation only:"
         text = f"{request}\n{link}\n{_reference(record)}"
-        self._dixa.add_note(self._dixa.slot(deadline, _PATIENCE), record.conversation_id, text)
+        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id, text)
 
 
 class AnswerNote:
@@ -71,7 +71,7 @@ class AnswerNote:
         if again and _is_there(self._dixa, told.record, reference, deadline):
             return
         text = f"The customer answered the survey. {describe(told)}{quote(told.comment)}\n{reference}"
-        self._dixa.add_note(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, text)
+        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), told.record.conversation_id, text)
 
 
 def _reference(record: Record) -> str:
@@ -80,5 +80,5 @@ def _reference(record: Record) -> str:
 
 def _is_there(dixa: Notes, record: Record, reference: str, deadline: Deadline) -> bool:
     """Look for a note that ends in the reference: anywhere else a customer may have written it."""
-    found = dixa.notes(dixa.slot(deadline, _PATIENCE), record.conversation_id)
+    found = dixa.notes(dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
     return any(text.rstrip().rpartition("\n")[2].strip() == reference for text in found)

@@ -77,7 +77,7 @@ class Outbound:
 
 
 def _judge(status: int) -> None:
-    problem = f"the receiver answered {status}"
+    problem = f"the receiver returned {status}"
     if status in _NOT_DONE:
         raise NotDelivered(problem)
     if status in _OURS_TO_MEND or 300 <= status < 400:  # noqa: PLR2004 - a redirect is a mistake in our settings

@@ -9,14 +9,14 @@ from typing import Protocol
 from service.surveys.errors import DeliveryRefused, NotNow, Refused
 from service.surveys.ports import Deadline, Slot, Told
 
-_PATIENCE = timedelta(seconds=1)
+_MAX_WAIT = timedelta(seconds=1)
 _LOOK_AGAIN_SECONDS = 60.0
 
 
 class Tags(Protocol):
     """What tagging needs of Dixa."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Take a turn of the shared pace."""
 
     def tags(self, slot: Slot) -> Mapping[str, str]:
@@ -45,7 +45,7 @@ class AnswerTag:
         _ = again
         tag_id = self._find(told.subject, deadline)
         try:
-            self._dixa.add_tag(self._dixa.slot(deadline, _PATIENCE), told.record.conversation_id, tag_id)
+            self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), told.record.conversation_id, tag_id)
         except Refused:
             self._forget()
             raise
@@ -62,7 +62,7 @@ class AnswerTag:
             raise NotNow("Dixa is being asked for the names of the tags")
         try:
             if self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS:
-                found = self._dixa.tags(self._dixa.slot(deadline, _PATIENCE))
+                found = self._dixa.tags(self._dixa.take_slot(deadline, _MAX_WAIT))
                 self._ids, self._asked_at = {each.casefold(): tag_id for each, tag_id in found.items()}, monotonic()
         finally:
             self._lock.release()

@@ -59,7 +59,7 @@ class WebhookDelivery:
         """The sender needs to know who the customer is."""
         return record.close is not None and record.close.requester_id is not None
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> None:
+    def reconcile(self, record: Record, deadline: Deadline) -> None:
         """Only the sender knows, and it drops what it has had. While it is busy (NotNow), Dixa isn't asked in vain."""
         _ = record, deadline
         self._webhooks.room.insist()

@@ -20,7 +20,7 @@ _FAILURES = 4
 Result = TypeVar("Result")
 
 
-class Unhurried:
+class LowPriorityDixa:
     """One question after the other, `rate` a second at most. A slot is taken only when nobody waits for it."""
 
     def __init__(self, dixa: DixaClient, rate: float, wait: Callable[[float], object]) -> None:
@@ -46,7 +46,7 @@ class Unhurried:
         given_up_at = monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                slot = self._dixa.slot(Deadline(_CALL), timedelta())
+                slot = self._dixa.take_slot(Deadline(_CALL), timedelta())
             except NoSlot as error:
                 if monotonic() >= given_up_at:
                     raise

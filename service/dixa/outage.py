@@ -47,13 +47,13 @@ class Outage:
         self,
         client: redis.Redis,
         *,
-        probe_every: timedelta = timedelta(seconds=5),
-        when_over: Callable[[Collection[int]], None] = lambda _: None,
+        probe_interval: timedelta = timedelta(seconds=5),
+        on_recovery: Callable[[Collection[int]], None] = lambda _: None,
         prefix: str = "afterword:",
     ) -> None:
         self._redis = client
-        self._probe_every = probe_every
-        self._when_over = when_over
+        self._probe_every = probe_interval
+        self._when_over = on_recovery
         self._failed, self._probe, self._over = (
             client.register_script(path.read_text(encoding="utf-8")) for path in (_FAILED, _PROBE, _OVER)
         )
@@ -87,7 +87,7 @@ class Outage:
             ("", []),
         )
         if seconds:
-            log.warning("dixa.works_again", down_for_seconds=int(float(seconds)), failed=len(failed))
+            log.warning("dixa.recovered", down_for_seconds=int(float(seconds)), failed=len(failed))
             # If Redis fails now, what has failed waits out its own pauses.
             with suppress(RecordsUnavailable):
                 self._when_over([int(each) for each in failed])
@@ -140,7 +140,7 @@ class Outage:
             return unknown
 
 
-class RelaysPace:
+class RelayPace:
     """What relays may queue: what the pace can begin, and while Dixa is down one claim to look whether it is back."""
 
     def __init__(self, pace: SharedPace, outage: Outage) -> None:

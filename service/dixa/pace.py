@@ -69,12 +69,12 @@ class SharedPace:
         self._token_pauses = [self._key_of(token, ":pause") for token in tokens]
         self._keys = [*arrivals, *self._token_pauses, self._pause_key]
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Wait for a turn, at most `patience` (itself at most a second); longer if the deadline's claim has begun.
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+        """Wait for a turn, at most `max_wait` (itself at most a second); longer if the deadline's claim has begun.
 
         Raises NoSlot with the time until there is one, also when Redis can't be asked.
         """
-        longest_ms = _longest_wait(deadline, patience) * 1000
+        longest_ms = _longest_wait(deadline, max_wait) * 1000
         try:
             index, wait_us, _ = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
         except redis.RedisError as error:
@@ -109,7 +109,7 @@ class SharedPace:
             left_ms = min(int(self._redis.pttl(key)) for key in self._token_pauses)
         except redis.RedisError:
             return None
-        trouble = self.trouble() if left_ms > 0 else ""
+        trouble = self.problem() if left_ms > 0 else ""
         return (trouble, timedelta(milliseconds=left_ms)) if trouble else None
 
     def pause(self, length: timedelta) -> None:
@@ -144,15 +144,15 @@ def _pause_ms(length: timedelta) -> int:
     return max(min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1), 1)
 
 
-def _longest_wait(deadline: Deadline, patience: timedelta) -> float:
+def _longest_wait(deadline: Deadline, max_wait: timedelta) -> float:
     """Say for how many seconds a slot may be waited for."""
     left = deadline.remaining()
     if deadline.has_begun:
         return min(max(_BEGIN_SECONDS, min(_GO_ON_SECONDS, left - _CALL_SECONDS)), left)
-    return min(patience.total_seconds(), _BEGIN_SECONDS, left)
+    return min(max_wait.total_seconds(), _BEGIN_SECONDS, left)
 
 
-class OnlookersPace:
+class ObserverPace:
     """The turns of everybody, for a command that only looks: what Dixa says to it holds back nobody else.
 
     Its token may be another one than the workers', and it may ask what they never ask.
@@ -162,15 +162,15 @@ class OnlookersPace:
         self._shared = shared
         self._held_until = 0.0
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Wait for a turn. Raises NoSlot, or TokenRefused with the reason while everybody is held back by one."""
         left = self._held_until - monotonic()
         if left > 0:
             raise NoSlot("Dixa wants a pause", timedelta(seconds=left))
         try:
-            return self._shared.slot(deadline, patience)
+            return self._shared.take_slot(deadline, max_wait)
         except NoSlot as error:
-            if (held := self._shared.held()) is None:
+            if (held := self._shared.cooldown()) is None:
                 raise
             trouble, wait = held
             raise TokenRefused(f"{trouble} Everybody waits for another {wait.total_seconds():.0f} s", wait) from error

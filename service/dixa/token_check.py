@@ -32,7 +32,7 @@ class TokenCheck:
         self._lasts_ms = max(lasts // timedelta(milliseconds=1), 1)
         self._prefix = prefix
 
-    def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
+    def check(self, token: str, query: Callable[[], bool]) -> bool:
         """Return whether Dixa takes the token; `ask` is called if nobody has asked lately.
 
         Raises NotNow while that isn't known.

@@ -38,8 +38,8 @@ Effect = Literal["asks", "acts"]
 class Pace(Protocol):
     """What the client needs of the shared pace."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Wait for a turn, at most `patience`. Raises NoSlot."""
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+        """Wait for a turn, at most `max_wait`. Raises NoSlot."""
 
     def pause(self, length: timedelta) -> None:
         """Hold everybody back."""
@@ -51,7 +51,7 @@ class Pace(Protocol):
 class TokenCheck(Protocol):
     """What the client needs to know of tokens."""
 
-    def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
+    def check(self, token: str, query: Callable[[], bool]) -> bool:
         """Return whether Dixa takes the token, by asking if need be. Raises RetryLater."""
 
 
@@ -91,14 +91,14 @@ class Wire:
         self._base_url = base_url
         self._pace = pace
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first.
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+        """Take a turn of the shared pace, waiting at most `max_wait` for the deadline's first.
 
         Raises NoSlot, or DixaDown while Dixa is down. Whoever may looks first whether it is back.
         """
         while self._outage and (wait := self._outage.begin_probe()) is not None:
             self._look_whether_it_is_back(deadline, wait)
-        return self._pace.slot(deadline, patience)
+        return self._pace.take_slot(deadline, max_wait)
 
     def downtime(self, since: datetime) -> timedelta:
         """Return for how long Dixa was down from then on."""
@@ -109,7 +109,7 @@ class Wire:
         if wait or deadline.conversation_id is None:
             raise DixaDown("Dixa is down", max(wait, _PROBE_WAIT))
         with suppress(Refused):
-            slot = self._pace.slot(deadline, _PROBE_WAIT)
+            slot = self._pace.take_slot(deadline, _PROBE_WAIT)
             self._call(slot, "asks", "GET", f"/conversations/{deadline.conversation_id}")
 
     def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> Any:
@@ -169,8 +169,8 @@ class Wire:
 
     def _refused(self, slot: Slot, path: str, status: int) -> Exception:
         """Find out whether the token is refused, or only this call. Raises RetryLater while that isn't known."""
-        problem = f"Dixa answered {status}"
-        if path != ORGANIZATION and self._token_check.is_taken(slot.token, lambda: self._is_taken(slot)):
+        problem = f"Dixa returned {status}"
+        if path != ORGANIZATION and self._token_check.check(slot.token, lambda: self._is_taken(slot)):
             return Forbidden(f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status)
         # An operator's to mend; surveys wait for it unless there are other tokens, and one call a minute looks.
         return TokenRefused(self._pace.refuse(slot.token, self._token_retry_after, problem), timedelta())
@@ -189,7 +189,7 @@ class Wire:
 
 
 def _say(answer: requests.Response) -> str:
-    return f"Dixa answered {answer.status_code}"
+    return f"Dixa returned {answer.status_code}"
 
 
 def _is_dixas(answer: requests.Response, body: bytes) -> bool:
@@ -215,7 +215,7 @@ def _failure(answer: requests.Response, effect: Effect) -> RetryLater | OutcomeU
     """Divide an answer that isn't a success by what to do next."""
     status = answer.status_code
     if status == requests.codes.proxy_authentication_required:
-        return RetryLater(f"a proxy before Dixa answered {status}")
+        return RetryLater(f"a proxy before Dixa returned {status}")
     if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
         return Refused(_say(answer), status)
     return _no_answer(_say(answer), effect)

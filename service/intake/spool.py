@@ -29,7 +29,7 @@ from service.intake.synced_files import FolderUnfit
 log = structlog.get_logger()
 
 _ABANDONED_SECONDS = 3600.0
-_PATIENCE = 3
+_MAX_WAIT = 3
 """How often an entry may fail before others are tried all the same."""
 _TELL_EVERY = 600.0
 _OVERDUE_SECONDS = 60.0
@@ -204,7 +204,7 @@ class Spool:
                     taken += self._drain_one(self._folder / sealed, entry, take)
             except Exception as error:
                 self._failures[sealed] += 1
-                if self._failures[sealed] < _PATIENCE:
+                if self._failures[sealed] < _MAX_WAIT:
                     raise
                 stuck[conversation] = error
         if stuck:

@@ -21,7 +21,7 @@ class AnswerJourney(Traveller):
     """Submits each score once, the comment with the first."""
 
     journey = Journey.ANSWER
-    patience = timedelta(seconds=1)
+    max_wait = timedelta(seconds=1)
     _call_name = "submit"
 
     def _advance(self, turn: Turn) -> None:

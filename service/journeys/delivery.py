@@ -123,7 +123,7 @@ class Delivering(Traveller):
         if record.offer.state is OfferState.OFFERED:
             self._records.delivering(turn.claim, delivery.name)
         try:
-            has_arrived = delivery.has_delivered(record, turn.deadline)
+            has_arrived = delivery.reconcile(record, turn.deadline)
         except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
             self._wait_or_give_up(turn, record, delivery, error)
             return

@@ -106,7 +106,7 @@ class FollowUpJourney(Traveller):
     """Does each action once, or as near to that as its receiver allows."""
 
     journey = Journey.FOLLOW_UP
-    patience = timedelta(seconds=1)
+    max_wait = timedelta(seconds=1)
     _call_name = "follow_up"
 
     def __init__(

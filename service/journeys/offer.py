@@ -26,7 +26,7 @@ class OfferJourney(Reminding):
     """Looks, decides, offers and delivers."""
 
     journey = Journey.OFFER
-    patience = timedelta(milliseconds=500)
+    max_wait = timedelta(milliseconds=500)
     _call_name = "offer"
 
     def _advance(self, turn: Turn) -> None:

@@ -52,7 +52,7 @@ class Reminding(Delivering):
         self._insist_on_silence(record)
         if wait := self._channels.begin(name_channel(delivery.name, record.terms), record.survey_id):
             raise NotNow("the channel is down", wait)
-        if not delivery.has_delivered(record, turn.deadline):
+        if not delivery.reconcile(record, turn.deadline):
             self._hand_over(turn, record, delivery)
 
     def _must_not_remind_yet(self, turn: Turn) -> bool:

@@ -51,7 +51,7 @@ class Traveller(ABC):
     """Takes surveys along one journey: claims, does as many steps as its time allows, and gives the lease back."""
 
     journey: ClassVar[Journey]
-    patience: ClassVar[timedelta]
+    max_wait: ClassVar[timedelta]
     """How long a claim waits for its first slot. Answers wait longer than offers, so they go first."""
 
     def __init__(self, records: Records, dixa: Dixa, timings: Timings) -> None:
@@ -125,7 +125,7 @@ class Traveller(ABC):
     def _slot(self, turn: Turn) -> Slot:
         if not self._has_time(turn):
             raise NotNow("this claim's time is up", timedelta())
-        return self._dixa.slot(turn.deadline, self.patience)
+        return self._dixa.take_slot(turn.deadline, self.max_wait)
 
     def _has_time(self, turn: Turn) -> bool:
         """Say whether a call can still be begun."""

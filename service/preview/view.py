@@ -7,9 +7,9 @@ from email.message import EmailMessage
 from email.policy import default
 
 from config.settings import Settings
-from service.delivery.email.parts import show_html
-from service.delivery.email.smtp import letterhead_of
-from service.delivery.email.text import Letter, write_email
+from service.delivery.email.parts import inline_pictures
+from service.delivery.email.smtp import email_branding
+from service.delivery.email.text import SurveyEmail, write_email
 from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
 from service.surveys.definition import Survey
@@ -61,7 +61,7 @@ class View:
     @property
     def email(self) -> EmailMessage:
         """Write the e-mail, and read it as a mail program does."""
-        letter = Letter(
+        email = SurveyEmail(
             survey_id="preview",
             address="you@example.com",
             rating=self.survey.ratings[0],
@@ -73,12 +73,12 @@ class View:
             sender=self.survey.sender_in(self.language.code),
             brand=self.survey.brand,
         )
-        return message_from_bytes(write_email(letterhead_of(self.settings), letter), policy=default)
+        return message_from_bytes(write_email(email_branding(self.settings), email), policy=default)
 
     def part(self, kind: str) -> str:
         """Give the e-mail's `plain` part, or its `html` with the logo in it."""
         if kind == "html":
-            return show_html(self.email)
+            return inline_pictures(self.email)
         found = self.email.get_body((kind,))
         return str(found.get_content()) if found else ""
 

@@ -9,7 +9,7 @@ from email.policy import default
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from service.delivery.email.parts import show_html
+from service.delivery.email.parts import inline_pictures
 from service.sandbox.dixa.model import now
 
 _MOST_KEPT = 1000
@@ -43,7 +43,7 @@ class ReceivedMail:
     @property
     def html(self) -> str:
         """The HTML part, with its pictures in it; empty when there is none."""
-        return show_html(self.message)
+        return inline_pictures(self.message)
 
     def _part(self, kind: str) -> str:
         part = self.message.get_body((kind,))

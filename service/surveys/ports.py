@@ -95,8 +95,8 @@ class Message:
 class Dixa(Protocol):
     """The calls the journeys make. Every call needs a slot, and raises a CallError unless it succeeded."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `patience` for the deadline's first.
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+        """Take a turn of the shared pace, waiting at most `max_wait` for the deadline's first.
 
         Raises NoSlot, or DixaDown while Dixa is down.
         """
@@ -193,7 +193,7 @@ class Delivery(Protocol):
     def can_reach(self, record: Record) -> bool:
         """Say whether this channel can reach this customer, without side effects and before any offer is made."""
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool | None:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool | None:
         """Look whether a delivery that was begun has arrived; None: nobody can tell, and another does no harm.
 
         Raises a CallError: Unconfirmable when nobody can tell, and another must not be.

@@ -63,7 +63,7 @@ def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
         yield "durability", "; ".join(problems)
     if disagreements := core.processes.find_disagreements():
         yield "settings", "; ".join(disagreements)
-    if trouble := core.pace.trouble() or core.outage.trouble():
+    if trouble := core.pace.problem() or core.outage.problem():
         yield "dixa", trouble
     if troubles := core.channels.troubles():
         yield "channels", "; ".join(troubles)

@@ -8,14 +8,14 @@ from email.policy import default
 import pytest
 from playwright.sync_api import Browser, Page
 
-from service.delivery.email.parts import show_html
+from service.delivery.email.parts import inline_pictures
 from service.delivery.email.text import write_email
 from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from tests.browser import axe, tools
 from tests.browser.conftest import Site
 from tests.delivery.logos import PNG_LOOK
-from tests.delivery.test_email_text import HEAD, LETTER
+from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.web.states import STATES
 
 
@@ -45,8 +45,8 @@ def test_nothing_is_in_anybodys_way(windows: list[Page], server: Site, tally: ax
 @pytest.mark.parametrize("code", ["en", "ar"])
 def test_nothing_in_the_email_is_either(windows: list[Page], rating: RatingType, code: str) -> None:
     """By WCAG; what is merely good practice, landmarks say, mail programs have around it."""
-    raw = write_email(replace(HEAD, look=PNG_LOOK), replace(LETTER, rating=rating, language=language(code)))
-    html = show_html(message_from_bytes(raw, policy=default))
+    raw = write_email(replace(BRANDING, look=PNG_LOOK), replace(EMAIL, rating=rating, language=language(code)))
+    html = inline_pictures(message_from_bytes(raw, policy=default))
     for page in windows:
         page.goto("about:blank")
         page.set_content(html)

@@ -14,7 +14,7 @@ from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from tests.browser import tools
 from tests.delivery.logos import PNG_LOOK
-from tests.delivery.test_email_text import HEAD, LETTER
+from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
 
@@ -72,11 +72,11 @@ def test_every_state_is_valid(tmp_path: Path) -> None:
 def test_every_e_mail_is_valid(tmp_path: Path) -> None:
     for rating in RatingType:
         for spoken in LANGUAGES:
-            letter = replace(LETTER, rating=rating, language=spoken)
-            words = write_words(spoken, rating, brand=HEAD.brand, channel="WidgetChat", closed_on=letter.closed_on)
-            for kind, look in (("name", HEAD.look), ("logo", PNG_LOOK)):
+            email = replace(EMAIL, rating=rating, language=spoken)
+            words = write_words(spoken, rating, brand=BRANDING.brand, channel="WidgetChat", closed_on=email.closed_on)
+            for kind, look in (("name", BRANDING.look), ("logo", PNG_LOOK)):
                 file = tmp_path / f"{rating.name}-{spoken.code}-{kind}.html"
-                file.write_text(write_html(replace(HEAD, look=look), letter, words), encoding="utf-8")
+                file.write_text(write_html(replace(BRANDING, look=look), email, words), encoding="utf-8")
     assert complaints(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
 
 

@@ -22,7 +22,7 @@ import redis
 from config.settings import Timings
 from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
-from service.dixa.outage import Outage, RelaysPace
+from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.intake.intake import Intake
@@ -171,7 +171,7 @@ class _Endless(Deadline):
 class _Unpaced(SharedPace):
     """Another control's: everybody calls at once, whatever Dixa says."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         return Slot(API_TOKEN, deadline)
 
     def count_free(self, within: timedelta) -> int:
@@ -182,8 +182,8 @@ class _Unpaced(SharedPace):
 
 
 class _Patient(DixaClient):
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
-        return replace(super().slot(deadline, patience), deadline=_Endless(timedelta()))
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+        return replace(super().take_slot(deadline, max_wait), deadline=_Endless(timedelta()))
 
 
 class Worker:
@@ -200,7 +200,7 @@ class Worker:
         )
         check = TokenCheck(client, timings.token_retry_after, prefix=prefix)
         # As shipped, a look whether Dixa is back comes as often as the first pause of a survey's own is long.
-        outage = Outage(client, probe_every=timings.backoff_min, when_over=kept.wake, prefix=prefix)
+        outage = Outage(client, probe_interval=timings.backoff_min, on_recovery=kept.wake, prefix=prefix)
         kind = _Patient if place.never_too_late else DixaClient
         asks = kind(new_session("chaos"), place.dixa_url, shared, check, outage=None if place.unpaced else outage)
         self.client = client
@@ -225,7 +225,7 @@ class Worker:
             Journey.OFFER: offering,
             Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
         }
-        self._relay = Relay(self.records, queue, timings, shared if place.unpaced else RelaysPace(shared, outage))
+        self._relay = Relay(self.records, queue, timings, shared if place.unpaced else RelayPace(shared, outage))
         self._queue = queue
 
     def take_close(self, close: Close, terms: Survey) -> None:

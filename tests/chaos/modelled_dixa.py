@@ -87,7 +87,7 @@ class ModelledDelivery:
     def can_reach(self, record: Record) -> bool:
         return True
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool:
         if pause() is not Fate.DONE:
             raise RetryLater("not looked")
         return any(link.offers == record.offers for link in self._world.links)
@@ -122,7 +122,7 @@ class ModelledDixa:
             due[1].executed_at = due[0]
             due[2]()
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         if pause() not in (Fate.DONE, Fate.LOST_AFTER) or self._left() < 5:
             raise NoSlot("no slot", timedelta())
         return Slot("token", deadline)

@@ -101,7 +101,7 @@ def _call_at_the_pace(
     ends_at = monotonic() + seconds
     while monotonic() < ends_at:
         try:
-            slot = client.slot(Deadline(5 * SECOND), SECOND)
+            slot = client.take_slot(Deadline(5 * SECOND), SECOND)
             made += 1
             client.organization_name(slot)
         except NoSlot as error:

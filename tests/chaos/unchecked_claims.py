@@ -1,6 +1,6 @@
 """The control of row 14: the worker of before admission, which begins whatever is due, as `-A` of this module.
 
-Its pace has one second of patience for every slot, so whoever has begun has no better chance than whoever begins.
+Its pace has a wait of one second for every slot, so a claim that has begun has no better chance than a new one.
 """
 
 from datetime import timedelta
@@ -9,8 +9,8 @@ from service.dixa import pace
 from service.surveys.ports import Deadline
 
 
-def wait_a_second(deadline: Deadline, patience: timedelta) -> float:
-    return min(1.0, deadline.remaining())
+def wait_a_second(deadline: Deadline, max_wait: timedelta) -> timedelta:
+    return min(timedelta(seconds=1), timedelta(seconds=deadline.remaining()))
 
 
 def count_all(self: pace.SharedPace, within: timedelta) -> int:

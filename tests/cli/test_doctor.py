@@ -105,18 +105,18 @@ def test_a_wrong_token_of_ones_own_holds_nobody_back(run: Runner, story: Story, 
 
 def test_a_busy_dixa_holds_nobody_back_by_a_check(run: Runner, dixa: Sandbox, keys: redis.Redis) -> None:
     dixa.fails(status=429, call="organization")
-    assert "FAIL Dixa: Dixa answered 429" in run("check", fails=True).output
+    assert "FAIL Dixa: Dixa returned 429" in run("check", fails=True).output
     assert not keys.exists("afterword:pace:pause")
 
 
 def test_while_the_workers_token_is_refused_it_says_why_and_tries_ones_own(run: Runner, story: Story) -> None:
     """An operator has just mended the token, and looks whether it is right."""
-    trouble = "Dixa answered 401: is DIXA_API_TOKEN right?"
-    story.calls._pace.refuse(story.dixa.token, timedelta(seconds=40), "Dixa answered 401")
+    trouble = "Dixa returned 401: is DIXA_API_TOKEN right?"
+    story.calls._pace.cool_down(story.dixa.token, timedelta(seconds=40), "Dixa returned 401")
     told = run("check").output
     assert re.search(rf"warn Dixa: the workers wait: {re.escape(trouble)} They try again in (40|[123]\d) s", told)
     assert "ok   Dixa: the token belongs to Nordlys Outdoor" in told
-    assert "FAIL Dixa: Dixa answered 401" in run("check", fails=True, DIXA_API_TOKEN="another-token").output
+    assert "FAIL Dixa: Dixa returned 401" in run("check", fails=True, DIXA_API_TOKEN="another-token").output
 
 
 def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> None:
@@ -126,9 +126,9 @@ def test_a_pause_that_dixa_wants_is_no_trouble(run: Runner, story: Story) -> Non
 
 def test_a_channel_that_is_down_is_told_with_its_reason(run: Runner, keys: redis.Redis) -> None:
     assert "channel" not in run("check").output
-    Channels(keys).failed("email", "48213", "the mail server answered 535")
+    Channels(keys).failed("email", "48213", "the mail server returned 535")
     told = run("check").output
-    assert re.search(r'warn channel "email" is down since .* UTC: the mail server answered 535\.', told)
+    assert re.search(r'warn channel "email" is down since .* UTC: the mail server returned 535\.', told)
 
 
 def test_who_is_at_work_is_told_and_where_they_do_not_agree(run: Runner, keys: redis.Redis) -> None:
@@ -201,7 +201,7 @@ def test_each_of_several_tokens_is_tried(run: Runner, dixa: Sandbox) -> None:
     assert "ok   Dixa: token 2 of 2 belongs to Nordlys Outdoor" in told
     told = run("check", fails=True, DIXA_API_TOKEN=f"{dixa.token},another-token").output
     assert "ok   Dixa: token 1 of 2 belongs to Nordlys Outdoor" in told
-    assert "FAIL Dixa: Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?" in told
+    assert "FAIL Dixa: Dixa returned 401 to token 2 of DIXA_API_TOKEN: is it right?" in told
 
 
 def test_an_outage_of_dixa_is_told(run: Runner, story: Story, keys: redis.Redis, dixa: Sandbox) -> None:
@@ -213,7 +213,7 @@ def test_an_outage_of_dixa_is_told(run: Runner, story: Story, keys: redis.Redis,
     told = "Dixa is down since "
     checked = run("check", fails=True).output
     assert f"warn {told}" in checked
-    assert "FAIL Dixa: Dixa answered 503" in checked
+    assert "FAIL Dixa: Dixa returned 503" in checked
     assert told in run("why", waiting[0]).output
     assert json.loads(run("why", waiting[0], "--json").output)["dixa_down_since"]
     dixa.outage_is_over()

@@ -47,7 +47,7 @@ def test_what_the_server_says_is_told() -> None:
         post.answers["RCPT"] = "550 5.1.1 me@example.com is nobody"
         result = send("me@example.com", server=server)
         assert result.exit_code == 1
-        assert "the mail server answered RCPT with 550 5.1.1" in result.output
+        assert "the mail server replied to RCPT with 550 5.1.1" in result.output
 
 
 def test_without_a_server_it_says_what_to_set() -> None:

@@ -330,9 +330,9 @@ def test_a_refused_token_holds_nobody_else_back(run: Runner, dixa: Sandbox, keys
 
 def test_while_a_token_is_refused_it_says_so_at_once(run: Runner, story: Story) -> None:
     shared = story.calls._pace
-    shared.refuse(story.dixa.token, timedelta(seconds=40), "Dixa answered 401")
+    shared.cool_down(story.dixa.token, timedelta(seconds=40), "Dixa returned 401")
     told = run("try-rules", fails=True).output
-    assert "Dixa answered 401: is DIXA_API_TOKEN right? Everybody waits for another 40 s" in told
+    assert "Dixa returned 401: is DIXA_API_TOKEN right? Everybody waits for another 40 s" in told
     assert story.dixa.calls == []
 
 

@@ -10,7 +10,7 @@ from service.delivery.email.text import message_id, write_email
 from service.surveys.mailbox import Mailbox
 from service.surveys.words import Sender, Words
 from service.texts.catalog import language
-from tests.delivery.test_email_text import HEAD, LETTER, LINK, write
+from tests.delivery.test_email_text import BRANDING, EMAIL, LINK, write
 
 
 def test_the_headers() -> None:
@@ -44,7 +44,7 @@ def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
         text = " ".join([word] * times)
         subject, name = text[:120].strip(), text[:60].strip().replace('"', "'")
         raw = write_email(
-            replace(HEAD, sender=Mailbox("a@northwind.example", name)), replace(LETTER, own=Words(subject=subject))
+            replace(BRANDING, sender=Mailbox("a@northwind.example", name)), replace(EMAIL, own=Words(subject=subject))
         )
         assert str(make_header(decode_header(raw_header(raw, "Subject")))) == subject
         shown, _, address = raw_header(raw, "From").rpartition(" ")
@@ -59,19 +59,19 @@ def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
 def test_the_longest_addresses_stay_whole() -> None:
     domain = ".".join(["d" * 60] * 3)
     longest = f"{'a' * 64}@{domain}.c"
-    raw = write_email(replace(HEAD, sender=Mailbox(longest, "Ё" * 60)), replace(LETTER, address=longest))
+    raw = write_email(replace(BRANDING, sender=Mailbox(longest, "Ё" * 60)), replace(EMAIL, address=longest))
     assert raw_header(raw, "To") == longest
     assert raw_header(raw, "From").endswith(f" <{longest}>")
 
 
 def test_all_that_travels_is_ascii() -> None:
-    head = replace(HEAD, brand="Ærø & 字 😀", sender=Mailbox("survey@northwind.example"))
-    assert write_email(head, replace(LETTER, language=language("ar"))).isascii()
+    branding = replace(BRANDING, brand="Ærø & 字 😀", sender=Mailbox("survey@northwind.example"))
+    assert write_email(branding, replace(EMAIL, language=language("ar"))).isascii()
 
 
 def test_a_long_link_is_one_line_of_its_header() -> None:
     """Python would fold it into encoded words, which no mail program takes for a link."""
-    assert f"\r\nList-Unsubscribe: <{LINK}/stop>\r\n".encode() in write_email(HEAD, LETTER)
+    assert f"\r\nList-Unsubscribe: <{LINK}/stop>\r\n".encode() in write_email(BRANDING, EMAIL)
 
 
 def test_one_click_needs_https() -> None:
@@ -101,9 +101,9 @@ def test_the_name_is_of_our_host(url: str, domain: str) -> None:
     "evil", ["a\r\nBcc: eve@evil.example", "a\nBcc: eve@evil.example", 'a" <eve@evil.example>, "b']
 )
 def test_no_name_becomes_a_header_or_another_address(evil: str) -> None:
-    head = replace(HEAD, sender=Mailbox("survey@northwind.example", evil))
+    branding = replace(BRANDING, sender=Mailbox("survey@northwind.example", evil))
     try:
-        message = write(head)
+        message = write(branding)
     except ValueError:
         return
     assert message["Bcc"] is None

@@ -7,14 +7,14 @@ from email.policy import default
 
 import pytest
 
-from service.delivery.email.parts import show_html
+from service.delivery.email.parts import inline_pictures
 from service.delivery.email.text import write_email
 from service.surveys.brand import OwnBrand
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.theme import MOST_LOGO_BYTES, Logo, Look
 from service.texts.catalog import language
 from tests.delivery.logos import PNG_LOOK, SVG_LOOK, look_of, png
-from tests.delivery.test_email_text import HEAD, LETTER, Seen, part, write
+from tests.delivery.test_email_text import BRANDING, EMAIL, Seen, part, write
 
 
 def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
@@ -22,7 +22,7 @@ def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
 
 
 def test_a_png_comes_along_beside_the_html() -> None:
-    message = write(replace(HEAD, look=PNG_LOOK))
+    message = write(replace(BRANDING, look=PNG_LOOK))
     assert message.get_content_type() == "multipart/alternative"
     text, related = message.iter_parts()
     assert (text.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
@@ -39,25 +39,25 @@ def test_a_png_comes_along_beside_the_html() -> None:
 
 def test_a_survey_shows_the_logo_of_its_own_brand() -> None:
     own = OwnBrand(name="Southwind", logo=look_of(png(64, 64)).logo)
-    message = write(replace(HEAD, look=PNG_LOOK), brand=own)
+    message = write(replace(BRANDING, look=PNG_LOOK), brand=own)
     assert [(each["alt"], each["width"]) for each in pictures(message)] == [("Southwind", "32")]
-    none = write(replace(HEAD, look=PNG_LOOK), brand=OwnBrand(logo=Logo("", adapts=False)))
+    none = write(replace(BRANDING, look=PNG_LOOK), brand=OwnBrand(logo=Logo("", adapts=False)))
     assert pictures(none) == []
 
 
 def test_nothing_is_fetched_for_it() -> None:
-    html = part(write(replace(HEAD, look=PNG_LOOK)), "html")
+    html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
     assert "data:" not in html
     assert html.count("src=") == html.count('src="cid:') == 1
 
 
 @pytest.mark.parametrize(
     "look",
-    [HEAD.look, SVG_LOOK, look_of(png(180, 64)[:20]), look_of(png(0, 0))],
+    [BRANDING.look, SVG_LOOK, look_of(png(180, 64)[:20]), look_of(png(0, 0))],
     ids=["no logo", "an SVG", "a PNG that ends early", "a PNG of nothing"],
 )
 def test_without_a_picture_that_can_be_shown_there_is_the_name(look: Look) -> None:
-    message = write(replace(HEAD, look=look))
+    message = write(replace(BRANDING, look=look))
     assert pictures(message) == []
     assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
     assert ">Northwind</p>" in part(message, "html")
@@ -69,22 +69,22 @@ def test_without_a_picture_that_can_be_shown_there_is_the_name(look: Look) -> No
 def test_it_is_as_high_as_on_the_page_and_never_wider_than_a_phone(
     size: tuple[int, int], shown: tuple[int, int]
 ) -> None:
-    (picture,) = pictures(write(replace(HEAD, look=look_of(png(*size)))))
+    (picture,) = pictures(write(replace(BRANDING, look=look_of(png(*size)))))
     assert (picture["width"], picture["height"]) == tuple(map(str, shown))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_it_adds_no_more_than_the_readme_says(code: str) -> None:
     largest = png(180, 64).ljust(MOST_LOGO_BYTES, b"\0")
-    letter = replace(LETTER, language=language(code))
-    with_logo = write_email(replace(HEAD, look=look_of(largest)), letter)
-    assert len(with_logo) - len(write_email(HEAD, letter)) <= 4_700
+    email = replace(EMAIL, language=language(code))
+    with_logo = write_email(replace(BRANDING, look=look_of(largest)), email)
+    assert len(with_logo) - len(write_email(BRANDING, email)) <= 4_700
     assert all(len(line) <= 76 for line in with_logo.partition(b"\r\n\r\n")[2].split(b"\r\n"))
 
 
 def test_a_browser_shows_it_too() -> None:
-    raw = write_email(replace(HEAD, look=PNG_LOOK), LETTER)
-    html = show_html(message_from_bytes(raw, policy=default))
+    raw = write_email(replace(BRANDING, look=PNG_LOOK), EMAIL)
+    html = inline_pictures(message_from_bytes(raw, policy=default))
     assert "cid:" not in html
     assert PNG_LOOK.logo
     assert f'src="{PNG_LOOK.logo.uri}"' in html

@@ -13,7 +13,7 @@ import pytest
 
 from config.mail import SmtpServer, Tls
 from service.delivery.email.smtp import EmailDelivery
-from service.delivery.email.text import Letterhead
+from service.delivery.email.text import EmailBranding
 from service.surveys.definition import Window
 from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.mailbox import Mailbox
@@ -26,7 +26,7 @@ from tests.polling import eventually, soon
 from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
-HEAD = Letterhead(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
+BRANDING = EmailBranding(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
 ADDRESS = "ida@example.com"
 
 
@@ -71,7 +71,7 @@ def trust() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **given: object) -> None:
     context = given.pop("context", None)
     assert context is None or isinstance(context, ssl.SSLContext)
-    channel = EmailDelivery(server, HEAD, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
+    channel = EmailDelivery(server, BRANDING, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
     bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
 
 
@@ -90,7 +90,7 @@ def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
 def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], zone: str, day: str) -> None:
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 22, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
-    channel = EmailDelivery(server, replace(HEAD, time_zone=ZoneInfo(zone)), Mailings(), budget=BUDGET)
+    channel = EmailDelivery(server, replace(BRANDING, time_zone=ZoneInfo(zone)), Mailings(), budget=BUDGET)
     bring(channel, record_of(close=close), LINK, Deadline(timedelta(seconds=5)))
     body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
     assert body
@@ -272,7 +272,7 @@ def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: s
 def test_a_server_that_greets_after_the_claims_time_takes_the_mail(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.greets.clear()
-    channel, claims = EmailDelivery(server, HEAD, Mailings(), budget=BUDGET), Deadline(timedelta(seconds=0.6))
+    channel, claims = EmailDelivery(server, BRANDING, Mailings(), budget=BUDGET), Deadline(timedelta(seconds=0.6))
     with ThreadPoolExecutor(1) as threads:
         sent = threads.submit(channel.deliver, record_of(), LINK, claims)
         eventually(lambda: taken.commands == ["connect"] and not claims.remaining())
@@ -339,13 +339,15 @@ def test_with_no_time_left_nothing_is_begun(post: tuple[Post, SmtpServer]) -> No
 def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  # noqa: FBT001
     record = record_of()
     assert record.close
-    channel = EmailDelivery(SmtpServer("127.0.0.1", 1), HEAD, Mailings(), budget=BUDGET)
+    channel = EmailDelivery(SmtpServer("127.0.0.1", 1), BRANDING, Mailings(), budget=BUDGET)
     assert channel.can_reach(replace(record, close=replace(record.close, **facts))) is can_reach  # type: ignore[arg-type]
     assert not channel.can_reach(replace(record, close=None))
 
 
 def test_a_line_that_begins_with_a_dot_arrives_with_it(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
-    head = replace(HEAD, brand=".Northwind")
-    EmailDelivery(server, head, Mailings(), budget=BUDGET).deliver(record_of(), LINK, Deadline(timedelta(seconds=5)))
+    branding = replace(BRANDING, brand=".Northwind")
+    EmailDelivery(server, branding, Mailings(), budget=BUDGET).deliver(
+        record_of(), LINK, Deadline(timedelta(seconds=5))
+    )
     assert b"\r\n.Northwind\r\n" in taken.mails[0]

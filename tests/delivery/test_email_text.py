@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.delivery.email.text import Letter, Letterhead, write_email
+from service.delivery.email.text import SurveyEmail, EmailBranding, write_email
 from service.surveys.brand import OwnBrand
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, Links
@@ -34,13 +34,13 @@ UUID = "7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51"
 LINK = Links([SECRET_KEY], PUBLIC_URL).url(
     Link("9007199254740993", 9007199254740993, "a" * 20, tuple(Offer(each, UUID) for each in RatingType))
 )
-HEAD = Letterhead(
+BRANDING = EmailBranding(
     Mailbox("survey@northwind.example", "Northwind Ångström"),
     Mailbox("help@northwind.example"),
     "Northwind",
     PUBLIC_URL,
 )
-LETTER = Letter("48213", "ida@example.com", CSAT, LINK, language("en"), "WidgetChat", date(2026, 5, 12))
+EMAIL = SurveyEmail("48213", "ida@example.com", CSAT, LINK, language("en"), "WidgetChat", date(2026, 5, 12))
 
 
 class Seen(HTMLParser):
@@ -63,8 +63,8 @@ class Seen(HTMLParser):
         return [str(attributes["href"]) for tag, attributes in self.elements if tag == "a"]
 
 
-def write(head: Letterhead = HEAD, **facts: object) -> EmailMessage:
-    return message_from_bytes(write_email(head, replace(LETTER, **facts)), policy=default)  # type: ignore[arg-type]
+def write(branding: EmailBranding = BRANDING, **facts: object) -> EmailMessage:
+    return message_from_bytes(write_email(branding, replace(EMAIL, **facts)), policy=default)  # type: ignore[arg-type]
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -76,7 +76,7 @@ def part(message: EmailMessage, kind: str) -> str:
 @pytest.mark.parametrize("rating", RatingType)
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_it_is_small_whole_and_of_one_mind(rating: RatingType, code: str) -> None:
-    raw = write_email(HEAD, replace(LETTER, rating=rating, language=language(code)))
+    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=language(code)))
     assert len(raw) <= 15_000
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert raw.count(b"\n") == raw.count(b"\r\n")
@@ -101,15 +101,15 @@ def test_it_is_small_whole_and_of_one_mind(rating: RatingType, code: str) -> Non
 def test_at_its_longest_it_is_small_too(rating: RatingType, character: str, most: int) -> None:
     """Our languages' letters have one or two bytes in UTF-8; words all in larger ones, emoji say, may be larger."""
     own = Words(questions={rating: character * 160}, subject=character * 120)
-    head = Letterhead(
+    branding = EmailBranding(
         Mailbox("survey@northwind.example"),
         Mailbox("help@northwind.example"),
         character * 60,
         PUBLIC_URL,
         "https://northwind.example/privacy",
     )
-    letter = replace(LETTER, rating=rating, link=f"{PUBLIC_URL}/s/{'x' * 160}", own=own, channel="Email")
-    sizes = {code: len(write_email(head, replace(letter, language=language(code)))) for code in LANGUAGES}
+    email = replace(EMAIL, rating=rating, link=f"{PUBLIC_URL}/s/{'x' * 160}", own=own, channel="Email")
+    sizes = {code: len(write_email(branding, replace(email, language=language(code)))) for code in LANGUAGES}
     assert {code: size for code, size in sizes.items() if size > most} == {}
 
 
@@ -136,14 +136,14 @@ def test_only_what_is_mostly_not_ascii_is_base64() -> None:
 @pytest.mark.parametrize("code", ["en", "fr", "el", "ar"])
 def test_no_line_of_a_part_is_over_76_characters(rating: RatingType, code: str) -> None:
     """RFC 2045, 6.7 and 6.8; Python's policies allow 78."""
-    raw = write_email(HEAD, replace(LETTER, rating=rating, language=language(code)))
+    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=language(code)))
     assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_in_plain_text_each_link_is_alone_below_its_words(code: str) -> None:
-    head = replace(HEAD, privacy_url="https://northwind.example/privacy")
-    lines = part(write(head, language=language(code)), "plain").splitlines()
+    branding = replace(BRANDING, privacy_url="https://northwind.example/privacy")
+    lines = part(write(branding, language=language(code)), "plain").splitlines()
     assert [line for line in lines if line.endswith(":")] == []
     links = [number for number, line in enumerate(lines) if line.startswith("https://")]
     assert len(links) == 7
@@ -213,19 +213,19 @@ def test_it_promises_no_more_than_is_so() -> None:
 
 
 def test_values_are_escaped() -> None:
-    html = part(write(replace(HEAD, brand='<script>alert("1")</script>')), "html")
+    html = part(write(replace(BRANDING, brand='<script>alert("1")</script>')), "html")
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
 
 def test_the_privacy_notice_is_linked_if_there_is_one() -> None:
-    message = write(replace(HEAD, privacy_url="https://northwind.example/privacy?a=1&b=2"))
+    message = write(replace(BRANDING, privacy_url="https://northwind.example/privacy?a=1&b=2"))
     assert Seen(part(message, "html")).links[-1] == "https://northwind.example/privacy?a=1&b=2"
     assert part(message, "plain").rstrip().endswith("https://northwind.example/privacy?a=1&b=2")
 
 
 def test_it_has_the_brands_colours() -> None:
-    html = part(write(replace(HEAD, look=make_look("#7a00e6", None, None))), "html")
+    html = part(write(replace(BRANDING, look=make_look("#7a00e6", None, None))), "html")
     assert html.count("#7a00e6") == 2
     assert html.count("#b056ff!important") == 2
     assert not {"#0b5d56", "#6fd6c6"} & set(re.findall(r"#[0-9a-f]{6}", html))
@@ -233,7 +233,7 @@ def test_it_has_the_brands_colours() -> None:
 
 def test_a_surveys_own_brand_is_everywhere() -> None:
     own = OwnBrand(name="Tidewater", accent="#9d174d", privacy_url="https://tidewater.example/privacy")
-    message = write(replace(HEAD, privacy_url="https://northwind.example/privacy"), brand=own, rating=NPS)
+    message = write(replace(BRANDING, privacy_url="https://northwind.example/privacy"), brand=own, rating=NPS)
     for kind in ("html", "plain"):
         text = part(message, kind)
         assert "recommend Tidewater to a friend?" in text
@@ -264,11 +264,11 @@ def test_the_name_in_from_is_the_senders_own_or_the_surveys_brand(sender: Sender
 
 def test_a_surveys_own_brand_at_its_longest_is_small_too() -> None:
     own = OwnBrand(name="й" * 60, accent="#9d174d", privacy_url="https://tidewater.example/".ljust(MAX_LINK_BYTES, "p"))
-    letter = replace(LETTER, link=f"{PUBLIC_URL}/s/{'x' * 160}", brand=own, channel="Email")
+    email = replace(EMAIL, link=f"{PUBLIC_URL}/s/{'x' * 160}", brand=own, channel="Email")
     for rating in RatingType:
         words = Words(questions={rating: "й" * 160}, subject="й" * 120)
-        longest = replace(letter, rating=rating, own=words)
-        sizes = {code: len(write_email(HEAD, replace(longest, language=language(code)))) for code in LANGUAGES}
+        longest = replace(email, rating=rating, own=words)
+        sizes = {code: len(write_email(BRANDING, replace(longest, language=language(code)))) for code in LANGUAGES}
         assert {code: size for code, size in sizes.items() if size > 15_000} == {}
 
 

@@ -10,7 +10,7 @@ from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from tests.delivery import word
 from tests.delivery.logos import PNG_LOOK
-from tests.delivery.test_email_text import HEAD, part, write
+from tests.delivery.test_email_text import BRANDING, part, write
 
 CSAT, NPS, THUMBS = RatingType
 
@@ -18,8 +18,8 @@ CSAT, NPS, THUMBS = RatingType
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("rating", RatingType)
 def test_word_makes_of_it_what_all_others_do(rating: RatingType, code: str) -> None:
-    head = replace(HEAD, look=PNG_LOOK, privacy_url="https://northwind.example/privacy")
-    assert word.faults(part(write(head, rating=rating, language=language(code)), "html")) == []
+    branding = replace(BRANDING, look=PNG_LOOK, privacy_url="https://northwind.example/privacy")
+    assert word.faults(part(write(branding, rating=rating, language=language(code)), "html")) == []
 
 
 @pytest.mark.parametrize("rating", RatingType)
@@ -93,7 +93,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("pattern", "instead"), [each[1:] for each in FAULTS], ids=[each[0] for each in FAULTS])
 def test_what_word_lays_out_otherwise_is_found(pattern: str, instead: str) -> None:
-    html = part(write(replace(HEAD, look=PNG_LOOK)), "html")
+    html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
     broken, times = re.subn(pattern, instead, html)
     assert times
     assert word.faults(broken) != []

@@ -51,7 +51,7 @@ def record_of(dixa: Sandbox, *, channel: str = "Email", state: OfferState = Offe
 def bring(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> None:
     """Do what the journey does: what was begun is looked for first."""
     is_begun = record.offer.state in (OfferState.DELIVERING, OfferState.REMINDING)
-    if not is_begun or not delivery.has_delivered(record, deadline):
+    if not is_begun or not delivery.reconcile(record, deadline):
         delivery.deliver(record, link, deadline)
 
 
@@ -341,14 +341,14 @@ class TestClosingAgain:
         dixa.fails(1, 400, call=call)
         with capture_logs() as said:
             record = self.delivered(client, dixa)
-        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_closed_again", "warning")]
+        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_reclosed", "warning")]
         assert len(dixa.messages(record.conversation_id)) == 1
 
     @pytest.mark.parametrize("call", ["conversation", "close"])
     def test_one_that_failed_is_tried_again_and_told(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
         with capture_logs() as said:
             record = self.left_open(client, dixa, call)
-        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_closed_again", "warning")]
+        assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_reclosed", "warning")]
         deliver(client, record)
         assert dixa.conversation(record.conversation_id).state == "Closed"
         assert len(dixa.messages(record.conversation_id)) == 1
@@ -397,7 +397,7 @@ class TestClosingAgain:
         dixa.fails(1, 503, call="close")
         with capture_logs() as said, pytest.raises(OutcomeUnknown) if goes_on else nullcontext():
             deliver(client, record)
-        assert [each["event"] for each in said] == ["conversation.not_closed_again"]
+        assert [each["event"] for each in said] == ["conversation.not_reclosed"]
         assert len(conversation.messages) == 1
 
     @pytest.mark.parametrize("fails", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])

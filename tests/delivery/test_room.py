@@ -9,7 +9,7 @@ from service.delivery.email.smtp import EmailDelivery
 from service.delivery.room import Room
 from service.surveys.errors import NotDelivered, NotNow
 from service.surveys.ports import Deadline
-from tests.delivery.test_email_smtp import HEAD, LINK, Mailings, record_of
+from tests.delivery.test_email_smtp import BRANDING, LINK, Mailings, record_of
 from tests.polling import eventually
 from tests.smtp import post_office
 
@@ -17,7 +17,7 @@ from tests.smtp import post_office
 def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
     plenty = Deadline(timedelta(minutes=5))
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
-        email = EmailDelivery(server, HEAD, Mailings(), budget=timedelta(seconds=20))
+        email = EmailDelivery(server, BRANDING, Mailings(), budget=timedelta(seconds=20))
         taken.hangs.add("RCPT")
         slow = [threads.submit(email.deliver, record_of(), LINK, plenty) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)
@@ -26,11 +26,11 @@ def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
                 email.deliver(record_of(), LINK, plenty)
             assert caught.value.retry_in == timedelta(seconds=5)
         with pytest.raises(NotNow):
-            email.has_delivered(record_of(), plenty)
+            email.reconcile(record_of(), plenty)
         assert taken.commands.count("RCPT") == 4
         assert {type(each.exception()) for each in slow} == {NotDelivered}
         taken.hangs.clear()
-        assert not email.has_delivered(record_of(), plenty)
+        assert not email.reconcile(record_of(), plenty)
         email.deliver(record_of(), LINK, plenty)
         assert len(taken.mails) == 1
 

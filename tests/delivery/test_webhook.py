@@ -102,7 +102,7 @@ def test_no_for_good(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(DeliveryRefused) as caught:
         deliver(f"{receiver.url}/")
-    assert str(caught.value) == f"the receiver answered {status}"
+    assert str(caught.value) == f"the receiver returned {status}"
 
 
 @pytest.mark.parametrize("status", [408, 429, 503])
@@ -119,7 +119,7 @@ def test_later_since_it_is_about_the_receiver(receiver: Receiver, status: int) -
     receiver.next["/"] = [status]
     with pytest.raises(ChannelDown) as caught:
         deliver(f"{receiver.url}/")
-    assert str(caught.value) == f"the receiver answered {status}"
+    assert str(caught.value) == f"the receiver returned {status}"
     assert [post.path for post in receiver.posts] == ["/"]
 
 

@@ -59,7 +59,7 @@ ALL = ASKS | ACTS
 
 
 def slot_of(client: DixaClient, seconds: float = 5.0) -> Slot:
-    return client.slot(Deadline(timedelta(seconds=seconds)), timedelta(seconds=1))
+    return client.take_slot(Deadline(timedelta(seconds=seconds)), timedelta(seconds=1))
 
 
 def unlimited_slot(dixa: Sandbox, deadline: Deadline) -> Slot:
@@ -76,7 +76,14 @@ def test_every_call_of_the_client_is_in_these_tables() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
     asks = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
     asks |= {"queues", "closed_between"}
-    assert found == {"slot", "downtime"} | asks | {"offer", "submit", "add_message", "close", "add_note", "add_tag"}
+    assert found == {"take_slot", "downtime"} | asks | {
+        "offer",
+        "submit",
+        "add_message",
+        "close",
+        "add_note",
+        "add_tag",
+    }
 
 
 @pytest.mark.parametrize("channel", ["Email", "WidgetChat", "Messenger", "ContactForm", "Sms", "WhatsApp", "PstnPhone"])
@@ -260,7 +267,7 @@ def test_a_refusal_names_its_status_and_nothing_of_its_body(client: DixaClient, 
     with pytest.raises(Refused) as caught:
         client.ratings(slot_of(client), 7)
     assert caught.value.status == 404
-    assert str(caught.value) == "Dixa answered 404"
+    assert str(caught.value) == "Dixa returned 404"
 
 
 def test_a_slot_does_not_show_its_token(client: DixaClient, dixa: Sandbox) -> None:

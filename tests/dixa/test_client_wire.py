@@ -23,21 +23,21 @@ BODY = b'{"data": {"id": "rating-1"}}'
 class NoPace:
     """No limit."""
 
-    def slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         return Slot(API_TOKEN, deadline)
 
     def pause(self, length: timedelta) -> None:
         """Nobody waits."""
 
-    def refuse(self, token: str, length: timedelta, problem: str) -> str:
+    def cool_down(self, token: str, length: timedelta, problem: str) -> str:
         return problem
 
 
 class Asked:
     """Asks about the token each time."""
 
-    def is_taken(self, token: str, ask: Callable[[], bool]) -> bool:
-        return ask()
+    def check(self, token: str, query: Callable[[], bool]) -> bool:
+        return query()
 
 
 def client_of(url: str) -> DixaClient:
@@ -45,17 +45,17 @@ def client_of(url: str) -> DixaClient:
 
 
 def offer(client: DixaClient, seconds: float = 5.0) -> str:
-    slot = client.slot(Deadline(timedelta(seconds=seconds)), timedelta())
+    slot = client.take_slot(Deadline(timedelta(seconds=seconds)), timedelta())
     return client.offer(slot, 7, RatingType.CSAT, user_id="user", agent_id=None, offered_at=datetime.now(UTC))
 
 
 def submit(client: DixaClient, seconds: float = 5.0) -> None:
-    slot = client.slot(Deadline(timedelta(seconds=seconds)), timedelta())
+    slot = client.take_slot(Deadline(timedelta(seconds=seconds)), timedelta())
     client.submit(slot, 7, "r", rating=RatingType.CSAT, score=1, comment="", submitted_at=datetime.now(UTC))
 
 
 def ratings(client: DixaClient, seconds: float = 5.0) -> object:
-    return client.ratings(client.slot(Deadline(timedelta(seconds=seconds)), timedelta()), 7)
+    return client.ratings(client.take_slot(Deadline(timedelta(seconds=seconds)), timedelta()), 7)
 
 
 def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: float = 5.0) -> type[CallError] | None:

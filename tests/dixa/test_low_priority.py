@@ -9,7 +9,7 @@ import redis
 
 from service.dixa.client import DixaClient
 from service.dixa.errors import TokenRefused
-from service.dixa.low_priority import Unhurried
+from service.dixa.low_priority import LowPriorityDixa
 from service.sandbox.server import Sandbox
 from service.surveys.errors import Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
@@ -34,7 +34,7 @@ def name(client: DixaClient) -> Callable[[Slot], str]:
 
 def test_it_keeps_to_its_rate(client: DixaClient) -> None:
     waits = Waits()
-    unhurried, began = Unhurried(client, 2.0, waits), monotonic()
+    unhurried, began = LowPriorityDixa(client, 2.0, waits), monotonic()
     for _ in range(3):
         unhurried.ask(name(client))
     took = monotonic() - began
@@ -46,13 +46,13 @@ def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client
     """The worker has the burst and has reserved the next slot: that one isn't waited for."""
     worker = open_client(dixa, redis_client, prefix, rate=1.1, burst=1, wait=lambda _: None)
     for _ in range(2):
-        worker.slot(Deadline(timedelta(seconds=5)), timedelta(seconds=1))
+        worker.take_slot(Deadline(timedelta(seconds=5)), timedelta(seconds=1))
 
     def give_up() -> None:
         raise InterruptedError
 
     waits = Waits()
-    unhurried = Unhurried(worker, 1000, waits)
+    unhurried = LowPriorityDixa(worker, 1000, waits)
     waits._act = lambda: give_up() if sum(waits.seconds) > 0 else None
     with pytest.raises(InterruptedError):
         unhurried.ask(name(worker))
@@ -63,22 +63,22 @@ def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client
 def test_a_failure_is_tried_again(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=2, status=503, call="organization")
     waits = Waits()
-    assert Unhurried(client, 1000, waits).ask(name(client)) == "Nordlys Outdoor"
+    assert LowPriorityDixa(client, 1000, waits).ask(name(client)) == "Nordlys Outdoor"
     assert [each for each in waits.seconds if each >= 0.5] == [1.0, 2.0]
 
 
 def test_it_ends_when_it_is_of_no_use(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=4, status=503, call="organization")
     with pytest.raises(RetryLater):
-        Unhurried(client, 1000, Waits()).ask(name(client))
+        LowPriorityDixa(client, 1000, Waits()).ask(name(client))
     assert len(dixa.calls) == 4
     with pytest.raises(Refused):
-        Unhurried(client, 1000, Waits()).ask(lambda slot: client.conversation(slot, 7))
+        LowPriorityDixa(client, 1000, Waits()).ask(lambda slot: client.conversation(slot, 7))
     assert len(dixa.calls) == 5
 
 
 def test_a_refused_token_is_said_at_once(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(status=401, call="organization")
     with pytest.raises(TokenRefused, match="DIXA_API_TOKEN"):
-        Unhurried(client, 1000, Waits()).ask(name(client))
+        LowPriorityDixa(client, 1000, Waits()).ask(name(client))
     assert len(dixa.calls) == 1

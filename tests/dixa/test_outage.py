@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from service.dixa.client import DixaClient
 from service.dixa.errors import DixaDown
-from service.dixa.outage import Outage, RelaysPace
+from service.dixa.outage import Outage, RelayPace
 from service.records.redis import connect
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
@@ -38,7 +38,7 @@ def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError
     """Ask for a conversation, as a claim of its survey does, and say what went wrong."""
     deadline = Deadline(timedelta(seconds=seconds), number)
     try:
-        client.conversation(client.slot(deadline, SECOND), number)
+        client.conversation(client.take_slot(deadline, SECOND), number)
     except CallError as error:
         return type(error)
     return None
@@ -57,7 +57,7 @@ def numbers(dixa: Sandbox) -> list[int]:
 @pytest.fixture
 def outage(redis_client: redis.Redis, prefix: str) -> Outage:
     """The next look is given, not waited for."""
-    return Outage(redis_client, probe_every=MINUTE, prefix=prefix)
+    return Outage(redis_client, probe_interval=MINUTE, prefix=prefix)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_one_claim_looks_and_the_others_make_no_call(
         let_somebody_look(redis_client, prefix)
         assert [ask(client, number, 30) for number in numbers] == [None] * len(numbers)
         assert len(dixa.calls) == seen + len(numbers) + BACK
-    assert [each["event"] for each in logs] == ["dixa.down", "dixa.works_again"]
+    assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
 def test_one_conversation_that_always_fails_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int]) -> None:
@@ -128,7 +128,7 @@ def test_a_conversation_that_always_fails_does_not_keep_dixa_down(
     for number in numbers[:2]:
         let_somebody_look(redis_client, prefix)
         try:
-            client.slot(Deadline(5 * SECOND, number), SECOND)
+            client.take_slot(Deadline(5 * SECOND, number), SECOND)
         except NotNow as error:
             waits.append(error.retry_in)
     assert waits == [2 * MINUTE]
@@ -146,27 +146,27 @@ def test_whoever_dies_while_looking_leaves_the_look_to_the_next(
 
 
 def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
-    pace = RelaysPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
+    pace = RelayPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
     assert pace.count_free(SECOND) > 50
     for number in range(ENOUGH):
-        outage.failed(number, "Dixa answered 503")
+        outage.count_failure(number, "Dixa returned 503")
     assert pace.count_free(SECOND) == 1
     assert outage.begin_probe() == timedelta()
     assert pace.count_free(SECOND) == 0
     for _ in range(BACK - 1):
-        outage.answered()
+        outage.count_response()
         assert pace.count_free(SECOND) == 1
-    outage.answered()
+    outage.count_response()
     assert pace.count_free(SECOND) > 50
 
 
 def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, prefix: str) -> None:
     told: list[Collection[int]] = []
-    outage = Outage(redis_client, when_over=told.append, prefix=prefix)
+    outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
     for number in range(ENOUGH):
-        outage.failed(number, "Dixa answered 503")
+        outage.count_failure(number, "Dixa returned 503")
     for _ in range(2 * BACK):
-        outage.answered()
+        outage.count_response()
     assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
 
 
@@ -192,7 +192,7 @@ def test_only_outages_of_some_length_are_kept_and_not_too_many(
     for seconds, oldest in ((2, 1000), (20, 999)):
         redis_client.set(f"{prefix}dixa:down", f"{now - 1000 * seconds:.0f}")
         for _ in range(BACK):
-            outage.answered()
+            outage.count_response()
         assert redis_client.zcard(past) == 1000
         (member,) = redis_client.zrange(past, 0, 0)
         assert int(str(member)) == round(now - 60_000 * oldest)
@@ -202,29 +202,29 @@ def test_only_outages_of_some_length_are_kept_and_not_too_many(
 def test_one_that_comes_and_goes_stays_down(redis_client: redis.Redis, prefix: str) -> None:
     """Else each answer would let five more surveys fail, whose pauses grow."""
     told: list[Collection[int]] = []
-    outage = Outage(redis_client, when_over=told.append, prefix=prefix)
+    outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
     with capture_logs() as logs:
         for number in range(ENOUGH):
-            outage.failed(number, "Dixa answered 503")
+            outage.count_failure(number, "Dixa returned 503")
         for _ in range(10):
             for _ in range(BACK - 1):
                 # Whoever looks next needn't wait.
                 assert outage.begin_probe() == timedelta()
-                outage.answered()
+                outage.count_response()
             assert outage.begin_probe() == timedelta()
-            assert outage.failed(ENOUGH, "Dixa answered 503")
+            assert outage.count_failure(ENOUGH, "Dixa returned 503")
             assert outage.begin_probe()
             redis_client.delete(f"{prefix}dixa:probe")
         assert told == []
         for _ in range(BACK):
-            outage.answered()
+            outage.count_response()
     assert [sorted(each) for each in told] == [[*range(ENOUGH)]]
-    assert [each["event"] for each in logs] == ["dixa.down", "dixa.works_again"]
+    assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
 def test_without_redis_nothing_is_known() -> None:
     outage = Outage(connect(f"redis://127.0.0.1:{free_port()}/0"), prefix="none:")
-    assert outage.failed(1, "Dixa answered 503") is None
-    outage.answered()
+    assert outage.count_failure(1, "Dixa returned 503") is None
+    outage.count_response()
     assert (outage.begin_probe(), outage.down_since()) == (None, None)
     assert outage.downtime(datetime.now(UTC)) == timedelta()

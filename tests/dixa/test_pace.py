@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from service.dixa.errors import NoSlot, TokenRefused
-from service.dixa.pace import OnlookersPace, SharedPace
+from service.dixa.pace import ObserverPace, SharedPace
 from service.records.redis import connect
 from service.surveys.ports import Deadline
 from tests.processes import free_port
@@ -39,7 +39,7 @@ class Grants:
         self._waits.clear()
         before = self._now()
         try:
-            slot = self._pace.slot(Deadline(5 * SECOND), SECOND)
+            slot = self._pace.take_slot(Deadline(5 * SECOND), SECOND)
         except NoSlot:
             return False
         wait = sum(self._waits)
@@ -99,12 +99,12 @@ def test_two_tokens_double_the_pace(redis_client: redis.Redis, prefix: str) -> N
 
 def test_a_slot_beyond_ones_patience_is_not_taken(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=0.1)
-    pace.slot(Deadline(SECOND), timedelta())
+    pace.take_slot(Deadline(SECOND), timedelta())
     keys = sorted(redis_client.keys(f"{prefix}*"))
     before = redis_client.mget(keys)
     for _ in range(20):
         with pytest.raises(NoSlot) as caught:
-            pace.slot(Deadline(SECOND), timedelta(milliseconds=100))
+            pace.take_slot(Deadline(SECOND), timedelta(milliseconds=100))
         assert caught.value.retry_in is not None
         assert timedelta() < caught.value.retry_in <= timedelta(seconds=10)
     assert redis_client.mget(keys) == before
@@ -114,31 +114,31 @@ def test_nobody_waits_longer_than_a_second_or_than_the_time_that_is_left(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     pace = pace_of(redis_client, prefix, rate=0.05)
-    pace.slot(Deadline(SECOND), timedelta())
+    pace.take_slot(Deadline(SECOND), timedelta())
     with pytest.raises(NoSlot):
-        pace.slot(Deadline(timedelta(minutes=1)), timedelta(minutes=1))
+        pace.take_slot(Deadline(timedelta(minutes=1)), timedelta(minutes=1))
     quick = pace_of(redis_client, f"{prefix}quick:", rate=1.1)
-    quick.slot(Deadline(SECOND), timedelta())
+    quick.take_slot(Deadline(SECOND), timedelta())
     with pytest.raises(NoSlot):
-        quick.slot(Deadline(timedelta(milliseconds=20)), SECOND)
+        quick.take_slot(Deadline(timedelta(milliseconds=20)), SECOND)
 
 
 def test_whoever_has_begun_waits_while_nobody_new_begins(redis_client: redis.Redis, prefix: str) -> None:
     """Else every claim would spend its slot on the same first look again, and none would come to its end."""
     pace = pace_of(redis_client, prefix, rate=0.5)
     begun = Deadline(timedelta(seconds=30))
-    pace.slot(begun, timedelta())
+    pace.take_slot(begun, timedelta())
     with pytest.raises(NoSlot):
-        pace.slot(Deadline(timedelta(seconds=30)), SECOND)
-    pace.slot(begun, timedelta())
+        pace.take_slot(Deadline(timedelta(seconds=30)), SECOND)
+    pace.take_slot(begun, timedelta())
 
 
 def test_whoever_has_begun_keeps_time_for_the_call(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=0.5)
     begun = Deadline(timedelta(seconds=6))
-    pace.slot(begun, timedelta())
+    pace.take_slot(begun, timedelta())
     with pytest.raises(NoSlot):
-        pace.slot(begun, timedelta())
+        pace.take_slot(begun, timedelta())
 
 
 @pytest.mark.parametrize("tokens", [1, 2])
@@ -146,10 +146,10 @@ def test_free_slots_are_counted_and_not_taken(redis_client: redis.Redis, prefix:
     pace = pace_of(redis_client, prefix, rate=0.1, tokens=tokens)
     assert pace.count_free(timedelta(seconds=35)) == 3 * tokens + 1 + (tokens - 1)
     assert redis_client.keys(f"{prefix}*") == []
-    pace.slot(Deadline(SECOND), timedelta())
+    pace.take_slot(Deadline(SECOND), timedelta())
     assert pace.count_free(timedelta(seconds=35)) > 0
     for _ in range(tokens - 1):
-        pace.slot(Deadline(SECOND), timedelta())
+        pace.take_slot(Deadline(SECOND), timedelta())
     assert pace.count_free(timedelta(seconds=5)) == 0
 
 
@@ -162,7 +162,7 @@ def test_a_pause_leaves_no_slot_free(redis_client: redis.Redis, prefix: str) -> 
 def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, prefix: str) -> None:
     pace_of(redis_client, prefix, tokens=1).pause(timedelta(seconds=30))
     with pytest.raises(NoSlot) as caught:
-        pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2).slot(Deadline(SECOND), SECOND)
+        pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2).take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in is not None
     assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
 
@@ -182,7 +182,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one(redis_client: redis.Redis, pr
     pace.pause(timedelta(seconds=30))
     pace.pause(timedelta(seconds=2))
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in is not None
     assert caught.value.retry_in > timedelta(seconds=28)
 
@@ -191,7 +191,7 @@ def test_a_pause_is_never_longer_than_five_minutes(redis_client: redis.Redis, pr
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta(days=1))
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in is not None
     assert caught.value.retry_in <= timedelta(minutes=5)
 
@@ -209,7 +209,7 @@ def keys_ahead(client: redis.Redis, prefix: str, pace: SharedPace, **hours: floa
 def test_a_clock_that_steps_back_stops_nobody(redis_client: redis.Redis, prefix: str, ahead: dict[str, float]) -> None:
     pace = pace_of(redis_client, prefix, tokens=2, burst=4)
     keys_ahead(redis_client, prefix, pace, **ahead)
-    pace.slot(Deadline(SECOND), SECOND)
+    pace.take_slot(Deadline(SECOND), SECOND)
     assert all(redis_client.pttl(key) <= 2000 for key in pace._keys)
 
 
@@ -217,7 +217,7 @@ def test_what_may_be_ahead_after_a_clock_stepped_back_a_little_is_kept(redis_cli
     pace = pace_of(redis_client, prefix)
     keys_ahead(redis_client, prefix, pace, pause=0.08)
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in is not None
     assert timedelta(seconds=280) < caught.value.retry_in < timedelta(seconds=289)
 
@@ -227,7 +227,7 @@ def test_a_pause_counts_though_a_clock_has_stepped_back(redis_client: redis.Redi
     keys_ahead(redis_client, prefix, pace, pause=1.0)
     pace.pause(timedelta(seconds=30))
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in is not None
     assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
 
@@ -235,23 +235,23 @@ def test_a_pause_counts_though_a_clock_has_stepped_back(redis_client: redis.Redi
 def test_a_pause_of_no_length_is_none(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta())
-    pace.slot(Deadline(SECOND), SECOND)
+    pace.take_slot(Deadline(SECOND), SECOND)
 
 
 def test_without_redis_there_is_no_slot_and_no_error() -> None:
     pace = pace_of(connect(f"redis://127.0.0.1:{free_port()}/0"), "none:")
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in == SECOND
     assert pace.count_free(SECOND) == 0
     pace.pause(SECOND)
-    assert pace.held() is None
+    assert pace.cooldown() is None
 
 
 def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=100, burst=2, tokens=2)
     for _ in range(6):
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     pace.pause(SECOND)
     keys = redis_client.keys(f"{prefix}*")
     assert len(keys) == 3
@@ -263,55 +263,55 @@ def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, p
 def test_trouble_is_told_while_it_holds_everybody_back(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(30 * SECOND)
-    assert pace.held() is None
+    assert pace.cooldown() is None
     with capture_logs() as said:
-        pace.refuse(TOKENS[0], 40 * SECOND, "Dixa answered 401")
+        pace.cool_down(TOKENS[0], 40 * SECOND, "Dixa returned 401")
     assert [each["event"] for each in said] == ["dixa.token_refused"]
-    told = "Dixa answered 401: is DIXA_API_TOKEN right?"
-    trouble, wait = pace.held() or ("", SECOND)
+    told = "Dixa returned 401: is DIXA_API_TOKEN right?"
+    trouble, wait = pace.cooldown() or ("", SECOND)
     assert trouble == told
     assert 38 * SECOND < wait <= 40 * SECOND
-    redis_client.delete(*redis_client.keys(f"{prefix}pace:*:pause"))
-    assert (pace.trouble(), pace.held()) == (told, None)
+    redis_client.delete(*redis_client.keys(f"{prefix}pace:*:cooldown"))
+    assert (pace.problem(), pace.cooldown()) == (told, None)
 
 
 def test_a_refused_token_is_held_back_alone(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2)
-    pace.refuse(TOKENS[1], 40 * SECOND, "Dixa answered 401")
-    assert {pace.slot(Deadline(SECOND), SECOND).token for _ in range(20)} == {TOKENS[0]}
+    pace.cool_down(TOKENS[1], 40 * SECOND, "Dixa returned 401")
+    assert {pace.take_slot(Deadline(SECOND), SECOND).token for _ in range(20)} == {TOKENS[0]}
     assert 900 < pace.count_free(SECOND) <= 1001
-    assert pace.trouble() == "Dixa answered 401 to token 2 of DIXA_API_TOKEN: is it right?"
-    assert pace.held() is None
-    pace.refuse(TOKENS[0], 30 * SECOND, "Dixa answered 403")
+    assert pace.problem() == "Dixa returned 401 to token 2 of DIXA_API_TOKEN: is it right?"
+    assert pace.cooldown() is None
+    pace.cool_down(TOKENS[0], 30 * SECOND, "Dixa returned 403")
     with pytest.raises(NoSlot) as caught:
-        pace.slot(Deadline(SECOND), SECOND)
+        pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in
     assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
-    trouble, wait = pace.held() or ("", SECOND)
-    assert trouble.startswith("Dixa answered 403 to token 1 of DIXA_API_TOKEN")
+    trouble, wait = pace.cooldown() or ("", SECOND)
+    assert trouble.startswith("Dixa returned 403 to token 1 of DIXA_API_TOKEN")
     assert wait <= 30 * SECOND
 
 
 def test_an_onlooker_holds_back_itself_and_nobody_else(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix, rate=1000, burst=100)
-    onlooker = OnlookersPace(shared)
-    onlooker.slot(Deadline(SECOND), SECOND)
-    onlooker.refuse(TOKENS[0], 30 * SECOND, "Dixa answered 401")
+    onlooker = ObserverPace(shared)
+    onlooker.take_slot(Deadline(SECOND), SECOND)
+    onlooker.cool_down(TOKENS[0], 30 * SECOND, "Dixa returned 401")
     onlooker.pause(SECOND)
     with pytest.raises(NoSlot) as caught:
-        onlooker.slot(Deadline(SECOND), SECOND)
+        onlooker.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in
     assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
-    shared.slot(Deadline(SECOND), SECOND)
-    assert shared.trouble() == ""
+    shared.take_slot(Deadline(SECOND), SECOND)
+    assert shared.problem() == ""
 
 
 def test_an_onlooker_is_told_at_once_why_everybody_waits(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix)
-    onlooker = OnlookersPace(shared)
+    onlooker = ObserverPace(shared)
     shared.pause(30 * SECOND)
     with pytest.raises(NoSlot, match="used up"):
-        onlooker.slot(Deadline(SECOND), SECOND)
-    shared.refuse(TOKENS[0], 40 * SECOND, "Dixa answered 401")
+        onlooker.take_slot(Deadline(SECOND), SECOND)
+    shared.cool_down(TOKENS[0], 40 * SECOND, "Dixa returned 401")
     with pytest.raises(TokenRefused, match=r"is DIXA_API_TOKEN right\? Everybody waits for another 40 s"):
-        onlooker.slot(Deadline(SECOND), SECOND)
+        onlooker.take_slot(Deadline(SECOND), SECOND)

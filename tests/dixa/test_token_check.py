@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def ask(client: DixaClient, number: int) -> None:
-    client.ratings(client.slot(Deadline(MINUTE), timedelta(seconds=1)), number)
+    client.ratings(client.take_slot(Deadline(MINUTE), timedelta(seconds=1)), number)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_many_forbidden_calls_ask_about_the_token_once(
 
 def test_a_verdict_ends_in_time(redis_client: redis.Redis, prefix: str) -> None:
     check = TokenCheck(redis_client, MINUTE, prefix=prefix)
-    assert check.is_taken("a-token", lambda: True)
+    assert check.check("a-token", lambda: True)
     (key,) = redis_client.keys(f"{prefix}*")
     assert "a-token" not in key
     assert 50_000 < redis_client.pttl(key) <= 60_000
@@ -50,9 +50,9 @@ def test_a_verdict_ends_in_time(redis_client: redis.Redis, prefix: str) -> None:
 def test_a_token_that_is_refused_is_held_back(client: DixaClient, dixa: Sandbox, number: int) -> None:
     dixa.fails(1, 403, call="ratings")
     dixa.fails(1, 401, call="organization")
-    with pytest.raises(TokenRefused, match=r"Dixa answered 403: is DIXA_API_TOKEN right\?"):
+    with pytest.raises(TokenRefused, match=r"Dixa returned 403: is DIXA_API_TOKEN right\?"):
         ask(client, number)
-    assert "is DIXA_API_TOKEN right?" in client._pace.trouble()  # type: ignore[attr-defined]
+    assert "is DIXA_API_TOKEN right?" in client._pace.problem()  # type: ignore[attr-defined]
 
 
 def test_as_long_as_nobody_knows_the_call_is_for_later(client: DixaClient, dixa: Sandbox, number: int) -> None:

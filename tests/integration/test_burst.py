@@ -94,7 +94,7 @@ class Burst:
 
 
 def assert_in_pace_and_once_each(tell: Callable[[], Burst], tries: int = TRIES) -> None:
-    """Tell it, and again if Dixa answered 429. Each try is told once each.
+    """Tell it, and again if Dixa returned 429. Each try is told once each.
 
     A machine that stands still for a moment lets calls arrive in a bunch, and spoils one try; what is wrong with us
     spoils all.

@@ -22,7 +22,7 @@ def test_surveys_wait_for_the_right_token_and_readyz_says_so(afterword: Afterwor
     dixa.fails(times=2 * REFUSED, status=401)
     story = tell().close()
     trouble = eventually(lambda: degraded(afterword).get("dixa"))
-    assert trouble == "Dixa answered 401: is DIXA_API_TOKEN right?"
+    assert trouble == "Dixa returned 401: is DIXA_API_TOKEN right?"
     story.link()
     assert len(story.offers) == 1
     # One call at a time looked whether the token is right by now, and each refusal was said once.

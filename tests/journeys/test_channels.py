@@ -23,7 +23,7 @@ from service.surveys.on_answer import After
 from service.surveys.ports import Delivery
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, Story, open_client
-from tests.journeys.test_delivery import HEAD, TIMINGS
+from tests.journeys.test_delivery import BRANDING, TIMINGS
 from tests.receiver import DROP, SECRET, Receiver, receiving
 from tests.smtp import Post, post_office
 
@@ -89,7 +89,7 @@ class Bench:
 def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
     with post_office() as (post, server), receiving() as receiver:
         made = Bench(redis_client, prefix, dixa, post, receiver)
-        email = EmailDelivery(server, HEAD, made.story.records, budget=TIMINGS.step_budget)
+        email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
         made.story.offering._deliveries["email"] = email
         yield made
 
@@ -458,7 +458,7 @@ def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
 
 def test_what_is_down_is_told_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:
     channels = Channels(redis_client, prefix=prefix)
-    channels.failed("email", "1", "the mail server answered the text with 554")
+    channels.failed("email", "1", "the mail server replied to the text with 554")
     (trouble,) = channels.troubles()
     assert trouble.startswith('channel "email" is down since 20')
-    assert "the mail server answered the text with 554" in trouble
+    assert "the mail server replied to the text with 554" in trouble

@@ -9,7 +9,7 @@ import redis
 
 from config.endpoints import SignedEndpoint
 from service.delivery.email.smtp import EmailDelivery
-from service.delivery.email.text import Letterhead
+from service.delivery.email.text import EmailBranding
 from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
 from service.sandbox.dixa.model import Person
@@ -23,7 +23,7 @@ from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
 from tests.receiver import SECRET, receiving
 from tests.smtp import Post, post_office
 
-HEAD = Letterhead(Mailbox("survey@northwind.example"), None, "Northwind", "https://survey.example")
+BRANDING = EmailBranding(Mailbox("survey@northwind.example"), None, "Northwind", "https://survey.example")
 MESSAGE_FIRST = replace(AT_ONCE, deliver=("message", "email"))
 EMAIL_FIRST = replace(AT_ONCE, deliver=("email", "message"))
 TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(seconds=3.2))
@@ -65,7 +65,9 @@ def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Cha
                 return made[0].story.records.mailing(survey_id)
 
         made.append(
-            Chain(redis_client, prefix, dixa, post, EmailDelivery(server, HEAD, Marks(), budget=TIMINGS.step_budget))
+            Chain(
+                redis_client, prefix, dixa, post, EmailDelivery(server, BRANDING, Marks(), budget=TIMINGS.step_budget)
+            )
         )
         yield made[0]
 

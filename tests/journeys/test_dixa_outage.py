@@ -57,8 +57,8 @@ def test_the_last_of_many_is_asked_soon_after_an_outage(
     assert calls <= 5 + 2 * THREADS + 10 * 60 / 5
     assert 0 < tries <= 2 * THREADS
     events = [each["event"] for each in logs if each["log_level"] != "info"]
-    assert (events.count("dixa.down"), events.count("dixa.works_again")) == (1, 1)
-    assert set(events) <= {"dixa.down", "dixa.works_again", "dixa.unavailable"}
+    assert (events.count("dixa.down"), events.count("dixa.recovered")) == (1, 1)
+    assert set(events) <= {"dixa.down", "dixa.recovered", "dixa.unavailable"}
     assert events.count("dixa.unavailable") <= 2 * THREADS
 
 

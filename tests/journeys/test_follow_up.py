@@ -300,7 +300,7 @@ class TestTheEnd:
         record = team.follow(team.answered())
         assert len(team.receiver.posts) == 2
         assert record.follow_up
-        assert record.follow_up.actions["slack"].problem == f"the receiver answered {status}"
+        assert record.follow_up.actions["slack"].problem == f"the receiver returned {status}"
         assert states(record)["note"] is ActionState.DONE
 
     @pytest.mark.parametrize("status", [401, 403, 404, 407, 410])
@@ -435,7 +435,7 @@ class TestTheComment:
         text = writes.format(f"[afterword-{survey_id}-answer]") + ("\nbye" if writes == "{}" else "")
         calls = team.calls
         deadline = Deadline(timedelta(seconds=5))
-        calls.add_note(calls.slot(deadline, timedelta(seconds=1)), int(survey_id), text)
+        calls.add_note(calls.take_slot(deadline, timedelta(seconds=1)), int(survey_id), text)
         told = Told(team.story.load(survey_id))
         AnswerNote(calls).act(told, deadline, again=True)
         AnswerNote(calls).act(told, deadline, again=True)

@@ -33,7 +33,7 @@ def test_a_forbidden_conversation_keeps_nobody_else_waiting(
         story.offering.travel(survey_id)
     # The others were done by the one claim that each got, right after the refusal.
     assert {story.load(each).offer.state for each in others} == {OfferState.DELIVERED}
-    assert redis_client.keys(f"{prefix}pace:*pause") == []
+    assert redis_client.keys(f"{prefix}pace:*cooldown") == []
     record = story.ask(poisoned)
     assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.FORBIDDEN)
     asked = Counter(each.call for each in story.dixa.calls if each.status == status)

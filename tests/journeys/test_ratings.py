@@ -87,8 +87,8 @@ class Interrupted:
     def __init__(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int
         self._slow = Story(redis_client, prefix, dixa)
-        self._take_slot = self._slow.calls.slot
-        self._slow.calls.slot = self._slot  # type: ignore[method-assign]
+        self._take_slot = self._slow.calls.take_slot
+        self._slow.calls.take_slot = self._slot  # type: ignore[method-assign]
 
     def submit(self, survey_id: str, then: Callable[[], object]) -> None:
         """Work on the answer once; `then` happens between the claim and the call."""
@@ -96,10 +96,10 @@ class Interrupted:
         self._slow.answering.travel(survey_id)
         assert self._then is int, "the worker wanted no slot"
 
-    def _slot(self, deadline: Deadline, patience: timedelta) -> Slot:
+    def _slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         then, self._then = self._then, int
         then()
-        return self._take_slot(deadline, patience)
+        return self._take_slot(deadline, max_wait)
 
 
 @pytest.fixture

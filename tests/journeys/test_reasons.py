@@ -155,7 +155,7 @@ class Carrier:
     def can_reach(self, record: Record) -> bool:
         return True
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> None:
+    def reconcile(self, record: Record, deadline: Deadline) -> None:
         return None
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:

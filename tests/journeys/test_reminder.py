@@ -18,7 +18,7 @@ from service.surveys.errors import OutcomeUnknown
 from service.surveys.model import UNCONFIRMED, ChangeKind, OfferState
 from service.surveys.toml.loader import dump_terms
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
-from tests.journeys.test_delivery import EMAIL_FIRST, HEAD, Chain, chain
+from tests.journeys.test_delivery import EMAIL_FIRST, BRANDING, Chain, chain
 from tests.journeys.test_reasons import Carrier
 from tests.journeys.test_waiting import window_in
 from tests.moments import moment
@@ -193,7 +193,7 @@ def test_a_mail_reminds_with_a_name_of_its_own(chain: Chain) -> None:
     record = chain.story.ask(survey_id)
     assert record.offer.channel == "email"
     names = [message_from_bytes(mail, policy=modern)["Message-ID"] for mail in chain.post.mails]
-    url = HEAD.public_url
+    url = BRANDING.public_url
     assert names == [message_id(url, survey_id), message_id(url, survey_id, is_reminder=True)]
     assert len({*names}) == 2
     assert chain.field(record, "email") is None

@@ -100,11 +100,11 @@ def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
 
 
 def test_a_channel_that_is_down_is_named_with_its_reason(client: FlaskClient) -> None:
-    client.application.extensions["afterword"].channels.failed("email", "48213", "the mail server answered 535")
+    client.application.extensions["afterword"].channels.failed("email", "48213", "the mail server returned 535")
     answer = client.get("/readyz")
     assert answer.json
     assert answer.status_code == 200
-    assert "the mail server answered 535" in answer.json["degraded"]["channels"]
+    assert "the mail server returned 535" in answer.json["degraded"]["channels"]
 
 
 TOKEN = "a-token-of-the-operators-0123456789"

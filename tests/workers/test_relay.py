@@ -84,7 +84,7 @@ def test_no_more_is_queued_than_the_pace_can_begin(
         Relay(records, queue, Timings(), pace).relay_once(64)
     assert queue.tasks == [(Journey.OFFER, "0")]
     queue.tasks.clear()
-    pace.slot(Deadline(timedelta(seconds=15)), timedelta())
+    pace.take_slot(Deadline(timedelta(seconds=15)), timedelta())
     Relay(records, queue, Timings(), pace).relay_once(64)
     assert queue.tasks == []
 

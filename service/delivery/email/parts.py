@@ -67,7 +67,7 @@ def _fill(letters: int) -> tuple[int, int]:
     return spaces, round(100 * ems / spaces) if spaces else 0
 
 
-def show_html(message: EmailMessage) -> str:
+def inline_pictures(message: EmailMessage) -> str:
     """Return the HTML of an e-mail with its pictures in it: a browser knows no other parts of a message."""
     html = message.get_body(("html",))
     shown = str(html.get_content()) if html else ""

@@ -19,7 +19,7 @@ from threading import Timer
 from config.failures import describe_failure
 from config.mail import SmtpServer, Tls
 from config.settings import Settings
-from service.delivery.email.text import Letter, Letterhead, sender_of, write_email
+from service.delivery.email.text import SurveyEmail, EmailBranding, sender_of, write_email
 from service.delivery.room import Room
 from service.sessions import new_context
 from service.surveys.definition import Survey
@@ -52,7 +52,7 @@ class EmailDelivery:
     def __init__(
         self,
         server: SmtpServer,
-        head: Letterhead,
+        head: EmailBranding,
         mailings: Mailings,
         context: ssl.SSLContext | None = None,
         *,
@@ -70,7 +70,7 @@ class EmailDelivery:
         close = record.close
         return close is not None and close.email is not None and close.requester_id is not None
 
-    def has_delivered(self, record: Record, deadline: Deadline) -> bool:
+    def reconcile(self, record: Record, deadline: Deadline) -> bool:
         """Say that it isn't out; nobody can look for one that may be. Raises NotNow while the server is busy."""
         _ = deadline
         if record.offer.mailed_at:
@@ -89,7 +89,7 @@ class EmailDelivery:
             raise NotNow("this claim's time is up")
         terms = record.terms or Survey()
         spoken = find_language(record.offer.language) or self._head.default_language
-        letter = Letter(
+        letter = SurveyEmail(
             survey_id=record.survey_id,
             is_reminder=record.offer.state is OfferState.REMINDING,
             address=close.email,
@@ -107,7 +107,7 @@ class EmailDelivery:
                 raise NotNow("this claim is over")
             self.send(letter, Deadline(self._budget))
 
-    def send(self, letter: Letter, deadline: Deadline) -> None:
+    def send(self, letter: SurveyEmail, deadline: Deadline) -> None:
         """Hand one mail over. Raises NotDelivered, DeliveryRefused or Unconfirmable."""
         text = write_email(self._head, letter)
         with self._connected(deadline) as smtp:
@@ -132,7 +132,7 @@ class EmailDelivery:
             yield smtp
             smtp.say_goodbye()
         except smtplib.SMTPResponseException as error:
-            raise smtp.failure(error.smtp_code)(f"the mail server answered {error.smtp_code}") from None
+            raise smtp.failure(error.smtp_code)(f"the mail server returned {error.smtp_code}") from None
         except smtplib.SMTPException as error:
             kind = "no answer in time" if smtp.is_over else type(error).__name__
             raise smtp.failure()(f"the mail server: {kind}") from None
@@ -162,13 +162,13 @@ def make_email_delivery(settings: Settings, mailings: Mailings) -> EmailDelivery
     mail = settings.mail
     if mail is None:
         raise LookupError("SMTP_URL is not set")
-    return EmailDelivery(mail.server, letterhead_of(settings), mailings, budget=settings.timings.mail_budget)
+    return EmailDelivery(mail.server, email_branding(settings), mailings, budget=settings.timings.mail_budget)
 
 
-def letterhead_of(settings: Settings) -> Letterhead:
+def email_branding(settings: Settings) -> EmailBranding:
     """Say what all e-mails have in common; without SMTP_URL they are from nobody in particular."""
     mail = settings.mail
-    return Letterhead(
+    return EmailBranding(
         sender=mail.sender if mail else Mailbox("survey@example.com"),
         reply_to=mail.reply_to if mail else None,
         brand=settings.brand_name,
@@ -267,7 +267,7 @@ def _refuse(code: int, words: bytes, name: str) -> None:
     # It begins each line, or only the last; Cisco's gateways write a # before it.
     found = re.search(rb"(?m)^#?([245]\.\d{1,3}\.\d{1,3})\b", words)
     enhanced = found[1].decode() if found else ""
-    problem = f"the mail server answered {name} with {code} {enhanced}".rstrip()
+    problem = f"the mail server replied to {name} with {code} {enhanced}".rstrip()
     if not 500 <= code <= 599:  # noqa: PLR2004 - permanent, RFC 5321
         raise NotDelivered(problem)
     raise (DeliveryRefused if _is_about_recipient(code, enhanced, name) else ChannelDown)(problem)

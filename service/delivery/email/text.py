@@ -30,7 +30,7 @@ _UTC: Final = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Letterhead:
+class EmailBranding:
     """What all e-mails of an installation share."""
 
     sender: Mailbox
@@ -55,7 +55,7 @@ class Letterhead:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class SurveyEmail:
     """One e-mail: to whom it goes, about what, and where its links lead.
 
     `own` are the survey's own words in this language; `sender` and `brand` are what it says of itself in place of the
@@ -86,7 +86,7 @@ _ENCODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 
 
-def write_email(head: Letterhead, letter: Letter) -> bytes:
+def write_email(head: EmailBranding, letter: SurveyEmail) -> bytes:
     """Write the whole message, ready for SMTP's DATA. No line break of a value can begin a header of its own."""
     head = head.of(letter.brand)
     words = write_words(
@@ -121,14 +121,14 @@ def write_email(head: Letterhead, letter: Letter) -> bytes:
     return message.as_bytes()
 
 
-def _add_logo(message: EmailMessage, head: Letterhead) -> None:
+def _add_logo(message: EmailMessage, head: EmailBranding) -> None:
     """Put the logo beside the HTML: what an e-mail brings along is shown without asking anybody for it."""
     logo, html = make_picture(head.look), message.get_body(("html",))
     if logo and html:
         html.add_related(logo.content, "image", "png", cid=f"<{LOGO_ID}>", disposition="inline", filename="logo.png")
 
 
-def sender_of(head: Letterhead, letter: Letter) -> Mailbox:
+def sender_of(head: EmailBranding, letter: SurveyEmail) -> Mailbox:
     """Say whom a letter is from, in its header and in its envelope."""
     return letter.sender.email or head.sender
 
@@ -141,7 +141,7 @@ def message_id(public_url: str, survey_id: str, *, is_reminder: bool = False) ->
     return f"<afterword.{name}@{domain}>"
 
 
-def write_html(head: Letterhead, letter: Letter, words: Words) -> str:
+def write_html(head: EmailBranding, letter: SurveyEmail, words: Words) -> str:
     """Write the HTML part."""
     return _template().render(
         words=words,
@@ -157,12 +157,12 @@ def write_html(head: Letterhead, letter: Letter, words: Words) -> str:
     )
 
 
-def write_text(head: Letterhead, letter: Letter, words: Words) -> str:
+def write_text(head: EmailBranding, letter: SurveyEmail, words: Words) -> str:
     """Write the plain text. Each link has a line of its own, so that nothing sticks to it."""
     return "\n".join(_lines(head, letter, words)) + "\n"
 
 
-def _lines(head: Letterhead, letter: Letter, words: Words) -> Iterator[str]:
+def _lines(head: EmailBranding, letter: SurveyEmail, words: Words) -> Iterator[str]:
     yield from (head.brand, "", words.greeting, "", words.question, words.about)
     yield from ("", words.hint) if words.hint else ()
     yield from _option_lines(letter, words)
@@ -170,7 +170,7 @@ def _lines(head: Letterhead, letter: Letter, words: Words) -> Iterator[str]:
     yield from ("", words.privacy, head.privacy_url) if head.privacy_url else ()
 
 
-def _option_lines(letter: Letter, words: Words) -> Iterator[str]:
+def _option_lines(letter: SurveyEmail, words: Words) -> Iterator[str]:
     """Give each answer and its link; a scale of numbers has the page's link, which is easier than eleven long ones."""
     if letter.rating is RatingType.NPS:
         yield from ("", letter.link)
