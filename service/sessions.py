@@ -1,17 +1,17 @@
-"""How we call out over HTTP, whomever: a session whose calls end in time, and what a failure says of who was reached.
+"""HTTP sessions for all outgoing calls, and one deadline for everything that reads from a socket.
 
-A call's `timeout` is that of the whole: connecting, sending, and the answer to its last byte. To `requests` it would be
-that of every single `recv`: whoever drips an answer, its status line and headers too, would keep a thread for good.
+The `timeout` of a call covers the whole call: connect, send, and read up to the last byte of the response. `requests`
+applies its timeout to each `recv` instead, so a server that sends one byte a second would hold a thread for ever.
 """
 
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.client import HTTPException, HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from io import BufferedReader, RawIOBase
 from socket import socket
-from time import monotonic
 from typing import Any
 
 import requests
@@ -21,17 +21,19 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
+from service.surveys.ports import Deadline
+
 _CONNECT_SECONDS = 3.0
-_ANSWER_SECONDS = 10.0
-"""How long an answer may take, from the request to its last byte."""
+_RESPONSE_SECONDS = 10.0
+"""From the end of the request to the last byte of the response."""
 
 
 def new_session(user_agent: str) -> requests.Session:
-    """Open the session that a process uses for all its calls: no retries of its own, no cookies."""
+    """Open a session for all calls of a process. It neither retries nor keeps cookies."""
     session = _Session()
     session.headers["User-Agent"] = user_agent
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # What comes from the environment (~/.netrc above all) must neither replace a token nor be sent along.
+    # Without an `auth` of its own, `requests` would replace our Authorization header with a login from ~/.netrc.
     session.auth = _keep_headers
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())
@@ -39,45 +41,33 @@ def new_session(user_agent: str) -> requests.Session:
 
 
 def new_context() -> ssl.SSLContext:
-    """Make what TLS needs: trusted are those whom this machine or SSL_CERT_FILE trusts, and the public authorities."""
+    """Return a TLS context that trusts the machine's authorities (or SSL_CERT_FILE's) and the public ones."""
     context = ssl.create_default_context()
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     return context
 
 
 def has_never_connected(error: requests.RequestException | HTTPError) -> bool:
-    """Say whether a request certainly reached nobody."""
+    """Return whether the request certainly did not reach the server."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(reason, ProxyError):
         reason = reason.original_error
     return isinstance(reason, NewConnectionError | ConnectTimeoutError)
 
 
-def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+class _DeadlineReader(RawIOBase):
+    """Reads a socket until a deadline, however many reads that takes. Raises TimeoutError after it."""
 
-
-class _Session(requests.Session):
-    def get_redirect_target(self, _answer: requests.Response) -> None:
-        """Look for none: of an answer that has one `requests` reads all there is, though nobody wants to follow it."""
-
-
-class _Reader(RawIOBase):
-    """Reads a socket until what is its timeout now is over, however often it has to ask for more."""
-
-    def __init__(self, raw: RawIOBase, connected: socket) -> None:
+    def __init__(self, raw: RawIOBase, connected: socket, deadline: Deadline) -> None:
         self._raw = raw
         self._socket = connected
-        self._ends_at = monotonic() + (connected.gettimeout() or 0.0)
+        self._deadline = deadline
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._ends_at - monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer takes too long")
-        self._socket.settimeout(left)
+        limit_socket(self._socket, self._deadline)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -85,22 +75,47 @@ class _Reader(RawIOBase):
         super().close()
 
 
-class _Answer(HTTPResponse):
-    """An answer that is over in time, from the first byte of its status line on.
+def limit_socket(connected: socket, deadline: Deadline) -> None:
+    """Give a socket's next operation the time that is left. Raises TimeoutError if there is none."""
+    left = deadline.remaining()
+    # A timeout of zero would make the socket non-blocking instead of ending the wait.
+    if not left:
+        raise TimeoutError("no answer in time")
+    connected.settimeout(left)
 
-    urllib3 sets the socket's timeout to what may be left for the answer right before it makes one.
+
+def read_until(file: BufferedReader, connected: socket, deadline: Deadline) -> BufferedReader:
+    """Replace the file of a socket with one that ends at the deadline."""
+    return BufferedReader(_DeadlineReader(file.detach(), connected, deadline))
+
+
+def _keep_headers(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """Return no target. Even with `allow_redirects=False`, `requests` reads the whole body if there is one."""
+
+
+class _Response(HTTPResponse):
+    """A response that is read by a deadline, status line and headers included.
+
+    urllib3 sets the socket's timeout to the time left for the response right before it creates the response. Each read
+    changes that timeout afterwards, so the deadline is computed once, here.
     """
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = BufferedReader(_Reader(self.fp.detach(), sock))
+        self.fp = read_until(self.fp, sock, Deadline(timedelta(seconds=sock.gettimeout() or 0.0)))
 
 
 @contextmanager
 def _connecting(connection: HTTPConnection) -> Iterator[None]:
-    """Let whatever fails on the way to a connection be the failure of one: a proxy's CONNECT, TLS, a certificate.
+    """Turn every failure before the request is sent into NewConnectionError: a proxy's CONNECT, TLS, a certificate.
 
-    A request is sent when all that is done. The same errors come later too, when it may have arrived.
+    The same exceptions also occur after the request was sent, when it may have arrived. Only here is it certain that
+    nothing was sent.
     """
     try:
         yield
@@ -111,7 +126,7 @@ def _connecting(connection: HTTPConnection) -> Iterator[None]:
 
 
 class _Connection(HTTPConnection):
-    response_class = _Answer
+    response_class = _Response
 
     def connect(self) -> None:
         with _connecting(self):
@@ -119,7 +134,7 @@ class _Connection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
-    response_class = _Answer
+    response_class = _Response
 
     def connect(self) -> None:
         with _connecting(self):
@@ -138,7 +153,11 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class _Adapter(HTTPAdapter):
-    """Makes of a call's one timeout the limits of its parts."""
+    """Makes pools of our connections, and splits a call's timeout into connect and read limits.
+
+    urllib3 has no setting for the connection class, only for the pool class per scheme of a pool manager. Managers for
+    proxies are separate and made on first use, so both get our pools.
+    """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, ssl_context=new_context(), **kwargs)
@@ -150,5 +169,5 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def send(self, request: requests.PreparedRequest, *args: Any, timeout: Any = None, **kwargs: Any) -> Any:
-        limits = Timeout(total=timeout, connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS)
+        limits = Timeout(total=timeout, connect=_CONNECT_SECONDS, read=_RESPONSE_SECONDS)
         return super().send(request, *args, timeout=limits, **kwargs)  # type: ignore[misc, arg-type]

@@ -1,1 +1,1 @@
-"""How a link reaches a customer, and an answer the team: one module for each way."""
+"""The channels for links to customers, and for answers to the team."""

@@ -1,4 +1,4 @@
-"""What an answer says, in English: for agents and for the team, never for customers."""
+"""Describes an answer in English, for agents and for the team, never for customers."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown":
 
 
 def describe(told: Told) -> str:
-    """Say the scores in words, and that there is a comment where it isn't quoted."""
+    """Return the scores in words, and a hint if there is a comment that is not quoted."""
     suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
     elsewhere = told.has_comment and not told.comment
     hint = "\nThere is a comment: see the rating in Dixa." if elsewhere else ""
@@ -19,20 +19,20 @@ def describe(told: Told) -> str:
 
 
 def quote(comment: str) -> str:
-    """Quote a comment, each line of it, so that none can be taken for one of ours. Nothing stays nothing."""
+    """Quote each line of a comment, so that none looks like one of ours. Return "" for no comment."""
     lines = (drop_unseen(line.replace("\t", " ")) for line in comment.splitlines())
     return "\nComment:" + "".join(f"\n> {line}" for line in lines) if comment else ""
 
 
 def describe_scores(scores: Mapping[RatingType, int]) -> str:
-    """Say scores in words."""
+    """Return scores in words."""
     return ", ".join(
         f"{_QUESTION[rating]}: {OPTIONS[rating][score]}{_of(score, rating.scores)}" for rating, score in scores.items()
     )
 
 
 def _of(score: int, scores: range) -> str:
-    """Say what a score is out of; words need it too, and yes and no don't."""
+    """Return the scale of a score, such as " of 10", or "" for yes and no."""
     if scores[-1] == 1:
         return ""
     return f" ({score} of {scores[-1]})" if scores[0] == 1 else f" of {scores[-1]}"

@@ -1,6 +1,6 @@
 """The message channel: an outbound message with the link, in the conversation itself.
 
-Channels that take one and the content types they take are those of Dixa's OpenAPI description, "Add message".
+The supported channels and their content types are those of Dixa's OpenAPI description, "Add message".
 """
 
 import html
@@ -31,41 +31,41 @@ _KINDS = {
     "WhatsApp": "Markdown",
 }
 _CSAT = N_("How satisfied are you with the help you got? It takes less than a minute to tell us:")
-"""What else is asked is asked as on the page."""
+"""Other ratings use the question of the page."""
 
 _SEVERAL = N_("How was the help you got?")
 _LINK = N_("Rate your support")
-_CLOSES = {"WhatsApp"}
-"""These take messages for some time only after the customer's last one: 24 hours (WhatsApp)."""
+_EXPIRES = {"WhatsApp"}
+"""Channels that accept messages only for a limited time after the customer's last one: 24 hours on WhatsApp."""
 
 _MAX_WAIT = timedelta(milliseconds=750)
-"""A look at a delivery that was begun goes before new offers, and after answers."""
+"""A delivery that has begun goes before new offers, and after answers."""
 
-_CLOSE_WITHIN = timedelta(hours=1)
-"""For how long closing again is tried; the delivery isn't over until then."""
+_RECLOSE_WITHIN = timedelta(hours=1)
+"""For how long closing again is retried. The delivery stays unfinished meanwhile."""
 
 _OPENS_WITHIN = timedelta(seconds=10)
-"""What a message opens it opens at once; what was opened later, somebody else has opened."""
+"""A message opens its conversation at once. If it opened later, somebody else has opened it."""
 
 _DUPLICATE_OR_WORSE = 400
 
 
 class Messages(Protocol):
-    """What this channel needs of Dixa."""
+    """The calls to Dixa for this channel."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a turn of the shared pace."""
+        """Take a slot of the rate limit."""
 
     def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
-        """List a conversation's messages."""
+        """Return a conversation's messages."""
 
     def add_message(
         self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
     ) -> None:
-        """Add an outbound message, unless there is one with this `external_id`: that is refused with 400."""
+        """Add an outbound message. Dixa refuses a second one with the same `external_id` with 400."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
-        """Look at a conversation."""
+        """Return a conversation."""
 
     def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None:
         """Close a conversation."""
@@ -75,9 +75,9 @@ Shorten = Callable[[Record, str], str]
 
 
 class MessageDelivery:
-    """Sends the link as the assignee; the message's `externalId` keeps it from being sent twice.
+    """Sends the link as the assignee. The message's `externalId` makes the call idempotent.
 
-    `shorten` makes a record's signed link short, for texts; without it they have the signed one.
+    `shorten` makes the signed link of a record short, for SMS and WhatsApp.
     """
 
     name = "message"
@@ -97,26 +97,26 @@ class MessageDelivery:
         self._default_language = default_language
 
     def can_reach(self, record: Record) -> bool:
-        """An outbound message needs a channel that takes one, and still does, and an agent to send it."""
+        """Return whether the channel accepts a message now, and there is an agent to send it."""
         close = record.close
         if close is None or close.channel not in _KINDS or self._agent(record) is None:
             return False
-        is_closed = record.open_until is not None and record.open_until <= datetime.now(UTC)
-        return not (close.channel in _CLOSES and is_closed)
+        is_expired = record.open_until is not None and record.open_until <= datetime.now(UTC)
+        return not (close.channel in _EXPIRES and is_expired)
 
     def reconcile(self, record: Record, deadline: Deadline) -> bool:
-        """Look for the message in the conversation, and close that again if it is still to be done.
+        """Return whether the message is in the conversation. If so, close the conversation again if necessary.
 
-        Raises a CallError, OutcomeUnknown when it could not be closed and is to be tried again.
+        Raises a CallError: OutcomeUnknown if the conversation has yet to be closed.
         """
         messages = self._dixa.messages(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
         ours = next((each for each in messages if each.external_id == external_id(record)), None)
-        if ours and not _is_followed(messages, ours):
-            self._close_again(record, deadline, ours.created_at)
+        if ours and not _has_reply(messages, ours):
+            self._reclose(record, deadline, ours.created_at)
         return ours is not None
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Send the message. A second one Dixa refuses."""
+        """Send the message. Dixa refuses a duplicate."""
         close = record.close
         agent_id = self._agent(record)
         if close is None or close.channel is None or agent_id is None:
@@ -132,16 +132,16 @@ class MessageDelivery:
                 external_id=external_id(record),
             )
         except Refused as error:
-            # A duplicate is a 400, and so are five other causes, with nothing to tell them apart.
+            # Dixa answers 400 to a duplicate, and to five other mistakes, without a code to tell them apart.
             if error.status != _DUPLICATE_OR_WORSE or not self.reconcile(record, deadline):
                 raise
         else:
-            self._close_again(record, deadline)
+            self._reclose(record, deadline)
 
-    def _close_again(self, record: Record, deadline: Deadline, sent_at: datetime | None = None) -> None:
-        """Close a conversation that our message has opened, if that is wanted; a message just sent has no `sent_at`.
+    def _reclose(self, record: Record, deadline: Deadline, sent_at: datetime | None = None) -> None:
+        """Close a conversation that our message has opened, if configured. `sent_at` is None for a message just sent.
 
-        Raises OutcomeUnknown when that is to be tried again: the next claim finds the message, and comes here.
+        Raises OutcomeUnknown on failure: the next claim then finds the message in `reconcile` and tries again.
         """
         agent_id = self._agent(record)
         if agent_id is None or not (record.terms and record.terms.close_again):
@@ -153,18 +153,18 @@ class MessageDelivery:
                 log.info("conversation.reclosed")
         except CallError as error:
             log.warning("conversation.not_reclosed", problem=str(error))
-            # The link is with the customer: a refusal here must not send it by another channel.
-            if isinstance(error, Refused) or (sent_at and datetime.now(UTC) > sent_at + _CLOSE_WITHIN):
+            # The customer has the link, so a refusal here must not move the survey to another channel.
+            if isinstance(error, Refused) or (sent_at and datetime.now(UTC) > sent_at + _RECLOSE_WITHIN):
                 return
             raise OutcomeUnknown(f"the message is there, but its conversation isn't closed again: {error}") from error
 
     def _agent(self, record: Record) -> str | None:
-        """Say who sends it: the survey's agent for the language, or for all, else the assignee."""
+        """Return the survey's agent for the language or for all languages, else the assignee."""
         own = record.terms.sender_in(self._language(record)).agent if record.terms else None
         return own or (record.close.agent_id if record.close else None)
 
     def _language(self, record: Record) -> str:
-        """Take the conversation's language, if it is one of ours."""
+        """Return the conversation's language if there is a translation, else the default."""
         return find_language(record.offer.language) or self._default_language
 
     def _write(self, record: Record, kind: str, link: str) -> str:
@@ -177,8 +177,8 @@ class MessageDelivery:
         return write_message(kind, words, link, spoken)
 
 
-def _is_followed(messages: Sequence[Message], ours: Message) -> bool:
-    """Say whether somebody has written after us: then the conversation is theirs. The oldest message comes first."""
+def _has_reply(messages: Sequence[Message], ours: Message) -> bool:
+    """Return whether a person has written since: then the conversation stays open. Messages are oldest first."""
     return any(not each.is_automated for each in messages[messages.index(ours) + 1 :])
 
 
@@ -187,13 +187,13 @@ def _is_opened_by_us(found: Conversation, sent_at: datetime | None) -> bool:
 
 
 def external_id(record: Record) -> str:
-    """Name a survey's message in Dixa; its reminder is another one."""
+    """Return the `externalId` of a survey's message. The reminder has its own."""
     suffix = "-reminder" if record.offer.state is OfferState.REMINDING else ""
     return f"afterword-{record.survey_id}{suffix}"
 
 
 def invitation(terms: Survey, spoken: Language, brand: str) -> str:
-    """Ask what the page asks: in the survey's own words, if it has some in this language."""
+    """Return the question of the page, in the survey's own words if it has some in this language."""
     own = terms.words_in(spoken.code)
     if own.message:
         return own.message
@@ -206,7 +206,7 @@ def invitation(terms: Survey, spoken: Language, brand: str) -> str:
 
 
 def write_message(kind: str, invitation: str, link: str, spoken: Language) -> str:
-    """Write the message. The link ends at white space or a quote, never at a full stop."""
+    """Write the message. White space or a quote follows the link: mail programs make a full stop part of it."""
     if kind != "Html":
         return f"{invitation} {link}"
     start = f'<p dir="{spoken.direction}">'

@@ -1,7 +1,6 @@
-"""Internal notes: the channel that asks the agent to pass the link on, and what an answer said.
+"""Internal notes, in English: the channel that asks the agent to pass on the link, and the note about an answer.
 
-Dixa refuses no second note, so before one is repeated the conversation's notes are looked through for its reference.
-Agents are written to in English.
+Dixa accepts the same note twice. So each note ends with a reference, and a retry first searches the notes for it.
 """
 
 from datetime import timedelta
@@ -16,20 +15,20 @@ _MAX_WAIT = timedelta(seconds=1)
 
 
 class Notes(Protocol):
-    """What notes need of Dixa."""
+    """The calls to Dixa for notes."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a turn of the shared pace."""
+        """Take a slot of the rate limit."""
 
     def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
-        """List the texts of a conversation's notes."""
+        """Return the texts of a conversation's notes."""
 
     def add_note(self, slot: Slot, conversation_id: int, text: str) -> None:
         """Add a note."""
 
 
 class NoteDelivery:
-    """Leaves the link with the agent, who knows another way to the customer."""
+    """Gives the link to the agent, who may reach the customer in another way."""
 
     name = "note"
     reminds = False
@@ -38,12 +37,12 @@ class NoteDelivery:
         self._dixa = dixa
 
     def can_reach(self, record: Record) -> bool:
-        """A note needs an agent who reads it."""
+        """Return whether there is an agent to read the note."""
         return record.close is not None and record.close.agent_id is not None
 
     def reconcile(self, record: Record, deadline: Deadline) -> bool:
-        """Look for the note in the conversation."""
-        return _is_there(self._dixa, record, _reference(record), deadline)
+        """Return whether the note is in the conversation."""
+        return _has_note(self._dixa, record, _reference(record), deadline)
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
         """Add the note."""
@@ -55,7 +54,7 @@ class NoteDelivery:
 
 
 class AnswerNote:
-    """Writes what the customer said where the agents see it."""
+    """Writes the answer into the conversation, for its agents."""
 
     kind = "note"
     is_at_once = False
@@ -66,9 +65,9 @@ class AnswerNote:
         self._dixa = dixa
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Add the note, unless it is there already."""
+        """Add the note. On a retry, only if it is not there yet."""
         reference = f"[afterword-{told.record.survey_id}-answer]"
-        if again and _is_there(self._dixa, told.record, reference, deadline):
+        if again and _has_note(self._dixa, told.record, reference, deadline):
             return
         text = f"The customer answered the survey. {describe(told)}{quote(told.comment)}\n{reference}"
         self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), told.record.conversation_id, text)
@@ -78,7 +77,7 @@ def _reference(record: Record) -> str:
     return f"[afterword-{record.survey_id}-link]"
 
 
-def _is_there(dixa: Notes, record: Record, reference: str, deadline: Deadline) -> bool:
-    """Look for a note that ends in the reference: anywhere else a customer may have written it."""
+def _has_note(dixa: Notes, record: Record, reference: str, deadline: Deadline) -> bool:
+    """Return whether a note's last line is the reference. On other lines a customer's comment may contain it."""
     found = dixa.notes(dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
     return any(text.rstrip().rpartition("\n")[2].strip() == reference for text in found)

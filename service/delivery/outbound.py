@@ -1,6 +1,6 @@
-"""Posts to the team's own receivers: one request, always with a timeout, and the errors of `service.surveys.ports`.
+"""Posts to the team's own receivers: one request each, with a timeout.
 
-Addresses are secrets, and so is whatever a receiver says: neither is in an error or a log.
+Errors and log lines contain neither the URL nor anything of the response: both may be secret.
 """
 
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from config.failures import describe_failure
-from service.delivery.room import Room
+from service.delivery.concurrency import ConcurrencyLimit
 from service.sessions import has_never_connected, new_session
 from service.surveys.errors import ChannelDown, DeliveryRefused, DeliveryUnknown, NotDelivered, NotNow
 from service.surveys.ports import Deadline
 
-_AT_ONCE = 2
+_MAX_CALLS = 2
 
-_NOT_DONE = {
+_TRY_LATER = {
     requests.codes.request_timeout,
     requests.codes.too_many_requests,
     requests.codes.service_unavailable,
 }
 
 
-_OURS_TO_MEND = {
+_ABOUT_SETTINGS = {
     requests.codes.unauthorized,
     requests.codes.payment_required,
     requests.codes.forbidden,
@@ -36,28 +36,29 @@ _OURS_TO_MEND = {
     requests.codes.misdirected_request,
     requests.codes.upgrade_required,
 }
-"""About the address, the key or the proxy, and not about what is posted."""
+"""Statuses about the URL, the key or the proxy, not about the posted body. An operator can repair those."""
 
 
 class Outbound:
-    """One receiver."""
+    """Posts to one receiver."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.room = Room("the receiver", _AT_ONCE)
+        self.limit = ConcurrencyLimit("the receiver", _MAX_CALLS)
         self._session = new_session(f"afterword/{version('afterword')}")
 
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
-        """Post JSON; a 2xx is yes. Raises NotNow, NotDelivered, DeliveryUnknown (it may be there) or DeliveryRefused.
+        """Post JSON. Succeeds on any 2xx.
 
-        A NotDelivered that is ChannelDown is about the receiver, or our settings, and not about what is posted.
+        Raises NotNow, NotDelivered, DeliveryUnknown (it may have arrived) or DeliveryRefused. ChannelDown, a kind of
+        NotDelivered, is about the receiver or our settings, not about this body.
         """
         left = deadline.remaining()
         if not left:
             raise NotNow("this claim's time is up")
-        with self.room.taken():
+        with self.limit.reserve():
             status = self._post(body, headers, left)
-        _judge(status)
+        _check(status)
 
     def _post(self, body: bytes, headers: Mapping[str, str], left: float) -> int:
         try:
@@ -68,19 +69,19 @@ class Outbound:
                 timeout=left,
                 allow_redirects=False,
                 stream=True,
-            ) as answer:
-                return answer.status_code
+            ) as response:
+                return response.status_code
         except (requests.RequestException, HTTPError) as error:
             problem = f"the receiver: {describe_failure(error)}"
             is_certain = has_never_connected(error) or isinstance(error, requests.exceptions.InvalidURL)
             raise (ChannelDown if is_certain else DeliveryUnknown)(problem) from None
 
 
-def _judge(status: int) -> None:
+def _check(status: int) -> None:
     problem = f"the receiver returned {status}"
-    if status in _NOT_DONE:
+    if status in _TRY_LATER:
         raise NotDelivered(problem)
-    if status in _OURS_TO_MEND or 300 <= status < 400:  # noqa: PLR2004 - a redirect is a mistake in our settings
+    if status in _ABOUT_SETTINGS or 300 <= status < 400:  # noqa: PLR2004 - a redirect means a wrong URL
         raise ChannelDown(problem)
     if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
         raise DeliveryRefused(problem)

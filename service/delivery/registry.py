@@ -1,4 +1,4 @@
-"""The delivery channels that these settings have, for each process that must know who can be reached."""
+"""Makes the delivery channels that are configured in the settings."""
 
 from typing import Protocol
 
@@ -11,13 +11,13 @@ from service.surveys.ports import Delivery, Mailings
 
 
 class Conversations(Messages, Notes, Protocol):
-    """What the channels inside of a conversation need of Dixa."""
+    """The calls to Dixa for the channels inside a conversation."""
 
 
 def open_deliveries(
     settings: Settings, dixa: Conversations, mailings: Mailings, *, shorten: Shorten | None = None
 ) -> list[Delivery]:
-    """Make them. Connects to nothing yet."""
+    """Make the channels. Does not connect yet."""
     message = MessageDelivery(
         dixa, brand=settings.brand_name, default_language=settings.default_language, shorten=shorten
     )

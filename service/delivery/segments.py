@@ -1,7 +1,7 @@
-"""The size of an SMS: GSM-7 septets or UCS-2 units, and the segments that a carrier charges for.
+"""Measures an SMS in GSM-7 septets or UCS-2 units, and in the segments charged by a carrier.
 
-3GPP TS 23.038 (6.2.1, 6.2.1.1, 6.2.3) and TS 23.040 (9.2.3.24). The national shift tables aren't counted on: hardly any
-carrier has them. A text with one character outside of GSM-7 is sent in UCS-2 as a whole.
+Source: 3GPP TS 23.038 (6.2.1, 6.2.1.1, 6.2.3) and TS 23.040 (9.2.3.24), without the national shift tables, since hardly
+any carrier supports them. One character outside of GSM-7 turns the whole text into UCS-2.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ _BASIC: Final = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION: Final = frozenset("\f^{}\\[~]|€")
-"""Each takes two septets: the escape and itself."""
+"""Each takes two septets: the escape and the character."""
 
 _LAST_OF_ONE_UNIT: Final = "\uffff"
 
@@ -25,15 +25,15 @@ _PLAIN: Final = {
     "…": "...",
 }
 _PLAIN_KIND: Final = {"Zs": " ", "Pd": "-", "Cf": ""}
-"""Unicode's categories of spaces, dashes and invisible signs. With the above: all that GSM-7 writes otherwise.
+"""Unicode's categories of spaces, dashes and invisible characters.
 
-No letter of any language is among them.
+`_PLAIN` and `_PLAIN_KIND` are all that `to_gsm7` replaces. No letter of any language is among them.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a text is as an SMS. `units` are septets of GSM-7, or 16-bit units of UCS-2."""
+    """The size of an SMS. `units` are septets of GSM-7, or 16-bit units of UCS-2."""
 
     encoding: str
     units: int
@@ -45,14 +45,14 @@ class Size:
 
 
 def is_gsm7(text: str) -> bool:
-    """Say whether GSM-7 has every character of a text."""
+    """Return whether GSM-7 has every character of a text."""
     return all(character in _BASIC or character in _EXTENSION for character in text)
 
 
 def to_gsm7(text: str) -> str:
-    """Write a text in GSM-7 if plain punctuation is all that it takes; otherwise return it unchanged.
+    """Replace punctuation by its GSM-7 equivalent, if the text fits GSM-7 then. Otherwise return it unchanged.
 
-    Letters stay as they are. A text that needs UCS-2 for them gains nothing from plain punctuation.
+    Letters are never replaced. A text that needs UCS-2 for a letter gains nothing from plain punctuation.
     """
     plain = "".join(_plain(character) for character in unicodedata.normalize("NFC", text))
     return plain if is_gsm7(plain) else text
@@ -65,14 +65,14 @@ def _plain(character: str) -> str:
 
 
 def measure(text: str) -> Size:
-    """Count what a text takes as an SMS. An empty text is one segment."""
+    """Return the size of a text as an SMS. An empty text is one segment."""
     if is_gsm7(text):
         return _size("GSM-7", [2 if each in _EXTENSION else 1 for each in text], one=160, several=153)
     return _size("UCS-2", [2 if each > _LAST_OF_ONE_UNIT else 1 for each in text], one=70, several=67)
 
 
 def _size(encoding: str, widths: Sequence[int], *, one: int, several: int) -> Size:
-    """Fill segments. An escape sequence or a surrogate pair is never cut in two, so a unit may be left empty."""
+    """Count segments. An escape sequence or a surrogate pair is never split, so one unit may stay empty."""
     units = sum(widths)
     if units <= one:
         return Size(encoding, units, 1)

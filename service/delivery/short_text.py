@@ -1,4 +1,4 @@
-"""What goes out by SMS and WhatsApp: a few words, the link, and perhaps a way to stop. An SMS costs by its segments."""
+"""Writes the text for SMS and WhatsApp: a few words, the link, and an opt-out line if configured."""
 
 import uuid
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ STOP: Final = N_("Opt out:")
 
 
 def write_short_text(terms: Survey, spoken: Language, link: str, *, channel: str) -> str:
-    """Write the text. Of the survey's own words it has the `message`: a question would be answered by SMS."""
+    """Write the text. Of the survey's own words only `message` is used: customers answer a question by SMS."""
     lines = [f"{terms.words_in(spoken.code).message or spoken.say(INVITATION)} {link}"]
     if terms.stop_line:
         lines.append(f"{spoken.say(STOP)} {link}/stop")
@@ -36,7 +36,7 @@ def write_short_text(terms: Survey, spoken: Language, link: str, *, channel: str
 
 
 def sample_link(settings: Settings, survey: Survey) -> str:
-    """Make up a link as long as this survey's are. It leads nowhere."""
+    """Return an invalid link of the same length as this survey's links."""
     if settings.short_links:
         return f"{settings.public_url}/s/{'A1b2C3d4E5f6G7h8'[:LENGTH]}"
     return _sample_link(settings.public_url, survey.name, survey.ratings)
@@ -44,17 +44,17 @@ def sample_link(settings: Settings, survey: Survey) -> str:
 
 @cache
 def _sample_link(public_url: str, survey: str, ratings: tuple[RatingType, ...]) -> str:
-    """Make it up once: whoever looks twice sees the same, and its lines broken at the same places."""
-    # The ids are random in earnest: they can't be compressed.
+    """Return the same sample each time, so that a preview always breaks its lines at the same places."""
+    # Real ids are random and do not compress, so the length depends on ids that look like them.
     offers = tuple(Offer(rating, str(uuid.uuid5(uuid.NAMESPACE_URL, rating))) for rating in ratings)
     return Links(["no key of anybody's"], public_url).url(Link("4820300", 4820300, survey, offers))
 
 
 def write_sample(settings: Settings, survey: Survey, spoken: Language) -> str:
-    """Write a survey's SMS with a link that leads nowhere."""
+    """Write a survey's SMS with a sample link."""
     return write_short_text(survey, spoken, sample_link(settings, survey), channel="Sms")
 
 
 def measure_texts(settings: Settings, survey: Survey) -> Mapping[str, Size]:
-    """Measure a survey's SMS in each language."""
+    """Return the size of a survey's SMS in each language."""
     return {code: measure(write_sample(settings, survey, language(code))) for code in LANGUAGES}

@@ -1,6 +1,6 @@
-"""Alerts for Slack, and for whatever takes its incoming webhooks (Mattermost, Rocket.Chat, Zulip …).
+"""Alerts for Slack, and for programs with the same incoming webhooks (Mattermost, Rocket.Chat, Zulip …).
 
-They know no idempotence, so an alert whose answer is lost isn't sent again: at most once.
+These webhooks are not idempotent, so an alert is sent at most once, even if the response is lost.
 """
 
 import json
@@ -11,16 +11,16 @@ from service.delivery.answer_text import describe, describe_scores, quote
 from service.delivery.outbound import Outbound
 from service.surveys.ports import Deadline, Told
 
-_APART = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
 
-_MOST = 4000
-"""Characters of one message, escapes included: Slack takes a longer one apart or refuses it."""
+_MAX_LENGTH = 4000
+"""In characters, escapes included. Slack splits or refuses a longer message."""
 
 _CUT = "…\nThe comment is longer: see the rating in Dixa."
 
 
 class SlackAlert:
-    """Says what came of a survey as soon as it is known, before the answer is final."""
+    """Reports an answer at once, while the customer can still change it."""
 
     kind = "slack"
     is_at_once = True
@@ -31,38 +31,37 @@ class SlackAlert:
         self._outbound = Outbound(url)
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Post the alert or, where it is about that, its correction or the comment that came after it."""
+        """Post the alert, its correction, or a comment that came later."""
         _ = again
         text = _WRITERS[told.subject](told)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 
 
 def write_alert(told: Told) -> str:
-    """Write the scores, and the comment or that there is one."""
+    """Return the scores, and the comment or a hint at it."""
     return _write(describe(told), told)
 
 
 def write_comment(told: Told) -> str:
-    """Write what the alert couldn't say yet. A comment that is only in Dixa by now was deleted here before a retry."""
+    """Return a comment that came after the alert. Before a retry it may be deleted here, and be only in Dixa."""
     return _write(f"A comment was added{'.' if told.comment else ': see the rating in Dixa.'}", told)
 
 
 def write_correction(told: Told) -> str:
-    """Write the scores that count, those of the alert, and a comment that came after it."""
+    """Return the final scores, those of the alert, and a comment that came after it."""
     now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
     return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", told)
 
 
 _WRITERS = {"": write_alert, "comment": write_comment, "correction": write_correction}
-"""By what they are about."""
+"""By subject."""
 
 
 def _write(said: str, told: Told) -> str:
-    """Write our own words first, then the comment, so that nobody is mentioned and no link is hidden.
+    """Return our own words, then the comment, so that a comment mentions nobody and hides no link.
 
-    Slack's three control characters are escaped.
-    Others that take the same webhooks mention whoever stands after an @ and hide links as [words](link), so those
-    characters are kept apart from what follows.
+    Slack needs its three control characters escaped. Other programs mention a name after @ and hide links in
+    [words](link), so a zero-width space follows @ and ].
     """
     record = told.record
     agent = record.close.agent_id if record.close else None
@@ -71,12 +70,12 @@ def _write(said: str, told: Told) -> str:
         *((f"survey {record.terms.name}",) if record.terms else ()),
         *((f"agent {agent}",) if agent else ()),
     )
-    text = f"{said}\n{', '.join(facts)}{quote(told.comment)}".translate(_APART)
-    return _cut(re.sub("(?m)^&gt; ", "> ", text))  # These are our own: they quote.
+    text = f"{said}\n{', '.join(facts)}{quote(told.comment)}".translate(_ESCAPES)
+    return _cut(re.sub("(?m)^&gt; ", "> ", text))  # Our own quote marks.
 
 
 def _cut(text: str) -> str:
-    """Cut a long text, which ends with the comment, and no escape in half."""
-    if len(text) <= _MOST:
+    """Cut a long text, but never inside an escape. The comment comes last, so only the comment is cut."""
+    if len(text) <= _MAX_LENGTH:
         return text
-    return re.sub("&[a-z]*$", "", text[: _MOST - len(_CUT)]) + _CUT
+    return re.sub("&[a-z]*$", "", text[: _MAX_LENGTH - len(_CUT)]) + _CUT

@@ -1,4 +1,4 @@
-"""Tags on a conversation. Dixa takes one that is there already, so doing it again is harmless."""
+"""Tags a conversation after an answer. Adding the same tag twice is harmless in Dixa."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,24 +10,24 @@ from service.surveys.errors import DeliveryRefused, NotNow, Refused
 from service.surveys.ports import Deadline, Slot, Told
 
 _MAX_WAIT = timedelta(seconds=1)
-_LOOK_AGAIN_SECONDS = 60.0
+_REFRESH_SECONDS = 60.0
 
 
 class Tags(Protocol):
-    """What tagging needs of Dixa."""
+    """The calls to Dixa for tagging."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a turn of the shared pace."""
+        """Take a slot of the rate limit."""
 
     def tags(self, slot: Slot) -> Mapping[str, str]:
-        """List the organisation's tags, their ids by name."""
+        """Return the ids of the organization's tags by name."""
 
     def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None:
         """Tag a conversation."""
 
 
 class AnswerTag:
-    """Tags by name. The names are asked for once; again after a refusal, and after a minute for one not among them."""
+    """Tags by name. Caches the names; reads them again after a refusal, and for an unknown name after a minute."""
 
     kind = "tag"
     is_at_once = False
@@ -38,7 +38,7 @@ class AnswerTag:
         self._dixa = dixa
         self._lock = Lock()
         self._ids: Mapping[str, str] = {}
-        self._asked_at: float | None = None
+        self._read_at: float | None = None
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
         """Tag the conversation with `told.subject`."""
@@ -51,19 +51,19 @@ class AnswerTag:
             raise
 
     def _forget(self) -> None:
-        """Ask for the names anew: a tag that was made again under its name has another id."""
-        self._ids, self._asked_at = {}, None
+        """Empty the cache: a tag that was deleted and made again has another id."""
+        self._ids, self._read_at = {}, None
 
     def _find(self, name: str, deadline: Deadline) -> str:
         if known := self._ids.get(name.casefold()):
             return known
-        # One thread asks. The others have something else to do than to wait for a slow answer.
+        # Only one thread reads the names. The others do not wait for it: they return to other work.
         if not self._lock.acquire(blocking=False):
-            raise NotNow("Dixa is being asked for the names of the tags")
+            raise NotNow("another thread is reading the names of the tags")
         try:
-            if self._asked_at is None or monotonic() > self._asked_at + _LOOK_AGAIN_SECONDS:
+            if self._read_at is None or monotonic() > self._read_at + _REFRESH_SECONDS:
                 found = self._dixa.tags(self._dixa.take_slot(deadline, _MAX_WAIT))
-                self._ids, self._asked_at = {each.casefold(): tag_id for each, tag_id in found.items()}, monotonic()
+                self._ids, self._read_at = {each.casefold(): tag_id for each, tag_id in found.items()}, monotonic()
         finally:
             self._lock.release()
         try:

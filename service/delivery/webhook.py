@@ -1,6 +1,6 @@
-"""Signed webhooks: the channel to the team's own sender of links, and the whole answer for the team's own receiver.
+"""Signed webhooks: a channel to the team's own sender of links, and the whole answer for the team's own receiver.
 
-They follow the Standard Webhooks scheme. An id belongs to one survey for good, so a receiver can drop repeats.
+They follow the Standard Webhooks scheme. Retries have the same `webhook-id`, so a receiver can drop duplicates.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from config.endpoints import SignedEndpoint
+from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.outbound import Outbound
-from service.delivery.room import Room
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.language_codes import find_language
 from service.surveys.model import OfferState, Record
@@ -22,19 +22,19 @@ ANSWER = "survey.answered"
 
 
 class SignedWebhooks:
-    """Signs and posts."""
+    """Signs and posts events."""
 
     def __init__(self, endpoint: SignedEndpoint) -> None:
         self._outbound = Outbound(endpoint.url)
         self._webhook = Webhook(endpoint.secret)
 
     @property
-    def room(self) -> Room:
-        """What the receiver takes at once."""
-        return self._outbound.room
+    def limit(self) -> ConcurrencyLimit:
+        """The receiver's concurrency limit."""
+        return self._outbound.limit
 
     def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
-        """Post one event about a survey. Raises as `Outbound.post` does."""
+        """Post one event about a survey. Raises the errors of `Outbound.post`."""
         now, webhook_id = datetime.now(UTC), f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}"
         body = json.dumps({"type": kind, "timestamp": _time(now), "data": _facts(record) | data}, ensure_ascii=False)
         headers = {
@@ -46,7 +46,7 @@ class SignedWebhooks:
 
 
 class WebhookDelivery:
-    """Hands the link to the team's own sender, whatever way that has to the customer."""
+    """Passes the link to the team's own sender, which delivers it to the customer."""
 
     name = "webhook"
     reminds = False
@@ -56,16 +56,20 @@ class WebhookDelivery:
         self._default_language = default_language
 
     def can_reach(self, record: Record) -> bool:
-        """The sender needs to know who the customer is."""
+        """Return whether the customer's id is known: the sender needs it."""
         return record.close is not None and record.close.requester_id is not None
 
     def reconcile(self, record: Record, deadline: Deadline) -> None:
-        """Only the sender knows, and it drops what it has had. While it is busy (NotNow), Dixa isn't asked in vain."""
+        """Return None: we cannot check; the sender deduplicates by `webhook-id`. Raises NotNow while it is busy."""
         _ = record, deadline
-        self._webhooks.room.insist()
+        self._webhooks.limit.check()
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Post the link. One that may have arrived isn't left to another channel: that would ask the customer twice."""
+        """Post the link.
+
+        If an earlier attempt may have arrived, no failure of this one may move the survey to another channel: the
+        customer would get two links.
+        """
         data = {"link": link, "language": find_language(record.offer.language) or self._default_language}
         try:
             self._webhooks.send(LINK, record, data, deadline)
@@ -77,7 +81,7 @@ class WebhookDelivery:
 
 
 class AnswerWebhook:
-    """Tells the team's own receiver the whole answer, the comment too: it is no alert that others read along."""
+    """Sends the whole answer to the team's own receiver. The comment is included: unlike an alert it is private."""
 
     kind = "webhook"
     is_at_once = False
@@ -88,7 +92,7 @@ class AnswerWebhook:
         self._webhooks = SignedWebhooks(endpoint)
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Post it. There is nothing to look at before it is posted again, and no need to."""
+        """Post the answer. A retry needs no check: the receiver deduplicates by `webhook-id`."""
         _ = again
         answer = told.record.answered
         data = {

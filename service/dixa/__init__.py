@@ -1,1 +1,1 @@
-"""Everything Dixa: its signature, its payloads, its API and the pace at which we may ask."""
+"""Dixa: webhook signatures, payloads, the API and its rate limit."""

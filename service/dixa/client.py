@@ -1,6 +1,6 @@
-"""Dixa's API: its calls, typed.
+"""The calls of Dixa's API, typed.
 
-Paths, bodies and answers are those of Dixa's OpenAPI description (version beta).
+Source: Dixa's OpenAPI description (version beta).
 """
 
 from collections.abc import Callable
@@ -19,17 +19,15 @@ Result = TypeVar("Result")
 
 
 class DixaClient(Wire):
-    """Typed calls. Each raises RetryLater, OutcomeUnknown (actions only) or Refused unless it succeeded."""
+    """Each call raises RetryLater, OutcomeUnknown (commands only) or Refused unless it succeeds."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
         """`GET /conversations/{id}`."""
-        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}")
-        return _read(schemas.load_conversation, body, "asks")
+        return self._query(slot, f"/conversations/{conversation_id}", schemas.load_conversation)
 
     def ratings(self, slot: Slot, conversation_id: int) -> tuple[Rating, ...]:
         """`GET /conversations/{id}/ratings`."""
-        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/ratings")
-        return _read(schemas.load_ratings, body, "asks")
+        return self._query(slot, f"/conversations/{conversation_id}/ratings", schemas.load_ratings)
 
     def offer(
         self,
@@ -41,10 +39,10 @@ class DixaClient(Wire):
         agent_id: str | None,
         offered_at: datetime,
     ) -> str:
-        """`POST /conversations/{id}/ratings/offer`; returns the rating id."""
+        """`POST /conversations/{id}/ratings/offer`. Returns the rating id."""
         sent = schemas.dump_offer(rating, user_id=user_id, agent_id=agent_id, offered_at=offered_at)
-        body = self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/ratings/offer", sent)
-        return _read(schemas.load_offer_id, body, "acts")
+        body = self._call(slot, "command", "POST", f"/conversations/{conversation_id}/ratings/offer", sent)
+        return _load(schemas.load_offer_id, body, "command")
 
     def submit(
         self,
@@ -59,65 +57,65 @@ class DixaClient(Wire):
     ) -> None:
         """`POST /conversations/{id}/ratings/{ratingId}/submit`."""
         sent = schemas.dump_result(rating, score=score, comment=comment, submitted_at=submitted_at)
-        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/ratings/{rating_id}/submit", sent)
+        self._call(slot, "command", "POST", f"/conversations/{conversation_id}/ratings/{rating_id}/submit", sent)
 
     def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
         """`GET /conversations/{id}/messages`, oldest first."""
-        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/messages")
-        return _read(schemas.load_messages, body, "asks")
+        return self._query(slot, f"/conversations/{conversation_id}/messages", schemas.load_messages)
 
     def conversation_tags(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
-        """`GET /conversations/{id}/tags`: their names."""
-        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/tags")
-        return _read(schemas.load_conversation_tags, body, "asks")
+        """`GET /conversations/{id}/tags`: names."""
+        return self._query(slot, f"/conversations/{conversation_id}/tags", schemas.load_conversation_tags)
 
     def add_message(
         self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
     ) -> None:
         """`POST /conversations/{id}/messages`, outbound. A second one with the same `external_id` is a 400."""
         sent = schemas.dump_message(agent_id, text, external_id=external_id, kind=kind)
-        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/messages", sent)
+        self._call(slot, "command", "POST", f"/conversations/{conversation_id}/messages", sent)
 
     def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None:
         """`PUT /conversations/{id}/close`."""
-        self._call(slot, "acts", "PUT", f"/conversations/{conversation_id}/close", {"userId": user_id})
+        self._call(slot, "command", "PUT", f"/conversations/{conversation_id}/close", {"userId": user_id})
 
     def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
-        """`GET /conversations/{id}/notes`: what they say."""
-        body = self._call(slot, "asks", "GET", f"/conversations/{conversation_id}/notes")
-        return _read(schemas.load_notes, body, "asks")
+        """`GET /conversations/{id}/notes`: texts."""
+        return self._query(slot, f"/conversations/{conversation_id}/notes", schemas.load_notes)
 
     def add_note(self, slot: Slot, conversation_id: int, text: str) -> None:
         """`POST /conversations/{id}/notes`."""
-        self._call(slot, "acts", "POST", f"/conversations/{conversation_id}/notes", {"message": text})
+        self._call(slot, "command", "POST", f"/conversations/{conversation_id}/notes", {"message": text})
 
     def tags(self, slot: Slot) -> dict[str, str]:
-        """`GET /tags`: the ids of the organization's active tags, by name."""
-        return _read(schemas.load_tags, self._call(slot, "asks", "GET", "/tags"), "asks")
+        """`GET /tags`: ids of the organization's active tags, by name."""
+        return self._query(slot, "/tags", schemas.load_tags)
 
     def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None:
         """`PUT /conversations/{id}/tags/{tagId}`."""
-        self._call(slot, "acts", "PUT", f"/conversations/{conversation_id}/tags/{quote(tag_id, safe='')}")
+        self._call(slot, "command", "PUT", f"/conversations/{conversation_id}/tags/{quote(tag_id, safe='')}")
 
     def closed_between(self, slot: Slot, since: datetime, until: datetime, page_key: str | None = None) -> Page:
-        """`POST /search/conversations`, a page at a time. It only asks, whatever its method."""
+        """`POST /search/conversations`, one page. It is a query in spite of its method."""
         path = "/search/conversations" + (f"?{urlencode({'pageKey': page_key})}" if page_key else "")
-        body = self._call(slot, "asks", "POST", path, schemas.dump_search(since, until))
-        return _read(schemas.load_page, body, "asks")
+        body = self._call(slot, "query", "POST", path, schemas.dump_search(since, until))
+        return _load(schemas.load_page, body, "query")
 
     def queues(self, slot: Slot) -> dict[str, str]:
-        """`GET /queues`: the names by the ids."""
-        return _read(schemas.load_queues, self._call(slot, "asks", "GET", "/queues"), "asks")
+        """`GET /queues`: names by id."""
+        return self._query(slot, "/queues", schemas.load_queues)
 
     def organization_name(self, slot: Slot) -> str:
-        """`GET /organization`: whose token this is."""
-        return _read(schemas.load_organization_name, self._call(slot, "asks", "GET", ORGANIZATION), "asks")
+        """`GET /organization`: the name of the token's organization."""
+        return self._query(slot, ORGANIZATION, schemas.load_organization_name)
+
+    def _query(self, slot: Slot, path: str, load: Callable[[Any], Result]) -> Result:
+        return _load(load, self._call(slot, "query", "GET", path), "query")
 
 
-def _read(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
-    """Turn an answer into what it means. One that can't be read tells nothing of what happened."""
+def _load(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
+    """Parse a response. If that fails, the outcome of a command is unknown."""
     try:
         return load(body)
     except PayloadError as error:
-        problem = f"Dixa's answer can't be read: {error}"
-        raise (OutcomeUnknown(problem) if effect == "acts" else RetryLater(problem)) from error
+        problem = f"Dixa's response can't be read: {error}"
+        raise (OutcomeUnknown(problem) if effect == "command" else RetryLater(problem)) from error

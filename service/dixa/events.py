@@ -1,4 +1,4 @@
-"""The events of Dixa's webhooks: a body becomes a close, or a change of one.
+"""Parses the events of Dixa's webhooks into closes, and into changes after a close.
 
 Source: Dixa's developer documentation, "Webhook payloads".
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import Schema, fields
 
 from service.dixa.fields import AnyText, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
 from service.dixa.payloads import PayloadError, load, load_json
@@ -15,24 +15,24 @@ from service.surveys.mailbox import read_address
 from service.surveys.model import Change, ChangeKind, Close
 
 CLOSED = {"CONVERSATION_CLOSED", "CONVERSATION_ABANDONED"}
-"""A conversation that is closed without an agent is `ABANDONED`."""
+"""`ABANDONED` is a conversation that is closed without an agent."""
 
 CHANGES = {
     "CONVERSATION_OPEN": ChangeKind.REOPENED,
     "CONVERSATION_PENDING": ChangeKind.REOPENED,
     "CONVERSATION_RATED": ChangeKind.RATED,
 }
-"""The events after which a survey that waits is no longer right."""
+"""Events that cancel a waiting survey."""
 
 _NAMES = {name.replace("_", ""): name for name in (*CLOSED, *CHANGES)}
-"""By how they are spelled without underscores: Dixa's subscriptions write `ConversationClosed`."""
+"""Names without underscores: Dixa's subscriptions spell them `ConversationClosed`."""
 
-_CLOCKS_DIFFER_BY = timedelta(minutes=5)
+_MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A webhook's event: a close, a change that matters, or neither. `id` is "" if Dixa sent none, `name` as sent."""
+    """An event: a close, a relevant change, or neither. `id` is "" if Dixa sent none; `name` is in Dixa's spelling."""
 
     id: str
     name: str
@@ -41,13 +41,13 @@ class Event:
 
 
 def load_event(raw: bytes, received_at: datetime) -> Event:
-    """Read a webhook body that has already been verified.
+    """Parse the body of a verified webhook.
 
-    The time of the close is when it was received, if the event's own time is odd or in the future.
-    Raises PayloadError naming each missing or malformed field; unknown and odd optional fields are passed over.
+    If the event's time is malformed or in the future, the time of receipt replaces it. Raises PayloadError naming each
+    missing or malformed required field.
     """
     body = load_json(raw)
-    event = load(_EventSchema(), body)
+    event = load(_EVENT, body)
     name, event_id = event["event_fqn"], event["event_id"] or ""
     happened_at = _happened_at(event["event_timestamp"], received_at)
     known = _NAMES.get(name.replace("_", "").strip().upper(), "")
@@ -57,7 +57,7 @@ def load_event(raw: bytes, received_at: datetime) -> Event:
 
 
 def _load_close(body: Any, event_id: str, happened_at: datetime) -> Close:
-    found = load(_ConversationEventSchema(), body)["data"]["conversation"]
+    found = load(_CLOSE_EVENT, body)["data"]["conversation"]
     queue, requester, assignee = found["queue"] or {}, found["requester"] or {}, found["assignee"] or {}
     address = read_address((written := requester.get("email") or "").strip())
     return Close(
@@ -81,16 +81,16 @@ def _load_close(body: Any, event_id: str, happened_at: datetime) -> Close:
 
 
 def _load_change(body: Any, kind: ChangeKind, happened_at: datetime) -> Change | None:
-    """Read whose change it is. One that names no conversation is no harm: Dixa is asked right before an offer."""
+    """Return None without a conversation id. Nothing is lost: each survey is checked again before its offer."""
     try:
-        found = load(_ChangeSchema(), body)
+        found = load(_CHANGE_EVENT, body)
     except PayloadError:
         return None
     return Change(found["data"]["conversation"]["csid"], kind, happened_at)
 
 
 def _happened_at(event_time: datetime | None, received_at: datetime) -> datetime:
-    is_usable = event_time is not None and event_time <= received_at + _CLOCKS_DIFFER_BY
+    is_usable = event_time is not None and event_time <= received_at + _MAX_CLOCK_SKEW
     return event_time if event_time and is_usable else received_at.astimezone(UTC)
 
 
@@ -111,21 +111,16 @@ class _ClosedConversationSchema(FromDixa):
     tags = Tags()
 
 
-class _ClosedDataSchema(FromDixa):
-    conversation = fields.Nested(_ClosedConversationSchema, required=True)
-
-
-class _ConversationEventSchema(FromDixa):
-    data = fields.Nested(_ClosedDataSchema, required=True)
-
-
 class _ChangedConversationSchema(FromDixa):
     csid = ConversationId(required=True)
 
 
-class _ChangedDataSchema(FromDixa):
-    conversation = fields.Nested(_ChangedConversationSchema, required=True)
+def _about(conversation: type[Schema]) -> Schema:
+    """Build the schema of an event with this conversation at `data.conversation`."""
+    data = FromDixa.from_dict({"conversation": fields.Nested(conversation, required=True)})
+    return FromDixa.from_dict({"data": fields.Nested(data, required=True)})()
 
 
-class _ChangeSchema(FromDixa):
-    data = fields.Nested(_ChangedDataSchema, required=True)
+_EVENT = _EventSchema()
+_CLOSE_EVENT = _about(_ClosedConversationSchema)
+_CHANGE_EVENT = _about(_ChangedConversationSchema)

@@ -1,6 +1,6 @@
-"""The marshmallow fields of what Dixa sends: some must be right, all others are None when they are odd.
+"""marshmallow fields for Dixa's payloads. Essential ones are strict; all others load malformed values as None.
 
-Dixa's payloads grow and vary, and an event is too precious to be refused for a field that we can do without.
+Dixa's payloads grow and vary, and no event should be lost because of a field we do not need.
 """
 
 import re
@@ -13,34 +13,34 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from service.surveys.dixa_names import api_spelling
 from service.surveys.mailbox import read_address
 
-LONGEST = 200
-"""How many characters are kept of a text, in ids and names alike: Dixa's are far shorter."""
+MAX_TEXT = 200
+"""The number of characters kept of an id or a name. Dixa's are far shorter."""
 
-_LARGEST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 
 class ConversationId(fields.Field[int]):
-    """A conversation's id: a positive 64-bit integer, or one written as text. Required wherever it is used."""
+    """A conversation id: a positive 64-bit integer, also accepted as text."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST_ID:
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _MAX_ID:
             raise ValidationError("Not a conversation id.")
         return value
 
 
 class Word(fields.Field[str]):
-    """A text that must be there, as it is: an id, a type, a status."""
+    """A required text, kept unchanged: an id, a type, a status."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        if not isinstance(value, str) or not 0 < len(value) <= LONGEST or not value.isprintable():
+        if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or not value.isprintable():
             raise ValidationError("Not a text that can be used.")
         return value
 
 
-class Optional(fields.Field[Any]):
-    """A field that never fails: what `_read` can't use is None, and so is what is missing."""
+class Lenient(fields.Field[Any]):
+    """A field without errors: a missing value is None, and so is one that `_read` cannot use."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(load_default=None, allow_none=True, **kwargs)
@@ -52,39 +52,39 @@ class Optional(fields.Field[Any]):
         return value
 
 
-class Text(Optional):
-    """A text, cut and cleaned so that Redis and JSON can hold it."""
+class Text(Lenient):
+    """A text, cut and cleaned so that Redis and JSON can store it."""
 
     def _read(self, value: Any) -> str | None:
         return clean(value) or None if isinstance(value, str) else None
 
 
-class AnyText(Optional):
-    """A text as it is, however long."""
+class AnyText(Lenient):
+    """A text, unchanged."""
 
     def _read(self, value: Any) -> str | None:
         return value if isinstance(value, str) else None
 
 
-class Address(Optional):
-    """An e-mail address that mail can be sent to."""
+class Address(Lenient):
+    """A deliverable e-mail address."""
 
     def _read(self, value: Any) -> str | None:
         return read_address(value.strip()) if isinstance(value, str) else None
 
 
 class Spelled(Text):
-    """The name of a channel, direction or state, as the API spells it."""
+    """The name of a channel, direction or state, in the API's spelling."""
 
     def _read(self, value: Any) -> str | None:
         text = super()._read(value)
         return api_spelling(text) if text else None
 
 
-class Part(Optional):
-    """An object of which only some texts matter, such as the id and name of a queue; others may be read otherwise."""
+class Part(Lenient):
+    """Some members of an object, such as a queue's id and name. `keys` are texts, `others` have their own field."""
 
-    def __init__(self, *keys: str, **others: Optional) -> None:
+    def __init__(self, *keys: str, **others: Lenient) -> None:
         super().__init__()
         self._parts = dict.fromkeys(keys, Text()) | others
 
@@ -94,10 +94,10 @@ class Part(Optional):
         return {key: part.deserialize(value.get(key)) for key, part in self._parts.items()}
 
 
-class Tags(Optional):
-    """The names of tags, given as texts or as objects with a `name`; odd ones are left out.
+class Tags(Lenient):
+    """The names of tags, sent as texts or as objects with a `name`. Malformed ones are skipped.
 
-    No list, or one of odd ones only, is None.
+    None if there is no list, or only malformed tags in it.
     """
 
     def _read(self, value: Any) -> tuple[str, ...] | None:
@@ -108,11 +108,11 @@ class Tags(Optional):
         return found if found or not value else None
 
 
-class Time(Optional):
-    """A time with its zone, in UTC. A suffix such as `[GMT]` (messages, the activity log) is passed over."""
+class Time(Lenient):
+    """A time with a zone, converted to UTC. Messages and the activity log append the zone's name, such as `[GMT]`."""
 
     def _read(self, value: Any) -> datetime | None:
-        if not isinstance(value, str) or len(value) > LONGEST:
+        if not isinstance(value, str) or len(value) > MAX_TEXT:
             return None
         try:
             found = datetime.fromisoformat(re.sub(r"\[\w+\]\Z", "", value))
@@ -122,14 +122,14 @@ class Time(Optional):
 
 
 class FromDixa(Schema):
-    """A schema of something that Dixa sends: it will grow, and what is new is passed over."""
+    """A schema for a payload of Dixa's."""
 
     class Meta:
-        """Unknown fields are left out."""
+        """Ignores unknown fields, since Dixa's payloads grow."""
 
         unknown = EXCLUDE
 
 
 def clean(text: str) -> str:
-    """Cut a text, and take out what UTF-8 or Redis' users choke on: lone surrogates and NUL."""
-    return text[:LONGEST].encode("utf-8", "ignore").decode().replace("\0", "").strip()
+    """Cut a text, and remove lone surrogates, which UTF-8 cannot encode, and NUL."""
+    return text[:MAX_TEXT].encode("utf-8", "ignore").decode().replace("\0", "").strip()

@@ -1,4 +1,4 @@
-"""Asks Dixa for work that can wait: at a share of the pace, after everybody else, and again after a failure."""
+"""Calls to Dixa for work that can wait: a small share of the rate limit, after everybody else, with retries."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,17 +11,18 @@ from service.surveys.errors import RetryLater
 from service.surveys.ports import Deadline, Slot
 
 _CALL = timedelta(seconds=15)
-_LONGEST_WAIT_SECONDS = 5.0
-_PATIENCE_SECONDS = 300.0
-"""How long one slot is waited for: after a 429 everybody is held back for a while."""
+_MAX_PAUSE_SECONDS = 5.0
+_MAX_WAIT_SECONDS = 300.0
+"""For one slot. It covers the longest pause after a 429."""
 
-_FAILURES = 4
+_MAX_TRIES = 4
+_MIN_PAUSE_SECONDS = 0.05
 
 Result = TypeVar("Result")
 
 
 class LowPriorityDixa:
-    """One question after the other, `rate` a second at most. A slot is taken only when nobody waits for it."""
+    """Makes one query after the other, at most `rate` a second. Takes a slot only if nobody waits for it."""
 
     def __init__(self, dixa: DixaClient, rate: float, wait: Callable[[float], object]) -> None:
         self._dixa = dixa
@@ -29,29 +30,29 @@ class LowPriorityDixa:
         self._wait = wait
         self._next_at = monotonic()
 
-    def ask(self, question: Callable[[Slot], Result]) -> Result:
-        """Ask, some times if need be. Raises Refused, or RetryLater when it is of no use."""
-        for failures in range(1, _FAILURES):
+    def call(self, query: Callable[[Slot], Result]) -> Result:
+        """Make a query, up to four times. Raises Refused, or RetryLater after the last try."""
+        for failures in range(1, _MAX_TRIES):
             try:
-                return question(self._slot())
+                return query(self._take_slot())
             except (NoSlot, TokenRefused):
                 raise
             except RetryLater as error:
                 pause = error.retry_in.total_seconds() if error.retry_in else 2.0**failures / 2
-                self._wait(min(pause, _LONGEST_WAIT_SECONDS))
-        return question(self._slot())
+                self._wait(min(pause, _MAX_PAUSE_SECONDS))
+        return query(self._take_slot())
 
-    def _slot(self) -> Slot:
+    def _take_slot(self) -> Slot:
         self._wait(max(0.0, self._next_at - monotonic()))
-        given_up_at = monotonic() + _PATIENCE_SECONDS
+        give_up_at = monotonic() + _MAX_WAIT_SECONDS
         while True:
             try:
                 slot = self._dixa.take_slot(Deadline(_CALL), timedelta())
             except NoSlot as error:
-                if monotonic() >= given_up_at:
+                if monotonic() >= give_up_at:
                     raise
-                wanted = error.retry_in.total_seconds() if error.retry_in else 0.0
-                self._wait(min(max(wanted, 0.05), _LONGEST_WAIT_SECONDS))
+                pause = error.retry_in.total_seconds() if error.retry_in else 0.0
+                self._wait(min(max(pause, _MIN_PAUSE_SECONDS), _MAX_PAUSE_SECONDS))
             else:
                 self._next_at = monotonic() + self._interval
                 return slot

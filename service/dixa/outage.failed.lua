@@ -1,18 +1,24 @@
--- A call about a conversation failed: no answer, or an error of Dixa's own. Enough of them in a row, and Dixa is down.
--- KEYS: the conversations that have failed since Dixa answered last, since when Dixa is down (ms), answers in a row while it
---       is down
--- ARGV: conversation, how many are enough, how long they are in a row (ms)
--- Answers {1 if Dixa is down, 1 if that is new}.
--- A crash after it: whoever asks next finds Dixa down, and looks whether it is back.
-local failing, down, answers = unpack(KEYS)
-local conversation, enough, row_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3]
-redis.call('DEL', answers)
+-- Count a failed call about a conversation: no response, or an error of Dixa's own. Enough in a row mean an outage.
+--
+-- KEYS  failing    set: conversations with a failed call since Dixa's last good response
+--       down       string: begin of the outage (ms), if there is one
+--       responses  counter: good responses in a row during the outage
+-- ARGV  conversation   its id
+--       threshold      different conversations that mean an outage
+--       window_ms      older failures do not count
+--
+-- Returns {1 if Dixa is down, 1 if the outage is new}.
+-- Before: up or down. After: up with one more failing conversation, or down.
+-- After a crash: the next claim finds Dixa down, and probes it.
+local failing, down, responses = unpack(KEYS)
+local conversation, threshold, window_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('DEL', responses)
 if redis.call('EXISTS', down) == 1 then return {1, 0} end
 redis.call('SADD', failing, conversation)
-redis.call('PEXPIRE', failing, row_ms)
-if redis.call('SCARD', failing) < enough then return {0, 0} end
-local time = redis.call('TIME')
-redis.call('SET', down, string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
--- They are due at once when it is over.
+redis.call('PEXPIRE', failing, window_ms)
+if redis.call('SCARD', failing) < threshold then return {0, 0} end
+local seconds, microseconds = unpack(redis.call('TIME'))
+redis.call('SET', down, string.format('%.0f', seconds * 1000 + math.floor(microseconds / 1000)))
+-- Their surveys become due when the outage ends, however long it lasts.
 redis.call('PERSIST', failing)
 return {1, 1}

@@ -1,7 +1,7 @@
-"""Whether Dixa as a whole is down. All workers know it through Redis.
+"""Detects outages of Dixa as a whole. All workers share the state through Redis.
 
-Calls about different conversations that fail in a row say so; one conversation that always fails never does. While Dixa
-is down one claim at a time looks whether it is back, every few seconds, and all others wait.
+Failed calls about different conversations in a row mean an outage; one conversation that always fails does not. During
+an outage one claim at a time probes Dixa every few seconds, and all others wait.
 """
 
 from collections.abc import Callable, Collection
@@ -20,28 +20,28 @@ log = structlog.get_logger()
 
 _FAILED = Path(__file__).with_name("outage.failed.lua")
 _PROBE = Path(__file__).with_name("outage.probe.lua")
-_OVER = Path(__file__).with_name("outage.over.lua")
+_RESPONDED = Path(__file__).with_name("outage.responded.lua")
 
-_ENOUGH = 5
-"""So many different conversations in a row are no chance, and no fault of theirs."""
+_FAILURES = 5
+"""Different conversations with failed calls in a row that mean an outage. Fewer may be a coincidence."""
 
-_BACK = 3
-"""So many answers in a row while it is down are no chance either: one that comes and goes stays down."""
+_RESPONSES = 3
+"""Good responses in a row that end an outage. With fewer, an unstable Dixa would seem to recover again and again."""
 
-_ROW_MS = 60_000
-"""What failed longer ago isn't in a row with what fails now."""
+_WINDOW_MS = 60_000
+"""Older failures are not in a row with a new one."""
 
-_KEEP = timedelta(days=100)
-"""How long past outages are remembered: longer than anything is tried."""
+_RETENTION = timedelta(days=100)
+"""For how long past outages are kept: longer than any survey is retried."""
 
-_SHORTEST = timedelta(seconds=10)
-"""A shorter one costs nobody any time to speak of."""
+_MIN_OUTAGE = timedelta(seconds=10)
+"""Shorter outages are not kept, since they cost surveys no time worth adding."""
 
-_MOST_KEPT = 1000
+_MAX_KEPT = 1000
 
 
 class Outage:
-    """Counts what Dixa answers, and says what that means for everybody."""
+    """Counts failed and good calls, and returns how long to wait."""
 
     def __init__(
         self,
@@ -52,96 +52,99 @@ class Outage:
         prefix: str = "afterword:",
     ) -> None:
         self._redis = client
-        self._probe_every = probe_interval
-        self._when_over = on_recovery
-        self._failed, self._probe, self._over = (
-            client.register_script(path.read_text(encoding="utf-8")) for path in (_FAILED, _PROBE, _OVER)
+        self._probe_interval = probe_interval
+        self._on_recovery = on_recovery
+        self._failed, self._probe, self._responded = (
+            client.register_script(path.read_text(encoding="utf-8")) for path in (_FAILED, _PROBE, _RESPONDED)
         )
         self._failing_key = f"{prefix}dixa:failing"
         self._down_key = f"{prefix}dixa:down"
-        self._answers_key = f"{prefix}dixa:answers"
+        self._responses_key = f"{prefix}dixa:responses"
         self._probe_key = f"{prefix}dixa:probe"
         self._past_key = f"{prefix}dixa:outages"
 
-    def failed(self, conversation_id: int, problem: str) -> timedelta | None:
-        """Count a call that failed. Return how long to wait if Dixa is down, and None if it may be this one alone."""
+    def count_failure(self, conversation_id: int, problem: str) -> timedelta | None:
+        """Count a failed call. Return how long to wait during an outage, or None without one."""
         is_down, is_new = self._run(
             self._failed,
-            [self._failing_key, self._down_key, self._answers_key],
-            [conversation_id, _ENOUGH, _ROW_MS],
+            [self._failing_key, self._down_key, self._responses_key],
+            [conversation_id, _FAILURES, _WINDOW_MS],
             (0, 0),
         )
         if is_new:
             log.error(
                 "dixa.down", problem=f"calls about different conversations fail in a row, the last one: {problem}"
             )
-        # Whoever has looked in vain leaves the next look to another: it might be a conversation that always fails.
-        return 2 * self._probe_every if is_down else None
+        # A claim whose probe has failed waits for two intervals, so that another conversation is probed next: this one
+        # may be broken for ever.
+        return 2 * self._probe_interval if is_down else None
 
-    def answered(self) -> None:
-        """Count a call that Dixa has answered: it isn't down, or not any more after some in a row."""
+    def count_response(self) -> None:
+        """Count a good response. It may end an outage."""
         seconds, failed = self._run(
-            self._over,
-            [self._failing_key, self._down_key, self._probe_key, self._past_key, self._answers_key],
-            [_ms(_KEEP), _ms(_SHORTEST), _MOST_KEPT, _BACK],
+            self._responded,
+            [self._failing_key, self._down_key, self._probe_key, self._past_key, self._responses_key],
+            [_ms(_RETENTION), _ms(_MIN_OUTAGE), _MAX_KEPT, _RESPONSES],
             ("", []),
         )
         if seconds:
             log.warning("dixa.recovered", down_for_seconds=int(float(seconds)), failed=len(failed))
-            # If Redis fails now, what has failed waits out its own pauses.
+            # Without Redis the failed surveys wait for their own retries.
             with suppress(RecordsUnavailable):
-                self._when_over([int(each) for each in failed])
+                self._on_recovery([int(each) for each in failed])
 
     def begin_probe(self) -> timedelta | None:
-        """Begin to look whether Dixa is back. Return how long to wait if somebody else does, and None if it isn't down.
+        """Begin a probe if none is under way.
 
-        Zero is leave to look.
+        Return None without an outage, zero if the caller may probe now, and otherwise the time until the next probe.
         """
-        is_down, wait_ms = self._run(self._probe, [self._down_key, self._probe_key], [_ms(self._probe_every)], (0, 0))
-        return timedelta(milliseconds=max(wait_ms, 0)) if is_down else None
+        return self._wait_for_probe(self._probe_interval)
 
     def count_probes(self) -> int | None:
-        """Count the claims that there is leave for now; None if Dixa isn't down."""
-        is_down, wait_ms = self._run(self._probe, [self._down_key, self._probe_key], [0], (0, 0))
-        return int(wait_ms <= 0) if is_down else None
+        """Return the number of probes that may begin now, 0 or 1, or None without an outage."""
+        wait = self._wait_for_probe(timedelta())
+        return None if wait is None else int(not wait)
 
     def down_since(self) -> datetime | None:
-        """Return since when Dixa is down; None if it isn't, or Redis can't be asked."""
+        """Return when the outage began. None without one, or if Redis fails."""
         try:
             since = self._redis.get(self._down_key)
         except redis.RedisError:
             return None
         return datetime.fromtimestamp(int(since) / 1000, UTC) if since else None
 
-    def trouble(self) -> str:
-        """Say that Dixa is down, and what happens meanwhile; empty if it isn't."""
+    def problem(self) -> str:
+        """Describe the outage for an operator. Empty without one."""
         since = self.down_since()
-        wait = "one call every few seconds looks whether it is back, and surveys wait without losing time"
-        return f"Dixa is down since {since:%Y-%m-%d %H:%M:%S} UTC: {wait}" if since else ""
+        meanwhile = "one call every few seconds checks whether it is back, and surveys wait without losing time"
+        return f"Dixa is down since {since:%Y-%m-%d %H:%M:%S} UTC: {meanwhile}" if since else ""
 
     def downtime(self, since: datetime) -> timedelta:
-        """Return for how long Dixa was down from then on. Nobody's time is used up by that."""
+        """Return the total length of outages since a time. Deadlines of surveys are extended by it."""
         since_ms = since.timestamp() * 1000
         try:
             found: Any = self._redis.zrangebyscore(self._past_key, since_ms, "+inf", withscores=True)
         except redis.RedisError:
             return timedelta()
-        past = [(str(began), float(ended)) for began, ended in found]
+        outages = [(float(began), float(ended)) for began, ended in found]
         if down_since := self.down_since():
-            past.append((str(down_since.timestamp() * 1000), datetime.now(UTC).timestamp() * 1000))
-        lost_ms = sum(max(ended - max(float(began), since_ms), 0.0) for began, ended in past)
-        return timedelta(milliseconds=lost_ms)
+            outages.append((down_since.timestamp() * 1000, datetime.now(UTC).timestamp() * 1000))
+        return timedelta(milliseconds=sum(max(ended - max(began, since_ms), 0.0) for began, ended in outages))
 
-    def _run(self, script: Any, keys: list[str], args: list[int], unknown: Any) -> Any:
+    def _wait_for_probe(self, interval: timedelta) -> timedelta | None:
+        is_down, wait_ms = self._run(self._probe, [self._down_key, self._probe_key], [_ms(interval)], (0, 0))
+        return timedelta(milliseconds=max(wait_ms, 0)) if is_down else None
+
+    def _run(self, script: Any, keys: list[str], args: list[int], default: Any) -> Any:
         try:
             return script(keys=keys, args=args)
         except redis.RedisError:
-            # Without Redis nobody gets a slot either.
-            return unknown
+            # Without Redis nobody gets a slot, so it does not matter whether Dixa is down.
+            return default
 
 
 class RelayPace:
-    """What relays may queue: what the pace can begin, and while Dixa is down one claim to look whether it is back."""
+    """Limits the relay: to the claims that the rate limit can serve, and to one probe during an outage."""
 
     def __init__(self, pace: SharedPace, outage: Outage) -> None:
         self._pace = pace

@@ -1,36 +1,45 @@
--- Reserve the next slot of the token that is free first (GCRA).
--- KEYS: for each token its arrival time, then for each its own pause, then the pause of all
--- ARGV: interval (ms), burst, longest wait that is accepted (ms)
--- Answers {index of the token, wait in µs, tokens that aren't held back}, or with nothing reserved, when that is too long,
--- 0 as the index.
--- A crash after it wastes a slot.
--- A time that is further ahead than any that is written here was written before Redis' clock stepped back: it is over.
-local LONGEST_PAUSE, LONGEST_WAIT = 300000, 5000
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- Reserve the next slot of the token that is free first, by GCRA (the generic cell rate algorithm).
+--
+-- KEYS  for each token the arrival time of its next slot; for each token the end of its cooldown; the end of the pause of
+--       all tokens. Times are in ms of Redis's clock.
+-- ARGV  interval_ms     between two slots of a token
+--       burst           slots that a token may use at once
+--       max_wait_ms     the longest acceptable wait; negative to reserve nothing
+--       max_pause_ms    the longest pause or cooldown that anything writes
+--       max_ahead_ms    the longest wait that anybody accepts
+--       slack_ms        how long an arrival time is kept after it has passed
+--
+-- Returns {index of the token, wait in us, number of tokens without a cooldown}. Index 0: the wait is too long.
+-- Before: any state. After: the token's arrival time is one interval later; with index 0 nothing changed.
+-- After a crash one slot is lost.
+local interval_ms, burst, max_wait_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_pause_ms, max_ahead_ms, slack_ms = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds * 1000 + microseconds / 1000
 
-local function read(key, furthest)
+-- When Redis's clock steps back, the times written before are in the far future, and would stop everybody until the clock
+-- gets there. A time further ahead than any that is ever written is such a time.
+local function read(key, max_ms)
   local at = tonumber(redis.call('GET', key) or 0)
-  if at <= now + furthest then return at end
+  if at <= now + max_ms then return at end
   redis.call('DEL', key)
   return 0
 end
 
-local tokens, pause_of_all = (#KEYS - 1) / 2, read(KEYS[#KEYS], LONGEST_PAUSE)
+local tokens, pause_of_all = (#KEYS - 1) / 2, read(KEYS[#KEYS], max_pause_ms)
 local best, best_at, best_arrival, best_pause
 local working = 0
 for i = 1, tokens do
-  local pause = math.max(pause_of_all, read(KEYS[tokens + i], LONGEST_PAUSE))
-  -- Whoever reserves waits for LONGEST_WAIT at most, and leaves a whole burst behind at most.
-  local arrival = math.max(read(KEYS[i], LONGEST_WAIT + burst * interval), now)
+  local pause = math.max(pause_of_all, read(KEYS[tokens + i], max_pause_ms))
+  local arrival = math.max(read(KEYS[i], max_ahead_ms + burst * interval_ms), now)
   if pause <= now then working = working + 1 end
-  local at = math.max(arrival - (burst - 1) * interval, now, pause)
+  local at = math.max(arrival - (burst - 1) * interval_ms, now, pause)
   if not best or at < best_at then best, best_at, best_arrival, best_pause = i, at, arrival, pause end
 end
 local wait = best_at - now
-if wait > tonumber(ARGV[3]) then return {0, math.ceil(wait * 1000), working} end
--- After a pause the bucket is empty: nobody bursts out of it.
-local arrival = math.max(best_arrival, best_pause + (burst - 1) * interval) + interval
-redis.call('SET', KEYS[best], string.format('%.3f', arrival), 'PX', math.ceil(arrival - now) + 1000)
-return {best, math.ceil(wait * 1000), working}
+local wait_us = math.ceil(wait * 1000)
+if wait > max_wait_ms then return {0, wait_us, working} end
+-- After a pause the burst is used up: Dixa has just refused us, so calls go on one interval apart.
+local arrival = math.max(best_arrival, best_pause + (burst - 1) * interval_ms) + interval_ms
+redis.call('SET', KEYS[best], string.format('%.3f', arrival), 'PX', math.ceil(arrival - now + slack_ms))
+return {best, wait_us, working}

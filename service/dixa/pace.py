@@ -1,11 +1,10 @@
-"""The pace at which all workers together ask Dixa: 10 requests a second and a burst of 4 for each token.
+"""The rate limit of all workers together. Dixa documents 10 requests a second and a burst of 4 for each token.
 
-The numbers are those of Dixa's API documentation.
+It is a GCRA with reservations in Redis, shared by all processes. It is the only place where a task waits.
 
-One GCRA with reservation in Redis, shared by every process. No task waits anywhere else.
-
-No more claims are begun than the pace carries to their end: a claim waits for its first slot for a second at most, and
-for each further one, once it has begun, for several. So nobody new begins while those that have begun are in line.
+A claim waits at most a second for its first slot, but several seconds for each later one. So while claims that have
+begun wait in line, no new ones begin: otherwise each would spend its slots on the same first queries, and none would
+finish.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,19 +27,17 @@ log = structlog.get_logger()
 
 _PACE = Path(__file__).with_name("pace.lua")
 _PAUSE = Path(__file__).with_name("pause.lua")
-_LONGEST_PAUSE = timedelta(minutes=5)
 
-_BEGIN_SECONDS = 1.0
-"""The longest wait for a first slot."""
+_MAX_PAUSE_MS = 300_000
+_SLACK_MS = 1000
 
-_GO_ON_SECONDS = 5.0
-"""The longest wait for a further one. `pace.lua` knows it as LONGEST_WAIT."""
+_FIRST_SLOT_MAX_WAIT = timedelta(seconds=1)
+_NEXT_SLOT_MAX_WAIT = timedelta(seconds=5)
 
-_CALL_SECONDS = 5.0
-"""What a wait for a further slot leaves of a claim's time: a call that is cut off may have happened."""
+_CALL_RESERVE = timedelta(seconds=5)
+"""The time of a claim that a wait for a later slot leaves to the call: if a call is cut off, its outcome is unknown."""
 
-_ONLY_LOOK = -1
-"""A wait that no slot has: nothing is reserved."""
+_RESERVE_NOTHING = -1
 
 
 class SharedPace:
@@ -62,23 +59,22 @@ class SharedPace:
         self._burst = burst
         self._wait = wait
         self._reserve = client.register_script(_PACE.read_text(encoding="utf-8"))
-        self._hold = client.register_script(_PAUSE.read_text(encoding="utf-8"))
+        self._begin_pause = client.register_script(_PAUSE.read_text(encoding="utf-8"))
         self._pause_key = f"{prefix}pace:pause"
         self._prefix = prefix
         arrivals = [self._key_of(token) for token in tokens]
-        self._token_pauses = [self._key_of(token, ":pause") for token in tokens]
-        self._keys = [*arrivals, *self._token_pauses, self._pause_key]
+        self._cooldown_keys = [self._key_of(token, ":cooldown") for token in tokens]
+        self._keys = [*arrivals, *self._cooldown_keys, self._pause_key]
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Wait for a turn, at most `max_wait` (itself at most a second); longer if the deadline's claim has begun.
+        """Take a slot, waiting for it. `max_wait`, at most a second, applies to the first slot of the deadline's claim.
 
-        Raises NoSlot with the time until there is one, also when Redis can't be asked.
+        Raises NoSlot with the time until the next slot, and also if Redis fails.
         """
-        longest_ms = _longest_wait(deadline, max_wait) * 1000
         try:
-            index, wait_us, _ = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, longest_ms])
+            index, wait_us, _ = self._run_pace(_ms(_longest_wait(deadline, max_wait)))
         except redis.RedisError as error:
-            raise NoSlot(f"the pace can't be asked: {describe_failure(error)}", timedelta(seconds=1)) from error
+            raise NoSlot(f"no rate limit without Redis: {describe_failure(error)}", timedelta(seconds=1)) from error
         if not index:
             raise NoSlot("the pace is used up", timedelta(microseconds=wait_us))
         deadline.has_begun = True
@@ -87,106 +83,117 @@ class SharedPace:
         return Slot(self._tokens[index - 1], deadline)
 
     def count_free(self, within: timedelta) -> int:
-        """Count the first slots that are free within this time, and reserve none; 0 when Redis can't be asked."""
+        """Count the first slots that are free within this time, without reserving any. Returns 0 if Redis fails."""
         try:
-            _, wait_us, working = self._reserve(keys=self._keys, args=[self._interval_ms, self._burst, _ONLY_LOOK])
+            _, wait_us, working = self._run_pace(_RESERVE_NOTHING)
         except redis.RedisError:
             return 0
-        left_ms = within / timedelta(milliseconds=1) - wait_us / 1000
+        left_ms = _ms(within) - wait_us / 1000
         return int(left_ms * working / self._interval_ms) + 1 if left_ms >= 0 else 0
 
-    def trouble(self) -> str:
-        """Name the tokens that Dixa refuses; empty if there are none."""
+    def problem(self) -> str:
+        """Name the tokens refused by Dixa, for an operator. Empty if there are none."""
         try:
-            troubles = self._redis.mget([self._key_of(each, ":trouble") for each in self._tokens])
+            problems = self._redis.mget([self._key_of(each, ":problem") for each in self._tokens])
         except redis.RedisError:
             return ""
-        return " ".join(str(each) for each in troubles if each)
+        return " ".join(str(each) for each in problems if each)
 
-    def held(self) -> tuple[str, timedelta] | None:
-        """Say why everybody is held back now, and for how long, if that is an operator's to mend."""
+    def cooldown(self) -> tuple[str, timedelta] | None:
+        """Return the problem and the time left if all tokens are in a cooldown."""
         try:
-            left_ms = min(int(self._redis.pttl(key)) for key in self._token_pauses)
+            left_ms = min(int(self._redis.pttl(key)) for key in self._cooldown_keys)
         except redis.RedisError:
             return None
-        trouble = self.problem() if left_ms > 0 else ""
-        return (trouble, timedelta(milliseconds=left_ms)) if trouble else None
+        problem = self.problem() if left_ms > 0 else ""
+        return (problem, timedelta(milliseconds=left_ms)) if problem else None
 
     def pause(self, length: timedelta) -> None:
-        """Hold everybody back: Dixa has answered 429. A longer pause that is on stays."""
-        self._hold_back(self._pause_key, length)
+        """Pause all tokens after a 429. A longer pause that is already set stays."""
+        self._pause(self._pause_key, length)
 
-    def refuse(self, token: str, length: timedelta, problem: str) -> str:
-        """Hold back one token, which Dixa refuses, and return what an operator has to mend."""
-        trouble = self.name_trouble(token, problem)
-        log.error("dixa.token_refused", problem=trouble)
-        self._hold_back(self._key_of(token, ":pause"), length)
+    def cool_down(self, token: str, length: timedelta, problem: str) -> str:
+        """Begin the cooldown of a token refused by Dixa, and return the problem for an operator."""
+        named = self.name_token(token, problem)
+        log.error("dixa.token_refused", problem=named)
+        self._pause(self._key_of(token, ":cooldown"), length)
         with suppress(redis.RedisError):
-            self._redis.set(self._key_of(token, ":trouble"), trouble, px=2 * _pause_ms(length))
-        return trouble
+            self._redis.set(self._key_of(token, ":problem"), named, px=2 * _pause_ms(length))
+        return named
 
-    def name_trouble(self, token: str, problem: str) -> str:
-        """Say which token is refused, by its place in the setting."""
+    def name_token(self, token: str, problem: str) -> str:
+        """Add the token's position in the setting to a problem."""
         if len(self._tokens) == 1 or token not in self._tokens:
             return f"{problem}: is DIXA_API_TOKEN right?"
         return f"{problem} to token {self._tokens.index(token) + 1} of DIXA_API_TOKEN: is it right?"
 
+    def _run_pace(self, max_wait_ms: float) -> tuple[int, int, int]:
+        limits = [_MAX_PAUSE_MS, _ms(_NEXT_SLOT_MAX_WAIT), _SLACK_MS]
+        index, wait_us, working = self._reserve(
+            keys=self._keys, args=[self._interval_ms, self._burst, max_wait_ms, *limits]
+        )
+        return index, wait_us, working
+
     def _key_of(self, token: str, ending: str = "") -> str:
         return f"{self._prefix}pace:{token_name(token)}{ending}"
 
-    def _hold_back(self, key: str, length: timedelta) -> None:
-        # If Redis fails, the next call is refused as well, and asks for the pause again.
+    def _pause(self, key: str, length: timedelta) -> None:
+        # If Redis fails here, the next call is refused as well and begins the pause.
         with suppress(redis.RedisError):
-            self._hold(keys=[key], args=[_pause_ms(length)])
+            self._begin_pause(keys=[key], args=[_pause_ms(length), _MAX_PAUSE_MS])
+
+
+def _ms(length: timedelta) -> float:
+    return length / timedelta(milliseconds=1)
 
 
 def _pause_ms(length: timedelta) -> int:
-    return max(min(length, _LONGEST_PAUSE) // timedelta(milliseconds=1), 1)
+    return max(min(int(_ms(length)), _MAX_PAUSE_MS), 1)
 
 
-def _longest_wait(deadline: Deadline, max_wait: timedelta) -> float:
-    """Say for how many seconds a slot may be waited for."""
-    left = deadline.remaining()
+def _longest_wait(deadline: Deadline, max_wait: timedelta) -> timedelta:
+    """Return the longest acceptable wait for a slot."""
+    left = timedelta(seconds=deadline.remaining())
     if deadline.has_begun:
-        return min(max(_BEGIN_SECONDS, min(_GO_ON_SECONDS, left - _CALL_SECONDS)), left)
-    return min(max_wait.total_seconds(), _BEGIN_SECONDS, left)
+        return min(max(_FIRST_SLOT_MAX_WAIT, min(_NEXT_SLOT_MAX_WAIT, left - _CALL_RESERVE)), left)
+    return min(max_wait, _FIRST_SLOT_MAX_WAIT, left)
 
 
 class ObserverPace:
-    """The turns of everybody, for a command that only looks: what Dixa says to it holds back nobody else.
+    """The shared rate limit for read-only commands. Refused calls pause the command itself and nobody else.
 
-    Its token may be another one than the workers', and it may ask what they never ask.
+    Its token may differ from the workers', and it makes calls that workers never make.
     """
 
     def __init__(self, shared: SharedPace) -> None:
         self._shared = shared
-        self._held_until = 0.0
+        self._paused_until = 0.0
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Wait for a turn. Raises NoSlot, or TokenRefused with the reason while everybody is held back by one."""
-        left = self._held_until - monotonic()
+        """Take a slot. Raises NoSlot, or TokenRefused with the reason while all tokens are in a cooldown."""
+        left = self._paused_until - monotonic()
         if left > 0:
             raise NoSlot("Dixa wants a pause", timedelta(seconds=left))
         try:
             return self._shared.take_slot(deadline, max_wait)
         except NoSlot as error:
-            if (held := self._shared.cooldown()) is None:
+            if (cooldown := self._shared.cooldown()) is None:
                 raise
-            trouble, wait = held
-            raise TokenRefused(f"{trouble} Everybody waits for another {wait.total_seconds():.0f} s", wait) from error
+            problem, wait = cooldown
+            raise TokenRefused(f"{problem} Everybody waits for another {wait.total_seconds():.0f} s", wait) from error
 
-    def refuse(self, token: str, length: timedelta, problem: str) -> str:
-        """Hold back this command alone, and return what is to be mended."""
+    def cool_down(self, token: str, length: timedelta, problem: str) -> str:
+        """Pause this command alone, and return the problem for an operator."""
         self.pause(length)
-        return self._shared.name_trouble(token, problem)
+        return self._shared.name_token(token, problem)
 
     def pause(self, length: timedelta) -> None:
-        """Hold back this command alone."""
-        self._held_until = max(self._held_until, monotonic() + length.total_seconds())
+        """Pause this command alone."""
+        self._paused_until = max(self._paused_until, monotonic() + length.total_seconds())
 
 
 def open_pace(settings: Settings, client: redis.Redis) -> SharedPace:
-    """Make the pace that all processes share through Redis."""
+    """Make the rate limit shared by all processes through Redis."""
     return SharedPace(
         client,
         settings.dixa_api_tokens,

@@ -1,11 +1,15 @@
--- Hold everybody back from now on, or one token, unless a longer pause is on.
--- KEYS: the pause of all, or that of a token
--- ARGV: length (ms)
--- A crash after it: the pause ends by itself.
--- A pause that ends later than any can was written before Redis' clock stepped back: it isn't on.
-local LONGEST_PAUSE = 300000
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
-local ends, before = now + tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or 0)
-if ends <= before and before <= now + LONGEST_PAUSE then return end
-redis.call('SET', KEYS[1], string.format('%.3f', ends), 'PX', math.max(tonumber(ARGV[1]), 1))
+-- Pause all tokens, or begin the cooldown of one, from now on. A longer one that is already set stays.
+--
+-- KEYS  the end of the pause or cooldown (ms of Redis's clock)
+-- ARGV  length_ms      of the pause
+--       max_pause_ms   the longest one that anything writes
+--
+-- Before: any state. After: it ends `length_ms` from now, or later.
+-- After a crash it ends by itself.
+local length_ms, max_pause_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local seconds, microseconds = unpack(redis.call('TIME'))
+local now = seconds * 1000 + microseconds / 1000
+local ends, before = now + length_ms, tonumber(redis.call('GET', KEYS[1]) or 0)
+-- An end further ahead than `max_pause_ms` was written before Redis's clock stepped back: it does not count.
+if ends <= before and before <= now + max_pause_ms then return end
+redis.call('SET', KEYS[1], string.format('%.3f', ends), 'PX', length_ms)

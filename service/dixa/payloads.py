@@ -1,4 +1,4 @@
-"""JSON as Dixa sends it, read strictly; what can't be used is told without its value."""
+"""Strict reading of Dixa's JSON. Errors name fields, but never contain values."""
 
 import json
 import math
@@ -10,24 +10,21 @@ from service.surveys.toml.fields import mistakes
 
 
 class PayloadError(Exception):
-    """Something of Dixa's can't be used; the text names each missing or malformed field, and never its value."""
+    """A payload cannot be used. The text names each missing or malformed field."""
 
 
 def load_json(raw: bytes) -> Any:
-    """Parse JSON more strictly than Python does: no NaN or Infinity, and no key twice in an object.
-
-    Raises PayloadError.
-    """
+    """Parse JSON. Unlike Python, refuse NaN, Infinity and duplicate keys. Raises PayloadError."""
     try:
         return json.loads(
-            raw.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object_without_twins
+            raw.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object_without_duplicates
         )
-    except (ValueError, RecursionError):  # Nor does any error of the parser's say more: it would quote the body.
+    except (ValueError, RecursionError):  # Their texts quote the payload.
         raise PayloadError("The body is not JSON that can be read.") from None
 
 
 def load(schema: Schema, body: Any) -> dict[str, Any]:
-    """Read a body by its schema. Raises PayloadError naming each field that is missing or malformed."""
+    """Read a body by its schema. Raises PayloadError naming each missing or malformed field."""
     try:
         found: dict[str, Any] = schema.load(body)
     except ValidationError as error:
@@ -46,7 +43,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _object_without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError

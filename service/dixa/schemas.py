@@ -1,4 +1,4 @@
-"""What Dixa's API answers and is sent, as JSON on one side and our own objects on the other.
+"""Parses responses of Dixa's API into our own objects, and builds request bodies.
 
 Source: Dixa's OpenAPI description.
 """
@@ -14,7 +14,7 @@ from service.dixa.fields import (
     Address,
     ConversationId,
     FromDixa,
-    Optional,
+    Lenient,
     Part,
     Spelled,
     Text,
@@ -27,8 +27,8 @@ from service.surveys.ratings import RatingType
 
 
 def load_conversation(body: Any) -> Conversation:
-    """Read the answer of `GET /conversations/{id}`; an anonymised conversation is an answer too, as `is_erased`."""
-    found = load(_ConversationSchema(), _data(body))
+    """Parse `GET /conversations/{id}`. An anonymized conversation has `is_erased`."""
+    found = load(_CONVERSATION, _data(body))
     return Conversation(
         id=found["id"],
         channel=found["channel"] or "",
@@ -48,36 +48,36 @@ def load_conversation(body: Any) -> Conversation:
 
 
 def load_page(body: Any) -> Page:
-    """Read the answer of `POST /search/conversations`: hits hold no more than an id."""
-    ids = tuple(int(hit["id"]) for hit in _load_list(_HitSchema(), body))
+    """Parse `POST /search/conversations`. Hits contain ids only."""
+    ids = tuple(int(hit["id"]) for hit in _load_list(_HIT, body))
     meta = body.get("meta")
     link = meta.get("next") if isinstance(meta, Mapping) else None
-    # The link is relative, and its path is not to be trusted: only the key goes into our next call.
+    # Only the key of the link is used: its path is relative, and a response must not choose which path we call.
     keys = parse_qs(urlsplit(link).query).get("pageKey") if isinstance(link, str) else None
     return Page(ids, keys[0] if keys else None)
 
 
 def load_queues(body: Any) -> dict[str, str]:
-    """Read the names of queues by their ids from the answer of `GET /queues`."""
-    return {queue["id"]: queue["name"] for queue in _load_list(_QueueSchema(), body)}
+    """Parse `GET /queues`: names by id."""
+    return {queue["id"]: queue["name"] for queue in _load_list(_QUEUE, body)}
 
 
 def load_ratings(body: Any) -> tuple[Rating, ...]:
-    """Read the answer of `GET /conversations/{id}/ratings`.
+    """Parse `GET /conversations/{id}/ratings`.
 
-    One malformed element refuses the whole list: an offer that went unseen would be made a second time.
+    One malformed element makes the whole list fail: without it, an offer might be made twice.
     """
-    return tuple(Rating(**each) for each in _load_list(_RatingSchema(), body))
+    return tuple(Rating(**each) for each in _load_list(_RATING, body))
 
 
 def load_offer_id(body: Any) -> str:
-    """Read the rating id from the answer of `POST /conversations/{id}/ratings/offer`."""
-    return str(load(_OfferSchema(), _data(body))["id"])
+    """Parse `POST /conversations/{id}/ratings/offer`: the rating id."""
+    return str(load(_OFFER, _data(body))["id"])
 
 
 def load_messages(body: Any) -> tuple[Message, ...]:
-    """Read the answer of `GET /conversations/{id}/messages`; as with ratings, a malformed element refuses it all."""
-    return tuple(map(_make_message, _load_list(_MessageSchema(), body)))
+    """Parse `GET /conversations/{id}/messages`. One malformed element makes the whole list fail, as with ratings."""
+    return tuple(map(_make_message, _load_list(_MESSAGE, body)))
 
 
 def _make_message(found: Mapping[str, Any]) -> Message:
@@ -92,52 +92,52 @@ def _make_message(found: Mapping[str, Any]) -> Message:
 
 
 def load_conversation_tags(body: Any) -> tuple[str, ...]:
-    """Read the names from the answer of `GET /conversations/{id}/tags`."""
-    return tuple(each["name"] for each in _load_list(_TagSchema(), body) if each["name"])
+    """Parse `GET /conversations/{id}/tags`: names."""
+    return tuple(each["name"] for each in _load_list(_TAG, body) if each["name"])
 
 
 def load_notes(body: Any) -> tuple[str, ...]:
-    """Read the answer of `GET /conversations/{id}/notes`: the texts, in which one of ours is looked for."""
-    return tuple(each["message"] for each in _load_list(_NoteSchema(), body))
+    """Parse `GET /conversations/{id}/notes`: texts."""
+    return tuple(each["message"] for each in _load_list(_NOTE, body))
 
 
 def load_tags(body: Any) -> dict[str, str]:
-    """Read the answer of `GET /tags`: ids by name. One that is odd can't be used, and the others can."""
-    return {each["name"]: each["id"] for each in _load_list(_TagSchema(), body) if each["id"] and each["name"]}
+    """Parse `GET /tags`: ids by name. Malformed tags are skipped."""
+    return {each["name"]: each["id"] for each in _load_list(_TAG, body) if each["id"] and each["name"]}
 
 
 def load_organization_name(body: Any) -> str:
-    """Read the name from the answer of `GET /organization`."""
-    return str(load(_OrganizationSchema(), _data(body))["name"])
+    """Parse `GET /organization`: its name."""
+    return str(load(_ORGANIZATION, _data(body))["name"])
 
 
 def dump_search(since: datetime, until: datetime) -> dict[str, Any]:
-    """Write the body of `POST /search/conversations` for those that were closed in between."""
+    """Build the body of `POST /search/conversations` for conversations closed between two times."""
     between = {"_type": "Between", "timestampFrom": _dump_time(since), "timestampTo": _dump_time(until)}
     return {"filters": {"strategy": "All", "conditions": [{"field": {"_type": "ClosedDate", "operator": between}}]}}
 
 
 def dump_offer(rating: RatingType, *, user_id: str, agent_id: str | None, offered_at: datetime) -> dict[str, Any]:
-    """Write the body of `POST /conversations/{id}/ratings/offer`."""
+    """Build the body of `POST /conversations/{id}/ratings/offer`."""
     agent = {"agentId": agent_id} if agent_id else {}
     return {"ratingType": str(rating), "userId": user_id, **agent, "offeredAt": _dump_time(offered_at)}
 
 
 def dump_result(rating: RatingType, *, score: int, comment: str, submitted_at: datetime) -> dict[str, Any]:
-    """Write the body of `POST /conversations/{id}/ratings/{ratingId}/submit`."""
-    said = {"comment": comment} if comment else {}
+    """Build the body of `POST /conversations/{id}/ratings/{ratingId}/submit`."""
+    optional = {"comment": comment} if comment else {}
     result = {"_type": str(rating), "value": score}
-    return {"ratingResult": result, **said, "submittedAt": _dump_time(submitted_at)}
+    return {"ratingResult": result, **optional, "submittedAt": _dump_time(submitted_at)}
 
 
 def dump_message(agent_id: str, text: str, *, external_id: str, kind: str = "Text") -> dict[str, Any]:
-    """Write the body of `POST /conversations/{id}/messages`. `kind` says what `text` is: Text, Html or Markdown."""
+    """Build the body of `POST /conversations/{id}/messages`. `kind` is the format of `text`: Text, Html or Markdown."""
     content = {"_type": kind, "value": text}
     return {"_type": "Outbound", "agentId": agent_id, "content": content, "externalId": external_id}
 
 
 def _data(body: Any) -> Any:
-    """Take the content out of the `{"data": …}` that the API puts around every answer."""
+    """Unwrap the `{"data": …}` of a response."""
     if not isinstance(body, Mapping) or "data" not in body:
         raise PayloadError("body.data: Missing.")
     return body["data"]
@@ -155,7 +155,7 @@ def _dump_time(at: datetime) -> str:
 
 
 class _ConversationSchema(FromDixa):
-    """Attributes are spelled as Dixa does, so that only one name is needed."""
+    """Attributes have Dixa's spelling, so that each needs one name only."""
 
     id = ConversationId(required=True)
     _type = Text()
@@ -167,7 +167,7 @@ class _ConversationSchema(FromDixa):
     assignment = Part("agentId")
     link = Part("_type")
     transportExpiresAt = Time()
-    anonymizedAt = Optional()
+    anonymizedAt = Lenient()
     stateUpdatedAt = Time()
     queue = Part("id")
     toEmail = Text()
@@ -197,7 +197,7 @@ class _MessageSchema(FromDixa):
     id = Word(required=True)
     external_id = Text(data_key="externalId")
     created_at = Time(data_key="createdAt")
-    attributes = Part(direction=Spelled(), isAutomated=Optional(), isAutoReply=Optional())
+    attributes = Part(direction=Spelled(), isAutomated=Lenient(), isAutoReply=Lenient())
 
 
 class _NoteSchema(FromDixa):
@@ -211,3 +211,14 @@ class _TagSchema(FromDixa):
 
 class _OrganizationSchema(FromDixa):
     name = Word(required=True)
+
+
+_CONVERSATION = _ConversationSchema()
+_RATING = _RatingSchema()
+_HIT = _HitSchema()
+_QUEUE = _QueueSchema()
+_OFFER = _OfferSchema()
+_MESSAGE = _MessageSchema()
+_NOTE = _NoteSchema()
+_TAG = _TagSchema()
+_ORGANIZATION = _OrganizationSchema()

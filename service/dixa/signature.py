@@ -1,7 +1,7 @@
-"""Is a webhook from Dixa? The check of its `X-DIXA-SIGNATURE` header, and nothing else.
+"""Verifies the `X-DIXA-SIGNATURE` header of webhooks.
 
 Source: Dixa's developer documentation, "Verifying webhook signatures": the header is `t=<milliseconds>,v1=<hex>`,
-and the signature an HMAC-SHA256 over `<t>`, a full stop and the raw body.
+and the signature is an HMAC-SHA256 over `<t>`, a full stop and the raw body.
 """
 
 import hashlib
@@ -13,16 +13,16 @@ from datetime import UTC, datetime, timedelta
 
 HEADER = "X-DIXA-SIGNATURE"
 
-_LONGEST_HEADER = 1024
-_MOST_SIGNATURES = 8
+_MAX_HEADER = 1024
+_MAX_SIGNATURES = 8
 _TIME = re.compile(r"[0-9]{1,14}")
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class SignatureError(Exception):
-    """A webhook that is not known to be from Dixa; the text names the problem and never repeats the header.
+    """A webhook is not verified. The text names the problem without quoting the header.
 
-    `hint` is for our operator, if it may be our own fault.
+    `hint` is for the operator, if our settings may be wrong.
     """
 
     def __init__(self, problem: str, hint: str = "") -> None:
@@ -32,17 +32,14 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature header, taken apart: its time as it is written, since that text is signed, and its values."""
+    """A parsed header. `time` is kept as text, since the text is what is signed."""
 
     time: str
     values: tuple[bytes, ...]
 
 
 def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -> Signature:
-    """Read the header of a webhook that was sent at about `now`. The body isn't needed for that.
-
-    Raises SignatureError for everything else, whatever the header holds.
-    """
+    """Parse the header and check its time, before the body is read. Raises SignatureError."""
     signature = _load(header)
     if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(signature.time))) > tolerance:
         raise SignatureError(
@@ -53,12 +50,9 @@ def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -
 
 
 def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
-    """Return if `raw`, the body exactly as received, was signed with one of the secrets.
-
-    Raises SignatureError if it wasn't.
-    """
+    """Check that the raw body was signed with one of the secrets. Raises SignatureError."""
     signed = signature.time.encode("ascii") + b"." + raw
-    # An empty key would let everybody sign.
+    # With an empty secret anybody could sign.
     made = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets if secret]
     if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in signature.values):
         raise SignatureError(
@@ -68,19 +62,16 @@ def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
 
 
 def _load(header: str | None) -> Signature:
-    """Take the header apart.
-
-    Every pattern is plain ASCII and bounded, so that nothing after it can fail on a hostile header.
-    """
+    """Parse the header. All patterns are ASCII and bounded, so a hostile header cannot make later steps fail."""
     if not header:
         raise SignatureError("There is no signature header.")
-    if len(header) > _LONGEST_HEADER:
+    if len(header) > _MAX_HEADER:
         raise SignatureError("The signature header is too long.")
     pairs = [part.strip(" \t").partition("=") for part in header.split(",")]
     times = [value for name, _, value in pairs if name == "t"]
     if len(times) != 1 or not _TIME.fullmatch(times[0]):
         raise SignatureError("The signature header has no time, or an odd one.")
     signatures = [value for name, _, value in pairs if name == "v1"]
-    if not 0 < len(signatures) <= _MOST_SIGNATURES or not all(_HEX.fullmatch(each) for each in signatures):
+    if not 0 < len(signatures) <= _MAX_SIGNATURES or not all(_HEX.fullmatch(each) for each in signatures):
         raise SignatureError("The signature header has no v1 signature, or an odd one.")
     return Signature(times[0], tuple(map(bytes.fromhex, signatures)))

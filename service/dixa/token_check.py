@@ -1,6 +1,6 @@
-"""Whether Dixa takes a token. A refusal of one call may be about its conversation alone, so the token itself is asked.
+"""Checks a token after a refused call. The refusal may be about the conversation alone, so Dixa is asked separately.
 
-All processes share the verdict through Redis: it is asked for once in a while, however many calls are refused.
+The result is shared by all processes through Redis, so many refused calls cause one check.
 """
 
 import hashlib
@@ -12,20 +12,20 @@ import redis
 from config.failures import describe_failure
 from service.surveys.errors import NotNow
 
-_TAKEN = "taken"
-_ASKED = "asked"
+_VALID = "valid"
+_CHECKING = "checking"
 
-_ASK_AGAIN = timedelta(seconds=5)
-"""How long a question is waited for: whoever asked may have died, or have heard nothing of use."""
+_CHECK_LASTS = timedelta(seconds=5)
+"""How long other processes wait for a check in progress. The checking process may have died or got no result."""
 
 
 def token_name(token: str) -> str:
-    """Name a token in Redis. The name tells nothing of the token."""
+    """Return a name of a token for Redis keys. It reveals nothing of the token."""
     return hashlib.sha256(token.encode()).hexdigest()[:12]
 
 
 class TokenCheck:
-    """Asks for a verdict, and remembers that a token is taken for as long as `lasts`."""
+    """Checks tokens, and remembers valid ones for `lasts`."""
 
     def __init__(self, client: redis.Redis, lasts: timedelta, *, prefix: str = "afterword:") -> None:
         self._redis = client
@@ -33,21 +33,21 @@ class TokenCheck:
         self._prefix = prefix
 
     def check(self, token: str, query: Callable[[], bool]) -> bool:
-        """Return whether Dixa takes the token; `ask` is called if nobody has asked lately.
+        """Return whether Dixa accepts the token. Calls `query` if no recent result is known.
 
-        Raises NotNow while that isn't known.
+        Raises NotNow while another process checks it.
         """
         key = f"{self._prefix}token:{token_name(token)}"
         try:
-            if self._redis.get(key) == _TAKEN:
+            if self._redis.get(key) == _VALID:
                 return True
-            if not self._redis.set(key, _ASKED, nx=True, px=_ASK_AGAIN // timedelta(milliseconds=1)):
-                raise NotNow("a call was refused, and Dixa is being asked about the token", _ASK_AGAIN)
-            is_taken = ask()
-            if is_taken:
-                self._redis.set(key, _TAKEN, px=self._lasts_ms)
+            if not self._redis.set(key, _CHECKING, nx=True, px=_CHECK_LASTS // timedelta(milliseconds=1)):
+                raise NotNow("a call was refused, and the token is being checked", _CHECK_LASTS)
+            is_valid = query()
+            if is_valid:
+                self._redis.set(key, _VALID, px=self._lasts_ms)
             else:
                 self._redis.delete(key)
         except redis.RedisError as error:
-            raise NotNow(f"Redis can't be asked about the token: {describe_failure(error)}") from error
-        return is_taken
+            raise NotNow(f"the token can't be checked without Redis: {describe_failure(error)}") from error
+        return is_valid

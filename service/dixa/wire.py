@@ -1,7 +1,4 @@
-"""The wire to Dixa: one method that touches it, always with a timeout, and what a failure means, for whom.
-
-A failure is about a call, about its token, or about Dixa as a whole; what follows from each differs.
-"""
+"""Sends requests to Dixa, and turns each failure into an error about the call, its token, or Dixa as a whole."""
 
 import re
 from collections.abc import Callable
@@ -19,60 +16,62 @@ from service.sessions import has_never_connected
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
 
-_LARGEST_ANSWER = 8 * 1024 * 1024
+_MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
 _DEFAULT_PAUSE = timedelta(seconds=2)
-_LONGEST_PAUSE = timedelta(minutes=5)
+_MAX_PAUSE = timedelta(minutes=5)
+_MAX_RETRY_AFTER_DIGITS = 5
 
 ORGANIZATION = "/organization"
-"""What every token may ask: a refusal is about the token."""
+"""Every token may call this, so a refusal is about the token."""
 
 _PROBE_WAIT = timedelta(seconds=1)
 _CONVERSATION = re.compile(r"/conversations/(\d+)")
 
 _REFUSALS = (requests.codes.unauthorized, requests.codes.forbidden)
 
-Effect = Literal["asks", "acts"]
-"""What a lost answer means: a question can be asked again, an action may have happened."""
+Effect = Literal["query", "command"]
+"""A query can be repeated without harm. After a lost response, a command may have been executed."""
 
 
 class Pace(Protocol):
-    """What the client needs of the shared pace."""
+    """The shared rate limit."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Wait for a turn, at most `max_wait`. Raises NoSlot."""
+        """Take a slot, waiting at most `max_wait`. Raises NoSlot."""
 
     def pause(self, length: timedelta) -> None:
-        """Hold everybody back."""
+        """Pause all tokens."""
 
-    def refuse(self, token: str, length: timedelta, problem: str) -> str:
-        """Hold back one token, which Dixa refuses, and return what an operator has to mend."""
+    def cool_down(self, token: str, length: timedelta, problem: str) -> str:
+        """Begin the cooldown of a token refused by Dixa, and return the problem for an operator."""
 
 
 class TokenCheck(Protocol):
-    """What the client needs to know of tokens."""
+    """The shared knowledge about tokens."""
 
     def check(self, token: str, query: Callable[[], bool]) -> bool:
-        """Return whether Dixa takes the token, by asking if need be. Raises RetryLater."""
+        """Return whether Dixa accepts the token, with `query` if necessary. Raises RetryLater."""
 
 
 class Outage(Protocol):
-    """What the client needs to know of Dixa as a whole."""
+    """The shared knowledge about outages of Dixa."""
 
-    def failed(self, conversation_id: int, problem: str) -> timedelta | None:
-        """Count a call that failed; how long to wait if Dixa is down."""
+    def count_failure(self, conversation_id: int, problem: str) -> timedelta | None:
+        """Count a failed call. Return how long to wait during an outage, or None without one."""
 
-    def answered(self) -> None:
-        """Count a call that Dixa has answered."""
+    def count_response(self) -> None:
+        """Count a good response."""
 
     def begin_probe(self) -> timedelta | None:
-        """Return how long to wait while Dixa is down; zero is leave to look whether it is back."""
+        """Return None without an outage, zero to probe now, and otherwise the time until the next probe."""
 
     def downtime(self, since: datetime) -> timedelta:
-        """Return for how long Dixa was down from then on."""
+        """Return the total length of outages since a time."""
 
 
 class Wire:
-    """Makes calls. Each raises RetryLater, OutcomeUnknown (actions only) or Refused unless it succeeded."""
+    """Makes calls. Each raises RetryLater, OutcomeUnknown (commands only) or Refused unless it succeeds."""
 
     def __init__(
         self,
@@ -92,69 +91,70 @@ class Wire:
         self._pace = pace
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `max_wait` for the deadline's first.
+        """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
 
-        Raises NoSlot, or DixaDown while Dixa is down. Whoever may looks first whether it is back.
+        Raises NoSlot, or DixaDown during an outage. A claim that may probe Dixa does that first.
         """
         while self._outage and (wait := self._outage.begin_probe()) is not None:
-            self._look_whether_it_is_back(deadline, wait)
+            self._probe(deadline, wait)
         return self._pace.take_slot(deadline, max_wait)
 
     def downtime(self, since: datetime) -> timedelta:
-        """Return for how long Dixa was down from then on."""
+        """Return the total length of outages since a time."""
         return self._outage.downtime(since) if self._outage else timedelta()
 
-    def _look_whether_it_is_back(self, deadline: Deadline, wait: timedelta) -> None:
-        """Ask a question that changes nothing. Raises DixaDown unless Dixa answers."""
+    def _probe(self, deadline: Deadline, wait: timedelta) -> None:
+        """Query the claim's conversation. Raises DixaDown if Dixa fails, or if the claim may not probe now."""
         if wait or deadline.conversation_id is None:
             raise DixaDown("Dixa is down", max(wait, _PROBE_WAIT))
         with suppress(Refused):
             slot = self._pace.take_slot(deadline, _PROBE_WAIT)
-            self._call(slot, "asks", "GET", f"/conversations/{deadline.conversation_id}")
+            self._call(slot, "query", "GET", f"/conversations/{deadline.conversation_id}")
 
     def _call(self, slot: Slot, effect: Effect, method: str, path: str, sent: dict[str, Any] | None = None) -> Any:
-        """Make one request and return what the answer says; None if that is nothing."""
+        """Make one request and return the response's JSON, or None for an empty body."""
         try:
-            answer, body = self._send(slot, method, path, sent)
+            response, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
-            raise self._judge(path, _lost(error, effect)) from error
-        if not _is_dixas(answer, body):
-            raise self._judge(path, _no_answer(f"{_say(answer)}, and not as Dixa does", effect))
-        if _is_success(answer):
-            self._count_answer(path)
+            raise self._count_failure(path, _lost(error, effect)) from error
+        if not _is_from_dixa(response, body):
+            problem = f"{_describe(response)}, but not in Dixa's format"
+            raise self._count_failure(path, _outcome_unknown(problem, effect))
+        if _is_success(response):
+            self._count_response(path)
             return load_json(body) if body else None
-        if answer.status_code == requests.codes.too_many_requests:
-            pause = _retry_after(answer.headers.get("Retry-After"))
+        if response.status_code == requests.codes.too_many_requests:
+            pause = _retry_after(response.headers.get("Retry-After"))
             self._pace.pause(pause)
-            raise RetryLater(_say(answer), pause)
-        if answer.status_code in _REFUSALS:
-            self._count_answer(path)
-            raise self._refused(slot, path, answer.status_code)
-        raise self._judge(path, _failure(answer, effect))
+            raise RetryLater(_describe(response), pause)
+        if response.status_code in _REFUSALS:
+            self._count_response(path)
+            raise self._refusal(slot, path, response.status_code)
+        raise self._count_failure(path, _failure(response, effect))
 
-    def _count_answer(self, path: str) -> None:
+    def _count_response(self, path: str) -> None:
         if self._outage and _CONVERSATION.match(path):
-            self._outage.answered()
+            self._outage.count_response()
 
-    def _judge(self, path: str, error: CallError) -> CallError:
-        """Count the failure of a call about a conversation, and return it, or that Dixa as a whole is down."""
+    def _count_failure(self, path: str, error: CallError) -> CallError:
+        """Count a failed call about a conversation. Return its error, or DixaDown during an outage."""
         about = _CONVERSATION.match(path)
         if about is None or self._outage is None:
             return error
         if isinstance(error, Refused):
-            self._outage.answered()
+            self._outage.count_response()
             return error
-        wait = self._outage.failed(int(about[1]), str(error))
-        # What may have happened is to be looked for, whether Dixa is down or not.
+        wait = self._outage.count_failure(int(about[1]), str(error))
+        # DixaDown would mean that nothing has happened. A command with an unknown outcome must be reconciled.
         return error if wait is None or isinstance(error, OutcomeUnknown) else DixaDown(f"Dixa is down: {error}", wait)
 
     def _send(
         self, slot: Slot, method: str, path: str, sent: dict[str, Any] | None = None
     ) -> tuple[requests.Response, bytes]:
-        """Make one request. The only place that touches the wire."""
+        """Make one request. All requests to Dixa are made here."""
         left = slot.deadline.remaining()
         if not left:
-            # A process that stood still since it took its slot must not act on what it knew then.
+            # The process may have been frozen since it took the slot. Its facts are outdated then, so it must not act.
             raise RetryLater("too late to begin")
         with self._session.request(
             method,
@@ -164,90 +164,92 @@ class Wire:
             timeout=left,
             allow_redirects=False,
             stream=True,
-        ) as answer:
-            return answer, _read_body(answer)
+        ) as response:
+            return response, _read_body(response)
 
-    def _refused(self, slot: Slot, path: str, status: int) -> Exception:
-        """Find out whether the token is refused, or only this call. Raises RetryLater while that isn't known."""
+    def _refusal(self, slot: Slot, path: str, status: int) -> Exception:
+        """Return the error for a 401 or 403: about this call, or about the token, which then begins its cooldown.
+
+        Raises RetryLater while that is unknown.
+        """
         problem = f"Dixa returned {status}"
-        if path != ORGANIZATION and self._token_check.check(slot.token, lambda: self._is_taken(slot)):
-            return Forbidden(f"{problem} to this call alone: it takes the token of DIXA_API_TOKEN otherwise", status)
-        # An operator's to mend; surveys wait for it unless there are other tokens, and one call a minute looks.
-        return TokenRefused(self._pace.refuse(slot.token, self._token_retry_after, problem), timedelta())
+        if path != ORGANIZATION and self._token_check.check(slot.token, lambda: self._is_valid(slot)):
+            return Forbidden(f"{problem} to this call alone: it accepts the token of DIXA_API_TOKEN otherwise", status)
+        return TokenRefused(self._pace.cool_down(slot.token, self._token_retry_after, problem), timedelta())
 
-    def _is_taken(self, slot: Slot) -> bool:
-        """Ask about the token itself, beside the pace: it is once a minute, and Dixa's limit leaves room for that."""
+    def _is_valid(self, slot: Slot) -> bool:
+        """Query whether Dixa accepts the token. Takes no slot: it happens once a minute at most."""
         try:
-            answer, _ = self._send(slot, "GET", ORGANIZATION)
+            response, _ = self._send(slot, "GET", ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:
-            raise RetryLater(f"a call was refused, and the token can't be asked: {describe_failure(error)}") from error
-        if answer.status_code in _REFUSALS:
+            raise RetryLater(
+                f"a call was refused, and the token can't be checked: {describe_failure(error)}"
+            ) from error
+        if response.status_code in _REFUSALS:
             return False
-        if not _is_success(answer):
-            raise RetryLater(f"a call was refused, and the token can't be asked: {answer.status_code}")
+        if not _is_success(response):
+            raise RetryLater(f"a call was refused, and the token can't be checked: {response.status_code}")
         return True
 
 
-def _say(answer: requests.Response) -> str:
-    return f"Dixa returned {answer.status_code}"
+def _describe(response: requests.Response) -> str:
+    return f"Dixa returned {response.status_code}"
 
 
-def _is_dixas(answer: requests.Response, body: bytes) -> bool:
-    """Say whether a yes, or a 404, is Dixa's own, and not that of whoever stands before it.
+def _is_from_dixa(response: requests.Response, body: bytes) -> bool:
+    """Return False if a success or a 404 comes from a proxy or a maintenance page in front of Dixa.
 
-    What Dixa says has an object around it, with `data` in it if that is yes; some calls are answered with nothing.
+    Dixa's bodies are empty or a JSON object. On success the object has `data`.
     """
-    if not body or not (_is_success(answer) or answer.status_code == requests.codes.not_found):
+    if not body or not (_is_success(response) or response.status_code == requests.codes.not_found):
         return True
     try:
         found = load_json(body)
     except PayloadError:
         return False
-    return isinstance(found, dict) and ("data" in found or not _is_success(answer))
+    return isinstance(found, dict) and ("data" in found or not _is_success(response))
 
 
-def _no_answer(problem: str, effect: Effect) -> RetryLater | OutcomeUnknown:
-    """Make an error of a call that Dixa has not answered, though it may have heard it."""
-    return OutcomeUnknown(problem) if effect == "acts" else RetryLater(problem)
+def _outcome_unknown(problem: str, effect: Effect) -> RetryLater | OutcomeUnknown:
+    """Return the error for a request that Dixa may have executed."""
+    return OutcomeUnknown(problem) if effect == "command" else RetryLater(problem)
 
 
-def _failure(answer: requests.Response, effect: Effect) -> RetryLater | OutcomeUnknown | Refused:
-    """Divide an answer that isn't a success by what to do next."""
-    status = answer.status_code
+def _failure(response: requests.Response, effect: Effect) -> RetryLater | OutcomeUnknown | Refused:
+    """Return the error for a response without success."""
+    status = response.status_code
     if status == requests.codes.proxy_authentication_required:
         return RetryLater(f"a proxy before Dixa returned {status}")
     if 400 <= status < 500 and status != requests.codes.request_timeout:  # noqa: PLR2004 - HTTP's own classes
-        return Refused(_say(answer), status)
-    return _no_answer(_say(answer), effect)
+        return Refused(_describe(response), status)
+    return _outcome_unknown(_describe(response), effect)
 
 
 def _lost(error: requests.RequestException | HTTPError, effect: Effect) -> RetryLater | OutcomeUnknown:
-    """Divide a request without an answer by whether it can have reached Dixa. The text names no URL."""
+    """Return the error for a request without a response. Its text contains no URL."""
     problem = describe_failure(error)
-    if effect == "asks" or has_never_connected(error):
-        return RetryLater(problem)
-    return OutcomeUnknown(problem)
+    return RetryLater(problem) if has_never_connected(error) else _outcome_unknown(problem, effect)
 
 
-def _read_body(answer: requests.Response) -> bytes:
-    """Read an answer, in the time that `service.sessions` gives it, and no more of it than one may have."""
+def _read_body(response: requests.Response) -> bytes:
+    """Read the body. `service.sessions` limits the time; here the size is limited."""
     chunks, size = [], 0
-    # `iter_content` would wait for a whole chunk, however slowly that drips in.
-    while chunk := answer.raw.read1(64 * 1024, decode_content=True):
+    # `iter_content` would block until a chunk is full. `read1` returns after each read, so the size is checked early.
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         chunks.append(chunk)
         size += len(chunk)
-        if size > _LARGEST_ANSWER:
+        if size > _MAX_RESPONSE_BYTES:
             raise requests.ReadTimeout
     return b"".join(chunks)
 
 
-def _is_success(answer: requests.Response) -> bool:
-    """A redirect isn't: what was asked has not been done here."""
-    return 200 <= answer.status_code < 300  # noqa: PLR2004 - HTTP's own classes
+def _is_success(response: requests.Response) -> bool:
+    """Return whether the status is a 2xx. A redirect is not followed, so nothing has been done."""
+    return 200 <= response.status_code < 300  # noqa: PLR2004 - HTTP's own classes
 
 
 def _retry_after(header: str | None) -> timedelta:
-    """Read `Retry-After` in seconds; none is documented, so a date or nonsense counts as the default."""
-    if header and header.isascii() and header.isdigit() and len(header) < 6:  # noqa: PLR2004 - under a day or so
-        return min(timedelta(seconds=int(header)), _LONGEST_PAUSE)
+    """Parse `Retry-After` in seconds. Dixa documents none, so a date or a malformed value counts as the default."""
+    if header and header.isascii() and header.isdigit() and len(header) <= _MAX_RETRY_AFTER_DIGITS:
+        return min(timedelta(seconds=int(header)), _MAX_PAUSE)
     return _DEFAULT_PAUSE

@@ -1,4 +1,4 @@
-"""A Dixa client made from the settings, for each process that asks Dixa."""
+"""Makes the Dixa client from the settings."""
 
 from importlib.metadata import version
 
@@ -15,9 +15,9 @@ from service.sessions import new_session
 def open_dixa(
     settings: Settings, client: redis.Redis, *, observes_only: bool = False, outage: Outage | None = None
 ) -> DixaClient:
-    """Make the client, with the shared pace; one that only looks pauses nobody else. Connects to nothing yet.
+    """Make a client with the shared rate limit. Does not connect yet.
 
-    `outage` is told of what Dixa answers, and keeps calls back while Dixa is down.
+    With `observes_only`, refused calls pause nobody else. With `outage`, calls wait during an outage of Dixa.
     """
     agent, shared = f"afterword/{version('afterword')}", open_pace(settings, client)
     pace = ObserverPace(shared) if observes_only else shared

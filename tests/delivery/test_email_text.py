@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.delivery.email.text import SurveyEmail, EmailBranding, write_email
+from service.delivery.email.text import EmailBranding, SurveyEmail, write_email
 from service.surveys.brand import OwnBrand
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, Links

@@ -34,9 +34,9 @@ def name(client: DixaClient) -> Callable[[Slot], str]:
 
 def test_it_keeps_to_its_rate(client: DixaClient) -> None:
     waits = Waits()
-    unhurried, began = LowPriorityDixa(client, 2.0, waits), monotonic()
+    low_priority, began = LowPriorityDixa(client, 2.0, waits), monotonic()
     for _ in range(3):
-        unhurried.ask(name(client))
+        low_priority.call(name(client))
     took = monotonic() - began
     assert waits.seconds[0] == 0.0
     assert all(0.5 - took <= each <= 0.5 for each in waits.seconds[1:])
@@ -52,10 +52,10 @@ def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client
         raise InterruptedError
 
     waits = Waits()
-    unhurried = LowPriorityDixa(worker, 1000, waits)
+    low_priority = LowPriorityDixa(worker, 1000, waits)
     waits._act = lambda: give_up() if sum(waits.seconds) > 0 else None
     with pytest.raises(InterruptedError):
-        unhurried.ask(name(worker))
+        low_priority.call(name(worker))
     assert 1 < waits.seconds[-1] <= 2 / 1.1
     assert dixa.calls == []
 
@@ -63,22 +63,22 @@ def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client
 def test_a_failure_is_tried_again(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=2, status=503, call="organization")
     waits = Waits()
-    assert LowPriorityDixa(client, 1000, waits).ask(name(client)) == "Nordlys Outdoor"
+    assert LowPriorityDixa(client, 1000, waits).call(name(client)) == "Nordlys Outdoor"
     assert [each for each in waits.seconds if each >= 0.5] == [1.0, 2.0]
 
 
 def test_it_ends_when_it_is_of_no_use(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=4, status=503, call="organization")
     with pytest.raises(RetryLater):
-        LowPriorityDixa(client, 1000, Waits()).ask(name(client))
+        LowPriorityDixa(client, 1000, Waits()).call(name(client))
     assert len(dixa.calls) == 4
     with pytest.raises(Refused):
-        LowPriorityDixa(client, 1000, Waits()).ask(lambda slot: client.conversation(slot, 7))
+        LowPriorityDixa(client, 1000, Waits()).call(lambda slot: client.conversation(slot, 7))
     assert len(dixa.calls) == 5
 
 
 def test_a_refused_token_is_said_at_once(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(status=401, call="organization")
     with pytest.raises(TokenRefused, match="DIXA_API_TOKEN"):
-        LowPriorityDixa(client, 1000, Waits()).ask(name(client))
+        LowPriorityDixa(client, 1000, Waits()).call(name(client))
     assert len(dixa.calls) == 1

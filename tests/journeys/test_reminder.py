@@ -18,7 +18,7 @@ from service.surveys.errors import OutcomeUnknown
 from service.surveys.model import UNCONFIRMED, ChangeKind, OfferState
 from service.surveys.toml.loader import dump_terms
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
-from tests.journeys.test_delivery import EMAIL_FIRST, BRANDING, Chain, chain
+from tests.journeys.test_delivery import BRANDING, EMAIL_FIRST, Chain, chain
 from tests.journeys.test_reasons import Carrier
 from tests.journeys.test_waiting import window_in
 from tests.moments import moment

@@ -1,4 +1,4 @@
-"""What the e-mail's HTML is made of: its answers, as large in Outlook on Windows as elsewhere, and its logo."""
+"""The answers and the logo of the e-mail's HTML. The answers are as large in Outlook on Windows as elsewhere."""
 
 import struct
 from base64 import b64decode, b64encode
@@ -12,28 +12,28 @@ from service.surveys.ratings import RatingType
 from service.surveys.theme import Look
 
 LOGO_ID: Final = "logo@afterword"
-"""The Content-ID of the logo (RFC 2392). No two parts of one e-mail share it, which is all that it is for."""
+"""The Content-ID of the logo (RFC 2392). It has to be unique within one e-mail only."""
 
 _PNG_URI = "data:image/png;base64,"
 _SIZE_AT = slice(16, 24)
-"""Where a PNG has its width and height: in the chunk that comes first (PNG specification, 11.2.1)."""
+"""The width and height of a PNG, in its first chunk (PNG specification, 11.2.1)."""
 
 _LOGO_HEIGHT, _LOGO_MAX_WIDTH = 32, 240
-"""In pixels; the height is the page's."""
+"""In pixels. The page shows the logo at the same height."""
 
 _MIN_LETTERS = 12
-"""The narrowest answer is as wide as so many letters, so that a "No" is easy to hit."""
+"""The minimum width of an answer in letters, so that a "No" is easy to tap."""
 
 _LETTER_EMS = 0.55
-"""The width of a letter of bold Arial, roughly."""
+"""The average width of a letter of bold Arial."""
 
 _MAX_EMS = 5
-"""Word stretches a letter to five times its width, and hardly further."""
+"""Word stretches a character to about five times its width at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A cell of the answers. In Word `fill` spaces follow its text, each stretched to `stretch` per cent of an em."""
+    """A cell of the answers. In Word, `fill` spaces of `stretch` per cent of an em follow its text."""
 
     link: str
     text: str
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The logo as a part of the e-mail, and its size in pixels."""
+    """The logo as a PNG, and the size in pixels at which it is shown."""
 
     content: bytes = field(repr=False)
     width: int
@@ -51,7 +51,7 @@ class Picture:
 
 
 def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> list[Answer]:
-    """Make the cells. Answers below each other get equally wide links in Word; numbers are that by themselves."""
+    """Make the cells. Word needs filling spaces to make links below each other equally wide; numbers are so already."""
     if rating is RatingType.NPS:
         return [Answer(f"{link}?r={score}", text) for score, text in options.items()]
     is_numbered = rating is RatingType.CSAT
@@ -61,14 +61,14 @@ def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> l
 
 
 def _fill(letters: int) -> tuple[int, int]:
-    """Return how many spaces are as wide as so many letters, and how far each is stretched, in per cent."""
+    """Return the number of spaces as wide as `letters`, and how far each is stretched, in per cent."""
     ems = _LETTER_EMS * letters
     spaces = ceil(ems / _MAX_EMS)
     return spaces, round(100 * ems / spaces) if spaces else 0
 
 
 def inline_pictures(message: EmailMessage) -> str:
-    """Return the HTML of an e-mail with its pictures in it: a browser knows no other parts of a message."""
+    """Return the HTML of an e-mail with its pictures as `data:` URIs, for a browser."""
     html = message.get_body(("html",))
     shown = str(html.get_content()) if html else ""
     for part in message.walk():
@@ -81,7 +81,7 @@ def inline_pictures(message: EmailMessage) -> str:
 
 
 def make_picture(look: Look) -> Picture | None:
-    """Return the logo if it is a PNG. Gmail shows no SVG, and no mail program of weight a `data:` URI."""
+    """Return the logo if it is a PNG. Gmail shows no SVG, and no common mail program shows a `data:` URI."""
     if look.logo is None or not look.logo.uri.startswith(_PNG_URI):
         return None
     content = b64decode(look.logo.uri.removeprefix(_PNG_URI))

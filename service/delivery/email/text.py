@@ -1,4 +1,4 @@
-"""Writes the survey e-mail: its headers, its HTML and its plain text, which works alone."""
+"""Writes the survey e-mail: headers, HTML, and plain text with the same links."""
 
 import base64
 import quopri
@@ -31,7 +31,7 @@ _UTC: Final = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class EmailBranding:
-    """What all e-mails of an installation share."""
+    """The sender, name, colours and links that all e-mails of an installation share."""
 
     sender: Mailbox
     reply_to: Mailbox | None
@@ -42,8 +42,8 @@ class EmailBranding:
     look: Look = DEFAULT_LOOK
     time_zone: ZoneInfo = _UTC
 
-    def of(self, own: OwnBrand) -> Self:
-        """The same for a survey that asks for a brand of its own, whose name goes before those of the mailboxes."""
+    def with_brand(self, own: OwnBrand) -> Self:
+        """Return a copy for a survey with its own brand. Its name replaces the names of both mailboxes."""
         brand = own.over(Brand(self.brand, self.look, privacy_url=self.privacy_url))
         sender, reply_to = self.sender, self.reply_to
         if own.name:
@@ -56,10 +56,9 @@ class EmailBranding:
 
 @dataclass(frozen=True, slots=True)
 class SurveyEmail:
-    """One e-mail: to whom it goes, about what, and where its links lead.
+    """One e-mail: its recipient, subject and links.
 
-    `own` are the survey's own words in this language; `sender` and `brand` are what it says of itself in place of the
-    letterhead.
+    `own` holds the survey's own words in this language. Its `sender` and `brand` override the common branding.
     """
 
     survey_id: str
@@ -76,7 +75,7 @@ class SurveyEmail:
 
     @property
     def stop(self) -> str:
-        """Where the customer stops these e-mails."""
+        """The link with which the customer opts out."""
         return f"{self.link}/stop"
 
 
@@ -86,100 +85,100 @@ _ENCODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 
 
-def write_email(head: EmailBranding, letter: SurveyEmail) -> bytes:
-    """Write the whole message, ready for SMTP's DATA. No line break of a value can begin a header of its own."""
-    head = head.of(letter.brand)
+def write_email(branding: EmailBranding, email: SurveyEmail) -> bytes:
+    """Write the whole message for SMTP's DATA. A line break in a value cannot start another header."""
+    branding = branding.with_brand(email.brand)
     words = write_words(
-        letter.language,
-        letter.rating,
-        brand=head.brand,
-        channel=letter.channel,
-        closed_on=letter.closed_on,
-        own=letter.own,
+        email.language,
+        email.rating,
+        brand=branding.brand,
+        channel=email.channel,
+        closed_on=email.closed_on,
+        own=email.own,
     )
-    reply_to = letter.sender.reply_to or head.reply_to
+    reply_to = email.sender.reply_to or branding.reply_to
     message = EmailMessage(policy=POLICY)
-    message["From"] = _written(sender_of(head, letter), head.brand)
-    message["To"] = Address(addr_spec=letter.address)
+    message["From"] = _address(sender_of(branding, email), branding.brand)
+    message["To"] = Address(addr_spec=email.address)
     if reply_to:
-        message["Reply-To"] = _written(reply_to, head.brand)
+        message["Reply-To"] = _address(reply_to, branding.brand)
     message["Subject"] = words.subject
     message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = message_id(head.public_url, letter.survey_id, is_reminder=letter.is_reminder)
+    message["Message-ID"] = message_id(branding.public_url, email.survey_id, is_reminder=email.is_reminder)
     message["Auto-Submitted"] = "auto-generated"
-    # Exchange looks at no other header before it sends an out-of-office reply or a receipt.
+    # Exchange ignores Auto-Submitted and sends out-of-office replies and receipts unless it finds this header.
     message["X-Auto-Response-Suppress"] = "All"
-    message["List-Unsubscribe"] = f"<{letter.stop}>"
-    if letter.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
+    message["List-Unsubscribe"] = f"<{email.stop}>"
+    if email.stop.startswith("https://"):  # RFC 8058, 3.1: one click needs https.
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    text, html = write_text(head, letter, words), write_html(head, letter, words)
+    text, html = write_text(branding, email, words), write_html(branding, email, words)
     message.set_content(text, cte=_shorter_encoding(text))
     message.add_alternative(html, subtype="html", cte=_shorter_encoding(html))
-    _add_logo(message, head)
-    # Only now: whatever begins with Content- is forgotten when the content is set.
+    _add_logo(message, branding)
+    # Setting the content removes all headers that begin with Content-, so this one comes last.
     message["Content-Language"] = words.language.code
     return message.as_bytes()
 
 
-def _add_logo(message: EmailMessage, head: EmailBranding) -> None:
-    """Put the logo beside the HTML: what an e-mail brings along is shown without asking anybody for it."""
-    logo, html = make_picture(head.look), message.get_body(("html",))
+def _add_logo(message: EmailMessage, branding: EmailBranding) -> None:
+    """Attach the logo to the HTML. Mail programs show attached pictures without the reader's consent."""
+    logo, html = make_picture(branding.look), message.get_body(("html",))
     if logo and html:
         html.add_related(logo.content, "image", "png", cid=f"<{LOGO_ID}>", disposition="inline", filename="logo.png")
 
 
-def sender_of(head: EmailBranding, letter: SurveyEmail) -> Mailbox:
-    """Say whom a letter is from, in its header and in its envelope."""
-    return letter.sender.email or head.sender
+def sender_of(branding: EmailBranding, email: SurveyEmail) -> Mailbox:
+    """Return the sender of an e-mail, for its header and its envelope."""
+    return email.sender.email or branding.sender
 
 
 def message_id(public_url: str, survey_id: str, *, is_reminder: bool = False) -> str:
-    """Name a survey's e-mail: the same each time it is written, so that a mail program knows a second one."""
+    """Return the Message-ID. It is the same on each attempt, so mail programs can drop a duplicate."""
     name = f"{survey_id}.reminder" if is_reminder else survey_id
     host = urlsplit(public_url).hostname or ""
     domain = f"[IPv6:{host}]" if ":" in host else host
     return f"<afterword.{name}@{domain}>"
 
 
-def write_html(head: EmailBranding, letter: SurveyEmail, words: Words) -> str:
+def write_html(branding: EmailBranding, email: SurveyEmail, words: Words) -> str:
     """Write the HTML part."""
     return _template().render(
         words=words,
-        brand=head.brand,
-        look=head.look,
-        logo=make_picture(head.look),
+        brand=branding.brand,
+        look=branding.look,
+        logo=make_picture(branding.look),
         logo_id=LOGO_ID,
-        stop=letter.stop,
-        privacy_url=head.privacy_url,
-        answers=make_answers(letter.rating, words.options, letter.link),
-        columns=6 if letter.rating is RatingType.NPS else 1,
-        side=500 if letter.rating is RatingType.NPS else 300,
+        stop=email.stop,
+        privacy_url=branding.privacy_url,
+        answers=make_answers(email.rating, words.options, email.link),
+        columns=6 if email.rating is RatingType.NPS else 1,
+        side=500 if email.rating is RatingType.NPS else 300,
     )
 
 
-def write_text(head: EmailBranding, letter: SurveyEmail, words: Words) -> str:
-    """Write the plain text. Each link has a line of its own, so that nothing sticks to it."""
-    return "\n".join(_lines(head, letter, words)) + "\n"
+def write_text(branding: EmailBranding, email: SurveyEmail, words: Words) -> str:
+    """Write the plain text. Each link has its own line, so no character next to it becomes part of it."""
+    return "\n".join(_lines(branding, email, words)) + "\n"
 
 
-def _lines(head: EmailBranding, letter: SurveyEmail, words: Words) -> Iterator[str]:
-    yield from (head.brand, "", words.greeting, "", words.question, words.about)
+def _lines(branding: EmailBranding, email: SurveyEmail, words: Words) -> Iterator[str]:
+    yield from (branding.brand, "", words.greeting, "", words.question, words.about)
     yield from ("", words.hint) if words.hint else ()
-    yield from _option_lines(letter, words)
-    yield from ("", words.next, "", "-- ", words.why, "", words.stop, letter.stop)
-    yield from ("", words.privacy, head.privacy_url) if head.privacy_url else ()
+    yield from _option_lines(email, words)
+    yield from ("", words.next, "", "-- ", words.why, "", words.stop, email.stop)
+    yield from ("", words.privacy, branding.privacy_url) if branding.privacy_url else ()
 
 
-def _option_lines(letter: SurveyEmail, words: Words) -> Iterator[str]:
-    """Give each answer and its link; a scale of numbers has the page's link, which is easier than eleven long ones."""
-    if letter.rating is RatingType.NPS:
-        yield from ("", letter.link)
+def _option_lines(email: SurveyEmail, words: Words) -> Iterator[str]:
+    """Yield each answer with its link. NPS has one link to the page instead of eleven long ones."""
+    if email.rating is RatingType.NPS:
+        yield from ("", email.link)
         return
     for score, text in words.options.items():
-        yield from ("", f"{score} {text}" if letter.rating is RatingType.CSAT else text, f"{letter.link}?r={score}")
+        yield from ("", f"{score} {text}" if email.rating is RatingType.CSAT else text, f"{email.link}?r={score}")
 
 
-def _written(mailbox: Mailbox, brand: str) -> Address:
+def _address(mailbox: Mailbox, brand: str) -> Address:
     return Address(mailbox.name or brand, addr_spec=mailbox.address)
 
 
@@ -191,8 +190,8 @@ def _template() -> Template:
 
 
 def _shorter_encoding(text: str) -> str:
-    """Choose how a part travels: quoted-printable triples what isn't ASCII, Base64 adds a third to everything.
+    """Choose the encoding of a part: quoted-printable triples non-ASCII bytes, Base64 adds a third to all of them.
 
-    Neither has a line over 76 characters. As they are, in 7bit, our links would be longer than lines should be.
+    Both limit lines to 76 characters. 7bit does not, and our links are longer.
     """
     return min(_ENCODERS, key=lambda name: len(_ENCODERS[name](text.encode())))

@@ -1,7 +1,7 @@
-"""Every word of the survey e-mail, in English: texts of the catalogs in `service/texts/translations`.
+"""The texts of the survey e-mail, in English, as catalog entries of `service/texts/translations`.
 
-Whole sentences with named places. What page and e-mail both say is in `service.texts.questions`. Nothing in here is
-markup: the template escapes it all.
+Each text is a whole sentence with named placeholders and without markup: the template escapes all of it. The texts
+shared with the page are in `service.texts.questions`.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ PRIVACY: Final = N_("Privacy notice")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What one e-mail says, in its language."""
+    """All texts of one e-mail, in one language."""
 
     language: Language
     title: str
@@ -48,7 +48,7 @@ class Words:
 def write_words(
     language: Language, rating: RatingType, *, brand: str, channel: str | None, closed_on: date, own: OwnWords = NEUTRAL
 ) -> Words:
-    """Say it all in a language, with the survey's own words where it has some."""
+    """Return all texts in a language. The survey's own words come first."""
     say = language.say
     hint = SCALE_HINT.get(rating)
     return Words(

@@ -1,12 +1,12 @@
-"""A mail server that says nothing keeps half of a worker's threads waiting, and the others go on."""
+"""A mail server that does not reply occupies half of a worker's threads, and the others go on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.email.smtp import EmailDelivery
-from service.delivery.room import Room
 from service.surveys.errors import NotDelivered, NotNow
 from service.surveys.ports import Deadline
 from tests.delivery.test_email_smtp import BRANDING, LINK, Mailings, record_of
@@ -14,7 +14,7 @@ from tests.polling import eventually
 from tests.smtp import post_office
 
 
-def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
+def test_a_slow_mail_server_occupies_four_threads() -> None:
     plenty = Deadline(timedelta(minutes=5))
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
         email = EmailDelivery(server, BRANDING, Mailings(), budget=timedelta(seconds=20))
@@ -35,11 +35,11 @@ def test_a_slow_mail_server_keeps_some_threads_waiting_and_no_more() -> None:
         assert len(taken.mails) == 1
 
 
-def test_a_place_is_given_back_whatever_happens() -> None:
-    room = Room("it", 1)
+def test_a_place_is_released_after_any_exception() -> None:
+    limit = ConcurrencyLimit("it", 1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), room.taken():
+        with pytest.raises(ZeroDivisionError), limit.reserve():
             raise ZeroDivisionError
-    with room.taken(), pytest.raises(NotNow):
-        room.insist()
-    room.insist()
+    with limit.reserve(), pytest.raises(NotNow):
+        limit.check()
+    limit.check()
