@@ -1,28 +1,31 @@
-"""How gunicorn serves the web. Its master reads this, and once more at each HUP; the Procfile names it."""
+"""The configuration of gunicorn, which serves the web. Its master reads it at start and at each HUP."""
 
 from service.web import connections, serving
 
-# The same after a HUP: gunicorn would close what it listens on first, and end if it can't listen elsewhere.
+# The addresses of the start, also after a HUP. If they changed, gunicorn would close its sockets before it opens new
+# ones, and end if it can't.
 bind = list(serving.addresses())
 
 worker_class = connections.Worker
 workers = 2
-# A worker that doesn't answer the master for so long is killed.
+# The master kills a worker that hasn't reported for this long. A gevent worker reports each second, unless it is stuck.
 timeout = 30
-# A request's head has as long as that, too.
+# The limit of an idle connection. gunicorn's gevent worker applies it to reading a request's head, too.
 keepalive = 5
-# Just above what a body and the end of its connection can take: nobody waits longer for a worker that is to end.
+# Slightly more than a body (10 s) and the end of its connection (2 s) can take.
 graceful_timeout = 15
-# No worker is recycled after so many requests: it doesn't grow (docs/benchmarks.md).
+# Workers are not recycled after a number of requests: they don't grow (docs/benchmarks.md).
 max_requests = 0
+# gunicorn's control interface: nothing of ours needs it.
 control_socket_disable = True
 
-# A cookie of 16 kB, which a parent domain may have set, has to pass. The head as a whole may be as large as before.
+# Cookies of a parent domain may have 16 kB, and must pass. Fewer fields keep the limit of the whole head as it was.
 limit_request_field_size = 16_500
 limit_request_fields = 50
-# No proxy says where we are mounted: SCRIPT_NAME and its like are dropped.
+# By default gunicorn would take SCRIPT_NAME and PATH_INFO from a proxy.
 forwarder_headers = ""
-# Nor how it was reached: PROXY_HOPS says whom to believe. Two that contradict each other would be a 400 for everybody.
+# By default gunicorn would take the scheme from a proxy, and refuse all requests with 400 if two such headers
+# contradict each other. ProxyFix (`service.web.app`) does this instead, for as many proxies as PROXY_HOPS.
 secure_scheme_headers: dict[str, str] = {}
 
 on_starting = serving.on_starting

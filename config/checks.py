@@ -1,4 +1,4 @@
-"""Checks across settings: mistakes, with which Afterword doesn't start, and warnings, which go to the log."""
+"""Checks across settings: mistakes prevent the start, warnings go to the log."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ _WRITABLE_BY_OTHERS = 0o002
 
 
 def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator[str]:
-    """Yield a line for each contradiction. A value with a mistake of its own is None here, and has its line already."""
+    """Yield a line for each contradiction. Invalid values are None here; `Environment` reports them."""
     yield from _find_contradictions(settings.timings)
     if settings.smtp_server and not is_set("MAIL_FROM"):
         yield "  MAIL_FROM is not set, and SMTP_URL is. Example: MAIL_FROM=Northwind <survey@northwind.example>"
@@ -53,7 +53,7 @@ def _find_unmet_needs(survey: Survey, is_set: Callable[[str], bool], hosts: Sequ
 
 
 def find_warnings(settings: Settings, webhook_secrets: str) -> Iterator[str]:
-    """Yield a warning for each setting that works and may harm. `webhook_secrets` is that variable as it is written."""
+    """Yield a warning for each risky setting. `webhook_secrets` is the raw text of DIXA_WEBHOOK_SECRETS."""
     for number, key in enumerate(keys(webhook_secrets), start=1):
         if key_bytes(key) == key.encode():
             yield f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key."
@@ -64,7 +64,7 @@ def find_warnings(settings: Settings, webhook_secrets: str) -> Iterator[str]:
 
 
 def _find_exposures(settings: Settings) -> Iterator[str]:
-    """Warn of what lets others read along, or send again what they have read."""
+    """Warn of eavesdropping, replay and forgery."""
     for name, url, content in (
         ("PUBLIC_URL", settings.public_url, "links and answers"),
         ("DIXA_API_URL", settings.dixa_api_url, "the token and what customers say"),
@@ -79,7 +79,7 @@ def _find_exposures(settings: Settings) -> Iterator[str]:
 
 
 def _is_writable_by_others(folder: Path) -> bool:
-    """Return whether any account may write into a folder. Errors are left to the spool, which reports them at start."""
+    """Return whether any account may write into a folder. The spool reports errors at start."""
     try:
         return folder.is_dir() and bool(folder.stat().st_mode & _WRITABLE_BY_OTHERS)
     except OSError:
@@ -87,7 +87,7 @@ def _is_writable_by_others(folder: Path) -> bool:
 
 
 def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
-    """Warn of what may make an offer or a result twice, or be refused by Dixa."""
+    """Warn of duplicate offers and results, and of calls refused by Dixa."""
     if timings.reconcile_after < timings.step_budget:
         yield "RECONCILE_AFTER is under STEP_BUDGET: a slow call to Dixa may be made twice. Such as 60s."
     if timings.step_budget < timedelta(seconds=5):
@@ -104,7 +104,7 @@ def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
         ("user type", survey.ask.user_types, USER_TYPES),
         ("assignee type", survey.ask.assignee_types, USER_TYPES),
     ):
-        # Dixa may have added it since; more often it is a slip.
+        # A warning only: Dixa may have added the name since. More often it is a slip.
         for name in dict.fromkeys(names):
             if name not in known:
                 yield f'Dixa documents no {kind} "{name}", so it may match nothing ({", ".join(known)}).'

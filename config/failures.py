@@ -1,16 +1,16 @@
-"""Why somebody couldn't be reached, in words for an operator: an error's kind, and what is behind it.
+"""Describes errors to operators: the error's type, and its reason where a safe one is known.
 
-Never a library's own text: it may quote a server, an address or a password.
+The library's own text is never used. It may quote a server, an address or a password.
 """
 
 import socket
 import ssl
 from collections.abc import Iterator
 
-_EXPIRED, _OTHER_HOST = 10, (62, 64)
-"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH; most others: not trusted."""
+_X509_EXPIRED, _X509_OTHER_HOST = 10, (62, 64)
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH and _IP_ADDRESS_MISMATCH."""
 
-_SYSTEM: tuple[tuple[type[BaseException], str], ...] = (
+_BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "no such host"),
     (ConnectionRefusedError, "nobody listens there"),
     (ConnectionResetError, "the connection was cut"),
@@ -19,7 +19,7 @@ _SYSTEM: tuple[tuple[type[BaseException], str], ...] = (
     (PermissionError, "the file can't be used by this user"),
     (TimeoutError, "no answer in time"),
 )
-_TOLD = {
+_BY_TEXT = {
     "The handshake operation timed out": "no TLS: nothing answers in it",
     "max number of clients reached": "all connections that Redis takes are taken",
     "DB index is out of range": "Redis has no database of that number",
@@ -27,29 +27,20 @@ _TOLD = {
     "must be called with the client already authenticated": "Redis wants a password",
     "Authentication required": "Redis wants a password",
 }
-"""What OpenSSL and Redis say where an error's kind doesn't tell."""
+"""Texts of OpenSSL and Redis, for errors whose type is too general."""
 
 
 def describe_failure(error: BaseException) -> str:
-    """Name an error, and the reason behind it where there is one that can be told."""
-    reason = next(filter(None, map(_reason, _causes(error))), "")
+    """Return the type of an error, with the reason in brackets if one is known."""
+    reason = next(filter(None, map(_reason, causes_of(error))), "")
     return f"{type(error).__name__} ({reason})" if reason else type(error).__name__
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code == _EXPIRED:
-            return "its certificate has expired"
-        is_other = error.verify_code in _OTHER_HOST
-        return "its certificate is for another host" if is_other else "its certificate is not trusted"
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return f"no TLS: {error.reason.lower().replace('_', ' ')}"
-    told = next((words for theirs, words in _TOLD.items() if theirs in str(error)), "")
-    return told or next((words for kind, words in _SYSTEM if isinstance(error, kind)), "")
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all errors behind it, nearest first.
 
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Give an error, and what it was raised for, however the libraries between have wrapped that."""
+    Python chains errors as cause and context. urllib3 and requests also keep them in `args` and `reason`.
+    """
     waiting, seen = [error], set[int]()
     while waiting:
         each = waiting.pop(0)
@@ -57,5 +48,18 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(each))
         yield each
-        wrapped = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__)
+        grouped = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        wrapped = (*each.args, getattr(each, "reason", None), each.__cause__, each.__context__, *grouped)
         waiting += [inner for inner in wrapped if isinstance(inner, BaseException)]
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == _X509_EXPIRED:
+            return "its certificate has expired"
+        is_other = error.verify_code in _X509_OTHER_HOST
+        return "its certificate is for another host" if is_other else "its certificate is not trusted"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"no TLS: {error.reason.lower().replace('_', ' ')}"
+    told = next((words for text, words in _BY_TEXT.items() if text in str(error)), "")
+    return told or next((words for kind, words in _BY_TYPE if isinstance(error, kind)), "")

@@ -1,4 +1,4 @@
-"""What web, worker and commands must agree on, so that a process can tell of itself without telling its secrets."""
+"""Fingerprints of settings: web, worker and commands compare them without showing secrets."""
 
 from collections.abc import Mapping
 from hashlib import blake2s
@@ -8,9 +8,9 @@ from service.surveys.toml.loader import dump_terms
 
 
 def take_fingerprint(settings: Settings) -> Mapping[str, str]:
-    """Give a hash of each setting that every process must have alike, by the variable's name.
+    """Return a short hash of each setting that must be equal in all processes, by variable.
 
-    They are short: enough to tell two values apart, too few to tell a value from.
+    Four bytes show a difference, and reveal no secret.
     """
     timings, look = settings.timings, settings.look
     alike = {

@@ -1,4 +1,4 @@
-"""Reads the settings once, and reports all mistakes together."""
+"""Loads the settings, and reports all mistakes together."""
 
 from collections.abc import Mapping
 from dataclasses import replace

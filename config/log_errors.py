@@ -1,7 +1,6 @@
-"""What a log says of an exception: its type, why where that can be told, and where it was raised. Never its text.
+"""Logs exceptions without their texts: only type, known reason and traceback.
 
-A library's text may quote a password, a link, an address or what a customer wrote; so may what a library says of an
-exception in words of its own.
+The text of an exception may quote a password, a link, an address or a comment. So may a library's log line about it.
 """
 
 import logging
@@ -16,16 +15,16 @@ from typing import Any
 
 import structlog
 
-from config.failures import describe_failure
+from config.failures import causes_of, describe_failure
 
-_SHORT = 3
-"""Up to so many characters a text is replaced where it stands alone."""
+_MAX_SHORT = 3
+"""Texts of up to so many characters are replaced only as whole words."""
 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
-def show_exception(exc_info: _Raised) -> str:
-    """Render what Python has of an exception as a traceback without texts, with all that it was raised for."""
+def format_exception(exc_info: _Raised) -> str:
+    """Return a traceback without the texts of exceptions, causes included."""
     return "\n".join(_blocks(exc_info[1], set()))
 
 
@@ -41,6 +40,8 @@ def _blocks(error: BaseException, seen: set[int]) -> Iterator[str]:
 
 
 class _Word(str):
+    """A text without quotes in `%r`."""
+
     __slots__ = ()
     __repr__ = str.__str__
 
@@ -48,42 +49,43 @@ class _Word(str):
 _HIDDEN = _Word("…")
 
 
-class HidesTexts(logging.Filter):
-    """Takes the texts of exceptions out of what a library logs; an event of ours is a dict, and is left alone.
+class ExceptionTextFilter(logging.Filter):
+    """Removes the texts of exceptions from the log lines of libraries. Our own events are dicts and pass unchanged.
 
-    While there is an exception, nobody can tell which of a line's words are its: only numbers stay, and the line's own.
+    A line that is logged while an exception is handled may quote any part of it in its arguments. So of the arguments
+    only numbers stay.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass, changed where it has to be."""
+        """Pass every record, without the texts of exceptions."""
         if isinstance(record.msg, dict):
             return True
         given = list(record.args.values()) if isinstance(record.args, dict) else list(record.args or ())
         around = (record.exc_info and record.exc_info[1], sys.exception(), record.msg, *given)
-        errors = [error for each in around if isinstance(each, BaseException) for error in _chain(each)]
+        errors = [error for each in around if isinstance(each, BaseException) for error in causes_of(each)]
         if errors:
             is_named = record.exc_info or any(isinstance(each, BaseException) for each in given)
             record.msg = _without_texts(record.msg, errors) + ("" if is_named else f" ({describe_failure(errors[0])})")
             if isinstance(record.args, dict):
-                record.args = {name: _shown(each) for name, each in record.args.items()}
+                record.args = {name: _hide(each) for name, each in record.args.items()}
             else:
-                record.args = tuple(map(_shown, given))
+                record.args = tuple(map(_hide, given))
         return True
 
 
-def _shown(value: object) -> object:
+def _hide(value: object) -> object:
     if isinstance(value, BaseException):
         return _Word(describe_failure(value))
     return value if isinstance(value, int | float) else _HIDDEN
 
 
 def _without_texts(line: object, errors: list[BaseException]) -> str:
-    """Replace what a line that a library has put together itself repeats of these exceptions."""
+    """Replace the texts of these exceptions in a finished line by their types."""
     text = str(line)
     found = {words: type(error).__name__ for error in errors for words in (repr(error), str(error), *_words(error))}
     for words in sorted(filter(None, found), key=len, reverse=True):
-        # A short one stands in many a word, and a number in another: the 1 of an exit in the line's process ids.
-        pattern = re.escape(words) if len(words) > _SHORT else rf"(?<!\w){re.escape(words)}(?!\w)"
+        # A short text occurs inside words, too: the 1 of SystemExit(1) in a process id.
+        pattern = re.escape(words) if len(words) > _MAX_SHORT else rf"(?<!\w){re.escape(words)}(?!\w)"
         text = re.sub(pattern, found[words], text)
     return text
 
@@ -92,37 +94,26 @@ def _words(error: BaseException) -> Iterator[str]:
     return (each for each in error.args if isinstance(each, str))
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    waiting, seen = [error], set[int]()
-    while waiting:
-        each = waiting.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            of_group = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
-            waiting += [inner for inner in (each.__cause__, each.__context__, *of_group) if inner]
-
-
-class Lines(logging.StreamHandler[Any]):
-    """Writes lines. Python's own handler would print the arguments of a line that it can't write."""
+class LineHandler(logging.StreamHandler[Any]):
+    """Writes log lines. For a line that can't be written, Python's own handler prints the arguments to stderr."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
-        """Say that a line is lost, and whose it was."""
+        """Report the lost line by its place only."""
         raised = sys.exception()
         kind = type(raised).__name__ if raised else "an error"
-        with suppress(OSError):  # Nor has that room, perhaps.
+        with suppress(OSError):  # If the disk is full, stderr may be, too.
             sys.stderr.write(f"A log line of {record.name}, {record.pathname}:{record.lineno}, is lost: {kind}\n")
 
 
-def log_what_nobody_caught() -> None:
-    """Log exceptions that ended the process, a thread or a finaliser; Python would print them with their texts."""
+def log_uncaught() -> None:
+    """Log exceptions that ended the process, a thread or a finaliser. Python would print them with their texts."""
     sys.excepthook = lambda *raised: log_failure("process", raised)
     threading.excepthook = lambda raised: log_failure("thread", raised)
     sys.unraisablehook = lambda raised: log_failure("finaliser", raised)
 
 
 def log_failure(of: str, raised: Any) -> None:
-    """Log an exception that ended something; `raised` begins with its type, itself and its traceback."""
+    """Log an exception that ended something. `raised` begins with type, exception and traceback."""
     kind, error, trace = raised[:3]
     if error is not None and not issubclass(kind, KeyboardInterrupt | SystemExit):
         structlog.get_logger().error(f"{of}.failed", exc_info=(kind, error, trace))

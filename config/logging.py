@@ -1,7 +1,7 @@
-"""How events are logged: one line each on stdout, JSON in production, readable in a terminal.
+"""Logging: one line per event on stdout, as JSON in production or readable on a terminal.
 
-Secrets and people are kept out by the code that logs, not here; but what libraries say of exceptions is cut down to
-types and places (`config.log_errors`), and addresses with a password are masked.
+Code that logs must leave out secrets and personal data itself. Two things are ensured here: exceptions are logged
+without their texts (`config.log_errors`), and passwords in URLs are masked.
 """
 
 import logging
@@ -11,14 +11,14 @@ import sys
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config.log_errors import HidesTexts, Lines, log_what_nobody_caught, show_exception
-from config.unseen import show_unseen
+from config.invisible import escape_invisible
+from config.log_errors import ExceptionTextFilter, LineHandler, format_exception, log_uncaught
 
 _CREDENTIALS = re.compile(r"://[^\s/?#]*@")
 _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
-_WITH_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
-_BLOCKS = {"exception", "stack"}
-_CHATTY = {
+_OWN_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
+_MULTILINE = {"exception", "stack"}
+_MIN_LEVELS = {
     "werkzeug": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.WARNING,
@@ -26,13 +26,13 @@ _CHATTY = {
     "kombu": logging.INFO,
     "amqp": logging.INFO,
 }
-"""Loggers that are kept above a level: werkzeug's lines have the paths of links, the others' are of no use."""
+"""The lowest level of noisy loggers. Those of werkzeug contain the paths of links, which are secret."""
 
 
 def set_up_logging(log_format: str, level: str) -> None:
-    """Send everything that is logged, by us and by libraries, to stdout as `log_format` (`json` or `console`).
+    """Log all events, ours and those of libraries, to stdout as `log_format` (`json` or `console`).
 
-    To be called once a process, by its entry module, after gunicorn or Celery have set up theirs. Again is harmless.
+    The entry module of a process calls this after gunicorn or Celery have set up their logging. It may be called again.
     """
     structlog.configure(
         processors=[
@@ -43,29 +43,31 @@ def set_up_logging(log_format: str, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    handler = Lines(sys.stdout)
-    handler.addFilter(HidesTexts())
+    # Both ways go through this one handler: our events, and the lines of libraries, which structlog calls foreign.
+    handler = LineHandler(sys.stdout)
+    handler.addFilter(ExceptionTextFilter())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=_rendering(log_format))
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in _WITH_HANDLERS:
+    for name in _OWN_HANDLERS:
+        # gunicorn and Celery attach handlers that write in their own formats.
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    for name, lowest in _CHATTY.items():
+    for name, lowest in _MIN_LEVELS.items():
         logging.getLogger(name).setLevel(max(lowest, root.level))
-    log_what_nobody_caught()
+    log_uncaught()
 
 
 def mask_passwords(text: str) -> str:
-    """Hide the user and password of every URL in a text: `redis://:secret@host` becomes `redis://***@host`."""
+    """Mask user and password of every URL: `redis://:secret@host` becomes `redis://***@host`."""
     return _PASSWORD.sub(r"\1***", _CREDENTIALS.sub("://***@", text))
 
 
 def _shared() -> list[Processor]:
-    """What every event gets, whether it is ours or a library's."""
+    """Return the processors of all events, ours and those of libraries."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -76,28 +78,28 @@ def _shared() -> list[Processor]:
 
 
 def _rendering(log_format: str) -> list[Processor]:
-    """From an event to its line."""
+    """Return the processors that turn an event into a line."""
     renderers: list[Processor] = (
         [structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [_show_what_is_unseen, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        else [_escape_fields, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.ExceptionRenderer(show_exception),
+        structlog.processors.ExceptionRenderer(format_exception),
         *renderers,
         _mask_line,
     ]
 
 
-def _show_what_is_unseen(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape what would act on a terminal, as JSON does; tracebacks are ours, and have several lines."""
+def _escape_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape invisible characters, as JSON does. Tracebacks are safe, and keep their line breaks."""
     return {
-        name: show_unseen(fact) if isinstance(fact, str) and name not in _BLOCKS else fact
+        name: escape_invisible(fact) if isinstance(fact, str) and name not in _MULTILINE else fact
         for name, fact in event.items()
     }
 
 
 def _mask_line(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
-    """Mask the finished line, so that no field is forgotten; after the renderer an event is its text."""
+    """Mask the finished line, so that no field is forgotten. After the renderer, an event is a text."""
     return mask_passwords(str(line))

@@ -1,7 +1,6 @@
 """Parsers of the settings: each turns the text of an environment variable into a value.
 
-Each raises marshmallow's ValidationError. Its message never repeats the text, which may be a secret. Parsers that
-surveys.toml uses too are beside the domain.
+Each raises marshmallow's ValidationError. Its message never repeats the text: it may be a secret.
 """
 
 import base64
@@ -45,7 +44,7 @@ _REDIS_OPTIONS = {
     "ssl_keyfile": (r".+", "a file"),
     "ssl_check_hostname": (r"true|false", "true or false"),
 }
-"""The options that redis-py and kombu both take, and that are not ours to set."""
+"""Options accepted by both redis-py and kombu. Afterword sets all others itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Pace:
 
 
 def matching(pattern: str, problem: str, convert: Callable[[str], T]) -> Callable[[str], T]:
-    """Return a parser of texts that match a pattern as a whole."""
+    """Return a parser of texts matching a whole pattern."""
     check = validate.Regexp(rf"(?:{pattern})\Z", error=problem)
     return lambda text: convert(check(text))
 
@@ -153,7 +152,7 @@ def surveys_file(text: str) -> tuple[Survey, ...]:
 
 
 def keys(text: str) -> tuple[str, ...]:
-    """Parse secrets that are separated by commas. Spaces around them and empty ones don't count."""
+    """Parse secrets separated by commas. Spaces around them and empty ones don't count."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not found:
         raise ValidationError("holds no key, only commas.")
@@ -171,7 +170,7 @@ def api_tokens(text: str) -> tuple[str, ...]:
 
 
 def signing_keys(text: str) -> tuple[str, ...]:
-    """Parse the keys that sign our links."""
+    """Parse the signing keys of our links."""
     found = keys(text)
     for number, key in enumerate(found, start=1):
         problem = "is shorter than 32 characters." if len(key) < 32 else _ONE_BYTE * _is_one_byte(key)  # noqa: PLR2004
@@ -181,7 +180,7 @@ def signing_keys(text: str) -> tuple[str, ...]:
 
 
 def webhook_keys(text: str) -> tuple[bytes, ...]:
-    """Parse the keys that Dixa signs with. HMAC pads a key with zeros, so one of zeros signs like no key at all."""
+    """Parse the keys of Dixa's signatures. HMAC pads a key with zeros, so a key of zeros signs like no key at all."""
     found = keys(text)
     for number, key in enumerate(found, start=1):
         problem = "has fewer than 16 bytes." if len(key_bytes(key)) < 16 else _ONE_BYTE * _is_one_byte(key)  # noqa: PLR2004
@@ -192,7 +191,7 @@ def webhook_keys(text: str) -> tuple[bytes, ...]:
 
 
 def key_bytes(key: str) -> bytes:
-    """Decode a key from hex. A key that isn't hex is its characters: the example in Dixa's documentation is so."""
+    """Decode a key from hex, or take its characters if it isn't hex, as the example in Dixa's documentation."""
     try:
         return bytes.fromhex(key)
     except ValueError:
@@ -204,7 +203,7 @@ def _is_one_byte(key: str) -> bool:
 
 
 def webhook_secret(text: str) -> str:
-    """Parse the key that a receiver verifies with (Standard Webhooks): `whsec_` and Base64 of 24 bytes or more."""
+    """Parse a receiver's key (Standard Webhooks): `whsec_` and Base64 of 24 bytes or more."""
     try:
         key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from config.unseen import show_unseen
+from config.invisible import escape_invisible
 
 
 def say(line: str, **style: Any) -> None:
     """Print a line. `style` is click's: fg, bold, err."""
-    click.secho(show_unseen(line), **style)  # noqa: TID251 - the one home
+    click.secho(escape_invisible(line), **style)  # noqa: TID251 - the one home
 
 
 def say_all(lines: Iterable[str]) -> None:

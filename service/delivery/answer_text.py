@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from config.unseen import drop_unseen
+from config.invisible import drop_invisible
 from service.surveys.ports import Told
 from service.surveys.ratings import RatingType
 from service.texts.questions import OPTIONS
@@ -20,7 +20,7 @@ def describe(told: Told) -> str:
 
 def quote(comment: str) -> str:
     """Quote each line of a comment, so that none looks like one of ours. Return "" for no comment."""
-    lines = (drop_unseen(line.replace("\t", " ")) for line in comment.splitlines())
+    lines = (drop_invisible(line.replace("\t", " ")) for line in comment.splitlines())
     return "\nComment:" + "".join(f"\n> {line}" for line in lines) if comment else ""
 
 

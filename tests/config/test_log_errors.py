@@ -7,7 +7,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from config.log_errors import HidesTexts
+from config.log_errors import ExceptionTextFilter
 
 SECRET = "hunter2"
 
@@ -113,5 +113,5 @@ def test_numbers_and_the_words_of_a_line_stay() -> None:
 def test_a_short_text_is_not_looked_for_inside_words() -> None:
     line, ended = "Worker exiting (pid: 7711): 1", SystemExit(1)
     record = logging.LogRecord("gunicorn.error", logging.INFO, "", 0, line, (), (SystemExit, ended, None))
-    assert HidesTexts().filter(record)
+    assert ExceptionTextFilter().filter(record)
     assert record.getMessage() == "Worker exiting (pid: 7711): SystemExit"
