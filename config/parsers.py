@@ -334,7 +334,7 @@ def _check_redis_options(scheme: str, query: str) -> None:
 
 
 def _check_tls_files(given: dict[str, str]) -> None:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # The default one would read all authorities: 30 ms.
     if authorities := given.get("ssl_ca_certs"):
         try:
             context.load_verify_locations(authorities)

@@ -1,6 +1,7 @@
 """An authority of one's own, named once, is trusted by all: both clients of Redis, Dixa, receivers and mail."""
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from config.environment import trust_certificates
 from config.loader import SettingsError
 from config.mail import Tls
 from service.sandbox.server import Sandbox
-from service.sessions import new_context, new_session
+from service.sessions import new_session, tls_context
 from tests.delivery.test_email_smtp import deliver
 from tests.integration.conftest import SURVEYS, Starter
 from tests.polling import eventually
@@ -37,10 +38,13 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let this process trust it, until the test is over."""
     monkeypatch.setenv("SSL_CERT_FILE", "")
     trust_certificates(settings_for("redis://h", SSL_CERT_FILE=str(tmp_path / "authority.pem")).certificates)
+    tls_context.cache_clear()
+    yield
+    tls_context.cache_clear()
 
 
 def test_web_worker_and_dixa_over_tls_of_ones_own(
@@ -69,7 +73,7 @@ def test_https_trusts_it_and_the_public_ones(dixa: Sandbox, context: ssl.SSLCont
     with tls_front(context, port) as front, new_session("test") as session:
         assert session.get(f"https://localhost:{front}/", timeout=30)
     public = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH).get_ca_certs()
-    assert len(new_context().get_ca_certs()) == len(public) + 1
+    assert len(tls_context.__wrapped__().get_ca_certs()) == len(public) + 1
 
 
 def test_https_trusts_nobody_else(dixa: Sandbox, context: ssl.SSLContext) -> None:

@@ -21,7 +21,7 @@ from config.mail import SmtpServer, Tls
 from config.settings import Settings
 from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.email.text import EmailBranding, SurveyEmail, sender_of, write_email
-from service.sessions import limit_socket, new_context, read_until
+from service.sessions import limit_socket, read_until, tls_context
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.language_codes import find_language
@@ -67,7 +67,7 @@ class EmailDelivery:
         self._branding = branding
         self._mailings = mailings
         self._budget = budget
-        self._context = context or new_context()
+        self._context = context or tls_context()
         self._limit = ConcurrencyLimit("the mail server", _MAX_CONNECTIONS)
 
     def can_reach(self, record: Record) -> bool:
