@@ -19,14 +19,14 @@ from service.dixa.token_check import TokenCheck
 from service.intake.intake import Intake
 from service.intake.spool import Spool
 from service.journeys.answer import AnswerJourney
-from service.journeys.delivery import Restraint
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
-from service.journeys.runner import Traveller
+from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
 from service.records.transitions import Records
 from service.rules.identity import Persons
+from service.rules.suppression import SuppressionPolicy
 from service.sandbox.dixa.webhooks import closed_event
 from service.sandbox.server import Sandbox
 from service.sessions import new_session
@@ -133,20 +133,18 @@ class Story:
         self.calls = calls = open_client(dixa, client, prefix, self.records.wake, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
-        restraint = Restraint(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
+        suppression = SuppressionPolicy(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
         self.channels = Channels.beside(self.records)
         self.channels.pause = timedelta(milliseconds=100)
-        self.offering = OfferJourney(
-            self.records,
-            calls,
-            timings,
-            links=links,
-            deliveries=given,
-            restraint=restraint,
-            channels=self.channels,
+        offer = OfferJourney(
+            self.records, links=links, deliveries=given, suppression=suppression, channels=self.channels
         )
-        self.answering = AnswerJourney(self.records, calls, timings)
-        self.following = FollowUpJourney(self.records, calls, timings, actions=actions, channels=self.channels)
+        follow_up = FollowUpJourney(self.records, actions=actions, channels=self.channels)
+        self.deliveries, self.actions = offer._sender._deliveries, follow_up._actions
+        self.offering, self.answering, self.following = (
+            JourneyRunner(journey, self.records, calls, timings)
+            for journey in (offer, AnswerJourney(self.records), follow_up)
+        )
 
     def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
         """Close a new conversation and accept it; returns the survey's id."""
@@ -186,7 +184,7 @@ class Story:
 
     def ask(self, survey_id: str) -> Record:
         """Let the offer's journey go on until it is over."""
-        return self.travel(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
+        return self.run_until(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
 
     def answer(
         self,
@@ -204,13 +202,13 @@ class Story:
 
     def submit(self, survey_id: str) -> Record:
         """Let the answer's journey go on until it is over."""
-        return self.travel(
+        return self.run_until(
             self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
         )
 
     def follow(self, survey_id: str) -> Record:
         """Let what follows the answer go on until it is over."""
-        return self.travel(
+        return self.run_until(
             self.following,
             survey_id,
             lambda record: record.follow_up is not None and record.follow_up.state is not FollowUpState.FOLLOWING,
@@ -222,11 +220,11 @@ class Story:
         self.answer(survey_id, scores, comment)
         return self.submit(survey_id)
 
-    def travel(self, traveller: Traveller, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
+    def run_until(self, runner: JourneyRunner, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
         """Let a journey go on until its record is as asked for."""
 
         def step() -> Record | None:
-            traveller.travel(survey_id)
+            runner.run(survey_id)
             record = self.load(survey_id)
             return record if is_over(record) else None
 

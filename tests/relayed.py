@@ -44,12 +44,12 @@ class Workers:
         """Do all that is due, by what the relays would queue."""
         for turn in count():
             story = self.stories[turn % 2]
-            traveller = story.offering if journey is Journey.OFFER else story.answering
+            runner = story.offering if journey is Journey.OFFER else story.answering
             due = story.records.take(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
             if not due:
                 return
             with ThreadPoolExecutor(THREADS) as threads:
-                list(threads.map(traveller.travel, due))
+                list(threads.map(runner.run, due))
 
     def live(self, length: timedelta, step: timedelta) -> None:
         """Work for so long."""

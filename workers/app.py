@@ -14,9 +14,9 @@ from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import open_pace
 from service.dixa.wiring import open_dixa
 from service.journeys.answer import AnswerJourney
-from service.journeys.delivery import Restraint
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
+from service.journeys.runner import JourneyRunner
 from service.queue import CeleryQueue, make_app
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
@@ -24,6 +24,7 @@ from service.records.redis import connect
 from service.records.short_links import ShortLinks
 from service.records.transitions import Records
 from service.rules.identity import Persons
+from service.rules.suppression import SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
@@ -49,24 +50,22 @@ def build(settings: Settings) -> Celery:
     shorten = _shortener(short_links, records) if settings.short_links else None
     app = make_app(settings.redis_url)
     channels = Channels.beside(records)
-    register_tasks(
-        app,
+    journeys = (
         OfferJourney(
             records,
-            dixa,
-            timings,
             links=links,
             deliveries=open_deliveries(settings, dixa, records, shorten=shorten),
             channels=channels,
-            restraint=Restraint(
+            suppression=SuppressionPolicy(
                 stops=HashedStops(client),
                 persons=Persons(settings.secret_keys),
-                keep_turns=max(survey.again_after for survey in settings.surveys),
+                keep_slots=max(survey.again_after for survey in settings.surveys),
             ),
         ),
-        AnswerJourney(records, dixa, timings),
-        FollowUpJourney(records, dixa, timings, actions=_actions(settings, dixa), channels=channels),
+        AnswerJourney(records),
+        FollowUpJourney(records, actions=_actions(settings, dixa), channels=channels),
     )
+    register_tasks(app, *(JourneyRunner(each, records, dixa, timings) for each in journeys))
     app.steps["worker"].add(RelayStep)
     app.relay = Relay(
         records,

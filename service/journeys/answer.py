@@ -1,116 +1,129 @@
-"""The answer's journey: from a held answer to its result in Dixa, one claim at a time.
+"""The way of an answer: from a held answer to its result in Dixa, one claim at a time.
 
-Before a comment is sent the conversation is looked at: nothing is written into one that was anonymised.
+    held → (time to change is over) → submit each score, the comment with the first → submitted
+
+The conversation is fetched before a comment is sent: nothing may be written into one that was anonymised.
 """
 
 from datetime import datetime, timedelta
 
 import structlog
 
-from service.journeys.runner import Traveller, Turn
-from service.records.transitions import MAX_EXTENSION
+from service.journeys.attempt import Attempt
+from service.journeys.next_step import CallFailed, Done, Erase, Fail, Next, Wait
+from service.records.transitions import MAX_EXTENSION, Records
 from service.surveys.definition import Survey
 from service.surveys.errors import Refused
 from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record
+from service.surveys.ports import Slot
 from service.surveys.ratings import RatingType
 
 log = structlog.get_logger()
 
 
-class AnswerJourney(Traveller):
-    """Submits each score once, the comment with the first."""
+class AnswerJourney:
+    """Submits each score once."""
 
     journey = Journey.ANSWER
     max_wait = timedelta(seconds=1)
-    _call_name = "submit"
 
-    def _advance(self, turn: Turn) -> None:
-        progress = turn.record.answer
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def advance(self, attempt: Attempt) -> Next:
+        """Go on from the state that the record is in."""
+        progress = attempt.record.answer
         if progress is None:
-            return
-        if self._records.is_recovering(self._timings.recovery_wait):
-            # A spool may hold a later answer than the record does. Whoever has queued this may know of no outage.
-            self._records.reschedule(turn.claim, self._timings.recovery_wait, failed=False)
-        elif progress.call:
-            self._look_for_result(turn, progress, progress.call)
-        elif self._is_too_late(turn, progress):
-            self._die(turn, Reason.TOO_LATE, problem="tried for too long")
-        else:
-            self._submit_all(turn, progress)
+            return Done()
+        if self._records.is_recovering(attempt.timings.recovery_wait):
+            # A spool may hold a later answer. The relay that queued this task may not know of the outage.
+            return Wait(attempt.timings.recovery_wait)
+        if progress.call:
+            return self._reconcile(attempt, progress, progress.call)
+        if _is_too_late(attempt, progress):
+            return Fail(Reason.TOO_LATE, "tried for too long")
+        return self._submit_all(attempt, progress)
 
-    def _is_too_late(self, turn: Turn, progress: AnswerProgress) -> bool:
-        since = _tried_since(turn.record, progress)
-        return self._is_late(turn, self._timings.answer_max_age, lambda within: turn.claim.at > since + within)
-
-    def _submit_all(self, turn: Turn, progress: AnswerProgress) -> None:
-        if progress.answer.comment and not progress.submitted and self._is_erased(turn):
-            self._erase(turn)
-            return
+    def _submit_all(self, attempt: Attempt, progress: AnswerProgress) -> Next:
+        if progress.answer.comment and not progress.submitted and attempt.is_erased():
+            return Erase()
         for rating in progress.answer.scores:
-            if rating not in progress.submitted and not self._submit(turn, rating):
-                return
+            if rating not in progress.submitted:
+                step = self._submit(attempt, rating)
+                if not isinstance(step, Done):
+                    return step
+        return Done()
 
-    def _submit(self, turn: Turn, rating: RatingType) -> bool:
-        is_there = turn.record.looks_first and self._is_rated(turn, rating)
-        slot = self._slot(turn)
-        # The customer may have changed the answer since the claim; what counts is what the mark returns.
-        answer = self._records.mark(turn.claim, rating, (), self._timings.step_budget).answered
-        claimed = turn.record.answered
+    def _submit(self, attempt: Attempt, rating: RatingType) -> Next:
+        """Submit one score. Done when Dixa has it."""
+        is_there = attempt.record.looks_first and self._is_rated(attempt, rating)
+        slot = attempt.slot()
+        # The customer may have changed the answer since the claim. From this write on nobody can, so this one counts.
+        answer = self._records.mark(attempt.claim, rating, (), attempt.timings.step_budget).answered
+        claimed = attempt.record.answered
         if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
-            # Other questions are answered now, or there is a comment, which asks for a look at the conversation first:
-            # nothing was sent yet, so begin anew.
-            self._records.again(turn.claim, timedelta())
-            return False
-        rating_id = next(offer.rating_id for offer in turn.record.offers if offer.rating is rating)
+            # Other questions are answered now, or there is a comment, which needs the conversation to be fetched first.
+            # Nothing was sent yet, so begin anew.
+            return CallFailed(timedelta())
+        step = Done() if is_there else self._send(attempt, slot, rating, answer)
+        if isinstance(step, Done):
+            self._write_submitted(attempt, rating, answer)
+        return step
+
+    def _send(self, attempt: Attempt, slot: Slot, rating: RatingType, answer: Answer) -> Next:
+        """Make the call. Done when Dixa has the result, even if it refuses this call."""
+        rating_id = next(offer.rating_id for offer in attempt.record.offers if offer.rating is rating)
         is_first = rating is next(iter(answer.scores))
 
-        def submit() -> bool:
-            self._dixa.submit(
+        def submit() -> Done:
+            attempt.dixa.submit(
                 slot,
-                turn.record.conversation_id,
+                attempt.record.conversation_id,
                 rating_id,
                 rating=rating,
                 score=answer.scores[rating],
                 comment=answer.comment if is_first else "",
                 submitted_at=answer.answered_at,
             )
-            return True
+            return Done()
 
         try:
-            done = is_there or self._attempt(turn, submit)
+            return attempt.make(submit)
         except Refused:
-            # Refusing may be how Dixa says that it has the result already: look before giving up.
-            done = self._is_rated(turn, rating)
-            if not done:
-                if not self._is_erased(turn):
-                    raise
-                self._erase(turn)
-        if done:
-            self._write_submitted(turn, rating, answer)
-        return bool(done)
+            # Dixa may refuse because it has the result already.
+            if self._is_rated(attempt, rating):
+                return Done()
+            if attempt.is_erased():
+                return Erase()
+            raise
 
-    def _write_submitted(self, turn: Turn, rating: RatingType, answer: Answer) -> None:
-        self._records.submitted(turn.claim, rating, tuple(answer.scores))
+    def _reconcile(self, attempt: Attempt, progress: AnswerProgress, call: Call) -> Next:
+        """Find out what became of a submit whose response was lost: it is rated by now, or never will be."""
+        if (wait := attempt.settles_in(call)) > timedelta():
+            return Wait(wait)
+        if not self._is_rated(attempt, call.rating):
+            log.info("result.not_submitted")
+            return CallFailed(attempt.backoff())
+        self._write_submitted(attempt, call.rating, progress.answer)
+        return Wait(timedelta())
+
+    def _write_submitted(self, attempt: Attempt, rating: RatingType, answer: Answer) -> None:
+        self._records.submitted(attempt.claim, rating, tuple(answer.scores))
         log.info("result.submitted", rating=rating)
 
-    def _look_for_result(self, turn: Turn, progress: AnswerProgress, call: Call) -> None:
-        """Find out what became of a call whose answer is lost: it is rated by now, or it never will be."""
-        if not self._is_settled(turn, call):
-            return
-        if self._is_rated(turn, call.rating):
-            self._write_submitted(turn, call.rating, progress.answer)
-            self._records.reschedule(turn.claim, timedelta(), failed=False)
-        else:
-            self._records.again(turn.claim, self._pause(turn))
-            log.info("result.not_submitted")
-
-    def _is_rated(self, turn: Turn, rating: RatingType) -> bool:
-        ours = {offer.rating_id for offer in turn.record.offers if offer.rating is rating}
-        found = self._ratings(turn)
+    def _is_rated(self, attempt: Attempt, rating: RatingType) -> bool:
+        """Return whether Dixa has a result for our offer of this type."""
+        ours = {offer.rating_id for offer in attempt.record.offers if offer.rating is rating}
+        found = attempt.ratings()
         return any(each.id in ours and each.type == rating and each.status == "Rated" for each in found)
 
 
+def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
+    since = _tried_since(attempt.record, progress)
+    return attempt.is_late(attempt.timings.answer_max_age, lambda within: attempt.at > since + within)
+
+
 def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
-    """Return when it was to be submitted first, at the latest: the customer may have been given more time."""
+    """Return the latest moment of the first try: the customer may have been given more time to change the answer."""
     hold = (record.terms or Survey()).held_for(is_suspect=progress.is_suspect)
     return progress.revived_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)

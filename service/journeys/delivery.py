@@ -1,21 +1,21 @@
-"""The delivery: bringing the link to the customer through the first channel that can, for as long as that is right."""
+"""Delivery: brings the link to the customer through the first channel that works, as long as that is still right."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
-from config.settings import Timings
-from service.journeys.runner import Traveller, Turn
+from service.journeys.attempt import Attempt
+from service.journeys.next_step import Continue, Done, Fail, Next, Wait
 from service.records.channels import Channels
 from service.records.redis import RecordsUnavailable
 from service.records.transitions import Records
-from service.rules.decision import is_too_late
-from service.rules.identity import Persons
-from service.rules.matching import find_refusal, is_before
+from service.rules import decision as deciding
+from service.rules.matching import find_refusal
 from service.rules.send_window import next_opening
+from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.errors import (
     CallError,
@@ -28,49 +28,187 @@ from service.surveys.errors import (
     OutcomeUnknown,
     Refused,
     RetryLater,
-    TooEarly,
     Unconfirmable,
 )
 from service.surveys.links import Link, Links
 from service.surveys.model import UNCONFIRMED, OfferState, Reason, Record
-from service.surveys.ports import Conversation, Delivery, Dixa, Stops
+from service.surveys.ports import Delivery
 
 log = structlog.get_logger()
 
 _ALL_DOWN = "all channels that this survey may go by are down"
 
 
-@dataclass(frozen=True, slots=True)
-class Restraint:
-    """How we know whom not to ask: who has stopped it, who is the same person, and for how long that is remembered."""
-
-    stops: Stops
-    persons: Persons
-    keep_turns: timedelta = timedelta()
-
-
-class Delivering(Traveller):
-    """The part of the offer's journey that begins when the offer is made."""
+class LinkSender:
+    """Sends the link of a survey whose offers are made. `health` knows which channels are down for everybody."""
 
     def __init__(
         self,
         records: Records,
-        dixa: Dixa,
-        timings: Timings,
         *,
         links: Links,
         deliveries: Sequence[Delivery],
-        restraint: Restraint,
-        channels: Channels,
+        suppression: SuppressionPolicy,
+        health: Channels,
     ) -> None:
-        super().__init__(records, dixa, timings)
-        self._channels = channels
+        self._records = records
+        self._health = health
         self._links = links
-        self._restraint = restraint
+        self._suppression = suppression
         self._deliveries = {delivery.name: delivery for delivery in deliveries}
 
-    def _find_deliveries(self, record: Record) -> Iterator[Delivery]:
-        """Find the channels that can reach the customer; a delivery that was begun stays with its own."""
+    # ── Steps of the offer journey ────────────────────────────────────────────────────────────────────────────────────
+
+    def resume(self, attempt: Attempt) -> Next:
+        """Go on with a delivery that was begun, or may have been before a backup: look first whether it arrived."""
+        record = attempt.record
+        delivery = next(self._usable(record), None)
+        if delivery is None:
+            return Fail(Reason.UNREACHABLE, "no such channel any more")
+        if record.offer.state is OfferState.OFFERED:
+            self._records.delivering(attempt.claim, delivery.name)
+        try:
+            has_arrived = delivery.reconcile(record, attempt.deadline)
+        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
+            return self._wait_or_give_up(attempt, delivery, error)
+        if has_arrived:
+            return self._delivered(attempt, delivery)
+        if has_arrived is None and is_too_late(attempt):
+            return self._delivered(attempt, delivery, UNCONFIRMED)
+        return self.recheck_and_send(attempt)
+
+    def recheck_and_send(self, attempt: Attempt) -> Next:
+        """Send the link if that is still right: time has passed since the decision."""
+        step = self._recheck(attempt)
+        return self.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
+
+    def send(self, attempt: Attempt) -> Next:
+        """Send the link by the first channel that can reach the customer and isn't down."""
+        record = attempt.record
+        delivery = self.reserve(record)
+        if delivery is None:
+            return Fail(Reason.UNREACHABLE, "no channel can reach the customer any more")
+        if not delivery.can_reach(record):
+            return self._give_up_channel(attempt, delivery, DeliveryRefused("it can't reach the customer any more"))
+        self._records.delivering(attempt.claim, delivery.name)
+        try:
+            self.hand_over(attempt, delivery)
+        except ChannelDown as error:
+            log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
+            self._records.undelivered(attempt.claim, delivery.name, for_good=False)
+            # `reserve` passes over this channel now: it is known to be down.
+            return self.send(attempt.with_record(_back_to_offered(record)))
+        except NotDelivered as error:
+            log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
+            self._records.undelivered(attempt.claim, delivery.name, for_good=False)
+            return Wait(attempt.backoff(error), is_failure=True)
+        except Refused as error:
+            if wait := attempt.lag_wait(error):
+                return Wait(wait)
+            return self._give_up_channel(attempt, delivery, error)
+        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
+            return self._wait_or_give_up(attempt, delivery, error)
+        return self._delivered(attempt, delivery)
+
+    def _recheck(self, attempt: Attempt) -> Continue | Next:
+        """Check again what the decision rests on. Continue with the record as it is to be delivered."""
+        record = attempt.record
+        if is_too_late(attempt):
+            return Fail(Reason.TOO_LATE, "the link could not be delivered in time")
+        if wait := opens_in([record.terms] if record.terms else [], attempt.at):
+            return Wait(wait)
+        self.require_channel(record)
+        conversation = attempt.closed_conversation()
+        if self._suppression.has_opted_out(record, conversation):
+            return Fail(Reason.OPTED_OUT, "the customer has stopped the surveys meanwhile")
+        if refusal := find_refusal(conversation, (), ()):
+            return Fail(refusal.reason, "the conversation has changed since it was decided to ask")
+        return Continue(replace(record, open_until=conversation.open_until))
+
+    def _delivered(self, attempt: Attempt, delivery: Delivery, note: str = "") -> Done:
+        self._records.delivered(attempt.claim, note)
+        log.info("survey.delivered", channel=delivery.name, note=note or None)
+        return Done()
+
+    def _wait_or_give_up(self, attempt: Attempt, delivery: Delivery, error: CallError) -> Next:
+        """Come back to a delivery that may have happened, for as long as an offer may still be made."""
+        is_over = isinstance(error, Unconfirmable) or is_too_late(attempt)
+        if isinstance(error, RetryLater) and (not is_over or isinstance(error, NotNow)):
+            raise error
+        log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
+        if not is_over:
+            return Wait(attempt.after_settling(), is_failure=True)
+        if isinstance(error, RetryLater) and attempt.record.offer.state is not OfferState.DELIVERING:
+            return Fail(Reason.TOO_LATE, str(error))
+        return self._delivered(attempt, delivery, UNCONFIRMED)
+
+    def _give_up_channel(self, attempt: Attempt, delivery: Delivery, error: Refused) -> Next:
+        """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
+        record = attempt.record
+        rest = _back_to_offered(record, failed=(*record.offer.failed, delivery.name))
+        has_another = any(True for _ in self._usable(rest))
+        # A forbidden call may be allowed soon, so the last channel is given up no sooner than the survey.
+        if has_another or not isinstance(error, Forbidden):
+            self._records.undelivered(attempt.claim, delivery.name, for_good=True)
+        if not has_another:
+            raise error
+        log.warning("delivery.refused", channel=delivery.name, problem=str(error))
+        return self.send(attempt.with_record(rest))
+
+    # ── Channels ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def find(self, name: str) -> Delivery | None:
+        """Return the channel of this name, if it is set up."""
+        return self._deliveries.get(name)
+
+    def reserve(self, record: Record) -> Delivery | None:
+        """Return the first channel that can reach the customer and isn't down. Raises NotNow if all of them are."""
+        waits: list[timedelta] = []
+        for each in self._usable(record):
+            wait = self.wait_for(each, record)
+            if wait is None:
+                return each
+            waits.append(wait)
+        if waits:
+            raise NotNow(_ALL_DOWN, min(waits))
+        return None
+
+    def wait_for(self, delivery: Delivery, record: Record) -> timedelta | None:
+        """Return how long this survey must leave a channel alone; None if it may try it now."""
+        return self._health.begin(_health_name(delivery, record.terms), record.survey_id)
+
+    def require_channel(self, record: Record) -> None:
+        """Raise NotNow while all channels of the candidates are down, which saves the queries to Dixa."""
+        names = {
+            _health_name(delivery, terms)
+            for terms in record.candidates
+            # The sender depends on the language, which may not be known before Dixa is asked.
+            for spoken in (record.offer.language, *terms.senders)
+            for delivery in self._usable(replace(record, terms=terms, offer=replace(record.offer, language=spoken)))
+        }
+        waits = [wait for name in names if (wait := self._health.wait(name, record.survey_id)) is not None]
+        if waits and len(waits) == len(names):
+            raise NotNow(_ALL_DOWN, min(waits))
+
+    def hand_over(self, attempt: Attempt, delivery: Delivery) -> None:
+        """Let a channel deliver, and record for all workers whether it works. Raises as the channel does."""
+        record = attempt.record
+        name = _health_name(delivery, record.terms)
+        try:
+            delivery.deliver(record, self._links.url(Link.to(record)), attempt.deadline)
+        except CallError as error:
+            # An earlier try may have arrived, so a channel may hide its failure behind an unknown outcome.
+            cause = error.__cause__ if isinstance(error.__cause__, NotDelivered) else error
+            if isinstance(cause, NotDelivered | DeliveryUnknown | DeliveryRefused | Forbidden):
+                is_certain = isinstance(cause, ChannelDown)
+                with suppress(RecordsUnavailable):
+                    self._health.failed(name, record.survey_id, str(cause), is_certain=is_certain)
+            raise
+        with suppress(RecordsUnavailable):
+            self._health.works(name, record.survey_id)
+
+    def _usable(self, record: Record) -> Iterator[Delivery]:
+        """Yield the channels that can reach the customer. A delivery that was begun stays with its channel."""
         if record.offer.channel:
             begun = self._deliveries.get(record.offer.channel)
             yield from (begun,) if begun else ()
@@ -80,197 +218,30 @@ class Delivering(Traveller):
         known = (self._deliveries[name] for name in left if name in self._deliveries)
         yield from (each for each in known if each.can_reach(record))
 
-    def _find_delivery(self, record: Record) -> Delivery | None:
-        return next(self._find_deliveries(record), None)
 
-    def _take_delivery(self, record: Record) -> Delivery | None:
-        """Find the first channel that can reach the customer and isn't down. Raises NotNow when all that can are."""
-        waits: list[timedelta] = []
-        for each in self._find_deliveries(record):
-            wait = self._channels.begin(name_channel(each.name, record.terms), record.survey_id)
-            if wait is None:
-                return each
-            waits.append(wait)
-        if waits:
-            raise NotNow(_ALL_DOWN, min(waits))
-        return None
-
-    def _insist_on_channels(self, record: Record) -> None:
-        """Raise NotNow when all channels that this survey may go by are down: Dixa needn't be asked for that."""
-        names = {
-            name_channel(delivery.name, terms)
-            for terms in record.candidates
-            # Who sends it depends on the language, and Dixa may not have been asked for that yet.
-            for spoken in (record.offer.language, *terms.senders)
-            for delivery in self._find_deliveries(
-                replace(record, terms=terms, offer=replace(record.offer, language=spoken))
-            )
-        }
-        waits = [wait for name in names if (wait := self._channels.wait(name, record.survey_id)) is not None]
-        if waits and len(waits) == len(names):
-            raise NotNow(_ALL_DOWN, min(waits))
-
-    def _deliver_again(self, turn: Turn) -> None:
-        """Go on with a delivery that was begun, or may have been before a backup: look whether it arrived.
-
-        If it didn't, look whether it is still right.
-        """
-        record = turn.record
-        delivery = self._find_delivery(record)
-        if delivery is None:
-            self._die(turn, Reason.UNREACHABLE, problem="no such channel any more")
-            return
-        if record.offer.state is OfferState.OFFERED:
-            self._records.delivering(turn.claim, delivery.name)
-        try:
-            has_arrived = delivery.reconcile(record, turn.deadline)
-        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
-            self._wait_or_give_up(turn, record, delivery, error)
-            return
-        if has_arrived:
-            self._delivered(turn, delivery)
-        elif has_arrived is None and self._is_too_late(turn, record):
-            self._delivered(turn, delivery, UNCONFIRMED)
-        elif fresh := self._look_again(turn):
-            self._deliver(turn, fresh)
-
-    def _deliver(self, turn: Turn, record: Record) -> None:
-        delivery = self._take_delivery(record)
-        if delivery is None:
-            self._die(turn, Reason.UNREACHABLE, problem="no channel can reach the customer any more")
-            return
-        if not delivery.can_reach(record):
-            self._deliver_otherwise(turn, record, delivery, DeliveryRefused("it can't reach the customer any more"))
-            return
-        self._records.delivering(turn.claim, delivery.name)
-        try:
-            self._hand_over(turn, record, delivery)
-        except ChannelDown as error:
-            self._pass_over(turn, record, delivery, error)
-        except NotDelivered as error:
-            self._deliver_later(turn, delivery, error)
-        except Refused as error:
-            self._wait_if_early(turn, error)
-            self._deliver_otherwise(turn, record, delivery, error)
-        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
-            self._wait_or_give_up(turn, record, delivery, error)
-        else:
-            self._delivered(turn, delivery)
-
-    def _hand_over(self, turn: Turn, record: Record, delivery: Delivery) -> None:
-        """Let a channel deliver, and note for everybody if it is down, or works again. Raises as the channel does."""
-        name = name_channel(delivery.name, record.terms)
-        try:
-            delivery.deliver(record, self._links.url(Link.to(record)), turn.deadline)
-        except CallError as error:
-            # A try that may have arrived before is looked at again, whatever this one says of the channel.
-            cause = error.__cause__ if isinstance(error.__cause__, NotDelivered) else error
-            if isinstance(cause, NotDelivered | DeliveryUnknown | DeliveryRefused | Forbidden):
-                is_certain = isinstance(cause, ChannelDown)
-                with suppress(RecordsUnavailable):
-                    self._channels.failed(name, record.survey_id, str(cause), is_certain=is_certain)
-            raise
-        with suppress(RecordsUnavailable):
-            self._channels.works(name, record.survey_id)
-
-    def _delivered(self, turn: Turn, delivery: Delivery, note: str = "") -> None:
-        self._records.delivered(turn.claim, note)
-        log.info("survey.delivered", channel=delivery.name, note=note or None)
-
-    def _wait_or_give_up(self, turn: Turn, record: Record, delivery: Delivery, error: CallError) -> None:
-        """Come back to a delivery that may have happened, for as long as an offer may still be made."""
-        is_over = isinstance(error, Unconfirmable) or self._is_too_late(turn, record)
-        if isinstance(error, RetryLater) and (not is_over or isinstance(error, NotNow)):
-            raise error
-        log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
-        if not is_over:
-            self._records.reschedule(turn.claim, max(self._timings.reconcile_after, self._pause(turn)), failed=True)
-        elif isinstance(error, RetryLater) and record.offer.state is not OfferState.DELIVERING:
-            self._die(turn, Reason.TOO_LATE, problem=str(error))
-        else:
-            self._delivered(turn, delivery, UNCONFIRMED)
-
-    def _pass_over(self, turn: Turn, record: Record, delivery: Delivery, error: ChannelDown) -> None:
-        """Go by the next channel that can reach the customer, or wait until one works: nothing was delivered."""
-        log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
-        self._records.undelivered(turn.claim, delivery.name, for_good=False)
-        self._deliver(turn, replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="")))
-
-    def _deliver_later(self, turn: Turn, delivery: Delivery, error: NotDelivered) -> None:
-        """Come back to a channel that has no time for us."""
-        log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
-        self._records.undelivered(turn.claim, delivery.name, for_good=False)
-        self._records.reschedule(turn.claim, self._pause(turn, error), failed=True)
-
-    def _deliver_otherwise(self, turn: Turn, record: Record, delivery: Delivery, error: Refused) -> None:
-        """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
-        failed = (*record.offer.failed, delivery.name)
-        rest = replace(record, offer=replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed))
-        has_another = self._find_delivery(rest) is not None
-        # What Dixa forbids may be allowed soon: it isn't given up before the survey is.
-        if has_another or not isinstance(error, Forbidden):
-            self._records.undelivered(turn.claim, delivery.name, for_good=True)
-        if not has_another:
-            raise error
-        log.warning("delivery.refused", channel=delivery.name, problem=str(error))
-        self._deliver(turn, rest)
-
-    def _look_again(self, turn: Turn) -> Record | None:
-        """Look again before a delivery that doesn't follow its decision at once: much may have happened since.
-
-        Returns the record as it is to be delivered; None when it waits for its window, or isn't right any more.
-        """
-        record = turn.record
-        if self._is_too_late(turn, record):
-            self._die(turn, Reason.TOO_LATE, problem="the link could not be delivered in time")
-            return None
-        if self._is_outside_window(turn, [record.terms] if record.terms else []):
-            return None
-        self._insist_on_channels(record)
-        conversation = self._conversation(turn)
-        if self._has_stopped(record, conversation):
-            self._die(turn, Reason.OPTED_OUT, problem="the customer has stopped the surveys meanwhile")
-            return None
-        return replace(record, open_until=conversation.open_until) if self._is_unchanged(turn, conversation) else None
-
-    def _conversation(self, turn: Turn) -> Conversation:
-        """Look at the conversation. Raises TooEarly while Dixa may show it as it was before its close."""
-        conversation = self._dixa.conversation(self._slot(turn), turn.record.conversation_id)
-        close = turn.record.close
-        if close and is_before(conversation, close) and (wait := self._catches_up_in(turn)):
-            raise TooEarly("Dixa shows it open, and not since the close: it is looked at again", wait)
-        return conversation
-
-    def _is_unchanged(self, turn: Turn, conversation: Conversation) -> bool:
-        """Say whether a conversation is still closed, and there; a survey that was decided ends if it isn't."""
-        refusal = find_refusal(conversation, (), ())
-        if refusal:
-            self._die(turn, refusal.reason, problem="the conversation has changed since it was decided to ask")
-        return refusal is None
-
-    def _has_stopped(self, record: Record, conversation: Conversation) -> bool:
-        """Say whether the customer wants no surveys any more."""
-        requester_id = (record.close and record.close.requester_id) or conversation.requester_id
-        return self._restraint.stops.has(requester_id, record.close.person if record.close else ())
-
-    def _is_outside_window(self, turn: Turn, candidates: Sequence[Survey]) -> bool:
-        """Come back when the window opens, if it is clear which one that is: that costs no call."""
-        if len(candidates) != 1:
-            return False
-        wait = next_opening(candidates[0].window, turn.claim.at) - turn.claim.at
-        if wait > timedelta():
-            self._records.reschedule(turn.claim, wait, failed=False)
-        return wait > timedelta()
-
-    def _is_too_late(self, turn: Turn, record: Record, terms: Survey | None = None) -> bool:
-        """Return whether a link can't be delivered in time any more, by the record's terms or others."""
-        close, asked = record.close, terms or record.terms
-        if close is None or asked is None:
-            return False
-        now, within = turn.claim.at, self._timings.offer_max_age
-        return self._is_late(turn, within, lambda longest: is_too_late(record, close, asked, now, longest))
+def opens_in(candidates: Sequence[Survey], moment: datetime) -> timedelta:
+    """Return the time until the send window opens; zero while it is open, or if several surveys are candidates."""
+    if len(candidates) != 1:
+        return timedelta()
+    return next_opening(candidates[0].window, moment) - moment
 
 
-def name_channel(name: str, terms: Survey | None) -> str:
-    """Name what may be down: a sender of a survey's own may be refused where the others aren't."""
-    return f"{name} of {terms.name}" if terms and terms.senders else name
+def is_too_late(attempt: Attempt, terms: Survey | None = None) -> bool:
+    """Return whether the link can't be delivered in time any more, by these terms or the record's."""
+    record = attempt.record
+    close, asked = record.close, terms or record.terms
+    if close is None or asked is None:
+        return False
+    within = attempt.timings.offer_max_age
+    return attempt.is_late(within, lambda longest: deciding.is_too_late(record, close, asked, attempt.at, longest))
+
+
+def _health_name(delivery: Delivery, terms: Survey | None) -> str:
+    """Name a channel for its health. A survey's own sender may be refused where the others aren't."""
+    return f"{delivery.name} of {terms.name}" if terms and terms.senders else delivery.name
+
+
+def _back_to_offered(record: Record, failed: tuple[str, ...] | None = None) -> Record:
+    """Return the record as it is before a delivery begins."""
+    offer = replace(record.offer, state=OfferState.OFFERED, channel="", failed=failed or record.offer.failed)
+    return replace(record, offer=offer)

@@ -15,14 +15,14 @@ from enum import Enum
 
 import structlog
 
-from config.settings import Timings
-from service.journeys.runner import Traveller, Turn
+from service.journeys.attempt import Attempt
+from service.journeys.next_step import Done, Erase, Fail, Next, Wait
 from service.records.channels import Channels
 from service.records.transitions import MAX_EXTENSION, Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
-from service.surveys.ports import Action, Dixa, Told
+from service.surveys.ports import Action, Told
 from service.surveys.ratings import RatingType
 
 log = structlog.get_logger()
@@ -95,6 +95,7 @@ def find_late(wanted: Collection[Wanted], answer: AnswerProgress, progress: Foll
 
 
 class _Outcome(Enum):
+    TO_DO = "to do"
     OVER = "over"
     LATER = "later"
     SETTLING = "settling"
@@ -102,157 +103,162 @@ class _Outcome(Enum):
     NOT_BEGUN = "not begun"
 
 
-class FollowUpJourney(Traveller):
+class FollowUpJourney:
     """Does each action once, or as near to that as its receiver allows."""
 
     journey = Journey.FOLLOW_UP
     max_wait = timedelta(seconds=1)
-    _call_name = "follow_up"
 
-    def __init__(
-        self, records: Records, dixa: Dixa, timings: Timings, *, actions: Sequence[Action], channels: Channels
-    ) -> None:
-        super().__init__(records, dixa, timings)
+    def __init__(self, records: Records, *, actions: Sequence[Action], channels: Channels) -> None:
+        self._records = records
         self._channels = channels
         self._actions = {action.kind: action for action in actions}
 
-    def _advance(self, turn: Turn) -> None:
-        answer, progress, terms = turn.record.answer, turn.record.follow_up, turn.record.terms
+    def advance(self, attempt: Attempt) -> Next:
+        """Do the actions that are due."""
+        record = attempt.record
+        answer, progress, terms = record.answer, record.follow_up, record.terms
         if answer is None or progress is None or terms is None:
-            return  # It begins with an answer, whose record has terms.
-        is_final = answer.state is not AnswerState.HELD
+            return Done()  # It begins with an answer, whose record has terms.
+        due = self._find_due(terms, answer, progress)
+        held_for = max(terms.held_for(is_suspect=answer.is_suspect), MAX_EXTENSION)
+        final_at = answer.answer.answered_at + held_for
+        since = max(final_at, progress.revived_at or final_at)
+        found = [(each, self._end_if_over(attempt, progress, each, since)) for each in due]
+        left = [each for each, outcome in found if outcome is _Outcome.TO_DO]
+        if _needs_conversation(answer, left) and attempt.is_erased():
+            return Erase()
+        outcomes = {outcome for _, outcome in found} - {_Outcome.TO_DO} | {self._begin(attempt, each) for each in left}
+        if outcomes - {_Outcome.OVER}:
+            return _come_back(attempt, outcomes)
+        return self._finish(attempt) if answer.state is not AnswerState.HELD else Wait(_until_final(attempt, answer))
+
+    def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[Wanted]:
+        """Return the actions whose time has come. An action that was tried before comes last.
+
+        A slow receiver must not keep the others waiting.
+        """
         wanted = list(find_actions(terms, answer.answer.scores))
-        if is_final:
+        if answer.state is not AnswerState.HELD:
             due = [*wanted, *find_late(wanted, answer, progress)]
         elif answer.is_provisional:
             due = []
         else:
             due = [each for each in wanted if self._is_at_once(each)]
-        # What was tried before comes last: a slow receiver must not keep the others from their turn.
-        due.sort(key=lambda each: each.name in progress.actions)
-        held_for = max(terms.held_for(is_suspect=answer.is_suspect), MAX_EXTENSION)
-        final_at = answer.answer.answered_at + held_for
-        since = max(final_at, progress.revived_at or final_at)
-        found = [(each, self._settle(turn, progress, each, since)) for each in due]
-        left = [each for each, outcome in found if outcome is None]
-        if _looks_first(answer, left) and self._is_erased(turn):
-            self._erase(turn)
-            return
-        outcomes = {outcome for _, outcome in found if outcome} | {self._begin(turn, each) for each in left}
-        if outcomes - {_Outcome.OVER}:
-            self._come_back(turn, outcomes)
-        elif is_final:
-            self._finish(turn)
-        else:
-            self._records.reschedule(turn.claim, _until_final(turn, answer), failed=False)
+        return sorted(due, key=lambda each: each.name in progress.actions)
 
     def _is_at_once(self, wanted: Wanted) -> bool:
         action = self._actions.get(wanted.kind)
         return action is not None and action.is_at_once
 
-    def _settle(self, turn: Turn, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome | None:
-        """Return what becomes of an action that isn't to be tried now, and write it; None if it is to be."""
+    def _end_if_over(self, attempt: Attempt, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome:
+        """Write the end of an action that can't be tried any more."""
         before = progress.actions.get(wanted.name)
         if before and before.is_over:
             return _Outcome.OVER
         action = self._actions.get(wanted.kind)
         if action is None:
-            return self._fail(turn, wanted, NOT_SET_UP)
+            return self._fail(attempt, wanted, NOT_SET_UP)
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
-            return self._end(turn, wanted, NOBODY_KNOWS)
-        # What hasn't been tried yet is, however late it has become.
-        within = action.within or self._timings.answer_max_age
-        if before and self._is_late(turn, within, lambda longest: turn.claim.at > since + longest):
-            return self._fail(turn, wanted, TOO_LONG)
-        is_down = self._channels.wait(_name_channel(wanted), turn.record.survey_id) is not None
-        return _Outcome.LATER if is_down else None
+            return self._end(attempt, wanted, NOBODY_KNOWS)
+        # An action gets its first try however late that is.
+        within = action.within or attempt.timings.answer_max_age
+        if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
+            return self._fail(attempt, wanted, TOO_LONG)
+        is_down = self._channels.wait(_health_name(wanted), attempt.record.survey_id) is not None
+        return _Outcome.LATER if is_down else _Outcome.TO_DO
 
-    def _begin(self, turn: Turn, wanted: Wanted) -> _Outcome:
-        """Mark an action, and do it, unless there is no time left, or its receiver is down."""
-        if not self._has_time(turn):
+    def _begin(self, attempt: Attempt, wanted: Wanted) -> _Outcome:
+        """Begin an action and do it, unless there is no time left or its receiver is down."""
+        if not attempt.has_time():
             return _Outcome.NOT_BEGUN
-        if self._channels.begin(_name_channel(wanted), turn.record.survey_id):
+        if self._channels.begin(_health_name(wanted), attempt.record.survey_id):
             return _Outcome.LATER
-        told = turn.record.answered.scores if wanted.name == _ALERT else None
-        is_new = self._records.act(turn.claim, wanted.name, ActionState.BEGUN, told=told)
-        return self._act(turn, self._actions[wanted.kind], wanted, is_new=is_new)
+        told = attempt.record.answered.scores if wanted.name == _ALERT else None
+        is_new = self._records.act(attempt.claim, wanted.name, ActionState.BEGUN, told=told)
+        return self._act(attempt, self._actions[wanted.kind], wanted, is_new=is_new)
 
-    def _act(self, turn: Turn, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
-        told = Told(turn.record, wanted.subject, wanted.shows_comment, _told_before(turn.record))
+    def _act(self, attempt: Attempt, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
+        record = attempt.record
+        told = Told(record, wanted.subject, wanted.shows_comment, _told_before(record))
         if wanted.kind == _ALERT and wanted.subject != _COMMENT and told.comment:
-            # Before it is sent, like its own mark: it must not be told a second time, whatever comes of this one.
+            # Written before the alert is sent: whatever becomes of it, the comment must not be told a second time.
             where = IN_THE_CORRECTION if wanted.subject else IN_THE_ALERT
-            self._records.act(turn.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, where)
+            self._records.act(attempt.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
-            action.act(told, turn.deadline, again=not is_new or turn.record.looks_first)
+            action.act(told, attempt.deadline, again=not is_new or record.looks_first)
         except RetryLater as error:
-            if is_new:
-                self._records.act(turn.claim, wanted.name, ActionState.WAITING)
-            if isinstance(error, NotNow):
-                return _Outcome.NOT_BEGUN
-            log.warning("action.unavailable", action=wanted.name, problem=str(error))
-            if isinstance(error, ChannelDown):
-                self._channels.failed(_name_channel(wanted), turn.record.survey_id, str(error))
-            return _Outcome.LATER
+            return self._not_done(attempt, wanted, error, is_new=is_new)
         except OutcomeUnknown as error:
             log.warning("action.unknown", action=wanted.name, problem=str(error))
-            return _Outcome.SETTLING if action.is_repeatable else self._end(turn, wanted, NOBODY_KNOWS)
+            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, wanted, NOBODY_KNOWS)
         except Refused as error:
-            return self._refused(turn, wanted, error, is_new=is_new)
-        self._end(turn, wanted)
-        self._channels.works(_name_channel(wanted), turn.record.survey_id)
+            return self._refused(attempt, wanted, error, is_new=is_new)
+        self._end(attempt, wanted)
+        self._channels.works(_health_name(wanted), record.survey_id)
         return _Outcome.OVER
 
-    def _refused(self, turn: Turn, wanted: Wanted, error: Refused, *, is_new: bool) -> _Outcome:
-        if not isinstance(error, Forbidden) or not self._may_be_allowed(turn):
-            return self._fail(turn, wanted, str(error))
+    def _not_done(self, attempt: Attempt, wanted: Wanted, error: RetryLater, *, is_new: bool) -> _Outcome:
         if is_new:
-            self._records.act(turn.claim, wanted.name, ActionState.WAITING)
-        log.warning("dixa.forbidden", action=wanted.name, problem=str(error))
+            self._records.act(attempt.claim, wanted.name, ActionState.WAITING)
+        if isinstance(error, NotNow):
+            return _Outcome.NOT_BEGUN
+        log.warning("action.unavailable", action=wanted.name, problem=str(error))
+        if isinstance(error, ChannelDown):
+            self._channels.failed(_health_name(wanted), attempt.record.survey_id, str(error))
+        return _Outcome.LATER
+
+    def _refused(self, attempt: Attempt, wanted: Wanted, error: Refused, *, is_new: bool) -> _Outcome:
+        if not isinstance(error, Forbidden) or not attempt.may_be_allowed():
+            return self._fail(attempt, wanted, str(error))
+        if is_new:
+            self._records.act(attempt.claim, wanted.name, ActionState.WAITING)
+        log.warning("call.forbidden", action=wanted.name, problem=str(error))
         return _Outcome.SETTLING
 
-    def _end(self, turn: Turn, wanted: Wanted, problem: str = "") -> _Outcome:
-        self._records.act(turn.claim, wanted.name, ActionState.DONE, problem)
+    def _end(self, attempt: Attempt, wanted: Wanted, problem: str = "") -> _Outcome:
+        self._records.act(attempt.claim, wanted.name, ActionState.DONE, problem)
         log.info("action.done", action=wanted.name, problem=problem or None)
         return _Outcome.OVER
 
-    def _fail(self, turn: Turn, wanted: Wanted, problem: str) -> _Outcome:
-        self._records.act(turn.claim, wanted.name, ActionState.FAILED, problem)
+    def _fail(self, attempt: Attempt, wanted: Wanted, problem: str) -> _Outcome:
+        self._records.act(attempt.claim, wanted.name, ActionState.FAILED, problem)
         log.error("action.failed", action=wanted.name, problem=problem)
         return _Outcome.OVER
 
-    def _come_back(self, turn: Turn, outcomes: set[_Outcome]) -> None:
-        """Give the lease back with something left to do."""
-        if not outcomes & {_Outcome.LATER, _Outcome.SETTLING}:
-            self._records.reschedule(turn.claim, _SHORT, failed=False)
-            return
-        # What may have happened is looked for, which needs a list that has settled.
-        delay = self._timings.reconcile_after if _Outcome.SETTLING in outcomes else timedelta()
-        self._records.reschedule(turn.claim, max(delay, self._pause(turn)), failed=True)
-
-    def _finish(self, turn: Turn) -> None:
-        now = self._records.load(turn.record.survey_id)
+    def _finish(self, attempt: Attempt) -> Next:
+        now = self._records.load(attempt.record.survey_id)
         actions = now.follow_up.actions if now and now.follow_up else {}
         failed = [name for name, each in actions.items() if each.state is ActionState.FAILED]
         if failed:
-            self._die(turn, Reason.REFUSED, problem=f"failed: {', '.join(failed)}")
-        else:
-            self._records.followed(turn.claim)
+            return Fail(Reason.REFUSED, f"failed: {', '.join(failed)}")
+        self._records.followed(attempt.claim)
+        return Done()
 
 
-def _looks_first(answer: AnswerProgress, left: Collection[Wanted]) -> bool:
-    """Say whether anything is to be written into the conversation, or told of an answer with a comment."""
+def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
+    """Return when to go on with the actions that are left."""
+    if _Outcome.SETTLING in outcomes:
+        # A call that may have happened is looked for, which needs a list that shows it.
+        return Wait(attempt.after_settling(), is_failure=True)
+    if _Outcome.LATER in outcomes:
+        return Wait(attempt.backoff(), is_failure=True)
+    return Wait(_SHORT)
+
+
+def _needs_conversation(answer: AnswerProgress, left: Collection[Wanted]) -> bool:
+    """Return whether an action writes into the conversation, or follows an answer with a comment."""
     return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
 
 
-def _name_channel(wanted: Wanted) -> str:
-    """Name what may be down: a receiver of answers isn't that of links."""
+def _health_name(wanted: Wanted) -> str:
+    """Name a receiver for its health. A receiver of answers isn't the receiver of links."""
     return f"{wanted.kind} of answers"
 
 
-def _until_final(turn: Turn, answer: AnswerProgress) -> timedelta:
-    """How long the answer can still be changed. The later its result is, the longer until the next look."""
-    early = (answer.due_at or turn.claim.at) - turn.claim.at
+def _until_final(attempt: Attempt, answer: AnswerProgress) -> timedelta:
+    """Return how long the answer can still be changed. The later its result is, the longer until the next look."""
+    early = (answer.due_at or attempt.at) - attempt.at
     return max(_SHORT, early, min(-early, _LONG))
 
 

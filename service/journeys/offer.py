@@ -1,7 +1,9 @@
-"""The offer's journey: from a due close to a link in the customer's hands, one claim at a time.
+"""The way of a webhook: from a due close to a link in the customer's hands, one claim at a time.
 
-Every call that must not be made twice is marked before it is sent. A crash anywhere leaves a record from which
-the next claim goes on; docs/architecture/offer-journey.md lists each step.
+    due → decide → offer each rating → deliver the link → later: the reminder
+
+Every call that must not be made twice is on record as begun before it is sent. After a crash the next claim goes on
+from the record; ARCHITECTURE.md goes through it step by step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,205 +12,240 @@ from datetime import timedelta
 
 import structlog
 
-from service.journeys.reminder import Reminding
-from service.journeys.runner import Turn, find_new
+from service.journeys.attempt import Attempt
+from service.journeys.delivery import LinkSender, is_too_late, opens_in
+from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Fail, Next, Wait
+from service.journeys.reminder import Reminder
+from service.records.channels import Channels
+from service.records.transitions import Records, StaleClaim
 from service.rules.decision import Asks, Case, decide
-from service.rules.matching import find_taken
+from service.rules.matching import find_refusal, find_taken
+from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Rated, Survey
+from service.surveys.links import Links
 from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record
-from service.surveys.ports import Conversation, Rating
+from service.surveys.ports import Conversation, Delivery, Rating
 from service.surveys.ratings import RatingType
 
 log = structlog.get_logger()
 
 
-class OfferJourney(Reminding):
-    """Looks, decides, offers and delivers."""
+class OfferJourney:
+    """Decides, offers, delivers and reminds."""
 
     journey = Journey.OFFER
     max_wait = timedelta(milliseconds=500)
-    _call_name = "offer"
 
-    def _advance(self, turn: Turn) -> None:
-        record: Record | None = turn.record
-        if turn.record.offer.call:
-            record = self._look_for_offer(turn, turn.record.offer.call)
-        elif turn.record.offer.state is OfferState.REMINDING:
-            self._remind(turn)
-            return
-        elif turn.record.offer.state in (OfferState.DECIDING, OfferState.OFFERING):
-            record = self._decide_and_offer(turn)
-        elif turn.record.offer.state is OfferState.DELIVERING or (
-            turn.record.offer.state is OfferState.OFFERED and turn.record.looks_first
-        ):
-            self._deliver_again(turn)
-            return
-        elif turn.record.offer.state is OfferState.OFFERED:
-            record = self._look_again(turn)
-        if record:
-            self._deliver(turn, record)
+    def __init__(
+        self,
+        records: Records,
+        *,
+        links: Links,
+        deliveries: Sequence[Delivery],
+        suppression: SuppressionPolicy,
+        channels: Channels,
+    ) -> None:
+        self._records = records
+        self._suppression = suppression
+        self._sender = LinkSender(records, links=links, deliveries=deliveries, suppression=suppression, health=channels)
+        self._reminder = Reminder(records, self._sender, suppression)
 
-    def _decide_and_offer(self, turn: Turn) -> Record | None:
-        """Return the offered record, or None when this claim has ended another way."""
-        record = turn.record
-        close, terms = record.close, record.terms
-        if close is None or terms is None:
-            return None  # A record made from a link is delivered: it never comes here.
+    def advance(self, attempt: Attempt) -> Next:
+        """Go on from the state that the record is in."""
+        record = attempt.record
+        if record.offer.call:
+            return self._reconcile(attempt, record.offer.call)
+        match record.offer.state:
+            case OfferState.DECIDING | OfferState.OFFERING:
+                return self._decide_and_offer(attempt)
+            case OfferState.OFFERED if not record.looks_first:
+                # An earlier claim made the offer, and much may have happened since.
+                return self._sender.recheck_and_send(attempt)
+            case OfferState.OFFERED | OfferState.DELIVERING:
+                return self._sender.resume(attempt)
+            case OfferState.REMINDING:
+                return self._reminder.send(attempt)
+            case _:
+                raise StaleClaim(record.offer.state)
+
+    # ── Decide ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide_and_offer(self, attempt: Attempt) -> Next:
+        record, close = attempt.record, attempt.record.close
+        if close is None or record.terms is None:
+            raise StaleClaim("a record made from a link has no close to decide about")
         is_decided = record.offer.state is OfferState.OFFERING
-        if self._is_over(turn, record) or (not is_decided and self._is_outside_window(turn, record.candidates)):
-            return None
+        # Before any query: a survey that Dixa never answers for must end too.
+        if all(is_too_late(attempt, each) for each in record.candidates):
+            return self._give_up(attempt, is_decided=is_decided)
         if not is_decided:
-            self._insist_on_channels(record)
-        conversation = self._conversation(turn)
-        if is_decided and not self._is_unchanged(turn, conversation):
-            return None
-        ratings = self._ratings(turn)
-        unknown = self._find_unknown(turn, ratings)
-        if not is_decided:
-            ours = (*(offer.rating_id for offer in record.offers), *unknown.values(), *record.earlier)
-            case = Case(record, close, conversation, ratings, ours, turn.claim.at)
-            decision = decide(case, self._asks(turn, conversation))
-            if not self._write_decision(turn, decision, close, conversation):
-                return None
-            terms = decision.survey or terms
-        turn = replace(turn, claim=replace(turn.claim, record=_decided(record, terms, conversation)))
-        return self._offer_all(turn, terms, conversation, ratings, unknown)
+            if wait := opens_in(record.candidates, attempt.at):
+                return Wait(wait)
+            self._sender.require_channel(record)
+        conversation = attempt.closed_conversation()
+        if is_decided and (refusal := find_refusal(conversation, (), ())):
+            return Fail(refusal.reason, "the conversation has changed since it was decided to ask")
+        ratings = attempt.ratings()
+        unrecorded = _find_unrecorded(record, ratings)
+        step: Continue | Next = (
+            Continue(_as_decided(record, record.terms, conversation))
+            if is_decided
+            else self._decide(attempt, close, conversation, ratings, unrecorded)
+        )
+        if isinstance(step, Continue):
+            step = self._offer_all(attempt.with_record(step.record), conversation, ratings, unrecorded)
+        return self._sender.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
 
-    def _is_over(self, turn: Turn, record: Record) -> bool:
-        """End what was due too long ago, before Dixa is asked: what can't be learnt must not be asked for ever."""
-        if not all(self._is_too_late(turn, record, each) for each in record.candidates):
-            return False
-        if record.offer.state is OfferState.OFFERING:
-            self._die(turn, Reason.TOO_LATE, problem="not every rating could be offered in time")
-            return True
+    def _give_up(self, attempt: Attempt, *, is_decided: bool) -> Next:
+        record = attempt.record
+        if is_decided:
+            return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         survey = record.candidates[0] if len(record.candidates) == 1 else None
         decision = Decision(OfferState.SKIPPED, Reason.TOO_LATE, survey, record.objections, record.facts)
-        self._records.decide(turn.claim, decision, record.offer.language)
+        self._records.decide(attempt.claim, decision, record.offer.language)
         log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
-        return True
+        return Done()
 
-    def _asks(self, turn: Turn, conversation: Conversation) -> Asks:
-        number = turn.record.conversation_id
-        return Asks(
-            tags=lambda: self._dixa.conversation_tags(self._slot(turn), number),
-            messages=lambda: self._dixa.messages(self._slot(turn), number),
-            is_opted_out=lambda: self._has_stopped(turn.record, conversation),
-            is_answered=lambda: any(
-                found and found.answer for found in map(self._records.load, self._records.rounds(number))
-            ),
-            is_too_late=lambda survey: self._is_too_late(turn, turn.record, survey),
-            can_reach=lambda survey: self._take_delivery(_decided(turn.record, survey, conversation)) is not None,
-        )
-
-    def _write_decision(self, turn: Turn, decision: Decision, close: Close, conversation: Conversation) -> bool:
-        """Write it, and say whether to ask: somebody else may have taken the person's turn meanwhile."""
-        of_requester = self._restraint.persons.known_by(close.requester_id or conversation.requester_id)
+    def _decide(
+        self,
+        attempt: Attempt,
+        close: Close,
+        conversation: Conversation,
+        ratings: Sequence[Rating],
+        unrecorded: Mapping[RatingType, str],
+    ) -> Continue | Done:
+        """Decide and write it. Done unless the customer is to be asked now."""
+        record = attempt.record
+        ours = (*(offer.rating_id for offer in record.offers), *unrecorded.values(), *record.earlier)
+        case = Case(record, close, conversation, ratings, ours, attempt.at)
+        decision = decide(case, self._lookups(attempt, conversation))
+        # Another survey may have taken the customer's cooldown slot in the meantime.
         verdict, reason = self._records.decide(
-            turn.claim,
+            attempt.claim,
             decision,
             conversation.language or "",
-            person=tuple(dict.fromkeys((*close.person, *of_requester))),
-            keep_turns=self._restraint.keep_turns,
+            person=self._suppression.hashes_of(close, conversation),
+            keep_turns=self._suppression.keep_slots,
         )
         survey = decision.survey.name if decision.survey else None
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
-        return verdict == "ask"
+        if verdict != "ask":
+            return Done()
+        return Continue(_as_decided(record, decision.survey or record.terms, conversation))
+
+    def _lookups(self, attempt: Attempt, conversation: Conversation) -> Asks:
+        record = attempt.record
+
+        def is_answered() -> bool:
+            rounds = map(self._records.load, self._records.rounds(record.conversation_id))
+            return any(each and each.answer for each in rounds)
+
+        return Asks(
+            tags=attempt.tags,
+            messages=attempt.messages,
+            is_opted_out=lambda: self._suppression.has_opted_out(record, conversation),
+            is_answered=is_answered,
+            is_too_late=lambda survey: is_too_late(attempt, survey),
+            can_reach=lambda survey: self._sender.reserve(_as_decided(record, survey, conversation)) is not None,
+        )
+
+    # ── Offer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _offer_all(
         self,
-        turn: Turn,
-        terms: Survey,
+        attempt: Attempt,
         conversation: Conversation,
         ratings: Sequence[Rating],
-        unknown: Mapping[RatingType, str],
-    ) -> Record | None:
-        record = turn.record
+        unrecorded: Mapping[RatingType, str],
+    ) -> Continue | Next:
+        """Make the offers that are missing, one for each rating type that the survey asks for."""
+        record = attempt.record
         seen = [each.id for each in ratings]
-        for rating in terms.ratings:
+        for rating in record.terms.ratings if record.terms else ():
             if any(offer.rating is rating for offer in record.offers):
                 continue
             rating_id = (
-                self._adopt(turn, rating, unknown[rating], seen)
-                if rating in unknown
-                else self._offer(turn, rating, conversation, seen)
+                self._adopt(attempt, rating, unrecorded[rating], seen)
+                if rating in unrecorded
+                else self._offer(attempt, rating, conversation, seen)
             )
-            if rating_id is None:
-                return None
+            if not isinstance(rating_id, str):
+                return rating_id
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        if unknown and record.looks_first:
-            # Made before the backup was taken, so it may be delivered: that is looked at first.
-            self._records.reschedule(turn.claim, timedelta(), failed=False)
-            return None
-        return replace(record, offer=replace(record.offer, state=OfferState.OFFERED))
+        if unrecorded and record.looks_first:
+            # The offer is older than the backup, so its link may be out: the next claim looks for that first.
+            return Wait(timedelta())
+        return Continue(replace(record, offer=replace(record.offer, state=OfferState.OFFERED)))
 
-    def _offer(self, turn: Turn, rating: RatingType, conversation: Conversation, seen: Sequence[str]) -> str | None:
-        slot = self._slot(turn)
-        close = turn.record.close
-        self._records.mark(turn.claim, rating, seen, self._timings.step_budget)
-        rating_id = self._attempt(
-            turn,
-            lambda: self._dixa.offer(
+    def _offer(
+        self, attempt: Attempt, rating: RatingType, conversation: Conversation, seen: Sequence[str]
+    ) -> str | CallFailed | CallLost:
+        """Make one offer and return its rating id."""
+        record = attempt.record
+        slot = attempt.slot()
+        self._records.mark(attempt.claim, rating, seen, attempt.timings.step_budget)
+        rating_id = attempt.make(
+            lambda: attempt.dixa.offer(
                 slot,
-                turn.record.conversation_id,
+                record.conversation_id,
                 rating,
-                user_id=(close and close.requester_id) or conversation.requester_id,
-                agent_id=_rated_agent(turn.record, conversation),
-                offered_at=turn.claim.at,
-            ),
+                user_id=(record.close and record.close.requester_id) or conversation.requester_id,
+                agent_id=_rated_agent(record, conversation),
+                offered_at=attempt.at,
+            )
         )
-        if rating_id is not None:
-            self._records.offered(turn.claim, rating, rating_id)
+        if isinstance(rating_id, str):
+            self._records.offered(attempt.claim, rating, rating_id)
             log.info("offer.created", rating_id=rating_id, rating=rating)
         return rating_id
 
-    def _find_unknown(self, turn: Turn, ratings: Sequence[Rating]) -> dict[RatingType, str]:
-        """Find offers of ours that the record doesn't know of, by rating type.
-
-        They are those of a lost call that was executed after it was looked for, and those made after a backup: the
-        survey was ours alone when its first offer was made.
-        """
-        record = turn.record
-        known = record.offer.before
-        if known is None and record.looks_first and record.offer.state is OfferState.OFFERING:
-            known = ()
-        if known is None:
-            return {}
-        known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
-        asked = record.terms.ratings if record.terms else ()
-        found = {rating: find_taken([each for each in ratings if each.type == rating], known) for rating in asked}
-        return {rating: each.id for rating, each in found.items() if each}
-
-    def _adopt(self, turn: Turn, rating: RatingType, rating_id: str, ours: Sequence[str]) -> str:
-        self._records.mark(turn.claim, rating, ours, self._timings.step_budget)
-        self._records.offered(turn.claim, rating, rating_id)
+    def _adopt(self, attempt: Attempt, rating: RatingType, rating_id: str, seen: Sequence[str]) -> str:
+        """Record an offer of ours that the record didn't know of."""
+        self._records.mark(attempt.claim, rating, seen, attempt.timings.step_budget)
+        self._records.offered(attempt.claim, rating, rating_id)
         log.info("offer.adopted", rating_id=rating_id, rating=rating)
         return rating_id
 
-    def _look_for_offer(self, turn: Turn, call: Call) -> Record | None:
-        """Find out what became of a call whose answer is lost: adopt its offer, or try again if there is none."""
-        if not self._is_settled(turn, call):
-            return None
-        found = find_new(self._ratings(turn), call)
-        if found is None:
-            self._records.again(turn.claim, self._pause(turn), may_come=True)
+    def _reconcile(self, attempt: Attempt, call: Call) -> Next:
+        """Find out what became of an offer whose response was lost: adopt it, or try again if there is none."""
+        if (wait := attempt.settles_in(call)) > timedelta():
+            return Wait(wait)
+        made = next((each for each in attempt.ratings() if each.type == call.rating and each.id not in call.seen), None)
+        if made is None:
             log.info("offer.not_made")
-            return None
-        self._records.offered(turn.claim, call.rating, found.id)
-        log.info("offer.adopted", rating_id=found.id, rating=call.rating)
-        # What is left, another rating or the delivery, begins with a fresh look at the record.
-        self._records.reschedule(turn.claim, timedelta(), failed=False)
-        return None
+            return CallFailed(attempt.backoff(), may_come=True)
+        self._records.offered(attempt.claim, call.rating, made.id)
+        log.info("offer.adopted", rating_id=made.id, rating=call.rating)
+        # Another rating or the delivery is left. It begins with a fresh claim.
+        return Wait(timedelta())
+
+
+def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
+    """Return the ids of offers of ours that the record doesn't know, by rating type.
+
+    Dixa executed a lost call after it was looked for, or the offer was made after the backup that was restored. No
+    other system's can be among them: the conversation had no survey when our first offer was made.
+    """
+    known = record.offer.before
+    if known is None and record.looks_first and record.offer.state is OfferState.OFFERING:
+        known = ()
+    if known is None:
+        return {}
+    known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
+    asked = record.terms.ratings if record.terms else ()
+    found = {rating: find_taken([each for each in ratings if each.type == rating], known) for rating in asked}
+    return {rating: each.id for rating, each in found.items() if each}
 
 
 def _rated_agent(record: Record, conversation: Conversation) -> str | None:
-    """Say whose rating it is: the assignee at the close, kept with the record; None leaves it to Dixa."""
+    """Return the agent who gets the rating: the assignee at the close. None leaves it to Dixa."""
     if record.terms and record.terms.rated is Rated.DIXA:
         return None
     return (record.close and record.close.agent_id) or conversation.agent_id
 
 
-def _decided(record: Record, terms: Survey, conversation: Conversation) -> Record:
-    """Say what the record comes to if these terms are offered: a delivery asks for all of it."""
+def _as_decided(record: Record, survey: Survey | None, conversation: Conversation) -> Record:
+    """Return the record as it is once this survey is chosen. Delivery channels need its language and end."""
     offer = replace(record.offer, language=conversation.language or "")
-    return replace(record, terms=terms, offer=offer, open_until=conversation.open_until)
+    return replace(record, terms=survey, offer=offer, open_until=conversation.open_until)

@@ -12,6 +12,9 @@ from service.surveys.ratings import RatingType
 UNCONFIRMED = "unconfirmed"
 """The note of a delivery that was handed over, and whose outcome nobody knows."""
 
+UNCONFIRMED = "unconfirmed"
+"""The note of a delivery that was handed over and whose outcome nobody knows."""
+
 
 class Journey(StrEnum):
     """The stories of a survey. Each has its own state, lease and due set in the same record."""

@@ -71,7 +71,7 @@ def make_waiting(story: Story, _: Sandbox) -> str:
 
 
 def _go(story: Story, survey_id: str, state: OfferState) -> str:
-    story.travel(story.offering, survey_id, lambda record: record.offer.state is state)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.state is state)
     return survey_id
 
 

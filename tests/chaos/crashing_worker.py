@@ -27,13 +27,14 @@ from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.intake.intake import Intake
 from service.journeys.answer import AnswerJourney
-from service.journeys.delivery import Restraint
 from service.journeys.offer import OfferJourney
+from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
 from service.records.opt_outs import HashedStops
 from service.records.transitions import Records
 from service.rules.identity import Persons
+from service.rules.suppression import SuppressionPolicy
 from service.sessions import new_session
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
@@ -187,7 +188,7 @@ class _Patient(DixaClient):
 
 
 class Worker:
-    """Web and worker in one: takes closes and answers, relays, and travels both journeys."""
+    """Web and worker in one: takes closes and answers, relays, and runs both journeys."""
 
     def __init__(self, place: Place, point: Point | None = None, **pace: Any) -> None:
         client = patient(place.redis_url)
@@ -211,20 +212,18 @@ class Worker:
         self.links = links = Links([SECRET_KEY], "https://survey.example")
         deliveries = [MessageDelivery(dixa)]
         self._persons = Persons([SECRET_KEY])
-        restraint = Restraint(HashedStops(client, prefix=prefix), self._persons)
-        offering = OfferJourney(
-            self.records,
-            dixa,
-            timings,
-            links=links,
-            deliveries=deliveries,
-            restraint=restraint,
-            channels=Channels(client, prefix=prefix),
+        suppression = SuppressionPolicy(HashedStops(client, prefix=prefix), self._persons)
+        journeys = (
+            OfferJourney(
+                self.records,
+                links=links,
+                deliveries=deliveries,
+                suppression=suppression,
+                channels=Channels(client, prefix=prefix),
+            ),
+            AnswerJourney(self.records),
         )
-        self._travellers = {
-            Journey.OFFER: offering,
-            Journey.ANSWER: AnswerJourney(self.records, dixa, timings),
-        }
+        self._runners = {each.journey: JourneyRunner(each, self.records, dixa, timings) for each in journeys}
         self._relay = Relay(self.records, queue, timings, shared if place.unpaced else RelayPace(shared, outage))
         self._queue = queue
 
@@ -240,7 +239,7 @@ class Worker:
         self._relay.relay_once(_ROOM)
         while hint := self.hints.next():
             journey, survey_id = hint
-            self._travellers[journey].travel(survey_id)
+            self._runners[journey].run(survey_id)
 
 
 class Zygote:

@@ -13,13 +13,14 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 from service.journeys.answer import AnswerJourney
-from service.journeys.delivery import Restraint
 from service.journeys.offer import OfferJourney
+from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
 from service.records.redis import RecordsUnavailable
 from service.records.transitions import Records
 from service.rules.identity import Persons
+from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim, Journey
@@ -70,7 +71,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._world.travellers[self._journey].travel(SURVEY)
+            self._world.runners[self._journey].run(SURVEY)
         except RecordsUnavailable:
             return  # As the task does: the record comes due again.
 
@@ -111,19 +112,18 @@ class World:
         timings = replace(TIMINGS, reconcile_after=reconcile_after) if reconcile_after else TIMINGS
         links = Links(["k" * 32], "https://survey.example")
         self.dixa = ModelledDixa(self)
-        restraint = Restraint(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))
-        self.travellers = {
-            Journey.OFFER: OfferJourney(
+        suppression = SuppressionPolicy(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))
+        journeys = (
+            OfferJourney(
                 self.records,
-                self.dixa,
-                timings,
                 links=links,
                 deliveries=[ModelledDelivery(self)],
-                restraint=restraint,
+                suppression=suppression,
                 channels=Channels(self._client, prefix=PREFIX),
             ),
-            Journey.ANSWER: AnswerJourney(self.records, self.dixa, timings),
-        }
+            AnswerJourney(self.records),
+        )
+        self.runners = {each.journey: JourneyRunner(each, self.records, self.dixa, timings) for each in journeys}
         self.workers: list[Worker] = []
         self.links: list[Link] = []
         self.now: float = 0.0

@@ -209,7 +209,7 @@ def test_an_outage_of_dixa_is_told(run: Runner, story: Story, keys: redis.Redis,
     waiting = [story.begin() for _ in range(6)]
     dixa.outage()
     for survey_id in waiting:
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
     told = "Dixa is down since "
     checked = run("check", fails=True).output
     assert f"warn {told}" in checked

@@ -21,7 +21,7 @@ from workers.relay import Relay
 def test_nobody_is_asked_until_it_is_resumed(run: Runner, story: Story) -> None:
     said = run("pause").output
     survey_id = story.begin()
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert (story.load(survey_id).offer.state, story.dixa.calls) == (OfferState.WAITING, [])
     assert "Nobody is asked" in said
     assert "OFFER_MAX_AGE" in said
@@ -33,7 +33,7 @@ def test_nobody_is_asked_until_it_is_resumed(run: Runner, story: Story) -> None:
 
 def test_who_has_the_link_and_is_to_be_reminded_does_not_wait(run: Runner, story: Story, keys: redis.Redis) -> None:
     survey_id = story.begin(replace(AT_ONCE, reminder=timedelta(days=3)))
-    story.travel(story.offering, survey_id, lambda record: record.offer.state is OfferState.REMINDING)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.state is OfferState.REMINDING)
     story.begin()
     keys.zadd("afterword:due:offer", {"no-record-any-more": 0})
     assert "Surveys that wait by now: 1.\n" in run("pause").output

@@ -416,7 +416,7 @@ class TestClosingAgain:
     def test_so_is_a_reminder(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         story = Story(redis_client, prefix, dixa)
         survey_id = story.begin(replace(AT_ONCE, close_again=True, reminder=timedelta(minutes=30)))
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
         redis_client.hset(f"{prefix}survey:{survey_id}", "offer_due", "0")
         dixa.fails(2, 503, call="close")
         record = story.ask(survey_id)

@@ -124,7 +124,7 @@ def test_an_offer_that_was_made_after_the_backup_is_adopted(
 ) -> None:
     survey_id = story.begin(BOTH)
     story.after("offer", lambda: dixa.throttles(call="offer", retry_after=1))
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.OFFERING
     assert [offer.rating for offer in story.load(survey_id).offers] == [CSAT]
     # As if no try had come to nothing: such a record would know an offer of its own by itself.

@@ -28,7 +28,7 @@ def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
     story.answer(survey_id, {CSAT: 4})
     eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta(days=1)))
     new = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=5)))
-    new.answering.travel(survey_id)
+    new.answering.run(survey_id)
     assert dixa.results(int(survey_id)) == []
     assert (redis_client.zscore(f"{prefix}due:answer", survey_id) or 0) < (time() + 6 * 60) * 1000
 
@@ -40,14 +40,14 @@ def test_many_workers_finish_a_backlog_without_a_wasted_look(
     before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesAnswers()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:
-        before.travel(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
+        before.run_until(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
     so_far = len(dixa.calls)
     story = Story(redis_client, prefix, dixa, timings=TIMINGS, rate=12, burst=1, wait=Event().wait)
 
     def work(_: int) -> None:
         while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):
             for survey_id in story.records.take(Journey.OFFER, 1, timedelta(seconds=60)):
-                story.offering.travel(survey_id)
+                story.offering.run(survey_id)
 
     with ThreadPoolExecutor(THREADS) as workers:
         list(workers.map(work, range(THREADS)))

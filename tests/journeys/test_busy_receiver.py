@@ -31,25 +31,25 @@ def test_links_that_wait_for_a_slow_receiver_ask_dixa_nothing(
         story = Story(redis_client, prefix, dixa, timings=PATIENT, deliveries=deliveries)
         links = [story.begin(replace(AT_ONCE, deliver=("webhook",))) for _ in range(MANY)]
         receiver.held.clear()
-        slow = [threads.submit(story.offering.travel, each) for each in links[:2]]
+        slow = [threads.submit(story.offering.run, each) for each in links[:2]]
         eventually(lambda: len(receiver.posts) == 2)
-        list(threads.map(story.offering.travel, links[2:]))
+        list(threads.map(story.offering.run, links[2:]))
         assert {story.load(each).offer.state for each in links} == {OfferState.DELIVERING}
         before = len(dixa.calls)
         for _ in range(10):
             pass_time(redis_client, prefix, timedelta(seconds=6))
             for each in story.records.take(Journey.OFFER, MANY, timedelta(seconds=60)):
-                story.offering.travel(each)
+                story.offering.run(each)
         assert len(dixa.calls) == before
         # Whoever is asked another way is asked at once.
         other = story.begin()
-        story.offering.travel(other)
+        story.offering.run(other)
         assert story.load(other).offer.state is OfferState.DELIVERED
         receiver.held.set()
         assert [each.result() for each in slow] == [None, None]
         for each in links:
             while story.load(each).offer.state not in OFFER_OVER:
                 pass_time(redis_client, prefix, timedelta(seconds=6))
-                story.offering.travel(each)
+                story.offering.run(each)
         assert {story.load(each).offer.state for each in links} == {OfferState.DELIVERED}
         assert len({post.id for post in receiver.posts}) == MANY

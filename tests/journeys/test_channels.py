@@ -56,12 +56,12 @@ class Bench:
     def turn(self, survey_id: str) -> Record:
         """One turn of a worker, whenever it is due."""
         self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
-        self.story.offering.travel(survey_id)
+        self.story.offering.run(survey_id)
         return self.story.load(survey_id)
 
     def follow(self, survey_id: str) -> Record:
         self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"follow_up_due": 0})
-        self.story.following.travel(survey_id)
+        self.story.following.run(survey_id)
         return self.story.load(survey_id)
 
     def end_pause(self, channel: str = "email") -> None:
@@ -90,7 +90,7 @@ def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Ben
     with post_office() as (post, server), receiving() as receiver:
         made = Bench(redis_client, prefix, dixa, post, receiver)
         email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
-        made.story.offering._deliveries["email"] = email
+        made.story.deliveries["email"] = email
         yield made
 
 

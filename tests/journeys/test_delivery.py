@@ -156,7 +156,7 @@ def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -
 def test_a_server_that_is_busy_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
     chain.post.answers[place] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id)
     assert (between.offer.state, between.offer.tries, between.offer.mailed_at) == (OfferState.OFFERED, 1, None)
     chain.post.answers.clear()
@@ -168,7 +168,7 @@ def test_a_server_that_is_busy_gets_the_mail_later_and_once(chain: Chain, place:
 def test_a_server_that_is_busy_for_too_long_ends_it(chain: Chain) -> None:
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     past = int((datetime.now(UTC) - timedelta(hours=73)).timestamp() * 1000)
     chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"accepted_at": past})
     record = chain.story.ask(survey_id)
@@ -200,7 +200,7 @@ def test_whatsapp_is_left_once_its_window_is_over(chain: Chain) -> None:
         if is_late:
             chain.dixa.state.conversation(number).transport_expires_at = None
             chain.dixa.fails(1, 503, call="message")
-            chain.story.offering.travel(survey_id)
+            chain.story.offering.run(survey_id)
             assert chain.story.load(survey_id).offer.state is OfferState.DELIVERING
             chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
         record = chain.story.ask(survey_id)
@@ -221,7 +221,7 @@ def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -
     """It had marked the mail; what the server answered nobody heard."""
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     chain.post.answers.clear()
     key = f"{chain._prefix}survey:{survey_id}"
     chain._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
@@ -234,7 +234,7 @@ def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -
 def test_a_worker_that_died_before_it_left_a_mail_to_be_sent(chain: Chain) -> None:
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     chain.post.answers.clear()
     chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"})
     record = chain.story.ask(survey_id)
@@ -326,7 +326,7 @@ class TestTheAddressOfADeadOne:
     def test_whoever_has_stopped_is_not_remembered(self, chain: Chain) -> None:
         chain.post.answers["RCPT"] = "451 4.3.0 Later"
         survey_id = chain.story.begin(self.ONLY_EMAIL)
-        chain.story.offering.travel(survey_id)
+        chain.story.offering.run(survey_id)
         record = chain.story.load(survey_id)
         assert record.close
         assert record.close.requester_id
@@ -383,7 +383,7 @@ def test_after_a_backup_what_may_have_been_sent_since_is_not_sent_again(chain: C
 def test_what_is_about_us_is_for_later(chain: Chain, place: str, answer: str) -> None:
     chain.post.answers[place] = answer
     survey_id = chain.story.begin(replace(EMAIL_FIRST, deliver=("email",)))
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id)
     assert (between.offer.state, between.offer.failed, between.offer.mailed_at) == (OfferState.OFFERED, (), None)
     chain.post.answers.clear()

@@ -9,7 +9,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from service.journeys.runner import Traveller
+from service.journeys.runner import JourneyRunner
 from service.records.codec import to_ms
 from service.records.transitions import StaleClaim
 from service.rules.timeline import tell
@@ -34,7 +34,7 @@ AFTER = replace(AT_ONCE, after=(LOW,))
 def asked(story: Story, terms: Survey = AT_ONCE) -> str:
     """A survey that its customer has."""
     survey_id = story.begin(terms, requester=CUSTOMER)
-    story.travel(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
+    story.run_until(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
     story.dixa.state.exchanges.clear()
     return survey_id
 
@@ -52,8 +52,8 @@ def put(story: Story, survey_id: str, **values: str) -> None:
     story.records._redis.hset(story.records._key(survey_id), mapping=values)  # type: ignore[arg-type]
 
 
-def until_erased(story: Story, traveller: Traveller, survey_id: str) -> Record:
-    return story.travel(traveller, survey_id, lambda record: record.offer.reason == Reason.ERASED)
+def until_erased(story: Story, runner: JourneyRunner, survey_id: str) -> Record:
+    return story.run_until(runner, survey_id, lambda record: record.offer.reason == Reason.ERASED)
 
 
 def assert_erased(story: Story, survey_id: str) -> None:

@@ -70,7 +70,7 @@ class Team:
 
     def turn(self, survey_id: str) -> Record:
         """One turn of a worker, which is over when it has come back."""
-        self.story.following.travel(survey_id)
+        self.story.following.run(survey_id)
         return self.story.load(survey_id)
 
     def put(self, survey_id: str, **fields: str) -> None:
@@ -169,7 +169,7 @@ def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Te
     assert claim
     wanted = next(each for each in find_actions(TERMS, {CSAT: 1}) if each.name == name)
     assert team.story.records.act(claim, name, ActionState.BEGUN)
-    team.story.following._actions[wanted.kind].act(_told(claim.record, wanted), _deadline(), again=False)
+    team.story.actions[wanted.kind].act(_told(claim.record, wanted), _deadline(), again=False)
     team.put(survey_id, follow_up_lease="0", follow_up_due="0")
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
@@ -363,7 +363,7 @@ class TestTheEnd:
         assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
 
     def test_what_is_not_set_up_any_more_has_failed(self, team: Team) -> None:
-        del team.story.following._actions["slack"]
+        del team.story.actions["slack"]
         record = team.follow(team.answered())
         assert states(record)["slack"] is ActionState.FAILED
         assert states(record)["note"] is ActionState.DONE
@@ -665,7 +665,7 @@ def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefi
     terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
     ids = [team.answered(terms=terms) for _ in range(4)]
     team.receiver.held.clear()
-    threads = [Thread(target=patient.following.travel, args=(survey_id,)) for survey_id in ids]
+    threads = [Thread(target=patient.following.run, args=(survey_id,)) for survey_id in ids]
     for thread in threads:
         thread.start()
     eventually(lambda: sum(not thread.is_alive() for thread in threads) == 2)

@@ -30,7 +30,7 @@ def test_a_forbidden_conversation_keeps_nobody_else_waiting(
     poisoned, *others = (story.begin() for _ in range(10))
     forbid(story.dixa, poisoned, status)
     for survey_id in (poisoned, *others):
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
     # The others were done by the one claim that each got, right after the refusal.
     assert {story.load(each).offer.state for each in others} == {OfferState.DELIVERED}
     assert redis_client.keys(f"{prefix}pace:*cooldown") == []

@@ -141,7 +141,7 @@ def test_an_outage_only_delays(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.outage(None)
     for _ in range(20):
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
     story.dixa.outage_is_over()
     story.tell(survey_id, {CSAT: 3})
     story.assert_once(survey_id)
@@ -150,7 +150,7 @@ def test_an_outage_only_delays(story: Story) -> None:
 def test_an_offer_that_is_executed_late_but_before_the_look_is_not_made_again(story: Story) -> None:
     story.dixa.executes_late(0.05, 1, call="offer")
     survey_id = story.begin()
-    story.travel(story.offering, survey_id, lambda record: record.offer.state is OfferState.UNKNOWN)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.state is OfferState.UNKNOWN)
     eventually(lambda: story.dixa.offers(int(survey_id)))
     story.tell(survey_id, {CSAT: 4})
     story.assert_once(survey_id)
@@ -162,7 +162,7 @@ def test_a_result_that_is_executed_late_but_before_the_look_is_not_submitted_aga
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
-    story.travel(
+    story.run_until(
         story.answering,
         survey_id,
         lambda record: record.answer is not None and record.answer.state is AnswerState.UNKNOWN,

@@ -93,7 +93,7 @@ class Interrupted:
     def submit(self, survey_id: str, then: Callable[[], object]) -> None:
         """Work on the answer once; `then` happens between the claim and the call."""
         self._then = then
-        self._slow.answering.travel(survey_id)
+        self._slow.answering.run(survey_id)
         assert self._then is int, "the worker wanted no slot"
 
     def _slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
@@ -147,10 +147,10 @@ def test_a_survey_that_many_tasks_work_on_at_once_is_told_once(story: Story) -> 
     def work() -> None:
         record = story.load(survey_id)
         while record.answer is None or record.answer.state is not AnswerState.SUBMITTED:
-            story.offering.travel(survey_id)
+            story.offering.run(survey_id)
             if record.offer.state is OfferState.DELIVERED:
                 story.answer(survey_id, SCORES)
-            story.answering.travel(survey_id)
+            story.answering.run(survey_id)
             record = story.load(survey_id)
 
     threads = [Thread(target=work, daemon=True) for _ in range(8)]

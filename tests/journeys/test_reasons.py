@@ -166,7 +166,7 @@ class Carrier:
 def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     before = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = before.begin()
-    before.offering.travel(survey_id)
+    before.offering.run(survey_id)
     assert before.load(survey_id).offer.state is OfferState.DELIVERING
     after = Story(redis_client, prefix, dixa, deliveries=[])
     record = after.ask(survey_id)
@@ -181,7 +181,7 @@ def test_a_customer_who_answers_during_the_delivery_ends_it(
     carrier = Carrier(error, lambda: story.answer(survey_id, {CSAT: 5}))
     story = Story(redis_client, prefix, dixa, deliveries=[carrier])
     survey_id = story.begin()
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
     story.submit(survey_id)
     assert len(dixa.results()) == 1
@@ -195,7 +195,7 @@ def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
     timings = replace(timings, backoff_max=timedelta(days=1))
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))], timings=timings)
     survey_id = story.begin()
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None
     assert due_at > datetime.now(UTC) + timedelta(milliseconds=100)
@@ -203,9 +203,9 @@ def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
 
 def test_a_journey_that_is_not_due_is_left_alone(story: Story) -> None:
     survey_id = story.begin(replace(AT_ONCE, delay=timedelta(hours=1)))
-    story.offering.travel(survey_id)
-    story.answering.travel(survey_id)
-    story.offering.travel("1")
+    story.offering.run(survey_id)
+    story.answering.run(survey_id)
+    story.offering.run("1")
     assert story.load(survey_id).offer.state is OfferState.WAITING
     assert story.dixa.calls == []
 

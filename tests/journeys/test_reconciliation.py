@@ -37,14 +37,14 @@ def delivering(story: Story, terms: Survey = AT_ONCE) -> str:
     """A survey whose first delivery certainly failed, and is to be tried again."""
     survey_id = story.begin(terms)
     story.dixa.fails(1, 503, call="message")
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERING
     return survey_id
 
 
 def deliver(story: Story, survey_id: str) -> None:
     def step() -> bool:
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
         return story.load(survey_id).offer.delivered_at is not None
 
     eventually(step)
@@ -93,7 +93,7 @@ def test_what_changed_before_the_delivery_is_seen(
 def test_a_message_that_arrived_is_delivered_whatever_it_did_to_the_conversation(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.executes_then_drops(1, call="message")
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     story.dixa.reopen(int(survey_id))
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
     assert len(story.dixa.messages(int(survey_id))) == 1
@@ -119,7 +119,7 @@ def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> No
 def test_after_an_offer_that_certainly_was_not_made_another_ones_is_not_taken_for_ours(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.throttles(1, retry_after=1, call="offer")
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     story.dixa.make_rating(int(survey_id), status="Scheduled")
     record = story.ask(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.ALREADY_SURVEYED)

@@ -35,7 +35,7 @@ def delivered(story: Story, terms: Survey = REMINDED) -> str:
     survey_id = story.begin(terms)
 
     def step() -> bool:
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
         return story.load(survey_id).offer.delivered_at is not None
 
     eventually(step)
@@ -70,7 +70,7 @@ def test_who_does_not_answer_is_reminded_once(story: Story) -> None:
     record = story.ask(survey_id)
     assert record.offer.reminded_at is not None
     assert record.offer.note == ""
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
@@ -79,7 +79,7 @@ def test_a_reminder_waits_as_long_as_the_file_says(story: Story) -> None:
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None
     assert abs(due_at - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert sent(story, survey_id) == [""]
 
 
@@ -115,7 +115,7 @@ def test_who_has_answered_is_not_reminded(story: Story) -> None:
     survey_id = reminding(story)
     story.answer(survey_id, {CSAT: 4})
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     story.submit(survey_id)
     story.assert_once(survey_id)
 
@@ -146,7 +146,7 @@ def test_a_conversation_that_our_own_message_opened_is_reminded_of(story: Story)
 def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> None:
     survey_id = reminding(story)
     story.records.hold_answers(timedelta(minutes=1))
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     story.records.hold_answers(timedelta())
     assert sent(story, survey_id) == [""]
     story.ask(survey_id)
@@ -156,7 +156,7 @@ def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> N
 def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=1)))
     survey_id = reminding(story)
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert sent(story, survey_id) == [""]
     assert story.load(survey_id).offer.state is OfferState.REMINDING
 
@@ -164,7 +164,7 @@ def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis
 def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
     survey_id = reminding(story)
     write(story, survey_id, "terms", dump_terms(replace(REMINDED, window=window_in(3))))
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None
     assert due_at > datetime.now(UTC) + timedelta(days=1)
@@ -217,7 +217,7 @@ def test_a_mailed_reminder_that_may_be_out_is_not_sent_again(chain: Chain) -> No
 def test_a_server_that_is_busy_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
     survey_id = reminding(chain.story, MAILED)
     chain.post.answers[place] = "451 4.3.0 Later"
-    chain.story.offering.travel(survey_id)
+    chain.story.offering.run(survey_id)
     assert chain.story.load(survey_id).offer.state is OfferState.REMINDING
     assert len(chain.post.mails) == 1
     chain.post.answers.clear()
@@ -231,7 +231,7 @@ def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
     """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = story.begin()
-    story.travel(story.offering, survey_id, lambda record: record.offer.tries > 1)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.tries > 1)
     write(story, survey_id, "accepted_at", str(to_ms(moment() - timedelta(hours=73))))
     record = story.ask(survey_id)
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)

@@ -67,7 +67,7 @@ def test_one_link_is_sent_and_one_code_is_kept(
 
     def step() -> bool:
         try:
-            story.offering.travel(survey_id)
+            story.offering.run(survey_id)
         except RecordsUnavailable:
             return False
         return story.load(survey_id).offer.state is OfferState.DELIVERED
@@ -109,5 +109,5 @@ def test_no_code_is_made_for_other_channels(tell: Tell, redis_client: redis.Redi
 
 
 def travelled(story: Story, survey_id: str) -> Record:
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     return story.load(survey_id)

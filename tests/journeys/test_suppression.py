@@ -197,7 +197,7 @@ def test_a_pause_holds_every_claim_and_goes_on_after(story: Story) -> None:
     story.records.pause()
     survey_id = closed(story)
     for _ in range(3):
-        story.offering.travel(survey_id)
+        story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.WAITING
     assert story.dixa.calls == []
     assert story.records.paused_since()
@@ -211,10 +211,10 @@ def test_a_pause_in_the_middle_delivers_nothing(story: Story) -> None:
     survey_id = closed(story)
     story.dixa.executes_then_drops(1, call="offer")
     story.after("offer", story.records.pause)
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     while story.load(survey_id).offer.call:
-        story.offering.travel(survey_id)
-    story.offering.travel(survey_id)
+        story.offering.run(survey_id)
+    story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.OFFERED
     assert story.dixa.messages() == []
     story.records.resume()

@@ -44,7 +44,7 @@ class Scene:
 
     def ask(self, terms: Survey = TERMS) -> str:
         survey_id = self.story.begin(terms)
-        self.story.travel(
+        self.story.run_until(
             self.story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding")
         )
         return survey_id
@@ -94,7 +94,7 @@ def scene(redis_client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Recei
         AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
     ]
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, step_budget=timedelta(seconds=2)))
-    story.following._actions = {each.kind: each for each in (*actions, AnswerNote(story.calls))}
+    story.actions.update({each.kind: each for each in (*actions, AnswerNote(story.calls))})
     return Scene(story, redis_client)
 
 
@@ -111,7 +111,7 @@ def test_it_waits_as_long_as_the_file_says(
     survey_id = scene.ask(replace(AT_ONCE, hold=hold, suspect_hold=suspect_hold))
     assert scene.robot(survey_id) == "saved"
     assert is_about(scene.left(survey_id), wanted)
-    scene.story.answering.travel(survey_id)
+    scene.story.answering.run(survey_id)
     assert scene.story.dixa.results() == []
 
 
@@ -244,7 +244,7 @@ class TestWhatFollows:
     """Nothing does before it is final, and then it says what it is."""
 
     def turn(self, scene: Scene, survey_id: str) -> Record:
-        scene.story.following.travel(survey_id)
+        scene.story.following.run(survey_id)
         return scene.story.load(survey_id)
 
     def test_no_alert_goes_out_at_once(self, scene: Scene, receiver: Receiver) -> None:
@@ -328,7 +328,7 @@ class TestTheReminder:
         scene.customer(survey_id)
         record = scene.story.load(survey_id)
         assert (record.offer.state, record.offer.due_at) == (OfferState.DELIVERED, None)
-        scene.story.offering.travel(survey_id)
+        scene.story.offering.run(survey_id)
         assert self.reminders(scene, survey_id) == 0
 
     def test_nobody_is_once_it_is_final(self, scene: Scene) -> None:
@@ -347,7 +347,7 @@ class TestTheReminder:
         scene.wait_is_over(survey_id)
         scene.put(survey_id, offer_due=NOW)
         scene.story.after("conversation", lambda: scene.story.submit(survey_id))
-        scene.story.offering.travel(survey_id)
+        scene.story.offering.run(survey_id)
         assert self.reminders(scene, survey_id) == 0
 
     @pytest.mark.parametrize("terms", [TERMS, TERMS_WITHOUT := replace(TERMS, reminder=None)])
@@ -355,7 +355,7 @@ class TestTheReminder:
         """The worker hasn't written yet that the message is out."""
         survey_id = scene.story.begin(terms)
         scene.story.after("message", lambda: scene.robot(survey_id))
-        scene.story.travel(scene.story.offering, survey_id, lambda record: record.answer is not None)
+        scene.story.run_until(scene.story.offering, survey_id, lambda record: record.answer is not None)
         record = scene.story.load(survey_id)
         assert record.offer.state is (OfferState.REMINDING if terms.reminder else OfferState.DELIVERED)
         assert record.offer.delivered_at

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from service.journeys.runner import Turn
+from service.journeys.attempt import Attempt
 from service.records.codec import to_ms
 from service.sandbox.server import Sandbox
 from service.surveys.model import OfferState, Reason
@@ -68,7 +68,7 @@ def lag_behind(story: Story, survey_id: str) -> None:
 def test_a_reader_that_lags_behind_the_webhook_is_asked_again(story: Story) -> None:
     survey_id = story.begin()
     lag_behind(story, survey_id)
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.tries, record.decided_at) == (OfferState.DECIDING, 0, None)
     story.dixa.conversation(int(survey_id)).state = "Closed"
@@ -95,7 +95,8 @@ def test_it_is_looked_at_each_time_that_it_is_twice_as_long_ago(story: Story) ->
         claim = story.records.claim(story.offering.journey, survey_id)
         assert claim
         past = replace(claim.record, close=replace(record.close, closed_at=long_ago))
-        wait = story.offering._catches_up_in(Turn(replace(claim, record=past), Deadline(timedelta(seconds=1))))
+        deadline = Deadline(timedelta(seconds=1))
+        wait = Attempt(replace(claim, record=past), deadline, story.calls, LAG, timedelta()).lag_wait()
         assert wait
         waits.append(wait)
         story.records.reschedule(claim, timedelta(), failed=False)

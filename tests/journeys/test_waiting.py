@@ -51,16 +51,23 @@ def test_the_first_that_fits_is_taken_as_soon_as_its_delay_is_over(story: Story)
     assert record.terms.name == "danish"
 
 
+def test_the_chosen_survey_sets_the_reminder(story: Story) -> None:
+    reminded = replace(AT_ONCE, name="others", reminder=HOUR)
+    survey_id = closed_in(story, "en", DANISH, reminded)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.delivered_at is not None)
+    assert story.load(survey_id).offer.state is OfferState.REMINDING
+
+
 def test_another_that_fits_waits_for_its_own_delay(story: Story) -> None:
     survey_id = closed_in(story, "en", DANISH, OTHERS)
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     record = story.load(survey_id)
     assert record.offer.state is OfferState.WAITING
     assert is_about(record.offer.due_at, datetime.now(UTC) + HOUR)
     assert [survey.name for survey in record.candidates] == ["others"]
     assert [(each.survey, each.rule, each.fact) for each in record.objections] == [("danish", "languages", "en")]
     assert story.dixa.offers() == []
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     assert len(story.dixa.calls) == 2
 
 
@@ -113,7 +120,7 @@ def test_outside_of_its_window_a_survey_waits_until_that_opens(story: Story, sur
     """With one survey it is clear without a look at Dixa which window that is."""
     windowed = replace(AT_ONCE, window=window_in(3))
     survey_id = closed_in(story, "en", *[DANISH, windowed][-surveys:])
-    story.offering.travel(survey_id)
+    story.offering.run(survey_id)
     record = story.load(survey_id)
     assert is_about(record.offer.due_at, next_opening(windowed.window, datetime.now(UTC)))
     assert record.offer.state in (OfferState.WAITING, OfferState.DECIDING)

@@ -117,7 +117,7 @@ def test_a_second_question_is_still_asked(shelf: Shelf, dixa: Sandbox) -> None:
 def test_an_offer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
     before = shelf.take(name)
     assert before.offer.state == name
-    shelf.story.offering.travel(SURVEY_ID)
+    shelf.story.offering.run(SURVEY_ID)
     assert shelf.story.load(SURVEY_ID) == before
     assert dixa.calls == []
 
@@ -144,7 +144,7 @@ def test_an_answer_goes_on_from_where_it_was(shelf: Shelf, dixa: Sandbox, name: 
 @pytest.mark.parametrize("name", ENDED_ANSWERS)
 def test_an_answer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
     before = shelf.take(name)
-    shelf.story.answering.travel(SURVEY_ID)
+    shelf.story.answering.run(SURVEY_ID)
     assert shelf.story.load(SURVEY_ID) == before
     assert shelf.story.answer(SURVEY_ID, {CSAT: 4}, "Tak") == "same"
     assert shelf.story.answer(SURVEY_ID, {CSAT: 1}, "Tak") == "not_changed"

@@ -32,7 +32,7 @@ def fail(survey_id):
 
 
 app = make_app(sys.argv[1])
-register_tasks(app, SimpleNamespace(journey=Journey.OFFER, travel=fail))
+register_tasks(app, SimpleNamespace(journey=Journey.OFFER, run=fail))
 app.task(fail, name="afterword.answer", shared=False)
 app.worker_main(["--quiet", "worker", "--pool", "threads", "--concurrency", "2", "--without-mingle"])
 """
