@@ -1,7 +1,7 @@
-"""HTTP sessions for all outgoing calls, and one deadline for everything that reads from a socket.
+"""HTTP sessions for all outgoing calls, and one deadline for reading from sockets.
 
 The `timeout` of a call covers the whole call: connect, send, and read up to the last byte of the response. `requests`
-applies its timeout to each `recv` instead, so a server that sends one byte a second would hold a thread for ever.
+applies its timeout to each `recv` instead, so a server sending one byte a second would hold a thread for ever.
 """
 
 import ssl
@@ -44,9 +44,9 @@ def new_session(user_agent: str) -> requests.Session:
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """Return this process's TLS settings. Trusts the machine's authorities or SSL_CERT_FILE's, and the public ones.
+    """Return a TLS context with the authorities of the machine (or SSL_CERT_FILE) and the public ones.
 
-    Made once: reading all authorities takes about 60 ms of CPU.
+    Made once a process: reading all authorities takes about 60 ms of CPU.
     """
     context = ssl.create_default_context()
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
@@ -62,7 +62,7 @@ def has_never_connected(error: requests.RequestException | HTTPError) -> bool:
 
 
 class _DeadlineReader(RawIOBase):
-    """Reads a socket until a deadline, however many reads that takes. Raises TimeoutError after it."""
+    """Reads a socket until a deadline, over any number of reads. Raises TimeoutError after it."""
 
     def __init__(self, raw: RawIOBase, connected: socket, deadline: Deadline) -> None:
         self._raw = raw
@@ -82,7 +82,7 @@ class _DeadlineReader(RawIOBase):
 
 
 def limit_socket(connected: socket, deadline: Deadline) -> None:
-    """Give a socket's next operation the time that is left. Raises TimeoutError if there is none."""
+    """Limit a socket's next operation to the time left. Raises TimeoutError if there is none."""
     left = deadline.remaining()
     # A timeout of zero would make the socket non-blocking instead of ending the wait.
     if not left:
@@ -91,7 +91,7 @@ def limit_socket(connected: socket, deadline: Deadline) -> None:
 
 
 def read_until(file: BufferedReader, connected: socket, deadline: Deadline) -> BufferedReader:
-    """Replace the file of a socket with one that ends at the deadline."""
+    """Wrap the file of a socket, so that all reads end at the deadline."""
     return BufferedReader(_DeadlineReader(file.detach(), connected, deadline))
 
 
@@ -105,7 +105,7 @@ class _Session(requests.Session):
 
 
 class _Response(HTTPResponse):
-    """A response that is read by a deadline, status line and headers included.
+    """A response read by a deadline, status line and headers included.
 
     urllib3 sets the socket's timeout to the time left for the response right before it creates the response. Each read
     changes that timeout afterwards, so the deadline is computed once, here.

@@ -11,7 +11,7 @@ _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown":
 
 
 def describe(told: Told) -> str:
-    """Return the scores in words, and a hint if there is a comment that is not quoted."""
+    """Return the scores in words, and a hint at a comment that is not quoted."""
     suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
     elsewhere = told.has_comment and not told.comment
     hint = "\nThere is a comment: see the rating in Dixa." if elsewhere else ""

@@ -1,4 +1,4 @@
-"""Limits how many of a worker's threads wait for one receiver, so that a slow one does not stop the others."""
+"""Limits how many of a worker's threads wait for one receiver. The others go on when it is slow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +28,6 @@ class ConcurrencyLimit:
             self._places.release()
 
     def check(self) -> None:
-        """Raise NotNow if all places are taken. Saves the calls to Dixa that precede a delivery."""
+        """Raise NotNow if all places are taken. Called before the look-ups of a delivery, to save those calls."""
         with self.reserve():
             return

@@ -139,7 +139,7 @@ class MessageDelivery:
             self._reclose(record, deadline)
 
     def _reclose(self, record: Record, deadline: Deadline, sent_at: datetime | None = None) -> None:
-        """Close a conversation that our message has opened, if configured. `sent_at` is None for a message just sent.
+        """Close a conversation opened by our message, if configured. `sent_at` is None for a message just sent.
 
         Raises OutcomeUnknown on failure: the next claim then finds the message in `reconcile` and tries again.
         """

@@ -1,4 +1,4 @@
-"""Internal notes, in English: the channel that asks the agent to pass on the link, and the note about an answer.
+"""Internal notes, in English: a channel through the agent, who passes on the link, and the note about an answer.
 
 Dixa accepts the same note twice. So each note ends with a reference, and a retry first searches the notes for it.
 """

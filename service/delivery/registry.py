@@ -1,4 +1,4 @@
-"""Makes the delivery channels that are configured in the settings."""
+"""Makes the configured delivery channels."""
 
 from typing import Protocol
 

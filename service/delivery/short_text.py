@@ -44,8 +44,8 @@ def sample_link(settings: Settings, survey: Survey) -> str:
 
 @cache
 def _sample_link(public_url: str, survey: str, ratings: tuple[RatingType, ...]) -> str:
-    """Return the same sample each time, so that a preview always breaks its lines at the same places."""
-    # Real ids are random and do not compress, so the length depends on ids that look like them.
+    """Return the same sample each time. A preview writes it twice and needs equal line breaks."""
+    # Real ids are random and do not compress, so the sample needs such ids for its length.
     offers = tuple(Offer(rating, str(uuid.uuid5(uuid.NAMESPACE_URL, rating))) for rating in ratings)
     return Links(["no key of anybody's"], public_url).url(Link("4820300", 4820300, survey, offers))
 

@@ -31,7 +31,7 @@ class SlackAlert:
         self._outbound = Outbound(url)
 
     def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
-        """Post the alert, its correction, or a comment that came later."""
+        """Post the alert, its correction, or a later comment."""
         _ = again
         text = _WRITERS[told.subject](told)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
@@ -43,12 +43,12 @@ def write_alert(told: Told) -> str:
 
 
 def write_comment(told: Told) -> str:
-    """Return a comment that came after the alert. Before a retry it may be deleted here, and be only in Dixa."""
+    """Return a later comment. Before a retry it may be deleted here, and be only in Dixa."""
     return _write(f"A comment was added{'.' if told.comment else ': see the rating in Dixa.'}", told)
 
 
 def write_correction(told: Told) -> str:
-    """Return the final scores, those of the alert, and a comment that came after it."""
+    """Return the final scores, those of the alert, and a later comment."""
     now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
     return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", told)
 

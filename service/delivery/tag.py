@@ -51,7 +51,7 @@ class AnswerTag:
             raise
 
     def _forget(self) -> None:
-        """Empty the cache: a tag that was deleted and made again has another id."""
+        """Empty the cache: a tag has another id after it was deleted and made again."""
         self._ids, self._read_at = {}, None
 
     def _find(self, name: str, deadline: Deadline) -> str:

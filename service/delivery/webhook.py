@@ -46,7 +46,7 @@ class SignedWebhooks:
 
 
 class WebhookDelivery:
-    """Passes the link to the team's own sender, which delivers it to the customer."""
+    """Passes the link to the team's own sender for delivery."""
 
     name = "webhook"
     reminds = False

@@ -113,7 +113,7 @@ class DixaClient(Wire):
 
 
 def _load(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:
-    """Parse a response. If that fails, the outcome of a command is unknown."""
+    """Parse a response. On failure the outcome of a command is unknown."""
     try:
         return load(body)
     except PayloadError as error:

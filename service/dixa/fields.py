@@ -40,7 +40,7 @@ class Word(fields.Field[str]):
 
 
 class Lenient(fields.Field[Any]):
-    """A field without errors: a missing value is None, and so is one that `_read` cannot use."""
+    """A field without errors: missing and malformed values are None."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(load_default=None, allow_none=True, **kwargs)
@@ -53,7 +53,7 @@ class Lenient(fields.Field[Any]):
 
 
 class Text(Lenient):
-    """A text, cut and cleaned so that Redis and JSON can store it."""
+    """A text, cut and cleaned for Redis and JSON."""
 
     def _read(self, value: Any) -> str | None:
         return clean(value) or None if isinstance(value, str) else None
@@ -131,5 +131,5 @@ class FromDixa(Schema):
 
 
 def clean(text: str) -> str:
-    """Cut a text, and remove lone surrogates, which UTF-8 cannot encode, and NUL."""
+    """Cut a text, and remove NUL and lone surrogates (not encodable in UTF-8)."""
     return text[:MAX_TEXT].encode("utf-8", "ignore").decode().replace("\0", "").strip()

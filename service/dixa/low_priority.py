@@ -1,4 +1,4 @@
-"""Calls to Dixa for work that can wait: a small share of the rate limit, after everybody else, with retries."""
+"""Calls to Dixa for work without urgency: a small share of the rate limit, after everybody else, with retries."""
 
 from collections.abc import Callable
 from datetime import timedelta

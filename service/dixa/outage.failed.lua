@@ -4,7 +4,7 @@
 --       down       string: begin of the outage (ms), if there is one
 --       responses  counter: good responses in a row during the outage
 -- ARGV  conversation   its id
---       threshold      different conversations that mean an outage
+--       threshold      number of different conversations for an outage
 --       window_ms      older failures do not count
 --
 -- Returns {1 if Dixa is down, 1 if the outage is new}.

@@ -75,8 +75,8 @@ class Outage:
             log.error(
                 "dixa.down", problem=f"calls about different conversations fail in a row, the last one: {problem}"
             )
-        # A claim whose probe has failed waits for two intervals, so that another conversation is probed next: this one
-        # may be broken for ever.
+        # After a failed probe the claim waits for two intervals. The next probe is then about another conversation:
+        # this one may be broken for ever.
         return 2 * self._probe_interval if is_down else None
 
     def count_response(self) -> None:
@@ -101,7 +101,7 @@ class Outage:
         return self._wait_for_probe(self._probe_interval)
 
     def count_probes(self) -> int | None:
-        """Return the number of probes that may begin now, 0 or 1, or None without an outage."""
+        """Return how many probes may begin now, 0 or 1, or None without an outage."""
         wait = self._wait_for_probe(timedelta())
         return None if wait is None else int(not wait)
 
@@ -144,14 +144,14 @@ class Outage:
 
 
 class RelayPace:
-    """Limits the relay: to the claims that the rate limit can serve, and to one probe during an outage."""
+    """Limits the relay: to the slots of the rate limit, and to one probe during an outage."""
 
     def __init__(self, pace: SharedPace, outage: Outage) -> None:
         self._pace = pace
         self._outage = outage
 
     def count_free(self, within: timedelta) -> int:
-        """Count the claims that can begin within this time."""
+        """Count the claims able to begin within this time."""
         probes, free = self._outage.count_probes(), self._pace.count_free(within)
         return free if probes is None else min(probes, free)
 

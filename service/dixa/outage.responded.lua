@@ -8,7 +8,7 @@
 -- ARGV  retention_ms   how long past outages are kept
 --       min_ms         shorter outages are not kept
 --       max_kept       the number of past outages kept
---       threshold      good responses that end an outage
+--       threshold      number of good responses to end an outage
 --
 -- Returns {length of the outage (s), or '' if none has ended; the failing conversations}.
 -- Before: up or down. After: up without failures; or down with one more response, and the next probe allowed.

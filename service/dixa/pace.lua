@@ -3,10 +3,10 @@
 -- KEYS  for each token the arrival time of its next slot; for each token the end of its cooldown; the end of the pause of
 --       all tokens. Times are in ms of Redis's clock.
 -- ARGV  interval_ms     between two slots of a token
---       burst           slots that a token may use at once
+--       burst           slots of a token at once
 --       max_wait_ms     the longest acceptable wait; negative to reserve nothing
---       max_pause_ms    the longest pause or cooldown that anything writes
---       max_ahead_ms    the longest wait that anybody accepts
+--       max_pause_ms    the longest pause or cooldown ever written
+--       max_ahead_ms    the longest wait accepted by any caller
 --       slack_ms        how long an arrival time is kept after it has passed
 --
 -- Returns {index of the token, wait in us, number of tokens without a cooldown}. Index 0: the wait is too long.
@@ -18,7 +18,7 @@ local seconds, microseconds = unpack(redis.call('TIME'))
 local now = seconds * 1000 + microseconds / 1000
 
 -- When Redis's clock steps back, the times written before are in the far future, and would stop everybody until the clock
--- gets there. A time further ahead than any that is ever written is such a time.
+-- gets there. So a time beyond the longest one ever written does not count.
 local function read(key, max_ms)
   local at = tonumber(redis.call('GET', key) or 0)
   if at <= now + max_ms then return at end

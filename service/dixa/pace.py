@@ -83,7 +83,7 @@ class SharedPace:
         return Slot(self._tokens[index - 1], deadline)
 
     def count_free(self, within: timedelta) -> int:
-        """Count the first slots that are free within this time, without reserving any. Returns 0 if Redis fails."""
+        """Count the free first slots within this time, without reserving any. Returns 0 if Redis fails."""
         try:
             _, wait_us, working = self._run_pace(_RESERVE_NOTHING)
         except redis.RedisError:
@@ -109,7 +109,7 @@ class SharedPace:
         return (problem, timedelta(milliseconds=left_ms)) if problem else None
 
     def pause(self, length: timedelta) -> None:
-        """Pause all tokens after a 429. A longer pause that is already set stays."""
+        """Pause all tokens after a 429. A longer pause already set stays."""
         self._pause(self._pause_key, length)
 
     def cool_down(self, token: str, length: timedelta, problem: str) -> str:
@@ -162,7 +162,7 @@ def _longest_wait(deadline: Deadline, max_wait: timedelta) -> timedelta:
 class ObserverPace:
     """The shared rate limit for read-only commands. Refused calls pause the command itself and nobody else.
 
-    Its token may differ from the workers', and it makes calls that workers never make.
+    Its token may differ from the workers', and it makes other calls than workers do.
     """
 
     def __init__(self, shared: SharedPace) -> None:

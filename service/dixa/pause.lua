@@ -1,8 +1,8 @@
--- Pause all tokens, or begin the cooldown of one, from now on. A longer one that is already set stays.
+-- Pause all tokens, or begin the cooldown of one, from now on. A longer one already set stays.
 --
 -- KEYS  the end of the pause or cooldown (ms of Redis's clock)
 -- ARGV  length_ms      of the pause
---       max_pause_ms   the longest one that anything writes
+--       max_pause_ms   the longest one ever written
 --
 -- Before: any state. After: it ends `length_ms` from now, or later.
 -- After a crash it ends by itself.

@@ -32,7 +32,7 @@ class SignatureError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A parsed header. `time` is kept as text, since the text is what is signed."""
+    """A parsed header. `time` is kept as text, since the signature covers the text."""
 
     time: str
     values: tuple[bytes, ...]
@@ -50,7 +50,7 @@ def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -
 
 
 def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
-    """Check that the raw body was signed with one of the secrets. Raises SignatureError."""
+    """Verify the signature of the raw body with each of the secrets. Raises SignatureError."""
     signed = signature.time.encode("ascii") + b"." + raw
     # With an empty secret anybody could sign.
     made = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets if secret]

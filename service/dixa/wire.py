@@ -93,7 +93,7 @@ class Wire:
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
 
-        Raises NoSlot, or DixaDown during an outage. A claim that may probe Dixa does that first.
+        Raises NoSlot, or DixaDown during an outage. A claim with permission to probe Dixa does so first.
         """
         while self._outage and (wait := self._outage.begin_probe()) is not None:
             self._probe(deadline, wait)
@@ -145,7 +145,7 @@ class Wire:
             self._outage.count_response()
             return error
         wait = self._outage.count_failure(int(about[1]), str(error))
-        # DixaDown would mean that nothing has happened. A command with an unknown outcome must be reconciled.
+        # DixaDown would claim: nothing has happened. A command with an unknown outcome must be reconciled.
         return error if wait is None or isinstance(error, OutcomeUnknown) else DixaDown(f"Dixa is down: {error}", wait)
 
     def _send(
@@ -168,7 +168,7 @@ class Wire:
             return response, _read_body(response)
 
     def _refusal(self, slot: Slot, path: str, status: int) -> Exception:
-        """Return the error for a 401 or 403: about this call, or about the token, which then begins its cooldown.
+        """Return the error for a 401 or 403: about this call, or about the token, whose cooldown begins then.
 
         Raises RetryLater while that is unknown.
         """
@@ -211,7 +211,7 @@ def _is_from_dixa(response: requests.Response, body: bytes) -> bool:
 
 
 def _outcome_unknown(problem: str, effect: Effect) -> RetryLater | OutcomeUnknown:
-    """Return the error for a request that Dixa may have executed."""
+    """Return the error for a request with an unknown outcome."""
     return OutcomeUnknown(problem) if effect == "command" else RetryLater(problem)
 
 

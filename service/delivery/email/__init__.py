@@ -1,1 +1,1 @@
-"""The survey e-mail: its text, its HTML, and the SMTP conversation that hands it over."""
+"""The survey e-mail: text, HTML and delivery by SMTP."""

@@ -1,4 +1,4 @@
-"""Folds the e-mail headers that Python's `email` package folds wrongly, and limits the length of lines.
+"""Folds e-mail headers where Python's `email` package does it wrongly, and limits the length of lines.
 
 Two faults of Python are avoided here:
 

@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The logo as a PNG, and the size in pixels at which it is shown."""
+    """The logo as a PNG, and its size on the screen in pixels."""
 
     content: bytes = field(repr=False)
     width: int

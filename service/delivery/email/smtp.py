@@ -71,7 +71,7 @@ class EmailDelivery:
         self._limit = ConcurrencyLimit("the mail server", _MAX_CONNECTIONS)
 
     def can_reach(self, record: Record) -> bool:
-        """Return whether there is an address, and a requester id, without which the customer could not opt out."""
+        """Return whether there is an address, and a requester id for the opt-out link."""
         close = record.close
         return close is not None and close.email is not None and close.requester_id is not None
 
@@ -202,7 +202,7 @@ class _Smtp(smtplib.SMTP):
         return not self._deadline.remaining()
 
     def send(self, s: Any) -> None:
-        """Send bytes. The timeout of `sendall` is one for all of them, unlike that of reads."""
+        """Send bytes. The socket's timeout limits `sendall` as a whole, unlike reads."""
         if self.sock:
             limit_socket(self.sock, self._deadline)
         super().send(s)
@@ -255,7 +255,7 @@ class _Smtp(smtplib.SMTP):
 
 
 def _encoded(text: str) -> str:
-    """Encode for AUTH. Bytes of the environment that are not UTF-8 are sent unchanged."""
+    """Encode for AUTH. Non-UTF-8 bytes of the environment are sent unchanged."""
     return base64.b64encode(text.encode(errors="surrogateescape")).decode()
 
 
@@ -268,8 +268,8 @@ def _expect(smtp: smtplib.SMTP, expected: int, command: str, name: str) -> None:
 def _finish_data(smtp: "_Smtp") -> None:
     """Send the final dot and read the reply.
 
-    Until the dot the server discards the e-mail (RFC 5321, 4.1.1.4). From the dot on it may have taken it, whatever
-    happens to the connection, so only a complete reply counts.
+    If the connection breaks before the dot, the server discards the e-mail (RFC 5321, 4.1.1.4). Afterwards it may have
+    accepted it, so only a complete reply counts.
     """
     try:
         smtp.send(b".\r\n")
@@ -279,12 +279,12 @@ def _finish_data(smtp: "_Smtp") -> None:
     if 400 <= code <= 599:  # noqa: PLR2004 - refusals, RFC 5321
         _refuse(code, reply, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
-        # smtplib accepts a line that the server has cut off.
+        # smtplib accepts an incomplete line.
         raise Unconfirmable("the mail server took it, and its answer broke off")
 
 
 def _refuse(code: int, reply: bytes, name: str) -> None:
-    """Raise the error that fits a refusal: temporary, about the recipient, or about us."""
+    """Raise an error for a refusal: temporary, about the recipient, or about us."""
     # The enhanced code begins each line, or only the last one. Cisco's gateways write a # before it.
     found = re.search(rb"(?m)^#?([245]\.\d{1,3}\.\d{1,3})\b", reply)
     enhanced = found[1].decode() if found else ""

@@ -31,7 +31,7 @@ _UTC: Final = ZoneInfo("UTC")
 
 @dataclass(frozen=True, slots=True)
 class EmailBranding:
-    """The sender, name, colours and links that all e-mails of an installation share."""
+    """The sender, name, colours and links of all e-mails of an installation."""
 
     sender: Mailbox
     reply_to: Mailbox | None
@@ -75,7 +75,7 @@ class SurveyEmail:
 
     @property
     def stop(self) -> str:
-        """The link with which the customer opts out."""
+        """The opt-out link."""
         return f"{self.link}/stop"
 
 
@@ -115,7 +115,7 @@ def write_email(branding: EmailBranding, email: SurveyEmail) -> bytes:
     message.set_content(text, cte=_shorter_encoding(text))
     message.add_alternative(html, subtype="html", cte=_shorter_encoding(html))
     _add_logo(message, branding)
-    # Setting the content removes all headers that begin with Content-, so this one comes last.
+    # Setting the content removes all Content-* headers, so this one comes last.
     message["Content-Language"] = words.language.code
     return message.as_bytes()
 
