@@ -1,6 +1,37 @@
-"""The receivers of our requests: the team's own webhooks, Slack, and the hosts that customers may be sent to."""
+"""The servers that Afterword sends to, apart from Dixa and Redis: mail, webhooks and Slack."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+from service.surveys.mailbox import Mailbox
+
+
+class Tls(StrEnum):
+    """How a connection to a mail server is encrypted."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    IMPLICIT = "implicit"
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """A mail server that accepts our e-mails."""
+
+    host: str
+    port: int
+    tls: Tls = Tls.STARTTLS
+    user: str | None = None
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The e-mail channel."""
+
+    server: SmtpServer
+    sender: Mailbox
+    reply_to: Mailbox | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +44,7 @@ class SignedEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """All receivers. The URLs are secrets themselves: Slack's is one, and others have a token in them."""
+    """All receivers of webhooks. The URLs are secrets themselves: they often contain a token, as Slack's does."""
 
     delivery: SignedEndpoint | None = None
     answer: SignedEndpoint | None = None

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields, validate
 
-from config.mail import SmtpServer, Tls
+from config.endpoints import SmtpServer, Tls
 from service.surveys.definition import Survey
 from service.surveys.hosts import ascii_host, is_host
 from service.surveys.language_codes import LANGUAGES, find_language

@@ -11,9 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import parsers
-from config.endpoints import Endpoints, SignedEndpoint
+from config.endpoints import Endpoints, Mail, SignedEndpoint, SmtpServer
 from config.environment import Variable, variable
-from config.mail import Mail, SmtpServer
 from service.surveys import urls
 from service.surveys.brand import Brand
 from service.surveys.definition import Survey

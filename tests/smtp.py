@@ -10,7 +10,7 @@ from typing import Any
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from config.mail import SmtpServer, Tls
+from config.endpoints import SmtpServer, Tls
 
 USER, PASSWORD = "afterword", "a pass/word: of the tests"
 

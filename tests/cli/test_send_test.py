@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from click.testing import CliRunner, Result
 
-from config.mail import SmtpServer
+from config.endpoints import SmtpServer
 from service.cli import main
 from service.texts.catalog import language
 from tests.config.test_settings import GOOD

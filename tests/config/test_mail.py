@@ -3,8 +3,8 @@
 import pytest
 from marshmallow import ValidationError
 
+from config.endpoints import SmtpServer, Tls
 from config.loader import SettingsError, read_settings
-from config.mail import SmtpServer, Tls
 from config.parsers import smtp_url
 from service.surveys.mailbox import Mailbox, mailbox, read_address
 from tests.config.test_settings import GOOD, mistakes

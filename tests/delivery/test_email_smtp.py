@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from config.mail import SmtpServer, Tls
+from config.endpoints import SmtpServer, Tls
 from service.delivery.email.smtp import EmailDelivery
 from service.delivery.email.text import EmailBranding
 from service.surveys.definition import Window

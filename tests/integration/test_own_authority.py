@@ -10,9 +10,9 @@ import requests
 import trustme
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from config.endpoints import Tls
 from config.environment import trust_certificates
 from config.loader import SettingsError
-from config.mail import Tls
 from service.sandbox.server import Sandbox
 from service.sessions import new_session, tls_context
 from tests.delivery.test_email_smtp import deliver

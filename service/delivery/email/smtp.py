@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from config.endpoints import SmtpServer, Tls
 from config.failures import describe_failure
-from config.mail import SmtpServer, Tls
 from config.settings import Settings
 from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.email.text import EmailBranding, SurveyEmail, sender_of, write_email
