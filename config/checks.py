@@ -43,12 +43,12 @@ def _find_unmet_needs(survey: Survey, is_set: Callable[[str], bool], hosts: Sequ
         yield '"email" in deliver, which needs SMTP_URL and MAIL_FROM. Set them, or leave "email" out.'
     for is_needed, key, variable in (
         ("webhook" in survey.deliver, '"webhook" in deliver', "DELIVERY_WEBHOOK_URL"),
-        (any(each.slack for each in survey.after), "slack = true in after", "SLACK_WEBHOOK_URL"),
-        (any(each.webhook for each in survey.after), "webhook = true in after", "ANSWER_WEBHOOK_URL"),
+        (any(each.slack for each in survey.on_answer), "slack = true in on_answer", "SLACK_WEBHOOK_URL"),
+        (any(each.webhook for each in survey.on_answer), "webhook = true in on_answer", "ANSWER_WEBHOOK_URL"),
     ):
         if is_needed and not is_set(variable):
             yield f"{key}, which needs {variable}."
-    for host in sorted({each.thank_you_host for each in survey.after if each.thank_you} - set(hosts)):
+    for host in sorted({each.thank_you_host for each in survey.on_answer if each.thank_you} - set(hosts)):
         yield f"a thank_you at {host}, which is not in THANK_YOU_HOSTS. Add it there."
 
 
@@ -100,9 +100,9 @@ def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
 
 def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
     for kind, names, known in (
-        ("channel", (*survey.ask.channels, *survey.delays), CHANNELS),
-        ("user type", survey.ask.user_types, USER_TYPES),
-        ("assignee type", survey.ask.assignee_types, USER_TYPES),
+        ("channel", (*survey.match.channels, *survey.delays), CHANNELS),
+        ("user type", survey.match.user_types, USER_TYPES),
+        ("assignee type", survey.match.assignee_types, USER_TYPES),
     ):
         # A warning only: Dixa may have added the name since. More often it is a slip.
         for name in dict.fromkeys(names):

@@ -271,7 +271,7 @@ class Settings:
     )
     answer_webhook_url: str | None = variable(
         parsers.endpoint_url,
-        "Your own receiver of answers, for `webhook = true` in `[[survey.after]]`.",
+        "Your own receiver of answers, for `webhook = true` in `[[survey.on_answer]]`.",
         default="",
         is_secret=True,
     )
@@ -280,14 +280,14 @@ class Settings:
     )
     slack_url: str | None = variable(
         parsers.endpoint_url,
-        "An incoming webhook of Slack, or of a service that takes the same, for `slack = true` in `[[survey.after]]`.",
+        "An incoming webhook of Slack, or of a compatible service, for `slack = true` in `[[survey.on_answer]]`.",
         name="SLACK_WEBHOOK_URL",
         default="",
         is_secret=True,
     )
     thank_you_hosts: tuple[str, ...] | None = variable(
         parsers.hosts,
-        "The hosts that a `thank_you` in `[[survey.after]]` may be at, separated by commas: `reviews.example.com`.",
+        "The hosts that a `thank_you` in `[[survey.on_answer]]` may be at, separated by commas: `reviews.example.com`.",
         default="",
     )
 

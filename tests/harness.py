@@ -50,7 +50,7 @@ QUICK = Timings(
     backoff_max=timedelta(milliseconds=100),
     recovery_wait=timedelta(milliseconds=1),
 )
-AT_ONCE = Survey(delay=timedelta(), hold=timedelta())
+AT_ONCE = Survey(delay=timedelta(), editable_for=timedelta())
 CSAT, NPS, THUMBS = RatingType
 
 OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, OfferState.DEAD}

@@ -59,7 +59,7 @@ def build(settings: Settings) -> Celery:
             suppression=SuppressionPolicy(
                 stops=HashedStops(client),
                 persons=Persons(settings.secret_keys),
-                keep_slots=max(survey.again_after for survey in settings.surveys),
+                keep_slots=max(survey.cooldown for survey in settings.surveys),
             ),
         ),
         AnswerJourney(records),

@@ -144,7 +144,7 @@ def _tell_of_texts(settings: Settings) -> None:
 
 
 def _goes_by_sms(survey: Survey) -> bool:
-    return "message" in survey.deliver and (not survey.ask.channels or "Sms" in survey.ask.channels)
+    return "message" in survey.deliver and (not survey.match.channels or "Sms" in survey.match.channels)
 
 
 def _segments(sizes: Mapping[str, Size]) -> str:

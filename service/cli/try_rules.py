@@ -97,7 +97,7 @@ class _Trial:
     @property
     def most_calls(self) -> int:
         """How many calls a conversation costs at most."""
-        asks = [survey.ask for survey in self._surveys]
+        asks = [survey.match for survey in self._surveys]
         return (
             _USUAL_CALLS
             + any(ask.with_tags or ask.without_tags for ask in asks)
@@ -162,7 +162,7 @@ class _Trial:
 
     def _queue_names(self) -> Mapping[str, str]:
         """Ask for the names of queues if surveys.toml has any: the API tells ids of conversations."""
-        if all(_is_id(queue) for survey in self._surveys for queue in survey.ask.queues):
+        if all(_is_id(queue) for survey in self._surveys for queue in survey.match.queues):
             return {}
         return self._low_priority.call(self._dixa.queues)
 

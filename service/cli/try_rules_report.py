@@ -68,7 +68,7 @@ def _row(name: str, count: int, tried: int, width: int) -> str:
 def _doubts(found: Found, counted: Tally, unreadable: int, sample: float) -> Iterator[str]:
     yield "Dixa tells how a conversation is now: one that was opened again since, or tagged, counts as it is."
     yield "A rating that Dixa has by now counts as already_surveyed, Dixa's own survey's too; Afterword's own don't."
-    yield "again_after and daily_cap are played through in the order of closing, as if nobody had been asked before."
+    yield "cooldown and daily_cap are played through in the order of closing, as if nobody had been asked before."
     yield "starts is passed over, and so is whether a requester is a member of the organisation."
     yield "machine: the API tells who wrote, in e-mails and contact forms only; the requester may have another address."
     for rule, count in sorted(counted.taken_as_met.items()):
@@ -95,4 +95,4 @@ _UNTOLD = {
 def _reasons_to_doubt(doubts: Iterable[Doubt]) -> Iterator[str]:
     rules = {rule for doubt in doubts for _, named in doubt.rules for rule in named}
     yield from (text for rule, text in _UNTOLD.items() if rule in rules)
-    yield "Who can't be known takes no turn: neither again_after nor daily_cap of the others counts them."
+    yield "Who can't be known takes no turn: neither cooldown nor daily_cap of the others counts them."

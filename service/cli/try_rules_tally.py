@@ -68,7 +68,7 @@ def _take_turns(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Sequence
         survey, due_at = outcome.survey, outcome.due_at
         if outcome.reason or survey is None:
             return outcome
-        if any(who in turns and turns[who] + survey.again_after > due_at for who in persons):
+        if any(who in turns and turns[who] + survey.cooldown > due_at for who in persons):
             return replace(outcome, reason=Reason.ASKED_RECENTLY)
         is_full = 0 < survey.daily_cap <= asks[due_at.date(), survey.name]
         return replace(outcome, reason=Reason.DAILY_CAP) if is_full else outcome

@@ -144,7 +144,7 @@ class MessageDelivery:
         Raises OutcomeUnknown on failure: the next claim then finds the message in `reconcile` and tries again.
         """
         agent_id = self._agent(record)
-        if agent_id is None or not (record.terms and record.terms.close_again):
+        if agent_id is None or not (record.terms and record.terms.reclose):
             return
         try:
             found = self._dixa.conversation(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)

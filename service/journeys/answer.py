@@ -125,5 +125,5 @@ def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
 
 def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
     """Return the latest moment of the first try: the customer may have been given more time to change the answer."""
-    hold = (record.terms or Survey()).held_for(is_suspect=progress.is_suspect)
+    hold = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
     return progress.revived_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)

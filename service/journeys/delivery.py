@@ -223,7 +223,7 @@ def opens_in(candidates: Sequence[Survey], moment: datetime) -> timedelta:
     """Return the time until the send window opens; zero while it is open, or if several surveys are candidates."""
     if len(candidates) != 1:
         return timedelta()
-    return next_opening(candidates[0].window, moment) - moment
+    return next_opening(candidates[0].send_window, moment) - moment
 
 
 def is_too_late(attempt: Attempt, terms: Survey | None = None) -> bool:

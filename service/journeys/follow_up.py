@@ -64,7 +64,7 @@ class Wanted:
 
 def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wanted]:
     """Say what is to follow an answer with these scores, each thing once."""
-    found = [each for each in terms.after if each.is_for(scores)]
+    found = [each for each in terms.on_answer if each.is_for(scores)]
     for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
         if those:
@@ -121,8 +121,8 @@ class FollowUpJourney:
         if answer is None or progress is None or terms is None:
             return Done()  # It begins with an answer, whose record has terms.
         due = self._find_due(terms, answer, progress)
-        held_for = max(terms.held_for(is_suspect=answer.is_suspect), MAX_EXTENSION)
-        final_at = answer.answer.answered_at + held_for
+        editable_time = max(terms.editable_time(is_suspect=answer.is_suspect), MAX_EXTENSION)
+        final_at = answer.answer.answered_at + editable_time
         since = max(final_at, progress.revived_at or final_at)
         found = [(each, self._end_if_over(attempt, progress, each, since)) for each in due]
         left = [each for each, outcome in found if outcome is _Outcome.TO_DO]

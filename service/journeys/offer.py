@@ -21,7 +21,7 @@ from service.records.transitions import Records, StaleClaim
 from service.rules.decision import Asks, Case, decide
 from service.rules.matching import find_refusal, find_taken
 from service.rules.suppression import SuppressionPolicy
-from service.surveys.definition import Rated, Survey
+from service.surveys.definition import Credit, Survey
 from service.surveys.links import Links
 from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record
 from service.surveys.ports import Conversation, Delivery, Rating
@@ -240,7 +240,7 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
 
 def _rated_agent(record: Record, conversation: Conversation) -> str | None:
     """Return the agent who gets the rating: the assignee at the close. None leaves it to Dixa."""
-    if record.terms and record.terms.rated is Rated.DIXA:
+    if record.terms and record.terms.credit is Credit.DIXA:
         return None
     return (record.close and record.close.agent_id) or conversation.agent_id
 

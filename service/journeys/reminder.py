@@ -105,7 +105,7 @@ def _is_too_late(attempt: Attempt) -> bool:
     terms, delivered_at = attempt.record.terms, attempt.record.offer.delivered_at
     if terms is None or terms.reminder is None or delivered_at is None:
         return False
-    due_at, expires = next_opening(terms.window, delivered_at + terms.reminder), terms.expires
+    due_at, expires = next_opening(terms.send_window, delivered_at + terms.reminder), terms.expires
     within = attempt.timings.offer_max_age
     return attempt.is_late(within, lambda longest: attempt.at > due_at + min(longest, expires))
 

@@ -55,7 +55,7 @@ class View:
         )
 
     def _deadline(self, now: datetime) -> Deadline | None:
-        zone, hold = self.survey.zone_or(self.settings.time_zone), self.survey.hold
+        zone, hold = self.survey.zone_or(self.settings.time_zone), self.survey.editable_for
         return Deadline((now + hold).astimezone(zone), now, can_move=True) if hold else None
 
     @property

@@ -27,7 +27,7 @@ from service.records.codec import (
 )
 from service.records.queries import Overview
 from service.records.redis import Breaker
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
 from service.surveys.model import (
     ActionState,
@@ -141,7 +141,7 @@ class Records(Overview):
             self._keep_ms(terms),
             close.email or "",
             write_decision(objections, facts),
-            max((survey.again for survey in candidates), key=[*Again].index, default=Again.NEVER),
+            max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
         )
         return Written(outcome, bool(due), survey_id)
@@ -168,7 +168,7 @@ class Records(Overview):
         One that replaces another is held anew, but not for longer than MAX_EXTENSION after the first.
         A blank comment keeps the one before, None removes it.
         """
-        hold = terms.held_for(is_suspect=is_suspect)
+        hold = terms.editable_time(is_suspect=is_suspect)
         outcome, due = self._ask(
             lambda: self._scripts["answer"](
                 keys=[
@@ -277,8 +277,8 @@ class Records(Overview):
                     write_decision(decision.objections, decision.facts),
                     write_terms(decision.survey),
                     to_ms(decision.due_at) if decision.due_at else "",
-                    to_ms(terms.again_after),
-                    max(to_ms(keep_turns), to_ms(terms.again_after), 1),
+                    to_ms(terms.cooldown),
+                    max(to_ms(keep_turns), to_ms(terms.cooldown), 1),
                     terms.daily_cap,
                 ],
             )
@@ -426,7 +426,7 @@ class Records(Overview):
 
         The record of a survey that is answered on its last day lives on from the end of the time to change.
         """
-        return self.lifetime(terms) + (terms.held_for(is_suspect=True) if terms else timedelta())
+        return self.lifetime(terms) + (terms.editable_time(is_suspect=True) if terms else timedelta())
 
     def _keep_ms(self, terms: Survey | None) -> int:
         return to_ms(self.lifetime(terms))

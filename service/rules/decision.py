@@ -15,7 +15,7 @@ from service.rules.matching import (
     looks_for,
 )
 from service.rules.send_window import next_closing, next_opening
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Close, Decision, Objection, OfferState, Reason, Record
 from service.surveys.ports import Conversation, Message, Rating
 
@@ -65,7 +65,7 @@ def decide(case: Case, asks: Asks) -> Decision:
     objection = _object_to(case, survey, seen, asks)
     if objection:
         return _refuse(Refusal(OfferState.SKIPPED, objection), objections, facts, survey)
-    opening = next_opening(survey.window, max(case.moment, due_at(case.record, case.close, survey)))
+    opening = next_opening(survey.send_window, max(case.moment, due_at(case.record, case.close, survey)))
     verdict = OfferState.WAITING if opening > case.moment else None
     return Decision(verdict, None, survey, objections, facts, opening)
 
@@ -77,8 +77,8 @@ def due_at(record: Record, close: Close, survey: Survey) -> datetime:
 
 def is_too_late(record: Record, close: Close, survey: Survey, moment: datetime, within: timedelta) -> bool:
     """Say whether a survey's time is over. If that ends outside of its window, the next hours of it are the last."""
-    wanted_at = next_opening(survey.window, due_at(record, close, survey))
-    return moment > next_closing(survey.window, max(wanted_at, record.offer.revived_at or wanted_at) + within)
+    wanted_at = next_opening(survey.send_window, due_at(record, close, survey))
+    return moment > next_closing(survey.send_window, max(wanted_at, record.offer.revived_at or wanted_at) + within)
 
 
 def _object_to(case: Case, survey: Survey, seen: Seen, asks: Asks) -> Reason | None:
@@ -95,11 +95,11 @@ def _object_to(case: Case, survey: Survey, seen: Seen, asks: Asks) -> Reason | N
 
 def _is_asked_enough(case: Case, survey: Survey, asks: Asks) -> bool:
     """Say whether a new round is not what this survey wants: another was a candidate, or an answer came meanwhile."""
-    if survey.again is Again.UNANSWERED:
+    if survey.on_reclose is OnReclose.UNANSWERED:
         return asks.is_answered() or any(
             each.id in case.record.earlier and each.status == "Rated" for each in case.ratings
         )
-    return survey.again is Again.NEVER
+    return survey.on_reclose is OnReclose.NEVER
 
 
 def has_news(messages: Sequence[Message], since: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from service.rules.decision import Asks, Case, decide
 from service.rules.matching import choose_at_close, find_refusal
 from service.surveys.definition import Survey
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import Close, Decision, OfferProgress, OfferState, Reason, Record
 from service.surveys.ports import Conversation, Message, Rating
 
@@ -75,9 +75,9 @@ def judge(
         return None
     close = _close_of(conversation, queue_names, conversation.changed_at)
     # The trial is of what is to come.
-    begun = [replace(survey, starts=None) for survey in surveys]
+    begun = [replace(survey, not_before=None) for survey in surveys]
     outcomes = tuple(_outcomes(close, conversation, begun, _once(questions)))
-    asking = [each.survey.ask for each in outcomes if each.survey and not each.reason]
+    asking = [each.survey.match for each in outcomes if each.survey and not each.reason]
     is_blind = close.email is None and any(ask.without_addresses for ask in asking)
     return Verdict(
         closed_at=close.closed_at,
@@ -115,7 +115,7 @@ def _once(questions: Questions) -> Questions:
     )
 
 
-def _unknown_rules(ask: Ask, close: Close) -> tuple[str, ...]:
+def _unknown_rules(ask: Match, close: Close) -> tuple[str, ...]:
     """Name the lists of which only a webhook tells whether this close is in them. Who has no agent has no assignee."""
     told = {
         "contact_points": close.contact_point is not None,
@@ -133,7 +133,7 @@ def _outcomes(
 
     A list that is left as it is written isn't met: the fact is missing.
     """
-    unknown = {survey.name: _unknown_rules(survey.ask, close) for survey in surveys}
+    unknown = {survey.name: _unknown_rules(survey.match, close) for survey in surveys}
     while True:
         supposed = [_as_if_met(survey, unknown[survey.name]) for survey in surveys]
         with_address = {name for name, rules in unknown.items() if "addresses" in rules}
@@ -151,7 +151,7 @@ def _outcomes(
 
 def _as_if_met(survey: Survey, rules: Sequence[str]) -> Survey:
     nothing: Any = dict.fromkeys(rules, ())
-    return replace(survey, ask=replace(survey.ask, **nothing))
+    return replace(survey, match=replace(survey.match, **nothing))
 
 
 def _decide(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from service.rules.machines import is_among, is_machine
 from service.surveys.definition import Survey
 from service.surveys.language_codes import find_language
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import Close, Objection, OfferState, Reason
 from service.surveys.ports import Conversation, Message, Rating
 
@@ -78,7 +78,7 @@ def choose_when_due(close: Close, candidates: Sequence[Survey], seen: Seen) -> C
 
 def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
     """Say what must be asked of Dixa before one of the candidates can be taken."""
-    asks = [survey.ask for survey in candidates]
+    asks = [survey.match for survey in candidates]
     return Looks(
         tags=close.tags is None and any(ask.with_tags or ask.without_tags for ask in asks),
         messages=any(ask.min_customer_messages or ask.min_agent_messages for ask in asks),
@@ -87,7 +87,7 @@ def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
     """Say whether a survey that matches a close may turn out not to when it is due."""
-    return bool(survey.ask.languages) or looks_for(close, [survey]) != Looks() or any(_untold(close, survey.ask))
+    return bool(survey.match.languages) or looks_for(close, [survey]) != Looks() or any(_untold(close, survey.match))
 
 
 def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Refusal | None:
@@ -177,30 +177,30 @@ def _never(close: Close, own: Collection[str]) -> Iterator[Objection]:
 
 def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
     """Go through the rules that the webhook's facts are enough for, in the order of the table in docs/surveys.md."""
-    if survey.starts and close.closed_at < survey.starts:
-        yield _objection(survey, Reason.BEFORE_START, "starts", close.closed_at.isoformat(timespec="minutes"))
-    untold = [rule for _, rule, _, _ in _untold(close, survey.ask)]
-    for reason, rule, wanted, facts in _lists(close, survey.ask):
+    if survey.not_before and close.closed_at < survey.not_before:
+        yield _objection(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
+    untold = [rule for _, rule, _, _ in _untold(close, survey.match)]
+    for reason, rule, wanted, facts in _lists(close, survey.match):
         if wanted and not set(facts) & set(wanted) and rule not in untold:
             yield _objection(survey, reason, rule, next(filter(None, facts), None))
     if close.tags is not None:
         yield from _tag_objections(survey, close.tags)
     yield from _address_objections(survey, close)
-    if survey.ask.assigned and close.agent_id is None:
+    if survey.match.assigned and close.agent_id is None:
         yield _objection(survey, Reason.UNASSIGNED, "assigned", "no agent")
-    if survey.ask.assignee_types and close.assignee_type not in survey.ask.assignee_types:
+    if survey.match.assignee_types and close.assignee_type not in survey.match.assignee_types:
         yield _objection(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
-    if not is_in_sample(close.conversation_id, survey.ask.sample, survey.name):
+    if not is_in_sample(close.conversation_id, survey.match.sample, survey.name):
         yield _objection(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
 
 
-def _untold(close: Close, ask: Ask) -> Iterator[List]:
+def _untold(close: Close, ask: Match) -> Iterator[List]:
     """Give the lists whose fact the webhook lacks and Dixa tells when the survey is due."""
     told = {"channels": close.channel, "directions": close.direction}
     return (each for each in _lists(close, ask) if each[2] and told.get(each[1], "told") is None)
 
 
-def _lists(close: Close, ask: Ask) -> Iterator[List]:
+def _lists(close: Close, ask: Match) -> Iterator[List]:
     """Give the rules that are lists."""
     yield Reason.CHANNEL, "channels", ask.channels, [close.channel]
     yield Reason.QUEUE, "queues", ask.queues, [close.queue_name, close.queue_id]
@@ -211,7 +211,7 @@ def _lists(close: Close, ask: Ask) -> Iterator[List]:
 
 def _late_objections(close: Close, survey: Survey, seen: Seen) -> Iterator[Objection]:
     """Go through the rules that need more than the webhook says."""
-    ask = survey.ask
+    ask = survey.match
     known = replace(close, channel=seen.conversation.channel, direction=seen.conversation.direction)
     untold = [rule for _, rule, _, _ in _untold(close, ask)]
     for reason, rule, wanted, facts in _lists(known, ask):
@@ -228,8 +228,8 @@ def _late_objections(close: Close, survey: Survey, seen: Seen) -> Iterator[Objec
 
 def _tag_objections(survey: Survey, tags: Sequence[str]) -> Iterator[Objection]:
     named = {tag.casefold() for tag in tags}
-    unwanted = [tag for tag in survey.ask.without_tags if tag.casefold() in named]
-    missing = [tag for tag in survey.ask.with_tags if tag.casefold() not in named]
+    unwanted = [tag for tag in survey.match.without_tags if tag.casefold() in named]
+    missing = [tag for tag in survey.match.with_tags if tag.casefold() not in named]
     if unwanted:
         yield _objection(survey, Reason.TAG_EXCLUDED, "without_tags", ", ".join(unwanted))
     if missing:
@@ -238,7 +238,7 @@ def _tag_objections(survey: Survey, tags: Sequence[str]) -> Iterator[Objection]:
 
 def _address_objections(survey: Survey, close: Close) -> Iterator[Objection]:
     """The fact isn't told: an address doesn't belong into a record that is kept."""
-    ask = survey.ask
+    ask = survey.match
     if ask.addresses and not _is_among(close.email, ask.addresses):
         yield _objection(survey, Reason.ADDRESS, "addresses", "another address" if close.email else "no address")
     if _is_among(close.email, ask.without_addresses):
@@ -251,7 +251,7 @@ def _is_among(address: str | None, named: Sequence[str]) -> bool:
 
 
 def _message_objections(survey: Survey, messages: Sequence[Message]) -> Iterator[Objection]:
-    ask: Ask = survey.ask
+    ask: Match = survey.match
     by_customer = sum(map(is_by_customer, messages))
     by_agent = sum(map(is_by_agent, messages))
     if by_customer < ask.min_customer_messages:

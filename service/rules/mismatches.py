@@ -12,17 +12,17 @@ def objections_of(record: Record) -> tuple[Objection, ...]:
 
 
 def _spell_last(record: Record) -> Objection | None:
-    """Give the rule that decided after all of `[survey.ask]` had been met, with what it says for this survey."""
+    """Give the rule that decided after all of `[survey.match]` had been met, with what it says for this survey."""
     terms, reason = record.terms, record.offer.reason
     if terms is None or record.offer.state is not OfferState.SKIPPED:
         return None
     spelled = {
         Reason.ASKED_RECENTLY: (
-            f'again_after = "{_spell(terms.again_after)}"',
+            f'cooldown = "{_spell(terms.cooldown)}"',
             f"survey {record.asked_as} had asked less than that before",
         ),
         Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "as many had been asked that day"),
-        Reason.NOTHING_NEW: (f'again = "{terms.again}"', "no message of the customer since the last survey"),
+        Reason.NOTHING_NEW: (f'on_reclose = "{terms.on_reclose}"', "no message of the customer since the last survey"),
         Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
         Reason.TOO_LATE: (
             "OFFER_MAX_AGE (a setting)",

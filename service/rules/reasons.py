@@ -32,7 +32,7 @@ REASONS: Mapping[Reason, Explanation] = {
         "The conversation belongs to another one: a side conversation, or an e-mail that was forwarded.",
         "Nothing; the customer is asked about the conversation that it belongs to.",
     ),
-    Reason.BEFORE_START: Explanation("It was closed before the survey starts.", "Write an earlier `starts`."),
+    Reason.BEFORE_START: Explanation("It was closed before the survey starts.", "Write an earlier `not_before`."),
     Reason.CHANNEL: Explanation("The survey doesn't ask about this channel.", "Add the channel to `channels`."),
     Reason.QUEUE: Explanation("The survey doesn't ask about this queue.", "Add the queue, by name or id, to `queues`."),
     Reason.CONTACT_POINT: Explanation(
@@ -73,10 +73,10 @@ REASONS: Mapping[Reason, Explanation] = {
         "Write a smaller `min_agent_messages`.",
     ),
     Reason.NO_SURVEY_MATCHES: Explanation(
-        "There are several surveys, and each has a different objection.", "Change `[survey.ask]` of one of them."
+        "There are several surveys, and each has a different objection.", "Change `[survey.match]` of one of them."
     ),
     Reason.ASKED_RECENTLY: Explanation(
-        "The same customer was asked less than `again_after` ago.", "Write a shorter `again_after`."
+        "The same customer was asked less than `cooldown` ago.", "Write a shorter `cooldown`."
     ),
     Reason.DAILY_CAP: Explanation(
         "The survey has asked `daily_cap` customers that day.", "Write a larger `daily_cap`."
@@ -87,7 +87,7 @@ REASONS: Mapping[Reason, Explanation] = {
     ),
     Reason.CLOSED_AGAIN: Explanation(
         "It was closed again after its survey had been decided, and that begins no new one.",
-        'Write `again = "unanswered"`, or `"always"`.',
+        'Write `on_reclose = "unanswered"`, or `"always"`.',
     ),
     Reason.OPTED_OUT: Explanation(
         "This customer has stopped the surveys.",
@@ -105,7 +105,7 @@ REASONS: Mapping[Reason, Explanation] = {
     ),
     Reason.REOPENED: Explanation(
         "It was open again when the survey was due.",
-        "Nothing; a later close counts, if `again` says so.",
+        "Nothing; a later close counts, if `on_reclose` says so.",
     ),
     Reason.ERASED: Explanation(
         "It was anonymised after it was closed; what was kept about the customer is deleted.",

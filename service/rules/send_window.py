@@ -3,22 +3,22 @@
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from service.surveys.definition import Window
+from service.surveys.definition import SendWindow
 
 _LOOK_AHEAD_DAYS = 9
 
 
-def next_opening(window: Window | None, moment: datetime) -> datetime:
+def next_opening(window: SendWindow | None, moment: datetime) -> datetime:
     """Say when a survey may be sent: at this moment if the window is open, else when it opens next."""
     return max(moment, _next_hours(window, moment)[0])
 
 
-def next_closing(window: Window | None, moment: datetime) -> datetime:
+def next_closing(window: SendWindow | None, moment: datetime) -> datetime:
     """Say until when a survey that is sent at this moment, or when the window opens next, may be sent."""
     return _next_hours(window, moment)[1]
 
 
-def _next_hours(window: Window | None, moment: datetime) -> tuple[datetime, datetime]:
+def _next_hours(window: SendWindow | None, moment: datetime) -> tuple[datetime, datetime]:
     """Give the hours that aren't over at this moment: from when, until when."""
     if window is None:
         return moment, moment

@@ -8,7 +8,7 @@ from service.rules.identity import Trait
 from service.rules.mismatches import objections_of
 from service.rules.reasons import REASONS
 from service.rules.send_window import next_opening
-from service.surveys.definition import Survey, Window
+from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import (
     UNCONFIRMED,
     ActionState,
@@ -210,7 +210,7 @@ def _next_step(record: Record) -> tuple[datetime | None, str]:
     offer = record.offer
     if offer.due_at is None or offer.call or offer.state not in _IN_WINDOW:
         return offer.due_at, ""
-    openings = [_opening(survey.window, offer.due_at) for survey in record.candidates]
+    openings = [_opening(survey.send_window, offer.due_at) for survey in record.candidates]
     shut_until = [opening for opening in openings if opening]
     if not shut_until or len(shut_until) < len(openings):
         return offer.due_at, ""
@@ -220,7 +220,7 @@ def _next_step(record: Record) -> tuple[datetime | None, str]:
     return offer.due_at, f" (the first window opens at {first:%Y-%m-%d %H:%M})"
 
 
-def _opening(window: Window | None, due_at: datetime) -> datetime | None:
+def _opening(window: SendWindow | None, due_at: datetime) -> datetime | None:
     """Say when a window opens that is shut until then. Who has waited for it already is due a moment after it."""
     for moment in (due_at - timedelta(seconds=1), due_at):
         if (opening := next_opening(window, moment)) > moment:

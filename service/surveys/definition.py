@@ -7,8 +7,8 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from service.surveys.brand import OwnBrand
-from service.surveys.match import Ask
-from service.surveys.on_answer import After
+from service.surveys.match import Match
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.words import NEUTRAL, Sender, Words
 
@@ -19,7 +19,7 @@ CHANNELS = ("message", "email", "note", "webhook")
 _NOBODY = Sender()
 
 
-class Again(StrEnum):
+class OnReclose(StrEnum):
     """What a close means for a conversation that had its survey, or nearly."""
 
     NEVER = "never"
@@ -27,7 +27,7 @@ class Again(StrEnum):
     ALWAYS = "always"
 
 
-class Rated(StrEnum):
+class Credit(StrEnum):
     """Whose rating it is."""
 
     ASSIGNEE = "assignee"
@@ -35,7 +35,7 @@ class Rated(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SendWindow:
     """The hours in which surveys are sent: on these days (0 is Monday), from one time to another of a time zone."""
 
     days: tuple[int, ...]
@@ -56,29 +56,29 @@ class Survey:
     ratings: tuple[RatingType, ...] = (RatingType.CSAT,)
     delay: timedelta = timedelta(minutes=15)
     delays: Mapping[str, timedelta] = field(default_factory=dict)
-    hold: timedelta = timedelta(minutes=5)
+    editable_for: timedelta = timedelta(minutes=5)
     extend: timedelta = timedelta(minutes=20)
-    suspect_hold: timedelta = timedelta(days=1)
+    suspect_editable_for: timedelta = timedelta(days=1)
     expires: timedelta = timedelta(days=28)
-    again: Again = Again.NEVER
-    again_after: timedelta = timedelta(days=30)
+    on_reclose: OnReclose = OnReclose.NEVER
+    cooldown: timedelta = timedelta(days=30)
     reminder: timedelta | None = None
-    rated: Rated = Rated.ASSIGNEE
-    starts: datetime | None = None
+    credit: Credit = Credit.ASSIGNEE
+    not_before: datetime | None = None
     daily_cap: int = 0
-    window: Window | None = None
+    send_window: SendWindow | None = None
     deliver: tuple[str, ...] = ("message",)
-    close_again: bool = False
+    reclose: bool = False
     stop_line: bool = False
-    ask: Ask = field(default_factory=Ask)
+    match: Match = field(default_factory=Match)
     words: Mapping[str, Words] = field(default_factory=dict, hash=False)
     senders: Mapping[str, Sender] = field(default_factory=dict, hash=False)
     brand: OwnBrand = field(default_factory=OwnBrand)
-    after: tuple[After, ...] = ()
+    on_answer: tuple[OnAnswer, ...] = ()
 
-    def held_for(self, *, is_suspect: bool) -> timedelta:
+    def editable_time(self, *, is_suspect: bool) -> timedelta:
         """Say how long an answer waits before it is submitted."""
-        return max(self.hold, self.suspect_hold) if is_suspect else self.hold
+        return max(self.editable_for, self.suspect_editable_for) if is_suspect else self.editable_for
 
     def words_in(self, code: str) -> Words:
         """Give the survey's own words in a language, empty where it has none."""
@@ -91,7 +91,7 @@ class Survey:
 
     def zone_or(self, usual: ZoneInfo) -> ZoneInfo:
         """The time zone in which customers read dates: the window's, or else the usual one."""
-        return ZoneInfo(self.window.zone) if self.window else usual
+        return ZoneInfo(self.send_window.zone) if self.send_window else usual
 
     def for_channel(self, channel: str | None) -> "Survey":
         """The same survey with the one delay that this channel has."""

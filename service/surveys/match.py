@@ -1,10 +1,10 @@
-"""Which conversations a survey is for: `[survey.ask]` of surveys.toml."""
+"""Which conversations a survey is for: `[survey.match]` of surveys.toml."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Match:
     """Which conversations a survey is for; each rule is neutral until it is written, and so is an empty list.
 
     The languages are codes of ours; an address is a whole one or `@` and a domain, in small letters.

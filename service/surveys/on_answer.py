@@ -1,4 +1,4 @@
-"""What is done when an answer with a certain score has come: `[[survey.after]]` of surveys.toml."""
+"""What is done when an answer with a certain score has come: `[[survey.on_answer]]` of surveys.toml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from service.surveys.ratings import RatingType
 
 
 @dataclass(frozen=True, slots=True)
-class After:
-    """One `[[survey.after]]`. `comment` lets the customer's words into note and alert; the webhook has them always."""
+class OnAnswer:
+    """One `[[survey.on_answer]]`. `comment` lets alerts and notes quote the customer; the webhook always does."""
 
     scores: tuple[int, ...]
     rating: RatingType | None = None

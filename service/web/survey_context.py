@@ -14,7 +14,7 @@ from service.records.transitions import MAX_EXTENSION
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Receipt
 from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reason, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import Language
 from service.web.language import asked_language, choose_language
@@ -81,10 +81,10 @@ class Visit:
         return None if is_in_doubt and self.receipt is None else answer
 
     @property
-    def _after(self) -> list[After]:
+    def _after(self) -> list[OnAnswer]:
         """What thanks customers on a page elsewhere. A host that isn't allowed any more isn't linked to any more."""
         hosts = seams().settings.endpoints.thank_you_hosts
-        return [each for each in self.terms.after if each.thank_you and each.thank_you_host in hosts]
+        return [each for each in self.terms.on_answer if each.thank_you and each.thank_you_host in hosts]
 
     @property
     def scores(self) -> Mapping[RatingType, int]:

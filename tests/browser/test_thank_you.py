@@ -44,7 +44,7 @@ def afterword(tmp_path: Path, redis_server: RedisServer) -> Iterator[Afterword]:
         short = hosts.enter_context(host("localhost", context, redirect(third, 302)))
         surveys = tmp_path / "surveys.toml"
         surveys.write_text(
-            '[[survey]]\nname = "default"\n[[survey.after]]\nscores = [5]\n'
+            '[[survey]]\nname = "default"\n[[survey.on_answer]]\nscores = [5]\n'
             f'thank_you = "{short}r/1?a=1&b=2"\nredirect = true\n'
         )
         environ = {"REDIS_URL": redis_server.new_database(), "SURVEYS_FILE": str(surveys)}

@@ -72,7 +72,7 @@ class Crash:
         self._normal = Worker(place)
         # Hints come first: what only the relay does is reached by a survey that isn't due at once.
         wait = timedelta(milliseconds=0 if case.point.name == "queue.hint" else 30)
-        self._terms = Survey(ratings=case.ratings, delay=wait, hold=wait)
+        self._terms = Survey(ratings=case.ratings, delay=wait, editable_for=wait)
         self._seconds = 0.0
 
     def tell(self) -> Told:

@@ -30,7 +30,7 @@ from tests.sandboxes import sandbox
 
 Scale = Literal["short", "long"]
 
-TERMS = Survey(delay=timedelta(), hold=timedelta())
+TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 CALLS = {Journey.OFFER: "dixa.offer", Journey.ANSWER: "dixa.submit"}
 
 

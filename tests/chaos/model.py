@@ -80,7 +80,7 @@ class Model(RuleBasedStateMachine):
 
     @initialize(two=st.booleans())
     def begin(self, two: bool) -> None:  # noqa: FBT001
-        held = Survey(hold=HOLD, extend=2 * HOLD, suspect_hold=4 * HOLD)
+        held = Survey(editable_for=HOLD, extend=2 * HOLD, suspect_editable_for=4 * HOLD)
         self.terms = replace(held, delay=timedelta(), ratings=(NPS, CSAT)[: 1 + two])
         self.accept()
 

@@ -163,7 +163,9 @@ class World:
         at = self.now - (seconds_ago or 0)
         answered_at = None if seconds_ago is None else datetime.now(UTC) - timedelta(seconds=seconds_ago)
         hold = timedelta(seconds=30)
-        terms = Survey(hold=hold, suspect_hold=4 * hold, ratings=tuple(offer.rating for offer in link.offers))
+        terms = Survey(
+            editable_for=hold, suspect_editable_for=4 * hold, ratings=tuple(offer.rating for offer in link.offers)
+        )
         outcome = self.records.answer(
             link, terms, scores, comment, language="en", is_suspect=is_suspect, answered_at=answered_at
         ).outcome

@@ -23,7 +23,7 @@ from service.sandbox.settings import SandboxSettings
 from tests.polling import eventually
 from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
-SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "0s"\nsuspect_hold = "0s"\n'
+SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\neditable_for = "0s"\nsuspect_editable_for = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_INTERVAL": "50ms",

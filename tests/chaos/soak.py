@@ -18,7 +18,7 @@ from tests.chaos.rows import Row, commit
 from tests.polling import eventually
 from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 
-SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "500ms"\nsuspect_hold = "0s"\n'
+SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\neditable_for = "500ms"\nsuspect_editable_for = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_INTERVAL": "50ms",

@@ -18,7 +18,7 @@ from service.records.redis import connect
 from tests.polling import eventually
 from tests.processes import API_TOKEN, BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, RedisServer, free_port
 
-SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\nhold = "200ms"\nsuspect_hold = "0s"\n'
+SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\neditable_for = "200ms"\nsuspect_editable_for = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
     "RELAY_INTERVAL": "50ms",

@@ -21,7 +21,7 @@ from tests.polling import eventually
 from tests.processes import RedisServer
 from tests.sandboxes import sandbox
 
-TERMS = Survey(delay=timedelta(), hold=timedelta())
+TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ SURVEYS = """
 name = "vip"
 rating = "Nps"
 delay = "0s"
-hold = "0s"
+editable_for = "0s"
 
-[survey.ask]
+[survey.match]
 with_tags = ["vip"]
 without_tags = ["spam"]
 assigned = true
@@ -29,9 +29,9 @@ assigned = true
 [[survey]]
 name = "default"
 delay = "0s"
-hold = "0s"
+editable_for = "0s"
 
-[survey.ask]
+[survey.match]
 without_tags = ["spam"]
 assigned = true
 """

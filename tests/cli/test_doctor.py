@@ -157,7 +157,7 @@ deliver = ["email"]
 [[survey]]
 name = "chats"
 stop_line = true
-[survey.ask]
+[survey.match]
 channels = ["WIDGET_CHAT"]
 """
 MAIL = {"SMTP_URL": "smtp://localhost", "MAIL_FROM": "survey@northwind.example"}

@@ -20,7 +20,7 @@ ONE = """
 [[survey]]
 name = "one"
 
-[survey.ask]
+[survey.match]
 assigned = true
 """
 
@@ -129,7 +129,7 @@ def test_a_customer_takes_one_turn_in_the_order_of_closing(run: Runner, dixa: Sa
     for days_ago in (20, 1, 12):
         close(dixa, days_ago=days_ago, requester=customer)
     close(dixa, days_ago=2, requester=same_address)
-    surveys = ONE.replace("[survey.ask]", 'again_after = "10d"\n[survey.ask]')
+    surveys = ONE.replace("[survey.match]", 'cooldown = "10d"\n[survey.match]')
     found = tried(run, surveys=surveys)
     assert (found["asked"], found["skipped"]) == ({"one": 2}, {"asked_recently": 2})
 
@@ -139,7 +139,7 @@ def test_a_daily_cap_is_one_for_each_day(run: Runner, dixa: Sandbox) -> None:
     for day in (0, 0, 0, 1):
         conversation = dixa.conversation(close(dixa))
         conversation.closed_at = conversation.state_updated_at = noon + timedelta(days=day)
-    surveys = ONE.replace("[survey.ask]", "daily_cap = 2\n[survey.ask]")
+    surveys = ONE.replace("[survey.match]", "daily_cap = 2\n[survey.match]")
     found = tried(run, surveys=surveys)
     assert (found["asked"], found["skipped"]) == ({"one": 3}, {"daily_cap": 1})
 
@@ -166,10 +166,10 @@ def test_who_is_the_same_person_as_one_who_stopped_is_not_asked(run: Runner, sto
 CAREFUL = """
 [[survey]]
 name = "test"
-again_after = "0s"
+cooldown = "0s"
 deliver = ["message", "email"]
 
-[survey.ask]
+[survey.match]
 addresses = ["afterword.test@northwind.example"]
 
 [[survey]]
@@ -177,7 +177,7 @@ name = "live"
 daily_cap = 20
 deliver = ["message", "email"]
 
-[survey.ask]
+[survey.match]
 sample = 1.0
 assigned = true
 """
@@ -213,7 +213,7 @@ def test_the_file_for_caution_does_not_count_as_asked_whose_address_is_not_known
 def test_every_list_that_hangs_on_what_the_api_does_not_tell_is_named(run: Runner, dixa: Sandbox) -> None:
     close(dixa, channel="WidgetChat")
     close(dixa, agent=False)
-    surveys = ONE.replace("[survey.ask]", "starts = 2999-01-01\n[survey.ask]") + (
+    surveys = ONE.replace("[survey.match]", "not_before = 2999-01-01\n[survey.match]") + (
         'user_types = ["Contact"]\ncontact_points = ["help@nordlys.example"]\nassignee_types = ["Member"]\n'
     )
     surveys += surveys.replace('"one"', '"two"').replace("assignee_types", "#").replace("contact_points", "#")
@@ -247,7 +247,7 @@ def test_who_only_an_email_could_reach_is_not_counted_as_asked(run: Runner, dixa
     close(dixa, channel="PstnPhone")
     close(dixa, channel="WidgetChat")
     close(dixa)
-    surveys = ONE.replace("[survey.ask]", 'deliver = ["message", "email"]\n[survey.ask]')
+    surveys = ONE.replace("[survey.match]", 'deliver = ["message", "email"]\n[survey.match]')
     found = tried(run, surveys=surveys, **MAIL)
     assert (found["asked"], found["skipped"]) == ({"one": 2}, {})
     assert found["cant_be_known"] == [{"rules": {"one": ["deliver"]}, "otherwise": None, "count": 1}]

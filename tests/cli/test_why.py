@@ -13,7 +13,7 @@ from service.records.transitions import Saved
 from service.rules.identity import Persons
 from service.rules.timeline import tell
 from service.sandbox.dixa.model import Person
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import (
     Call,
     Change,
@@ -142,7 +142,7 @@ def test_what_decides_after_the_rules_is_spelled_too(run: Runner, story: Story) 
     first, second = (close(story, requester=customer) for _ in range(2))
     story.ask(first)
     story.ask(second)
-    why = f'asked_recently (rule again_after = "30d"; found: survey {first} had asked less than that before)'
+    why = f'asked_recently (rule cooldown = "30d"; found: survey {first} had asked less than that before)'
     assert f"Survey default was not used: {why}." in told(run, second)
 
 
@@ -172,7 +172,7 @@ def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: S
 
 
 WINDOW = """
-[survey.window]
+[survey.send_window]
 days = ["Mon"]
 from = "09:00"
 to = "17:00"
@@ -180,7 +180,7 @@ zone = "Europe/Copenhagen"
 """
 
 
-ON_MONDAYS = load_surveys(WINDOW.replace("[survey.window]", "[[survey]]\n[survey.window]"))[0]
+ON_MONDAYS = load_surveys(WINDOW.replace("[survey.send_window]", "[[survey]]\n[survey.send_window]"))[0]
 
 
 def next_lines(record: Record) -> list[str]:
@@ -213,7 +213,7 @@ def test_a_reminder_waits_for_the_window_and_a_call_in_flight_does_not(story: St
 
 def test_of_several_surveys_the_first_window_is_told(story: Story) -> None:
     """Dixa is asked before it is clear which one it is, so that comes at its time."""
-    both = load_surveys(SURVEYS.replace("[survey.ask]", f"{WINDOW}[survey.ask]"))
+    both = load_surveys(SURVEYS.replace("[survey.match]", f"{WINDOW}[survey.match]"))
     record = story.load(story.begin())
     waiting = replace(record, offer=replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC)))
     (line,) = next_lines(replace(waiting, candidates=both))
@@ -272,7 +272,7 @@ def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story:
 
 
 def _two_rounds(story: Story) -> str:
-    terms = replace(AT_ONCE, again=Again.ALWAYS, again_after=timedelta())
+    terms = replace(AT_ONCE, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
     survey_id = story.begin(terms)
     story.ask(survey_id)
     again = Close(int(survey_id), datetime.now(UTC) + timedelta(minutes=1), channel="Email", direction="Inbound")
@@ -308,7 +308,9 @@ def test_nothing_is_known(run: Runner) -> None:
     assert "Nothing is known of conversation 7" in run("why", "7", fails=True).output
 
 
-@pytest.mark.parametrize("terms", [AT_ONCE, Survey(reminder=timedelta(days=3), delay=timedelta(), hold=timedelta())])
+@pytest.mark.parametrize(
+    "terms", [AT_ONCE, Survey(reminder=timedelta(days=3), delay=timedelta(), editable_for=timedelta())]
+)
 def test_no_address_is_told(run: Runner, story: Story, terms: Survey) -> None:
     survey_id = story.begin(replace(terms, deliver=("email",)), requester=Person("Ida Holm", "ida@example.com"))
     for options in ([], ["--json"]):

@@ -154,7 +154,7 @@ def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
     """Dixa may have added it; more often it is a slip, and the survey asks nobody."""
     file = tmp_path / "surveys.toml"
     file.write_text(
-        '[[survey]]\ndelay = { SMSS = "1h" }\n[survey.ask]\nchannels = ["EMIAL", "SMS"]\n', encoding="utf-8"
+        '[[survey]]\ndelay = { SMSS = "1h" }\n[survey.match]\nchannels = ["EMIAL", "SMS"]\n', encoding="utf-8"
     )
     warnings = read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings
     assert [warning.split('"')[3] for warning in warnings] == ["Emial", "Smss"]
@@ -163,7 +163,7 @@ def test_a_channel_that_nobody_knows_is_warned_about(tmp_path: Path) -> None:
 def test_so_is_a_type_of_user_that_nobody_knows(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
     ask = 'user_types = ["CONTACT", "Member", "Customer"]\nassignee_types = ["MEMBER", "Agent"]'
-    file.write_text(f'[[survey]]\nname = "vip"\n[survey.ask]\n{ask}\n', encoding="utf-8")
+    file.write_text(f'[[survey]]\nname = "vip"\n[survey.match]\n{ask}\n', encoding="utf-8")
     known = "so it may match nothing (Contact, Member)."
     assert read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings == (
         f'survey "vip": Dixa documents no user type "Customer", {known}',
@@ -332,7 +332,7 @@ def test_a_time_zone_with_a_slip_is_told_what_it_may_mean(text: str) -> None:
 def test_a_survey_with_a_window_has_the_windows_time(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
     window = '{ from = "09:00", to = "17:00", zone = "America/New_York" }'
-    file.write_text(f'[[survey]]\n[[survey]]\nname = "office"\nwindow = {window}\n', encoding="utf-8")
+    file.write_text(f'[[survey]]\n[[survey]]\nname = "office"\nsend_window = {window}\n', encoding="utf-8")
     settings = read_settings({**GOOD, "SURVEYS_FILE": str(file), "TIME_ZONE": "Europe/Copenhagen"})
     zones = [survey.zone_or(settings.time_zone).key for survey in settings.surveys]
     assert zones == ["Europe/Copenhagen", "America/New_York"]

@@ -24,7 +24,7 @@ KEYS = set(keys_of(SurveySchema()))
 
 
 def test_the_keys_are_those_of_the_schema() -> None:
-    assert {"name", "rating", "delay", "window", "zone", "ask", "sample"} <= KEYS
+    assert {"name", "rating", "delay", "send_window", "zone", "match", "sample"} <= KEYS
 
 
 def test_every_key_is_in_the_shipped_file() -> None:
@@ -40,4 +40,4 @@ def test_what_is_off_in_the_shipped_file_can_be_turned_on() -> None:
     text, count = re.subn(r"^#(?=\w+ = )", "", SHIPPED, flags=re.MULTILINE)
     (survey,) = load_surveys(text)
     assert count >= 3
-    assert None not in (survey.reminder, survey.starts, survey.window)
+    assert None not in (survey.reminder, survey.not_before, survey.send_window)

@@ -14,7 +14,7 @@ import pytest
 from config.endpoints import SmtpServer, Tls
 from service.delivery.email.smtp import EmailDelivery
 from service.delivery.email.text import EmailBranding
-from service.surveys.definition import Window
+from service.surveys.definition import SendWindow
 from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
@@ -100,7 +100,7 @@ def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], 
 def test_the_day_is_that_of_the_windows_time_zone_if_the_survey_has_one(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 2, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
-    terms = replace(AT_ONCE, window=Window((0,), time(9), time(17), "America/New_York"))
+    terms = replace(AT_ONCE, send_window=SendWindow((0,), time(9), time(17), "America/New_York"))
     deliver(server, close=close, terms=terms)
     body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
     assert body

@@ -301,7 +301,7 @@ class TestClosingAgain:
     def closed(self, dixa: Sandbox, *, wanted: bool = True) -> Record:
         record = record_of(dixa)
         dixa.close(record.conversation_id)
-        return replace(record, terms=replace(AT_ONCE, close_again=wanted))
+        return replace(record, terms=replace(AT_ONCE, reclose=wanted))
 
     def delivered(self, client: DixaClient, dixa: Sandbox, *, wanted: bool = True) -> Record:
         record = self.closed(dixa, wanted=wanted)
@@ -406,7 +406,7 @@ class TestClosingAgain:
     ) -> None:
         story = Story(redis_client, prefix, dixa)
         fails(dixa, 2, call="close")
-        survey_id = story.begin(replace(AT_ONCE, close_again=True))
+        survey_id = story.begin(replace(AT_ONCE, reclose=True))
         record = story.ask(survey_id)
         assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, "")
         assert dixa.conversation(int(survey_id)).state == "Closed"
@@ -415,7 +415,7 @@ class TestClosingAgain:
 
     def test_so_is_a_reminder(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         story = Story(redis_client, prefix, dixa)
-        survey_id = story.begin(replace(AT_ONCE, close_again=True, reminder=timedelta(minutes=30)))
+        survey_id = story.begin(replace(AT_ONCE, reclose=True, reminder=timedelta(minutes=30)))
         story.offering.run(survey_id)
         redis_client.hset(f"{prefix}survey:{survey_id}", "offer_due", "0")
         dixa.fails(2, 503, call="close")

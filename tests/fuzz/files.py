@@ -89,7 +89,7 @@ def surveys_file(chance: Random, path: Path) -> str:
         at = chance.randrange(len(lines))
         name, is_key, _rest = lines[at].partition(" = ")
         lines[at] = (
-            f"{name} = {chance.choice(VALUES)}" if is_key else chance.choice([lines[at], "[survey.ask]", "[", ""])
+            f"{name} = {chance.choice(VALUES)}" if is_key else chance.choice([lines[at], "[survey.match]", "[", ""])
         )
     raw = "\n".join(lines).encode()
     path.write_bytes(corpus.spoil_bytes(raw, chance) if chance.random() < 0.3 else raw)

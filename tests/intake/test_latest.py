@@ -17,7 +17,7 @@ from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 
 BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
-TERMS = Survey(hold=timedelta(hours=2), suspect_hold=timedelta(hours=2))
+TERMS = Survey(editable_for=timedelta(hours=2), suspect_editable_for=timedelta(hours=2))
 numbers = count(700_000)
 
 

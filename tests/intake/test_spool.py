@@ -526,7 +526,7 @@ def test_an_answer_waits_with_the_time_that_it_is_by_redis_clock(
     story: Story, spool: Spool, ahead: timedelta, score: int
 ) -> None:
     """The clock of the web's host is right, or fast by 40 s, as far as it has seen."""
-    survey_id = story.begin(replace(AT_ONCE, hold=timedelta(hours=1)))
+    survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(hours=1)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 5})
     away = story.intake(spool=spool)

@@ -60,7 +60,7 @@ terms = st.builds(
     name=st.sampled_from(["default", "nps-2"]),
     ratings=st.permutations(list(RatingType)).map(lambda found: tuple(found[:2])),
     delay=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
-    hold=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
+    editable_for=st.integers(0, 600_000).map(lambda seconds: timedelta(seconds=seconds)),
 )
 links = st.builds(
     Link,

@@ -20,66 +20,66 @@ SURVEYS = """
 name = "nps"
 rating = "Nps"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-ask = {queues = ["Nps"]}
+editable_for = "0s"
+suspect_editable_for = "0s"
+match = {queues = ["Nps"]}
 
 [[survey]]
 name = "thumbs"
 rating = "ThumbsUpOrDown"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-ask = {queues = ["ThumbsUpOrDown"]}
+editable_for = "0s"
+suspect_editable_for = "0s"
+match = {queues = ["ThumbsUpOrDown"]}
 
 [[survey]]
 name = "three"
 rating = ["Nps", "Csat", "ThumbsUpOrDown"]
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-ask = {queues = ["Three"]}
+editable_for = "0s"
+suspect_editable_for = "0s"
+match = {queues = ["Three"]}
 
 [[survey]]
 name = "held"
 delay = "0s"
-hold = "1h"
-suspect_hold = "0s"
-ask = {queues = ["Held"]}
+editable_for = "1h"
+suspect_editable_for = "0s"
+match = {queues = ["Held"]}
 
 [[survey]]
 name = "briefly-held"
 delay = "0s"
-hold = "1500ms"
-suspect_hold = "0s"
-ask = {queues = ["Briefly held"]}
+editable_for = "1500ms"
+suspect_editable_for = "0s"
+match = {queues = ["Briefly held"]}
 
 [[survey]]
 name = "later"
 delay = "1500ms"
-hold = "0s"
-suspect_hold = "0s"
-ask = {queues = ["Later"]}
+editable_for = "0s"
+suspect_editable_for = "0s"
+match = {queues = ["Later"]}
 
 [[survey]]
 name = "capped"
 delay = "0s"
 daily_cap = 1
-ask = {queues = ["Capped"]}
+match = {queues = ["Capped"]}
 
 [[survey]]
 name = "again"
 delay = "0s"
-again = "always"
-again_after = "0s"
-ask = {queues = ["Again"]}
+on_reclose = "always"
+cooldown = "0s"
+match = {queues = ["Again"]}
 
 [[survey]]
 name = "default"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-ask = {without_tags = ["spam"]}
+editable_for = "0s"
+suspect_editable_for = "0s"
+match = {without_tags = ["spam"]}
 """
 """Which survey a conversation gets is told by its queue; all others get the last one."""
 

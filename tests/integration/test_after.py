@@ -24,10 +24,10 @@ SURVEYS = """
 [[survey]]
 name = "held"
 delay = "0s"
-hold = "1h"
-suspect_hold = "0s"
-ask = {queues = ["Held"]}
-[[survey.after]]
+editable_for = "1h"
+suspect_editable_for = "0s"
+match = {queues = ["Held"]}
+[[survey.on_answer]]
 scores = [1, 2]
 slack = true
 note = true
@@ -35,32 +35,32 @@ note = true
 [[survey]]
 name = "sent"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
 deliver = ["message", "webhook"]
-ask = {queues = ["Sent"]}
+match = {queues = ["Sent"]}
 
 [[survey]]
 name = "noted"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
 deliver = ["message", "note"]
-ask = {queues = ["Noted"]}
+match = {queues = ["Noted"]}
 
 [[survey]]
 name = "default"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-[[survey.after]]
+editable_for = "0s"
+suspect_editable_for = "0s"
+[[survey.on_answer]]
 scores = [1, 2]
 slack = true
 note = true
 tag = "unhappy"
 webhook = true
 comment = true
-[[survey.after]]
+[[survey.on_answer]]
 scores = [5]
 thank_you = "https://reviews.example/northwind?from=survey"
 redirect = true

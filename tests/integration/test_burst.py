@@ -22,8 +22,8 @@ SURVEYS = """
 [[survey]]
 name = "default"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
 """
 AS_SHIPPED = {
     "DIXA_PACE": "9.5/3",

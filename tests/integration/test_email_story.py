@@ -17,9 +17,9 @@ from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword
 SURVEYS = """
 [[survey]]
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-again_after = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
+cooldown = "0s"
 deliver = ["message", "email"]
 """
 FREJA = Person("Freja Lindqvist", "freja@lindqvist.example", "+46701234567")

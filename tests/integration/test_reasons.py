@@ -24,11 +24,11 @@ STRICT = """
 [[survey]]
 name = "strict"
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
-starts = 2026-11-01
+editable_for = "0s"
+suspect_editable_for = "0s"
+not_before = 2026-11-01
 
-[survey.ask]
+[survey.match]
 channels = ["EMAIL"]
 queues = ["Support"]
 directions = ["INBOUND"]

@@ -19,7 +19,7 @@ from tests.polling import eventually
 from tests.processes import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient
 
 PREFIX = "afterword:"
-BOTH = Survey(delay=timedelta(), hold=timedelta(), ratings=(CSAT, NPS))
+BOTH = Survey(delay=timedelta(), editable_for=timedelta(), ratings=(CSAT, NPS))
 
 
 class Backup:

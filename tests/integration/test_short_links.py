@@ -17,8 +17,8 @@ from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 SURVEYS = """
 [[survey]]
 delay = "0s"
-hold = "0s"
-suspect_hold = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
 stop_line = true
 """
 

@@ -19,7 +19,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Journey, OfferState, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Delivery
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, Story, open_client
@@ -405,7 +405,7 @@ def test_one_that_may_have_it_keeps_it_and_the_others_wait(bench: Bench) -> None
 
 
 def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
-    terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
+    terms = replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),))
     ids = [bench.story.begin(terms) for _ in range(2)]
     for each in ids:
         bench.story.ask(each)

@@ -10,7 +10,7 @@ from service.journeys.follow_up import IN_THE_CORRECTION, NOBODY_KNOWS
 from service.rules.timeline import tell
 from service.surveys.definition import Survey
 from service.surveys.model import ActionState, Journey, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from tests.harness import CSAT, NPS
 from tests.journeys.test_follow_up import HELD, LOW, Team, states, team
@@ -19,8 +19,8 @@ from tests.receiver import DROP
 __all__ = ["team"]
 
 CORRECTION, COMMENT = "slack:correction", "slack:comment"
-ALERTED = replace(HELD, after=(After((1, 2), CSAT, slack=True),))
-QUOTED = replace(HELD, after=(replace(LOW, comment=True),))
+ALERTED = replace(HELD, on_answer=(OnAnswer((1, 2), CSAT, slack=True),))
+QUOTED = replace(HELD, on_answer=(replace(LOW, comment=True),))
 TO_FIVE = (
     "The customer changed the answer. Now: Satisfaction: Very satisfied (5 of 5). "
     "The alert said: Satisfaction: Very dissatisfied (1 of 5)."
@@ -97,7 +97,7 @@ def test_an_alert_that_waits_says_the_last_score_itself(team: Team) -> None:
 
 
 def test_all_questions_count(team: Team) -> None:
-    terms = replace(HELD, ratings=(CSAT, NPS), after=(After((1,), CSAT, slack=True),))
+    terms = replace(HELD, ratings=(CSAT, NPS), on_answer=(OnAnswer((1,), CSAT, slack=True),))
     survey_id = team.ask(terms)
     given: tuple[dict[RatingType, int], ...] = ({CSAT: 1}, {CSAT: 1, NPS: 3})
     for scores in given:
@@ -205,7 +205,7 @@ def test_an_alert_of_an_older_version_which_kept_no_scores_is_left_alone(team: T
 
 
 def test_the_time_for_it_begins_when_the_answer_is_final(team: Team) -> None:
-    survey_id = alerted(team, replace(ALERTED, hold=timedelta(days=7)), scores=(1, 5))
+    survey_id = alerted(team, replace(ALERTED, editable_for=timedelta(days=7)), scores=(1, 5))
     team.receiver.next["/slack"] = [503]
     end_hold(team, survey_id)
     team.turn(survey_id)

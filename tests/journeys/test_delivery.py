@@ -14,7 +14,7 @@ from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
-from service.surveys.definition import Again
+from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import UNCONFIRMED, Journey, OfferState, Reason, Record
@@ -319,7 +319,7 @@ class TestTheAddressOfADeadOne:
 
     def test_it_goes_with_a_new_round(self, chain: Chain) -> None:
         record, key = self.dead(chain)
-        chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, again=Again.ALWAYS))
+        chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, on_reclose=OnReclose.ALWAYS))
         assert len(chain.story.records.rounds(record.conversation_id)) == 2
         assert not chain._redis.exists(key)
 

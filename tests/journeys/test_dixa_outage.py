@@ -19,7 +19,7 @@ from tests.moments import pass_time
 from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers
 
 MANY = 40
-TERMS = replace(AT_ONCE, hold=timedelta())
+TERMS = replace(AT_ONCE, editable_for=timedelta())
 
 
 @pytest.fixture

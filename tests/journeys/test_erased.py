@@ -15,10 +15,10 @@ from service.records.transitions import StaleClaim
 from service.rules.timeline import tell
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.journeys.test_follow_up import HELD, LOW, Team, team
 from tests.polling import eventually
@@ -28,7 +28,7 @@ __all__ = ["team"]
 
 SECRET = "My card is 4711"
 CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")
-AFTER = replace(AT_ONCE, after=(LOW,))
+AFTER = replace(AT_ONCE, on_answer=(LOW,))
 
 
 def asked(story: Story, terms: Survey = AT_ONCE) -> str:
@@ -97,7 +97,7 @@ def test_only_an_answer_with_a_comment_costs_a_call_more(story: Story, comment: 
 
 
 def test_of_two_questions_the_first_looks(story: Story) -> None:
-    terms = replace(AT_ONCE, ratings=(CSAT, NPS), again_after=timedelta())
+    terms = replace(AT_ONCE, ratings=(CSAT, NPS), cooldown=timedelta())
     survey_id = asked(story, terms)
     story.answer(survey_id, {CSAT: 4, NPS: 9}, "Fint")
     story.submit(survey_id)
@@ -213,7 +213,7 @@ class TestWhatFollows:
         assert set(team.counts(survey_id).values()) == {1}
 
     def test_an_alert_that_quotes_nobody_waits_for_no_look(self, team: Team) -> None:
-        survey_id = asked(team.story, replace(HELD, after=(After((1,), CSAT, slack=True),)))
+        survey_id = asked(team.story, replace(HELD, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
         team.story.answer(survey_id, {CSAT: 1})
         team.turn(survey_id)
         assert len(team.receiver.of("/slack")) == 1
@@ -265,9 +265,9 @@ class TestErasing:
         assert {name for name, value in fields(story, survey_id).items() if before[name] != value} <= fences
         assert story.records.erase(replace(record, survey_id="7")) == "missing"
 
-    @pytest.mark.parametrize(("again", "outcome"), [(Again.NEVER, "duplicate"), (Again.ALWAYS, "accepted")])
-    def test_a_later_close_is_what_it_was(self, story: Story, again: Again, outcome: str) -> None:
-        terms = replace(AT_ONCE, again=again)
+    @pytest.mark.parametrize(("again", "outcome"), [(OnReclose.NEVER, "duplicate"), (OnReclose.ALWAYS, "accepted")])
+    def test_a_later_close_is_what_it_was(self, story: Story, again: OnReclose, outcome: str) -> None:
+        terms = replace(AT_ONCE, on_reclose=again)
         survey_id = asked(story, terms)
         record = story.load(survey_id)
         assert record.close
@@ -320,7 +320,7 @@ def test_what_is_erased_is_not_in_redis_own_file_for_long(
 
     client = patient(own_redis.url)
     story = Story(client, "afterword:", dixa)
-    survey_id = asked(story, replace(AT_ONCE, hold=timedelta(hours=1)))
+    survey_id = asked(story, replace(AT_ONCE, editable_for=timedelta(hours=1)))
     assert story.answer(survey_id, {CSAT: 1}, SECRET) == "saved"
     assert not story.records.rewrite_if_erased()
     story.records.erase(story.load(survey_id))

@@ -20,16 +20,16 @@ from service.journeys.follow_up import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, Wan
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.model import ActionProgress, ActionState, AnswerState, FollowUpState, Journey, Reason, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action, Deadline, Told
 from service.surveys.ratings import RatingType
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story, open_client
 from tests.polling import eventually
 from tests.receiver import DROP, SECRET, Receiver, receiving
 
-LOW = After((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
-TERMS = replace(AT_ONCE, after=(LOW,))
-HELD = replace(TERMS, hold=timedelta(days=1))
+LOW = OnAnswer((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
+TERMS = replace(AT_ONCE, on_answer=(LOW,))
+HELD = replace(TERMS, editable_for=timedelta(days=1))
 TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(seconds=4))
 ALL = {"note", "slack", "tag:angry", "webhook"}
 
@@ -280,7 +280,7 @@ class TestTheEnd:
     """Nothing is tried for ever, and what has failed is told and can be tried again."""
 
     def test_a_tag_that_dixa_does_not_have_fails_and_the_others_go_on(self, team: Team) -> None:
-        terms = replace(AT_ONCE, after=(LOW, After((1,), CSAT, tag="no-such-tag")))
+        terms = replace(AT_ONCE, on_answer=(LOW, OnAnswer((1,), CSAT, tag="no-such-tag")))
         record = team.follow(team.answered(terms=terms))
         assert record.follow_up
         assert record.follow_up.actions["tag:no-such-tag"].problem == "Dixa has no tag of this name"
@@ -394,7 +394,7 @@ class TestTheComment:
 
     def test_it_is_told_where_that_is_allowed(self, team: Team) -> None:
         said = "<!channel> a & b @here [words](https://evil.example)"
-        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
         survey_id = team.answered(comment=said, terms=terms)
         team.follow(survey_id)
         (alert,) = team.receiver.of("/slack")
@@ -405,7 +405,7 @@ class TestTheComment:
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
     def test_no_line_of_it_passes_for_one_of_ours(self, team: Team, end: str) -> None:
         forged = "conversation 7, survey vip, agent 9"
-        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
         survey_id = team.answered(
             comment=f"Slow{end}{forged}{end}> me\u202e\u2067\x1b[2K\x07 \U0001f469\u200d\U0001f680", terms=terms
         )
@@ -420,7 +420,7 @@ class TestTheComment:
 
     @pytest.mark.parametrize("unit", ["&", "<", ">", "a&", "aa&", "aaa&", "@", "]", "&\n"])
     def test_a_long_one_is_cut_to_what_slack_takes(self, team: Team, unit: str) -> None:
-        terms = replace(AT_ONCE, after=(replace(LOW, comment=True),))
+        terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
         survey_id = team.answered(comment=f"Slow {unit * 4000}"[:4000], terms=terms)
         team.follow(survey_id)
         text = team.receiver.of("/slack")[0].body["text"]
@@ -518,7 +518,7 @@ class TestTheComment:
 class TestALateComment:
     """It is written on the page that thanks, when the alert is out: so it is told by itself, once."""
 
-    TERMS = replace(HELD, after=(replace(LOW, comment=True),))
+    TERMS = replace(HELD, on_answer=(replace(LOW, comment=True),))
     ADDED = "slack:comment"
 
     def alerted(self, team: Team, comment: str = "", terms: Survey = TERMS) -> str:
@@ -638,23 +638,25 @@ class TestALateComment:
 class TestWhatIsWanted:
     """Which actions an answer calls for."""
 
-    def find(self, scores: dict[RatingType, int], *after: After) -> list[str]:
-        return [each.name for each in find_actions(replace(AT_ONCE, ratings=(CSAT, NPS), after=after), scores)]
+    def find(self, scores: dict[RatingType, int], *after: OnAnswer) -> list[str]:
+        return [each.name for each in find_actions(replace(AT_ONCE, ratings=(CSAT, NPS), on_answer=after), scores)]
 
     def test_each_once(self) -> None:
-        twice = After((1,), CSAT, slack=True, tag="angry"), After((0, 1), NPS, slack=True, tag="sad")
+        twice = OnAnswer((1,), CSAT, slack=True, tag="angry"), OnAnswer((0, 1), NPS, slack=True, tag="sad")
         assert self.find({CSAT: 1, NPS: 1}, *twice) == ["slack", "tag:angry", "tag:sad"]
         assert self.find({NPS: 0}, *twice) == ["slack", "tag:sad"]
         assert self.find({CSAT: 5, NPS: 9}, *twice) == []
 
     def test_a_comment_is_told_if_one_of_them_allows_it(self) -> None:
-        after = After((1,), CSAT, note=True), After((1, 2), CSAT, note=True, comment=True, slack=True)
-        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, after=after), {CSAT: 1})}
+        after = OnAnswer((1,), CSAT, note=True), OnAnswer((1, 2), CSAT, note=True, comment=True, slack=True)
+        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, on_answer=after), {CSAT: 1})}
         assert found == {"slack": True, "note": True}
 
     def test_a_webhook_is_told_the_comment_always(self) -> None:
-        after = After((1,), CSAT, webhook=True, slack=True)
-        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, after=(after,)), {CSAT: 1})}
+        after = OnAnswer((1,), CSAT, webhook=True, slack=True)
+        found = {
+            each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, on_answer=(after,)), {CSAT: 1})
+        }
         assert found == {"slack": False, "webhook": True}
 
 
@@ -662,7 +664,7 @@ def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefi
     """The others have results to bring to Dixa."""
     actions = [SlackAlert(f"{team.receiver.url}/slack")]
     patient = Story(redis_client, prefix, team.dixa, timings=Timings(), actions=actions)
-    terms = replace(AT_ONCE, after=(After((1,), CSAT, slack=True),))
+    terms = replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),))
     ids = [team.answered(terms=terms) for _ in range(4)]
     team.receiver.held.clear()
     threads = [Thread(target=patient.following.run, args=(survey_id,)) for survey_id in ids]

@@ -11,7 +11,7 @@ from service.delivery.note import AnswerNote
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, FollowUpState, OfferState, Reason
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from tests.harness import AT_ONCE, CSAT, Story, open_client
 from tests.sandboxes import sandbox as opened
 
@@ -89,7 +89,7 @@ def test_a_note_that_is_forbidden_is_tried_again_and_ends(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, times: int, state: FollowUpState
 ) -> None:
     story = Story(redis_client, prefix, dixa, actions=[AnswerNote(open_client(dixa, redis_client, prefix))])
-    survey_id = story.begin(replace(AT_ONCE, after=(After((1, 2), CSAT, note=True),)))
+    survey_id = story.begin(replace(AT_ONCE, on_answer=(OnAnswer((1, 2), CSAT, note=True),)))
     story.tell(survey_id, {CSAT: 1})
     forbid(dixa, survey_id, times=times, call="note")
     record = story.follow(survey_id)

@@ -128,7 +128,7 @@ def test_an_answer_that_changes_between_claim_and_call_is_submitted_as_it_is_the
 
 
 def test_an_answer_that_changes_within_its_hold_is_held_again(story: Story, interrupted: Interrupted) -> None:
-    survey_id = story.begin(replace(AT_ONCE, hold=timedelta(seconds=1.5)))
+    survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(seconds=1.5)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1})
     eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta()))

@@ -212,7 +212,7 @@ def test_a_journey_that_is_not_due_is_left_alone(story: Story) -> None:
 
 def test_the_words_of_a_survey_are_those_of_its_close(story: Story) -> None:
     """What surveys.toml says later changes only later closes."""
-    terms = Survey(name="shop", delay=timedelta(), hold=timedelta(hours=1))
+    terms = Survey(name="shop", delay=timedelta(), editable_for=timedelta(hours=1))
     survey_id = story.begin(terms)
     assert story.ask(survey_id).terms == terms
     story.answer(survey_id, {CSAT: 4})

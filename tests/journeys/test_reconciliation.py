@@ -9,7 +9,7 @@ import pytest
 
 from service.records.codec import to_ms
 from service.sandbox.dixa.model import Message
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import ChangeKind, Journey, OfferState, Reason
 from service.surveys.ratings import RatingType
 from tests.harness import AT_ONCE, CSAT, NPS, Story
@@ -140,7 +140,7 @@ def test_a_reminder_that_failed_for_weeks_is_not_sent_any_more(story: Story) -> 
 
 @pytest.mark.parametrize("hold", [timedelta(), timedelta(hours=1)])
 def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, hold: timedelta) -> None:
-    terms = replace(AT_ONCE, again=Again.UNANSWERED, again_after=timedelta(), hold=hold)
+    terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED, cooldown=timedelta(), editable_for=hold)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.ask(first)

@@ -163,7 +163,7 @@ def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis
 
 def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
     survey_id = reminding(story)
-    write(story, survey_id, "terms", dump_terms(replace(REMINDED, window=window_in(3))))
+    write(story, survey_id, "terms", dump_terms(replace(REMINDED, send_window=window_in(3))))
     story.offering.run(survey_id)
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None

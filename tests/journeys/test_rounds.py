@@ -16,15 +16,15 @@ from service.records.redis import Breaker
 from service.records.transitions import Records
 from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
-from service.surveys.definition import Again
+from service.surveys.definition import OnReclose
 from service.surveys.links import Link
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import Change, ChangeKind, OfferState, Reason
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.moments import moment
 
-ALWAYS = replace(AT_ONCE, again=Again.ALWAYS, again_after=timedelta())
-UNANSWERED = replace(ALWAYS, again=Again.UNANSWERED)
+ALWAYS = replace(AT_ONCE, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
+UNANSWERED = replace(ALWAYS, on_reclose=OnReclose.UNANSWERED)
 LATER = replace(AT_ONCE, delay=timedelta(hours=1))
 SECOND = timedelta(seconds=1)
 
@@ -47,16 +47,16 @@ def reopening(dixa: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["unanswered", "answered"])
-@pytest.mark.parametrize("again", Again)
-def test_when_a_conversation_is_asked_again(story: Story, again: Again, *, is_answered: bool) -> None:
-    terms = replace(ALWAYS, again=again)
+@pytest.mark.parametrize("again", OnReclose)
+def test_when_a_conversation_is_asked_again(story: Story, again: OnReclose, *, is_answered: bool) -> None:
+    terms = replace(ALWAYS, on_reclose=again)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.tell(first, {CSAT: 2}) if is_answered else story.ask(first)
     story.dixa.reopen(number)
     write_as_customer(story, number)
     second = story.close(number, terms)
-    is_new = again is Again.ALWAYS or (again is Again.UNANSWERED and not is_answered)
+    is_new = again is OnReclose.ALWAYS or (again is OnReclose.UNANSWERED and not is_answered)
     assert second == (f"{number}-2" if is_new else str(number))
     story.ask(second)
     assert sent(story, number) == [f"afterword-{each}" for each in ([first, second] if is_new else [first])]
@@ -85,8 +85,8 @@ def test_a_round_that_was_not_answered_can_still_be(story: Story) -> None:
 
 
 def test_one_that_was_reopened_before_it_was_asked_is_asked_after_the_next_close(story: Story) -> None:
-    """Its turn was given back, so `again_after` is no obstacle."""
-    terms = replace(AT_ONCE, again=Again.UNANSWERED)
+    """Its turn was given back, so `cooldown` is no obstacle."""
+    terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.dixa.reopen(number)
@@ -95,8 +95,8 @@ def test_one_that_was_reopened_before_it_was_asked_is_asked_after_the_next_close
     assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.DELIVERED)
 
 
-def test_a_new_round_has_to_wait_for_again_after_too(story: Story) -> None:
-    terms = replace(ALWAYS, again_after=timedelta(days=30))
+def test_a_new_round_has_to_wait_for_the_cooldown_too(story: Story) -> None:
+    terms = replace(ALWAYS, cooldown=timedelta(days=30))
     number = story.dixa.make_conversation()
     story.ask(story.close(number, terms))
     write_as_customer(story, number)
@@ -264,7 +264,7 @@ def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
 
 
 def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
-    terms = replace(ALWAYS, ask=Ask(without_tags=("spam",)))
+    terms = replace(ALWAYS, match=Match(without_tags=("spam",)))
     number = story.dixa.make_conversation()
     story.ask(story.close(number, terms))
     write_as_customer(story, number)
@@ -276,7 +276,7 @@ def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
 
 
 def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left_out(story: Story) -> None:
-    terms = replace(UNANSWERED, ask=Ask(without_tags=("spam",)))
+    terms = replace(UNANSWERED, match=Match(without_tags=("spam",)))
     number = story.dixa.make_conversation()
     story.tell(story.close(number, terms), {CSAT: 5})
     story.close(number, terms, tags=("spam",))
@@ -299,10 +299,12 @@ def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story,
 
 
 @pytest.mark.parametrize(
-    ("again", "reason"), [(Again.ALWAYS, ""), (Again.UNANSWERED, Reason.CLOSED_AGAIN)], ids=["always", "unanswered"]
+    ("again", "reason"),
+    [(OnReclose.ALWAYS, ""), (OnReclose.UNANSWERED, Reason.CLOSED_AGAIN)],
+    ids=["always", "unanswered"],
 )
-def test_our_own_result_does_not_end_the_round_that_waits(story: Story, again: Again, reason: str) -> None:
-    terms = replace(ALWAYS, again=again)
+def test_our_own_result_does_not_end_the_round_that_waits(story: Story, again: OnReclose, reason: str) -> None:
+    terms = replace(ALWAYS, on_reclose=again)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.ask(first)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from service.records.transitions import Records
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import Survey
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason, Record
 from tests.harness import AT_ONCE, Story
 
@@ -92,7 +92,7 @@ def test_a_turn_that_brought_nothing_is_given_back(story: Story, loses: str) -> 
 
 def test_what_is_given_back_is_what_was_there_before(story: Story) -> None:
     """The first turn still counts for those who wait longer."""
-    often, seldom = replace(AT_ONCE, again_after=timedelta()), replace(AT_ONCE, name="seldom", again_after=30 * DAY)
+    often, seldom = replace(AT_ONCE, cooldown=timedelta()), replace(AT_ONCE, name="seldom", cooldown=30 * DAY)
     assert is_asked(story.ask(closed(story, terms=often)))
     story.dixa.fails(1, 400, call="message")
     assert story.ask(closed(story, terms=often)).offer.state is OfferState.DEAD
@@ -110,7 +110,7 @@ def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "again_after", "ago", "asked"),
+    ("first", "cooldown", "ago", "asked"),
     [
         pytest.param(30, 30, 29, False, id="too soon"),
         pytest.param(30, 30, 31, True, id="long enough ago"),
@@ -119,18 +119,18 @@ def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
         pytest.param(30, 0, 0, True, id="asked each time"),
     ],
 )
-def test_the_same_customer_is_not_asked_twice_within_again_after(
-    story: Story, redis_client: redis.Redis, prefix: str, first: int, again_after: int, ago: int, *, asked: bool
+def test_the_same_customer_is_not_asked_twice_within_the_cooldown(
+    story: Story, redis_client: redis.Redis, prefix: str, first: int, cooldown: int, ago: int, *, asked: bool
 ) -> None:
-    assert is_asked(story.ask(closed(story, terms=replace(AT_ONCE, again_after=first * DAY))))
+    assert is_asked(story.ask(closed(story, terms=replace(AT_ONCE, cooldown=first * DAY))))
     was_asked(redis_client, prefix, ago * DAY)
-    later = replace(AT_ONCE, name="later", again_after=again_after * DAY)
+    later = replace(AT_ONCE, name="later", cooldown=cooldown * DAY)
     assert is_asked(story.ask(closed(story, terms=later))) is asked
 
 
 def test_a_turn_is_remembered_for_the_longest_of_all(story: Story, redis_client: redis.Redis, prefix: str) -> None:
     """The story's file has a survey that waits 30 days."""
-    story.ask(closed(story, terms=replace(AT_ONCE, again_after=timedelta(hours=1))))
+    story.ask(closed(story, terms=replace(AT_ONCE, cooldown=timedelta(hours=1))))
     for key in redis_client.scan_iter(f"{prefix}asked:*"):
         assert 29 * DAY < timedelta(milliseconds=int(redis_client.pttl(key))) <= 30 * DAY
 
@@ -154,7 +154,7 @@ def test_a_longer_pause_never_asks_whom_a_shorter_one_does_not(
     def verdict(days: int) -> str:
         redis_client.set(f"{prefix}asked:somebody", f"{at} another")
         redis_client.delete(f"{prefix}survey:{number}")
-        terms = replace(AT_ONCE, again_after=days * DAY)
+        terms = replace(AT_ONCE, cooldown=days * DAY)
         records.accept(Close(number, datetime.now(UTC)), [terms])
         claim = records.claim(Journey.OFFER, str(number))
         assert claim
@@ -188,7 +188,7 @@ def test_every_close_is_counted_once(story: Story) -> None:
     story.ask(first)
     story.ask(closed(story))
     story.ask(closed(story))
-    closed(story, BO, replace(AT_ONCE, ask=Ask(directions=("Inbound",))), direction="Outbound")
+    closed(story, BO, replace(AT_ONCE, match=Match(directions=("Inbound",))), direction="Outbound")
     counted = story.records.decisions(today())
     assert counted == {"reopened": 1, "asked": 1, "asked_recently": 1, "direction": 1}
 

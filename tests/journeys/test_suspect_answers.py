@@ -19,10 +19,10 @@ from service.records.redis import Breaker, connect
 from service.records.transitions import Records
 from service.rules.timeline import tell
 from service.sandbox.server import Sandbox
-from service.surveys.definition import Again, Survey
+from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
 from service.surveys.model import AnswerState, FollowUpState, Journey, OfferState, Record
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.processes import free_port
@@ -31,8 +31,8 @@ from tests.receiver import SECRET, Receiver, receiving
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 NOW = datetime.now(UTC)
 """When this file was read: minutes ago, or a moment."""
-LOW = After((1, 2), CSAT, note=True, slack=True, webhook=True)
-TERMS = replace(AT_ONCE, hold=5 * MINUTE, after=(LOW,))
+LOW = OnAnswer((1, 2), CSAT, note=True, slack=True, webhook=True)
+TERMS = replace(AT_ONCE, editable_for=5 * MINUTE, on_answer=(LOW,))
 
 
 class Scene:
@@ -103,12 +103,13 @@ def is_about(found: timedelta, wanted: timedelta) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("hold", "suspect_hold", "wanted"), [(5 * MINUTE, DAY, DAY), (HOUR, 5 * MINUTE, HOUR), (MINUTE, 7 * DAY, 7 * DAY)]
+    ("hold", "suspect_editable_for", "wanted"),
+    [(5 * MINUTE, DAY, DAY), (HOUR, 5 * MINUTE, HOUR), (MINUTE, 7 * DAY, 7 * DAY)],
 )
 def test_it_waits_as_long_as_the_file_says(
-    scene: Scene, hold: timedelta, suspect_hold: timedelta, wanted: timedelta
+    scene: Scene, hold: timedelta, suspect_editable_for: timedelta, wanted: timedelta
 ) -> None:
-    survey_id = scene.ask(replace(AT_ONCE, hold=hold, suspect_hold=suspect_hold))
+    survey_id = scene.ask(replace(AT_ONCE, editable_for=hold, suspect_editable_for=suspect_editable_for))
     assert scene.robot(survey_id) == "saved"
     assert is_about(scene.left(survey_id), wanted)
     scene.story.answering.run(survey_id)
@@ -297,7 +298,7 @@ class TestWhatFollows:
         assert receiver.of("/answer")[0].body["data"]["is_suspect"] is True
 
     def test_a_customers_webhook_says_that_it_is_not(self, scene: Scene, receiver: Receiver) -> None:
-        survey_id = scene.ask(replace(TERMS, hold=timedelta()))
+        survey_id = scene.ask(replace(TERMS, editable_for=timedelta()))
         scene.customer(survey_id, 1)
         scene.story.submit(survey_id)
         scene.story.follow(survey_id)
@@ -376,7 +377,7 @@ class TestTheReminder:
 
 
 def test_no_new_round_begins_while_one_waits(scene: Scene) -> None:
-    terms = replace(TERMS, again=Again.ALWAYS, again_after=timedelta())
+    terms = replace(TERMS, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
     survey_id = scene.ask(terms)
     scene.robot(survey_id)
     assert scene.story.close(int(survey_id), terms) == survey_id
@@ -384,7 +385,7 @@ def test_no_new_round_begins_while_one_waits(scene: Scene) -> None:
 
 def test_records_that_know_no_such_time_wait_a_day(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
-    scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"hold": "0s"}')
+    scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"editable_for": "0s"}')
     scene.robot(survey_id)
     assert is_about(scene.left(survey_id), DAY)
     assert scene.story.records.claim(Journey.ANSWER, survey_id) is None

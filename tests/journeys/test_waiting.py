@@ -10,13 +10,13 @@ from service.rules.decision import is_too_late
 from service.rules.send_window import next_opening
 from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
-from service.surveys.definition import Rated, Survey, Window
-from service.surveys.match import Ask
+from service.surveys.definition import Credit, SendWindow, Survey
+from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)
-DANISH = replace(AT_ONCE, name="danish", ask=Ask(languages=("da",)))
+DANISH = replace(AT_ONCE, name="danish", match=Match(languages=("da",)))
 OTHERS = replace(AT_ONCE, name="others", delay=HOUR)
 
 
@@ -24,11 +24,11 @@ def is_about(found: datetime | None, wanted: datetime) -> bool:
     return found is not None and abs(found - wanted) < timedelta(seconds=20)
 
 
-def window_in(days: int) -> Window:
+def window_in(days: int) -> SendWindow:
     """A whole day, so many days from now, of a zone where it isn't about to end."""
     zone = "UTC" if datetime.now(UTC).hour < 22 else "Etc/GMT+12"
     today = datetime.now(ZoneInfo(zone)).weekday()
-    return Window(((today + days) % 7,), time(0), time(23, 59), zone)
+    return SendWindow(((today + days) % 7,), time(0), time(23, 59), zone)
 
 
 @pytest.mark.parametrize(("channel", "hours"), [("WidgetChat", 0.25), ("Email", 24), ("Sms", 1)])
@@ -80,7 +80,7 @@ def test_the_later_one_is_taken_when_it_is_due(story: Story) -> None:
 
 
 def test_when_none_fits_each_says_why(story: Story) -> None:
-    wordy = replace(AT_ONCE, name="wordy", ask=Ask(min_agent_messages=1))
+    wordy = replace(AT_ONCE, name="wordy", match=Match(min_agent_messages=1))
     record = story.ask(closed_in(story, "en", DANISH, wordy))
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES)
     assert [(each.survey, each.reason) for each in record.objections] == [
@@ -92,7 +92,7 @@ def test_when_none_fits_each_says_why(story: Story) -> None:
 
 
 def test_tags_that_the_webhook_did_not_tell_are_asked_for(story: Story) -> None:
-    terms = replace(AT_ONCE, ask=Ask(with_tags=("vip",)))
+    terms = replace(AT_ONCE, match=Match(with_tags=("vip",)))
     plain, vip = story.dixa.make_conversation(), story.dixa.make_conversation(tags=["VIP"])
     assert story.ask(story.close(plain, terms, tags=None)).offer.reason == Reason.TAG_MISSING
     record = story.ask(story.close(vip, terms, tags=None))
@@ -106,7 +106,7 @@ def test_dixa_is_asked_twice_before_an_offer_and_no_more_unless_a_rule_needs_it(
 
 
 def test_who_wrote_enough_is_asked(story: Story) -> None:
-    terms = replace(AT_ONCE, ask=Ask(min_customer_messages=1, min_agent_messages=1))
+    terms = replace(AT_ONCE, match=Match(min_customer_messages=1, min_agent_messages=1))
     number = story.dixa.make_conversation()
     conversation = story.dixa.conversation(number)
     assert conversation.agent
@@ -118,23 +118,23 @@ def test_who_wrote_enough_is_asked(story: Story) -> None:
 @pytest.mark.parametrize("surveys", [1, 2])
 def test_outside_of_its_window_a_survey_waits_until_that_opens(story: Story, surveys: int) -> None:
     """With one survey it is clear without a look at Dixa which window that is."""
-    windowed = replace(AT_ONCE, window=window_in(3))
+    windowed = replace(AT_ONCE, send_window=window_in(3))
     survey_id = closed_in(story, "en", *[DANISH, windowed][-surveys:])
     story.offering.run(survey_id)
     record = story.load(survey_id)
-    assert is_about(record.offer.due_at, next_opening(windowed.window, datetime.now(UTC)))
+    assert is_about(record.offer.due_at, next_opening(windowed.send_window, datetime.now(UTC)))
     assert record.offer.state in (OfferState.WAITING, OfferState.DECIDING)
     assert len(story.dixa.calls) == (0 if surveys == 1 else 2)
 
 
 def test_in_its_window_it_is_sent(story: Story) -> None:
-    survey_id = closed_in(story, "en", replace(AT_ONCE, window=window_in(0)))
+    survey_id = closed_in(story, "en", replace(AT_ONCE, send_window=window_in(0)))
     assert is_delivered(story.ask(survey_id))
 
 
 def test_the_hours_outside_of_the_window_make_nothing_too_late(story: Story) -> None:
     """It was due five days ago, and its window opened for the first time today."""
-    today = replace(AT_ONCE, window=window_in(0))
+    today = replace(AT_ONCE, send_window=window_in(0))
     number = story.dixa.make_conversation()
     survey_id = story.close(number, today, closed_at=datetime.now(UTC) - timedelta(days=5))
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
@@ -142,7 +142,7 @@ def test_the_hours_outside_of_the_window_make_nothing_too_late(story: Story) -> 
 
 @pytest.mark.parametrize(("ahead", "reason"), [(HOUR, Reason.BEFORE_START), (-HOUR, "")])
 def test_what_was_closed_before_the_first_day_is_never_asked(story: Story, ahead: timedelta, reason: str) -> None:
-    terms = replace(AT_ONCE, starts=datetime.now(UTC) + ahead)
+    terms = replace(AT_ONCE, not_before=datetime.now(UTC) + ahead)
     record = story.load(story.close(story.dixa.make_conversation(), terms))
     assert record.offer.reason == reason
     assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.WAITING)
@@ -154,15 +154,15 @@ def rated_agent(dixa: Sandbox) -> str | None:
     return found
 
 
-@pytest.mark.parametrize("rated", Rated)
-def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: Story, rated: Rated) -> None:
+@pytest.mark.parametrize("rated", Credit)
+def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: Story, rated: Credit) -> None:
     number = story.dixa.make_conversation()
     at_close = story.dixa.conversation(number).agent
-    survey_id = story.close(number, replace(AT_ONCE, rated=rated))
+    survey_id = story.close(number, replace(AT_ONCE, credit=rated))
     story.dixa.conversation(number).agent = story.dixa.state.agents[1]
     assert is_delivered(story.ask(survey_id))
     assert at_close
-    assert rated_agent(story.dixa) == (at_close.id if rated is Rated.ASSIGNEE else None)
+    assert rated_agent(story.dixa) == (at_close.id if rated is Credit.ASSIGNEE else None)
 
 
 def is_delivered(record: Record) -> bool:
@@ -179,7 +179,7 @@ TOO_LATE: list[tuple[str, str, bool]] = [
 
 @pytest.mark.parametrize(("moment", "is_late"), [line[1:] for line in TOO_LATE], ids=[line[0] for line in TOO_LATE])
 def test_a_weekend_makes_nothing_too_late(story: Story, moment: str, *, is_late: bool) -> None:
-    office = replace(AT_ONCE, window=Window((0, 1, 2, 3, 4), time(9), time(17), "Europe/Copenhagen"))
+    office = replace(AT_ONCE, send_window=SendWindow((0, 1, 2, 3, 4), time(9), time(17), "Europe/Copenhagen"))
     thursday_evening = datetime(2026, 11, 19, 18, tzinfo=UTC)
     close = Close(1, thursday_evening)
     record = Record("1", 1, thursday_evening, close, office, OfferProgress(OfferState.WAITING))

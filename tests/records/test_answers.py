@@ -98,9 +98,9 @@ def test_a_blank_comment_keeps_the_one_before(records: Records) -> None:
 
 
 def test_a_changed_answer_replaces_the_old_one_and_is_held_anew(records: Records) -> None:
-    assert answer(records, 1, terms=Survey(hold=MINUTE)) == "saved"
+    assert answer(records, 1, terms=Survey(editable_for=MINUTE)) == "saved"
     first = load(records).answer
-    assert answer(records, 2, terms=Survey(hold=2 * MINUTE)) == "saved"
+    assert answer(records, 2, terms=Survey(editable_for=2 * MINUTE)) == "saved"
     second = load(records).answer
     assert first is not None
     assert second is not None
@@ -156,7 +156,7 @@ CHANGES = {
 @pytest.mark.parametrize("case", CHANGES)
 def test_more_time_is_given_and_never_less(held: Held, case: str) -> None:
     hold, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
-    terms = Survey(hold=hold, extend=extend)
+    terms = Survey(editable_for=hold, extend=extend)
     held.answer(terms, since=since, left=left)
     until = held.records.extend(SURVEY_ID, terms)
     assert until is not None
@@ -181,7 +181,7 @@ HELD_ANEW = {
 @pytest.mark.parametrize("case", HELD_ANEW)
 def test_changes_put_a_result_off_for_an_hour_at_most(held: Held, case: str) -> None:
     hold, since, left, wanted = (count * MINUTE for count in HELD_ANEW[case])
-    terms = Survey(hold=hold)
+    terms = Survey(editable_for=hold)
     held.answer(terms, since=since, left=left)
     for score in (2, 3, 4):
         assert answer(held.records, score, terms=terms) == "saved"
@@ -246,9 +246,9 @@ def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
 
 
 def test_the_same_answer_posted_again_is_not_held_longer(records: Records) -> None:
-    answer(records, 3, "Same", Survey(hold=MINUTE))
+    answer(records, 3, "Same", Survey(editable_for=MINUTE))
     before = load(records).answer
-    assert answer(records, 3, "Same", Survey(hold=2 * MINUTE)) == "same"
+    assert answer(records, 3, "Same", Survey(editable_for=2 * MINUTE)) == "same"
     after = load(records).answer
     assert before
     assert after

@@ -14,7 +14,7 @@ from service.records.transitions import Records, StaleClaim, Written
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Claim, Close, Decision, Journey, Offer, OfferState, Reason
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
 from tests.polling import eventually
@@ -90,7 +90,7 @@ def test_what_waits_is_about_the_later_close(records: Records) -> None:
 
 @pytest.mark.parametrize("journey", Journey)
 def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> None:
-    records.accept(close_of(), [replace(AT_ONCE, after=(After((4,), CSAT, note=True),))])
+    records.accept(close_of(), [replace(AT_ONCE, on_answer=(OnAnswer((4,), CSAT, note=True),))])
     answer(records)
     if journey is Journey.OFFER:
         records.accept(close_of(7), [AT_ONCE])
@@ -209,7 +209,7 @@ def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Recor
 def test_a_claim_before_the_time_is_none(records: Records) -> None:
     records.accept(close_of(), [Survey(delay=MINUTE)])
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
-    answer(records, terms=Survey(hold=MINUTE))
+    answer(records, terms=Survey(editable_for=MINUTE))
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
 
 

@@ -27,7 +27,7 @@ from service.sandbox.dixa.state import FIRST_ID
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import AnswerState, Claim, Close, Decision, Journey, Offer, OfferState, Reason, Record
 from service.surveys.ratings import RatingType
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story
@@ -161,7 +161,7 @@ def test_a_dead_answer_can_be_revived(shelf: Shelf, dixa: Sandbox) -> None:
 @pytest.mark.parametrize("name", ["waiting", "offering+", "delivering"])
 def test_what_a_later_version_added_is_ignored(shelf: Shelf, name: str) -> None:
     stored = STORED[name]
-    later: dict[str, Any] = {"mood": "sunny", "ask": json.loads(stored["terms"])["ask"] | {"moods": ["sunny"]}}
+    later: dict[str, Any] = {"mood": "sunny", "match": json.loads(stored["terms"])["match"] | {"moods": ["sunny"]}}
     shelf.take(
         name,
         v="2",
@@ -174,11 +174,13 @@ def test_what_a_later_version_added_is_ignored(shelf: Shelf, name: str) -> None:
     assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
-@pytest.mark.parametrize("terms", ['{"delay": "0s", "hold": "0s"}', '{"hold": "0s", "ask": {}}', "{}"])
+@pytest.mark.parametrize(
+    "terms", ['{"delay": "0s", "editable_for": "0s"}', '{"editable_for": "0s", "match": {}}', "{}"]
+)
 def test_terms_that_lack_keys_have_their_defaults(shelf: Shelf, terms: str) -> None:
     record = shelf.take("waiting", terms=terms)
     assert record.terms
-    assert (record.terms.name, record.terms.ratings, record.terms.ask) == ("default", (CSAT,), Ask())
+    assert (record.terms.name, record.terms.ratings, record.terms.match) == ("default", (CSAT,), Match())
     assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
@@ -248,7 +250,7 @@ def _write_answer(records: Records, name: str) -> None:
     _write_offer(records, "delivered")
     record = records.load(SURVEY_ID)
     assert record
-    records.answer(Link.to(record), Survey(hold=timedelta()), {CSAT: 4}, "Tak", language="en")
+    records.answer(Link.to(record), Survey(editable_for=timedelta()), {CSAT: 4}, "Tak", language="en")
     if name == "held":
         return
     claim = records.claim(Journey.ANSWER, SURVEY_ID)

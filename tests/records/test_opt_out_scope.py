@@ -13,7 +13,7 @@ from service.surveys.model import OfferState, Reason, Record
 from tests.harness import AT_ONCE, Story
 from tests.processes import SECRET_KEY
 
-OFTEN = replace(AT_ONCE, again_after=timedelta())
+OFTEN = replace(AT_ONCE, cooldown=timedelta())
 EMAIL, PHONE = "ida@example.com", "+4520123456"
 IDA = Person("Ida Holm", EMAIL, PHONE)
 PERSONS = Persons([SECRET_KEY])

@@ -97,7 +97,7 @@ def test_a_link_is_kept_until_no_answer_can_be_changed_any_more(
     Then it is shown that it is recorded.
     """
     records = Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=keep))
-    terms = replace(AT_ONCE, expires=timedelta(days=expires), hold=timedelta(days=hold))
+    terms = replace(AT_ONCE, expires=timedelta(days=expires), editable_for=timedelta(days=hold))
     assert records.link_lifetime(terms) == timedelta(days=least)
 
 

@@ -138,7 +138,7 @@ class Bench:
     def _answer_of(self, state: str) -> dict[str, str]:
         terms, old = {}, redis_sha1(self._client, "old")
         if self._journey == "follow_up":
-            terms = {"terms": '{"after": [{"scores": [4], "note": true}]}'}
+            terms = {"terms": '{"on_answer": [{"scores": [4], "note": true}]}'}
         if self._journey == "offer" or state == "none":
             return terms
         answer = {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}

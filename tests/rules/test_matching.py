@@ -21,7 +21,7 @@ from service.rules.matching import (
     looks_for,
 )
 from service.surveys.definition import Survey
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.model import Close, OfferState, Reason
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.toml.loader import load_surveys
@@ -46,13 +46,13 @@ def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
 
 def survey_of(ask: str = "", name: str = "one", terms: str = "") -> Survey:
     """A survey as surveys.toml says it."""
-    return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.ask]\n{ask}')[0]
+    return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.match]\n{ask}')[0]
 
 
 NOBODY = {"agent_id": None, "assignee_type": None}
 
 WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
-    # what this line shows               [survey.ask] says              the conversation            the reason, or asked
+    # what this line shows             [survey.match] says              the conversation            the reason, or asked
     ("nothing said: asked", "", {}, None),
     ("its channel", 'channels = ["Email"]', {}, None),
     ("its channel in capitals", 'channels = ["EMAIL"]', {}, None),
@@ -142,10 +142,10 @@ def test_who_is_asked(ask: str, facts: dict[str, Any], reason: Reason | None) ->
 STARTS: list[tuple[str, str, str | None]] = [
     # what this line shows        the survey says                       the objection's fact, or asked
     ("no date", "", None),
-    ("a day before", "starts = 2026-11-21", "2026-11-20T00:00+00:00"),
-    ("that day", "starts = 2026-11-20", None),
-    ("a minute before", "starts = 2026-11-20T00:01:00Z", "2026-11-20T00:00+00:00"),
-    ("that moment, elsewhere", "starts = 2026-11-20T01:00:00+01:00", None),
+    ("a day before", "not_before = 2026-11-21", "2026-11-20T00:00+00:00"),
+    ("that day", "not_before = 2026-11-20", None),
+    ("a minute before", "not_before = 2026-11-20T00:01:00Z", "2026-11-20T00:00+00:00"),
+    ("that moment, elsewhere", "not_before = 2026-11-20T01:00:00+01:00", None),
 ]
 
 
@@ -166,7 +166,7 @@ BOT_IN, BOT_OUT = message_of("Inbound", is_automated=True), message_of("Outbound
 OUR_OWN = message_of("Outbound", external_id="afterword-48213")
 
 WHO_IS_ASKED_WHEN_DUE: list[tuple[str, str, dict[str, Any], Reason | None]] = [
-    # what this line shows               [survey.ask] says               Dixa says              the reason, or asked
+    # what this line shows               [survey.match] says               Dixa says              the reason, or asked
     ("nothing more to know", "", {}, None),
     ("its language", 'languages = ["da"]', {"language": "da"}, None),
     ("its language by name", 'languages = ["Danish"]', {"language": "da-DK"}, None),
@@ -322,7 +322,7 @@ def test_the_first_survey_that_matches_is_used(
 NAMES = st.sampled_from(["Email", "WidgetChat", "Returns", "q-1", "Inbound", "spam", "SPAM", "ß"]) | st.text(max_size=5)
 LISTS = st.lists(NAMES, max_size=3).map(tuple)
 ASKS = st.builds(
-    Ask,
+    Match,
     channels=LISTS,
     queues=LISTS,
     contact_points=LISTS,
@@ -361,7 +361,7 @@ SEEN = st.builds(
 )
 
 
-@given(CLOSES, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
+@given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: list[Survey]) -> None:
     choice = choose_at_close(close, surveys)
     assert (not choice.candidates) is (choice.reason is not None)
@@ -369,7 +369,7 @@ def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: l
     assert choose_at_close(close, list(surveys)) == choice
 
 
-@given(CLOSES, SEEN, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
+@given(CLOSES, SEEN, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_every_due_survey_has_one_choice_and_always_the_same(close: Close, seen: Seen, surveys: list[Survey]) -> None:
     candidates = choose_at_close(close, surveys).candidates
     choice = choose_when_due(close, candidates, seen)
@@ -378,13 +378,13 @@ def test_every_due_survey_has_one_choice_and_always_the_same(close: Close, seen:
     assert choose_when_due(close, list(candidates), seen) == choice
 
 
-@given(CLOSES, st.builds(Survey, name=st.just("a"), ask=ASKS), st.builds(Survey, name=st.just("b"), ask=ASKS))
+@given(CLOSES, st.builds(Survey, name=st.just("a"), match=ASKS), st.builds(Survey, name=st.just("b"), match=ASKS))
 def test_a_survey_is_used_only_when_none_before_it_matches(close: Close, first: Survey, second: Survey) -> None:
     alone = choose_at_close(close, [first]).candidates or choose_at_close(close, [second]).candidates
     assert choose_at_close(close, [first, second]).candidates[:1] == alone[:1]
 
 
-@given(CLOSES, st.lists(st.builds(Survey, ask=ASKS), max_size=4))
+@given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_only_the_last_candidate_is_sure(close: Close, surveys: list[Survey]) -> None:
     candidates = choose_at_close(close, surveys).candidates
     assert all(has_open_rules(close, survey) for survey in candidates[:-1])

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.rules.send_window import next_closing, next_opening
-from service.surveys.definition import Window
+from service.surveys.definition import SendWindow
 
-OFFICE = Window(days=(0, 1, 2, 3, 4), opens=time(9), closes=time(17), zone="Europe/Copenhagen")
-NIGHT = Window(days=tuple(range(7)), opens=time(2, 30), closes=time(4), zone="Europe/Copenhagen")
+OFFICE = SendWindow(days=(0, 1, 2, 3, 4), opens=time(9), closes=time(17), zone="Europe/Copenhagen")
+NIGHT = SendWindow(days=tuple(range(7)), opens=time(2, 30), closes=time(4), zone="Europe/Copenhagen")
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 
-WHEN: list[tuple[str, Window, str, str]] = [
+WHEN: list[tuple[str, SendWindow, str, str]] = [
     # what this line shows                          the window      the moment (UTC)    it is sent at (UTC)
     ("in the middle of the day", OFFICE, "2026-11-20T12:00", "2026-11-20T12:00"),
     ("as it opens", OFFICE, "2026-11-20T08:00", "2026-11-20T08:00"),
@@ -30,10 +30,15 @@ WHEN: list[tuple[str, Window, str, str]] = [
     ("an opening in the hour that is left out", NIGHT, "2026-03-29T00:00", "2026-03-29T01:30"),
     ("after the hour that comes twice", NIGHT, "2026-10-25T02:59", "2026-10-25T02:59"),
     ("the first time of the hour that comes twice", NIGHT, "2026-10-25T00:00", "2026-10-25T00:30"),
-    ("once a week, a minute too late", Window((2,), time(9), time(10), "UTC"), "2026-11-18T10:00", "2026-11-25T09:00"),
+    (
+        "once a week, a minute too late",
+        SendWindow((2,), time(9), time(10), "UTC"),
+        "2026-11-18T10:00",
+        "2026-11-25T09:00",
+    ),
     (
         "a zone a day ahead",
-        Window((0,), time(0), time(1), "Pacific/Kiritimati"),
+        SendWindow((0,), time(0), time(1), "Pacific/Kiritimati"),
         "2026-11-22T09:00",
         "2026-11-22T10:00",
     ),
@@ -41,7 +46,7 @@ WHEN: list[tuple[str, Window, str, str]] = [
 
 
 @pytest.mark.parametrize(("window", "moment", "sent"), [line[1:] for line in WHEN], ids=[line[0] for line in WHEN])
-def test_when_a_survey_is_sent(window: Window, moment: str, sent: str) -> None:
+def test_when_a_survey_is_sent(window: SendWindow, moment: str, sent: str) -> None:
     found = next_opening(window, datetime.fromisoformat(moment).replace(tzinfo=UTC))
     assert found == datetime.fromisoformat(sent).replace(tzinfo=UTC)
 
@@ -55,17 +60,17 @@ MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.
 
 
 @st.composite
-def windows(draw: st.DrawFn) -> Window:
+def windows(draw: st.DrawFn) -> SendWindow:
     opens, closes = sorted(draw(st.sets(st.times().map(_in_minutes), min_size=2, max_size=2)))
     days = tuple(sorted(draw(st.sets(st.integers(0, 6), min_size=1))))
-    return Window(days, opens, closes, draw(st.sampled_from(["Europe/Copenhagen", "UTC", "Asia/Kolkata"])))
+    return SendWindow(days, opens, closes, draw(st.sampled_from(["Europe/Copenhagen", "UTC", "Asia/Kolkata"])))
 
 
 def _in_minutes(found: time) -> time:
     return found.replace(second=0, microsecond=0)
 
 
-def is_inside(window: Window, moment: datetime) -> bool:
+def is_inside(window: SendWindow, moment: datetime) -> bool:
     """Say so by the clock on the wall, as a person would; never asked for the hours in which that is changed."""
     there = moment.astimezone(ZoneInfo(window.zone))
     return there.weekday() in window.days and window.opens <= there.time() < window.closes
@@ -77,7 +82,7 @@ def is_clock_changed_on(moment: datetime) -> bool:
 
 
 @given(windows(), MOMENTS)
-def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: Window, moment: datetime) -> None:
+def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: SendWindow, moment: datetime) -> None:
     sent = next_opening(window, moment)
     assert sent >= moment
     assert next_opening(window, sent) == sent
@@ -86,7 +91,7 @@ def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: Wi
 
 
 @given(windows(), MOMENTS)
-def test_it_is_sent_at_once_in_the_window_and_only_there(window: Window, moment: datetime) -> None:
+def test_it_is_sent_at_once_in_the_window_and_only_there(window: SendWindow, moment: datetime) -> None:
     if not is_clock_changed_on(moment):
         assert (next_opening(window, moment) == moment) is is_inside(window, moment)
 

@@ -251,7 +251,7 @@ def test_a_logos_path_begins_in_the_working_folder_as_brand_logos_does(
         ('[[survey]]\nbrand = "Tidewater"', "survey 1: brand: Not a table. Write [survey.brand], in single brackets"),
         ('[[survey]]\n[[survey.brand]]\nname = "a"', "survey 1: brand: Not a table. Write [survey.brand]"),
         ('[[survey]]\n[brand]\nname = "a"', "brand: No such key. Write it as [survey.brand]."),
-        ('[[survey]]\n[survey.ask.brand]\nname = "a"', "ask.brand: No such key. Write it as [survey.brand]."),
+        ('[[survey]]\n[survey.match.brand]\nname = "a"', "match.brand: No such key. Write it as [survey.brand]."),
         ('[[survey]]\naccent = "#9d174d"', '"accent" of [survey.brand]? Write it below that line.'),
         ('[[survey]]\nsuport_url = "https://a.example"', '"support_url" of [survey.brand]? Write it below that line.'),
         ('[[survey]]\n[survey.brand]\nrating = "Csat"', '"rating" of [[survey]]? Write it above [survey.brand].'),

@@ -156,8 +156,8 @@ def test_a_reminder_falls_into_the_window_that_the_survey_fell_into() -> None:
     (survey,) = read_surveys(EXAMPLES / "business-customers.toml")
     assert survey.reminder
     for days in range(7):
-        sent_at = next_opening(survey.window, FRIDAY + timedelta(days=days))
-        assert next_opening(survey.window, sent_at + survey.reminder) == sent_at + survey.reminder
+        sent_at = next_opening(survey.send_window, FRIDAY + timedelta(days=days))
+        assert next_opening(survey.send_window, sent_at + survey.reminder) == sent_at + survey.reminder
 
 
 def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | Reason | None:
@@ -179,7 +179,7 @@ def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | R
     survey = later.candidates[0]
     if not can_reach(close, survey, told["language"]):
         return Reason.UNREACHABLE
-    sent_at = next_opening(survey.window, close.closed_at + survey.delay)
+    sent_at = next_opening(survey.send_window, close.closed_at + survey.delay)
     return f"{survey.name}, {sent_at.astimezone(HERE):%a %H:%M}"
 
 

@@ -9,7 +9,7 @@ from config.endpoints import Endpoints, SignedEndpoint
 from config.loader import SettingsError, read_settings
 from config.parsers import endpoint_url, hosts, webhook_secret
 from service.surveys.definition import Survey
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import SurveysFileError, dump_terms, load_surveys, load_terms
 from tests.config.test_settings import GOOD, mistakes
@@ -18,40 +18,40 @@ from tests.receiver import SECRET
 CSAT, NPS = RatingType.CSAT, RatingType.NPS
 
 
-def after(text: str, survey: str = "") -> tuple[After, ...]:
+def after(text: str, survey: str = "") -> tuple[OnAnswer, ...]:
     (found,) = load_surveys(f"[[survey]]\n{survey}\n{text}")
-    return found.after
+    return found.on_answer
 
 
 def test_nothing_follows_unless_it_is_written() -> None:
     (survey,) = load_surveys("[[survey]]")
-    assert (survey.after, survey.close_again) == ((), False)
+    assert (survey.on_answer, survey.reclose) == ((), False)
     assert survey == Survey()
 
 
 def test_all_that_can_follow() -> None:
     text = """
-[[survey.after]]
+[[survey.on_answer]]
 scores = [1, 2, 1]
 note = true
 tag = "unhappy"
 slack = true
 webhook = true
 comment = true
-[[survey.after]]
+[[survey.on_answer]]
 rating = "Nps"
 scores = [9, 10]
 thank_you = "https://reviews.example/x?y=1"
 redirect = true
 """
     low, high = after(text.replace("scores = [1", 'rating = "Csat"\nscores = [1'), 'rating = ["Csat", "Nps"]')
-    assert low == After((1, 2), CSAT, note=True, tag="unhappy", slack=True, webhook=True, comment=True)
-    assert high == After((9, 10), NPS, thank_you="https://reviews.example/x?y=1", redirect=True)
+    assert low == OnAnswer((1, 2), CSAT, note=True, tag="unhappy", slack=True, webhook=True, comment=True)
+    assert high == OnAnswer((9, 10), NPS, thank_you="https://reviews.example/x?y=1", redirect=True)
     assert high.thank_you_host == "reviews.example"
 
 
 def test_the_rating_is_that_of_a_survey_that_asks_one() -> None:
-    (found,) = after("[[survey.after]]\nscores = [0]\nnote = true", 'rating = "Nps"')
+    (found,) = after("[[survey.on_answer]]\nscores = [0]\nnote = true", 'rating = "Nps"')
     assert found.rating is NPS
     assert found.is_for({NPS: 0})
     assert not found.is_for({NPS: 1})
@@ -59,45 +59,53 @@ def test_the_rating_is_that_of_a_survey_that_asks_one() -> None:
 
 
 def test_a_record_keeps_them() -> None:
-    survey = Survey(after=(After((1,), CSAT, tag="ü", slack=True), After((5,), CSAT, thank_you="https://a.example")))
+    survey = Survey(
+        on_answer=(OnAnswer((1,), CSAT, tag="ü", slack=True), OnAnswer((5,), CSAT, thank_you="https://a.example"))
+    )
     assert load_terms(dump_terms(survey)) == survey
 
 
 def test_a_record_of_a_later_version_is_read() -> None:
-    text = dump_terms(Survey(after=(After((1,), CSAT, note=True),))).replace('"note"', '"later": 1, "note"')
-    assert load_terms(text).after == (After((1,), CSAT, note=True),)
+    text = dump_terms(Survey(on_answer=(OnAnswer((1,), CSAT, note=True),))).replace('"note"', '"later": 1, "note"')
+    assert load_terms(text).on_answer == (OnAnswer((1,), CSAT, note=True),)
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("note = true", "survey 1: after 1: scores: Write for which scores: [1, 2]."),
-        ("scores = []\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
-        ("scores = 1\nnote = true", "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2]."),
+        ("note = true", "survey 1: on_answer 1: scores: Write for which scores: [1, 2]."),
+        (
+            "scores = []\nnote = true",
+            "survey 1: on_answer 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
+        ),
+        (
+            "scores = 1\nnote = true",
+            "survey 1: on_answer 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
+        ),
         (
             "scores = [true]\nnote = true",
-            "survey 1: after 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
+            "survey 1: on_answer 1: scores: Not a list of scores. Write it in brackets: [1, 2].",
         ),
-        ("scores = [0]\nnote = true", "survey 1: after 1: scores: Csat has the scores 1 to 5."),
-        ('scores = [1]\nrating = "Nps"\nnote = true', "survey 1: after 1: rating: This survey doesn't ask Nps."),
+        ("scores = [0]\nnote = true", "survey 1: on_answer 1: scores: Csat has the scores 1 to 5."),
+        ('scores = [1]\nrating = "Nps"\nnote = true', "survey 1: on_answer 1: rating: This survey doesn't ask Nps."),
         (
             'scores = [1]\nrating = "Stars"\nnote = true',
-            'survey 1: after 1: rating: Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".',
+            'survey 1: on_answer 1: rating: Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown".',
         ),
         (
             "scores = [1]",
-            "survey 1: after 1: Nothing is to be done. Name at least one of: note, tag, slack, webhook, thank_you.",
+            "survey 1: on_answer 1: Nothing is to be done. Name at least one of: note, tag, slack, webhook, thank_you.",
         ),
-        ('scores = [1]\nnote = "yes"', "survey 1: after 1: note: Not a boolean. Write true or false."),
-        ("scores = [1]\nnote = true\nredirect = true", "survey 1: after 1: redirect: Write where to: thank_you."),
+        ('scores = [1]\nnote = "yes"', "survey 1: on_answer 1: note: Not a boolean. Write true or false."),
+        ("scores = [1]\nnote = true\nredirect = true", "survey 1: on_answer 1: redirect: Write where to: thank_you."),
         (
             "scores = [1]\ncolour = true",
-            "survey 1: after 1: colour: No such key. See the list of keys in docs/surveys.md.",
+            "survey 1: on_answer 1: colour: No such key. See the list of keys in docs/surveys.md.",
         ),
         *(
             (
                 f"scores = [1]\nthank_you = '{url}'",
-                "survey 1: after 1: thank_you: Not a page. Write it whole, with https:// in front.",
+                "survey 1: on_answer 1: thank_you: Not a page. Write it whole, with https:// in front.",
             )
             for url in (
                 "reviews.example",
@@ -114,13 +122,13 @@ def test_a_record_of_a_later_version_is_read() -> None:
 )
 def test_a_mistake_names_its_key_and_the_way_out(text: str, line: str) -> None:
     with pytest.raises(SurveysFileError) as caught:
-        after(f"[[survey.after]]\n{text}")
+        after(f"[[survey.on_answer]]\n{text}")
     assert str(caught.value).strip() == line
 
 
 def test_a_survey_of_several_questions_has_to_say_which() -> None:
     with pytest.raises(SurveysFileError, match="Write whose scores these are"):
-        after("[[survey.after]]\nscores = [1]\nnote = true", 'rating = ["Csat", "Nps"]')
+        after("[[survey.on_answer]]\nscores = [1]\nnote = true", 'rating = ["Csat", "Nps"]')
 
 
 @pytest.mark.parametrize(
@@ -167,7 +175,7 @@ def test_hosts() -> None:
 WANTS_ALL = """
 [[survey]]
 deliver = ["webhook"]
-[[survey.after]]
+[[survey.on_answer]]
 scores = [1]
 slack = true
 webhook = true
@@ -202,9 +210,9 @@ def test_the_settings(tmp_path: Path) -> None:
     ("missing", "said"),
     [
         ("DELIVERY_WEBHOOK_SECRET", "DELIVERY_WEBHOOK_SECRET is not set, and DELIVERY_WEBHOOK_URL is"),
-        ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in after, which needs ANSWER_WEBHOOK_URL"),
+        ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in on_answer, which needs ANSWER_WEBHOOK_URL"),
         ("DELIVERY_WEBHOOK_URL", "'default' has \"webhook\" in deliver, which needs DELIVERY_WEBHOOK_URL"),
-        ("SLACK_WEBHOOK_URL", "'default' has slack = true in after, which needs SLACK_WEBHOOK_URL"),
+        ("SLACK_WEBHOOK_URL", "'default' has slack = true in on_answer, which needs SLACK_WEBHOOK_URL"),
         ("THANK_YOU_HOSTS", "'default' has a thank_you at reviews.example, which is not in THANK_YOU_HOSTS"),
     ],
 )

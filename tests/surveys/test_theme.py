@@ -34,8 +34,8 @@ def test_the_style_sheet_says_what_is_reckoned_with(shades: object, theme: Theme
     assert STYLE.count(shades.css) == 1  # type: ignore[attr-defined]
     root = next(block for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL) if shades.css in block)  # type: ignore[attr-defined]
     said = {name: "#" + "".join(each * 2 for each in value[1:]) if len(value) == 4 else value
-            for name, value in re.findall(r"--(card|ground|ink): (#[0-9a-f]+)", root)}  # fmt: skip
-    assert said == {"card": theme.card, "ground": theme.ground, "ink": theme.ink}
+            for name, value in re.findall(r"--(card|bg|ink): (#[0-9a-f]+)", root)}  # fmt: skip
+    assert said == {"card": theme.card, "bg": theme.ground, "ink": theme.ink}
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

@@ -5,8 +5,8 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.surveys.definition import CHANNELS, Again, Rated, Survey, Window
-from service.surveys.match import Ask
+from service.surveys.definition import CHANNELS, Credit, OnReclose, SendWindow, Survey
+from service.surveys.match import Match
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import (
     SurveySchema,
@@ -21,8 +21,8 @@ SHIPPED = Path(__file__).parents[2] / "config" / "surveys.toml"
 
 
 def test_the_shipped_file_says_what_the_defaults_say_save_what_it_says_of_itself() -> None:
-    ask = Ask(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
-    assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, ask=ask),)
+    ask = Match(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
+    assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, match=ask),)
 
 
 def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
@@ -32,11 +32,11 @@ def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
         name = "default"
         rating = "Csat"
         delay = "15m"
-        hold = "5m"
+        editable_for = "5m"
         expires = "28d"
-        again_after = "30d"
+        cooldown = "30d"
         deliver = ["message"]
-        [survey.ask]
+        [survey.match]
         channels = []
         queues = []
         directions = []
@@ -68,17 +68,17 @@ def test_everything_can_be_written() -> None:
         name = "returns-nps"
         rating = ["Nps", "Csat"]
         delay = { Default = "1h 30m", EMAIL = "24h", WidgetChat = "0s" }
-        hold = "0s"
+        editable_for = "0s"
         expires = "2w"
-        again = "unanswered"
-        again_after = "90d"
+        on_reclose = "unanswered"
+        cooldown = "90d"
         reminder = "3d"
-        rated = "dixa"
-        starts = 2026-12-01
+        credit = "dixa"
+        not_before = 2026-12-01
         daily_cap = 200
         deliver = ["message"]
-        window = { days = ["mon", "Fri"], from = "09:00", to = "17:30", zone = "Europe/Copenhagen" }
-        [survey.ask]
+        send_window = { days = ["mon", "Fri"], from = "09:00", to = "17:30", zone = "Europe/Copenhagen" }
+        [survey.match]
         channels = ["WIDGET_CHAT", "Email"]
         queues = ["Returns"]
         contact_points = ["help@nordlys.example"]
@@ -101,17 +101,17 @@ def test_everything_can_be_written() -> None:
         ratings=(RatingType.NPS, RatingType.CSAT),
         delay=timedelta(minutes=90),
         delays={"Email": timedelta(days=1), "WidgetChat": timedelta()},
-        hold=timedelta(),
+        editable_for=timedelta(),
         expires=timedelta(weeks=2),
-        again=Again.UNANSWERED,
-        again_after=timedelta(days=90),
+        on_reclose=OnReclose.UNANSWERED,
+        cooldown=timedelta(days=90),
         reminder=timedelta(days=3),
-        rated=Rated.DIXA,
-        starts=datetime(2026, 12, 1, tzinfo=UTC),
+        credit=Credit.DIXA,
+        not_before=datetime(2026, 12, 1, tzinfo=UTC),
         daily_cap=200,
-        window=Window((0, 4), time(9), time(17, 30), "Europe/Copenhagen"),
+        send_window=SendWindow((0, 4), time(9), time(17, 30), "Europe/Copenhagen"),
         deliver=("message",),
-        ask=Ask(
+        match=Match(
             channels=("WidgetChat", "Email"),
             queues=("Returns",),
             contact_points=("help@nordlys.example",),
@@ -138,12 +138,12 @@ SURVEYS = st.builds(
     name=st.from_regex(r"[a-z0-9][a-z0-9-]{0,19}", fullmatch=True),
     ratings=st.lists(st.sampled_from(RatingType), min_size=1, unique=True).map(tuple),
     delay=st.integers(0, 60 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
-    hold=st.integers(0, 7 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    editable_for=st.integers(0, 7 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
     expires=st.integers(60_000, 365 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
-    again_after=st.integers(0, 3650 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
+    cooldown=st.integers(0, 3650 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
     deliver=st.lists(st.sampled_from(CHANNELS), min_size=1).map(tuple),
-    ask=st.builds(
-        Ask,
+    match=st.builds(
+        Match,
         channels=SPELLED,
         queues=NAMES,
         directions=SPELLED,
@@ -164,19 +164,19 @@ def test_terms_come_back_from_a_record_as_they_were(survey: Survey) -> None:
 
 def test_terms_of_another_version_are_read_without_what_is_unknown() -> None:
     terms = json.loads(dump_terms(Survey()))
-    assert load_terms(json.dumps({**terms, "later": 1, "ask": {**terms["ask"], "later": 1}})) == Survey()
+    assert load_terms(json.dumps({**terms, "later": 1, "match": {**terms["match"], "later": 1}})) == Survey()
 
 
 def test_a_record_keeps_rules_that_the_file_may_not_have_any_more() -> None:
     """An earlier version took them, and its surveys are on their way."""
-    ask = Ask(directions=("Inbound", "Internal"), user_types=("Member",), addresses=("*@a.example", "ida@b.example"))
-    assert load_terms(dump_terms(Survey(ask=ask))) == Survey(ask=ask)
+    ask = Match(directions=("Inbound", "Internal"), user_types=("Member",), addresses=("*@a.example", "ida@b.example"))
+    assert load_terms(dump_terms(Survey(match=ask))) == Survey(match=ask)
 
 
-KEYS = ["name", "rating", "delay", "hold", "expires", "again_after", "deliver", "ask", "sample", "queues", "x"]
+KEYS = ["name", "rating", "delay", "editable_for", "expires", "cooldown", "deliver", "match", "sample", "queues", "x"]
 VALUES = ["1", "''", "'15m'", "[]", "{}", "[{}]", "nan", "inf", "true", "1979-05-27", "'Csat'", "{a.b = 1}", "9" * 400]
 LINES = st.one_of(
-    st.sampled_from(["[[survey]]", "[survey.ask]", "[survey]", "[[survey.ask]]", "survey = 1"]),
+    st.sampled_from(["[[survey]]", "[survey.match]", "[survey]", "[[survey.match]]", "survey = 1"]),
     st.builds("{} = {}".format, st.sampled_from(KEYS), st.sampled_from(VALUES)),
     st.text(),
 )

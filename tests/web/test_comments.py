@@ -18,7 +18,7 @@ from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
-HELD = Survey(hold=timedelta(minutes=5))
+HELD = Survey(editable_for=timedelta(minutes=5))
 CARD = "My card is 4111 1111 1111 1111"
 
 

@@ -19,7 +19,7 @@ from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
-HELD = Survey(hold=timedelta(minutes=5))
+HELD = Survey(editable_for=timedelta(minutes=5))
 NOT_YET, TOO_LATE = "Not saved yet.", "Your new choice came too late and is not saved."
 
 
@@ -111,7 +111,7 @@ def test_after_the_time_the_page_names_what_is_recorded_and_what_came_too_late(
     is_saved: str,
     is_chosen: str,
 ) -> None:
-    token = answer(records, {rating: saved}, hold=timedelta())
+    token = answer(records, {rating: saved}, editable_for=timedelta())
     begin_to_submit(records)
     recorded = f"Your answer “{is_saved}” is recorded. It can no longer be changed."
     for query in ({}, {"r": str(saved)}, {"change": "1"}):
@@ -131,7 +131,7 @@ def test_after_the_time_the_page_names_what_is_recorded_and_what_came_too_late(
 
 
 def test_of_several_questions_all_that_is_recorded_is_named(client: FlaskClient, records: Records) -> None:
-    token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1}, hold=timedelta())
+    token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1}, editable_for=timedelta())
     begin_to_submit(records)
     for query in ({}, {"r": "2"}):
         page = get(client, token, query_string=query)
@@ -159,7 +159,7 @@ def test_a_mistake_on_the_way_says_what_is_saved(client: FlaskClient, records: R
 def test_what_comes_too_late_isnt_asked_to_be_mended(
     client: FlaskClient, records: Records, form: dict[str, str]
 ) -> None:
-    token = answer(records, {CSAT: 4}, hold=timedelta())
+    token = answer(records, {CSAT: 4}, editable_for=timedelta())
     begin_to_submit(records)
     page = post(client, form, token)
     assert page.status_code == 200

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from service.records.transitions import Records
-from service.surveys.definition import Survey, Window
+from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.ratings import RatingType
 from service.surveys.words import Words
@@ -41,7 +41,7 @@ def cancel(records: Records, reason: Reason) -> None:
 
 def begin_to_submit(records: Records) -> None:
     """Answer 4 and go as far as a worker does right before its call."""
-    records.answer(LINK, Survey(hold=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
+    records.answer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
     # Whatever hold was promised to an earlier answer is over.
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
@@ -70,7 +70,7 @@ def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis
 def test_the_day_of_the_conversation_is_that_where_the_brand_is(
     redis_url: str, records: Records, zone: str, window: str | None, day: str
 ) -> None:
-    terms = Survey(window=Window((0,), time(9), time(17), window) if window else None)
+    terms = Survey(send_window=SendWindow((0,), time(9), time(17), window) if window else None)
     records.accept(Close(81000, datetime(2026, 5, 12, 22, 30, tzinfo=UTC)), [terms])
     assert f"on {day}" in words_of(get(make_client(redis_url, TIME_ZONE=zone)).text)
 

@@ -13,7 +13,7 @@ from service.records.codec import to_ms
 from service.records.transitions import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey, Reason
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.test_survey import begin_to_submit, cancel
@@ -28,9 +28,9 @@ def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
     return make_client(redis_url, THANK_YOU_HOSTS="reviews.example, shop.example")
 
 
-def keep_terms(records: Records, *after: After) -> None:
+def keep_terms(records: Records, *after: OnAnswer) -> None:
     """Give the record of the link these terms."""
-    terms = Survey(after=after, hold=timedelta(minutes=5))
+    terms = Survey(on_answer=after, editable_for=timedelta(minutes=5))
     records.accept(Close(81000, datetime.now(UTC)), [terms])
     records.answer(LINK, terms, {CSAT: 3}, "", language="en")
     long_ago = to_ms(datetime.now(UTC) - timedelta(minutes=5))
@@ -38,7 +38,7 @@ def keep_terms(records: Records, *after: After) -> None:
 
 
 def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE))
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE))
     assert "reviews.example" not in get(client).text
     answer = post(client, {"rating": "5"})
     assert answer.headers["Location"] == f"/s/{TOKEN}"
@@ -50,7 +50,7 @@ def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
 
 
 def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClient, records: Records) -> None:
-    keep_terms(records, After((3,), CSAT, thank_you=PAGE))
+    keep_terms(records, OnAnswer((3,), CSAT, thank_you=PAGE))
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
     assert claim
@@ -67,7 +67,7 @@ def jump_of(answer: TestResponse) -> list[str]:
 def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
     client: FlaskClient, records: Records
 ) -> None:
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     for _ in range(2):
         thanks = follow(client, post(client, {"rating": "5"}))
         assert jump_of(thanks) == [PAGE.replace("&", "&amp;")]
@@ -80,8 +80,8 @@ def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
 
 
 def test_they_do_where_nothing_can_be_changed_too(client: FlaskClient, records: Records) -> None:
-    """With `hold = "0s"` an answer is final as soon as it is saved."""
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    """With `editable_for = "0s"` an answer is final as soon as it is saved."""
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     saved = post(client, {"rating": "5"})
     records._redis.hset("afterword:survey:81000", "answer_due", "1")
     thanks = follow(client, saved)
@@ -91,7 +91,7 @@ def test_they_do_where_nothing_can_be_changed_too(client: FlaskClient, records: 
 
 
 def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: FlaskClient, records: Records) -> None:
-    keep_terms(records, After((4, 5), CSAT, thank_you=PAGE, redirect=True))
+    keep_terms(records, OnAnswer((4, 5), CSAT, thank_you=PAGE, redirect=True))
     post(client, {"rating": "5"})
     shown = [
         get(client),
@@ -106,7 +106,7 @@ def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: Fla
 
 @pytest.mark.parametrize("query", [{"onward": "1"}, {"onward": "1", "receipt": "forged"}, {"onward": PAGE}])
 def test_nobody_else_is_led_there(client: FlaskClient, records: Records, query: dict[str, str]) -> None:
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     assert jump_of(get(client, query_string=query)) == []
     post(client, {"rating": "5"})
     begin_to_submit(records)
@@ -116,7 +116,7 @@ def test_nobody_else_is_led_there(client: FlaskClient, records: Records, query: 
 def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_path: Path) -> None:
     surveys = tmp_path / "surveys.toml"
     surveys.write_text(
-        f'[[survey]]\nname = "default"\n[[survey.after]]\nscores = [5]\nthank_you = "{PAGE}"\nredirect = true\n'
+        f'[[survey]]\nname = "default"\n[[survey.on_answer]]\nscores = [5]\nthank_you = "{PAGE}"\nredirect = true\n'
     )
     client = make_client(
         own_redis.url,
@@ -133,7 +133,7 @@ def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_pat
 
 
 def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records: Records) -> None:
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True))
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
         answer = post(client, form)
         assert answer.status_code == 422
@@ -145,14 +145,14 @@ def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records
 
 def test_no_form_may_lead_elsewhere(client: FlaskClient, records: Records) -> None:
     """Browsers hold `form-action` against each redirect that answers a form, and a host's own are nobody's to list."""
-    keep_terms(records, After((5,), CSAT, thank_you=PAGE, redirect=True), After((4,), CSAT, thank_you=PAGE))
+    keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True), OnAnswer((4,), CSAT, thank_you=PAGE))
     for query in ({}, {"change": "1"}, {"onward": "1"}):
         assert "form-action 'self';" in get(client, query_string=query).headers["Content-Security-Policy"]
 
 
 def test_a_host_that_is_not_allowed_any_more_is_not_linked_to(client: FlaskClient, records: Records) -> None:
     elsewhere = "https://reviews.example.evil.example/"
-    keep_terms(records, After((3, 5), CSAT, thank_you=elsewhere, redirect=True))
+    keep_terms(records, OnAnswer((3, 5), CSAT, thank_you=elsewhere, redirect=True))
     assert post(client, {"rating": "5"}).headers["Location"] == f"/s/{TOKEN}"
     page = get(client)
     assert "evil" not in page.text + page.headers["Content-Security-Policy"]

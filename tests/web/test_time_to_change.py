@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from service.records.codec import to_ms
 from service.records.transitions import Records
-from service.surveys.definition import Survey, Window
+from service.surveys.definition import SendWindow, Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import AnswerProgress
 from service.surveys.ratings import RatingType
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def answer(records: Records, comment: str = "", **terms: object) -> None:
-    records.answer(LINK, Survey(**{"hold": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
+    records.answer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
 
 
 def held(records: Records) -> AnswerProgress:
@@ -75,13 +75,13 @@ def test_it_does_in_every_language(client: FlaskClient, records: Records, code: 
 
 
 def test_the_zone_of_the_surveys_window_goes_before(client: FlaskClient, records: Records) -> None:
-    answer(records, window=Window(days=(0,), opens=time(9), closes=time(17), zone="Pacific/Auckland"))
+    answer(records, send_window=SendWindow(days=(0,), opens=time(9), closes=time(17), zone="Pacific/Auckland"))
     clock = until(records).astimezone(ZoneInfo("Pacific/Auckland"))
     assert f"{clock:%H:%M} (in 5 minutes)" in said(get(client))
 
 
 def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
-    answer(records, hold=timedelta(days=7))
+    answer(records, editable_for=timedelta(days=7))
     day = language("en").date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
     assert f"until {day}, " in said(get(client))
     assert said(get(client)).endswith("(in 7 days).")
@@ -91,7 +91,7 @@ def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
 def test_where_nothing_can_be_changed_nothing_is_offered(
     client: FlaskClient, records: Records, keys: "redis.Redis", hold: timedelta
 ) -> None:
-    answer(records, hold=hold)
+    answer(records, editable_for=hold)
     keys.hset(KEY, "answer_due", "1")  # no worker has come for it
     for query in ({}, {"change": "1"}, {"r": "4"}):
         page = get(client, query_string=query)
@@ -124,7 +124,7 @@ def test_both_buttons_are_on_the_thanks_and_more_time_on_the_change_form(client:
     assert re.findall(r'<button[^>]*name="?more"?[^>]*>([^<]*)<', change) == ["I need more time"]
 
 
-@pytest.mark.parametrize("terms", [{"hold": timedelta(days=7)}, {"extend": timedelta()}])
+@pytest.mark.parametrize("terms", [{"editable_for": timedelta(days=7)}, {"extend": timedelta()}])
 def test_time_that_can_not_be_had_is_not_offered(
     client: FlaskClient, records: Records, terms: dict[str, timedelta]
 ) -> None:

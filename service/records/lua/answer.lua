@@ -114,7 +114,7 @@ else
   due = math.max(tonumber(get('answer_due') or 0), math.min(due, first + tonumber(ARGV[11])))
 end
 wake_by_hint('answer', due, moment)
-if terms.after and #terms.after > 0 then
+if terms.on_answer and #terms.on_answer > 0 then
   local follow_at = text(is_suspect and due or moment)
   put('follow_up_state', 'following', 'follow_up_due', follow_at)
   redis.call('ZADD', KEYS[4], follow_at, survey_id)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from service.surveys.toml.fields import NO_SUCH_KEY, KeyPath, flatten
 
@@ -21,7 +21,20 @@ class Table:
 Tables = dict[str, Table]
 """Each table by its key; the whole file's is "", and what is meant is sought from the first to the last."""
 
-_HOMES = ("survey", "ask")
+_HOMES = ("survey", "match")
+RENAMED: Final = {
+    "after": "on_answer",
+    "again": "on_reclose",
+    "again_after": "cooldown",
+    "ask": "match",
+    "close_again": "reclose",
+    "hold": "editable_for",
+    "rated": "credit",
+    "starts": "not_before",
+    "suspect_hold": "suspect_editable_for",
+    "window": "send_window",
+}
+"""The keys that had another name before the first release: the old name and the new one."""
 
 
 def tell_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) -> Iterator[str]:
@@ -29,8 +42,8 @@ def tell_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) ->
     found = list(flatten(messages))
     names = _names(document, {path[1] for path, _ in found if path[2:] == ("name",)})
     for path, message in found:
-        way_out = f" {_way_out(path, tables)}" if message == NO_SUCH_KEY else ""
-        yield f"{_place(path, names)}: {message}{way_out}"
+        problem = _explain_unknown(path, tables) if message == NO_SUCH_KEY else message
+        yield f"{_place(path, names)}: {problem}"
 
 
 def _names(document: Mapping[str, Any], refused: set[str | int]) -> dict[int, str]:
@@ -51,6 +64,13 @@ def _place(path: KeyPath, names: Mapping[int, str]) -> str:
         else:
             told += f": {step}" if isinstance(before, int) else f".{step}"
     return told
+
+
+def _explain_unknown(path: KeyPath, tables: Tables) -> str:
+    key = str(path[-1]).casefold() if path else ""
+    if key in RENAMED:
+        return f"`{key}` is called `{RENAMED[key]}` now."
+    return f"{NO_SUCH_KEY} {_way_out(path, tables)}"
 
 
 def _way_out(path: KeyPath, tables: Tables) -> str:

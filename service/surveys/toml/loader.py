@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
-from service.surveys.definition import CHANNELS, Again, Rated, Survey
+from service.surveys.definition import CHANNELS, Credit, OnReclose, Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.toml.brand import BrandSchema, WrittenBrandSchema
 from service.surveys.toml.errors import Table, tell_mistakes
@@ -33,12 +33,12 @@ from service.surveys.toml.fields import (
     keys_of,
     written_as,
 )
-from service.surveys.toml.match import AskSchema, WrittenAskSchema
-from service.surveys.toml.on_answer import AfterSchema, settle_after
-from service.surveys.toml.send_window import WindowSchema
+from service.surveys.toml.match import MatchSchema, WrittenMatchSchema
+from service.surveys.toml.on_answer import OnAnswerSchema, settle_after
+from service.surveys.toml.send_window import SendWindowSchema
 from service.surveys.toml.words import ByLanguage, Senders, SenderSchema, WordsSchema
 
-_ONLY_IF_SET = {"words", "sender", "brand", "after"}
+_ONLY_IF_SET = {"words", "sender", "brand", "on_answer"}
 """A record has none of these, unless it has something to say."""
 
 
@@ -75,7 +75,7 @@ def load_terms(text: str) -> Survey:
     """Read a record's terms, as this or another version wrote them: unknown keys are ignored."""
     terms = json.loads(text)
     known = _known(terms, SurveySchema)
-    known["ask"] = _known(known.get("ask", {}), AskSchema)
+    known["match"] = _known(known.get("match", {}), MatchSchema)
     sender = known.get("sender", {})
     known["sender"] = _known(sender, SenderSchema) | {
         code: _known(sender[code], SenderSchema) for code in LANGUAGES if code in sender
@@ -83,7 +83,7 @@ def load_terms(text: str) -> Survey:
     words = {code: _known(each, WordsSchema) for code, each in known.get("words", {}).items() if code in LANGUAGES}
     known["words"] = words
     known["brand"] = _known(known.get("brand", {}), BrandSchema)
-    known["after"] = [_known(each, AfterSchema) for each in known.get("after", [])]
+    known["on_answer"] = [_known(each, OnAnswerSchema) for each in known.get("on_answer", [])]
     survey: Survey = _schema(SurveySchema).load(known)
     return survey
 
@@ -134,26 +134,27 @@ class SurveySchema(Strict):
     )
     ratings = Ratings(data_key="rating")
     delay = Delay(usual=_USUAL.delay, most=timedelta(days=60))
-    hold = Duration(most=timedelta(days=7))
+    editable_for = Duration(most=timedelta(days=7))
     extend = Duration(most=timedelta(hours=1))
-    suspect_hold = Duration(most=timedelta(days=7))
+    suspect_editable_for = Duration(most=timedelta(days=7))
     expires = Duration(least=timedelta(minutes=1), most=timedelta(days=365))
-    again = Choice(Again)
-    again_after = Duration(most=timedelta(days=3650))
+    on_reclose = Choice(OnReclose)
+    cooldown = Duration(most=timedelta(days=3650))
     reminder = Duration(least=timedelta(minutes=1), most=timedelta(days=60), allow_none=True)
-    rated = Choice(Rated)
-    starts = Moment(allow_none=True)
+    credit = Choice(Credit)
+    not_before = Moment(allow_none=True)
     daily_cap = Count()
-    window = fields.Nested(WindowSchema, allow_none=True)
+    send_window = fields.Nested(SendWindowSchema, allow_none=True)
     deliver = Names(validate=_check_deliver)
-    close_again = Flag()
+    reclose = Flag()
     stop_line = Flag()
-    ask = fields.Nested(AskSchema)
+    match = fields.Nested(MatchSchema)
     words = ByLanguage()
     senders = Senders(data_key="sender")
     brand = fields.Nested(BrandSchema)
-    after = fields.List(
-        fields.Nested(AfterSchema), error_messages={"invalid": "Write it with double brackets: [[survey.after]]."}
+    on_answer = fields.List(
+        fields.Nested(OnAnswerSchema),
+        error_messages={"invalid": "Write it with double brackets: [[survey.on_answer]]."},
     )
 
     @validates_schema
@@ -181,7 +182,7 @@ class SurveySchema(Strict):
             if "" in words.questions:
                 (rating,) = data.get("ratings", Survey().ratings)
                 data["words"][code] = replace(words, questions={rating: words.questions[""]})
-        data["after"] = settle_after(data.get("after", ()), data.get("ratings", Survey().ratings))
+        data["on_answer"] = settle_after(data.get("on_answer", ()), data.get("ratings", Survey().ratings))
         return Survey(**data)
 
     @post_dump
@@ -190,7 +191,7 @@ class SurveySchema(Strict):
 
 
 class _WrittenSurveySchema(SurveySchema):
-    ask = fields.Nested(WrittenAskSchema)
+    match = fields.Nested(WrittenMatchSchema)
     brand = fields.Nested(WrittenBrandSchema)
 
 
@@ -216,10 +217,10 @@ class _FileSchema(Strict):
 _TABLES: Final = {
     "": Table("", keys_of(_FileSchema())),
     "survey": Table("[[survey]]", keys_of(SurveySchema())),
-    "ask": Table("[survey.ask]", keys_of(AskSchema())),
-    "window": Table("[survey.window]", keys_of(WindowSchema())),
+    "match": Table("[survey.match]", keys_of(MatchSchema())),
+    "send_window": Table("[survey.send_window]", keys_of(SendWindowSchema())),
     "words": Table("[survey.words.da]", keys_of(WordsSchema())),
     "sender": Table("[survey.sender]", keys_of(SenderSchema())),
     "brand": Table("[survey.brand]", keys_of(BrandSchema())),
-    "after": Table("[[survey.after]]", keys_of(AfterSchema())),
+    "on_answer": Table("[[survey.on_answer]]", keys_of(OnAnswerSchema())),
 }

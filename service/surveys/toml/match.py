@@ -1,4 +1,4 @@
-"""`[survey.ask]` of surveys.toml: which conversations a survey is for.
+"""`[survey.match]` of surveys.toml: which conversations a survey is for.
 
 Nothing here decides anything: `service.rules.matching` does.
 """
@@ -9,14 +9,14 @@ from typing import Any
 from marshmallow import ValidationError, post_load
 
 from service.surveys.dixa_names import ASKED_DIRECTIONS
-from service.surveys.match import Ask
+from service.surveys.match import Match
 from service.surveys.toml.fields import Addresses, Count, Flag, Languages, Names, Share, Spelled, Strict, written_as
 
 
-class AskSchema(Strict):
+class MatchSchema(Strict):
     """The rules, as a record's terms hold them: what an earlier version took is read for as long as it is kept."""
 
-    error_messages = written_as("[survey.ask]", "assigned = true")
+    error_messages = written_as("[survey.match]", "assigned = true")
 
     channels = Spelled()
     queues = Names()
@@ -35,8 +35,8 @@ class AskSchema(Strict):
     sample = Share()
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Ask:
-        return Ask(**data)
+    def _make(self, data: dict[str, Any], **_: Any) -> Match:
+        return Match(**data)
 
 
 def _check_directions(names: tuple[str, ...]) -> None:
@@ -61,7 +61,7 @@ def _check_addresses(names: tuple[str, ...]) -> None:
             )
 
 
-class WrittenAskSchema(AskSchema):
+class WrittenMatchSchema(MatchSchema):
     """The rules, as surveys.toml says them: one that nobody can meet is a mistake."""
 
     directions = Spelled(validate=_check_directions)

@@ -1,4 +1,4 @@
-"""`[[survey.after]]` of surveys.toml: what is done when an answer with a certain score has come.
+"""`[[survey.on_answer]]` of surveys.toml: what is done when an answer with a certain score has come.
 
 Nothing here does anything: `service.journeys.follow_up` does.
 """
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from marshmallow import ValidationError, fields, post_load, validate
 
 from service.surveys.hosts import is_host
-from service.surveys.on_answer import After
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.toml.fields import Flag, Strict, Text, written_as
 
@@ -19,21 +19,21 @@ _LONGEST_URL = 500
 _ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
 
 
-def settle_after(found: Sequence[After], ratings: Sequence[RatingType]) -> tuple[After, ...]:
+def settle_after(found: Sequence[OnAnswer], ratings: Sequence[RatingType]) -> tuple[OnAnswer, ...]:
     """Give each the rating type that it means. Raises ValidationError naming the key of each mistake."""
     mistakes = {number: problem for number, each in enumerate(found) if (problem := _mistake(each, ratings))}
     if mistakes:
-        raise ValidationError({"after": mistakes})
+        raise ValidationError({"on_answer": mistakes})
     return tuple(replace(each, rating=each.rating or ratings[0]) for each in found)
 
 
-def _mistake(after: After, ratings: Sequence[RatingType]) -> dict[str, list[str]]:
-    if after.rating is None and len(ratings) > 1:
+def _mistake(action: OnAnswer, ratings: Sequence[RatingType]) -> dict[str, list[str]]:
+    if action.rating is None and len(ratings) > 1:
         return {"rating": ["This survey asks several. Write whose scores these are."]}
-    rating = after.rating or ratings[0]
+    rating = action.rating or ratings[0]
     if rating not in ratings:
         return {"rating": [f"This survey doesn't ask {rating}."]}
-    if any(score not in rating.scores for score in after.scores):
+    if any(score not in rating.scores for score in action.scores):
         return {"scores": [f"{rating} has the scores {rating.scores[0]} to {rating.scores[-1]}."]}
     return {}
 
@@ -59,10 +59,10 @@ def _check_thank_you(url: str) -> None:
         raise ValidationError("Not a page. Write it whole, with https:// in front.")
 
 
-class AfterSchema(Strict):
-    """One `[[survey.after]]`, in surveys.toml and in a record's terms."""
+class OnAnswerSchema(Strict):
+    """One `[[survey.on_answer]]`, in surveys.toml and in a record's terms."""
 
-    error_messages = written_as("[[survey.after]]", "scores = [1, 2]")
+    error_messages = written_as("[[survey.on_answer]]", "scores = [1, 2]")
 
     scores = _Scores(required=True, error_messages={"required": "Write for which scores: [1, 2]."})
     rating = fields.Enum(
@@ -80,8 +80,8 @@ class AfterSchema(Strict):
     redirect = Flag()
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> After:
-        after = After(**data)
+    def _make(self, data: dict[str, Any], **_: Any) -> OnAnswer:
+        after = OnAnswer(**data)
         if not any(getattr(after, name) for name in _ACTIONS):
             raise ValidationError(f"Nothing is to be done. Name at least one of: {', '.join(_ACTIONS)}.")
         if after.redirect and not after.thank_you:

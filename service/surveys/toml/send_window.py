@@ -1,4 +1,4 @@
-"""`[survey.window]` of surveys.toml: the hours in which surveys are sent.
+"""`[survey.send_window]` of surveys.toml: the hours in which surveys are sent.
 
 When it opens next is worked out in `service.rules.send_window`.
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, post_load, validates_schema
 
-from service.surveys.definition import Window
+from service.surveys.definition import SendWindow
 from service.surveys.toml.fields import Clock, Strict, Weekdays, Zone, written_as
 
 
@@ -15,10 +15,10 @@ def _missing(example: str) -> dict[str, Any]:
     return {"required": f"Missing. Write it, such as {example}."}
 
 
-class WindowSchema(Strict):
+class SendWindowSchema(Strict):
     """The window, in surveys.toml and in a record's terms."""
 
-    error_messages = written_as("[survey.window]", 'from = "09:00"')
+    error_messages = written_as("[survey.send_window]", 'from = "09:00"')
 
     days = Weekdays(load_default=tuple(range(5)))
     opens = Clock(data_key="from", required=True, error_messages=_missing('from = "09:00"'))
@@ -31,5 +31,5 @@ class WindowSchema(Strict):
             raise ValidationError("Must be later than `from`, on the same day.", "to")
 
     @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Window:
-        return Window(**data)
+    def _make(self, data: dict[str, Any], **_: Any) -> SendWindow:
+        return SendWindow(**data)
