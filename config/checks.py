@@ -31,11 +31,11 @@ def find_mistakes(settings: Settings, is_set: Callable[[str], bool]) -> Iterator
 
 def _find_contradictions(timings: Timings) -> Iterator[str]:
     if timings.lease and timings.step_budget and timings.lease < 2 * timings.step_budget:
-        yield "  LEASE: must be at least twice STEP_BUDGET, or a claim could end under a running step. Such as 60s."
+        yield "  LEASE: must be at least twice STEP_BUDGET, or a lease could expire during a step. Example: 60s."
     if timings.mail_budget and timings.mail_budget > timedelta(minutes=30):
-        yield "  MAIL_BUDGET: must not be over 30m: as long a mail keeps a thread of a worker. Such as 5m."
+        yield "  MAIL_BUDGET: must be at most 30m: one e-mail can occupy a thread that long. Example: 5m."
     if timings.backoff_min and timings.backoff_max and timings.backoff_max < timings.backoff_min:
-        yield "  BACKOFF_MAX: must not be shorter than BACKOFF_MIN. Such as 15m."
+        yield "  BACKOFF_MAX: must not be shorter than BACKOFF_MIN. Example: 15m."
 
 
 def _find_unmet_needs(survey: Survey, is_set: Callable[[str], bool], hosts: Sequence[str]) -> Iterator[str]:
@@ -71,11 +71,11 @@ def _find_exposures(settings: Settings) -> Iterator[str]:
     ):
         parts = urlsplit(url)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-            yield f"{name} is http://, so {content} cross the network in the clear. Write https://."
+            yield f"{name} is http://, so {content} cross the network unencrypted. Write https://."
     if settings.webhook_tolerance > timedelta(hours=1):
-        yield "WEBHOOK_TOLERANCE is over 1h: who got hold of a webhook can send it again for that long. Such as 5m."
+        yield "WEBHOOK_TOLERANCE is over 1h: an intercepted webhook can be replayed that long. Example: 5m."
     if settings.spool_dir and _is_writable_by_others(settings.spool_dir):
-        yield f"SPOOL_DIR can be written by others, who could put answers there. Run: chmod o-w {settings.spool_dir}"
+        yield f"SPOOL_DIR is writable by all users, who could forge answers there. Run: chmod o-w {settings.spool_dir}"
 
 
 def _is_writable_by_others(folder: Path) -> bool:
@@ -89,13 +89,13 @@ def _is_writable_by_others(folder: Path) -> bool:
 def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
     """Warn of duplicate offers and results, and of calls refused by Dixa."""
     if timings.reconcile_after < timings.step_budget:
-        yield "RECONCILE_AFTER is under STEP_BUDGET: a slow call to Dixa may be made twice. Such as 60s."
+        yield "RECONCILE_AFTER is under STEP_BUDGET: a slow call to Dixa may be made twice. Example: 60s."
     if timings.step_budget < timedelta(seconds=5):
-        yield "STEP_BUDGET is under 5s: calls may be cut off before Dixa answers them. Such as 15s."
+        yield "STEP_BUDGET is under 5s: calls may be cut off before Dixa responds. Example: 15s."
     if pace.rate > _LIMIT_OF_DIXA.rate or pace.burst > _LIMIT_OF_DIXA.burst:
-        yield "DIXA_PACE is over 10/4, which is what Dixa allows a token: calls will be answered 429. Such as 9.5/3."
+        yield "DIXA_PACE is over 10/4, Dixa's limit for a token: calls will be refused with 429. Example: 9.5/3."
     if timings.record_retention < timedelta(days=90):
-        yield "RECORD_RETENTION is under 90d: a finished survey that is forgotten can be asked again."
+        yield "RECORD_RETENTION is under 90d: without its record, a finished survey can be sent again."
 
 
 def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
@@ -110,11 +110,11 @@ def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
                 yield f'Dixa documents no {kind} "{name}", so it may match nothing ({", ".join(known)}).'
     if settings.brand_logo and survey.brand.name not in {None, settings.brand_name} and survey.brand.logo is None:
         yield (
-            f'asks for "{survey.brand.name}" under the logo of BRAND_LOGO. '
+            f'its brand "{survey.brand.name}" has no logo, so it gets that of BRAND_LOGO. '
             f'Write a `logo` in its [survey.brand]; "" is none.'
         )
     if survey.stop_line and not settings.short_links:
         yield (
-            "stop_line without SHORT_LINKS puts two long links into an SMS, which takes two segments at least. "
+            "stop_line without SHORT_LINKS puts two long links into an SMS, at least two segments. "
             "Write SHORT_LINKS=on."
         )

@@ -31,7 +31,7 @@ MAKE_A_KEY = """python3 -c "import secrets; print(secrets.token_hex(32))\""""
 MAKE_A_WHSEC_KEY = (
     """python3 -c "import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""""
 )
-_ONE_BYTE = "is one byte again and again."
+_ONE_BYTE = "is a single byte, repeated."
 _MAX_PORT = 65535
 _REDIS_OPTIONS = {
     "db": (r"[0-9]{1,4}", "a number"),
@@ -155,7 +155,7 @@ def keys(text: str) -> tuple[str, ...]:
     """Parse secrets separated by commas. Spaces around them and empty ones don't count."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not found:
-        raise ValidationError("holds no key, only commas.")
+        raise ValidationError("has no key, only commas.")
     for number, key in enumerate(found, start=1):
         if not re.fullmatch(r"[!-~]+", key):
             raise ValidationError(f"number {number} has white space or other than plain ASCII characters inside.")
@@ -165,7 +165,7 @@ def keys(text: str) -> tuple[str, ...]:
 def api_tokens(text: str) -> tuple[str, ...]:
     """Parse the API tokens. Dixa takes the raw token, so a copied `Bearer` is a mistake."""
     if re.search(r"(^|,)\s*bearer\b", text, re.IGNORECASE):
-        raise ValidationError('starts with "Bearer". Write the token alone: Dixa wants no such word.')
+        raise ValidationError('starts with "Bearer". Write the token alone, as Dixa expects it.')
     return keys(text)
 
 
@@ -224,7 +224,7 @@ def listen_addresses(text: str) -> tuple[str, ...]:
     found = tuple(filter(None, (each.strip() for each in text.split(","))))
     if not found or not all(map(_is_listen_address, found)):
         way_out = "Write 127.0.0.1:8000, [::]:8000 or unix:/run/afterword.sock; several with commas between."
-        raise ValidationError(f"is not where one can listen. {way_out}")
+        raise ValidationError(f"is not an address to listen at. {way_out}")
     return found
 
 
@@ -245,7 +245,7 @@ def hosts(text: str) -> tuple[str, ...]:
     except ValueError:
         found = ("",)
     if not all(re.fullmatch(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", each) for each in found):
-        raise ValidationError("has something else than names of hosts. Write reviews.example.com, shop.example.com.")
+        raise ValidationError("has something other than host names. Write reviews.example.com, shop.example.com.")
     return found
 
 
@@ -275,7 +275,7 @@ def endpoint_url(text: str) -> str:
     if parts.fragment or parts.username is not None:
         raise ValidationError(problem)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ValidationError("would send customers' links or answers in the clear. Write https://.")
+        raise ValidationError("would send customers' links or answers unencrypted. Write https://.")
     return text
 
 
@@ -289,11 +289,11 @@ def smtp_url(text: str) -> SmtpServer:
     if parts.query and parts.scheme == "smtps":
         raise ValidationError("is smtps://, which is encrypted from the start. Write it without starttls.")
     if parts.query not in {"", "starttls=required", "starttls=off"}:
-        raise ValidationError('ends in something else than "?starttls=off", the one thing that may stand there.')
+        raise ValidationError('has an option other than "?starttls=off". Write no other.')
     has_tls = parts.query != "starttls=off"
     host = parts.hostname or ""
     if (parts.username or parts.password) and not has_tls and host not in LOOPBACK:
-        raise ValidationError("would send the password in the clear. Leave starttls=off out, or write smtps://.")
+        raise ValidationError("would send the password unencrypted. Leave starttls=off out, or write smtps://.")
     tls, usual_port = (
         (Tls.IMPLICIT, 465) if parts.scheme == "smtps" else (Tls.STARTTLS, 587) if has_tls else (Tls.NONE, 25)
     )
@@ -320,7 +320,7 @@ def _check_redis_options(scheme: str, query: str) -> None:
         # It may be the rest of a password.
         raise ValidationError('has options after its "?" that can\'t be read. Write a "?" in a password as %3F.')
     if unknown:
-        way_out = f"Afterword sets it itself: leave it out. Taken are {', '.join(_REDIS_OPTIONS)}."
+        way_out = f"Afterword sets it itself: leave it out. Allowed are {', '.join(_REDIS_OPTIONS)}."
         raise ValidationError(f"has the option {unknown[0]}. {way_out}")
     for name, values in given.items():
         pattern, right = _REDIS_OPTIONS[name]
@@ -345,7 +345,7 @@ def _check_tls_files(given: dict[str, str]) -> None:
         raise ValidationError("has the option ssl_keyfile without ssl_certfile. Write both.")
     if certificate:
         try:
-            # Without a password, OpenSSL would ask for one at the terminal.
+            # Without this argument, OpenSSL asks for a password at the terminal, and the start hangs.
             context.load_cert_chain(certificate, key, password="")
         except (OSError, ValueError):
             way_out = "Write files in PEM, the key without a password."

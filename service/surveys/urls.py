@@ -1,7 +1,6 @@
-"""How URLs are read, and the links of a brand's pages: for variables and for surveys.toml.
+"""Parsers of URLs, for variables and for surveys.toml.
 
-Each function takes the text and raises marshmallow's ValidationError, whose message never repeats the text: it may hold
-a password or a token.
+Each raises marshmallow's ValidationError. Its message never repeats the text: it may contain a password or a token.
 """
 
 import re
@@ -16,7 +15,7 @@ from service.surveys.hosts import is_host
 HTTP: Final = frozenset({"http", "https"})
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 MAX_LINK_BYTES: Final = 200
-"""Of a link that stands on every page."""
+"""Such a link is part of every page."""
 
 
 def parse_url(
@@ -27,7 +26,7 @@ def parse_url(
     is_ascii: bool = False,
     needs_host: bool = True,
 ) -> SplitResult:
-    """Split a URL of one of these schemes. `problem` is the message for what isn't one."""
+    """Split a URL of one of these schemes. `problem` is the message for other texts."""
     try:
         parts = urlsplit(text)
         _ = parts.port  # Raises ValueError, too.
@@ -41,12 +40,14 @@ def parse_url(
     if parts.scheme not in schemes or (needs_host and not parts.hostname):
         raise ValidationError(problem)
     if parts.hostname and not is_host(parts.hostname):
-        raise ValidationError("has a host that no name can be: a part of it is empty, over 63 characters, or odd.")
+        raise ValidationError(
+            "has no valid host: a part of it is empty, over 63 characters, or has other characters than a host name."
+        )
     return parts
 
 
 def link(text: str) -> str:
-    """Parse a page that the survey page links to. It may have a query and a fragment."""
+    """Parse a link of the survey page. Query and fragment are allowed."""
     parse_url(text, HTTP)
     return _short(text)
 

@@ -301,6 +301,9 @@ def test_a_name_of_its_own_under_the_environments_logo_is_warned_of(
     """A logo stands on the page in place of the name."""
     logo = write(tmp_path / "logo.png", PNG)
     warnings = settings_with(tmp_path, brand, BRAND_NAME="Holding", BRAND_LOGO=logo).warnings
-    told = 'survey "tidewater": asks for "Tidewater" under the logo of BRAND_LOGO. Write a `logo` in its [survey.brand]'
+    told = (
+        'survey "tidewater": its brand "Tidewater" has no logo, so it gets that of BRAND_LOGO.'
+        " Write a `logo` in its [survey.brand]"
+    )
     assert [each.startswith(told) for each in warnings] == ([True] if warned else [])
     assert settings_with(tmp_path, brand, BRAND_NAME="Holding").warnings == ()

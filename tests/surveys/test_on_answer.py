@@ -229,5 +229,5 @@ def test_the_mistake_of_a_variable_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file), "SLACK_WEBHOOK_URL": "http://slack.example/T"})
     assert str(caught.value).splitlines()[1:] == [
-        "  SLACK_WEBHOOK_URL: would send customers' links or answers in the clear. Write https://."
+        "  SLACK_WEBHOOK_URL: would send customers' links or answers unencrypted. Write https://."
     ]
