@@ -217,8 +217,8 @@ class Settings:
     )
     time_zone: ZoneInfo = variable(
         parsers.time_zone,
-        "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a `window` "
-        "uses the window's.",
+        "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a "
+        "`send_window` uses that one's.",
         default="UTC",
     )
     short_links: bool = variable(
