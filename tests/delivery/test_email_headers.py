@@ -1,4 +1,4 @@
-"""The headers of the survey's mail, as the RFCs and other people's mail programs want them."""
+"""The e-mail's headers follow the RFCs and the habits of mail programs."""
 
 import re
 from dataclasses import replace
@@ -31,7 +31,7 @@ def test_the_headers() -> None:
 
 
 def raw_header(raw: bytes, name: str) -> str:
-    """Take a header as it travels, and unfold it."""
+    """Return a raw header, unfolded."""
     found = re.search(rf"(?m)^{name}: ([^\r]*(?:\r\n[ \t][^\r]*)*)".encode(), raw.partition(b"\r\n\r\n")[0])
     assert found
     return found[1].decode("ascii").replace("\r\n", "")
@@ -39,7 +39,7 @@ def raw_header(raw: bytes, name: str) -> str:
 
 @pytest.mark.parametrize("word", ["é", "Ёж", "字", "😀 a", "how was it, ø;", "plain", '"Ltd." (x)', "ASCII" * 20])
 def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
-    """Python alone loses it between two encoded words: RFC 2047, 6.2 has readers skip what is between them."""
+    """CPython's gh-144156: readers skip white space between encoded words (RFC 2047, 6.2)."""
     for times in range(1, 60):
         text = " ".join([word] * times)
         subject, name = text[:120].strip(), text[:60].strip().replace('"', "'")
@@ -56,7 +56,7 @@ def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
         assert all(line.strip() and line != b"Subject: " for line in folded)
 
 
-def test_the_longest_addresses_stay_whole() -> None:
+def test_the_longest_addresses_are_not_folded() -> None:
     domain = ".".join(["d" * 60] * 3)
     longest = f"{'a' * 64}@{domain}.c"
     raw = write_email(replace(BRANDING, sender=Mailbox(longest, "Ё" * 60)), replace(EMAIL, address=longest))
@@ -64,13 +64,13 @@ def test_the_longest_addresses_stay_whole() -> None:
     assert raw_header(raw, "From").endswith(f" <{longest}>")
 
 
-def test_all_that_travels_is_ascii() -> None:
+def test_the_whole_message_is_ascii() -> None:
     branding = replace(BRANDING, brand="Ærø & 字 😀", sender=Mailbox("survey@northwind.example"))
     assert write_email(branding, replace(EMAIL, language=language("ar"))).isascii()
 
 
-def test_a_long_link_is_one_line_of_its_header() -> None:
-    """Python would fold it into encoded words, which no mail program takes for a link."""
+def test_a_long_link_is_not_folded() -> None:
+    """Python would fold it into encoded words (gh-85725)."""
     assert f"\r\nList-Unsubscribe: <{LINK}/stop>\r\n".encode() in write_email(BRANDING, EMAIL)
 
 
@@ -80,7 +80,7 @@ def test_one_click_needs_https() -> None:
     assert message["List-Unsubscribe-Post"] is None
 
 
-def test_a_resend_has_the_same_name() -> None:
+def test_a_resend_has_the_same_message_id() -> None:
     assert write()["Message-ID"] == write(address="other@example.com")["Message-ID"]
     assert write(survey_id="48214")["Message-ID"] != write()["Message-ID"]
 
@@ -93,14 +93,14 @@ def test_a_resend_has_the_same_name() -> None:
         ("https://xn--bcher-kva.example", "xn--bcher-kva.example"),
     ],
 )
-def test_the_name_is_of_our_host(url: str, domain: str) -> None:
+def test_the_message_id_has_our_host(url: str, domain: str) -> None:
     assert message_id(url, "7") == f"<afterword.7@{domain}>"
 
 
 @pytest.mark.parametrize(
     "evil", ["a\r\nBcc: eve@evil.example", "a\nBcc: eve@evil.example", 'a" <eve@evil.example>, "b']
 )
-def test_no_name_becomes_a_header_or_another_address(evil: str) -> None:
+def test_a_name_cannot_inject_a_header_or_an_address(evil: str) -> None:
     branding = replace(BRANDING, sender=Mailbox("survey@northwind.example", evil))
     try:
         message = write(branding)
@@ -110,7 +110,7 @@ def test_no_name_becomes_a_header_or_another_address(evil: str) -> None:
     assert [each.addr_spec for each in message["From"].addresses] == ["survey@northwind.example"]
 
 
-def test_a_survey_has_a_sender_of_its_own() -> None:
+def test_a_survey_may_have_its_own_sender() -> None:
     sender = Sender(Mailbox("returns@northwind.example", "Northwind Returns"), Mailbox("desk@northwind.example"))
     message = write(sender=sender)
     assert str(message["From"]) == "Northwind Returns <returns@northwind.example>"

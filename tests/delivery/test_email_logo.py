@@ -1,4 +1,4 @@
-"""The logo in the e-mail: a picture that comes along, since Gmail and Outlook show neither a `data:` URI nor an SVG."""
+"""The logo is attached to the e-mail: Gmail and Outlook show neither a `data:` URI nor an SVG."""
 
 from dataclasses import replace
 from email import message_from_bytes
@@ -21,7 +21,7 @@ def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
     return [dict(attributes) for tag, attributes in Seen(part(message, "html")).elements if tag == "img"]
 
 
-def test_a_png_comes_along_beside_the_html() -> None:
+def test_a_png_logo_is_attached() -> None:
     message = write(replace(BRANDING, look=PNG_LOOK))
     assert message.get_content_type() == "multipart/alternative"
     text, related = message.iter_parts()
@@ -45,7 +45,7 @@ def test_a_survey_shows_the_logo_of_its_own_brand() -> None:
     assert pictures(none) == []
 
 
-def test_nothing_is_fetched_for_it() -> None:
+def test_the_logo_is_not_fetched() -> None:
     html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
     assert "data:" not in html
     assert html.count("src=") == html.count('src="cid:') == 1
@@ -56,7 +56,7 @@ def test_nothing_is_fetched_for_it() -> None:
     [BRANDING.look, SVG_LOOK, look_of(png(180, 64)[:20]), look_of(png(0, 0))],
     ids=["no logo", "an SVG", "a PNG that ends early", "a PNG of nothing"],
 )
-def test_without_a_picture_that_can_be_shown_there_is_the_name(look: Look) -> None:
+def test_without_a_usable_logo_the_name_is_shown(look: Look) -> None:
     message = write(replace(BRANDING, look=look))
     assert pictures(message) == []
     assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
@@ -66,15 +66,13 @@ def test_without_a_picture_that_can_be_shown_there_is_the_name(look: Look) -> No
 @pytest.mark.parametrize(
     ("size", "shown"), [((64, 64), (32, 32)), ((16, 16), (32, 32)), ((1200, 60), (240, 12)), ((2, 2000), (1, 32))]
 )
-def test_it_is_as_high_as_on_the_page_and_never_wider_than_a_phone(
-    size: tuple[int, int], shown: tuple[int, int]
-) -> None:
+def test_the_logo_is_scaled_to_32_by_240_pixels(size: tuple[int, int], shown: tuple[int, int]) -> None:
     (picture,) = pictures(write(replace(BRANDING, look=look_of(png(*size)))))
     assert (picture["width"], picture["height"]) == tuple(map(str, shown))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_it_adds_no_more_than_the_readme_says(code: str) -> None:
+def test_the_logo_adds_at_most_4700_bytes(code: str) -> None:
     largest = png(180, 64).ljust(MOST_LOGO_BYTES, b"\0")
     email = replace(EMAIL, language=language(code))
     with_logo = write_email(replace(BRANDING, look=look_of(largest)), email)
@@ -82,7 +80,7 @@ def test_it_adds_no_more_than_the_readme_says(code: str) -> None:
     assert all(len(line) <= 76 for line in with_logo.partition(b"\r\n\r\n")[2].split(b"\r\n"))
 
 
-def test_a_browser_shows_it_too() -> None:
+def test_the_logo_is_inlined_for_browsers() -> None:
     raw = write_email(replace(BRANDING, look=PNG_LOOK), EMAIL)
     html = inline_pictures(message_from_bytes(raw, policy=default))
     assert "cid:" not in html

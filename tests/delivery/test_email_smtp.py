@@ -1,4 +1,4 @@
-"""A survey's mail is handed to a real SMTP server once, and every failure means what it should."""
+"""An e-mail is sent to a real SMTP server once, and each failure raises the right error."""
 
 import ssl
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ BUDGET = timedelta(seconds=30)
 
 
 class Mailings:
-    """A record's mark, for one mail."""
+    """The lease and the mark of one e-mail."""
 
     def __init__(self, *, is_free: bool = True) -> None:
         self.is_free = is_free
@@ -75,7 +75,7 @@ def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | No
     bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
 
 
-def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
+def test_an_email_arrives(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     mailings = Mailings()
     deliver(server, mailings=mailings)
@@ -87,7 +87,7 @@ def test_a_mail_arrives(post: tuple[Post, SmtpServer]) -> None:
 @pytest.mark.parametrize(
     ("zone", "day"), [("UTC", "12 May 2026"), ("Europe/Copenhagen", "13 May 2026"), ("America/New_York", "12 May 2026")]
 )
-def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], zone: str, day: str) -> None:
+def test_the_day_is_in_the_time_zone_of_the_brand(post: tuple[Post, SmtpServer], zone: str, day: str) -> None:
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 22, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
     channel = EmailDelivery(server, replace(BRANDING, time_zone=ZoneInfo(zone)), Mailings(), budget=BUDGET)
@@ -97,7 +97,7 @@ def test_the_day_is_that_of_the_brands_time_zone(post: tuple[Post, SmtpServer], 
     assert day.replace(" ", "\xa0") in body.get_content()
 
 
-def test_the_day_is_that_of_the_windows_time_zone_if_the_survey_has_one(post: tuple[Post, SmtpServer]) -> None:
+def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 2, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
     terms = replace(AT_ONCE, send_window=SendWindow((0,), time(9), time(17), "America/New_York"))
@@ -108,7 +108,7 @@ def test_the_day_is_that_of_the_windows_time_zone_if_the_survey_has_one(post: tu
 
 
 @pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
-def test_a_mail_goes_encrypted_and_with_a_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+def test_an_email_is_sent_with_tls_and_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     theirs, ours = trust
     # aiosmtpd takes a login only after STARTTLS, unless it is told that there is none.
     options = {"authenticator": checks_password, "auth_require_tls": tls is Tls.STARTTLS}
@@ -118,9 +118,7 @@ def test_a_mail_goes_encrypted_and_with_a_login(tls: Tls, trust: tuple[ssl.SSLCo
 
 
 @pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
-def test_a_certificate_that_nobody_vouches_for_is_no_way(
-    tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]
-) -> None:
+def test_an_untrusted_certificate_means_channel_down(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     with (
         post_office(tls, trust[0]) as (taken, server),
         pytest.raises(ChannelDown, match="its certificate is not trusted"),
@@ -129,7 +127,7 @@ def test_a_certificate_that_nobody_vouches_for_is_no_way(
     assert taken.commands == []
 
 
-def test_a_certificate_for_another_host_is_no_way(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+def test_a_certificate_for_another_host_is_refused(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     with (
         post_office(Tls.STARTTLS, trust[0]) as (taken, server),
         pytest.raises(NotDelivered, match="is for another host"),
@@ -138,7 +136,7 @@ def test_a_certificate_for_another_host_is_no_way(trust: tuple[ssl.SSLContext, s
     assert taken.mails == []
 
 
-def test_nothing_goes_in_the_clear_where_starttls_is_not_offered(post: tuple[Post, SmtpServer]) -> None:
+def test_without_starttls_nothing_is_sent_unencrypted(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(NotDelivered, match="SMTPNotSupportedError"):
         deliver(replace(server, tls=Tls.STARTTLS))
@@ -147,7 +145,7 @@ def test_nothing_goes_in_the_clear_where_starttls_is_not_offered(post: tuple[Pos
 
 @pytest.mark.parametrize("without", [[], ["PLAIN"]])
 @pytest.mark.parametrize(("user", "password"), [(USER, "pässwörd"), ("søren", PASSWORD), ("søren", "密码🔑 \u20ac")])
-def test_a_login_may_have_letters_beyond_ascii(user: str, password: str, without: list[str]) -> None:
+def test_a_login_may_have_non_ascii_letters(user: str, password: str, without: list[str]) -> None:
     authenticator = knows(user, password)
     with post_office(authenticator=authenticator, auth_require_tls=False, auth_exclude_mechanism=without) as (
         taken,
@@ -160,7 +158,7 @@ def test_a_login_may_have_letters_beyond_ascii(user: str, password: str, without
     assert password not in str(refused.getrepr(style="native"))
 
 
-def test_such_a_login_without_a_way_is_for_later_and_tells_no_password() -> None:
+def test_a_non_ascii_login_without_a_mechanism_fails_without_quoting_the_password() -> None:
     without = ["PLAIN", "LOGIN"]
     with (
         post_office(auth_require_tls=False, auth_exclude_mechanism=without) as (taken, server),
@@ -171,7 +169,7 @@ def test_such_a_login_without_a_way_is_for_later_and_tells_no_password() -> None
     assert "pässwörd" not in str(refused.value)
 
 
-def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+def test_a_wrong_password_means_channel_down(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     with post_office(Tls.STARTTLS, trust[0], authenticator=checks_password) as (taken, server):
         with pytest.raises(ChannelDown, match="535"):
             deliver(replace(server, user=USER, password="wrong"), context=trust[1])
@@ -217,7 +215,9 @@ def test_a_wrong_password_is_ours_to_mend(trust: tuple[ssl.SSLContext, ssl.SSLCo
         ("dot", "554 5.6.0 No", ChannelDown),
     ],
 )
-def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answer: str, error: type[CallError]) -> None:
+def test_each_reply_raises_the_right_error(
+    post: tuple[Post, SmtpServer], command: str, answer: str, error: type[CallError]
+) -> None:
     taken, server = post
     taken.answers[command] = answer
     with pytest.raises(error) as caught:
@@ -228,7 +228,7 @@ def test_what_an_answer_means(post: tuple[Post, SmtpServer], command: str, answe
     assert taken.mails == []
 
 
-def test_a_recipient_that_is_forwarded_is_fine(post: tuple[Post, SmtpServer]) -> None:
+def test_a_forwarded_recipient_is_accepted(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.answers["RCPT"] = "251 Will forward"
     deliver(server)
@@ -237,7 +237,7 @@ def test_a_recipient_that_is_forwarded_is_fine(post: tuple[Post, SmtpServer]) ->
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA"])
 @pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
-def test_before_the_dot_a_lost_server_has_delivered_nothing(
+def test_a_connection_lost_before_the_dot_is_not_delivered(
     post: tuple[Post, SmtpServer], place: str, trouble: str
 ) -> None:
     taken, server = post
@@ -255,7 +255,9 @@ def test_before_the_dot_a_lost_server_has_delivered_nothing(
 
 @pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: str, is_kept: bool) -> None:  # noqa: FBT001
+def test_a_connection_lost_after_the_dot_is_unconfirmable(
+    post: tuple[Post, SmtpServer], trouble: str, *, is_kept: bool
+) -> None:
     taken, server = post
     taken.keeps_what_it_drops = is_kept
     getattr(taken, trouble).add("dot")
@@ -269,7 +271,7 @@ def test_after_the_dot_nobody_can_know(post: tuple[Post, SmtpServer], trouble: s
     soon(try_it, within=2)
 
 
-def test_a_server_that_greets_after_the_claims_time_takes_the_mail(post: tuple[Post, SmtpServer]) -> None:
+def test_a_late_greeting_within_the_budget_is_accepted(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.greets.clear()
     channel, claims = EmailDelivery(server, BRANDING, Mailings(), budget=BUDGET), Deadline(timedelta(seconds=0.6))
@@ -281,7 +283,7 @@ def test_a_server_that_greets_after_the_claims_time_takes_the_mail(post: tuple[P
     assert len(taken.mails) == 1
 
 
-def test_a_server_that_never_greets_is_for_later(post: tuple[Post, SmtpServer]) -> None:
+def test_a_missing_greeting_is_not_delivered(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.greets.clear()
     with pytest.raises(NotDelivered, match="no answer in time") as caught:
@@ -290,9 +292,7 @@ def test_a_server_that_never_greets_is_for_later(post: tuple[Post, SmtpServer]) 
     assert taken.mails == []
 
 
-def test_nobody_connects_for_a_claim_that_is_over(
-    post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_claim_that_is_over_does_not_connect(post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch) -> None:
     taken, server = post
     mailings = Mailings()
     monkeypatch.setattr(mailings, "lengthen", lambda _: False)
@@ -301,26 +301,26 @@ def test_nobody_connects_for_a_claim_that_is_over(
     assert taken.commands == []
 
 
-def test_what_may_be_out_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
+def test_an_email_that_may_be_sent_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(Unconfirmable):
         deliver(server, offer=OfferProgress(OfferState.DELIVERING, mailed_at=datetime.now(UTC)))
     assert taken.commands == []
 
 
-def test_of_two_workers_one_ends_the_mail(post: tuple[Post, SmtpServer]) -> None:
+def test_of_two_workers_only_one_sends_the_dot(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(Unconfirmable):
         deliver(server, mailings=Mailings(is_free=False))
     assert taken.mails == []
 
 
-def test_a_server_that_is_not_there_is_for_later() -> None:
+def test_a_refused_connection_means_channel_down() -> None:
     with pytest.raises(ChannelDown, match="ConnectionRefusedError"):
         deliver(SmtpServer("127.0.0.1", 1, Tls.NONE))
 
 
-def test_with_no_time_left_nothing_is_begun(post: tuple[Post, SmtpServer]) -> None:
+def test_without_time_left_no_connection_is_made(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(NotNow):
         deliver(server, seconds=0)
@@ -344,7 +344,7 @@ def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  #
     assert not channel.can_reach(replace(record, close=None))
 
 
-def test_a_line_that_begins_with_a_dot_arrives_with_it(post: tuple[Post, SmtpServer]) -> None:
+def test_a_line_beginning_with_a_dot_arrives_unchanged(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     branding = replace(BRANDING, brand=".Northwind")
     EmailDelivery(server, branding, Mailings(), budget=BUDGET).deliver(

@@ -1,4 +1,4 @@
-"""The survey's mail as its readers' programs see it: small, of one mind in both parts, and safe from our values."""
+"""The e-mail is small, both parts have the same content, and values are escaped."""
 
 import base64
 import quopri
@@ -44,7 +44,7 @@ EMAIL = SurveyEmail("48213", "ida@example.com", CSAT, LINK, language("en"), "Wid
 
 
 class Seen(HTMLParser):
-    """What a mail program finds in the HTML: its elements, where it leads, and its text."""
+    """The elements, links and text of HTML."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def part(message: EmailMessage, kind: str) -> str:
 
 @pytest.mark.parametrize("rating", RatingType)
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_it_is_small_whole_and_of_one_mind(rating: RatingType, code: str) -> None:
+def test_the_email_is_small_and_both_parts_have_the_same_links(rating: RatingType, code: str) -> None:
     raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=language(code)))
     assert len(raw) <= 15_000
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
@@ -98,8 +98,8 @@ def test_it_is_small_whole_and_of_one_mind(rating: RatingType, code: str) -> Non
     [("s", 15_000), ("й", 15_000), ("字", 15_600), ("😀", 17_000)],
     ids=["one byte", "two bytes", "three bytes", "four bytes"],
 )
-def test_at_its_longest_it_is_small_too(rating: RatingType, character: str, most: int) -> None:
-    """Our languages' letters have one or two bytes in UTF-8; words all in larger ones, emoji say, may be larger."""
+def test_the_longest_email_is_small(rating: RatingType, character: str, most: int) -> None:
+    """Letters of our languages have one or two bytes in UTF-8. Words of larger characters may exceed the limit."""
     own = Words(questions={rating: character * 160}, subject=character * 120)
     branding = EmailBranding(
         Mailbox("survey@northwind.example"),
@@ -114,7 +114,7 @@ def test_at_its_longest_it_is_small_too(rating: RatingType, character: str, most
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_each_part_travels_the_shorter_way(code: str) -> None:
+def test_each_part_has_the_shorter_encoding(code: str) -> None:
     for each in write(language=language(code)).iter_parts():
         # quopri takes over the ends of the lines; Base64 has its own.
         content = each.get_content().replace("\r\n", "\n").encode()
@@ -122,8 +122,8 @@ def test_each_part_travels_the_shorter_way(code: str) -> None:
         assert each["Content-Transfer-Encoding"] == min(sizes, key=lambda name: sizes[name])
 
 
-def test_only_what_is_mostly_not_ascii_is_base64() -> None:
-    """Filters are wary of Base64 that hides plain ASCII."""
+def test_mostly_ascii_text_is_not_base64() -> None:
+    """Spam filters distrust Base64 of plain ASCII."""
     used = {
         code: [each["Content-Transfer-Encoding"] for each in write(language=language(code)).iter_parts()]
         for code in ("en", "da", "el")
@@ -141,7 +141,7 @@ def test_no_line_of_a_part_is_over_76_characters(rating: RatingType, code: str) 
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_in_plain_text_each_link_is_alone_below_its_words(code: str) -> None:
+def test_each_link_in_plain_text_has_its_own_line(code: str) -> None:
     branding = replace(BRANDING, privacy_url="https://northwind.example/privacy")
     lines = part(write(branding, language=language(code)), "plain").splitlines()
     assert [line for line in lines if line.endswith(":")] == []
@@ -151,7 +151,7 @@ def test_in_plain_text_each_link_is_alone_below_its_words(code: str) -> None:
 
 
 @pytest.mark.parametrize("rating", RatingType)
-def test_the_html_asks_nobody_for_anything(rating: RatingType) -> None:
+def test_the_html_fetches_nothing(rating: RatingType) -> None:
     seen = Seen(part(write(rating=rating), "html"))
     assert not {"img", "link", "script", "iframe", "form", "object"} & {tag for tag, _ in seen.elements}
     fetched = [
@@ -165,7 +165,7 @@ def test_the_html_asks_nobody_for_anything(rating: RatingType) -> None:
 
 
 @pytest.mark.parametrize(("code", "direction"), [("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("da", "ltr")])
-def test_it_says_its_language(code: str, direction: str) -> None:
+def test_the_language_is_declared(code: str, direction: str) -> None:
     message = write(language=language(code))
     (html,) = [attributes for tag, attributes in Seen(part(message, "html")).elements if tag == "html"]
     assert (html["lang"], html["dir"]) == (code, direction)
@@ -173,14 +173,14 @@ def test_it_says_its_language(code: str, direction: str) -> None:
 
 
 @pytest.mark.parametrize("rating", [CSAT, THUMBS])
-def test_each_link_has_words(rating: RatingType) -> None:
+def test_each_link_has_text(rating: RatingType) -> None:
     seen = Seen(part(write(rating=rating), "html"))
     words = {CSAT: ("Very dissatisfied", "Satisfied", "Neutral"), THUMBS: ("Yes", "No")}[rating]
     assert all(word in seen.text for word in words)
     assert "Your chat with support on 12\xa0May\xa02026" in seen.text
 
 
-def test_its_look_needs_nothing_that_mail_programs_drop() -> None:
+def test_the_styles_are_supported_by_mail_programs() -> None:
     html = part(write(rating=NPS), "html")
     assert "border-radius:0 0 16px 16px" in html, "rounded at the top, the accent's line would taper"
     assert "text-wrap:balance" in html
@@ -194,7 +194,7 @@ def test_the_preview_is_hidden() -> None:
 
 
 @pytest.mark.parametrize("rating", RatingType)
-def test_it_greets_and_says_what_it_is_about(rating: RatingType) -> None:
+def test_the_email_has_greeting_question_and_subject_matter(rating: RatingType) -> None:
     message = write(rating=rating)
     assert part(message, "plain").splitlines()[:4] == ["Northwind", "", "Hello,", ""]
     seen = Seen(part(message, "html")).text
@@ -203,8 +203,8 @@ def test_it_greets_and_says_what_it_is_about(rating: RatingType) -> None:
     assert "Your chat with support on 12\xa0May\xa02026" in part(message, "plain")
 
 
-def test_it_promises_no_more_than_is_so() -> None:
-    """A tap on a rating saves nothing: that takes a second one, on the page."""
+def test_the_email_mentions_both_taps() -> None:
+    """A tap on a rating saves nothing. The second tap, on the page, does."""
     seen, text = Seen(part(write(), "html")), part(write(), "plain")
     assert "It takes two taps and less than a minute." in seen.text
     for words in (seen.text, text):
@@ -218,20 +218,20 @@ def test_values_are_escaped() -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_the_privacy_notice_is_linked_if_there_is_one() -> None:
+def test_a_configured_privacy_notice_is_linked() -> None:
     message = write(replace(BRANDING, privacy_url="https://northwind.example/privacy?a=1&b=2"))
     assert Seen(part(message, "html")).links[-1] == "https://northwind.example/privacy?a=1&b=2"
     assert part(message, "plain").rstrip().endswith("https://northwind.example/privacy?a=1&b=2")
 
 
-def test_it_has_the_brands_colours() -> None:
+def test_the_email_has_the_colours_of_the_brand() -> None:
     html = part(write(replace(BRANDING, look=make_look("#7a00e6", None, None))), "html")
     assert html.count("#7a00e6") == 2
     assert html.count("#b056ff!important") == 2
     assert not {"#0b5d56", "#6fd6c6"} & set(re.findall(r"#[0-9a-f]{6}", html))
 
 
-def test_a_surveys_own_brand_is_everywhere() -> None:
+def test_a_surveys_own_brand_replaces_the_common_one() -> None:
     own = OwnBrand(name="Tidewater", accent="#9d174d", privacy_url="https://tidewater.example/privacy")
     message = write(replace(BRANDING, privacy_url="https://northwind.example/privacy"), brand=own, rating=NPS)
     for kind in ("html", "plain"):
@@ -255,14 +255,14 @@ def test_a_surveys_own_brand_is_everywhere() -> None:
         (Sender(Mailbox("ask@t.example")), OwnBrand(), "Northwind <ask@t.example>"),
     ],
 )
-def test_the_name_in_from_is_the_senders_own_or_the_surveys_brand(sender: Sender, own: OwnBrand, shown: str) -> None:
-    """Behind both stands the name in MAIL_FROM, and behind that one the installation's brand."""
+def test_from_has_the_senders_name_or_the_brand_of_the_survey(sender: Sender, own: OwnBrand, shown: str) -> None:
+    """The next fallbacks are the name in MAIL_FROM and the installation's brand."""
     message = write(sender=sender, brand=own)
     assert str(message["From"]) == shown
     assert str(message["Reply-To"]) == f"{own.name or 'Northwind'} <help@northwind.example>"
 
 
-def test_a_surveys_own_brand_at_its_longest_is_small_too() -> None:
+def test_the_longest_email_with_an_own_brand_is_small() -> None:
     own = OwnBrand(name="й" * 60, accent="#9d174d", privacy_url="https://tidewater.example/".ljust(MAX_LINK_BYTES, "p"))
     email = replace(EMAIL, link=f"{PUBLIC_URL}/s/{'x' * 160}", brand=own, channel="Email")
     for rating in RatingType:
@@ -272,7 +272,7 @@ def test_a_surveys_own_brand_at_its_longest_is_small_too() -> None:
         assert {code: size for code, size in sizes.items() if size > 15_000} == {}
 
 
-def test_a_survey_has_a_subject_and_a_question_of_its_own() -> None:
+def test_a_survey_may_have_its_own_subject_and_question() -> None:
     own = Words(questions={CSAT: "Var du <tilfreds>?"}, subject="Hvordan gik det? Øllebrød & co")
     message = write(own=own, language=language("da"))
     assert message["Subject"] == "Hvordan gik det? Øllebrød & co"

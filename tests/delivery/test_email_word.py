@@ -1,4 +1,4 @@
-"""The e-mail in Outlook on Windows, whose engine is Word: a card of a fixed width, and answers that are links."""
+"""The e-mail in Outlook on Windows, rendered by Word."""
 
 import re
 from dataclasses import replace
@@ -17,13 +17,13 @@ CSAT, NPS, THUMBS = RatingType
 
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("rating", RatingType)
-def test_word_makes_of_it_what_all_others_do(rating: RatingType, code: str) -> None:
+def test_word_renders_the_email_without_faults(rating: RatingType, code: str) -> None:
     branding = replace(BRANDING, look=PNG_LOOK, privacy_url="https://northwind.example/privacy")
     assert word.faults(part(write(branding, rating=rating, language=language(code)), "html")) == []
 
 
 @pytest.mark.parametrize("rating", RatingType)
-def test_the_card_and_what_is_below_are_560_pixels_wide(rating: RatingType) -> None:
+def test_the_card_and_the_footer_are_560_pixels_wide(rating: RatingType) -> None:
     root = word.read(part(write(rating=rating), "html"))
     (card,) = [each for each in root.walk() if each.style.get("max-width") == "560px"]
     (footer,) = [each for each in root.walk() if each.tag == "p" and "in touch" in each.text]
@@ -32,8 +32,8 @@ def test_the_card_and_what_is_below_are_560_pixels_wide(rating: RatingType) -> N
 
 
 @pytest.mark.parametrize(("rating", "tolerance"), [(CSAT, 1.0), (THUMBS, 1.0), (NPS, 0.0)])
-def test_links_below_each_other_are_about_equally_wide(rating: RatingType, tolerance: float) -> None:
-    """In ems of the text, as Word stretches each space."""
+def test_links_below_each_other_are_equally_wide(rating: RatingType, tolerance: float) -> None:
+    """Widths are in ems, with each space stretched as by Word."""
     root = word.read(part(write(rating=rating), "html"))
     sheet = word.rules(root)
 
@@ -55,7 +55,7 @@ def test_links_below_each_other_are_about_equally_wide(rating: RatingType, toler
 
 
 def test_an_answer_is_one_link_with_its_text() -> None:
-    """What only Word shows is space: a screen reader says the answer, and nothing else."""
+    """The parts for Word are white space only, so a screen reader reads the answer alone."""
     root = word.read(part(write(), "html"))
     links = [each for each in root.walk() if each.tag == "a" and "?r=" in each.attributes["href"]]
     assert [" ".join(each.text.split()) for each in links[:1]] == ["1 Very dissatisfied"]
@@ -92,7 +92,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("pattern", "instead"), [each[1:] for each in FAULTS], ids=[each[0] for each in FAULTS])
-def test_what_word_lays_out_otherwise_is_found(pattern: str, instead: str) -> None:
+def test_each_fault_is_found(pattern: str, instead: str) -> None:
     html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
     broken, times = re.subn(pattern, instead, html)
     assert times

@@ -1,4 +1,4 @@
-"""A link goes out as a message once, in the form that its channel takes."""
+"""A link is sent as one message, in its channel's format."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def record_of(dixa: Sandbox, *, channel: str = "Email", state: OfferState = Offe
 
 
 def bring(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> None:
-    """Do what the journey does: what was begun is looked for first."""
+    """Deliver like the journey: reconcile first if a delivery has begun."""
     is_begun = record.offer.state in (OfferState.DELIVERING, OfferState.REMINDING)
     if not is_begun or not delivery.reconcile(record, deadline):
         delivery.deliver(record, link, deadline)
@@ -60,7 +60,7 @@ def deliver(client: DixaClient, record: Record, seconds: float = 5.0) -> None:
 
 
 @pytest.mark.parametrize("channel", KINDS)
-def test_each_channel_gets_the_kind_of_text_that_it_takes(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+def test_each_channel_gets_its_format(client: DixaClient, dixa: Sandbox, channel: str) -> None:
     record = record_of(dixa, channel=channel)
     deliver(client, record)
     (message,) = dixa.messages(record.conversation_id)
@@ -81,14 +81,14 @@ def test_who_can_be_reached(client: DixaClient, dixa: Sandbox, channel: str | No
     assert dixa.calls == []
 
 
-def test_a_record_that_was_made_from_a_link_needs_no_message(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_record_without_a_close_gets_no_message(client: DixaClient, dixa: Sandbox) -> None:
     assert not MessageDelivery(client).can_reach(replace(record_of(dixa), close=None))
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS.values())))
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_the_link_ends_at_white_space_or_a_quote(kind: str, code: str) -> None:
-    """A mail program takes whatever else follows as a part of it, a full stop above all."""
+def test_white_space_or_a_quote_follows_the_link(kind: str, code: str) -> None:
+    """Mail programs make other characters, such as a full stop, part of the link."""
     text = write_message(kind, invitation(Survey(), language(code), "Northwind"), LINK, language(code))
     ends = [text[found.end() : found.end() + 1] for found in re.finditer(re.escape(LINK), text)]
     assert ends
@@ -98,7 +98,7 @@ def test_the_link_ends_at_white_space_or_a_quote(kind: str, code: str) -> None:
 
 
 class Links(HTMLParser):
-    """What a mail program makes of a message: where it links to, and its elements."""
+    """The links and elements of an HTML message."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ def test_a_message_is_in_the_conversations_language(client: DixaClient, dixa: Sa
     assert words in message.value
 
 
-def test_a_language_that_isnt_ours_is_the_operators(client: DixaClient, dixa: Sandbox) -> None:
+def test_an_untranslated_language_falls_back_to_the_default(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     offer = OfferProgress(OfferState.OFFERED, language="ja")
     MessageDelivery(client, default_language="de").deliver(
@@ -161,7 +161,7 @@ CSAT, NPS, THUMBS = RatingType
         ((CSAT, NPS), "How was the help you got?"),
     ],
 )
-def test_a_message_asks_what_the_page_asks(
+def test_a_message_has_the_question_of_the_page(
     client: DixaClient, dixa: Sandbox, ratings: tuple[RatingType, ...], words: str
 ) -> None:
     record = record_of(dixa, channel="Messenger")
@@ -181,7 +181,7 @@ def test_a_message_names_the_brand_of_its_survey(client: DixaClient, dixa: Sandb
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_no_invitation_is_left_in_english(code: str) -> None:
+def test_every_invitation_is_translated(code: str) -> None:
     said = {
         invitation(Survey(ratings=ratings), language(code), "Northwind")
         for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
@@ -202,7 +202,7 @@ def test_no_invitation_is_left_in_english(code: str) -> None:
         (Words(subject="Kun til e-mail"), "Hvor sandsynligt"),
     ],
 )
-def test_a_survey_has_words_of_its_own_in_the_languages_it_has_them_in(own: Words, danish: str) -> None:
+def test_a_survey_has_its_own_words_in_its_languages_only(own: Words, danish: str) -> None:
     terms = Survey(ratings=(NPS,), words={"da": own})
     assert invitation(terms, language("da"), "Northwind").startswith(danish)
     assert invitation(terms, language("de"), "Northwind") == invitation(
@@ -214,7 +214,7 @@ def test_own_words_are_escaped_in_html() -> None:
     assert Links(write_message("Html", "Fortæl os <b> & </p>", LINK, language("da"))).elements == {"p", "a"}
 
 
-def test_the_surveys_agent_sends_it_also_where_nobody_was_assigned(client: DixaClient, dixa: Sandbox) -> None:
+def test_the_surveys_agent_sends_unassigned_conversations_too(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close
     agent = dixa.state.agents[-1].id
@@ -226,7 +226,7 @@ def test_the_surveys_agent_sends_it_also_where_nobody_was_assigned(client: DixaC
     assert message.author_id == agent
 
 
-def test_a_language_may_have_an_agent_of_its_own(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_language_may_have_its_own_agent(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     danish = replace(record, offer=replace(record.offer, language="da-DK"))
     only_danish = Survey(senders={"da": Sender(agent=dixa.state.agents[-1].id)})
@@ -239,14 +239,12 @@ def test_a_language_may_have_an_agent_of_its_own(client: DixaClient, dixa: Sandb
     assert message.author_id == dixa.state.agents[-1].id
 
 
-def test_in_html_a_message_reads_from_the_right_in_arabic() -> None:
+def test_an_arabic_html_message_is_right_to_left() -> None:
     assert write_message("Html", "Words", LINK, language("ar")).count('<p dir="rtl">') == 2
 
 
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
-def test_a_text_message_has_its_link_once_and_the_default_language(
-    client: DixaClient, dixa: Sandbox, channel: str
-) -> None:
+def test_a_text_message_has_one_link_and_the_default_language(client: DixaClient, dixa: Sandbox, channel: str) -> None:
     record = record_of(dixa, channel=channel)
     MessageDelivery(client, default_language="da").deliver(record, LINK, Deadline(timedelta(seconds=5)))
     (message,) = dixa.messages(record.conversation_id)
@@ -281,7 +279,7 @@ def test_only_a_text_message_has_the_stop_line(client: DixaClient, dixa: Sandbox
         ("WidgetChat", -timedelta(hours=1), True),
     ],
 )
-def test_a_channel_that_has_closed_takes_no_message(
+def test_an_expired_channel_gets_no_message(
     client: DixaClient, dixa: Sandbox, channel: str, open_for: timedelta | None, *, can: bool
 ) -> None:
     record = record_of(dixa, channel=channel)
@@ -290,7 +288,7 @@ def test_a_channel_that_has_closed_takes_no_message(
 
 
 class TestClosingAgain:
-    """A message may open the conversation; it is closed again if that is wanted, once, as well as can be."""
+    """A message may open the conversation. It is closed again if configured."""
 
     @pytest.fixture(autouse=True)
     def reopens(self, dixa: Sandbox) -> Iterator[None]:
@@ -317,7 +315,7 @@ class TestClosingAgain:
         assert dixa.conversation(record.conversation_id).state == "Open"
         return replace(record, offer=OfferProgress(OfferState.DELIVERING))
 
-    def test_it_is(self, client: DixaClient, dixa: Sandbox) -> None:
+    def test_the_conversation_is_closed_again(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.delivered(client, dixa)
         assert dixa.conversation(record.conversation_id).state == "Closed"
         closed = next(each for each in dixa.calls if each.call == "close")
@@ -325,19 +323,19 @@ class TestClosingAgain:
         assert closed.request_json == {"userId": record.close.agent_id}
 
     @pytest.mark.parametrize("state", [OfferState.OFFERED, OfferState.DELIVERING])
-    def test_not_unless_it_is_wanted(self, client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
+    def test_it_is_not_unless_configured(self, client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
         record = self.delivered(client, dixa, wanted=False)
         deliver(client, replace(record, offer=OfferProgress(state)))
         assert dixa.conversation(record.conversation_id).state == "Open"
         assert {each.call for each in dixa.calls} == {"message", "messages"}
 
-    def test_not_when_it_is_closed(self, client: DixaClient, dixa: Sandbox) -> None:
+    def test_it_is_not_if_already_closed(self, client: DixaClient, dixa: Sandbox) -> None:
         dixa.state.message_reopens = False
         self.delivered(client, dixa)
         assert [each.call for each in dixa.calls] == ["message", "conversation"]
 
     @pytest.mark.parametrize("call", ["conversation", "close"])
-    def test_a_refusal_is_told_and_the_message_counts(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
+    def test_a_refusal_is_logged_and_the_message_counts(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
         dixa.fails(1, 400, call=call)
         with capture_logs() as said:
             record = self.delivered(client, dixa)
@@ -345,7 +343,7 @@ class TestClosingAgain:
         assert len(dixa.messages(record.conversation_id)) == 1
 
     @pytest.mark.parametrize("call", ["conversation", "close"])
-    def test_one_that_failed_is_tried_again_and_told(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
+    def test_a_failure_is_logged_and_retried(self, client: DixaClient, dixa: Sandbox, call: str) -> None:
         with capture_logs() as said:
             record = self.left_open(client, dixa, call)
         assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_reclosed", "warning")]
@@ -353,7 +351,7 @@ class TestClosingAgain:
         assert dixa.conversation(record.conversation_id).state == "Closed"
         assert len(dixa.messages(record.conversation_id)) == 1
 
-    def test_it_is_when_the_messages_answer_was_lost(self, client: DixaClient, dixa: Sandbox) -> None:
+    def test_it_is_after_the_messages_response_was_lost(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.closed(dixa)
         dixa.executes_then_drops(1, call="message")
         with pytest.raises(OutcomeUnknown):
@@ -361,7 +359,7 @@ class TestClosingAgain:
         deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
         assert dixa.conversation(record.conversation_id).state == "Closed"
 
-    def test_it_is_when_dixa_refuses_a_second_message(self, client: DixaClient, dixa: Sandbox) -> None:
+    def test_it_is_after_a_refused_duplicate(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.left_open(client, dixa)
         deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED)))
         assert dixa.conversation(record.conversation_id).state == "Closed"
@@ -371,7 +369,7 @@ class TestClosingAgain:
         ("direction", "is_automated", "state"),
         [("Inbound", False, "Open"), ("Outbound", False, "Open"), ("Inbound", True, "Closed")],
     )
-    def test_not_when_somebody_has_written_since(
+    def test_it_is_not_after_a_person_has_written(
         self, client: DixaClient, dixa: Sandbox, direction: str, state: str, *, is_automated: bool
     ) -> None:
         record = self.left_open(client, dixa)
@@ -380,7 +378,7 @@ class TestClosingAgain:
         deliver(client, record)
         assert dixa.conversation(record.conversation_id).state == state
 
-    def test_not_when_somebody_has_opened_it_since(self, client: DixaClient, dixa: Sandbox) -> None:
+    def test_it_is_not_after_somebody_else_has_opened_it(self, client: DixaClient, dixa: Sandbox) -> None:
         record = self.left_open(client, dixa)
         conversation = dixa.conversation(record.conversation_id)
         conversation.state_updated_at += timedelta(minutes=1)
@@ -388,7 +386,7 @@ class TestClosingAgain:
         assert conversation.state == "Open"
 
     @pytest.mark.parametrize(("minutes", "goes_on"), [(50, True), (70, False)])
-    def test_it_is_tried_for_an_hour(self, client: DixaClient, dixa: Sandbox, minutes: int, *, goes_on: bool) -> None:
+    def test_it_is_retried_for_an_hour(self, client: DixaClient, dixa: Sandbox, minutes: int, *, goes_on: bool) -> None:
         record, ago = self.left_open(client, dixa), timedelta(minutes=minutes)
         conversation = dixa.conversation(record.conversation_id)
         (message,) = conversation.messages
@@ -401,7 +399,7 @@ class TestClosingAgain:
         assert len(conversation.messages) == 1
 
     @pytest.mark.parametrize("fails", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
-    def test_a_survey_is_delivered_once_and_closed(
+    def test_a_survey_is_delivered_once_and_its_conversation_closed(
         self, redis_client: redis.Redis, prefix: str, dixa: Sandbox, fails: Callable[..., None]
     ) -> None:
         story = Story(redis_client, prefix, dixa)
@@ -413,7 +411,9 @@ class TestClosingAgain:
         assert [each.external_id for each in dixa.messages(int(survey_id))] == [f"afterword-{survey_id}"]
         story.assert_no_doubles()
 
-    def test_so_is_a_reminder(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+    def test_a_reminder_is_delivered_once_and_its_conversation_closed(
+        self, redis_client: redis.Redis, prefix: str, dixa: Sandbox
+    ) -> None:
         story = Story(redis_client, prefix, dixa)
         survey_id = story.begin(replace(AT_ONCE, reclose=True, reminder=timedelta(minutes=30)))
         story.offering.run(survey_id)
@@ -428,12 +428,12 @@ class TestClosingAgain:
 
 
 @pytest.mark.parametrize("kind", ["Text", "Markdown"])
-def test_in_plain_text_the_link_is_as_it_is(kind: str) -> None:
+def test_in_plain_text_the_link_is_unchanged(kind: str) -> None:
     assert f"{LINK}?a=1&b=2" in write_message(kind, "Words", f"{LINK}?a=1&b=2", language("en"))
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails])
-def test_a_lost_answer_then_a_second_delivery_is_one_message(client: DixaClient, dixa: Sandbox, loses: object) -> None:
+def test_after_a_lost_response_there_is_one_message(client: DixaClient, dixa: Sandbox, loses: object) -> None:
     assert callable(loses)
     loses(dixa, 1, call="message")
     record = record_of(dixa)
@@ -445,7 +445,7 @@ def test_a_lost_answer_then_a_second_delivery_is_one_message(client: DixaClient,
     assert dixa.report.duplicate_messages == []
 
 
-def test_a_lost_call_then_a_second_delivery_is_one_message(client: DixaClient, dixa: Sandbox) -> None:
+def test_after_a_lost_request_there_is_one_message(client: DixaClient, dixa: Sandbox) -> None:
     dixa.drops_before(1, call="message")
     record = record_of(dixa)
     with pytest.raises(OutcomeUnknown):
@@ -454,8 +454,8 @@ def test_a_lost_call_then_a_second_delivery_is_one_message(client: DixaClient, d
     assert len(dixa.messages(record.conversation_id)) == 1
 
 
-def test_a_duplicate_that_is_refused_is_delivered(client: DixaClient, dixa: Sandbox) -> None:
-    """The record says `offered`: Redis has lost that it was being delivered."""
+def test_a_refused_duplicate_counts_as_delivered(client: DixaClient, dixa: Sandbox) -> None:
+    """The record says `offered`, since Redis has lost the later state."""
     record = record_of(dixa)
     deliver(client, record)
     deliver(client, record)
@@ -463,7 +463,7 @@ def test_a_duplicate_that_is_refused_is_delivered(client: DixaClient, dixa: Sand
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
-def test_another_refusal_is_one(client: DixaClient, dixa: Sandbox, status: int) -> None:
+def test_other_refusals_are_raised(client: DixaClient, dixa: Sandbox, status: int) -> None:
     dixa.fails(1, status, call="message")
     record = record_of(dixa)
     with pytest.raises(Refused) as caught:
@@ -473,7 +473,7 @@ def test_another_refusal_is_one(client: DixaClient, dixa: Sandbox, status: int) 
 
 
 @pytest.mark.parametrize("state", [OfferState.OFFERED, OfferState.DELIVERING])
-def test_nothing_is_sent_after_a_look_that_failed(client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
+def test_nothing_is_sent_after_a_failed_look_up(client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
     record = record_of(dixa, state=state)
     dixa.fails(1, 400, call="message")
     dixa.fails(1, 503, call="messages")
@@ -483,14 +483,14 @@ def test_nothing_is_sent_after_a_look_that_failed(client: DixaClient, dixa: Sand
     assert [each.call for each in dixa.calls].count("message") == (state is OfferState.OFFERED)
 
 
-def test_the_message_of_another_survey_is_not_ours(client: DixaClient, dixa: Sandbox) -> None:
+def test_another_surveys_message_does_not_count(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     deliver(client, replace(record, survey_id=f"{record.survey_id}-2"))
     deliver(client, replace(record, offer=OfferProgress(OfferState.DELIVERING)))
     assert len(dixa.messages(record.conversation_id)) == 2
 
 
-def test_without_an_agent_it_is_refused_before_it_is_sent(client: DixaClient, dixa: Sandbox) -> None:
+def test_without_an_agent_nothing_is_sent(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close is not None
     with pytest.raises(Refused):

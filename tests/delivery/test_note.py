@@ -1,4 +1,4 @@
-"""The agent gets the link once, however often it is tried."""
+"""The agent gets the link once, after any number of tries."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ def deliver(client: DixaClient, record: Record) -> None:
     bring(NoteDelivery(client), record, LINK, Deadline(timedelta(seconds=5)))
 
 
-def test_the_agent_is_asked_to_pass_it_on(client: DixaClient, dixa: Sandbox) -> None:
+def test_the_note_has_the_link_and_its_reference(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa, channel="PstnPhone")
     deliver(client, record)
     (note,) = dixa.notes(record.conversation_id)
@@ -30,7 +30,7 @@ def test_the_agent_is_asked_to_pass_it_on(client: DixaClient, dixa: Sandbox) -> 
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
-def test_a_lost_answer_then_a_second_delivery_is_one_note(client: DixaClient, dixa: Sandbox, loses: Any) -> None:
+def test_after_a_lost_response_there_is_one_note(client: DixaClient, dixa: Sandbox, loses: Any) -> None:
     loses(dixa, 1, call="note")
     record = record_of(dixa)
     with pytest.raises(OutcomeUnknown):
@@ -39,7 +39,7 @@ def test_a_lost_answer_then_a_second_delivery_is_one_note(client: DixaClient, di
     assert len(dixa.notes(record.conversation_id)) == 1
 
 
-def test_nothing_is_noted_after_a_look_that_failed(client: DixaClient, dixa: Sandbox) -> None:
+def test_no_note_is_added_after_a_failed_look_up(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(1, 503, call="notes")
     record = record_of(dixa, state=OfferState.DELIVERING)
     with pytest.raises(RetryLater):
@@ -47,14 +47,14 @@ def test_nothing_is_noted_after_a_look_that_failed(client: DixaClient, dixa: San
     assert dixa.notes(record.conversation_id) == []
 
 
-def test_the_note_of_another_survey_is_not_ours(client: DixaClient, dixa: Sandbox) -> None:
+def test_another_surveys_note_does_not_count(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     deliver(client, replace(record, survey_id=f"{record.survey_id}-2"))
     deliver(client, replace(record, offer=AGAIN))
     assert len(dixa.notes(record.conversation_id)) == 2
 
 
-def test_without_an_agent_nobody_can_pass_it_on(client: DixaClient, dixa: Sandbox) -> None:
+def test_without_an_agent_no_note_is_added(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close is not None
     lonely = replace(record, close=replace(record.close, agent_id=None))

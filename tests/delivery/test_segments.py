@@ -1,4 +1,4 @@
-"""How large an SMS is, by 3GPP TS 23.038 and 23.040."""
+"""The size of an SMS by 3GPP TS 23.038 and 23.040."""
 
 import unicodedata
 
@@ -46,8 +46,8 @@ def test_the_size_of_a_text(text: str, encoding: str, units: int, segments: int)
     assert measure(text) == Size(encoding, units, segments)
 
 
-def test_the_alphabet_is_that_of_the_standard() -> None:
-    """128 places, of which one is the escape; and ten more characters behind it, of two septets each."""
+def test_the_alphabet_is_gsm7s() -> None:
+    """128 places, one of them the escape, and ten escaped characters of two septets each."""
     found = [chr(number) for number in range(0x10000) if is_gsm7(chr(number))]
     assert [sum(measure(each).units == septets for each in found) for septets in (1, 2)] == [127, 10]
     assert "".join(each for each in found if measure(each).units == 2) == "\f[\\]^{|}~€"
@@ -68,13 +68,13 @@ def test_the_alphabet_is_that_of_the_standard() -> None:
         ("Plain, as it is.", "Plain, as it is."),
     ],
 )
-def test_punctuation_is_written_plainly(typed: str, sent: str) -> None:
+def test_punctuation_is_replaced(typed: str, sent: str) -> None:
     assert to_gsm7(typed) == sent
     assert measure(to_gsm7(typed)).encoding == "GSM-7"
 
 
 @pytest.mark.parametrize("letter", LETTERS_OUTSIDE)
-def test_no_letter_is_replaced_and_a_text_that_needs_ucs2_keeps_its_punctuation(letter: str) -> None:
+def test_letters_are_kept_and_ucs2_texts_keep_their_punctuation(letter: str) -> None:
     typed = f"“{letter}” – …"
     if is_gsm7(letter):
         assert letter in to_gsm7(typed)
@@ -83,7 +83,7 @@ def test_no_letter_is_replaced_and_a_text_that_needs_ucs2_keeps_its_punctuation(
 
 
 @given(st.text())
-def test_a_text_never_grows_more_expensive_and_keeps_its_letters(text: str) -> None:
+def test_a_text_keeps_its_letters_and_never_costs_more(text: str) -> None:
     sent = to_gsm7(text)
     assert sent == text or is_gsm7(sent)
     kept = [each for each in unicodedata.normalize("NFC", text) if each.isalnum()]
@@ -92,7 +92,7 @@ def test_a_text_never_grows_more_expensive_and_keeps_its_letters(text: str) -> N
 
 
 @given(st.text(alphabet=st.sampled_from("aé€{λ🙂")))
-def test_no_segment_is_larger_than_it_may_be(text: str) -> None:
+def test_no_segment_exceeds_its_size(text: str) -> None:
     size = measure(text)
     one, several = (160, 153) if size.encoding == "GSM-7" else (70, 67)
     assert size.units <= (one if size.segments == 1 else size.segments * several)

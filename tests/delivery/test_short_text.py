@@ -1,4 +1,4 @@
-"""What goes out by SMS and WhatsApp: short, without a question, and in as few segments as its language allows."""
+"""Texts for SMS and WhatsApp are short, without a question, and take few segments."""
 
 import uuid
 
@@ -24,26 +24,26 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
 @pytest.mark.parametrize("ratings", [(CSAT,), (NPS,), (THUMBS,), (CSAT, NPS, THUMBS)])
-def test_it_asks_nothing_that_people_answer_by_typing(channel: str, ratings: tuple[RatingType, ...]) -> None:
+def test_the_text_has_no_question(channel: str, ratings: tuple[RatingType, ...]) -> None:
     text = write_short_text(Survey(ratings=ratings), language("en"), SHORT, channel=channel)
     assert text == f"Please rate your support here: {SHORT}"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_no_language_asks_a_question(code: str) -> None:
+def test_no_language_has_a_question_mark(code: str) -> None:
     text = write_short_text(Survey(stop_line=True), language(code), SHORT, channel="Sms")
     assert not set(text) & set("?;؟¿")
 
 
 @pytest.mark.parametrize("stop_line", [False, True])
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_with_a_short_link_it_is_one_segment_or_two_where_gsm7_lacks_letters(code: str, *, stop_line: bool) -> None:
+def test_a_short_link_makes_one_gsm7_or_two_ucs2_segments(code: str, *, stop_line: bool) -> None:
     text = write_short_text(Survey(stop_line=stop_line), language(code), SHORT, channel="Sms")
     size = measure(text)
     assert size.segments <= (1 if size.encoding == "GSM-7" else 2), size
 
 
-def test_own_words_stay_as_they_are_but_for_punctuation_that_costs() -> None:
+def test_own_words_keep_all_but_expensive_punctuation() -> None:
     own = Survey(words={"da": Words(message="Fortæl os “ærligt” – hvad synes du?", questions={CSAT: "Hvor godt?"})})
     spoken = language("da")
     sms = write_short_text(own, spoken, SHORT, channel="Sms")
@@ -52,24 +52,24 @@ def test_own_words_stay_as_they_are_but_for_punctuation_that_costs() -> None:
     assert write_short_text(own, spoken, SHORT, channel="WhatsApp") == f"{own.words['da'].message} {SHORT}"
 
 
-def test_own_words_whose_letters_gsm7_lacks_stay_as_they_are() -> None:
+def test_own_words_in_ucs2_are_unchanged() -> None:
     own = Survey(words={"cs": Words(message="Řekněte nám “upřímně”:")})
     assert write_short_text(own, language("cs"), SHORT, channel="Sms") == f"Řekněte nám “upřímně”: {SHORT}"
 
 
-def test_an_own_question_is_for_the_page_and_the_email() -> None:
+def test_an_own_question_is_not_used_in_texts() -> None:
     own = Survey(words={"en": Words(questions={CSAT: "How well did we do?"})})
     assert write_short_text(own, language("en"), SHORT, channel="Sms").startswith("Please rate your support here:")
 
 
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
-def test_the_stop_line_is_a_line_of_its_own(channel: str) -> None:
+def test_the_stop_line_has_its_own_line(channel: str) -> None:
     text = write_short_text(Survey(stop_line=True), language("en"), SHORT, channel=channel)
     assert text == f"Please rate your support here: {SHORT}\nOpt out: {SHORT}/stop"
 
 
 @pytest.mark.parametrize("ratings", [(CSAT,), (CSAT, NPS, THUMBS)])
-def test_a_sample_is_as_long_as_what_is_sent(ratings: tuple[RatingType, ...]) -> None:
+def test_a_sample_link_has_the_length_of_real_links(ratings: tuple[RatingType, ...]) -> None:
     settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
     survey = Survey(ratings=ratings)
     offers = tuple(Offer(rating, str(uuid.uuid4())) for rating in ratings)
@@ -78,15 +78,15 @@ def test_a_sample_is_as_long_as_what_is_sent(ratings: tuple[RatingType, ...]) ->
     assert len(sample_link(settings_for(NOWHERE, PUBLIC_URL=USUAL, SHORT_LINKS="on"), survey)) == len(SHORT)
 
 
-def test_a_sample_is_the_same_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The preview writes a text twice: as the page in a frame, and as the copy that gives the frame its height."""
+def test_a_sample_link_is_stable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The preview writes a text twice: in a frame, and as a copy for the frame's height."""
     settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
     first = sample_link(settings, Survey())
     monkeypatch.setattr("itsdangerous.timed.TimestampSigner.get_timestamp", lambda _: 2_000_000_000)
     assert sample_link(settings, Survey()) == first
 
 
-def test_a_sample_opens_nothing() -> None:
+def test_a_sample_link_is_invalid() -> None:
     settings = settings_for(NOWHERE, PUBLIC_URL=USUAL)
     token = sample_link(settings, Survey()).rpartition("/")[2]
     with pytest.raises(LinkError):

@@ -1,4 +1,4 @@
-"""What fails before a request is sent certainly reached nobody: it is for later. What fails after it may be there."""
+"""A failure before the request is sent is not delivered. After it the outcome is unknown."""
 
 import ssl
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ import trustme
 from service.delivery.outbound import Outbound
 from service.surveys.errors import NotDelivered, OutcomeUnknown
 from service.surveys.ports import Deadline
-from tests.dixa.raw import RawServer, answer
+from tests.dixa.raw import RawServer, response
 from tests.processes import free_port
 
-OK = [answer("200 OK")]
+OK = [response("200 OK")]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def ca(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """Whom we trust, and nobody else."""
+    """The only trusted authority."""
     found = trustme.CA()
     found.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
@@ -49,20 +49,20 @@ def certificates(ca: trustme.CA) -> Iterator[tuple[trustme.LeafCert, str]]:
     yield ca.issue_cert("receiver.example"), "is for another host"
 
 
-def test_a_certificate_that_is_wrong_is_for_later_and_named(ca: trustme.CA) -> None:
+def test_a_wrong_certificate_is_not_delivered_and_named(ca: trustme.CA) -> None:
     for certificate, named in certificates(ca):
         with RawServer(OK, context=context_of(certificate)) as server, pytest.raises(NotDelivered, match=named):
             post(server.url)
 
 
-def test_who_speaks_no_tls_or_hangs_up_on_it_is_for_later(ca: trustme.CA) -> None:
+def test_a_server_without_tls_is_not_delivered(ca: trustme.CA) -> None:
     with RawServer([b"220 mail.example ESMTP\r\n"]) as server, pytest.raises(NotDelivered, match="no TLS: "):
         post(server.url.replace("http:", "https:"))
     with RawServer([]) as server, pytest.raises(NotDelivered):
         post(server.url.replace("http:", "https:"))
 
 
-def test_a_host_that_is_not_there_is_named(ca: trustme.CA) -> None:
+def test_an_unreachable_host_is_named(ca: trustme.CA) -> None:
     with pytest.raises(NotDelivered, match="nobody listens there"):
         post(f"https://127.0.0.1:{free_port()}/token")
     with pytest.raises(NotDelivered, match="no such host") as caught:
@@ -71,18 +71,16 @@ def test_a_host_that_is_not_there_is_named(ca: trustme.CA) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_down_is_for_later(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, scheme: str) -> None:
+def test_a_proxy_that_is_down_is_not_delivered(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, scheme: str) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotDelivered, match="nobody listens there"):
         post(f"{scheme}://receiver.example/token")
 
 
 @pytest.mark.parametrize(
-    "said", [[answer("407 Proxy Authentication Required")], [answer("502 Bad Gateway")], [b"SSH-2.0-odd\r\n"], []]
+    "said", [[response("407 Proxy Authentication Required")], [response("502 Bad Gateway")], [b"SSH-2.0-odd\r\n"], []]
 )
-def test_a_proxy_that_makes_no_way_is_for_later(
-    monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, said: list[bytes]
-) -> None:
+def test_a_refusing_proxy_is_not_delivered(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, said: list[bytes]) -> None:
     with RawServer(said) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(NotDelivered):
@@ -91,7 +89,7 @@ def test_a_proxy_that_makes_no_way_is_for_later(
     assert b"secret" not in proxy.requests[0]
 
 
-def test_a_plain_proxy_that_hangs_up_may_have_passed_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_lost_plain_proxy_the_outcome_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer([]) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         with pytest.raises(OutcomeUnknown):
@@ -100,7 +98,7 @@ def test_a_plain_proxy_that_hangs_up_may_have_passed_it_on(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("said", [[], [b"HTTP/1.1 20"]])
-def test_what_breaks_off_after_the_request_may_have_arrived(ca: trustme.CA, said: list[bytes]) -> None:
+def test_after_a_connection_lost_in_the_response_the_outcome_is_unknown(ca: trustme.CA, said: list[bytes]) -> None:
     with RawServer(said, context=context_of(ca.issue_cert("127.0.0.1"))) as server, pytest.raises(OutcomeUnknown):
         post(server.url)
     assert server.requests[0].startswith(b"POST /beta")

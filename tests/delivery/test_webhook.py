@@ -1,4 +1,4 @@
-"""The team's own sender gets the link, signed, with one id however often it is tried."""
+"""The team's own sender gets the link, signed, with the same id on each try."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def deliver(url: str, record: Record = RECORD, seconds: float = 5.0) -> None:
     delivery.deliver(record, LINK, Deadline(timedelta(seconds=seconds)))
 
 
-def test_the_link_is_posted_with_all_that_the_sender_needs(receiver: Receiver) -> None:
+def test_the_link_is_posted_with_all_facts(receiver: Receiver) -> None:
     deliver(f"{receiver.url}/links?team=1")
     (post,) = receiver.posts
     assert (post.path, post.id) == ("/links?team=1", "afterword-48213-link")
@@ -79,7 +79,7 @@ def test_the_link_is_posted_with_all_that_the_sender_needs(receiver: Receiver) -
     }
 
 
-def test_a_language_that_dixa_does_not_tell_is_the_default(receiver: Receiver) -> None:
+def test_without_a_language_the_default_is_sent(receiver: Receiver) -> None:
     deliver(receiver.url, replace(RECORD, offer=OfferProgress(OfferState.OFFERED)))
     assert receiver.posts[0].body["data"]["language"] == "de"
 
@@ -92,13 +92,13 @@ def test_another_secret_does_not_verify(receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_yes(receiver: Receiver, status: int) -> None:
+def test_2xx_is_a_success(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     deliver(f"{receiver.url}/")
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
-def test_no_for_good(receiver: Receiver, status: int) -> None:
+def test_4xx_is_a_refusal(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(DeliveryRefused) as caught:
         deliver(f"{receiver.url}/")
@@ -106,7 +106,7 @@ def test_no_for_good(receiver: Receiver, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 503])
-def test_later(receiver: Receiver, status: int) -> None:
+def test_temporary_statuses_are_not_delivered(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(NotDelivered):
         deliver(f"{receiver.url}/")
@@ -114,8 +114,8 @@ def test_later(receiver: Receiver, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410])
-def test_later_since_it_is_about_the_receiver(receiver: Receiver, status: int) -> None:
-    """Somebody will mend the address, the key or the proxy."""
+def test_statuses_about_our_settings_mean_channel_down(receiver: Receiver, status: int) -> None:
+    """An operator can repair the URL, the key or the proxy."""
     receiver.next["/"] = [status]
     with pytest.raises(ChannelDown) as caught:
         deliver(f"{receiver.url}/")
@@ -124,7 +124,7 @@ def test_later_since_it_is_about_the_receiver(receiver: Receiver, status: int) -
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, DROP])
-def test_perhaps(receiver: Receiver, status: int) -> None:
+def test_after_5xx_the_outcome_is_unknown(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(DeliveryUnknown):
         deliver(f"{receiver.url}/")
@@ -132,36 +132,36 @@ def test_perhaps(receiver: Receiver, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 503])
-def test_what_may_have_arrived_is_never_said_not_to_have(receiver: Receiver, status: int) -> None:
-    """Another channel would bring the link a second time."""
+def test_a_failed_retry_never_counts_as_not_delivered(receiver: Receiver, status: int) -> None:
+    """Another channel would send the link a second time."""
     receiver.next["/"] = [status]
     with pytest.raises(DeliveryUnknown):
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
 @pytest.mark.parametrize("status", [400, 409])
-def test_nor_is_it_refused(receiver: Receiver, status: int) -> None:
+def test_a_refused_retry_is_unconfirmable(receiver: Receiver, status: int) -> None:
     receiver.next["/"] = [status]
     with pytest.raises(Unconfirmable):
         deliver(f"{receiver.url}/", replace(RECORD, offer=OfferProgress(OfferState.DELIVERING)))
 
 
-def test_a_receiver_that_is_not_there_is_asked_later() -> None:
+def test_a_refused_connection_is_not_delivered_and_hides_the_url() -> None:
     url = f"http://127.0.0.1:{free_port()}/hook/secret"
     with pytest.raises(NotDelivered) as caught:
         deliver(url)
     assert "secret" not in str(caught.value)
 
 
-def test_one_that_does_not_answer_costs_no_more_than_the_time_there_is(receiver: Receiver) -> None:
+def test_a_silent_receiver_is_cut_off_at_the_deadline(receiver: Receiver) -> None:
     receiver.held.clear()
     with pytest.raises(DeliveryUnknown):
         deliver(receiver.url, seconds=0.3)
 
 
 @pytest.mark.parametrize("drip", DRIPS)
-def test_one_that_drips_costs_no_more_than_the_time_there_is(drip: str) -> None:
-    """Each byte comes well within the timeout of a single read."""
+def test_a_slow_receiver_is_cut_off_at_the_deadline(drip: str) -> None:
+    """Each byte arrives within the timeout of a single read."""
     with RawServer(DRIPS[drip], pause=0.1) as server:
 
         def try_it() -> None:
@@ -171,7 +171,7 @@ def test_one_that_drips_costs_no_more_than_the_time_there_is(drip: str) -> None:
         soon(try_it, within=3)
 
 
-def test_of_a_redirect_nothing_more_is_read() -> None:
+def test_the_body_of_a_redirect_is_not_read() -> None:
     dripping = RawServer([b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n", *[b" "] * 100], pause=0.1)
     with dripping, pytest.raises(NotDelivered):
         deliver(dripping.url, seconds=0.5)
@@ -183,7 +183,7 @@ def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
     assert receiver.posts == []
 
 
-def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver) -> None:
+def test_a_lost_response_differs_from_a_refused_connection(receiver: Receiver) -> None:
     receiver.next["/"] = [DROP]
     for url, kind in ((f"{receiver.url}/", DeliveryUnknown), (f"http://127.0.0.1:{free_port()}/", ChannelDown)):
         with pytest.raises(CallError) as caught:
@@ -191,12 +191,12 @@ def test_a_lost_answer_is_told_from_a_call_that_was_not_made(receiver: Receiver)
         assert type(caught.value) is kind
 
 
-def test_the_address_and_secret_do_not_show() -> None:
+def test_the_repr_of_an_endpoint_hides_url_and_secret() -> None:
     assert repr(SignedEndpoint("https://sender.example/token", SECRET)) == "SignedEndpoint()"
 
 
 @pytest.mark.parametrize("changes", [{"close": None}, {"close": replace(CLOSE, requester_id=None)}])
-def test_a_customer_whom_nobody_knows_is_not_reached(changes: dict[str, None]) -> None:
+def test_a_customer_without_an_id_cannot_be_reached(changes: dict[str, None]) -> None:
     delivery = WebhookDelivery(SignedEndpoint("https://sender.example", SECRET), "en")
     assert delivery.can_reach(RECORD)
     assert not delivery.can_reach(replace(RECORD, **changes))  # type: ignore[arg-type]

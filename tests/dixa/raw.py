@@ -1,4 +1,4 @@
-"""A server that answers with whatever bytes a test wants, as slowly as it wants: what no sandbox would say."""
+"""A server for any bytes at any speed, for responses the sandbox never gives."""
 
 import socket
 import ssl
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class RawServer:
-    """Sends `parts` to everyone who asks, with a pause after each, then closes. `requests` is what they sent."""
+    """Sends `parts` to each client, with a pause after each, and closes. `requests` are their requests."""
 
     def __init__(self, parts: Iterable[bytes], pause: float = 0.0, context: ssl.SSLContext | None = None) -> None:
         self._parts = list(parts)
@@ -43,12 +43,12 @@ class RawServer:
                 return
             with suppress(OSError), self._encrypted(connection) as encrypted:
                 self.requests.append(encrypted.recv(65_536))
-                self._answer(encrypted)
+                self._respond(encrypted)
 
     def _encrypted(self, connection: socket.socket) -> socket.socket:
         return self._context.wrap_socket(connection, server_side=True) if self._context else connection
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _respond(self, connection: socket.socket) -> None:
         for part in self._parts:
             connection.sendall(part)
             if self._pause and self._stopping.wait(self._pause):
@@ -60,7 +60,7 @@ class RawServer:
             pass
 
 
-def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
-    """An HTTP answer in one piece, which ends the connection."""
+def response(status: str, body: bytes = b"", *headers: str) -> bytes:
+    """Return a whole HTTP response. It ends the connection."""
     head = [f"HTTP/1.1 {status}", "Content-Type: application/json", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join([*head, "Connection: close", "", ""]).encode() + body

@@ -1,4 +1,4 @@
-"""What the client says to Dixa, and how what comes back divides into: done, again later, look first, never again."""
+"""Requests of the client, and the error for each kind of failure."""
 
 import inspect
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def slot_of(client: DixaClient, seconds: float = 5.0) -> Slot:
 
 
 def unlimited_slot(dixa: Sandbox, deadline: Deadline) -> Slot:
-    """A slot that the pace doesn't know of: after a 429 it would hold everybody back."""
+    """A slot outside of the rate limit, since a 429 would pause it."""
     return Slot(dixa.token, deadline)
 
 
@@ -72,7 +72,7 @@ def number(dixa: Sandbox) -> int:
     return dixa.make_conversation(language="da")
 
 
-def test_every_call_of_the_client_is_in_these_tables() -> None:
+def test_the_tables_list_every_call() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
     asks = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
     asks |= {"queues", "closed_between"}
@@ -87,7 +87,7 @@ def test_every_call_of_the_client_is_in_these_tables() -> None:
 
 
 @pytest.mark.parametrize("channel", ["Email", "WidgetChat", "Messenger", "ContactForm", "Sms", "WhatsApp", "PstnPhone"])
-def test_every_exchange_is_as_dixa_describes_it(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+def test_every_exchange_matches_dixas_openapi_description(client: DixaClient, dixa: Sandbox, channel: str) -> None:
     description = Description.load()
     if description is None:
         pytest.skip(MISSING)
@@ -110,7 +110,7 @@ def test_every_exchange_is_as_dixa_describes_it(client: DixaClient, dixa: Sandbo
     assert len(dixa.calls) >= 10
 
 
-def test_a_search_goes_on_page_by_page(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_search_returns_all_pages(client: DixaClient, dixa: Sandbox) -> None:
     made = [dixa.make_conversation(state="Closed") for _ in range(120)]
     dixa.make_conversation()
     slot, until = slot_of(client), datetime.now(UTC) + timedelta(minutes=1)
@@ -142,7 +142,7 @@ def test_a_search_goes_on_page_by_page(client: DixaClient, dixa: Sandbox) -> Non
     assert client.closed_between(slot, AT, AT).ids == ()
 
 
-def test_a_conversation_tells_what_a_trial_of_the_rules_needs(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_conversation_has_the_facts_for_a_dry_run(client: DixaClient, dixa: Sandbox) -> None:
     number = dixa.make_conversation(state="Closed", queue="Returns")
     found, made = client.conversation(slot_of(client), number), dixa.conversation(number)
     assert made.queue
@@ -154,21 +154,19 @@ def test_a_conversation_tells_what_a_trial_of_the_rules_needs(client: DixaClient
     assert str(found.email) not in repr(found)
 
 
-def test_an_offer_says_who_when_and_what(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_an_offer_has_user_agent_time_and_type(client: DixaClient, dixa: Sandbox, number: int) -> None:
     rating_id = client.offer(slot_of(client), number, RatingType.NPS, user_id=USER, agent_id="agent", offered_at=AT)
     sent = {"ratingType": "Nps", "userId": USER, "agentId": "agent", "offeredAt": "2026-11-20T08:15:02.114Z"}
     assert dixa.calls[-1].request_json == sent
     assert rating_id == dixa.offers(number)[0].id
 
 
-def test_an_agent_that_is_not_known_is_left_to_dixa(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_an_offer_without_an_agent_has_no_agent_id(client: DixaClient, dixa: Sandbox, number: int) -> None:
     offer(client, slot_of(client), number)
     assert "agentId" not in dixa.calls[-1].request_json
 
 
-def test_a_result_says_the_score_when_and_a_comment_if_there_is_one(
-    client: DixaClient, dixa: Sandbox, number: int
-) -> None:
+def test_a_result_has_score_time_and_any_comment(client: DixaClient, dixa: Sandbox, number: int) -> None:
     slot = slot_of(client)
     submit(client, slot, number)
     assert dixa.calls[-1].request_json == {
@@ -180,7 +178,7 @@ def test_a_result_says_the_score_when_and_a_comment_if_there_is_one(
     assert dixa.calls[-1].request_json["comment"] == "Nej"
 
 
-def test_what_dixa_tells_is_read(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_all_responses_are_parsed(client: DixaClient, dixa: Sandbox, number: int) -> None:
     slot = slot_of(client)
     found = client.conversation(slot, number)
     assert (found.id, found.channel, found.state, found.language) == (number, "Email", "Open", "da")
@@ -226,7 +224,7 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[CallError], type[
 
 
 @pytest.mark.parametrize(("trouble", "breaks", "asking", "acting"), OUTCOMES, ids=[line[0] for line in OUTCOMES])
-def test_an_error_says_what_to_do_next(
+def test_each_failure_raises_the_right_error(
     client: DixaClient,
     dixa: Sandbox,
     number: int,
@@ -235,7 +233,7 @@ def test_an_error_says_what_to_do_next(
     asking: type[CallError],
     acting: type[CallError],
 ) -> None:
-    """Each call goes wrong once: whatever tried again by itself would not raise."""
+    """Each call fails once, so a hidden retry would not raise."""
     found = {}
     for name, call in ALL.items():
         breaks(dixa, name)
@@ -254,7 +252,7 @@ def test_an_error_says_what_to_do_next(
 
 
 @pytest.mark.parametrize(("retry_after", "seconds"), [(None, 2), (0, 0), (7, 7), (-1, 2), (99_999, 300)], ids=str)
-def test_a_429_says_when_to_come_again(
+def test_a_429_returns_the_time_until_the_retry(
     client: DixaClient, dixa: Sandbox, number: int, retry_after: int | None, seconds: int
 ) -> None:
     dixa.throttles(1, retry_after=retry_after)
@@ -263,14 +261,14 @@ def test_a_429_says_when_to_come_again(
     assert caught.value.retry_in == timedelta(seconds=seconds)
 
 
-def test_a_refusal_names_its_status_and_nothing_of_its_body(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_refusal_names_its_status_but_not_its_body(client: DixaClient, dixa: Sandbox) -> None:
     with pytest.raises(Refused) as caught:
         client.ratings(slot_of(client), 7)
     assert caught.value.status == 404
     assert str(caught.value) == "Dixa returned 404"
 
 
-def test_a_slot_does_not_show_its_token(client: DixaClient, dixa: Sandbox) -> None:
+def test_the_repr_of_a_slot_hides_its_token(client: DixaClient, dixa: Sandbox) -> None:
     assert dixa.token not in repr(slot_of(client))
 
 
@@ -281,7 +279,7 @@ def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox, nu
     assert dixa.calls == []
 
 
-def test_each_slot_is_asked_with_its_own_token(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_each_slot_uses_its_own_token(client: DixaClient, dixa: Sandbox, number: int) -> None:
     good = slot_of(client)
     assert client.ratings(good, number) == ()
     with pytest.raises(RetryLater, match="DIXA_API_TOKEN"):

@@ -1,4 +1,4 @@
-"""The client and a server that isn't Dixa at all: odd, endless and dripping answers, and what it sends itself."""
+"""The client with servers other than Dixa: malformed, endless and slow responses."""
 
 import ssl
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from service.sessions import new_session
 from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
 from service.surveys.ratings import RatingType
-from tests.dixa.raw import RawServer, answer
+from tests.dixa.raw import RawServer, response
 from tests.polling import soon
 from tests.processes import API_TOKEN, free_port
 
@@ -34,7 +34,7 @@ class NoPace:
 
 
 class Asked:
-    """Asks about the token each time."""
+    """Checks the token each time."""
 
     def check(self, token: str, query: Callable[[], bool]) -> bool:
         return query()
@@ -59,7 +59,7 @@ def ratings(client: DixaClient, seconds: float = 5.0) -> object:
 
 
 def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: float = 5.0) -> type[CallError] | None:
-    """The kind of error if there was one, and never one that shows the token."""
+    """Return the kind of error, or None. Errors never contain the token."""
     found = None
     try:
         call(client_of(url), seconds)
@@ -69,8 +69,8 @@ def outcome(call: Callable[[DixaClient, float], object], url: str, seconds: floa
     return None if found is None else type(found)
 
 
-def test_a_request_names_us_and_carries_the_raw_token() -> None:
-    with RawServer([answer("201 Created", BODY)]) as server:
+def test_a_request_has_our_user_agent_and_the_raw_token() -> None:
+    with RawServer([response("201 Created", BODY)]) as server:
         assert offer(client_of(server.url)) == "rating-1"
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
@@ -88,13 +88,13 @@ def test_a_login_from_the_environment_does_not_replace_the_token(
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    with RawServer([answer("201 Created", BODY)]) as server:
+    with RawServer([response("201 Created", BODY)]) as server:
         offer(client_of(server.url))
     assert f"Authorization: {API_TOKEN}\r\n".encode() in server.requests[0]
 
 
 def test_no_cookie_is_kept() -> None:
-    with RawServer([answer("201 Created", BODY, "Set-Cookie: session=1; Path=/")]) as server:
+    with RawServer([response("201 Created", BODY, "Set-Cookie: session=1; Path=/")]) as server:
         client = client_of(server.url)
         offer(client)
         offer(client)
@@ -114,81 +114,81 @@ NOT_DIXAS = [
 
 
 @pytest.mark.parametrize(("status", "page"), NOT_DIXAS)
-def test_what_is_not_dixas_answer_tells_of_nothing(status: str, page: bytes) -> None:
-    """Who stands before Dixa said yes to a result that Dixa never got, or no to a conversation that is there."""
-    with RawServer([answer(status, page)]) as server:
+def test_a_success_or_404_of_a_proxy_does_not_count(status: str, page: bytes) -> None:
+    """Dixa did not get the request, although the proxy returned success or 404."""
+    with RawServer([response(status, page)]) as server:
         assert [outcome(each, server.url) for each in (offer, submit)] == [OutcomeUnknown] * 2
         assert outcome(ratings, server.url) is RetryLater
 
 
 @pytest.mark.parametrize("body", [b"", b'{"message": "Conversation not found"}', b"{}"])
-def test_what_dixa_does_not_know_of_is_refused(body: bytes) -> None:
-    with RawServer([answer("404 Not Found", body)]) as server:
+def test_a_404_of_dixas_is_a_refusal(body: bytes) -> None:
+    with RawServer([response("404 Not Found", body)]) as server:
         assert [outcome(each, server.url) for each in (offer, submit, ratings)] == [Refused] * 3
 
 
-def test_a_yes_may_be_empty() -> None:
-    with RawServer([answer("204 No Content")]) as server:
+def test_a_204_is_a_success() -> None:
+    with RawServer([response("204 No Content")]) as server:
         assert outcome(submit, server.url) is None
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
 def test_no_redirect_is_followed(status: str) -> None:
-    """Following one would hand the token to whoever it names, and may repeat an action."""
-    elsewhere = RawServer([answer("201 Created", BODY)])
-    with elsewhere, RawServer([answer(status, b"{}", f"Location: {elsewhere.url}")]) as server:
+    """Following one would send the token to another server, and may repeat a command."""
+    elsewhere = RawServer([response("201 Created", BODY)])
+    with elsewhere, RawServer([response(status, b"{}", f"Location: {elsewhere.url}")]) as server:
         assert outcome(offer, server.url) is OutcomeUnknown
         assert outcome(ratings, server.url) is RetryLater
     assert elsewhere.requests == []
 
 
 ODD: dict[str, bytes] = {
-    "not JSON": answer("201 Created", b"<html>Welcome to the hotel's network</html>"),
-    "cut off JSON": answer("201 Created", BODY[:-2]),
-    "not UTF-8": answer("201 Created", b'{"data": {"id": "\xff"}}'),
-    "too deep": answer("201 Created", b"[" * 200_000),
-    "no data": answer("201 Created", b"{}"),
-    "an empty body": answer("201 Created"),
-    "a list": answer("201 Created", b"[]"),
-    "no id": answer("201 Created", b'{"data": {}}'),
-    "an id that is none": answer("201 Created", b'{"data": {"id": 7}}'),
-    "less than announced": answer("201 Created", BODY).replace(b"Length: 28", b"Length: 99"),
+    "not JSON": response("201 Created", b"<html>Welcome to the hotel's network</html>"),
+    "cut off JSON": response("201 Created", BODY[:-2]),
+    "not UTF-8": response("201 Created", b'{"data": {"id": "\xff"}}'),
+    "too deep": response("201 Created", b"[" * 200_000),
+    "no data": response("201 Created", b"{}"),
+    "an empty body": response("201 Created"),
+    "a list": response("201 Created", b"[]"),
+    "no id": response("201 Created", b'{"data": {}}'),
+    "an id that is none": response("201 Created", b'{"data": {"id": 7}}'),
+    "less than announced": response("201 Created", BODY).replace(b"Length: 28", b"Length: 99"),
     "a bad chunk": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     "a chunk too few": b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
-    "broken gzip": answer("201 Created", b"not gzip at all, really", "Content-Encoding: gzip"),
+    "broken gzip": response("201 Created", b"not gzip at all, really", "Content-Encoding: gzip"),
     "no HTTP": b"220 mail.example ESMTP\r\n",
     "nothing": b"",
     "half a status line": b"HTTP/1.1 20",
-    "an odd status": answer("999 Odd", BODY),
+    "an odd status": response("999 Odd", BODY),
 }
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_an_odd_answer_may_have_been_a_yes(odd: str) -> None:
+def test_after_a_malformed_response_the_outcome_is_unknown(odd: str) -> None:
     with RawServer([ODD[odd]]) as server:
         assert outcome(offer, server.url) is OutcomeUnknown
         assert outcome(ratings, server.url) is RetryLater
 
 
 @pytest.mark.parametrize("status", ["300 Multiple", "302 Found", "304 Not Modified", "103 Early Hints"])
-def test_only_2xx_is_a_yes(status: str) -> None:
-    with RawServer([answer(status)]) as server:
+def test_only_2xx_is_a_success(status: str) -> None:
+    with RawServer([response(status)]) as server:
         assert outcome(submit, server.url) is OutcomeUnknown
 
 
-def test_a_result_needs_no_body_to_be_taken() -> None:
-    with RawServer([answer("201 Created", b'{"data": {}}')]) as server:
+def test_a_submit_ignores_the_body_of_the_response() -> None:
+    with RawServer([response("201 Created", b'{"data": {}}')]) as server:
         assert outcome(submit, server.url) is None
 
 
-def test_an_answer_in_chunks_is_read() -> None:
+def test_a_chunked_response_is_read() -> None:
     head = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:5], BODY[5:])]
     with RawServer([head, *chunks, b"0\r\n\r\n"], pause=0.01) as server:
         assert offer(client_of(server.url)) == "rating-1"
 
 
-def test_an_endless_answer_is_not_read_to_its_end() -> None:
+def test_an_endless_response_is_cut_off() -> None:
     head = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n\r\n"
     with RawServer([head, *[b" " * 1024 * 1024] * 20, BODY]) as server:
         assert outcome(offer, server.url, 30.0) is OutcomeUnknown
@@ -212,8 +212,8 @@ DRIPS: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("drip", DRIPS)
-def test_a_dripping_answer_is_cut_off_at_the_deadline(drip: str) -> None:
-    """Each byte comes well within the read timeout of `requests`, which begins anew with every byte."""
+def test_a_slow_response_is_cut_off_at_the_deadline(drip: str) -> None:
+    """Each byte arrives within the read timeout of `requests`, which applies to single reads."""
     with RawServer(DRIPS[drip], pause=0.1) as server:
 
         def try_it() -> None:
@@ -222,9 +222,7 @@ def test_a_dripping_answer_is_cut_off_at_the_deadline(drip: str) -> None:
         soon(try_it, within=3)
 
 
-def test_a_dripping_answer_is_cut_off_in_an_encrypted_connection_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_slow_response_over_tls_is_cut_off_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ca, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("127.0.0.1").configure_cert(context)
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -238,24 +236,24 @@ def test_a_dripping_answer_is_cut_off_in_an_encrypted_connection_too(
         assert server.requests[0].startswith(b"POST /beta/")
 
 
-def test_an_answer_that_came_in_time_leaves_its_connection_for_the_next_call() -> None:
-    """What was left of the first call's time is not that of the second."""
-    kept = answer("201 Created", BODY).replace(b"Connection: close\r\n", b"")
+def test_a_kept_connection_has_a_new_deadline_for_each_call() -> None:
+    """The time left of the first call does not limit the second one."""
+    kept = response("201 Created", BODY).replace(b"Connection: close\r\n", b"")
     with RawServer([kept[:9], kept[9:], kept], pause=0.5) as server:
         client = client_of(server.url)
         assert offer(client, 0.9) == offer(client, 0.9) == "rating-1"
         assert len(server.requests) == 1
 
 
-def test_a_refused_connection_means_that_nothing_happened() -> None:
+def test_after_a_refused_connection_nothing_happened() -> None:
     url = f"http://127.0.0.1:{free_port()}/beta"
     assert outcome(offer, url) is outcome(ratings, url) is RetryLater
 
 
-def test_a_name_that_is_not_known_means_that_nothing_happened() -> None:
+def test_after_a_failed_name_lookup_nothing_happened() -> None:
     assert outcome(offer, "http://dixa.invalid/beta") is RetryLater
 
 
-def test_a_refusal_with_an_odd_body_is_a_refusal() -> None:
-    with RawServer([answer("400 Bad Request", b"<html>")]) as server:
+def test_a_refusal_may_have_a_malformed_body() -> None:
+    with RawServer([response("400 Bad Request", b"<html>")]) as server:
         assert outcome(offer, server.url) is Refused

@@ -1,4 +1,4 @@
-"""Work that can wait: at its share of the pace, after everybody else, and again after a failure."""
+"""Low-priority calls keep their rate, go after all others, and are retried."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.harness import open_client
 
 
 class Waits:
-    """Counts the seconds instead of waiting for them; `act` is what happens meanwhile."""
+    """Records waits instead of waiting. `act` runs during each."""
 
     def __init__(self, act: Callable[[], object] = lambda: None) -> None:
         self.seconds: list[float] = []
@@ -32,7 +32,7 @@ def name(client: DixaClient) -> Callable[[Slot], str]:
     return client.organization_name
 
 
-def test_it_keeps_to_its_rate(client: DixaClient) -> None:
+def test_calls_keep_the_rate(client: DixaClient) -> None:
     waits = Waits()
     low_priority, began = LowPriorityDixa(client, 2.0, waits), monotonic()
     for _ in range(3):
@@ -42,8 +42,8 @@ def test_it_keeps_to_its_rate(client: DixaClient) -> None:
     assert all(0.5 - took <= each <= 0.5 for each in waits.seconds[1:])
 
 
-def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> None:
-    """The worker has the burst and has reserved the next slot: that one isn't waited for."""
+def test_reserved_slots_go_to_others_first(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> None:
+    """The worker has used the burst and reserved the next slot."""
     worker = open_client(dixa, redis_client, prefix, rate=1.1, burst=1, wait=lambda _: None)
     for _ in range(2):
         worker.take_slot(Deadline(timedelta(seconds=5)), timedelta(seconds=1))
@@ -60,14 +60,14 @@ def test_a_slot_that_somebody_waits_for_is_not_taken(dixa: Sandbox, redis_client
     assert dixa.calls == []
 
 
-def test_a_failure_is_tried_again(client: DixaClient, dixa: Sandbox) -> None:
+def test_failed_calls_are_retried(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=2, status=503, call="organization")
     waits = Waits()
     assert LowPriorityDixa(client, 1000, waits).call(name(client)) == "Nordlys Outdoor"
     assert [each for each in waits.seconds if each >= 0.5] == [1.0, 2.0]
 
 
-def test_it_ends_when_it_is_of_no_use(client: DixaClient, dixa: Sandbox) -> None:
+def test_it_gives_up_after_four_tries_or_a_refusal(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=4, status=503, call="organization")
     with pytest.raises(RetryLater):
         LowPriorityDixa(client, 1000, Waits()).call(name(client))
@@ -77,7 +77,7 @@ def test_it_ends_when_it_is_of_no_use(client: DixaClient, dixa: Sandbox) -> None
     assert len(dixa.calls) == 5
 
 
-def test_a_refused_token_is_said_at_once(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_refused_token_is_not_retried(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(status=401, call="organization")
     with pytest.raises(TokenRefused, match="DIXA_API_TOKEN"):
         LowPriorityDixa(client, 1000, Waits()).call(name(client))

@@ -1,4 +1,4 @@
-"""Dixa is down when calls about different conversations fail in a row, and then one claim at a time looks."""
+"""Failed calls about different conversations mean an outage, and one claim at a time probes Dixa."""
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ BREAKS: dict[str, tuple[Break, Break]] = {
 
 
 def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError] | None:
-    """Ask for a conversation, as a claim of its survey does, and say what went wrong."""
+    """Query a conversation, like a claim of its survey. Return the kind of error."""
     deadline = Deadline(timedelta(seconds=seconds), number)
     try:
         client.conversation(client.take_slot(deadline, SECOND), number)
@@ -45,7 +45,7 @@ def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError
 
 
 def let_somebody_look(client: redis.Redis, prefix: str) -> None:
-    """Give the time until the next look instead of waiting for it."""
+    """Let the next claim probe without waiting for the interval."""
     client.delete(f"{prefix}dixa:probe")
 
 
@@ -56,7 +56,7 @@ def numbers(dixa: Sandbox) -> list[int]:
 
 @pytest.fixture
 def outage(redis_client: redis.Redis, prefix: str) -> Outage:
-    """The next look is given, not waited for."""
+    """Its probe interval never ends by itself in a test."""
     return Outage(redis_client, probe_interval=MINUTE, prefix=prefix)
 
 
@@ -68,7 +68,7 @@ def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str, outage: Outage
 
 
 @pytest.mark.parametrize("breaks", BREAKS)
-def test_one_claim_looks_and_the_others_make_no_call(
+def test_one_claim_probes_and_the_others_make_no_call(
     client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, prefix: str, numbers: list[int], breaks: str
 ) -> None:
     begin, end = BREAKS[breaks]
@@ -97,9 +97,7 @@ def test_one_conversation_that_always_fails_is_no_outage(client: DixaClient, dix
     assert ask(client, numbers[1]) is None
 
 
-def test_conversations_that_fail_with_a_success_between_are_no_outage(
-    client: DixaClient, dixa: Sandbox, numbers: list[int]
-) -> None:
+def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int]) -> None:
     good = dixa.make_conversation()
     for number in numbers:
         dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=number))
@@ -115,10 +113,10 @@ def test_a_refusal_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list
     assert DixaDown not in {ask(client, number, 5) for number in numbers}
 
 
-def test_a_conversation_that_always_fails_does_not_keep_dixa_down(
+def test_a_broken_conversation_does_not_prolong_an_outage(
     client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, prefix: str, numbers: list[int]
 ) -> None:
-    """The one that has looked in vain comes back later than the next look."""
+    """After a failed probe another conversation is probed next."""
     dixa.outage()
     for number in numbers:
         ask(client, number)
@@ -135,7 +133,7 @@ def test_a_conversation_that_always_fails_does_not_keep_dixa_down(
     assert ask(client, numbers[2]) is None
 
 
-def test_whoever_dies_while_looking_leaves_the_look_to_the_next(
+def test_the_probe_of_a_dead_worker_expires(
     client: DixaClient, dixa: Sandbox, outage: Outage, redis_client: redis.Redis, prefix: str, numbers: list[int]
 ) -> None:
     dixa.outage()
@@ -145,7 +143,7 @@ def test_whoever_dies_while_looking_leaves_the_look_to_the_next(
     assert 0 < redis_client.pttl(f"{prefix}dixa:probe") <= 60_000
 
 
-def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_relay_queues_one_probe_during_an_outage(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
     pace = RelayPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
     assert pace.count_free(SECOND) > 50
     for number in range(ENOUGH):
@@ -160,7 +158,7 @@ def test_a_relay_queues_one_that_looks(outage: Outage, redis_client: redis.Redis
     assert pace.count_free(SECOND) > 50
 
 
-def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, prefix: str) -> None:
+def test_recovery_reports_the_failed_conversations_once(redis_client: redis.Redis, prefix: str) -> None:
     told: list[Collection[int]] = []
     outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
     for number in range(ENOUGH):
@@ -170,7 +168,7 @@ def test_what_has_failed_is_told_once_it_is_over(redis_client: redis.Redis, pref
     assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
 
 
-def test_the_time_of_outages_is_counted(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
+def test_downtime_sums_all_outages(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
     now = datetime.now(UTC)
     for began, ended in ((50, 40), (30, 10)):
         at = [(now - timedelta(minutes=each)).timestamp() * 1000 for each in (began, ended)]
@@ -182,10 +180,10 @@ def test_the_time_of_outages_is_counted(outage: Outage, redis_client: redis.Redi
     assert outage.downtime(now - timedelta(minutes=20)) <= timedelta(minutes=10, seconds=1)
 
 
-def test_only_outages_of_some_length_are_kept_and_not_too_many(
+def test_short_outages_are_not_kept_and_the_oldest_are_dropped(
     outage: Outage, redis_client: redis.Redis, prefix: str
 ) -> None:
-    """Where a call in four fails, five in a row do now and then."""
+    """If a quarter of all calls fails, five in a row fail now and then."""
     past = f"{prefix}dixa:outages"
     now = datetime.now(UTC).timestamp() * 1000
     redis_client.zadd(past, {f"{now - 60_000 * each:.0f}": now - 60_000 * each + 1 for each in range(1, 1001)})
@@ -199,8 +197,8 @@ def test_only_outages_of_some_length_are_kept_and_not_too_many(
     assert redis_client.pttl(past) > 0
 
 
-def test_one_that_comes_and_goes_stays_down(redis_client: redis.Redis, prefix: str) -> None:
-    """Else each answer would let five more surveys fail, whose pauses grow."""
+def test_an_unstable_dixa_stays_down(redis_client: redis.Redis, prefix: str) -> None:
+    """Otherwise five more surveys would fail after each good response, with growing pauses."""
     told: list[Collection[int]] = []
     outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
     with capture_logs() as logs:
@@ -222,7 +220,7 @@ def test_one_that_comes_and_goes_stays_down(redis_client: redis.Redis, prefix: s
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
-def test_without_redis_nothing_is_known() -> None:
+def test_without_redis_there_is_no_outage() -> None:
     outage = Outage(connect(f"redis://127.0.0.1:{free_port()}/0"), prefix="none:")
     assert outage.count_failure(1, "Dixa returned 503") is None
     outage.count_response()

@@ -1,4 +1,4 @@
-"""All workers together keep Dixa's limits, whatever their number, and tell Redis no token."""
+"""All workers together keep Dixa's rate limit, and no token is stored in Redis."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -21,12 +21,12 @@ SECOND = timedelta(seconds=1)
 
 
 def pace_of(client: redis.Redis, prefix: str, rate: float = 10, burst: int = 1, tokens: int = 1) -> SharedPace:
-    """A pace whose slots are taken without waiting for them."""
+    """A rate limit without waiting."""
     return SharedPace(client, TOKENS[:tokens], rate=rate, burst=burst, wait=lambda _: None, prefix=prefix)
 
 
 class Grants:
-    """Takes slots as fast as Redis answers, and keeps when each one is: as early and as late as it can be."""
+    """Takes slots as fast as possible, and records the earliest and latest possible time of each."""
 
     def __init__(self, client: redis.Redis, prefix: str, rate: float, burst: int, tokens: int = 1) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class Grants:
     tokens=st.integers(1, 2),
     pauses=st.lists(st.integers(0, 40), max_size=4),
 )
-def test_no_window_holds_more_than_burst_and_rate_allow(
+def test_no_window_exceeds_burst_and_rate(
     redis_client: redis.Redis, prefix: str, rate: float, burst: int, tokens: int, pauses: list[int]
 ) -> None:
     redis_client.delete(*redis_client.keys(f"{prefix}*"), f"{prefix}none")
@@ -78,7 +78,7 @@ def test_no_window_holds_more_than_burst_and_rate_allow(
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(10, 1), (9.5, 3), (50, 4), (5, 5)])
-def test_a_second_holds_what_burst_and_rate_say(
+def test_a_second_has_as_many_slots_as_burst_and_rate_allow(
     redis_client: redis.Redis, prefix: str, rate: float, burst: int
 ) -> None:
     grants = Grants(redis_client, prefix, rate, burst)
@@ -97,7 +97,7 @@ def test_two_tokens_double_the_pace(redis_client: redis.Redis, prefix: str) -> N
     assert abs(len(first) - len(second)) <= 1 + 20 * apart
 
 
-def test_a_slot_beyond_ones_patience_is_not_taken(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_slot_beyond_max_wait_is_not_reserved(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=0.1)
     pace.take_slot(Deadline(SECOND), timedelta())
     keys = sorted(redis_client.keys(f"{prefix}*"))
@@ -110,7 +110,7 @@ def test_a_slot_beyond_ones_patience_is_not_taken(redis_client: redis.Redis, pre
     assert redis_client.mget(keys) == before
 
 
-def test_nobody_waits_longer_than_a_second_or_than_the_time_that_is_left(
+def test_the_first_slot_waits_at_most_a_second_and_not_beyond_the_deadline(
     redis_client: redis.Redis, prefix: str
 ) -> None:
     pace = pace_of(redis_client, prefix, rate=0.05)
@@ -123,8 +123,8 @@ def test_nobody_waits_longer_than_a_second_or_than_the_time_that_is_left(
         quick.take_slot(Deadline(timedelta(milliseconds=20)), SECOND)
 
 
-def test_whoever_has_begun_waits_while_nobody_new_begins(redis_client: redis.Redis, prefix: str) -> None:
-    """Else every claim would spend its slot on the same first look again, and none would come to its end."""
+def test_claims_that_have_begun_go_before_new_ones(redis_client: redis.Redis, prefix: str) -> None:
+    """Otherwise each claim would spend its slot on the same first query, and none would finish."""
     pace = pace_of(redis_client, prefix, rate=0.5)
     begun = Deadline(timedelta(seconds=30))
     pace.take_slot(begun, timedelta())
@@ -133,7 +133,7 @@ def test_whoever_has_begun_waits_while_nobody_new_begins(redis_client: redis.Red
     pace.take_slot(begun, timedelta())
 
 
-def test_whoever_has_begun_keeps_time_for_the_call(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_wait_for_a_later_slot_leaves_time_for_the_call(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=0.5)
     begun = Deadline(timedelta(seconds=6))
     pace.take_slot(begun, timedelta())
@@ -159,7 +159,7 @@ def test_a_pause_leaves_no_slot_free(redis_client: redis.Redis, prefix: str) -> 
     assert pace.count_free(SECOND) == 0
 
 
-def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_pause_applies_to_all_processes_and_tokens(redis_client: redis.Redis, prefix: str) -> None:
     pace_of(redis_client, prefix, tokens=1).pause(timedelta(seconds=30))
     with pytest.raises(NoSlot) as caught:
         pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2).take_slot(Deadline(SECOND), SECOND)
@@ -167,7 +167,7 @@ def test_a_pause_holds_everybody_and_every_token(redis_client: redis.Redis, pref
     assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
 
 
-def test_after_a_pause_nobody_bursts(redis_client: redis.Redis, prefix: str) -> None:
+def test_there_is_no_burst_after_a_pause(redis_client: redis.Redis, prefix: str) -> None:
     grants = Grants(redis_client, prefix, rate=10, burst=4)
     pace_of(redis_client, prefix).pause(timedelta(milliseconds=500))
     grants.count()
@@ -177,7 +177,7 @@ def test_after_a_pause_nobody_bursts(redis_client: redis.Redis, prefix: str) -> 
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one(redis_client: redis.Redis, prefix: str) -> None:
-    """Two calls in flight were answered 429: one with a Retry-After, one without."""
+    """Two calls in flight got a 429: one with a Retry-After, one without."""
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta(seconds=30))
     pace.pause(timedelta(seconds=2))
@@ -187,7 +187,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one(redis_client: redis.Redis, pr
     assert caught.value.retry_in > timedelta(seconds=28)
 
 
-def test_a_pause_is_never_longer_than_five_minutes(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_pause_lasts_five_minutes_at_most(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta(days=1))
     with pytest.raises(NoSlot) as caught:
@@ -197,7 +197,7 @@ def test_a_pause_is_never_longer_than_five_minutes(redis_client: redis.Redis, pr
 
 
 def keys_ahead(client: redis.Redis, prefix: str, pace: SharedPace, **hours: float) -> None:
-    """Leave the keys as they are when Redis' clock steps back by `hours`."""
+    """Write the keys as if Redis's clock had stepped back by `hours`."""
     seconds, _ = client.time()
     for key in pace._keys:
         kind = "pause" if key.endswith(":pause") else "arrival"
@@ -206,14 +206,14 @@ def keys_ahead(client: redis.Redis, prefix: str, pace: SharedPace, **hours: floa
 
 
 @pytest.mark.parametrize("ahead", [{"arrival": 1.0}, {"pause": 1.0}, {"arrival": 0.1, "pause": 1.0}])
-def test_a_clock_that_steps_back_stops_nobody(redis_client: redis.Redis, prefix: str, ahead: dict[str, float]) -> None:
+def test_a_clock_stepping_back_stops_nobody(redis_client: redis.Redis, prefix: str, ahead: dict[str, float]) -> None:
     pace = pace_of(redis_client, prefix, tokens=2, burst=4)
     keys_ahead(redis_client, prefix, pace, **ahead)
     pace.take_slot(Deadline(SECOND), SECOND)
     assert all(redis_client.pttl(key) <= 2000 for key in pace._keys)
 
 
-def test_what_may_be_ahead_after_a_clock_stepped_back_a_little_is_kept(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_small_step_of_the_clock_keeps_the_pause(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     keys_ahead(redis_client, prefix, pace, pause=0.08)
     with pytest.raises(NoSlot) as caught:
@@ -222,7 +222,7 @@ def test_what_may_be_ahead_after_a_clock_stepped_back_a_little_is_kept(redis_cli
     assert timedelta(seconds=280) < caught.value.retry_in < timedelta(seconds=289)
 
 
-def test_a_pause_counts_though_a_clock_has_stepped_back(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_pause_begun_after_the_clock_stepped_back_counts(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     keys_ahead(redis_client, prefix, pace, pause=1.0)
     pace.pause(timedelta(seconds=30))
@@ -232,7 +232,7 @@ def test_a_pause_counts_though_a_clock_has_stepped_back(redis_client: redis.Redi
     assert timedelta(seconds=28) < caught.value.retry_in <= timedelta(seconds=30)
 
 
-def test_a_pause_of_no_length_is_none(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_pause_of_zero_length_is_none(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(timedelta())
     pace.take_slot(Deadline(SECOND), SECOND)
@@ -248,7 +248,7 @@ def test_without_redis_there_is_no_slot_and_no_error() -> None:
     assert pace.cooldown() is None
 
 
-def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, prefix: str) -> None:
+def test_keys_expire_and_contain_no_token(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=100, burst=2, tokens=2)
     for _ in range(6):
         pace.take_slot(Deadline(SECOND), SECOND)
@@ -260,7 +260,7 @@ def test_redis_learns_no_token_and_forgets_the_pace(redis_client: redis.Redis, p
         assert 0 < redis_client.pttl(key) <= 5000
 
 
-def test_trouble_is_told_while_it_holds_everybody_back(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_cooldown_is_reported_while_all_tokens_have_one(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix)
     pace.pause(30 * SECOND)
     assert pace.cooldown() is None
@@ -275,7 +275,7 @@ def test_trouble_is_told_while_it_holds_everybody_back(redis_client: redis.Redis
     assert (pace.problem(), pace.cooldown()) == (told, None)
 
 
-def test_a_refused_token_is_held_back_alone(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_refused_token_cools_down_alone(redis_client: redis.Redis, prefix: str) -> None:
     pace = pace_of(redis_client, prefix, rate=1000, burst=100, tokens=2)
     pace.cool_down(TOKENS[1], 40 * SECOND, "Dixa returned 401")
     assert {pace.take_slot(Deadline(SECOND), SECOND).token for _ in range(20)} == {TOKENS[0]}
@@ -292,7 +292,7 @@ def test_a_refused_token_is_held_back_alone(redis_client: redis.Redis, prefix: s
     assert wait <= 30 * SECOND
 
 
-def test_an_onlooker_holds_back_itself_and_nobody_else(redis_client: redis.Redis, prefix: str) -> None:
+def test_an_observer_pauses_only_itself(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix, rate=1000, burst=100)
     onlooker = ObserverPace(shared)
     onlooker.take_slot(Deadline(SECOND), SECOND)
@@ -306,7 +306,7 @@ def test_an_onlooker_holds_back_itself_and_nobody_else(redis_client: redis.Redis
     assert shared.problem() == ""
 
 
-def test_an_onlooker_is_told_at_once_why_everybody_waits(redis_client: redis.Redis, prefix: str) -> None:
+def test_an_observer_gets_the_reason_of_the_cooldown(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix)
     onlooker = ObserverPace(shared)
     shared.pause(30 * SECOND)

@@ -80,7 +80,7 @@ def load(body: Any) -> Event:
 
 
 def closed(*path: str, value: Any = ..., base: Any = CLOSED) -> Any:
-    """Copy the example, with `value` at a path, or without what is there."""
+    """Copy the example, with `value` at a path, or without that field."""
     body = copy.deepcopy(base)
     inner = body
     for key in path[:-1]:
@@ -97,10 +97,10 @@ def in_conversation(key: str, value: Any = ...) -> Any:
 
 
 class TestEvent:
-    def test_a_close_is_read(self) -> None:
+    def test_a_close_is_parsed(self) -> None:
         assert load(CLOSED) == Event("0b0f3f0e-6f0c-4b52-9d0a-5a8f5a1c7d11", "CONVERSATION_CLOSED", CLOSE)
 
-    def test_nothing_personal_is_kept(self) -> None:
+    def test_personal_data_is_not_kept(self) -> None:
         kept = repr(load(CLOSED))
         assert not [word for word in ("Ida", "Mads", "ida@", "mads@", "Wrong", "+45") if word in kept]
 
@@ -112,12 +112,12 @@ class TestEvent:
             ("CONVERSATION_RATED", ChangeKind.RATED),
         ],
     )
-    def test_a_change_is_read(self, name: str, kind: ChangeKind) -> None:
+    def test_a_change_is_parsed(self, name: str, kind: ChangeKind) -> None:
         event = load(CLOSED | {"event_fqn": name})
         assert (event.close, event.change) == (None, Change(48213, kind, CLOSE.closed_at))
 
     @pytest.mark.parametrize("name", ["ConversationClosed", "conversationClosed", "conversation_closed"])
-    def test_an_event_may_be_spelled_as_subscriptions_do(self, name: str) -> None:
+    def test_event_names_in_the_spelling_of_subscriptions_are_accepted(self, name: str) -> None:
         assert load(CLOSED | {"event_fqn": name}) == replace(load(CLOSED), name=name)
 
     @pytest.mark.parametrize(
@@ -128,23 +128,23 @@ class TestEvent:
             ("ConversationRated", ChangeKind.RATED),
         ],
     )
-    def test_so_may_a_change(self, name: str, kind: ChangeKind) -> None:
+    def test_change_names_in_the_spelling_of_subscriptions_are_accepted(self, name: str, kind: ChangeKind) -> None:
         assert load(CLOSED | {"event_fqn": name}).change == Change(48213, kind, CLOSE.closed_at)
 
     @pytest.mark.parametrize("name", ["ConversationCloseds", "Closed", "ConversationClosed.v2", ""])
-    def test_a_name_that_only_begins_like_ours_is_another(self, name: str) -> None:
+    def test_a_longer_event_name_is_not_a_close(self, name: str) -> None:
         assert load(CLOSED | {"event_fqn": name}).close is None
 
-    def test_a_conversation_that_is_abandoned_is_closed_without_an_agent(self) -> None:
+    def test_an_abandoned_conversation_is_a_close_without_agent(self) -> None:
         event = load(in_conversation("assignee", None) | {"event_fqn": "CONVERSATION_ABANDONED"})
         assert event.close == replace(CLOSE, agent_id=None)
 
-    def test_another_event_needs_its_name_only(self) -> None:
+    def test_other_events_need_only_a_name(self) -> None:
         assert load({"event_fqn": "CONVERSATION_OPEN"}) == Event("", "CONVERSATION_OPEN", None)
         assert load({"event_fqn": "CONVERSATION_OPEN", "data": {"conversation": {"csid": "x"}}}).change is None
         assert load({"event_fqn": "NEW", "data": {"conversation": "odd"}}).close is None
 
-    def test_a_close_needs_its_conversation_id_only(self) -> None:
+    def test_a_close_needs_only_a_conversation_id(self) -> None:
         body = {"event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": {"csid": 1}}}
         assert load(body) == Event("", "CONVERSATION_CLOSED", Close(conversation_id=1, closed_at=RECEIVED, tags=None))
 
@@ -196,7 +196,7 @@ class TestEvent:
             (in_conversation("csid"), "data.conversation.csid"),
         ],
     )
-    def test_what_is_missing_is_named(self, body: Any, named: str) -> None:
+    def test_missing_fields_are_named(self, body: Any, named: str) -> None:
         with pytest.raises(PayloadError, match=rf"^body\.{named}: "):
             load(body)
 
@@ -210,7 +210,7 @@ class TestEvent:
             if (key, odd) != ("tags", [])
         ],
     )
-    def test_an_odd_optional_field_counts_as_missing(self, key: str, odd: Any) -> None:
+    def test_a_malformed_optional_field_counts_as_missing(self, key: str, odd: Any) -> None:
         if (key, odd) == ("tags", []):  # It says that there are none; one that is missing says nothing.
             close = load(in_conversation(key, odd)).close
             assert close
@@ -220,17 +220,17 @@ class TestEvent:
 
     @pytest.mark.parametrize("odd", ODD)
     @pytest.mark.parametrize("key", ["id", "name"])
-    def test_an_odd_field_of_a_queue_counts_as_missing(self, key: str, odd: Any) -> None:
+    def test_a_malformed_field_of_a_queue_counts_as_missing(self, key: str, odd: Any) -> None:
         base = in_conversation("queue", {"id": "q", "name": "Q"})
         path = ("data", "conversation", "queue", key)
         assert load(closed(*path, value=odd, base=base)) == load(closed(*path, base=base))
 
     @pytest.mark.parametrize("key", ["event_id", "event_version", "organization", "event_timestamp"])
     @pytest.mark.parametrize("odd", ODD)
-    def test_an_odd_envelope_counts_as_missing(self, key: str, odd: Any) -> None:
+    def test_a_malformed_envelope_field_counts_as_missing(self, key: str, odd: Any) -> None:
         assert load(closed(key, value=odd)) == load(closed(key))
 
-    def test_odd_tags_are_left_out(self) -> None:
+    def test_malformed_tags_are_skipped(self) -> None:
         close = load(in_conversation("tags", ["a", 1, None, {"id": "x"}, {"name": 2}, ["b"], "", {"name": "c"}])).close
         assert close
         assert close.tags == ("a", "c")
@@ -257,15 +257,13 @@ class TestEvent:
             (1795166102114, RECEIVED),
         ],
     )
-    def test_the_time_of_the_close_is_the_events_unless_it_is_odd_or_in_the_future(
-        self, sent: Any, read: datetime
-    ) -> None:
+    def test_the_time_of_receipt_replaces_a_malformed_or_future_event_time(self, sent: Any, read: datetime) -> None:
         close = load(closed("event_timestamp", value=sent)).close
         assert close
         assert close.closed_at == read
         assert close.closed_at.tzinfo is UTC
 
-    def test_the_time_of_receipt_is_kept_in_utc(self) -> None:
+    def test_the_time_of_receipt_is_converted_to_utc(self) -> None:
         raw = json.dumps(closed("event_timestamp")).encode()
         close = load_event(raw, RECEIVED.astimezone(timezone(timedelta(hours=9)))).close
         assert close
@@ -296,11 +294,11 @@ class TestEvent:
             b'{"event_fqn": "X", "a": {"b": 1, "b": 1}}',
         ],
     )
-    def test_a_body_that_is_no_sound_json_object_is_refused(self, raw: bytes) -> None:
+    def test_invalid_json_is_refused(self, raw: bytes) -> None:
         with pytest.raises(PayloadError, match=r"^(The )?body"):
             load_event(raw, RECEIVED)
 
-    def test_an_error_does_not_repeat_what_was_sent(self) -> None:
+    def test_an_error_does_not_quote_the_body(self) -> None:
         for raw in (b'{"event_fqn": "ida@example.com"', b'{"event_fqn": ["ida@example.com"]}'):
             with pytest.raises(PayloadError) as caught:
                 load_event(raw, RECEIVED)
@@ -328,7 +326,7 @@ def test_any_body_is_an_event_or_a_payload_error(raw: bytes) -> None:
 
 
 @given(CONVERSATIONS.filter(lambda it: "NaN" not in json.dumps(it) and "Infinity" not in json.dumps(it)), JSON)
-def test_with_its_must_haves_any_close_is_taken_and_can_be_stored(conversation: Any, event_id: Any) -> None:
+def test_any_close_with_the_required_fields_can_be_stored(conversation: Any, event_id: Any) -> None:
     if "NaN" in json.dumps(event_id) or "Infinity" in json.dumps(event_id):
         event_id = None
     event = load({"event_id": event_id, "event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": conversation}})
@@ -354,7 +352,7 @@ class TestAnswers:
     }
     RATING = {"id": "r1", "ratingType": "Csat", "ratingStatus": "Offered", "userId": "u", "timestamps": {}}
 
-    def test_a_conversation_is_read(self) -> None:
+    def test_a_conversation_is_parsed(self) -> None:
         assert schemas.load_conversation({"data": self.CONVERSATION}) == Conversation(
             id=48213,
             channel="WidgetChat",
@@ -366,7 +364,7 @@ class TestAnswers:
             is_erased=False,
         )
 
-    def test_a_conversation_needs_its_ids_only(self) -> None:
+    def test_a_conversation_needs_only_its_ids(self) -> None:
         body = {"data": {"id": 1, "requesterId": "u", "channel": 5, "assignment": [], "language": {}, "_type": None}}
         assert schemas.load_conversation(body) == Conversation(id=1, channel="", requester_id="u")
 
@@ -374,7 +372,7 @@ class TestAnswers:
     def test_an_anonymised_conversation_is_erased(self, erased: dict[str, str]) -> None:
         assert schemas.load_conversation({"data": {**self.CONVERSATION, **erased}}).is_erased
 
-    def test_ratings_are_read(self) -> None:
+    def test_ratings_are_parsed(self) -> None:
         rated = {**self.RATING, "ratingType": "Nps", "ratingStatus": "Rated"}
         assert schemas.load_ratings({"data": [self.RATING, rated], "meta": {}}) == (
             Rating("r1", "Csat", "Offered"),
@@ -384,18 +382,18 @@ class TestAnswers:
 
     @pytest.mark.parametrize("key", ["id", "ratingType", "ratingStatus"])
     @pytest.mark.parametrize("odd", [None, "", 5, [], "x" * 201, "a\0", "\ud800"])
-    def test_one_malformed_rating_refuses_the_list(self, key: str, odd: Any) -> None:
+    def test_one_malformed_rating_makes_the_list_fail(self, key: str, odd: Any) -> None:
         with pytest.raises(PayloadError, match=key):
             schemas.load_ratings({"data": [self.RATING, {**self.RATING, key: odd}]})
 
-    def test_messages_are_read(self) -> None:
+    def test_messages_are_parsed(self) -> None:
         body = {"data": [{"id": "m1", "externalId": "13244"}, {"id": "m2"}, {"id": "m3", "externalId": 5}]}
         assert schemas.load_messages(body) == (Message("m1", "13244"), Message("m2", None), Message("m3", None))
 
-    def test_an_offers_id_is_read(self) -> None:
+    def test_the_id_of_an_offer_is_parsed(self) -> None:
         assert schemas.load_offer_id({"data": {"id": "r1", "userId": "u", "ratingType": "Csat"}}) == "r1"
 
-    def test_an_organizations_name_is_read(self) -> None:
+    def test_the_name_of_the_organization_is_parsed(self) -> None:
         assert schemas.load_organization_name({"data": {"id": "o", "name": "Nordlys Outdoor"}}) == "Nordlys Outdoor"
 
     @pytest.mark.parametrize(
@@ -411,7 +409,7 @@ class TestAnswers:
     @pytest.mark.parametrize(
         "body", [None, 5, "x", [], {}, {"message": "no"}, {"data": None}, {"data": 5}, {"data": [5]}, {"data": [{}]}]
     )
-    def test_an_answer_of_another_shape_is_refused(self, read: Any, body: Any) -> None:
+    def test_a_response_of_another_shape_is_refused(self, read: Any, body: Any) -> None:
         with pytest.raises(PayloadError, match=r"^body"):
             read(body)
 
@@ -419,26 +417,26 @@ class TestAnswers:
 class TestBodies:
     AT = datetime(2026, 11, 20, 10, 15, 2, 114999, tzinfo=timezone(timedelta(hours=1)))
 
-    def test_an_offer_is_written(self) -> None:
+    def test_the_body_of_an_offer(self) -> None:
         offer = schemas.dump_offer(RatingType.CSAT, user_id="u", agent_id="a", offered_at=self.AT)
         assert json.dumps(offer) == (
             '{"ratingType": "Csat", "userId": "u", "agentId": "a", "offeredAt": "2026-11-20T09:15:02.114Z"}'
         )
 
-    def test_an_unknown_agent_is_left_out(self) -> None:
+    def test_the_body_of_an_offer_without_agent(self) -> None:
         assert "agentId" not in schemas.dump_offer(RatingType.NPS, user_id="u", agent_id=None, offered_at=self.AT)
 
-    def test_a_result_is_written(self) -> None:
+    def test_the_body_of_a_result(self) -> None:
         result = schemas.dump_result(RatingType.THUMBS, score=0, comment="Tak", submitted_at=self.AT)
         assert json.dumps(result) == (
             '{"ratingResult": {"_type": "ThumbsUpOrDown", "value": 0}, "comment": "Tak", '
             '"submittedAt": "2026-11-20T09:15:02.114Z"}'
         )
 
-    def test_an_empty_comment_is_left_out(self) -> None:
+    def test_the_body_of_a_result_without_comment(self) -> None:
         assert "comment" not in schemas.dump_result(RatingType.CSAT, score=5, comment="", submitted_at=self.AT)
 
-    def test_a_message_is_written(self) -> None:
+    def test_the_body_of_a_message(self) -> None:
         assert schemas.dump_message("a", "<p>Hej</p>", external_id="s1", kind="Html") == {
             "_type": "Outbound",
             "agentId": "a",

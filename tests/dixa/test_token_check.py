@@ -1,4 +1,4 @@
-"""A refused call is no verdict on its token: the token is asked, seldom, and for all processes."""
+"""After a refused call the token is checked once for all processes."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ def number(dixa: Sandbox) -> int:
     return dixa.make_conversation()
 
 
-def test_many_forbidden_calls_ask_about_the_token_once(
+def test_many_forbidden_calls_cause_one_token_check(
     dixa: Sandbox, redis_client: redis.Redis, prefix: str, number: int
 ) -> None:
     clients = [open_client(dixa, redis_client, prefix) for _ in range(3)]
@@ -39,7 +39,7 @@ def test_many_forbidden_calls_ask_about_the_token_once(
     ask(clients[0], number)
 
 
-def test_a_verdict_ends_in_time(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_result_of_a_check_expires(redis_client: redis.Redis, prefix: str) -> None:
     check = TokenCheck(redis_client, MINUTE, prefix=prefix)
     assert check.check("a-token", lambda: True)
     (key,) = redis_client.keys(f"{prefix}*")
@@ -47,7 +47,7 @@ def test_a_verdict_ends_in_time(redis_client: redis.Redis, prefix: str) -> None:
     assert 50_000 < redis_client.pttl(key) <= 60_000
 
 
-def test_a_token_that_is_refused_is_held_back(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_a_refused_token_begins_its_cooldown(client: DixaClient, dixa: Sandbox, number: int) -> None:
     dixa.fails(1, 403, call="ratings")
     dixa.fails(1, 401, call="organization")
     with pytest.raises(TokenRefused, match=r"Dixa returned 403: is DIXA_API_TOKEN right\?"):
@@ -55,8 +55,8 @@ def test_a_token_that_is_refused_is_held_back(client: DixaClient, dixa: Sandbox,
     assert "is DIXA_API_TOKEN right?" in client._pace.problem()  # type: ignore[attr-defined]
 
 
-def test_as_long_as_nobody_knows_the_call_is_for_later(client: DixaClient, dixa: Sandbox, number: int) -> None:
-    """Whoever asks in vain, or dies over it, is followed by the next one in some seconds."""
+def test_a_call_is_retried_while_the_token_check_has_no_result(client: DixaClient, dixa: Sandbox, number: int) -> None:
+    """After a failed check, or the death of the checking process, the next check follows in some seconds."""
     dixa.fails(3, 403, call="ratings")
     dixa.fails(1, 503, call="organization")
     for _ in range(3):
