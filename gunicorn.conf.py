@@ -1,10 +1,10 @@
 """The configuration of gunicorn, which serves the web. Its master reads it at start and at each HUP."""
 
-from service.web import connections, serving
+from service.web import connections, gunicorn_hooks
 
 # The addresses of the start, also after a HUP. If they changed, gunicorn would close its sockets before it opens new
 # ones, and end if it can't.
-bind = list(serving.addresses())
+bind = list(gunicorn_hooks.addresses())
 
 worker_class = connections.Worker
 workers = 2
@@ -28,7 +28,7 @@ forwarder_headers = ""
 # contradict each other. ProxyFix (`service.web.app`) does this instead, for as many proxies as PROXY_HOPS.
 secure_scheme_headers: dict[str, str] = {}
 
-on_starting = serving.on_starting
-on_reload = serving.on_reload
-post_fork = serving.post_fork
-post_worker_init = serving.post_worker_init
+on_starting = gunicorn_hooks.on_starting
+on_reload = gunicorn_hooks.on_reload
+post_fork = gunicorn_hooks.post_fork
+post_worker_init = gunicorn_hooks.post_worker_init

@@ -22,7 +22,7 @@ from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from service.web import forms, pages
-from service.web.language import asked_language
+from service.web.language import requested_language
 from service.web.security_headers import add_security_headers, page_policy
 
 _RATINGS: Mapping[str, tuple[str, tuple[RatingType, ...]]] = {
@@ -114,7 +114,7 @@ def _route_chooser(blueprint: Blueprint, settings: Settings) -> None:
             "state": state,
             "survey": _one_of(surveys, "survey"),
             "rating": _one_of(list(_RATINGS), "rating"),
-            "lang": asked_language() or settings.default_language,
+            "lang": requested_language() or settings.default_language,
             # All states are shown in one way, and one state in all ways, until somebody chooses.
             "width": _one_of(["phone", "desktop", "both"] if state == _ALL else ["both", "phone", "desktop"], "width"),
             "scheme": _one_of(["light", "dark", "both"] if state == _ALL else ["both", "light", "dark"], "scheme"),
@@ -214,7 +214,7 @@ def _view(settings: Settings, survey: str, rating: str, code: str) -> View:
     if rating not in _RATINGS or code not in LANGUAGES:
         abort(404)
     ratings = _RATINGS[rating][1] or found.ratings
-    code = asked_language() or code
+    code = requested_language() or code
     link = url_for("preview.send", survey=survey, rating=rating, code=code, _external=True)
     return View(settings, replace(found, ratings=ratings), language(code), link)
 

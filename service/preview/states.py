@@ -7,7 +7,7 @@ from typing import Final
 from flask import Response
 
 from service.surveys.ratings import RatingType
-from service.web import forms, pages, stop, wording
+from service.web import forms, opt_out, pages, wording
 from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
 
 State = Callable[[PageContext], Response]
@@ -128,12 +128,15 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
         "Short link, Redis away",
         lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
     ),
-    "stop": ("Stop the surveys", lambda ctx: stop.button_page(ctx, action=ctx.stop_url or "")),
-    "stop-stopped": ("Stopped", lambda ctx: stop.stopped_page(ctx, action=ctx.stop_url or "")),
-    "stop-kept": ("Stopped and undone", lambda ctx: stop.kept_page(ctx, action=ctx.stop_url or "")),
-    "stop-failed": ("Not stopped", lambda ctx: stop.button_page(ctx, action=ctx.stop_url or "", failed=True)),
-    "stop-failed-undo": ("Not undone", lambda ctx: stop.stopped_page(ctx, action=ctx.stop_url or "", failed=True)),
-    "stop-unknown": ("Stop: nobody known", stop.unknown_page),
-    "stop-unknown-undo": ("Undo: nobody known", lambda ctx: stop.unknown_page(ctx, is_undo=True)),
+    "stop": ("Stop the surveys", lambda ctx: opt_out.opt_out_page(ctx, action=ctx.opt_out_url or "")),
+    "stop-stopped": ("Stopped", lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "")),
+    "stop-kept": ("Stopped and undone", lambda ctx: opt_out.opted_in_page(ctx, action=ctx.opt_out_url or "")),
+    "stop-failed": ("Not stopped", lambda ctx: opt_out.opt_out_page(ctx, action=ctx.opt_out_url or "", failed=True)),
+    "stop-failed-undo": (
+        "Not undone",
+        lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "", failed=True),
+    ),
+    "stop-unknown": ("Stop: nobody known", opt_out.unknown_page),
+    "stop-unknown-undo": ("Undo: nobody known", lambda ctx: opt_out.unknown_page(ctx, is_undo=True)),
 }
 """Each with its label."""

@@ -46,7 +46,7 @@ class View:
             channel=_CHANNEL,
             closed_on=self._today,
             action=self.link,
-            stop_url=f"{self.link}/stop",
+            opt_out_url=f"{self.link}/stop",
             look=brand.look,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),

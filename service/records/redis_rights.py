@@ -65,21 +65,21 @@ def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iter
         yield "the user of REDIS_URL may not run SELECT, which a database other than 0 needs: allow it that, or use 0"
         return
     try:
-        refusals = _try_all(connection, f"{prefix}check")
+        rejections = _try_all(connection, f"{prefix}check")
     finally:
         # Whatever state the tries have left it in.
         connection.disconnect()  # type: ignore[no-untyped-call]
         client.connection_pool.release(connection)
-    if commands := [name for name, text in refusals if "access" not in text]:
+    if commands := [name for name, text in rejections if "access" not in text]:
         rights = " ".join(f"+{each.lower()}" for each in commands)
         yield f"the user of REDIS_URL may not run {', '.join(commands)}: allow it that (ACL SETUSER … {rights})"
-    if len(commands) < len(refusals):
+    if len(commands) < len(rejections):
         yield f"the user of REDIS_URL may not use our keys: allow it those (ACL SETUSER … ~{prefix}*)"
 
 
 def _try_all(connection: Any, key: str) -> list[tuple[str, str]]:
     """Try each command; return those that are refused to this user, and in which words."""
-    refusals = []
+    rejections = []
     connection.send_packed_command(connection.pack_commands(each.format(key=key).split() for each in _TRIES))
     for name in COMMANDS:
         try:
@@ -87,5 +87,5 @@ def _try_all(connection: Any, key: str) -> list[tuple[str, str]]:
         except ResponseError as error:
             # Of EXEC it is the reason why that was aborted. Any other refusal is for what our key is, which is as well.
             if isinstance(error, NoPermissionError) or "NOPERM" in str(error):
-                refusals.append((name, str(error)))
-    return refusals
+                rejections.append((name, str(error)))
+    return rejections

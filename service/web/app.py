@@ -27,13 +27,13 @@ from service.records.short_links import ShortLinks
 from service.records.transitions import Records
 from service.rules.identity import Persons
 from service.surveys.links import Links
-from service.web import health, short, stop, survey, webhooks
-from service.web.log_redaction import hide_links_in
-from service.web.mangled import MendsLinks, redirect_mended
+from service.web import health, opt_out, short_links, survey, webhooks
+from service.web.log_redaction import redact_tokens_in
+from service.web.mangled_links import MangledLinks, redirect_mangled_link
 from service.web.readiness import Readiness
-from service.web.refusals import Refusals
+from service.web.rejections import Rejections
 from service.web.security_headers import add_security_headers
-from service.web.services import Seams, host_of, spell_host
+from service.web.services import Services, host_of, normalize_host
 
 _WAIT_SECONDS = 2.0
 """How long a request waits for a connection to Redis while others have them all: longer than these take to find
@@ -47,32 +47,32 @@ def create_app(settings: Settings) -> Flask:
     trust_certificates(settings.certificates)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
-    # By itself Werkzeug redirects "/s//<token>", to http:// behind a proxy. Slashes are MendsLinks' business.
+    # By itself Werkzeug redirects "/s//<token>", to http:// behind a proxy. Slashes are MangledLinks' business.
     app.url_map.merge_slashes = False
     app.logger.setLevel(logging.INFO)
-    hide_links_in(app.logger.name)
+    redact_tokens_in(app.logger.name)
     app.extensions["afterword"] = core = _wire(settings)
     app.extensions["afterword.readiness"] = Readiness(core)
-    app.wsgi_app = MendsLinks(app.wsgi_app, core.links)  # type: ignore[method-assign]
+    app.wsgi_app = MangledLinks(app.wsgi_app, core.links)  # type: ignore[method-assign]
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    for blueprint in (health.bp, webhooks.bp, survey.bp, stop.bp):
+    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp):
         app.register_blueprint(blueprint)
     _guard(app, settings)
     _explain_errors(app)
     return app
 
 
-def _wire(settings: Settings) -> Seams:
-    timings, breaker, refusals = settings.timings, Breaker(), Refusals()
+def _wire(settings: Settings) -> Services:
+    timings, breaker, rejections = settings.timings, Breaker(), Rejections()
     client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     persons = Persons(settings.secret_keys)
     intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait, settings.own_addresses)
-    return Seams(
+    return Services(
         settings=settings,
         records=records,
         intake=intake,
@@ -85,8 +85,8 @@ def _wire(settings: Settings) -> Seams:
         pace=open_pace(settings, client),
         outage=Outage(client),
         channels=Channels.beside(records),
-        processes=Processes(client, take_fingerprint(settings), suspicions=refusals.suspicions),
-        refusals=refusals,
+        processes=Processes(client, take_fingerprint(settings), suspicions=rejections.suspicions),
+        rejections=rejections,
     )
 
 
@@ -97,12 +97,12 @@ def _guard(app: Flask, settings: Settings) -> None:
     @app.before_request
     def refuse_other_hosts() -> None:
         # Probes come by address, so the health routes are exempt. Werkzeug's own check knows no IPv6 and no capitals.
-        asked = spell_host(_PORT.sub("", request.headers.get("Host", "")))
+        asked = normalize_host(_PORT.sub("", request.headers.get("Host", "")))
         if request.blueprint != health.bp.name and asked != ours:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
-    app.before_request(short.lead_on)
-    app.before_request(redirect_mended)
+    app.before_request(short_links.redirect_short_link)
+    app.before_request(redirect_mangled_link)
 
     @app.after_request
     def add_headers(response: Response) -> Response:

@@ -12,10 +12,10 @@ import gevent  # type: ignore[import-untyped]
 from gunicorn.http.body import ChunkedReader, LengthReader  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
-from service.web import serving
+from service.web import gunicorn_hooks
 
 CLIENT_SECONDS = 10
-"""How long one read or write may take. A body as a whole has a limit of its own (`service.web.body`)."""
+"""How long one read or write may take. A body as a whole has a limit of its own (`service.web.request_body`)."""
 
 LINGER_SECONDS = 2
 HANDOVER_SECONDS = 10
@@ -47,7 +47,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def _hand_over(self, signal: int, frame: Any) -> None:
         with gevent.Timeout(HANDOVER_SECONDS, exception=False):
-            while serving.are_children_awaited():
+            while gunicorn_hooks.are_children_awaited():
                 gevent.sleep(0.1)
         super().handle_exit(signal, frame)
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from service.web.readiness import Readiness, is_ready
-from service.web.services import seams
+from service.web.services import services
 
 bp = Blueprint("health", __name__)
 
@@ -40,7 +40,7 @@ def ready() -> ResponseReturnValue:
 
 def _is_operator(incoming: Request) -> bool:
     """Say whether this is somebody with READYZ_TOKEN, or on this machine without a proxy between."""
-    token = seams().settings.readyz_token
+    token = services().settings.readyz_token
     # Not Werkzeug's `authorization`, which fails on some headers, such as a Basic of other than ASCII.
     kind, _, given = incoming.headers.get("Authorization", "").partition(" ")
     if token and kind.lower() == "bearer":

@@ -8,15 +8,15 @@ from werkzeug.http import parse_accept_header
 
 from service.surveys.language_codes import find_language
 from service.texts.catalog import Language, language
-from service.web.mangled import asked
+from service.web.mangled_links import query_value
 
 _LONGEST_WISHES = 500
 """No browser sends as much. Each wish costs, and a head has room for 400,000, of whoever it is."""
 
 
-def asked_language() -> str | None:
+def requested_language() -> str | None:
     """Read the language of the page's own links, which say it in `?lang`."""
-    return find_language(asked("lang"))
+    return find_language(query_value("lang"))
 
 
 def choose_language(conversation: str, default: str, chosen: str | None = None) -> Language:
@@ -28,7 +28,7 @@ def choose_language(conversation: str, default: str, chosen: str | None = None) 
 
 
 def _wishes(conversation: str, default: str) -> Iterator[str | None]:
-    yield asked_language()
+    yield requested_language()
     yield find_language(conversation)
     for wish, quality in _accepted(request.headers.get("Accept-Language", "")):
         yield find_language(wish) if quality > 0 else None

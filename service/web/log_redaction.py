@@ -6,7 +6,7 @@ import re
 from gevent.hub import Hub  # type: ignore[import-untyped]
 
 from config.log_errors import log_failure
-from service.web.refusals import Refusals
+from service.web.rejections import Rejections
 
 _SLASH, _S = r"(?:/|%(?:25)*2f)", r"(?:s|%(?:25)*73)"
 _LINK = re.compile(rf"({_SLASH}{_S}{_SLASH}+)[^\s'\"]+|[\w.-]{{60,}}", re.IGNORECASE)
@@ -23,9 +23,9 @@ class _HidesLinks(logging.Filter):
 
 
 class _CountsRubbish(logging.Filter):
-    def __init__(self, refusals: Refusals) -> None:
+    def __init__(self, rejections: Rejections) -> None:
         super().__init__()
-        self._refusals = refusals
+        self._refusals = rejections
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.getMessage().startswith(_CANT_READ):
@@ -37,7 +37,7 @@ class _CountsRubbish(logging.Filter):
 _HIDES_LINKS = _HidesLinks()
 
 
-def hide_links_in(*logger_names: str) -> None:
+def redact_tokens_in(*logger_names: str) -> None:
     """Mask the tokens of links that these loggers quote.
 
     Gunicorn repeats every request line that it can't read, and in its access log all others. Flask names the path of a
@@ -47,11 +47,11 @@ def hide_links_in(*logger_names: str) -> None:
         logging.getLogger(name).addFilter(_HIDES_LINKS)
 
 
-def count_rubbish_in(logger_name: str, refusals: Refusals) -> None:
+def count_unreadable_requests(logger_name: str, rejections: Rejections) -> None:
     """Count the requests that this logger says it can't read, instead of a line for each."""
-    logging.getLogger(logger_name).addFilter(_CountsRubbish(refusals))
+    logging.getLogger(logger_name).addFilter(_CountsRubbish(rejections))
 
 
-def log_failures_of_greenlets() -> None:
+def log_greenlet_failures() -> None:
     """Log exceptions that ended a greenlet; gevent would print them with their texts."""
     Hub.print_exception = lambda _hub, _context, *raised: log_failure("greenlet", raised)

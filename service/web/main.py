@@ -4,23 +4,23 @@ import structlog
 
 from config.logging import set_up_logging
 from service.web.app import create_app
-from service.web.log_redaction import count_rubbish_in, hide_links_in, log_failures_of_greenlets
-from service.web.services import Seams
-from service.web.serving import kept_settings, refuse_to_start
+from service.web.gunicorn_hooks import kept_settings, refuse_to_start
+from service.web.log_redaction import count_unreadable_requests, log_greenlet_failures, redact_tokens_in
+from service.web.services import Services
 
 _kept = kept_settings()
 _settings = _kept.settings
 set_up_logging(_settings.log_format, _settings.log_level)
-hide_links_in("gunicorn.error", "gunicorn.access")
-log_failures_of_greenlets()
+redact_tokens_in("gunicorn.error", "gunicorn.access")
+log_greenlet_failures()
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 if _kept.problem:
     structlog.get_logger().error("settings.refused", problem=_kept.problem, kept="those before")
 
 app = create_app(_settings)
-_core: Seams = app.extensions["afterword"]
-count_rubbish_in("gunicorn.error", _core.refusals)
+_core: Services = app.extensions["afterword"]
+count_unreadable_requests("gunicorn.error", _core.rejections)
 for _problem in _core.problems_at_start():
     if _kept.are_new:
         refuse_to_start(_problem)

@@ -46,7 +46,7 @@ class PageContext:
     `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
     how long the record stays once all is over, None when it is gone.
     `has_answer` is False where there is no answer and none can be given: such a page doesn't speak of one.
-    `stop_url` is where a customer stops being asked, None on that page itself and where no token is known.
+    `opt_out_url` is where a customer stops being asked, None on that page itself and where no token is known.
     `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
     `thank_you` is the page elsewhere that the thanks lead on to. `deadline` is None when the answer can't be changed or
     the time can't be told.
@@ -65,7 +65,7 @@ class PageContext:
     until: date | None = None
     kept_for: timedelta | None = None
     has_answer: bool = True
-    stop_url: str | None = None
+    opt_out_url: str | None = None
     words: Words = NEUTRAL
     thank_you: str = ""
     deadline: Deadline | None = None

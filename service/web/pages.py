@@ -101,7 +101,7 @@ def saved_page(
     """
     answered = _answered(ctx, scores)
     unanswered = [each for each in list_questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
-    return write_page(
+    return render_page(
         "saved.html",
         ctx.language,
         typed.status,
@@ -157,7 +157,7 @@ def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response
     """Say why the survey has closed, and how to reach support. A comment that came too late is given back."""
     late = [wording.COMMENT_TOO_LATE] if comment else []
     text = wording.CLOSED_WHY[reason]
-    return write_message(
+    return render_message(
         ctx.without_answer, 410, title=wording.CLOSED, text=text, late=late, comment=comment, is_done=not comment
     )
 
@@ -176,16 +176,16 @@ def unavailable_page(language: Language, brand: str, support_url: str | None, lo
 
 
 def _page_of_no_survey(language: Language, status: int, look: Look, **facts: Any) -> Response:
-    return write_page("message.html", language, status, look, query="", **facts)
+    return render_page("message.html", language, status, look, query="", **facts)
 
 
-def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
+def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     """Say one thing: a `title` and a `text`, then goodbye with `thanks` or where `is_done`, and how to reach support.
 
     Where there is no address of the support, only pages that need it say how to reach it: with a comment that is given
     back, or `needs_us`.
     """
-    return write_page(
+    return render_page(
         "message.html",
         ctx.language,
         status,
@@ -199,7 +199,7 @@ def write_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     )
 
 
-def write_page(
+def render_page(
     template: str,
     language: Language,
     status: int,
@@ -245,7 +245,7 @@ def _keep_whole(text: str) -> Markup:
 
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
     questions = list_questions(ctx, chosen, facts.get("errors"), facts.get("saved"))
-    return write_page(
+    return render_page(
         "form.html",
         ctx.language,
         status,
@@ -271,7 +271,7 @@ def _say_until(ctx: PageContext) -> str:
 def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts: Any) -> Response:
     answered = _answered(ctx, scores)
     text = "" if not answered else wording.RECORDED if len(answered) == 1 else wording.ALL_RECORDED
-    return write_message(ctx, 200, text=text, answered=answered, **facts)
+    return render_message(ctx, 200, text=text, answered=answered, **facts)
 
 
 def _answered(ctx: PageContext, scores: Mapping[RatingType, int]) -> list[Question]:

@@ -5,7 +5,7 @@ from threading import Lock
 from time import monotonic
 
 from service.records.redis import RecordsRefused, RecordsUnavailable
-from service.web.services import Seams
+from service.web.services import Services
 
 
 class Readiness:
@@ -13,7 +13,7 @@ class Readiness:
 
     KEEP_SECONDS = 1.0
 
-    def __init__(self, core: Seams) -> None:
+    def __init__(self, core: Services) -> None:
         self._core = core
         self._lock = Lock()
         self._parts: Mapping[str, str] = {}
@@ -33,7 +33,7 @@ def is_ready(degraded: Mapping[str, str]) -> bool:
     return not {"redis", "spool"} <= set(degraded)
 
 
-def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
+def _degraded(core: Services) -> Iterator[tuple[str, str]]:
     work = dict(_degraded_work(core))
     yield from work.items()
     yield from _degraded_spool(core)
@@ -41,7 +41,7 @@ def _degraded(core: Seams) -> Iterator[tuple[str, str]]:
         yield "spool_stuck", f"{overdue} wait for longer than a minute, though Redis is there"
 
 
-def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
+def _degraded_work(core: Services) -> Iterator[tuple[str, str]]:
     problem = ""
     try:
         core.records.ping()
@@ -58,7 +58,7 @@ def _degraded_work(core: Seams) -> Iterator[tuple[str, str]]:
         yield "redis", problem
 
 
-def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
+def _told_by_redis(core: Services) -> Iterator[tuple[str, str]]:
     if problems := core.records.problems():
         yield "durability", "; ".join(problems)
     if disagreements := core.processes.find_disagreements():
@@ -71,7 +71,7 @@ def _told_by_redis(core: Seams) -> Iterator[tuple[str, str]]:
         yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
 
 
-def _degraded_spool(core: Seams) -> Iterator[tuple[str, str]]:
+def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:
     if core.spool is None:
         yield "spool", "off"
         return

@@ -21,11 +21,11 @@ from service.records.processes import Processes
 from service.records.short_links import ShortLinks
 from service.records.transitions import Records
 from service.surveys.links import Links
-from service.web.refusals import Refusals
+from service.web.rejections import Rejections
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class Services:
     """The core, as this process is wired to it."""
 
     settings: Settings
@@ -41,7 +41,7 @@ class Seams:
     outage: Outage
     channels: Channels
     processes: Processes
-    refusals: Refusals
+    rejections: Rejections
 
     def problems_at_start(self) -> Iterator[str]:
         """Name what no web can work with. Makes the spool's folder."""
@@ -59,19 +59,19 @@ class Seams:
                 )
 
 
-def seams() -> Seams:
+def services() -> Services:
     """The core of the app that serves this request."""
-    found: Seams = current_app.extensions["afterword"]
+    found: Services = current_app.extensions["afterword"]
     return found
 
 
 def host_of(url: str) -> str:
-    """The host of a URL as `spell_host` spells it, without the port."""
+    """The host of a URL as `normalize_host` spells it, without the port."""
     host = urlsplit(url).hostname or ""
-    return spell_host(f"[{host}]" if ":" in host else host)
+    return normalize_host(f"[{host}]" if ":" in host else host)
 
 
-def spell_host(host: str) -> str:
+def normalize_host(host: str) -> str:
     """Spell a host, of which there are several spellings, in one way; one that is none is left as it is."""
     host = host.lower().removesuffix(".")
     if host.startswith("[") and host.endswith("]"):

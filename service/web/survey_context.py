@@ -1,4 +1,4 @@
-"""A visit to a survey's link: what the link and its record say, and so what every page of the survey shows."""
+"""A context to a survey's link: what the link and its record say, and so what every page of the survey shows."""
 
 import re
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reaso
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import Language
-from service.web.language import asked_language, choose_language
-from service.web.mangled import asked
+from service.web.language import choose_language, requested_language
+from service.web.mangled_links import query_value
 from service.web.page_context import Closed, Deadline, PageContext
-from service.web.services import seams
+from service.web.services import services
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ _WESTERNMOST = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class SurveyContext:
     """A valid link and what its record says. No record: it is lost, or Redis can't be asked; the link is enough.
 
     `problem` is why Redis can't be asked, if so. `asked` is the language that the customer chose on the page.
@@ -43,12 +43,12 @@ class Visit:
     record: Record | None
     terms: Survey
     problem: str = ""
-    asked: str | None = field(default_factory=asked_language)
+    asked: str | None = field(default_factory=requested_language)
 
     @property
     def page(self) -> PageContext:
         """What the pages are told."""
-        settings = seams().settings
+        settings = services().settings
         brand = settings.brand_of(self.terms)
         close = self.record.close if self.record else None
         return PageContext(
@@ -60,11 +60,11 @@ class Visit:
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
             action=without_path(self.own_url),
-            stop_url=url_for("stop.show", token=self.token, lang=self.asked),
+            opt_out_url=url_for("opt_out.show", token=self.token, lang=self.asked),
             query=_query_to_keep(),
             look=brand.look,
             until=self.until,
-            kept_for=seams().records.lifetime(self.terms),
+            kept_for=services().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),
             thank_you=next((each.thank_you for each in self._after if each.is_for(self.scores)), ""),
             deadline=self.deadline,
@@ -83,7 +83,7 @@ class Visit:
     @property
     def _after(self) -> list[OnAnswer]:
         """What thanks customers on a page elsewhere. A host that isn't allowed any more isn't linked to any more."""
-        hosts = seams().settings.endpoints.thank_you_hosts
+        hosts = services().settings.endpoints.thank_you_hosts
         return [each for each in self.terms.on_answer if each.thank_you and each.thank_you_host in hosts]
 
     @property
@@ -103,10 +103,10 @@ class Visit:
     @property
     def deadline(self) -> Deadline | None:
         """Until when the answer can be changed; None when it can't, and when nobody knows."""
-        now = seams().records.now()
+        now = services().records.now()
         if self.answer is None or self.answer.state is not AnswerState.HELD or self.answer.due_at is None:
             return None
-        zone = self.terms.zone_or(seams().settings.time_zone)
+        zone = self.terms.zone_or(services().settings.time_zone)
         if self.answer.due_at <= now:
             return None
         first = self.answer.held_since or self.answer.answer.answered_at
@@ -141,16 +141,16 @@ class Visit:
             forgotten=forgotten,
         )
 
-    def with_more_time(self) -> "Visit":
+    def with_more_time(self) -> "SurveyContext":
         """Give more time to change the answer, if it is held, and look again at what is so then."""
         if self.deadline is None:
             return self
         try:
-            seams().records.extend(self.link.survey_id, self.terms)
+            services().records.extend(self.link.survey_id, self.terms)
         except RecordsUnavailable as error:
             log.warning("answer.not_extended", survey_id=self.link.survey_id, problem=str(error))
             return self
-        return replace(open_visit(self.token), asked=self.asked)
+        return replace(load_context(self.token), asked=self.asked)
 
     @property
     def own_url(self) -> str:
@@ -169,14 +169,14 @@ class Visit:
     @property
     def receipt(self) -> Receipt | None:
         """What the thanks say of an answer that the records don't know of yet, or that may be a machine's."""
-        receipt = seams().links.read_receipt(request.args.get("receipt", ""))
+        receipt = services().links.read_receipt(request.args.get("receipt", ""))
         return receipt if receipt and receipt.survey_id == self.link.survey_id else None
 
     @property
     def language(self) -> Language:
         """What this page speaks."""
         spoken = self.record.offer.language if self.record else ""
-        return choose_language(spoken, seams().settings.default_language, self.asked)
+        return choose_language(spoken, services().settings.default_language, self.asked)
 
     @property
     def was_just_sent(self) -> bool:
@@ -216,21 +216,21 @@ class Visit:
         return is_never_sent or is_dropped
 
 
-def open_visit(token: str) -> Visit:
+def load_context(token: str) -> SurveyContext:
     """Read a link and its record. Raises LinkError."""
-    link = seams().links.read(token)
+    link = services().links.read(token)
     try:
-        record = seams().records.load(link.survey_id)
+        record = services().records.load(link.survey_id)
     except RecordsUnavailable as error:
         log.warning("records.unavailable", survey_id=link.survey_id, problem=str(error))
-        return Visit(token, link, None, seams().intake.terms_of(link, None), problem=str(error))
-    return Visit(token, link, record, seams().intake.terms_of(link, record))
+        return SurveyContext(token, link, None, services().intake.terms_of(link, None), problem=str(error))
+    return SurveyContext(token, link, record, services().intake.terms_of(link, record))
 
 
-def open_unasked(token: str) -> Visit:
+def context_of_link(token: str) -> SurveyContext:
     """Read a link alone, asking nobody for anything. Raises LinkError."""
-    link = seams().links.read(token)
-    return Visit(token, link, None, seams().intake.terms_of(link, None))
+    link = services().links.read(token)
+    return SurveyContext(token, link, None, services().intake.terms_of(link, None))
 
 
 def without_path(url: str) -> str:
@@ -245,5 +245,5 @@ def _query_to_keep() -> str | None:
     """Give what the links to the other languages keep; the thanks with a receipt, which is long, has no such links."""
     if "receipt" in request.args:
         return None
-    score = re.fullmatch(r"[0-9]{1,2}", asked("r"))
+    score = re.fullmatch(r"[0-9]{1,2}", query_value("r"))
     return "change=1" if "change" in request.args else f"r={score[0]}" if score else ""

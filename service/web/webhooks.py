@@ -13,8 +13,8 @@ from service.dixa.signature import HEADER, SignatureError, read_signature, verif
 from service.intake.intake import NotKept
 from service.records.transitions import Accepted
 from service.surveys.model import Change
-from service.web.body import read_body
-from service.web.services import seams
+from service.web.request_body import read_body
+from service.web.services import services
 
 bp = Blueprint("webhooks", __name__)
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ def receive() -> ResponseReturnValue:
         log.info("webhook.ignored", event_id=event.id, event_name=event.name)
         return jsonify(status="ignored", event=event.name)
     with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=event.close.conversation_id):
-        outcome = seams().intake.take_close(event.close)
+        outcome = services().intake.take_close(event.close)
     if outcome is Accepted.DUPLICATE:
         return jsonify(status="duplicate")
     return jsonify(status="accepted"), 202
@@ -40,7 +40,7 @@ def receive() -> ResponseReturnValue:
 
 def _take_change(event: Event, change: Change) -> ResponseReturnValue:
     with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=change.conversation_id):
-        is_kept = seams().intake.take_change(change)
+        is_kept = services().intake.take_change(change)
     return (jsonify(status="accepted"), 202) if is_kept else (jsonify(status="ignored", event=event.name), 200)
 
 
@@ -48,7 +48,7 @@ def _verified_event(incoming: Request) -> Event:
     if incoming.mimetype != "application/json":
         raise UnsupportedMediaType("Send application/json.")
     now = datetime.now(UTC)
-    settings = seams().settings
+    settings = services().settings
     # Whoever has no signature to show isn't waited for.
     signature = read_signature(incoming.headers.get(HEADER), now=now, tolerance=settings.webhook_tolerance)
     raw = read_body(incoming, LARGEST)
@@ -57,7 +57,7 @@ def _verified_event(incoming: Request) -> Event:
 
 
 def _rejected(problem: str, status: int) -> Response:
-    seams().refusals.note("webhook.rejected", problem, status=status)
+    services().rejections.note("webhook.rejected", problem, status=status)
     response = jsonify(status="rejected", problem=problem)
     response.status_code = status
     return response
@@ -66,7 +66,7 @@ def _rejected(problem: str, status: int) -> Response:
 @bp.errorhandler(SignatureError)
 def _unsigned(error: SignatureError) -> Response:
     if error.hint:
-        seams().refusals.suspect(error.hint)
+        services().rejections.suspect(error.hint)
     return _rejected(str(error), 401)
 
 

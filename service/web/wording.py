@@ -1,8 +1,8 @@
-"""The words that a customer reads on the survey page, in English: from the catalogs in `service/texts/translations`.
+"""The texts of the survey page, in English. The catalogs in `service/texts/translations` translate them.
 
-Whole sentences with named places, never pieces to be joined. Nothing in here is markup: the templates escape it all.
-What e-mails and messages say as well is in `service.texts.questions`, the stop page's words in `service.web.stop`. A
-comment that begins with "Translators:" goes into the catalogs.
+Each text is a whole sentence with named placeholders. None contains markup: the templates escape them all. Texts that
+e-mails and messages share are in `service.texts.questions`; those of the opt-out page are in `service.web.opt_out`.
+A comment that begins with "Translators:" goes into the catalogs.
 """
 
 from collections.abc import Mapping

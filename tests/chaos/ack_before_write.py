@@ -8,7 +8,7 @@ from service.intake.intake import Intake
 from service.records.transitions import Accepted
 from service.surveys.model import Close
 from service.web.app import create_app
-from service.web.services import Seams
+from service.web.services import Services
 
 _BATCH_SECONDS = 0.1
 
@@ -33,7 +33,7 @@ class LaterIntake(Intake):
 
 _settings = read_settings()
 app = create_app(_settings)
-_core: Seams = app.extensions["afterword"]
+_core: Services = app.extensions["afterword"]
 if _core.spool:
     _core.spool.prepare()
 _intake = LaterIntake(_core.records, _core.intake._queue, _settings.surveys, _core.spool, _core.intake._persons)

@@ -31,7 +31,7 @@ LOGGED: dict[str, str] = {
     "in a line that can't be written": 'library.error("lost %d", str(error)); library.exception("lost")',
     "by nobody": "raise",
     "by a thread": "in_a_thread(error)",
-    "by a greenlet": "log_failures_of_greenlets(); gevent.spawn(connect, SECRET).join()",
+    "by a greenlet": "log_greenlet_failures(); gevent.spawn(connect, SECRET).join()",
     "by a finaliser": "in_a_finaliser(error)",
 }
 
@@ -39,7 +39,7 @@ PROGRAM = """\
 import logging, sys, threading, traceback, warnings
 import gevent, structlog
 from config.logging import set_up_logging
-from service.web.log_redaction import log_failures_of_greenlets
+from service.web.log_redaction import log_greenlet_failures
 
 SECRET = sys.argv[2]
 set_up_logging(sys.argv[1], "INFO")

@@ -17,7 +17,7 @@ from service.sandbox.dixa.webhooks import sign
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
-from service.web.services import Seams
+from service.web.services import Services
 from tests.fuzz import corpus
 from tests.processes import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
@@ -144,7 +144,7 @@ class Inside:
         """Make a short link's code that leads to a good token, or one that leads nowhere."""
         code = "".join(self._chance.choices(ascii_letters + digits, k=12))
         if self._chance.random() < 0.5:
-            core: Seams = self._client.application.extensions["afterword"]
+            core: Services = self._client.application.extensions["afterword"]
             number = str(self._chance.randrange(200_000, 200_500))
             with suppress(RecordsUnavailable):
                 code = core.short_links.shorten(number, f"/s/{self._token()}", timedelta(days=1)).rpartition("/")[2]

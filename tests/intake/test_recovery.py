@@ -14,14 +14,14 @@ from service.intake.spool_codec import SpooledClose, write_close
 from service.records.redis import RecordsUnavailable
 from service.surveys.model import Close, Reason
 from service.web.app import create_app
-from service.web.services import Seams
+from service.web.services import Services
 from tests.polling import eventually
 from tests.processes import RedisServer, settings_for
 
 
 @pytest.fixture
-def core(own_redis: RedisServer, tmp_path: Path) -> Seams:
-    core: Seams = create_app(settings_for(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))).extensions["afterword"]
+def core(own_redis: RedisServer, tmp_path: Path) -> Services:
+    core: Services = create_app(settings_for(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))).extensions["afterword"]
     assert core.spool
     core.spool.prepare()
     return core
@@ -33,14 +33,16 @@ def spool_close(spool: Spool | None, number: int) -> None:
     spool.put(write_close(SpooledClose(close, (), Reason.NO_SURVEY_MATCHES)))
 
 
-def test_the_first_step_finds_the_clock_of_redis(core: Seams) -> None:
+def test_the_first_step_finds_the_clock_of_redis(core: Services) -> None:
     core.records.clock_offset = timedelta(hours=1)
     core.recovery.step()
     core.recovery.step()
     assert abs(core.records.clock_offset) < timedelta(seconds=1)
 
 
-def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(core: Seams, own_redis: RedisServer) -> None:
+def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(
+    core: Services, own_redis: RedisServer
+) -> None:
     spool_close(core.spool, 1)
     with redis.Redis.from_url(own_redis.url) as client:
         client.config_set("maxmemory", "1")
@@ -55,7 +57,7 @@ def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(core:
     assert core.records.load("1")
 
 
-def test_an_entry_that_redis_refuses_holds_up_no_other(core: Seams, own_redis: RedisServer) -> None:
+def test_an_entry_that_redis_refuses_holds_up_no_other(core: Services, own_redis: RedisServer) -> None:
     for number in (1, 2, 3):
         spool_close(core.spool, number)
     with redis.Redis.from_url(own_redis.url) as client:
@@ -78,7 +80,7 @@ def age(spool: Path) -> None:
 
 
 def test_what_waits_is_overdue_when_redis_refuses_it_alone_and_not_after_an_outage(
-    core: Seams, own_redis: RedisServer, tmp_path: Path
+    core: Services, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     own_redis.stop()
     with pytest.raises(RecordsUnavailable):
@@ -116,7 +118,7 @@ class Odd:
             raise KeyError(SECRET)
 
 
-def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(core: Seams) -> None:
+def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(core: Services) -> None:
     odd = Odd()
     recovery = Recovery(odd, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
     core.recovery._breaker.is_open = True

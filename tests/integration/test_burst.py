@@ -86,7 +86,7 @@ class Burst:
             assert results == [("Csat", self.score(number), self.comment(number))]
         report = self.dixa.report
         assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])
-        assert report.refusals == 0
+        assert report.rejections == 0
 
     def assert_in_pace(self) -> None:
         """Dixa had nothing to slow down."""
@@ -123,7 +123,7 @@ def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
     seconds = (calls[-1].at - calls[0].at).total_seconds()
     sys.stdout.write(
         f"\n{len(burst.ids)} surveys: {len(calls)} calls in {seconds:.1f} s = {len(calls) / seconds:.2f}/s, "
-        f"{dixa.report.refusals} refused, {dixa.report.throttled} times 429\n"
+        f"{dixa.report.rejections} refused, {dixa.report.throttled} times 429\n"
     )
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import requests
 
-from service.web.body import MAX_PIECES
+from service.web.request_body import MAX_PIECES
 from tests.integration.conftest import SURVEYS, Starter, Teller
 from tests.integration.test_wire import chunks, connect, request
 from tests.polling import eventually

@@ -174,7 +174,7 @@ def test_a_malformed_offer_is_refused(dixa: Sandbox, client: Client, body: objec
     number = dixa.make_conversation()
     refused = client.post(f"/conversations/{number}/ratings/offer", body)
     assert (refused.status_code, list(refused.json())) == (400, ["message"])
-    assert (dixa.offers(), dixa.report.refusals) == ([], 1)
+    assert (dixa.offers(), dixa.report.rejections) == ([], 1)
 
 
 def test_a_body_that_is_not_json_is_refused(dixa: Sandbox, client: Client) -> None:

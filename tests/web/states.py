@@ -11,7 +11,7 @@ from service.preview import states
 from service.preview.states import State
 from service.surveys.ratings import RatingType
 from service.texts.catalog import Language, language
-from service.web import security_headers as headers
+from service.web import security_headers
 from service.web.page_context import Deadline, PageContext
 from tests.web.pseudo import PSEUDO
 
@@ -34,7 +34,7 @@ CONTEXT = PageContext(
     until=date(2026, 9, 22),
     kept_for=timedelta(days=90),
     action="?",
-    stop_url=STOP_URL,
+    opt_out_url=STOP_URL,
     deadline=Deadline(NOW + timedelta(minutes=5), NOW, can_move=True),
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
@@ -97,6 +97,6 @@ def make_app() -> Flask:
 
     @app.after_request
     def protect(response: Response) -> Response:
-        return headers.add_security_headers(response, public_url=PUBLIC_URL)
+        return security_headers.add_security_headers(response, public_url=PUBLIC_URL)
 
     return app

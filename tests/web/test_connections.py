@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import gevent  # type: ignore[import-untyped]
 import pytest
 
-from service.web import serving
+from service.web import gunicorn_hooks
 from service.web.connections import Worker
 from tests.processes import settings_for
 
@@ -21,7 +21,7 @@ def worker() -> Iterator[Worker]:
     worker.alive = True
     yield worker
     for each in NEW:
-        serving.post_worker_init(each)
+        gunicorn_hooks.post_worker_init(each)
 
 
 def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
@@ -32,22 +32,22 @@ def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
 
 def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_for("redis://localhost")
-    monkeypatch.setattr(serving, "_kept", serving.Kept(settings))
-    monkeypatch.setattr(serving, "read_settings", lambda: settings)
-    monkeypatch.setattr(serving, "_set_up_logging", lambda: None)
-    serving.on_reload(SimpleNamespace(cfg=CFG))
+    monkeypatch.setattr(gunicorn_hooks, "_kept", gunicorn_hooks.Kept(settings))
+    monkeypatch.setattr(gunicorn_hooks, "read_settings", lambda: settings)
+    monkeypatch.setattr(gunicorn_hooks, "_set_up_logging", lambda: None)
+    gunicorn_hooks.on_reload(SimpleNamespace(cfg=CFG))
     worker.handle_exit(signal.SIGTERM, None)
     for each in NEW:
         gevent.sleep(0.2)
         assert worker.alive
-        serving.post_worker_init(each)
+        gunicorn_hooks.post_worker_init(each)
     gevent.wait(timeout=30)
     assert not worker.alive
 
 
 def test_it_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.web.connections.HANDOVER_SECONDS", 0.2)
-    serving._awaited[0] = 1
+    gunicorn_hooks._awaited[0] = 1
     worker.handle_exit(signal.SIGTERM, None)
     gevent.wait(timeout=30)
     assert not worker.alive

@@ -16,7 +16,7 @@ from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey, OfferState, Reason
 from service.surveys.theme import Logo
-from service.web.services import Seams
+from service.web.services import Services
 from tests.web.test_brand import SVG
 from tests.web.visits import LINK, TOKEN, get, make_client, post, sign
 
@@ -120,7 +120,7 @@ def test_an_answer_without_a_record_keeps_the_brand_that_was_shown(branded: Flas
 
 
 def test_while_redis_is_away_the_file_tells_the_brand(branded: FlaskClient) -> None:
-    core: Seams = branded.application.extensions["afterword"]
+    core: Services = branded.application.extensions["afterword"]
     broken = Records(connect("redis://127.0.0.1:1/0"), lease=timedelta(1), keep=timedelta(1), breaker=Breaker())
     branded.application.extensions["afterword"] = replace(core, records=broken)
     assert who(get(branded).text) == ("Newer", "#1d4ed8")

@@ -15,8 +15,7 @@ from markupsafe import escape
 from service.preview.states import SCORES
 from service.surveys.language_codes import LANGUAGES
 from service.texts.catalog import language
-from service.web import pages, wording
-from service.web import security_headers as headers
+from service.web import pages, security_headers, wording
 from service.web.page_context import Closed
 from tests.web.states import (
     CONTEXT,
@@ -322,7 +321,7 @@ def test_hostile_words_stay_words() -> None:
 
 
 def test_the_headers_let_the_page_do_what_it_needs_and_nothing_else() -> None:
-    response = headers.add_security_headers(pages.form_page(CONTEXT), public_url=PUBLIC_URL)
+    response = security_headers.add_security_headers(pages.form_page(CONTEXT), public_url=PUBLIC_URL)
     style = re.search(r"<style>(.*?)</style>", html_of(response), re.DOTALL)
     assert style
     digest = b64encode(sha256(style[1].encode()).digest()).decode()
@@ -344,5 +343,5 @@ def test_the_headers_let_the_page_do_what_it_needs_and_nothing_else() -> None:
 
 
 def test_hsts_is_for_https_only() -> None:
-    response = headers.add_security_headers(Response(), public_url="http://localhost:8000")
+    response = security_headers.add_security_headers(Response(), public_url="http://localhost:8000")
     assert "Strict-Transport-Security" not in response.headers

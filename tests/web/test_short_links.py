@@ -9,9 +9,9 @@ import redis
 from flask.testing import FlaskClient
 
 from service.records.short_links import ShortLinks
-from service.web.log_redaction import hide_links_in
+from service.web.log_redaction import redact_tokens_in
 from tests.processes import PUBLIC_URL, RedisServer, free_port, patient
-from tests.web.test_mangled import TAILS
+from tests.web.test_mangled_links import TAILS
 from tests.web.test_survey_headers import assert_protected
 from tests.web.visits import TOKEN, chosen, dump, get, make_client, post
 
@@ -162,14 +162,14 @@ def test_what_it_leads_to_must_be_signed_all_the_same(client: FlaskClient, keys:
     ],
 )
 def test_a_code_is_in_no_log(caplog: pytest.LogCaptureFixture, line: str) -> None:
-    hide_links_in("a.library")
+    redact_tokens_in("a.library")
     logging.getLogger("a.library").warning(line)
     assert UNKNOWN not in caplog.text
     assert "***" in caplog.text
 
 
 def test_a_token_is_in_no_log_wherever_it_stands(caplog: pytest.LogCaptureFixture) -> None:
-    hide_links_in("a.library")
+    redact_tokens_in("a.library")
     logging.getLogger("a.library").warning("GET /nowhere?t=%s", TOKEN)
     assert TOKEN[:60] not in caplog.text
 

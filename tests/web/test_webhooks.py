@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from service.sandbox.dixa.webhooks import sign
 from service.web.app import create_app
-from service.web.services import Seams
+from service.web.services import Services
 from tests.polling import eventually, soon
 from tests.processes import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, settings_for
 
@@ -195,7 +195,7 @@ def test_a_change_while_redis_is_away_is_kept_and_counts_later(
     event = closed()
     send(client, event)
     own_redis.stop()
-    waiting: Seams = client.application.extensions["afterword"]
+    waiting: Services = client.application.extensions["afterword"]
     assert waiting.spool
     waiting.spool.prepare()
     assert send(client, change_of(event, name)) == (202, {"status": "accepted"})

@@ -276,7 +276,7 @@ def _finish_data(smtp: "_Smtp") -> None:
         code, reply = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
         raise Unconfirmable(f"the mail server took it and did not answer: {describe_failure(error)}") from None
-    if 400 <= code <= 599:  # noqa: PLR2004 - refusals, RFC 5321
+    if 400 <= code <= 599:  # noqa: PLR2004 - rejections, RFC 5321
         _refuse(code, reply, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib accepts an incomplete line.

@@ -56,7 +56,7 @@ class Report:
     throttled: int = 0
 
     @property
-    def refusals(self) -> int:
+    def rejections(self) -> int:
         """How many calls were refused in all."""
         return self.refused.total()
 

@@ -14,9 +14,9 @@ from service.intake.spool_codec import SpooledStop, write_stop
 from service.records.redis import RecordsUnavailable
 from service.surveys.definition import Survey
 from service.surveys.model import Close
-from service.web.services import Seams
+from service.web.services import Services
 from tests.processes import PUBLIC_URL, RedisServer
-from tests.web.test_stop import ONE_CLICK, UNDO
+from tests.web.test_opt_out import ONE_CLICK, UNDO
 from tests.web.visits import LINK, TOKEN, make_client, sign
 
 REQUESTER = "requester-1"
@@ -29,7 +29,7 @@ class Site:
 
     redis: RedisServer
     client: FlaskClient
-    core: Seams
+    core: Services
 
     def post(self, data: object = None, path: str = PATH, **given: Any) -> TestResponse:
         return self.client.post(path, base_url=PUBLIC_URL, data=data, **given)
@@ -42,7 +42,7 @@ class Site:
 @pytest.fixture
 def site(own_redis: RedisServer, tmp_path: Path) -> Site:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
-    core: Seams = client.application.extensions["afterword"]
+    core: Services = client.application.extensions["afterword"]
     assert core.spool
     core.spool.prepare()
     core.records.accept(Close(81000, datetime.now(UTC), requester_id=REQUESTER), [Survey(delay=timedelta())])

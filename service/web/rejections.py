@@ -21,8 +21,8 @@ _HOUR = 3600.0
 _MOST_REMEMBERED = 1000
 
 
-class Refusals:
-    """The refusals of this process."""
+class Rejections:
+    """The rejections of this process."""
 
     def __init__(self, every: timedelta = timedelta(minutes=1)) -> None:
         self._every = every.total_seconds()

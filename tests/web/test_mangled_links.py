@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from service.records.opt_outs import HashedStops
 from tests.processes import PUBLIC_URL, patient
-from tests.web.test_stop import ONE_CLICK, requester  # noqa: F401
+from tests.web.test_opt_out import ONE_CLICK, requester  # noqa: F401
 from tests.web.visits import TOKEN, chosen, dump, get, post, sign
 
 GLUED = (

@@ -2,7 +2,7 @@
 
 "(see https://…/s/<token>)." becomes a link with a bracket and a full stop. Tokens never end so, and a signature tells
 which part is the token. Only a valid token is cut out: any other link leads where it always led, to "not found".
-A short link's code is told by its length; `service.web.short` finds out where it leads, if anywhere.
+A short link's code is told by its length; `service.web.short_links` finds out where it leads, if anywhere.
 Slashes that are too many, on any path, are passed over without a redirect.
 """
 
@@ -31,7 +31,7 @@ _UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 _MENDED = "afterword.mended"
 
 
-class MendsLinks:
+class MangledLinks:
     """WSGI middleware: routes a mangled link like the clean one, so that a POST needs no redirect.
 
     A mail provider's one-click unsubscribe follows none, and a form must not lose its body.
@@ -54,15 +54,15 @@ class MendsLinks:
         return self._app(environ, start_response)
 
 
-def redirect_mended() -> ResponseReturnValue | None:
+def redirect_mangled_link() -> ResponseReturnValue | None:
     """Send who looks at a mangled link to the clean one, with the score and the language that it asks for."""
     if _MENDED not in request.environ or request.method not in {"GET", "HEAD"} or not request.endpoint:
         return None
-    values: dict[str, Any] = {name: asked(name) or None for name in ("r", "lang", "change")}
+    values: dict[str, Any] = {name: query_value(name) or None for name in ("r", "lang", "change")}
     return redirect(url_for(request.endpoint, **values, **(request.view_args or {})), 302)
 
 
-def asked(name: str) -> str:
+def query_value(name: str) -> str:
     """Return a value of the query without what is glued to it; "" if there is none.
 
     A mail program that escapes a link twice makes `amp;lang` of the second value's name.

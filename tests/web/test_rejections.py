@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
 from service.records.processes import Processes
-from service.web.refusals import Refusals
+from service.web.rejections import Rejections
 from tests.polling import eventually
 from tests.processes import PUBLIC_URL
 
@@ -18,30 +18,30 @@ HOUR = timedelta(hours=1)
 
 
 def test_a_flood_is_one_line_at_once_and_then_one_a_minute() -> None:
-    refusals = Refusals(every=timedelta(milliseconds=200))
+    rejections = Rejections(every=timedelta(milliseconds=200))
     with capture_logs() as lines:
-        refusals.note("webhook.rejected", "no header", status=401)
+        rejections.note("webhook.rejected", "no header", status=401)
         assert [line["status"] for line in lines] == [401]
         for _ in range(999):
-            refusals.note("webhook.rejected", "no header", status=401)
+            rejections.note("webhook.rejected", "no header", status=401)
         eventually(lambda: sum(line.get("times", 0) for line in lines) == 999)
         assert len(lines) < 50
 
 
 def test_what_comes_after_a_quiet_minute_is_told_at_once_again() -> None:
-    refusals = Refusals(every=timedelta(milliseconds=1))
+    rejections = Rejections(every=timedelta(milliseconds=1))
     with capture_logs() as lines:
-        refusals.note("a", "b")
-        eventually(lambda: not refusals._counts)
-        refusals.note("a", "b")
+        rejections.note("a", "b")
+        eventually(lambda: not rejections._counts)
+        rejections.note("a", "b")
         assert [line["event"] for line in lines] == ["a", "a"]
 
 
 def test_kinds_without_end_are_counted_together() -> None:
-    refusals = Refusals(every=HOUR)
+    rejections = Rejections(every=HOUR)
     with capture_logs() as lines:
         for number in range(1000):
-            refusals.note("a", str(number), secret=number)
+            rejections.note("a", str(number), secret=number)
     assert len(lines) == 51
     assert lines[-1] == {"event": "a", "problem": "other", "log_level": "warning"}
 
@@ -79,9 +79,9 @@ def test_the_log_has_one_line_for_each_kind(client: FlaskClient, keys: redis.Red
 
 
 def test_what_it_writes_of_itself_stays_small(client: FlaskClient, keys: redis.Redis) -> None:
-    refusals: Refusals = client.application.extensions["afterword"].refusals
+    rejections: Rejections = client.application.extensions["afterword"].rejections
     for _ in range(5000):
-        refusals.suspect("x")
+        rejections.suspect("x")
     processes: Processes = client.application.extensions["afterword"].processes
     processes.write("web")
     [told] = keys.hvals("afterword:processes")

@@ -17,13 +17,13 @@ from service.records.redis import RecordsUnavailable
 from service.surveys.links import LinkError
 from service.texts.catalog import N_
 from service.web import pages, survey
-from service.web.body import read_body
-from service.web.language import asked_language
+from service.web.language import requested_language
 from service.web.page_context import PageContext
-from service.web.services import seams
-from service.web.survey_context import Visit, open_visit
+from service.web.request_body import read_body
+from service.web.services import services
+from service.web.survey_context import SurveyContext, load_context
 
-bp = Blueprint("stop", __name__, url_prefix="/s")
+bp = Blueprint("opt_out", __name__, url_prefix="/s")
 log = structlog.get_logger()
 
 LARGEST = 4 * 1024
@@ -47,52 +47,52 @@ FAILED = N_("This is not saved. Please try again.")
 @bp.get("/<token>/stop")
 def show(token: str) -> ResponseReturnValue:
     """Show whether it is stopped, and the button for the other."""
-    visit = open_visit(token)
-    return stopped_page(visit.page, action=_action(visit)) if _has_stopped(visit) else _button(visit)
+    context = load_context(token)
+    return opted_out_page(context.page, action=_action(context)) if _has_stopped(context) else _button(context)
 
 
 @bp.post("/<token>/stop")
-def stop(token: str) -> ResponseReturnValue:
+def send(token: str) -> ResponseReturnValue:
     """Stop asking whoever this survey was for, or ask them again."""
-    visit = open_visit(token)
+    context = load_context(token)
     is_undo = _is_undo()
     try:
-        outcome = seams().intake.take_stop(visit.link, is_undo=is_undo)
+        outcome = services().intake.take_stop(context.link, is_undo=is_undo)
     except NotKept as error:
-        return _not_kept(visit, is_undo=is_undo, problem=str(error))
+        return _not_kept(context, is_undo=is_undo, problem=str(error))
     if outcome in {Stopped.UNKNOWN, Stopped.STOPPED_OTHERWISE}:
-        return unknown_page(visit.page, is_undo=is_undo)
-    page = kept_page if is_undo else stopped_page
-    return page(visit.page, action=_action(visit))
+        return unknown_page(context.page, is_undo=is_undo)
+    page = opted_in_page if is_undo else opted_out_page
+    return page(context.page, action=_action(context))
 
 
 bp.register_error_handler(LinkError, survey.not_found)
 
 
-def button_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
+def opt_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
     """Show the button that posts to `action`; once more, with what to do, when that has failed."""
     return _write(ctx, action, failed=failed, title=TITLE, text=WHAT, button=STOP)
 
 
-def stopped_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
+def opted_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
     """Say that it is stopped, with the button that undoes it; once more when that has failed."""
     return _write(ctx, action, failed=failed, title=STOPPED, text=STOPPED_WHAT, button=KEEP, name=UNDO, is_done=True)
 
 
-def kept_page(ctx: PageContext, *, action: str) -> Response:
+def opted_in_page(ctx: PageContext, *, action: str) -> Response:
     """Say that it is undone, with the button that stops it again."""
     return _write(ctx, action, title=KEPT, text=KEPT_WHAT, button=STOP, is_done=True)
 
 
 def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
     """Say that we no longer know who this survey was sent to."""
-    return pages.write_message(
+    return pages.render_message(
         _here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
     )
 
 
 def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
-    return pages.write_page(
+    return pages.render_page(
         "stop.html",
         ctx.language,
         503 if failed else 200,
@@ -120,33 +120,33 @@ def _is_undo() -> bool:
     return UNDO in fields and _ONE_CLICK not in fields
 
 
-def _has_stopped(visit: Visit) -> bool:
+def _has_stopped(context: SurveyContext) -> bool:
     """Say whether this customer has stopped the surveys, as far as it can be known now."""
-    close = visit.record.close if visit.record else None
+    close = context.record.close if context.record else None
     if not close or not close.requester_id:
         return False
     try:
-        return seams().stops.has(close.requester_id, close.person)
+        return services().stops.has(close.requester_id, close.person)
     except RecordsUnavailable:
         return False
 
 
 def _here(ctx: PageContext) -> PageContext:
     """Return what this page shows: it is not about the answer, and needs no link to itself."""
-    return replace(ctx.without_answer, stop_url=None)
+    return replace(ctx.without_answer, opt_out_url=None)
 
 
-def _action(visit: Visit) -> str:
-    return url_for("stop.stop", token=visit.token, lang=asked_language())
+def _action(context: SurveyContext) -> str:
+    return url_for("opt_out.send", token=context.token, lang=requested_language())
 
 
-def _button(visit: Visit) -> Response:
-    return button_page(visit.page, action=_action(visit))
+def _button(context: SurveyContext) -> Response:
+    return opt_out_page(context.page, action=_action(context))
 
 
-def _not_kept(visit: Visit, *, is_undo: bool, problem: str) -> Response:
-    log.warning("stop.not_kept", survey_id=visit.link.survey_id, problem=problem)
-    page = stopped_page if is_undo else button_page
-    response = page(visit.page, action=_action(visit), failed=True)
+def _not_kept(context: SurveyContext, *, is_undo: bool, problem: str) -> Response:
+    log.warning("stop.not_kept", survey_id=context.link.survey_id, problem=problem)
+    page = opted_out_page if is_undo else opt_out_page
+    response = page(context.page, action=_action(context), failed=True)
     response.headers["Retry-After"] = "5"
     return response

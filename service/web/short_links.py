@@ -6,14 +6,14 @@ from flask.typing import ResponseReturnValue
 from service.records.redis import RecordsUnavailable
 from service.records.short_links import is_code
 from service.web import pages, survey
-from service.web.language import asked_language, choose_language
-from service.web.mangled import asked
-from service.web.services import seams
+from service.web.language import choose_language, requested_language
+from service.web.mangled_links import query_value
+from service.web.services import services
 
 _AGAIN_SECONDS = 5
 
 
-def lead_on() -> ResponseReturnValue | None:
+def redirect_short_link() -> ResponseReturnValue | None:
     """Redirect a short link to the same page of the signed one; do nothing for other requests.
 
     Meant for `before_request`. Only Redis knows the codes: while it is away no link is called unknown.
@@ -22,17 +22,17 @@ def lead_on() -> ResponseReturnValue | None:
     if request.method not in {"GET", "HEAD"} or request.endpoint is None or not is_code(code):
         return None
     try:
-        token = seams().short_links.find(code)
+        token = services().short_links.find(code)
     except RecordsUnavailable as error:
-        seams().refusals.note("short_link.unavailable", str(error))
+        services().rejections.note("short_link.unavailable", str(error))
         return _unavailable()
     if token is None:
         return survey.not_found()
-    return redirect(url_for(request.endpoint, token=token, r=asked("r") or None, lang=asked_language()), 302)
+    return redirect(url_for(request.endpoint, token=token, r=query_value("r") or None, lang=requested_language()), 302)
 
 
 def _unavailable() -> Response:
-    settings = seams().settings
+    settings = services().settings
     spoken = choose_language("", settings.default_language)
     response = pages.unavailable_page(spoken, settings.brand_name, settings.support_url, settings.look)
     response.headers["Retry-After"] = str(_AGAIN_SECONDS)
