@@ -21,7 +21,7 @@ from service.dixa.wiring import open_dixa
 from service.records.opt_outs import HashedStops
 from service.records.redis import connect
 from service.records.transitions import Records
-from service.rules.dry_run import Questions, Verdict, judge
+from service.rules.dry_run import DryRunResult, Questions, judge
 from service.rules.identity import Persons
 from service.rules.matching import is_in_sample
 from service.surveys.errors import CallError, Refused, RetryLater
@@ -123,11 +123,11 @@ class _Trial:
         """Judge them all, with a progress bar. Says too how many Dixa had nothing to say about."""
         queue_names = self._queue_names()
         with click.progressbar(found.ids, label="Trying the rules", file=sys.stderr) as ids:
-            verdicts = [self._judge(number, queue_names) for number in ids]
-        known = [verdict for verdict in verdicts if verdict]
-        return tally(known), len(verdicts) - len(known)
+            results = [self._judge(number, queue_names) for number in ids]
+        known = [result for result in results if result]
+        return tally(known), len(results) - len(known)
 
-    def _judge(self, number: int, queue_names: Mapping[str, str]) -> Verdict | None:
+    def _judge(self, number: int, queue_names: Mapping[str, str]) -> DryRunResult | None:
         ask, dixa = self._low_priority.call, self._dixa
         try:
             conversation = ask(lambda slot: dixa.conversation(slot, number))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from service.rules.dry_run import Outcome, Verdict
+from service.rules.dry_run import DryRunResult, Outcome
 from service.surveys.model import Reason
 
 
@@ -30,16 +30,16 @@ class Tally:
     taken_as_met: Mapping[str, int]
 
 
-def tally(verdicts: Iterable[Verdict]) -> Tally:
+def tally(results: Iterable[DryRunResult]) -> Tally:
     """Give the turns of people and of days in the order of closing, and count what is left."""
     asked, skipped = Counter[str](), Counter[Reason]()
     doubted, taken_as_met = Counter[Doubt](), Counter[str]()
-    for verdict, outcomes in _take_turns(sorted(verdicts, key=lambda each: each.closed_at)):
+    for result, outcomes in _take_turns(sorted(results, key=lambda each: each.closed_at)):
         first = outcomes[0]
         if first.reason and all(each.reason for each in outcomes):
             skipped[first.reason] += 1
             continue
-        taken_as_met.update(verdict.taken_as_met)
+        taken_as_met.update(result.taken_as_met)
         if len(outcomes) > 1:
             doubted[_doubt(outcomes)] += 1
         elif first.survey:
@@ -56,7 +56,7 @@ def _doubt(outcomes: Sequence[Outcome]) -> Doubt:
     return Doubt(tuple(rules.items()), sure.survey.name if sure.survey and not sure.reason else "")
 
 
-def _take_turns(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Sequence[Outcome]]]:
+def _take_turns(results: Iterable[DryRunResult]) -> Iterator[tuple[DryRunResult, Sequence[Outcome]]]:
     """Do what decide.lua does: a turn for each trait of a person, and one of the survey's for the day.
 
     Who may or may not be asked takes none.
@@ -73,10 +73,10 @@ def _take_turns(verdicts: Iterable[Verdict]) -> Iterator[tuple[Verdict, Sequence
         is_full = 0 < survey.daily_cap <= asks[due_at.date(), survey.name]
         return replace(outcome, reason=Reason.DAILY_CAP) if is_full else outcome
 
-    for verdict in verdicts:
-        outcomes = [settle(each, verdict.persons) for each in verdict.outcomes]
+    for result in results:
+        outcomes = [settle(each, result.persons) for each in result.outcomes]
         survey, due_at = outcomes[0].survey, outcomes[0].due_at
         if len(outcomes) == 1 and survey and not outcomes[0].reason:
             asks[due_at.date(), survey.name] += 1
-            turns |= dict.fromkeys(verdict.persons, due_at)
-        yield verdict, outcomes
+            turns |= dict.fromkeys(result.persons, due_at)
+        yield result, outcomes

@@ -13,7 +13,7 @@ from service.dixa.outage import Outage
 from service.records.opt_outs import HashedStops
 from service.records.redis import connect
 from service.rules.identity import Persons, Trait
-from service.rules.mismatches import objections_of
+from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.timeline import is_paused, is_waiting, tell
 from service.surveys.model import Reason, Record
@@ -68,9 +68,9 @@ def _facts(
         "meaning": REASONS[Reason(reason)].meaning if reason else None,
         "to_change_it": REASONS[Reason(reason)].remedy if reason else None,
         "decided_at": _time(record.decided_at),
-        "objections": [
+        "mismatches": [
             {"survey": each.survey or None, "reason": each.reason, "rule": each.rule or None, "fact": each.fact}
-            for each in objections_of(record)
+            for each in mismatches_of(record)
         ],
         "facts": dict(record.facts),
         "stopped_by": {trait: _time(since) for trait, since in stopped.items()},

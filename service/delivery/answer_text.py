@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from config.invisible import drop_invisible
-from service.surveys.ports import Told
+from service.surveys.ports import FollowUpContext
 from service.surveys.ratings import RatingType
 from service.texts.questions import OPTIONS
 
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
 
 
-def describe(told: Told) -> str:
+def describe(told: FollowUpContext) -> str:
     """Return the scores in words, and a hint at a comment that is not quoted."""
     suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
     elsewhere = told.has_comment and not told.comment

@@ -9,7 +9,7 @@ from typing import Protocol
 from service.delivery.answer_text import describe, quote
 from service.surveys.errors import DeliveryRefused
 from service.surveys.model import Record
-from service.surveys.ports import Deadline, Slot, Told
+from service.surveys.ports import Deadline, FollowUpContext, Slot
 
 _MAX_WAIT = timedelta(seconds=1)
 
@@ -64,7 +64,7 @@ class AnswerNote:
     def __init__(self, dixa: Notes) -> None:
         self._dixa = dixa
 
-    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
         """Add the note. On a retry, only if it is not there yet."""
         reference = f"[afterword-{told.record.survey_id}-answer]"
         if again and _has_note(self._dixa, told.record, reference, deadline):

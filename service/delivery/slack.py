@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from service.delivery.answer_text import describe, describe_scores, quote
 from service.delivery.outbound import Outbound
-from service.surveys.ports import Deadline, Told
+from service.surveys.ports import Deadline, FollowUpContext
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
 
@@ -30,24 +30,24 @@ class SlackAlert:
     def __init__(self, url: str) -> None:
         self._outbound = Outbound(url)
 
-    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
         """Post the alert, its correction, or a later comment."""
         _ = again
         text = _WRITERS[told.subject](told)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 
 
-def write_alert(told: Told) -> str:
+def write_alert(told: FollowUpContext) -> str:
     """Return the scores, and the comment or a hint at it."""
     return _write(describe(told), told)
 
 
-def write_comment(told: Told) -> str:
+def write_comment(told: FollowUpContext) -> str:
     """Return a later comment. Before a retry it may be deleted here, and be only in Dixa."""
     return _write(f"A comment was added{'.' if told.comment else ': see the rating in Dixa.'}", told)
 
 
-def write_correction(told: Told) -> str:
+def write_correction(told: FollowUpContext) -> str:
     """Return the final scores, those of the alert, and a later comment."""
     now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
     return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", told)
@@ -57,7 +57,7 @@ _WRITERS = {"": write_alert, "comment": write_comment, "correction": write_corre
 """By subject."""
 
 
-def _write(said: str, told: Told) -> str:
+def _write(said: str, told: FollowUpContext) -> str:
     """Return our own words, then the comment, so that a comment mentions nobody and hides no link.
 
     Slack needs its three control characters escaped. Other programs mention a name after @ and hide links in

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Protocol
 
 from service.surveys.errors import DeliveryRefused, NotNow, Refused
-from service.surveys.ports import Deadline, Slot, Told
+from service.surveys.ports import Deadline, FollowUpContext, Slot
 
 _MAX_WAIT = timedelta(seconds=1)
 _REFRESH_SECONDS = 60.0
@@ -40,7 +40,7 @@ class AnswerTag:
         self._ids: Mapping[str, str] = {}
         self._read_at: float | None = None
 
-    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
         """Tag the conversation with `told.subject`."""
         _ = again
         tag_id = self._find(told.subject, deadline)

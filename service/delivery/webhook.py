@@ -15,7 +15,7 @@ from service.delivery.outbound import Outbound
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.language_codes import find_language
 from service.surveys.model import OfferState, Record
-from service.surveys.ports import Deadline, Told
+from service.surveys.ports import Deadline, FollowUpContext
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
@@ -91,7 +91,7 @@ class AnswerWebhook:
     def __init__(self, endpoint: SignedEndpoint) -> None:
         self._webhooks = SignedWebhooks(endpoint)
 
-    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
         """Post the answer. A retry needs no check: the receiver deduplicates by `webhook-id`."""
         _ = again
         answer = told.record.answered

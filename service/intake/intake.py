@@ -107,12 +107,12 @@ class Intake:
         )
         survey_id = str(close.conversation_id)
         try:
-            written = self._records.accept(close, candidates, choice.reason, choice.objections)
+            written = self._records.accept(close, candidates, choice.reason, choice.mismatches)
             outcome, survey_id = Accepted(written.outcome), written.survey_id
             if written.is_due:
                 self._queue.hint(Journey.OFFER, survey_id)
         except RecordsUnavailable as error:
-            self._put(write_close(SpooledClose(close, candidates, choice.reason, choice.objections)), error)
+            self._put(write_close(SpooledClose(close, candidates, choice.reason, choice.mismatches)), error)
             outcome = Accepted.SPOOLED
         surveys = [survey.name for survey in candidates]
         log.info("close.taken", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
@@ -198,7 +198,7 @@ class Intake:
 
     def _write(self, waited: Waiting) -> str:
         if isinstance(waited, SpooledClose):
-            return self._records.accept(waited.close, waited.candidates, waited.reason, waited.objections).outcome
+            return self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
         if isinstance(waited, SpooledChange):
             return self._records.cancel(waited.change, *_CHANGES[waited.change.kind])
         if isinstance(waited, SpooledStop):

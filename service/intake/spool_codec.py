@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from service.intake.spool import Entry, EntryError, EntryIsNewer
-from service.records.codec import dump_close, dump_objections, from_ms, load_close, load_objections, to_ms
+from service.records.codec import dump_close, dump_mismatches, from_ms, load_close, load_mismatches, to_ms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
+from service.surveys.model import Change, ChangeKind, Close, Offer, Reason, RuleMismatch
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import dump_terms, load_terms
 
@@ -45,7 +45,7 @@ class SpooledClose:
     close: Close
     candidates: tuple[Survey, ...]
     reason: Reason | None
-    objections: tuple[Objection, ...] = ()
+    mismatches: tuple[RuleMismatch, ...] = ()
 
     @property
     def survey_id(self) -> str:
@@ -107,7 +107,7 @@ def write_close(waiting: SpooledClose) -> Entry:
         "terms": json.loads(dump_terms(waiting.candidates[0])) if waiting.candidates else None,
         "others": [json.loads(dump_terms(survey)) for survey in waiting.candidates[1:]],
         "reason": waiting.reason,
-        "objections": dump_objections(waiting.objections),
+        "mismatches": dump_mismatches(waiting.mismatches),
     }
 
 
@@ -185,7 +185,7 @@ def _is_newer(entry: Entry) -> bool:
     words = (("kind", _KINDS), ("change", {*ChangeKind}), ("reason", {*Reason}))
     named = [(entry[name], known) for name, known in words if entry.get(name)]
     if entry["kind"] == "close":
-        named += [(why, {*Reason}) for _, why, *_ in entry.get("objections", ())]
+        named += [(why, {*Reason}) for _, why, *_ in entry.get("mismatches", ())]
     return any(isinstance(word, str) and word not in known for word, known in named)
 
 
@@ -206,8 +206,8 @@ def _read(entry: Entry) -> Waiting:
     surveys = [*([entry["terms"]] if entry["terms"] else ()), *entry.get("others", ())]
     reason = Reason(entry["reason"]) if entry["reason"] else None
     close = load_close(int(entry["conversation_id"]), json.dumps(entry["close"]), entry.get("email"))
-    objections = load_objections(entry.get("objections", ()))
-    return SpooledClose(close, tuple(load_terms(json.dumps(each)) for each in surveys), reason, objections)
+    mismatches = load_mismatches(entry.get("mismatches", ()))
+    return SpooledClose(close, tuple(load_terms(json.dumps(each)) for each in surveys), reason, mismatches)
 
 
 def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:

@@ -56,7 +56,7 @@ class AnswerJourney:
 
     def _submit(self, attempt: Attempt, rating: RatingType) -> Next:
         """Submit one score. Done when Dixa has it."""
-        is_there = attempt.record.looks_first and self._is_rated(attempt, rating)
+        is_there = attempt.record.reconcile_first and self._is_rated(attempt, rating)
         slot = attempt.slot()
         # The customer may have changed the answer since the claim. From this write on nobody can, so this one counts.
         answer = self._records.mark(attempt.claim, rating, (), attempt.timings.step_budget).answered

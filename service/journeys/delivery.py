@@ -13,7 +13,7 @@ from service.records.channels import Channels
 from service.records.redis import RecordsUnavailable
 from service.records.transitions import Records
 from service.rules import decision as deciding
-from service.rules.matching import find_refusal
+from service.rules.matching import find_exclusion
 from service.rules.send_window import next_opening
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
@@ -121,8 +121,8 @@ class LinkSender:
         conversation = attempt.closed_conversation()
         if self._suppression.has_opted_out(record, conversation):
             return Fail(Reason.OPTED_OUT, "the customer has stopped the surveys meanwhile")
-        if refusal := find_refusal(conversation, (), ()):
-            return Fail(refusal.reason, "the conversation has changed since it was decided to ask")
+        if exclusion := find_exclusion(conversation, (), ()):
+            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
         return Continue(replace(record, open_until=conversation.open_until))
 
     def _delivered(self, attempt: Attempt, delivery: Delivery, note: str = "") -> Done:

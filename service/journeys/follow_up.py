@@ -22,7 +22,7 @@ from service.records.transitions import MAX_EXTENSION, Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
-from service.surveys.ports import Action, Told
+from service.surveys.ports import Action, FollowUpContext
 from service.surveys.ratings import RatingType
 
 log = structlog.get_logger()
@@ -49,7 +49,7 @@ _LONG = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlannedAction:
     """One thing to be done about an answer."""
 
     kind: str
@@ -62,27 +62,29 @@ class Wanted:
         return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
-def find_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Wanted]:
+def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[PlannedAction]:
     """Say what is to follow an answer with these scores, each thing once."""
     found = [each for each in terms.on_answer if each.is_for(scores)]
     for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
         if those:
             # The webhook's receiver is the team's own, and gets the whole answer.
-            yield Wanted(kind, shows_comment=kind == "webhook" or any(each.comment for each in those))
-    yield from (Wanted("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
+            yield PlannedAction(kind, shows_comment=kind == "webhook" or any(each.comment for each in those))
+    yield from (PlannedAction("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
 
 
-def find_late(wanted: Collection[Wanted], answer: AnswerProgress, progress: FollowUp) -> Iterator[Wanted]:
+def plan_corrections(
+    planned: Collection[PlannedAction], answer: AnswerProgress, progress: FollowUp
+) -> Iterator[PlannedAction]:
     """Say what is to be told after an alert that is out: other scores, a comment, or both in one."""
     alert = progress.actions.get(_ALERT)
     if alert is None or alert.state not in (ActionState.BEGUN, ActionState.DONE):
         return  # One that hasn't gone out yet will say it all.
-    if all(each.kind != _ALERT for each in wanted):
-        yield Wanted(_ALERT)  # Its worker may have died over it: then it ends here, and counts as sent.
-    is_allowed = any(each.kind == _ALERT and each.shows_comment for each in wanted)
+    if all(each.kind != _ALERT for each in planned):
+        yield PlannedAction(_ALERT)  # Its worker may have died over it: then it ends here, and counts as sent.
+    is_allowed = any(each.kind == _ALERT and each.shows_comment for each in planned)
     shows_comment = is_allowed and answer.has_comment
-    comment, correction = Wanted(_ALERT, _COMMENT, shows_comment=True), Wanted(_ALERT, _CORRECTION)
+    comment, correction = PlannedAction(_ALERT, _COMMENT, shows_comment=True), PlannedAction(_ALERT, _CORRECTION)
     # An older version kept no scores.
     if alert.told and alert.told != answer.answer.scores:
         told = progress.actions.get(comment.name)
@@ -133,97 +135,97 @@ class FollowUpJourney:
             return _come_back(attempt, outcomes)
         return self._finish(attempt) if answer.state is not AnswerState.HELD else Wait(_until_final(attempt, answer))
 
-    def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[Wanted]:
+    def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[PlannedAction]:
         """Return the actions whose time has come. An action that was tried before comes last.
 
         A slow receiver must not keep the others waiting.
         """
-        wanted = list(find_actions(terms, answer.answer.scores))
+        planned = list(plan_actions(terms, answer.answer.scores))
         if answer.state is not AnswerState.HELD:
-            due = [*wanted, *find_late(wanted, answer, progress)]
+            due = [*planned, *plan_corrections(planned, answer, progress)]
         elif answer.is_provisional:
             due = []
         else:
-            due = [each for each in wanted if self._is_at_once(each)]
+            due = [each for each in planned if self._is_at_once(each)]
         return sorted(due, key=lambda each: each.name in progress.actions)
 
-    def _is_at_once(self, wanted: Wanted) -> bool:
-        action = self._actions.get(wanted.kind)
+    def _is_at_once(self, planned: PlannedAction) -> bool:
+        action = self._actions.get(planned.kind)
         return action is not None and action.is_at_once
 
-    def _end_if_over(self, attempt: Attempt, progress: FollowUp, wanted: Wanted, since: datetime) -> _Outcome:
+    def _end_if_over(self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime) -> _Outcome:
         """Write the end of an action that can't be tried any more."""
-        before = progress.actions.get(wanted.name)
+        before = progress.actions.get(planned.name)
         if before and before.is_over:
             return _Outcome.OVER
-        action = self._actions.get(wanted.kind)
+        action = self._actions.get(planned.kind)
         if action is None:
-            return self._fail(attempt, wanted, NOT_SET_UP)
+            return self._fail(attempt, planned, NOT_SET_UP)
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
-            return self._end(attempt, wanted, NOBODY_KNOWS)
+            return self._end(attempt, planned, NOBODY_KNOWS)
         # An action gets its first try however late that is.
         within = action.within or attempt.timings.answer_max_age
         if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
-            return self._fail(attempt, wanted, TOO_LONG)
-        is_down = self._channels.wait(_health_name(wanted), attempt.record.survey_id) is not None
+            return self._fail(attempt, planned, TOO_LONG)
+        is_down = self._channels.wait(_health_name(planned), attempt.record.survey_id) is not None
         return _Outcome.LATER if is_down else _Outcome.TO_DO
 
-    def _begin(self, attempt: Attempt, wanted: Wanted) -> _Outcome:
+    def _begin(self, attempt: Attempt, planned: PlannedAction) -> _Outcome:
         """Begin an action and do it, unless there is no time left or its receiver is down."""
         if not attempt.has_time():
             return _Outcome.NOT_BEGUN
-        if self._channels.begin(_health_name(wanted), attempt.record.survey_id):
+        if self._channels.begin(_health_name(planned), attempt.record.survey_id):
             return _Outcome.LATER
-        told = attempt.record.answered.scores if wanted.name == _ALERT else None
-        is_new = self._records.act(attempt.claim, wanted.name, ActionState.BEGUN, told=told)
-        return self._act(attempt, self._actions[wanted.kind], wanted, is_new=is_new)
+        told = attempt.record.answered.scores if planned.name == _ALERT else None
+        is_new = self._records.act(attempt.claim, planned.name, ActionState.BEGUN, told=told)
+        return self._act(attempt, self._actions[planned.kind], planned, is_new=is_new)
 
-    def _act(self, attempt: Attempt, action: Action, wanted: Wanted, *, is_new: bool) -> _Outcome:
+    def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> _Outcome:
         record = attempt.record
-        told = Told(record, wanted.subject, wanted.shows_comment, _told_before(record))
-        if wanted.kind == _ALERT and wanted.subject != _COMMENT and told.comment:
+        told = FollowUpContext(record, planned.subject, planned.shows_comment, _told_before(record))
+        if planned.kind == _ALERT and planned.subject != _COMMENT and told.comment:
             # Written before the alert is sent: whatever becomes of it, the comment must not be told a second time.
-            where = IN_THE_CORRECTION if wanted.subject else IN_THE_ALERT
-            self._records.act(attempt.claim, Wanted(_ALERT, _COMMENT).name, ActionState.DONE, where)
+            where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
+            self._records.act(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
-            action.act(told, attempt.deadline, again=not is_new or record.looks_first)
+            action.act(told, attempt.deadline, again=not is_new or record.reconcile_first)
         except RetryLater as error:
-            return self._not_done(attempt, wanted, error, is_new=is_new)
+            return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:
-            log.warning("action.unknown", action=wanted.name, problem=str(error))
-            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, wanted, NOBODY_KNOWS)
+            log.warning("action.unknown", action=planned.name, problem=str(error))
+            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, planned, NOBODY_KNOWS)
         except Refused as error:
-            return self._refused(attempt, wanted, error, is_new=is_new)
-        self._end(attempt, wanted)
-        self._channels.works(_health_name(wanted), record.survey_id)
+            return self._refused(attempt, planned, error, is_new=is_new)
+        self._end(attempt, planned)
+        self._channels.works(_health_name(planned), record.survey_id)
         return _Outcome.OVER
 
-    def _not_done(self, attempt: Attempt, wanted: Wanted, error: RetryLater, *, is_new: bool) -> _Outcome:
+    def _not_done(self, attempt: Attempt, planned: PlannedAction, error: RetryLater, *, is_new: bool) -> _Outcome:
         if is_new:
-            self._records.act(attempt.claim, wanted.name, ActionState.WAITING)
+            self._records.act(attempt.claim, planned.name, ActionState.WAITING)
         if isinstance(error, NotNow):
             return _Outcome.NOT_BEGUN
-        log.warning("action.unavailable", action=wanted.name, problem=str(error))
+        log.warning("action.unavailable", action=planned.name, problem=str(error))
         if isinstance(error, ChannelDown):
-            self._channels.failed(_health_name(wanted), attempt.record.survey_id, str(error))
+            self._channels.failed(_health_name(planned), attempt.record.survey_id, str(error))
         return _Outcome.LATER
 
-    def _refused(self, attempt: Attempt, wanted: Wanted, error: Refused, *, is_new: bool) -> _Outcome:
+    def _refused(self, attempt: Attempt, planned: PlannedAction, error: Refused, *, is_new: bool) -> _Outcome:
         if not isinstance(error, Forbidden) or not attempt.may_be_allowed():
-            return self._fail(attempt, wanted, str(error))
+            return self._fail(attempt, planned, str(error))
         if is_new:
-            self._records.act(attempt.claim, wanted.name, ActionState.WAITING)
-        log.warning("call.forbidden", action=wanted.name, problem=str(error))
+            self._records.act(attempt.claim, planned.name, ActionState.WAITING)
+        log.warning("call.forbidden", action=planned.name, problem=str(error))
         return _Outcome.SETTLING
 
-    def _end(self, attempt: Attempt, wanted: Wanted, problem: str = "") -> _Outcome:
-        self._records.act(attempt.claim, wanted.name, ActionState.DONE, problem)
-        log.info("action.done", action=wanted.name, problem=problem or None)
+    def _end(self, attempt: Attempt, planned: PlannedAction, problem: str = "") -> _Outcome:
+        self._records.act(attempt.claim, planned.name, ActionState.DONE, problem)
+        log.info("action.done", action=planned.name, problem=problem or None)
         return _Outcome.OVER
 
-    def _fail(self, attempt: Attempt, wanted: Wanted, problem: str) -> _Outcome:
-        self._records.act(attempt.claim, wanted.name, ActionState.FAILED, problem)
-        log.error("action.failed", action=wanted.name, problem=problem)
+    def _fail(self, attempt: Attempt, planned: PlannedAction, problem: str) -> _Outcome:
+        self._records.act(attempt.claim, planned.name, ActionState.FAILED, problem)
+        log.error("action.failed", action=planned.name, problem=problem)
         return _Outcome.OVER
 
     def _finish(self, attempt: Attempt) -> Next:
@@ -246,14 +248,14 @@ def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
     return Wait(_SHORT)
 
 
-def _needs_conversation(answer: AnswerProgress, left: Collection[Wanted]) -> bool:
+def _needs_conversation(answer: AnswerProgress, left: Collection[PlannedAction]) -> bool:
     """Return whether an action writes into the conversation, or follows an answer with a comment."""
     return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
 
 
-def _health_name(wanted: Wanted) -> str:
+def _health_name(planned: PlannedAction) -> str:
     """Name a receiver for its health. A receiver of answers isn't the receiver of links."""
-    return f"{wanted.kind} of answers"
+    return f"{planned.kind} of answers"
 
 
 def _until_final(attempt: Attempt, answer: AnswerProgress) -> timedelta:

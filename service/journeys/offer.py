@@ -18,12 +18,12 @@ from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Fai
 from service.journeys.reminder import Reminder
 from service.records.channels import Channels
 from service.records.transitions import Records, StaleClaim
-from service.rules.decision import Asks, Case, decide
-from service.rules.matching import find_refusal, find_taken
+from service.rules.decision import DecisionInput, Lookups, decide
+from service.rules.matching import find_exclusion, find_taken
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Credit, Survey
 from service.surveys.links import Links
-from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record
+from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record, Verdict
 from service.surveys.ports import Conversation, Delivery, Rating
 from service.surveys.ratings import RatingType
 
@@ -58,7 +58,7 @@ class OfferJourney:
         match record.offer.state:
             case OfferState.DECIDING | OfferState.OFFERING:
                 return self._decide_and_offer(attempt)
-            case OfferState.OFFERED if not record.looks_first:
+            case OfferState.OFFERED if not record.reconcile_first:
                 # An earlier claim made the offer, and much may have happened since.
                 return self._sender.recheck_and_send(attempt)
             case OfferState.OFFERED | OfferState.DELIVERING:
@@ -83,8 +83,8 @@ class OfferJourney:
                 return Wait(wait)
             self._sender.require_channel(record)
         conversation = attempt.closed_conversation()
-        if is_decided and (refusal := find_refusal(conversation, (), ())):
-            return Fail(refusal.reason, "the conversation has changed since it was decided to ask")
+        if is_decided and (exclusion := find_exclusion(conversation, (), ())):
+            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
         ratings = attempt.ratings()
         unrecorded = _find_unrecorded(record, ratings)
         step: Continue | Next = (
@@ -101,7 +101,7 @@ class OfferJourney:
         if is_decided:
             return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         survey = record.candidates[0] if len(record.candidates) == 1 else None
-        decision = Decision(OfferState.SKIPPED, Reason.TOO_LATE, survey, record.objections, record.facts)
+        decision = Decision(Verdict.SKIP, Reason.TOO_LATE, survey, record.mismatches, record.facts)
         self._records.decide(attempt.claim, decision, record.offer.language)
         log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
         return Done()
@@ -117,8 +117,8 @@ class OfferJourney:
         """Decide and write it. Done unless the customer is to be asked now."""
         record = attempt.record
         ours = (*(offer.rating_id for offer in record.offers), *unrecorded.values(), *record.earlier)
-        case = Case(record, close, conversation, ratings, ours, attempt.at)
-        decision = decide(case, self._lookups(attempt, conversation))
+        given = DecisionInput(record, close, conversation, ratings, ours, attempt.at)
+        decision = decide(given, self._lookups(attempt, conversation))
         # Another survey may have taken the customer's cooldown slot in the meantime.
         verdict, reason = self._records.decide(
             attempt.claim,
@@ -129,18 +129,18 @@ class OfferJourney:
         )
         survey = decision.survey.name if decision.survey else None
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
-        if verdict != "ask":
+        if verdict != Verdict.ASK:
             return Done()
         return Continue(_as_decided(record, decision.survey or record.terms, conversation))
 
-    def _lookups(self, attempt: Attempt, conversation: Conversation) -> Asks:
+    def _lookups(self, attempt: Attempt, conversation: Conversation) -> Lookups:
         record = attempt.record
 
         def is_answered() -> bool:
             rounds = map(self._records.load, self._records.rounds(record.conversation_id))
             return any(each and each.answer for each in rounds)
 
-        return Asks(
+        return Lookups(
             tags=attempt.tags,
             messages=attempt.messages,
             is_opted_out=lambda: self._suppression.has_opted_out(record, conversation),
@@ -173,7 +173,7 @@ class OfferJourney:
                 return rating_id
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        if unrecorded and record.looks_first:
+        if unrecorded and record.reconcile_first:
             # The offer is older than the backup, so its link may be out: the next claim looks for that first.
             return Wait(timedelta())
         return Continue(replace(record, offer=replace(record.offer, state=OfferState.OFFERED)))
@@ -228,7 +228,7 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
     other system's can be among them: the conversation had no survey when our first offer was made.
     """
     known = record.offer.before
-    if known is None and record.looks_first and record.offer.state is OfferState.OFFERING:
+    if known is None and record.reconcile_first and record.offer.state is OfferState.OFFERING:
         known = ()
     if known is None:
         return {}

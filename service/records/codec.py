@@ -19,12 +19,12 @@ from service.surveys.model import (
     FollowUp,
     FollowUpState,
     Journey,
-    Objection,
     Offer,
     OfferProgress,
     OfferState,
     Reason,
     Record,
+    RuleMismatch,
 )
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import dump_terms, load_terms
@@ -104,19 +104,19 @@ def write_candidates(candidates: Sequence[Survey]) -> str:
     return json.dumps([dump_terms(survey) for survey in candidates]) if len(candidates) > 1 else ""
 
 
-def dump_objections(objections: Sequence[Objection]) -> list[list[str]]:
-    """Write objections as JSON has them."""
-    return [[each.survey, each.reason, each.rule, each.fact] for each in objections]
+def dump_mismatches(mismatches: Sequence[RuleMismatch]) -> list[list[str]]:
+    """Write mismatches as JSON has them."""
+    return [[each.survey, each.reason, each.rule, each.fact] for each in mismatches]
 
 
-def load_objections(told: Iterable[Sequence[str]]) -> tuple[Objection, ...]:
-    """Read what `dump_objections` wrote."""
-    return tuple(Objection(survey, Reason(why), *rest) for survey, why, *rest in told)
+def load_mismatches(told: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...]:
+    """Read what `dump_mismatches` wrote."""
+    return tuple(RuleMismatch(survey, Reason(why), *rest) for survey, why, *rest in told)
 
 
-def write_decision(objections: Sequence[Objection], facts: Mapping[str, str]) -> str:
+def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str]) -> str:
     """Write what a decision rests on."""
-    return json.dumps({"objections": dump_objections(objections), "facts": dict(facts)}, ensure_ascii=False)
+    return json.dumps({"mismatches": dump_mismatches(mismatches), "facts": dict(facts)}, ensure_ascii=False)
 
 
 def read_record(fields: Hash) -> Record:
@@ -136,11 +136,11 @@ def read_record(fields: Hash) -> Record:
         terms=terms,
         offer=_read_offer(fields),
         offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in ratings if f"rating_id:{each}" in fields),
-        looks_first="look_first" in fields,
+        reconcile_first="look_first" in fields,
         answer=_read_answer(fields, ratings) if "answer_state" in fields else None,
         follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
         candidates=candidates or ((terms,) if terms else ()),
-        objections=load_objections(decision.get("objections", ())),
+        mismatches=load_mismatches(decision.get("mismatches", ())),
         facts=decision.get("facts", {}),
         decided_at=_read_time(fields, "decided_at"),
         earlier=tuple(json.loads(fields.get("earlier") or "[]")),

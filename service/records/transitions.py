@@ -36,10 +36,10 @@ from service.surveys.model import (
     Close,
     Decision,
     Journey,
-    Objection,
     OfferState,
     Reason,
     Record,
+    RuleMismatch,
 )
 from service.surveys.ratings import RatingType
 
@@ -123,7 +123,7 @@ class Records(Overview):
         close: Close,
         candidates: Sequence[Survey],
         reason: Reason | None = None,
-        objections: Sequence[Objection] = (),
+        mismatches: Sequence[RuleMismatch] = (),
     ) -> Written:
         """Make the record of a close, waiting for the shortest delay, or skipped when there is a reason."""
         terms = candidates[0] if candidates else None
@@ -140,7 +140,7 @@ class Records(Overview):
             reason or "",
             self._keep_ms(terms),
             close.email or "",
-            write_decision(objections, facts),
+            write_decision(mismatches, facts),
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
         )
@@ -270,11 +270,11 @@ class Records(Overview):
                 ],
                 args=[
                     claim.fence,
-                    decision.verdict or "ask",
+                    decision.verdict,
                     decision.reason or "",
                     language,
                     self._keep_ms(terms),
-                    write_decision(decision.objections, decision.facts),
+                    write_decision(decision.mismatches, decision.facts),
                     write_terms(decision.survey),
                     to_ms(decision.due_at) if decision.due_at else "",
                     to_ms(terms.cooldown),

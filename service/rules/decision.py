@@ -1,4 +1,4 @@
-"""The decision: what Dixa says when a survey is due, held against the rules. It asks Dixa no more than they need."""
+"""The decision when a survey is due. Queries Dixa and the records for no more than the rules need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,23 +6,22 @@ from datetime import datetime, timedelta
 
 from service.rules.matching import (
     Choice,
-    Refusal,
-    Seen,
+    DixaFacts,
     choose_when_due,
-    find_refusal,
+    find_exclusion,
     is_by_agent,
     is_by_customer,
-    looks_for,
+    needed_lookups,
 )
 from service.rules.send_window import next_closing, next_opening
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import Close, Decision, Objection, OfferState, Reason, Record
+from service.surveys.model import Close, Decision, Reason, Record, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 
 
 @dataclass(frozen=True, slots=True)
-class Asks:
-    """What else Dixa and the records can be asked about this conversation, when a rule needs it."""
+class Lookups:
+    """Queries about one conversation, made only if a rule needs them. They may raise a CallError."""
 
     tags: Callable[[], tuple[str, ...]]
     messages: Callable[[], tuple[Message, ...]]
@@ -33,8 +32,8 @@ class Asks:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A conversation whose survey is due at `moment`; `ours` are the rating ids that we made ourselves."""
+class DecisionInput:
+    """A conversation whose survey is due at `moment`. `ours` are the rating ids that Afterword made."""
 
     record: Record
     close: Close
@@ -44,93 +43,88 @@ class Case:
     moment: datetime
 
 
-def decide(case: Case, asks: Asks) -> Decision:
-    """Decide whether to ask, with which survey, and what that rests on."""
-    refusal = find_refusal(case.conversation, case.ratings, case.ours)
-    if refusal:
-        return _refuse(refusal, case.record.objections, _tell(case, None))
-    looks = looks_for(case.close, case.record.candidates)
-    seen = Seen(
-        conversation=case.conversation,
-        tags=asks.tags() if looks.tags else None,
-        messages=asks.messages() if looks.messages or case.record.delivered_before else None,
+def decide(given: DecisionInput, lookups: Lookups) -> Decision:
+    """Decide whether to ask, and with which survey."""
+    record, close = given.record, given.close
+    exclusion = find_exclusion(given.conversation, given.ratings, given.ours)
+    if exclusion:
+        return Decision(exclusion.verdict, exclusion.reason, None, record.mismatches, _describe(given, None))
+    needed = needed_lookups(close, record.candidates)
+    facts = DixaFacts(
+        conversation=given.conversation,
+        tags=lookups.tags() if needed.tags else None,
+        messages=lookups.messages() if needed.messages or record.delivered_before else None,
     )
-    facts = _tell(case, seen)
-    choice = choose_when_due(case.close, case.record.candidates, seen)
-    objections = (*case.record.objections, *choice.objections)
+    choice = choose_when_due(close, record.candidates, facts)
+    mismatches = (*record.mismatches, *choice.mismatches)
+    described = _describe(given, facts)
     if not choice.candidates:
-        reason = Choice((), objections).reason or Reason.NO_SURVEY_MATCHES
-        return _refuse(Refusal(OfferState.SKIPPED, reason), objections, facts)
+        reason = Choice((), mismatches).reason or Reason.NO_SURVEY_MATCHES
+        return Decision(Verdict.SKIP, reason, None, mismatches, described)
     survey = choice.candidates[0]
-    objection = _object_to(case, survey, seen, asks)
-    if objection:
-        return _refuse(Refusal(OfferState.SKIPPED, objection), objections, facts, survey)
-    opening = next_opening(survey.send_window, max(case.moment, due_at(case.record, case.close, survey)))
-    verdict = OfferState.WAITING if opening > case.moment else None
-    return Decision(verdict, None, survey, objections, facts, opening)
+    if against := _find_reason_against(given, survey, facts, lookups):
+        return Decision(Verdict.SKIP, against, survey, mismatches, described)
+    opening = next_opening(survey.send_window, max(given.moment, due_at(record, close, survey)))
+    verdict = Verdict.WAIT if opening > given.moment else Verdict.ASK
+    return Decision(verdict, None, survey, mismatches, described, opening)
 
 
 def due_at(record: Record, close: Close, survey: Survey) -> datetime:
-    """Say when a survey was to be sent, by its delay alone. A close can't lie in the future."""
+    """Return when a survey is due by its delay alone. A close can't lie in the future."""
     return min(close.closed_at, record.accepted_at) + survey.delay
 
 
 def is_too_late(record: Record, close: Close, survey: Survey, moment: datetime, within: timedelta) -> bool:
-    """Say whether a survey's time is over. If that ends outside of its window, the next hours of it are the last."""
+    """Return whether the time for a survey is over. Outside the send window the next opening is the last."""
     wanted_at = next_opening(survey.send_window, due_at(record, close, survey))
     return moment > next_closing(survey.send_window, max(wanted_at, record.offer.revived_at or wanted_at) + within)
 
 
-def _object_to(case: Case, survey: Survey, seen: Seen, asks: Asks) -> Reason | None:
-    if asks.is_too_late(survey):
-        return Reason.TOO_LATE
-    if case.record.delivered_before and not has_news(seen.messages or (), case.record.delivered_before):
-        return Reason.NOTHING_NEW
-    if case.record.earlier and _is_asked_enough(case, survey, asks):
-        return Reason.CLOSED_AGAIN
-    if asks.is_opted_out():
-        return Reason.OPTED_OUT
-    return None if asks.can_reach(survey) else Reason.UNREACHABLE
-
-
-def _is_asked_enough(case: Case, survey: Survey, asks: Asks) -> bool:
-    """Say whether a new round is not what this survey wants: another was a candidate, or an answer came meanwhile."""
-    if survey.on_reclose is OnReclose.UNANSWERED:
-        return asks.is_answered() or any(
-            each.id in case.record.earlier and each.status == "Rated" for each in case.ratings
-        )
-    return survey.on_reclose is OnReclose.NEVER
-
-
 def has_news(messages: Sequence[Message], since: datetime) -> bool:
-    """Say whether the customer has written since: our own message may have reopened the conversation."""
+    """Return whether the customer has written since. Our own message may have opened the conversation."""
     return any(is_by_customer(each) and each.created_at and each.created_at > since for each in messages)
 
 
-def _refuse(
-    refusal: Refusal, objections: Sequence[Objection], facts: dict[str, str], survey: Survey | None = None
-) -> Decision:
-    return Decision(refusal.state, refusal.reason, survey, tuple(objections), facts)
+def _find_reason_against(given: DecisionInput, survey: Survey, facts: DixaFacts, lookups: Lookups) -> Reason | None:
+    """Check the rules that concern the chosen survey alone, the cheapest first."""
+    record = given.record
+    if lookups.is_too_late(survey):
+        return Reason.TOO_LATE
+    if record.delivered_before and not has_news(facts.messages or (), record.delivered_before):
+        return Reason.NOTHING_NEW
+    if record.earlier and not _wants_new_round(given, survey, lookups):
+        return Reason.CLOSED_AGAIN
+    if lookups.is_opted_out():
+        return Reason.OPTED_OUT
+    return None if lookups.can_reach(survey) else Reason.UNREACHABLE
 
 
-def _tell(case: Case, seen: Seen | None) -> dict[str, str]:
-    """Name the facts for an operator; nothing of what was said, and nobody's name."""
-    conversation = case.conversation
-    facts = {
-        "closed_at": case.close.closed_at.isoformat(timespec="seconds"),
-        "channel": case.close.channel or conversation.channel,
+def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> bool:
+    """Return whether this survey asks again after a reclose. Another candidate may have begun the round."""
+    if survey.on_reclose is OnReclose.UNANSWERED:
+        is_rated = any(each.id in given.record.earlier and each.status == "Rated" for each in given.ratings)
+        return not (lookups.is_answered() or is_rated)
+    return survey.on_reclose is OnReclose.ALWAYS
+
+
+def _describe(given: DecisionInput, facts: DixaFacts | None) -> dict[str, str]:
+    """Return the facts that an operator sees. No names and no message texts."""
+    close, conversation = given.close, given.conversation
+    described = {
+        "closed_at": close.closed_at.isoformat(timespec="seconds"),
+        "channel": close.channel or conversation.channel,
         "state": conversation.state,
         "language": conversation.language,
-        "queue": case.close.queue_name or case.close.queue_id,
-        "contact_point": case.close.contact_point,
-        "user_type": case.close.user_type,
-        "assignee_type": case.close.assignee_type,
-        "agent_id": case.close.agent_id or conversation.agent_id,
+        "queue": close.queue_name or close.queue_id,
+        "contact_point": close.contact_point,
+        "user_type": close.user_type,
+        "assignee_type": close.assignee_type,
+        "agent_id": close.agent_id or conversation.agent_id,
         "link": conversation.link,
-        "ratings": ", ".join(f"{each.type} {each.status}" for each in case.ratings if each.id not in case.ours),
-        "tags": ", ".join((case.close.tags if case.close.tags is not None else (seen and seen.tags)) or ()),
+        "ratings": ", ".join(f"{each.type} {each.status}" for each in given.ratings if each.id not in given.ours),
+        "tags": ", ".join((close.tags if close.tags is not None else (facts and facts.tags)) or ()),
     }
-    if seen and seen.messages is not None:
-        facts["customer_messages"] = str(sum(map(is_by_customer, seen.messages)))
-        facts["agent_messages"] = str(sum(map(is_by_agent, seen.messages)))
-    return {name: fact for name, fact in facts.items() if fact}
+    if facts and facts.messages is not None:
+        described["customer_messages"] = str(sum(map(is_by_customer, facts.messages)))
+        described["agent_messages"] = str(sum(map(is_by_agent, facts.messages)))
+    return {name: fact for name, fact in described.items() if fact}

@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from service.rules.decision import Asks, Case, decide
-from service.rules.matching import choose_at_close, find_refusal
+from service.rules.decision import DecisionInput, Lookups, decide
+from service.rules.matching import choose_at_close, find_exclusion
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, Decision, OfferProgress, OfferState, Reason, Record
+from service.surveys.model import Close, Decision, OfferProgress, OfferState, Reason, Record, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 
 _NOBODYS_ADDRESS = "somebody@invalid"
@@ -51,7 +51,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DryRunResult:
     """What the rules say of one conversation. Of several outcomes each holds if what the one before supposes isn't so.
 
     `persons` is what the requester is known by; `taken_as_met` are rules that leave people out, of whom the API
@@ -69,7 +69,7 @@ def judge(
     queue_names: Mapping[str, str],
     surveys: Sequence[Survey],
     questions: Questions,
-) -> Verdict | None:
+) -> DryRunResult | None:
     """Decide about one conversation as if it had just been closed; None if it can't be known when it was."""
     if conversation.changed_at is None:
         return None
@@ -79,7 +79,7 @@ def judge(
     outcomes = tuple(_outcomes(close, conversation, begun, _once(questions)))
     asking = [each.survey.match for each in outcomes if each.survey and not each.reason]
     is_blind = close.email is None and any(ask.without_addresses for ask in asking)
-    return Verdict(
+    return DryRunResult(
         closed_at=close.closed_at,
         persons=tuple(filter(None, (close.requester_id, close.email and close.email.casefold()))),
         outcomes=outcomes,
@@ -168,7 +168,7 @@ def _decide(
     choice = choose_at_close(close, surveys, questions.own_addresses)
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
     # What Dixa says of it by now is asked for only when there is somebody to ask.
-    early = find_refusal(conversation, (), ())
+    early = find_exclusion(conversation, (), ())
     if early or not candidates:
         return Outcome(None, choice.reason or (early.reason if early else None), close.closed_at)
     record = Record(
@@ -179,7 +179,7 @@ def _decide(
         terms=candidates[0],
         offer=OfferProgress(OfferState.DECIDING, language=conversation.language or ""),
         candidates=candidates,
-        objections=choice.objections,
+        mismatches=choice.mismatches,
     )
 
     def can_reach(survey: Survey) -> bool:
@@ -187,8 +187,8 @@ def _decide(
         return questions.can_reach(replace(record, terms=survey, close=replace(close, email=email)))
 
     due_at = close.closed_at + min(survey.delay for survey in candidates)
-    case = Case(record, close, conversation, questions.ratings(), questions.ours(), due_at)
-    asks = Asks(
+    given = DecisionInput(record, close, conversation, questions.ratings(), questions.ours(), due_at)
+    lookups = Lookups(
         tags=questions.tags,
         messages=questions.messages,
         is_opted_out=questions.is_opted_out,
@@ -196,10 +196,10 @@ def _decide(
         is_too_late=lambda _: False,
         can_reach=can_reach,
     )
-    return _outcome(decide(case, asks), due_at)
+    return _outcome(decide(given, lookups), due_at)
 
 
 def _outcome(decision: Decision, due_at: datetime) -> Outcome:
-    is_asked = decision.verdict in (None, OfferState.WAITING)
+    is_asked = decision.verdict in (Verdict.ASK, Verdict.WAIT)
     reason = None if is_asked else decision.reason
     return Outcome(decision.survey, reason, max(due_at, decision.due_at or due_at))

@@ -12,7 +12,7 @@ from service.rules.machines import is_among, is_machine
 from service.surveys.definition import Survey
 from service.surveys.language_codes import find_language
 from service.surveys.match import Match
-from service.surveys.model import Close, Objection, OfferState, Reason
+from service.surveys.model import Close, Reason, RuleMismatch, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 
 List = tuple[Reason, str, Sequence[str], Sequence[str | None]]
@@ -24,27 +24,27 @@ class Choice:
     """The surveys that a conversation may be asked with, best first, and why not with those before them."""
 
     candidates: tuple[Survey, ...]
-    objections: tuple[Objection, ...] = ()
+    mismatches: tuple[RuleMismatch, ...] = ()
 
     @property
     def reason(self) -> Reason | None:
         """Why there is no candidate: the reason that all surveys share, else `no_survey_matches`."""
         if self.candidates:
             return None
-        reasons = {objection.reason for objection in self.objections}
+        reasons = {mismatch.reason for mismatch in self.mismatches}
         return reasons.pop() if len(reasons) == 1 else Reason.NO_SURVEY_MATCHES
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a survey that was waiting isn't sent: `skipped` by a rule, or `cancelled` by what happened since."""
+class Exclusion:
+    """Why a due survey isn't sent: skipped by a rule, or cancelled by a later event."""
 
-    state: OfferState
+    verdict: Verdict
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class NeededLookups:
     """Which further questions to Dixa the rules need answered, each a call of its own."""
 
     tags: bool = False
@@ -52,7 +52,7 @@ class Looks:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DixaFacts:
     """What Dixa said when the survey was due. Tags or messages that no rule needs are None."""
 
     conversation: Conversation
@@ -68,18 +68,18 @@ def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str
     never = next(_never(close, own), None)
     if never:
         return Choice((), (never,))
-    return _choose(surveys, lambda survey: _objections(close, survey), lambda survey: has_open_rules(close, survey))
+    return _choose(surveys, lambda survey: _mismatches(close, survey), lambda survey: has_open_rules(close, survey))
 
 
-def choose_when_due(close: Close, candidates: Sequence[Survey], seen: Seen) -> Choice:
+def choose_when_due(close: Close, candidates: Sequence[Survey], seen: DixaFacts) -> Choice:
     """Take the first candidate that matches what Dixa says now."""
-    return _choose(candidates, lambda survey: _late_objections(close, survey, seen), lambda _survey: False)
+    return _choose(candidates, lambda survey: _late_mismatches(close, survey, seen), lambda _survey: False)
 
 
-def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
+def needed_lookups(close: Close, candidates: Iterable[Survey]) -> NeededLookups:
     """Say what must be asked of Dixa before one of the candidates can be taken."""
     asks = [survey.match for survey in candidates]
-    return Looks(
+    return NeededLookups(
         tags=close.tags is None and any(ask.with_tags or ask.without_tags for ask in asks),
         messages=any(ask.min_customer_messages or ask.min_agent_messages for ask in asks),
     )
@@ -87,21 +87,25 @@ def looks_for(close: Close, candidates: Iterable[Survey]) -> Looks:
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
     """Say whether a survey that matches a close may turn out not to when it is due."""
-    return bool(survey.match.languages) or looks_for(close, [survey]) != Looks() or any(_untold(close, survey.match))
+    return (
+        bool(survey.match.languages)
+        or needed_lookups(close, [survey]) != NeededLookups()
+        or any(_untold(close, survey.match))
+    )
 
 
-def find_refusal(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Refusal | None:
+def find_exclusion(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Exclusion | None:
     """Look at Dixa's present view of a conversation, right before the offer; `ours` are rating ids we made."""
     if conversation.is_erased:
-        return Refusal(OfferState.CANCELLED, Reason.ERASED)
+        return Exclusion(Verdict.CANCEL, Reason.ERASED)
     if conversation.state is not None and conversation.state != "Closed":
-        return Refusal(OfferState.CANCELLED, Reason.REOPENED)
+        return Exclusion(Verdict.CANCEL, Reason.REOPENED)
     if conversation.direction == _INTERNAL:
-        return Refusal(OfferState.SKIPPED, Reason.INTERNAL)
+        return Exclusion(Verdict.SKIP, Reason.INTERNAL)
     if conversation.link in _SIDES:
-        return Refusal(OfferState.SKIPPED, Reason.SIDE_CONVERSATION)
+        return Exclusion(Verdict.SKIP, Reason.SIDE_CONVERSATION)
     if find_taken(ratings, ours):
-        return Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
+        return Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
     return None
 
 
@@ -146,52 +150,52 @@ _SIDES = frozenset({"SideConversation", "EmailForward"})
 
 def _choose(
     surveys: Iterable[Survey],
-    object_to: Callable[[Survey], Iterator[Objection]],
+    object_to: Callable[[Survey], Iterator[RuleMismatch]],
     is_open: Callable[[Survey], bool],
 ) -> Choice:
     candidates: list[Survey] = []
-    objections: list[Objection] = []
+    mismatches: list[RuleMismatch] = []
     for survey in surveys:
-        objection = next(object_to(survey), None)
-        if objection:
-            objections.append(objection)
+        mismatch = next(object_to(survey), None)
+        if mismatch:
+            mismatches.append(mismatch)
             continue
         candidates.append(survey)
         if not is_open(survey):
             break
-    return Choice(tuple(candidates), tuple(objections))
+    return Choice(tuple(candidates), tuple(mismatches))
 
 
-def _never(close: Close, own: Collection[str]) -> Iterator[Objection]:
+def _never(close: Close, own: Collection[str]) -> Iterator[RuleMismatch]:
     """Whatever the file says: nobody asks their own colleagues, or a mailbox that no customer reads."""
     if close.direction == _INTERNAL:
-        yield Objection("", Reason.INTERNAL, "", "internal")
+        yield RuleMismatch("", Reason.INTERNAL, "", "internal")
     if close.user_type == "Member":
-        yield Objection("", Reason.MEMBER, "", "a member of the organisation")
+        yield RuleMismatch("", Reason.MEMBER, "", "a member of the organisation")
     address = close.email or close.odd_email
     if address and is_among(address, [*own, *filter(None, [close.contact_point])]):
-        yield Objection("", Reason.MACHINE, "", "an address of your own")
+        yield RuleMismatch("", Reason.MACHINE, "", "an address of your own")
     elif address and is_machine(address):
-        yield Objection("", Reason.MACHINE, "", "the address of a machine")
+        yield RuleMismatch("", Reason.MACHINE, "", "the address of a machine")
 
 
-def _objections(close: Close, survey: Survey) -> Iterator[Objection]:
+def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
     """Go through the rules that the webhook's facts are enough for, in the order of the table in docs/surveys.md."""
     if survey.not_before and close.closed_at < survey.not_before:
-        yield _objection(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
+        yield _mismatch(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
     untold = [rule for _, rule, _, _ in _untold(close, survey.match)]
     for reason, rule, wanted, facts in _lists(close, survey.match):
         if wanted and not set(facts) & set(wanted) and rule not in untold:
-            yield _objection(survey, reason, rule, next(filter(None, facts), None))
+            yield _mismatch(survey, reason, rule, next(filter(None, facts), None))
     if close.tags is not None:
-        yield from _tag_objections(survey, close.tags)
-    yield from _address_objections(survey, close)
+        yield from _tag_mismatches(survey, close.tags)
+    yield from _address_mismatches(survey, close)
     if survey.match.assigned and close.agent_id is None:
-        yield _objection(survey, Reason.UNASSIGNED, "assigned", "no agent")
+        yield _mismatch(survey, Reason.UNASSIGNED, "assigned", "no agent")
     if survey.match.assignee_types and close.assignee_type not in survey.match.assignee_types:
-        yield _objection(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
+        yield _mismatch(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
     if not is_in_sample(close.conversation_id, survey.match.sample, survey.name):
-        yield _objection(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
+        yield _mismatch(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
 
 
 def _untold(close: Close, ask: Match) -> Iterator[List]:
@@ -209,40 +213,40 @@ def _lists(close: Close, ask: Match) -> Iterator[List]:
     yield Reason.USER_TYPE, "user_types", ask.user_types, [close.user_type]
 
 
-def _late_objections(close: Close, survey: Survey, seen: Seen) -> Iterator[Objection]:
+def _late_mismatches(close: Close, survey: Survey, seen: DixaFacts) -> Iterator[RuleMismatch]:
     """Go through the rules that need more than the webhook says."""
     ask = survey.match
     known = replace(close, channel=seen.conversation.channel, direction=seen.conversation.direction)
     untold = [rule for _, rule, _, _ in _untold(close, ask)]
     for reason, rule, wanted, facts in _lists(known, ask):
         if rule in untold and not set(facts) & set(wanted):
-            yield _objection(survey, reason, rule, facts[0])
+            yield _mismatch(survey, reason, rule, facts[0])
     spoken = seen.conversation.language
     if ask.languages and find_language(spoken or "") not in ask.languages:
-        yield _objection(survey, Reason.LANGUAGE, "languages", spoken)
+        yield _mismatch(survey, Reason.LANGUAGE, "languages", spoken)
     if close.tags is None and seen.tags is not None:
-        yield from _tag_objections(survey, seen.tags)
+        yield from _tag_mismatches(survey, seen.tags)
     if seen.messages is not None:
-        yield from _message_objections(survey, seen.messages)
+        yield from _message_mismatches(survey, seen.messages)
 
 
-def _tag_objections(survey: Survey, tags: Sequence[str]) -> Iterator[Objection]:
+def _tag_mismatches(survey: Survey, tags: Sequence[str]) -> Iterator[RuleMismatch]:
     named = {tag.casefold() for tag in tags}
     unwanted = [tag for tag in survey.match.without_tags if tag.casefold() in named]
     missing = [tag for tag in survey.match.with_tags if tag.casefold() not in named]
     if unwanted:
-        yield _objection(survey, Reason.TAG_EXCLUDED, "without_tags", ", ".join(unwanted))
+        yield _mismatch(survey, Reason.TAG_EXCLUDED, "without_tags", ", ".join(unwanted))
     if missing:
-        yield _objection(survey, Reason.TAG_MISSING, "with_tags", f"without {', '.join(missing)}")
+        yield _mismatch(survey, Reason.TAG_MISSING, "with_tags", f"without {', '.join(missing)}")
 
 
-def _address_objections(survey: Survey, close: Close) -> Iterator[Objection]:
+def _address_mismatches(survey: Survey, close: Close) -> Iterator[RuleMismatch]:
     """The fact isn't told: an address doesn't belong into a record that is kept."""
     ask = survey.match
     if ask.addresses and not _is_among(close.email, ask.addresses):
-        yield _objection(survey, Reason.ADDRESS, "addresses", "another address" if close.email else "no address")
+        yield _mismatch(survey, Reason.ADDRESS, "addresses", "another address" if close.email else "no address")
     if _is_among(close.email, ask.without_addresses):
-        yield _objection(survey, Reason.ADDRESS, "without_addresses", "one of these")
+        yield _mismatch(survey, Reason.ADDRESS, "without_addresses", "one of these")
 
 
 def _is_among(address: str | None, named: Sequence[str]) -> bool:
@@ -250,15 +254,15 @@ def _is_among(address: str | None, named: Sequence[str]) -> bool:
     return bool(folded) and any(folded.endswith(each) if each.startswith("@") else folded == each for each in named)
 
 
-def _message_objections(survey: Survey, messages: Sequence[Message]) -> Iterator[Objection]:
+def _message_mismatches(survey: Survey, messages: Sequence[Message]) -> Iterator[RuleMismatch]:
     ask: Match = survey.match
     by_customer = sum(map(is_by_customer, messages))
     by_agent = sum(map(is_by_agent, messages))
     if by_customer < ask.min_customer_messages:
-        yield _objection(survey, Reason.FEW_CUSTOMER_MESSAGES, "min_customer_messages", str(by_customer))
+        yield _mismatch(survey, Reason.FEW_CUSTOMER_MESSAGES, "min_customer_messages", str(by_customer))
     if by_agent < ask.min_agent_messages:
-        yield _objection(survey, Reason.FEW_AGENT_MESSAGES, "min_agent_messages", str(by_agent))
+        yield _mismatch(survey, Reason.FEW_AGENT_MESSAGES, "min_agent_messages", str(by_agent))
 
 
-def _objection(survey: Survey, reason: Reason, rule: str, fact: str | None) -> Objection:
-    return Objection(survey.name, reason, rule, fact or "unknown")
+def _mismatch(survey: Survey, reason: Reason, rule: str, fact: str | None) -> RuleMismatch:
+    return RuleMismatch(survey.name, reason, rule, fact or "unknown")

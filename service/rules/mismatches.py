@@ -2,16 +2,16 @@
 
 from datetime import timedelta
 
-from service.surveys.model import Objection, OfferState, Reason, Record
+from service.surveys.model import OfferState, Reason, Record, RuleMismatch
 
 
-def objections_of(record: Record) -> tuple[Objection, ...]:
+def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:
     """Give the rules that kept surveys from being used, as surveys.toml spells them, the deciding one last."""
     last = _spell_last(record)
-    return (*record.objections, last) if last else record.objections
+    return (*record.mismatches, last) if last else record.mismatches
 
 
-def _spell_last(record: Record) -> Objection | None:
+def _spell_last(record: Record) -> RuleMismatch | None:
     """Give the rule that decided after all of `[survey.match]` had been met, with what it says for this survey."""
     terms, reason = record.terms, record.offer.reason
     if terms is None or record.offer.state is not OfferState.SKIPPED:
@@ -32,7 +32,7 @@ def _spell_last(record: Record) -> Objection | None:
     if not reason or (found := spelled.get(Reason(reason))) is None:
         return None
     rule, fact = found
-    return Objection(terms.name, Reason(reason), rule, fact)
+    return RuleMismatch(terms.name, Reason(reason), rule, fact)
 
 
 def _reach(record: Record) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from service.rules.identity import Trait
-from service.rules.mismatches import objections_of
+from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.send_window import next_opening
 from service.surveys.definition import SendWindow, Survey
@@ -15,10 +15,10 @@ from service.surveys.model import (
     AnswerProgress,
     AnswerState,
     FollowUp,
-    Objection,
     OfferState,
     Reason,
     Record,
+    RuleMismatch,
 )
 from service.surveys.ratings import RatingType
 
@@ -123,7 +123,7 @@ def _tell_decision(record: Record) -> Iterator[str]:
         yield from _explain(offer.reason)
     elif record.decided_at:
         yield _line(record.decided_at, f"Decided to ask, with survey {survey}.")
-    for each in objections_of(record):
+    for each in mismatches_of(record):
         rule = f"rule {each.rule}; " if each.rule else ""
         yield _more(f"{_who(each)}: {each.reason} ({rule}found: {each.fact}).")
     facts = [f"{name} {fact}" for name, fact in record.facts.items() if name != "closed_at"]
@@ -239,8 +239,8 @@ def _explain(reason: str) -> Iterator[str]:
     yield _more(f"What to change: {REASONS[Reason(reason)].remedy}")
 
 
-def _who(objection: Objection) -> str:
-    return f"Survey {objection.survey} was not used" if objection.survey else "No survey was used"
+def _who(mismatch: RuleMismatch) -> str:
+    return f"Survey {mismatch.survey} was not used" if mismatch.survey else "No survey was used"
 
 
 def _names(surveys: tuple[Survey, ...]) -> str:

@@ -43,6 +43,15 @@ class OfferState(StrEnum):
     DEAD = "dead"
 
 
+class Verdict(StrEnum):
+    """What is decided about a survey that is due. The values are those of decide.lua, offer states save for `ask`."""
+
+    ASK = "ask"
+    WAIT = "waiting"
+    SKIP = "skipped"
+    CANCEL = "cancelled"
+
+
 class AnswerState(StrEnum):
     """Where the answer's journey stands; a `held` answer can still be changed by the customer."""
 
@@ -161,7 +170,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class RuleMismatch:
     """Why a survey isn't for a conversation: a rule, as surveys.toml spells it, and the fact that it met.
 
     A rule that holds for all surveys has no name, and neither has the survey then.
@@ -193,15 +202,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to ask, and what that rests on. `verdict` is None to ask, `waiting` to look again at `due_at`.
+    """A verdict and what it rests on. WAIT is decided again at `due_at`.
 
-    `survey` is the one that was chosen, `facts` what was seen when it was decided, by name.
+    `survey` is the one that was chosen, `facts` are those that an operator sees, by name.
     """
 
-    verdict: OfferState | None
+    verdict: Verdict
     reason: Reason | None = None
     survey: Survey | None = None
-    objections: tuple[Objection, ...] = ()
+    mismatches: tuple[RuleMismatch, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     due_at: datetime | None = None
 
@@ -303,8 +312,8 @@ class Record:
 
     `candidates` are the surveys that may be the one, until that is decided; `earlier` are the rating ids of this
     conversation's earlier rounds, of which the last was delivered at `delivered_before`; `asked_as` is the survey that
-    took the customer's turn before this one could. A record that `looks_first` may be older than what was done for it:
-    it comes from a backup or from a link alone.
+    took the customer's cooldown slot first. A record that is to `reconcile_first` comes from a backup or from a link
+    alone: calls that it doesn't know of may have been made for it.
     """
 
     survey_id: str
@@ -314,11 +323,11 @@ class Record:
     terms: Survey | None
     offer: OfferProgress
     offers: tuple[Offer, ...] = ()
-    looks_first: bool = False
+    reconcile_first: bool = False
     answer: AnswerProgress | None = None
     follow_up: FollowUp | None = None
     candidates: tuple[Survey, ...] = ()
-    objections: tuple[Objection, ...] = ()
+    mismatches: tuple[RuleMismatch, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     decided_at: datetime | None = None
     earlier: tuple[str, ...] = ()

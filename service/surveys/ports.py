@@ -138,7 +138,7 @@ class Dixa(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FollowUpContext:
     """What is told of an answer. `subject` is what the action is about, such as the name of a tag.
 
     `before` are the scores that were told before, where it is about those.
@@ -176,7 +176,7 @@ class Action(Protocol):
     within: timedelta | None
     """For how long it is tried; None: for as long as an answer is."""
 
-    def act(self, told: Told, deadline: Deadline, *, again: bool) -> None:
+    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
         """Do it; `again`: look first, if there is where to look, for it may have been done.
 
         Raises a CallError: after RetryLater and OutcomeUnknown it is called again later, after Refused never.

@@ -293,7 +293,7 @@ def test_for_machines(run: Runner, story: Story) -> None:
     survey_id = close(story, told_tags=("spam",))
     found = json.loads(run("why", survey_id, "--json").output)
     assert (found["state"], found["reason"], found["paused_since"]) == ("skipped", "tag_excluded", None)
-    assert found["objections"][0] == {
+    assert found["mismatches"][0] == {
         "survey": "vip",
         "reason": "tag_excluded",
         "rule": "without_tags",

@@ -28,7 +28,7 @@ from service.intake.spool_codec import (
 from service.records.codec import from_ms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Close, Objection, Offer, Reason
+from service.surveys.model import Change, ChangeKind, Close, Offer, Reason, RuleMismatch
 from service.surveys.ratings import RatingType
 
 # Redis, like every UTF-8 text, holds no lone surrogates.
@@ -137,7 +137,7 @@ def test_several_of_which_one_is_newer_are_left_to_the_newer_version(later: Entr
         read_entries(later)
 
 
-objections = st.builds(Objection, st.text(), st.sampled_from(Reason), st.text(), st.text())
+mismatches = st.builds(RuleMismatch, st.text(), st.sampled_from(Reason), st.text(), st.text())
 
 
 @given(
@@ -146,7 +146,7 @@ objections = st.builds(Objection, st.text(), st.sampled_from(Reason), st.text(),
         closes,
         st.lists(terms, max_size=3).map(tuple),
         st.none() | st.sampled_from(Reason),
-        st.lists(objections, max_size=3).map(tuple),
+        st.lists(mismatches, max_size=3).map(tuple),
     )
 )
 def test_a_close_comes_back_as_it_was(close: SpooledClose) -> None:
@@ -237,7 +237,7 @@ def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
         json.loads(STORED_ANSWER) | {"v": 9, "kind": "", "terms": 7},
         {"v": 1, "kind": "riddle"},
         CLOSE | {"reason": "riddle"},
-        CLOSE | {"objections": [["default", "riddle", "", ""]]},
+        CLOSE | {"mismatches": [["default", "riddle", "", ""]]},
         write_change(Change(81000, ChangeKind.RATED, datetime(2026, 5, 12, tzinfo=UTC))) | {"change": "riddle"},
     ],
 )
@@ -252,7 +252,7 @@ def test_what_only_a_later_version_can_read_is_told_from_what_nobody_can(later: 
         (entry, name)
         for entry in (CLOSE, ANSWER, STOP)
         for name in entry
-        if name not in {"v", "reason", "others", "objections"}
+        if name not in {"v", "reason", "others", "mismatches"}
     ],
 )
 def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: str) -> None:

@@ -148,7 +148,7 @@ def test_what_is_closed_after_the_restore_is_asked_as_ever(
     put_back(backup, own_redis, "restored")
     again = reconnected(own_redis, dixa)
     survey_id = again.begin()
-    assert not again.ask(survey_id).looks_first
+    assert not again.ask(survey_id).reconcile_first
     again.answer(survey_id, {CSAT: 1})
     again.submit(survey_id)
     assert len(dixa.results(int(survey_id))) == 1

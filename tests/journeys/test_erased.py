@@ -17,7 +17,7 @@ from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record
+from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record, Verdict
 from service.surveys.on_answer import OnAnswer
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.journeys.test_follow_up import HELD, LOW, Team, team
@@ -247,7 +247,7 @@ class TestErasing:
         survey_id = story.begin()
         claim = story.records.claim(Journey.OFFER, survey_id)
         assert claim
-        story.records.decide(claim, Decision(None), "da", person=["hash-1"], keep_turns=timedelta(days=30))
+        story.records.decide(claim, Decision(Verdict.ASK), "da", person=["hash-1"], keep_turns=timedelta(days=30))
         assert story.records._redis.exists(f"{prefix}asked:hash-1")
         story.records.erase(claim.record)
         assert not story.records._redis.exists(f"{prefix}asked:hash-1")

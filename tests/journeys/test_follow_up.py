@@ -16,12 +16,12 @@ from service.delivery.note import AnswerNote
 from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
-from service.journeys.follow_up import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, Wanted, find_actions
+from service.journeys.follow_up import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, PlannedAction, plan_actions
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.model import ActionProgress, ActionState, AnswerState, FollowUpState, Journey, Reason, Record
 from service.surveys.on_answer import OnAnswer
-from service.surveys.ports import Action, Deadline, Told
+from service.surveys.ports import Action, Deadline, FollowUpContext
 from service.surveys.ratings import RatingType
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story, open_client
 from tests.polling import eventually
@@ -167,9 +167,9 @@ def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Te
     survey_id = team.answered()
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
     assert claim
-    wanted = next(each for each in find_actions(TERMS, {CSAT: 1}) if each.name == name)
+    planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
     assert team.story.records.act(claim, name, ActionState.BEGUN)
-    team.story.actions[wanted.kind].act(_told(claim.record, wanted), _deadline(), again=False)
+    team.story.actions[planned.kind].act(_told(claim.record, planned), _deadline(), again=False)
     team.put(survey_id, follow_up_lease="0", follow_up_due="0")
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
@@ -189,8 +189,8 @@ def test_a_worker_that_dies_right_after_the_mark_leaves_it_to_be_done(team: Team
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
 
 
-def _told(record: Record, wanted: Wanted) -> Told:
-    return Told(record, wanted.subject, wanted.shows_comment)
+def _told(record: Record, planned: PlannedAction) -> FollowUpContext:
+    return FollowUpContext(record, planned.subject, planned.shows_comment)
 
 
 def _deadline() -> Deadline:
@@ -436,7 +436,7 @@ class TestTheComment:
         calls = team.calls
         deadline = Deadline(timedelta(seconds=5))
         calls.add_note(calls.take_slot(deadline, timedelta(seconds=1)), int(survey_id), text)
-        told = Told(team.story.load(survey_id))
+        told = FollowUpContext(team.story.load(survey_id))
         AnswerNote(calls).act(told, deadline, again=True)
         AnswerNote(calls).act(told, deadline, again=True)
         assert team.counts(survey_id)["note"] == 1
@@ -639,7 +639,7 @@ class TestWhatIsWanted:
     """Which actions an answer calls for."""
 
     def find(self, scores: dict[RatingType, int], *after: OnAnswer) -> list[str]:
-        return [each.name for each in find_actions(replace(AT_ONCE, ratings=(CSAT, NPS), on_answer=after), scores)]
+        return [each.name for each in plan_actions(replace(AT_ONCE, ratings=(CSAT, NPS), on_answer=after), scores)]
 
     def test_each_once(self) -> None:
         twice = OnAnswer((1,), CSAT, slack=True, tag="angry"), OnAnswer((0, 1), NPS, slack=True, tag="sad")
@@ -649,13 +649,13 @@ class TestWhatIsWanted:
 
     def test_a_comment_is_told_if_one_of_them_allows_it(self) -> None:
         after = OnAnswer((1,), CSAT, note=True), OnAnswer((1, 2), CSAT, note=True, comment=True, slack=True)
-        found = {each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, on_answer=after), {CSAT: 1})}
+        found = {each.name: each.shows_comment for each in plan_actions(replace(AT_ONCE, on_answer=after), {CSAT: 1})}
         assert found == {"slack": True, "note": True}
 
     def test_a_webhook_is_told_the_comment_always(self) -> None:
         after = OnAnswer((1,), CSAT, webhook=True, slack=True)
         found = {
-            each.name: each.shows_comment for each in find_actions(replace(AT_ONCE, on_answer=(after,)), {CSAT: 1})
+            each.name: each.shows_comment for each in plan_actions(replace(AT_ONCE, on_answer=(after,)), {CSAT: 1})
         }
         assert found == {"slack": False, "webhook": True}
 

@@ -270,7 +270,7 @@ def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
     write_as_customer(story, number)
     record = story.load(story.close(number, terms, tags=("spam",)))
     assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.SKIPPED)
-    assert (record.offer.reason, [each.fact for each in record.objections]) == (Reason.TAG_EXCLUDED, ["spam"])
+    assert (record.offer.reason, [each.fact for each in record.mismatches]) == (Reason.TAG_EXCLUDED, ["spam"])
     assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1, Reason.TAG_EXCLUDED: 1}
     assert story.ask(story.close(number, terms)).offer.state is OfferState.DELIVERED
 

@@ -15,7 +15,7 @@ from service.records.transitions import Records
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, Decision, Journey, OfferState, Reason, Record
+from service.surveys.model import Close, Decision, Journey, OfferState, Reason, Record, Verdict
 from tests.harness import AT_ONCE, Story
 
 DAY = timedelta(days=1)
@@ -158,7 +158,7 @@ def test_a_longer_pause_never_asks_whom_a_shorter_one_does_not(
         records.accept(Close(number, datetime.now(UTC)), [terms])
         claim = records.claim(Journey.OFFER, str(number))
         assert claim
-        return records.decide(claim, Decision(None, survey=terms), person=["somebody"])[0]
+        return records.decide(claim, Decision(Verdict.ASK, survey=terms), person=["somebody"])[0]
 
     verdicts = (verdict(shorter), verdict(longer))
     assert verdicts in {("ask", "ask"), ("ask", "skipped"), ("skipped", "skipped")}

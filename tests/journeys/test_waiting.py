@@ -65,7 +65,7 @@ def test_another_that_fits_waits_for_its_own_delay(story: Story) -> None:
     assert record.offer.state is OfferState.WAITING
     assert is_about(record.offer.due_at, datetime.now(UTC) + HOUR)
     assert [survey.name for survey in record.candidates] == ["others"]
-    assert [(each.survey, each.rule, each.fact) for each in record.objections] == [("danish", "languages", "en")]
+    assert [(each.survey, each.rule, each.fact) for each in record.mismatches] == [("danish", "languages", "en")]
     assert story.dixa.offers() == []
     story.offering.run(survey_id)
     assert len(story.dixa.calls) == 2
@@ -76,14 +76,14 @@ def test_the_later_one_is_taken_when_it_is_due(story: Story) -> None:
     record = story.ask(closed_in(story, "en", DANISH, later))
     assert record.terms
     assert (record.offer.state, record.terms.name) == (OfferState.DELIVERED, "others")
-    assert [each.survey for each in record.objections] == ["danish"]
+    assert [each.survey for each in record.mismatches] == ["danish"]
 
 
 def test_when_none_fits_each_says_why(story: Story) -> None:
     wordy = replace(AT_ONCE, name="wordy", match=Match(min_agent_messages=1))
     record = story.ask(closed_in(story, "en", DANISH, wordy))
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES)
-    assert [(each.survey, each.reason) for each in record.objections] == [
+    assert [(each.survey, each.reason) for each in record.mismatches] == [
         ("danish", Reason.LANGUAGE),
         ("wordy", Reason.FEW_AGENT_MESSAGES),
     ]

@@ -11,7 +11,7 @@ from service.records.codec import to_ms
 from service.records.redis import RecordsUnavailable, connect
 from service.records.transitions import Records, StaleClaim
 from service.surveys.definition import Survey
-from service.surveys.model import AnswerState, Decision, Journey, OfferState, Reason, Record
+from service.surveys.model import AnswerState, Decision, Journey, OfferState, Reason, Record, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.polling import eventually
 from tests.processes import RedisServer, free_port
@@ -40,7 +40,7 @@ def submit(records: Records) -> None:
 
 def offer(records: Records) -> None:
     found = claim(records)
-    records.decide(found, Decision(None), "en")
+    records.decide(found, Decision(Verdict.ASK), "en")
     records.mark(found, CSAT, [], timedelta())
     records.offered(found, CSAT, "rating")
     records.delivering(found, "message")
@@ -284,7 +284,7 @@ def test_what_comes_now_is_later_though_redis_clock_was_set_back(
 def test_who_has_a_link_was_offered_whatever_a_backup_says(records: Records, reason: Reason, outcome: str) -> None:
     """It knew of no offer, so the conversation that was opened since cancelled it."""
     records.accept(close_of(), [AT_ONCE])
-    records.decide(claim(records), Decision(OfferState.CANCELLED, reason))
+    records.decide(claim(records), Decision(Verdict.CANCEL, reason))
     assert answer(records, 4) == outcome
     if outcome == "saved":
         submit(records)
@@ -314,7 +314,7 @@ def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: 
     """The customer was quicker than a worker that stood still between Dixa's answer and its own next write."""
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)
-    records.decide(found, Decision(None), "en")
+    records.decide(found, Decision(Verdict.ASK), "en")
     records.mark(found, CSAT, [], timedelta())
     assert answer(records, 4) == "saved"
     record = load(records)
@@ -351,7 +351,7 @@ def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Record
 
 def test_a_cancelled_survey_takes_no_answer(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
-    records.decide(claim(records), Decision(OfferState.CANCELLED, Reason.ERASED))
+    records.decide(claim(records), Decision(Verdict.CANCEL, Reason.ERASED))
     assert answer(records) == "closed"
     assert load(records).answer is None
 
@@ -370,7 +370,7 @@ def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: re
     records.accept(close_of(), [AT_ONCE])
     assert ttl(redis_client, prefix) is None
     found = claim(records)
-    records.decide(found, Decision(None), "en")
+    records.decide(found, Decision(Verdict.ASK), "en")
     assert ttl(redis_client, prefix) is None
 
 
@@ -383,7 +383,7 @@ def test_a_finished_record_lives_for_ninety_days(
     else:
         records.accept(close_of(), [AT_ONCE])
     if end == "cancelled":
-        records.decide(claim(records), Decision(OfferState.CANCELLED, Reason.REOPENED))
+        records.decide(claim(records), Decision(Verdict.CANCEL, Reason.REOPENED))
     if end == "dead":
         records.die(claim(records), Reason.REFUSED)
     if end == "delivered":

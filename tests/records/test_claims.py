@@ -13,7 +13,18 @@ from service.records.codec import to_ms
 from service.records.transitions import Records, StaleClaim, Written
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Claim, Close, Decision, Journey, Offer, OfferState, Reason
+from service.surveys.model import (
+    Change,
+    ChangeKind,
+    Claim,
+    Close,
+    Decision,
+    Journey,
+    Offer,
+    OfferState,
+    Reason,
+    Verdict,
+)
 from service.surveys.on_answer import OnAnswer
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
@@ -158,10 +169,8 @@ WRITES: dict[str, Callable[[Records, Claim], object]] = {
     "die": lambda records, claim: records.die(claim, Reason.REFUSED),
 }
 OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
-    "decide to ask": lambda records, claim: records.decide(claim, Decision(None), "en"),
-    "decide to skip": lambda records, claim: records.decide(
-        claim, Decision(OfferState.SKIPPED, Reason.UNREACHABLE), ""
-    ),
+    "decide to ask": lambda records, claim: records.decide(claim, Decision(Verdict.ASK), "en"),
+    "decide to skip": lambda records, claim: records.decide(claim, Decision(Verdict.SKIP, Reason.UNREACHABLE), ""),
     "offered": lambda records, claim: records.offered(claim, CSAT, "rating"),
     "delivering": lambda records, claim: records.delivering(claim, "message"),
     "delivered": lambda records, claim: records.delivered(claim),

@@ -28,7 +28,18 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.match import Match
-from service.surveys.model import AnswerState, Claim, Close, Decision, Journey, Offer, OfferState, Reason, Record
+from service.surveys.model import (
+    AnswerState,
+    Claim,
+    Close,
+    Decision,
+    Journey,
+    Offer,
+    OfferState,
+    Reason,
+    Record,
+    Verdict,
+)
 from service.surveys.ratings import RatingType
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story
 from tests.processes import RedisServer
@@ -224,9 +235,9 @@ def _write_offer(records: Records, name: str) -> None:
     assert claim
     if name in {"skipped", "cancelled"}:
         reason = Reason.ALREADY_SURVEYED if name == "skipped" else Reason.REOPENED
-        records.decide(claim, Decision(OfferState(name), reason), "da")
+        records.decide(claim, Decision(Verdict(name), reason), "da")
         return
-    records.decide(claim, Decision(None), "da")
+    records.decide(claim, Decision(Verdict.ASK), "da")
     if name == "dead":
         records.die(claim, Reason.REFUSED)
     elif name != "deciding":

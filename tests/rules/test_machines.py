@@ -109,13 +109,13 @@ def close_from(email: str | None, **facts: str) -> Close:
 def test_a_machine_is_asked_by_no_channel(channel: str) -> None:
     choice = choose_at_close(close_from("no-reply@x.example", channel=channel), [Survey()])
     assert (choice.candidates, choice.reason) == ((), Reason.MACHINE)
-    assert [each.fact for each in choice.objections] == ["the address of a machine"]
+    assert [each.fact for each in choice.mismatches] == ["the address of a machine"]
 
 
 def test_our_own_mailboxes_are_not_asked() -> None:
     choice = choose_at_close(close_from("survey@northwind.example"), [Survey()], OWN)
     assert (choice.candidates, choice.reason) == ((), Reason.MACHINE)
-    assert [each.fact for each in choice.objections] == ["an address of your own"]
+    assert [each.fact for each in choice.mismatches] == ["an address of your own"]
 
 
 def test_the_mailbox_that_it_came_in_at_is_no_customer() -> None:

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.rules.matching import (
-    Looks,
-    Refusal,
-    Seen,
+    DixaFacts,
+    Exclusion,
+    NeededLookups,
     choose_at_close,
     choose_when_due,
-    find_refusal,
+    find_exclusion,
     has_open_rules,
     is_in_sample,
-    looks_for,
+    needed_lookups,
 )
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, OfferState, Reason
+from service.surveys.model import Close, Reason, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.toml.loader import load_surveys
 
@@ -119,7 +119,7 @@ WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
     ("no agent needed", "assigned = false", {"agent_id": None}, None),
     ("nobody is in no sample", "sample = 0.0", {}, Reason.NOT_SAMPLED),
     ("everybody is in a whole one", "sample = 1", {}, None),
-    ("the first objection is the reason", 'channels = ["Sms"]\nassigned = true', NOBODY, Reason.CHANNEL),
+    ("the first mismatch is the reason", 'channels = ["Sms"]\nassigned = true', NOBODY, Reason.CHANNEL),
     (
         "an unwanted tag counts before a missing one",
         'with_tags = ["a"]\nwithout_tags = ["spam"]',
@@ -140,7 +140,7 @@ def test_who_is_asked(ask: str, facts: dict[str, Any], reason: Reason | None) ->
 
 
 STARTS: list[tuple[str, str, str | None]] = [
-    # what this line shows        the survey says                       the objection's fact, or asked
+    # what this line shows        the survey says                       the mismatch's fact, or asked
     ("no date", "", None),
     ("a day before", "not_before = 2026-11-21", "2026-11-20T00:00+00:00"),
     ("that day", "not_before = 2026-11-20", None),
@@ -153,7 +153,7 @@ STARTS: list[tuple[str, str, str | None]] = [
 def test_nothing_is_asked_of_what_was_closed_before_the_start(terms: str, fact: str | None) -> None:
     choice = choose_at_close(close_of(), [survey_of(terms=terms)])
     assert choice.reason is (Reason.BEFORE_START if fact else None)
-    assert [each.fact for each in choice.objections] == ([fact] if fact else [])
+    assert [each.fact for each in choice.mismatches] == ([fact] if fact else [])
 
 
 def message_of(direction: str, *, at: int = 0, external_id: str | None = None, is_automated: bool = False) -> Message:
@@ -222,7 +222,7 @@ def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, A
     survey, close = survey_of(ask), close_of(channel=None, direction=None)
     assert choose_at_close(close, [survey]).candidates == (survey,)
     assert has_open_rules(close, survey)
-    choice = choose_when_due(close, [survey], Seen(conversation_of(**said), (), ()))
+    choice = choose_when_due(close, [survey], DixaFacts(conversation_of(**said), (), ()))
     assert choice.reason is reason
 
 
@@ -234,25 +234,31 @@ def test_a_survey_draws_from_what_another_leaves_out() -> None:
     assert abs(shares[1] - 0.25) < 0.05
 
 
-def seen_of(*, language: str | None = None, **said: Any) -> Seen:
-    return Seen(conversation_of(language=language), **{"tags": (), "messages": ()} | said)
+def seen_of(*, language: str | None = None, **said: Any) -> DixaFacts:
+    return DixaFacts(conversation_of(language=language), **{"tags": (), "messages": ()} | said)
 
 
 @pytest.mark.parametrize(
     ("ask", "tags", "looks"),
     [
-        pytest.param("", (), Looks(), id="the webhook says all"),
-        pytest.param('without_tags = ["spam"]', None, Looks(tags=True), id="it told no tags, and some are unwanted"),
-        pytest.param("", None, Looks(), id="it told no tags, and none matter"),
-        pytest.param('with_tags = ["vip"]', ("vip",), Looks(), id="it told the tags"),
-        pytest.param("min_agent_messages = 1", (), Looks(messages=True), id="an agent must have written"),
-        pytest.param("min_customer_messages = 1", (), Looks(messages=True), id="the customer must have written"),
-        pytest.param('languages = ["da"]', (), Looks(), id="the conversation itself tells its language"),
+        pytest.param("", (), NeededLookups(), id="the webhook says all"),
+        pytest.param(
+            'without_tags = ["spam"]', None, NeededLookups(tags=True), id="it told no tags, and some are unwanted"
+        ),
+        pytest.param("", None, NeededLookups(), id="it told no tags, and none matter"),
+        pytest.param('with_tags = ["vip"]', ("vip",), NeededLookups(), id="it told the tags"),
+        pytest.param("min_agent_messages = 1", (), NeededLookups(messages=True), id="an agent must have written"),
+        pytest.param(
+            "min_customer_messages = 1", (), NeededLookups(messages=True), id="the customer must have written"
+        ),
+        pytest.param('languages = ["da"]', (), NeededLookups(), id="the conversation itself tells its language"),
     ],
 )
-def test_dixa_is_asked_no_more_than_the_rules_need(ask: str, tags: tuple[str, ...] | None, looks: Looks) -> None:
-    assert looks_for(close_of(), [survey_of()]) == Looks()
-    assert looks_for(close_of(tags=tags), [survey_of(ask)]) == looks
+def test_dixa_is_asked_no_more_than_the_rules_need(
+    ask: str, tags: tuple[str, ...] | None, looks: NeededLookups
+) -> None:
+    assert needed_lookups(close_of(), [survey_of()]) == NeededLookups()
+    assert needed_lookups(close_of(tags=tags), [survey_of(ask)]) == looks
 
 
 DANISH = survey_of('languages = ["da"]', "danish")
@@ -268,7 +274,7 @@ LONG = survey_of("min_agent_messages = 2", "long")
         pytest.param(["all", "danish"], ["all"], "da", "all", id="the one for all comes first"),
         pytest.param(["danish", "chat", "german"], ["danish", "german"], "de", "german", id="not the chat's"),
         pytest.param(["danish", "german"], ["danish", "german"], "fr", Reason.LANGUAGE, id="no language fits"),
-        pytest.param(["danish", "long"], ["danish", "long"], "fr", Reason.NO_SURVEY_MATCHES, id="different objections"),
+        pytest.param(["danish", "long"], ["danish", "long"], "fr", Reason.NO_SURVEY_MATCHES, id="different mismatches"),
     ],
 )
 def test_the_language_decides_when_it_is_known(
@@ -283,17 +289,17 @@ def test_the_language_decides_when_it_is_known(
     assert found == taken
 
 
-def test_an_objection_names_the_survey_the_rule_and_the_fact() -> None:
+def test_a_mismatch_names_the_survey_the_rule_and_the_fact() -> None:
     surveys = [survey_of('channels = ["Sms"]', "texts"), survey_of('queues = ["Sales"]', "sales")]
     choice = choose_at_close(close_of(), surveys)
-    told = [(each.survey, each.rule, each.fact, each.reason) for each in choice.objections]
+    told = [(each.survey, each.rule, each.fact, each.reason) for each in choice.mismatches]
     assert told == [("texts", "channels", "Email", Reason.CHANNEL), ("sales", "queues", "Returns", Reason.QUEUE)]
 
 
 @pytest.mark.parametrize("ask", ['addresses = ["@northwind.example"]', 'without_addresses = ["@example.com"]'])
-def test_an_objection_never_quotes_an_address(ask: str) -> None:
+def test_a_mismatch_never_quotes_an_address(ask: str) -> None:
     choice = choose_at_close(close_of(), [survey_of(ask)])
-    assert "example.com" not in json.dumps([each.fact for each in choice.objections])
+    assert "example.com" not in json.dumps([each.fact for each in choice.mismatches])
 
 
 EMAIL, CHAT, ALL = survey_of('channels = ["Email"]'), survey_of('channels = ["WidgetChat"]'), survey_of()
@@ -370,7 +376,9 @@ def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: l
 
 
 @given(CLOSES, SEEN, st.lists(st.builds(Survey, match=ASKS), max_size=4))
-def test_every_due_survey_has_one_choice_and_always_the_same(close: Close, seen: Seen, surveys: list[Survey]) -> None:
+def test_every_due_survey_has_one_choice_and_always_the_same(
+    close: Close, seen: DixaFacts, surveys: list[Survey]
+) -> None:
     candidates = choose_at_close(close, surveys).candidates
     choice = choose_when_due(close, candidates, seen)
     assert len(choice.candidates) == (0 if choice.reason else 1)
@@ -415,11 +423,11 @@ def conversation_of(**facts: Any) -> Conversation:
 
 
 OURS, OTHERS = "ours", "others"
-REOPENED = Refusal(OfferState.CANCELLED, Reason.REOPENED)
-ERASED = Refusal(OfferState.CANCELLED, Reason.ERASED)
-INTERNAL = Refusal(OfferState.SKIPPED, Reason.INTERNAL)
-ASIDE = Refusal(OfferState.SKIPPED, Reason.SIDE_CONVERSATION)
-SURVEYED = Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
+REOPENED = Exclusion(Verdict.CANCEL, Reason.REOPENED)
+ERASED = Exclusion(Verdict.CANCEL, Reason.ERASED)
+INTERNAL = Exclusion(Verdict.SKIP, Reason.INTERNAL)
+ASIDE = Exclusion(Verdict.SKIP, Reason.SIDE_CONVERSATION)
+SURVEYED = Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +461,7 @@ SURVEYED = Refusal(OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
     ],
 )
 def test_what_dixa_says_right_before_the_offer(
-    facts: dict[str, Any], ratings: list[tuple[str, str]], refusal: Refusal | None
+    facts: dict[str, Any], ratings: list[tuple[str, str]], refusal: Exclusion | None
 ) -> None:
     seen = [Rating(rating_id, "Csat", status) for rating_id, status in ratings]
-    assert find_refusal(conversation_of(**facts), seen, [OURS]) == refusal
+    assert find_exclusion(conversation_of(**facts), seen, [OURS]) == refusal

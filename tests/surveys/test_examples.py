@@ -13,7 +13,7 @@ from service.delivery.registry import open_deliveries
 from service.dixa.wiring import open_dixa
 from service.records.redis import connect
 from service.records.transitions import Records
-from service.rules.matching import Choice, Seen, choose_at_close, choose_when_due
+from service.rules.matching import Choice, DixaFacts, choose_at_close, choose_when_due
 from service.rules.send_window import next_opening
 from service.surveys.definition import Survey
 from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
@@ -173,9 +173,9 @@ def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | R
     conversation = Conversation(close.conversation_id, close.channel or "", "requester", language=told["language"])
     choice = choose_at_close(close, surveys)
     candidates = [survey.for_channel(close.channel) for survey in choice.candidates]
-    later = choose_when_due(close, candidates, Seen(conversation, messages=messages))
+    later = choose_when_due(close, candidates, DixaFacts(conversation, messages=messages))
     if not later.candidates:
-        return Choice((), (*choice.objections, *later.objections)).reason
+        return Choice((), (*choice.mismatches, *later.mismatches)).reason
     survey = later.candidates[0]
     if not can_reach(close, survey, told["language"]):
         return Reason.UNREACHABLE

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from service.records.opt_outs import HashedStops
 from service.records.transitions import Records
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Decision, Journey
+from service.surveys.model import Close, Decision, Journey, Verdict
 from tests.processes import PUBLIC_URL, patient
 from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
 from tests.web.visits import LINK, TOKEN, dump, make_client, sign
@@ -215,7 +215,7 @@ def test_it_speaks_the_customers_language(
     records.accept(Close(81000, datetime.now(UTC), requester_id="requester-1"), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
-    records.decide(claim, Decision(None), spoken)
+    records.decide(claim, Decision(Verdict.ASK), spoken)
     asked = {"base_url": PUBLIC_URL, "headers": {"Accept-Language": "ar"}, "query_string": query}
     for answer in (client.get(PATH, **asked), client.post(PATH, **asked)):
         assert answer.status_code == 200

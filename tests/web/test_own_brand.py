@@ -14,7 +14,7 @@ from service.records.redis import Breaker, connect
 from service.records.transitions import Records
 from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Decision, Journey, OfferState, Reason
+from service.surveys.model import Close, Decision, Journey, Reason, Verdict
 from service.surveys.theme import Logo
 from service.web.services import Services
 from tests.web.test_brand import SVG
@@ -94,7 +94,7 @@ def test_so_is_a_page_that_has_closed(branded: FlaskClient, records: Records) ->
     accept(records)
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
-    records.decide(claim, Decision(OfferState.CANCELLED, Reason.ERASED), "")
+    records.decide(claim, Decision(Verdict.CANCEL, Reason.ERASED), "")
     page = get(branded)
     assert (page.status_code, who(page.text)) == (410, ("Tidewater &amp; Søn", "#9d174d"))
     assert 'href="https://tidewater.example/help"' in page.text

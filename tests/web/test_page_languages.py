@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from service.records.transitions import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.model import Close, Decision, Journey
+from service.surveys.model import Close, Decision, Journey, Verdict
 from service.surveys.ratings import RatingType
 from service.texts.catalog import language
 from service.web import wording
@@ -37,7 +37,7 @@ def speak(records: Records, spoken: str) -> None:
     records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
-    records.decide(claim, Decision(None), spoken)
+    records.decide(claim, Decision(Verdict.ASK), spoken)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from service.records.transitions import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.model import Close, Decision, Journey, OfferState, Reason
+from service.surveys.model import Close, Decision, Journey, Reason, Verdict
 from service.texts.catalog import language
 from service.web import wording
 from tests.web.test_survey import begin_to_submit, cancel
@@ -72,7 +72,7 @@ def test_the_copy_is_kept_for_as_long_as_it_says(
     kept: Records = client.application.extensions["afterword"].records
     claim = kept.claim(Journey.OFFER, "81000")
     assert claim
-    kept.decide(claim, Decision(OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES), "")
+    kept.decide(claim, Decision(Verdict.SKIP, Reason.NO_SURVEY_MATCHES), "")
     left = timedelta(milliseconds=keys.pttl("afterword:survey:81000"))
     assert timedelta() <= timedelta(days=int(said)) - left < timedelta(days=1)
 

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from service.records.transitions import Records
 from service.surveys.definition import SendWindow, Survey
-from service.surveys.model import Close, Decision, Journey, OfferState, Reason
+from service.surveys.model import Close, Decision, Journey, Reason, Verdict
 from service.surveys.ratings import RatingType
 from service.surveys.words import Words
 from service.texts.catalog import language
@@ -36,7 +36,7 @@ def cancel(records: Records, reason: Reason) -> None:
     records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
-    records.decide(claim, Decision(OfferState.CANCELLED, reason), "")
+    records.decide(claim, Decision(Verdict.CANCEL, reason), "")
 
 
 def begin_to_submit(records: Records) -> None:

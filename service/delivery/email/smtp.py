@@ -80,7 +80,7 @@ class EmailDelivery:
         _ = deadline
         if record.offer.mailed_at:
             raise Unconfirmable("it was being handed over when a worker ended")
-        if record.looks_first:
+        if record.reconcile_first:
             raise Unconfirmable("the record comes from a backup: it may have been handed over since")
         self._limit.check()
         return False
