@@ -64,7 +64,7 @@ class Relay:
     def run(self, room: Callable[[], int]) -> None:
         """Relay until `stop`; `room` says how many tasks may wait in the queue."""
         self._problem(self._records.report_problems)
-        complaint = Complaint("relay.failed", "relay.works_again")
+        complaint = Complaint("relay.failed", "relay.recovered")
         while not self._stopping.wait(self._timings.relay_interval.total_seconds()):
             complaint.tell(self._problem(lambda: self._step(room()), before=complaint.problem))
 

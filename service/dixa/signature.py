@@ -70,8 +70,8 @@ def _load(header: str | None) -> Signature:
     pairs = [part.strip(" \t").partition("=") for part in header.split(",")]
     times = [value for name, _, value in pairs if name == "t"]
     if len(times) != 1 or not _TIME.fullmatch(times[0]):
-        raise SignatureError("The signature header has no time, or an odd one.")
+        raise SignatureError("The signature header has no time, or a malformed one.")
     signatures = [value for name, _, value in pairs if name == "v1"]
     if not 0 < len(signatures) <= _MAX_SIGNATURES or not all(_HEX.fullmatch(each) for each in signatures):
-        raise SignatureError("The signature header has no v1 signature, or an odd one.")
+        raise SignatureError("The signature header has no v1 signature, or a malformed one.")
     return Signature(times[0], tuple(map(bytes.fromhex, signatures)))

@@ -65,7 +65,7 @@ class Channels(Store):
         """Note that something went through."""
         args: list[str | int] = [channel, survey_id, _FORGET_MS]
         if self._ask(lambda: self._works(keys=self._keys(channel, survey_id), args=args)):
-            log.warning("channel.works_again", channel=channel)
+            log.warning("channel.recovered", channel=channel)
 
     def troubles(self) -> list[str]:
         """Name each channel that is down, since when, and why."""

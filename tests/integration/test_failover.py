@@ -136,7 +136,7 @@ def test_a_worker_without_a_connection_says_why(own_redis: RedisServer, tmp_path
         reason = "all connections that Redis takes are taken"
         eventually(lambda: any("relay.failed" in line and reason in line for line in worker.log.splitlines()))
         client.config_set("maxclients", 100)
-    eventually(lambda: "relay.works_again" in worker.log)
+    eventually(lambda: "relay.recovered" in worker.log)
     worker.stop()
 
 

@@ -453,7 +453,7 @@ def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
         bench.end_pause()
         bench.turn(ids[0])
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]
-    assert events == ["channel.down", "channel.works_again"]
+    assert events == ["channel.down", "channel.recovered"]
 
 
 def test_what_is_down_is_told_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:

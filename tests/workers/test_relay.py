@@ -137,7 +137,7 @@ def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records
         thread = Thread(target=relay.run, args=[lambda: 4], daemon=True)
         thread.start()
         eventually(lambda: queue.tasks == [(Journey.OFFER, "1")])
-        eventually(lambda: logs[-1]["event"] == "relay.works_again")
+        eventually(lambda: logs[-1]["event"] == "relay.recovered")
         relay.stop()
         thread.join()
     assert [each["problem"] for each in logs if each["event"] == "relay.broken"] == ["UnicodeDecodeError", "KeyError"]

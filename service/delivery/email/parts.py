@@ -32,7 +32,7 @@ _MAX_EMS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerCell:
     """A cell of the answers. In Word, `fill` spaces of `stretch` per cent of an em follow its text."""
 
     link: str
@@ -50,14 +50,14 @@ class Picture:
     height: int
 
 
-def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> list[Answer]:
+def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> list[AnswerCell]:
     """Make the cells. Word needs filling spaces to make links below each other equally wide; numbers are so already."""
     if rating is RatingType.NPS:
-        return [Answer(f"{link}?r={score}", text) for score, text in options.items()]
+        return [AnswerCell(f"{link}?r={score}", text) for score, text in options.items()]
     is_numbered = rating is RatingType.CSAT
     texts = {score: f"{score}\u00a0\u00a0{text}" if is_numbered else text for score, text in options.items()}
     longest = max(_MIN_LETTERS, *map(len, texts.values()))
-    return [Answer(f"{link}?r={score}", text, *_fill(longest - len(text))) for score, text in texts.items()]
+    return [AnswerCell(f"{link}?r={score}", text, *_fill(longest - len(text))) for score, text in texts.items()]
 
 
 def _fill(letters: int) -> tuple[int, int]:

@@ -275,12 +275,12 @@ def _finish_data(smtp: "_Smtp") -> None:
         smtp.send(b".\r\n")
         code, reply = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
-        raise Unconfirmable(f"the mail server took it and did not answer: {describe_failure(error)}") from None
+        raise Unconfirmable(f"the mail server accepted it and did not reply: {describe_failure(error)}") from None
     if 400 <= code <= 599:  # noqa: PLR2004 - rejections, RFC 5321
         _refuse(code, reply, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib accepts an incomplete line.
-        raise Unconfirmable("the mail server took it, and its answer broke off")
+        raise Unconfirmable("the mail server accepted it, and its reply was cut off")
 
 
 def _refuse(code: int, reply: bytes, name: str) -> None:
