@@ -36,7 +36,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return captured.out.splitlines()
 
 
-def test_an_event_is_one_line_of_json_with_what_is_bound(capsys: pytest.CaptureFixture[str]) -> None:
+def test_event_is_one_json_line_with_bound_fields(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "INFO")
     structlog.contextvars.bind_contextvars(survey_id="s1")
     structlog.get_logger("service").info("offer.created", conversation_id=48213, note="two\nlines")
@@ -54,7 +54,7 @@ def test_an_event_is_one_line_of_json_with_what_is_bound(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("name", ["celery", "celery.task", "gunicorn.error", "werkzeug"])
-def test_a_library_that_has_a_handler_of_its_own_is_logged_once_and_as_ours(
+def test_library_with_its_own_handler_is_logged_once_in_our_format(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logging.getLogger(name).handlers = [logging.StreamHandler()]
@@ -67,7 +67,7 @@ def test_a_library_that_has_a_handler_of_its_own_is_logged_once_and_as_ours(
     assert event["timestamp"].endswith("Z")
 
 
-def test_the_console_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_format(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("console", "INFO")
     structlog.get_logger().warning("offer.refused", status=400)
     (line,) = lines(capsys)
@@ -79,7 +79,7 @@ def test_the_console_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
 FOREIGN = "ev\x1b[2Jil\r\n\x9b31m\u202egone"
 
 
-def test_nothing_that_others_wrote_acts_on_the_console(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_are_escaped_on_the_console(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("console", "INFO")
     structlog.get_logger().info(FOREIGN, event_name=FOREIGN, names=[FOREIGN], given={FOREIGN: FOREIGN})
     logging.getLogger("gunicorn.access").info("%s", FOREIGN)
@@ -94,20 +94,20 @@ def test_nothing_that_others_wrote_acts_on_the_console(capsys: pytest.CaptureFix
     assert not set("\x1b\r\x9b\u202e") & set("".join([of_event, of_access, *of_failure]))
 
 
-def test_what_is_below_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "WARNING")
     structlog.get_logger().info("quiet")
     logging.getLogger("celery").info("quiet")
     assert lines(capsys) == []
 
 
-def test_the_paths_of_links_that_werkzeug_logs_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_werkzeug_does_not_log_paths_of_links(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "DEBUG")
     logging.getLogger("werkzeug").info('"GET /s/token HTTP/1.1" 200 -')
     assert lines(capsys) == []
 
 
-def test_setting_up_twice_logs_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_second_set_up_does_not_log_twice(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "INFO")
     set_up_logging("json", "INFO")
     structlog.get_logger().info("once")
@@ -131,5 +131,5 @@ def test_passwords_in_urls_are_masked(text: str, masked: str) -> None:
 
 
 @given(st.text(st.characters(exclude_characters="/?#", exclude_categories=["Z", "C"]), min_size=1))
-def test_no_password_comes_through(password: str) -> None:
+def test_no_password_is_logged(password: str) -> None:
     assert mask_passwords(f"to redis://:{password}@redis.example:6379.") == "to redis://***@redis.example:6379."

@@ -1,19 +1,11 @@
 """What may follow an answer, and where we may call out to: what is taken, and what each mistake is told."""
 
-from pathlib import Path
-
 import pytest
-from marshmallow import ValidationError
 
-from config.endpoints import Endpoints, SignedEndpoint
-from config.loader import SettingsError, read_settings
-from config.parsers import endpoint_url, hosts, webhook_secret
 from service.surveys.definition import Survey
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import SurveysFileError, dump_terms, load_surveys, load_terms
-from tests.config.test_settings import GOOD, mistakes
-from tests.receiver import SECRET
 
 CSAT, NPS = RatingType.CSAT, RatingType.NPS
 
@@ -129,105 +121,3 @@ def test_a_mistake_names_its_key_and_the_way_out(text: str, line: str) -> None:
 def test_a_survey_of_several_questions_has_to_say_which() -> None:
     with pytest.raises(SurveysFileError, match="Write whose scores these are"):
         after("[[survey.on_answer]]\nscores = [1]\nnote = true", 'rating = ["Csat", "Nps"]')
-
-
-@pytest.mark.parametrize(
-    "text", ["https://sender.example/hook?x=1", "http://localhost:8080/", "http://127.0.0.1", "http://[::1]:1/x"]
-)
-def test_a_place_to_post_to(text: str) -> None:
-    assert endpoint_url(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "http://sender.example/s3cret",
-        "sender.example/s3cret",
-        "ftp://sender.example/s3cret",
-        "https:///s3cret",
-        "https://sender.example:s3cret",
-        "https://user:s3cret@sender.example",
-        "https://sender.example/s3cret#x",
-        "https://sender.example/s3cret x",
-        "https://sender.example/s3crét",
-    ],
-)
-def test_no_place_to_post_to_and_it_is_not_repeated(text: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        endpoint_url(text)
-    assert "s3cr" not in str(caught.value)
-
-
-@pytest.mark.parametrize("text", ["whsec_c2hvcnQ=", SECRET.removeprefix("whsec_"), "whsec_!!!", "whsec_", "s3cr3t"])
-def test_no_secret_and_it_is_not_repeated(text: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        webhook_secret(text)
-    assert text.removeprefix("whsec_") not in str(caught.value) or text == "whsec_"
-
-
-def test_hosts() -> None:
-    assert hosts("Reviews.example, shop.example,") == ("reviews.example", "shop.example")
-    for text in ("https://reviews.example", "*.example", "a b"):
-        with pytest.raises(ValidationError):
-            hosts(text)
-
-
-WANTS_ALL = """
-[[survey]]
-deliver = ["webhook"]
-[[survey.on_answer]]
-scores = [1]
-slack = true
-webhook = true
-thank_you = "https://reviews.example/x"
-"""
-ENDPOINTS = {
-    "DELIVERY_WEBHOOK_URL": "https://sender.example/links",
-    "DELIVERY_WEBHOOK_SECRET": SECRET,
-    "ANSWER_WEBHOOK_URL": "https://sender.example/answers",
-    "ANSWER_WEBHOOK_SECRET": SECRET,
-    "SLACK_WEBHOOK_URL": "https://slack.example/T/B/x",
-    "THANK_YOU_HOSTS": "reviews.example",
-}
-
-
-def test_the_settings(tmp_path: Path) -> None:
-    file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
-    settings = read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file)})
-    assert settings.endpoints == Endpoints(
-        SignedEndpoint("https://sender.example/links", SECRET),
-        SignedEndpoint("https://sender.example/answers", SECRET),
-        "https://slack.example/T/B/x",
-        ("reviews.example",),
-    )
-    for hidden in (SECRET, "sender.example", "slack.example"):
-        assert hidden not in repr(settings)
-    assert read_settings(GOOD).endpoints == Endpoints()
-
-
-@pytest.mark.parametrize(
-    ("missing", "said"),
-    [
-        ("DELIVERY_WEBHOOK_SECRET", "DELIVERY_WEBHOOK_SECRET is not set, and DELIVERY_WEBHOOK_URL is"),
-        ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in on_answer, which needs ANSWER_WEBHOOK_URL"),
-        ("DELIVERY_WEBHOOK_URL", "'default' has \"webhook\" in deliver, which needs DELIVERY_WEBHOOK_URL"),
-        ("SLACK_WEBHOOK_URL", "'default' has slack = true in on_answer, which needs SLACK_WEBHOOK_URL"),
-        ("THANK_YOU_HOSTS", "'default' has a thank_you at reviews.example, which is not in THANK_YOU_HOSTS"),
-    ],
-)
-def test_what_a_survey_wants_has_to_be_set(tmp_path: Path, missing: str, said: str) -> None:
-    file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
-    found = mistakes(SURVEYS_FILE=str(file), **{name: value for name, value in ENDPOINTS.items() if name != missing})
-    assert any(said in line for line in found)
-
-
-def test_the_mistake_of_a_variable_is_told_once(tmp_path: Path) -> None:
-    file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
-    with pytest.raises(SettingsError) as caught:
-        read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file), "SLACK_WEBHOOK_URL": "http://slack.example/T"})
-    assert str(caught.value).splitlines()[1:] == [
-        "  SLACK_WEBHOOK_URL: would send customers' links or answers unencrypted. Write https://."
-    ]

@@ -1,0 +1,174 @@
+"""Checks across settings, and settings that are made of several variables."""
+
+from pathlib import Path
+
+import pytest
+
+from config.endpoints import Endpoints, SignedEndpoint
+from config.loader import SettingsError, read_settings
+from service.surveys.mailbox import Mailbox
+from tests.config.test_settings import GOOD, mistakes
+from tests.receiver import SECRET
+
+MAIL = {"SMTP_URL": "smtps://user:smtp-password@mail.example", "MAIL_FROM": "Northwind <survey@northwind.example>"}
+
+
+WANTS_ALL = """
+[[survey]]
+deliver = ["webhook"]
+[[survey.on_answer]]
+scores = [1]
+slack = true
+webhook = true
+thank_you = "https://reviews.example/x"
+"""
+
+
+ENDPOINTS = {
+    "DELIVERY_WEBHOOK_URL": "https://sender.example/links",
+    "DELIVERY_WEBHOOK_SECRET": SECRET,
+    "ANSWER_WEBHOOK_URL": "https://sender.example/answers",
+    "ANSWER_WEBHOOK_SECRET": SECRET,
+    "SLACK_WEBHOOK_URL": "https://slack.example/T/B/x",
+    "THANK_YOU_HOSTS": "reviews.example",
+}
+
+
+def test_webhook_key_that_is_not_hex_is_used_as_text_with_a_warning() -> None:
+    settings = read_settings({**GOOD, "DIXA_WEBHOOK_SECRETS": f"{'00ff' * 8},{'4g4h98' * 3}"})
+    assert settings.webhook_secrets == (b"\x00\xff" * 8, b"4g4h98" * 3)
+    assert ["number 2" in warning and "4g4h98" not in warning for warning in settings.warnings] == [True]
+
+
+@pytest.mark.parametrize("folder", ["x" * 5000, f"{Path(__file__)}/spool"])
+def test_unreadable_spool_is_no_mistake_of_settings(folder: str) -> None:
+    assert read_settings({**GOOD, "SPOOL_DIR": folder}).spool_dir == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RECORD_RETENTION", "89d"),
+        ("RECONCILE_AFTER", "14s"),
+        ("STEP_BUDGET", "4s"),
+        ("DIXA_PACE", "11/3"),
+        ("DIXA_PACE", "9.5/5"),
+    ],
+)
+def test_risk_of_duplicates_or_refusals_is_warned_of(name: str, value: str) -> None:
+    [warning] = read_settings({**GOOD, name: value}).warnings
+    assert warning.startswith(name)
+    assert read_settings({**GOOD, "RECONCILE_AFTER": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "risky", "fine"),
+    [
+        ("PUBLIC_URL", "http://feedback.example.com", "http://127.0.0.1:8000"),
+        ("PUBLIC_URL", "HTTP://10.0.0.5:8000", "HTTP://LOCALHOST"),
+        ("PUBLIC_URL", "http://localhost.example.com", "http://[::1]:8000"),
+        ("DIXA_API_URL", "http://dixa.example/beta", "http://127.0.0.1:8020/beta"),
+        ("WEBHOOK_TOLERANCE", "61m", "1h"),
+    ],
+)
+def test_eavesdropping_and_replay_are_warned_of(name: str, risky: str, fine: str) -> None:
+    [warning] = read_settings({**GOOD, name: risky}).warnings
+    assert warning.startswith(name)
+    assert read_settings({**GOOD, name: fine}).warnings == ()
+
+
+def test_unknown_channel_is_warned_of(tmp_path: Path) -> None:
+    """Dixa may have added it; more often it is a slip, and the survey asks nobody."""
+    file = tmp_path / "surveys.toml"
+    file.write_text(
+        '[[survey]]\ndelay = { SMSS = "1h" }\n[survey.match]\nchannels = ["EMIAL", "SMS"]\n', encoding="utf-8"
+    )
+    warnings = read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings
+    assert [warning.split('"')[3] for warning in warnings] == ["Emial", "Smss"]
+
+
+def test_unknown_user_type_is_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    ask = 'user_types = ["CONTACT", "Member", "Customer"]\nassignee_types = ["MEMBER", "Agent"]'
+    file.write_text(f'[[survey]]\nname = "vip"\n[survey.match]\n{ask}\n', encoding="utf-8")
+    known = "so it may match nothing (Contact, Member)."
+    assert read_settings({**GOOD, "SURVEYS_FILE": str(file)}).warnings == (
+        f'survey "vip": Dixa documents no user type "Customer", {known}',
+        f'survey "vip": Dixa documents no assignee type "Agent", {known}',
+    )
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o777, True), (0o702, True), (0o770, False), (0o700, False)])
+def test_spool_writable_by_others_is_warned_of(tmp_path: Path, mode: int, *, warned: bool) -> None:
+    tmp_path.chmod(mode)
+    warnings = read_settings({**GOOD, "SPOOL_DIR": str(tmp_path)}).warnings
+    assert ["chmod o-w" in warning for warning in warnings] == [True] * warned
+
+
+def test_mail_settings() -> None:
+    settings = read_settings({**GOOD, **MAIL, "MAIL_REPLY_TO": "help@northwind.example"})
+    assert settings.mail
+    assert settings.mail.sender == Mailbox("survey@northwind.example", "Northwind")
+    assert settings.mail.reply_to == Mailbox("help@northwind.example")
+    assert "smtp-password" not in repr(settings)
+    assert read_settings(GOOD).mail is None
+
+
+def test_smtp_url_needs_mail_from() -> None:
+    assert [line.split()[0] for line in mistakes(SMTP_URL=MAIL["SMTP_URL"])] == ["MAIL_FROM"]
+    assert len(mistakes(SMTP_URL=MAIL["SMTP_URL"], MAIL_FROM="nobody")) == 1
+
+
+def test_survey_by_email_needs_smtp_url(tmp_path: object) -> None:
+    file = tmp_path / "surveys.toml"  # type: ignore[operator]
+    file.write_text('[[survey]]\nname = "both"\ndeliver = ["message", "email"]\n', encoding="utf-8")
+    (line,) = mistakes(SURVEYS_FILE=str(file))
+    assert "'both'" in line
+    assert "SMTP_URL" in line
+    assert len(mistakes(SURVEYS_FILE=str(file), **MAIL | {"SMTP_URL": "nonsense"})) == 1
+    try:
+        assert read_settings({**GOOD, **MAIL, "SURVEYS_FILE": str(file)}).surveys[0].deliver == ("message", "email")
+    except SettingsError as error:
+        pytest.fail(str(error))
+
+
+def test_endpoint_settings(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    settings = read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file)})
+    assert settings.endpoints == Endpoints(
+        SignedEndpoint("https://sender.example/links", SECRET),
+        SignedEndpoint("https://sender.example/answers", SECRET),
+        "https://slack.example/T/B/x",
+        ("reviews.example",),
+    )
+    for hidden in (SECRET, "sender.example", "slack.example"):
+        assert hidden not in repr(settings)
+    assert read_settings(GOOD).endpoints == Endpoints()
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("DELIVERY_WEBHOOK_SECRET", "DELIVERY_WEBHOOK_SECRET is not set, and DELIVERY_WEBHOOK_URL is"),
+        ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in on_answer, which needs ANSWER_WEBHOOK_URL"),
+        ("DELIVERY_WEBHOOK_URL", "'default' has \"webhook\" in deliver, which needs DELIVERY_WEBHOOK_URL"),
+        ("SLACK_WEBHOOK_URL", "'default' has slack = true in on_answer, which needs SLACK_WEBHOOK_URL"),
+        ("THANK_YOU_HOSTS", "'default' has a thank_you at reviews.example, which is not in THANK_YOU_HOSTS"),
+    ],
+)
+def test_variables_that_a_survey_needs_must_be_set(tmp_path: Path, missing: str, said: str) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    found = mistakes(SURVEYS_FILE=str(file), **{name: value for name, value in ENDPOINTS.items() if name != missing})
+    assert any(said in line for line in found)
+
+
+def test_mistake_of_a_variable_is_reported_once(tmp_path: Path) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text(WANTS_ALL)
+    with pytest.raises(SettingsError) as caught:
+        read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file), "SLACK_WEBHOOK_URL": "http://slack.example/T"})
+    assert str(caught.value).splitlines()[1:] == [
+        "  SLACK_WEBHOOK_URL: would send customers' links or answers unencrypted. Write https://."
+    ]
