@@ -171,7 +171,7 @@ def test_the_same_id_is_on_every_step(told: Run, name: str) -> None:
     assert {str(line.get(name)) for line in steps} == {str(told.conversation_id)}
 
 
-@pytest.mark.parametrize("event", ["dixa.unavailable", "dixa.unknown"])
+@pytest.mark.parametrize("event", ["call.failed", "call.lost"])
 def test_what_went_wrong_with_a_survey_has_its_ids(told: Run, event: str) -> None:
     found = [line for line in told.lines if line["event"] == event]
     assert found

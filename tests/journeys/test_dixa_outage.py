@@ -58,8 +58,8 @@ def test_the_last_of_many_is_asked_soon_after_an_outage(
     assert 0 < tries <= 2 * THREADS
     events = [each["event"] for each in logs if each["log_level"] != "info"]
     assert (events.count("dixa.down"), events.count("dixa.recovered")) == (1, 1)
-    assert set(events) <= {"dixa.down", "dixa.recovered", "dixa.unavailable"}
-    assert events.count("dixa.unavailable") <= 2 * THREADS
+    assert set(events) <= {"dixa.down", "dixa.recovered", "call.failed"}
+    assert events.count("call.failed") <= 2 * THREADS
 
 
 def test_who_had_failed_often_before_is_due_at_once_too(
