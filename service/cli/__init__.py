@@ -1,18 +1,18 @@
-"""The operator's commands, each group in a module of its own.
+"""The operator's commands, one module for each.
 
-`check`, `why`, `counts` and `try-rules` only look; `send-test` sends a mail; the others change what is done next.
+`doctor`, `why`, `stats` and `try-rules` change nothing. `send-test` sends one e-mail.
 """
 
 from importlib.metadata import version
 
 import click
 
-from service.cli.doctor import check
-from service.cli.opt_out import stop, unstop
+from service.cli.doctor import doctor
+from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
-from service.cli.retry import restored, retry
+from service.cli.retry import mark_restored, retry
 from service.cli.send_test import send_test
-from service.cli.stats import counts
+from service.cli.stats import stats
 from service.cli.try_rules import try_rules
 from service.cli.why import why
 
@@ -23,5 +23,5 @@ def main() -> None:
     """Afterword: customer-satisfaction surveys for Dixa."""
 
 
-for command in (check, why, counts, try_rules, pause, resume, retry, restored, stop, unstop, send_test):
+for command in (doctor, why, stats, try_rules, pause, resume, retry, mark_restored, opt_out, opt_in, send_test):
     main.add_command(command)

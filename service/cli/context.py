@@ -1,4 +1,4 @@
-"""What the commands need of the world: the settings, the records, and how it is said that they can't be had."""
+"""Settings and records for the commands. A failure ends the command with a clear line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,15 +15,15 @@ from service.records.transitions import Records
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """End the command with a line when Redis can't be asked."""
+    """End the command with one line when Redis is unavailable."""
     try:
         yield
     except RecordsUnavailable as error:
-        raise click.ClickException(f"Redis can't be asked: {error}") from error
+        raise click.ClickException(f"Redis is unavailable: {error}") from error
 
 
 def open_settings() -> Settings:
-    """Read the settings; a mistake ends the command with a line for each."""
+    """Read the settings. Mistakes end the command with one line each."""
     try:
         settings = read_settings()
     except SettingsError as error:
@@ -33,26 +33,23 @@ def open_settings() -> Settings:
 
 
 def survey_names(settings: Settings) -> str:
-    """List the surveys of surveys.toml."""
+    """Return the names of all surveys, separated by commas."""
     return ", ".join(survey.name for survey in settings.surveys)
 
 
 def open_records(settings: Settings) -> Records:
-    """Make the records. Connects to nothing yet."""
+    """Return the records. Connects at the first command."""
     timings = settings.timings
     return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.record_retention)
 
 
 def say_paused(since: str) -> str:
-    """Say that nobody is asked, and how to go on."""
-    return f"PAUSED since {since}: nobody is asked. To go on: afterword resume"
+    """Return the line about a pause."""
+    return f"PAUSED since {since}: no survey is sent. To resume: afterword resume"
 
 
 def warn_if_paused(records: Records) -> str | None:
-    """Say on stderr that nobody is asked, whatever the command is about: a pause must not be forgotten.
-
-    Returns since when that is so.
-    """
+    """Warn of a pause on stderr, so that nobody forgets it. Return its start, or None."""
     since = records.paused_since()
     if since:
         say(say_paused(since), fg="yellow", err=True)

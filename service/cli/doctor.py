@@ -1,4 +1,4 @@
-"""`afterword check`: whether everything is right before, and while, it runs."""
+"""`afterword doctor`: check the installation, before and while it runs."""
 
 import sys
 from collections import Counter
@@ -26,28 +26,28 @@ from service.surveys.definition import Survey
 from service.surveys.errors import CallError
 from service.surveys.ports import Deadline, Slot
 
-_AGAIN = "They try again in {:.0f} s, with the token that they were started with."
+_RETRY = "They retry in {:.0f} s, with the token they started with."
 _OVERDUE = (
-    "wait for longer than a minute, though Redis is there. Is the web running? Its log may have spool.unavailable, "
+    "waiting for over a minute, though Redis is available. Is the web running? Its log may have spool.unavailable, "
     "spool.newer, redis.lost or recovery.failed."
 )
 
 
 @click.command()
-def check() -> None:
+def doctor() -> None:
     """Check the settings, surveys.toml, Redis, the Dixa token and the spool."""
     settings = open_settings()
     say(f"ok   settings; surveys: {survey_names(settings)}")
     for warning in settings.warnings:
         say(f"warn {warning}")
-    _tell_of_texts(settings)
+    _report_sms_length(settings)
     steps = (("Redis", _check_redis), ("Dixa", _check_dixa), ("spool", _check_spool))
     failed = [name for name, step in steps if not _report(name, step, settings)]
     if "Redis" not in failed:
         failed += [] if _report("spool", _check_overdue, settings) else ["spool"]
-        _tell_of_pause(settings)
-        _tell_of_channels(settings)
-        _tell_of_processes(settings)
+        _report_pause(settings)
+        _report_channels(settings)
+        _report_processes(settings)
     sys.exit(1 if failed else 0)
 
 
@@ -65,10 +65,10 @@ def _check_redis(settings: Settings) -> None:
     if problem := records.unusable():
         raise RecordsUnavailable(problem)
     try:
-        # As a worker connects, whose client is another.
+        # Celery connects with a client of its own, kombu.
         CeleryQueue(make_app(settings.redis_url)).length()
     except QueueUnavailable as error:
-        raise RecordsUnavailable(f"its queue can't be asked: {error}") from error
+        raise RecordsUnavailable(f"its queue is unavailable: {error}") from error
     problems = records.problems(_count_connections(settings))
     for problem in problems:
         say(f"warn Redis: {problem}", fg="yellow")
@@ -77,7 +77,7 @@ def _check_redis(settings: Settings) -> None:
 
 
 def _count_connections(settings: Settings) -> int:
-    """Count how many connections the processes may need: those at work, or those of the Procfile if they are more."""
+    """Return the number of connections that the processes need: those running, or the Procfile's if they are more."""
     roles = Counter(each.role for each in _open_processes(settings).at_work())
     needed = roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS
     return max(needed, USUAL_CONNECTIONS)
@@ -88,10 +88,10 @@ def _check_dixa(settings: Settings) -> None:
     dixa, held = open_dixa(settings, client, observes_only=True), open_pace(settings, client).cooldown()
     if held:
         trouble, wait = held
-        say(f"warn Dixa: the workers wait: {trouble} {_AGAIN.format(wait.total_seconds())}", fg="yellow")
+        say(f"warn Dixa: the workers are waiting: {trouble} {_RETRY.format(wait.total_seconds())}", fg="yellow")
     if trouble := Outage(client).problem():
         say(f"warn {trouble}.", fg="yellow")
-    # A token that was refused holds the workers back, not the operator who looks whether the new one is right.
+    # A cooldown holds the workers back. The operator must still be able to check a new token.
     if not held:
         dixa.take_slot(deadline, timedelta(seconds=1))
     tokens = settings.dixa_api_tokens
@@ -101,7 +101,7 @@ def _check_dixa(settings: Settings) -> None:
 
 
 def _check_spool(settings: Settings) -> None:
-    """Look at the folder as far as it can be seen from here; the web makes it."""
+    """Check the spool folder, if it exists yet. The web creates it."""
     spool = _open_spool(settings)
     if not spool:
         say("ok   spool: off")
@@ -109,7 +109,7 @@ def _check_spool(settings: Settings) -> None:
     if settings.spool_dir and settings.spool_dir.exists():
         spool.prepare()
     waiting = spool.waiting()
-    say(f"ok   spool: {waiting or 'nothing'} {'wait' if waiting > 1 else 'waits'}")
+    say(f"ok   spool: {waiting or 'nothing'} waiting")
 
 
 def _check_overdue(settings: Settings) -> None:
@@ -122,12 +122,12 @@ def _open_spool(settings: Settings) -> Spool | None:
     return Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
 
 
-def _tell_of_texts(settings: Settings) -> None:
-    """Name the languages in which a survey's SMS takes more than one segment.
+def _report_sms_length(settings: Settings) -> None:
+    """Report the languages whose SMS takes more than one segment.
 
-    It is a warning if one of them is the language of our SMS, or has words of the survey's own.
+    Warn for DEFAULT_LANGUAGE and for each language with words of the survey's own.
     """
-    surveys = [each for each in settings.surveys if _goes_by_sms(each)]
+    surveys = [each for each in settings.surveys if _may_be_sms(each)]
     found: dict[str, Size] = {}
     for survey in surveys:
         long = {code: size for code, size in measure_texts(settings, survey).items() if size.segments > 1}
@@ -143,7 +143,7 @@ def _tell_of_texts(settings: Settings) -> None:
         say(f"ok   SMS: one segment in {settings.default_language}{more}")
 
 
-def _goes_by_sms(survey: Survey) -> bool:
+def _may_be_sms(survey: Survey) -> bool:
     return "message" in survey.deliver and (not survey.match.channels or "Sms" in survey.match.channels)
 
 
@@ -151,25 +151,25 @@ def _segments(sizes: Mapping[str, Size]) -> str:
     return ", ".join(f"{code} ({size.segments})" for code, size in sizes.items())
 
 
-def _tell_of_pause(settings: Settings) -> None:
+def _report_pause(settings: Settings) -> None:
     since = open_records(settings).paused_since()
     if since:
         say(f"warn {say_paused(since)}", fg="yellow")
     else:
-        say("ok   asking: not paused")
+        say("ok   surveys: not paused")
 
 
-def _tell_of_channels(settings: Settings) -> None:
+def _report_channels(settings: Settings) -> None:
     for trouble in Channels.beside(open_records(settings)).troubles():
         say(f"warn {trouble}.", fg="yellow")
 
 
-def _tell_of_processes(settings: Settings) -> None:
-    """Say who is at work, and where they, and what this command has read, don't agree."""
+def _report_processes(settings: Settings) -> None:
+    """List the running processes. Warn of settings that differ between them, or from this command's."""
     processes = _open_processes(settings)
     count = Counter(each.place for each in processes.at_work())
-    told = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
-    say(f"ok   at work: {told or 'nobody yet'}")
+    listed = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
+    say(f"ok   processes: {listed or 'none running'}")
     for problem in processes.find_disagreements(onlooker="this command"):
         say(f"warn {problem}", fg="yellow")
 

@@ -1,4 +1,4 @@
-"""`afterword stop` and `unstop`: what customers can do themselves, done for them."""
+"""`afterword opt-out` and `opt-in`: do for customers what their own link does."""
 
 import re
 from uuid import UUID
@@ -15,42 +15,43 @@ from service.surveys.mailbox import read_address
 
 _HELP = "CUSTOMER is the requester's id in Dixa, an e-mail address or a telephone number with its country code."
 _NUMBER = re.compile(r"(?:\+|00)(?!.*\(0\))[-0-9 ()./]+")
-"""With a country code, as Dixa has it. Of "+44 (0)20" nobody can tell whether the 0 is part of it: it is in Italy."""
+"""With a country code, as in Dixa. "+44 (0)20" is refused: the 0 belongs to the number in Italy, and not elsewhere."""
 
 
-@click.command(short_help="Ask a customer nothing any more.", help=f"Ask a customer nothing any more. {_HELP}")
+@click.command("opt-out", short_help="Send no more surveys.", help=f"Send a customer no more surveys. {_HELP}")
 @click.argument("customer")
-def stop(customer: str) -> None:
-    """Ask a customer nothing any more, as they can themselves."""
+def opt_out(customer: str) -> None:
+    """Record an opt-out for all identifiers derived from this one."""
     settings = open_settings()
     trait, *others = _traits(settings, customer)
     with redis_errors():
         _stops(settings).add(trait, others)
-    say("Stopped: this customer is asked nothing any more. To undo it: afterword unstop")
+    say("Opted out: this customer gets no more surveys. To undo: afterword opt-in")
 
 
 @click.command(
-    short_help="Ask a customer again, who wants it.",
-    help=f"Ask a customer again who has stopped the surveys; only when they want it. {_HELP}",
+    "opt-in",
+    short_help="Undo an opt-out, if the customer wants it.",
+    help=f"Undo an opt-out. Only if the customer wants it. {_HELP}",
 )
 @click.argument("customer")
-def unstop(customer: str) -> None:
-    """Ask a customer again who has stopped the surveys, by any of what they are known by."""
+def opt_in(customer: str) -> None:
+    """Remove the opt-outs of all identifiers derived from this one."""
     settings = open_settings()
     traits = _traits(settings, customer)
     with redis_errors():
         undone = [_stops(settings).remove(trait) for trait in traits]
     if not any(undone):
         problem = (
-            "This customer has not stopped the surveys by this. Is it as Dixa shows it? There may be another id, "
-            "address or number: afterword why, with a conversation of theirs, says by which they have, and since when."
+            "There is no opt-out for this. Is it written as Dixa shows it? The opt-out may be for another id, address "
+            "or number: `afterword why`, with a conversation of this customer, shows each opt-out and its date."
         )
         raise click.ClickException(problem)
-    say("Undone: this customer's next conversations are asked about again.")
+    say("Opted in: this customer may get surveys again.")
 
 
 def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
-    """Read what a customer is known by; anything else would stop nobody, and nobody would notice."""
+    """Return the identifiers to opt out. Refuse all else: an opt-out for a typo would go unnoticed."""
     persons, customer = Persons(settings.secret_keys), customer.strip()
     if address := read_address(customer):
         return persons.known_by(None, address)

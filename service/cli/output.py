@@ -1,4 +1,4 @@
-"""What the commands print. A line is a line: what others have put into it neither ends it nor moves the cursor."""
+"""Output of the commands. Control characters in data are shown, so they can't end a line or move the cursor."""
 
 import json
 from collections.abc import Iterable
@@ -21,5 +21,5 @@ def say_all(lines: Iterable[str]) -> None:
 
 
 def say_json(data: Any) -> None:
-    """Print data for machines, which a terminal may show as well."""
+    """Print JSON. A terminal may show it too, so control characters are escaped here as well."""
     say_all(json.dumps(data, indent=2, ensure_ascii=False).split("\n"))

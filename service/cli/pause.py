@@ -1,4 +1,4 @@
-"""`afterword pause` and `resume`: the brake. Everything is still taken in, and nobody is asked."""
+"""`afterword pause` and `resume`: stop sending surveys, and start again. Webhooks and answers are still accepted."""
 
 import click
 
@@ -8,7 +8,7 @@ from service.cli.output import say
 
 @click.command()
 def pause() -> None:
-    """Ask nobody, at once, until `afterword resume`. Webhooks and answers are still taken."""
+    """Send no survey until `afterword resume`. Webhooks and answers are still accepted."""
     settings = open_settings()
     records = open_records(settings)
     with redis_errors():
@@ -16,21 +16,21 @@ def pause() -> None:
         records.pause()
         since, waiting = records.paused_since(), records.count_waiting()
     hours = settings.timings.offer_max_age.total_seconds() / 3600
-    say(f"{'Was paused already' if earlier else 'PAUSED'}, since {since}. Nobody is asked.", bold=True)
-    say(f"Closed conversations are still heard of, and answers still reach Dixa. Surveys that wait by now: {waiting}.")
-    say(f"One that waits for more than {hours:g} hours after its time (OFFER_MAX_AGE) is not sent any more: too_late.")
-    say("`afterword check` and /readyz say that this is so. To go on: afterword resume")
+    say(f"{'Already paused' if earlier else 'PAUSED'} since {since}. No survey is sent.", bold=True)
+    say(f"Webhooks are still accepted, and answers still reach Dixa. Pending surveys: {waiting}.")
+    say(f"A survey more than {hours:g} hours overdue (OFFER_MAX_AGE) is not sent: too_late.")
+    say("`afterword doctor` and /readyz show the pause. To resume: afterword resume")
 
 
 @click.command()
 def resume() -> None:
-    """Go on asking after `afterword pause`."""
+    """Send surveys again after `afterword pause`."""
     records = open_records(open_settings())
     with redis_errors():
         since = records.paused_since()
         was_paused, waiting = records.resume(), records.count_waiting()
     if not was_paused:
-        say("Nothing was paused: customers are asked as ever.")
+        say("Surveys were not paused.")
         return
-    say(f"Resumed; it was paused since {since}.", bold=True)
-    say(f"Surveys that wait: {waiting}. Those that are due are decided now, by what Dixa says now.")
+    say(f"Resumed. Surveys were paused since {since}.", bold=True)
+    say(f"Pending surveys: {waiting}. Those that are due are decided now, on current data from Dixa.")

@@ -1,4 +1,4 @@
-"""`afterword retry` and `restored`: what an operator does after something went wrong."""
+"""`afterword retry` and `mark-restored`: recover after a failure."""
 
 import click
 
@@ -8,10 +8,10 @@ from service.cli.params import ConversationId
 from service.surveys.model import Journey
 
 
-@click.command(short_help="Try again what is dead.")
+@click.command(short_help="Retry a failed survey.")
 @click.argument("conversation_id", type=ConversationId())
 def retry(conversation_id: int) -> None:
-    """Try a survey again that is dead: its offer, its answer, or what was to follow it."""
+    """Retry a survey that failed: its offer, its answer or its follow-up."""
     records = open_records(open_settings())
     with redis_errors():
         warn_if_paused(records)
@@ -24,13 +24,13 @@ def retry(conversation_id: int) -> None:
         ]
     revived = [journey for journey, outcome in outcomes if outcome == "revived"]
     if not revived:
-        raise click.ClickException(f"Nothing of conversation {conversation_id} is dead; see: afterword why")
+        raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why")
     say(f"{' and '.join(revived).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 
-@click.command(short_help="After a restore of Redis: ask Dixa before every call.")
-def restored() -> None:
-    """After Redis was restored from a backup: look at Dixa before every call for what it holds."""
+@click.command("mark-restored", short_help="After a restore of Redis: reconcile with Dixa before every call.")
+def mark_restored() -> None:
+    """Reconcile every record with Dixa before its next call, after Redis was restored from a backup."""
     with redis_errors():
         open_records(open_settings()).restored()
-    say("Noted. Before each call for one of these records, Dixa is now asked whether it was made already.")
+    say("Noted. Each of these records is now reconciled with Dixa before its next call.")

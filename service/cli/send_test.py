@@ -1,4 +1,4 @@
-"""`afterword send-test`: a survey's e-mail, sent to the operator."""
+"""`afterword send-test`: a survey e-mail to the operator."""
 
 import secrets
 from datetime import datetime
@@ -19,9 +19,9 @@ from service.texts.catalog import language
 
 @click.command("send-test")
 @click.argument("address")
-@click.option("--rating", type=click.Choice(RatingType, case_sensitive=False), help="The survey's if not given.")
-@click.option("--lang", "--language", "code", help="Such as da or German; DEFAULT_LANGUAGE if not given.")
-@click.option("--survey", "name", help="One of surveys.toml, whose words and sender are used; the first if not given.")
+@click.option("--rating", type=click.Choice(RatingType, case_sensitive=False), help="Default: the survey's.")
+@click.option("--lang", "--language", "code", help="Such as da or German. Default: DEFAULT_LANGUAGE.")
+@click.option("--survey", "name", help="A survey of surveys.toml. Default: the first.")
 def send_test(address: str, *, rating: RatingType | None, code: str | None, name: str | None) -> None:
     """Send a survey e-mail to yourself. Its links lead nowhere."""
     settings = open_settings()
@@ -30,11 +30,11 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
     if settings.mail is None:
         raise click.ClickException("SMTP_URL is not set. Example: SMTP_URL=smtp://user:password@smtp.example.com:587")
     if to is None:
-        raise click.ClickException("This is not an address. Write one such as you@example.com.")
+        raise click.ClickException("ADDRESS is not an e-mail address. Write it like you@example.com.")
     if spoken is None:
-        raise click.ClickException("This is not one of our languages. Write one such as da.")
+        raise click.ClickException("--lang is not a known language. Write a code such as da.")
     if survey is None:
-        raise click.ClickException(f"There is no such survey. There are: {survey_names(settings)}.")
+        raise click.ClickException(f"--survey is not in surveys.toml. Known: {survey_names(settings)}.")
     test_id = f"test-{secrets.token_hex(4)}"
     email = SurveyEmail(
         survey_id=test_id,
@@ -52,15 +52,15 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         make_email_delivery(settings, _NoMailings()).send(email, Deadline(settings.timings.mail_budget))
     except CallError as error:
         raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
-    say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} has taken it.")
+    say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} accepted it.")
 
 
 class _NoMailings:
-    """A test has no record."""
+    """A test e-mail has no record."""
 
     def lengthen(self, _survey_id: str) -> bool:
         return True
 
     def mailing(self, _survey_id: str) -> bool:
-        """Let it go."""
+        """Allow the e-mail."""
         return True

@@ -1,4 +1,4 @@
-"""`afterword counts`: what was decided, by day and reason."""
+"""`afterword stats`: decisions by day and reason."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ Counts = Mapping[date, Mapping[str, int]]
 
 
 @click.command()
-@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, up to today.")
+@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="Days, up to today.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def counts(days: int, *, as_json: bool) -> None:
-    """Count the decisions, by day (UTC) and reason."""
+def stats(days: int, *, as_json: bool) -> None:
+    """Show the decisions by day (UTC) and reason."""
     records, today = open_records(open_settings()), datetime.now(UTC).date()
     with redis_errors():
         warn_if_paused(records)
@@ -27,11 +27,11 @@ def counts(days: int, *, as_json: bool) -> None:
     if as_json:
         say_json({str(day): dict(counted) for day, counted in found.items()})
         return
-    say_all(_table(found) if any(found.values()) else [f"Nothing was decided in the last {days} days."])
+    say_all(_table(found) if any(found.values()) else [f"No decisions in the last {days} days."])
 
 
 def _table(found: Counts) -> Iterator[str]:
-    """Write a block for each week, with a line for each reason, those most frequent first."""
+    """Write one block a week, one line a reason, the most frequent first."""
     days = list(found)
     for start in range(0, len(days), _DAYS_IN_A_ROW):
         if start:

@@ -62,7 +62,7 @@ class Stopped(StrEnum):
 
 
 _LEFT_TO_SUPPORT = {Stopped.UNKNOWN: "stop.unknown", Stopped.STOPPED_OTHERWISE: "stop.not_undone"}
-"""What the customer can't do alone, as the log has it: the operator can, by `afterword stop` and `unstop`."""
+"""What the customer can't do alone, as the log has it: the operator can, by `afterword opt-out` and `opt-in`."""
 
 
 class NotKept(Exception):
@@ -192,7 +192,7 @@ class Intake:
             # The customer was thanked for it: an earlier answer was final before this one came home.
             log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
         if isinstance(waited, SpooledStop) and outcome in [*_LEFT_TO_SUPPORT]:
-            # The customer was told yes. Dixa knows the conversation's requester: `afterword stop` takes that one's id.
+            # The customer was told yes. Dixa knows the conversation's requester: `afterword opt-out` takes its id.
             link, event = waited.link, _LEFT_TO_SUPPORT[Stopped(outcome)]
             log.error(event, survey_id=link.survey_id, conversation_id=link.conversation_id)
 

@@ -92,7 +92,7 @@ REASONS: Mapping[Reason, Explanation] = {
     Reason.OPTED_OUT: Explanation(
         "This customer has stopped the surveys.",
         "Nothing, unless the customer asks for it: `afterword why` says by which id, address or number and since when, "
-        "and `afterword unstop` takes each of them.",
+        "and `afterword opt-in` takes each of them.",
     ),
     Reason.UNREACHABLE: Explanation(
         "No channel of `deliver` can reach this customer: a message needs an agent and a channel that takes one "
@@ -113,7 +113,7 @@ REASONS: Mapping[Reason, Explanation] = {
     ),
     Reason.TOO_LATE: Explanation(
         "No offer could be made within OFFER_MAX_AGE of its time, or no result submitted within ANSWER_MAX_AGE.",
-        "Find out what stood still: `afterword check`, and the log.",
+        "Find out what stood still: `afterword doctor`, and the log.",
     ),
     Reason.NOT_FOUND: Explanation(
         "Dixa doesn't know the conversation.",

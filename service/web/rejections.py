@@ -1,6 +1,6 @@
 """Counts what is refused, so that no flood fills the log: the first of a kind is logged at once, the rest by minute.
 
-What tells of a fault on our side, a wrong clock or secret, is also kept for `afterword check` and `/readyz`.
+What tells of a fault on our side, a wrong clock or secret, is also kept for `afterword doctor` and `/readyz`.
 """
 
 from collections import Counter, deque

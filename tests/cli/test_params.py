@@ -33,7 +33,7 @@ def test_a_conversation_has_many_names(run: Runner, command: str, named: str) ->
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_names_none_is_told_what_does(run: Runner, command: str, named: str) -> None:
     told = run(command, "--", named, fails=True).output
-    assert "names no conversation. Write the number, such as 48201." in told
+    assert "is not a conversation. Write its number, such as 48201." in told
 
 
 def test_a_survey_id_of_the_log_finds_its_conversation(run: Runner, story: Story) -> None:

@@ -1,4 +1,4 @@
-"""`afterword pause`, `resume` and `counts`: nobody is asked meanwhile, nothing is lost, and nobody forgets it."""
+"""`afterword pause`, `resume` and `stats`: no survey is sent meanwhile, nothing is lost, and every command shows it."""
 
 import json
 from dataclasses import replace
@@ -23,9 +23,9 @@ def test_nobody_is_asked_until_it_is_resumed(run: Runner, story: Story) -> None:
     survey_id = story.begin()
     story.offering.run(survey_id)
     assert (story.load(survey_id).offer.state, story.dixa.calls) == (OfferState.WAITING, [])
-    assert "Nobody is asked" in said
+    assert "No survey is sent" in said
     assert "OFFER_MAX_AGE" in said
-    assert "Surveys that wait: 1." in run("resume").output
+    assert "Pending surveys: 1." in run("resume").output
     assert story.load(survey_id).offer.state is OfferState.WAITING
     story.records._redis.zadd("afterword:due:offer", {survey_id: 0})
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
@@ -36,8 +36,8 @@ def test_who_has_the_link_and_is_to_be_reminded_does_not_wait(run: Runner, story
     story.run_until(story.offering, survey_id, lambda record: record.offer.state is OfferState.REMINDING)
     story.begin()
     keys.zadd("afterword:due:offer", {"no-record-any-more": 0})
-    assert "Surveys that wait by now: 1.\n" in run("pause").output
-    assert "Surveys that wait: 1." in run("resume").output
+    assert "Pending surveys: 1.\n" in run("pause").output
+    assert "Pending surveys: 1." in run("resume").output
 
 
 def test_answers_still_reach_dixa(run: Runner, story: Story) -> None:
@@ -54,12 +54,12 @@ def test_a_second_pause_keeps_the_time_of_the_first(run: Runner, story: Story) -
     since = story.records.paused_since()
     assert since
     assert datetime.now(UTC) - datetime.fromisoformat(since) < timedelta(minutes=1)
-    assert f"Was paused already, since {since}" in run("pause").output
+    assert f"Already paused since {since}" in run("pause").output
     assert story.records.paused_since() == since
 
 
 def test_resuming_what_was_not_paused_says_so(run: Runner) -> None:
-    assert run("resume").output == "Nothing was paused: customers are asked as ever.\n"
+    assert run("resume").output == "Surveys were not paused.\n"
 
 
 def test_a_retry_says_that_it_is_paused(run: Runner, story: Story) -> None:
@@ -72,7 +72,7 @@ def test_a_retry_says_that_it_is_paused(run: Runner, story: Story) -> None:
     assert outcome.stdout == f"offer of conversation {survey_id}: due again now.\n"
 
 
-@pytest.mark.parametrize("command", [["check"], ["counts"], ["why", "48201"]])
+@pytest.mark.parametrize("command", [["doctor"], ["stats"], ["why", "48201"]])
 def test_every_command_that_looks_says_that_it_is_paused(run: Runner, story: Story, command: list[str]) -> None:
     story.begin()
     assert "PAUSED" not in run(*command).output
@@ -117,10 +117,10 @@ def test_the_workers_log_says_it_again_and_again(run: Runner, story: Story) -> N
     assert said == [{"event": "asking.paused", "since": since, "to_go_on": "afterword resume", "log_level": "warning"}]
 
 
-@pytest.mark.parametrize("command", ["pause", "resume", "counts"])
+@pytest.mark.parametrize("command", ["pause", "resume", "stats"])
 def test_without_redis_it_says_so(run: Runner, own_redis: RedisServer, command: str) -> None:
     own_redis.stop()
-    assert "Redis can't be asked" in run(command, fails=True, REDIS_URL=own_redis.url).output
+    assert "Redis is unavailable" in run(command, fails=True, REDIS_URL=own_redis.url).output
 
 
 def _decided(keys: redis.Redis, ago: int, **counted: int) -> str:
@@ -134,7 +134,7 @@ def test_decisions_are_counted_by_day_and_reason(run: Runner, keys: redis.Redis)
     _decided(keys, 0, asked=12, queue=3, asked_recently=0)
     _decided(keys, 1, queue=40)
     _decided(keys, 7, asked=99)
-    lines = [line.split() for line in run("counts").output.splitlines()]
+    lines = [line.split() for line in run("stats").output.splitlines()]
     assert (lines[0][0], lines[0][-1], len(lines[0])) == ("decision", "total", 16)
     assert lines[1] == ["asked", *"······", "12", "12"]
     assert lines[2] == ["queue", *"·····", "40", "3", "43"]
@@ -145,19 +145,19 @@ def test_decisions_are_counted_by_day_and_reason(run: Runner, keys: redis.Redis)
 def test_more_days_are_more_tables(run: Runner, keys: redis.Redis) -> None:
     _decided(keys, 0, asked=1)
     _decided(keys, 8, not_sampled=2)
-    tables = run("counts", "--days", "9").output.split("\n\n")
+    tables = run("stats", "--days", "9").output.split("\n\n")
     assert ["not_sampled" in table for table in tables] == [True, False]
 
 
 def test_counts_for_machines(run: Runner, keys: redis.Redis) -> None:
     today, yesterday = _decided(keys, 0, asked=12), _decided(keys, 1)
-    assert json.loads(run("counts", "--days", "2", "--json").output) == {yesterday: {}, today: {"asked": 12}}
+    assert json.loads(run("stats", "--days", "2", "--json").output) == {yesterday: {}, today: {"asked": 12}}
 
 
 def test_what_is_decided_is_counted(run: Runner, story: Story) -> None:
-    assert run("counts").output == "Nothing was decided in the last 7 days.\n"
+    assert run("stats").output == "No decisions in the last 7 days.\n"
     story.ask(story.begin())
     story.ask(story.begin(channel="PstnPhone"))
-    assert "unreachable" in run("counts").output
+    assert "unreachable" in run("stats").output
     today = str(datetime.now(UTC).date())
-    assert json.loads(run("counts", "--json").output)[today] == {"asked": 1, "unreachable": 1}
+    assert json.loads(run("stats", "--json").output)[today] == {"asked": 1, "unreachable": 1}

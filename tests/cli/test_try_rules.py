@@ -1,6 +1,7 @@
 """`afterword try-rules`: what today's rules would do about closed conversations, at leisure and without a trace."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -332,7 +333,7 @@ def test_while_a_token_is_refused_it_says_so_at_once(run: Runner, story: Story) 
     shared = story.calls._pace
     shared.cool_down(story.dixa.token, timedelta(seconds=40), "Dixa returned 401")
     told = run("try-rules", fails=True).output
-    assert "Dixa returned 401: is DIXA_API_TOKEN right? Everybody waits for another 40 s" in told
+    assert re.search(r"Dixa returned 401: is DIXA_API_TOKEN right\? Everybody waits for another (40|[123]\d) s", told)
     assert story.dixa.calls == []
 
 

@@ -168,7 +168,7 @@ def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: S
     assert f"{due:%Y-%m-%d %H:%M:%S}  Next: Dixa is asked how the conversation is by then" in told_of
     run("pause")
     since = story.records.paused_since()
-    assert f"PAUSED since {since}: nobody is asked. To go on: afterword resume" in told(run, survey_id)
+    assert f"PAUSED since {since}: no survey is sent. To resume: afterword resume" in told(run, survey_id)
 
 
 WINDOW = """

@@ -1,4 +1,4 @@
-"""`afterword stop` and `unstop`: an operator does what a customer asks for on the phone."""
+"""`afterword opt-out` and `opt-in`: an operator does this for a customer on the phone."""
 
 import pytest
 from click.testing import CliRunner, Result
@@ -24,18 +24,18 @@ def run(url: str, *arguments: str) -> Result:
 def test_a_stop_and_its_end(url: str) -> None:
     stops = HashedStops(patient(url))
     stops.add("somebody-else")
-    assert run(url, "stop", REQUESTER.upper()).exit_code == 0
-    assert run(url, "stop", REQUESTER).exit_code == 0
+    assert run(url, "opt-out", REQUESTER.upper()).exit_code == 0
+    assert run(url, "opt-out", REQUESTER).exit_code == 0
     assert stops.has(REQUESTER)
-    undone = run(url, "unstop", REQUESTER)
+    undone = run(url, "opt-in", REQUESTER)
     assert (undone.exit_code, stops.has(REQUESTER), stops.has("somebody-else")) == (0, False, True)
     assert REQUESTER not in undone.output
 
 
 def test_who_has_not_stopped_is_told(url: str) -> None:
-    result = run(url, "unstop", REQUESTER)
+    result = run(url, "opt-in", REQUESTER)
     assert result.exit_code == 1
-    assert "has not stopped" in result.output
+    assert "There is no opt-out for this" in result.output
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_an_address_and_a_number_do_too(
 ) -> None:
     stops = HashedStops(patient(url))
     traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, email, phone)
-    assert run(url, "stop", written).exit_code == 0
+    assert run(url, "opt-out", written).exit_code == 0
     assert stops.has("whoever", traits)
-    undone = run(url, "unstop", otherwise)
+    undone = run(url, "opt-in", otherwise)
     assert (undone.exit_code, stops.has("whoever", traits)) == (0, False)
     assert written not in undone.output
 
@@ -65,11 +65,11 @@ def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
     stops = HashedStops(patient(url))
     traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, "ida@example.com")
     stops.add(REQUESTER, traits)
-    assert run(url, "unstop", "ida@example.com").exit_code == 0
+    assert run(url, "opt-in", "ida@example.com").exit_code == 0
     assert not stops.has(REQUESTER, traits)
 
 
-@pytest.mark.parametrize("command", ["stop", "unstop"])
+@pytest.mark.parametrize("command", ["opt-out", "opt-in"])
 @pytest.mark.parametrize(
     "customer",
     [
@@ -85,8 +85,8 @@ def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str
     assert patient(url).dbsize() == 0
 
 
-@pytest.mark.parametrize("command", ["stop", "unstop"])
+@pytest.mark.parametrize("command", ["opt-out", "opt-in"])
 def test_without_redis_nothing_is_claimed(command: str) -> None:
     result = run("redis://127.0.0.1:1/0", command, REQUESTER)
     assert result.exit_code == 1
-    assert "Redis can't be asked" in result.output
+    assert "Redis is unavailable" in result.output

@@ -70,10 +70,10 @@ def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
         return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)
-    told = CliRunner().invoke(main, ["check"], env=own._environ)
+    told = CliRunner().invoke(main, ["doctor"], env=own._environ)
     assert told.exit_code == 1
-    assert "FAIL spool: 1 wait for longer than a minute, though Redis is there." in told.output
+    assert "FAIL spool: 1 waiting for over a minute, though Redis is available." in told.output
     disk.mend("flock")
     eventually(lambda: not entries(tmp_path))
-    told = CliRunner().invoke(main, ["check"], env=own._environ)
-    assert "ok   spool: nothing waits" in told.output
+    told = CliRunner().invoke(main, ["doctor"], env=own._environ)
+    assert "ok   spool: nothing waiting" in told.output

@@ -99,7 +99,7 @@ def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answe
     again.assert_once(survey_id)
 
 
-@pytest.mark.parametrize(("commands", "second_submits"), [(["restored"], 0), ([], 1)])
+@pytest.mark.parametrize(("commands", "second_submits"), [(["mark-restored"], 0), ([], 1)])
 def test_a_result_that_was_submitted_after_the_backup_is_looked_for(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox, commands: list[str], second_submits: int
 ) -> None:
@@ -118,7 +118,7 @@ def test_a_result_that_was_submitted_after_the_backup_is_looked_for(
     assert len(dixa.report.double_submits) == second_submits, "without the command, Dixa had to refuse it"
 
 
-@pytest.mark.parametrize(("commands", "second_offers"), [(["restored"], 0), ([], 1)])
+@pytest.mark.parametrize(("commands", "second_offers"), [(["mark-restored"], 0), ([], 1)])
 def test_an_offer_that_was_made_after_the_backup_is_adopted(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox, commands: list[str], second_offers: int
 ) -> None:
