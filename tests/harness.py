@@ -88,7 +88,7 @@ class LosesAnswers:
     """Hands every message over, and never hears whether it arrived."""
 
     name = "message"
-    reminds = True
+    sends_reminders = True
 
     def can_reach(self, record: Record) -> bool:
         return True

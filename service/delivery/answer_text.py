@@ -10,12 +10,12 @@ from service.texts.questions import OPTIONS
 _QUESTION = {"Csat": "Satisfaction", "Nps": "Would recommend", "ThumbsUpOrDown": "Problem solved"}
 
 
-def describe(told: FollowUpContext) -> str:
+def describe(context: FollowUpContext) -> str:
     """Return the scores in words, and a hint at a comment that is not quoted."""
-    suspicion = "\nThis answer is suspect: a machine may have sent it." if told.is_suspect else ""
-    elsewhere = told.has_comment and not told.comment
+    suspicion = "\nThis answer is suspect: a machine may have sent it." if context.is_suspect else ""
+    elsewhere = context.has_comment and not context.comment
     hint = "\nThere is a comment: see the rating in Dixa." if elsewhere else ""
-    return f"{describe_scores(told.record.answered.scores)}.{suspicion}{hint}"
+    return f"{describe_scores(context.record.answered.scores)}.{suspicion}{hint}"
 
 
 def quote(comment: str) -> str:

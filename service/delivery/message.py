@@ -81,7 +81,7 @@ class MessageDelivery:
     """
 
     name = "message"
-    reminds = True
+    sends_reminders = True
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class NoteDelivery:
     """Gives the link to the agent, who may reach the customer in another way."""
 
     name = "note"
-    reminds = False
+    sends_reminders = False
 
     def __init__(self, dixa: Notes) -> None:
         self._dixa = dixa
@@ -57,20 +57,20 @@ class AnswerNote:
     """Writes the answer into the conversation, for its agents."""
 
     kind = "note"
-    is_at_once = False
+    is_immediate = False
     is_repeatable = True
-    within: timedelta | None = None
+    max_age: timedelta | None = None
 
     def __init__(self, dixa: Notes) -> None:
         self._dixa = dixa
 
-    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
+    def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Add the note. On a retry, only if it is not there yet."""
-        reference = f"[afterword-{told.record.survey_id}-answer]"
-        if again and _has_note(self._dixa, told.record, reference, deadline):
+        reference = f"[afterword-{context.record.survey_id}-answer]"
+        if is_retry and _has_note(self._dixa, context.record, reference, deadline):
             return
-        text = f"The customer answered the survey. {describe(told)}{quote(told.comment)}\n{reference}"
-        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), told.record.conversation_id, text)
+        text = f"The customer answered the survey. {describe(context)}{quote(context.comment)}\n{reference}"
+        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, text)
 
 
 def _reference(record: Record) -> str:

@@ -23,54 +23,54 @@ class SlackAlert:
     """Reports an answer at once, while the customer can still change it."""
 
     kind = "slack"
-    is_at_once = True
+    is_immediate = True
     is_repeatable = False
-    within: timedelta | None = timedelta(days=1)
+    max_age: timedelta | None = timedelta(days=1)
 
     def __init__(self, url: str) -> None:
         self._outbound = Outbound(url)
 
-    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
+    def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Post the alert, its correction, or a later comment."""
-        _ = again
-        text = _WRITERS[told.subject](told)
+        _ = is_retry
+        text = _WRITERS[context.subject](context)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 
 
-def write_alert(told: FollowUpContext) -> str:
+def write_alert(context: FollowUpContext) -> str:
     """Return the scores, and the comment or a hint at it."""
-    return _write(describe(told), told)
+    return _write(describe(context), context)
 
 
-def write_comment(told: FollowUpContext) -> str:
+def write_comment(context: FollowUpContext) -> str:
     """Return a later comment. Before a retry it may be deleted here, and be only in Dixa."""
-    return _write(f"A comment was added{'.' if told.comment else ': see the rating in Dixa.'}", told)
+    return _write(f"A comment was added{'.' if context.comment else ': see the rating in Dixa.'}", context)
 
 
-def write_correction(told: FollowUpContext) -> str:
+def write_correction(context: FollowUpContext) -> str:
     """Return the final scores, those of the alert, and a later comment."""
-    now, before = describe_scores(told.record.answered.scores), describe_scores(told.before)
-    return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", told)
+    now, before = describe_scores(context.record.answered.scores), describe_scores(context.before)
+    return _write(f"The customer changed the answer. Now: {now}. The alert said: {before}.", context)
 
 
 _WRITERS = {"": write_alert, "comment": write_comment, "correction": write_correction}
 """By subject."""
 
 
-def _write(said: str, told: FollowUpContext) -> str:
+def _write(said: str, context: FollowUpContext) -> str:
     """Return our own words, then the comment, so that a comment mentions nobody and hides no link.
 
     Slack needs its three control characters escaped. Other programs mention a name after @ and hide links in
     [words](link), so a zero-width space follows @ and ].
     """
-    record = told.record
+    record = context.record
     agent = record.close.agent_id if record.close else None
     facts = (
         f"conversation {record.conversation_id}",
         *((f"survey {record.terms.name}",) if record.terms else ()),
         *((f"agent {agent}",) if agent else ()),
     )
-    text = f"{said}\n{', '.join(facts)}{quote(told.comment)}".translate(_ESCAPES)
+    text = f"{said}\n{', '.join(facts)}{quote(context.comment)}".translate(_ESCAPES)
     return _cut(re.sub("(?m)^&gt; ", "> ", text))  # Our own quote marks.
 
 

@@ -30,9 +30,9 @@ class AnswerTag:
     """Tags by name. Caches the names; reads them again after a refusal, and for an unknown name after a minute."""
 
     kind = "tag"
-    is_at_once = False
+    is_immediate = False
     is_repeatable = True
-    within: timedelta | None = None
+    max_age: timedelta | None = None
 
     def __init__(self, dixa: Tags) -> None:
         self._dixa = dixa
@@ -40,12 +40,12 @@ class AnswerTag:
         self._ids: Mapping[str, str] = {}
         self._read_at: float | None = None
 
-    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
-        """Tag the conversation with `told.subject`."""
-        _ = again
-        tag_id = self._find(told.subject, deadline)
+    def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
+        """Tag the conversation with `context.subject`."""
+        _ = is_retry
+        tag_id = self._find(context.subject, deadline)
         try:
-            self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), told.record.conversation_id, tag_id)
+            self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, tag_id)
         except Refused:
             self._forget()
             raise

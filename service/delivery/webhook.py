@@ -49,7 +49,7 @@ class WebhookDelivery:
     """Passes the link to the team's own sender for delivery."""
 
     name = "webhook"
-    reminds = False
+    sends_reminders = False
 
     def __init__(self, endpoint: SignedEndpoint, default_language: str) -> None:
         self._webhooks = SignedWebhooks(endpoint)
@@ -84,26 +84,26 @@ class AnswerWebhook:
     """Sends the whole answer to the team's own receiver. The comment is included: unlike an alert it is private."""
 
     kind = "webhook"
-    is_at_once = False
+    is_immediate = False
     is_repeatable = True
-    within: timedelta | None = timedelta(days=1)
+    max_age: timedelta | None = timedelta(days=1)
 
     def __init__(self, endpoint: SignedEndpoint) -> None:
         self._webhooks = SignedWebhooks(endpoint)
 
-    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
+    def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Post the answer. A retry needs no check: the receiver deduplicates by `webhook-id`."""
-        _ = again
-        answer = told.record.answered
+        _ = is_retry
+        answer = context.record.answered
         data = {
             "scores": dict(answer.scores),
-            "comment": told.comment or None,
-            "has_comment": told.has_comment,
-            "is_suspect": told.is_suspect,
+            "comment": context.comment or None,
+            "has_comment": context.has_comment,
+            "is_suspect": context.is_suspect,
             "language": answer.language or None,
             "answered_at": _time(answer.answered_at),
         }
-        self._webhooks.send(ANSWER, told.record, data, deadline)
+        self._webhooks.send(ANSWER, context.record, data, deadline)
 
 
 def _facts(record: Record) -> dict[str, Any]:

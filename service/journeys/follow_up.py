@@ -151,7 +151,7 @@ class FollowUpJourney:
 
     def _is_at_once(self, planned: PlannedAction) -> bool:
         action = self._actions.get(planned.kind)
-        return action is not None and action.is_at_once
+        return action is not None and action.is_immediate
 
     def _end_if_over(self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime) -> _Outcome:
         """Write the end of an action that can't be tried any more."""
@@ -164,7 +164,7 @@ class FollowUpJourney:
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
             return self._end(attempt, planned, NOBODY_KNOWS)
         # An action gets its first try however late that is.
-        within = action.within or attempt.timings.answer_max_age
+        within = action.max_age or attempt.timings.answer_max_age
         if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
             return self._fail(attempt, planned, TOO_LONG)
         is_down = self._channels.wait(_health_name(planned), attempt.record.survey_id) is not None
@@ -188,7 +188,7 @@ class FollowUpJourney:
             where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
             self._records.act(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
-            action.act(told, attempt.deadline, again=not is_new or record.reconcile_first)
+            action.act(told, attempt.deadline, is_retry=not is_new or record.reconcile_first)
         except RetryLater as error:
             return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:

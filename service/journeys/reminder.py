@@ -71,7 +71,7 @@ class Reminder:
     def _find_obstacle(self, attempt: Attempt, delivery: Delivery | None) -> str | Erase:
         """Return why the customer must not be reminded; empty if nothing speaks against it."""
         record = attempt.record
-        if delivery is None or not delivery.reminds:
+        if delivery is None or not delivery.sends_reminders:
             return "no reminder by this channel"
         if _is_too_late(attempt):
             return "too late for the reminder"

@@ -1,4 +1,4 @@
-"""What the journeys need of the outside world, as small protocols. Layers above implement them."""
+"""Protocols for the outside world of the journeys. Layers above implement them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from service.surveys.ratings import RatingType
 
 
 class Deadline:
-    """A point on the monotonic clock by which a claim's steps are over."""
+    """The end of a claim's time, on the monotonic clock."""
 
     def __init__(self, budget: timedelta, conversation_id: int | None = None) -> None:
         self._at = monotonic() + budget.total_seconds()
         self.conversation_id = conversation_id
-        """Which conversation a claim is about, if it may look whether Dixa is back."""
+        """The conversation of the claim, if the claim may probe Dixa during an outage."""
         self.has_begun = False
-        """Whether a slot was taken for it: what was learnt with that would have to be asked again."""
+        """Whether the claim has taken a slot. If it stopped now, that call would have to be repeated."""
 
     def remaining(self) -> float:
         """Seconds left, never negative."""
@@ -27,7 +27,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Leave for one call now, with one token, to be finished by the deadline. Only the client looks inside."""
+    """Permission for one call now, with one token, by the deadline. Its fields are for the client only."""
 
     token: str
     deadline: Deadline
@@ -38,11 +38,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation as `GET /conversations/{id}` shows it. `channel`, `state` and `direction` as Dixa spells them.
+    """A conversation of `GET /conversations/{id}`. `channel`, `state` and `direction` have Dixa's spelling.
 
-    `link` is what it is to another conversation, such as SideConversation; `changed_at` is when the state became what
-    it is. `open_until` is `transportExpiresAt`, which Dixa doesn't explain: presumably when the channel takes no more
-    messages. Contact point and address are told of e-mails and contact forms only.
+    `link` is its relation to another conversation, such as SideConversation. `changed_at` is the time of the last
+    change of state. `open_until` is `transportExpiresAt`. Dixa does not explain it; presumably the channel accepts no
+    messages afterwards. Only e-mails and contact forms have a contact point and an address.
     """
 
     id: int
@@ -63,7 +63,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of conversation ids that a search found, and the key of the next one if there is any."""
+    """A page of conversation ids found by a search, and the key of the next page, if any."""
 
     ids: tuple[int, ...]
     next_key: str | None
@@ -80,10 +80,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One element of `GET /conversations/{id}/messages`, as far as a delivery or a rule needs it.
-
-    `is_automated` is a bot's, or an automatic reply.
-    """
+    """One element of `GET /conversations/{id}/messages`. Messages of bots and automatic replies have `is_automated`."""
 
     id: str
     external_id: str | None
@@ -93,16 +90,16 @@ class Message:
 
 
 class Dixa(Protocol):
-    """The calls the journeys make. Every call needs a slot, and raises a CallError unless it succeeded."""
+    """The calls of the journeys. Each needs a slot, and raises a CallError unless it succeeds."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a turn of the shared pace, waiting at most `max_wait` for the deadline's first.
+        """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
 
-        Raises NoSlot, or DixaDown while Dixa is down.
+        Raises NoSlot, or DixaDown during an outage.
         """
 
     def downtime(self, since: datetime) -> timedelta:
-        """Return for how long Dixa was down from then on."""
+        """Return the total length of Dixa's outages since a time."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation: ...
 
@@ -122,7 +119,7 @@ class Dixa(Protocol):
         agent_id: str | None,
         offered_at: datetime,
     ) -> str:
-        """Make a rating offer; returns its rating id."""
+        """Make a rating offer. Returns its rating id."""
 
     def submit(
         self,
@@ -139,9 +136,9 @@ class Dixa(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FollowUpContext:
-    """What is told of an answer. `subject` is what the action is about, such as the name of a tag.
+    """The facts for one action after an answer. `subject` is the action's own, such as the name of a tag.
 
-    `before` are the scores that were told before, where it is about those.
+    `before` are the scores of the alert, for its correction.
     """
 
     record: Record
@@ -151,12 +148,12 @@ class FollowUpContext:
 
     @property
     def comment(self) -> str:
-        """The customer's words, if they may be passed on."""
+        """The customer's comment, or "" if the action may not show it."""
         return self.record.answered.comment if self.shows_comment else ""
 
     @property
     def has_comment(self) -> bool:
-        """Whether there are any."""
+        """Whether the customer has written a comment."""
         return self.record.answer is not None and self.record.answer.has_comment
 
     @property
@@ -166,55 +163,55 @@ class FollowUpContext:
 
 
 class Action(Protocol):
-    """One kind of thing that follows an answer."""
+    """An action after an answer."""
 
     kind: str
-    is_at_once: bool
-    """Whether it is done while the answer can still be changed."""
+    is_immediate: bool
+    """Whether it runs while the customer can still change the answer."""
     is_repeatable: bool
-    """Whether it is done again when nobody knows if it was; if not, it happens at most once."""
-    within: timedelta | None
-    """For how long it is tried; None: for as long as an answer is."""
+    """Whether it runs again after an unknown outcome. If not, it runs at most once."""
+    max_age: timedelta | None
+    """For how long it is retried. None means as long as an answer."""
 
-    def act(self, told: FollowUpContext, deadline: Deadline, *, again: bool) -> None:
-        """Do it; `again`: look first, if there is where to look, for it may have been done.
+    def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
+        """Run the action. With `is_retry`, it may have run before, so reconcile first if possible.
 
-        Raises a CallError: after RetryLater and OutcomeUnknown it is called again later, after Refused never.
+        Raises a CallError. It is called again after RetryLater and OutcomeUnknown, but not after Refused.
         """
 
 
 class Delivery(Protocol):
-    """One way a link reaches a customer."""
+    """A channel for links to customers."""
 
     name: str
-    reminds: bool
-    """Whether a reminder goes this way. It is delivered as the link was, of a record that is `reminding`."""
+    sends_reminders: bool
+    """Whether it sends reminders. A reminder is delivered like the link, for a record in the state `reminding`."""
 
     def can_reach(self, record: Record) -> bool:
-        """Say whether this channel can reach this customer, without side effects and before any offer is made."""
+        """Return whether this channel can reach this customer. Called before an offer is made."""
 
     def reconcile(self, record: Record, deadline: Deadline) -> bool | None:
-        """Look whether a delivery that was begun has arrived; None: nobody can tell, and another does no harm.
+        """Return whether a delivery begun earlier has arrived. None: unknown, but a second one does no harm.
 
-        Raises a CallError: Unconfirmable when nobody can tell, and another must not be.
+        Raises a CallError: Unconfirmable if it is unknown, and a second one must not be made.
         """
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
-        """Bring the link to the customer. One that was begun before is looked for first.
+        """Send the link to the customer. After a delivery begun earlier, `reconcile` is called first.
 
-        Raises a CallError; after OutcomeUnknown or RetryLater it is called again later, after Refused the next
-        channel is, and Unconfirmable counts as delivered.
+        Raises a CallError. It is called again after OutcomeUnknown and RetryLater; after Refused the next channel is
+        called; Unconfirmable counts as delivered.
         """
 
 
 class Mailings(Protocol):
-    """Where it is written that a mail is being handed over, and that it may be out, for good."""
+    """Records the stages of sending an e-mail."""
 
     def lengthen(self, survey_id: str) -> bool:
-        """Keep the survey for as long as a mail may take; False if it is somebody else's now."""
+        """Extend the lease to the e-mail's budget. Return False if another worker has the survey now."""
 
     def mailing(self, survey_id: str) -> bool:
-        """Write that a mail is about to be handed over; False if it must not be. Raises RecordsUnavailable."""
+        """Record that an e-mail is about to be sent. Return False if it must not be. Raises RecordsUnavailable."""
 
 
 class Stops(Protocol):
@@ -225,7 +222,7 @@ class Stops(Protocol):
 
 
 class Queue(Protocol):
-    """Where a task is queued for a survey that is due at once. Losing it is harmless: the relay queues it later."""
+    """Queues a task for a survey due at once. A lost task is harmless: the relay queues it later."""
 
     def hint(self, journey: Journey, survey_id: str) -> None:
-        """Queue a task, in 0.3 s or not at all; never raises."""
+        """Queue a task within 0.3 s or not at all. Never raises."""

@@ -79,7 +79,7 @@ class ModelledDelivery:
     """Brings the link to the customer; the message's own key keeps it from coming twice."""
 
     name = "message"
-    reminds = True
+    sends_reminders = True
 
     def __init__(self, world: Scene) -> None:
         self._world = world

@@ -169,7 +169,7 @@ def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Te
     assert claim
     planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
     assert team.story.records.act(claim, name, ActionState.BEGUN)
-    team.story.actions[planned.kind].act(_told(claim.record, planned), _deadline(), again=False)
+    team.story.actions[planned.kind].act(_told(claim.record, planned), _deadline(), is_retry=False)
     team.put(survey_id, follow_up_lease="0", follow_up_due="0")
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
@@ -437,8 +437,8 @@ class TestTheComment:
         deadline = Deadline(timedelta(seconds=5))
         calls.add_note(calls.take_slot(deadline, timedelta(seconds=1)), int(survey_id), text)
         told = FollowUpContext(team.story.load(survey_id))
-        AnswerNote(calls).act(told, deadline, again=True)
-        AnswerNote(calls).act(told, deadline, again=True)
+        AnswerNote(calls).act(told, deadline, is_retry=True)
+        AnswerNote(calls).act(told, deadline, is_retry=True)
         assert team.counts(survey_id)["note"] == 1
 
     def test_it_is_kept_until_all_is_over(self, team: Team) -> None:

@@ -146,7 +146,7 @@ class Carrier:
     """A channel that a later version, or another surveys.toml, doesn't have any more."""
 
     name = "message"
-    reminds = True
+    sends_reminders = True
 
     def __init__(self, error: Exception, then: Callable[[], object] = lambda: None) -> None:
         self._error = error

@@ -52,7 +52,7 @@ class EmailDelivery:
     """Sends the link from the operator's mailbox to the requester's address."""
 
     name = "email"
-    reminds = True
+    sends_reminders = True
 
     def __init__(
         self,
