@@ -53,8 +53,8 @@ QUICK = Timings(
 AT_ONCE = Survey(delay=timedelta(), editable_for=timedelta())
 CSAT, NPS, THUMBS = RatingType
 
-OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, OfferState.DEAD}
-ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.DEAD}
+OFFER_OVER = {OfferState.DELIVERED, OfferState.SKIPPED, OfferState.CANCELLED, OfferState.FAILED}
+ANSWER_OVER = {AnswerState.SUBMITTED, AnswerState.FAILED}
 
 
 PROBE_EVERY = timedelta(milliseconds=100)
@@ -130,7 +130,7 @@ class Story:
             prefix=prefix,
         )
         self.stops = HashedStops(client, prefix=prefix)
-        self.calls = calls = open_client(dixa, client, prefix, self.records.wake, **pace)
+        self.calls = calls = open_client(dixa, client, prefix, self.records.end_backoff, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
         suppression = SuppressionPolicy(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
@@ -197,7 +197,9 @@ class Story:
         """Answer as a customer who has the link; returns what became of it."""
         record = self.load(survey_id)
         terms = record.terms or AT_ONCE
-        written = self.records.answer(Link.to(record), terms, scores, comment, language="en", answered_at=answered_at)
+        written = self.records.save_answer(
+            Link.to(record), terms, scores, comment, language="en", answered_at=answered_at
+        )
         return written.outcome
 
     def submit(self, survey_id: str) -> Record:

@@ -34,7 +34,7 @@ class Workers:
         self._client, self._prefix = client, prefix
         self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
         self.story = self.stories[0]
-        self.outage = Outage(client, on_recovery=self.story.records.wake, prefix=prefix)
+        self.outage = Outage(client, on_recovery=self.story.records.end_backoff, prefix=prefix)
         for each in self.stories:
             each.calls._outage = self.outage if knows else None
         shared = cast("SharedPace", self.story.calls._pace)
@@ -45,7 +45,7 @@ class Workers:
         for turn in count():
             story = self.stories[turn % 2]
             runner = story.offering if journey is Journey.OFFER else story.answering
-            due = story.records.take(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
+            due = story.records.take_due(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
             if not due:
                 return
             with ThreadPoolExecutor(THREADS) as threads:

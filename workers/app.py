@@ -43,7 +43,7 @@ def build(settings: Settings) -> Celery:
         retry_within=timings.offer_max_age,
         mail_budget=timings.mail_budget,
     )
-    outage = Outage(client, on_recovery=records.wake)
+    outage = Outage(client, on_recovery=records.end_backoff)
     dixa = open_dixa(settings, client, outage=outage)
     links = Links(settings.secret_keys, settings.public_url)
     short_links = ShortLinks(client, settings.public_url)

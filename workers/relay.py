@@ -107,7 +107,7 @@ class Relay:
             if journey is Journey.FOLLOW_UP:
                 begins = min(max(1, begins), max(1, room // 4))
             most = min(room - waiting, begins)
-            for survey_id in self._records.take(journey, most, self._timings.requeue_after) if most > 0 else ():
+            for survey_id in self._records.take_due(journey, most, self._timings.requeue_after) if most > 0 else ():
                 self._queue.publish(journey, survey_id)
                 waiting += 1
         return waiting - before

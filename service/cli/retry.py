@@ -16,16 +16,16 @@ def retry(conversation_id: int) -> None:
     with redis_errors():
         warn_if_paused(records)
         outcomes = [
-            (journey, records.revive(journey, survey_id))
+            (journey, records.retry(journey, survey_id))
             for number, survey_id in enumerate(records.rounds(conversation_id))
             for journey in Journey
             # An earlier round's offer would ask beside the latest one.
             if journey is not Journey.OFFER or number == 0
         ]
-    revived = [journey for journey, outcome in outcomes if outcome == "revived"]
-    if not revived:
+    retried = [journey for journey, outcome in outcomes if outcome == "retried"]
+    if not retried:
         raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why")
-    say(f"{' and '.join(revived).replace('_', '-')} of conversation {conversation_id}: due again now.")
+    say(f"{' and '.join(retried).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 
 @click.command("mark-restored", short_help="After a restore of Redis: reconcile with Dixa before every call.")

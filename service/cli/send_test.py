@@ -58,9 +58,9 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
 class _NoMailings:
     """A test e-mail has no record."""
 
-    def lengthen(self, _survey_id: str) -> bool:
+    def extend_lease(self, _survey_id: str) -> bool:
         return True
 
-    def mailing(self, _survey_id: str) -> bool:
+    def begin_email(self, _survey_id: str) -> bool:
         """Allow the e-mail."""
         return True

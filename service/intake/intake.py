@@ -213,7 +213,7 @@ class Intake:
         return next(named, Survey(ratings=tuple(offer.rating for offer in link.offers)))
 
     def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Written:
-        return self._records.answer(
+        return self._records.save_answer(
             answer.link,
             answer.terms,
             answer.scores,

@@ -1,7 +1,7 @@
 """What is still to be told when several answers of one survey wait in a spool, or several stops and undos.
 
 They wait in one entry, so that nobody who posts to one link again and again fills the spool. Those that are left out
-would change nothing that the others don't, by the rules of answer.lua and of the stops.
+would change nothing that the others don't, by the rules of save_answer.lua and of the stops.
 """
 
 from collections.abc import Sequence

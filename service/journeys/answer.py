@@ -59,7 +59,7 @@ class AnswerJourney:
         is_there = attempt.record.reconcile_first and self._is_rated(attempt, rating)
         slot = attempt.slot()
         # The customer may have changed the answer since the claim. From this write on nobody can, so this one counts.
-        answer = self._records.mark(attempt.claim, rating, (), attempt.timings.step_budget).answered
+        answer = self._records.begin_call(attempt.claim, rating, (), attempt.timings.step_budget).answered
         claimed = attempt.record.answered
         if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
             # Other questions are answered now, or there is a comment, which needs the conversation to be fetched first.
@@ -126,4 +126,4 @@ def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
 def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
     """Return the latest moment of the first try: the customer may have been given more time to change the answer."""
     hold = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
-    return progress.revived_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)
+    return progress.retried_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)

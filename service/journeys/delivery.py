@@ -66,7 +66,7 @@ class LinkSender:
         if delivery is None:
             return Fail(Reason.UNREACHABLE, "no such channel any more")
         if record.offer.state is OfferState.OFFERED:
-            self._records.delivering(attempt.claim, delivery.name)
+            self._records.begin_delivery(attempt.claim, delivery.name)
         try:
             has_arrived = delivery.reconcile(record, attempt.deadline)
         except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
@@ -90,17 +90,17 @@ class LinkSender:
             return Fail(Reason.UNREACHABLE, "no channel can reach the customer any more")
         if not delivery.can_reach(record):
             return self._give_up_channel(attempt, delivery, DeliveryRefused("it can't reach the customer any more"))
-        self._records.delivering(attempt.claim, delivery.name)
+        self._records.begin_delivery(attempt.claim, delivery.name)
         try:
             self.hand_over(attempt, delivery)
         except ChannelDown as error:
             log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
-            self._records.undelivered(attempt.claim, delivery.name, for_good=False)
+            self._records.delivery_failed(attempt.claim, delivery.name, for_good=False)
             # `reserve` passes over this channel now: it is known to be down.
             return self.send(attempt.with_record(_back_to_offered(record)))
         except NotDelivered as error:
             log.warning("delivery.unavailable", channel=delivery.name, problem=str(error))
-            self._records.undelivered(attempt.claim, delivery.name, for_good=False)
+            self._records.delivery_failed(attempt.claim, delivery.name, for_good=False)
             return Wait(attempt.backoff(error), is_failure=True)
         except Refused as error:
             if wait := attempt.lag_wait(error):
@@ -149,7 +149,7 @@ class LinkSender:
         has_another = any(True for _ in self._usable(rest))
         # A forbidden call may be allowed soon, so the last channel is given up no sooner than the survey.
         if has_another or not isinstance(error, Forbidden):
-            self._records.undelivered(attempt.claim, delivery.name, for_good=True)
+            self._records.delivery_failed(attempt.claim, delivery.name, for_good=True)
         if not has_another:
             raise error
         log.warning("delivery.refused", channel=delivery.name, problem=str(error))

@@ -125,7 +125,7 @@ class FollowUpJourney:
         due = self._find_due(terms, answer, progress)
         editable_time = max(terms.editable_time(is_suspect=answer.is_suspect), MAX_EXTENSION)
         final_at = answer.answer.answered_at + editable_time
-        since = max(final_at, progress.revived_at or final_at)
+        since = max(final_at, progress.retried_at or final_at)
         found = [(each, self._end_if_over(attempt, progress, each, since)) for each in due]
         left = [each for each, outcome in found if outcome is _Outcome.TO_DO]
         if _needs_conversation(answer, left) and attempt.is_erased():
@@ -133,7 +133,9 @@ class FollowUpJourney:
         outcomes = {outcome for _, outcome in found} - {_Outcome.TO_DO} | {self._begin(attempt, each) for each in left}
         if outcomes - {_Outcome.OVER}:
             return _come_back(attempt, outcomes)
-        return self._finish(attempt) if answer.state is not AnswerState.HELD else Wait(_until_final(attempt, answer))
+        return (
+            self._finish(attempt) if answer.state is not AnswerState.EDITABLE else Wait(_until_final(attempt, answer))
+        )
 
     def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[PlannedAction]:
         """Return the actions whose time has come. An action that was tried before comes last.
@@ -141,7 +143,7 @@ class FollowUpJourney:
         A slow receiver must not keep the others waiting.
         """
         planned = list(plan_actions(terms, answer.answer.scores))
-        if answer.state is not AnswerState.HELD:
+        if answer.state is not AnswerState.EDITABLE:
             due = [*planned, *plan_corrections(planned, answer, progress)]
         elif answer.is_provisional:
             due = []
@@ -177,7 +179,7 @@ class FollowUpJourney:
         if self._channels.begin(_health_name(planned), attempt.record.survey_id):
             return _Outcome.LATER
         told = attempt.record.answered.scores if planned.name == _ALERT else None
-        is_new = self._records.act(attempt.claim, planned.name, ActionState.BEGUN, told=told)
+        is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, told=told)
         return self._act(attempt, self._actions[planned.kind], planned, is_new=is_new)
 
     def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> _Outcome:
@@ -186,7 +188,7 @@ class FollowUpJourney:
         if planned.kind == _ALERT and planned.subject != _COMMENT and told.comment:
             # Written before the alert is sent: whatever becomes of it, the comment must not be told a second time.
             where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
-            self._records.act(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
+            self._records.set_action(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
             action.act(told, attempt.deadline, is_retry=not is_new or record.reconcile_first)
         except RetryLater as error:
@@ -202,7 +204,7 @@ class FollowUpJourney:
 
     def _not_done(self, attempt: Attempt, planned: PlannedAction, error: RetryLater, *, is_new: bool) -> _Outcome:
         if is_new:
-            self._records.act(attempt.claim, planned.name, ActionState.WAITING)
+            self._records.set_action(attempt.claim, planned.name, ActionState.WAITING)
         if isinstance(error, NotNow):
             return _Outcome.NOT_BEGUN
         log.warning("action.unavailable", action=planned.name, problem=str(error))
@@ -214,17 +216,17 @@ class FollowUpJourney:
         if not isinstance(error, Forbidden) or not attempt.may_be_allowed():
             return self._fail(attempt, planned, str(error))
         if is_new:
-            self._records.act(attempt.claim, planned.name, ActionState.WAITING)
+            self._records.set_action(attempt.claim, planned.name, ActionState.WAITING)
         log.warning("call.forbidden", action=planned.name, problem=str(error))
         return _Outcome.SETTLING
 
     def _end(self, attempt: Attempt, planned: PlannedAction, problem: str = "") -> _Outcome:
-        self._records.act(attempt.claim, planned.name, ActionState.DONE, problem)
+        self._records.set_action(attempt.claim, planned.name, ActionState.DONE, problem)
         log.info("action.done", action=planned.name, problem=problem or None)
         return _Outcome.OVER
 
     def _fail(self, attempt: Attempt, planned: PlannedAction, problem: str) -> _Outcome:
-        self._records.act(attempt.claim, planned.name, ActionState.FAILED, problem)
+        self._records.set_action(attempt.claim, planned.name, ActionState.FAILED, problem)
         log.error("action.failed", action=planned.name, problem=problem)
         return _Outcome.OVER
 

@@ -125,7 +125,7 @@ class OfferJourney:
             decision,
             conversation.language or "",
             person=self._suppression.hashes_of(close, conversation),
-            keep_turns=self._suppression.keep_slots,
+            cooldown_retention=self._suppression.keep_slots,
         )
         survey = decision.survey.name if decision.survey else None
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
@@ -184,7 +184,7 @@ class OfferJourney:
         """Make one offer and return its rating id."""
         record = attempt.record
         slot = attempt.slot()
-        self._records.mark(attempt.claim, rating, seen, attempt.timings.step_budget)
+        self._records.begin_call(attempt.claim, rating, seen, attempt.timings.step_budget)
         rating_id = attempt.make(
             lambda: attempt.dixa.offer(
                 slot,
@@ -202,7 +202,7 @@ class OfferJourney:
 
     def _adopt(self, attempt: Attempt, rating: RatingType, rating_id: str, seen: Sequence[str]) -> str:
         """Record an offer of ours that the record didn't know of."""
-        self._records.mark(attempt.claim, rating, seen, attempt.timings.step_budget)
+        self._records.begin_call(attempt.claim, rating, seen, attempt.timings.step_budget)
         self._records.offered(attempt.claim, rating, rating_id)
         log.info("offer.adopted", rating_id=rating_id, rating=rating)
         return rating_id

@@ -44,7 +44,7 @@ class Reminder:
             return Wait(attempt.after_settling(), is_failure=True)
         except NotDelivered as error:
             log.warning("delivery.unavailable", problem=str(error))
-            self._records.undelivered(attempt.claim, record.offer.channel, for_good=False)
+            self._records.delivery_failed(attempt.claim, record.offer.channel, for_good=False)
             return Wait(attempt.after_settling(), is_failure=True)
         except Refused as error:
             obstacle = f"no reminder: {error}"

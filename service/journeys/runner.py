@@ -91,12 +91,12 @@ class JourneyRunner:
             case Wait(delay, is_failure):
                 self._records.reschedule(claim, delay, failed=is_failure)
             case CallFailed(delay, may_come, is_failure):
-                self._records.again(claim, delay, may_come=may_come, failed=is_failure)
+                self._records.call_failed(claim, delay, may_come=may_come, failed=is_failure)
             case CallLost():
-                self._records.unknown(claim, self._timings.reconcile_after)
+                self._records.call_lost(claim, self._timings.reconcile_after)
             case Fail(reason, problem):
-                self._records.die(claim, reason)
-                log.error("survey.dead", journey=self.journey, reason=reason, problem=problem)
+                self._records.fail(claim, reason)
+                log.error("survey.failed", journey=self.journey, reason=reason, problem=problem)
             case Erase():
                 self._records.erase(claim.record)
                 log.info("survey.erased", journey=self.journey)

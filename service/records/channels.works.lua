@@ -1,8 +1,8 @@
--- Something went through a channel: it works, and who has failed before has failed alone.
--- KEYS: channels down, its pause, surveys failing in a row, surveys failing alone, the survey's own pause
--- ARGV: channel, survey id, how long all that is remembered (ms)
--- Answers 1 if it was down.
--- A crash before it: the next one that gets through says so.
+-- A channel has delivered, so it works. The surveys that failed before have a problem of their own.
+-- KEYS: channels down, pause of the channel, surveys failing in a row, surveys failing alone, pause of this survey
+-- ARGV: channel, survey id, retention of all this (ms)
+-- Returns 1 if the channel was down.
+-- A crash before it: the next delivery writes the same.
 local down, pause, failing, alone, own_pause = unpack(KEYS)
 local channel, survey_id, keep_ms = unpack(ARGV)
 for _, each in ipairs(redis.call('SMEMBERS', failing)) do

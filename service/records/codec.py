@@ -33,7 +33,7 @@ Hash = Mapping[str, str]
 FAILED = "failed:"
 ACTION = "action:"
 PROBLEM = "problem:"
-TOLD = "told:"
+SENT_SCORES = "sent_scores:"
 
 
 def to_ms(value: datetime | timedelta) -> int:
@@ -136,7 +136,7 @@ def read_record(fields: Hash) -> Record:
         terms=terms,
         offer=_read_offer(fields),
         offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in ratings if f"rating_id:{each}" in fields),
-        reconcile_first="look_first" in fields,
+        reconcile_first="reconcile_first" in fields,
         answer=_read_answer(fields, ratings) if "answer_state" in fields else None,
         follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
         candidates=candidates or ((terms,) if terms else ()),
@@ -146,7 +146,7 @@ def read_record(fields: Hash) -> Record:
         earlier=tuple(json.loads(fields.get("earlier") or "[]")),
         delivered_before=_read_time(fields, "delivered_before"),
         latest_close=_read_time(fields, "latest_close"),
-        asked_as=fields.get("asked_as", ""),
+        cooldown_survey=fields.get("cooldown_survey", ""),
     )
 
 
@@ -182,7 +182,7 @@ def _read_offer(fields: Hash) -> OfferProgress:
         note=fields.get("delivery_note", ""),
         offered_at=_read_time(fields, "offered_at"),
         ended_at=_read_time(fields, "offer_ended_at"),
-        revived_at=_read_time(fields, "offer_revived_at"),
+        retried_at=_read_time(fields, "offer_retried_at"),
     )
 
 
@@ -202,8 +202,8 @@ def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
         submitted=tuple(each for each in RatingType if f"submitted:{each}" in fields),
         has_comment="comment_sha1" in fields,
         is_suspect="suspect" in fields,
-        held_since=_read_time(fields, "held_since"),
-        revived_at=_read_time(fields, "answer_revived_at"),
+        first_answered_at=_read_time(fields, "first_answered_at"),
+        retried_at=_read_time(fields, "answer_retried_at"),
         ended_at=_read_time(fields, "answer_ended_at"),
     )
 
@@ -215,13 +215,13 @@ def _read_follow_up(fields: Hash) -> FollowUp:
         reason=fields.get("follow_up_reason", ""),
         due_at=_read_time(fields, "follow_up_due"),
         tries=int(fields.get("follow_up_tries", 0)),
-        revived_at=_read_time(fields, "follow_up_revived_at"),
+        retried_at=_read_time(fields, "follow_up_retried_at"),
         actions={name: _read_action(fields, name) for name in names},
     )
 
 
 def _read_action(fields: Hash, name: str) -> ActionProgress:
-    told = json.loads(fields.get(f"{TOLD}{name}", "{}"))
+    told = json.loads(fields.get(f"{SENT_SCORES}{name}", "{}"))
     return ActionProgress(
         ActionState(fields[f"{ACTION}{name}"]),
         fields.get(f"{PROBLEM}{name}", ""),

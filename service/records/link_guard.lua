@@ -1,7 +1,8 @@
--- A form was posted to a link: count it, and say how many there were within the time and how long it still is (ms).
--- KEYS: the count, begun by the first post and gone when its time is over
--- ARGV: how long posts are counted together (ms)
--- A count that lost its expiry gets it back with the next post; no answer depends on it.
-local posts = redis.call('INCR', KEYS[1])
-if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return {posts, redis.call('PTTL', KEYS[1])}
+-- A form was posted to a link: count it. Returns the posts of this period, and the rest of the period (ms).
+-- KEYS: the count, created by the first post, which expires with its period
+-- ARGV: length of a period (ms)
+-- A count that lost its expiry gets a new one with the next post.
+local count, period_ms = KEYS[1], ARGV[1]
+local posts = redis.call('INCR', count)
+if redis.call('PTTL', count) < 0 then redis.call('PEXPIRE', count, period_ms) end
+return {posts, redis.call('PTTL', count)}

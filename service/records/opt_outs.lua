@@ -1,24 +1,24 @@
--- What a stop and its undo share. A stop is "<since, ms> <the names of what was stopped together with it>"; an older one may
--- lack the moment, and of an address or number it was "1".
--- ARGV: when it was wished (ms; empty: now), the prefix of our names, how long an undo is kept (ms)
-local STOPPED, UNDONE = ARGV[2] .. 'stopped:', ARGV[2] .. 'unstopped:'
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- A moment by a host's clock that is ahead must not outlive what is wished afterwards.
-local wished_at = math.min(tonumber(ARGV[1]) or now, now)
+-- Shared by opt-out and opt-in. The value of an opt-out is "<time, ms> <keys of the opt-outs made together with it>".
+-- ARGV: time of the customer's wish (ms, or '' for now), prefix of all keys, retention of an opt-in (ms)
+local given_at, prefix, keep_opt_in_ms = unpack(ARGV)
+local OPT_OUT, OPT_IN = prefix .. 'stopped:', prefix .. 'unstopped:'
+local seconds, micros = unpack(redis.call('TIME'))
+local now = seconds * 1000 + math.floor(micros / 1000)
+-- A host's clock may be ahead. A wish dated in the future would outlive the next one.
+local wished_at = math.min(tonumber(given_at) or now, now)
 
-local function since(name) return tonumber(string.match(redis.call('GET', name) or '', '^%d+') or 0) end
+local function text(number) return string.format('%.0f', number) end
 
-local function undone_name(name) return UNDONE .. string.sub(name, #STOPPED + 1) end
+local function opted_out_at(key) return tonumber(string.match(redis.call('GET', key) or '', '^%d+') or 0) end
 
-local function undone_at(name) return tonumber(redis.call('GET', undone_name(name)) or 0) end
+local function opt_in_key(key) return OPT_IN .. string.sub(key, #OPT_OUT + 1) end
 
-local function stopped_with(name)
-  local names = {}
-  for word in string.gmatch(redis.call('GET', name) or '', '%S+') do
-    if string.sub(word, 1, #STOPPED) == STOPPED then table.insert(names, word) end
+local function opted_in_at(key) return tonumber(redis.call('GET', opt_in_key(key)) or 0) end
+
+local function opted_out_together(key)
+  local keys = {}
+  for word in string.gmatch(redis.call('GET', key) or '', '%S+') do
+    if string.sub(word, 1, #OPT_OUT) == OPT_OUT then table.insert(keys, word) end
   end
-  return names
+  return keys
 end
-
-local function write(moment) return string.format('%.0f', moment) end

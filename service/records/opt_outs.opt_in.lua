@@ -1,13 +1,13 @@
--- A customer wants surveys again.
--- KEYS: what is undone; with the first goes all that was stopped together with it
--- The moment is kept for a stop that was wished before it and comes later, out of a spool. One that was wished later stays.
--- Returns how many stops there were.
-local names, stops = {unpack(KEYS)}, 0
-for _, name in ipairs(stopped_with(KEYS[1])) do table.insert(names, name) end
-for _, name in ipairs(names) do
-  if wished_at >= since(name) then
-    redis.call('SET', undone_name(name), write(math.max(wished_at, undone_at(name))), 'PX', ARGV[3])
-    stops = stops + redis.call('DEL', name)
+-- A customer opts in again.
+-- KEYS: opt-outs to remove. The ones made together with the first are removed too.
+-- A later opt-out stays. The time is kept for an earlier opt-out that arrives later, out of a spool.
+-- Returns the number of opt-outs removed.
+local keys, removed = {unpack(KEYS)}, 0
+for _, key in ipairs(opted_out_together(KEYS[1])) do table.insert(keys, key) end
+for _, key in ipairs(keys) do
+  if wished_at >= opted_out_at(key) then
+    redis.call('SET', opt_in_key(key), text(math.max(wished_at, opted_in_at(key))), 'PX', keep_opt_in_ms)
+    removed = removed + redis.call('DEL', key)
   end
 end
-return stops
+return removed

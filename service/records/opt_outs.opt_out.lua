@@ -1,18 +1,18 @@
--- A customer stops the surveys.
--- KEYS: the stop of the requester's id, then of the address or number that the link went to
--- The later of a stop and an undo counts, in whatever order they come. Returns 0 if an undo of the first was later.
--- A repeat changes its moment alone: an undo from between, out of a spool, mustn't count any more.
-local kept = 0
-for place, name in ipairs(KEYS) do
-  if wished_at >= undone_at(name) then
-    local names, is_known = stopped_with(name), {[name] = true}
-    for _, known in ipairs(names) do is_known[known] = true end
+-- A customer opts out.
+-- KEYS: opt-out of the requester's id, then of the address or number that got the link
+-- The later of an opt-out and an opt-in counts, in whatever order they arrive. Returns 0 if a later opt-in of the first key is
+-- known. A repeat only moves the time forward, so that an opt-in from between, out of a spool, no longer counts.
+local is_kept = 0
+for place, key in ipairs(KEYS) do
+  if wished_at >= opted_in_at(key) then
+    local others, is_known = opted_out_together(key), {[key] = true}
+    for _, known in ipairs(others) do is_known[known] = true end
     for _, other in ipairs(KEYS) do
-      if not is_known[other] then table.insert(names, other) end
+      if not is_known[other] then table.insert(others, other) end
     end
-    redis.call('SET', name, table.concat({write(math.max(wished_at, since(name))), unpack(names)}, ' '))
-    redis.call('DEL', undone_name(name))
-    if place == 1 then kept = 1 end
+    redis.call('SET', key, table.concat({text(math.max(wished_at, opted_out_at(key))), unpack(others)}, ' '))
+    redis.call('DEL', opt_in_key(key))
+    if place == 1 then is_kept = 1 end
   end
 end
-return kept
+return is_kept

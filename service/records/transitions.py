@@ -6,7 +6,7 @@ calling it again is harmless.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -47,6 +47,19 @@ LUA = Path(__file__).with_name("lua")
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
 
 
+_CONSTANTS: Mapping[str, timedelta] = {
+    "HINT_GRACE_MS": timedelta(seconds=1),
+    "COUNTS_RETENTION_MS": timedelta(days=400),
+    "ROUNDS_MARGIN_MS": timedelta(days=365),
+}
+"""Durations that several scripts use. Each script sees them as local variables."""
+_SENT_COUNT_RETENTION = timedelta(days=2)
+"""The count for `daily_cap` is needed until the day is over everywhere."""
+_REOPEN_GRACE = timedelta(minutes=2)
+"""A message of ours may reopen its conversation. Dixa reports that within this time."""
+_DRAIN_RETRY = timedelta(seconds=1)
+_PAUSE_RETRY = timedelta(seconds=10)
+
 MAX_EXTENSION = timedelta(hours=1)
 """How long after the first answer its result may be put off by changes, and by the time that was given for them."""
 
@@ -86,17 +99,27 @@ class Written:
 
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
-    """Make every transition callable by its name; Redis is asked for nothing yet."""
-    shared = (LUA / "record.lua").read_text(encoding="utf-8")
-    return {
-        name: client.register_script(shared + (LUA / f"{name}.lua").read_text(encoding="utf-8")) for name in SCRIPTS
-    }
+    """Return every script by its name. Nothing is sent to Redis until one is called."""
+    return {name: client.register_script(read_script(name)) for name in SCRIPTS}
+
+
+def read_script(name: str) -> str:
+    """Return the source of a script, with everything the scripts share in front of it."""
+    files = (LUA / "record.lua", LUA / f"{name}.lua")
+    return "\n".join((*_constants(), *(path.read_text(encoding="utf-8") for path in files)))
+
+
+def _constants() -> Iterator[str]:
+    """Return the facts that Python and Lua share as Lua."""
+    yield "local RATING_TYPES = {" + ", ".join(f"'{rating}'" for rating in RatingType) + "}"
+    for name, duration in _CONSTANTS.items():
+        yield f"local {name} = {to_ms(duration)}"
 
 
 class Records(Overview):
     """All surveys. `lease` is a claim's, `keep` how long a finished record prevents a second ask.
 
-    `retry_within` is how long an address and a comment are kept for a retry of what is dead.
+    `retry_within` is how long an address and a comment are kept for a retry of a failed journey.
     `mail_budget` is what a lease may be longer by, for as long as a mail is handed over.
     """
 
@@ -150,9 +173,11 @@ class Records(Overview):
         """End the survey of a conversation if it still waits, since it is no longer right; answers what came of it."""
         happened_at, keep = to_ms(change.happened_at), self._keep_ms(None)
         about = change.conversation_id
-        return str(self._of_conversation("cancel", about, about, verdict, reason, happened_at, keep))
+        return str(
+            self._of_conversation("cancel", about, about, verdict, reason, happened_at, keep, to_ms(_REOPEN_GRACE))
+        )
 
-    def answer(
+    def save_answer(
         self,
         link: Link,
         terms: Survey,
@@ -170,7 +195,7 @@ class Records(Overview):
         """
         hold = terms.editable_time(is_suspect=is_suspect)
         outcome, due = self._ask(
-            lambda: self._scripts["answer"](
+            lambda: self._scripts["save_answer"](
                 keys=[
                     self._key(link.survey_id),
                     self._due(Journey.ANSWER),
@@ -190,6 +215,7 @@ class Records(Overview):
                     int(is_suspect),
                     to_ms(max(hold, MAX_EXTENSION)),
                     int(comment is None),
+                    self._keep_ms(terms),
                 ],
             )
         )
@@ -204,10 +230,10 @@ class Records(Overview):
         outcome, until = self._run("extend", Journey.ANSWER, survey_id, *limits)
         return from_ms(until) if outcome == "extended" else None
 
-    def take(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
+    def take_due(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
         """Take the ids of due surveys for queueing; each comes due again after `again_after` unless it is claimed."""
         taken: list[str] = self._ask(
-            lambda: self._scripts["take"](keys=[self._due(journey)], args=[most, to_ms(again_after)])
+            lambda: self._scripts["take_due"](keys=[self._due(journey)], args=[most, to_ms(again_after)])
         )
         return taken
 
@@ -222,7 +248,14 @@ class Records(Overview):
                     self._draining_key,
                     self._paused_key,
                 ],
-                args=[survey_id, journey, to_ms(self._lease), to_ms(self._longest_lease)],
+                args=[
+                    survey_id,
+                    journey,
+                    to_ms(self._lease),
+                    to_ms(self._longest_lease),
+                    to_ms(_DRAIN_RETRY),
+                    to_ms(_PAUSE_RETRY),
+                ],
             )
         )
         if outcome != "claimed":
@@ -230,15 +263,15 @@ class Records(Overview):
         fence, moment, flat = rest
         return Claim(journey, int(fence), from_ms(moment), _record(flat))
 
-    def revive(self, journey: Journey, survey_id: str) -> str:
-        """Try a dead journey again, now; answers `revived`, `not_dead` or `missing`."""
-        return str(self._run("revive", journey, survey_id, journey))
+    def retry(self, journey: Journey, survey_id: str) -> str:
+        """Make a failed journey due now. Return `retried`, `not_failed` or `missing`."""
+        return str(self._run("retry", journey, survey_id, journey))
 
-    def wake(self, conversation_ids: Collection[int]) -> None:
-        """Let what has failed, and waits for its next try, be due now."""
+    def end_backoff(self, conversation_ids: Collection[int]) -> None:
+        """Make each failed try of these conversations due for its next one now."""
         for survey_id in (each for number in conversation_ids for each in self.rounds(number)):
             for journey in Journey:
-                self._run("wake", journey, survey_id, journey)
+                self._run("end_backoff", journey, survey_id, journey)
 
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Give the lease back; the journey, with any call in flight, comes due again after `delay`."""
@@ -254,7 +287,7 @@ class Records(Overview):
         language: str = "",
         *,
         person: Sequence[str] = (),
-        keep_turns: timedelta = timedelta(),
+        cooldown_retention: timedelta = timedelta(),
     ) -> tuple[str, str]:
         """Write the decision; to ask takes the person's turn, if it is free. Answers what it came to, and why."""
         terms = decision.survey or claim.record.terms or Survey()
@@ -278,8 +311,9 @@ class Records(Overview):
                     write_terms(decision.survey),
                     to_ms(decision.due_at) if decision.due_at else "",
                     to_ms(terms.cooldown),
-                    max(to_ms(keep_turns), to_ms(terms.cooldown), 1),
+                    max(to_ms(cooldown_retention), to_ms(terms.cooldown), 1),
                     terms.daily_cap,
+                    to_ms(_SENT_COUNT_RETENTION),
                 ],
             )
         )
@@ -287,13 +321,13 @@ class Records(Overview):
             raise StaleClaim(verdict)
         return verdict, reason
 
-    def mark(self, claim: Claim, rating: RatingType, seen: Sequence[str], least_left: timedelta) -> Record:
+    def begin_call(self, claim: Claim, rating: RatingType, seen: Sequence[str], least_left: timedelta) -> Record:
         """Write that a call is about to be made, and return the record as it is at that moment.
 
         Raises StaleClaim when the call must not be made: then there is nothing to undo.
         """
         outcome, *rest = self._run(
-            "mark",
+            "begin_call",
             claim.journey,
             claim.record.survey_id,
             claim.journey,
@@ -302,7 +336,7 @@ class Records(Overview):
             json.dumps(list(seen)),
             to_ms(least_left),
         )
-        if outcome != "marked":
+        if outcome != "begun":
             raise StaleClaim(outcome)
         return _record(rest[0])
 
@@ -311,22 +345,22 @@ class Records(Overview):
         asked = claim.record.terms.ratings if claim.record.terms else (rating,)
         self._step("offered", claim, claim.fence, rating, rating_id, *asked)
 
-    def delivering(self, claim: Claim, channel: str) -> None:
+    def begin_delivery(self, claim: Claim, channel: str) -> None:
         """Write that a channel begins."""
-        self._step("delivering", claim, claim.fence, channel)
+        self._step("begin_delivery", claim, claim.fence, channel)
 
-    def lengthen(self, survey_id: str) -> bool:
+    def extend_lease(self, survey_id: str) -> bool:
         """Let the lease last for as long as a mail may take; False if nobody has claimed the survey any more."""
-        outcome = self._run("lengthen", Journey.OFFER, survey_id, to_ms(self._longest_lease))
-        return bool(outcome == "lengthened")
+        outcome = self._run("extend_lease", Journey.OFFER, survey_id, to_ms(self._longest_lease))
+        return bool(outcome == "extended")
 
-    def mailing(self, survey_id: str) -> bool:
+    def begin_email(self, survey_id: str) -> bool:
         """Write that a mail is about to be handed over; False if it must not be: it may be out already."""
-        return bool(self._run("mailing", Journey.OFFER, survey_id) == "begun")
+        return bool(self._run("begin_email", Journey.OFFER, survey_id) == "begun")
 
-    def undelivered(self, claim: Claim, channel: str, *, for_good: bool) -> None:
+    def delivery_failed(self, claim: Claim, channel: str, *, for_good: bool) -> None:
         """Write that a channel certainly did not deliver; `for_good`: it isn't asked again."""
-        self._step("undelivered", claim, claim.fence, channel, int(for_good))
+        self._step("delivery_failed", claim, claim.fence, channel, int(for_good))
 
     def delivered(self, claim: Claim, note: str = "") -> None:
         """Write that the link is with the customer, and perhaps what is to be said about it."""
@@ -343,7 +377,7 @@ class Records(Overview):
         terms = claim.record.terms
         self._step("submitted", claim, claim.fence, rating, self._keep_ms(terms), self._retry_ms(terms), *answered)
 
-    def act(
+    def set_action(
         self,
         claim: Claim,
         action: str,
@@ -356,25 +390,25 @@ class Records(Overview):
         `told` are the scores that it tells, kept for a correction.
         """
         scores = json.dumps(dict(told)) if told else ""
-        return self._step("act", claim, claim.fence, action, becomes, problem, scores) != "again"
+        return self._step("set_action", claim, claim.fence, action, becomes, problem, scores) != "begun_before"
 
     def followed(self, claim: Claim) -> None:
         """Write that all is done that was to follow an answer."""
         self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))
 
-    def unknown(self, claim: Claim, reconcile_after: timedelta) -> None:
+    def call_lost(self, claim: Claim, reconcile_after: timedelta) -> None:
         """Write that a call's answer was lost; the journey looks again after `reconcile_after`."""
-        self._step("unknown", claim, claim.journey, claim.fence, to_ms(reconcile_after))
+        self._step("call_lost", claim, claim.journey, claim.fence, to_ms(reconcile_after))
 
-    def again(self, claim: Claim, delay: timedelta, *, may_come: bool = False, failed: bool = True) -> None:
+    def call_failed(self, claim: Claim, delay: timedelta, *, may_come: bool = False, failed: bool = True) -> None:
         """Write that the marked call did not happen, or `may_come` yet; it is tried again after `delay`."""
-        self._step("again", claim, claim.journey, claim.fence, to_ms(delay), int(may_come), int(failed))
+        self._step("call_failed", claim, claim.journey, claim.fence, to_ms(delay), int(may_come), int(failed))
 
-    def die(self, claim: Claim, reason: Reason) -> None:
+    def fail(self, claim: Claim, reason: Reason) -> None:
         """End a journey for good, keeping everything; the address and the comment for as long as `retry_within`."""
         survey_id, terms = claim.record.survey_id, claim.record.terms
         outcome = self._ask(
-            lambda: self._scripts["die"](
+            lambda: self._scripts["fail"](
                 keys=[self._key(survey_id), self._due(claim.journey), self._decisions(claim.at.date())],
                 args=[claim.journey, claim.fence, reason, self._keep_ms(terms), self._retry_ms(terms)],
             )

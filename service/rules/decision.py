@@ -77,7 +77,7 @@ def due_at(record: Record, close: Close, survey: Survey) -> datetime:
 def is_too_late(record: Record, close: Close, survey: Survey, moment: datetime, within: timedelta) -> bool:
     """Return whether the time for a survey is over. Outside the send window the next opening is the last."""
     wanted_at = next_opening(survey.send_window, due_at(record, close, survey))
-    return moment > next_closing(survey.send_window, max(wanted_at, record.offer.revived_at or wanted_at) + within)
+    return moment > next_closing(survey.send_window, max(wanted_at, record.offer.retried_at or wanted_at) + within)
 
 
 def has_news(messages: Sequence[Message], since: datetime) -> bool:

@@ -19,7 +19,7 @@ def _spell_last(record: Record) -> RuleMismatch | None:
     spelled = {
         Reason.ASKED_RECENTLY: (
             f'cooldown = "{_spell(terms.cooldown)}"',
-            f"survey {record.asked_as} had asked less than that before",
+            f"survey {record.cooldown_survey} had asked less than that before",
         ),
         Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "as many had been asked that day"),
         Reason.NOTHING_NEW: (f'on_reclose = "{terms.on_reclose}"', "no message of the customer since the last survey"),

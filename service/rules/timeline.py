@@ -41,7 +41,7 @@ _IN_WINDOW = (OfferState.WAITING, OfferState.DECIDING, OfferState.OFFERED, Offer
 """What begins anew in them waits for the window."""
 
 _NEXT_ANSWER: Mapping[AnswerState, str] = {
-    AnswerState.HELD: "the answer goes to Dixa; until then the customer can change it",
+    AnswerState.EDITABLE: "the answer goes to Dixa; until then the customer can change it",
     AnswerState.SUBMITTING: "the answer goes to Dixa",
     AnswerState.UNKNOWN: "Dixa is asked what became of a result whose answer was lost",
     AnswerState.SUBMITTED: "nothing: it is done",
@@ -145,7 +145,7 @@ def _tell_offer(record: Record) -> Iterator[str]:
     if offer.reminded_at:
         is_note = bool(offer.note) and offer.note != UNCONFIRMED
         yield _line(offer.reminded_at, f"Not reminded: {offer.note}." if is_note else "Reminded.")
-    if offer.state is OfferState.DEAD:
+    if offer.state is OfferState.FAILED:
         yield _line(offer.ended_at, f"Given up: {offer.reason}.")
         yield from _explain(offer.reason)
 
@@ -162,7 +162,7 @@ def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
         yield _more("Suspect: a machine may have sent it. It came right after the link, or filled a hidden field.")
     if answer.state is AnswerState.SUBMITTED:
         yield _line(answer.ended_at, "The result is with Dixa.")
-    if answer.state is AnswerState.DEAD:
+    if answer.state is AnswerState.FAILED:
         yield _line(answer.ended_at, f"The result could not be submitted: {answer.reason}.")
         yield from _explain(answer.reason)
 
@@ -231,7 +231,7 @@ def _opening(window: SendWindow | None, due_at: datetime) -> datetime | None:
 def _is_dead(record: Record) -> bool:
     """Say whether something can be tried again. Who has answered had the link, whatever the offer's end was."""
     journeys = (record.answer or record.offer, record.follow_up)
-    return any(each is not None and each.state == "dead" for each in journeys)
+    return any(each is not None and each.state == "failed" for each in journeys)
 
 
 def _explain(reason: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ class OfferState(StrEnum):
     DELIVERED = "delivered"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
-    DEAD = "dead"
+    FAILED = "failed"
 
 
 class Verdict(StrEnum):
@@ -53,21 +53,21 @@ class Verdict(StrEnum):
 
 
 class AnswerState(StrEnum):
-    """Where the answer's journey stands; a `held` answer can still be changed by the customer."""
+    """Where the answer's journey stands; an `editable` answer can still be changed by the customer."""
 
-    HELD = "held"
+    EDITABLE = "editable"
     SUBMITTING = "submitting"
     UNKNOWN = "unknown"
     SUBMITTED = "submitted"
-    DEAD = "dead"
+    FAILED = "failed"
 
 
 class FollowUpState(StrEnum):
-    """Where the journey of what follows an answer stands; it is `dead` when an action has failed for good."""
+    """Where the journey of what follows an answer stands; it is `failed` when an action has failed for good."""
 
     FOLLOWING = "following"
     FOLLOWED = "followed"
-    DEAD = "dead"
+    FAILED = "failed"
 
 
 class ActionState(StrEnum):
@@ -80,7 +80,7 @@ class ActionState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a survey was not sent, or why a record is dead. A closed list: docs/reasons.md explains each."""
+    """Why a survey was not sent, or why a journey failed. A closed list: docs/reasons.md explains each."""
 
     CHANNEL = "channel"
     QUEUE = "queue"
@@ -123,9 +123,9 @@ class Close:
 
     Channel and direction are in the API's spelling; ids are Dixa's; tags are None if none were told. The one
     personal thing is the requester's address: kept only for a survey that may go out by e-mail, and only until the
-    offer's journey is over, or for a retry if it is dead. `person` are keyed hashes of what the requester can be known
-    by; `email_hashes` and `phone_hashes` are those of the address and the number. `odd_email` is an address that no
-    mail can be sent to, as Dixa has it: the rules look at it, and it isn't kept.
+    offer's journey is over, or for a retry if it has failed. `person` are keyed hashes of the requester's id, address
+    and number; `email_hashes` and `phone_hashes` are those of the address and the number. `odd_email` is an address
+    of Dixa's that no mail can be sent to: the rules look at it, and it isn't kept.
     """
 
     conversation_id: int
@@ -249,14 +249,14 @@ class OfferProgress:
     note: str = ""
     offered_at: datetime | None = None
     ended_at: datetime | None = None
-    revived_at: datetime | None = None
+    retried_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerProgress:
     """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
 
-    `due_at` of a held answer is the moment until which it can be changed, and `held_since` when the first one came.
+    An editable answer can be changed until `due_at`. `first_answered_at` is the time of the first one.
     A machine may have sent one that is suspect: it came right after the link, without a comment, or it filled a field
     that no customer sees.
     """
@@ -270,14 +270,14 @@ class AnswerProgress:
     submitted: tuple[RatingType, ...] = ()
     has_comment: bool = False
     is_suspect: bool = False
-    held_since: datetime | None = None
-    revived_at: datetime | None = None
+    first_answered_at: datetime | None = None
+    retried_at: datetime | None = None
     ended_at: datetime | None = None
 
     @property
     def is_provisional(self) -> bool:
         """Whether it is suspect, and still yields to an answer that isn't."""
-        return self.is_suspect and self.state is AnswerState.HELD
+        return self.is_suspect and self.state is AnswerState.EDITABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +302,7 @@ class FollowUp:
     reason: str = ""
     due_at: datetime | None = None
     tries: int = 0
-    revived_at: datetime | None = None
+    retried_at: datetime | None = None
     actions: Mapping[str, ActionProgress] = field(default_factory=dict)
 
 
@@ -310,10 +310,10 @@ class FollowUp:
 class Record:
     """One survey: the close it came from, its terms as they were then, and how far each journey is.
 
-    `candidates` are the surveys that may be the one, until that is decided; `earlier` are the rating ids of this
-    conversation's earlier rounds, of which the last was delivered at `delivered_before`; `asked_as` is the survey that
-    took the customer's cooldown slot first. A record that is to `reconcile_first` comes from a backup or from a link
-    alone: calls that it doesn't know of may have been made for it.
+    `candidates` are the surveys still possible, until one is chosen. `earlier` are the rating ids of earlier rounds of
+    this conversation, the last of them delivered at `delivered_before`. `cooldown_survey` is the survey in the
+    customer's cooldown slot. `reconcile_first` marks a record from a backup or from a link alone: it may be older than
+    the calls made for it.
     """
 
     survey_id: str
@@ -336,7 +336,7 @@ class Record:
     """That of a later close that began no round."""
     open_until: datetime | None = None
     """When the channel presumably takes no message any more; known while it is decided, and not kept."""
-    asked_as: str = ""
+    cooldown_survey: str = ""
 
     @property
     def answered(self) -> Answer:

@@ -207,10 +207,10 @@ class Delivery(Protocol):
 class Mailings(Protocol):
     """Records the stages of sending an e-mail."""
 
-    def lengthen(self, survey_id: str) -> bool:
+    def extend_lease(self, survey_id: str) -> bool:
         """Extend the lease to the e-mail's budget. Return False if another worker has the survey now."""
 
-    def mailing(self, survey_id: str) -> bool:
+    def begin_email(self, survey_id: str) -> bool:
         """Record that an e-mail is about to be sent. Return False if it must not be. Raises RecordsUnavailable."""
 
 

@@ -77,7 +77,7 @@ class SurveyContext:
         One that a machine may have sent counts for nothing while it is held, except for whoever has its receipt.
         """
         answer = self.record.answer if self.record else None
-        is_in_doubt = answer is not None and answer.state is AnswerState.HELD and answer.is_suspect
+        is_in_doubt = answer is not None and answer.state is AnswerState.EDITABLE and answer.is_suspect
         return None if is_in_doubt and self.receipt is None else answer
 
     @property
@@ -104,12 +104,12 @@ class SurveyContext:
     def deadline(self) -> Deadline | None:
         """Until when the answer can be changed; None when it can't, and when nobody knows."""
         now = services().records.now()
-        if self.answer is None or self.answer.state is not AnswerState.HELD or self.answer.due_at is None:
+        if self.answer is None or self.answer.state is not AnswerState.EDITABLE or self.answer.due_at is None:
             return None
         zone = self.terms.zone_or(services().settings.time_zone)
         if self.answer.due_at <= now:
             return None
-        first = self.answer.held_since or self.answer.answer.answered_at
+        first = self.answer.first_answered_at or self.answer.answer.answered_at
         can_move = min(now + self.terms.extend, first + MAX_EXTENSION) > self.answer.due_at
         return Deadline(self.answer.due_at.astimezone(zone), now, can_move=can_move)
 
@@ -211,8 +211,8 @@ class SurveyContext:
         if self.record is None:
             return False
         offer, answer = self.record.offer, self.record.answer
-        is_never_sent = offer.state in (OfferState.CANCELLED, OfferState.DEAD) and offer.reason == Reason.ERASED
-        is_dropped = answer is not None and answer.state is AnswerState.DEAD and answer.reason == Reason.ERASED
+        is_never_sent = offer.state in (OfferState.CANCELLED, OfferState.FAILED) and offer.reason == Reason.ERASED
+        is_dropped = answer is not None and answer.state is AnswerState.FAILED and answer.reason == Reason.ERASED
         return is_never_sent or is_dropped
 
 

@@ -32,7 +32,7 @@ class Case:
 OFFER_STEPS = (
     "records.accept",
     "queue.hint",
-    "records.take",
+    "records.take_due",
     "queue.publish",
     "records.claim",
     "dixa.take_slot",
@@ -41,27 +41,27 @@ OFFER_STEPS = (
     "dixa.ratings",
     "records.decide",
     "dixa.take_slot 3",
-    "records.mark",
+    "records.begin_call",
     "dixa.offer",
     "records.offered",
-    "records.delivering",
+    "records.begin_delivery",
     "dixa.take_slot 4",
     "dixa.add_message",
     "records.delivered",
 )
 ANSWER_STEPS = (
-    "records.answer",
+    "records.save_answer",
     "queue.hint",
-    "records.take",
+    "records.take_due",
     "queue.publish",
     "records.claim",
     "dixa.take_slot",
-    "records.mark",
+    "records.begin_call",
     "dixa.submit",
     "records.submitted",
 )
 STEPS: Steps = (("offer", OFFER_STEPS), ("answer", ANSWER_STEPS))
-SKIPPED, DEAD = frozenset({"skipped"}), frozenset({"delivered", "dead"})
+SKIPPED, DEAD = frozenset({"skipped"}), frozenset({"delivered", "failed"})
 
 TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] = (
     (
@@ -69,7 +69,7 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
         "the offer's answer is lost",
         lambda dixa, _: dixa.executes_then_drops(call="offer"),
         (
-            "records.unknown",
+            "records.call_lost",
             "records.claim 2",
             "dixa.take_slot 4",
             "dixa.ratings 2",
@@ -82,14 +82,14 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
         "offer",
         "the offer is lost",
         lambda dixa, _: dixa.drops_before(call="offer"),
-        ("dixa.ratings 2", "records.again", "records.mark 2", "dixa.offer 2"),
+        ("dixa.ratings 2", "records.call_failed", "records.begin_call 2", "dixa.offer 2"),
         frozenset({"delivered"}),
     ),
     (
         "offer",
         "too many requests",
         lambda dixa, _: dixa.throttles(call="offer", retry_after=0),
-        ("records.again",),
+        ("records.call_failed",),
         frozenset({"delivered"}),
     ),
     (
@@ -114,13 +114,13 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
         frozenset({"delivered"}),
     ),
     ("offer", "surveyed before", lambda dixa, number: dixa.make_rating(number), ("records.decide",), SKIPPED),
-    ("offer", "the offer is refused", lambda dixa, _: dixa.fails(status=400, call="offer"), ("records.die",), DEAD),
+    ("offer", "the offer is refused", lambda dixa, _: dixa.fails(status=400, call="offer"), ("records.fail",), DEAD),
     (
         "answer",
         "the result's answer is lost",
         lambda dixa, _: dixa.executes_then_drops(call="submit"),
         (
-            "records.unknown",
+            "records.call_lost",
             "records.claim 2",
             "dixa.take_slot 2",
             "dixa.ratings",
@@ -133,14 +133,14 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
         "answer",
         "the result is lost",
         lambda dixa, _: dixa.drops_before(call="submit"),
-        ("dixa.ratings", "records.again", "records.mark 2", "dixa.submit 2"),
+        ("dixa.ratings", "records.call_failed", "records.begin_call 2", "dixa.submit 2"),
         frozenset({"delivered"}),
     ),
     (
         "answer",
         "too many requests",
         lambda dixa, _: dixa.throttles(call="submit", retry_after=0),
-        ("records.again",),
+        ("records.call_failed",),
         frozenset({"delivered"}),
     ),
     (
@@ -152,8 +152,8 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
     ),
 )
 OF_TWO: Steps = (
-    ("offer", ("records.mark 2", "dixa.offer 2", "records.offered 2")),
-    ("answer", ("records.mark 2", "dixa.submit 2", "records.submitted 2")),
+    ("offer", ("records.begin_call 2", "dixa.offer 2", "records.offered 2")),
+    ("answer", ("records.begin_call 2", "dixa.submit 2", "records.submitted 2")),
 )
 
 

@@ -92,7 +92,7 @@ class Crash:
             results=len(self._dixa.results(number)),
             messages=len(sent),
             double_submits=len(self._dixa.report.double_submits),
-            end=record.offer.state if not record.answer or record.answer.state is AnswerState.SUBMITTED else "dead",
+            end=record.offer.state if not record.answer or record.answer.state is AnswerState.SUBMITTED else "failed",
             seconds=self._seconds,
         )
 
@@ -117,7 +117,7 @@ class Crash:
         if self._case.journey == "answer":
             token = self._normal.links.sign(link)
             self._crash(self._zygote.answer(self._place, self._case.point, token, self._terms, scores))
-        if self._case.journey != "answer" or self._case.point.name == "records.answer":
+        if self._case.journey != "answer" or self._case.point.name == "records.save_answer":
             # No thanks were shown, so the customer posts again.
             self._normal.take_answer(link, self._terms, scores)
         return self._go_on(record.survey_id, is_over, crashed=self._case.journey == "answer")

@@ -52,7 +52,7 @@ _ROOM = 16
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Right before or after the `nth` call of a method, such as `records.mark`; `signal` is what the worker gets."""
+    """Right before or after the `nth` call of a method, such as `records.begin_call`; the worker gets `signal`."""
 
     name: str
     when: str
@@ -201,7 +201,7 @@ class Worker:
         )
         check = TokenCheck(client, timings.token_retry_after, prefix=prefix)
         # As shipped, a look whether Dixa is back comes as often as the first pause of a survey's own is long.
-        outage = Outage(client, probe_interval=timings.backoff_min, on_recovery=kept.wake, prefix=prefix)
+        outage = Outage(client, probe_interval=timings.backoff_min, on_recovery=kept.end_backoff, prefix=prefix)
         kind = _Patient if place.never_too_late else DixaClient
         asks = kind(new_session("chaos"), place.dixa_url, shared, check, outage=None if place.unpaced else outage)
         self.client = client

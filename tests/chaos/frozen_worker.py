@@ -104,7 +104,9 @@ def _is_in_time(customers: Customers) -> bool:
 def stand_still(copies: int, *, never_too_late: bool) -> Stood:
     """Stop a worker right after its mark, or right before its call; wake it when another one is done."""
     points = [
-        (journey, *point) for journey, call in CALLS.items() for point in (("records.mark", "after"), (call, "before"))
+        (journey, *point)
+        for journey, call in CALLS.items()
+        for point in (("records.begin_call", "after"), (call, "before"))
     ]
     with ExitStack() as stack:
         server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))

@@ -149,7 +149,7 @@ def _read_states(cluster: Cluster) -> tuple[int, dict[str, int]]:
                 continue
             answer = record.answer.state if record.answer else AnswerState.SUBMITTED
             still_open += record.offer.state not in OFFER_OVER or answer not in ANSWER_OVER
-            if record.offer.state in OFFER_OVER - {OfferState.DELIVERED} or answer is AnswerState.DEAD:
+            if record.offer.state in OFFER_OVER - {OfferState.DELIVERED} or answer is AnswerState.FAILED:
                 name = f"{record.offer.state} {record.offer.reason} {answer}"
                 odd[name] = odd.get(name, 0) + 1
     except redis.RedisError:

@@ -22,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, invariant, precondition, rule
 
-from service.records.transitions import LUA
+from service.records.transitions import read_script
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey
 from service.surveys.ratings import RatingType
@@ -39,7 +39,7 @@ CONTROLS = 10_000
 STEPS = 25
 HOLD = timedelta(seconds=30)
 MOST_WORKERS = 4
-OVER = {"delivered", "skipped", "cancelled", "dead", "submitted", None}
+OVER = {"delivered", "skipped", "cancelled", "failed", "submitted", None}
 PLAYED = (Journey.OFFER, Journey.ANSWER)
 """What follows an answer calls nothing that is modelled, and has its own tests."""
 WRITES_THE_CALL = "put(journey .. '_state', to, journey .. '_call', "
@@ -143,9 +143,9 @@ class Model(RuleBasedStateMachine):
             case Event.WEBHOOK:
                 self.accept()
             case Event.RELAY:
-                self.world.records.take(journey, 5, timedelta(seconds=60))
+                self.world.records.take_due(journey, 5, timedelta(seconds=60))
             case Event.REVIVAL:
-                self.is_pardoned = self.world.records.revive(journey, SURVEY) == "revived"
+                self.is_pardoned = self.world.records.retry(journey, SURVEY) == "retried"
             case Event.REOPENING:
                 self.world.is_reopened = not self.world.is_reopened
             case Event.BACKUP if self.before:
@@ -204,7 +204,7 @@ class Model(RuleBasedStateMachine):
         if found.get("answer_state") == "submitted":
             self.world.assert_submitted()
         elif self.world.expected:
-            require(found.get("answer_state") == "dead", f"an answer is gone: {found.get('answer_state')}")
+            require(found.get("answer_state") == "failed", f"an answer is gone: {found.get('answer_state')}")
 
 
 def run(seed: int, scale: Literal["short", "long"]) -> Row:
@@ -221,7 +221,7 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
         finally:
             server.stop()
     shown = f"{told:,} sequences, {steps:,} steps of workers: {problem or 'no violation'}"
-    controls = {"a mark.lua that forgets the call": forgetful, "RECONCILE_AFTER of 5 s": hasty}
+    controls = {"a begin_call.lua that forgets the call": forgetful, "RECONCILE_AFTER of 5 s": hasty}
     control = "; ".join(
         f"{name}: {found[2] or 'not found out'} (sequence {found[0]:,})" for name, found in controls.items()
     )
@@ -256,11 +256,11 @@ def _settings(examples: int) -> hypothesis_settings:
 
 
 def weaken(scripts: dict[str, Any]) -> None:
-    """The control: a mark that doesn't write which call is about to be made."""
-    text = (LUA / "record.lua").read_text() + (LUA / "mark.lua").read_text()
+    """The control: a begin_call that doesn't write which call is about to be made."""
+    text = read_script("begin_call")
     assert WRITES_THE_CALL in text
     text = text.replace(WRITES_THE_CALL, "put(journey .. '_state', to, 'forgotten', ")
-    scripts["mark"] = scripts["mark"].registered_client.register_script(text)
+    scripts["begin_call"] = scripts["begin_call"].registered_client.register_script(text)
 
 
 def unsynced(redis_url: str) -> None:

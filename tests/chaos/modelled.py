@@ -30,8 +30,8 @@ from tests.processes import patient
 
 SURVEY = "48213"
 PREFIX = "model:"
-TIMES = [f"{journey}_{name}" for journey in Journey for name in ("lease", "due", "sent_at", "revived_at")]
-TIMES += ["accepted_at", "answered_at", "commented_at", "held_since"]
+TIMES = [f"{journey}_{name}" for journey in Journey for name in ("lease", "due", "sent_at", "retried_at")]
+TIMES += ["accepted_at", "answered_at", "commented_at", "first_answered_at"]
 RECORD, RESTORED = f"{PREFIX}survey:{SURVEY}", f"{PREFIX}restored_at"
 DUE = {journey: f"{PREFIX}due:{journey}" for journey in Journey}
 
@@ -166,10 +166,10 @@ class World:
         terms = Survey(
             editable_for=hold, suspect_editable_for=4 * hold, ratings=tuple(offer.rating for offer in link.offers)
         )
-        outcome = self.records.answer(
+        outcome = self.records.save_answer(
             link, terms, scores, comment, language="en", is_suspect=is_suspect, answered_at=answered_at
         ).outcome
-        is_held = before.get("answer_state") == "held"
+        is_held = before.get("answer_state") == "editable"
         was_suspect = is_held and "suspect" in before
         is_first = was_suspect and not is_suspect
         require(not is_first or outcome == "saved", f"a customer's answer after a suspect one was {outcome}")
@@ -201,9 +201,9 @@ class World:
         before = self.read()[0]
         until = self.records.extend(SURVEY, terms)
         after = self.read()[0]
-        require(until is None or before["answer_state"] == "held", "more time for what is final")
+        require(until is None or before["answer_state"] == "editable", "more time for what is final")
         if until is not None:
-            due, first = int(after["answer_due"]), int(before["held_since"])
+            due, first = int(after["answer_due"]), int(before["first_answered_at"])
             require(due >= int(before["answer_due"]), "more time is less")
             require(due <= max(int(before["answer_due"]), first + 3_600_000), "more than an hour")
 

@@ -264,7 +264,7 @@ def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story:
             FollowUp(FollowUpState.FOLLOWING, due_at=datetime.now(UTC), tries=1),
             "what is to follow the answer (it failed once).",
         ),
-        (FollowUp(FollowUpState.DEAD), f"nothing by itself. To try again: afterword retry {survey_id}."),
+        (FollowUp(FollowUpState.FAILED), f"nothing by itself. To try again: afterword retry {survey_id}."),
         (FollowUp(FollowUpState.FOLLOWED), "nothing: it is done."),
     ):
         lines = list(tell(replace(record, follow_up=state), ""))

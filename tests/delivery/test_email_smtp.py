@@ -40,10 +40,10 @@ class Mailings:
         self.is_free = is_free
         self.marks = 0
 
-    def lengthen(self, survey_id: str) -> bool:
+    def extend_lease(self, survey_id: str) -> bool:
         return True
 
-    def mailing(self, survey_id: str) -> bool:
+    def begin_email(self, survey_id: str) -> bool:
         self.marks += 1
         return self.is_free
 
@@ -295,7 +295,7 @@ def test_a_missing_greeting_is_not_delivered(post: tuple[Post, SmtpServer]) -> N
 def test_a_claim_that_is_over_does_not_connect(post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch) -> None:
     taken, server = post
     mailings = Mailings()
-    monkeypatch.setattr(mailings, "lengthen", lambda _: False)
+    monkeypatch.setattr(mailings, "extend_lease", lambda _: False)
     with pytest.raises(NotNow, match="this claim is over"):
         deliver(server, mailings=mailings)
     assert taken.commands == []

@@ -56,7 +56,7 @@ def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
     survey_id = str(next(numbers))
     for each in answers:
         given_ = each.answer
-        records.answer(
+        records.save_answer(
             link(survey_id),
             given_.terms,
             given_.scores,

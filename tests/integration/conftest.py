@@ -41,7 +41,7 @@ suspect_editable_for = "0s"
 match = {queues = ["Three"]}
 
 [[survey]]
-name = "held"
+name = "editable"
 delay = "0s"
 editable_for = "1h"
 suspect_editable_for = "0s"

@@ -13,7 +13,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import AnswerState, Journey, Record
 from tests.polling import eventually
 
-TERMINAL = {"delivered", "skipped", "cancelled", "dead"}
+TERMINAL = {"delivered", "skipped", "cancelled", "failed"}
 _LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
 
 

@@ -22,7 +22,7 @@ from tests.receiver import SECRET, Receiver, receiving
 
 SURVEYS = """
 [[survey]]
-name = "held"
+name = "editable"
 delay = "0s"
 editable_for = "1h"
 suspect_editable_for = "0s"
@@ -168,7 +168,7 @@ def test_a_low_score_alerts_while_it_can_still_be_changed(team: Team) -> None:
     eventually(lambda: team.alerts(story))
     assert (story.results, team.dixa.notes(story.id)) == ([], [])
     assert story.record.answer
-    assert story.record.answer.state == "held"
+    assert story.record.answer.state == "editable"
 
 
 def test_a_worker_killed_meanwhile_doubles_nothing(team: Team) -> None:

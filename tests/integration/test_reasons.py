@@ -199,13 +199,13 @@ def test_erased(tell: Teller, afterword: Afterword) -> None:
 def test_not_found(tell: Teller, dixa: Sandbox) -> None:
     story = tell()
     dixa.fails(status=404, call="conversation")
-    assert_not_asked(story.close(), OfferState.DEAD, Reason.NOT_FOUND)
+    assert_not_asked(story.close(), OfferState.FAILED, Reason.NOT_FOUND)
 
 
 def test_refused(tell: Teller, dixa: Sandbox) -> None:
     story = tell()
     dixa.fails(status=400, call="offer")
-    assert_not_asked(story.close(), OfferState.DEAD, Reason.REFUSED)
+    assert_not_asked(story.close(), OfferState.FAILED, Reason.REFUSED)
 
 
 def test_forbidden(tell: Teller, dixa: Sandbox) -> None:
@@ -214,7 +214,7 @@ def test_forbidden(tell: Teller, dixa: Sandbox) -> None:
     dixa.inject(Fault(Kind.FAILS, 1000, "conversation", 401, conversation=story.id))
     story.close()
     tell().close().link()
-    assert_not_asked(story, OfferState.DEAD, Reason.FORBIDDEN)
+    assert_not_asked(story, OfferState.FAILED, Reason.FORBIDDEN)
     dixa.faults.clear()
 
 

@@ -94,7 +94,7 @@ def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answe
     put_back(backup, own_redis, "restored")
     again = reconnected(own_redis, dixa)
     assert again.ask(survey_id).offer.state is OfferState.SKIPPED
-    assert again.records.answer(link, AT_ONCE, {CSAT: 4}, "Tak", language="en").outcome == "saved"
+    assert again.records.save_answer(link, AT_ONCE, {CSAT: 4}, "Tak", language="en").outcome == "saved"
     assert again.submit(survey_id).answered.scores == {CSAT: 4}
     again.assert_once(survey_id)
 
@@ -160,7 +160,7 @@ def test_an_operator_revives_a_dead_offer_and_a_dead_answer(
 ) -> None:
     survey_id = story.begin()
     dixa.fails(status=400, call="offer")
-    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.ask(survey_id).offer.state is OfferState.FAILED
     assert "offer" in run(own_redis, "retry", survey_id)
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
@@ -168,7 +168,7 @@ def test_an_operator_revives_a_dead_offer_and_a_dead_answer(
     dixa.fails(status=400, call="submit")
     answer = story.submit(survey_id).answer
     assert answer
-    assert (answer.state, answer.answer.comment) == (AnswerState.DEAD, "Tak")
+    assert (answer.state, answer.answer.comment) == (AnswerState.FAILED, "Tak")
     assert "answer" in run(own_redis, "retry", survey_id)
     answer = story.submit(survey_id).answer
     assert answer

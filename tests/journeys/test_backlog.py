@@ -26,7 +26,7 @@ def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
-    eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta(days=1)))
+    eventually(lambda: story.records.take_due(Journey.ANSWER, 1, timedelta(days=1)))
     new = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=5)))
     new.answering.run(survey_id)
     assert dixa.results(int(survey_id)) == []
@@ -46,7 +46,7 @@ def test_many_workers_finish_a_backlog_without_a_wasted_look(
 
     def work(_: int) -> None:
         while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):
-            for survey_id in story.records.take(Journey.OFFER, 1, timedelta(seconds=60)):
+            for survey_id in story.records.take_due(Journey.OFFER, 1, timedelta(seconds=60)):
                 story.offering.run(survey_id)
 
     with ThreadPoolExecutor(THREADS) as workers:

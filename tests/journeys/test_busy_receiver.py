@@ -38,7 +38,7 @@ def test_links_that_wait_for_a_slow_receiver_ask_dixa_nothing(
         before = len(dixa.calls)
         for _ in range(10):
             pass_time(redis_client, prefix, timedelta(seconds=6))
-            for each in story.records.take(Journey.OFFER, MANY, timedelta(seconds=60)):
+            for each in story.records.take_due(Journey.OFFER, MANY, timedelta(seconds=60)):
                 story.offering.run(each)
         assert len(dixa.calls) == before
         # Whoever is asked another way is asked at once.

@@ -368,13 +368,13 @@ def test_one_that_refuses_whoever_comes_ends_few(bench: Bench, breaks: Callable[
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
     states = [bench.turn(each).offer.state for each in ids]
-    assert states == [OfferState.DEAD] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
+    assert states == [OfferState.FAILED] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
     assert sum(bench.offers(*ids)) == ENOUGH
     bench.receiver.next.clear()
     bench.post.answers.clear()
     bench.end_pause(channel)
     for each in ids[:ENOUGH]:
-        bench.story.records.revive(Journey.OFFER, each)
+        bench.story.records.retry(Journey.OFFER, each)
     assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
     assert bench.offers(*ids) == [1] * MANY
 

@@ -132,7 +132,7 @@ class TestOnce:
         end_hold(team, survey_id)
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert claim
-        assert team.story.records.act(claim, CORRECTION, ActionState.BEGUN)
+        assert team.story.records.set_action(claim, CORRECTION, ActionState.BEGUN)
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         record = team.follow(survey_id)
         assert len(texts(team)) == 1
@@ -145,7 +145,7 @@ class TestOnce:
         team.story.answer(survey_id, {CSAT: 1}, "")
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert claim
-        assert team.story.records.act(claim, "slack", ActionState.BEGUN, told={CSAT: 1})
+        assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, told={CSAT: 1})
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         team.story.answer(survey_id, {CSAT: 5}, "")
         record = finished(team, survey_id)
@@ -199,7 +199,7 @@ class TestWithAComment:
 
 def test_an_alert_of_an_older_version_which_kept_no_scores_is_left_alone(team: Team) -> None:
     survey_id = alerted(team)
-    team._client.hdel(f"{team._prefix}survey:{survey_id}", "told:slack")
+    team._client.hdel(f"{team._prefix}survey:{survey_id}", "sent_scores:slack")
     team.story.answer(survey_id, {CSAT: 5})
     assert CORRECTION not in states(finished(team, survey_id))
 

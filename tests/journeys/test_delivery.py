@@ -58,11 +58,11 @@ def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Cha
         made: list[Chain] = []
 
         class Marks:
-            def lengthen(self, survey_id: str) -> bool:
-                return made[0].story.records.lengthen(survey_id)
+            def extend_lease(self, survey_id: str) -> bool:
+                return made[0].story.records.extend_lease(survey_id)
 
-            def mailing(self, survey_id: str) -> bool:
-                return made[0].story.records.mailing(survey_id)
+            def begin_email(self, survey_id: str) -> bool:
+                return made[0].story.records.begin_email(survey_id)
 
         made.append(
             Chain(
@@ -125,7 +125,7 @@ def test_when_all_have_refused_it_is_dead(chain: Chain) -> None:
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.reason, record.offer.failed) == (
-        OfferState.DEAD,
+        OfferState.FAILED,
         Reason.REFUSED,
         ("email", "message"),
     )
@@ -147,7 +147,7 @@ def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -
     chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
-    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    chain.story.records.retry(Journey.OFFER, record.survey_id)
     assert chain.story.ask(record.survey_id).offer.state is OfferState.DELIVERED
     assert chain.went(record) == (1, 0)
 
@@ -172,7 +172,7 @@ def test_a_server_that_is_busy_for_too_long_ends_it(chain: Chain) -> None:
     past = int((datetime.now(UTC) - timedelta(hours=73)).timestamp() * 1000)
     chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"accepted_at": past})
     record = chain.story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.TOO_LATE)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.TOO_LATE)
     assert chain.went(record) == (0, 0)
 
 
@@ -225,8 +225,8 @@ def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -
     chain.post.answers.clear()
     key = f"{chain._prefix}survey:{survey_id}"
     chain._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
-    assert chain.story.records.mailing(survey_id)
-    assert not chain.story.records.mailing(survey_id)
+    assert chain.story.records.begin_email(survey_id)
+    assert not chain.story.records.begin_email(survey_id)
     record = chain.story.ask(survey_id)
     assert (record.offer.state, record.offer.note, chain.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
 
@@ -267,7 +267,7 @@ class TestTheAddress:
         survey_id = chain.story.begin(MESSAGE_FIRST)
         record = chain.story.load(survey_id)
         link = Link(survey_id, int(survey_id), "default", ())
-        chain.story.records.answer(link, AT_ONCE, {CSAT: 4}, "", language="en")
+        chain.story.records.save_answer(link, AT_ONCE, {CSAT: 4}, "", language="en")
         assert chain.field(record, "email") is None
 
 
@@ -281,7 +281,7 @@ class TestTheAddressOfADeadOne:
         chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
         record = chain.ask(self.ONLY_EMAIL)
         chain.post.answers.clear()
-        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
         return record, f"{chain._prefix}retry:{record.survey_id}:email"
 
     def test_it_is_out_of_the_record_and_gone_after_a_while(self, chain: Chain) -> None:
@@ -293,7 +293,7 @@ class TestTheAddressOfADeadOne:
 
     def test_a_retry_takes_it_back(self, chain: Chain) -> None:
         record, key = self.dead(chain)
-        assert chain.story.records.revive(Journey.OFFER, record.survey_id) == "revived"
+        assert chain.story.records.retry(Journey.OFFER, record.survey_id) == "retried"
         assert not chain._redis.exists(key)
         record = chain.story.ask(record.survey_id)
         assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
@@ -303,9 +303,9 @@ class TestTheAddressOfADeadOne:
     def test_after_that_while_nobody_is_reached_by_mail(self, chain: Chain) -> None:
         record, key = self.dead(chain)
         chain._redis.delete(key)
-        chain.story.records.revive(Journey.OFFER, record.survey_id)
+        chain.story.records.retry(Journey.OFFER, record.survey_id)
         record = chain.story.ask(record.survey_id)
-        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
+        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.UNREACHABLE)
 
     def test_it_goes_when_the_customer_is_forgotten(self, chain: Chain) -> None:
         record, key = self.dead(chain)
@@ -332,7 +332,7 @@ class TestTheAddressOfADeadOne:
         assert record.close.requester_id
         chain.story.stops.add(record.close.requester_id)
         record = chain.story.ask(survey_id)
-        assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.OPTED_OUT)
+        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.OPTED_OUT)
         assert not chain._redis.exists(f"{chain._prefix}retry:{survey_id}:email")
 
 
@@ -395,9 +395,9 @@ def test_what_is_about_us_is_for_later(chain: Chain, place: str, answer: str) ->
 def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tried_again(chain: Chain) -> None:
     chain.post.answers["dot"] = "550 5.1.1 No such user"
     record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.REFUSED)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
     chain.post.answers.clear()
-    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    chain.story.records.retry(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
     assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", "")
     assert chain.went(record) == (0, 1)
@@ -406,7 +406,7 @@ def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tri
 def test_a_message_that_was_refused_is_tried_again_when_an_operator_wants_it(chain: Chain) -> None:
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(AT_ONCE)
-    assert record.offer.state is OfferState.DEAD
-    chain.story.records.revive(Journey.OFFER, record.survey_id)
+    assert record.offer.state is OfferState.FAILED
+    chain.story.records.retry(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
     assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (1, 0))

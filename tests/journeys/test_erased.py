@@ -64,8 +64,8 @@ def assert_erased(story: Story, survey_id: str) -> None:
         assert progress is None or progress.reason == Reason.ERASED
     assert story.records._redis.ttl(story.records._key(survey_id)) > 0
     for journey in Journey:
-        assert story.records.take(journey, 10, timedelta(minutes=1)) == []
-        assert story.records.revive(journey, survey_id) != "revived"
+        assert story.records.take_due(journey, 10, timedelta(minutes=1)) == []
+        assert story.records.retry(journey, survey_id) != "retried"
     kept = json.dumps({name: value for name, value in fields(story, survey_id).items() if name != "terms"})
     person = story.dixa.conversation(int(survey_id)).requester.id
     for secret in (SECRET, "ida", person, "score", "comment", "person", "language", "told", "action", "hash-"):
@@ -82,7 +82,7 @@ def test_nothing_is_written_to_dixa_and_all_about_the_customer_is_forgotten(stor
     assert_erased(story, survey_id)
     assert story.load(survey_id).answer == replace(
         story.load(survey_id).answer,  # type: ignore[type-var]
-        state=AnswerState.DEAD,
+        state=AnswerState.FAILED,
         has_comment=False,
         due_at=None,
     )
@@ -171,7 +171,7 @@ def test_a_link_alone_leads_there_too(story: Story) -> None:
     link = Link.to(story.load(survey_id))
     story.records._redis.delete(story.records._key(survey_id))
     story.dixa.erase(int(survey_id))
-    story.records.answer(link, AT_ONCE, {CSAT: 1}, SECRET, language="en")
+    story.records.save_answer(link, AT_ONCE, {CSAT: 1}, SECRET, language="en")
     until_erased(story, story.answering, survey_id)
     assert story.dixa.results() == []
     assert_erased(story, survey_id)
@@ -185,7 +185,7 @@ class TestWhatFollows:
         assert_erased(team.story, survey_id)
         record = team.story.load(survey_id)
         assert record.follow_up
-        assert record.follow_up.state is FollowUpState.DEAD
+        assert record.follow_up.state is FollowUpState.FAILED
 
     @pytest.mark.parametrize("terms", [HELD, AFTER])
     def test_no_alert_of_an_answer_with_a_comment(self, team: Team, terms: Survey) -> None:
@@ -237,7 +237,7 @@ class TestErasing:
         story.answer(survey_id, {CSAT: 1}, SECRET)
         claim = story.records.claim(Journey.ANSWER, survey_id)
         assert claim
-        story.records.mark(claim, CSAT, (), timedelta())
+        story.records.begin_call(claim, CSAT, (), timedelta())
         story.records.erase(claim.record)
         with pytest.raises(StaleClaim):
             story.records.submitted(claim, CSAT, (CSAT,))
@@ -247,7 +247,9 @@ class TestErasing:
         survey_id = story.begin()
         claim = story.records.claim(Journey.OFFER, survey_id)
         assert claim
-        story.records.decide(claim, Decision(Verdict.ASK), "da", person=["hash-1"], keep_turns=timedelta(days=30))
+        story.records.decide(
+            claim, Decision(Verdict.ASK), "da", person=["hash-1"], cooldown_retention=timedelta(days=30)
+        )
         assert story.records._redis.exists(f"{prefix}asked:hash-1")
         story.records.erase(claim.record)
         assert not story.records._redis.exists(f"{prefix}asked:hash-1")

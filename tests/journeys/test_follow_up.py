@@ -168,7 +168,7 @@ def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Te
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
     assert claim
     planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
-    assert team.story.records.act(claim, name, ActionState.BEGUN)
+    assert team.story.records.set_action(claim, name, ActionState.BEGUN)
     team.story.actions[planned.kind].act(_told(claim.record, planned), _deadline(), is_retry=False)
     team.put(survey_id, follow_up_lease="0", follow_up_due="0")
     record = team.follow(survey_id)
@@ -183,7 +183,7 @@ def test_a_worker_that_dies_right_after_the_mark_leaves_it_to_be_done(team: Team
     survey_id = team.answered()
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
     assert claim
-    assert team.story.records.act(claim, name, ActionState.BEGUN)
+    assert team.story.records.set_action(claim, name, ActionState.BEGUN)
     team.put(survey_id, follow_up_lease="0", follow_up_due="0")
     team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
@@ -205,7 +205,7 @@ class TestTheHold:
         team.story.answer(survey_id, {CSAT: 1})
         record = team.turn(survey_id)
         assert record.answer
-        assert record.answer.state is AnswerState.HELD
+        assert record.answer.state is AnswerState.EDITABLE
         assert states(record) == {"slack": ActionState.DONE}
         assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
 
@@ -284,7 +284,7 @@ class TestTheEnd:
         record = team.follow(team.answered(terms=terms))
         assert record.follow_up
         assert record.follow_up.actions["tag:no-such-tag"].problem == "Dixa has no tag of this name"
-        assert (record.follow_up.state, record.follow_up.reason) == (FollowUpState.DEAD, Reason.REFUSED)
+        assert (record.follow_up.state, record.follow_up.reason) == (FollowUpState.FAILED, Reason.REFUSED)
         assert [each for each, state in states(record).items() if state is ActionState.FAILED] == ["tag:no-such-tag"]
         assert team.counts(record.survey_id) == dict.fromkeys(ALL, 1)
 
@@ -316,7 +316,7 @@ class TestTheEnd:
         team.receiver.next["/answer"] = [400]
         survey_id = team.answered()
         team.follow(survey_id)
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         record = team.follow(survey_id)
         assert set(states(record).values()) == {ActionState.DONE}
         assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
@@ -337,7 +337,7 @@ class TestTheEnd:
         survey_id = team.answered()
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert claim
-        assert team.story.records.act(claim, "slack", ActionState.BEGUN)
+        assert team.story.records.set_action(claim, "slack", ActionState.BEGUN)
         past = str(int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000))
         team.put(survey_id, follow_up_lease="0", follow_up_due="0", answered_at=past)
         record = team.follow(survey_id)
@@ -351,7 +351,7 @@ class TestTheEnd:
         tag = team.dixa.state.tag("angry")
         survey_id = team.answered()
         assert states(team.follow(survey_id))["tag:angry"] is ActionState.FAILED
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         team.follow(survey_id)
         assert [each.id for each in team.dixa.conversation(int(survey_id)).tags] == [tag.id]
 
@@ -469,7 +469,7 @@ class TestTheComment:
         team.story.submit(survey_id)
         assert "comment" not in team.fields(survey_id)
         assert 0 < team.comment_lasts_ms(survey_id) <= TIMINGS.offer_max_age // timedelta(milliseconds=1)
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         team.follow(survey_id)
         (taken,) = team.receiver.taken("/answer")
         assert taken.body["data"]["comment"] == "Too slow"
@@ -481,7 +481,7 @@ class TestTheComment:
         survey_id = team.answered(comment="Too slow")
         team.follow(survey_id)
         team.forget_comment(survey_id)
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         team.follow(survey_id)
         (taken,) = team.receiver.taken("/answer")
         assert (taken.body["data"]["comment"], taken.body["data"]["has_comment"]) == (None, True)
@@ -589,7 +589,7 @@ class TestALateComment:
         self.end_hold(team, survey_id)
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert claim
-        assert team.story.records.act(claim, self.ADDED, ActionState.BEGUN)
+        assert team.story.records.set_action(claim, self.ADDED, ActionState.BEGUN)
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         record = team.follow(survey_id)
         assert len(self.texts(team)) == 1
@@ -614,7 +614,7 @@ class TestALateComment:
         assert states(self.finished(team, survey_id))[self.ADDED] is ActionState.FAILED
         if not is_kept:
             team.forget_comment(survey_id)
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         team.follow(survey_id)
         _, added = self.texts(team)
         assert added.startswith(
@@ -628,7 +628,7 @@ class TestALateComment:
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")
         self.finished(team, survey_id)
         assert self.texts(team) == []
-        assert team.story.records.revive(Journey.FOLLOW_UP, survey_id) == "revived"
+        assert team.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         team.follow(survey_id)
         (alert,) = self.texts(team)
         assert "Very dissatisfied" in alert

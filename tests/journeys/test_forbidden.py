@@ -35,7 +35,7 @@ def test_a_forbidden_conversation_keeps_nobody_else_waiting(
     assert {story.load(each).offer.state for each in others} == {OfferState.DELIVERED}
     assert redis_client.keys(f"{prefix}pace:*cooldown") == []
     record = story.ask(poisoned)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.FORBIDDEN)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.FORBIDDEN)
     asked = Counter(each.call for each in story.dixa.calls if each.status == status)
     assert asked == {"conversation": 11}
 
@@ -55,7 +55,7 @@ def test_what_stays_forbidden_ends_and_can_be_tried_again(story: Story, call: st
     forbid(story.dixa, survey_id, call=call)
     assert story.ask(survey_id).offer.reason == Reason.FORBIDDEN
     story.dixa.faults.clear()
-    assert story.records.revive(story.offering.journey, survey_id) == "revived"
+    assert story.records.retry(story.offering.journey, survey_id) == "retried"
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
     assert len(story.dixa.offers()) == len(story.dixa.messages(int(survey_id))) == 1
 
@@ -67,7 +67,7 @@ def test_a_result_that_is_forbidden_is_tried_again_and_ends(story: Story) -> Non
         story.answer(survey_id, {CSAT: 4})
         forbid(story.dixa, survey_id, times=times, call="submit")
     answers = [story.submit(each).answer for each in (first, second)]
-    assert [each and each.state for each in answers] == [AnswerState.SUBMITTED, AnswerState.DEAD]
+    assert [each and each.state for each in answers] == [AnswerState.SUBMITTED, AnswerState.FAILED]
     assert answers[1]
     assert answers[1].reason == Reason.FORBIDDEN
     story.assert_once(first)
@@ -84,7 +84,7 @@ def test_no_comment_goes_where_nobody_may_look(story: Story) -> None:
     assert "submit" not in {each.call for each in story.dixa.calls}
 
 
-@pytest.mark.parametrize(("times", "state"), [(2, FollowUpState.FOLLOWED), (10_000, FollowUpState.DEAD)])
+@pytest.mark.parametrize(("times", "state"), [(2, FollowUpState.FOLLOWED), (10_000, FollowUpState.FAILED)])
 def test_a_note_that_is_forbidden_is_tried_again_and_ends(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, times: int, state: FollowUpState
 ) -> None:

@@ -85,7 +85,7 @@ def test_a_refused_offer_is_dead_and_says_why(story: Story, call: str, status: i
     story.dixa.fails(1, status, call=call)
     survey_id = story.begin()
     record = story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, reason)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, reason)
     assert len(story.dixa.offers()) == (1 if call == "message" else 0)
     assert story.dixa.messages() == []
     story.assert_no_doubles()
@@ -97,7 +97,7 @@ def test_a_refused_result_is_dead_and_keeps_what_was_said(story: Story, status: 
     survey_id = story.begin()
     record = story.tell(survey_id, {CSAT: 2}, "Slow")
     assert record.answer is not None
-    assert (record.answer.state, record.answer.reason) == (AnswerState.DEAD, reason)
+    assert (record.answer.state, record.answer.reason) == (AnswerState.FAILED, reason)
     assert (record.answered.scores, record.answered.comment) == ({CSAT: 2}, "Slow")
     assert story.dixa.results() == []
 

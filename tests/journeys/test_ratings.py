@@ -131,12 +131,12 @@ def test_an_answer_that_changes_within_its_hold_is_held_again(story: Story, inte
     survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(seconds=1.5)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1})
-    eventually(lambda: story.records.take(Journey.ANSWER, 1, timedelta()))
+    eventually(lambda: story.records.take_due(Journey.ANSWER, 1, timedelta()))
     interrupted.submit(survey_id, lambda: story.answer(survey_id, {CSAT: 5}))
     assert story.dixa.results() == []
     record = story.load(survey_id)
     assert record.answer is not None
-    assert record.answer.state is AnswerState.HELD
+    assert record.answer.state is AnswerState.EDITABLE
     story.submit(survey_id)
     assert [each.value for each in story.dixa.results()] == [5]
 

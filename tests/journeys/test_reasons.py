@@ -40,7 +40,7 @@ NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
     "gone": (
         {},
         lambda dixa, number: dixa.state.conversations.pop(number),
-        OfferState.DEAD,
+        OfferState.FAILED,
         Reason.NOT_FOUND,
     ),
 }
@@ -89,7 +89,7 @@ def test_the_three_days_begin_after_the_delay(story: Story) -> None:
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
-@pytest.mark.parametrize(("days", "state"), [(29, AnswerState.SUBMITTED), (31, AnswerState.DEAD)])
+@pytest.mark.parametrize(("days", "state"), [(29, AnswerState.SUBMITTED), (31, AnswerState.FAILED)])
 def test_an_answer_is_tried_for_thirty_days(story: Story, days: int, state: AnswerState) -> None:
     survey_id = story.begin()
     story.ask(survey_id)
@@ -97,7 +97,7 @@ def test_an_answer_is_tried_for_thirty_days(story: Story, days: int, state: Answ
     record = story.submit(survey_id)
     assert record.answer is not None
     assert record.answer.state is state
-    if state is AnswerState.DEAD:
+    if state is AnswerState.FAILED:
         assert record.answer.reason == Reason.TOO_LATE
         assert record.answered.comment == "Still waiting"
         assert story.dixa.results() == []
@@ -170,7 +170,7 @@ def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis
     assert before.load(survey_id).offer.state is OfferState.DELIVERING
     after = Story(redis_client, prefix, dixa, deliveries=[])
     record = after.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.UNREACHABLE)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.UNREACHABLE)
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("no", 400)], ids=["lost", "refused"])
@@ -216,5 +216,5 @@ def test_the_words_of_a_survey_are_those_of_its_close(story: Story) -> None:
     survey_id = story.begin(terms)
     assert story.ask(survey_id).terms == terms
     story.answer(survey_id, {CSAT: 4})
-    assert story.records.take(Journey.ANSWER, 10, timedelta()) == []
+    assert story.records.take_due(Journey.ANSWER, 10, timedelta()) == []
     eventually(lambda: story.load(survey_id).answer)

@@ -62,7 +62,7 @@ def test_a_second_rating_is_not_offered_for_ever(story: Story) -> None:
     survey_id = story.begin(BOTH, closed_at=LONG_AGO)
     write(story, survey_id, offer_state="offering", **{f"rating_id:{CSAT}": "id-1"})
     record = story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.TOO_LATE)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.TOO_LATE)
     assert not story.dixa.offers()
 
 
@@ -86,7 +86,7 @@ def test_what_changed_before_the_delivery_is_seen(
     survey_id = begin(story)
     happens(story, survey_id)
     record = story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, reason)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, reason)
     assert [each.call for each in story.dixa.calls].count("message") == 1
 
 
@@ -103,7 +103,7 @@ def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
     survey_id = delivering(story)
     write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
     assert story.ask(survey_id).offer.reason == Reason.TOO_LATE
-    assert story.records.revive(Journey.OFFER, survey_id) == "revived"
+    assert story.records.retry(Journey.OFFER, survey_id) == "retried"
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
@@ -111,9 +111,9 @@ def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> No
     """Who has answered had the link."""
     survey_id = offered(story)
     story.dixa.reopen(int(survey_id))
-    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.ask(survey_id).offer.state is OfferState.FAILED
     story.answer(survey_id, {CSAT: 4})
-    assert story.records.revive(Journey.OFFER, survey_id) == "not_dead"
+    assert story.records.retry(Journey.OFFER, survey_id) == "not_failed"
 
 
 def test_after_an_offer_that_certainly_was_not_made_another_ones_is_not_taken_for_ours(story: Story) -> None:
@@ -176,8 +176,8 @@ def test_an_answer_that_overtakes_the_worker_says_when_it_was_delivered(story: S
 def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
     survey_id = offered(story)
     story.dixa.reopen(int(survey_id))
-    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.ask(survey_id).offer.state is OfferState.FAILED
     story.dixa.close(int(survey_id))
-    assert story.records.revive(Journey.OFFER, survey_id) == "revived"
+    assert story.records.retry(Journey.OFFER, survey_id) == "retried"
     assert story.load(survey_id).offer.state is OfferState.OFFERED
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED

@@ -207,7 +207,7 @@ def test_the_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
 def test_a_mailed_reminder_that_may_be_out_is_not_sent_again(chain: Chain) -> None:
     """A worker ended between the last dot and its answer."""
     survey_id = reminding(chain.story, MAILED)
-    assert chain.story.records.mailing(survey_id)
+    assert chain.story.records.begin_email(survey_id)
     record = chain.story.ask(survey_id)
     assert record.offer.note == UNCONFIRMED
     assert len(chain.post.mails) == 1

@@ -259,7 +259,7 @@ def test_a_webhook_that_comes_twice_is_no_second_close(story: Story) -> None:
 def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, 400, call="offer")
-    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.ask(survey_id).offer.state is OfferState.FAILED
     assert story.records.decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
 
 
@@ -324,7 +324,7 @@ def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_
     second = story.close(number, ALWAYS)
     link = Link.to(story.ask(second))
     redis_client.delete(story.records._key(second), f"{story.records._prefix}rounds:{number}")
-    story.records.answer(link, ALWAYS, {CSAT: 5}, "", language="en")
+    story.records.save_answer(link, ALWAYS, {CSAT: 5}, "", language="en")
     story.submit(second)
     write_as_customer(story, number)
     assert story.close(number, ALWAYS) == f"{number}-3"

@@ -85,7 +85,7 @@ LOST: dict[str, Callable[[Story, str], object]] = {
 def test_a_turn_that_brought_nothing_is_given_back(story: Story, loses: str) -> None:
     first = closed(story)
     LOST[loses](story, first)
-    assert story.ask(first).offer.state in (OfferState.DEAD, OfferState.CANCELLED)
+    assert story.ask(first).offer.state in (OfferState.FAILED, OfferState.CANCELLED)
     assert is_asked(story.ask(closed(story)))
     assert not is_asked(story.ask(closed(story)))
 
@@ -95,7 +95,7 @@ def test_what_is_given_back_is_what_was_there_before(story: Story) -> None:
     often, seldom = replace(AT_ONCE, cooldown=timedelta()), replace(AT_ONCE, name="seldom", cooldown=30 * DAY)
     assert is_asked(story.ask(closed(story, terms=often)))
     story.dixa.fails(1, 400, call="message")
-    assert story.ask(closed(story, terms=often)).offer.state is OfferState.DEAD
+    assert story.ask(closed(story, terms=often)).offer.state is OfferState.FAILED
     assert not is_asked(story.ask(closed(story, terms=seldom)))
 
 

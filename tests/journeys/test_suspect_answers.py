@@ -53,7 +53,7 @@ class Scene:
         """Somebody answers within a moment, or fills what no customer sees."""
         record = self.story.load(survey_id)
         link, terms = Link.to(record), record.terms or AT_ONCE
-        return self.story.records.answer(
+        return self.story.records.save_answer(
             link, terms, {CSAT: score}, comment, language="en", is_suspect=True, answered_at=at
         ).outcome
 
@@ -161,7 +161,7 @@ def test_of_two_robots_the_later_counts_and_none_waits_longer(scene: Scene) -> N
     survey_id = scene.ask()
     scene.robot(survey_id, 1)
     now = datetime.now(UTC)
-    scene.put(survey_id, held_since=now - 23 * HOUR, answer_due=now + HOUR)
+    scene.put(survey_id, first_answered_at=now - 23 * HOUR, answer_due=now + HOUR)
     assert scene.robot(survey_id, 3) == "saved"
     assert scene.said(survey_id) == (3, "", True)
     assert is_about(scene.left(survey_id), HOUR)

@@ -39,7 +39,7 @@ def test_a_refusal_right_after_the_event_may_pass(story: Story, call: str, statu
 def test_what_does_not_pass_ends_it_at_once(story: Story, status: int) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, status, call="offer")
-    assert story.ask(survey_id).offer.state is OfferState.DEAD
+    assert story.ask(survey_id).offer.state is OfferState.FAILED
 
 
 @pytest.mark.parametrize("status", [404, 409])
@@ -56,7 +56,7 @@ def test_when_the_lag_is_over_a_refusal_counts(redis_client: redis.Redis, prefix
     story.records._redis.hset(story.records._key(survey_id), "accepted_at", str(to_ms(moment() - timedelta(hours=1))))
     dixa.fails(1, 404, call="conversation")
     record = story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.DEAD, Reason.NOT_FOUND)
+    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.NOT_FOUND)
 
 
 def lag_behind(story: Story, survey_id: str) -> None:

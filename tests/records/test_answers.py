@@ -34,16 +34,16 @@ def said(records: Records) -> tuple[dict[str, int], str]:
 
 def submit(records: Records) -> None:
     found = claim(records, Journey.ANSWER)
-    records.mark(found, CSAT, [], timedelta())
+    records.begin_call(found, CSAT, [], timedelta())
     records.submitted(found, CSAT, [CSAT])
 
 
 def offer(records: Records) -> None:
     found = claim(records)
     records.decide(found, Decision(Verdict.ASK), "en")
-    records.mark(found, CSAT, [], timedelta())
+    records.begin_call(found, CSAT, [], timedelta())
     records.offered(found, CSAT, "rating")
-    records.delivering(found, "message")
+    records.begin_delivery(found, "message")
     records.delivered(found)
 
 
@@ -61,7 +61,7 @@ def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client:
 
 def test_a_comment_of_a_dead_answer_is_kept(records: Records) -> None:
     answer(records, 4, "Worth keeping")
-    records.die(claim(records, Journey.ANSWER), Reason.REFUSED)
+    records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)
     assert said(records) == ({"Csat": 4}, "Worth keeping")
 
 
@@ -125,7 +125,7 @@ class Held:
 
     def move(self, *, since: timedelta, left: timedelta) -> None:
         now = datetime.now(UTC)
-        times = {"held_since": to_ms(now - since), "answer_due": to_ms(now + left)}
+        times = {"first_answered_at": to_ms(now - since), "answer_due": to_ms(now + left)}
         self._client.hset(self._key, mapping=times)  # type: ignore[arg-type]
 
     @property
@@ -209,7 +209,7 @@ def test_there_is_no_more_time_once_it_is_over(held: Held) -> None:
 
 def test_an_answer_that_is_being_submitted_gets_no_more_time(records: Records) -> None:
     answer(records)
-    records.mark(claim(records, Journey.ANSWER), CSAT, [], timedelta())
+    records.begin_call(claim(records, Journey.ANSWER), CSAT, [], timedelta())
     assert records.extend(SURVEY_ID, Survey()) is None
 
 
@@ -219,7 +219,7 @@ def test_a_worker_that_has_claimed_it_waits_as_well(records: Records) -> None:
     until = records.extend(SURVEY_ID, Survey())
     assert until is not None
     with pytest.raises(StaleClaim, match="early"):
-        records.mark(found, CSAT, [], timedelta())
+        records.begin_call(found, CSAT, [], timedelta())
     records.reschedule(found, timedelta(), failed=False)
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
     progress = load(records).answer
@@ -227,20 +227,10 @@ def test_a_worker_that_has_claimed_it_waits_as_well(records: Records) -> None:
     assert progress.due_at == until
 
 
-def test_an_answer_that_an_older_version_holds_gets_more_time_too(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
-    answer(records, terms=Survey())
-    redis_client.hdel(f"{prefix}survey:{SURVEY_ID}", "held_since")
-    until = records.extend(SURVEY_ID, Survey())
-    assert until is not None
-    assert until - datetime.now(UTC) > 19 * MINUTE
-
-
 def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
-    records.answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")
-    records.answer(link_of(), terms, {NPS: 0}, "", language="da")
+    records.save_answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")
+    records.save_answer(link_of(), terms, {NPS: 0}, "", language="da")
     assert said(records) == ({"Nps": 0}, "")
     assert load(records).answered.language == "da"
 
@@ -293,7 +283,7 @@ def test_who_has_a_link_was_offered_whatever_a_backup_says(records: Records, rea
 def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -> None:
     answer(records, 1)
     found = claim(records, Journey.ANSWER)
-    records.mark(found, CSAT, [], timedelta())
+    records.begin_call(found, CSAT, [], timedelta())
     assert answer(records, 5) == "not_changed"
     assert answer(records, 1) == "same"
     records.submitted(found, CSAT, [CSAT])
@@ -315,14 +305,14 @@ def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: 
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)
     records.decide(found, Decision(Verdict.ASK), "en")
-    records.mark(found, CSAT, [], timedelta())
+    records.begin_call(found, CSAT, [], timedelta())
     assert answer(records, 4) == "saved"
     record = load(records)
     assert record.offer.state is OfferState.DELIVERED
     assert [(each.rating, each.rating_id) for each in record.offers] == [(CSAT, "rating")]
     with pytest.raises(StaleClaim, match="stale"):
         records.offered(found, CSAT, "another")
-    assert records.take(Journey.OFFER, 10, MINUTE) == []
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
     submit(records)
 
 
@@ -374,7 +364,7 @@ def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: re
     assert ttl(redis_client, prefix) is None
 
 
-@pytest.mark.parametrize("end", ["skipped", "cancelled", "dead", "delivered"])
+@pytest.mark.parametrize("end", ["skipped", "cancelled", "failed", "delivered"])
 def test_a_finished_record_lives_for_ninety_days(
     records: Records, redis_client: redis.Redis, prefix: str, end: str
 ) -> None:
@@ -384,8 +374,8 @@ def test_a_finished_record_lives_for_ninety_days(
         records.accept(close_of(), [AT_ONCE])
     if end == "cancelled":
         records.decide(claim(records), Decision(Verdict.CANCEL, Reason.REOPENED))
-    if end == "dead":
-        records.die(claim(records), Reason.REFUSED)
+    if end == "failed":
+        records.fail(claim(records), Reason.REFUSED)
     if end == "delivered":
         offer(records)
     assert load(records).offer.state == end
@@ -417,7 +407,7 @@ def test_every_key_has_the_prefix_and_nothing_else_is_touched(redis_server: Redi
     answer(records)
     submit(records)
     records.accept(close_of(7), [AT_ONCE])
-    records.take(Journey.OFFER, 10, MINUTE)
+    records.take_due(Journey.OFFER, 10, MINUTE)
     keys = [*client.scan_iter()]
     today = datetime.now(UTC).date()
     counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
@@ -439,7 +429,7 @@ ASKS: dict[str, Callable[[Records], object]] = {
     "load": lambda records: records.load(SURVEY_ID),
     "ping": Records.ping,
     "answer": answer,
-    "take": lambda records: records.take(Journey.OFFER, 1, MINUTE),
+    "take": lambda records: records.take_due(Journey.OFFER, 1, MINUTE),
 }
 
 

@@ -43,7 +43,7 @@ def link_of(conversation_id: int = 48213) -> Link:
 
 
 def answer(records: Records, score: int = 4, comment: str | None = "", terms: Survey = AT_ONCE, **given: Any) -> str:
-    return records.answer(link_of(), terms, {CSAT: score}, comment, language="en", **given).outcome
+    return records.save_answer(link_of(), terms, {CSAT: score}, comment, language="en", **given).outcome
 
 
 def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:
@@ -135,15 +135,15 @@ def test_a_mail_that_is_handed_over_has_a_longer_lease(redis_client: redis.Redis
     records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)
     records.accept(close_of(), [AT_ONCE])
     first, key, began = claim(records), f"{prefix}survey:{SURVEY_ID}", to_ms(moment())
-    assert not records.lengthen(SURVEY_ID)
+    assert not records.extend_lease(SURVEY_ID)
     redis_client.hset(key, "offer_state", "delivering")
-    assert records.lengthen(SURVEY_ID)
+    assert records.extend_lease(SURVEY_ID)
     ends_at = int(redis_client.hget(key, "offer_lease"))  # type: ignore[arg-type]
     assert ends_at >= began + to_ms(lease + budget)
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == ends_at
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     records.reschedule(first, timedelta(), failed=False)
-    assert not records.lengthen(SURVEY_ID)
+    assert not records.extend_lease(SURVEY_ID)
     assert claim(records).fence > first.fence
 
 
@@ -163,16 +163,16 @@ def test_one_who_gives_the_lease_back_leaves_it_to_the_next(records: Records) ->
 
 
 WRITES: dict[str, Callable[[Records, Claim], object]] = {
-    "mark": lambda records, claim: records.mark(claim, CSAT, [], timedelta()),
-    "unknown": lambda records, claim: records.unknown(claim, MINUTE),
-    "again": lambda records, claim: records.again(claim, MINUTE),
-    "die": lambda records, claim: records.die(claim, Reason.REFUSED),
+    "mark": lambda records, claim: records.begin_call(claim, CSAT, [], timedelta()),
+    "unknown": lambda records, claim: records.call_lost(claim, MINUTE),
+    "again": lambda records, claim: records.call_failed(claim, MINUTE),
+    "die": lambda records, claim: records.fail(claim, Reason.REFUSED),
 }
 OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
     "decide to ask": lambda records, claim: records.decide(claim, Decision(Verdict.ASK), "en"),
     "decide to skip": lambda records, claim: records.decide(claim, Decision(Verdict.SKIP, Reason.UNREACHABLE), ""),
     "offered": lambda records, claim: records.offered(claim, CSAT, "rating"),
-    "delivering": lambda records, claim: records.delivering(claim, "message"),
+    "delivering": lambda records, claim: records.begin_delivery(claim, "message"),
     "delivered": lambda records, claim: records.delivered(claim),
 }
 OF_ANSWERS: dict[str, Callable[[Records, Claim], object]] = {
@@ -194,7 +194,7 @@ def test_whoever_was_overtaken_writes_nothing(
         answer(records)
     stale = claim(records, journey)
     if is_marked == "marked":
-        records.mark(stale, CSAT, [], timedelta())
+        records.begin_call(stale, CSAT, [], timedelta())
     records.reschedule(stale, timedelta(), failed=False)
     claim(records, journey)
     key = f"{prefix}survey:{SURVEY_ID}"
@@ -209,10 +209,10 @@ def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Recor
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)
     with pytest.raises(StaleClaim, match="late"):
-        records.mark(found, CSAT, [], timedelta(seconds=61))
-    records.mark(found, CSAT, [], timedelta(seconds=15))
+        records.begin_call(found, CSAT, [], timedelta(seconds=61))
+    records.begin_call(found, CSAT, [], timedelta(seconds=15))
     with pytest.raises(StaleClaim, match="in_flight"):
-        records.mark(found, CSAT, [], timedelta(seconds=15))
+        records.begin_call(found, CSAT, [], timedelta(seconds=15))
 
 
 def test_a_claim_before_the_time_is_none(records: Records) -> None:
@@ -233,15 +233,15 @@ def test_what_is_taken_comes_due_again_unless_it_is_claimed(redis_client: redis.
     records = brief(redis_client, prefix)
     records.accept(close_of(ago=MINUTE), [AT_ONCE])
     for again_after in (timedelta(milliseconds=1), MINUTE):
-        assert eventually(lambda after=again_after: records.take(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
-    assert records.take(Journey.OFFER, 10, MINUTE) == []
+        assert eventually(lambda after=again_after: records.take_due(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
 def test_copies_of_what_was_taken_are_harmless(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
     assert [found is not None for found in claims] == [True, False, False, False, False]
-    assert records.take(Journey.OFFER, 10, MINUTE) == []
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
 def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_client: redis.Redis, prefix: str) -> None:
@@ -249,7 +249,7 @@ def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_cli
     records.accept(close_of(), [Survey(delay=MINUTE)])
     due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
-    assert records.take(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
+    assert records.take_due(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) != due_at
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == due_at
@@ -258,7 +258,7 @@ def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_cli
 def test_what_is_over_or_lost_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [], Reason.CHANNEL)
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
-    for survey_id in records.take(Journey.OFFER, 10, timedelta()):
+    for survey_id in records.take_due(Journey.OFFER, 10, timedelta()):
         assert records.claim(Journey.OFFER, survey_id) is None
     assert redis_client.zcard(f"{prefix}due:offer") == 0
 
@@ -267,15 +267,15 @@ def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.R
     for number, due_ms in ((1, 5), (2, 1), (3, 4), (4, 3)):
         records.accept(close_of(number), [Survey(delay=MINUTE)])
         redis_client.zadd(f"{prefix}due:offer", {str(number): due_ms})
-    assert records.take(Journey.OFFER, 2, MINUTE) == ["2", "4"]
-    assert records.take(Journey.OFFER, 10, MINUTE) == ["3", "1"]
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2", "4"]
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == ["3", "1"]
 
 
 def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
     records.accept(close_of(int(survey_id)), [AT_ONCE])
     found = records.claim(Journey.OFFER, survey_id)
     assert found
-    records.mark(found, CSAT, (), timedelta())
+    records.begin_call(found, CSAT, (), timedelta())
     return found
 
 
@@ -284,25 +284,25 @@ def test_what_is_nearer_to_its_end_is_taken_first(records: Records, redis_client
     for number in (1, 2):
         records.accept(close_of(number), [AT_ONCE])
     redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})
-    records.unknown(begin_call(records, "3"), timedelta())
-    assert records.take(Journey.OFFER, 2, MINUTE) == ["3", "1"]
-    assert records.take(Journey.OFFER, 2, MINUTE) == ["2"]
+    records.call_lost(begin_call(records, "3"), timedelta())
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["3", "1"]
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2"]
 
 
 def test_what_is_nearer_to_its_end_waits_for_its_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     found = begin_call(records)
-    assert records.take(Journey.OFFER, 1, MINUTE) == []
-    records.unknown(found, MINUTE)
-    assert records.take(Journey.OFFER, 1, MINUTE) == []
+    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
+    records.call_lost(found, MINUTE)
+    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
     redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
-    assert records.take(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
     assert redis_client.zcard(f"{prefix}due:offer:first") == 0
 
 
 def test_what_is_over_is_not_taken_first_any_more(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     found = begin_call(records)
     assert redis_client.zcard(f"{prefix}due:offer:first") == 1
-    records.die(found, Reason.REFUSED)
+    records.fail(found, Reason.REFUSED)
     assert redis_client.zcard(f"{prefix}due:offer:first") == 0
 
 

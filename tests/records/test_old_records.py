@@ -53,9 +53,9 @@ Hash = dict[str, str]
 
 STORED: Mapping[str, Hash] = json.loads((SAMPLES / "v1.json").read_text()) if (SAMPLES / "v1.json").exists() else {}
 OPEN_OFFERS = ("waiting", "deciding", "offering+", "offering+ made", "unknown", "offered", "delivering")
-ENDED_OFFERS = ("delivered", "skipped", "cancelled", "dead")
-OPEN_ANSWERS = ("held", "submitting", "submitting+", "submitting+ made", "unknown answer")
-ENDED_ANSWERS = ("submitted", "dead answer")
+ENDED_OFFERS = ("delivered", "skipped", "cancelled", "failed")
+OPEN_ANSWERS = ("editable", "submitting", "submitting+", "submitting+ made", "unknown answer")
+ENDED_ANSWERS = ("submitted", "failed answer")
 MADE_AT_DIXA = {"offering", "offering+ made", "offered", "delivering", "delivered", *OPEN_ANSWERS, *ENDED_ANSWERS}
 """Those for which Dixa has an offer."""
 
@@ -134,8 +134,8 @@ def test_an_offer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) 
 
 
 def test_a_dead_offer_can_be_revived(shelf: Shelf) -> None:
-    shelf.take("dead")
-    assert shelf.story.records.revive(Journey.OFFER, SURVEY_ID) == "revived"
+    shelf.take("failed")
+    assert shelf.story.records.retry(Journey.OFFER, SURVEY_ID) == "retried"
     assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
@@ -163,8 +163,8 @@ def test_an_answer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str)
 
 
 def test_a_dead_answer_can_be_revived(shelf: Shelf, dixa: Sandbox) -> None:
-    shelf.take("dead answer")
-    assert shelf.story.records.revive(Journey.ANSWER, SURVEY_ID) == "revived"
+    shelf.take("failed answer")
+    assert shelf.story.records.retry(Journey.ANSWER, SURVEY_ID) == "retried"
     shelf.story.submit(SURVEY_ID)
     assert [(each.value, each.comment) for each in dixa.results()] == [(4, "Tak")]
 
@@ -238,21 +238,21 @@ def _write_offer(records: Records, name: str) -> None:
         records.decide(claim, Decision(Verdict(name), reason), "da")
         return
     records.decide(claim, Decision(Verdict.ASK), "da")
-    if name == "dead":
-        records.die(claim, Reason.REFUSED)
+    if name == "failed":
+        records.fail(claim, Reason.REFUSED)
     elif name != "deciding":
         _write_call(records, claim, name)
 
 
 def _write_call(records: Records, claim: Claim, name: str) -> None:
-    records.mark(claim, CSAT, (), timedelta())
+    records.begin_call(claim, CSAT, (), timedelta())
     if name == "unknown":
-        records.unknown(claim, timedelta())
+        records.call_lost(claim, timedelta())
     if name in {"offering+", "unknown"}:
         return
     records.offered(claim, CSAT, RATING_ID)
     if name in {"delivering", "delivered"}:
-        records.delivering(claim, "message")
+        records.begin_delivery(claim, "message")
     if name == "delivered":
         records.delivered(claim)
 
@@ -261,18 +261,18 @@ def _write_answer(records: Records, name: str) -> None:
     _write_offer(records, "delivered")
     record = records.load(SURVEY_ID)
     assert record
-    records.answer(Link.to(record), Survey(editable_for=timedelta()), {CSAT: 4}, "Tak", language="en")
-    if name == "held":
+    records.save_answer(Link.to(record), Survey(editable_for=timedelta()), {CSAT: 4}, "Tak", language="en")
+    if name == "editable":
         return
     claim = records.claim(Journey.ANSWER, SURVEY_ID)
     assert claim
-    records.mark(claim, CSAT, (), timedelta())
+    records.begin_call(claim, CSAT, (), timedelta())
     {
-        "submitting": lambda: records.again(claim, timedelta()),
+        "submitting": lambda: records.call_failed(claim, timedelta()),
         "submitting+": lambda: None,
-        "unknown answer": lambda: records.unknown(claim, timedelta()),
+        "unknown answer": lambda: records.call_lost(claim, timedelta()),
         "submitted": lambda: records.submitted(claim, CSAT, (CSAT,)),
-        "dead answer": lambda: records.die(claim, Reason.REFUSED),
+        "failed answer": lambda: records.fail(claim, Reason.REFUSED),
     }[name]()
 
 

@@ -24,12 +24,12 @@ def _accept(*, reason: str = "", again: str = "never") -> list[str]:
 
 def _decide(verdict: str, reason: str = "") -> list[str]:
     due_at = "4000000000000" if verdict == "waiting" else ""
-    return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0"]
+    return [FENCE, verdict, reason, "en", KEEP, "{}", "", due_at, "0", "1000", "0", "172800000"]
 
 
 def _answer(comment: str, score: int, *, suspect: str = "0") -> list[str]:
     rating_ids, scores = '{"Csat": "id-1"}', f'{{"Csat": {score}}}'
-    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, suspect, "3600000"]
+    return [SURVEY, SURVEY, "{}", "300000", comment, "en", "", rating_ids, scores, suspect, "3600000", "0", KEEP]
 
 
 ARGS: dict[str, Callable[[str], list[str]]] = {
@@ -37,40 +37,40 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept (skip)": lambda _: _accept(reason="channel"),
     "accept (again)": lambda _: _accept(again="always"),
     "accept (again, unanswered)": lambda _: _accept(again="unanswered"),
-    "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP],
-    "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP],
-    "answer": lambda _: _answer("new", 4),
-    "answer (suspect)": lambda _: _answer("new", 4, suspect="1"),
-    "answer (same)": lambda _: _answer("old", 2),
+    "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP, "120000"],
+    "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP, "120000"],
+    "save_answer": lambda _: _answer("new", 4),
+    "save_answer (suspect)": lambda _: _answer("new", 4, suspect="1"),
+    "save_answer (same)": lambda _: _answer("old", 2),
     "extend": lambda _: ["1200000", "3600000"],
-    "claim": lambda journey: [SURVEY, journey, "60000", "360000"],
+    "claim": lambda journey: [SURVEY, journey, "60000", "360000", "1000", "10000"],
     "reschedule": lambda journey: [journey, FENCE, "5000", "1", "0"],
     "decide (ask)": lambda _: _decide("ask"),
     "decide (waiting)": lambda _: _decide("waiting"),
     "decide (skip)": lambda _: _decide("skipped", "already_surveyed"),
     "decide (cancel)": lambda _: _decide("cancelled", "reopened"),
-    "mark": lambda journey: [journey, FENCE, "Csat", "[]", "15000"],
+    "begin_call": lambda journey: [journey, FENCE, "Csat", "[]", "15000"],
     "offered": lambda _: [FENCE, "Csat", "id-1", "Csat"],
     "offered (one of two)": lambda _: [FENCE, "Csat", "id-1", "Csat", "Nps"],
-    "unknown": lambda journey: [journey, FENCE, "60000"],
-    "again": lambda journey: [journey, FENCE, "5000", "0", "1"],
-    "wake": lambda journey: [journey],
-    "delivering": lambda _: [FENCE, "message"],
-    "mailing": lambda _: [],
-    "lengthen": lambda _: ["360000"],
-    "undelivered": lambda _: [FENCE, "email", "0"],
-    "undelivered (for good)": lambda _: [FENCE, "email", "1"],
+    "call_lost": lambda journey: [journey, FENCE, "60000"],
+    "call_failed": lambda journey: [journey, FENCE, "5000", "0", "1"],
+    "end_backoff": lambda journey: [journey],
+    "begin_delivery": lambda _: [FENCE, "message"],
+    "begin_email": lambda _: [],
+    "extend_lease": lambda _: ["360000"],
+    "delivery_failed": lambda _: [FENCE, "email", "0"],
+    "delivery_failed (for good)": lambda _: [FENCE, "email", "1"],
     "delivered": lambda _: [FENCE, KEEP, "", ""],
     "delivered (to remind)": lambda _: [FENCE, KEEP, "", "60000"],
     "reminded": lambda _: [FENCE, KEEP, ""],
     "submitted": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat"],
     "submitted (one of two)": lambda _: [FENCE, "Csat", KEEP, "60000", "Csat", "Nps"],
-    "act": lambda _: [FENCE, "note", "begun", "", ""],
-    "act (done)": lambda _: [FENCE, "note", "done", "", ""],
+    "set_action": lambda _: [FENCE, "note", "begun", "", ""],
+    "set_action (done)": lambda _: [FENCE, "note", "done", "", ""],
     "followed": lambda _: [FENCE, KEEP],
     "erase": lambda _: [KEEP],
-    "revive": lambda journey: [journey],
-    "die": lambda journey: [journey, FENCE, "refused", KEEP, "60000"],
+    "retry": lambda journey: [journey],
+    "fail": lambda journey: [journey, FENCE, "refused", KEEP, "60000"],
 }
 FENCED = {name for name, args in ARGS.items() if FENCE in args("offer")}
 
@@ -124,8 +124,8 @@ class Bench:
         if state.endswith("+") or state == "unknown":
             ours |= {"call": "Csat", "sent_at": f"{seconds}000", "seen": "[]"}
         fields |= self._answer_of(state)
-        if state == "held":
-            fields["held_since"] = f"{seconds - 300}000"
+        if state == "editable":
+            fields["first_answered_at"] = f"{seconds - 300}000"
         if state in ("offered", "delivering", "reminding", "delivered"):
             fields |= {"rating_id:Csat": "id-1", "delivered_at": "-200000"}
         if state == "submitted":
@@ -142,17 +142,17 @@ class Bench:
         if self._journey == "offer" or state == "none":
             return terms
         answer = {"answered_at": "0", "score:Csat": "2", "comment": "old", "comment_sha1": old}
-        answer_state = "held" if state == "following" else "submitted"
-        return terms | answer | ({"answer_state": answer_state} if terms else {})
+        answer_state = "editable" if state == "following" else "submitted"
+        return terms | answer | ({"answer_state": answer_state, "first_answered_at": "0"} if terms else {})
 
     def run(self, script: str, args: list[str]) -> str:
         name = script.split(" ", maxsplit=1)[0]
         further = {
-            "answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
+            "save_answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
             "erase": [*self._due_sets.values(), self.decisions, f"{self.decisions}-to-rewrite"],
             "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
             "accept": [self.due, self.rounds, self.decisions],
-            "die": [self.due, self.decisions],
+            "fail": [self.due, self.decisions],
             "cancel": [self.due, self.rounds, self.decisions],
             "decide": [self.due, self.decisions, f"{self.decisions}-asks", f"{self.decisions}-asked"],
         }
@@ -221,7 +221,7 @@ def test_a_stale_fence_changes_nothing(
 
 
 def test_the_tables_have_every_script() -> None:
-    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take"}
+    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take_due"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -23,7 +23,7 @@ CARD = "My card is 4111 1111 1111 1111"
 
 
 def answer(records: Records, comment: str = CARD, scores: dict[RatingType, int] | None = None) -> None:
-    records.answer(LINK, HELD, scores or {CSAT: 4}, comment, language="en")
+    records.save_answer(LINK, HELD, scores or {CSAT: 4}, comment, language="en")
 
 
 def kept(records: Records) -> tuple[dict[RatingType, int], str, bool]:
@@ -103,7 +103,7 @@ def test_a_comment_that_was_passed_on_is_not_said_to_be_removed(client: FlaskCli
 
 def test_all_the_answers_stay_when_one_of_several_is_changed_with_it(client: FlaskClient, records: Records) -> None:
     link = replace(LINK, offers=tuple(Offer(rating, LINK.offers[0].rating_id) for rating in (CSAT, NPS)))
-    records.answer(link, replace(HELD, ratings=(CSAT, NPS)), {CSAT: 4, NPS: 9}, CARD, language="en")
+    records.save_answer(link, replace(HELD, ratings=(CSAT, NPS)), {CSAT: 4, NPS: 9}, CARD, language="en")
     post(client, {"rating": "1", "forget": "1"}, sign(link, at=NEW_ENOUGH))
     scores, comment, _ = kept(records)
     assert (scores[CSAT], comment) == (1, "")
@@ -228,7 +228,7 @@ def test_a_conversation_that_was_anonymised_after_the_answer_shows_the_erased_pa
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
     assert claim
-    records.die(claim, Reason.ERASED)
+    records.fail(claim, Reason.ERASED)
     for page in (get(client), get(client, query_string={"r": "2"}), post(client, {"rating": "4", "comment": COMMENT})):
         assert page.status_code == 410
         assert "has been deleted" in page.text

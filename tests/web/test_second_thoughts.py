@@ -31,14 +31,14 @@ def answer(records: Records, scores: Mapping[RatingType, int], comment: str = ""
     """Keep an answer to a survey of these questions; returns its link's token."""
     link = link_of(*scores)
     asked = replace(HELD, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
-    records.answer(link, asked, scores, comment, language="en")
+    records.save_answer(link, asked, scores, comment, language="en")
     return sign(link, at=NEW_ENOUGH)
 
 
 def begin_to_submit(records: Records) -> None:
     claim = records.claim(Journey.ANSWER, LINK.survey_id)
     assert claim
-    records.mark(claim, next(iter(claim.record.answered.scores)), (), timedelta())
+    records.begin_call(claim, next(iter(claim.record.answered.scores)), (), timedelta())
 
 
 OTHERS = [
@@ -93,7 +93,7 @@ def test_of_several_questions_the_others_keep_what_is_saved(client: FlaskClient,
 
 
 def test_a_question_that_was_left_out_can_be_tapped_later(client: FlaskClient, records: Records) -> None:
-    records.answer(LINK, HELD, {NPS: 9}, "", language="en")
+    records.save_answer(LINK, HELD, {NPS: 9}, "", language="en")
     token = sign(link_of(CSAT, NPS), at=NEW_ENOUGH)
     page = get(client, token, query_string={"r": "2"})
     assert chosen(page) == ["2", "9"]

@@ -41,12 +41,12 @@ def cancel(records: Records, reason: Reason) -> None:
 
 def begin_to_submit(records: Records) -> None:
     """Answer 4 and go as far as a worker does right before its call."""
-    records.answer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
+    records.save_answer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
     # Whatever hold was promised to an earlier answer is over.
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
     assert claim
-    records.mark(claim, RatingType.CSAT, (), timedelta())
+    records.begin_call(claim, RatingType.CSAT, (), timedelta())
 
 
 def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis.Redis") -> None:
@@ -242,12 +242,12 @@ def test_a_conversation_that_was_anonymised_shows_that_it_is_gone(
 def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
     cancel(records, Reason.ERASED)
     if is_dead:
-        keys.hset("afterword:survey:81000", "offer_state", "dead")
+        keys.hset("afterword:survey:81000", "offer_state", "failed")
     before = dump(keys)
     for answer in (get(client), post(client, {"rating": "4"})):
         assert answer.status_code == 410
         assert "has been deleted" in answer.text
-    assert records.answer(LINK, Survey(), {RatingType.CSAT: 4}, "", language="en").outcome == "closed"
+    assert records.save_answer(LINK, Survey(), {RatingType.CSAT: 4}, "", language="en").outcome == "closed"
     assert dump(keys) == before
 
 

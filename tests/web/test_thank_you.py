@@ -32,7 +32,7 @@ def keep_terms(records: Records, *after: OnAnswer) -> None:
     """Give the record of the link these terms."""
     terms = Survey(on_answer=after, editable_for=timedelta(minutes=5))
     records.accept(Close(81000, datetime.now(UTC)), [terms])
-    records.answer(LINK, terms, {CSAT: 3}, "", language="en")
+    records.save_answer(LINK, terms, {CSAT: 3}, "", language="en")
     long_ago = to_ms(datetime.now(UTC) - timedelta(minutes=5))
     records._redis.hset("afterword:survey:81000", "delivered_at", long_ago)
 
@@ -54,7 +54,7 @@ def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClien
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
     assert claim
-    records.mark(claim, CSAT, (), timedelta())
+    records.begin_call(claim, CSAT, (), timedelta())
     page = get(client).text
     assert "can no longer be changed" in page
     assert "Continue to reviews.example:8443" in page

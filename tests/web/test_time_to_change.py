@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def answer(records: Records, comment: str = "", **terms: object) -> None:
-    records.answer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
+    records.save_answer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
 
 
 def held(records: Records) -> AnswerProgress:
@@ -138,7 +138,7 @@ def test_time_that_can_not_be_had_is_not_offered(
 def test_the_result_is_put_off_for_an_hour_at_most(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
     first = until(records) - 5 * MINUTE
-    keys.hset(KEY, mapping={"held_since": to_ms(first - 55 * MINUTE), "answered_at": to_ms(first - 55 * MINUTE)})
+    keys.hset(KEY, mapping={"first_answered_at": to_ms(first - 55 * MINUTE), "answered_at": to_ms(first - 55 * MINUTE)})
     for _ in range(3):
         post(client, {"rating": "4", "more": "1"})
     assert until(records) <= first + 5 * MINUTE
@@ -192,7 +192,7 @@ def test_looking_gives_no_time(client: FlaskClient, records: Records, keys: "red
 
 def test_at_the_limit_no_more_time_is_offered(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
-    keys.hset(KEY, mapping={"held_since": to_ms(until(records) - 60 * MINUTE)})
+    keys.hset(KEY, mapping={"first_answered_at": to_ms(until(records) - 60 * MINUTE)})
     assert "I need more time" not in get(client).text
     assert "Change your answer" in get(client).text
 

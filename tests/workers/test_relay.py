@@ -120,7 +120,7 @@ class Odd:
         return False
 
     def take(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
-        return self._records.take(journey, most, again_after)
+        return self._records.take_due(journey, most, again_after)
 
     def paused_since(self) -> None:
         return None

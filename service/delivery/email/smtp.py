@@ -108,7 +108,7 @@ class EmailDelivery:
             brand=terms.brand,
         )
         with self._limit.reserve():
-            if not self._mailings.lengthen(record.survey_id):
+            if not self._mailings.extend_lease(record.survey_id):
                 raise NotNow("this claim is over")
             self.send(email, Deadline(self._budget))
 
@@ -122,7 +122,7 @@ class EmailDelivery:
             smtp.send(re.sub(rb"(?m)^\.", b"..", text))
             # smtplib's `data` sends the text and the dot in one call. Here the record is written between the two: after
             # the dot the e-mail may be sent, so a crash from here on must never lead to a second one.
-            if not self._mailings.mailing(email.survey_id):
+            if not self._mailings.begin_email(email.survey_id):
                 raise Unconfirmable("another worker has handed it over, or the survey has gone on")
             _finish_data(smtp)
 

@@ -1,90 +1,98 @@
--- A conversation was closed: make its record, once; or that of a new round, if the survey's terms say so.
--- KEYS: record of the first round, due offers, number of the last round, decisions of the day
+-- A conversation was closed. Create its record once, or the record of a new round if the survey's terms allow one.
+-- KEYS: record of the first round, due offers, number of the last round, decision counts of the day
 -- ARGV: conversation id, close (JSON), terms (JSON or ''), candidates (JSON or ''), closed at (ms), delay (ms),
---       reason or '', keep (ms), e-mail address or '', decision (JSON), again (never, unanswered or always), event id
--- States: none → waiting, or none → skipped when a reason is given; waiting is about the later close from then on; any
--- other state stays as it is.
--- A crash leaves the record whole or absent; the same event again answers `duplicate`.
+--       reason or '', retention (ms), e-mail address or '', decision (JSON), on reclose (never, unanswered or always),
+--       event id
+-- States: none → waiting, or → skipped if there is a reason. A waiting survey is about the later close from then on. Other
+-- states don't change.
+-- A crash leaves the whole record or none. The same event again returns `duplicate`.
+local conversation_id, close_json, terms, candidates, closed_at, delay_ms = unpack(ARGV)
+local reason, keep_ms, email, decision, on_reclose, event_id = unpack(ARGV, 7)
+local _, _, round_key, counts = unpack(KEYS)
 refuse_without_rights()
-local moment, round = now(), tonumber(redis.call('GET', KEYS[3]) or 1)
+local moment, round = now(), read_round(round_key)
 local survey_id, earlier, delivered_before
 
-local function turn_to(number)
+local function use_round(number)
   local suffix = number > 1 and '-' .. text(number) or ''
-  round, record, survey_id = number, KEYS[1] .. suffix, ARGV[1] .. suffix
+  round, record, survey_id = number, KEYS[1] .. suffix, conversation_id .. suffix
 end
 
--- A later close than the one known, and no copy of it.
-local function is_later()
+local function known_close()
   local close = get('close')
-  if not close or close == '' or tonumber(ARGV[5]) <= cjson.decode(close).closed_at then return false end
-  return ARGV[12] == '' or ARGV[12] ~= get('event_id')
+  if close and close ~= '' then return cjson.decode(close).closed_at end
 end
 
--- After all that came of the close before it is over: a round if the terms say so, or if its own reason is on record then.
+local function is_same_event() return event_id ~= '' and event_id == get('event_id') end
+
+local function is_later()
+  local known = known_close()
+  return known and tonumber(closed_at) > known and not is_same_event()
+end
+
+-- Only a survey that is over makes room for a round. A skipped close of a later round is recorded as one.
 local function is_new_round()
   if is_open('offer') or is_open('answer') or not is_later() then return false end
-  return ARGV[7] ~= '' or ARGV[11] == 'always' or ARGV[11] == 'unanswered' and not get('answer_state')
+  return reason ~= '' or on_reclose == 'always' or on_reclose == 'unanswered' and not get('answer_state')
 end
 
--- A later close that begins no round is a decision too. Changes from between the two closes may still come: they say
--- nothing about the later one.
+-- Count a later close without a round, too. Changes from before it may still arrive, and `cancel` compares them with it.
 local function note_later_close()
-  local close = get('close')
-  local latest = get('latest_close') or (close and close ~= '' and cjson.decode(close).closed_at) or ARGV[5]
-  if tonumber(ARGV[5]) <= tonumber(latest) or (ARGV[12] ~= '' and ARGV[12] == get('event_id')) then return end
-  put('latest_close', ARGV[5])
+  local latest = get('latest_close') or known_close() or closed_at
+  if tonumber(closed_at) <= tonumber(latest) or is_same_event() then return end
+  put('latest_close', closed_at)
   if is_open('offer') then return end
-  redis.call('HINCRBY', KEYS[4], 'closed_again', 1)
-  redis.call('EXPIRE', KEYS[4], 34560000)
+  redis.call('HINCRBY', counts, 'closed_again', 1)
+  redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
 end
 
--- It was opened in between, and that event is late or lost: what waits is about the later close, whoever handled it.
-local function begin_anew()
-  redis.call('HINCRBY', KEYS[4], 'reopened', 1)
-  redis.call('EXPIRE', KEYS[4], 34560000)
+-- The conversation was reopened in between, and that event is late or lost. The survey now is about the later close and
+-- its agent. Raising the fence stops a worker that is deciding about the earlier one.
+local function restart()
+  redis.call('HINCRBY', counts, 'reopened', 1)
+  redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
   redis.call('HINCRBY', record, 'offer_fence', 1)
   drop('candidates', 'email', 'latest_close', 'offer_tries')
 end
 
-turn_to(round)
-local is_about_later = get('offer_state') == 'waiting' and is_later()
-if is_about_later then
-  begin_anew()
+use_round(round)
+local restarts = get('offer_state') == 'waiting' and is_later()
+if restarts then
+  restart()
 elseif redis.call('EXISTS', record) == 1 then
   if not is_new_round() then
     note_later_close()
     return {'duplicate', 0, survey_id}
   end
   earlier, delivered_before = cjson.decode(get('earlier') or '[]'), get('delivered_at') or get('delivered_before')
-  for _, rating in ipairs({'Csat', 'Nps', 'ThumbsUpOrDown'}) do
+  for _, rating in ipairs(RATING_TYPES) do
     local rating_id = get('rating_id:' .. rating)
     if rating_id then table.insert(earlier, rating_id) end
   end
-  -- Only the latest round is tried again.
+  -- Only the latest round can be retried.
   redis.call('DEL', retry_key('email'))
-  turn_to(round + 1)
+  use_round(round + 1)
 elseif round > 1 then
-  turn_to(round + 1)
+  use_round(round + 1)
 end
--- Restored from a backup, the number of the last round may be older than the rounds.
-while not is_about_later and redis.call('EXISTS', record) == 1 do turn_to(round + 1) end
--- Rounds are few; a year is longer than any record of them lives after its last change.
-if round > 1 then redis.call('SET', KEYS[3], text(round), 'PX', text(tonumber(ARGV[8]) + 31536000000)) end
+-- After a restore from a backup, the number of the last round may be older than the records of the rounds.
+while not restarts and redis.call('EXISTS', record) == 1 do use_round(round + 1) end
+-- The number must outlive the records. An open record has no expiry, so the margin is large: there are few rounds.
+if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(keep_ms) + ROUNDS_MARGIN_MS)) end
 
-put('v', '1', 'survey_id', survey_id, 'conversation_id', ARGV[1], 'close', ARGV[2], 'terms', ARGV[3],
-  'accepted_at', text(moment), 'decision', ARGV[10], 'event_id', ARGV[12])
+put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', terms,
+  'accepted_at', text(moment), 'decision', decision, 'event_id', event_id)
 if earlier and #earlier > 0 then put('earlier', cjson.encode(earlier)) end
 if delivered_before then put('delivered_before', delivered_before) end
-if ARGV[7] ~= '' then
-  count_decision(KEYS[4], ARGV[7])
-  finish('offer', 'skipped', ARGV[7], ARGV[8])
+if reason ~= '' then
+  count_decision(counts, reason)
+  finish('offer', 'skipped', reason, keep_ms)
   return {'skipped', 0, survey_id}
 end
--- A close can't lie in the future: Dixa's clock may be ahead of ours, the wait is counted from now then.
-local due = math.min(tonumber(ARGV[5]), moment) + tonumber(ARGV[6])
+-- A close can't be in the future. If Dixa's clock is ahead of Redis's, the delay starts now.
+local due = math.min(tonumber(closed_at), moment) + tonumber(delay_ms)
 put('offer_state', 'waiting')
-if ARGV[4] ~= '' then put('candidates', ARGV[4]) end
-if ARGV[9] ~= '' then put('email', ARGV[9]) end
-wake_by_hint('offer', due, moment)
+if candidates ~= '' then put('candidates', candidates) end
+if email ~= '' then put('email', email) end
+schedule_with_hint('offer', due, moment)
 return {'accepted', due <= moment and 1 or 0, survey_id}

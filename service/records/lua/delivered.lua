@@ -1,19 +1,21 @@
--- The link is with the customer.
+-- The customer has the link.
 -- KEYS: record, due offers
--- ARGV: fence, keep (ms), a note or '', when to remind after it (ms, or '')
+-- ARGV: fence, retention (ms), a note or '', time until the reminder (ms, or '' for none)
 -- States: delivering → delivered, or reminding.
--- A crash before it: the channel is asked again, and finds what it delivered.
+-- A crash before it: the same channel delivers again, and finds its earlier delivery.
+local fence, keep_ms, note, remind_after_ms = unpack(ARGV)
 local state = get('offer_state')
 if state == 'delivered' or state == 'reminding' then return state end
-if not is_mine('offer', ARGV[1]) then return 'stale' end
+if not is_current('offer', fence) then return 'stale' end
 if state ~= 'delivering' then return 'wrong_state' end
 put('delivered_at', text(now()))
-if ARGV[3] ~= '' then put('delivery_note', ARGV[3]) end
-if ARGV[4] ~= '' then
-  put('offer_state', 'reminding')
-  drop('offer_lease', 'offer_tries', 'turns')
-  wake('offer', now() + tonumber(ARGV[4]))
+if note ~= '' then put('delivery_note', note) end
+if remind_after_ms ~= '' then
+  -- `cancel` may end this state, and doesn't know the terms.
+  put('offer_state', 'reminding', 'keep_ms', keep_ms)
+  drop('offer_lease', 'offer_tries', 'cooldown_slots')
+  schedule('offer', now() + tonumber(remind_after_ms))
   return 'reminding'
 end
-finish('offer', 'delivered', '', ARGV[2])
+finish('offer', 'delivered', '', keep_ms)
 return 'delivered'

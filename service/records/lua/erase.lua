@@ -1,26 +1,35 @@
--- The conversation was anonymised, or an operator wants it: all journeys end, and what is about the customer is forgotten.
--- KEYS: record, due offers, due answers, due follow-ups, decisions of the day, the sign that Redis' own log has it yet
--- ARGV: keep (ms)
--- States: every offer → cancelled; an answer and what follows it → dead, but submitted and followed stay: what was done
--- isn't done again. All have the reason erased from then on, and the link leads to nothing any more.
--- A worker that is on its way has a stale fence: nothing that it writes counts. What it calls by then can't be undone.
--- A crash leaves it erased or not; erasing it again changes nothing.
+-- The conversation was anonymised, or an operator erases it: end all journeys and forget the customer.
+-- KEYS: record, due offers, due answers, due follow-ups, decision counts of the day, sign that Redis's own file still has the
+--       erased data
+-- ARGV: retention (ms)
+-- States: every offer → cancelled. An answer and a follow-up → failed, except submitted and followed: those stay. All have the
+-- reason `erased` from then on, and the link no longer works.
+-- A crash leaves it erased or not. A second run changes nothing.
+local keep_ms = unpack(ARGV)
+local DUE_SETS = {offer = KEYS[2], answer = KEYS[3], follow_up = KEYS[4]}
+local counts, erased_key = KEYS[5], KEYS[6]
 if redis.call('EXISTS', record) == 0 then return 'missing' end
-local asked = {reminding = true, delivered = true}
-if is_open('offer') and not asked[get('offer_state')] then count_decision(KEYS[5], 'erased') end
-local STAYS = {submitted = true, followed = true}
-for number, journey in ipairs({'offer', 'answer', 'follow_up'}) do
+local HAS_LINK = {reminding = true, delivered = true}
+if is_open('offer') and not HAS_LINK[get('offer_state')] then count_decision(counts, 'erased') end
+
+local function end_state(journey, state)
+  if journey == 'offer' then return 'cancelled' end
+  return (state == 'submitted' or state == 'followed') and state or 'failed'
+end
+
+for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
   local state = get(journey .. '_state')
   if state then
-    due_set = KEYS[number + 1]
+    due_set = DUE_SETS[journey]
+    -- A worker in the middle of this journey now has a stale fence and writes nothing. Its call can't be undone.
     redis.call('HINCRBY', record, journey .. '_fence', 1)
     forget_call(journey)
     local ended_at = get(journey .. '_ended_at')
-    finish(journey, journey == 'offer' and 'cancelled' or STAYS[state] and state or 'dead', 'erased', ARGV[1])
+    finish(journey, end_state(journey, state), 'erased', keep_ms)
     if ended_at then put(journey .. '_ended_at', ended_at) end
   end
 end
 forget_customer()
-redis.call('PEXPIRE', record, ARGV[1])
-redis.call('SET', KEYS[6], '1')
+redis.call('PEXPIRE', record, keep_ms)
+redis.call('SET', erased_key, '1')
 return 'erased'

@@ -1,15 +1,16 @@
--- A customer begins to change the answer, or to write a comment: give more time for it.
+-- A customer starts to change the answer, or to write a comment: allow more time.
 -- KEYS: record, due answers
--- ARGV: from now on (ms), at most after the first answer (ms)
--- States: held stays as it is, and is never due earlier than before. Answers `extended`, with the moment (ms) until which
--- it can be changed, or `over`: its time is up, though no worker has taken it yet.
--- A crash leaves it extended or not; running it again extends from then, to the same limit.
--- An older version wrote no `held_since`: its first answer is the last one that is known.
-local extend_ms, limit_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+-- ARGV: extension from now on (ms), maximum after the first answer (ms)
+-- States: editable doesn't change, and is never due earlier than before. Returns `extended` with the new end (ms), or `over`
+-- if the time has ended, though no worker has taken the answer yet.
+-- A crash leaves it extended or not. A second run extends from that moment, up to the same maximum.
+local extension_ms, max_extension_ms = unpack(ARGV)
 local moment = now()
-if get('answer_state') ~= 'held' then return {'not_held', ''} end
-local first = tonumber(get('held_since') or get('answered_at'))
-local due = math.max(tonumber(get('answer_due')), math.min(moment + extend_ms, first + limit_ms))
+if get('answer_state') ~= 'editable' then return {'not_editable', ''} end
+local first = tonumber(get('first_answered_at'))
+local due = math.max(
+  tonumber(get('answer_due')), math.min(moment + tonumber(extension_ms), first + tonumber(max_extension_ms))
+)
 if due <= moment then return {'over', ''} end
-wake('answer', due)
+schedule('answer', due)
 return {'extended', text(due)}

@@ -1,10 +1,11 @@
--- All that was to follow an answer is done.
+-- All actions of a follow-up are done.
 -- KEYS: record, due follow-ups
--- ARGV: fence, keep (ms)
+-- ARGV: fence, retention (ms)
 -- States: following → followed.
--- A crash before it: the actions are known to be done, and this is written by the next claim.
+-- A crash before it: the next claim finds all actions done, and writes this.
+local fence, keep_ms = unpack(ARGV)
 if get('follow_up_state') == 'followed' then return 'followed' end
-if not is_mine('follow_up', ARGV[1]) then return 'stale' end
+if not is_current('follow_up', fence) then return 'stale' end
 if get('follow_up_state') ~= 'following' then return 'wrong_state' end
-finish('follow_up', 'followed', '', ARGV[2])
+finish('follow_up', 'followed', '', keep_ms)
 return 'followed'

@@ -1,13 +1,15 @@
--- What every transition shares; it is put before each script when that is loaded.
--- A script's KEYS[1] is the survey's record, KEYS[2] the due set of its journey.
--- Numbers are written with text(): Lua would print 1.7e+12 for a time in milliseconds.
+-- Shared by all transitions. `scripts.py` loads each script with this file in front of it, and its constants before both.
+-- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
+-- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
 
+-- Lua prints a time in milliseconds as 1.7e+12. Redis needs all digits.
 local function text(number) return string.format('%.0f', number) end
 
+-- Redis has the only clock, so hosts with different clocks agree on what is due and on who holds a lease.
 local function now()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+  local seconds, micros = unpack(redis.call('TIME'))
+  return seconds * 1000 + math.floor(micros / 1000)
 end
 
 local function get(field) return redis.call('HGET', record, field) end
@@ -16,75 +18,88 @@ local function drop(...) redis.call('HDEL', record, ...) end
 
 local OPEN = {
   waiting = true, deciding = true, offering = true, unknown = true, offered = true, delivering = true,
-  reminding = true, held = true, submitting = true, following = true,
+  reminding = true, editable = true, submitting = true, following = true,
 }
+local OVER = {delivered = true, skipped = true, cancelled = true, failed = true, submitted = true, followed = true}
 
 local function is_open(journey) return OPEN[get(journey .. '_state') or ''] or false end
 
--- A claim is still ours if nobody has claimed since.
-local function is_mine(journey, fence) return get(journey .. '_fence') == fence end
+-- The fence is a fencing token. Each claim raises it, so a worker whose lease has ended can't write any more.
+local function is_current(journey, fence) return get(journey .. '_fence') == fence end
 
--- A call was made, or may have been: the relay takes these before those that only wait, since they are nearer to the end.
--- A member that is missing here goes with the others, one too many is claimed for nothing.
-local NEAR_END = {offering = true, unknown = true, offered = true, delivering = true, submitting = true}
+local function read_round(key) return tonumber(redis.call('GET', key) or 1) end
 
-local function go_first(journey, at)
-  if NEAR_END[get(journey .. '_state')] then redis.call('ZADD', due_set .. ':first', text(at), get('survey_id')) end
+-- The relay takes surveys with a call behind them before those without: they are closest to their end. A survey missing
+-- from this set is still taken with the others, and a surplus one costs a claim.
+local HAS_CALLED = {offering = true, unknown = true, offered = true, delivering = true, submitting = true}
+
+local function prioritize(journey, at)
+  if HAS_CALLED[get(journey .. '_state')] then redis.call('ZADD', due_set .. ':first', text(at), get('survey_id')) end
 end
 
--- The journey wants work at this time; the relay looks at the due set.
-local function wake(journey, at)
+-- Make a journey due at a time, for the relay to find.
+local function schedule(journey, at)
   put(journey .. '_due', text(at))
   redis.call('ZADD', due_set, text(at), get('survey_id'))
-  go_first(journey, at)
+  prioritize(journey, at)
 end
 
--- A user who lacks a right is refused in the middle of a script, and what it wrote before stays. Where that would be taken
--- for all of it when it comes again, this is refused before: it changes nothing.
+-- Do the same where the caller queues a task itself if the journey is due by now. The relay finds it a little later, in
+-- case that task is lost.
+local function schedule_with_hint(journey, at, moment)
+  schedule(journey, at)
+  if at <= moment then redis.call('ZADD', due_set, text(moment + HINT_GRACE_MS), get('survey_id')) end
+end
+
+-- Redis checks a user's rights at each command, and keeps the writes made before a refused one. Half a record would count
+-- as a whole one when the same event comes again. This command writes nothing and fails first if the user may not ZADD.
 local function refuse_without_rights() redis.call('ZADD', due_set, 'XX', '0', '') end
 
 local function forget_call(journey)
   drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
 end
 
--- The journey wants work by now, and whoever wrote it queues a task: the relay looks only if that is lost.
-local function wake_by_hint(journey, at, moment)
-  wake(journey, at)
-  if at <= moment then redis.call('ZADD', due_set, text(moment + 1000), get('survey_id')) end
-end
-
--- Every survey is counted once, on the day of its last decision.
+-- Count each survey once, on the day of its last decision.
 local function count_decision(day, decision)
   local counted_on, counted_as = string.match(get('counted') or '', '^(%S+) (%S+)$')
   if counted_on then redis.call('HINCRBY', counted_on, counted_as, -1) end
   redis.call('HINCRBY', day, decision, 1)
-  redis.call('EXPIRE', day, 34560000)
+  redis.call('PEXPIRE', day, COUNTS_RETENTION_MS)
   put('counted', day .. ' ' .. decision)
 end
 
--- Whoever took a turn and got nothing for it may be asked again.
-local function give_turns_back()
-  for key, before in pairs(cjson.decode(get('turns') or '{}')) do
-    local whose = string.match(redis.call('GET', key) or '', '^%d+ (.+)$')
-    if whose == get('survey_id') then
+-- A customer who was not asked after all may be asked again: put back the contents of their cooldown slots, unless
+-- another survey has taken them since.
+local function release_cooldown_slots()
+  for key, before in pairs(cjson.decode(get('cooldown_slots') or '{}')) do
+    local holder = string.match(redis.call('GET', key) or '', '^%d+ (.+)$')
+    if holder == get('survey_id') then
       if before == '' then redis.call('DEL', key) else redis.call('SET', key, before, 'KEEPTTL') end
     end
   end
 end
 
--- All that a record keeps when it is erased: its own facts, and what prevents a second ask or result. Whatever isn't named
+local function has_offer()
+  for _, rating in ipairs(RATING_TYPES) do
+    if get('rating_id:' .. rating) then return true end
+  end
+  return false
+end
+
+-- An erased record keeps facts of its own, and the ones that prevent a second offer or result. Every field not listed
 -- here is about the customer, or may be.
 local KEPT = {
   v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, event_id = true, terms = true,
-  latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true, look_first = true,
-  channel = true, offered_at = true, mailed_at = true, delivered_at = true, reminded_at = true, answered_at = true,
+  latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true,
+  reconcile_first = true, channel = true, offered_at = true, mailed_at = true, delivered_at = true,
+  reminded_at = true, answered_at = true,
 }
 local KEPT_OF_A_JOURNEY = {'_state', '_reason', '_fence', '_ended_at', '_lease', '_due'}
 local KEPT_OF_A_CLOSE = {
   'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
 }
 
--- What a retry needs and nothing else does has a key of its own, which ends by itself: a field of a hash can't.
+-- Only a retry needs these values. They get keys of their own, since a field of a hash can't expire before Redis 7.4.
 local function retry_key(field) return (string.gsub(record, 'survey:([^:]+)$', 'retry:%1:' .. field)) end
 
 local function keep_for_retry(field, retry_ms)
@@ -93,7 +108,7 @@ local function keep_for_retry(field, retry_ms)
   drop(field)
 end
 
-local function bring_back(field)
+local function restore_for_retry(field)
   local value = redis.call('GET', retry_key(field))
   if value then put(field, value) end
   redis.call('DEL', retry_key(field))
@@ -105,8 +120,8 @@ local function forget_customer()
     for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
   end
   for _, field in ipairs(redis.call('HKEYS', record)) do
-    local begins = string.match(field, '^(%a+_?%a+):')
-    if not KEPT[field] and begins ~= 'rating_id' and begins ~= 'submitted' then drop(field) end
+    local prefix = string.match(field, '^(%a+_?%a+):')
+    if not KEPT[field] and prefix ~= 'rating_id' and prefix ~= 'submitted' then drop(field) end
   end
   local close = get('close')
   if not close or close == '' then return end
@@ -115,24 +130,24 @@ local function forget_customer()
   put('close', cjson.encode(kept))
 end
 
--- The journey is over, and with the offer's the need for an address, with the last of the others' that for the comment:
--- it is in Dixa. If it is dead, a retry may need them within retry_ms. One that ends because its conversation was
--- anonymised keeps nothing about the customer. A record with no open journey lives on for keep_ms: it prevents a second
--- ask.
+-- End a journey.
+-- The address is only needed by the offer. The comment is only needed until Dixa has it and the follow-up is over. A
+-- failed journey keeps both for `retry_ms`, in case an operator retries it.
+-- A record without an open journey expires after `keep_ms`. Until then it prevents a second offer.
 local function finish(journey, state, reason, keep_ms, retry_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
   drop(journey .. '_lease', journey .. '_due')
   if journey == 'offer' then
-    if state ~= 'delivered' then give_turns_back() end
-    keep_for_retry('email', state == 'dead' and reason ~= 'opted_out' and retry_ms)
-    drop('turns', 'candidates')
+    if state ~= 'delivered' then release_cooldown_slots() end
+    keep_for_retry('email', state == 'failed' and reason ~= 'opted_out' and retry_ms)
+    drop('cooldown_slots', 'candidates', 'keep_ms')
   end
   redis.call('ZREM', due_set, get('survey_id'))
   redis.call('ZREM', due_set .. ':first', get('survey_id'))
-  local is_followed = not is_open('follow_up')
-  if is_followed and get('answer_state') == 'submitted' then
-    keep_for_retry('comment', get('follow_up_state') == 'dead' and retry_ms)
+  local is_followed_up = not is_open('follow_up')
+  if is_followed_up and get('answer_state') == 'submitted' then
+    keep_for_retry('comment', get('follow_up_state') == 'failed' and retry_ms)
   end
   if reason == 'erased' then forget_customer() end
-  if is_followed and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
+  if is_followed_up and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
 end

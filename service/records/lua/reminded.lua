@@ -1,12 +1,13 @@
--- The reminder is with the customer, or nothing is to come of it.
+-- The customer has the reminder, or none is sent.
 -- KEYS: record, due offers
--- ARGV: fence, keep (ms), a note or ''
+-- ARGV: fence, retention (ms), a note or ''
 -- States: reminding → delivered.
--- A crash before it: the channel is asked again, and finds what it delivered.
-if not is_mine('offer', ARGV[1]) then return 'stale' end
+-- A crash before it: the same channel delivers again, and finds its earlier delivery.
+local fence, keep_ms, note = unpack(ARGV)
+if not is_current('offer', fence) then return 'stale' end
 if get('offer_state') == 'delivered' then return 'delivered' end
 if get('offer_state') ~= 'reminding' then return 'wrong_state' end
 put('reminded_at', text(now()))
-if ARGV[3] ~= '' then put('delivery_note', ARGV[3]) end
-finish('offer', 'delivered', '', ARGV[2])
+if note ~= '' then put('delivery_note', note) end
+finish('offer', 'delivered', '', keep_ms)
 return 'delivered'

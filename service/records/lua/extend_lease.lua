@@ -1,15 +1,16 @@
--- A worker begins what may take longer than a claim's lease: it hands a mail over. A mail server may let it wait.
+-- A worker is about to hand a mail over. A mail server may take longer to accept it than the lease of a claim lasts.
 -- KEYS: record, due offers
--- ARGV: how long the lease is from now on (ms)
--- States: delivering and reminding stay as they are. A claim that is over gets no lease.
+-- ARGV: new lease, from now on (ms)
+-- States: delivering and reminding don't change. A claim whose lease has ended gets none.
 -- A crash right after it: the journey comes due again when the longer lease ends.
+local lease_ms = unpack(ARGV)
 if redis.call('EXISTS', record) == 0 then return 'missing' end
 local state = get('offer_state')
 if state ~= 'delivering' and state ~= 'reminding' then return 'wrong_state' end
 local moment = now()
 if tonumber(get('offer_lease') or 0) <= moment then return 'stale' end
-local ends_at = moment + tonumber(ARGV[1])
+local ends_at = moment + tonumber(lease_ms)
 put('offer_lease', text(ends_at))
 redis.call('ZADD', due_set, text(ends_at), get('survey_id'))
-go_first('offer', ends_at)
-return 'lengthened'
+prioritize('offer', ends_at)
+return 'extended'
