@@ -17,7 +17,7 @@ from service.delivery.email.text import write_html
 from service.delivery.email.words import write_words
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.browser.conftest import chromium, serving
 from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.processes import ROOT
@@ -74,7 +74,7 @@ def take_pages(browser: Browser, names: Sequence[str], views: Sequence[View], fo
 def take_mails(browser: Browser, folder: Path) -> None:
     """Take the pictures of the e-mail of each kind of survey."""
     for view in MAIL_VIEWS:
-        spoken = replace(EMAIL, language=language(view.lang))
+        spoken = replace(EMAIL, language=load_language(view.lang))
         with window(browser, view) as page:
             for rating in RatingType:
                 email = replace(spoken, rating=rating)

@@ -14,7 +14,7 @@ from service.surveys.language_codes import find_language
 from service.surveys.mailbox import read_address
 from service.surveys.ports import Deadline
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 
 
 @click.command("send-test")
@@ -41,7 +41,7 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         address=to,
         rating=rating or survey.ratings[0],
         link=f"{settings.public_url}/s/{test_id}",
-        language=language(spoken),
+        language=load_language(spoken),
         channel="WidgetChat",
         closed_on=datetime.now(survey.zone_or(settings.time_zone)).date(),
         own=survey.words_in(spoken),

@@ -17,8 +17,8 @@ from service.surveys.language_codes import find_language
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Conversation, Deadline, Message, Slot
 from service.surveys.ratings import RatingType
-from service.texts.catalog import DEFAULT, N_, Language, language
-from service.texts.questions import say_question
+from service.texts.catalog import DEFAULT, N_, Language, load_language
+from service.texts.questions import question_text
 
 log = structlog.get_logger()
 
@@ -168,7 +168,7 @@ class MessageDelivery:
         return find_language(record.offer.language) or self._default_language
 
     def _write(self, record: Record, kind: str, link: str) -> str:
-        spoken, terms = language(self._language(record)), record.terms or Survey()
+        spoken, terms = load_language(self._language(record)), record.terms or Survey()
         channel = record.close.channel if record.close else None
         if channel in SHORT_CHANNELS:
             short = self._shorten(record, link) if self._shorten else link
@@ -198,11 +198,11 @@ def invitation(terms: Survey, spoken: Language, brand: str) -> str:
     if own.message:
         return own.message
     if len(terms.ratings) > 1:
-        return spoken.say(_SEVERAL)
+        return spoken.translate(_SEVERAL)
     (rating,) = terms.ratings
     if rating in own.questions:
         return own.questions[rating]
-    return spoken.say(_CSAT) if rating is RatingType.CSAT else say_question(spoken, rating, brand)
+    return spoken.translate(_CSAT) if rating is RatingType.CSAT else question_text(spoken, rating, brand)
 
 
 def write_message(kind: str, invitation: str, link: str, spoken: Language) -> str:
@@ -210,5 +210,5 @@ def write_message(kind: str, invitation: str, link: str, spoken: Language) -> st
     if kind != "Html":
         return f"{invitation} {link}"
     start = f'<p dir="{spoken.direction}">'
-    words, name = html.escape(invitation, quote=False), html.escape(spoken.say(_LINK), quote=False)
+    words, name = html.escape(invitation, quote=False), html.escape(spoken.translate(_LINK), quote=False)
     return f'{start}{words}</p>{start}<a href="{html.escape(link)}">{name}</a></p>'

@@ -13,7 +13,7 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
-from service.texts.catalog import N_, Language, language
+from service.texts.catalog import N_, Language, load_language
 
 SHORT_CHANNELS: Final = frozenset({"Sms", "WhatsApp"})
 
@@ -28,9 +28,9 @@ STOP: Final = N_("Opt out:")
 
 def write_short_text(terms: Survey, spoken: Language, link: str, *, channel: str) -> str:
     """Write the text. Of the survey's own words only `message` is used: customers answer a question by SMS."""
-    lines = [f"{terms.words_in(spoken.code).message or spoken.say(INVITATION)} {link}"]
+    lines = [f"{terms.words_in(spoken.code).message or spoken.translate(INVITATION)} {link}"]
     if terms.stop_line:
-        lines.append(f"{spoken.say(STOP)} {link}/stop")
+        lines.append(f"{spoken.translate(STOP)} {link}/stop")
     text = "\n".join(lines)
     return to_gsm7(text) if channel == "Sms" else text
 
@@ -57,4 +57,4 @@ def write_sample(settings: Settings, survey: Survey, spoken: Language) -> str:
 
 def measure_texts(settings: Settings, survey: Survey) -> Mapping[str, Size]:
     """Return the size of a survey's SMS in each language."""
-    return {code: measure(write_sample(settings, survey, language(code))) for code in LANGUAGES}
+    return {code: measure(write_sample(settings, survey, load_language(code))) for code in LANGUAGES}

@@ -20,7 +20,7 @@ from service.preview.states import STATES
 from service.preview.view import View
 from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import forms, pages
 from service.web.language import requested_language
 from service.web.security_headers import add_security_headers, page_policy
@@ -216,7 +216,7 @@ def _view(settings: Settings, survey: str, rating: str, code: str) -> View:
     ratings = _RATINGS[rating][1] or found.ratings
     code = requested_language() or code
     link = url_for("preview.send", survey=survey, rating=rating, code=code, _external=True)
-    return View(settings, replace(found, ratings=ratings), language(code), link)
+    return View(settings, replace(found, ratings=ratings), load_language(code), link)
 
 
 def _one_of(known: list[str], name: str) -> str:

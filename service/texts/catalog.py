@@ -1,7 +1,7 @@
-"""How we speak to customers: the texts of a language, its numbers, dates and direction. Used by page and messages.
+"""The texts of a language, with its numbers, dates and direction. Pages, e-mails and messages all use it.
 
-The catalogs are gettext's, in `service/texts/translations`, and are read from their .po files once per process. There
-is no Flask-Babel: the worker writes messages from the same catalogs, and knows no Flask.
+The gettext catalogs are in `service/texts/translations`. Each .po file is read once per process. There is no
+Flask-Babel, because the worker writes messages from the same catalogs without Flask.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from service.surveys.language_codes import LANGUAGES
 CATALOGS = Path(__file__).with_name("translations")
 DEFAULT = "en"
 _WRITTEN_AS = {"en": "en_GB", "pt": "pt_PT"}
-"""Where the plain code is the American way to write dates and numbers."""
+"""Babel formats dates and numbers of the plain codes the American or Brazilian way."""
 _NAMES = ("brand", "host")
-"""What is put into texts and may be of another script than they are."""
+"""Placeholders that may be filled in another script than the text's."""
 _DAY = timedelta(days=1)
 _HOUR, _MINUTE, _SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 _UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], timedelta, timedelta], ...] = (
@@ -32,18 +32,18 @@ _UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], timedelta, timed
     ("minute", _MINUTE, _MINUTE),
     ("second", _SECOND, _SECOND),
 )
-"""How a time is told: the unit, its length, and from which time on. One day and a half is 36 hours."""
+"""Units of a duration: name, length, and the shortest duration they are used for. A day and a half is 36 hours."""
 _INSTANT = timedelta(seconds=5)
-"""What a time that is told in minutes may be longer than it is: making the page takes a moment."""
+"""Added before rounding down to minutes: building the page takes a moment, and "5 minutes" must not become "4"."""
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
-    """Mark a text for the catalogs. It is English, a whole sentence, and its places are named: `%(brand)s`."""
+    """Mark a text for the catalogs: a whole English sentence with named placeholders, such as `%(brand)s`."""
     return text
 
 
 class Language:
-    """One language. A text that its catalog doesn't have is said in English."""
+    """One language. A text without a translation stays English."""
 
     def __init__(self, code: str, name: str, texts: Mapping[str, str]) -> None:
         self.code = code
@@ -53,44 +53,44 @@ class Language:
 
     @property
     def direction(self) -> str:
-        """`ltr` or `rtl`, as HTML's `dir` has it."""
+        """Text direction for HTML's `dir`: `ltr` or `rtl`."""
         return "rtl" if self._locale.character_order == "right-to-left" else "ltr"
 
-    def say(self, text: str, **facts: str) -> str:
-        """Translate a text, and fill in its places."""
+    def translate(self, text: str, **values: str) -> str:
+        """Translate a text and fill in its placeholders."""
         translated = self._texts.get(text, text)
-        facts |= {name: self.isolate(facts[name]) for name in _NAMES if name in facts}
-        return translated % facts if facts else translated
+        values |= {name: self.isolate(values[name]) for name in _NAMES if name in values}
+        return translated % values if values else translated
 
     def isolate(self, name: str) -> str:
-        """Keep a name in one piece: between words that read from the right, "24 Shop (DK)" would be turned around."""
+        """Isolate a name's direction: in right-to-left text, "24 Shop (DK)" would be reordered."""
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}" if self.direction == "rtl" else name
 
-    def number(self, number: int) -> str:
-        """Write a number, such as 2,000."""
+    def format_number(self, number: int) -> str:
+        """Format a number, such as 2,000."""
         return format_decimal(number, locale=self._locale)
 
-    def date(self, day: date) -> str:
-        """Write a day, such as 12 May 2026, with spaces at which no line breaks."""
+    def format_date(self, day: date) -> str:
+        """Format a date, such as 12 May 2026, with no-break spaces."""
         written = format_date(day, "long", locale=self._locale)
         if self.code == "fr" and day.day == 1:
             # CLDR writes "1 juin", where French says "1er juin".
             written = written.replace("1", "1er", 1)
         return written.replace(" ", "\N{NO-BREAK SPACE}")
 
-    def days(self, time: timedelta) -> str:
-        """Write a time in days, such as 90 days, where one that has begun counts; no line breaks in it."""
+    def format_days(self, time: timedelta) -> str:
+        """Format a duration in days, rounded up, such as 90 days, with no-break spaces."""
         whole = -(-time // _DAY)
         if self.code == "mt":
-            # CLDR has no word for it in Maltese.
+            # CLDR lacks the Maltese word.
             return f"{whole}\N{NO-BREAK SPACE}jum"
         written = format_timedelta(whole * _DAY, granularity="day", threshold=inf, locale=self._locale)
         return written.replace(" ", "\N{NO-BREAK SPACE}")
 
-    def moment(self, at: datetime, now: datetime) -> str:
-        """Write when something will be, by the clock of `at`'s zone, and with the date if that isn't today's.
+    def format_moment(self, at: datetime, now: datetime) -> str:
+        """Format a moment in the time zone of `at`: the time, with the date unless it is today.
 
-        UTC is hardly anybody's own time, so it is named.
+        UTC is named, because it is hardly anybody's own time.
         """
         clock = format_time(at, "short", locale=self._locale).replace(" ", "\N{NO-BREAK SPACE}")
         if at.tzname() == "UTC":
@@ -98,10 +98,10 @@ class Language:
         if at.date() == now.astimezone(at.tzinfo).date():
             return clock
         pattern = str(get_datetime_format("medium", locale=self._locale)).replace("'", "")
-        return pattern.format(clock, self.date(at.date()))
+        return pattern.format(clock, self.format_date(at.date()))
 
-    def ahead(self, time: timedelta) -> str:
-        """Write how long it is until then, such as "in 5 minutes", in whole units that are over by then."""
+    def format_remaining(self, time: timedelta) -> str:
+        """Format the time left, such as "in 5 minutes", rounded down to whole units."""
         time = max(time, _SECOND)
         if time + _INSTANT >= _MINUTE:
             time += _INSTANT
@@ -112,13 +112,13 @@ class Language:
 
 
 @cache
-def language(code: str) -> Language:
-    """Read one of the LANGUAGES."""
+def load_language(code: str) -> Language:
+    """Load a language of LANGUAGES by its code."""
     return Language(code, LANGUAGES[code][0], read_texts(CATALOGS / code / "LC_MESSAGES" / "messages.po"))
 
 
 def read_texts(path: Path) -> Mapping[str, str]:
-    """Read the finished translations of a catalog."""
+    """Read the translations of a catalog, without fuzzy ones."""
     with path.open("rb") as file:
         catalog = read_po(file)
     return {str(each.id): str(each.string) for each in catalog if each.id and each.string and not each.fuzzy}

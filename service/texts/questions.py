@@ -1,6 +1,7 @@
-"""What is asked, and what can be answered: the words that page, e-mail and message share, in English.
+"""Questions and answer options in English. Pages, e-mails and messages share them.
 
-Texts of the catalogs in `service/texts/translations`: whole sentences with named places, and nothing in here is markup.
+The catalogs in `service/texts/translations` translate them. Each is a whole sentence with named placeholders, without
+markup.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ OPTIONS: Final[Mapping[RatingType, Mapping[int, str]]] = {
     RatingType.NPS: {score: str(score) for score in RatingType.NPS.scores},
     RatingType.THUMBS: {1: N_("Yes"), 0: N_("No")},
 }
-"""The answers to choose from, in the order shown."""
+"""Answer options in display order."""
 
 _ABOUT_DATED: Final[Mapping[str, str]] = {
     "chat": N_("Your chat with support on %(date)s"),
@@ -57,22 +58,22 @@ _CHANNEL_KIND: Final[Mapping[str, str]] = {
     "WhatsApp": "message",
     "Sms": "message",
 }
-"""Dixa's channels, in its API's spelling, as a customer would call them; any other is a conversation."""
+"""Customers' words for Dixa's channels (in its API's spelling). Any other channel is a conversation."""
 
 
-def say_question(language: Language, rating: RatingType, brand: str) -> str:
-    """Ask it in a language."""
-    return language.say(QUESTION[rating], brand=brand)
+def question_text(language: Language, rating: RatingType, brand: str) -> str:
+    """Return the question of a rating type."""
+    return language.translate(QUESTION[rating], brand=brand)
 
 
-def say_options(language: Language, rating: RatingType) -> dict[int, str]:
-    """Give the answers to choose from, by score."""
-    return {score: language.say(text) for score, text in OPTIONS[rating].items()}
+def option_texts(language: Language, rating: RatingType) -> dict[int, str]:
+    """Return the answer options by score."""
+    return {score: language.translate(text) for score, text in OPTIONS[rating].items()}
 
 
-def say_about(language: Language, channel: str | None, closed_on: date | None) -> str:
-    """Say which conversation this is about, naming nobody and quoting nothing. `channel` is in Dixa's API spelling."""
+def conversation_text(language: Language, channel: str | None, closed_on: date | None) -> str:
+    """Return a line about the conversation, without names or quotes. `channel` is in Dixa's API spelling."""
     kind = _CHANNEL_KIND.get(channel or "", "conversation")
     if closed_on is None:
-        return language.say(_ABOUT[kind])
-    return language.say(_ABOUT_DATED[kind], date=language.date(closed_on))
+        return language.translate(_ABOUT[kind])
+    return language.translate(_ABOUT_DATED[kind], date=language.format_date(closed_on))

@@ -7,7 +7,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from service.surveys.language_codes import find_language
-from service.texts.catalog import Language, language
+from service.texts.catalog import Language, load_language
 from service.web.mangled_links import query_value
 
 _LONGEST_WISHES = 500
@@ -24,7 +24,7 @@ def choose_language(conversation: str, default: str, chosen: str | None = None) 
 
     `chosen` wins over all others: what a button of the page's form asked for.
     """
-    return language(chosen or next(code for code in _wishes(conversation, default) if code))
+    return load_language(chosen or next(code for code in _wishes(conversation, default) if code))
 
 
 def _wishes(conversation: str, default: str) -> Iterator[str | None]:

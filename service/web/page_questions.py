@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.surveys.ratings import RatingType
-from service.texts.questions import say_options, say_question
+from service.texts.questions import option_texts, question_text
 from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.page_context import PageContext
@@ -39,9 +39,9 @@ def list_questions(
         Question(
             rating=rating,
             field=name,
-            text=ctx.words.questions.get(rating) or say_question(ctx.language, rating, ctx.brand),
+            text=ctx.words.questions.get(rating) or question_text(ctx.language, rating, ctx.brand),
             ends=wording.SCALE_ENDS.get(rating, {}),
-            options=say_options(ctx.language, rating),
+            options=option_texts(ctx.language, rating),
             chosen=chosen.get(rating),
             saved=(saved or {}).get(rating),
             error=(errors or {}).get(name),

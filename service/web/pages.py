@@ -14,7 +14,7 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
 from service.surveys.theme import DEFAULT_LOOK, Look
 from service.texts.catalog import Language
-from service.texts.questions import say_about
+from service.texts.questions import conversation_text
 from service.web import forms, wording
 from service.web.forms import FormErrors
 from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
@@ -78,7 +78,7 @@ def change_page(
         typed.status,
         title=wording.TITLE,
         saved=scores,
-        about=_say_until(ctx) or say_about(ctx.language, ctx.channel, ctx.closed_on),
+        about=_say_until(ctx) or conversation_text(ctx.language, ctx.channel, ctx.closed_on),
         comment=typed.comment,
         confirm=None if typed.errors else next(unsaved, None),
         errors=typed.errors,
@@ -214,11 +214,11 @@ def render_page(
     """
     html = render_template(
         template,
-        _=language.say,
+        _=language.translate,
         language=language,
         languages=LANGUAGES,
         look=look,
-        most=language.number(wording.MOST_CHARACTERS),
+        most=language.format_number(wording.MOST_CHARACTERS),
         words=wording,
         forms=forms,
         typed=typed,
@@ -255,7 +255,7 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
         typed=True,
         ctx=ctx,
         questions=questions,
-        **{"about": say_about(ctx.language, ctx.channel, ctx.closed_on), **facts},
+        **{"about": conversation_text(ctx.language, ctx.channel, ctx.closed_on), **facts},
     )
 
 
@@ -265,7 +265,9 @@ def _say_until(ctx: PageContext) -> str:
         return ""
     at, now = ctx.deadline.at, ctx.deadline.now
     language = ctx.language
-    return language.say(wording.CHANGE_UNTIL, time=language.moment(at, now), left=language.ahead(at - now))
+    return language.translate(
+        wording.CHANGE_UNTIL, time=language.format_moment(at, now), left=language.format_remaining(at - now)
+    )
 
 
 def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts: Any) -> Response:

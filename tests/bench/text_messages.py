@@ -9,7 +9,7 @@ from service.delivery.segments import measure
 from service.delivery.short_text import write_sample
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.processes import settings_for
 
 PUBLIC_URL: Final = "https://feedback.example.com"
@@ -26,7 +26,7 @@ def rows() -> Iterator[str]:
 
 def _tell(short_links: str, survey: Survey) -> str:
     settings = settings_for("redis://127.0.0.1:1/0", PUBLIC_URL=PUBLIC_URL, SHORT_LINKS=short_links)
-    sizes = [measure(write_sample(settings, survey, language(code))) for code in LANGUAGES]
+    sizes = [measure(write_sample(settings, survey, load_language(code))) for code in LANGUAGES]
     return "; ".join(
         _tell_of(encoding, [each.segments for each in sizes if each.encoding == encoding])
         for encoding in ("GSM-7", "UCS-2")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response as BaseResponse
 
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import forms, pages
 from tests.browser.tools import chromium_path
 from tests.web.states import CONTEXT, CSAT, make_app
@@ -81,7 +81,7 @@ def add_journey(app: Flask, site: Site) -> None:
         try:
             form = forms.load_answer_form(request.form, CONTEXT.ratings)
             if "lang" in request.form:
-                spoken = replace(CONTEXT, language=language(request.form["lang"]))
+                spoken = replace(CONTEXT, language=load_language(request.form["lang"]))
                 return pages.form_page(spoken, chosen=form.scores, comment=form.comment, preselected=True)
             site.posted.append(form)
         except forms.FormError as error:

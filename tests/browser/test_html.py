@@ -11,14 +11,14 @@ import pytest
 from service.delivery.email.text import write_html
 from service.delivery.email.words import write_words
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.browser import tools
 from tests.delivery.logos import PNG_LOOK
 from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
 
-LANGUAGES = (*(language(code) for code in ("en", "de", "ar", "el")), PSEUDO)
+LANGUAGES = (*(load_language(code) for code in ("en", "de", "ar", "el")), PSEUDO)
 RULES = {
     "root": True,
     "extends": ["html-validate:recommended"],

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from config.endpoints import SmtpServer
 from service.cli import main
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.config.test_settings import GOOD
 from tests.smtp import post_office
 
@@ -60,9 +60,9 @@ def test_its_day_is_that_of_the_brands_time_zone(zone: str, monkeypatch: pytest.
     """Where these two are it is never the same day."""
     monkeypatch.setenv("TIME_ZONE", zone)
     with post_office() as (post, server):
-        days = [language("en").date(datetime.now(ZoneInfo(zone)).date())]
+        days = [load_language("en").format_date(datetime.now(ZoneInfo(zone)).date())]
         assert send("me@example.com", server=server).exit_code == 0
-        days.append(language("en").date(datetime.now(ZoneInfo(zone)).date()))
+        days.append(load_language("en").format_date(datetime.now(ZoneInfo(zone)).date()))
         body = message_from_bytes(post.mails[0], policy=default).get_body(("plain",))
     assert body
     assert any(day in body.get_content() for day in days)

@@ -9,7 +9,7 @@ import pytest
 from service.delivery.email.text import message_id, write_email
 from service.surveys.mailbox import Mailbox
 from service.surveys.words import Sender, Words
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.delivery.test_email_text import BRANDING, EMAIL, LINK, write
 
 
@@ -66,7 +66,7 @@ def test_the_longest_addresses_are_not_folded() -> None:
 
 def test_the_whole_message_is_ascii() -> None:
     branding = replace(BRANDING, brand="Ærø & 字 😀", sender=Mailbox("survey@northwind.example"))
-    assert write_email(branding, replace(EMAIL, language=language("ar"))).isascii()
+    assert write_email(branding, replace(EMAIL, language=load_language("ar"))).isascii()
 
 
 def test_a_long_link_is_not_folded() -> None:

@@ -12,7 +12,7 @@ from service.delivery.email.text import write_email
 from service.surveys.brand import OwnBrand
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.theme import MOST_LOGO_BYTES, Logo, Look
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.delivery.logos import PNG_LOOK, SVG_LOOK, look_of, png
 from tests.delivery.test_email_text import BRANDING, EMAIL, Seen, part, write
 
@@ -74,7 +74,7 @@ def test_the_logo_is_scaled_to_32_by_240_pixels(size: tuple[int, int], shown: tu
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_logo_adds_at_most_4700_bytes(code: str) -> None:
     largest = png(180, 64).ljust(MOST_LOGO_BYTES, b"\0")
-    email = replace(EMAIL, language=language(code))
+    email = replace(EMAIL, language=load_language(code))
     with_logo = write_email(replace(BRANDING, look=look_of(largest)), email)
     assert len(with_logo) - len(write_email(BRANDING, email)) <= 4_700
     assert all(len(line) <= 76 for line in with_logo.partition(b"\r\n\r\n")[2].split(b"\r\n"))

@@ -24,7 +24,7 @@ from service.surveys.ratings import RatingType
 from service.surveys.theme import make_look
 from service.surveys.urls import MAX_LINK_BYTES
 from service.surveys.words import Sender, Words
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.processes import SECRET_KEY
 
 CSAT, NPS, THUMBS = RatingType
@@ -40,7 +40,7 @@ BRANDING = EmailBranding(
     "Northwind",
     PUBLIC_URL,
 )
-EMAIL = SurveyEmail("48213", "ida@example.com", CSAT, LINK, language("en"), "WidgetChat", date(2026, 5, 12))
+EMAIL = SurveyEmail("48213", "ida@example.com", CSAT, LINK, load_language("en"), "WidgetChat", date(2026, 5, 12))
 
 
 class Seen(HTMLParser):
@@ -76,7 +76,7 @@ def part(message: EmailMessage, kind: str) -> str:
 @pytest.mark.parametrize("rating", RatingType)
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_email_is_small_and_both_parts_have_the_same_links(rating: RatingType, code: str) -> None:
-    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=language(code)))
+    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=load_language(code)))
     assert len(raw) <= 15_000
     assert all(len(line) <= 998 for line in raw.split(b"\r\n"))
     assert raw.count(b"\n") == raw.count(b"\r\n")
@@ -109,13 +109,13 @@ def test_the_longest_email_is_small(rating: RatingType, character: str, most: in
         "https://northwind.example/privacy",
     )
     email = replace(EMAIL, rating=rating, link=f"{PUBLIC_URL}/s/{'x' * 160}", own=own, channel="Email")
-    sizes = {code: len(write_email(branding, replace(email, language=language(code)))) for code in LANGUAGES}
+    sizes = {code: len(write_email(branding, replace(email, language=load_language(code)))) for code in LANGUAGES}
     assert {code: size for code, size in sizes.items() if size > most} == {}
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_each_part_has_the_shorter_encoding(code: str) -> None:
-    for each in write(language=language(code)).iter_parts():
+    for each in write(language=load_language(code)).iter_parts():
         # quopri takes over the ends of the lines; Base64 has its own.
         content = each.get_content().replace("\r\n", "\n").encode()
         sizes = {"quoted-printable": len(quopri.encodestring(content)), "base64": len(base64.encodebytes(content))}
@@ -125,7 +125,7 @@ def test_each_part_has_the_shorter_encoding(code: str) -> None:
 def test_mostly_ascii_text_is_not_base64() -> None:
     """Spam filters distrust Base64 of plain ASCII."""
     used = {
-        code: [each["Content-Transfer-Encoding"] for each in write(language=language(code)).iter_parts()]
+        code: [each["Content-Transfer-Encoding"] for each in write(language=load_language(code)).iter_parts()]
         for code in ("en", "da", "el")
     }
     assert used["en"] == used["da"] == ["quoted-printable"] * 2
@@ -136,14 +136,14 @@ def test_mostly_ascii_text_is_not_base64() -> None:
 @pytest.mark.parametrize("code", ["en", "fr", "el", "ar"])
 def test_no_line_of_a_part_is_over_76_characters(rating: RatingType, code: str) -> None:
     """RFC 2045, 6.7 and 6.8; Python's policies allow 78."""
-    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=language(code)))
+    raw = write_email(BRANDING, replace(EMAIL, rating=rating, language=load_language(code)))
     assert max(map(len, raw.partition(b"\r\n\r\n")[2].split(b"\r\n"))) <= 76
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_each_link_in_plain_text_has_its_own_line(code: str) -> None:
     branding = replace(BRANDING, privacy_url="https://northwind.example/privacy")
-    lines = part(write(branding, language=language(code)), "plain").splitlines()
+    lines = part(write(branding, language=load_language(code)), "plain").splitlines()
     assert [line for line in lines if line.endswith(":")] == []
     links = [number for number, line in enumerate(lines) if line.startswith("https://")]
     assert len(links) == 7
@@ -166,7 +166,7 @@ def test_the_html_fetches_nothing(rating: RatingType) -> None:
 
 @pytest.mark.parametrize(("code", "direction"), [("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("da", "ltr")])
 def test_the_language_is_declared(code: str, direction: str) -> None:
-    message = write(language=language(code))
+    message = write(language=load_language(code))
     (html,) = [attributes for tag, attributes in Seen(part(message, "html")).elements if tag == "html"]
     assert (html["lang"], html["dir"]) == (code, direction)
     assert message["Content-Language"] == code
@@ -268,16 +268,16 @@ def test_the_longest_email_with_an_own_brand_is_small() -> None:
     for rating in RatingType:
         words = Words(questions={rating: "й" * 160}, subject="й" * 120)
         longest = replace(email, rating=rating, own=words)
-        sizes = {code: len(write_email(BRANDING, replace(longest, language=language(code)))) for code in LANGUAGES}
+        sizes = {code: len(write_email(BRANDING, replace(longest, language=load_language(code)))) for code in LANGUAGES}
         assert {code: size for code, size in sizes.items() if size > 15_000} == {}
 
 
 def test_a_survey_may_have_its_own_subject_and_question() -> None:
     own = Words(questions={CSAT: "Var du <tilfreds>?"}, subject="Hvordan gik det? Øllebrød & co")
-    message = write(own=own, language=language("da"))
+    message = write(own=own, language=load_language("da"))
     assert message["Subject"] == "Hvordan gik det? Øllebrød & co"
     html = part(message, "html")
     assert ">Var du &lt;tilfreds&gt;?</h1>" in html
     assert "Hvor tilfreds er du" not in html
     assert "Var du <tilfreds>?" in part(message, "plain")
-    assert "Hvor sandsynligt" in part(write(own=own, rating=NPS, language=language("da")), "html")
+    assert "Hvor sandsynligt" in part(write(own=own, rating=NPS, language=load_language("da")), "html")

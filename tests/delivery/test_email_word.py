@@ -7,7 +7,7 @@ import pytest
 
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.delivery import word
 from tests.delivery.logos import PNG_LOOK
 from tests.delivery.test_email_text import BRANDING, part, write
@@ -19,7 +19,7 @@ CSAT, NPS, THUMBS = RatingType
 @pytest.mark.parametrize("rating", RatingType)
 def test_word_renders_the_email_without_faults(rating: RatingType, code: str) -> None:
     branding = replace(BRANDING, look=PNG_LOOK, privacy_url="https://northwind.example/privacy")
-    assert word.faults(part(write(branding, rating=rating, language=language(code)), "html")) == []
+    assert word.faults(part(write(branding, rating=rating, language=load_language(code)), "html")) == []
 
 
 @pytest.mark.parametrize("rating", RatingType)

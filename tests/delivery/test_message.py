@@ -24,7 +24,7 @@ from service.surveys.model import Close, OfferProgress, OfferState, Record
 from service.surveys.ports import Deadline, Delivery
 from service.surveys.ratings import RatingType
 from service.surveys.words import Sender, Words
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.harness import AT_ONCE, Story
 
 LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
@@ -89,7 +89,7 @@ def test_a_record_without_a_close_gets_no_message(client: DixaClient, dixa: Sand
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_white_space_or_a_quote_follows_the_link(kind: str, code: str) -> None:
     """Mail programs make other characters, such as a full stop, part of the link."""
-    text = write_message(kind, invitation(Survey(), language(code), "Northwind"), LINK, language(code))
+    text = write_message(kind, invitation(Survey(), load_language(code), "Northwind"), LINK, load_language(code))
     ends = [text[found.end() : found.end() + 1] for found in re.finditer(re.escape(LINK), text)]
     assert ends
     assert all(end in ("", " ", "\n", '"') for end in ends)
@@ -117,7 +117,7 @@ class Links(HTMLParser):
     ids=lambda link: link[60:],
 )
 def test_in_html_the_link_is_escaped(link: str) -> None:
-    found = Links(write_message("Html", "Words", link, language("en")))
+    found = Links(write_message("Html", "Words", link, load_language("en")))
     assert found.links == [link]
     assert found.elements == {"p", "a"}
 
@@ -183,11 +183,11 @@ def test_a_message_names_the_brand_of_its_survey(client: DixaClient, dixa: Sandb
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_invitation_is_translated(code: str) -> None:
     said = {
-        invitation(Survey(ratings=ratings), language(code), "Northwind")
+        invitation(Survey(ratings=ratings), load_language(code), "Northwind")
         for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
     }
     english = {
-        invitation(Survey(ratings=ratings), language("en"), "Northwind")
+        invitation(Survey(ratings=ratings), load_language("en"), "Northwind")
         for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
     }
     assert len(said) == 4
@@ -204,14 +204,14 @@ def test_every_invitation_is_translated(code: str) -> None:
 )
 def test_a_survey_has_its_own_words_in_its_languages_only(own: Words, danish: str) -> None:
     terms = Survey(ratings=(NPS,), words={"da": own})
-    assert invitation(terms, language("da"), "Northwind").startswith(danish)
-    assert invitation(terms, language("de"), "Northwind") == invitation(
-        Survey(ratings=(NPS,)), language("de"), "Northwind"
+    assert invitation(terms, load_language("da"), "Northwind").startswith(danish)
+    assert invitation(terms, load_language("de"), "Northwind") == invitation(
+        Survey(ratings=(NPS,)), load_language("de"), "Northwind"
     )
 
 
 def test_own_words_are_escaped_in_html() -> None:
-    assert Links(write_message("Html", "Fortæl os <b> & </p>", LINK, language("da"))).elements == {"p", "a"}
+    assert Links(write_message("Html", "Fortæl os <b> & </p>", LINK, load_language("da"))).elements == {"p", "a"}
 
 
 def test_the_surveys_agent_sends_unassigned_conversations_too(client: DixaClient, dixa: Sandbox) -> None:
@@ -240,7 +240,7 @@ def test_a_language_may_have_its_own_agent(client: DixaClient, dixa: Sandbox) ->
 
 
 def test_an_arabic_html_message_is_right_to_left() -> None:
-    assert write_message("Html", "Words", LINK, language("ar")).count('<p dir="rtl">') == 2
+    assert write_message("Html", "Words", LINK, load_language("ar")).count('<p dir="rtl">') == 2
 
 
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
@@ -248,7 +248,7 @@ def test_a_text_message_has_one_link_and_the_default_language(client: DixaClient
     record = record_of(dixa, channel=channel)
     MessageDelivery(client, default_language="da").deliver(record, LINK, Deadline(timedelta(seconds=5)))
     (message,) = dixa.messages(record.conversation_id)
-    assert message.value == f"{language('da').say(INVITATION)} {LINK}"
+    assert message.value == f"{load_language('da').translate(INVITATION)} {LINK}"
 
 
 @pytest.mark.parametrize("channel", KINDS)
@@ -429,7 +429,7 @@ class TestClosingAgain:
 
 @pytest.mark.parametrize("kind", ["Text", "Markdown"])
 def test_in_plain_text_the_link_is_unchanged(kind: str) -> None:
-    assert f"{LINK}?a=1&b=2" in write_message(kind, "Words", f"{LINK}?a=1&b=2", language("en"))
+    assert f"{LINK}?a=1&b=2" in write_message(kind, "Words", f"{LINK}?a=1&b=2", load_language("en"))
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails])

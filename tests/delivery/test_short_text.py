@@ -13,7 +13,7 @@ from service.surveys.links import Link, LinkError, Links
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.surveys.words import Words
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.processes import settings_for
 
 CSAT, NPS, THUMBS = RatingType
@@ -25,27 +25,27 @@ NOWHERE = "redis://127.0.0.1:1/0"
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
 @pytest.mark.parametrize("ratings", [(CSAT,), (NPS,), (THUMBS,), (CSAT, NPS, THUMBS)])
 def test_the_text_has_no_question(channel: str, ratings: tuple[RatingType, ...]) -> None:
-    text = write_short_text(Survey(ratings=ratings), language("en"), SHORT, channel=channel)
+    text = write_short_text(Survey(ratings=ratings), load_language("en"), SHORT, channel=channel)
     assert text == f"Please rate your support here: {SHORT}"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_language_has_a_question_mark(code: str) -> None:
-    text = write_short_text(Survey(stop_line=True), language(code), SHORT, channel="Sms")
+    text = write_short_text(Survey(stop_line=True), load_language(code), SHORT, channel="Sms")
     assert not set(text) & set("?;؟¿")
 
 
 @pytest.mark.parametrize("stop_line", [False, True])
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_a_short_link_makes_one_gsm7_or_two_ucs2_segments(code: str, *, stop_line: bool) -> None:
-    text = write_short_text(Survey(stop_line=stop_line), language(code), SHORT, channel="Sms")
+    text = write_short_text(Survey(stop_line=stop_line), load_language(code), SHORT, channel="Sms")
     size = measure(text)
     assert size.segments <= (1 if size.encoding == "GSM-7" else 2), size
 
 
 def test_own_words_keep_all_but_expensive_punctuation() -> None:
     own = Survey(words={"da": Words(message="Fortæl os “ærligt” – hvad synes du?", questions={CSAT: "Hvor godt?"})})
-    spoken = language("da")
+    spoken = load_language("da")
     sms = write_short_text(own, spoken, SHORT, channel="Sms")
     assert sms == f'Fortæl os "ærligt" - hvad synes du? {SHORT}'
     # WhatsApp doesn't charge by length.
@@ -54,17 +54,17 @@ def test_own_words_keep_all_but_expensive_punctuation() -> None:
 
 def test_own_words_in_ucs2_are_unchanged() -> None:
     own = Survey(words={"cs": Words(message="Řekněte nám “upřímně”:")})
-    assert write_short_text(own, language("cs"), SHORT, channel="Sms") == f"Řekněte nám “upřímně”: {SHORT}"
+    assert write_short_text(own, load_language("cs"), SHORT, channel="Sms") == f"Řekněte nám “upřímně”: {SHORT}"
 
 
 def test_an_own_question_is_not_used_in_texts() -> None:
     own = Survey(words={"en": Words(questions={CSAT: "How well did we do?"})})
-    assert write_short_text(own, language("en"), SHORT, channel="Sms").startswith("Please rate your support here:")
+    assert write_short_text(own, load_language("en"), SHORT, channel="Sms").startswith("Please rate your support here:")
 
 
 @pytest.mark.parametrize("channel", ["Sms", "WhatsApp"])
 def test_the_stop_line_has_its_own_line(channel: str) -> None:
-    text = write_short_text(Survey(stop_line=True), language("en"), SHORT, channel=channel)
+    text = write_short_text(Survey(stop_line=True), load_language("en"), SHORT, channel=channel)
     assert text == f"Please rate your support here: {SHORT}\nOpt out: {SHORT}/stop"
 
 
@@ -91,4 +91,4 @@ def test_a_sample_link_is_invalid() -> None:
     token = sample_link(settings, Survey()).rpartition("/")[2]
     with pytest.raises(LinkError):
         Links(settings.secret_keys, USUAL).read(token)
-    assert write_sample(settings, Survey(), language("en")).startswith("Please rate your support here:")
+    assert write_sample(settings, Survey(), load_language("en")).startswith("Please rate your support here:")

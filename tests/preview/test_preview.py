@@ -19,7 +19,7 @@ from service.preview.__main__ import main
 from service.preview.app import create_app
 from service.preview.states import STATES
 from service.surveys.language_codes import LANGUAGES
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from tests.browser.conftest import serving
 from tests.delivery.logos import png
 from tests.processes import settings_for
@@ -85,7 +85,7 @@ def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClien
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_it_speaks_every_language(client: FlaskClient, code: str) -> None:
-    say = language(code).say
+    say = load_language(code).translate
     assert say("Thank you for your feedback") in client.get(f"/default/csat/{code}/saved").text
     assert say("How was the help you got?") in client.get(f"/default/all/{code}/message").text
     if code != "da":
@@ -149,16 +149,16 @@ def test_the_logo_of_the_email_is_shown(tmp_path: Path) -> None:
 def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
     """Where these two are it is never the same day."""
     client = create_app(settings_for(NOWHERE, TIME_ZONE=zone)).test_client()
-    days = [words_of(language("en").date(datetime.now(ZoneInfo(zone)).date()))]
+    days = [words_of(load_language("en").format_date(datetime.now(ZoneInfo(zone)).date()))]
     shown = [words_of(client.get(f"/default/own/en/{state}").text) for state in ("form", "email-text")]
-    days.append(words_of(language("en").date(datetime.now(ZoneInfo(zone)).date())))
+    days.append(words_of(load_language("en").format_date(datetime.now(ZoneInfo(zone)).date())))
     assert [any(day in each for day in days) for each in shown] == [True, True]
 
 
 @pytest.mark.parametrize(("lang", "size"), [("en", "of GSM-7"), ("el", "segment")])
 def test_the_size_of_an_sms_is_shown(client: FlaskClient, settings: Settings, lang: str, size: str) -> None:
     shown = html.unescape(client.get(f"/default/own/{lang}/message-short").text)
-    text = write_sample(settings, settings.surveys[0], language(lang))
+    text = write_sample(settings, settings.surveys[0], load_language(lang))
     assert text in shown
     assert f"As an SMS: {measure(text)}" in shown
     assert size in shown
@@ -171,7 +171,7 @@ def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: F
     chosen = client.get(links[3]).text
     assert re.findall(r"value=(\d) checked", chosen) == ["4"]
     assert "<form" in client.get(links[-1]).text
-    assert language("de").say("You will not be asked again") in client.post(links[-1]).text
+    assert load_language("de").translate("You will not be asked again") in client.post(links[-1]).text
 
 
 def test_a_form_can_be_sent_and_is_kept_nowhere(client: FlaskClient) -> None:

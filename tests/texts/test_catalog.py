@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from service.surveys.language_codes import LANGUAGES, find_language
-from service.texts.catalog import CATALOGS, Language, language
+from service.texts.catalog import CATALOGS, Language, load_language
 from tests.processes import ROOT
 
 TEMPLATE = CATALOGS / "messages.pot"
@@ -97,7 +97,7 @@ def test_a_translation_was_translated_back(code: str) -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_answers_of_a_scale_differ(code: str) -> None:
-    say = language(code).say
+    say = load_language(code).translate
     scale = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied", "Yes", "No")
     assert len({say(text) for text in scale}) == len(scale)
 
@@ -106,13 +106,13 @@ def test_the_answers_of_a_scale_differ(code: str) -> None:
 def test_a_language_is_named_in_itself(code: str) -> None:
     native = Locale.parse(code).get_language_name(code)
     assert native
-    assert language(code).name.lower() == native.lower()
+    assert load_language(code).name.lower() == native.lower()
     assert LANGUAGES[code][1].lower() in (Locale.parse(code).get_language_name("en") or "").lower()
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_only_arabic_and_hebrew_read_from_the_right(code: str) -> None:
-    assert language(code).direction == ("rtl" if code in {"ar", "he"} else "ltr")
+    assert load_language(code).direction == ("rtl" if code in {"ar", "he"} else "ltr")
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,15 @@ def test_only_arabic_and_hebrew_read_from_the_right(code: str) -> None:
     ],
 )
 def test_numbers_and_dates_are_written_as_the_language_does(code: str, number: str, day: str) -> None:
-    assert (language(code).number(2000), language(code).date(DAY)) == (number, day.replace(" ", "\xa0"))
+    assert (load_language(code).format_number(2000), load_language(code).format_date(DAY)) == (
+        number,
+        day.replace(" ", "\xa0"),
+    )
 
 
 @pytest.mark.parametrize(("day", "written"), [(date(2026, 6, 1), "1er juin 2026"), (date(2026, 6, 11), "11 juin 2026")])
 def test_in_french_the_first_of_a_month_is_the_1er(day: date, written: str) -> None:
-    assert language("fr").date(day) == written.replace(" ", "\xa0")
+    assert load_language("fr").format_date(day) == written.replace(" ", "\xa0")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_in_french_the_first_of_a_month_is_the_1er(day: date, written: str) -> N
     ],
 )
 def test_a_time_is_written_in_days(code: str, time: timedelta, written: str) -> None:
-    assert language(code).days(time) == written.replace(" ", "\xa0")
+    assert load_language(code).format_days(time) == written.replace(" ", "\xa0")
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -158,7 +161,7 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
     """Without isolation "24 Shop (DK)" is shown as "(Shop (DK 24"."""
     isolated = "\u2068{}\u2069" if code in {"ar", "he"} else "{}"
     brand, host = isolated.format("24 Shop (DK)"), isolated.format("shop.example:8443")
-    say = language(code).say
+    say = load_language(code).translate
     assert brand in say("How likely are you to recommend %(brand)s to a friend?", brand="24 Shop (DK)")
     assert host in say("Continue to %(host)s", host="shop.example:8443")
     assert "\u2068" not in say("You can answer until %(date)s.", date="12")
@@ -173,12 +176,16 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
     ],
 )
 def test_the_day_is_the_conversations_not_the_supports(code: str, said: str) -> None:
-    assert language(code).say("Your chat with support on %(date)s", date="12 mai") == said
+    assert load_language(code).translate("Your chat with support on %(date)s", date="12 mai") == said
 
 
 def test_what_a_catalog_lacks_is_said_in_english() -> None:
     spoken = Language("da", "Dansk", {"Yes": "Ja"})
-    assert (spoken.say("Yes"), spoken.say("No"), spoken.say("Hi %(name)s", name="%s")) == ("Ja", "No", "Hi %s")
+    assert (spoken.translate("Yes"), spoken.translate("No"), spoken.translate("Hi %(name)s", name="%s")) == (
+        "Ja",
+        "No",
+        "Hi %s",
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,23 +285,23 @@ NOW = datetime(2026, 5, 12, 14, 30, tzinfo=UTC)
     ],
 )
 def test_no_time_is_told_longer_than_it_is(seconds: float, words: str) -> None:
-    assert language("en").ahead(timedelta(seconds=seconds)) == words
+    assert load_language("en").format_remaining(timedelta(seconds=seconds)) == words
 
 
 def test_the_clock_names_utc_and_another_day() -> None:
-    english = language("en")
-    assert english.moment(NOW, NOW) == "14:30\u00a0UTC"
-    assert english.moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
+    english = load_language("en")
+    assert english.format_moment(NOW, NOW) == "14:30\u00a0UTC"
+    assert english.format_moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_tells_a_time_ahead_in_words_of_its_own(code: str) -> None:
     """Where CLDR has no words, Babel writes those of the root, such as "+5 min"."""
-    spoken = language(code)
+    spoken = load_language(code)
     for time in (timedelta(seconds=40), timedelta(minutes=5), timedelta(hours=3), timedelta(days=6)):
-        words = spoken.ahead(time)
+        words = spoken.format_remaining(time)
         assert "+" not in words
-        assert code == "en" or words != language("en").ahead(time)
+        assert code == "en" or words != load_language("en").format_remaining(time)
     at = NOW + timedelta(days=6)
-    assert spoken.date(at.date()) in spoken.moment(at, NOW)
-    assert "{" not in spoken.moment(at, NOW)
+    assert spoken.format_date(at.date()) in spoken.format_moment(at, NOW)
+    assert "{" not in spoken.format_moment(at, NOW)

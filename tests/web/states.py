@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from service.preview import states
 from service.preview.states import State
 from service.surveys.ratings import RatingType
-from service.texts.catalog import Language, language
+from service.texts.catalog import Language, load_language
 from service.web import security_headers
 from service.web.page_context import Deadline, PageContext
 from tests.web.pseudo import PSEUDO
@@ -24,7 +24,7 @@ PRIVACY_URL = "https://northwind.example/privacy"
 NOW = datetime(2026, 5, 12, 14, 30, tzinfo=ZoneInfo("Europe/Copenhagen"))
 
 CONTEXT = PageContext(
-    language=language("en"),
+    language=load_language("en"),
     brand="Northwind",
     support_url=SUPPORT_URL,
     privacy_url=None,
@@ -92,7 +92,7 @@ def make_app() -> Flask:
     @app.get("/states/<name>")
     def state(name: str) -> Response:
         code = request.args.get("lang", "en")
-        spoken = PSEUDO if code == PSEUDO.code else language(code)
+        spoken = PSEUDO if code == PSEUDO.code else load_language(code)
         return STATES[name](replace(CONTEXT, language=spoken, brand=request.args.get("brand", CONTEXT.brand)))
 
     @app.after_request

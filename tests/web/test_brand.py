@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.theme import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_readable
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web.app import create_app
 from service.web.stylesheet import stylesheet_for
 from tests.browser.conftest import serving
@@ -71,7 +71,7 @@ def test_every_state_is_small_but_for_the_logo(name: str) -> None:
     uri = "data:image/svg+xml;base64," + b64encode(b"x" * 3000).decode()
     look = replace(make_look("#123456", "#abcdef", None), logo=Logo(uri, adapts=False))
     with make_app().test_request_context():
-        weights = [weigh(name, language(code), replace(CONTEXT, look=look)) for code in LANGUAGES]
+        weights = [weigh(name, load_language(code), replace(CONTEXT, look=look)) for code in LANGUAGES]
     raw, gzipped = max(raw for raw, _ in weights), max(gzipped for _, gzipped in weights)
     print(f"page: {name} with a logo: {raw} bytes, {gzipped} gzipped")  # noqa: T201
     assert raw <= RAW_BYTES

@@ -19,7 +19,7 @@ from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey, Verdict
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import wording
 from service.web.app import create_app
 from service.web.language import choose_language
@@ -183,7 +183,7 @@ def test_a_language_that_nobody_knows_shows_the_form_as_it_was(client: FlaskClie
 def test_another_language_keeps_a_comment_to_be_added(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"})
     shown = again(client, {"rating": "4", "comment": COMMENT})
-    assert language("da").say(wording.THANKS) in shown.text
+    assert load_language("da").translate(wording.THANKS) in shown.text
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
     assert '<input type="hidden" name="rating" value="4">' in shown.text
     kept = records.load("81000")
@@ -191,7 +191,7 @@ def test_another_language_keeps_a_comment_to_be_added(client: FlaskClient, recor
     assert kept.answer
     assert not kept.answer.has_comment
     assert post(client, {"rating": "4", "comment": COMMENT}, query_string={"lang": "da"}).status_code == 303
-    assert language("da").say(wording.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
+    assert load_language("da").translate(wording.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
 
 
 def test_another_language_keeps_a_change(client: FlaskClient, records: Records) -> None:
@@ -199,7 +199,7 @@ def test_another_language_keeps_a_change(client: FlaskClient, records: Records) 
     assert 'action="?change=1"' in get(client, query_string={"change": "1"}).text
     shown = again(client, TYPED, query_string={"change": "1"})
     assert chosen(shown) == ["2"]
-    assert language("da").say(wording.COMMENT_KEPT) in shown.text
+    assert load_language("da").translate(wording.COMMENT_KEPT) in shown.text
     assert f">\n{escape(TYPED['comment'])}</textarea>" in shown.text
     assert 'action="?lang=da&amp;change=1"' in shown.text
     kept = records.load("81000")
@@ -215,7 +215,7 @@ def test_another_language_does_not_forget_what_waits_in_the_spool(tmp_path: Path
     assert action
     form = {"rating": "4", "comment": COMMENT, "lang": "da"}
     shown = client.post(f"/s/{TOKEN}{unescape(action[1])}", base_url=PUBLIC_URL, data=form)
-    assert language("da").say(wording.THANKS) in shown.text
+    assert load_language("da").translate(wording.THANKS) in shown.text
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
 
 
@@ -240,8 +240,8 @@ def test_a_page_says_nothing_in_english(code: str) -> None:
     english = {text for text in _all_texts() if len(text) > 12 and "%" not in text}
     for name in ("form", "error-comment", "saved", "closed-expired"):
         with make_app().test_request_context():
-            html = show(name, language(code)).get_data(as_text=True)
-        assert f"<html lang={code} dir={language(code).direction}>" in html
+            html = show(name, load_language(code)).get_data(as_text=True)
+        assert f"<html lang={code} dir={load_language(code).direction}>" in html
         assert [text for text in english if f">{text}<" in html] == []
 
 

@@ -14,7 +14,7 @@ from markupsafe import escape
 
 from service.preview.states import SCORES
 from service.surveys.language_codes import LANGUAGES
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import pages, security_headers, wording
 from service.web.page_context import Closed
 from tests.web.states import (
@@ -96,7 +96,7 @@ class Outline(HTMLParser):
 def test_every_state_is_small_in_every_language(name: str) -> None:
     """With all languages listed, a real token and words of its own: what of them is assumed stands in weights.py."""
     for code in LANGUAGES:
-        raw, gzipped = weigh(name, language(code))
+        raw, gzipped = weigh(name, load_language(code))
         assert raw <= RAW_BYTES, f"{code}: {raw} bytes, with {assumed(name)}"
         assert gzipped <= GZIPPED_BYTES, f"{code}: {gzipped} bytes, with {assumed(name)}"
 
@@ -277,7 +277,7 @@ def test_a_late_comment_is_given_back_as_it_was_written() -> None:
 def test_a_brand_that_begins_with_a_digit_is_not_turned_around(code: str) -> None:
     brand = "24 Shop (DK)"
     isolated = brand if code == "en" else f"\u2068{brand}\u2069"
-    html = html_of(pages.form_page(replace(WITH_NPS, brand=brand, language=language(code))))
+    html = html_of(pages.form_page(replace(WITH_NPS, brand=brand, language=load_language(code))))
     assert f"<header><bdi>{brand}</bdi></header>" in html
     assert f" – {isolated}</title>" in html
     body = html.partition("<main>")[2]
@@ -290,7 +290,7 @@ def test_forced_colours_leave_the_brands_dot_its_colour() -> None:
 
 def test_a_page_carries_the_rules_of_its_own_tiles_alone() -> None:
     """Where a word has no room, the tiles lie below each other."""
-    pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=language(code)))) for code in LANGUAGES}
+    pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=load_language(code)))) for code in LANGUAGES}
     below = {code for code, html in pages_of.items() if "<div class=tiles>" in html}
     assert below == {code for code, html in pages_of.items() if ".csat{" not in html}
     assert below == {"el", "lt", "lv", "pl", "uk"}

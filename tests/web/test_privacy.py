@@ -11,7 +11,7 @@ from service.records.transitions import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey, Reason, Verdict
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import wording
 from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import TOKEN, get, make_client, post, sign, words_of
@@ -24,11 +24,11 @@ KEPT = "Our copy is deleted 90 days after the survey ends."
 def until(expires: timedelta, issued_at: datetime = NOON) -> str:
     """Say the day before the one on whose evening in the far west the link has expired."""
     last = (issued_at + expires - timedelta(hours=12)).date() - timedelta(days=1)
-    return words_of(f"You can answer until {language('en').date(last)}.")
+    return words_of(f"You can answer until {load_language('en').format_date(last)}.")
 
 
 def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_until_when(client: FlaskClient) -> None:
-    said = language("en").say(wording.PRIVACY, brand="Support")
+    said = load_language("en").translate(wording.PRIVACY, brand="Support")
     assert f"{said} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in said
@@ -37,7 +37,7 @@ def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_un
 def test_the_day_is_over_everywhere_before_the_link_is(client: FlaskClient) -> None:
     """On the westernmost islands a day ends twelve hours after UTC's."""
     noons = [NOON + timedelta(number) for number in range(40)]
-    days = {words_of(language("en").date(each.date())): each for each in noons}
+    days = {words_of(load_language("en").format_date(each.date())): each for each in noons}
     for hour in range(24):
         issued_at = NOON.replace(hour=hour)
         (said,) = re.findall(r"You can answer until ([^.]*)\.", words_of(get(client, sign(at=issued_at)).text))
@@ -79,7 +79,7 @@ def test_the_copy_is_kept_for_as_long_as_it_says(
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_says_how_long(code: str) -> None:
-    said = language(code).say(wording.KEPT_FOR, time=language(code).days(timedelta(days=90)))
+    said = load_language(code).translate(wording.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
     assert "90\xa0" in said
 
 

@@ -12,7 +12,7 @@ from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import Close, Decision, Journey, Reason, Verdict
 from service.surveys.ratings import RatingType
 from service.surveys.words import Words
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import wording
 from tests.processes import PUBLIC_URL
 from tests.web.visits import (
@@ -162,7 +162,7 @@ def test_a_comment_that_comes_after_the_hold_is_given_back(redis_url: str, recor
 def test_with_other_scores_it_is_given_back_too(client: FlaskClient, records: Records) -> None:
     begin_to_submit(records)
     late = post(client, {"rating": "1", "comment": f"\n{COMMENT}\n"}, query_string={"lang": "da"})
-    assert language("da").say(wording.NOT_CHANGED) in late.text
+    assert load_language("da").translate(wording.NOT_CHANGED) in late.text
     assert f'<blockquote dir="auto">\n{SHOWN}\n</blockquote>' in late.text
     assert "<svg" not in late.text
 

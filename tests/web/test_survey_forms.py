@@ -11,7 +11,7 @@ from service.records.link_guard import MOST_POSTS
 from service.records.transitions import Records
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import wording
 from service.web.survey import LARGEST_FORM
 from tests.polling import eventually
@@ -108,7 +108,7 @@ def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
     for form in ({"rating": "4", "comment": COMMENT}, {"rating": "4", "comment": COMMENT + "x" * 3000}):
         answer = post(client, form, query_string={"lang": "da"})
         assert answer.status_code == 500
-        assert language("da").say(wording.NOT_SAVED) in answer.text
+        assert load_language("da").translate(wording.NOT_SAVED) in answer.text
         assert chosen(answer) == ["4"]
         assert SHOWN in answer.text
         assert answer.headers["Cache-Control"] == "no-store"

@@ -16,7 +16,7 @@ from service.surveys.definition import SendWindow, Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import AnswerProgress
 from service.surveys.ratings import RatingType
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 from service.web import wording
 from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.visits import COMMENT, LINK, SHOWN, TOKEN, chosen, dump, follow, get, make_client, post
@@ -49,7 +49,9 @@ def left(records: Records) -> timedelta:
 
 def said(page: TestResponse, code: str = "en") -> str:
     """Give the sentence that says until when, or nothing."""
-    told = language(code).say(wording.CHANGE_UNTIL, time="TIME", left="LEFT").replace("\N{NO-BREAK SPACE}", " ")
+    told = (
+        load_language(code).translate(wording.CHANGE_UNTIL, time="TIME", left="LEFT").replace("\N{NO-BREAK SPACE}", " ")
+    )
     words = re.escape(told)
     found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), re.sub("</?span>", "", page.text))
     return found[0] if found else ""
@@ -82,7 +84,7 @@ def test_the_zone_of_the_surveys_window_goes_before(client: FlaskClient, records
 
 def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
     answer(records, editable_for=timedelta(days=7))
-    day = language("en").date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
+    day = load_language("en").format_date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
     assert f"until {day}, " in said(get(client))
     assert said(get(client)).endswith("(in 7 days).")
 

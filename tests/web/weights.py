@@ -16,7 +16,7 @@ from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.surveys.urls import MAX_LINK_BYTES
 from service.surveys.words import NEUTRAL, Words
-from service.texts.catalog import Language, language
+from service.texts.catalog import Language, load_language
 from service.web.page_context import PageContext
 from tests.web.states import CONTEXT, STATES
 from tests.web.visits import LINK, sign
@@ -73,5 +73,5 @@ def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int,
 
 def weigh_largest(name: str) -> tuple[int, int]:
     """Give the most bytes that a page has in any language."""
-    weights = [weigh(name, language(code)) for code in LANGUAGES]
+    weights = [weigh(name, load_language(code)) for code in LANGUAGES]
     return max(raw for raw, _ in weights), max(gzipped for _, gzipped in weights)

@@ -28,7 +28,7 @@ from service.surveys.language_codes import find_language
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import OfferState, Record
 from service.surveys.ports import Deadline, Mailings
-from service.texts.catalog import language
+from service.texts.catalog import load_language
 
 _CONNECT_SECONDS = 5.0
 """For the TCP connection alone: a server may take minutes for its replies (RFC 5321, 4.5.3.2)."""
@@ -100,7 +100,7 @@ class EmailDelivery:
             address=close.email,
             rating=record.offers[0].rating,
             link=link,
-            language=language(spoken),
+            language=load_language(spoken),
             channel=close.channel,
             closed_on=close.day_in(terms.zone_or(self._branding.time_zone)),
             own=terms.words_in(spoken),

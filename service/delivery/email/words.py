@@ -13,7 +13,7 @@ from service.surveys.ratings import RatingType
 from service.surveys.words import NEUTRAL
 from service.surveys.words import Words as OwnWords
 from service.texts.catalog import N_, Language
-from service.texts.questions import SCALE_HINT, say_about, say_options, say_question
+from service.texts.questions import SCALE_HINT, conversation_text, option_texts, question_text
 
 SUBJECT: Final = N_("How was the help you got?")
 # Translators: shown by mail programs in the list of e-mails, after the subject.
@@ -49,7 +49,7 @@ def write_words(
     language: Language, rating: RatingType, *, brand: str, channel: str | None, closed_on: date, own: OwnWords = NEUTRAL
 ) -> Words:
     """Return all texts in a language. The survey's own words come first."""
-    say = language.say
+    say = language.translate
     hint = SCALE_HINT.get(rating)
     return Words(
         language=language,
@@ -57,10 +57,10 @@ def write_words(
         subject=own.subject or say(SUBJECT),
         preview=say(PREVIEW),
         greeting=say(GREETING),
-        question=own.questions.get(rating) or say_question(language, rating, brand),
+        question=own.questions.get(rating) or question_text(language, rating, brand),
         hint=say(hint) if hint else "",
-        options=say_options(language, rating),
-        about=say_about(language, channel, closed_on),
+        options=option_texts(language, rating),
+        about=conversation_text(language, channel, closed_on),
         next=say(NEXT),
         why=say(WHY, brand=brand),
         stop=say(STOP),
