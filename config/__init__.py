@@ -1,1 +1,1 @@
-"""What an operator sets: the environment, and how logs look. It reads surveys.toml into the domain's own types."""
+"""The settings of an operator, and logging. surveys.toml is read into the types of `service.surveys`."""

@@ -80,7 +80,7 @@ class Timings:
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator sets. `warnings` are for the log: odd, but no reason not to start."""
+    """The settings of one installation. `warnings` go to the log."""
 
     dixa_api_tokens: tuple[str, ...] = variable(
         parsers.api_tokens,

@@ -1,4 +1,4 @@
-"""The names of hosts, as DNS knows them: IDNA 2008, for which straße isn't strasse, which belongs to somebody else."""
+"""Host names by IDNA 2008. Under IDNA 2003, straße became strasse, which is another domain."""
 
 import re
 
@@ -6,25 +6,33 @@ import idna
 
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
-_LONGEST = 253
+_MAX_LENGTH = 253
 
 
 def ascii_host(host: str) -> str:
-    """Write a host's name in ASCII and small letters. Raises ValueError for what no name can be."""
+    """Return a host name in ASCII and small letters. Raise ValueError if it isn't valid."""
     try:
-        # What is ASCII may have what IDNA knows nothing of, such as the underscores of a private network.
+        # IDNA refuses underscores, which private networks use. So ASCII names don't go through it.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
     except idna.IDNAError as error:
         raise ValueError("not a name of a host") from error
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
+    if not _NAME.fullmatch(name) or len(name) > _MAX_LENGTH:
         raise ValueError("not a name of a host")
     return name
 
 
+def public_host(host: str) -> str:
+    """Return a host name in ASCII, without the underscores and the final dot of private networks."""
+    name = ascii_host(host)
+    if "_" in name or name.endswith("."):
+        raise ValueError("not a name of a public host")
+    return name
+
+
 def is_host(name: str) -> bool:
-    """Say whether this, a name or an address, can be a host."""
+    """Return whether a name or an IP address is a valid host."""
     if ":" in name:
-        return True  # An IPv6 address: whoever took the URL apart has looked at it.
+        return True  # An IPv6 address, checked by urlsplit.
     try:
         ascii_host(name)
     except ValueError:

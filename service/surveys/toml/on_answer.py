@@ -6,16 +6,15 @@ Nothing here does anything: `service.journeys.follow_up` does.
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from service.surveys.hosts import is_host
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.toml.fields import Flag, Strict, Text, written_as
+from service.surveys.urls import parse_url
 
-_LONGEST_URL = 500
+_MAX_URL_LENGTH = 500
 _ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
 
 
@@ -50,12 +49,10 @@ class _Scores(fields.Field[tuple[int, ...]]):
 
 def _check_thank_you(url: str) -> None:
     try:
-        parts = urlsplit(url)
-        is_bare = parts.username is None and (parts.port or True)
-        is_sound = parts.scheme == "https" and is_host(parts.hostname or "") and is_bare
-    except ValueError:
-        is_sound = False
-    if not is_sound or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        is_valid = parse_url(url, {"https"}, is_ascii=True).username is None and len(url) <= _MAX_URL_LENGTH
+    except ValidationError:
+        is_valid = False
+    if not is_valid:
         raise ValidationError("Not a page. Write it whole, with https:// in front.")
 
 
