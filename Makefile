@@ -13,9 +13,9 @@ CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/installed ## Install into .venv, with the `afterword` command, what production needs
+install: $(VENV)/installed ## Install the service and the `afterword` command into .venv
 
-run: $(VENV)/installed-try ## Try it all here: Redis, a sandbox Dixa, the web and the worker
+run: $(VENV)/installed-try ## Start everything here: Redis, a sandbox Dixa, web and worker
 	@exec $(BIN)/python -m service.sandbox.run
 
 test: $(VENV)/installed-dev ## Run all tests
@@ -24,23 +24,23 @@ test: $(VENV)/installed-dev ## Run all tests
 	@$(BIN)/python -m tests.browser.tools --axe
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-lint: $(VENV)/installed-dev ## Check style, types and who imports whom
+lint: $(VENV)/installed-dev ## Check style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
 check: export PYTEST_ADDOPTS += --cov --cov-report=term:skip-covered
-check: lint test lighthouse ## Everything that CI checks, and that no less is covered by tests than before
+check: lint test lighthouse ## Run everything that CI runs, with coverage
 
-browser: $(VENV)/installed-dev ## Install what judges the pages: Chromium (Debian, as root), and what npm has
+browser: $(VENV)/installed-dev ## Install the tools for the page's tests: Chromium (Debian, as root), and npm packages
 	@command -v chromium >/dev/null || { $(CHROMIUM); }
 	@$(BIN)/python -m tests.browser.tools
 
 pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and the e-mail, into build/screenshots
 	@$(BIN)/python -m tests.screenshots
 
-lighthouse: $(VENV)/installed-dev ## Let Lighthouse score the pages
+lighthouse: $(VENV)/installed-dev ## Score the pages with Lighthouse
 	@$(BIN)/python -m tests.browser.lighthouse
 
 figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: survey page and SMS
@@ -53,22 +53,22 @@ bench: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: speed
 chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md: every row, long, with three seeds (hours)
 	@$(BIN)/python -m tests.chaos
 
-fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input, and count what came of them
+fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input and count the results
 	@$(BIN)/python -m tests.fuzz
 
-docs: $(VENV)/installed-dev ## Write the documents that are made from code, such as docs/settings.md
+docs: $(VENV)/installed-dev ## Generate documents from code, such as docs/settings.md
 	@$(BIN)/python -m tests.docs
 
-texts: $(VENV)/installed-dev ## Bring the texts of the code into the catalogs of all languages
+texts: $(VENV)/installed-dev ## Update the catalogs of all languages from the code
 	$(BIN)/pybabel -q extract --no-default-keywords --keywords=N_ --add-comments=Translators: --strip-comments --no-location --omit-header --width=100 --output-file=service/texts/translations/messages.pot config service
 	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --width=100 --input-file=service/texts/translations/messages.pot --output-dir=service/texts/translations
 
-lock: $(VENV)/installed-dev ## Renew the lock files from pyproject.toml
+lock: $(VENV)/installed-dev ## Update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) --extra install pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements.txt --extra install --extra try pyproject.toml -o requirements-try.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-try.txt --extra install --extra try --extra dev pyproject.toml -o requirements-dev.txt
 
-clean: ## Remove what the other commands made
+clean: ## Remove everything the other commands made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
