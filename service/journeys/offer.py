@@ -3,7 +3,7 @@
     due → decide → offer each rating → deliver the link → later: the reminder
 
 Every call that must not be made twice is on record as begun before it is sent. After a crash the next claim goes on
-from the record; ARCHITECTURE.md goes through it step by step.
+from the record; docs/architecture/offer-journey.md lists the steps.
 """
 
 from collections.abc import Mapping, Sequence
