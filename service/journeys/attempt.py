@@ -10,7 +10,7 @@ import structlog
 
 from config.settings import Timings
 from service.journeys.next_step import CallFailed, CallLost
-from service.rules.matching import is_before
+from service.rules.matching import may_predate_close
 from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater, TooEarly
 from service.surveys.model import Call, Claim, Journey, Record
 from service.surveys.ports import Conversation, Deadline, Dixa, Message, Rating, Slot
@@ -77,7 +77,7 @@ class Attempt:
         """Fetch the conversation. Raises TooEarly while Dixa may still show it as it was before its close."""
         conversation = self.conversation()
         close = self.record.close
-        if close and is_before(conversation, close) and (wait := self.lag_wait()):
+        if close and may_predate_close(conversation, close) and (wait := self.lag_wait()):
             raise TooEarly("Dixa shows the conversation open, as before its close", wait)
         return conversation
 

@@ -19,7 +19,7 @@ from service.journeys.reminder import Reminder
 from service.records.channels import Channels
 from service.records.transitions import Records, StaleClaim
 from service.rules.decision import DecisionInput, Lookups, decide
-from service.rules.matching import find_exclusion, find_taken
+from service.rules.matching import find_active_rating, find_exclusion
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Credit, Survey
 from service.surveys.links import Links
@@ -234,7 +234,7 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
         return {}
     known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
     asked = record.terms.ratings if record.terms else ()
-    found = {rating: find_taken([each for each in ratings if each.type == rating], known) for rating in asked}
+    found = {rating: find_active_rating([each for each in ratings if each.type == rating], known) for rating in asked}
     return {rating: each.id for rating, each in found.items() if each}
 
 

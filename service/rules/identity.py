@@ -1,6 +1,6 @@
-"""Who is the same person: keyed hashes of what a requester can be known by. Nothing else of it is kept.
+"""Keyed hashes that identify a customer across conversations without keeping their data.
 
-Every key of SECRET_KEYS makes hashes of its own, so that nobody is forgotten while a key is being replaced.
+Each key of SECRET_KEYS makes hashes of its own, so opt-outs and cooldowns stay valid while a key is being replaced.
 """
 
 import hmac
@@ -10,21 +10,21 @@ from enum import StrEnum
 
 from service.surveys.model import Close, Record
 
-_MAILED = {"Email", "ContactForm"}
-_CALLED = {"Sms", "WhatsApp"}
-"""The channels of conversations whose messages go to the requester's address, and to the number."""
-_FEWEST_DIGITS = 7
-"""What has fewer is no telephone number but a word for a hidden one."""
+_BY_ADDRESS = {"Email", "ContactForm"}
+_BY_NUMBER = {"Sms", "WhatsApp"}
+"""Channels of Dixa whose messages go to the requester's address, or to their number."""
+_MIN_DIGITS = 7
+"""With fewer digits it is no telephone number but a placeholder, such as "anonymous1"."""
 
 
 class Trait(StrEnum):
-    """What somebody can be known by."""
+    """Kinds of identity."""
 
     REQUESTER = "requester's id"
     EMAIL = "e-mail address"
     PHONE = "telephone number"
     UNTOLD = "address or number"
-    """An older version didn't keep which of the two it was."""
+    """Records of an older version don't say which."""
 
 
 class Persons:
@@ -34,17 +34,17 @@ class Persons:
         self._keys = [hmac.digest(key.encode(), b"afterword.persons", "sha256") for key in secret_keys]
 
     def known_by(self, requester_id: str | None, email: str | None = None, phone: str | None = None) -> tuple[str, ...]:
-        """Give the hashes of a person's id, address and number, as far as they are known."""
+        """Return the hashes of a person's id, address and number, as far as they are given."""
         number = re.sub(r"[^0-9]", "", phone or "").lstrip("0")
         traits = [
             *([f"id:{requester_id}"] if requester_id else ()),
             *([f"email:{email.casefold()}"] if email else ()),
-            *([f"phone:{number}"] if len(number) >= _FEWEST_DIGITS else ()),
+            *([f"phone:{number}"] if len(number) >= _MIN_DIGITS else ()),
         ]
         return tuple(hmac.digest(key, trait.encode(), "sha256")[:16].hex() for key in self._keys for trait in traits)
 
     def traits_of(self, close: Close) -> dict[str, Trait]:
-        """Tell of each id and hash that a requester is known by what it is of."""
+        """Return the kind of each id and hash of a requester."""
         of_requester = [close.requester_id, *self.known_by(close.requester_id)] if close.requester_id else []
         return {
             **dict.fromkeys(close.person, Trait.UNTOLD),
@@ -57,12 +57,12 @@ class Persons:
 def reached_by(record: Record) -> tuple[str, ...]:
     """Return the hashes of the address or number that the link went to.
 
-    None if it went to a chat, or nobody knows where: whoever writes in a chat can name somebody else's address.
+    Empty if it went to a chat or nobody knows where. In a chat anybody can type somebody else's address.
     """
     close, channel = record.close, record.offer.channel
     if not close:
         return ()
     answered_in = (close.channel or record.facts.get("channel", "")) if channel == "message" else ""
-    if channel == "email" or answered_in in _MAILED:
+    if channel == "email" or answered_in in _BY_ADDRESS:
         return close.email_hashes
-    return close.phone_hashes if answered_in in _CALLED else ()
+    return close.phone_hashes if answered_in in _BY_NUMBER else ()

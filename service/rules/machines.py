@@ -1,7 +1,7 @@
-"""Which e-mail addresses belong to machines. A survey sent to one is read by nobody, or answered by another machine.
+"""E-mail addresses of machines. Nobody reads a survey that is sent to one, or another machine answers it.
 
-Only the name of the mailbox and the labels of its domain are looked at. Shared mailboxes that people read (info,
-support, abuse, hostmaster; RFC 2142) are no machines, and neither are persons whose name contains such a word.
+Only the mailbox name and the labels of the domain count. Shared mailboxes that people read (info, support, abuse,
+hostmaster; RFC 2142) are no machines, and neither are people whose name contains such a word.
 """
 
 import re
@@ -22,20 +22,19 @@ _NO_REPLY = (
     "nie odpowiadaj|bez odpowiedzi|neodpovidat|neodpovidejte|neodpovedat|neodpovedajte|"
     "ne odgovarjaj|ne odgovaraj|ne valaszoljon"
 )
-"""What "no reply" is called, without accents, in the languages that such addresses are written in."""
+"""Translations of "no reply", without accents, in the languages of such addresses."""
 
 _DELIVERY = "mailer daemon|mail daemon|postmaster|mail delivery subsystem|mail delivery system"
-"""Who reports that a mail couldn't be delivered (RFC 5321, 4.5.1; RFC 3464)."""
+"""Senders of delivery reports (RFC 5321, 4.5.1; RFC 3464)."""
 
 _ROBOTS = "auto reply|auto replies|auto responder|auto response|auto answer|listserv|majordomo"
-"""Answering machines, and those of mailing lists."""
-
+"""Automatic replies and mailing lists."""
 
 _LETTER = r"[^\W\d_]"
 
 
 def _word(phrases: str) -> re.Pattern[str]:
-    """Match one of the phrases, however its words are joined. A longer word may be a name; digits are no letters."""
+    """Match a phrase, however its words are joined. A longer word may be a name; digits are no letters."""
     joined = phrases.replace(" ", r"[\W_]*")
     return re.compile(rf"(?<!{_LETTER})(?:{joined})(?!{_LETTER})")
 
@@ -44,8 +43,8 @@ _NO_REPLY_WORD, _OTHER_WORD = _word(_NO_REPLY), _word(f"{_DELIVERY}|{_ROBOTS}")
 
 _SHAPE = re.compile(
     r"""
-    ^(?:noreply|mailer-?daemon)                 # noreplyorders: no name begins so,
-    | do[\W_]*not[\W_]*reply                    # and none has this in it
+    ^(?:noreply|mailer-?daemon)                 # noreplyorders: no name begins like this,
+    | do[\W_]*not[\W_]*reply                    # and none contains this
     | ^bounces?$ | ^bounces[\W_] | [\W_]bounces$
     | ^bounce[-_=.].*[\d=]                      # bounce-123, bounce_ida=example.com; but bounce-house is a shop
     | ^owner- | -request$                       # of mailing lists (RFC 2142, 6), as vacation responders have it
@@ -56,8 +55,8 @@ _SHAPE = re.compile(
 
 
 def is_machine(address: str) -> bool:
-    """Whether an address is a machine's. A sub-address belongs to its mailbox: `ida+noreply@example.com` is Ida's."""
-    # OrdersNoReply
+    """Return whether this is a machine's. A sub-address belongs to its mailbox: `ida+noreply@example.com` is Ida's."""
+    # "OrdersNoReply" is three words.
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", address)
     local, domain = _split(spaced)
     name = local.strip('"')
@@ -66,14 +65,14 @@ def is_machine(address: str) -> bool:
 
 
 def is_among(address: str, mailboxes: Collection[str]) -> bool:
-    """Whether an address is one of the mailboxes, or a sub-address of one."""
+    """Return whether an address is one of the mailboxes, or a sub-address of one."""
     return _split(address) in {_split(each) for each in mailboxes}
 
 
 def _split(address: str) -> tuple[str, str]:
-    """Give the mailbox and the domain of an address, without what doesn't tell addresses apart.
+    """Return the mailbox and the domain of an address in a normal form.
 
-    That is case, accents, apostrophes, a name before `<…>`, and what a `+` appends to the mailbox.
+    Case, accents, apostrophes, a name before `<…>` and a `+` suffix of the mailbox are dropped.
     """
     bare = re.search(r"<([^<>]*)>\s*$", address)
     spelled = unicodedata.normalize("NFKD", bare[1] if bare else address).casefold()

@@ -1,12 +1,13 @@
-"""Whom to ask: pure functions from facts and terms to a decision. No clock, no network, no state.
+"""Which survey matches a conversation. Pure functions: no clock, no network, no state.
 
-A survey is chosen in two looks. At the close, from what the webhook says: a rule that needs more than that is left
-open. When it is due, from what Dixa says by then, which also tells whether it is still right to ask at all.
+A survey is matched twice. At the close, by the facts of the webhook; a rule that needs other facts stays open. When it
+is due, by the facts that Dixa has by then; these also show whether it is still right to ask at all.
 """
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from service.rules.machines import is_among, is_machine
 from service.surveys.definition import Survey
@@ -15,13 +16,17 @@ from service.surveys.match import Match
 from service.surveys.model import Close, Reason, RuleMismatch, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 
-List = tuple[Reason, str, Sequence[str], Sequence[str | None]]
-"""A rule that is a list: its reason, its name, what it wants, and the facts of which one must be in it."""
+_ACTIVE = frozenset({"Scheduled", "Offered", "Rated"})
+"""Statuses of a survey that is on its way or done (Dixa's OpenAPI description, ratingStatus)."""
+
+_INTERNAL = "Internal"
+_SIDE_LINKS = frozenset({"SideConversation", "EmailForward"})
+"""Conversations with somebody other than the customer (Dixa's OpenAPI description, ConversationLink)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The surveys that a conversation may be asked with, best first, and why not with those before them."""
+    """The surveys that may be sent, best first, and the mismatches of those before them."""
 
     candidates: tuple[Survey, ...]
     mismatches: tuple[RuleMismatch, ...] = ()
@@ -37,7 +42,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Why a due survey isn't sent: skipped by a rule, or cancelled by a later event."""
+    """Why a due survey isn't sent, whichever it is: skipped by a rule, or cancelled by a later event."""
 
     verdict: Verdict
     reason: Reason
@@ -45,7 +50,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class NeededLookups:
-    """Which further questions to Dixa the rules need answered, each a call of its own."""
+    """The queries to Dixa, one call each, that the rules need beside the conversation."""
 
     tags: bool = False
     messages: bool = False
@@ -53,110 +58,116 @@ class NeededLookups:
 
 @dataclass(frozen=True, slots=True)
 class DixaFacts:
-    """What Dixa said when the survey was due. Tags or messages that no rule needs are None."""
+    """Dixa's view when the survey is due. Tags and messages are None if no rule needs them."""
 
     conversation: Conversation
     tags: tuple[str, ...] | None = None
     messages: tuple[Message, ...] | None = None
 
 
+class _ListRule(NamedTuple):
+    """A rule that is met if one of the facts is in a list."""
+
+    reason: Reason
+    name: str
+    allowed: Sequence[str]
+    facts: Sequence[str | None]
+
+    @property
+    def is_met(self) -> bool:
+        return not self.allowed or bool(set(self.facts) & set(self.allowed))
+
+
 def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
-    """Take the surveys that this close may lead to: the first that surely matches, and those before it that may.
+    """Return the first survey that certainly matches, and those before it that may match.
 
     `own` are the addresses of our own mailboxes.
     """
-    never = next(_never(close, own), None)
+    never = next(_always_excluded(close, own), None)
     if never:
         return Choice((), (never,))
     return _choose(surveys, lambda survey: _mismatches(close, survey), lambda survey: has_open_rules(close, survey))
 
 
-def choose_when_due(close: Close, candidates: Sequence[Survey], seen: DixaFacts) -> Choice:
-    """Take the first candidate that matches what Dixa says now."""
-    return _choose(candidates, lambda survey: _late_mismatches(close, survey, seen), lambda _survey: False)
+def choose_when_due(close: Close, candidates: Sequence[Survey], facts: DixaFacts) -> Choice:
+    """Return the first candidate that matches Dixa's facts."""
+    return _choose(candidates, lambda survey: _late_mismatches(close, survey, facts), lambda _survey: False)
 
 
 def needed_lookups(close: Close, candidates: Iterable[Survey]) -> NeededLookups:
-    """Say what must be asked of Dixa before one of the candidates can be taken."""
-    asks = [survey.match for survey in candidates]
+    """Return the queries that choosing among the candidates needs."""
+    matches = [survey.match for survey in candidates]
     return NeededLookups(
-        tags=close.tags is None and any(ask.with_tags or ask.without_tags for ask in asks),
-        messages=any(ask.min_customer_messages or ask.min_agent_messages for ask in asks),
+        tags=close.tags is None and any(each.with_tags or each.without_tags for each in matches),
+        messages=any(each.min_customer_messages or each.min_agent_messages for each in matches),
     )
 
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
-    """Say whether a survey that matches a close may turn out not to when it is due."""
+    """Return whether a survey that matches the webhook may still mismatch when it is due."""
     return (
         bool(survey.match.languages)
         or needed_lookups(close, [survey]) != NeededLookups()
-        or any(_untold(close, survey.match))
+        or bool(_open_lists(close, survey.match))
     )
 
 
 def find_exclusion(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Exclusion | None:
-    """Look at Dixa's present view of a conversation, right before the offer; `ours` are rating ids we made."""
+    """Check Dixa's view right before the offer. `ours` are the rating ids that Afterword made."""
     if conversation.is_erased:
         return Exclusion(Verdict.CANCEL, Reason.ERASED)
     if conversation.state is not None and conversation.state != "Closed":
         return Exclusion(Verdict.CANCEL, Reason.REOPENED)
     if conversation.direction == _INTERNAL:
         return Exclusion(Verdict.SKIP, Reason.INTERNAL)
-    if conversation.link in _SIDES:
+    if conversation.link in _SIDE_LINKS:
         return Exclusion(Verdict.SKIP, Reason.SIDE_CONVERSATION)
-    if find_taken(ratings, ours):
+    if find_active_rating(ratings, ours):
         return Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
     return None
 
 
-def is_before(conversation: Conversation, close: Close) -> bool:
-    """Say whether Dixa shows a conversation as it may have been before its close: open, and not opened since."""
+def may_predate_close(conversation: Conversation, close: Close) -> bool:
+    """Return whether this may be the conversation before its close: it is open, and wasn't opened after the close."""
     is_open = conversation.state not in {None, "Closed"} and not conversation.is_erased
     return is_open and (conversation.changed_at is None or conversation.changed_at <= close.closed_at)
 
 
-def find_taken(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
-    """Find a survey that isn't ours and is on its way or done."""
-    return next((rating for rating in ratings if rating.status in _TAKEN and rating.id not in ours), None)
+def find_active_rating(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
+    """Return a survey that isn't ours and is on its way or done."""
+    return next((rating for rating in ratings if rating.status in _ACTIVE and rating.id not in ours), None)
 
 
-def is_in_sample(conversation_id: int, share: float, lottery: str) -> bool:
-    """Draw the conversation's lot: the same each time it is asked, and in a larger share if in a smaller one.
+def is_in_sample(conversation_id: int, share: float, salt: str) -> bool:
+    """Return whether a conversation is in a random sample of this share.
 
-    Each survey is a lottery of its own: what one leaves out another may draw.
+    The result is the same each time, and a larger share contains a smaller one. Each survey has a sample of its own, by
+    its salt, so that one survey may ask the customers that another leaves out.
     """
-    digest = hashlib.sha256(f"{lottery}:{conversation_id}".encode()).digest()
+    digest = hashlib.sha256(f"{salt}:{conversation_id}".encode()).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
 
 
 def is_by_customer(message: Message) -> bool:
-    """Say whether a customer wrote this, and no machine of theirs."""
+    """Return whether a customer wrote this, rather than a machine of theirs."""
     return message.direction == "Inbound" and not message.is_automated
 
 
 def is_by_agent(message: Message) -> bool:
-    """Say whether an agent wrote this: no bot, no automatic reply, and not our own invitation."""
+    """Return whether an agent wrote this: no bot, no automatic reply, and not our own invitation."""
     is_ours = (message.external_id or "").startswith("afterword-")
     return message.direction == "Outbound" and not message.is_automated and not is_ours
 
 
-_TAKEN = frozenset({"Scheduled", "Offered", "Rated"})
-"""Dixa's own survey, or another system's, is on its way or done (Dixa's OpenAPI description, ratingStatus)."""
-
-_INTERNAL = "Internal"
-_SIDES = frozenset({"SideConversation", "EmailForward"})
-"""Conversations with somebody else than the customer (Dixa's OpenAPI description, ConversationLink)."""
-
-
 def _choose(
     surveys: Iterable[Survey],
-    object_to: Callable[[Survey], Iterator[RuleMismatch]],
+    find_mismatches: Callable[[Survey], Iterator[RuleMismatch]],
     is_open: Callable[[Survey], bool],
 ) -> Choice:
     candidates: list[Survey] = []
     mismatches: list[RuleMismatch] = []
     for survey in surveys:
-        mismatch = next(object_to(survey), None)
+        mismatch = next(find_mismatches(survey), None)
         if mismatch:
             mismatches.append(mismatch)
             continue
@@ -166,8 +177,8 @@ def _choose(
     return Choice(tuple(candidates), tuple(mismatches))
 
 
-def _never(close: Close, own: Collection[str]) -> Iterator[RuleMismatch]:
-    """Whatever the file says: nobody asks their own colleagues, or a mailbox that no customer reads."""
+def _always_excluded(close: Close, own: Collection[str]) -> Iterator[RuleMismatch]:
+    """Yield the reasons that hold for every survey: colleagues, and mailboxes that no customer reads."""
     if close.direction == _INTERNAL:
         yield RuleMismatch("", Reason.INTERNAL, "", "internal")
     if close.user_type == "Member":
@@ -180,60 +191,59 @@ def _never(close: Close, own: Collection[str]) -> Iterator[RuleMismatch]:
 
 
 def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
-    """Go through the rules that the webhook's facts are enough for, in the order of the table in docs/surveys.md."""
+    """Check the rules that the webhook's facts suffice for, in the order of docs/reasons.md."""
+    match = survey.match
     if survey.not_before and close.closed_at < survey.not_before:
         yield _mismatch(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
-    untold = [rule for _, rule, _, _ in _untold(close, survey.match)]
-    for reason, rule, wanted, facts in _lists(close, survey.match):
-        if wanted and not set(facts) & set(wanted) and rule not in untold:
-            yield _mismatch(survey, reason, rule, next(filter(None, facts), None))
+    still_open = _open_lists(close, match)
+    for rule in _lists(close, match):
+        if not rule.is_met and rule.name not in still_open:
+            yield _mismatch(survey, rule.reason, rule.name, next(filter(None, rule.facts), None))
     if close.tags is not None:
         yield from _tag_mismatches(survey, close.tags)
     yield from _address_mismatches(survey, close)
-    if survey.match.assigned and close.agent_id is None:
+    if match.assigned and close.agent_id is None:
         yield _mismatch(survey, Reason.UNASSIGNED, "assigned", "no agent")
-    if survey.match.assignee_types and close.assignee_type not in survey.match.assignee_types:
+    if match.assignee_types and close.assignee_type not in match.assignee_types:
         yield _mismatch(survey, Reason.ASSIGNEE_TYPE, "assignee_types", close.assignee_type)
-    if not is_in_sample(close.conversation_id, survey.match.sample, survey.name):
+    if not is_in_sample(close.conversation_id, match.sample, survey.name):
         yield _mismatch(survey, Reason.NOT_SAMPLED, "sample", "not drawn")
 
 
-def _untold(close: Close, ask: Match) -> Iterator[List]:
-    """Give the lists whose fact the webhook lacks and Dixa tells when the survey is due."""
-    told = {"channels": close.channel, "directions": close.direction}
-    return (each for each in _lists(close, ask) if each[2] and told.get(each[1], "told") is None)
+def _late_mismatches(close: Close, survey: Survey, facts: DixaFacts) -> Iterator[RuleMismatch]:
+    """Check the rules that the webhook's facts don't suffice for."""
+    match, language = survey.match, facts.conversation.language
+    completed = replace(close, channel=facts.conversation.channel, direction=facts.conversation.direction)
+    still_open = _open_lists(close, match)
+    for rule in _lists(completed, match):
+        if rule.name in still_open and not rule.is_met:
+            yield _mismatch(survey, rule.reason, rule.name, rule.facts[0])
+    if match.languages and find_language(language or "") not in match.languages:
+        yield _mismatch(survey, Reason.LANGUAGE, "languages", language)
+    if close.tags is None and facts.tags is not None:
+        yield from _tag_mismatches(survey, facts.tags)
+    if facts.messages is not None:
+        yield from _message_mismatches(survey, facts.messages)
 
 
-def _lists(close: Close, ask: Match) -> Iterator[List]:
-    """Give the rules that are lists."""
-    yield Reason.CHANNEL, "channels", ask.channels, [close.channel]
-    yield Reason.QUEUE, "queues", ask.queues, [close.queue_name, close.queue_id]
-    yield Reason.CONTACT_POINT, "contact_points", ask.contact_points, [close.contact_point]
-    yield Reason.DIRECTION, "directions", ask.directions, [close.direction]
-    yield Reason.USER_TYPE, "user_types", ask.user_types, [close.user_type]
+def _lists(close: Close, match: Match) -> Iterator[_ListRule]:
+    yield _ListRule(Reason.CHANNEL, "channels", match.channels, [close.channel])
+    yield _ListRule(Reason.QUEUE, "queues", match.queues, [close.queue_name, close.queue_id])
+    yield _ListRule(Reason.CONTACT_POINT, "contact_points", match.contact_points, [close.contact_point])
+    yield _ListRule(Reason.DIRECTION, "directions", match.directions, [close.direction])
+    yield _ListRule(Reason.USER_TYPE, "user_types", match.user_types, [close.user_type])
 
 
-def _late_mismatches(close: Close, survey: Survey, seen: DixaFacts) -> Iterator[RuleMismatch]:
-    """Go through the rules that need more than the webhook says."""
-    ask = survey.match
-    known = replace(close, channel=seen.conversation.channel, direction=seen.conversation.direction)
-    untold = [rule for _, rule, _, _ in _untold(close, ask)]
-    for reason, rule, wanted, facts in _lists(known, ask):
-        if rule in untold and not set(facts) & set(wanted):
-            yield _mismatch(survey, reason, rule, facts[0])
-    spoken = seen.conversation.language
-    if ask.languages and find_language(spoken or "") not in ask.languages:
-        yield _mismatch(survey, Reason.LANGUAGE, "languages", spoken)
-    if close.tags is None and seen.tags is not None:
-        yield from _tag_mismatches(survey, seen.tags)
-    if seen.messages is not None:
-        yield from _message_mismatches(survey, seen.messages)
+def _open_lists(close: Close, match: Match) -> set[str]:
+    """Return the names of the lists whose fact the webhook lacks and Dixa's API has."""
+    lists = {"channels": (match.channels, close.channel), "directions": (match.directions, close.direction)}
+    return {name for name, (allowed, fact) in lists.items() if allowed and fact is None}
 
 
 def _tag_mismatches(survey: Survey, tags: Sequence[str]) -> Iterator[RuleMismatch]:
-    named = {tag.casefold() for tag in tags}
-    unwanted = [tag for tag in survey.match.without_tags if tag.casefold() in named]
-    missing = [tag for tag in survey.match.with_tags if tag.casefold() not in named]
+    present = {tag.casefold() for tag in tags}
+    unwanted = [tag for tag in survey.match.without_tags if tag.casefold() in present]
+    missing = [tag for tag in survey.match.with_tags if tag.casefold() not in present]
     if unwanted:
         yield _mismatch(survey, Reason.TAG_EXCLUDED, "without_tags", ", ".join(unwanted))
     if missing:
@@ -241,26 +251,26 @@ def _tag_mismatches(survey: Survey, tags: Sequence[str]) -> Iterator[RuleMismatc
 
 
 def _address_mismatches(survey: Survey, close: Close) -> Iterator[RuleMismatch]:
-    """The fact isn't told: an address doesn't belong into a record that is kept."""
-    ask = survey.match
-    if ask.addresses and not _is_among(close.email, ask.addresses):
+    """Check the address. The record is kept for months, so the mismatch doesn't quote it."""
+    match = survey.match
+    if match.addresses and not _is_listed(close.email, match.addresses):
         yield _mismatch(survey, Reason.ADDRESS, "addresses", "another address" if close.email else "no address")
-    if _is_among(close.email, ask.without_addresses):
+    if _is_listed(close.email, match.without_addresses):
         yield _mismatch(survey, Reason.ADDRESS, "without_addresses", "one of these")
 
 
-def _is_among(address: str | None, named: Sequence[str]) -> bool:
+def _is_listed(address: str | None, listed: Sequence[str]) -> bool:
+    """Return whether an address, or its domain as `@example.com`, is in the list."""
     folded = (address or "").casefold()
-    return bool(folded) and any(folded.endswith(each) if each.startswith("@") else folded == each for each in named)
+    return bool(folded) and any(folded.endswith(each) if each.startswith("@") else folded == each for each in listed)
 
 
 def _message_mismatches(survey: Survey, messages: Sequence[Message]) -> Iterator[RuleMismatch]:
-    ask: Match = survey.match
     by_customer = sum(map(is_by_customer, messages))
     by_agent = sum(map(is_by_agent, messages))
-    if by_customer < ask.min_customer_messages:
+    if by_customer < survey.match.min_customer_messages:
         yield _mismatch(survey, Reason.FEW_CUSTOMER_MESSAGES, "min_customer_messages", str(by_customer))
-    if by_agent < ask.min_agent_messages:
+    if by_agent < survey.match.min_agent_messages:
         yield _mismatch(survey, Reason.FEW_AGENT_MESSAGES, "min_agent_messages", str(by_agent))
 
 

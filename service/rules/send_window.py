@@ -1,4 +1,4 @@
-"""When surveys are sent: the window of a survey, through time zones and changes of the clock."""
+"""The send window of a survey, across time zones and changes of the clock."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -6,20 +6,21 @@ from zoneinfo import ZoneInfo
 from service.surveys.definition import SendWindow
 
 _LOOK_AHEAD_DAYS = 9
+"""A week, and the days on either side that a time zone may add."""
 
 
 def next_opening(window: SendWindow | None, moment: datetime) -> datetime:
-    """Say when a survey may be sent: at this moment if the window is open, else when it opens next."""
+    """Return when a survey may be sent: at this moment if the window is open, else at its next opening."""
     return max(moment, _next_hours(window, moment)[0])
 
 
 def next_closing(window: SendWindow | None, moment: datetime) -> datetime:
-    """Say until when a survey that is sent at this moment, or when the window opens next, may be sent."""
+    """Return when the window closes that is open at this moment or opens next."""
     return _next_hours(window, moment)[1]
 
 
 def _next_hours(window: SendWindow | None, moment: datetime) -> tuple[datetime, datetime]:
-    """Give the hours that aren't over at this moment: from when, until when."""
+    """Return the opening and closing of the window that is open at this moment or opens next."""
     if window is None:
         return moment, moment
     zone = ZoneInfo(window.zone)
@@ -31,4 +32,4 @@ def _next_hours(window: SendWindow | None, moment: datetime) -> tuple[datetime, 
         closes = datetime.combine(day, window.closes, zone).astimezone(UTC)
         if moment < closes:
             return datetime.combine(day, window.opens, zone).astimezone(UTC), closes
-    return moment, moment  # A window without a day: surveys.toml has none.
+    return moment, moment  # A window without days; surveys.toml can't have one.
