@@ -1,10 +1,10 @@
 """Fingerprints of settings: web, worker and commands compare them without showing secrets."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from hashlib import blake2s
 
 from config.settings import Settings
-from service.surveys.toml.loader import dump_terms
 
 
 def take_fingerprint(settings: Settings) -> Mapping[str, str]:
@@ -16,7 +16,7 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
     alike = {
         "SECRET_KEYS": settings.secret_keys,
         "PUBLIC_URL": settings.public_url,
-        "SURVEYS_FILE": [(dump_terms(survey), survey.not_before) for survey in settings.surveys],
+        "SURVEYS_FILE": list(map(asdict, settings.surveys)),
         "BRAND_NAME": settings.brand_name,
         "BRAND_ACCENT": (look.light.accent, look.dark.accent),
         "BRAND_LOGO": look.logo.uri if look.logo else "",

@@ -99,7 +99,7 @@ def pace(text: str) -> Pace:
 
 def duration(text: str) -> timedelta:
     """Parse a duration as surveys.toml spells it; here it must be more than zero."""
-    value = Duration(most=timedelta(days=3650)).deserialize(text)
+    value = Duration(maximum=timedelta(days=3650)).deserialize(text)
     if not value:
         raise ValidationError('must be more than zero. Write a number with a unit, such as "1s".')
     return value

@@ -41,7 +41,7 @@ _USUAL_CALLS = 2
 
 def _read_since(text: str) -> timedelta:
     try:
-        return read_duration(text, least=timedelta(minutes=1), most=timedelta(days=366))
+        return read_duration(text, minimum=timedelta(minutes=1), maximum=timedelta(days=366))
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

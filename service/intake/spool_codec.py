@@ -12,11 +12,11 @@ from typing import Any
 
 from service.intake.spool import Entry, EntryError, EntryIsNewer
 from service.records.codec import dump_close, dump_mismatches, from_ms, load_close, load_mismatches, to_ms
+from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, ChangeKind, Close, Offer, Reason, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.toml.loader import dump_terms, load_terms
 
 _VERSION = 1
 _REMOVAL = "removal"
@@ -104,8 +104,8 @@ def write_close(waiting: SpooledClose) -> Entry:
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
         **({"email": close.email} if close.email else {}),
-        "terms": json.loads(dump_terms(waiting.candidates[0])) if waiting.candidates else None,
-        "others": [json.loads(dump_terms(survey)) for survey in waiting.candidates[1:]],
+        "terms": dump_terms(waiting.candidates[0]) if waiting.candidates else None,
+        "others": list(map(dump_terms, waiting.candidates[1:])),
         "reason": waiting.reason,
         "mismatches": dump_mismatches(waiting.mismatches),
     }
@@ -128,7 +128,7 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
         "v": _VERSION,
         "kind": _REMOVAL if answer.comment is None else "answer",
         **_write_link(answer.link),
-        "terms": json.loads(dump_terms(answer.terms)),
+        "terms": dump_terms(answer.terms),
         "scores": dict(answer.scores),
         "comment": answer.comment or "",
         "language": answer.language,
@@ -207,13 +207,13 @@ def _read(entry: Entry) -> Waiting:
     reason = Reason(entry["reason"]) if entry["reason"] else None
     close = load_close(int(entry["conversation_id"]), json.dumps(entry["close"]), entry.get("email"))
     mismatches = load_mismatches(entry.get("mismatches", ()))
-    return SpooledClose(close, tuple(load_terms(json.dumps(each)) for each in surveys), reason, mismatches)
+    return SpooledClose(close, tuple(map(load_terms, surveys)), reason, mismatches)
 
 
 def _read_answer(entry: Mapping[str, Any]) -> GivenAnswer:
     return GivenAnswer(
         link=_read_link(entry),
-        terms=load_terms(json.dumps(entry["terms"])),
+        terms=load_terms(entry["terms"]),
         scores={RatingType(rating): int(score) for rating, score in entry["scores"].items()},
         comment=None if entry["kind"] == _REMOVAL else str(entry["comment"]),
         language=str(entry["language"]),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
 from service.surveys.model import (
     ActionProgress,
@@ -27,7 +28,6 @@ from service.surveys.model import (
     RuleMismatch,
 )
 from service.surveys.ratings import RatingType
-from service.surveys.toml.loader import dump_terms, load_terms
 
 Hash = Mapping[str, str]
 FAILED = "failed:"
@@ -96,12 +96,12 @@ def load_close(conversation_id: int, text: str, email: str | None = None) -> Clo
 
 def write_terms(terms: Survey | None) -> str:
     """Write a survey's terms for a record; none were chosen when no survey matched."""
-    return dump_terms(terms) if terms else ""
+    return json.dumps(dump_terms(terms), ensure_ascii=False) if terms else ""
 
 
 def write_candidates(candidates: Sequence[Survey]) -> str:
     """Write the surveys that a record still has to choose from; nothing if there is one, which are the terms."""
-    return json.dumps([dump_terms(survey) for survey in candidates]) if len(candidates) > 1 else ""
+    return json.dumps(list(map(dump_terms, candidates)), ensure_ascii=False) if len(candidates) > 1 else ""
 
 
 def dump_mismatches(mismatches: Sequence[RuleMismatch]) -> list[list[str]]:
@@ -122,7 +122,7 @@ def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str])
 def read_record(fields: Hash) -> Record:
     """Read the whole record."""
     conversation_id = int(fields["conversation_id"])
-    terms = load_terms(fields["terms"]) if fields.get("terms") else None
+    terms = load_terms(json.loads(fields["terms"])) if fields.get("terms") else None
     # The order in which the survey asks is that of the page, and of the results: the comment goes with the first.
     # A link may have types that the survey of its name no longer asks.
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))

@@ -32,6 +32,7 @@ from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
 from service.records.opt_outs import HashedStops
+from service.records.terms_codec import dump_terms, load_terms
 from service.records.transitions import Records
 from service.rules.identity import Persons
 from service.rules.suppression import SuppressionPolicy
@@ -41,7 +42,6 @@ from service.surveys.links import Link, Links
 from service.surveys.model import Close, Journey
 from service.surveys.ports import Deadline, Slot
 from service.surveys.ratings import RatingType
-from service.surveys.toml.loader import dump_terms, load_terms
 from tests.polling import eventually
 from tests.processes import API_TOKEN, ROOT, SECRET_KEY, patient
 from workers.relay import Relay

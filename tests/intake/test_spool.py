@@ -505,7 +505,7 @@ def no_room() -> Iterator[None]:
 
 OLD_ANSWER = (
     '{"v": 1, "kind": "answer", "survey_id": "%s", "conversation_id": %s, "survey": "default", '
-    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "rating": ["Csat"]}, "scores": {"Csat": %d}, '
+    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "ratings": ["Csat"]}, "scores": {"Csat": %d}, '
     '"comment": "%s", "language": "el", "is_suspect": false, "answered_at": 17785440000%02d}'
 )
 

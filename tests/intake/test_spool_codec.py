@@ -175,11 +175,11 @@ def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: Spoole
 # As the version that began the spool wrote them: no later version may fail to read these.
 STORED_CLOSE = (
     '{"v": 1, "kind": "close", "conversation_id": 81000, "close": {"closed_at": 1778544000000}, '
-    '"terms": {"name": "default", "rating": ["Csat"], "delay": "60s"}, "reason": null}'
+    '"terms": {"name": "default", "ratings": ["Csat"], "delay": 60000}, "reason": null}'
 )
 STORED_ANSWER = (
     '{"v": 1, "kind": "answer", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
-    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "rating": ["Csat"]}, "scores": {"Csat": 4}, '
+    '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "ratings": ["Csat"]}, "scores": {"Csat": 4}, '
     '"comment": "Tak", "language": "en", "is_suspect": false, "answered_at": 1778544000000}'
 )
 STORED_STOP = (

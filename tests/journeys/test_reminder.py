@@ -1,5 +1,6 @@
 """The one reminder: off by default, and never to who has answered, has stopped it or is being helped again."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,12 @@ import redis
 
 from service.delivery.email.text import message_id
 from service.records.codec import to_ms
+from service.records.terms_codec import dump_terms
 from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.errors import OutcomeUnknown
 from service.surveys.model import UNCONFIRMED, ChangeKind, OfferState
-from service.surveys.toml.loader import dump_terms
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.journeys.test_delivery import BRANDING, EMAIL_FIRST, Chain, chain
 from tests.journeys.test_reasons import Carrier
@@ -163,7 +164,7 @@ def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis
 
 def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
     survey_id = reminding(story)
-    write(story, survey_id, "terms", dump_terms(replace(REMINDED, send_window=window_in(3))))
+    write(story, survey_id, "terms", json.dumps(dump_terms(replace(REMINDED, send_window=window_in(3)))))
     story.offering.run(survey_id)
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None

@@ -385,7 +385,7 @@ def test_no_new_round_begins_while_one_waits(scene: Scene) -> None:
 
 def test_records_that_know_no_such_time_wait_a_day(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
-    scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"editable_for": "0s"}')
+    scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"editable_for": 0}')
     scene.robot(survey_id)
     assert is_about(scene.left(survey_id), DAY)
     assert scene.story.records.claim(Journey.ANSWER, survey_id) is None

@@ -185,9 +185,7 @@ def test_what_a_later_version_added_is_ignored(shelf: Shelf, name: str) -> None:
     assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
-@pytest.mark.parametrize(
-    "terms", ['{"delay": "0s", "editable_for": "0s"}', '{"editable_for": "0s", "match": {}}', "{}"]
-)
+@pytest.mark.parametrize("terms", ['{"delay": 0, "editable_for": 0}', '{"editable_for": 0, "match": {}}', "{}"])
 def test_terms_that_lack_keys_have_their_defaults(shelf: Shelf, terms: str) -> None:
     record = shelf.take("waiting", terms=terms)
     assert record.terms

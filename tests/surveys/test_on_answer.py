@@ -2,10 +2,11 @@
 
 import pytest
 
+from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
-from service.surveys.toml.loader import SurveysFileError, dump_terms, load_surveys, load_terms
+from service.surveys.toml.loader import SurveysFileError, load_surveys
 
 CSAT, NPS = RatingType.CSAT, RatingType.NPS
 
@@ -58,8 +59,9 @@ def test_a_record_keeps_them() -> None:
 
 
 def test_a_record_of_a_later_version_is_read() -> None:
-    text = dump_terms(Survey(on_answer=(OnAnswer((1,), CSAT, note=True),))).replace('"note"', '"later": 1, "note"')
-    assert load_terms(text).on_answer == (OnAnswer((1,), CSAT, note=True),)
+    terms = dump_terms(Survey(on_answer=(OnAnswer((1,), CSAT, note=True),)))
+    terms["on_answer"][0]["later"] = 1
+    assert load_terms(terms).on_answer == (OnAnswer((1,), CSAT, note=True),)
 
 
 @pytest.mark.parametrize(

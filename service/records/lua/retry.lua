@@ -13,7 +13,7 @@ if journey == 'offer' and get('answer_state') then return 'not_failed' end
 
 local function has_all_offers()
   local terms = get('terms') or ''
-  for _, rating in ipairs(terms ~= '' and cjson.decode(terms).rating or {}) do
+  for _, rating in ipairs(terms ~= '' and cjson.decode(terms).ratings or {}) do
     if not get('rating_id:' .. rating) then return false end
   end
   return has_offer()

@@ -93,9 +93,9 @@ if is_open('offer') and not (is_suspect and get('offer_state') == 'reminding') t
   redis.call('HSETNX', record, 'delivered_at', text(moment))
   drop('offer_lease', 'offer_due', 'offer_tries', 'cooldown_slots', 'candidates')
   forget_call('offer')
-  local reminder_ms = is_suspect and type(terms.reminder) == 'string' and string.match(terms.reminder, '^(%d+)ms$')
+  local reminder_ms = is_suspect and terms.reminder
   if reminder_ms then
-    local remind_at = text(moment + tonumber(reminder_ms))
+    local remind_at = text(moment + reminder_ms)
     put('offer_state', 'reminding', 'offer_due', remind_at, 'keep_ms', keep_ms)
     redis.call('ZADD', due_offers, remind_at, survey_id)
   else

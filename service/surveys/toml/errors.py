@@ -1,4 +1,4 @@
-"""How the mistakes of a surveys.toml are told: each with its place, and an unknown key with a guess."""
+"""Error lines for surveys.toml: each names its place, and suggests a key for an unknown one."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,16 +12,16 @@ from service.surveys.toml.fields import NO_SUCH_KEY, KeyPath, flatten
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of surveys.toml: the line that begins it, and the keys that may stand below."""
+    """A table of surveys.toml: its header line and its keys."""
 
     line: str
     keys: tuple[str, ...]
 
 
 Tables = dict[str, Table]
-"""Each table by its key; the whole file's is "", and what is meant is sought from the first to the last."""
+"""The tables by key. The key of the whole file is "". Suggestions come from the first table that has one."""
 
-_HOMES = ("survey", "match")
+_LIKELY_TABLES = ("survey", "match")
 RENAMED: Final = {
     "after": "on_answer",
     "again": "on_reclose",
@@ -34,11 +34,11 @@ RENAMED: Final = {
     "suspect_hold": "suspect_editable_for",
     "window": "send_window",
 }
-"""The keys that had another name before the first release: the old name and the new one."""
+"""Keys of the previews: old name → new name."""
 
 
-def tell_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) -> Iterator[str]:
-    """Give a line for each of marshmallow's nested messages, such as `survey "vip": ask.sample: …`."""
+def describe_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) -> Iterator[str]:
+    """Yield one line per marshmallow message, such as `survey "vip": match.sample: …`."""
     found = list(flatten(messages))
     names = _names(document, {path[1] for path, _ in found if path[2:] == ("name",)})
     for path, message in found:
@@ -47,7 +47,7 @@ def tell_mistakes(messages: Any, document: Mapping[str, Any], tables: Tables) ->
 
 
 def _names(document: Mapping[str, Any], refused: set[str | int]) -> dict[int, str]:
-    """Give the surveys' names by their positions, as far as a name is right and tells its survey from all others."""
+    """Return the surveys' names by position, without invalid and repeated ones."""
     surveys = document.get("survey")
     given = dict(enumerate(surveys)) if isinstance(surveys, list) else {}
     names = {at: each.get("name") for at, each in given.items() if at not in refused and isinstance(each, Mapping)}
@@ -56,31 +56,31 @@ def _names(document: Mapping[str, Any], refused: set[str | int]) -> dict[int, st
 
 
 def _place(path: KeyPath, names: Mapping[int, str]) -> str:
-    """Spell a path. People count from 1."""
-    told = "".join(map(str, path[:1]))
+    """Spell a path for people, who count from 1."""
+    text = "".join(map(str, path[:1]))
     for before, step in pairwise(path):
         if isinstance(step, int):
-            told += f' "{names[step]}"' if before == "survey" and step in names else f" {step + 1}"
+            text += f' "{names[step]}"' if before == "survey" and step in names else f" {step + 1}"
         else:
-            told += f": {step}" if isinstance(before, int) else f".{step}"
-    return told
+            text += f": {step}" if isinstance(before, int) else f".{step}"
+    return text
 
 
 def _explain_unknown(path: KeyPath, tables: Tables) -> str:
     key = str(path[-1]).casefold() if path else ""
     if key in RENAMED:
         return f"`{key}` is called `{RENAMED[key]}` now."
-    return f"{NO_SUCH_KEY} {_way_out(path, tables)}"
+    return f"{NO_SUCH_KEY} {_suggest(path, tables)}"
 
 
-def _way_out(path: KeyPath, tables: Tables) -> str:
-    """Say what may be meant by a key that there isn't: one of its table with a slip, or one of another table."""
+def _suggest(path: KeyPath, tables: Tables) -> str:
+    """Suggest a similar key of the same table, or the table that has such a key."""
     *above, key = (str(step).casefold() for step in ("", *path))
     if key and key in tables:
         return f"Write it as {tables[key].line}."
     here = next((name for name in reversed(above) if name in tables), "")
-    # In TOML a key slips into the table above it easily; from there into a third one it doesn't.
-    near = tables if here in {"", "survey"} else _HOMES
+    # In TOML a key belongs to the header above it. Keys of [[survey]] and [survey.match] often land in a later table.
+    near = tables if here in {"", "survey"} else _LIKELY_TABLES
     there = {each: name for name in reversed(near) if name != here for each in tables[name].keys}
     guess = key if key in there else _nearest(key, tables[here].keys, 0.6) or _nearest(key, there, 0.8)
     if not guess:

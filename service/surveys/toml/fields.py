@@ -1,4 +1,4 @@
-"""The kinds of values that stand in surveys.toml, as marshmallow fields: read from TOML, and from a record's JSON."""
+"""marshmallow fields for the values of surveys.toml."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,17 @@ from service.surveys.language_codes import find_language
 from service.surveys.ratings import RatingType
 
 NO_SUCH_KEY: Final = "No such key."
-"""`service.surveys.toml.errors` adds what may be meant."""
+"""`service.surveys.toml.errors` adds a suggestion."""
 
 KeyPath = tuple[str | int, ...]
-"""Where a message belongs: the keys that lead there, and positions in lists, from 0."""
+"""The path to a value: keys, and positions in lists from 0."""
 
 
 class Strict(Schema):
-    """What we define ourselves: a key that we don't know is a mistake."""
+    """A schema of our own format: an unknown key is a mistake."""
 
     class Meta:
-        """marshmallow's own place for it."""
+        """Options of marshmallow."""
 
         unknown = RAISE
 
@@ -34,27 +34,27 @@ class Strict(Schema):
 
 
 def written_as(line: str, example: str) -> dict[str, str]:
-    """Say, for a schema's `error_messages`, how its table is written."""
+    """Return a schema's `error_messages` for a value that isn't a table."""
     brackets = "double" if line.startswith("[[") else "single"
     return {"type": f"Not a table. Write {line}, in {brackets} brackets, and below it lines such as {example}."}
 
 
 def keys_of(schema: Schema) -> tuple[str, ...]:
-    """Give a schema's keys, as they are written."""
+    """Return a schema's keys as the file spells them."""
     return tuple(field.data_key or name for name, field in schema.fields.items())
 
 
-def read_duration(text: str, *, least: timedelta, most: timedelta) -> timedelta:
-    """Read a duration as surveys.toml spells it, such as `"30d"`. Raises ValueError, whose text says what to write."""
+def read_duration(text: str, *, minimum: timedelta, maximum: timedelta) -> timedelta:
+    """Parse a duration such as `"30d"`. Raises ValueError with a fix in its text."""
     try:
-        found: timedelta = Duration(least=least, most=most).deserialize(text)
+        found: timedelta = Duration(minimum=minimum, maximum=maximum).deserialize(text)
     except ValidationError as error:
         raise ValueError(" ".join(map(str, error.messages))) from error
     return found
 
 
 def flatten(messages: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Give each of marshmallow's nested messages with its path."""
+    """Yield each of marshmallow's nested messages with its path."""
     if not isinstance(messages, Mapping):
         yield from ((path, str(message)) for message in (messages if isinstance(messages, list) else [messages]))
         return
@@ -63,14 +63,14 @@ def flatten(messages: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
 
 
 def mistakes(messages: Any, root: str) -> Iterator[str]:
-    """Flatten marshmallow's nested messages to lines such as `body.data.tags[0]: …`, each with its path."""
+    """Yield each of marshmallow's nested messages as a line such as `body.data.tags[0]: …`."""
     for path, message in flatten(messages):
         steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
         yield f"{root}{''.join(steps)}: {message}"
 
 
 class Flag(fields.Boolean):
-    """true or false, as TOML has them."""
+    """A boolean of TOML."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -85,15 +85,15 @@ class Text(fields.String):
 
 
 class Duration(fields.Field[timedelta]):
-    """Text such as `"0s"`, `"15m"`, `"1h 30m"` or `"28d"` as a timedelta between `least` and `most`."""
+    """Text such as `"0s"`, `"15m"`, `"1h 30m"` or `"28d"` as a timedelta from `minimum` to `maximum`."""
 
     _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds", "ms": "milliseconds"}
     _PART = re.compile(r"([0-9]{1,15})\s*(ms|[wdhms])\s*")
 
-    def __init__(self, *, most: timedelta, least: timedelta = timedelta(), **kwargs: Any) -> None:
+    def __init__(self, *, maximum: timedelta, minimum: timedelta = timedelta(), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._most = most
-        self._least = least
+        self._maximum = maximum
+        self._minimum = minimum
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> timedelta:
         parts = self._PART.findall(value) if isinstance(value, str) else []
@@ -103,23 +103,20 @@ class Duration(fields.Field[timedelta]):
             found = sum((timedelta(**{self._UNITS[unit]: int(number)}) for number, unit in parts), timedelta())
         except OverflowError:
             found = timedelta.max
-        if found > self._most:
-            raise ValidationError(f'Too long. Write at most "{self._spell(self._most)}".')
-        if found < self._least:
-            raise ValidationError(f'Too short. Write at least "{self._spell(self._least)}".')
+        if found > self._maximum:
+            raise ValidationError(f'Too long. Write at most "{self._spell(self._maximum)}".')
+        if found < self._minimum:
+            raise ValidationError(f'Too short. Write at least "{self._spell(self._minimum)}".')
         return found
 
     def _spell(self, value: timedelta) -> str:
-        """Write it for people: in the longest of days to milliseconds that it is a whole number of."""
+        """Spell a duration in the largest unit that needs no fraction."""
         ones = {unit: timedelta(**{self._UNITS[unit]: 1}) for unit in ("d", "h", "m", "s", "ms")}
         return next(f"{value // one}{unit}" for unit, one in ones.items() if not value % one)
 
-    def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return None if value is None else f"{value // timedelta(milliseconds=1)}ms"
-
 
 class Names(fields.List[str]):
-    """A list of names, each as text; a single text is refused, since it is a list that was forgotten."""
+    """A list of texts. A single text is a mistake."""
 
     def __init__(self, **kwargs: Any) -> None:
         name = Text(validate=validate.Length(min=1, error="Must not be empty."))
@@ -130,14 +127,14 @@ class Names(fields.List[str]):
 
 
 class Spelled(Names):
-    """Names of channels or directions, in either of Dixa's spellings."""
+    """Names of channels, directions or types, in the spelling of Dixa's webhooks or of its API."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return tuple(api_spelling(name) for name in super()._deserialize(value, *args, **kwargs))
 
 
 class Languages(Names):
-    """Languages, by code or name, as the codes of ours that they mean."""
+    """Languages by code or name, as codes of LANGUAGES."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         found = {name: find_language(name) for name in super()._deserialize(value, *args, **kwargs)}
@@ -148,14 +145,14 @@ class Languages(Names):
 
 
 class Addresses(Names):
-    """Addresses and domains, in small letters."""
+    """Addresses, and domains with an @ in front, in lower case."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         return tuple(_plain(name.strip()) for name in super()._deserialize(value, *args, **kwargs))
 
 
 def _plain(address: str) -> str:
-    """Spell an address as those of customers are; what is none stays, for whoever says so."""
+    """Normalise an address like those of customers. An invalid one is left to the validator."""
     local, at, domain = address.rpartition("@")
     try:
         return f"{local.casefold()}{at}{ascii_host(domain)}"
@@ -164,7 +161,7 @@ def _plain(address: str) -> str:
 
 
 class Count(fields.Field[int]):
-    """A whole number, not negative."""
+    """A whole number from 0 to 1,000,000."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:  # noqa: PLR2004
@@ -185,11 +182,11 @@ _DEFAULT = "default"
 
 
 class Delay(Duration):
-    """One duration, or a table of them by channel, whose `default` is for all others: read into (delay, delays)."""
+    """One duration, or a table by channel with a `default`. Becomes (delay, delays)."""
 
-    def __init__(self, *, usual: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, default: timedelta, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._usual = usual
+        self._default_delay = default
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, Mapping):
@@ -201,26 +198,13 @@ class Delay(Duration):
                 found[name] = super()._deserialize(duration, attr, data, **kwargs)
             except ValidationError as error:
                 raise ValidationError({channel: error.messages}) from error
-        return found.pop(_DEFAULT, self._usual), found
-
-    def _serialize(self, value: timedelta | None, attr: str | None, obj: Any, **_: Any) -> Any:
-        delay = super()._serialize(value, attr, obj)
-        if not obj.delays:
-            return delay
-        return {_DEFAULT: delay} | {
-            name: super(Delay, self)._serialize(each, attr, obj) for name, each in obj.delays.items()
-        }
+        return found.pop(_DEFAULT, self._default_delay), found
 
 
 class Moment(fields.Field[datetime]):
-    """A TOML date or time; without a zone it is in UTC. In a record it is text."""
+    """A TOML date or time, in UTC unless it has an offset."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                value = None
         if isinstance(value, datetime):
             try:
                 return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -229,9 +213,6 @@ class Moment(fields.Field[datetime]):
         if isinstance(value, date):
             return datetime.combine(value, time(), UTC)
         raise ValidationError("Not a date. Write one without quotes, such as 2026-12-01, or 2026-12-01T08:00:00Z.")
-
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return value.isoformat() if value else None
 
 
 class Clock(fields.Field[time]):
@@ -244,9 +225,6 @@ class Clock(fields.Field[time]):
         if not isinstance(found, time) or found.tzinfo:
             raise ValidationError('Not a time of day. Write hours and minutes, from "00:00" to "23:59".')
         return found.replace(second=0, microsecond=0)
-
-    def _serialize(self, value: time | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        return value.strftime("%H:%M") if value else None
 
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -261,14 +239,11 @@ class Weekdays(Names):
             raise ValidationError(f"Not days. Write some of: {', '.join(_DAYS)}.")
         return tuple(sorted({_DAYS.index(name) for name in names}))
 
-    def _serialize(self, value: Any, *_args: Any, **_kwargs: Any) -> Any:
-        return [_DAYS[day] for day in value or ()]
-
 
 def read_zone(name: str) -> ZoneInfo:
-    """Read the IANA's name of a time zone. Raises ValueError, whose text is the name that may be meant.
+    """Return the IANA time zone of a name. Raises ValueError; its text is a similar name or empty.
 
-    Raises ValidationError where no zone at all is known.
+    Raises ValidationError if the system has no time zones at all.
     """
     try:
         return ZoneInfo(name)
@@ -289,13 +264,13 @@ class Zone(Text):
         try:
             read_zone(name)
         except ValueError as error:
-            way_out = f'Did you mean "{error}"?' if str(error) else 'Write one such as "Europe/Copenhagen" or "UTC".'
-            raise ValidationError(f"Not a time zone. {way_out}") from error
+            fix = f'Did you mean "{error}"?' if str(error) else 'Write one such as "Europe/Copenhagen" or "UTC".'
+            raise ValidationError(f"Not a time zone. {fix}") from error
         return name
 
 
 class Share(fields.Field[float]):
-    """A share of a whole."""
+    """A share from 0.0 to 1.0."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
@@ -314,6 +289,3 @@ class Ratings(fields.Field[tuple[RatingType, ...]]):
         if len(set(names)) < len(names):
             raise ValidationError("Each rating type can be asked once.")
         return tuple(RatingType(name) for name in names)
-
-    def _serialize(self, value: tuple[RatingType, ...] | None, attr: str | None, obj: Any, **_: Any) -> list[str]:
-        return [str(rating) for rating in value or ()]

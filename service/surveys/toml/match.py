@@ -1,7 +1,4 @@
-"""`[survey.match]` of surveys.toml: which conversations a survey is for.
-
-Nothing here decides anything: `service.rules.matching` does.
-"""
+"""`[survey.match]` of surveys.toml. `service.rules.matching` applies these rules."""
 
 import re
 from typing import Any
@@ -13,39 +10,13 @@ from service.surveys.match import Match
 from service.surveys.toml.fields import Addresses, Count, Flag, Languages, Names, Share, Spelled, Strict, written_as
 
 
-class MatchSchema(Strict):
-    """The rules, as a record's terms hold them: what an earlier version took is read for as long as it is kept."""
-
-    error_messages = written_as("[survey.match]", "assigned = true")
-
-    channels = Spelled()
-    queues = Names()
-    contact_points = Names()
-    directions = Spelled()
-    languages = Languages()
-    user_types = Spelled()
-    assignee_types = Spelled()
-    without_tags = Names()
-    with_tags = Names()
-    addresses = Addresses()
-    without_addresses = Addresses()
-    min_customer_messages = Count()
-    min_agent_messages = Count()
-    assigned = Flag()
-    sample = Share()
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Match:
-        return Match(**data)
-
-
 def _check_directions(names: tuple[str, ...]) -> None:
-    way_out = 'Write "INBOUND", "OUTBOUND" or both.'
+    fix = 'Write "INBOUND", "OUTBOUND" or both.'
     if "Internal" in names:
-        raise ValidationError(f"Internal conversations are never asked. {way_out}")
+        raise ValidationError(f"Internal conversations are never asked. {fix}")
     for name in names:
         if name not in ASKED_DIRECTIONS:
-            raise ValidationError(f"There is no direction {name!r}. {way_out}")
+            raise ValidationError(f"There is no direction {name!r}. {fix}")
 
 
 def _check_user_types(names: tuple[str, ...]) -> None:
@@ -61,10 +32,27 @@ def _check_addresses(names: tuple[str, ...]) -> None:
             )
 
 
-class WrittenMatchSchema(MatchSchema):
-    """The rules, as surveys.toml says them: one that nobody can meet is a mistake."""
+class MatchSchema(Strict):
+    """`[survey.match]`. A rule that no conversation can meet is a mistake."""
 
+    error_messages = written_as("[survey.match]", "assigned = true")
+
+    channels = Spelled()
+    queues = Names()
+    contact_points = Names()
     directions = Spelled(validate=_check_directions)
+    languages = Languages()
     user_types = Spelled(validate=_check_user_types)
+    assignee_types = Spelled()
+    without_tags = Names()
+    with_tags = Names()
     addresses = Addresses(validate=_check_addresses)
     without_addresses = Addresses(validate=_check_addresses)
+    min_customer_messages = Count()
+    min_agent_messages = Count()
+    assigned = Flag()
+    sample = Share()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Match:
+        return Match(**data)

@@ -1,7 +1,4 @@
-"""`[[survey.on_answer]]` of surveys.toml: what is done when an answer with a certain score has come.
-
-Nothing here does anything: `service.journeys.follow_up` does.
-"""
+"""`[[survey.on_answer]]` of surveys.toml: actions by score. `service.journeys.follow_up` runs them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,12 +15,12 @@ _MAX_URL_LENGTH = 500
 _ACTIONS = ("note", "tag", "slack", "webhook", "thank_you")
 
 
-def settle_after(found: Sequence[OnAnswer], ratings: Sequence[RatingType]) -> tuple[OnAnswer, ...]:
-    """Give each the rating type that it means. Raises ValidationError naming the key of each mistake."""
-    mistakes = {number: problem for number, each in enumerate(found) if (problem := _mistake(each, ratings))}
+def resolve_ratings(actions: Sequence[OnAnswer], ratings: Sequence[RatingType]) -> tuple[OnAnswer, ...]:
+    """Set the rating type where it is left out. Raises ValidationError with the key of each mistake."""
+    mistakes = {number: problem for number, each in enumerate(actions) if (problem := _mistake(each, ratings))}
     if mistakes:
         raise ValidationError({"on_answer": mistakes})
-    return tuple(replace(each, rating=each.rating or ratings[0]) for each in found)
+    return tuple(replace(each, rating=each.rating or ratings[0]) for each in actions)
 
 
 def _mistake(action: OnAnswer, ratings: Sequence[RatingType]) -> dict[str, list[str]]:
@@ -43,9 +40,6 @@ class _Scores(fields.Field[tuple[int, ...]]):
             raise ValidationError("Not a list of scores. Write it in brackets: [1, 2].")
         return tuple(dict.fromkeys(value))
 
-    def _serialize(self, value: tuple[int, ...] | None, attr: str | None, obj: Any, **_: Any) -> list[int]:
-        return list(value or ())
-
 
 def _check_thank_you(url: str) -> None:
     try:
@@ -57,7 +51,7 @@ def _check_thank_you(url: str) -> None:
 
 
 class OnAnswerSchema(Strict):
-    """One `[[survey.on_answer]]`, in surveys.toml and in a record's terms."""
+    """One `[[survey.on_answer]]`."""
 
     error_messages = written_as("[[survey.on_answer]]", "scores = [1, 2]")
 
@@ -78,9 +72,9 @@ class OnAnswerSchema(Strict):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> OnAnswer:
-        after = OnAnswer(**data)
-        if not any(getattr(after, name) for name in _ACTIONS):
+        action = OnAnswer(**data)
+        if not any(getattr(action, name) for name in _ACTIONS):
             raise ValidationError(f"Nothing is to be done. Name at least one of: {', '.join(_ACTIONS)}.")
-        if after.redirect and not after.thank_you:
+        if action.redirect and not action.thank_you:
             raise ValidationError("Write where to: thank_you.", "redirect")
-        return after
+        return action

@@ -16,7 +16,7 @@ def _missing(example: str) -> dict[str, Any]:
 
 
 class SendWindowSchema(Strict):
-    """The window, in surveys.toml and in a record's terms."""
+    """`[survey.send_window]`."""
 
     error_messages = written_as("[survey.send_window]", 'from = "09:00"')
 

@@ -1,6 +1,6 @@
-"""A survey's own words for customers, and whom its messages and e-mails are from: parts of surveys.toml.
+"""`[survey.words]` and `[survey.sender]` of surveys.toml: texts for customers, and the senders of e-mails and messages.
 
-What isn't written is neutral: the texts of `service/texts/translations`, MAIL_FROM, the assignee.
+The defaults are the translated texts of `service/texts`, MAIL_FROM, MAIL_REPLY_TO and the assignee.
 """
 
 import json
@@ -8,40 +8,37 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_dump, post_load, validate
+from marshmallow import ValidationError, fields, post_load, validate
 
 from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.mailbox import Mailbox, mailbox
 from service.surveys.toml.fields import Strict, Text, written_as
 from service.surveys.words import Sender, Words
 
-MOST_BYTES: Final = 8000
-"""Of all words of a survey: every record keeps a copy."""
+MAX_BYTES: Final = 8000
+"""The limit for all words of one survey. Every record keeps a copy."""
 
-_LONGEST = {"question": 160, "message": 400, "subject": 120}
-_NO_TEXT = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+_MAX_LENGTH = {"question": 160, "message": 400, "subject": 120}
+_INVISIBLE = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class _Text(fields.Field[str]):
-    """One line that customers read."""
+    """One line of text for customers."""
 
-    def __init__(self, longest: int) -> None:
+    def __init__(self, max_length: int) -> None:
         super().__init__()
-        self._longest = longest
+        self._max_length = max_length
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        return _read_line(value, self._longest)
+        return _read_line(value, self._max_length)
 
 
 class _Questions(fields.Field[Mapping[str, str]]):
-    """One text, for the one rating type of the survey, or a table of them; the key of a lone text is empty."""
+    """One text, or a table of texts by rating type. A single text has the key ""."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, str]:
         texts = value if isinstance(value, Mapping) else {"": value}
-        return {name: _read_line(text, _LONGEST["question"]) for name, text in texts.items()}
-
-    def _serialize(self, value: Mapping[str, str] | None, attr: str | None, obj: Any, **_: Any) -> dict[str, str]:
-        return dict(value or {})
+        return {name: _read_line(text, _MAX_LENGTH["question"]) for name, text in texts.items()}
 
 
 class WordsSchema(Strict):
@@ -50,20 +47,16 @@ class WordsSchema(Strict):
     error_messages = written_as("[survey.words.da]", 'subject = "…"')
 
     questions = _Questions(data_key="question")
-    message = _Text(_LONGEST["message"])
-    subject = _Text(_LONGEST["subject"])
+    message = _Text(_MAX_LENGTH["message"])
+    subject = _Text(_MAX_LENGTH["subject"])
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Words:
         return Words(**data)
 
-    @post_dump
-    def _keep_what_is_set(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if value}
 
-
-class ByLanguage(fields.Field[Mapping[str, Words]]):
-    """`[survey.words]`: a table of words for each language that has some."""
+class WordsByLanguage(fields.Field[Mapping[str, Words]]):
+    """`[survey.words]`: one table per language."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, Words]:
         if not isinstance(value, Mapping):
@@ -76,9 +69,9 @@ class ByLanguage(fields.Field[Mapping[str, Words]]):
                 mistakes[code] = error.messages
         if mistakes:
             raise ValidationError(mistakes)
-        if (size := len(json.dumps(self._serialize(found, None, None), ensure_ascii=False).encode())) > MOST_BYTES:
+        if (size := len(json.dumps(value, ensure_ascii=False).encode())) > MAX_BYTES:
             raise ValidationError(
-                f"Too long: {size:,} bytes, and every record keeps a copy. Write at most {MOST_BYTES:,} in "
+                f"Too long: {size:,} bytes, and every record keeps a copy. Write at most {MAX_BYTES:,} in "
                 f"all languages together, or make two surveys of it."
             )
         return found
@@ -86,18 +79,15 @@ class ByLanguage(fields.Field[Mapping[str, Words]]):
     @staticmethod
     def _load(code: str, words: Any) -> Words:
         if code not in LANGUAGES:
-            meant = find_language(code)
-            way_out = f"Write [survey.words.{meant}]" if meant else f"Write one of: {', '.join(LANGUAGES)}"
-            raise ValidationError(f"Not the code of a language of ours. {way_out}.")
-        loaded: Words = WordsSchema().load(words)
+            guess = find_language(code)
+            fix = f"Write [survey.words.{guess}]" if guess else f"Write one of: {', '.join(LANGUAGES)}"
+            raise ValidationError(f"Not the code of a language of ours. {fix}.")
+        loaded: Words = _WORDS.load(words)
         return loaded
-
-    def _serialize(self, value: Mapping[str, Words] | None, attr: str | None, obj: Any, **_: Any) -> dict[str, Any]:
-        return {code: WordsSchema().dump(words) for code, words in (value or {}).items()}
 
 
 class _Mailbox(fields.Field[Mailbox]):
-    """Somebody, written as in MAIL_FROM."""
+    """A mailbox, written as in MAIL_FROM."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mailbox:
         found = mailbox(value.strip()) if isinstance(value, str) and value.strip() else None
@@ -105,14 +95,9 @@ class _Mailbox(fields.Field[Mailbox]):
             raise ValidationError("Not an address. Write survey@example.com or Northwind <survey@example.com>.")
         return found
 
-    def _serialize(self, value: Mailbox | None, attr: str | None, obj: Any, **_: Any) -> str | None:
-        if value is None:
-            return None
-        return f"{value.name} <{value.address}>" if value.name else value.address
-
 
 class SenderSchema(Strict):
-    """`[survey.sender]`, or the `[survey.sender.da]` of a language."""
+    """`[survey.sender]` or, for one language, `[survey.sender.da]`."""
 
     error_messages = {"type": "Not a table. Write it as [survey.sender] or, for a language, [survey.sender.da]."}
 
@@ -126,40 +111,36 @@ class SenderSchema(Strict):
     def _make(self, data: dict[str, Any], **_: Any) -> Sender:
         return Sender(**data)
 
-    @post_dump
-    def _keep_what_is_set(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {name: value for name, value in data.items() if value}
 
-
-class Senders(fields.Field[Mapping[str, Sender]]):
-    """`[survey.sender]`, whose key is "" here, and in it a table for each language that has a sender of its own."""
+class SendersByLanguage(fields.Field[Mapping[str, Sender]]):
+    """`[survey.sender]` under the key "", and its nested tables under their language codes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, Sender]:
         given = value if isinstance(value, Mapping) else {}
         own = {code: given[code] for code in LANGUAGES if code in given}
-        usual = {name: each for name, each in given.items() if name not in own} if own else value
+        default = {name: each for name, each in given.items() if name not in own} if own else value
         found: dict[str, Sender] = {}
         mistakes: dict[str, Any] = {}
-        for code, sender in {"": usual, **own}.items():
+        for code, sender in {"": default, **own}.items():
             try:
-                found[code] = SenderSchema().load(sender)
+                found[code] = _SENDER.load(sender)
             except ValidationError as error:
                 mistakes |= {code: error.messages} if code else error.messages_dict
         if mistakes:
             raise ValidationError(mistakes)
         return {code: sender for code, sender in found.items() if sender != Sender()}
 
-    def _serialize(self, value: Mapping[str, Sender] | None, attr: str | None, obj: Any, **_: Any) -> dict[str, Any]:
-        dumped: dict[str, dict[str, Any]] = {code: SenderSchema().dump(each) for code, each in (value or {}).items()}
-        return {**dumped.pop("", {}), **dumped}
+
+_WORDS: Final = WordsSchema()
+_SENDER: Final = SenderSchema()
 
 
-def _read_line(value: Any, longest: int) -> str:
+def _read_line(value: Any, max_length: int) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValidationError("Not a text. Write some words, or leave the key out.")
     text = value.strip()
-    if len(text) > longest:
-        raise ValidationError(f"Too long. Write at most {longest} characters.")
-    if any(unicodedata.category(character) in _NO_TEXT for character in text):
+    if len(text) > max_length:
+        raise ValidationError(f"Too long. Write at most {max_length} characters.")
+    if any(unicodedata.category(character) in _INVISIBLE for character in text):
         raise ValidationError("Has a line break or another character that can't be shown. Write one line.")
     return text

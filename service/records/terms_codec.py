@@ -1,0 +1,64 @@
+"""Persistence format of a survey's terms: plain JSON values in a record's hash and in spool entries.
+
+Keys are the field names of `Survey`, durations are milliseconds, other times are ISO 8601. The format is apart from
+surveys.toml: a record must stay readable when the operator's file gets another key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime, time, timedelta
+from functools import cache
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from service.surveys.definition import Survey
+
+_READERS: Final[Mapping[Any, Any]] = {
+    datetime: datetime.fromisoformat,
+    time: time.fromisoformat,
+    timedelta: lambda milliseconds: timedelta(milliseconds=milliseconds),
+}
+
+
+def dump_terms(survey: Survey) -> dict[str, Any]:
+    """Return a survey as JSON values. Defaults are written too: a later default must not change an old record."""
+    dumped: dict[str, Any] = _dump(survey)
+    return dumped
+
+
+def load_terms(terms: Mapping[str, Any]) -> Survey:
+    """Read what this or another version wrote: ignore unknown keys, and use the default of a missing one."""
+    survey: Survey = _load(Survey, terms)
+    return survey
+
+
+def _dump(value: Any) -> Any:
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        dumped = {str(key): _dump(each) for key, each in value.items() if each is not None}
+        return {key: each for key, each in dumped.items() if each != {}}
+    if isinstance(value, tuple):
+        return [_dump(each) for each in value]
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    return value.isoformat() if isinstance(value, (datetime, time)) else value
+
+
+def _load(kind: Any, value: Any) -> Any:
+    """Build a value of a field's annotated type."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        types = _field_types(kind)
+        return kind(**{name: _load(types[name], value[name]) for name in types if name in value})
+    if isinstance(kind, UnionType):  # always `… | None`, and None is never written
+        return _load(get_args(kind)[0], value)
+    if get_origin(kind) is tuple:
+        return tuple(_load(get_args(kind)[0], each) for each in value)
+    if get_origin(kind) is Mapping:
+        return {key: _load(get_args(kind)[1], each) for key, each in value.items()}
+    return _READERS.get(kind, kind)(value)
+
+
+@cache
+def _field_types(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
