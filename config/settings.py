@@ -129,8 +129,8 @@ class Settings:
     )
     spool_dir: Path | None = variable(
         parsers.folder,
-        "Where webhooks, answers and opt-outs wait while Redis can't be written. `off` on hosts whose disk dies with "
-        "the process; then they are refused meanwhile.",
+        "Where webhooks, answers and opt-outs wait while Redis can't be written. `off`, for hosts whose disk dies "
+        "with the process: they are refused meanwhile.",
         default="var/spool",
     )
     spool_max_bytes: int = variable(
@@ -224,7 +224,7 @@ class Settings:
     short_links: bool = variable(
         parsers.switch,
         "`on`: SMS and WhatsApp messages, which cost by their length, carry a link of 12 characters after "
-        "`PUBLIC_URL/s/`, kept in Redis. A signed link has 81 or more.",
+        "`PUBLIC_URL/s/`, kept in Redis. A signed link has 81 or more. See docs/delivery-channels.md.",
         default="off",
     )
     support_url: str | None = variable(
