@@ -46,6 +46,9 @@ WRITES_THE_CALL = "put(journey .. '_state', to, journey .. '_call', "
 
 FATES = st.sampled_from([Fate.DONE] * 5 + list(Fate))
 DISTANCES = st.integers(1, 16)
+MANY_STEPS = 30
+"""More than a worker makes for one journey."""
+DISTANCES_TO_PROVOKE = range(1, MANY_STEPS)
 # No sum of these comes near LEASE, RECONCILE_AFTER or STEP_BUDGET, so a slow machine changes nothing.
 SECONDS = st.sampled_from([0, 0, 0, 0, 7, 14, 35, 63, 133])
 LATE = st.sampled_from([None, None, 7, 63])
@@ -216,8 +219,13 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
         unsynced(server.url)
         try:
             told, steps, problem = play(lambda: World(server.url), seed, wanted)
-            forgetful = play(lambda: World(server.url, weaken=weaken), seed, CONTROLS)
-            hasty = play(lambda: World(server.url, reconcile_after=timedelta(seconds=5)), seed, CONTROLS)
+            forgetful, hasty = (
+                provoke(make_world) if scale == "short" else play(make_world, seed, CONTROLS)
+                for make_world in (
+                    lambda: World(server.url, weaken=weaken),
+                    lambda: World(server.url, reconcile_after=timedelta(seconds=5)),
+                )
+            )
         finally:
             server.stop()
     shown = f"{told:,} sequences, {steps:,} steps of workers: {problem or 'no violation'}"
@@ -237,6 +245,31 @@ def play(make_world: Callable[[], World], seed: int, sequences: int) -> tuple[in
         for chunk in range(0, sequences, CHUNK):
             test: Any = get_state_machine_test(machine, settings=_settings(min(CHUNK, sequences - chunk)))
             seeded(seed * 1_000_003 + chunk)(test)()
+    except Violation as violation:
+        return machine.told, Worker.steps, str(violation)
+    return machine.told, Worker.steps, ""
+
+
+def provoke(make_world: Callable[[], World]) -> tuple[int, int, str]:
+    """Play the sequences that the controls fail at: a call that executes late, and workers that come soon after it.
+
+    The short row plays these for its controls. Random sequences find them too, after some 700 on average.
+    """
+    machine: Any = type("Provoked", (Model,), {"make_world": staticmethod(make_world), "told": 0})
+    Worker.steps = 0
+    try:
+        for far in DISTANCES_TO_PROVOKE:
+            model: Model = machine()
+            try:
+                model.begin(two=False)
+                model.start(seconds=0, is_answer=False, far=far, fate=Fate.LATE)
+                for _ in range(2):
+                    if model.world.workers:
+                        model.go_on(which=0, far=MANY_STEPS, fate=Fate.DONE)
+                    model.start(seconds=7, is_answer=False, far=MANY_STEPS, fate=Fate.DONE)
+                    model.holds()
+            finally:
+                model.teardown()
     except Violation as violation:
         return machine.told, Worker.steps, str(violation)
     return machine.told, Worker.steps, ""
