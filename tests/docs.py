@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.environment import Variable, rows_of
 from config.settings import Settings, Timings
+from service.rules.reasons import REASONS
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -23,6 +24,13 @@ SETTINGS_INTRO = """\
 Afterword reads its settings from the environment, and from `.env` in the working folder for variables that the
 environment lacks. An empty variable counts as not set. Durations are written like `250ms`, `15s`, `5m`, `1h 30m` or
 `28d`. Afterword doesn't start with a mistake in them: it names all of them at once.
+"""
+REASONS_INTRO = """\
+<!-- Made from service/rules/reasons.py by `make docs`. -->
+# Reasons
+
+`afterword why` shows the reason of each decision, `afterword stats` counts them. Keys are of surveys.toml, names in
+capitals are settings.
 """
 
 
@@ -55,7 +63,17 @@ def settings_page() -> str:
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 
-FILES: Mapping[str, Callable[[], str]] = {".env.example": env_example, "docs/settings.md": settings_page}
+def reasons_page() -> str:
+    """Return docs/reasons.md: why a conversation was not asked, or a survey failed."""
+    rows = [f"| `{reason}` | {each.meaning} | {each.remedy} |" for reason, each in REASONS.items()]
+    return "\n".join([REASONS_INTRO, "| reason | meaning | what to change |", "|---|---|---|", *rows]) + "\n"
+
+
+FILES: Mapping[str, Callable[[], str]] = {
+    ".env.example": env_example,
+    "docs/settings.md": settings_page,
+    "docs/reasons.md": reasons_page,
+}
 """The generated documents, by path."""
 
 

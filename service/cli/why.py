@@ -1,4 +1,4 @@
-"""`afterword why`: the whole story of one conversation, in plain words or as data."""
+"""`afterword why`: the timeline of one conversation, as text or JSON."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,15 +15,15 @@ from service.records.redis import connect
 from service.rules.identity import Persons, Trait
 from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
-from service.rules.timeline import is_paused, is_waiting, tell
+from service.rules.timeline import describe, is_paused, is_waiting
 from service.surveys.model import Reason, Record
 
 
-@click.command(short_help="Tell why a conversation was or wasn't asked.")
+@click.command(short_help="Show why a survey was or wasn't sent.")
 @click.argument("conversation_id", type=ConversationId())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def why(conversation_id: int, *, as_json: bool) -> None:
-    """Tell why a conversation was or wasn't asked, and how far its survey is."""
+    """Show why a survey was or wasn't sent, and its state."""
     settings = open_settings()
     records, persons = open_records(settings), Persons(settings.secret_keys)
     stops = HashedStops.beside(records)
@@ -40,21 +40,21 @@ def why(conversation_id: int, *, as_json: bool) -> None:
         ]
     if not rounds:
         raise click.ClickException(
-            f"Nothing is known of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
+            f"There is no record of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
             f"or its record has expired (RECORD_RETENTION)."
         )
     if as_json:
-        latest, *earlier = (_facts(record, paused_since, down_since, stopped) for record, stopped in rounds)
+        latest, *earlier = (_facts(record, paused_since, down_since, opt_outs) for record, opt_outs in rounds)
         say_json(latest | {"earlier_rounds": earlier})
         return
-    for number, (record, stopped) in enumerate(reversed(rounds), 1):
+    for number, (record, opt_outs) in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
-        say_all((*([""] if number > 1 else []), title, *tell(record, paused, outage.problem(), stopped)))
+        say_all((*([""] if number > 1 else []), title, *describe(record, paused, outage.problem(), opt_outs)))
 
 
 def _facts(
-    record: Record, paused_since: str | None, down_since: datetime | None, stopped: Mapping[Trait, datetime | None]
+    record: Record, paused_since: str | None, down_since: datetime | None, opt_outs: Mapping[Trait, datetime | None]
 ) -> dict[str, Any]:
     answer, reason = record.answer, record.offer.reason
     return {
@@ -73,7 +73,7 @@ def _facts(
             for each in mismatches_of(record)
         ],
         "facts": dict(record.facts),
-        "stopped_by": {trait: _time(since) for trait, since in stopped.items()},
+        "opted_out_by": {trait: _time(since) for trait, since in opt_outs.items()},
         "candidates": [survey.name for survey in record.candidates],
         "due_at": _time(record.offer.due_at),
         "dixa_down_since": _time(down_since) if is_waiting(record) else None,

@@ -1,4 +1,4 @@
-"""The rules that kept surveys from being used, as surveys.toml spells them."""
+"""The rules that a conversation did not meet, as surveys.toml spells them."""
 
 from datetime import timedelta
 
@@ -6,23 +6,26 @@ from service.surveys.model import OfferState, Reason, Record, RuleMismatch
 
 
 def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:
-    """Give the rules that kept surveys from being used, as surveys.toml spells them, the deciding one last."""
+    """Return the rules that the conversation did not meet, the deciding one last."""
     last = _spell_last(record)
     return (*record.mismatches, last) if last else record.mismatches
 
 
 def _spell_last(record: Record) -> RuleMismatch | None:
-    """Give the rule that decided after all of `[survey.match]` had been met, with what it says for this survey."""
+    """Return the rule that decided after `[survey.match]` was met, as this survey has it."""
     terms, reason = record.terms, record.offer.reason
     if terms is None or record.offer.state is not OfferState.SKIPPED:
         return None
     spelled = {
         Reason.ASKED_RECENTLY: (
             f'cooldown = "{_spell(terms.cooldown)}"',
-            f"survey {record.cooldown_survey} had asked less than that before",
+            f"survey {record.cooldown_survey} was sent less than that before",
         ),
-        Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "as many had been asked that day"),
-        Reason.NOTHING_NEW: (f'on_reclose = "{terms.on_reclose}"', "no message of the customer since the last survey"),
+        Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "reached that day"),
+        Reason.NOTHING_NEW: (
+            f'on_reclose = "{terms.on_reclose}"',
+            "no customer message since the last survey",
+        ),
         Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
         Reason.TOO_LATE: (
             "OFFER_MAX_AGE (a setting)",

@@ -1,4 +1,4 @@
-"""A record told in plain words, in the order in which it happened: what, when, why, and what comes next."""
+"""The timeline of a record: what happened, when and why, and what comes next."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -25,145 +25,142 @@ from service.surveys.ratings import RatingType
 _NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
 
 _NEXT_OFFER: Mapping[OfferState, str] = {
-    OfferState.WAITING: "Dixa is asked how the conversation is by then, and it is decided",
-    OfferState.DECIDING: "it is decided",
-    OfferState.OFFERING: "the offer is made in Dixa",
-    OfferState.UNKNOWN: "Dixa is asked what became of an offer whose answer was lost",
-    OfferState.OFFERED: "the link is delivered",
-    OfferState.DELIVERING: "the link is delivered",
-    OfferState.REMINDING: "the customer is reminded, unless there is an answer by then",
-    OfferState.DELIVERED: "nothing, until the customer answers",
+    OfferState.WAITING: "look up the conversation in Dixa, then decide",
+    OfferState.DECIDING: "decide",
+    OfferState.OFFERING: "create the offer in Dixa",
+    OfferState.UNKNOWN: "look up in Dixa an offer without a response",
+    OfferState.OFFERED: "deliver the link",
+    OfferState.DELIVERING: "deliver the link",
+    OfferState.REMINDING: "remind the customer, unless there is an answer by then",
+    OfferState.DELIVERED: "wait for the customer's answer",
     OfferState.SKIPPED: "nothing",
     OfferState.CANCELLED: "nothing",
 }
 
 _IN_WINDOW = (OfferState.WAITING, OfferState.DECIDING, OfferState.OFFERED, OfferState.REMINDING)
-"""What begins anew in them waits for the window."""
+"""A step that begins in one of these waits for the send window."""
 
 _NEXT_ANSWER: Mapping[AnswerState, str] = {
-    AnswerState.EDITABLE: "the answer goes to Dixa; until then the customer can change it",
-    AnswerState.SUBMITTING: "the answer goes to Dixa",
-    AnswerState.UNKNOWN: "Dixa is asked what became of a result whose answer was lost",
-    AnswerState.SUBMITTED: "nothing: it is done",
+    AnswerState.EDITABLE: "submit the result; until then the customer can change the answer",
+    AnswerState.SUBMITTING: "submit the result",
+    AnswerState.UNKNOWN: "look up in Dixa a result without a response",
+    AnswerState.SUBMITTED: "nothing, the survey is complete",
 }
 
 
-_NEXT_SUSPECT = "the answer goes to Dixa as it is; until then any other takes its place"
+_NEXT_SUSPECT = "submit the result; until then any other answer replaces it"
 _ACTIONS: Mapping[ActionState, str] = {
-    ActionState.WAITING: "to be tried again",
-    ActionState.BEGUN: "begun; whether it arrived will be found out",
+    ActionState.WAITING: "waiting for a retry",
+    ActionState.BEGUN: "started, outcome not known yet",
     ActionState.DONE: "done",
     ActionState.FAILED: "failed for good",
 }
 
 
-def tell(
+def describe(
     record: Record,
     paused: str,
     trouble: str = "",
-    stopped: Mapping[Trait, datetime | None] = MappingProxyType({}),
+    opt_outs: Mapping[Trait, datetime | None] = MappingProxyType({}),
 ) -> Iterator[str]:
-    """Tell the story line by line; times are in UTC.
+    """Yield the timeline line by line, in UTC.
 
-    `paused` says that nobody is asked, `trouble` what keeps all surveys from going on, and `stopped` by what the
-    customer has stopped them, and since when.
+    `paused` is the line about a pause, `trouble` that about an outage; `opt_outs` has the date of each opt-out.
     """
-    yield from _tell_close(record)
-    yield from _tell_decision(record)
-    for trait, since in stopped.items():
-        yield _line(
-            since, f"This customer has stopped the surveys, by the {trait}{'' if since else ', before that was dated'}."
-        )
-    yield from _tell_offer(record)
+    yield from _describe_close(record)
+    yield from _describe_decision(record)
+    for trait, since in opt_outs.items():
+        yield _line(since, f"This customer has opted out, by the {trait}{'' if since else ', on an unknown date'}.")
+    yield from _describe_offer(record)
     if record.answer:
-        yield from _tell_answer(record.answer)
+        yield from _describe_answer(record.answer)
     if record.follow_up:
-        yield from _tell_follow_up(record.follow_up)
+        yield from _describe_follow_up(record.follow_up)
     if record.offer.reason == Reason.ERASED and record.offer.delivered_at:
-        yield _line(None, f"Ended, and what it kept about the customer deleted: {Reason.ERASED}.")
+        yield _line(None, f"Ended. All data on the customer is deleted: {Reason.ERASED}.")
         yield from _explain(Reason.ERASED)
     if record.latest_close and record.offer.due_at is None:
-        yield _line(record.latest_close, f"Closed again, which begins no new survey: {Reason.CLOSED_AGAIN}.")
+        yield _line(record.latest_close, f"Closed again. No new survey: {Reason.CLOSED_AGAIN}.")
         yield from _explain(Reason.CLOSED_AGAIN)
-    yield from _tell_next(record, paused)
+    yield from _describe_next(record, paused)
     if trouble and is_waiting(record):
-        yield _more(f"{trouble}.")
+        yield _detail(f"{trouble}.")
 
 
 def is_waiting(record: Record) -> bool:
-    """Say whether there is something left to be done, sooner or later."""
+    """Return whether any journey is due, now or later."""
     return any(each is not None and each.due_at is not None for each in (record.offer, record.answer, record.follow_up))
 
 
 def is_paused(record: Record) -> bool:
-    """Say whether a pause keeps this survey from going on. A call in flight is looked for all the same."""
+    """Return whether a pause holds this survey back. A pause never holds back the reconciliation of a call."""
     return record.offer.due_at is not None and record.offer.call is None
 
 
-def _tell_close(record: Record) -> Iterator[str]:
+def _describe_close(record: Record) -> Iterator[str]:
     close = record.close
     if close is None:
-        yield _line(record.accepted_at, "A customer answered by a link whose record was lost; it was made again.")
+        yield _line(record.accepted_at, "A customer answered after the record was lost. The link made a new one.")
         return
     agent = f"agent {close.agent_id}" if close.agent_id else "no agent"
     queue = f"queue {close.queue_name or close.queue_id}" if close.queue_name or close.queue_id else "no queue"
     facts = ", ".join(filter(None, (close.channel, close.direction, queue, agent)))
     yield _line(close.closed_at, f"Closed: {facts}.")
     if record.candidates and record.decided_at is None:
-        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may ask: {_names(record.candidates)}.")
+        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may match: {_names(record.candidates)}.")
     else:
         yield _line(record.accepted_at, "Webhook accepted.")
 
 
-def _tell_decision(record: Record) -> Iterator[str]:
+def _describe_decision(record: Record) -> Iterator[str]:
     offer, survey = record.offer, record.terms.name if record.terms else "none"
     if offer.state in _NOT_ASKED and not offer.delivered_at:
-        verb = "Decided not to ask" if offer.state is OfferState.SKIPPED else "Decided not to ask any more"
+        verb = "Skipped" if offer.state is OfferState.SKIPPED else "Cancelled"
         yield _line(record.decided_at or record.accepted_at, f"{verb}: {offer.reason}.")
         yield from _explain(offer.reason)
     elif record.decided_at:
-        yield _line(record.decided_at, f"Decided to ask, with survey {survey}.")
+        yield _line(record.decided_at, f"Matched survey {survey}.")
     for each in mismatches_of(record):
         rule = f"rule {each.rule}; " if each.rule else ""
-        yield _more(f"{_who(each)}: {each.reason} ({rule}found: {each.fact}).")
+        yield _detail(f"{_who(each)}: {each.reason} ({rule}found: {each.fact}).")
     facts = [f"{name} {fact}" for name, fact in record.facts.items() if name != "closed_at"]
     if facts:
-        yield _more(f"It rests on: {'; '.join(facts)}.")
+        yield _detail(f"Facts: {'; '.join(facts)}.")
 
 
-def _tell_offer(record: Record) -> Iterator[str]:
+def _describe_offer(record: Record) -> Iterator[str]:
     offer = record.offer
     for each in record.offers:
-        yield _line(offer.offered_at, f"Offered in Dixa: {each.rating}, rating id {each.rating_id}.")
+        yield _line(offer.offered_at, f"Offer created in Dixa: {each.rating}, rating id {each.rating_id}.")
     for channel in offer.failed:
-        yield _line(None, f"Not delivered by {channel}: it refused for good.")
+        yield _line(None, f"Not delivered by {channel}: refused for good.")
     if offer.mailed_at and not offer.delivered_at:
-        yield _line(offer.mailed_at, "An e-mail was handed over; whether it went out isn't known yet.")
+        yield _line(offer.mailed_at, "An e-mail was handed to the mail server, without a response yet.")
     if offer.delivered_at:
-        note = " Nobody confirmed that it arrived." if offer.note == UNCONFIRMED else ""
+        note = " Arrival not confirmed." if offer.note == UNCONFIRMED else ""
         yield _line(offer.delivered_at, f"Delivered by {offer.channel}.{note}")
     if offer.reminded_at:
         is_note = bool(offer.note) and offer.note != UNCONFIRMED
         yield _line(offer.reminded_at, f"Not reminded: {offer.note}." if is_note else "Reminded.")
     if offer.state is OfferState.FAILED:
-        yield _line(offer.ended_at, f"Given up: {offer.reason}.")
+        yield _line(offer.ended_at, f"Failed: {offer.reason}.")
         yield from _explain(offer.reason)
 
 
-def _tell_answer(answer: AnswerProgress) -> Iterator[str]:
+def _describe_answer(answer: AnswerProgress) -> Iterator[str]:
     if answer.reason == Reason.ERASED:
-        known = " Its result had reached Dixa." if answer.state is AnswerState.SUBMITTED else ""
-        yield _line(answer.answer.answered_at, f"Answered; what was said is deleted.{known}")
+        known = " Its result is in Dixa." if answer.state is AnswerState.SUBMITTED else ""
+        yield _line(answer.answer.answered_at, f"Answered. The answer is deleted.{known}")
         return
     scores = _scores(answer.answer.scores)
     comment = ", with a comment" if answer.has_comment else ", without a comment"
     yield _line(answer.answer.answered_at, f"Answered: {scores}{comment}.")
     if answer.is_suspect:
-        yield _more("Suspect: a machine may have sent it. It came right after the link, or filled a hidden field.")
+        yield _detail("Suspect: it may be automatic. It came right after the link, or filled a hidden field.")
     if answer.state is AnswerState.SUBMITTED:
-        yield _line(answer.ended_at, "The result is with Dixa.")
+        yield _line(answer.ended_at, "Result submitted to Dixa.")
     if answer.state is AnswerState.FAILED:
-        yield _line(answer.ended_at, f"The result could not be submitted: {answer.reason}.")
+        yield _line(answer.ended_at, f"Result not submitted: {answer.reason}.")
         yield from _explain(answer.reason)
 
 
@@ -171,41 +168,41 @@ def _scores(scores: Mapping[RatingType, int]) -> str:
     return ", ".join(f"{rating} {score}" for rating, score in scores.items())
 
 
-def _tell_follow_up(found: FollowUp) -> Iterator[str]:
+def _describe_follow_up(found: FollowUp) -> Iterator[str]:
     for name, each in found.actions.items():
         problem = f" ({each.problem})" if each.problem else ""
-        told = f" It told: {_scores(each.told)}." if each.told else ""
+        told = f" Sent: {_scores(each.told)}." if each.told else ""
         yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.{told}")
     if not found.due_at and not found.actions and found.reason != Reason.ERASED:
-        yield _line(None, "Nothing is to follow this answer.")
+        yield _line(None, "No follow-up for this answer.")
 
 
-def _tell_next(record: Record, paused: str) -> Iterator[str]:
+def _describe_next(record: Record, paused: str) -> Iterator[str]:
     offer, answer, follow_up = record.offer, record.answer, record.follow_up
     if offer.reason == Reason.ERASED:
         yield _next(None, "nothing")
         return
-    if _is_dead(record):
-        yield _next(None, f"nothing by itself. To try again: afterword retry {record.conversation_id}")
+    if _has_failed(record):
+        yield _next(None, f"nothing. To retry: afterword retry {record.conversation_id}")
         return
     is_followed = follow_up is not None and follow_up.due_at is not None
     if answer and not (is_followed and answer.state is AnswerState.SUBMITTED):
         what = _NEXT_SUSPECT if answer.is_provisional else _NEXT_ANSWER[answer.state]
         yield _next(answer.due_at, what + _tries(answer.tries))
     if follow_up and is_followed:
-        yield _next(follow_up.due_at, f"what is to follow the answer{_tries(follow_up.tries)}")
+        yield _next(follow_up.due_at, f"run the follow-up{_tries(follow_up.tries)}")
     if answer and not (answer.is_provisional and offer.state is OfferState.REMINDING):
         return
     moment, opens = _next_step(record)
     yield _next(moment, _NEXT_OFFER[offer.state] + opens + _tries(offer.tries))
     if paused and is_paused(record):
-        yield _more(paused)
+        yield _detail(paused)
 
 
 def _next_step(record: Record) -> tuple[datetime | None, str]:
-    """Say when the offer's journey goes on, and what there is to be said about the window.
+    """Return the time of the offer's next step, and a note about the send window.
 
-    Where only one survey is left, nothing happens before its window opens; where several are, Dixa is asked first.
+    With one candidate the step waits for its window. With several the decision comes first.
     """
     offer = record.offer
     if offer.due_at is None or offer.call or offer.state not in _IN_WINDOW:
@@ -216,27 +213,30 @@ def _next_step(record: Record) -> tuple[datetime | None, str]:
         return offer.due_at, ""
     first = min(shut_until)
     if len(openings) == 1:
-        return first, " (its window opens then)"
-    return offer.due_at, f" (the first window opens at {first:%Y-%m-%d %H:%M})"
+        return first, " (its send window opens then)"
+    return offer.due_at, f" (the first send window opens at {first:%Y-%m-%d %H:%M})"
 
 
 def _opening(window: SendWindow | None, due_at: datetime) -> datetime | None:
-    """Say when a window opens that is shut until then. Who has waited for it already is due a moment after it."""
+    """Return the opening of a window that is closed until then.
+
+    A survey that waited for its window is due one second after the opening, so both moments are tried.
+    """
     for moment in (due_at - timedelta(seconds=1), due_at):
         if (opening := next_opening(window, moment)) > moment:
             return opening
     return None
 
 
-def _is_dead(record: Record) -> bool:
-    """Say whether something can be tried again. Who has answered had the link, whatever the offer's end was."""
+def _has_failed(record: Record) -> bool:
+    """Return whether `afterword retry` has something to do. With an answer the offer no longer matters."""
     journeys = (record.answer or record.offer, record.follow_up)
     return any(each is not None and each.state == "failed" for each in journeys)
 
 
 def _explain(reason: str) -> Iterator[str]:
-    yield _more(REASONS[Reason(reason)].meaning)
-    yield _more(f"What to change: {REASONS[Reason(reason)].remedy}")
+    yield _detail(REASONS[Reason(reason)].meaning)
+    yield _detail(f"What to change: {REASONS[Reason(reason)].remedy}")
 
 
 def _who(mismatch: RuleMismatch) -> str:
@@ -248,14 +248,14 @@ def _names(surveys: tuple[Survey, ...]) -> str:
 
 
 def _tries(tries: int) -> str:
-    return f" (it failed {'once' if tries == 1 else f'{tries} times'})" if tries else ""
+    return f" (failed {'once' if tries == 1 else f'{tries} times'})" if tries else ""
 
 
 def _line(moment: datetime | None, text: str) -> str:
     return f"  {f'{moment:%Y-%m-%d %H:%M:%S}' if moment else '':<19}  {text}"
 
 
-def _more(text: str) -> str:
+def _detail(text: str) -> str:
     return _line(None, f"  {text}")
 
 

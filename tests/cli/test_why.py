@@ -11,7 +11,7 @@ import pytest
 from service.intake.intake import Intake
 from service.records.transitions import Saved
 from service.rules.identity import Persons
-from service.rules.timeline import tell
+from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import (
@@ -79,28 +79,28 @@ def test_one_that_was_asked_and_answered(run: Runner, story: Story) -> None:
         f"Conversation {survey_id} (times in UTC)",
         f"Closed: Email, Inbound, queue Support, agent {agent}.",
         "Webhook accepted.",
-        "Decided to ask, with survey default.",
+        "Matched survey default.",
         "Survey vip was not used: tag_missing (rule with_tags; found: without vip).",
-        f"It rests on: channel Email; state Closed; language da; queue Support; agent_id {agent}.",
-        f"Offered in Dixa: Csat, rating id {rating_id}.",
+        f"Facts: channel Email; state Closed; language da; queue Support; agent_id {agent}.",
+        f"Offer created in Dixa: Csat, rating id {rating_id}.",
         "Delivered by message.",
     ]
-    assert told(run, survey_id) == [*until_delivered, "Next: nothing, until the customer answers."]
+    assert told(run, survey_id) == [*until_delivered, "Next: wait for the customer's answer."]
     assert story.answer(survey_id, {CSAT: 4}, "Tak for hjælpen") == Saved.SAVED
     answered = [*until_delivered, "Answered: Csat 4, with a comment."]
     assert told(run, survey_id) == [
         *answered,
-        "Next: the answer goes to Dixa; until then the customer can change it.",
+        "Next: submit the result; until then the customer can change the answer.",
     ]
     story.submit(survey_id)
-    assert told(run, survey_id) == [*answered, "The result is with Dixa.", "Next: nothing: it is done."]
+    assert told(run, survey_id) == [*answered, "Result submitted to Dixa.", "Next: nothing, the survey is complete."]
     assert "Tak" not in run("why", survey_id, "--json").output
 
 
 @pytest.mark.parametrize(
     "forged",
     [
-        "Support\n  2026-01-01 00:00:00  The result is with Dixa.",
+        "Support\n  2026-01-01 00:00:00  Result submitted to Dixa.",
         "Support\r\x1b[1A\x1b[2KDecided",
         "\x9b2J\x7f\x08",
         "\u202eetorw\u2066",
@@ -123,9 +123,9 @@ def test_what_others_have_named_neither_forges_a_line_nor_moves_the_cursor(
 def test_one_that_was_not_asked_tells_the_rules_of_all_surveys_and_what_to_change(run: Runner, story: Story) -> None:
     survey_id = close(story, told_tags=("spam",))
     assert told(run, survey_id)[3:] == [
-        "Decided not to ask: tag_excluded.",
+        "Skipped: tag_excluded.",
         "It has a tag of `without_tags`.",
-        "What to change: Take the tag off the conversation, or out of `without_tags`.",
+        "What to change: Remove the tag from the conversation or from `without_tags`.",
         "Survey vip was not used: tag_excluded (rule without_tags; found: spam).",
         "Survey default was not used: tag_excluded (rule without_tags; found: spam).",
         "Next: nothing.",
@@ -142,7 +142,7 @@ def test_what_decides_after_the_rules_is_spelled_too(run: Runner, story: Story) 
     first, second = (close(story, requester=customer) for _ in range(2))
     story.ask(first)
     story.ask(second)
-    why = f'asked_recently (rule cooldown = "30d"; found: survey {first} had asked less than that before)'
+    why = f'asked_recently (rule cooldown = "30d"; found: survey {first} was sent less than that before)'
     assert f"Survey default was not used: {why}." in told(run, second)
 
 
@@ -154,7 +154,7 @@ def test_a_rule_that_holds_for_all_surveys(run: Runner, story: Story) -> None:
 def test_a_machine(run: Runner, story: Story) -> None:
     survey_id = close(story, requester=Person("Undelivered", "bounces+17@example.com"))
     lines = told(run, survey_id)
-    assert "Decided not to ask: machine." in lines
+    assert "Skipped: machine." in lines
     assert "No survey was used: machine (found: the address of a machine)." in lines
     assert "bounces+17" not in run("why", survey_id, "--json").stdout
 
@@ -164,8 +164,8 @@ def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: S
     due = story.load(survey_id).offer.due_at
     assert due
     told_of = run("why", survey_id).output
-    assert "Surveys that may ask: vip, default." in told_of
-    assert f"{due:%Y-%m-%d %H:%M:%S}  Next: Dixa is asked how the conversation is by then" in told_of
+    assert "Surveys that may match: vip, default." in told_of
+    assert f"{due:%Y-%m-%d %H:%M:%S}  Next: look up the conversation in Dixa" in told_of
     run("pause")
     since = story.records.paused_since()
     assert f"PAUSED since {since}: no survey is sent. To resume: afterword resume" in told(run, survey_id)
@@ -184,7 +184,7 @@ ON_MONDAYS = load_surveys(WINDOW.replace("[survey.send_window]", "[[survey]]\n[s
 
 
 def next_lines(record: Record) -> list[str]:
-    return [line for line in tell(record, "") if "Next: " in line]
+    return [line for line in describe(record, "") if "Next: " in line]
 
 
 def test_what_comes_next_waits_for_the_window(story: Story) -> None:
@@ -194,8 +194,8 @@ def test_what_comes_next_waits_for_the_window(story: Story) -> None:
     for due_at in (saturday, monday, monday + timedelta(milliseconds=20)):
         waiting = replace(record, offer=replace(record.offer, due_at=due_at))
         (line,) = next_lines(waiting)
-        assert line.startswith("  2026-11-23 08:00:00  Next: Dixa is asked how the conversation is by then")
-        assert line.endswith(" (its window opens then).")
+        assert line.startswith("  2026-11-23 08:00:00  Next: look up the conversation in Dixa")
+        assert line.endswith(" (its send window opens then).")
     is_open = replace(record, offer=replace(record.offer, due_at=monday + timedelta(hours=1)))
     assert "window" not in next_lines(is_open)[0]
     assert next_lines(is_open)[0].startswith("  2026-11-23 09:00:00")
@@ -205,10 +205,10 @@ def test_a_reminder_waits_for_the_window_and_a_call_in_flight_does_not(story: St
     record = story.load(story.begin(ON_MONDAYS))
     offer = replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC))
     reminding = replace(record, offer=replace(offer, state=OfferState.REMINDING))
-    assert "2026-11-23 08:00:00  Next: the customer is reminded" in next_lines(reminding)[0]
+    assert "2026-11-23 08:00:00  Next: remind the customer" in next_lines(reminding)[0]
     call = Call(CSAT, datetime.now(UTC), ())
     looking = replace(record, offer=replace(offer, state=OfferState.UNKNOWN, call=call))
-    assert "2026-11-21 12:00:00  Next: Dixa is asked what became" in next_lines(looking)[0]
+    assert "2026-11-21 12:00:00  Next: look up in Dixa" in next_lines(looking)[0]
 
 
 def test_of_several_surveys_the_first_window_is_told(story: Story) -> None:
@@ -218,7 +218,7 @@ def test_of_several_surveys_the_first_window_is_told(story: Story) -> None:
     waiting = replace(record, offer=replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC)))
     (line,) = next_lines(replace(waiting, candidates=both))
     assert line.startswith("  2026-11-21 12:00:00")
-    assert line.endswith("it is decided (the first window opens at 2026-11-23 08:00).")
+    assert line.endswith("then decide (the first send window opens at 2026-11-23 08:00).")
     (line,) = next_lines(replace(waiting, candidates=(*both, AT_ONCE)))
     assert "window" not in line
 
@@ -235,22 +235,22 @@ def test_one_that_was_opened_again(run: Runner, story: Story) -> None:
     survey_id = close(story, LATER)
     at = datetime.now(UTC) + timedelta(seconds=1)
     _intake(story, SURVEYS).take_change(Change(int(survey_id), ChangeKind.REOPENED, at))
-    assert "Decided not to ask any more: reopened." in told(run, survey_id)
+    assert "Cancelled: reopened." in told(run, survey_id)
 
 
 def test_one_that_is_dead_tells_how_to_try_again(run: Runner, story: Story) -> None:
     survey_id = close(story)
     story.dixa.fails(status=400, call="offer")
     story.ask(survey_id)
-    assert "Given up: refused." in told(run, survey_id)
-    assert told(run, survey_id)[-1] == f"Next: nothing by itself. To try again: afterword retry {survey_id}."
+    assert "Failed: refused." in told(run, survey_id)
+    assert told(run, survey_id)[-1] == f"Next: nothing. To retry: afterword retry {survey_id}."
     run("retry", survey_id)
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
     story.dixa.fails(status=400, call="submit")
     story.submit(survey_id)
-    assert "The result could not be submitted: refused." in told(run, survey_id)
-    assert told(run, survey_id)[-1] == f"Next: nothing by itself. To try again: afterword retry {survey_id}."
+    assert "Result not submitted: refused." in told(run, survey_id)
+    assert told(run, survey_id)[-1] == f"Next: nothing. To retry: afterword retry {survey_id}."
 
 
 def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story: Story) -> None:
@@ -262,12 +262,12 @@ def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story:
     for state, next_line in (
         (
             FollowUp(FollowUpState.FOLLOWING, due_at=datetime.now(UTC), tries=1),
-            "what is to follow the answer (it failed once).",
+            "run the follow-up (failed once).",
         ),
-        (FollowUp(FollowUpState.FAILED), f"nothing by itself. To try again: afterword retry {survey_id}."),
-        (FollowUp(FollowUpState.FOLLOWED), "nothing: it is done."),
+        (FollowUp(FollowUpState.FAILED), f"nothing. To retry: afterword retry {survey_id}."),
+        (FollowUp(FollowUpState.FOLLOWED), "nothing, the survey is complete."),
     ):
-        lines = list(tell(replace(record, follow_up=state), ""))
+        lines = list(describe(replace(record, follow_up=state), ""))
         assert [line.partition("Next: ")[2] for line in lines if "Next: " in line] == [next_line]
 
 
@@ -305,7 +305,7 @@ def test_for_machines(run: Runner, story: Story) -> None:
 
 
 def test_nothing_is_known(run: Runner) -> None:
-    assert "Nothing is known of conversation 7" in run("why", "7", fails=True).output
+    assert "There is no record of conversation 7" in run("why", "7", fails=True).output
 
 
 @pytest.mark.parametrize(
@@ -317,22 +317,22 @@ def test_no_address_is_told(run: Runner, story: Story, terms: Survey) -> None:
         assert "ida@" not in run("why", survey_id, *options).output
 
 
-def test_by_what_a_customer_has_stopped_and_since_when_is_told(run: Runner, story: Story) -> None:
+def test_an_opt_out_is_shown_with_its_date(run: Runner, story: Story) -> None:
     first = close(story)
     record = story.ask(first)
     assert record.close
     noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
     story.stops.add(record.close.email_hashes[0], at=noon)
     assert any(
-        "2026-05-12 12:00:00  This customer has stopped" in line for line in run("why", first).output.splitlines()
+        "2026-05-12 12:00:00  This customer has opted out" in line for line in run("why", first).output.splitlines()
     )
-    assert "This customer has stopped the surveys, by the e-mail address." in told(run, first)
-    assert json.loads(run("why", first, "--json").output)["stopped_by"] == {
+    assert "This customer has opted out, by the e-mail address." in told(run, first)
+    assert json.loads(run("why", first, "--json").output)["opted_out_by"] == {
         "e-mail address": noon.isoformat(timespec="seconds")
     }
     assert record.close.requester_id
     story.stops._redis.set(story.stops._names(record.close.requester_id, ())[0], "1")
-    assert "This customer has stopped the surveys, by the requester's id, before that was dated." in told(run, first)
+    assert "This customer has opted out, by the requester's id, on an unknown date." in told(run, first)
     story.stops.remove(record.close.requester_id)
     story.stops.remove(record.close.email_hashes[0])
-    assert not any("has stopped" in line for line in told(run, first))
+    assert not any("has opted out" in line for line in told(run, first))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from service.journeys.follow_up import IN_THE_CORRECTION, NOBODY_KNOWS
-from service.rules.timeline import tell
+from service.rules.timeline import describe
 from service.surveys.definition import Survey
 from service.surveys.model import ActionState, Journey, Record
 from service.surveys.on_answer import OnAnswer
@@ -58,8 +58,8 @@ def test_it_names_both_scores_though_the_new_one_calls_for_no_alert(team: Team) 
     assert alert.startswith("Satisfaction: Very dissatisfied (1 of 5).\n")
     assert correction.startswith(f"{TO_FIVE}\nconversation {survey_id}, survey default, ")
     assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
-    told = "\n".join(tell(record, ""))
-    assert "Follow-up slack: done. It told: Csat 1." in told
+    told = "\n".join(describe(record, ""))
+    assert "Follow-up slack: done. Sent: Csat 1." in told
     assert "Follow-up slack:correction: done." in told
 
 

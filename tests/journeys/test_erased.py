@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from service.journeys.runner import JourneyRunner
 from service.records.codec import to_ms
 from service.records.transitions import StaleClaim
-from service.rules.timeline import tell
+from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
@@ -285,11 +285,11 @@ class TestErasing:
         if is_submitted:
             story.submit(survey_id)
         story.records.erase(story.load(survey_id))
-        told = "\n".join(tell(story.load(survey_id), ""))
-        assert "Decided to ask, with survey default." in told
-        assert "Answered; what was said is deleted." in told
-        assert ("Its result had reached Dixa." in told) is is_submitted
-        assert "Ended, and what it kept about the customer deleted: erased." in told
+        told = "\n".join(describe(story.load(survey_id), ""))
+        assert "Matched survey default." in told
+        assert "Answered. The answer is deleted." in told
+        assert ("Its result is in Dixa." in told) is is_submitted
+        assert "Ended. All data on the customer is deleted: erased." in told
         assert told.endswith("Next: nothing.")
         assert "Csat 1" not in told
 

@@ -17,7 +17,7 @@ from service.intake.spool import Spool
 from service.records.codec import to_ms
 from service.records.redis import Breaker, connect
 from service.records.transitions import Records
-from service.rules.timeline import tell
+from service.rules.timeline import describe
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
@@ -370,9 +370,9 @@ class TestTheReminder:
     def test_why_tells_both(self, scene: Scene) -> None:
         survey_id = scene.ask(self.TERMS)
         scene.robot(survey_id)
-        told = "\n".join(tell(scene.story.load(survey_id), ""))
-        assert "Suspect: a machine may have sent it." in told
-        assert "Next: the answer goes to Dixa as it is; until then any other takes its place." in told
+        told = "\n".join(describe(scene.story.load(survey_id), ""))
+        assert "Suspect: it may be automatic." in told
+        assert "Next: submit the result; until then any other answer replaces it." in told
         assert told.count("Next: ") == 3
 
 
