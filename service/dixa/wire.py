@@ -11,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from config.failures import describe_failure
 from service.dixa.errors import DixaDown, TokenRefused
+from service.dixa.outage import Outage
 from service.dixa.payloads import PayloadError, load_json
 from service.sessions import has_never_connected
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
@@ -52,22 +53,6 @@ class TokenCheck(Protocol):
 
     def check(self, token: str, query: Callable[[], bool]) -> bool:
         """Return whether Dixa accepts the token, with `query` if necessary. Raises RetryLater."""
-
-
-class Outage(Protocol):
-    """The shared knowledge about outages of Dixa."""
-
-    def count_failure(self, conversation_id: int, problem: str) -> timedelta | None:
-        """Count a failed call. Return how long to wait during an outage, or None without one."""
-
-    def count_response(self) -> None:
-        """Count a good response."""
-
-    def begin_probe(self) -> timedelta | None:
-        """Return None without an outage, zero to probe now, and otherwise the time until the next probe."""
-
-    def downtime(self, since: datetime) -> timedelta:
-        """Return the total length of outages since a time."""
 
 
 class Wire:
