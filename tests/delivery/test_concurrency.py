@@ -1,4 +1,4 @@
-"""A mail server that does not reply occupies half of a worker's threads, and the others go on."""
+"""A silent mail server occupies half of a worker's threads at most, and the others go on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -110,7 +110,7 @@ def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpSe
 @pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
 def test_an_email_is_sent_with_tls_and_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     theirs, ours = trust
-    # aiosmtpd takes a login only after STARTTLS, unless it is told that there is none.
+    # aiosmtpd accepts a login without STARTTLS only if configured so.
     options = {"authenticator": checks_password, "auth_require_tls": tls is Tls.STARTTLS}
     with post_office(tls, theirs, **options) as (taken, server):
         deliver(replace(server, user=USER, password=PASSWORD), context=ours)

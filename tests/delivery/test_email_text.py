@@ -30,7 +30,7 @@ from tests.processes import SECRET_KEY
 CSAT, NPS, THUMBS = RatingType
 PUBLIC_URL = "https://survey.northwind.example"
 UUID = "7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51"
-# The longest link that there is: of three ratings, a long name and a large conversation id.
+# The longest possible link: three ratings, a long name and a large conversation id.
 LINK = Links([SECRET_KEY], PUBLIC_URL).url(
     Link("9007199254740993", 9007199254740993, "a" * 20, tuple(Offer(each, UUID) for each in RatingType))
 )
@@ -116,7 +116,7 @@ def test_the_longest_email_is_small(rating: RatingType, character: str, most: in
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_each_part_has_the_shorter_encoding(code: str) -> None:
     for each in write(language=load_language(code)).iter_parts():
-        # quopri takes over the ends of the lines; Base64 has its own.
+        # quopri keeps line ends; Base64 replaces them.
         content = each.get_content().replace("\r\n", "\n").encode()
         sizes = {"quoted-printable": len(quopri.encodestring(content)), "base64": len(base64.encodebytes(content))}
         assert each["Content-Transfer-Encoding"] == min(sizes, key=lambda name: sizes[name])

@@ -275,7 +275,7 @@ def test_only_a_text_message_has_the_stop_line(client: DixaClient, dixa: Sandbox
         ("WhatsApp", None, True),
         ("WhatsApp", timedelta(hours=1), True),
         ("WhatsApp", -timedelta(hours=1), False),
-        # What the time means for other channels isn't known.
+        # For other channels the meaning of the time is unknown.
         ("WidgetChat", -timedelta(hours=1), True),
     ],
 )
@@ -307,7 +307,7 @@ class TestClosingAgain:
         return record
 
     def left_open(self, client: DixaClient, dixa: Sandbox, call: str = "close") -> Record:
-        """A survey whose message is out, and whose conversation could not be closed again: the next claim's record."""
+        """Send a message without closing the conversation again. Return the record of the next claim."""
         record = self.closed(dixa)
         dixa.fails(1, 503, call=call)
         with pytest.raises(OutcomeUnknown):

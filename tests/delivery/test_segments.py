@@ -34,7 +34,7 @@ LETTERS_OUTSIDE = "áíóúçêõãřžšąęłőűğışţđþðÀÈç" + "Ωλ
         ("λ" * 71, "UCS-2", 71, 2),
         ("λ" * 134, "UCS-2", 134, 2),
         ("λ" * 135, "UCS-2", 135, 3),
-        # One letter is enough to make all the others cost as much.
+        # One letter turns the whole text into UCS-2.
         ("a" * 70 + "ç", "UCS-2", 71, 2),
         ("🙂" * 35, "UCS-2", 70, 1),
         # 33 pairs are 66 units: the 67th stays empty.

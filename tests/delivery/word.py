@@ -1,6 +1,6 @@
-"""How Outlook on Windows reads an e-mail: with Word's engine, whose rules can be looked up at caniemail.com.
+"""Reads an e-mail like Outlook on Windows, whose engine is Word. Its rules are listed at caniemail.com.
 
-Nothing here draws: `faults` names what Word would drop or lay out otherwise than other mail programs.
+Nothing is drawn: `faults` lists the differences from other mail programs.
 """
 
 import re
@@ -13,7 +13,7 @@ KNOWN = {
     *("font-weight", "line-height", "margin", "padding", "text-align", "text-decoration", "width", "display"),
     *("mso-font-width", "mso-hide", "mso-text-raise"),
 }
-"""The properties that Word honours, each within limits of its own (below)."""
+"""Properties supported by Word, each with limits (below)."""
 
 DEGRADE = {
     "border-radius": "the corners are square",
@@ -23,7 +23,7 @@ DEGRADE = {
     "table-layout": "numbers are equally wide by themselves",
     "text-wrap": "lines are not balanced",
 }
-"""The properties that Word drops, and why that is no loss. What is in neither list is a fault."""
+"""Properties ignored by Word, and why that does no harm. A property in neither list is a fault."""
 
 _FOR_WORD = re.compile(r"<!--\[if mso\]>(.*?)<!\[endif\]-->", re.DOTALL)
 _FOR_OTHERS = re.compile(r"<!--\[if !mso\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL)
@@ -35,7 +35,7 @@ _VOID = {"meta", "br", "img", "hr"}
 
 @dataclass(slots=True)
 class Element:
-    """An element with what is in it: elements and texts."""
+    """An element with its content: elements and texts."""
 
     tag: str
     attributes: Mapping[str, str]
@@ -91,12 +91,12 @@ def read_style(text: str) -> dict[str, str]:
 
 
 def read(html: str) -> Element:
-    """Read an e-mail with Word's eyes: what is written for it alone is there, and what is for all others isn't."""
+    """Parse an e-mail like Word, with the parts for Word and without those for others."""
     return _Reader(_FOR_WORD.sub(r"\1", _FOR_OTHERS.sub("", html))).root
 
 
 def rules(root: Element) -> dict[str, dict[str, str]]:
-    """Read the sheets that Word uses, which knows no @media, by selector."""
+    """Return the style rules by selector, without @media, which Word ignores."""
     sheet = _MEDIA.sub("", "".join(each.text for each in root.walk() if each.tag == "style"))
     found: dict[str, dict[str, str]] = {}
     for selectors, body in _RULE.findall(sheet):
@@ -106,7 +106,7 @@ def rules(root: Element) -> dict[str, dict[str, str]]:
 
 
 def faults(html: str) -> list[str]:
-    """Say what Word would make something else of."""
+    """List everything rendered differently by Word."""
     root = read(html)
     sheet = rules(root)
     found = [fault for selector, style in sheet.items() for fault in _of_style(selector, style)]
@@ -160,20 +160,20 @@ def _is_cell(each: Element | None) -> bool:
 
 
 def _has_fixed_width(each: Element) -> bool:
-    """Whether a table around it is as wide: by attribute, and by style, which scales with the screen's resolution."""
+    """Whether a surrounding table has this width, as attribute and as style. Only the style scales with the screen."""
     wanted = each.style["max-width"]
     tables = [each, *each.above("table")]
     return any(f"{table.attributes.get('width')}px" == table.style.get("width") == wanted for table in tables)
 
 
 def _answer(cell: Element) -> Element | None:
-    """The link of a cell that looks like a button: one with a border around a link."""
+    """Return the link of a button-like cell: a link with a border around it."""
     links = [each for each in cell.content if isinstance(each, Element) and each.tag == "a"]
     return links[0] if links and "border" in cell.style else None
 
 
 def _of_answer(cell: Element, sheet: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """Whether the whole cell is its link. Word pads no link, so spaces in it must do what padding does elsewhere."""
+    """Check that the link fills its cell. Word ignores a link's padding, so spaces in it replace that."""
     link = _answer(cell)
     assert link
     table = next(cell.above("table"))

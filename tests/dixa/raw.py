@@ -30,7 +30,7 @@ class RawServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping.set()
-        # A listener that is only closed goes on waiting for its next customer.
+        # `close` alone does not wake a thread in `accept`.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
@@ -54,7 +54,7 @@ class RawServer:
             if self._pause and self._stopping.wait(self._pause):
                 return
         connection.shutdown(socket.SHUT_WR)
-        # Reading on until the client has gone lets it read all before a reset.
+        # Closing with unread data would reset the connection before the client has read everything.
         connection.settimeout(1)
         while connection.recv(65_536):
             pass

@@ -34,7 +34,7 @@ def add_message(client: DixaClient, slot: Slot, number: int) -> None:
     client.add_message(slot, number, agent_id=USER, kind="Html", text="<p>Hello</p>", external_id="afterword-1")
 
 
-ASKS: dict[str, Call] = {
+QUERIES: dict[str, Call] = {
     "conversation": DixaClient.conversation,
     "ratings": DixaClient.ratings,
     "messages": DixaClient.messages,
@@ -45,7 +45,7 @@ ASKS: dict[str, Call] = {
     "queues": lambda client, slot, number: client.queues(slot),
     "search": lambda client, slot, number: client.closed_between(slot, AT, AT + timedelta(days=9999)),
 }
-ACTS: dict[str, Call] = {
+COMMANDS: dict[str, Call] = {
     "offer": offer,
     "submit": lambda client, slot, number: client.submit(
         slot, number, "a-rating", rating=RatingType.CSAT, score=5, comment="", submitted_at=AT
@@ -55,7 +55,7 @@ ACTS: dict[str, Call] = {
     "note": lambda client, slot, number: client.add_note(slot, number, "Hello"),
     "tag": lambda client, slot, number: client.add_tag(slot, number, USER),
 }
-ALL = ASKS | ACTS
+ALL = QUERIES | COMMANDS
 
 
 def slot_of(client: DixaClient, seconds: float = 5.0) -> Slot:
@@ -103,8 +103,8 @@ def test_every_exchange_matches_dixas_openapi_description(client: DixaClient, di
     client.add_note(slot, number, "A note")
     client.add_tag(slot, number, tag.id)
     client.close(slot, number, user_id=USER)
-    for ask in ASKS.values():
-        ask(client, slot, number)
+    for query in QUERIES.values():
+        query(client, slot, number)
     for exchange in dixa.calls:
         description.check(exchange)
     assert len(dixa.calls) >= 10
@@ -202,52 +202,52 @@ def test_all_responses_are_parsed(client: DixaClient, dixa: Sandbox, number: int
 
 
 SILENCE = "silence"
-AGAIN, FORBIDDEN, LOOK, NEVER = RetryLater, Forbidden, OutcomeUnknown, Refused
+RETRY, FORBIDDEN, UNKNOWN, REFUSED = RetryLater, Forbidden, OutcomeUnknown, Refused
 OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[CallError], type[CallError]]] = [
-    # what goes wrong                                                                  a question   an action
-    ("500", lambda dixa, call: dixa.fails(1, 500, call=call), AGAIN, LOOK),
-    ("502", lambda dixa, call: dixa.fails(1, 502, call=call), AGAIN, LOOK),
-    ("503", lambda dixa, call: dixa.fails(1, 503, call=call), AGAIN, LOOK),
-    ("504", lambda dixa, call: dixa.executes_then_fails(1, 504, call=call), AGAIN, LOOK),
-    ("a lost call", lambda dixa, call: dixa.drops_before(1, call=call), AGAIN, LOOK),
-    ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), AGAIN, LOOK),
-    (SILENCE, lambda dixa, call: dixa.hangs(30, 1, call=call), AGAIN, LOOK),
-    ("429", lambda dixa, call: dixa.throttles(1, call=call), AGAIN, AGAIN),
+    # fault                                                                            query        command
+    ("500", lambda dixa, call: dixa.fails(1, 500, call=call), RETRY, UNKNOWN),
+    ("502", lambda dixa, call: dixa.fails(1, 502, call=call), RETRY, UNKNOWN),
+    ("503", lambda dixa, call: dixa.fails(1, 503, call=call), RETRY, UNKNOWN),
+    ("504", lambda dixa, call: dixa.executes_then_fails(1, 504, call=call), RETRY, UNKNOWN),
+    ("a lost call", lambda dixa, call: dixa.drops_before(1, call=call), RETRY, UNKNOWN),
+    ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), RETRY, UNKNOWN),
+    (SILENCE, lambda dixa, call: dixa.hangs(30, 1, call=call), RETRY, UNKNOWN),
+    ("429", lambda dixa, call: dixa.throttles(1, call=call), RETRY, RETRY),
     ("401", lambda dixa, call: dixa.fails(1, 401, call=call), FORBIDDEN, FORBIDDEN),
     ("403", lambda dixa, call: dixa.fails(1, 403, call=call), FORBIDDEN, FORBIDDEN),
-    ("400", lambda dixa, call: dixa.fails(1, 400, call=call), NEVER, NEVER),
-    ("404", lambda dixa, call: dixa.fails(1, 404, call=call), NEVER, NEVER),
-    ("407 of a proxy", lambda dixa, call: dixa.fails(1, 407, call=call), AGAIN, AGAIN),
-    ("409", lambda dixa, call: dixa.fails(1, 409, call=call), NEVER, NEVER),
-    ("422", lambda dixa, call: dixa.fails(1, 422, call=call), NEVER, NEVER),
+    ("400", lambda dixa, call: dixa.fails(1, 400, call=call), REFUSED, REFUSED),
+    ("404", lambda dixa, call: dixa.fails(1, 404, call=call), REFUSED, REFUSED),
+    ("407 of a proxy", lambda dixa, call: dixa.fails(1, 407, call=call), RETRY, RETRY),
+    ("409", lambda dixa, call: dixa.fails(1, 409, call=call), REFUSED, REFUSED),
+    ("422", lambda dixa, call: dixa.fails(1, 422, call=call), REFUSED, REFUSED),
 ]
 
 
-@pytest.mark.parametrize(("trouble", "breaks", "asking", "acting"), OUTCOMES, ids=[line[0] for line in OUTCOMES])
+@pytest.mark.parametrize(("trouble", "breaks", "query", "command"), OUTCOMES, ids=[line[0] for line in OUTCOMES])
 def test_each_failure_raises_the_right_error(
     client: DixaClient,
     dixa: Sandbox,
     number: int,
     trouble: str,
     breaks: Callable[[Sandbox, str], None],
-    asking: type[CallError],
-    acting: type[CallError],
+    query: type[CallError],
+    command: type[CallError],
 ) -> None:
     """Each call fails once, so a hidden retry would not raise."""
     found = {}
     for name, call in ALL.items():
         breaks(dixa, name)
-        # Only who says nothing is waited for until the time is up.
+        # Only a silent server takes until the deadline.
         deadline = Deadline(timedelta(seconds=1)) if trouble == SILENCE else PLENTY
         with pytest.raises(CallError) as caught:
             call(client, unlimited_slot(dixa, deadline), number)
         found[name] = type(caught.value)
         assert dixa.token not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
-    if asking is FORBIDDEN:
-        # What every token may ask is about the token.
+    if query is FORBIDDEN:
+        # Every token may call this, so the refusal is about the token.
         assert found.pop("organization") is TokenRefused
         found["organization"] = FORBIDDEN
-    assert found == dict.fromkeys(ASKS, asking) | dict.fromkeys(ACTS, acting)
+    assert found == dict.fromkeys(QUERIES, query) | dict.fromkeys(COMMANDS, command)
     assert dixa.faults.pending() == []
 
 

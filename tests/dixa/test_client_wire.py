@@ -33,7 +33,7 @@ class NoPace:
         return problem
 
 
-class Asked:
+class AlwaysChecked:
     """Checks the token each time."""
 
     def check(self, token: str, query: Callable[[], bool]) -> bool:
@@ -41,7 +41,7 @@ class Asked:
 
 
 def client_of(url: str) -> DixaClient:
-    return DixaClient(new_session("afterword/1.2.3"), url, NoPace(), Asked())
+    return DixaClient(new_session("afterword/1.2.3"), url, NoPace(), AlwaysChecked())
 
 
 def offer(client: DixaClient, seconds: float = 5.0) -> str:
@@ -102,7 +102,7 @@ def test_no_cookie_is_kept() -> None:
 
 
 PAGE = b"<html><body>We'll be back soon</body></html>"
-NOT_DIXAS = [
+FROM_A_PROXY = [
     ("200 OK", PAGE),
     ("201 Created", PAGE),
     ("200 OK", b'{"status": "maintenance"}'),
@@ -113,7 +113,7 @@ NOT_DIXAS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "page"), NOT_DIXAS)
+@pytest.mark.parametrize(("status", "page"), FROM_A_PROXY)
 def test_a_success_or_404_of_a_proxy_does_not_count(status: str, page: bytes) -> None:
     """Dixa did not get the request, although the proxy returned success or 404."""
     with RawServer([response(status, page)]) as server:
@@ -142,7 +142,7 @@ def test_no_redirect_is_followed(status: str) -> None:
     assert elsewhere.requests == []
 
 
-ODD: dict[str, bytes] = {
+MALFORMED: dict[str, bytes] = {
     "not JSON": response("201 Created", b"<html>Welcome to the hotel's network</html>"),
     "cut off JSON": response("201 Created", BODY[:-2]),
     "not UTF-8": response("201 Created", b'{"data": {"id": "\xff"}}'),
@@ -159,13 +159,13 @@ ODD: dict[str, bytes] = {
     "no HTTP": b"220 mail.example ESMTP\r\n",
     "nothing": b"",
     "half a status line": b"HTTP/1.1 20",
-    "an odd status": response("999 Odd", BODY),
+    "an unknown status": response("999 Odd", BODY),
 }
 
 
-@pytest.mark.parametrize("odd", ODD)
-def test_after_a_malformed_response_the_outcome_is_unknown(odd: str) -> None:
-    with RawServer([ODD[odd]]) as server:
+@pytest.mark.parametrize("malformed", MALFORMED)
+def test_after_a_malformed_response_the_outcome_is_unknown(malformed: str) -> None:
+    with RawServer([MALFORMED[malformed]]) as server:
         assert outcome(offer, server.url) is OutcomeUnknown
         assert outcome(ratings, server.url) is RetryLater
 
@@ -198,7 +198,7 @@ def _chunked(byte: bytes) -> bytes:
     return b"1\r\n" + byte + b"\r\n"
 
 
-DRIPS: dict[str, list[bytes]] = {
+SLOW: dict[str, list[bytes]] = {
     "a status line": [b"HTTP/1.1 201 ", *[b"C"] * 100],
     "headers": [b"HTTP/1.1 201 Created\r\n", *[b"X-A: n\r\n"] * 80, b"\r\n"],
     "one header": [b"HTTP/1.1 201 Created\r\nX-A: ", *[b"n"] * 100],
@@ -211,15 +211,15 @@ DRIPS: dict[str, list[bytes]] = {
 }
 
 
-@pytest.mark.parametrize("drip", DRIPS)
-def test_a_slow_response_is_cut_off_at_the_deadline(drip: str) -> None:
+@pytest.mark.parametrize("slow", SLOW)
+def test_a_slow_response_is_cut_off_at_the_deadline(slow: str) -> None:
     """Each byte arrives within the read timeout of `requests`, which applies to single reads."""
-    with RawServer(DRIPS[drip], pause=0.1) as server:
+    with RawServer(SLOW[slow], pause=0.1) as server:
 
-        def try_it() -> None:
+        def call() -> None:
             assert outcome(offer, server.url, 0.5) is OutcomeUnknown
 
-        soon(try_it, within=3)
+        soon(call, within=3)
 
 
 def test_a_slow_response_over_tls_is_cut_off_at_the_deadline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -227,12 +227,12 @@ def test_a_slow_response_over_tls_is_cut_off_at_the_deadline(monkeypatch: pytest
     ca.issue_cert("127.0.0.1").configure_cert(context)
     ca.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    with RawServer(DRIPS["headers"], pause=0.1, context=context) as server:
+    with RawServer(SLOW["headers"], pause=0.1, context=context) as server:
 
-        def try_it() -> None:
+        def call() -> None:
             assert outcome(offer, server.url, 0.5) is OutcomeUnknown
 
-        soon(try_it, within=3)
+        soon(call, within=3)
         assert server.requests[0].startswith(b"POST /beta/")
 
 

@@ -24,17 +24,17 @@ ENOUGH, BACK = 5, 3
 
 Break = Callable[[Sandbox], object]
 BREAKS: dict[str, tuple[Break, Break]] = {
-    "answers 500": (lambda dixa: dixa.outage(500), Sandbox.outage_is_over),
-    "answers 503": (lambda dixa: dixa.outage(503), Sandbox.outage_is_over),
-    "answers 200 to all": (lambda dixa: dixa.outage(200), Sandbox.outage_is_over),
+    "returns 500": (lambda dixa: dixa.outage(500), Sandbox.outage_is_over),
+    "returns 503": (lambda dixa: dixa.outage(503), Sandbox.outage_is_over),
+    "returns 200 to all": (lambda dixa: dixa.outage(200), Sandbox.outage_is_over),
     "hangs up": (lambda dixa: dixa.outage(None), Sandbox.outage_is_over),
-    "listens no more": (Sandbox.stop, Sandbox.start),
-    "says nothing": (lambda dixa: dixa.hangs(30, 100), lambda dixa: dixa.faults.clear()),
+    "refuses connections": (Sandbox.stop, Sandbox.start),
+    "is silent": (lambda dixa: dixa.hangs(30, 100), lambda dixa: dixa.faults.clear()),
 }
 """How Dixa goes down, and how it comes back."""
 
 
-def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError] | None:
+def query(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError] | None:
     """Query a conversation, like a claim of its survey. Return the kind of error."""
     deadline = Deadline(timedelta(seconds=seconds), number)
     try:
@@ -44,7 +44,7 @@ def ask(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError
     return None
 
 
-def let_somebody_look(client: redis.Redis, prefix: str) -> None:
+def allow_probe(client: redis.Redis, prefix: str) -> None:
     """Let the next claim probe without waiting for the interval."""
     client.delete(f"{prefix}dixa:probe")
 
@@ -74,27 +74,27 @@ def test_one_claim_probes_and_the_others_make_no_call(
     begin, end = BREAKS[breaks]
     with capture_logs() as logs:
         begin(dixa)
-        found = [ask(client, number) for number in numbers[:ENOUGH]]
+        found = [query(client, number) for number in numbers[:ENOUGH]]
         assert found.count(DixaDown) == 1
         assert found[-1] is DixaDown
         seen = len(dixa.calls)
-        assert {ask(client, number) for number in numbers} == {DixaDown}
-        # One has looked, in vain.
+        assert {query(client, number) for number in numbers} == {DixaDown}
+        # One has probed and failed.
         assert len(dixa.calls) <= seen + 1
         end(dixa)
         seen = len(dixa.calls)
-        assert ask(client, numbers[0]) is DixaDown
+        assert query(client, numbers[0]) is DixaDown
         assert len(dixa.calls) == seen
-        let_somebody_look(redis_client, prefix)
-        assert [ask(client, number, 30) for number in numbers] == [None] * len(numbers)
+        allow_probe(redis_client, prefix)
+        assert [query(client, number, 30) for number in numbers] == [None] * len(numbers)
         assert len(dixa.calls) == seen + len(numbers) + BACK
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
 def test_one_conversation_that_always_fails_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int]) -> None:
     dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=numbers[0]))
-    assert DixaDown not in {ask(client, numbers[0]) for _ in range(20)}
-    assert ask(client, numbers[1]) is None
+    assert DixaDown not in {query(client, numbers[0]) for _ in range(20)}
+    assert query(client, numbers[1]) is None
 
 
 def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int]) -> None:
@@ -102,7 +102,7 @@ def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa:
     for number in numbers:
         dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=number))
     for round_ in range(4):
-        found = [ask(client, each) for each in (*numbers[: ENOUGH - 1], good)]
+        found = [query(client, each) for each in (*numbers[: ENOUGH - 1], good)]
         assert (found[-1], DixaDown in found) == (None, False), round_
 
 
@@ -110,7 +110,7 @@ def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa:
 def test_a_refusal_is_no_outage(client: DixaClient, dixa: Sandbox, numbers: list[int], status: int) -> None:
     for number in numbers:
         dixa.inject(Fault(Kind.FAILS, 100, status=status, retry_after=0, conversation=number))
-    assert DixaDown not in {ask(client, number, 5) for number in numbers}
+    assert DixaDown not in {query(client, number, 5) for number in numbers}
 
 
 def test_a_broken_conversation_does_not_prolong_an_outage(
@@ -119,18 +119,18 @@ def test_a_broken_conversation_does_not_prolong_an_outage(
     """After a failed probe another conversation is probed next."""
     dixa.outage()
     for number in numbers:
-        ask(client, number)
+        query(client, number)
     dixa.outage_is_over()
     dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=numbers[0]))
     waits = []
     for number in numbers[:2]:
-        let_somebody_look(redis_client, prefix)
+        allow_probe(redis_client, prefix)
         try:
             client.take_slot(Deadline(5 * SECOND, number), SECOND)
         except NotNow as error:
             waits.append(error.retry_in)
     assert waits == [2 * MINUTE]
-    assert ask(client, numbers[2]) is None
+    assert query(client, numbers[2]) is None
 
 
 def test_the_probe_of_a_dead_worker_expires(
@@ -138,7 +138,7 @@ def test_the_probe_of_a_dead_worker_expires(
 ) -> None:
     dixa.outage()
     for number in numbers:
-        ask(client, number)
+        query(client, number)
     assert outage.begin_probe() is not None
     assert 0 < redis_client.pttl(f"{prefix}dixa:probe") <= 60_000
 
@@ -159,13 +159,13 @@ def test_the_relay_queues_one_probe_during_an_outage(outage: Outage, redis_clien
 
 
 def test_recovery_reports_the_failed_conversations_once(redis_client: redis.Redis, prefix: str) -> None:
-    told: list[Collection[int]] = []
-    outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
+    reported: list[Collection[int]] = []
+    outage = Outage(redis_client, on_recovery=reported.append, prefix=prefix)
     for number in range(ENOUGH):
         outage.count_failure(number, "Dixa returned 503")
     for _ in range(2 * BACK):
         outage.count_response()
-    assert [sorted(each) for each in told] == [[0, 1, 2, 3, 4]]
+    assert [sorted(each) for each in reported] == [[0, 1, 2, 3, 4]]
 
 
 def test_downtime_sums_all_outages(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
@@ -199,24 +199,24 @@ def test_short_outages_are_not_kept_and_the_oldest_are_dropped(
 
 def test_an_unstable_dixa_stays_down(redis_client: redis.Redis, prefix: str) -> None:
     """Otherwise five more surveys would fail after each good response, with growing pauses."""
-    told: list[Collection[int]] = []
-    outage = Outage(redis_client, on_recovery=told.append, prefix=prefix)
+    reported: list[Collection[int]] = []
+    outage = Outage(redis_client, on_recovery=reported.append, prefix=prefix)
     with capture_logs() as logs:
         for number in range(ENOUGH):
             outage.count_failure(number, "Dixa returned 503")
         for _ in range(10):
             for _ in range(BACK - 1):
-                # Whoever looks next needn't wait.
+                # The next probe may begin at once.
                 assert outage.begin_probe() == timedelta()
                 outage.count_response()
             assert outage.begin_probe() == timedelta()
             assert outage.count_failure(ENOUGH, "Dixa returned 503")
             assert outage.begin_probe()
             redis_client.delete(f"{prefix}dixa:probe")
-        assert told == []
+        assert reported == []
         for _ in range(BACK):
             outage.count_response()
-    assert [sorted(each) for each in told] == [[*range(ENOUGH)]]
+    assert [sorted(each) for each in reported] == [[*range(ENOUGH)]]
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 

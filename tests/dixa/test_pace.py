@@ -84,7 +84,7 @@ def test_a_second_has_as_many_slots_as_burst_and_rate_allow(
     grants = Grants(redis_client, prefix, rate, burst)
     found = grants.count()
     [times] = grants.times.values()
-    # The first is at once, the last up to a second away; while they are taken, time goes on and gives a few more.
+    # The first slot is at once, the last up to a second away. Taking them takes time, so there are a few more.
     assert burst + rate - 1 <= found <= burst + rate * (times[-1][1] - times[0][0]) + 0.001
 
 
@@ -92,7 +92,7 @@ def test_two_tokens_double_the_pace(redis_client: redis.Redis, prefix: str) -> N
     two = Grants(redis_client, prefix, 20, 4, tokens=2)
     assert two.count() >= 2 * (4 + 20 - 1)
     first, second = two.times.values()
-    # A token counts from its first slot on, so the second one has less by what a slow machine took until then.
+    # Each token counts from its own first slot. On a slow machine the second one begins later and has fewer.
     apart = second[0][1] - first[0][0]
     assert abs(len(first) - len(second)) <= 1 + 20 * apart
 
@@ -264,15 +264,15 @@ def test_the_cooldown_is_reported_while_all_tokens_have_one(redis_client: redis.
     pace = pace_of(redis_client, prefix)
     pace.pause(30 * SECOND)
     assert pace.cooldown() is None
-    with capture_logs() as said:
+    with capture_logs() as logs:
         pace.cool_down(TOKENS[0], 40 * SECOND, "Dixa returned 401")
-    assert [each["event"] for each in said] == ["dixa.token_refused"]
-    told = "Dixa returned 401: is DIXA_API_TOKEN right?"
-    trouble, wait = pace.cooldown() or ("", SECOND)
-    assert trouble == told
+    assert [each["event"] for each in logs] == ["dixa.token_refused"]
+    reported = "Dixa returned 401: is DIXA_API_TOKEN right?"
+    problem, wait = pace.cooldown() or ("", SECOND)
+    assert problem == reported
     assert 38 * SECOND < wait <= 40 * SECOND
     redis_client.delete(*redis_client.keys(f"{prefix}pace:*:cooldown"))
-    assert (pace.problem(), pace.cooldown()) == (told, None)
+    assert (pace.problem(), pace.cooldown()) == (reported, None)
 
 
 def test_a_refused_token_cools_down_alone(redis_client: redis.Redis, prefix: str) -> None:
@@ -287,19 +287,19 @@ def test_a_refused_token_cools_down_alone(redis_client: redis.Redis, prefix: str
         pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in
     assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
-    trouble, wait = pace.cooldown() or ("", SECOND)
-    assert trouble.startswith("Dixa returned 403 to token 1 of DIXA_API_TOKEN")
+    problem, wait = pace.cooldown() or ("", SECOND)
+    assert problem.startswith("Dixa returned 403 to token 1 of DIXA_API_TOKEN")
     assert wait <= 30 * SECOND
 
 
 def test_an_observer_pauses_only_itself(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix, rate=1000, burst=100)
-    onlooker = ObserverPace(shared)
-    onlooker.take_slot(Deadline(SECOND), SECOND)
-    onlooker.cool_down(TOKENS[0], 30 * SECOND, "Dixa returned 401")
-    onlooker.pause(SECOND)
+    observer = ObserverPace(shared)
+    observer.take_slot(Deadline(SECOND), SECOND)
+    observer.cool_down(TOKENS[0], 30 * SECOND, "Dixa returned 401")
+    observer.pause(SECOND)
     with pytest.raises(NoSlot) as caught:
-        onlooker.take_slot(Deadline(SECOND), SECOND)
+        observer.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in
     assert 28 * SECOND < caught.value.retry_in <= 30 * SECOND
     shared.take_slot(Deadline(SECOND), SECOND)
@@ -308,10 +308,10 @@ def test_an_observer_pauses_only_itself(redis_client: redis.Redis, prefix: str) 
 
 def test_an_observer_gets_the_reason_of_the_cooldown(redis_client: redis.Redis, prefix: str) -> None:
     shared = pace_of(redis_client, prefix)
-    onlooker = ObserverPace(shared)
+    observer = ObserverPace(shared)
     shared.pause(30 * SECOND)
     with pytest.raises(NoSlot, match="used up"):
-        onlooker.take_slot(Deadline(SECOND), SECOND)
+        observer.take_slot(Deadline(SECOND), SECOND)
     shared.cool_down(TOKENS[0], 40 * SECOND, "Dixa returned 401")
     with pytest.raises(TokenRefused, match=r"is DIXA_API_TOKEN right\? Everybody waits for another (40|[123]\d) s"):
-        onlooker.take_slot(Deadline(SECOND), SECOND)
+        observer.take_slot(Deadline(SECOND), SECOND)

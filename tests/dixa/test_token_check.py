@@ -16,7 +16,7 @@ from tests.harness import open_client
 MINUTE = timedelta(minutes=1)
 
 
-def ask(client: DixaClient, number: int) -> None:
+def query(client: DixaClient, number: int) -> None:
     client.ratings(client.take_slot(Deadline(MINUTE), timedelta(seconds=1)), number)
 
 
@@ -32,11 +32,11 @@ def test_many_forbidden_calls_cause_one_token_check(
     for client in clients:
         client._token_check = TokenCheck(redis_client, MINUTE, prefix=prefix)
     dixa.fails(30, 403, call="ratings")
-    for turn in range(30):
+    for index in range(30):
         with pytest.raises(Forbidden):
-            ask(clients[turn % 3], number)
+            query(clients[index % 3], number)
     assert [each.call for each in dixa.calls].count("organization") == 1
-    ask(clients[0], number)
+    query(clients[0], number)
 
 
 def test_the_result_of_a_check_expires(redis_client: redis.Redis, prefix: str) -> None:
@@ -51,7 +51,7 @@ def test_a_refused_token_begins_its_cooldown(client: DixaClient, dixa: Sandbox, 
     dixa.fails(1, 403, call="ratings")
     dixa.fails(1, 401, call="organization")
     with pytest.raises(TokenRefused, match=r"Dixa returned 403: is DIXA_API_TOKEN right\?"):
-        ask(client, number)
+        query(client, number)
     assert "is DIXA_API_TOKEN right?" in client._pace.problem()  # type: ignore[attr-defined]
 
 
@@ -61,5 +61,5 @@ def test_a_call_is_retried_while_the_token_check_has_no_result(client: DixaClien
     dixa.fails(1, 503, call="organization")
     for _ in range(3):
         with pytest.raises(RetryLater):
-            ask(client, number)
+            query(client, number)
     assert [each.call for each in dixa.calls].count("organization") == 1
