@@ -167,10 +167,10 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
         try:
             form = forms.load_answer_form(request.form, page.ratings)
         except forms.FormError as error:
-            if error.typed.lang is not None:
+            if error.typed.language is not None:
                 return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment)
             return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
-        if form.lang is not None:
+        if form.language is not None:
             return pages.form_page(page, chosen=form.scores, comment=form.comment)
         return pages.saved_page(page, form.scores, has_comment=bool(form.comment))
 

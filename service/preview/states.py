@@ -60,8 +60,10 @@ def _changed(ctx: PageContext, typed: Unsaved, *, has_comment: bool) -> Response
     return pages.change_page(_answered(ctx), _all(ctx), typed, has_comment=has_comment)
 
 
-def _late(ctx: PageContext, comment: str = "", *, is_changed: bool = False, forgets: bool = False) -> Response:
-    return pages.late_page(_answered(ctx), _all(ctx), comment=comment, is_changed=is_changed, forgets=forgets)
+def _late(ctx: PageContext, comment: str = "", *, is_changed: bool = False, removes_comment: bool = False) -> Response:
+    return pages.late_page(
+        _answered(ctx), _all(ctx), comment=comment, is_changed=is_changed, removes_comment=removes_comment
+    )
 
 
 def _answered(ctx: PageContext) -> PageContext:
@@ -114,7 +116,7 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
     ),
     "recorded": ("Recorded", lambda ctx: pages.recorded_page(_answered(ctx), _all(ctx))),
     "recorded-not-changed": ("Recorded, a change came late", lambda ctx: _late(ctx, is_changed=True)),
-    "recorded-not-removed": ("Recorded, a removal came late", lambda ctx: _late(ctx, forgets=True)),
+    "recorded-not-removed": ("Recorded, a removal came late", lambda ctx: _late(ctx, removes_comment=True)),
     "recorded-late": ("Recorded, a comment came late", lambda ctx: _late(ctx, COMMENT)),
     "recorded-late-changed": ("Recorded, all came late", lambda ctx: _late(ctx, COMMENT, is_changed=True)),
     "closed-expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),

@@ -50,10 +50,10 @@ class AnswerForm:
     scores: Mapping[RatingType, int]
     comment: str
     is_suspect: bool
-    adds: bool = False
-    more: str = ""
-    forgets: bool = False
-    lang: str | None = None
+    is_addition: bool = False
+    more_time: str = ""
+    removes_comment: bool = False
+    language: str | None = None
 
 
 class FormError(Exception):
@@ -86,10 +86,10 @@ def _answer(data: Mapping[str, Any], ratings: tuple[RatingType, ...]) -> AnswerF
         scores={rating: data[name] for rating, name in field_names(ratings).items() if name in data},
         comment=data[COMMENT],
         is_suspect=data[HONEYPOT],
-        adds=data[ADD],
-        more=data[MORE],
-        forgets=data[FORGET],
-        lang=data[LANG],
+        is_addition=data[ADD],
+        more_time=data[MORE],
+        removes_comment=data[FORGET],
+        language=data[LANG],
     )
 
 

@@ -26,7 +26,7 @@ from service.web.survey_context import SurveyContext, load_context
 bp = Blueprint("opt_out", __name__, url_prefix="/s")
 log = structlog.get_logger()
 
-LARGEST = 4 * 1024
+MAX_BODY_BYTES = 4 * 1024
 UNDO = "undo"
 _ONE_CLICK = "List-Unsubscribe"
 
@@ -113,7 +113,7 @@ def _is_undo() -> bool:
     One that didn't come whole says neither: it is refused, so that an undo never stops.
     """
     try:
-        read_body(request, LARGEST)
+        read_body(request, MAX_BODY_BYTES)
         fields = request.form
     except RequestEntityTooLarge:
         return False
@@ -145,7 +145,7 @@ def _button(context: SurveyContext) -> Response:
 
 
 def _not_kept(context: SurveyContext, *, is_undo: bool, problem: str) -> Response:
-    log.warning("stop.not_kept", survey_id=context.link.survey_id, problem=problem)
+    log.warning("opt_out.not_saved", survey_id=context.link.survey_id, problem=problem)
     page = opted_out_page if is_undo else opt_out_page
     response = page(context.page, action=_action(context), failed=True)
     response.headers["Retry-After"] = "5"

@@ -135,17 +135,17 @@ def late_page(
     *,
     is_changed: bool = False,
     comment: str = "",
-    forgets: bool = False,
+    removes_comment: bool = False,
 ) -> Response:
-    """Say what came too late, and what is recorded: other scores (`is_changed`), a comment, or its removal (`forgets`).
+    """Show what is recorded and what came too late: other scores, a comment, or the removal of a comment.
 
-    The comment is given back, to be sent to the support team in another way.
+    The page quotes the comment, so that the customer can send it to the support team in another way.
     """
     late = [
         text
         for text, is_so in (
             (wording.NOT_CHANGED, is_changed),
-            (wording.NOT_REMOVED, forgets),
+            (wording.NOT_REMOVED, removes_comment),
             (wording.COMMENT_TOO_LATE, comment),
         )
         if is_so

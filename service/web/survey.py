@@ -1,295 +1,247 @@
-"""`/s/<token>`: the customer's page. GET never writes an answer; POST keeps one and shows the thanks."""
+"""`/s/<token>`: the customer's page. GET shows it and never saves anything; POST saves an answer."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 from flask import Blueprint, Response, redirect, request
 from flask.typing import ResponseReturnValue
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from service.intake.intake import NotKept
 from service.records.transitions import Saved
 from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
 from service.surveys.ratings import RatingType
-from service.web import pages, wording
-from service.web.forms import CHANGE, COMMENT, AnswerForm, FormError, FormErrors, field_names, load_answer_form
+from service.web import pages
+from service.web.forms import CHANGE, AnswerForm
 from service.web.language import choose_language
 from service.web.mangled_links import query_value
 from service.web.page_context import NOTHING, Closed, Unsaved
-from service.web.request_body import read_body, read_start
+from service.web.posted_form import PostedForm, read_form
 from service.web.services import services
-from service.web.survey_context import SurveyContext, context_of_link, load_context, without_path
+from service.web.survey_context import SurveyContext, context_of_link, load_context, query_of
 
 bp = Blueprint("survey", __name__, url_prefix="/s")
 log = structlog.get_logger()
 
-LARGEST_FORM = 256 * 1024
-"""2,000 characters can be 24,000 bytes of a urlencoded form. Ten times that comes back as a mistake to be mended."""
-
-_RATINGS_COME_WITHIN = 1024
-"""Of a form that is too large; they stand before the comment."""
-
-_MOST_FIELDS = 50
-"""Several times what our own forms have. Each costs, whatever comes of the form."""
-
-_AGAIN_SECONDS = 5
-"""When to try again what wasn't saved."""
+_RETRY_AFTER_SECONDS = 5
 
 
 @bp.get("/<token>")
 def show(token: str) -> ResponseReturnValue:
-    """Show the survey in the state it is in. A score in the link chooses and never saves: scanners open every link."""
+    """Show the survey in its state. A score in the link is only chosen, not saved: mail scanners open every link."""
     context = load_context(token)
     if context.closed:
         return pages.closed_page(context.page, context.closed)
+    chosen = _score_of_link(context)
     if not context.scores:
-        chosen = _tapped(context)
-        # While the records can't be asked nobody knows whether it is saved already, so nothing is said of that.
+        # While Redis is down the score may be saved already, so the page doesn't say that it isn't.
         return pages.form_page(context.page, chosen=chosen, preselected=bool(chosen) and not context.problem)
-    tapped = {rating: score for rating, score in _tapped(context).items() if context.scores.get(rating) != score}
-    onward = context.onward(context.scores) if "onward" in request.args else None
-    if context.is_final and tapped:
+    changed = {rating: score for rating, score in chosen.items() if context.scores.get(rating) != score}
+    redirect_url = context.redirect_url(context.scores) if "onward" in request.args else None
+    if context.is_final and changed:
         return pages.late_page(context.page, context.scores, is_changed=True)
     if context.is_final:
-        return pages.recorded_page(context.page, context.scores, onward)
-    if tapped or "change" in request.args:
-        return _change(context, Unsaved(tapped))
-    return _thanks(context, onward=onward, is_comment_removed="forgotten" in request.args)
+        return pages.recorded_page(context.page, context.scores, redirect_url)
+    if changed or "change" in request.args:
+        return _change(context, Unsaved(changed))
+    return _thanks(context, onward=redirect_url, is_comment_removed="forgotten" in request.args)
 
 
 @bp.post("/<token>")
 def send(token: str) -> ResponseReturnValue:
-    """Keep the answer, then send the browser to the thanks: to our own, since no form may lead to a foreign host."""
+    """Save the answer and redirect to the thanks."""
     context = load_context(token)
-    form, errors, status = _load(context)
-    if form.adds:
-        # The page may be an old one: what it adds doesn't bring back the scores of its day.
+    posted = read_form(context)
+    form = posted.form
+    if form.is_addition:
+        # The page may have been open for long. An addition must not restore the scores of that time.
         form = replace(form, scores={**form.scores, **context.scores})
-    context = replace(context, asked=find_language(form.lang or "") or context.asked)
+        posted = replace(posted, form=form)
+    context = replace(context, chosen_language=find_language(form.language or "") or context.chosen_language)
     if context.closed:
         return pages.closed_page(context.page, context.closed, form.comment if context.closed is Closed.EXPIRED else "")
     wait_seconds = services().posts.wait_seconds(context.link.survey_id)
-    # Only a page of our own sends this form; someone else's must not answer for a customer.
-    is_ours = request.headers.get("Sec-Fetch-Site") != "cross-site"
     if wait_seconds:
-        services().rejections.note("answer.too_many", "over 100 posts a minute", survey_id=context.link.survey_id)
-        return _failed(context, form, 429, wait_seconds)
-    if form.more:
-        return _give_time(context, form) if is_ours else _show_again(context, form)
-    if errors:
-        # Who makes a mistake has begun, and gets the time to mend it.
-        return _show_again(context.with_more_time() if is_ours else context, form, errors, status)
-    if not is_ours:
-        return _failed(context, form, 403)
-    return _keep(context, form) if form.lang is None else _show_again(context, form)
+        services().rejections.note("answer.rate_limited", "over 100 posts a minute", survey_id=context.link.survey_id)
+        return _failed(context, form, HTTPStatus.TOO_MANY_REQUESTS, wait_seconds)
+    # A form on another site must not answer, or extend the time, in the customer's name.
+    is_own_form = request.headers.get("Sec-Fetch-Site") != "cross-site"
+    if form.more_time:
+        return _extend(context, form) if is_own_form else _show_again(context, PostedForm(form))
+    if posted.errors:
+        return _show_again(context.extend_deadline() if is_own_form else context, posted)
+    if not is_own_form:
+        return _failed(context, form, HTTPStatus.FORBIDDEN)
+    if form.language is not None:
+        return _show_again(context, PostedForm(form))
+    return _save(context, form)
 
 
-def send_failed(token: str) -> Response:
-    """Show a form that something unforeseen has happened to, filled in: it asks nobody, so that it can't fail as well.
-
-    Raises LinkError.
-    """
-    context = context_of_link(token)
-    try:
-        form, _, _ = _load(context)
-    except HTTPException:
-        form = AnswerForm({}, "", is_suspect=False)
-    return _failed(context, form, 500)
-
-
-@bp.errorhandler(RequestTimeout)
-def _too_slow(_error: RequestTimeout) -> Response:
-    """Show a form that took too long to arrive, as far as the link tells it."""
-    context = context_of_link((request.view_args or {})["token"])
-    return _failed(context, AnswerForm({}, "", is_suspect=False), 408)
-
-
-def _keep(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
-    is_suspect = form.is_suspect or (context.was_just_sent and not form.comment)
+def _save(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
+    is_suspect = context.is_suspect(form)
     with structlog.contextvars.bound_contextvars(conversation_id=context.link.conversation_id):
         try:
             saved = services().intake.take_answer(
                 context.link,
                 context.terms,
                 form.scores,
-                None if form.forgets else form.comment,
+                None if form.removes_comment else form.comment,
                 language=context.language.code,
                 is_suspect=is_suspect,
             )
         except NotKept as error:
-            log.warning("answer.not_kept", survey_id=context.link.survey_id, problem=str(error))
-            return _failed(context, form, 503)
+            log.warning("answer.not_saved", survey_id=context.link.survey_id, problem=str(error))
+            return _failed(context, form, HTTPStatus.SERVICE_UNAVAILABLE)
     if saved is Saved.CLOSED:
         return pages.closed_page(context.page, Closed.ERASED)
     if saved is Saved.NOT_CHANGED:
         return _too_late(context, form)
     if saved is Saved.IGNORED:
-        return _show_ignored(context, form)
-    has_comment = not form.forgets and (bool(form.comment) or context.has_comment)
+        return _ignored(context, form)
+    has_comment = not form.removes_comment and (bool(form.comment) or context.has_comment)
     receipt = None
     if saved is Saved.SPOOLED or is_suspect:
+        # The record won't show this answer yet, so the URL of the thanks carries a signed copy.
         receipt = services().links.sign_receipt(Receipt(context.link.survey_id, form.scores, has_comment))
-    if form.forgets and form.comment:
-        # What was typed beside the button isn't what it removes: it is given back, to be added or not.
-        page = replace(context.page, action=without_path(context.url(receipt=receipt)))
+    if form.removes_comment and form.comment:
+        # The button removes the saved comment. Text that was typed beside it is shown again, not lost.
+        page = replace(context.page, action=query_of(context.url(receipt=receipt)))
         typed = Unsaved(comment=form.comment)
         return pages.saved_page(page, form.scores, has_comment=False, is_comment_removed=True, typed=typed)
-    # Whoever changes an answer or adds to it has been led on already.
-    leads_on = not form.adds and "change" not in request.args and context.onward(form.scores)
+    # Only a first answer leads to a thank-you page: a change or an addition comes from a customer who has been there.
+    is_first = not form.is_addition and "change" not in request.args
+    # Always to a page of ours: the policy `form-action 'self'` forbids a redirect to another host.
     url = context.url(
         receipt=receipt,
-        onward=1 if leads_on else None,
-        forgotten=1 if form.forgets else None,
+        onward=1 if is_first and context.redirect_url(form.scores) else None,
+        forgotten=1 if form.removes_comment else None,
     )
-    return redirect(url, 303)
+    return redirect(url, HTTPStatus.SEE_OTHER)
 
 
-def _show_ignored(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
-    """Answer a suspect form where a customer has answered already: the thanks are for that answer.
+def _ignored(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
+    """Respond to a suspect form that a customer's answer has overruled: show the saved answer.
 
-    What is in the form isn't saved, and is shown as that: a browser may have filled in the hidden field for a person.
+    What the form adds is shown as unsaved, since a browser may have filled in the honeypot for a person.
     """
     if form.comment or form.scores != context.scores:
         return _change(context, Unsaved(form.scores, form.comment))
-    return redirect(context.own_url, 303)
+    return redirect(context.own_url, HTTPStatus.SEE_OTHER)
 
 
-def _give_time(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
-    """Give more time to change an answer, and go on where that was asked. What was typed meanwhile is in the form."""
-    context = context.with_more_time()
+def _extend(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
+    """Extend the time to change the answer, then show the page that the button names, with what was typed."""
+    context = context.extend_deadline()
     if form.comment or form.scores != context.scores:
-        return _show_again(context, form)
-    return redirect(context.change_url if form.more == CHANGE else context.own_url, 303)
+        return _show_again(context, PostedForm(form))
+    return redirect(context.change_url if form.more_time == CHANGE else context.own_url, HTTPStatus.SEE_OTHER)
 
 
-def _show_again(
-    context: SurveyContext, form: AnswerForm, errors: FormErrors | None = None, status: int = 200
-) -> Response:
-    """Show the page that a form came from, or that it asked for, with what was typed and what was wrong with it."""
+def _show_again(context: SurveyContext, posted: PostedForm) -> Response:
+    """Show the page of a posted form again, with what was typed and its errors."""
+    form = posted.form
     if not context.scores:
-        is_unsaved = not context.problem
         return pages.form_page(
-            context.page, chosen=form.scores, comment=form.comment, preselected=is_unsaved, errors=errors, status=status
+            context.page,
+            chosen=form.scores,
+            comment=form.comment,
+            preselected=not context.problem,
+            errors=posted.errors,
+            status=posted.status,
         )
     if context.is_final:
         return _too_late(context, form)
-    typed = Unsaved(form.scores, form.comment, errors or {}, status)
-    is_thanks = form.adds or form.more or (form.lang is not None and context.scores.items() <= form.scores.items())
-    wants_change = "change" in request.args or not is_thanks
-    # A form that is too large is read no further than its scores, so it doesn't tell which button sent it.
-    is_unread = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and form.scores == context.scores
-    if form.more == CHANGE or (wants_change and not is_unread):
-        return _change(context, typed)
-    return _thanks(context, typed)
+    typed = Unsaved(form.scores, form.comment, posted.errors, posted.status)
+    return _change(context, typed) if _is_of_change_page(context, posted) else _thanks(context, typed)
 
 
-def _thanks(context: SurveyContext, typed: Unsaved = NOTHING, **given: Any) -> Response:
-    facts = {"scores": context.scores, "has_comment": context.has_comment, **given}
+def _is_of_change_page(context: SurveyContext, posted: PostedForm) -> bool:
+    """Return whether a form belongs to the change page, and not to the thanks."""
+    form = posted.form
+    if form.more_time == CHANGE:
+        return True
+    if posted.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and form.scores == context.scores:
+        # Only the scores of a form that is too large are read, so its button is unknown.
+        return False
+    keeps_scores = form.language is not None and context.scores.items() <= form.scores.items()
+    return "change" in request.args or not (form.is_addition or form.more_time or keeps_scores)
+
+
+def _thanks(context: SurveyContext, typed: Unsaved = NOTHING, **facts: Any) -> Response:
+    facts = {"scores": context.scores, "has_comment": context.has_comment, **facts}
     return pages.saved_page(context.page, typed=typed, **facts)
 
 
 def _change(context: SurveyContext, typed: Unsaved) -> Response:
-    page = replace(context.page, action=without_path(context.change_url))
+    page = replace(context.page, action=query_of(context.change_url))
     return pages.change_page(page, context.scores, typed, has_comment=context.has_comment)
 
 
 def _too_late(context: SurveyContext, form: AnswerForm) -> Response:
-    """Tell of an answer that came after the hold: no thanks for a comment that is lost."""
-    # It may have been recorded between our look at it and our try to change it.
-    latest = replace(load_context(context.token), asked=context.asked)
+    """Respond to an answer that came after its deadline. Don't thank for a comment that is lost."""
+    # The saved answer may have become final since the record was loaded, so it is loaded again.
+    latest = replace(load_context(context.token), chosen_language=context.chosen_language)
     is_changed = any(latest.scores.get(rating) != score for rating, score in form.scores.items())
-    if not (is_changed or form.comment or form.forgets):
+    if not (is_changed or form.comment or form.removes_comment):
         return pages.recorded_page(latest.page, latest.scores)
     return pages.late_page(
-        latest.page, latest.scores, is_changed=is_changed, comment=form.comment, forgets=form.forgets
+        latest.page,
+        latest.scores,
+        is_changed=is_changed,
+        comment=form.comment,
+        removes_comment=form.removes_comment,
     )
 
 
-def _failed(context: SurveyContext, form: AnswerForm, status: int, wait_seconds: int = _AGAIN_SECONDS) -> Response:
+def _failed(
+    context: SurveyContext, form: AnswerForm, status: int, wait_seconds: int = _RETRY_AFTER_SECONDS
+) -> Response:
     response = pages.form_page(
         context.page,
         chosen=form.scores,
         comment=form.comment,
         failed=True,
         status=status,
-        keeps_comment=context.has_comment or form.forgets,
+        keeps_comment=context.has_comment or form.removes_comment,
     )
     response.headers["Retry-After"] = str(wait_seconds)
     return response
 
 
-def _load(context: SurveyContext) -> tuple[AnswerForm, FormErrors, int]:
-    """Read the form: what was typed, what is wrong with it, and the status to say so with."""
-    try:
-        form = load_answer_form(_form(), context.page.ratings)
-    except RequestEntityTooLarge:
-        return AnswerForm(_begun(context), "", is_suspect=False), {COMMENT: wording.COMMENT_TOO_LONG}, 413
-    except FormError as error:
-        form, errors = error.typed, error.errors
-        if form.lang is not None:
-            # Nothing is saved now, so nothing has to be right yet.
-            return form, {}, 200
-        if form.forgets and context.scores:
-            # Whatever else is in the form, a comment that is unwanted goes.
-            return replace(form, scores={**context.scores, **form.scores}), {}, 200
-        return form, errors, 422
-    return form, _find_nothing_added(context, form), 422
-
-
-def _find_nothing_added(context: SurveyContext, form: AnswerForm) -> FormErrors:
-    """Say what to write first to whoever adds nothing to an answer."""
-    if not form.adds or form.comment or form.scores != context.scores:
-        return {}
-    if not context.has_comment:
-        return {COMMENT: wording.NOTHING_TO_ADD}
-    names = field_names(context.page.ratings)
-    return {name: wording.NOTHING_CHOSEN for rating, name in names.items() if rating not in form.scores}
-
-
-def _form() -> MultiDict[str, str]:
-    raw = read_body(request, LARGEST_FORM)
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return MultiDict()
-    return _parse(raw)
-
-
-def _parse(raw: bytes) -> MultiDict[str, str]:
-    """Read a form's fields. What isn't UTF-8 is replaced, at once: Werkzeug does that byte by byte."""
-    try:
-        return MultiDict(
-            parse_qsl(
-                raw.decode(errors="replace"), keep_blank_values=True, errors="replace", max_num_fields=_MOST_FIELDS
-            )
-        )
-    except ValueError:
-        raise BadRequest("The form has too many fields.") from None
-
-
-def _begun(context: SurveyContext) -> Mapping[RatingType, int]:
-    """Read the scores of a form that is too large to be read. What may be cut in two isn't taken for a whole."""
-    begun, _, _ = read_start(request, _RATINGS_COME_WITHIN).rpartition(b"&")
-    try:
-        return load_answer_form(_parse(begun), context.page.ratings).scores
-    except FormError as error:
-        return error.typed.scores
-
-
-def _tapped(context: SurveyContext) -> Mapping[RatingType, int]:
-    """Read the score that a link carries."""
+def _score_of_link(context: SurveyContext) -> Mapping[RatingType, int]:
+    """Return the score in the query of a link, as e-mails have it. It is of the first rating type."""
     rating = context.link.offers[0].rating
     score = next((score for score in rating.scores if str(score) == query_value("r")), None)
     return {} if score is None else {rating: score}
 
 
+def send_failed(token: str) -> Response:
+    """Show a form again after an unexpected error. It calls neither Redis nor Dixa, so it can't fail the same way.
+
+    Raises LinkError.
+    """
+    context = context_of_link(token)
+    try:
+        form = read_form(context).form
+    except HTTPException:
+        form = AnswerForm({}, "", is_suspect=False)
+    return _failed(context, form, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+@bp.errorhandler(RequestTimeout)
+def _too_slow(_error: RequestTimeout) -> Response:
+    """Show an empty form after a body that took too long."""
+    context = context_of_link((request.view_args or {})["token"])
+    return _failed(context, AnswerForm({}, "", is_suspect=False), HTTPStatus.REQUEST_TIMEOUT)
+
+
 @bp.errorhandler(LinkError)
 def not_found(_error: LinkError | None = None) -> Response:
-    """Answer a bad token, and every path that leads nowhere."""
+    """Respond to an invalid token, and to every unknown path."""
     settings = services().settings
     spoken = choose_language("", settings.default_language)
     return pages.not_found_page(spoken, settings.brand_name, settings.support_url, settings.look)

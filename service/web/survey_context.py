@@ -1,4 +1,4 @@
-"""A context to a survey's link: what the link and its record say, and so what every page of the survey shows."""
+"""A survey as its page shows it: the link, its record in Redis, and everything derived from both. Read-only."""
 
 import re
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reaso
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import Language
+from service.web.forms import AnswerForm
 from service.web.language import choose_language, requested_language
 from service.web.mangled_links import query_value
 from service.web.page_context import Closed, Deadline, PageContext
@@ -24,18 +25,19 @@ from service.web.services import services
 
 log = structlog.get_logger()
 
-_HASTE = timedelta(seconds=3)
-"""Nobody reads a message and answers it in this time."""
+_MIN_READING_TIME = timedelta(seconds=3)
+"""An answer that comes faster was sent by a machine: mail scanners press buttons."""
 
-_WESTERNMOST = timedelta(hours=12)
-"""How long after UTC's a day ends where it ends last."""
+_LAST_TIME_ZONE = timedelta(hours=12)
+"""In UTC-12 a day ends 12 hours after UTC's."""
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyContext:
-    """A valid link and what its record says. No record: it is lost, or Redis can't be asked; the link is enough.
+    """A valid link and its record.
 
-    `problem` is why Redis can't be asked, if so. `asked` is the language that the customer chose on the page.
+    `record` is None if it is lost, or if Redis is down: then `problem` is the error. The page works without it.
+    `chosen_language` is the customer's choice on the page.
     """
 
     token: str
@@ -43,11 +45,11 @@ class SurveyContext:
     record: Record | None
     terms: Survey
     problem: str = ""
-    asked: str | None = field(default_factory=requested_language)
+    chosen_language: str | None = field(default_factory=requested_language)
 
     @property
     def page(self) -> PageContext:
-        """What the pages are told."""
+        """The facts that every page of this survey shows."""
         settings = services().settings
         brand = settings.brand_of(self.terms)
         close = self.record.close if self.record else None
@@ -59,50 +61,51 @@ class SurveyContext:
             ratings=tuple(offer.rating for offer in self.link.offers),
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
-            action=without_path(self.own_url),
-            opt_out_url=url_for("opt_out.show", token=self.token, lang=self.asked),
+            action=query_of(self.own_url),
+            opt_out_url=url_for("opt_out.show", token=self.token, lang=self.chosen_language),
             query=_query_to_keep(),
             look=brand.look,
             until=self.until,
             kept_for=services().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),
-            thank_you=next((each.thank_you for each in self._after if each.is_for(self.scores)), ""),
+            thank_you=next((each.thank_you for each in self._thank_you_pages if each.is_for(self.scores)), ""),
             deadline=self.deadline,
         )
 
     @property
     def answer(self) -> AnswerProgress | None:
-        """The answer that the page speaks of.
+        """The saved answer.
 
-        One that a machine may have sent counts for nothing while it is held, except for whoever has its receipt.
+        A suspect answer is hidden while it can be replaced: the customer must see an empty form, not a scanner's score.
+        Only its sender, who has the receipt, sees it.
         """
         answer = self.record.answer if self.record else None
-        is_in_doubt = answer is not None and answer.state is AnswerState.EDITABLE and answer.is_suspect
-        return None if is_in_doubt and self.receipt is None else answer
+        is_hidden = answer is not None and answer.state is AnswerState.EDITABLE and answer.is_suspect
+        return None if is_hidden and self.receipt is None else answer
 
     @property
-    def _after(self) -> list[OnAnswer]:
-        """What thanks customers on a page elsewhere. A host that isn't allowed any more isn't linked to any more."""
+    def _thank_you_pages(self) -> list[OnAnswer]:
+        """The thank-you pages, without those whose host has left THANK_YOU_HOSTS since the survey was sent."""
         hosts = services().settings.endpoints.thank_you_hosts
         return [each for each in self.terms.on_answer if each.thank_you and each.thank_you_host in hosts]
 
     @property
     def scores(self) -> Mapping[RatingType, int]:
-        """What is saved, as far as this page can know."""
+        """The saved scores, from the record or else from the receipt."""
         if self.answer:
             return self.answer.answer.scores
         return self.receipt.scores if self.receipt else {}
 
     @property
     def has_comment(self) -> bool:
-        """Whether a comment is saved for good, as far as this page can know: a suspect answer's yields to any other."""
+        """Whether a comment is saved. A suspect answer's doesn't count, because any other answer replaces it."""
         if self.answer:
             return self.answer.has_comment and not self.answer.is_suspect
         return self.receipt is not None and self.receipt.has_comment
 
     @property
     def deadline(self) -> Deadline | None:
-        """Until when the answer can be changed; None when it can't, and when nobody knows."""
+        """The time until which the answer can be changed. None if it can't be, or if Redis is down."""
         now = services().records.now()
         if self.answer is None or self.answer.state is not AnswerState.EDITABLE or self.answer.due_at is None:
             return None
@@ -115,12 +118,12 @@ class SurveyContext:
 
     @property
     def is_final(self) -> bool:
-        """Whether there is an answer that can't be changed any more."""
+        """Whether the answer can no longer be changed."""
         return self.answer is not None and self.deadline is None
 
-    def onward(self, scores: Mapping[RatingType, int]) -> str | None:
-        """Where the thanks of an answer with these scores lead on to at once, if anywhere."""
-        return next((each.thank_you for each in self._after if each.redirect and each.is_for(scores)), None)
+    def redirect_url(self, scores: Mapping[RatingType, int]) -> str | None:
+        """Return the thank-you page that an answer with these scores is redirected to, or None."""
+        return next((each.thank_you for each in self._thank_you_pages if each.redirect and each.is_for(scores)), None)
 
     def url(
         self,
@@ -130,19 +133,19 @@ class SurveyContext:
         onward: int | None = None,
         forgotten: int | None = None,
     ) -> str:
-        """Where this survey is, in the language that was asked for if one was."""
+        """Return the URL of this survey's page, in the chosen language."""
         return url_for(
             "survey.show",
             token=self.token,
-            lang=self.asked,
+            lang=self.chosen_language,
             change=change,
             receipt=receipt,
             onward=onward,
             forgotten=forgotten,
         )
 
-    def with_more_time(self) -> "SurveyContext":
-        """Give more time to change the answer, if it is held, and look again at what is so then."""
+    def extend_deadline(self) -> "SurveyContext":
+        """Extend the time to change the answer, if there is any left. Return the context as it is afterwards."""
         if self.deadline is None:
             return self
         try:
@@ -150,16 +153,16 @@ class SurveyContext:
         except RecordsUnavailable as error:
             log.warning("answer.not_extended", survey_id=self.link.survey_id, problem=str(error))
             return self
-        return replace(load_context(self.token), asked=self.asked)
+        return replace(load_context(self.token), chosen_language=self.chosen_language)
 
     @property
     def own_url(self) -> str:
-        """The same for whoever sees this page: a receipt stays with them."""
+        """The URL of this page, with the receipt if there is one."""
         return self.url(receipt=self._signed_receipt)
 
     @property
     def change_url(self) -> str:
-        """Where the answer can be changed."""
+        """The URL of the page that changes the answer."""
         return self.url(change=1, receipt=self._signed_receipt)
 
     @property
@@ -168,35 +171,39 @@ class SurveyContext:
 
     @property
     def receipt(self) -> Receipt | None:
-        """What the thanks say of an answer that the records don't know of yet, or that may be a machine's."""
+        """The signed copy of an answer that isn't in Redis yet, or that is suspect, from the URL of the thanks."""
         receipt = services().links.read_receipt(request.args.get("receipt", ""))
         return receipt if receipt and receipt.survey_id == self.link.survey_id else None
 
     @property
     def language(self) -> Language:
-        """What this page speaks."""
+        """The language of the page."""
         spoken = self.record.offer.language if self.record else ""
-        return choose_language(spoken, services().settings.default_language, self.asked)
+        return choose_language(spoken, services().settings.default_language, self.chosen_language)
 
-    @property
-    def was_just_sent(self) -> bool:
-        """Whether the link is too new for a person to have used it."""
+    def is_suspect(self, form: AnswerForm) -> bool:
+        """Return whether a machine may have sent this form: it filled in the honeypot, or came too fast.
+
+        A comment shows a person, however fast.
+        """
         times = (self.link.issued_at, self.record and self.record.offer.delivered_at)
-        return any(at and datetime.now(UTC) - at <= _HASTE for at in times)
+        is_too_fast = any(at and datetime.now(UTC) - at <= _MIN_READING_TIME for at in times)
+        return form.is_suspect or (is_too_fast and not form.comment)
 
     @property
     def until(self) -> date | None:
-        """Give the last day that is over, wherever on Earth the customer is, before the link expires."""
+        """The last date that has ended in every time zone before the link expires."""
         if self.link.issued_at is None or self.answer:
             return None
-        last = (self.link.issued_at + self.terms.expires - _WESTERNMOST).date() - timedelta(days=1)
+        last = (self.link.issued_at + self.terms.expires - _LAST_TIME_ZONE).date() - timedelta(days=1)
         return last if last >= datetime.now(UTC).date() else None
 
     @property
     def closed(self) -> Closed | None:
-        """Why no answer is taken any more, if so.
+        """Why the survey takes no answer, or None.
 
-        A record that was cancelled for another reason comes from a backup: no link leaves before its offer.
+        A record that was cancelled for another reason than erasure doesn't close it. No link is sent before its offer:
+        such a record was restored from an older backup.
         """
         if self._is_erased:
             return Closed.ERASED
@@ -207,7 +214,7 @@ class SurveyContext:
 
     @property
     def _is_erased(self) -> bool:
-        """Whether Dixa has anonymised the conversation, before the survey was sent or after."""
+        """Whether Dixa anonymised the conversation, before or after the survey was sent."""
         if self.record is None:
             return False
         offer, answer = self.record.offer, self.record.answer
@@ -217,7 +224,7 @@ class SurveyContext:
 
 
 def load_context(token: str) -> SurveyContext:
-    """Read a link and its record. Raises LinkError."""
+    """Load a link and its record. Raises LinkError."""
     link = services().links.read(token)
     try:
         record = services().records.load(link.survey_id)
@@ -228,21 +235,21 @@ def load_context(token: str) -> SurveyContext:
 
 
 def context_of_link(token: str) -> SurveyContext:
-    """Read a link alone, asking nobody for anything. Raises LinkError."""
+    """Load a link without its record: no call that can fail. Raises LinkError."""
     link = services().links.read(token)
     return SurveyContext(token, link, None, services().intake.terms_of(link, None))
 
 
-def without_path(url: str) -> str:
-    """Return what leads from a page to another view of it. Short, since the token is the largest part of a URL.
+def query_of(url: str) -> str:
+    """Return a URL's query, which links to the same path. The token, the longest part of a URL, needn't be repeated.
 
-    Never empty: a form without an address would keep the page's fragment, which takes the focus from what is wrong.
+    It is never empty: a form without an action would keep the fragment of the page, which takes the focus from errors.
     """
     return f"?{urlsplit(url).query}"
 
 
 def _query_to_keep() -> str | None:
-    """Give what the links to the other languages keep; the thanks with a receipt, which is long, has no such links."""
+    """Return the query that links to other languages repeat. None with a receipt, which is too long: no such links."""
     if "receipt" in request.args:
         return None
     score = re.fullmatch(r"[0-9]{1,2}", query_value("r"))

@@ -19,7 +19,7 @@ from service.web.services import services
 bp = Blueprint("webhooks", __name__)
 log = structlog.get_logger()
 
-LARGEST = 256 * 1024
+MAX_BODY_BYTES = 256 * 1024
 
 
 @bp.post("/webhooks/dixa")
@@ -51,7 +51,7 @@ def _verified_event(incoming: Request) -> Event:
     settings = services().settings
     # Whoever has no signature to show isn't waited for.
     signature = read_signature(incoming.headers.get(HEADER), now=now, tolerance=settings.webhook_tolerance)
-    raw = read_body(incoming, LARGEST)
+    raw = read_body(incoming, MAX_BODY_BYTES)
     verify(raw, signature, settings.webhook_secrets)
     return load_event(raw, now)
 
@@ -77,7 +77,7 @@ def _malformed(error: PayloadError) -> Response:
 
 @bp.errorhandler(NotKept)
 def _unavailable(error: NotKept) -> Response:
-    log.error("webhook.not_kept", problem=str(error))
+    log.error("webhook.not_saved", problem=str(error))
     response = _rejected("The event could not be kept. Please send it again.", 503)
     response.headers["Retry-After"] = "30"
     return response
@@ -85,7 +85,7 @@ def _unavailable(error: NotKept) -> Response:
 
 @bp.errorhandler(RequestEntityTooLarge)
 def _too_large(_error: RequestEntityTooLarge) -> Response:
-    return _rejected(f"The body is larger than {LARGEST // 1024} KiB.", 413)
+    return _rejected(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB.", 413)
 
 
 @bp.errorhandler(HTTPException)

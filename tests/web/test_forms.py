@@ -108,8 +108,8 @@ def test_a_comment_in_which_nothing_can_be_seen_is_none(blank: str) -> None:
 
 def test_the_button_that_sent_it_is_read() -> None:
     form = load(("rating", "4"), ("add", "1"), ("more", "change"), ("forget", "1"))
-    assert (form.adds, form.more, form.forgets) == (True, "change", True)
-    assert refuse(("more", "1"), ("forget", "")).typed == AnswerForm({}, "", is_suspect=False, more="1")
+    assert (form.is_addition, form.more_time, form.removes_comment) == (True, "change", True)
+    assert refuse(("more", "1"), ("forget", "")).typed == AnswerForm({}, "", is_suspect=False, more_time="1")
 
 
 COMMENTS = (

@@ -13,7 +13,7 @@ from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
 from service.web import wording
-from service.web.survey import LARGEST_FORM
+from service.web.posted_form import MAX_FORM_BYTES
 from tests.polling import eventually
 from tests.processes import RedisServer
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get, make_client, post, sign
@@ -23,7 +23,7 @@ KIND = "application/x-www-form-urlencoded"
 
 def test_a_form_has_a_largest_size(client: FlaskClient, keys: "redis.Redis") -> None:
     start, kind = b"rating=4&x=", KIND
-    largest = start + b"a" * (LARGEST_FORM - len(start))
+    largest = start + b"a" * (MAX_FORM_BYTES - len(start))
     too_large = post(client, largest + b"a", content_type=kind)
     assert too_large.status_code == 413
     assert "2,000 characters or fewer" in too_large.text
@@ -54,7 +54,7 @@ def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient,
 )
 def test_above_the_largest_size_the_rating_is_kept(client: FlaskClient, form: bytes, kept: list[str]) -> None:
     """It stands before the comment, in the part that is there when the size is known."""
-    answer = post(client, form % (b"a" * LARGEST_FORM), content_type=KIND)
+    answer = post(client, form % (b"a" * MAX_FORM_BYTES), content_type=KIND)
     assert (answer.status_code, chosen(answer)) == (413, kept)
 
 
@@ -113,7 +113,7 @@ def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
         assert SHOWN in answer.text
         assert answer.headers["Cache-Control"] == "no-store"
     assert "Something went wrong" in get(client).text
-    assert post(client, b"x" * (LARGEST_FORM + 1), content_type=KIND).status_code == 500
+    assert post(client, b"x" * (MAX_FORM_BYTES + 1), content_type=KIND).status_code == 500
     assert COMMENT not in caplog.text
 
 

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 
 from service.web.app import create_app
-from service.web.survey import LARGEST_FORM
+from service.web.posted_form import MAX_FORM_BYTES
 from tests.processes import PUBLIC_URL, RedisServer, settings_for
 from tests.web.visits import TOKEN, get, make_client, post
 
@@ -18,7 +18,7 @@ STATES: dict[int, Callable[[FlaskClient], TestResponse]] = {
     403: lambda client: post(client, {"rating": "4"}, headers={"Sec-Fetch-Site": "cross-site"}),
     404: lambda client: get(client, "nothing"),
     405: lambda client: client.put(f"/s/{TOKEN}", base_url=PUBLIC_URL),
-    413: lambda client: post(client, {"comment": "x" * LARGEST_FORM}),
+    413: lambda client: post(client, {"comment": "x" * MAX_FORM_BYTES}),
     422: lambda client: post(client, {}),
 }
 OTHER_PATHS = ("/", "/healthz", "/readyz", "/webhooks/dixa", "/nowhere")
