@@ -115,7 +115,7 @@ def _follow_up(record: Record) -> dict[str, Any] | None:
         "tries": found.tries,
         "actions": {
             name: {"state": each.state, "problem": each.problem or None}
-            | ({"told": dict(each.told)} if each.told else {})
+            | ({"sent_scores": dict(each.sent_scores)} if each.sent_scores else {})
             for name, each in found.actions.items()
         },
     }

@@ -1,11 +1,13 @@
-"""What follows an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
+"""The follow-up of an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
-An alert that told other scores than the final ones is corrected then, and a comment that was written after it is told.
-Nothing follows a suspect answer before then, and nothing at all if the conversation was anonymised, as far as that is
-known: it is looked at before anything is written into it, and before an answer with a comment is told.
+    answered → alert → (time to change is over) → correction, note, tags, webhook → done
 
-A journey of its own, so that nothing in here delays a result. Each action is marked before it is done, and keeps to its
-own rule of repeating: one that can be lost, or doubled, can't be both.
+An alert whose scores were changed later is corrected, and a comment that was written after it is sent. A suspect answer
+has no follow-up before it is final. An anonymised conversation has none at all: it is fetched before an action writes
+into it, and before a comment is passed on.
+
+The follow-up is a journey of its own, so that it delays no result. Each action is on record as begun before it is done.
+After a lost response it is repeated or not, by the action's own `is_repeatable`: it may be doubled, or may be lost.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,22 +37,21 @@ IN_THE_CORRECTION = "part of the correction"
 
 _ALERT = "slack"
 _COMMENT = "comment"
-"""The subject of what is told after an alert that went out before the customer had written."""
+"""The subject of the second alert for a comment that came after the first one."""
 _CORRECTION = "correction"
-"""The subject of what is told after an alert whose scores the customer has changed since."""
+"""The subject of the second alert for scores that were changed after the first one."""
 
 _IN_DIXA = ("note", "tag")
-"""What is written into the conversation."""
+"""Actions that write into the conversation."""
 
-_SHORT = timedelta(seconds=1)
-"""How long a turn waits that could not begin, or that came before the answer was final."""
-
-_LONG = timedelta(minutes=5)
+_MIN_WAIT = timedelta(seconds=1)
+_MAX_WAIT = timedelta(minutes=5)
+"""Limits of the wait for an answer to become final."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """One thing to be done about an answer."""
+    """One action that is to follow an answer. `subject` tells actions of the same kind apart."""
 
     kind: str
     subject: str = ""
@@ -58,17 +59,17 @@ class PlannedAction:
 
     @property
     def name(self) -> str:
-        """Its name in the record."""
+        """The name of the action in the record."""
         return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
 def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[PlannedAction]:
-    """Say what is to follow an answer with these scores, each thing once."""
+    """Yield the actions that follow an answer with these scores, each once."""
     found = [each for each in terms.on_answer if each.is_for(scores)]
     for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
         if those:
-            # The webhook's receiver is the team's own, and gets the whole answer.
+            # The webhook goes to the team's own receiver, so it always contains the comment.
             yield PlannedAction(kind, shows_comment=kind == "webhook" or any(each.comment for each in those))
     yield from (PlannedAction("tag", tag) for tag in dict.fromkeys(each.tag for each in found if each.tag))
 
@@ -76,37 +77,38 @@ def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Pl
 def plan_corrections(
     planned: Collection[PlannedAction], answer: AnswerProgress, progress: FollowUp
 ) -> Iterator[PlannedAction]:
-    """Say what is to be told after an alert that is out: other scores, a comment, or both in one."""
+    """Yield what must follow an alert that was sent: changed scores, a comment, or both in one message."""
     alert = progress.actions.get(_ALERT)
     if alert is None or alert.state not in (ActionState.BEGUN, ActionState.DONE):
-        return  # One that hasn't gone out yet will say it all.
+        return  # An alert that wasn't sent yet will contain all of it.
     if all(each.kind != _ALERT for each in planned):
-        yield PlannedAction(_ALERT)  # Its worker may have died over it: then it ends here, and counts as sent.
+        yield PlannedAction(_ALERT)  # Its worker may have ended while sending it. Then it ends here and counts as sent.
     is_allowed = any(each.kind == _ALERT and each.shows_comment for each in planned)
     shows_comment = is_allowed and answer.has_comment
     comment, correction = PlannedAction(_ALERT, _COMMENT, shows_comment=True), PlannedAction(_ALERT, _CORRECTION)
-    # An older version kept no scores.
-    if alert.told and alert.told != answer.answer.scores:
-        told = progress.actions.get(comment.name)
-        is_untold = told is None or told.problem == IN_THE_CORRECTION
-        yield replace(correction, shows_comment=shows_comment and is_untold)
-        if is_untold:
+    if alert.sent_scores and alert.sent_scores != answer.answer.scores:
+        before = progress.actions.get(comment.name)
+        is_new_comment = before is None or before.problem == IN_THE_CORRECTION
+        yield replace(correction, shows_comment=shows_comment and is_new_comment)
+        if is_new_comment:
             return
     if shows_comment:
         yield comment
 
 
 class _Outcome(Enum):
+    """The result of one action in this claim."""
+
     TO_DO = "to do"
     OVER = "over"
     LATER = "later"
     SETTLING = "settling"
-    """Not before RECONCILE_AFTER: nobody knows whether it happened, or Dixa forbids it as yet."""
+    """To be tried again after RECONCILE_AFTER: its outcome is unknown, or Dixa still forbids it."""
     NOT_BEGUN = "not begun"
 
 
 class FollowUpJourney:
-    """Does each action once, or as near to that as its receiver allows."""
+    """Does each action once, as far as its receiver allows that."""
 
     journey = Journey.FOLLOW_UP
     max_wait = timedelta(seconds=1)
@@ -121,7 +123,7 @@ class FollowUpJourney:
         record = attempt.record
         answer, progress, terms = record.answer, record.follow_up, record.terms
         if answer is None or progress is None or terms is None:
-            return Done()  # It begins with an answer, whose record has terms.
+            return Done()  # Can't be: this journey begins with an answer, and its record has terms.
         due = self._find_due(terms, answer, progress)
         editable_time = max(terms.editable_time(is_suspect=answer.is_suspect), MAX_EXTENSION)
         final_at = answer.answer.answered_at + editable_time
@@ -148,10 +150,10 @@ class FollowUpJourney:
         elif answer.is_provisional:
             due = []
         else:
-            due = [each for each in planned if self._is_at_once(each)]
+            due = [each for each in planned if self._is_immediate(each)]
         return sorted(due, key=lambda each: each.name in progress.actions)
 
-    def _is_at_once(self, planned: PlannedAction) -> bool:
+    def _is_immediate(self, planned: PlannedAction) -> bool:
         action = self._actions.get(planned.kind)
         return action is not None and action.is_immediate
 
@@ -173,24 +175,24 @@ class FollowUpJourney:
         return _Outcome.LATER if is_down else _Outcome.TO_DO
 
     def _begin(self, attempt: Attempt, planned: PlannedAction) -> _Outcome:
-        """Begin an action and do it, unless there is no time left or its receiver is down."""
+        """Begin an action and do it, unless the claim has no time left or the receiver is down."""
         if not attempt.has_time():
             return _Outcome.NOT_BEGUN
         if self._channels.begin(_health_name(planned), attempt.record.survey_id):
             return _Outcome.LATER
-        told = attempt.record.answered.scores if planned.name == _ALERT else None
-        is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, told=told)
+        scores = attempt.record.answered.scores if planned.name == _ALERT else None
+        is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, sent_scores=scores)
         return self._act(attempt, self._actions[planned.kind], planned, is_new=is_new)
 
     def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> _Outcome:
         record = attempt.record
-        told = FollowUpContext(record, planned.subject, planned.shows_comment, _told_before(record))
-        if planned.kind == _ALERT and planned.subject != _COMMENT and told.comment:
-            # Written before the alert is sent: whatever becomes of it, the comment must not be told a second time.
+        context = FollowUpContext(record, planned.subject, planned.shows_comment, _sent_scores(record))
+        if planned.kind == _ALERT and planned.subject != _COMMENT and context.comment:
+            # Before the alert is sent: the comment must not be sent twice, even if this alert's outcome stays unknown.
             where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
             self._records.set_action(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
         try:
-            action.act(told, attempt.deadline, is_retry=not is_new or record.reconcile_first)
+            action.act(context, attempt.deadline, is_retry=not is_new or record.reconcile_first)
         except RetryLater as error:
             return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:
@@ -243,11 +245,11 @@ class FollowUpJourney:
 def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
     """Return when to go on with the actions that are left."""
     if _Outcome.SETTLING in outcomes:
-        # A call that may have happened is looked for, which needs a list that shows it.
+        # The next claim looks for the call in Dixa's lists, which must show it by then.
         return Wait(attempt.after_settling(), is_failure=True)
     if _Outcome.LATER in outcomes:
         return Wait(attempt.backoff(), is_failure=True)
-    return Wait(_SHORT)
+    return Wait(_MIN_WAIT)
 
 
 def _needs_conversation(answer: AnswerProgress, left: Collection[PlannedAction]) -> bool:
@@ -261,12 +263,12 @@ def _health_name(planned: PlannedAction) -> str:
 
 
 def _until_final(attempt: Attempt, answer: AnswerProgress) -> timedelta:
-    """Return how long the answer can still be changed. The later its result is, the longer until the next look."""
+    """Return how long the answer can still be changed. The longer its result is overdue, the longer the wait."""
     early = (answer.due_at or attempt.at) - attempt.at
-    return max(_SHORT, early, min(-early, _LONG))
+    return max(_MIN_WAIT, early, min(-early, _MAX_WAIT))
 
 
-def _told_before(record: Record) -> Mapping[RatingType, int]:
-    """Return the scores that the alert told."""
+def _sent_scores(record: Record) -> Mapping[RatingType, int]:
+    """Return the scores of the alert that was sent."""
     alert = record.follow_up.actions.get(_ALERT) if record.follow_up else None
-    return alert.told if alert else {}
+    return alert.sent_scores if alert else {}

@@ -221,9 +221,9 @@ def _read_follow_up(fields: Hash) -> FollowUp:
 
 
 def _read_action(fields: Hash, name: str) -> ActionProgress:
-    told = json.loads(fields.get(f"{SENT_SCORES}{name}", "{}"))
+    sent_scores = json.loads(fields.get(f"{SENT_SCORES}{name}", "{}"))
     return ActionProgress(
         ActionState(fields[f"{ACTION}{name}"]),
         fields.get(f"{PROBLEM}{name}", ""),
-        {RatingType(rating): int(score) for rating, score in told.items()},
+        {RatingType(rating): int(score) for rating, score in sent_scores.items()},
     )

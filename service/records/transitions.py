@@ -383,13 +383,13 @@ class Records(Overview):
         action: str,
         becomes: ActionState,
         problem: str = "",
-        told: Mapping[RatingType, int] | None = None,
+        sent_scores: Mapping[RatingType, int] | None = None,
     ) -> bool:
         """Write what becomes of an action. False if it was to begin and was begun before: it may have happened.
 
-        `told` are the scores that it tells, kept for a correction.
+        `sent_scores` are those of an alert, kept for a correction.
         """
-        scores = json.dumps(dict(told)) if told else ""
+        scores = json.dumps(dict(sent_scores)) if sent_scores else ""
         return self._step("set_action", claim, claim.fence, action, becomes, problem, scores) != "begun_before"
 
     def followed(self, claim: Claim) -> None:

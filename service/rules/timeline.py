@@ -171,8 +171,8 @@ def _scores(scores: Mapping[RatingType, int]) -> str:
 def _describe_follow_up(found: FollowUp) -> Iterator[str]:
     for name, each in found.actions.items():
         problem = f" ({each.problem})" if each.problem else ""
-        told = f" Sent: {_scores(each.told)}." if each.told else ""
-        yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.{told}")
+        sent = f" Sent: {_scores(each.sent_scores)}." if each.sent_scores else ""
+        yield _line(None, f"Follow-up {name}: {_ACTIONS[each.state]}{problem}.{sent}")
     if not found.due_at and not found.actions and found.reason != Reason.ERASED:
         yield _line(None, "No follow-up for this answer.")
 

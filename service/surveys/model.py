@@ -282,11 +282,11 @@ class AnswerProgress:
 
 @dataclass(frozen=True, slots=True)
 class ActionProgress:
-    """One action that follows an answer, and what there is to be said about it. `told` are an alert's scores."""
+    """One action that follows an answer, and the note about it. `sent_scores` are those of an alert."""
 
     state: ActionState
     problem: str = ""
-    told: Mapping[RatingType, int] = field(default_factory=dict)
+    sent_scores: Mapping[RatingType, int] = field(default_factory=dict)
 
     @property
     def is_over(self) -> bool:

@@ -230,7 +230,7 @@ def test_an_operator_is_told_what_followed(team: Team) -> None:
     for name in ("slack", "note", "webhook", "tag:unhappy"):
         assert f"Follow-up {name}: done" in told
     assert "Follow-up slack:comment: done (part of the alert)" in told
-    assert json.loads(facts)["follow_up"]["actions"]["slack"]["told"] == {"Csat": 1}
+    assert json.loads(facts)["follow_up"]["actions"]["slack"]["sent_scores"] == {"Csat": 1}
     assert json.loads(facts)["follow_up"]["actions"]["note"] == {"state": "done", "problem": None}
     assert COMMENT not in told + facts
 

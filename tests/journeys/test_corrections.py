@@ -145,7 +145,7 @@ class TestOnce:
         team.story.answer(survey_id, {CSAT: 1}, "")
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert claim
-        assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, told={CSAT: 1})
+        assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, sent_scores={CSAT: 1})
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         team.story.answer(survey_id, {CSAT: 5}, "")
         record = finished(team, survey_id)
