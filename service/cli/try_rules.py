@@ -1,4 +1,4 @@
-"""`afterword try-rules`: today's rules on conversations that are closed already. Nothing is written."""
+"""`afterword try-rules`: a dry run of surveys.toml on closed conversations."""
 
 import sys
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from service.dixa.wiring import open_dixa
 from service.records.opt_outs import HashedStops
 from service.records.redis import connect
 from service.records.transitions import Records
-from service.rules.dry_run import DryRunResult, Questions, judge
+from service.rules.dry_run import DryRunLookups, DryRunResult, judge
 from service.rules.identity import Persons
 from service.rules.matching import is_in_sample
 from service.surveys.errors import CallError, Refused, RetryLater
@@ -29,14 +29,14 @@ from service.surveys.ports import Conversation, Page
 from service.surveys.toml.fields import read_duration
 
 _SHARE = 0.2
-"""The share of the pace that is used: the workers' calls go on beside it, and before it."""
+"""The share of DIXA_PACE for a dry run. The calls of the workers come first."""
 
-_LOTTERY = "afterword try-rules"
-"""Another one than that of the surveys' own `sample`."""
+_SAMPLE_SEED = "afterword try-rules"
+"""Different from the seeds of the surveys' own `sample`."""
 
-_ASK_FROM_SECONDS = 60
+_CONFIRM_FROM_SECONDS = 60
 _USUAL_CALLS = 2
-"""The conversation, unless a rule needs no more to refuse it, and its ratings."""
+"""The conversation and its ratings."""
 
 
 def _read_since(text: str) -> timedelta:
@@ -48,38 +48,38 @@ def _read_since(text: str) -> timedelta:
 
 @click.command("try-rules", short_help="Try surveys.toml on closed conversations.")
 @click.option(
-    "--since", type=_read_since, default="30d", show_default=True, metavar="DURATION", help="How far back; such as 12h."
+    "--since", type=_read_since, default="30d", show_default=True, metavar="DURATION", help="How far back, such as 12h."
 )
-@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Try no more than this many.")
+@click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Maximum of conversations.")
 @click.option(
     "--sample",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
-    help="Such as 0.1: try a tenth.",
+    help="Share of conversations, such as 0.1.",
 )
-@click.option("--yes", is_flag=True, help="Don't ask whether to begin, however long it takes.")
+@click.option("--yes", is_flag=True, help="Start without confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json: bool) -> None:
-    """Try surveys.toml on closed conversations: who would be asked, and who not, and why. Writes nothing."""
+    """Show the decisions of surveys.toml on closed conversations. Sends and writes nothing."""
     settings = open_settings()
-    trial = _Trial(settings)
+    dry_run = _DryRun(settings)
     with redis_errors():
-        warn_if_paused(trial.records)
+        warn_if_paused(dry_run.records)
         try:
-            found = trial.find(datetime.now(UTC) - since, limit, sample)
-            _confirm(trial, found, is_agreed=yes)
-            counted, unreadable = trial.run(found)
+            found = dry_run.find(datetime.now(UTC) - since, limit, sample)
+            _confirm(dry_run, found, is_agreed=yes)
+            counted, unreadable = dry_run.run(found)
         except CallError as error:
-            raise click.ClickException(f"Dixa can't be asked, and nothing was written: {error}") from error
+            raise click.ClickException(f"Dixa is unavailable, nothing was written: {error}") from error
     if as_json:
         say_json(facts_of(found, counted, unreadable))
     else:
         say_all(report(found, counted, unreadable, sample))
 
 
-class _Trial:
-    """Asks Dixa, at leisure, about one conversation after the other."""
+class _DryRun:
+    """Looks up one conversation after the other, at low priority."""
 
     def __init__(self, settings: Settings) -> None:
         client = connect(settings.redis_url)
@@ -96,16 +96,16 @@ class _Trial:
 
     @property
     def most_calls(self) -> int:
-        """How many calls a conversation costs at most."""
-        asks = [survey.match for survey in self._surveys]
+        """The maximum of calls for one conversation."""
+        rules = [survey.match for survey in self._surveys]
         return (
             _USUAL_CALLS
-            + any(ask.with_tags or ask.without_tags for ask in asks)
-            + any(ask.min_customer_messages or ask.min_agent_messages for ask in asks)
+            + any(each.with_tags or each.without_tags for each in rules)
+            + any(each.min_customer_messages or each.min_agent_messages for each in rules)
         )
 
     def find(self, since: datetime, limit: int, sample: float) -> Found:
-        """Search page by page, until there are enough or no more."""
+        """Search page by page up to `limit`."""
         say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
         ids, among = dict[int, None](), 0
         search = partial(self._dixa.closed_between, since=since, until=datetime.now(UTC))
@@ -113,14 +113,14 @@ class _Trial:
         while True:
             page: Page = self._low_priority.call(partial(search, page_key=key))
             among += len(page.ids)
-            ids |= dict.fromkeys(number for number in page.ids if is_in_sample(number, sample, _LOTTERY))
+            ids |= dict.fromkeys(number for number in page.ids if is_in_sample(number, sample, _SAMPLE_SEED))
             is_last = not page.ids or page.next_key in (None, key)
             if is_last or len(ids) >= limit:
                 return Found(tuple(ids)[:limit], among, is_last and len(ids) <= limit)
             key = page.next_key
 
     def run(self, found: Found) -> tuple[Tally, int]:
-        """Judge them all, with a progress bar. Says too how many Dixa had nothing to say about."""
+        """Decide on all, with a progress bar. Return the counts and the number that Dixa could not show."""
         queue_names = self._queue_names()
         with click.progressbar(found.ids, label="Trying the rules", file=sys.stderr) as ids:
             results = [self._judge(number, queue_names) for number in ids]
@@ -128,14 +128,14 @@ class _Trial:
         return tally(known), len(results) - len(known)
 
     def _judge(self, number: int, queue_names: Mapping[str, str]) -> DryRunResult | None:
-        ask, dixa = self._low_priority.call, self._dixa
+        call, dixa = self._low_priority.call, self._dixa
         try:
-            conversation = ask(lambda slot: dixa.conversation(slot, number))
-            questions = Questions(
-                ratings=lambda: ask(lambda slot: dixa.ratings(slot, number)),
-                tags=lambda: ask(lambda slot: dixa.conversation_tags(slot, number)),
-                messages=lambda: ask(lambda slot: dixa.messages(slot, number)),
-                is_opted_out=lambda: self._has_stopped(conversation),
+            conversation = call(lambda slot: dixa.conversation(slot, number))
+            lookups = DryRunLookups(
+                ratings=lambda: call(lambda slot: dixa.ratings(slot, number)),
+                tags=lambda: call(lambda slot: dixa.conversation_tags(slot, number)),
+                messages=lambda: call(lambda slot: dixa.messages(slot, number)),
+                is_opted_out=lambda: self._has_opted_out(conversation),
                 can_reach=lambda record: any(
                     self._deliveries[name].can_reach(record)
                     for name in (record.terms.deliver if record.terms else ())
@@ -144,24 +144,24 @@ class _Trial:
                 ours=lambda: self._ours(number),
                 own_addresses=self._own_addresses,
             )
-            return judge(conversation, queue_names, self._surveys, questions)
+            return judge(conversation, queue_names, self._surveys, lookups)
         except (NoSlot, TokenRefused):
             raise
         except (Refused, RetryLater):
-            # One conversation that Dixa can't show must not cost the whole trial.
+            # One conversation that Dixa can't show must not end the dry run.
             return None
 
-    def _has_stopped(self, conversation: Conversation) -> bool:
+    def _has_opted_out(self, conversation: Conversation) -> bool:
         requester_id = conversation.requester_id
         return self._stops.has(requester_id, self._persons.known_by(requester_id, conversation.email))
 
     def _ours(self, number: int) -> list[str]:
-        """Give the rating ids that Afterword made itself, as far as its records remember."""
+        """Return the rating ids that Afterword made, as far as there are records."""
         records = filter(None, (self.records.load(survey_id) for survey_id in self.records.rounds(number)))
         return [each for record in records for each in (*record.earlier, *(offer.rating_id for offer in record.offers))]
 
     def _queue_names(self) -> Mapping[str, str]:
-        """Ask for the names of queues if surveys.toml has any: the API tells ids of conversations."""
+        """Return the names of queues, if surveys.toml has any. A conversation has only the id of its queue."""
         if all(_is_id(queue) for survey in self._surveys for queue in survey.match.queues):
             return {}
         return self._low_priority.call(self._dixa.queues)
@@ -175,15 +175,15 @@ def _is_id(queue: str) -> bool:
     return True
 
 
-def _confirm(trial: _Trial, found: Found, *, is_agreed: bool) -> None:
+def _confirm(dry_run: _DryRun, found: Found, *, is_agreed: bool) -> None:
     count = len(found.ids)
-    fewest, most = (count * calls / trial.rate for calls in (1, trial.most_calls))
+    fewest, most = (count * calls / dry_run.rate for calls in (1, dry_run.most_calls))
     say(
-        f"{count} conversations to try, {trial.most_calls} calls each at most, {trial.rate:.1f} calls a second "
+        f"{count} conversations to try, {dry_run.most_calls} calls each at most, {dry_run.rate:.1f} calls a second "
         f"(a fifth of DIXA_PACE): {_spell(fewest)} to {_spell(most)}.",
         err=True,
     )
-    if most > _ASK_FROM_SECONDS and not is_agreed:
+    if most > _CONFIRM_FROM_SECONDS and not is_agreed:
         click.confirm("Begin?", abort=True, err=True)
 
 

@@ -1,31 +1,27 @@
-"""A trial of the rules on conversations that are closed already: what they would have decided. It writes nothing.
+"""A dry run of the rules on closed conversations. Writes nothing.
 
-The decision is the journeys' own; here are the facts that Dixa's API tells of a past conversation, in place of those
-of a webhook. Where a list hangs on a fact that the API doesn't tell, it is decided both ways.
+The decision is the journey's own. Its facts come from Dixa's API, which knows less of a conversation than a webhook.
+A result that depends on a missing fact is unknown.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from service.rules.decision import DecisionInput, Lookups, decide
 from service.rules.matching import choose_at_close, find_exclusion
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, Decision, OfferProgress, OfferState, Reason, Record, Verdict
+from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record, Verdict
 from service.surveys.ports import Conversation, Message, Rating
-
-_NOBODYS_ADDRESS = "somebody@invalid"
-"""Stands for an address that the API doesn't tell, to find out who could be reached."""
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """What else can be asked about a past conversation, when a rule needs it; `ours` are rating ids that we made.
+class DryRunLookups:
+    """Lookups about a closed conversation, made only when a rule needs them.
 
-    `own_addresses` are those of our own mailboxes.
+    `ours` returns the rating ids that Afterword made. `own_addresses` are those of our own mailboxes.
     """
 
     ratings: Callable[[], Sequence[Rating]]
@@ -38,53 +34,41 @@ class Questions:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the rules come to: `reason` is why not to ask, and the survey is the one that it came to, if any.
-
-    `unknown` are the rules of that survey whose facts the API doesn't tell: it is so if they are met.
-    """
-
-    survey: Survey | None
-    reason: Reason | None
-    due_at: datetime
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class DryRunResult:
-    """What the rules say of one conversation. Of several outcomes each holds if what the one before supposes isn't so.
+    """The decision on one conversation: `reason` is None if its survey would be sent.
 
-    `persons` is what the requester is known by; `taken_as_met` are rules that leave people out, of whom the API
-    doesn't tell whether this is one.
+    `unknown` names the rules of that survey for which the API has no fact. The decision holds if they are met.
+    `persons` are the identifiers of the requester.
     """
 
     closed_at: datetime
+    due_at: datetime
     persons: tuple[str, ...]
-    outcomes: tuple[Outcome, ...]
-    taken_as_met: frozenset[str] = frozenset()
+    survey: Survey | None = None
+    reason: Reason | None = None
+    unknown: tuple[str, ...] = ()
 
 
 def judge(
     conversation: Conversation,
     queue_names: Mapping[str, str],
     surveys: Sequence[Survey],
-    questions: Questions,
+    lookups: DryRunLookups,
 ) -> DryRunResult | None:
-    """Decide about one conversation as if it had just been closed; None if it can't be known when it was."""
+    """Decide as if the conversation had just closed. Return None if the API has no time of the close."""
     if conversation.changed_at is None:
         return None
     close = _close_of(conversation, queue_names, conversation.changed_at)
-    # The trial is of what is to come.
-    begun = [replace(survey, not_before=None) for survey in surveys]
-    outcomes = tuple(_outcomes(close, conversation, begun, _once(questions)))
-    asking = [each.survey.match for each in outcomes if each.survey and not each.reason]
-    is_blind = close.email is None and any(ask.without_addresses for ask in asking)
-    return DryRunResult(
-        closed_at=close.closed_at,
-        persons=tuple(filter(None, (close.requester_id, close.email and close.email.casefold()))),
-        outcomes=outcomes,
-        taken_as_met=frozenset({"without_addresses"} if is_blind else ()),
-    )
+    unknown = {survey.name: _unknown_rules(survey.match, close) for survey in surveys}
+    # `not_before` is left out: a dry run is about conversations to come.
+    supposed = [replace(_as_if_met(survey, unknown[survey.name]), not_before=None) for survey in surveys]
+    result = _decide(close, conversation, supposed, lookups)
+    if result.survey is None:
+        return result
+    rules = unknown[result.survey.name]
+    if result.reason is Reason.UNREACHABLE and close.email is None and "email" in result.survey.deliver:
+        rules = (*rules, "deliver")
+    return replace(result, unknown=rules)
 
 
 def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed_at: datetime) -> Close:
@@ -103,74 +87,35 @@ def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed
     )
 
 
-def _once(questions: Questions) -> Questions:
-    """Ask each question no more than once, however many ways it is decided."""
-    return replace(
-        questions,
-        ratings=cache(questions.ratings),
-        tags=cache(questions.tags),
-        messages=cache(questions.messages),
-        is_opted_out=cache(questions.is_opted_out),
-        ours=cache(questions.ours),
-    )
-
-
-def _unknown_rules(ask: Match, close: Close) -> tuple[str, ...]:
-    """Name the lists of which only a webhook tells whether this close is in them. Who has no agent has no assignee."""
-    told = {
+def _unknown_rules(match: Match, close: Close) -> tuple[str, ...]:
+    """Return the rules for which only a webhook has the fact. Without an agent there is no assignee of any type."""
+    is_known = {
         "contact_points": close.contact_point is not None,
         "user_types": False,
         "assignee_types": close.agent_id is None,
         "addresses": close.email is not None,
     }
-    return tuple(rule for rule, is_told in told.items() if not is_told and getattr(ask, rule))
-
-
-def _outcomes(
-    close: Close, conversation: Conversation, surveys: Sequence[Survey], questions: Questions
-) -> Iterator[Outcome]:
-    """Decide as if what is unknown were met, and again without the survey that this led to, until one is sure.
-
-    A list that is left as it is written isn't met: the fact is missing.
-    """
-    unknown = {survey.name: _unknown_rules(survey.match, close) for survey in surveys}
-    while True:
-        supposed = [_as_if_met(survey, unknown[survey.name]) for survey in surveys]
-        with_address = {name for name, rules in unknown.items() if "addresses" in rules}
-        found = _decide(close, conversation, supposed, questions, with_address)
-        rules = unknown.get(found.survey.name, ()) if found.survey else ()
-        if found.reason is Reason.UNREACHABLE and close.email is None:
-            by_email = _decide(close, conversation, supposed, questions, set(unknown))
-            if not by_email.reason:
-                yield replace(by_email, unknown=(*rules, "deliver"))
-        yield replace(found, unknown=rules)
-        if not (found.survey and rules):
-            return
-        unknown[found.survey.name] = ()
+    return tuple(rule for rule, known in is_known.items() if not known and getattr(match, rule))
 
 
 def _as_if_met(survey: Survey, rules: Sequence[str]) -> Survey:
-    nothing: Any = dict.fromkeys(rules, ())
-    return replace(survey, match=replace(survey.match, **nothing))
+    no_rule: Any = dict.fromkeys(rules, ())
+    return replace(survey, match=replace(survey.match, **no_rule))
 
 
 def _decide(
-    close: Close,
-    conversation: Conversation,
-    surveys: Sequence[Survey],
-    questions: Questions,
-    with_address: Collection[str],
-) -> Outcome:
-    """Decide once; for the surveys named `with_address` there is an address, though the API tells none."""
-    # What is anonymised has lost what the rules look at.
+    close: Close, conversation: Conversation, surveys: Sequence[Survey], lookups: DryRunLookups
+) -> DryRunResult:
+    persons = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
+    skipped = DryRunResult(close.closed_at, close.closed_at, persons)
+    # An anonymised conversation has lost the facts that rules look at.
     if conversation.is_erased:
-        return Outcome(None, Reason.ERASED, close.closed_at)
-    choice = choose_at_close(close, surveys, questions.own_addresses)
+        return replace(skipped, reason=Reason.ERASED)
+    choice = choose_at_close(close, surveys, lookups.own_addresses)
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
-    # What Dixa says of it by now is asked for only when there is somebody to ask.
-    early = find_exclusion(conversation, (), ())
-    if early or not candidates:
-        return Outcome(None, choice.reason or (early.reason if early else None), close.closed_at)
+    exclusion = find_exclusion(conversation, (), ())
+    if exclusion or not candidates:
+        return replace(skipped, reason=choice.reason or (exclusion.reason if exclusion else None))
     record = Record(
         survey_id=str(close.conversation_id),
         conversation_id=close.conversation_id,
@@ -181,25 +126,18 @@ def _decide(
         candidates=candidates,
         mismatches=choice.mismatches,
     )
-
-    def can_reach(survey: Survey) -> bool:
-        email = close.email or (_NOBODYS_ADDRESS if survey.name in with_address else None)
-        return questions.can_reach(replace(record, terms=survey, close=replace(close, email=email)))
-
     due_at = close.closed_at + min(survey.delay for survey in candidates)
-    given = DecisionInput(record, close, conversation, questions.ratings(), questions.ours(), due_at)
-    lookups = Lookups(
-        tags=questions.tags,
-        messages=questions.messages,
-        is_opted_out=questions.is_opted_out,
-        is_answered=lambda: False,
-        is_too_late=lambda _: False,
-        can_reach=can_reach,
+    decision = decide(
+        DecisionInput(record, close, conversation, lookups.ratings(), lookups.ours(), due_at),
+        Lookups(
+            tags=lookups.tags,
+            messages=lookups.messages,
+            is_opted_out=lookups.is_opted_out,
+            is_answered=lambda: False,
+            is_too_late=lambda _: False,
+            can_reach=lambda survey: lookups.can_reach(replace(record, terms=survey)),
+        ),
     )
-    return _outcome(decide(given, lookups), due_at)
-
-
-def _outcome(decision: Decision, due_at: datetime) -> Outcome:
-    is_asked = decision.verdict in (Verdict.ASK, Verdict.WAIT)
-    reason = None if is_asked else decision.reason
-    return Outcome(decision.survey, reason, max(due_at, decision.due_at or due_at))
+    is_sent = decision.verdict in (Verdict.ASK, Verdict.WAIT)
+    reason = None if is_sent else decision.reason
+    return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), persons, decision.survey, reason)
