@@ -1,9 +1,7 @@
 """Sends a survey's e-mail over SMTP, at most once.
 
-Replies are read by RFC 5321 and RFC 3463. A 5xx about the recipient is permanent, and nothing else is: any other 5xx is
-about our account, sender, settings or a policy, and an operator can repair those. A 4xx and a lost connection are
-temporary. The e-mail is sent when the server replies to the final dot. If that reply is lost nobody can find out, so
-the e-mail is not sent again. Errors never quote a reply: replies contain addresses.
+A lost connection is temporary, and so are most refusals (`service.delivery.email.replies`). The e-mail is sent when the
+server replies to the final dot. If that reply is lost nobody can find out, so the e-mail is not sent again.
 """
 
 import base64
@@ -20,6 +18,7 @@ from config.endpoints import SmtpServer, Tls
 from config.failures import describe_failure
 from config.settings import Settings
 from service.delivery.concurrency import ConcurrencyLimit
+from service.delivery.email.replies import refusal
 from service.delivery.email.text import EmailBranding, SurveyEmail, sender_of, write_email
 from service.sessions import limit_socket, read_until, tls_context
 from service.surveys.definition import Survey
@@ -37,15 +36,6 @@ _MAX_CONNECTIONS = 4
 
 _MIN_CLAIM_SECONDS = 0.5
 """No e-mail is begun with less time left of the claim."""
-
-_MAILBOX_CODES = {550, 551, 552, 553, 556}
-"""Replies to RCPT about the recipient (RFC 5321, RFC 7504)."""
-
-_ABOUT_SENDER = {"5.1.7", "5.1.8", "5.1.90", "5.2.252"}
-"""Enhanced codes about the sender, although other 5.1.x and 5.2.x codes are about the recipient.
-
-The last two are Exchange's: the sender's daily limit, and no permission to send as this sender.
-"""
 
 
 class EmailDelivery:
@@ -262,7 +252,7 @@ def _encoded(text: str) -> str:
 def _expect(smtp: smtplib.SMTP, expected: int, command: str, name: str) -> None:
     code, reply = smtp.docmd(command)
     if code != expected and not (name == "RCPT" and code == 251):  # noqa: PLR2004 - "will forward"
-        _refuse(code, reply, name)
+        raise refusal(code, reply, name)
 
 
 def _finish_data(smtp: "_Smtp") -> None:
@@ -277,31 +267,7 @@ def _finish_data(smtp: "_Smtp") -> None:
     except (OSError, smtplib.SMTPException) as error:
         raise Unconfirmable(f"the mail server accepted it and did not reply: {describe_failure(error)}") from None
     if 400 <= code <= 599:  # noqa: PLR2004 - rejections, RFC 5321
-        _refuse(code, reply, "the text")
+        raise refusal(code, reply, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib accepts an incomplete line.
         raise Unconfirmable("the mail server accepted it, and its reply was cut off")
-
-
-def _refuse(code: int, reply: bytes, name: str) -> None:
-    """Raise an error for a refusal: temporary, about the recipient, or about us."""
-    # The enhanced code begins each line, or only the last one. Cisco's gateways write a # before it.
-    found = re.search(rb"(?m)^#?([245]\.\d{1,3}\.\d{1,3})\b", reply)
-    enhanced = found[1].decode() if found else ""
-    problem = f"the mail server replied to {name} with {code} {enhanced}".rstrip()
-    if not 500 <= code <= 599:  # noqa: PLR2004 - permanent, RFC 5321
-        raise NotDelivered(problem)
-    raise (DeliveryRefused if _is_about_recipient(code, enhanced, name) else ChannelDown)(problem)
-
-
-def _is_about_recipient(code: int, enhanced: str, name: str) -> bool:
-    """Return whether no change of our settings can help.
-
-    A refusal without a known enhanced code is about us, except a mailbox code in reply to RCPT.
-    """
-    if name == "MAIL" or enhanced in _ABOUT_SENDER:
-        return False
-    if enhanced.startswith(("5.1.", "5.2.")):  # Address, mailbox.
-        return True
-    is_about_us = enhanced.startswith(("5.3.", "5.7."))  # The server itself, policy.
-    return name == "RCPT" and code in _MAILBOX_CODES and not is_about_us
