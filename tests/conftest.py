@@ -13,7 +13,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
 from service.dixa.client import DixaClient
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.web.readiness import Readiness
 from tests import sandboxes

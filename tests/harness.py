@@ -24,7 +24,7 @@ from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
-from service.records.transitions import Records
+from service.records.records import Records
 from service.rules.identity import Persons
 from service.rules.suppression import SuppressionPolicy
 from service.sandbox.dixa.webhooks import closed_event
@@ -175,7 +175,7 @@ class Story:
         close = load_event(body, datetime.now(UTC)).close
         assert close
         self.intake(*surveys).take_close(replace(close, **facts))
-        return self.records.rounds(number)[0]
+        return self.records.list_rounds(number)[0]
 
     def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
         """Tell of a change by its webhook; says whether something came of it."""

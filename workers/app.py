@@ -20,9 +20,9 @@ from service.journeys.runner import JourneyRunner
 from service.queue import CeleryQueue, make_app
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
+from service.records.records import Records
 from service.records.redis import connect
 from service.records.short_links import ShortLinks
-from service.records.transitions import Records
 from service.rules.identity import Persons
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.links import Links

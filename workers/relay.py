@@ -20,8 +20,8 @@ from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.queue import QueueUnavailable
 from service.records.complaint import Complaint
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.records.transitions import Records
 from service.surveys.model import Journey
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ from config.environment import trust_certificates
 from config.loader import SettingsError, read_settings
 from config.settings import Settings
 from service.cli.output import say
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
-from service.records.transitions import Records
 
 
 @contextmanager

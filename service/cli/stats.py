@@ -23,7 +23,7 @@ def stats(days: int, *, as_json: bool) -> None:
     records, today = open_records(open_settings()), datetime.now(UTC).date()
     with redis_errors():
         warn_if_paused(records)
-        found = {day: records.decisions(day) for day in (today - timedelta(ago) for ago in reversed(range(days)))}
+        found = {day: records.count_decisions(day) for day in (today - timedelta(ago) for ago in reversed(range(days)))}
     if as_json:
         say_json({str(day): dict(counted) for day, counted in found.items()})
         return

@@ -19,8 +19,8 @@ from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.low_priority import LowPriorityDixa
 from service.dixa.wiring import open_dixa
 from service.records.opt_outs import HashedStops
+from service.records.records import Records
 from service.records.redis import connect
-from service.records.transitions import Records
 from service.rules.dry_run import DryRunLookups, DryRunResult, judge
 from service.rules.identity import Persons
 from service.rules.matching import is_in_sample
@@ -157,7 +157,7 @@ class _DryRun:
 
     def _ours(self, number: int) -> list[str]:
         """Return the rating ids that Afterword made, as far as there are records."""
-        records = filter(None, (self.records.load(survey_id) for survey_id in self.records.rounds(number)))
+        records = filter(None, (self.records.load(survey_id) for survey_id in self.records.list_rounds(number)))
         return [each for record in records for each in (*record.earlier, *(offer.rating_id for offer in record.offers))]
 
     def _queue_names(self) -> Mapping[str, str]:

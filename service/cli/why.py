@@ -32,7 +32,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
         paused_since = warn_if_paused(records)
         paused = say_paused(paused_since) if paused_since else ""
         down_since = outage.down_since()
-        loaded = [records.load(survey_id) for survey_id in records.rounds(conversation_id)]
+        loaded = [records.load(survey_id) for survey_id in records.list_rounds(conversation_id)]
         rounds = [
             (record, stops.find_by_trait(persons.traits_of(record.close) if record.close else {}))
             for record in loaded

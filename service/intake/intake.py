@@ -25,8 +25,9 @@ from service.intake.spool_codec import (
     write_close,
 )
 from service.records.opt_outs import HashedStops
+from service.records.outcomes import Outcome, WriteResult
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.records.transitions import Accepted, Records, Saved, Written
 from service.rules.identity import Persons, reached_by
 from service.rules.matching import choose_at_close
 from service.surveys.definition import Survey
@@ -43,8 +44,7 @@ _CHANGES = {
     ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
 }
 """What becomes of a survey that waits, and why."""
-_NOT_REMINDED = "not_reminded"
-_COUNTS = {Saved.SAVED, Saved.SAME, Saved.SUPERSEDED, Saved.IGNORED}
+_COUNTS = {Outcome.SAVED, Outcome.SAME, Outcome.SUPERSEDED, Outcome.IGNORED}
 """What may become of an answer that waited in a spool: it counts, or a later one does, or one that isn't suspect."""
 
 
@@ -91,7 +91,7 @@ class Intake:
         self._surveys = surveys
         self._spool = spool
 
-    def take_close(self, close: Close) -> Accepted:
+    def take_close(self, close: Close) -> Outcome:
         """Keep a closed conversation, with the surveys it may lead to or the reason why it leads to none."""
         choice = choose_at_close(close, self._surveys, self._own_addresses)
         candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
@@ -108,12 +108,12 @@ class Intake:
         survey_id = str(close.conversation_id)
         try:
             written = self._records.accept(close, candidates, choice.reason, choice.mismatches)
-            outcome, survey_id = Accepted(written.outcome), written.survey_id
+            outcome, survey_id = written.outcome, written.survey_id
             if written.is_due:
                 self._queue.hint(Journey.OFFER, survey_id)
         except RecordsUnavailable as error:
             self._put(write_close(SpooledClose(close, candidates, choice.reason, choice.mismatches)), error)
-            outcome = Accepted.SPOOLED
+            outcome = Outcome.SPOOLED
         surveys = [survey.name for survey in candidates]
         log.info("close.taken", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
         return outcome
@@ -124,9 +124,9 @@ class Intake:
             outcome = self._records.cancel(change, *_CHANGES[change.kind])
         except RecordsUnavailable as error:
             self._put(write_change(change), error)
-            outcome = Accepted.SPOOLED
+            outcome = Outcome.SPOOLED
         log.info("change.taken", outcome=outcome, change=change.kind)
-        return outcome in (OfferState.CANCELLED, OfferState.SKIPPED, _NOT_REMINDED, Accepted.SPOOLED)
+        return outcome in (Outcome.CANCELLED, Outcome.SKIPPED, Outcome.NOT_REMINDED, Outcome.SPOOLED)
 
     def take_answer(
         self,
@@ -137,7 +137,7 @@ class Intake:
         *,
         language: str,
         is_suspect: bool,
-    ) -> Saved:
+    ) -> Outcome:
         """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked.
 
         A blank comment keeps the one before, None removes it.
@@ -145,12 +145,12 @@ class Intake:
         answer, given_at = GivenAnswer(link, terms, scores, comment, language, is_suspect), self._records.now()
         try:
             written = self._write_answer(answer)
-            outcome = Saved(written.outcome)
+            outcome = written.outcome
             if written.is_due:
                 self._queue.hint(Journey.ANSWER, link.survey_id)
         except RecordsUnavailable as error:
             self._put_latest(SpooledAnswer(answer, given_at), error)
-            outcome = Saved.SPOOLED
+            outcome = Outcome.SPOOLED
         log.info(
             "answer.taken",
             outcome=outcome,
@@ -180,7 +180,7 @@ class Intake:
         """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waiting = read_entries(entry)
         # Until all spools are empty, and a little longer: another host's may have a later answer.
-        self._records.hold_answers(self._recovery_wait)
+        self._records.delay_answers(self._recovery_wait)
         for waited in waiting:
             self._bring_home(waited)
 
@@ -212,7 +212,7 @@ class Intake:
         named = (survey for survey in self._surveys if survey.name == link.survey_name)
         return next(named, Survey(ratings=tuple(offer.rating for offer in link.offers)))
 
-    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Written:
+    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> WriteResult:
         return self._records.save_answer(
             answer.link,
             answer.terms,

@@ -10,8 +10,8 @@ import structlog
 from service.intake.intake import Intake
 from service.intake.spool import Entry, Spool
 from service.records.complaint import Complaint
+from service.records.records import Records
 from service.records.redis import Breaker, RecordsUnavailable
-from service.records.transitions import Records
 
 log = structlog.get_logger()
 

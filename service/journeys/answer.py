@@ -11,7 +11,8 @@ import structlog
 
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import CallFailed, Done, Erase, Fail, Next, Wait
-from service.records.transitions import MAX_EXTENSION, Records
+from service.records.answer_transitions import MAX_EXTENSION
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import Refused
 from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record

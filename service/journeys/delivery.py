@@ -10,8 +10,8 @@ import structlog
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import Continue, Done, Fail, Next, Wait
 from service.records.channels import Channels
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.records.transitions import Records
 from service.rules import decision as deciding
 from service.rules.matching import find_exclusion
 from service.rules.send_window import next_opening

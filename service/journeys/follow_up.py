@@ -19,8 +19,9 @@ import structlog
 
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import Done, Erase, Fail, Next, Wait
+from service.records.answer_transitions import MAX_EXTENSION
 from service.records.channels import Channels
-from service.records.transitions import MAX_EXTENSION, Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record

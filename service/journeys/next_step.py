@@ -28,10 +28,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """The call that was begun did not happen. If `may_come`, Dixa may still execute it."""
+    """The call that was begun did not happen. If `may_still_happen`, Dixa may still execute it."""
 
     delay: timedelta
-    may_come: bool = False
+    may_still_happen: bool = False
     is_failure: bool = True
 
 

@@ -17,7 +17,8 @@ from service.journeys.delivery import LinkSender, is_too_late, opens_in
 from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Fail, Next, Wait
 from service.journeys.reminder import Reminder
 from service.records.channels import Channels
-from service.records.transitions import Records, StaleClaim
+from service.records.outcomes import StaleClaim
+from service.records.records import Records
 from service.rules.decision import DecisionInput, Lookups, decide
 from service.rules.matching import find_active_rating, find_exclusion
 from service.rules.suppression import SuppressionPolicy
@@ -137,7 +138,7 @@ class OfferJourney:
         record = attempt.record
 
         def is_answered() -> bool:
-            rounds = map(self._records.load, self._records.rounds(record.conversation_id))
+            rounds = map(self._records.load, self._records.list_rounds(record.conversation_id))
             return any(each and each.answer for each in rounds)
 
         return Lookups(
@@ -214,7 +215,7 @@ class OfferJourney:
         made = next((each for each in attempt.ratings() if each.type == call.rating and each.id not in call.seen), None)
         if made is None:
             log.info("offer.not_made")
-            return CallFailed(attempt.backoff(), may_come=True)
+            return CallFailed(attempt.backoff(), may_still_happen=True)
         self._records.offered(attempt.claim, call.rating, made.id)
         log.info("offer.adopted", rating_id=made.id, rating=call.rating)
         # Another rating or the delivery is left. It begins with a fresh claim.

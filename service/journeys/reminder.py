@@ -8,7 +8,8 @@ import structlog
 from service.journeys.attempt import Attempt
 from service.journeys.delivery import LinkSender, opens_in
 from service.journeys.next_step import Done, Erase, Next, Wait
-from service.records.transitions import Records, StaleClaim
+from service.records.outcomes import StaleClaim
+from service.records.records import Records
 from service.rules.decision import has_news
 from service.rules.send_window import next_opening
 from service.rules.suppression import SuppressionPolicy

@@ -8,7 +8,8 @@ import structlog
 from config.settings import Timings
 from service.journeys.attempt import NOT_FOUND, Attempt
 from service.journeys.next_step import CallFailed, CallLost, Done, Erase, Fail, Next, Wait
-from service.records.transitions import Records, StaleClaim
+from service.records.outcomes import StaleClaim
+from service.records.records import Records
 from service.surveys.errors import Forbidden, NotNow, Refused, RetryLater
 from service.surveys.model import Journey, Reason
 from service.surveys.ports import Deadline, Dixa
@@ -90,8 +91,8 @@ class JourneyRunner:
                 pass
             case Wait(delay, is_failure):
                 self._records.reschedule(claim, delay, failed=is_failure)
-            case CallFailed(delay, may_come, is_failure):
-                self._records.call_failed(claim, delay, may_come=may_come, failed=is_failure)
+            case CallFailed(delay, may_still_happen, is_failure):
+                self._records.call_failed(claim, delay, may_still_happen=may_still_happen, failed=is_failure)
             case CallLost():
                 self._records.call_lost(claim, self._timings.reconcile_after)
             case Fail(reason, problem):

@@ -18,8 +18,8 @@ from service.records.channels import Channels
 from service.records.link_guard import Posts
 from service.records.opt_outs import HashedStops
 from service.records.processes import Processes
+from service.records.records import Records
 from service.records.short_links import ShortLinks
-from service.records.transitions import Records
 from service.surveys.links import Links
 from service.web.rejections import Rejections
 

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from service.intake.intake import NotKept
-from service.records.transitions import Saved
+from service.records.outcomes import Outcome
 from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
 from service.surveys.ratings import RatingType
@@ -96,15 +96,15 @@ def _save(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
         except NotKept as error:
             log.warning("answer.not_saved", survey_id=context.link.survey_id, problem=str(error))
             return _failed(context, form, HTTPStatus.SERVICE_UNAVAILABLE)
-    if saved is Saved.CLOSED:
+    if saved is Outcome.CLOSED:
         return pages.closed_page(context.page, Closed.ERASED)
-    if saved is Saved.NOT_CHANGED:
+    if saved is Outcome.NOT_CHANGED:
         return _too_late(context, form)
-    if saved is Saved.IGNORED:
+    if saved is Outcome.IGNORED:
         return _ignored(context, form)
     has_comment = not form.removes_comment and (bool(form.comment) or context.has_comment)
     receipt = None
-    if saved is Saved.SPOOLED or is_suspect:
+    if saved is Outcome.SPOOLED or is_suspect:
         # The record won't show this answer yet, so the URL of the thanks carries a signed copy.
         receipt = services().links.sign_receipt(Receipt(context.link.survey_id, form.scores, has_comment))
     if form.removes_comment and form.comment:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import structlog
 from flask import request, url_for
 
+from service.records.answer_transitions import MAX_EXTENSION
 from service.records.redis import RecordsUnavailable
-from service.records.transitions import MAX_EXTENSION
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Receipt
 from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reason, Record

@@ -11,7 +11,7 @@ from service.dixa.events import Event, load_event
 from service.dixa.payloads import PayloadError
 from service.dixa.signature import HEADER, SignatureError, read_signature, verify
 from service.intake.intake import NotKept
-from service.records.transitions import Accepted
+from service.records.outcomes import Outcome
 from service.surveys.model import Change
 from service.web.request_body import read_body
 from service.web.services import services
@@ -33,7 +33,7 @@ def receive() -> ResponseReturnValue:
         return jsonify(status="ignored", event=event.name)
     with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=event.close.conversation_id):
         outcome = services().intake.take_close(event.close)
-    if outcome is Accepted.DUPLICATE:
+    if outcome is Outcome.DUPLICATE:
         return jsonify(status="duplicate")
     return jsonify(status="accepted"), 202
 

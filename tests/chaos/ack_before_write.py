@@ -5,7 +5,7 @@ from threading import Event, Thread
 
 from config.loader import read_settings
 from service.intake.intake import Intake
-from service.records.transitions import Accepted
+from service.records.outcomes import Outcome
 from service.surveys.model import Close
 from service.web.app import create_app
 from service.web.services import Services
@@ -21,9 +21,9 @@ class LaterIntake(Intake):
         Thread(target=self._write_batches, daemon=True).start()
         return self
 
-    def take_close(self, close: Close) -> Accepted:
+    def take_close(self, close: Close) -> Outcome:
         self._closes.append(close)
-        return Accepted.WAITING
+        return Outcome.ACCEPTED
 
     def _write_batches(self) -> None:
         while not Event().wait(_BATCH_SECONDS):

@@ -32,8 +32,8 @@ from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
 from service.records.opt_outs import HashedStops
+from service.records.records import Records
 from service.records.terms_codec import dump_terms, load_terms
-from service.records.transitions import Records
 from service.rules.identity import Persons
 from service.rules.suppression import SuppressionPolicy
 from service.sessions import new_session

@@ -10,7 +10,7 @@ from typing import Literal
 
 import redis
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.surveys.model import AnswerState, OfferState
 from tests.chaos import naive

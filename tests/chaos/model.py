@@ -22,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, invariant, precondition, rule
 
-from service.records.transitions import read_script
+from service.records.scripts import read_script
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey
 from service.surveys.ratings import RatingType
@@ -155,7 +155,7 @@ class Model(RuleBasedStateMachine):
                 self.snapshot = self.world.dump()
             case Event.RESTORE if self.snapshot:
                 self.restore(self.snapshot)
-                self.world.records.restored()
+                self.world.records.mark_restored()
             case Event.LOSS if self.world.links:
                 # Redis comes back empty; the customer's link is enough to go on.
                 self.restore({})

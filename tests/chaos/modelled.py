@@ -17,8 +17,8 @@ from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.opt_outs import HashedStops
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.records.transitions import Records
 from service.rules.identity import Persons
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.intake.intake import Intake
-from service.records.transitions import Saved
+from service.records.outcomes import Outcome
 from service.rules.identity import Persons
 from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
@@ -86,7 +86,7 @@ def test_one_that_was_asked_and_answered(run: Runner, story: Story) -> None:
         "Delivered by message.",
     ]
     assert told(run, survey_id) == [*until_delivered, "Next: wait for the customer's answer."]
-    assert story.answer(survey_id, {CSAT: 4}, "Tak for hjælpen") == Saved.SAVED
+    assert story.answer(survey_id, {CSAT: 4}, "Tak for hjælpen") == Outcome.SAVED
     answered = [*until_delivered, "Answered: Csat 4, with a comment."]
     assert told(run, survey_id) == [
         *answered,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.intake.latest import Repeated, add_to, key_of
 from service.intake.spool import Entry
 from service.intake.spool_codec import GivenAnswer, SpooledAnswer, SpooledStop, read_entries
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Offer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Links

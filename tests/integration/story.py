@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.dixa.model import Conversation, Message, Rating, Result
 from service.sandbox.server import Sandbox
 from service.surveys.links import Link, Links

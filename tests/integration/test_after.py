@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import ActionState, FollowUpState, Record

@@ -11,8 +11,8 @@ import redis
 import requests
 
 from service.queue import CeleryQueue, make_app
+from service.records.records import Records
 from service.records.redis_pool import USUAL_CONNECTIONS
-from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey

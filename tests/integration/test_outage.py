@@ -16,8 +16,8 @@ import redis
 import requests
 
 from service.queue import HINT_SECONDS, CeleryQueue, QueueUnavailable, make_app
+from service.records.records import Records
 from service.records.redis import connect
-from service.records.transitions import Records
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links

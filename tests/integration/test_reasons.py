@@ -259,7 +259,7 @@ def test_closed_again(tell: Teller) -> None:
     story.dixa.close(story.id)
     eventually(lambda: (found := story.records.load(str(story.id))) and found.latest_close)
     assert len(story.offers) == len(story.sent) == 1
-    assert story.records.decisions(datetime.now(UTC).date())[Reason.CLOSED_AGAIN] >= 1
+    assert story.records.count_decisions(datetime.now(UTC).date())[Reason.CLOSED_AGAIN] >= 1
 
 
 def test_each_reason_is_produced_above() -> None:

@@ -9,8 +9,8 @@ import redis
 import requests
 
 from service.queue import CeleryQueue, make_app
+from service.records.records import Records
 from service.records.redis_rights import COMMANDS
-from service.records.transitions import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import requests
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.ratings import RatingType

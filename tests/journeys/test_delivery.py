@@ -320,7 +320,7 @@ class TestTheAddressOfADeadOne:
     def test_it_goes_with_a_new_round(self, chain: Chain) -> None:
         record, key = self.dead(chain)
         chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, on_reclose=OnReclose.ALWAYS))
-        assert len(chain.story.records.rounds(record.conversation_id)) == 2
+        assert len(chain.story.records.list_rounds(record.conversation_id)) == 2
         assert not chain._redis.exists(key)
 
     def test_whoever_has_stopped_is_not_remembered(self, chain: Chain) -> None:
@@ -369,7 +369,7 @@ def test_after_a_backup_what_may_have_been_sent_since_is_not_sent_again(chain: C
             backup.pop(gone, None)
         chain._redis.delete(key)
         chain._redis.hset(key, mapping=backup)  # type: ignore[arg-type]
-        chain.story.records.restored()
+        chain.story.records.mark_restored()
         record = chain.story.ask(survey_id)
         assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, note)
         assert chain.went(record) == went

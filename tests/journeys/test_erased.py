@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from service.journeys.runner import JourneyRunner
 from service.records.codec import to_ms
-from service.records.transitions import StaleClaim
+from service.records.outcomes import StaleClaim
 from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
@@ -113,7 +113,7 @@ def test_of_two_questions_the_first_looks(story: Story) -> None:
 def test_a_comment_that_comes_between_claim_and_call_is_looked_at_first(story: Story) -> None:
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 1})
-    story.records.restored()  # It asks for the ratings before the call is marked.
+    story.records.mark_restored()  # It asks for the ratings before the call is marked.
 
     def write() -> None:
         story.dixa.erase(int(survey_id))
@@ -254,7 +254,7 @@ class TestErasing:
         story.records.erase(claim.record)
         assert not story.records._redis.exists(f"{prefix}asked:hash-1")
         assert_erased(story, survey_id)
-        assert story.records.decisions(claim.at.date()) == {Reason.ERASED: 1}
+        assert story.records.count_decisions(claim.at.date()) == {Reason.ERASED: 1}
 
     def test_twice_is_once(self, story: Story) -> None:
         survey_id = asked(story)

@@ -146,9 +146,9 @@ def test_a_conversation_that_our_own_message_opened_is_reminded_of(story: Story)
 
 def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> None:
     survey_id = reminding(story)
-    story.records.hold_answers(timedelta(minutes=1))
+    story.records.delay_answers(timedelta(minutes=1))
     story.offering.run(survey_id)
-    story.records.hold_answers(timedelta())
+    story.records.delay_answers(timedelta())
     assert sent(story, survey_id) == [""]
     story.ask(survey_id)
     assert sent(story, survey_id) == ["", "-reminder"]
@@ -252,6 +252,6 @@ def test_who_came_back_is_not_reminded_though_the_conversation_is_closed_again(s
 def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
     """It may have gone out since, and nobody can look for a mail."""
     survey_id = reminding(chain.story, MAILED)
-    chain.story.records.restored()
+    chain.story.records.mark_restored()
     record = chain.story.ask(survey_id)
     assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)

@@ -12,8 +12,8 @@ import redis
 from service.intake.intake import NotKept
 from service.intake.spool import Spool
 from service.intake.spool_codec import write_change
+from service.records.records import Records
 from service.records.redis import Breaker
-from service.records.transitions import Records
 from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose
@@ -70,7 +70,7 @@ def test_each_round_has_its_own_answer(story: Story) -> None:
     write_as_customer(story, number)
     story.tell(story.close(number, ALWAYS), {CSAT: 5}, "Now it is")
     assert [(each.value, each.comment) for each in story.dixa.results(number)] == [(1, "Not yet"), (5, "Now it is")]
-    assert story.records.rounds(number) == [f"{number}-2", str(number)]
+    assert story.records.list_rounds(number) == [f"{number}-2", str(number)]
 
 
 def test_a_round_that_was_not_answered_can_still_be(story: Story) -> None:
@@ -154,7 +154,7 @@ def test_a_change_ends_what_waits(story: Story, kind: ChangeKind) -> None:
     assert record.offer.due_at is None
     assert not story.hear(survey_id, kind)
     assert story.load(survey_id) == record
-    assert story.records.decisions(datetime.now(UTC).date()) == {ENDS[kind][1]: 1}
+    assert story.records.count_decisions(datetime.now(UTC).date()) == {ENDS[kind][1]: 1}
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
@@ -218,7 +218,7 @@ def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
     change = Change(int(survey_id), ChangeKind.RATED, moment())
     for _ in range(2):
         story.intake().take_spooled(write_change(change))
-    assert story.records.decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
+    assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
 
 
 def without_redis(records: Records) -> Records:
@@ -243,7 +243,7 @@ def test_a_close_that_begins_no_round_is_a_decision_too(story: Story) -> None:
     for _ in range(2):
         story.dixa.reopen(number)
         assert story.close(number, AT_ONCE) == survey_id
-    found = story.records.decisions(datetime.now(UTC).date())
+    found = story.records.count_decisions(datetime.now(UTC).date())
     assert found == {"asked": 1, Reason.CLOSED_AGAIN: 2}
     assert story.load(survey_id).latest_close is not None
 
@@ -253,14 +253,14 @@ def test_a_webhook_that_comes_twice_is_no_second_close(story: Story) -> None:
     for _ in range(2):
         survey_id = story.close(number, AT_ONCE, event_id="the-same")
         story.ask(survey_id)
-    assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1}
+    assert story.records.count_decisions(datetime.now(UTC).date()) == {"asked": 1}
 
 
 def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, 400, call="offer")
     assert story.ask(survey_id).offer.state is OfferState.FAILED
-    assert story.records.decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
+    assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
 
 
 def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
@@ -271,7 +271,7 @@ def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
     record = story.load(story.close(number, terms, tags=("spam",)))
     assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.SKIPPED)
     assert (record.offer.reason, [each.fact for each in record.mismatches]) == (Reason.TAG_EXCLUDED, ["spam"])
-    assert story.records.decisions(datetime.now(UTC).date()) == {"asked": 1, Reason.TAG_EXCLUDED: 1}
+    assert story.records.count_decisions(datetime.now(UTC).date()) == {"asked": 1, Reason.TAG_EXCLUDED: 1}
     assert story.ask(story.close(number, terms)).offer.state is OfferState.DELIVERED
 
 

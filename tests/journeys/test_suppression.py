@@ -11,7 +11,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import Survey
 from service.surveys.match import Match
@@ -171,7 +171,7 @@ def test_no_more_than_the_cap_are_asked_on_a_day(story: Story) -> None:
     assert [record.offer.reason for record in ended] == ["", "", Reason.DAILY_CAP, Reason.DAILY_CAP]
     assert len(story.dixa.offers()) == 2
     assert is_asked(story.ask(closed(story, Person("For another"), replace(capped, name="another"))))
-    assert story.records.decisions(today()) == {"asked": 3, "daily_cap": 2}
+    assert story.records.count_decisions(today()) == {"asked": 3, "daily_cap": 2}
 
 
 def test_the_cap_leaves_the_persons_turn_alone(story: Story) -> None:
@@ -189,7 +189,7 @@ def test_every_close_is_counted_once(story: Story) -> None:
     story.ask(closed(story))
     story.ask(closed(story))
     closed(story, BO, replace(AT_ONCE, match=Match(directions=("Inbound",))), direction="Outbound")
-    counted = story.records.decisions(today())
+    counted = story.records.count_decisions(today())
     assert counted == {"reopened": 1, "asked": 1, "asked_recently": 1, "direction": 1}
 
 

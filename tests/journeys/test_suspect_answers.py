@@ -15,8 +15,8 @@ from service.delivery.slack import SlackAlert
 from service.delivery.webhook import AnswerWebhook
 from service.intake.spool import Spool
 from service.records.codec import to_ms
+from service.records.records import Records
 from service.records.redis import Breaker, connect
-from service.records.transitions import Records
 from service.rules.timeline import describe
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
@@ -184,7 +184,7 @@ def test_a_worker_that_has_claimed_it_leaves_it_to_the_customer(scene: Scene) ->
     scene.robot(survey_id, 1)
     scene.wait_is_over(survey_id)
     scene.story.after("ratings", lambda: scene.customer(survey_id, 5))
-    scene.story.records.restored()  # Dixa is looked at before it is submitted.
+    scene.story.records.mark_restored()  # Dixa is looked at before it is submitted.
     scene.story.submit(survey_id)
     assert [each.value for each in scene.story.dixa.results()] == [5]
 
@@ -231,7 +231,7 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
     for number in order:
         assert spools[number].drain(intake().take_spooled) == 1
     assert scene.said(survey_id) == (5, "", False)
-    scene.story.records.hold_answers(timedelta())
+    scene.story.records.delay_answers(timedelta())
 
 
 def _without_redis(at: datetime) -> Records:

@@ -8,8 +8,9 @@ import pytest
 import redis
 
 from service.records.codec import to_ms
+from service.records.outcomes import StaleClaim
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
-from service.records.transitions import Records, StaleClaim
 from service.surveys.definition import Survey
 from service.surveys.model import AnswerState, Decision, Journey, OfferState, Reason, Record, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
@@ -330,10 +331,10 @@ def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(reco
 
 def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
     answer(records, 2)
-    records.hold_answers(MINUTE)
+    records.delay_answers(MINUTE)
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
     assert answer(records, 5) == "saved"
-    records.hold_answers(timedelta(milliseconds=1))
+    records.delay_answers(timedelta(milliseconds=1))
     found = eventually(lambda: records.claim(Journey.ANSWER, SURVEY_ID))
     assert found is not None
     assert found.record.answered.scores == {CSAT: 5}

@@ -10,7 +10,8 @@ import pytest
 import redis
 
 from service.records.codec import to_ms
-from service.records.transitions import Records, StaleClaim, Written
+from service.records.outcomes import Outcome, StaleClaim, WriteResult
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import (
@@ -59,7 +60,7 @@ def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records
 
 def test_what_was_accepted_is_read(records: Records) -> None:
     close = close_of()
-    assert records.accept(close, [AT_ONCE]) == Written("accepted", is_due=True, survey_id=SURVEY_ID)
+    assert records.accept(close, [AT_ONCE]) == WriteResult(Outcome.ACCEPTED, is_due=True, survey_id=SURVEY_ID)
     record = records.load(SURVEY_ID)
     assert record is not None
     assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
@@ -95,7 +96,7 @@ def test_what_waits_is_about_the_later_close(records: Records) -> None:
     found = records.load(SURVEY_ID)
     assert found
     assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
-    today = records.decisions(datetime.now(UTC).date())
+    today = records.count_decisions(datetime.now(UTC).date())
     assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
 
 

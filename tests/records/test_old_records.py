@@ -21,8 +21,8 @@ import pytest
 import redis
 
 from service.records.codec import read_record
+from service.records.records import Records
 from service.records.redis import connect
-from service.records.transitions import Records
 from service.sandbox.dixa.state import FIRST_ID
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey

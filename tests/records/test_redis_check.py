@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from service.records.records import Records
 from service.records.redis_check import find_problems
-from service.records.transitions import Records
 from tests.processes import RedisServer, cluster_node, patient
 
 GB = 1 << 30

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable, Store, connect
 from service.records.redis_rights import COMMANDS, find_missing_rights
-from service.records.transitions import Records
 from service.surveys.model import Journey
 from tests.harness import AT_ONCE
 from tests.processes import ROOT, RedisServer

@@ -9,9 +9,9 @@ from unittest.mock import patch
 import pytest
 import redis
 
+from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
 from service.records.short_links import LENGTH, ShortLinks, find_code, is_code
-from service.records.transitions import Records
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
 from tests.harness import AT_ONCE, CSAT

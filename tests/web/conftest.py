@@ -7,7 +7,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.records.transitions import Records
+from service.records.records import Records
 from tests.processes import RedisServer, patient
 from tests.web.visits import make_client
 

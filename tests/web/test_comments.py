@@ -8,7 +8,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Journey, Offer, Reason
 from service.surveys.ratings import RatingType

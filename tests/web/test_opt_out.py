@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.records.opt_outs import HashedStops
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey, Verdict
 from tests.processes import PUBLIC_URL, patient

@@ -10,8 +10,8 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from service.records.records import Records
 from service.records.redis import Breaker, connect
-from service.records.transitions import Records
 from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey, Reason, Verdict

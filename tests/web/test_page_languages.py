@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 from werkzeug.test import TestResponse
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey, Verdict

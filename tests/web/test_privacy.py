@@ -7,7 +7,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision, Journey, Reason, Verdict

@@ -10,7 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Journey, Offer

@@ -7,7 +7,7 @@ import redis
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import Close, Decision, Journey, Reason, Verdict
 from service.surveys.ratings import RatingType

@@ -8,7 +8,7 @@ import redis
 from flask.testing import FlaskClient
 
 from service.records.link_guard import MOST_POSTS
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language

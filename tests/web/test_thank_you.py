@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.records.codec import to_ms
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Journey, Reason
 from service.surveys.on_answer import OnAnswer

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.records.codec import to_ms
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import AnswerProgress

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from config.settings import Timings
 from service.dixa.pace import SharedPace
 from service.records.codec import to_ms
-from service.records.transitions import Records
+from service.records.records import Records
 from service.surveys.model import Journey
 from service.surveys.ports import Deadline
 from tests.harness import BoundlessPace
@@ -119,8 +119,8 @@ class Odd:
             raise KeyError(SECRET)
         return False
 
-    def take(self, journey: Journey, most: int, again_after: timedelta) -> list[str]:
-        return self._records.take_due(journey, most, again_after)
+    def take_due(self, journey: Journey, limit: int, requeue_after: timedelta) -> list[str]:
+        return self._records.take_due(journey, limit, requeue_after)
 
     def paused_since(self) -> None:
         return None

@@ -1,0 +1,99 @@
+"""Transitions of the answer journey and of the follow-up: from a customer's answer to its result and its actions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from service.records.codec import from_ms, to_ms, write_terms
+from service.records.outcomes import Outcome, WriteResult
+from service.records.transitions import Transitions
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.model import ActionState, Claim, Journey
+from service.surveys.ratings import RatingType
+
+MAX_EXTENSION: Final = timedelta(hours=1)
+"""How long after the first answer its result may be delayed, by changes and by extra time for them."""
+
+
+class AnswerTransitions(Transitions):
+    """The transitions of the answer journey and of the follow-up."""
+
+    def save_answer(
+        self,
+        link: Link,
+        terms: Survey,
+        scores: Mapping[RatingType, int],
+        comment: str | None,
+        *,
+        language: str,
+        is_suspect: bool = False,
+        answered_at: datetime | None = None,
+    ) -> WriteResult:
+        """Save a customer's answer. It is editable for as long as the terms say.
+
+        `answered_at` is now, except for an answer from a spool. An answer that replaces another restarts the time, up
+        to MAX_EXTENSION after the first. A blank comment keeps the earlier one, None removes it.
+        """
+        editable_for = terms.editable_time(is_suspect=is_suspect)
+        outcome, due = self._ask(
+            lambda: self._scripts["save_answer"](
+                keys=[
+                    self._key(link.survey_id),
+                    self._due(Journey.ANSWER),
+                    self._due(Journey.OFFER),
+                    self._due(Journey.FOLLOW_UP),
+                ],
+                args=[
+                    link.survey_id,
+                    link.conversation_id,
+                    write_terms(terms),
+                    to_ms(editable_for),
+                    comment or "",
+                    language,
+                    to_ms(answered_at) if answered_at else "",
+                    json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
+                    json.dumps(dict(scores)),
+                    int(is_suspect),
+                    to_ms(max(editable_for, MAX_EXTENSION)),
+                    int(comment is None),
+                    self._keep_ms(terms),
+                ],
+            )
+        )
+        return WriteResult(Outcome(outcome), bool(due))
+
+    def extend(self, survey_id: str, terms: Survey) -> datetime | None:
+        """Keep an answer editable for `terms.extend` from now, up to MAX_EXTENSION after the first one.
+
+        Return the new end, or None if the answer is final.
+        """
+        limits = (to_ms(terms.extend), to_ms(MAX_EXTENSION))
+        outcome, until = self._run("extend", Journey.ANSWER, survey_id, *limits)
+        return from_ms(until) if Outcome(outcome) is Outcome.EXTENDED else None
+
+    def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
+        """Write that Dixa has the result of one of the `answered` rating types."""
+        terms = claim.record.terms
+        self._step("submitted", claim, claim.fence, rating, self._keep_ms(terms), self._retry_ms(terms), *answered)
+
+    def set_action(
+        self,
+        claim: Claim,
+        action: str,
+        state: ActionState,
+        problem: str = "",
+        sent_scores: Mapping[RatingType, int] | None = None,
+    ) -> bool:
+        """Write the state of an action. Return False if it was to begin and has begun before: it may have happened.
+
+        `sent_scores` are the scores in an alert, kept for a correction.
+        """
+        scores = json.dumps(dict(sent_scores)) if sent_scores else ""
+        outcome = self._step("set_action", claim, claim.fence, action, state, problem, scores)
+        return outcome is not Outcome.BEGUN_BEFORE
+
+    def followed(self, claim: Claim) -> None:
+        """Write that all actions of a follow-up are done."""
+        self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))

@@ -1,0 +1,131 @@
+"""Transitions of the offer journey: from a close to a link with the customer."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from service.records.codec import dump_close, to_ms, write_candidates, write_decision, write_terms
+from service.records.outcomes import Outcome, StaleClaim, WriteResult
+from service.records.transitions import Transitions
+from service.surveys.definition import OnReclose, Survey
+from service.surveys.model import Change, Claim, Close, Decision, Journey, OfferState, Reason, RuleMismatch
+from service.surveys.ratings import RatingType
+
+_SENT_COUNT_RETENTION: Final = timedelta(days=2)
+"""The count for `daily_cap` is needed until its day (UTC) has ended."""
+_REOPEN_GRACE: Final = timedelta(minutes=2)
+"""Our own message may reopen its conversation. Dixa dates that within this time."""
+
+
+class OfferTransitions(Transitions):
+    """The transitions of the offer journey."""
+
+    def accept(
+        self,
+        close: Close,
+        candidates: Sequence[Survey],
+        reason: Reason | None = None,
+        mismatches: Sequence[RuleMismatch] = (),
+    ) -> WriteResult:
+        """Create the record of a close. It waits for the shortest delay, or is skipped for a reason."""
+        terms = candidates[0] if candidates else None
+        facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")}
+        outcome, due, survey_id = self._run_for_conversation(
+            "accept",
+            close.conversation_id,
+            close.conversation_id,
+            dump_close(close),
+            write_terms(terms),
+            write_candidates(candidates),
+            to_ms(close.closed_at),
+            to_ms(min((survey.delay for survey in candidates), default=timedelta())),
+            reason or "",
+            self._keep_ms(terms),
+            close.email or "",
+            write_decision(mismatches, facts),
+            max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
+            close.event_id,
+        )
+        return WriteResult(Outcome(outcome), bool(due), survey_id)
+
+    def cancel(self, change: Change, state: OfferState, reason: Reason) -> Outcome:
+        """End the survey of a conversation as cancelled or skipped if its link isn't sent yet, or its reminder."""
+        number = change.conversation_id
+        given = (number, state, reason, to_ms(change.happened_at), self._keep_ms(None), to_ms(_REOPEN_GRACE))
+        return Outcome(self._run_for_conversation("cancel", number, *given))
+
+    def decide(
+        self,
+        claim: Claim,
+        decision: Decision,
+        language: str = "",
+        *,
+        person: Sequence[str] = (),
+        cooldown_retention: timedelta = timedelta(),
+    ) -> tuple[str, str]:
+        """Write the decision, and return the verdict and reason that were written.
+
+        The verdict `ask` takes the customer's cooldown slots. If one is taken, the survey is skipped.
+        """
+        terms = decision.survey or claim.record.terms or Survey()
+        day = claim.at.date()
+        verdict, reason = self._ask(
+            lambda: self._scripts["decide"](
+                keys=[
+                    self._key(claim.record.survey_id),
+                    self._due(Journey.OFFER),
+                    self._decisions_key(day),
+                    f"{self._prefix}asks:{day}:{terms.name}",
+                    *(f"{self._prefix}asked:{trait}" for trait in person),
+                ],
+                args=[
+                    claim.fence,
+                    decision.verdict,
+                    decision.reason or "",
+                    language,
+                    self._keep_ms(terms),
+                    write_decision(decision.mismatches, decision.facts),
+                    write_terms(decision.survey),
+                    to_ms(decision.due_at) if decision.due_at else "",
+                    to_ms(terms.cooldown),
+                    max(to_ms(cooldown_retention), to_ms(terms.cooldown), 1),
+                    terms.daily_cap,
+                    to_ms(_SENT_COUNT_RETENTION),
+                ],
+            )
+        )
+        if verdict in (Outcome.STALE, Outcome.WRONG_STATE):
+            raise StaleClaim(verdict)
+        return verdict, reason
+
+    def offered(self, claim: Claim, rating: RatingType, rating_id: str) -> None:
+        """Write the id of an offer that Dixa made."""
+        wanted = claim.record.terms.ratings if claim.record.terms else (rating,)
+        self._step("offered", claim, claim.fence, rating, rating_id, *wanted)
+
+    def begin_delivery(self, claim: Claim, channel: str) -> None:
+        """Write that a channel starts to deliver the link."""
+        self._step("begin_delivery", claim, claim.fence, channel)
+
+    def extend_lease(self, survey_id: str) -> bool:
+        """Extend the lease for as long as a mail may take. Return False if the lease has ended."""
+        outcome = self._run("extend_lease", Journey.OFFER, survey_id, to_ms(self._max_lease))
+        return Outcome(outcome) is Outcome.EXTENDED
+
+    def begin_email(self, survey_id: str) -> bool:
+        """Write that a mail is about to be handed over. Return False if it may be out already."""
+        return Outcome(self._run("begin_email", Journey.OFFER, survey_id)) is Outcome.BEGUN
+
+    def delivery_failed(self, claim: Claim, channel: str, *, for_good: bool) -> None:
+        """Write that a channel certainly did not deliver. `for_good`: it isn't tried again."""
+        self._step("delivery_failed", claim, claim.fence, channel, int(for_good))
+
+    def delivered(self, claim: Claim, note: str = "") -> None:
+        """Write that the customer has the link, and an optional note about the delivery."""
+        terms = claim.record.terms
+        remind_after = to_ms(terms.reminder) if terms and terms.reminder else ""
+        self._step("delivered", claim, claim.fence, self._keep_ms(terms), note, remind_after)
+
+    def reminded(self, claim: Claim, note: str = "") -> None:
+        """Write that the customer has the reminder, or in the note why none is sent."""
+        self._step("reminded", claim, claim.fence, self._keep_ms(claim.record.terms), note)

@@ -1,0 +1,90 @@
+"""The results of the transitions, as the Lua scripts return them and as Python passes them on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What a transition did. docs/architecture/records.md has the table of scripts, states and outcomes."""
+
+    # Nothing was written.
+    MISSING = "missing"
+    STALE = "stale"
+    WRONG_STATE = "wrong_state"
+    UNCHANGED = "unchanged"
+
+    # Closes and changes
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    OLDER = "older"
+    UNDECIDED = "undecided"
+    NOT_REMINDED = "not_reminded"
+
+    # Claims
+    CLAIMED = "claimed"
+    DONE = "done"
+    EARLY = "early"
+    LEASED = "leased"
+    NEWER = "newer"
+    PAUSED = "paused"
+    RESCHEDULED = "rescheduled"
+    DUE_NOW = "due_now"
+
+    # Calls, e-mails and actions
+    BEGUN = "begun"
+    BEGUN_BEFORE = "begun_before"
+    IN_FLIGHT = "in_flight"
+    LATE = "late"
+
+    # Answers
+    SAVED = "saved"
+    SAME = "same"
+    SUPERSEDED = "superseded"
+    """A later answer is known."""
+    IGNORED = "ignored"
+    """A suspect answer doesn't replace the customer's."""
+    NOT_CHANGED = "not_changed"
+    """The earlier answer is final."""
+    CLOSED = "closed"
+    """The survey was erased."""
+    NOT_EDITABLE = "not_editable"
+    OVER = "over"
+    EXTENDED = "extended"
+
+    # Operators
+    RETRIED = "retried"
+    NOT_FAILED = "not_failed"
+    ERASED = "erased"
+
+    # Most transitions return the new state.
+    ASK = "ask"
+    WAITING = "waiting"
+    DECIDING = "deciding"
+    OFFERING = "offering"
+    UNKNOWN = "unknown"
+    OFFERED = "offered"
+    DELIVERING = "delivering"
+    REMINDING = "reminding"
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    FOLLOWED = "followed"
+    FAILED = "failed"
+
+    SPOOLED = "spooled"
+    """Redis is unavailable, so the write waits in the spool. Only `Intake` returns this."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The outcome of a write by the web, the survey written, and whether it is due now."""
+
+    outcome: Outcome
+    is_due: bool
+    survey_id: str = ""
+
+
+class StaleClaim(Exception):
+    """The claim is no longer valid: another claim, the customer's answer, or a lease that is nearly over."""

@@ -1,0 +1,13 @@
+"""The records: one Redis hash for each survey, a due set for each journey, and one Lua script for each transition."""
+
+from service.records.answer_transitions import AnswerTransitions
+from service.records.offer_transitions import OfferTransitions
+from service.records.switches import Switches
+
+
+class Records(OfferTransitions, AnswerTransitions, Switches):
+    """All surveys of one installation.
+
+    `lease` is the time of a claim, `mail_budget` its extension while a mail is handed over. `keep` is how long an ended
+    record prevents a second offer, `retry_within` how long a failed journey keeps the address and the comment.
+    """

@@ -1,0 +1,35 @@
+"""The switches of the whole installation: a pause, a restore from a backup, and a drain of the spools.
+
+Every method raises RecordsUnavailable when Redis can't be reached. claim.lua reads the switches.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from service.records.codec import to_ms
+from service.records.keys import RecordKeys
+
+
+class Switches(RecordKeys):
+    """The switches of one installation."""
+
+    def pause(self) -> None:
+        """Send no surveys until `resume`. Closes and answers are still accepted."""
+        self._ask(lambda: self._redis.set(self._paused_key, datetime.now(UTC).isoformat(timespec="seconds"), nx=True))
+
+    def resume(self) -> bool:
+        """Send surveys again. Return False if they weren't paused."""
+        return bool(self._ask(lambda: self._redis.delete(self._paused_key)))
+
+    def paused_since(self) -> str | None:
+        """Return the time of the pause in ISO 8601, or None if there is none."""
+        found: str | None = self._ask(lambda: self._redis.get(self._paused_key))
+        return found
+
+    def mark_restored(self) -> None:
+        """Reconcile every record of this moment with Dixa before its next call: Redis was restored from a backup."""
+        seconds, micros = self._ask(self._redis.time)
+        self._ask(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
+
+    def delay_answers(self, wait: timedelta) -> None:
+        """Let nobody claim an answer for this time: a spool may hold a later one than the record."""
+        self._ask(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))
