@@ -297,12 +297,12 @@ class Settings:
     timings: Timings = field(kw_only=True)
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def look(self) -> Look:
         """The colours and the logo of the installation."""
         return make_look(self.brand_accent, self.brand_accent_dark, self.brand_logo)
 
-    @property
+    @cached_property
     def brand(self) -> Brand:
         """The installation's brand, for pages of no survey and surveys without a brand of their own."""
         return Brand(self.brand_name, self.look, self.support_url, self.privacy_url)
@@ -311,14 +311,14 @@ class Settings:
         """Return the brand of a survey."""
         return survey.brand.over(self.brand)
 
-    @property
+    @cached_property
     def mail(self) -> Mail | None:
         """The e-mail channel, if it is set up."""
         if self.smtp_server is None or self.mail_from is None:
             return None
         return Mail(self.smtp_server, self.mail_from, self.mail_reply_to)
 
-    @property
+    @cached_property
     def endpoints(self) -> Endpoints:
         """The receivers of our requests, as far as they are set up."""
         return Endpoints(
