@@ -1,13 +1,12 @@
-"""What a customer posts, read into one object or one error. Nothing here knows about pages or records.
+"""Parses a customer's form into an `AnswerForm` or one error. It knows neither pages nor records.
 
 The form's contract: `rating` answers the survey's first rating type; `rating_csat`, `rating_nps` and `rating_thumbs`
 answer further ones; `comment` is always optional. The button that sent it may be one of these: `add` (add to a saved
 answer), `more` (more time to change it; `change` leads to the change form), `forget` (remove the comment) and `lang`
 (the same form in another language).
 
-Unlike the other inputs that we define, this one excludes unknown fields rather than raising: the page is public and
-carries a honeypot, browser extensions add fields of their own, and a bot that fills in everything must be marked, not
-shown which field gave it away; above all, no customer can do anything about such an error.
+Unknown fields are ignored, though we refuse unknown keys elsewhere: browser extensions add fields of their own, and no
+customer could correct such an error. The honeypot isn't refused either, so that a bot doesn't learn which field it is.
 """
 
 import re
@@ -28,7 +27,7 @@ COMMENT = "comment"
 HONEYPOT = "website"
 ADD, MORE, FORGET, LANG = "add", "more", "forget", "lang"
 CHANGE = "change"
-"""What `more` says to get to the change form."""
+"""The value of `more` for the change form."""
 _FURTHER = {
     RatingType.CSAT: "rating_csat",
     RatingType.NPS: "rating_nps",
@@ -36,15 +35,15 @@ _FURTHER = {
 }
 
 FormErrors = Mapping[str, str]
-"""What is wrong, by the name of the form's field, in the order of the page."""
+"""Errors by the name of the field, in the order of the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """What was typed. `comment` is empty when there is nothing to read in it, and verbatim otherwise.
+    """A parsed form. `comment` is verbatim, or empty if nothing in it is visible.
 
-    A suspect form had its honeypot filled: it is saved like any other, and marked. `adds`, `more`, `forgets` and `lang`
-    are the button that sent it.
+    `is_suspect` is true if the honeypot was filled in. `is_addition`, `more_time`, `removes_comment` and `language` are
+    the button that sent the form.
     """
 
     scores: Mapping[RatingType, int]
@@ -57,7 +56,7 @@ class AnswerForm:
 
 
 class FormError(Exception):
-    """The form can't be taken as it is: why, by field, and what was typed, to show the page again filled in."""
+    """An invalid form: its errors by field, and everything typed, so that the page can be shown filled in again."""
 
     def __init__(self, errors: FormErrors, typed: AnswerForm) -> None:
         super().__init__(", ".join(errors))
@@ -66,12 +65,12 @@ class FormError(Exception):
 
 
 def field_names(ratings: tuple[RatingType, ...]) -> Mapping[RatingType, str]:
-    """Name the form's field of each rating type of a survey."""
+    """Return the name of the field for each rating type of a survey."""
     return {rating: _FURTHER[rating] if place else FIRST for place, rating in enumerate(ratings)}
 
 
 def load_answer_form(form: MultiDict[str, str], ratings: tuple[RatingType, ...]) -> AnswerForm:
-    """Read a posted form of a survey that asks for `ratings`. Raises FormError."""
+    """Parse the form of a survey with these rating types. Raises FormError."""
     try:
         return _answer(_schema(ratings)().load(form.to_dict(flat=False)), ratings)
     except ValidationError as error:
@@ -102,15 +101,15 @@ _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
-"""What no category tells to be invisible: fillers, variation selectors, Braille's blank, and Unicode's other characters
-that a font shows nothing for (its `Default_Ignorable_Code_Point`)."""
+"""Invisible characters outside the categories below: fillers, variation selectors, Braille's blank, and the rest of
+Unicode's `Default_Ignorable_Code_Point`."""
 
 
 def clean_comment(comment: str) -> str:
-    """Bring line ends to LF and drop what can't reach Dixa; a comment in which nothing can be seen is no comment.
+    """Normalise line ends to LF, drop characters that can't reach Dixa, and empty an invisible comment.
 
-    Lone surrogates have no UTF-8 form, so no JSON body could carry them, and C0 controls other than line feed and tab
-    are refused or mangled by what reads that JSON later; neither is anything that a customer meant to say.
+    Lone surrogates have no UTF-8 form, so JSON can't carry them. Many JSON parsers refuse or mangle C0 controls other
+    than line feed and tab. No customer means to type either.
     """
     comment = _UNSENDABLE.sub("", comment.replace("\r\n", "\n").replace("\r", "\n"))
     return comment if any(map(_is_visible, comment)) else ""
@@ -122,7 +121,7 @@ def _is_visible(character: str) -> bool:
 
 
 class _Score(fields.Field[int]):
-    """One score, as plain digits. A field sent twice is taken when both say the same."""
+    """One score in plain digits. A field may be sent twice with the same value."""
 
     def __init__(self, rating: RatingType, *, required: bool) -> None:
         self._scores = {str(score): score for score in rating.scores}
@@ -130,7 +129,7 @@ class _Score(fields.Field[int]):
         super().__init__(required=required, error_messages={"required": not_chosen, "invalid": not_chosen})
 
     def _deserialize(self, value: list[str], *_: Any, **__: Any) -> int:
-        # A look-up rather than int(), which also takes signs, zeros in front, spaces and the digits of all scripts.
+        # Not int(), which also accepts signs, leading zeros, spaces and the digits of all scripts.
         if len(set(value)) != 1 or value[0] not in self._scores:
             raise self.make_error("invalid")
         return self._scores[value[0]]
@@ -155,7 +154,7 @@ class _Word(fields.Field[str]):
 
 
 class _AnswerSchema(Schema):
-    """The part of every survey's form. Each value is the list of what was sent under its name."""
+    """The fields that every survey's form has. Each value is the list of values sent under that name."""
 
     class Meta:
         unknown = EXCLUDE
@@ -175,7 +174,7 @@ class _AnswerSchema(Schema):
 
 @cache
 def _schema(ratings: tuple[RatingType, ...]) -> type[Schema]:
-    """Make the schema of a survey's form: a single question must be answered, of several at least one."""
+    """Build the schema of a survey's form. A single question must be answered; of several, at least one."""
     scores: dict[str, fields.Field[Any]] = {
         name: _Score(rating, required=len(ratings) == 1) for rating, name in field_names(ratings).items()
     }

@@ -1,4 +1,4 @@
-"""What every page of one survey shows, and what a form holds that isn't saved."""
+"""The facts that every page of a survey shows, and the unsaved contents of a form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,9 +15,9 @@ from service.web.forms import FormErrors
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The moment until which an answer can be changed, in the customer's time zone, as seen at `now`.
+    """The time until which an answer can be changed, in the customer's time zone, seen from `now`.
 
-    It can be moved if more time is given to whoever asks for it.
+    `can_move` is true if the customer can extend it.
     """
 
     at: datetime
@@ -27,7 +27,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Unsaved:
-    """What a form has in it that isn't saved, and what is wrong with it."""
+    """The unsaved contents of a form, and their errors."""
 
     scores: Mapping[RatingType, int] = field(default_factory=dict)
     comment: str = ""
@@ -40,16 +40,18 @@ NOTHING = Unsaved()
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What every page of one survey shows. `channel` is in Dixa's API spelling; `action` is where its forms post to.
+    """The facts that every page of a survey shows.
 
-    `words` are the survey's own in the page's language.
-    `until` is the last day on which an answer is taken, None when there is one or the day can't be told; `kept_for` is
-    how long the record stays once all is over, None when it is gone.
-    `has_answer` is False where there is no answer and none can be given: such a page doesn't speak of one.
-    `opt_out_url` is where a customer stops being asked, None on that page itself and where no token is known.
-    `query` is what the links to the other languages keep of this page's, such as `r=4`; None leaves those links out.
-    `thank_you` is the page elsewhere that the thanks lead on to. `deadline` is None when the answer can't be changed or
-    the time can't be told.
+    `channel`: in the spelling of Dixa's API.
+    `action`: where the forms post to.
+    `query`: repeated in the links to other languages, such as `r=4`. None omits these links.
+    `until`: the last date to answer. None with an answer, or if unknown.
+    `kept_for`: how long the record stays after its end. None if it is gone.
+    `has_answer`: False if there is no answer and none can be given. The page then leaves out its privacy text.
+    `opt_out_url`: None on the opt-out page itself, and without a token.
+    `words`: the survey's own texts in the language of the page.
+    `thank_you`: the URL that the thanks link to.
+    `deadline`: None if the answer can't be changed, or if Redis is down.
     """
 
     language: Language
@@ -71,18 +73,18 @@ class PageContext:
     deadline: Deadline | None = None
 
     @property
-    def in_passing(self) -> Self:
-        """What a page shows that takes no answer."""
+    def without_form(self) -> Self:
+        """The same for a page without a form."""
         return replace(self, until=None)
 
     @property
     def without_answer(self) -> Self:
-        """What a page shows that neither has nor takes an answer."""
+        """The same for a page that neither has nor takes an answer."""
         return replace(self, has_answer=False)
 
 
 class Closed(StrEnum):
-    """Why a survey takes no answer any more."""
+    """Why a survey no longer takes an answer."""
 
     EXPIRED = "expired"
     ERASED = "erased"

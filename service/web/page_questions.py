@@ -1,4 +1,4 @@
-"""The questions of a survey as its pages show them."""
+"""The questions of a survey, as its pages show them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _STACKED = frozenset({"el", "lt", "lv", "pl", "uk"})
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question as a template shows it. `ends` are the labels at the ends of its scale, by score."""
+    """A question. `ends` are the labels at both ends of its scale, by score. `is_stacked` puts its answers in rows."""
 
     rating: RatingType
     field: str
@@ -34,7 +34,7 @@ def list_questions(
     errors: FormErrors | None = None,
     saved: Mapping[RatingType, int] | None = None,
 ) -> list[Question]:
-    """List the questions of a survey in their order, with what is chosen, saved and wrong of each."""
+    """Return the questions in order, each with its chosen score, its saved score and its error."""
     return [
         Question(
             rating=rating,

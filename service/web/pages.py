@@ -1,6 +1,6 @@
-"""Each state of the survey page as a response. What to show is decided by the views; the words are in `wording`.
+"""Renders each state of the survey page. The views choose the state; the texts are in `wording`.
 
-The functions need an application context, as `flask.render_template` does, and write nothing anywhere.
+The functions need an application context, as `flask.render_template` does.
 """
 
 import re
@@ -23,13 +23,13 @@ from service.web.security_headers import page_policy
 from service.web.stylesheet import stylesheet_for
 
 _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
-"""What a template has between its tags to be read; a page does without."""
+"""Line breaks between tags: readable in a template, wasted bytes in a page."""
 
 _WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
-"""A date, or a number with its unit, as `Language` writes it."""
+"""A date, or a number with its unit, as `Language` formats them: joined by no-break spaces."""
 
 
-def form_page(  # noqa: PLR0913 - all that a form may come back with
+def form_page(  # noqa: PLR0913 - a form has all of these
     ctx: PageContext,
     *,
     chosen: Mapping[RatingType, int] | None = None,
@@ -40,9 +40,9 @@ def form_page(  # noqa: PLR0913 - all that a form may come back with
     failed: bool = False,
     keeps_comment: bool = False,
 ) -> Response:
-    """Show the questions: fresh, preselected by a link, or again with what was typed and what went wrong.
+    """Render the questions: empty, preselected by a link, or filled in again with `errors` or after a failure.
 
-    The status is 422 with errors, 503 when failed and 200 otherwise, unless another one is given.
+    Without `status` it is 422 with errors, 503 after a failure, and 200 otherwise.
     """
     problem = bool(errors) or failed
     usual = 503 if failed else 422 if errors else 200
@@ -66,9 +66,9 @@ def change_page(
     *,
     has_comment: bool,
 ) -> Response:
-    """Show the questions with the saved scores chosen, or those that were typed, or that a link carries.
+    """Render the questions with the saved scores chosen, overridden by unsaved ones.
 
-    The saved comment isn't shown again: a link may be passed on.
+    The saved comment isn't shown: the link may have been forwarded.
     """
     chosen = {**scores, **typed.scores}
     unsaved = (rating for rating in ctx.ratings if chosen.get(rating) != scores.get(rating))
@@ -78,7 +78,7 @@ def change_page(
         typed.status,
         title=wording.TITLE,
         saved=scores,
-        about=_say_until(ctx) or conversation_text(ctx.language, ctx.channel, ctx.closed_on),
+        about=_deadline_text(ctx) or conversation_text(ctx.language, ctx.channel, ctx.closed_on),
         comment=typed.comment,
         confirm=None if typed.errors else next(unsaved, None),
         errors=typed.errors,
@@ -95,9 +95,9 @@ def saved_page(
     typed: Unsaved = NOTHING,
     onward: str | None = None,
 ) -> Response:
-    """Say what is saved and until when it can be changed, then ask for what is missing; `onward` leads there at once.
+    """Render the thanks: the saved answer, its deadline, and a form for what is missing. Redirect to `onward` if given.
 
-    Its form posts the saved scores again, so that a comment never comes without its rating.
+    The form posts the saved scores again, so that a comment is never saved without its rating.
     """
     answered = _answered(ctx, scores)
     unanswered = [each for each in list_questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
@@ -117,14 +117,14 @@ def saved_page(
         unanswered=unanswered,
         has_comment=has_comment,
         is_comment_removed=is_comment_removed,
-        until=_say_until(ctx),
+        until=_deadline_text(ctx),
         comment=typed.comment,
         errors=typed.errors,
     )
 
 
 def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int], onward: str | None = None) -> Response:
-    """Say thanks for an answer that can't be changed any more, and name it; `onward` leads there at once."""
+    """Render the thanks for an answer that can no longer be changed. Redirect to `onward`, if given."""
     thank_you = onward or ctx.thank_you
     return _write_recorded(ctx, scores, title=wording.THANKS, thanks=True, thank_you=thank_you, onward_at_once=onward)
 
@@ -137,7 +137,7 @@ def late_page(
     comment: str = "",
     removes_comment: bool = False,
 ) -> Response:
-    """Show what is recorded and what came too late: other scores, a comment, or the removal of a comment.
+    """Render the recorded answer and what came too late: other scores, a comment, or the removal of a comment.
 
     The page quotes the comment, so that the customer can send it to the support team in another way.
     """
@@ -154,7 +154,7 @@ def late_page(
 
 
 def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response:
-    """Say why the survey has closed, and how to reach support. A comment that came too late is given back."""
+    """Render why the survey has closed and how to reach support. Quote a comment that came too late."""
     late = [wording.COMMENT_TOO_LATE] if comment else []
     text = wording.CLOSED_WHY[reason]
     return render_message(
@@ -163,14 +163,14 @@ def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
-    """Answer every bad or unknown token with the same words."""
+    """Render the same page for every invalid or unknown token."""
     return _page_of_no_survey(
         language, 404, look, brand=brand, support_url=support_url, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY
     )
 
 
 def unavailable_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
-    """Answer a short link while nobody can say where it leads."""
+    """Render the page of a short link while Redis, which has its target, is down."""
     title, text = wording.UNAVAILABLE, wording.UNAVAILABLE_WHY
     return _page_of_no_survey(language, 503, look, brand=brand, support_url=support_url, title=title, text=text)
 
@@ -180,20 +180,20 @@ def _page_of_no_survey(language: Language, status: int, look: Look, **facts: Any
 
 
 def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
-    """Say one thing: a `title` and a `text`, then goodbye with `thanks` or where `is_done`, and how to reach support.
+    """Render a message: a `title` and a `text`, then how to reach support.
 
-    Where there is no address of the support, only pages that need it say how to reach it: with a comment that is given
-    back, or `needs_us`.
+    The page ends instead with the thank-you link if it has `thanks`. Without a support URL it says how to reach support
+    only if it quotes a comment, or if `needs_us`.
     """
     return render_page(
         "message.html",
         ctx.language,
         status,
         ctx.look,
-        ctx=ctx.in_passing,
+        ctx=ctx.without_form,
         brand=ctx.brand,
         support_url=ctx.support_url,
-        # A link to another language would lose the comment that is given back.
+        # A link to another language would lose the quoted comment.
         query=None if facts.get("comment") else ctx.query,
         **facts,
     )
@@ -210,7 +210,7 @@ def render_page(
 ) -> Response:
     """Render a page with its style sheet.
 
-    With `typed` the languages are buttons of the page's form: what is typed outlives a change of the language.
+    With `typed` the languages are buttons of the form and not links, so that a change of language keeps typed text.
     """
     html = render_template(
         template,
@@ -235,12 +235,12 @@ def render_page(
 
 
 def _keep_whole(text: str) -> Markup:
-    """Escape a text. Give what is joined by no-break spaces a box of its own, which moves to a new line as a whole.
+    """Escape a text and put each date or number in a <span>, which CSS makes an inline block: it wraps as a whole.
 
-    A no-break space would do the same until the line is too short: then the browser breaks in the middle of a word.
+    A no-break space isn't enough: on a line that is too short, the browser would break inside a word.
     """
     html = _WHOLE.sub(lambda found: f"<span>{found[0]}</span>".replace("\N{NO-BREAK SPACE}", " "), escape(text))
-    return Markup(html)  # noqa: S704 - it was escaped before
+    return Markup(html)  # noqa: S704 - it was escaped above
 
 
 def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
@@ -259,8 +259,8 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
     )
 
 
-def _say_until(ctx: PageContext) -> str:
-    """Say until when the answer can be changed; nothing when that can't be told."""
+def _deadline_text(ctx: PageContext) -> str:
+    """Return the sentence about the deadline, or "" without one."""
     if ctx.deadline is None:
         return ""
     at, now = ctx.deadline.at, ctx.deadline.now
