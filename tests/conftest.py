@@ -61,7 +61,7 @@ def redis_server() -> Iterator[RedisServer]:
 @pytest.fixture(autouse=True)
 def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """In this process `/readyz` looks each time that it is asked, save where a test says otherwise."""
-    monkeypatch.setattr(Readiness, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 0.0)
 
 
 @pytest.fixture

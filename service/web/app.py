@@ -1,12 +1,11 @@
-"""The Flask app: made from settings, wired here, with the views in their own modules."""
+"""Builds and wires the web's Flask app. Each group of views has a module of its own."""
 
 import logging
-import re
 from contextlib import suppress
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.environment import trust_certificates
@@ -28,26 +27,27 @@ from service.records.short_links import ShortLinks
 from service.rules.identity import Persons
 from service.surveys.links import Links
 from service.web import health, opt_out, short_links, survey, webhooks
+from service.web.host_check import host_check
 from service.web.log_redaction import redact_tokens_in
 from service.web.mangled_links import MangledLinks, redirect_mangled_link
 from service.web.readiness import Readiness
 from service.web.rejections import Rejections
 from service.web.security_headers import add_security_headers
-from service.web.services import Services, host_of, normalize_host
+from service.web.services import Services
 
 _WAIT_SECONDS = 2.0
-"""How long a request waits for a connection to Redis while others have them all: longer than these take to find
-out, in a second each, that a NAT has cut them."""
+"""How long a request waits for a Redis connection from the pool.
 
-_PORT = re.compile(r":[0-9]*\Z")
+If a NAT has dropped the pool's connections, their users notice after a timeout of one second. This must be longer.
+"""
 
 
 def create_app(settings: Settings) -> Flask:
-    """Build the web process's app. Connects to nothing yet."""
+    """Build the app. It connects to nothing yet."""
     trust_certificates(settings.certificates)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
-    # By itself Werkzeug redirects "/s//<token>", to http:// behind a proxy. Slashes are MangledLinks' business.
+    # Werkzeug would redirect "/s//<token>", and to http:// behind a proxy. MangledLinks merges slashes without it.
     app.url_map.merge_slashes = False
     app.logger.setLevel(logging.INFO)
     redact_tokens_in(app.logger.name)
@@ -59,8 +59,8 @@ def create_app(settings: Settings) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp):
         app.register_blueprint(blueprint)
-    _guard(app, settings)
-    _explain_errors(app)
+    _add_hooks(app, settings)
+    _add_error_handlers(app)
     return app
 
 
@@ -90,17 +90,9 @@ def _wire(settings: Settings) -> Services:
     )
 
 
-def _guard(app: Flask, settings: Settings) -> None:
-    """Add what holds for every request: the host we answer for, and the headers."""
-    ours = host_of(settings.public_url)
-
-    @app.before_request
-    def refuse_other_hosts() -> None:
-        # Probes come by address, so the health routes are exempt. Werkzeug's own check knows no IPv6 and no capitals.
-        asked = normalize_host(_PORT.sub("", request.headers.get("Host", "")))
-        if request.blueprint != health.bp.name and asked != ours:
-            raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
-
+def _add_hooks(app: Flask, settings: Settings) -> None:
+    """Add what applies to every request. Flask calls the `before_request` functions in this order."""
+    app.before_request(host_check(settings.public_url))
     app.before_request(short_links.redirect_short_link)
     app.before_request(redirect_mangled_link)
 
@@ -109,8 +101,8 @@ def _guard(app: Flask, settings: Settings) -> None:
         return add_security_headers(response, public_url=settings.public_url)
 
 
-def _explain_errors(app: Flask) -> None:
-    """Answer with pages, and with words for machines, instead of bare errors."""
+def _add_error_handlers(app: Flask) -> None:
+    """Respond to errors with a page, JSON for webhooks, or plain text."""
 
     @app.errorhandler(NotFound)
     def not_found(_error: NotFound) -> Response:
@@ -126,7 +118,7 @@ def _explain_errors(app: Flask) -> None:
     @app.errorhandler(InternalServerError)
     def failed(_error: InternalServerError) -> Response:
         if request.endpoint == "survey.send":
-            # If this fails too, the next line is what is left to say; the log has the first error, which matters.
+            # A second error is not logged: the first one is, and it is the cause.
             with suppress(Exception):
                 return survey.send_failed(**(request.view_args or {}))
         return Response("Something went wrong on our side. Please try again.\n", 500, content_type="text/plain")

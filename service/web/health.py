@@ -1,4 +1,4 @@
-"""`/`, `/healthz` and `/readyz`: for people who lost their way, and for whatever watches the process."""
+"""`/`, `/healthz` and `/readyz`: for visitors without a link, and for monitoring."""
 
 import hmac
 from ipaddress import ip_address
@@ -12,54 +12,54 @@ from service.web.services import services
 
 bp = Blueprint("health", __name__)
 
-_PASSED_ON = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
-_PASSED_ON_BEGINS = "x-forwarded-"
+_PROXY_HEADERS = {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+_PROXY_PREFIX = "x-forwarded-"
 
 
 @bp.get("/")
 def home() -> ResponseReturnValue:
-    """Say what this is, nothing more."""
+    """Describe this host."""
     return Response("This host serves customer-satisfaction surveys.\n", content_type="text/plain; charset=utf-8")
 
 
 @bp.get("/healthz")
 def alive() -> ResponseReturnValue:
-    """The process answers."""
+    """Respond that the process is alive."""
     return jsonify(status="ok")
 
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Ready is able to accept. The degraded parts are for the operator alone."""
+    """Respond whether webhooks and answers can be saved. Only operators get the degraded parts."""
     readiness: Readiness = current_app.extensions["afterword.readiness"]
     degraded = readiness.degraded()
     ready = is_ready(degraded)
-    told = {"degraded": degraded} if _is_operator(request) else {}
-    return jsonify(status="ready" if ready else "unavailable", **told), 200 if ready else 503
+    details = {"degraded": degraded} if _is_operator(request) else {}
+    return jsonify(status="ready" if ready else "unavailable", **details), 200 if ready else 503
 
 
 def _is_operator(incoming: Request) -> bool:
-    """Say whether this is somebody with READYZ_TOKEN, or on this machine without a proxy between."""
+    """Return whether the request has READYZ_TOKEN, or comes from this machine without a proxy."""
     token = services().settings.readyz_token
-    # Not Werkzeug's `authorization`, which fails on some headers, such as a Basic of other than ASCII.
+    # Not Werkzeug's `authorization`: it raises an error for a Basic header that isn't ASCII.
     kind, _, given = incoming.headers.get("Authorization", "").partition(" ")
     if token and kind.lower() == "bearer":
         return hmac.compare_digest(given.strip().encode(), token.encode())
-    if any(map(_is_passed_on, incoming.headers.keys())):
+    if any(map(_is_from_proxy, incoming.headers.keys())):
         return False
     try:
-        asked = urlsplit(f"//{incoming.host}").hostname or ""
-        return _is_here(incoming.remote_addr or "") and (asked == "localhost" or _is_here(asked))
+        hostname = urlsplit(f"//{incoming.host}").hostname or ""
+        return _is_loopback(incoming.remote_addr or "") and (hostname == "localhost" or _is_loopback(hostname))
     except ValueError:
         return False
 
 
-def _is_passed_on(header: str) -> bool:
-    """Say whether this is a header that a proxy adds."""
-    return header.lower() in _PASSED_ON or header.lower().startswith(_PASSED_ON_BEGINS)
+def _is_from_proxy(header: str) -> bool:
+    """Return whether a proxy adds this header."""
+    return header.lower() in _PROXY_HEADERS or header.lower().startswith(_PROXY_PREFIX)
 
 
-def _is_here(address: str) -> bool:
+def _is_loopback(address: str) -> bool:
     found = ip_address(address)
-    # A socket of IPv6 that takes IPv4 too, as [::] does on Linux, shows those so.
+    # An IPv6 socket that also accepts IPv4, such as [::] on Linux, reports IPv4 peers as ::ffff:127.0.0.1.
     return (getattr(found, "ipv4_mapped", None) or found).is_loopback

@@ -1,4 +1,4 @@
-"""Which language a page speaks: `?lang`, else the conversation's, else the browser's, else the brand's."""
+"""Chooses the language of a page: `?lang`, else the conversation's, the browser's, or the brand's default."""
 
 from collections.abc import Iterator
 
@@ -10,33 +10,33 @@ from service.surveys.language_codes import find_language
 from service.texts.catalog import Language, load_language
 from service.web.mangled_links import query_value
 
-_LONGEST_WISHES = 500
-"""No browser sends as much. Each wish costs, and a head has room for 400,000, of whoever it is."""
+_MAX_HEADER_CHARACTERS = 500
+"""No browser sends as many. A head has room for 400,000 languages; to parse them takes a worker a second."""
 
 
 def requested_language() -> str | None:
-    """Read the language of the page's own links, which say it in `?lang`."""
+    """Return the language in `?lang`, if we have it."""
     return find_language(query_value("lang"))
 
 
 def choose_language(conversation: str, default: str, chosen: str | None = None) -> Language:
-    """Choose for this request. `conversation` is what Dixa says of the customer's language, or nothing.
+    """Choose the language of this request.
 
-    `chosen` wins over all others: what a button of the page's form asked for.
+    `conversation` is the customer's language in Dixa, or "". `chosen`, from a button of the form, overrides all others.
     """
-    return load_language(chosen or next(code for code in _wishes(conversation, default) if code))
+    return load_language(chosen or next(code for code in _candidates(conversation, default) if code))
 
 
-def _wishes(conversation: str, default: str) -> Iterator[str | None]:
+def _candidates(conversation: str, default: str) -> Iterator[str | None]:
     yield requested_language()
     yield find_language(conversation)
-    for wish, quality in _accepted(request.headers.get("Accept-Language", "")):
-        yield find_language(wish) if quality > 0 else None
+    for code, quality in _accepted(request.headers.get("Accept-Language", "")):
+        yield find_language(code) if quality > 0 else None
     yield default
 
 
 def _accepted(header: str) -> LanguageAccept:
-    """Read what the browser speaks, best first: no more than the beginning of a very long header, in whole wishes."""
-    if len(header) > _LONGEST_WISHES:
-        header = header[:_LONGEST_WISHES].rpartition(",")[0]
+    """Parse the browser's languages, best first. Only the beginning of a very long header is read."""
+    if len(header) > _MAX_HEADER_CHARACTERS:
+        header = header[:_MAX_HEADER_CHARACTERS].rpartition(",")[0]
     return parse_accept_header(header, LanguageAccept)

@@ -1,4 +1,4 @@
-"""The web's entry: `gunicorn service.web.main:app`, as the Procfile says."""
+"""Entry point of the web: `gunicorn service.web.main:app`, as in the Procfile."""
 
 import structlog
 
@@ -21,7 +21,7 @@ if _kept.problem:
 app = create_app(_settings)
 _core: Services = app.extensions["afterword"]
 count_unreadable_requests("gunicorn.error", _core.rejections)
-for _problem in _core.problems_at_start():
+for _problem in _core.prepare():
     if _kept.are_new:
         refuse_to_start(_problem)
     structlog.get_logger().error("start.problem", problem=_problem)

@@ -1,4 +1,7 @@
-"""What of this process is degraded, for `/readyz`. Looked for once a second at most, however many ask: it writes."""
+"""Finds the degraded parts of this process for `/readyz`.
+
+The check pings Redis and writes a file into the spool's folder, so it runs at most once a second.
+"""
 
 from collections.abc import Iterator, Mapping
 from threading import Lock
@@ -9,9 +12,9 @@ from service.web.services import Services
 
 
 class Readiness:
-    """The parts that are degraded, each with what is wrong, as of a moment ago."""
+    """The degraded parts, each with its problem."""
 
-    KEEP_SECONDS = 1.0
+    MAX_AGE_SECONDS = 1.0
 
     def __init__(self, core: Services) -> None:
         self._core = core
@@ -20,28 +23,28 @@ class Readiness:
         self._until = 0.0
 
     def degraded(self) -> Mapping[str, str]:
-        """Name each part that is degraded. One request looks; the others wait for its result."""
+        """Return the degraded parts, at most a second old. Concurrent requests share one check."""
         with self._lock:
             if monotonic() >= self._until:
                 self._parts = dict(_degraded(self._core))
-                self._until = monotonic() + self.KEEP_SECONDS
+                self._until = monotonic() + self.MAX_AGE_SECONDS
             return self._parts
 
 
 def is_ready(degraded: Mapping[str, str]) -> bool:
-    """Say whether webhooks and answers are taken, into Redis or the spool."""
+    """Return whether webhooks and answers can be saved, in Redis or in the spool."""
     return not {"redis", "spool"} <= set(degraded)
 
 
 def _degraded(core: Services) -> Iterator[tuple[str, str]]:
-    work = dict(_degraded_work(core))
-    yield from work.items()
+    processing = dict(_degraded_processing(core))
+    yield from processing.items()
     yield from _degraded_spool(core)
-    if core.spool and "redis" not in work and (overdue := core.spool.overdue()):
+    if core.spool and "redis" not in processing and (overdue := core.spool.overdue()):
         yield "spool_stuck", f"{overdue} wait for longer than a minute, though Redis is there"
 
 
-def _degraded_work(core: Services) -> Iterator[tuple[str, str]]:
+def _degraded_processing(core: Services) -> Iterator[tuple[str, str]]:
     problem = ""
     try:
         core.records.ping()
@@ -51,14 +54,14 @@ def _degraded_work(core: Services) -> Iterator[tuple[str, str]]:
         yield "redis", str(error)
         return
     try:
-        yield from _told_by_redis(core)
+        yield from _degraded_by_redis(core)
     except RecordsUnavailable as error:
         problem = problem or str(error)
     if problem:
         yield "redis", problem
 
 
-def _told_by_redis(core: Services) -> Iterator[tuple[str, str]]:
+def _degraded_by_redis(core: Services) -> Iterator[tuple[str, str]]:
     if problems := core.records.problems():
         yield "durability", "; ".join(problems)
     if disagreements := core.processes.find_disagreements():

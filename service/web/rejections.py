@@ -1,6 +1,6 @@
-"""Counts what is refused, so that no flood fills the log: the first of a kind is logged at once, the rest by minute.
+"""Counts rejected requests, so that a flood can't fill the log: one line for the first of a kind, then one a minute.
 
-What tells of a fault on our side, a wrong clock or secret, is also kept for `afterword doctor` and `/readyz`.
+Hints at a fault of ours, such as a wrong clock or secret, are also kept for `afterword doctor` and `/readyz`.
 """
 
 from collections import Counter, deque
@@ -14,11 +14,11 @@ import structlog
 
 log = structlog.get_logger()
 
-_MOST_KINDS = 50
-"""Of one minute: what comes beyond them is counted together."""
+_MAX_KINDS = 50
+"""In one minute. Further kinds are counted together."""
 
 _HOUR = 3600.0
-_MOST_REMEMBERED = 1000
+_MAX_HINTS = 1000
 
 
 class Rejections:
@@ -28,37 +28,37 @@ class Rejections:
         self._every = every.total_seconds()
         self._lock = Lock()
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._suspicious: deque[tuple[float, str]] = deque(maxlen=_MOST_REMEMBERED)
+        self._hints: deque[tuple[float, str]] = deque(maxlen=_MAX_HINTS)
 
     def note(self, event: str, problem: str, **facts: Any) -> None:
-        """Log it if it is the first of its kind for a minute, and count it else. `facts` are those of the first."""
+        """Log the first rejection of a kind in a minute with its `facts`, and count the others."""
         with self._lock:
             kind = (event, problem)
-            if kind not in self._counts and len(self._counts) >= _MOST_KINDS:
+            if kind not in self._counts and len(self._counts) >= _MAX_KINDS:
                 kind, facts = (event, "other"), {}
             is_first = kind not in self._counts
             self._counts[kind] += 0 if is_first else 1
         if is_first:
             log.warning(kind[0], problem=kind[1], **facts)
-            self._later(lambda: self._tell(kind))
+            self._later(lambda: self._report(kind))
 
     def suspect(self, hint: str) -> None:
-        """Keep for an hour what may be our own fault; `hint` says what to look at."""
-        self._suspicious.append((monotonic(), hint))
+        """Keep for an hour that a rejection may be our fault. `hint` names what to check."""
+        self._hints.append((monotonic(), hint))
 
     def suspicions(self) -> dict[str, int]:
-        """Count by hint what was suspected in the last hour; no more than the last thousand."""
+        """Return the hints of the last hour with their counts. Only the last thousand are kept."""
         since = monotonic() - _HOUR
-        return dict(Counter(hint for at, hint in list(self._suspicious) if at >= since))
+        return dict(Counter(hint for at, hint in list(self._hints) if at >= since))
 
-    def _tell(self, kind: tuple[str, str]) -> None:
+    def _report(self, kind: tuple[str, str]) -> None:
         with self._lock:
             times = self._counts.pop(kind)
             if times:
                 self._counts[kind] = 0
         if times:
             log.warning(kind[0], problem=kind[1], times=times, within_seconds=round(self._every))
-            self._later(lambda: self._tell(kind))
+            self._later(lambda: self._report(kind))
 
     def _later(self, act: Callable[[], None]) -> None:
         timer = Timer(self._every, act)

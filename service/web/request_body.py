@@ -1,4 +1,4 @@
-"""A request's body: whole, in time and in few pieces, or not at all. All endpoints that take one read it here."""
+"""Reads the body of a request: whole and in time, or not at all. Each endpoint with a body uses it."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,42 +10,42 @@ from werkzeug.wrappers import Request
 
 BODY_SECONDS = 10
 MAX_PIECES = 2048
-"""Of a chunked body. A chunk is one or two pieces, so those of the largest webhook may be as small as 256 bytes."""
+"""The limit of a chunked body. gunicorn yields a chunk in one or two pieces. So the chunks of the largest webhook may be
+as small as 256 bytes."""
 
 
-def read_body(incoming: Request, largest: int) -> bytes:
-    """Read the body, of at most `largest` bytes.
+def read_body(incoming: Request, max_bytes: int) -> bytes:
+    """Read the body.
 
-    Raises RequestEntityTooLarge; RequestTimeout if it takes too long, however it drips; LengthRequired if it comes in
-    very many pieces; ClientDisconnected (a 400) if it broke off or is badly chunked: half a form must not be taken for
-    a whole one.
+    Raises RequestEntityTooLarge; RequestTimeout after BODY_SECONDS in all; LengthRequired if it has too many chunks;
+    ClientDisconnected (400) if it is incomplete or badly chunked: half a form must not be taken for a whole one.
     """
-    # Werkzeug cuts a chunked body off at the limit without a word, so the limit lies a byte further.
-    incoming.max_content_length = largest + 1
-    _limit_chunks(incoming, largest)
+    # Werkzeug silently truncates a chunked body at its limit. With one byte more, a body over our limit shows.
+    incoming.max_content_length = max_bytes + 1
+    _limit_chunks(incoming, max_bytes)
     try:
-        # A greenlet that waits for bytes is interrupted. A socket's own timeout would begin anew with each byte.
+        # gevent.Timeout interrupts the greenlet wherever it waits. A socket timeout would start anew with each byte.
         with gevent.Timeout(BODY_SECONDS, _too_slow()):
             raw = incoming.get_data(parse_form_data=False)
     except TimeoutError:
         raise _too_slow() from None
     except (ParseException, OSError) as error:
-        # This is how gunicorn tells of bad chunks, and of clients that went away.
+        # gunicorn raises these for bad chunks and for disconnected clients.
         raise ClientDisconnected("The body can't be read.") from error
-    if len(raw) > largest:
+    if len(raw) > max_bytes:
         raise RequestEntityTooLarge
     if incoming.content_length not in (None, len(raw)):
         raise ClientDisconnected("The body is shorter than its Content-Length.")
     return raw
 
 
-def read_start(incoming: Request, most: int) -> bytes:
-    """Read the first bytes of a body that `read_body` found too large: none if it had to be read to find that."""
+def read_start(incoming: Request, max_bytes: int) -> bytes:
+    """Read the first bytes of a body that is too large by its Content-Length. A chunked body has been consumed: b""."""
     if incoming.content_length is None:
         return b""
     try:
         with gevent.Timeout(BODY_SECONDS, _too_slow()):
-            return bytes(incoming.environ["wsgi.input"].read(most))
+            return bytes(incoming.environ["wsgi.input"].read(max_bytes))
     except (ParseException, OSError):
         return b""
 
@@ -54,14 +54,17 @@ def _too_slow() -> RequestTimeout:
     return RequestTimeout(f"The body took longer than {BODY_SECONDS} seconds.")
 
 
-def _limit_chunks(incoming: Request, largest: int) -> None:
-    """Let gunicorn's reader give up at too many chunks, or long ones of few bytes: it is written in Python."""
+def _limit_chunks(incoming: Request, max_bytes: int) -> None:
+    """Limit the number of chunks and the bytes that frame them.
+
+    gunicorn parses chunks in Python: a body of one-byte chunks would keep the worker, and all others waiting.
+    """
     reader = getattr(incoming.environ["wsgi.input"], "reader", None)
     if isinstance(reader, ChunkedReader) and reader.parser:
         reader.parser = _at_most(MAX_PIECES, reader.parser)
         source = reader.req.unreader
-        # What frames the chunks may be as much as what is in them.
-        source.chunk = _at_most_bytes(2 * largest, source.chunk)
+        # Chunk headers and extensions may take as many bytes as the data.
+        source.chunk = _at_most_bytes(2 * max_bytes, source.chunk)
 
 
 def _at_most(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -71,8 +74,8 @@ def _at_most(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _at_most_bytes(most: int, read: Callable[..., bytes]) -> Callable[..., bytes]:
-    left = most
+def _at_most_bytes(max_bytes: int, read: Callable[..., bytes]) -> Callable[..., bytes]:
+    left = max_bytes
 
     def read_some(size_hint: int | None = None) -> bytes:
         nonlocal left

@@ -11,9 +11,9 @@ _YEAR_IN_SECONDS = 31_536_000
 
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
-    """Let the page load nothing, be framed by nobody and be kept nowhere; meant for `after_request`.
+    """Add headers that forbid loading resources, framing and caching. Meant for `after_request`.
 
-    HSTS is for this host only and goes out only over https: a self-hosted survey can't speak for its sister hosts.
+    HSTS is sent over https only, and without `includeSubDomains`: the operator's other hosts may not have TLS.
     """
     response.headers.update(
         {
@@ -34,15 +34,15 @@ def add_security_headers(response: Response, *, public_url: str) -> Response:
 
 
 def page_policy(style_sheet: str) -> str:
-    """Give the Content-Security-Policy of a page with this style sheet."""
+    """Return the Content-Security-Policy of a page with this style sheet."""
     digest = b64encode(sha256(style_sheet.encode()).digest()).decode()
     return policy(f"'sha256-{digest}'")
 
 
 def policy(style_source: str) -> str:
-    """Give the Content-Security-Policy that allows this style sheet, and our own forms, and nothing else.
+    """Return the Content-Security-Policy that allows this style source, our own forms, and pictures of this host.
 
-    Browsers hold each hop of a form's answer against `form-action`, so no form may be answered by a foreign host.
+    Browsers apply `form-action` to each redirect after a form, too. So a form can't redirect to another host.
     """
     return (
         f"default-src 'none'; style-src {style_source}; img-src 'self' data:; "

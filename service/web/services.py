@@ -1,10 +1,7 @@
-"""What the views reach for: the settings and the wired core, kept with the app."""
+"""The settings and the core's objects, which the views share."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address
-from urllib.parse import urlsplit
 
 from flask import current_app
 
@@ -26,7 +23,7 @@ from service.web.rejections import Rejections
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The core, as this process is wired to it."""
+    """The core's objects in this process."""
 
     settings: Settings
     records: Records
@@ -43,8 +40,8 @@ class Services:
     processes: Processes
     rejections: Rejections
 
-    def problems_at_start(self) -> Iterator[str]:
-        """Name what no web can work with. Makes the spool's folder."""
+    def prepare(self) -> Iterator[str]:
+        """Create the spool's folder. Yield the problems that the web can't start with."""
         if problem := self.records.unusable():
             yield f"REDIS_URL can't be used: {problem}."
         if self.spool:
@@ -60,21 +57,6 @@ class Services:
 
 
 def services() -> Services:
-    """The core of the app that serves this request."""
+    """Return the services of the app that serves this request."""
     found: Services = current_app.extensions["afterword"]
     return found
-
-
-def host_of(url: str) -> str:
-    """The host of a URL as `normalize_host` spells it, without the port."""
-    host = urlsplit(url).hostname or ""
-    return normalize_host(f"[{host}]" if ":" in host else host)
-
-
-def normalize_host(host: str) -> str:
-    """Spell a host, of which there are several spellings, in one way; one that is none is left as it is."""
-    host = host.lower().removesuffix(".")
-    if host.startswith("[") and host.endswith("]"):
-        with suppress(ValueError):
-            return f"[{IPv6Address(host[1:-1])}]"
-    return host

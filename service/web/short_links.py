@@ -1,4 +1,4 @@
-"""`/s/<code>` and `/s/<code>/stop`: a short link leads to the signed one. Nothing is written, whatever opens it."""
+"""Redirects a short link, `/s/<code>` or `/s/<code>/stop`, to the signed one. Nothing is written."""
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -10,13 +10,13 @@ from service.web.language import choose_language, requested_language
 from service.web.mangled_links import query_value
 from service.web.services import services
 
-_AGAIN_SECONDS = 5
+_RETRY_AFTER_SECONDS = 5
 
 
 def redirect_short_link() -> ResponseReturnValue | None:
-    """Redirect a short link to the same page of the signed one; do nothing for other requests.
+    """Redirect a short link to the same page of the signed link. Ignore other requests.
 
-    Meant for `before_request`. Only Redis knows the codes: while it is away no link is called unknown.
+    Meant for `before_request`. Only Redis has the codes, so while it is down the response is 503 and not 404.
     """
     code = (request.view_args or {}).get("token", "")
     if request.method not in {"GET", "HEAD"} or request.endpoint is None or not is_code(code):
@@ -35,5 +35,5 @@ def _unavailable() -> Response:
     settings = services().settings
     spoken = choose_language("", settings.default_language)
     response = pages.unavailable_page(spoken, settings.brand_name, settings.support_url, settings.look)
-    response.headers["Retry-After"] = str(_AGAIN_SECONDS)
+    response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response

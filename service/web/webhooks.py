@@ -1,4 +1,4 @@
-"""`POST /webhooks/dixa`: verify, parse, keep, answer. Yes is said only after the record is written."""
+"""`POST /webhooks/dixa`: verifies, parses and saves an event. It responds 2xx only once the event is written."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 256 * 1024
 
 @bp.post("/webhooks/dixa")
 def receive() -> ResponseReturnValue:
-    """Take an event that Dixa signed."""
+    """Receive an event of Dixa."""
     event = _verified_event(request)
     if event.change:
         return _take_change(event, event.change)
@@ -49,7 +49,7 @@ def _verified_event(incoming: Request) -> Event:
         raise UnsupportedMediaType("Send application/json.")
     now = datetime.now(UTC)
     settings = services().settings
-    # Whoever has no signature to show isn't waited for.
+    # The signature's header first: without it the body isn't read.
     signature = read_signature(incoming.headers.get(HEADER), now=now, tolerance=settings.webhook_tolerance)
     raw = read_body(incoming, MAX_BODY_BYTES)
     verify(raw, signature, settings.webhook_secrets)

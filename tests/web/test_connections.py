@@ -47,7 +47,7 @@ def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monke
 
 def test_it_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.web.connections.HANDOVER_SECONDS", 0.2)
-    gunicorn_hooks._awaited[0] = 1
+    gunicorn_hooks._pending[0] = 1
     worker.handle_exit(signal.SIGTERM, None)
     gevent.wait(timeout=30)
     assert not worker.alive

@@ -159,7 +159,7 @@ def test_without_a_token_of_ours_none_is_right(client: FlaskClient) -> None:
 def test_it_looks_once_a_second_however_many_ask(
     client: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Readiness, "KEEP_SECONDS", 3600.0)
+    monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 3600.0)
     first = client.get("/readyz").json
     own_redis.stop()
     assert [client.get("/readyz").json for _ in range(100)] == [first] * 100
