@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request
 
 BODY_SECONDS = 10
 MAX_PIECES = 2048
-"""The limit of a chunked body. gunicorn yields a chunk in one or two pieces. So the chunks of the largest webhook may be
+"""The limit of a chunked body. gunicorn yields a chunk in one or two pieces. The chunks of the largest webhook may be
 as small as 256 bytes."""
 
 
