@@ -1,4 +1,4 @@
-"""The configuration of gunicorn, which serves the web. Its master reads it at start and at each HUP."""
+"""gunicorn's configuration. Its master reads this file at start and at each HUP."""
 
 from service.web import connections, gunicorn_hooks
 

@@ -1,4 +1,4 @@
-"""The servers that Afterword sends to, apart from Dixa and Redis: mail, webhooks and Slack."""
+"""The receivers of outgoing e-mails, webhooks and alerts."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Tls(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """A mail server that accepts our e-mails."""
+    """A mail server for outgoing e-mails."""
 
     host: str
     port: int

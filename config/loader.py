@@ -25,6 +25,6 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if mistakes:
         raise SettingsError("\n".join(["The settings can't be used:", *mistakes]))
     if settings.port and not env.has("BIND"):
-        # Platforms that set PORT reach us from outside. Without it, we are behind a proxy on this machine.
+        # A platform sets PORT and reaches us from outside. Without PORT, the proxy is on this machine.
         settings = replace(settings, bind=(f"0.0.0.0:{settings.port}",))
     return replace(settings, warnings=(*env.warnings(), *find_warnings(settings, env.text("DIXA_WEBHOOK_SECRETS"))))

@@ -95,7 +95,7 @@ def _words(error: BaseException) -> Iterator[str]:
 
 
 class LineHandler(logging.StreamHandler[Any]):
-    """Writes log lines. For a line that can't be written, Python's own handler prints the arguments to stderr."""
+    """Writes log lines. If writing fails, Python's own handler prints the arguments of the line to stderr."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
         """Report the lost line by its place only."""

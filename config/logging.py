@@ -26,7 +26,7 @@ _MIN_LEVELS = {
     "kombu": logging.INFO,
     "amqp": logging.INFO,
 }
-"""The lowest level of noisy loggers. Those of werkzeug contain the paths of links, which are secret."""
+"""The lowest level of noisy loggers. werkzeug's lines contain the secret paths of links."""
 
 
 def set_up_logging(log_format: str, level: str) -> None:
@@ -43,7 +43,7 @@ def set_up_logging(log_format: str, level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-    # Both ways go through this one handler: our events, and the lines of libraries, which structlog calls foreign.
+    # One handler for our events and for the lines of libraries ("foreign" in structlog).
     handler = LineHandler(sys.stdout)
     handler.addFilter(ExceptionTextFilter())
     handler.setFormatter(
@@ -53,7 +53,7 @@ def set_up_logging(log_format: str, level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     for name in _OWN_HANDLERS:
-        # gunicorn and Celery attach handlers that write in their own formats.
+        # gunicorn and Celery attach handlers with formats of their own.
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     for name, lowest in _MIN_LEVELS.items():

@@ -27,7 +27,7 @@ def _timing(default: str, help_text: str, *, former_name: str = "", group: str =
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """The durations that few installations change. docs/architecture explains them."""
+    """Durations. Few installations change them; docs/architecture explains them."""
 
     lease: timedelta = _timing(
         "60s",
@@ -330,7 +330,7 @@ class Settings:
 
     @cached_property
     def own_addresses(self) -> frozenset[str]:
-        """The addresses of our own side, which e-mails come from and go to: they belong to no customer."""
+        """Our own senders and support addresses. They belong to no customer."""
         senders = [sender for survey in self.surveys for sender in survey.senders.values()]
         boxes = [self.mail_from, self.mail_reply_to, *(box for each in senders for box in (each.email, each.reply_to))]
         links = [self.support_url, *(survey.brand.support_url for survey in self.surveys)]

@@ -1,4 +1,4 @@
-"""Host names by IDNA 2008. Under IDNA 2003, straße became strasse, which is another domain."""
+"""Host names by IDNA 2008. IDNA 2003 would turn straße into strasse, another domain."""
 
 import re
 
@@ -12,7 +12,7 @@ _MAX_LENGTH = 253
 def ascii_host(host: str) -> str:
     """Return a host name in ASCII and small letters. Raise ValueError if it isn't valid."""
     try:
-        # IDNA refuses underscores, which private networks use. So ASCII names don't go through it.
+        # IDNA refuses the underscores of private networks, so ASCII names skip it.
         name = host.lower() if host.isascii() else idna.encode(host, uts46=True).decode()
     except idna.IDNAError as error:
         raise ValueError("not a name of a host") from error
