@@ -1,9 +1,11 @@
 """`[survey.match]` of surveys.toml. `service.rules.matching` applies these rules."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_type_hints
 
 from marshmallow import ValidationError, post_load
+from marshmallow.fields import Field
 
 from service.surveys.dixa_names import ASKED_DIRECTIONS
 from service.surveys.match import Match
@@ -32,27 +34,29 @@ def _check_addresses(names: tuple[str, ...]) -> None:
             )
 
 
-class MatchSchema(Strict):
-    """`[survey.match]`. A rule that no conversation can meet is a mistake."""
+_FIELDS: Mapping[Any, type[Field[Any]]] = {tuple[str, ...]: Names, int: Count, bool: Flag, float: Share}
+
+
+class _Match(Strict):
+    """The rules with values of a special form. A rule that no conversation can meet is a mistake."""
 
     error_messages = written_as("[survey.match]", "assigned = true")
 
     channels = Spelled()
-    queues = Names()
-    contact_points = Names()
     directions = Spelled(validate=_check_directions)
     languages = Languages()
     user_types = Spelled(validate=_check_user_types)
     assignee_types = Spelled()
-    without_tags = Names()
-    with_tags = Names()
     addresses = Addresses(validate=_check_addresses)
     without_addresses = Addresses(validate=_check_addresses)
-    min_customer_messages = Count()
-    min_agent_messages = Count()
-    assigned = Flag()
-    sample = Share()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Match:
         return Match(**data)
+
+
+MatchSchema = _Match.from_dict(
+    {name: _FIELDS[kind]() for name, kind in get_type_hints(Match).items() if name not in _Match().fields},
+    name="MatchSchema",
+)
+"""`[survey.match]`. A rule with plain values has no line here: its field follows from its type in `Match`."""
