@@ -1,1 +1,1 @@
-"""What customers read, shown to whoever sets it up: every page, message and e-mail, by the code that writes them."""
+"""Shows operators every page, message and e-mail, rendered by the same code as for customers."""

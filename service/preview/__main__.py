@@ -1,4 +1,4 @@
-"""Shows the preview until it is told to end: `python -m service.preview --help`."""
+"""Serves the preview: `python -m service.preview --help`."""
 
 import sys
 

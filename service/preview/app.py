@@ -1,6 +1,6 @@
-"""The preview: a gallery of all that customers see, in frames, made by the very code that customers get it from.
+"""The preview: a gallery of everything that customers see, in frames, rendered by the same code.
 
-It keeps nothing and asks nobody for anything: no Redis, no Dixa, no mail server.
+It saves nothing, and needs no Redis, Dixa or mail server.
 """
 
 import re
@@ -48,7 +48,7 @@ _NAMES = {**{name: label for name, (label, _) in STATES.items()}, **_MESSAGES}
 _ALL = "all"
 _WIDTHS = ("phone", "desktop")
 _SCHEMES = ("light", "dark")
-# The styles of the unseen copies of all that is shown: see `ghost`.
+# 'unsafe-inline' is for the hidden copies of the pages: see `ghost`.
 _AROUND = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -58,18 +58,18 @@ _IN_A_BUBBLE = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'n
 
 
 def create_app(settings: Settings) -> Flask:
-    """Build the app. Its pages need the templates of the web, so it takes the web's place."""
+    """Build the app. Its import name is the web's, so that Flask finds the templates of the pages."""
     app = Flask("service.web", static_folder=None)
     blueprint = Blueprint("preview", __name__, template_folder="templates", static_folder="static")
     _route_chooser(blueprint, settings)
     _route_states(blueprint, settings)
     app.register_blueprint(blueprint)
 
-    app.after_request(_harden)
+    app.after_request(_add_headers)
     return app
 
 
-def _harden(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     scheme = request.args.get("scheme")
     if scheme in _SCHEMES and response.mimetype == "text/html" and request.endpoint == "preview.show":
         html = _framed(response.get_data(as_text=True), scheme)
@@ -85,7 +85,7 @@ def _harden(response: Response) -> Response:
 
 
 def _framed(html: str, scheme: str) -> str:
-    """Write a page for a device of this scheme, which a frame can't be told, and so that no frame takes the focus."""
+    """Fix a page's colour scheme, which a frame can't be given otherwise, and remove `autofocus`."""
     holds = "(min-width:0)" if scheme == "dark" else "(max-width:0)"
     html = re.sub(r"\(prefers-color-scheme: ?dark\)", holds, html)
     html = html.replace("color-scheme:light dark", f"color-scheme:{scheme}").replace(" autofocus", "")
@@ -94,7 +94,7 @@ def _framed(html: str, scheme: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A page, e-mail or message in the gallery. `how` says what tells it from its neighbours of the same name."""
+    """A page, e-mail or message in the gallery. `how` distinguishes frames of the same name, such as "phone, dark"."""
 
     name: str
     url: str
@@ -115,7 +115,7 @@ def _route_chooser(blueprint: Blueprint, settings: Settings) -> None:
             "survey": _one_of(surveys, "survey"),
             "rating": _one_of(list(_RATINGS), "rating"),
             "lang": requested_language() or settings.default_language,
-            # All states are shown in one way, and one state in all ways, until somebody chooses.
+            # By default all states are shown in one width and scheme, and a single state in all of them.
             "width": _one_of(["phone", "desktop", "both"] if state == _ALL else ["both", "phone", "desktop"], "width"),
             "scheme": _one_of(["light", "dark", "both"] if state == _ALL else ["both", "light", "dark"], "scheme"),
         }
@@ -135,13 +135,13 @@ def _route_chooser(blueprint: Blueprint, settings: Settings) -> None:
 
 
 def _frames(settings: Settings, given: Mapping[str, str], states: Iterable[str]) -> Iterator[Frame]:
-    """Show what was chosen of these, in each width and scheme that was chosen; a message is shown once."""
+    """Yield the chosen states, each in the chosen widths and schemes. A message is shown once."""
     view = _view(settings, given["survey"], given["rating"], given["lang"])
     for state in states:
         if given["state"] not in {_ALL, state}:
             continue
         url = url_for("preview.show", survey=given["survey"], rating=given["rating"], code=given["lang"], state=state)
-        html = _show(view, state).get_data(as_text=True)
+        html = _render(view, state).get_data(as_text=True)
         name, email = _NAMES[state], view.email if state.startswith("email") else None
         if state not in {*STATES, "email"}:
             yield Frame(name, url, "text", "", ghost_of(html), email)
@@ -158,11 +158,11 @@ def _chosen(given: str, known: tuple[str, ...]) -> tuple[str, ...]:
 def _route_states(blueprint: Blueprint, settings: Settings) -> None:
     @blueprint.get("/<survey>/<rating>/<code>/<state>")
     def show(survey: str, rating: str, code: str, state: str) -> ResponseReturnValue:
-        return _show(_view(settings, survey, rating, code), state)
+        return _render(_view(settings, survey, rating, code), state)
 
     @blueprint.post("/<survey>/<rating>/<code>/form")
     def send(survey: str, rating: str, code: str) -> ResponseReturnValue:
-        """Show what comes of it; it is saved nowhere."""
+        """Show the next page. Nothing is saved."""
         page = _view(settings, survey, rating, find_language(request.form.get(forms.LANG, "")) or code).page
         try:
             form = forms.load_answer_form(request.form, page.ratings)
@@ -180,7 +180,7 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
         return STATES[state][1](_view(settings, survey, rating, code).page)
 
 
-def _show(view: View, state: str) -> Response:
+def _render(view: View, state: str) -> Response:
     if state in STATES:
         return STATES[state][1](view.page) if state != "form" else _form(view)
     if state not in _MESSAGES:
@@ -195,7 +195,7 @@ def _show(view: View, state: str) -> Response:
 
 
 def _form(view: View) -> Response:
-    """Show the form as a link of an e-mail does, which carries a score."""
+    """Render the form with the score that a link of the e-mail carries."""
     first = view.survey.ratings[0]
     score = next((score for score in first.scores if str(score) == request.args.get("r")), None)
     chosen = {} if score is None else {first: score}
@@ -203,7 +203,7 @@ def _form(view: View) -> Response:
 
 
 def _bubble(view: View, state: str) -> Markup:
-    """Give the message as it goes to Dixa. Its HTML is made by us, with every value escaped."""
+    """Return the message as it is sent to Dixa. Its HTML is ours, with every value escaped."""
     if state == "message-html":
         return Markup(view.message("Html"))  # noqa: S704
     return Markup.escape(view.short_text() if state == "message-short" else view.message("Text"))
@@ -220,5 +220,5 @@ def _view(settings: Settings, survey: str, rating: str, code: str) -> View:
 
 
 def _one_of(known: list[str], name: str) -> str:
-    asked = request.args.get(name, "")
-    return asked if asked in known else known[0]
+    value = request.args.get(name, "")
+    return value if value in known else known[0]

@@ -1,8 +1,8 @@
-"""Makes a frame as tall as its page, without JavaScript: an unseen copy of the page, behind the frame, has its height.
+"""Makes each frame as tall as its page, without JavaScript, by a hidden copy of the page behind the frame.
 
-HTML can't size a frame by what is in it. So the page is also written into a shadow root of the document around, where
-its style sheet holds for nothing else, and the frame covers it. What depends on the width of the window depends on the
-width of that box there: `@container` for `@media`, `cqi` for `vw`.
+HTML can't size a frame by its content. So the page is also written into a shadow root of the surrounding document. There
+its style sheet applies to nothing else, and the frame covers it. The copy has no window of its own: `@container`
+replaces `@media`, and `cqi` replaces `vw`.
 """
 
 import re
@@ -12,16 +12,16 @@ from markupsafe import Markup, escape
 
 _BASE = ":host{all:initial;display:block;container-type:inline-size}"
 _TEXT = "pre{margin:13px 8px;font:13px monospace;white-space:pre-wrap;overflow-wrap:break-word}"
-"""How browsers show plain text."""
+"""A browser's style of plain text."""
 
 _WIDTHS = re.compile(r"@media\s*((?:\((?:min|max)-width:[^)]*\)(?: and )?)+)(?=\s*\{)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-"""What is for Outlook alone."""
+"""Conditional comments for Outlook."""
 _SHEET = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 def ghost_of(html: str) -> Markup:
-    """Write the unseen copy of a page that we have made; it can't be reached by keyboard or read aloud."""
+    """Return the hidden copy of one of our pages. Neither keyboards nor screen readers reach it."""
     html = _COMMENT.sub("", html)
     page = re.search(r"<html([^>]*)>.*<body([^>]*)>(.*)</body>", html, re.DOTALL)
     if page is None:
@@ -43,7 +43,7 @@ def _hidden(attributes: str, sheet: str, body: str) -> Markup:
 
 
 def _boxed(sheet: str) -> str:
-    """Make a document's style sheet one of a box in another document."""
+    """Rewrite a document's style sheet for a box in another document."""
     sheet = re.sub(r"(?<![\w.#-])(?::root|html)(?![\w-])", ":host", sheet)
     sheet = re.sub(r"(?<![\w.#-])body(?![\w-])", ".body", sheet)
     sheet = re.sub(r"(?<=\d)vw\b", "cqi", sheet)

@@ -1,4 +1,4 @@
-"""What is looked at: a survey in a language, as the page's context, as an e-mail and as a message."""
+"""A survey in a language: as the facts of its page, as an e-mail, and as a message."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ _CHANNEL = "WidgetChat"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A survey in a language. `link` is the whole address of its form, where all links lead."""
+    """A survey in a language. `link` is the absolute URL of its form, the target of all links."""
 
     settings: Settings
     survey: Survey
@@ -34,7 +34,7 @@ class View:
 
     @property
     def page(self) -> PageContext:
-        """What the page is told of it."""
+        """The facts of its page."""
         now, settings = datetime.now(UTC), self.settings
         brand = settings.brand_of(self.survey)
         return PageContext(
@@ -55,12 +55,12 @@ class View:
         )
 
     def _deadline(self, now: datetime) -> Deadline | None:
-        zone, hold = self.survey.zone_or(self.settings.time_zone), self.survey.editable_for
-        return Deadline((now + hold).astimezone(zone), now, can_move=True) if hold else None
+        zone, editable_for = self.survey.zone_or(self.settings.time_zone), self.survey.editable_for
+        return Deadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None
 
     @property
     def email(self) -> EmailMessage:
-        """Write the e-mail, and read it as a mail program does."""
+        """The e-mail, parsed as a mail program does."""
         email = SurveyEmail(
             survey_id="preview",
             address="you@example.com",
@@ -76,18 +76,18 @@ class View:
         return message_from_bytes(write_email(email_branding(self.settings), email), policy=default)
 
     def part(self, kind: str) -> str:
-        """Give the e-mail's `plain` part, or its `html` with the logo in it."""
+        """Return the `plain` part of the e-mail, or its `html` with the logo inlined."""
         if kind == "html":
             return inline_pictures(self.email)
         found = self.email.get_body((kind,))
         return str(found.get_content()) if found else ""
 
     def short_text(self) -> str:
-        """Write the SMS, with a link that is as long as the real one."""
+        """Return the SMS, with a link as long as a real one."""
         return write_sample(self.settings, self.survey, self.language)
 
     def message(self, kind: str) -> str:
-        """Write the message as `Text` or `Html`, as Dixa's channels take it."""
+        """Return the message as `Text` or `Html`, the formats of Dixa's channels."""
         brand = self.settings.brand_of(self.survey)
         words = invitation(self.survey, self.language, brand.name)
         return write_message(kind, words, self.link, self.language)

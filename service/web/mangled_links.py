@@ -1,9 +1,8 @@
-"""Links that were mangled on their way: what a mail program or a sentence glued to them is cut off.
+"""Accepts links that a mail program or a sentence has mangled, by cutting off what was added to them.
 
-"(see https://…/s/<token>)." becomes a link with a bracket and a full stop. Tokens never end so, and a signature tells
-which part is the token. Only a valid token is cut out: any other link leads where it always led, to "not found".
-A short link's code is told by its length; `service.web.short_links` finds out where it leads, if anywhere.
-Slashes that are too many, on any path, are passed over without a redirect.
+"(see https://…/s/<token>)." becomes a link that ends in a bracket and a full stop. Only a valid signature shows where
+the token ends, so only valid tokens are cut out; any other link is not found. A short link's code has a fixed length;
+`service.web.short_links` looks up its target. Superfluous slashes are dropped on every path, without a redirect.
 """
 
 import re
@@ -25,16 +24,16 @@ _PREFIX = "/s/"
 _STOP = "/stop"
 _IS_STOP = re.compile(r"(?:/|%2f)[^a-z0-9]*stop(?![a-z0-9])", re.IGNORECASE)
 _VALUE = re.compile(r"[^\w.,+-]*([A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)*)(?![-_]*[A-Za-z0-9]|\d|[.,]\d)")
-_UNSEEN = {"Zs", "Zl", "Zp", "Cc", "Cf"}
-"""The Unicode categories of white space and of characters without width, which break long links into lines."""
+_INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}
+"""Unicode categories of white space and zero-width characters. Mail programs break long links with them."""
 
-_MENDED = "afterword.mended"
+_CLEANED = "afterword.cleaned_link"
 
 
 class MangledLinks:
-    """WSGI middleware: routes a mangled link like the clean one, so that a POST needs no redirect.
+    """WSGI middleware that routes a mangled link like the clean one.
 
-    A mail provider's one-click unsubscribe follows none, and a form must not lose its body.
+    A redirect would lose a form's body, and a mail provider's one-click unsubscribe follows none.
     """
 
     def __init__(self, app: "WSGIApplication", links: Links) -> None:
@@ -42,37 +41,37 @@ class MangledLinks:
         self._links = links
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Serve a request."""
-        # WSGI hands over the bytes of a path as Latin-1.
+        """Handle a request."""
+        # WSGI passes the bytes of a path as Latin-1 (PEP 3333).
         environ["PATH_INFO"] = raw = "/" + "/".join(filter(None, str(environ.get("PATH_INFO", "")).split("/")))
         path = raw.encode("latin-1", "replace").decode("utf-8", "replace")
-        mended = _mend(path, self._links.read)
-        if mended:
-            path, query = mended
+        cleaned = _clean_path(path, self._links.read)
+        if cleaned:
+            path, query = cleaned
             queries = (str(environ.get("QUERY_STRING", "")), quote(query, safe="=&"))
-            environ |= {"PATH_INFO": path, "QUERY_STRING": "&".join(filter(None, queries)), _MENDED: True}
+            environ |= {"PATH_INFO": path, "QUERY_STRING": "&".join(filter(None, queries)), _CLEANED: True}
         return self._app(environ, start_response)
 
 
 def redirect_mangled_link() -> ResponseReturnValue | None:
-    """Send who looks at a mangled link to the clean one, with the score and the language that it asks for."""
-    if _MENDED not in request.environ or request.method not in {"GET", "HEAD"} or not request.endpoint:
+    """Redirect a GET of a mangled link to the clean one, with its score and language."""
+    if _CLEANED not in request.environ or request.method not in {"GET", "HEAD"} or not request.endpoint:
         return None
     values: dict[str, Any] = {name: query_value(name) or None for name in ("r", "lang", "change")}
     return redirect(url_for(request.endpoint, **values, **(request.view_args or {})), 302)
 
 
 def query_value(name: str) -> str:
-    """Return a value of the query without what is glued to it; "" if there is none.
+    """Return a value of the query without what was added to it, or "".
 
-    A mail program that escapes a link twice makes `amp;lang` of the second value's name.
+    A mail program that escapes "&" twice makes `amp;lang` of the name of the second value.
     """
     found = _VALUE.match(request.args.get(name) or request.args.get(f"amp;{name}", ""))
     return found[1] if found else ""
 
 
-def _mend(path: str, read: Callable[[str], object]) -> tuple[str, str] | None:
-    """Return the clean path of a mangled one and the query that was encoded into it; None when there is none."""
+def _clean_path(path: str, read: Callable[[str], object]) -> tuple[str, str] | None:
+    """Return the clean path of a mangled one, and the query encoded into it. None if the path isn't mangled."""
     rest = path.removeprefix(_PREFIX)
     if rest == path or is_token(rest.removesuffix(_STOP)) or is_code(rest.removesuffix(_STOP)):
         return None
@@ -81,18 +80,18 @@ def _mend(path: str, read: Callable[[str], object]) -> tuple[str, str] | None:
             read(token)
         except LinkError:
             continue
-        return _clean(token, tail)
-    return next((_clean(code, tail) for code, tail in _candidates(rest, find_code)), None)
+        return _path_and_query(token, tail)
+    return next((_path_and_query(code, tail) for code, tail in _candidates(rest, find_code)), None)
 
 
-def _clean(token: str, tail: str) -> tuple[str, str]:
+def _path_and_query(token: str, tail: str) -> tuple[str, str]:
     where, _, query = tail.partition("?")
     return f"{_PREFIX}{token}{_STOP if _IS_STOP.search(where) else ''}", query
 
 
 def _candidates(text: str, find: Callable[[str], tuple[str, str] | None]) -> Iterator[tuple[str, str]]:
-    """Find what may be the token or code: as it stands first, then with the line breaks inside it taken out."""
-    unbroken = "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
+    """Yield what may be the token or code: first as it is, then without line breaks inside it."""
+    unbroken = "".join(char for char in text if unicodedata.category(char) not in _INVISIBLE)
     for each in dict.fromkeys((text, unbroken)):
         if found := find(each):
             yield found

@@ -1,7 +1,7 @@
-"""`/s/<token>/stop`: where a customer stops being asked, and undoes it. GET shows a button: scanners open every link.
+"""`/s/<token>/stop`: opts a customer out of surveys, and in again. GET only shows a button: scanners open every link.
 
-POST needs no more than the token: RFC 8058's one click comes from a mail provider's server, without a page before it.
-Only our own button `undo` undoes; whatever else is posted stops. While Redis is away both wait in the spool.
+POST needs nothing but the token, since RFC 8058's one-click unsubscribe comes from a mail provider's server. Only our
+button `undo` opts in; any other body opts out. While Redis is down both are saved in the spool.
 """
 
 from dataclasses import replace
@@ -46,20 +46,20 @@ FAILED = N_("This is not saved. Please try again.")
 
 @bp.get("/<token>/stop")
 def show(token: str) -> ResponseReturnValue:
-    """Show whether it is stopped, and the button for the other."""
+    """Show whether the customer has opted out, and the button to change that."""
     context = load_context(token)
-    return opted_out_page(context.page, action=_action(context)) if _has_stopped(context) else _button(context)
+    return opted_out_page(context.page, action=_action(context)) if _has_opted_out(context) else _button(context)
 
 
 @bp.post("/<token>/stop")
 def send(token: str) -> ResponseReturnValue:
-    """Stop asking whoever this survey was for, or ask them again."""
+    """Opt the customer out or in."""
     context = load_context(token)
     is_undo = _is_undo()
     try:
         outcome = services().intake.take_stop(context.link, is_undo=is_undo)
     except NotKept as error:
-        return _not_kept(context, is_undo=is_undo, problem=str(error))
+        return _not_saved(context, is_undo=is_undo, problem=str(error))
     if outcome in {Stopped.UNKNOWN, Stopped.STOPPED_OTHERWISE}:
         return unknown_page(context.page, is_undo=is_undo)
     page = opted_in_page if is_undo else opted_out_page
@@ -70,34 +70,34 @@ bp.register_error_handler(LinkError, survey.not_found)
 
 
 def opt_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
-    """Show the button that posts to `action`; once more, with what to do, when that has failed."""
-    return _write(ctx, action, failed=failed, title=TITLE, text=WHAT, button=STOP)
+    """Render the button to opt out, which posts to `action`. With `failed`, say so."""
+    return _render(ctx, action, failed=failed, title=TITLE, text=WHAT, button=STOP)
 
 
 def opted_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
-    """Say that it is stopped, with the button that undoes it; once more when that has failed."""
-    return _write(ctx, action, failed=failed, title=STOPPED, text=STOPPED_WHAT, button=KEEP, name=UNDO, is_done=True)
+    """Render that the customer has opted out, with the button to opt in. With `failed`, say that opting in failed."""
+    return _render(ctx, action, failed=failed, title=STOPPED, text=STOPPED_WHAT, button=KEEP, name=UNDO, is_done=True)
 
 
 def opted_in_page(ctx: PageContext, *, action: str) -> Response:
-    """Say that it is undone, with the button that stops it again."""
-    return _write(ctx, action, title=KEPT, text=KEPT_WHAT, button=STOP, is_done=True)
+    """Render that the customer has opted in again, with the button to opt out."""
+    return _render(ctx, action, title=KEPT, text=KEPT_WHAT, button=STOP, is_done=True)
 
 
 def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
-    """Say that we no longer know who this survey was sent to."""
+    """Render that the record with the customer's identity is gone."""
     return pages.render_message(
-        _here(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
+        _page_of_opt_out(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
     )
 
 
-def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
+def _render(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
     return pages.render_page(
-        "stop.html",
+        "opt_out.html",
         ctx.language,
         503 if failed else 200,
         ctx.look,
-        ctx=_here(ctx),
+        ctx=_page_of_opt_out(ctx),
         brand=ctx.brand,
         query="",
         failed=FAILED if failed else None,
@@ -108,9 +108,9 @@ def _write(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool
 
 
 def _is_undo() -> bool:
-    """Read which button was pressed. A body that is no form of ours, or a large one, stops, as one click does.
+    """Return whether the button `undo` was pressed. Any other body opts out, even an unknown or a large one.
 
-    One that didn't come whole says neither: it is refused, so that an undo never stops.
+    An incomplete body is refused with 400, so that a truncated undo doesn't opt out.
     """
     try:
         read_body(request, MAX_BODY_BYTES)
@@ -120,8 +120,8 @@ def _is_undo() -> bool:
     return UNDO in fields and _ONE_CLICK not in fields
 
 
-def _has_stopped(context: SurveyContext) -> bool:
-    """Say whether this customer has stopped the surveys, as far as it can be known now."""
+def _has_opted_out(context: SurveyContext) -> bool:
+    """Return whether the customer has opted out. False if the record is gone or Redis is down."""
     close = context.record.close if context.record else None
     if not close or not close.requester_id:
         return False
@@ -131,8 +131,8 @@ def _has_stopped(context: SurveyContext) -> bool:
         return False
 
 
-def _here(ctx: PageContext) -> PageContext:
-    """Return what this page shows: it is not about the answer, and needs no link to itself."""
+def _page_of_opt_out(ctx: PageContext) -> PageContext:
+    """Return the facts of the opt-out page: without the answer, and without a link to itself."""
     return replace(ctx.without_answer, opt_out_url=None)
 
 
@@ -144,7 +144,7 @@ def _button(context: SurveyContext) -> Response:
     return opt_out_page(context.page, action=_action(context))
 
 
-def _not_kept(context: SurveyContext, *, is_undo: bool, problem: str) -> Response:
+def _not_saved(context: SurveyContext, *, is_undo: bool, problem: str) -> Response:
     log.warning("opt_out.not_saved", survey_id=context.link.survey_id, problem=problem)
     page = opted_out_page if is_undo else opt_out_page
     response = page(context.page, action=_action(context), failed=True)
