@@ -1,6 +1,6 @@
 """Makes each frame as tall as its page, without JavaScript, by a hidden copy of the page behind the frame.
 
-HTML can't size a frame by its content. So the page is also written into a shadow root of the surrounding document. There
+HTML can't size a frame by its content. So the page is also written into a shadow root of the outer document. There
 its style sheet applies to nothing else, and the frame covers it. The copy has no window of its own: `@container`
 replaces `@media`, and `cqi` replaces `vw`.
 """
