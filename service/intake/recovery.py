@@ -1,57 +1,63 @@
-"""The way back from an outage of Redis: watch for its return, then bring home what waits in the spool."""
+"""Recovery from an outage of Redis: close the breaker when Redis is back, then drain the spool."""
 
-from collections.abc import Callable
-from threading import Event, Thread
+from datetime import timedelta
 from time import monotonic
-from traceback import format_tb
+from typing import Final
 
 import structlog
 
 from service.intake.intake import Intake
 from service.intake.spool import Entry, Spool
-from service.records.complaint import Complaint
+from service.records.background import BackgroundLoop, LogEvents
 from service.records.records import Records
 from service.records.redis import Breaker, RecordsUnavailable
 
 log = structlog.get_logger()
 
-LOOK_EVERY_SECONDS = 0.5
-_PING_EVERY_SECONDS = 60.0
+INTERVAL: Final = timedelta(seconds=0.5)
+_PING_INTERVAL: Final = timedelta(seconds=60)
 
 
 class Recovery:
-    """A thread of every web process. Requests never wait for Redis to come back: this does."""
+    """A thread of every web process. It waits for Redis to come back, so that no request has to."""
 
     def __init__(self, records: Records, breaker: Breaker, spool: Spool | None, intake: Intake) -> None:
         self._records = records
         self._breaker = breaker
         self._spool = spool
         self._intake = intake
-        self._look_at = 0.0
-        self._was_away = False
-        self._stopping = Event()
+        self._ping_at = 0.0
+        self._was_down = False
+        self._loop = BackgroundLoop(
+            self.step,
+            INTERVAL,
+            LogEvents("redis.lost", "redis.recovered", "recovery.failed"),
+            describe=_describe,
+            prepare=records.report_problems,
+        )
 
     def start(self) -> None:
-        """Begin in the background."""
-        Thread(target=self._run, name="recovery", daemon=True).start()
+        """Start the thread."""
+        self._loop.start("recovery")
 
     def stop(self) -> None:
-        """End soon."""
-        self._stopping.set()
+        """End the thread after its current step."""
+        self._loop.stop()
 
     def step(self) -> None:
-        """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while it isn't."""
-        if self._breaker.is_open or monotonic() >= self._look_at:
-            # Now and then though nothing failed: what Redis' clock says is known only from here.
+        """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while Redis is down."""
+        if self._breaker.is_open or monotonic() >= self._ping_at:
+            # A ping also reads Redis's clock, which dates spooled answers, so it is sent now and then without a
+            # failure.
             self._ping()
-            self._look_at = monotonic() + _PING_EVERY_SECONDS
+            self._ping_at = monotonic() + _PING_INTERVAL.total_seconds()
         if self._spool and self._spool.waiting():
             drained = self._spool.drain(self._take)
             if drained:
                 log.info("spool.drained_all", drained=drained)
 
     def _take(self, entry: Entry) -> None:
-        """Bring an entry home; the one before it may have opened the breaker by a failure of its own."""
+        # The entry before may have opened the breaker with a failure of its own, and this one would not be tried.
         if self._breaker.is_open:
             self._ping()
         self._intake.take_spooled(entry)
@@ -60,30 +66,16 @@ class Recovery:
         try:
             self._records.ping()
         except RecordsUnavailable:
-            self._was_away = True
+            self._was_down = True
             raise
-        if self._was_away and self._spool:
-            self._spool.begin_anew()
-        self._was_away = False
+        if self._was_down and self._spool:
+            self._spool.restart_overdue()
+        self._was_down = False
 
-    def _run(self) -> None:
-        self._problem(self._records.report_problems)
-        complaint = Complaint("redis.lost", "redis.back")
-        while not self._stopping.wait(LOOK_EVERY_SECONDS):
-            complaint.tell(self._problem(self.step, before=complaint.problem))
 
-    def _problem(self, act: Callable[[], None], before: str = "") -> str:
-        """Act and say what went wrong. A thread that ended here would leave the breaker open for good."""
-        try:
-            act()
-        except RecordsUnavailable as error:
-            return str(error)
-        except OSError as error:
-            return f"Redis is there, and the spool can't be read: {error.strerror}"
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next look may do better
-            problem = type(error).__name__
-            if problem != before:
-                # Where it was, and not what it says: that may quote a customer.
-                log.error("recovery.failed", problem=problem, where="".join(format_tb(error.__traceback__)))  # noqa: TRY400
-            return problem
-        return ""
+def _describe(error: Exception) -> str:
+    if isinstance(error, RecordsUnavailable):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"Redis works, but the spool can't be read: {error.strerror}"
+    return ""

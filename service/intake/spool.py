@@ -171,7 +171,7 @@ class Spool:
             return sum(_is_old(_written_at(self._folder / name, default=now), now) for name in names)
         return 0
 
-    def begin_anew(self) -> None:
+    def restart_overdue(self) -> None:
         """Count what waits as overdue from now on: Redis is back, and it takes a while to bring all of it home."""
         with suppress(OSError):
             (self._folder / _LOCK).touch(mode=0o600)
@@ -229,7 +229,7 @@ class Spool:
             self._set_aside(path, str(error))
             return False
         path.unlink(missing_ok=True)
-        self.begin_anew()
+        self.restart_overdue()
         self._size.forget()
         return True
 

@@ -12,9 +12,8 @@ import redis
 import structlog
 
 from config.failures import describe_failure
-from service.records.redis_check import find_problems, find_unusable
+from service.records.redis_check import find_missing_rights, find_problems, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
-from service.records.redis_rights import find_missing_rights
 
 log = structlog.get_logger()
 

@@ -1,17 +1,70 @@
-"""Whether a Redis keeps what it acknowledges, and has room for us: pure, from what it says of itself."""
+"""Checks of a Redis: whether it keeps what it acknowledged, has room, and lets its user run our commands."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-OLDEST = (6, 2)
-_LEAST_HEADROOM = 0.1
+import redis
+from redis.exceptions import NoPermissionError, ResponseError
+
+OLDEST: Final = (6, 2)
+_MIN_HEADROOM: Final = 0.1
+
+# `ACL DRYRUN` would need Redis 7, and a right that such a user lacks. So each command is tried on a key of our own. The
+# key holds a string, and most of these commands need another type. Redis checks the rights first and the type second,
+# so the error shows whether the right is missing, and nothing is changed.
+_TRIES: Final = (
+    "SET {key} 1 PX 10000",
+    "GET {key}",
+    "MGET {key}",
+    "EXISTS {key}",
+    "INCR {key}",
+    "PTTL {key}",
+    "PERSIST {key}",
+    "HDEL {key} field",
+    "HGET {key} field",
+    "HGETALL {key}",
+    "HINCRBY {key} field 1",
+    "HKEYS {key}",
+    "HMGET {key} field",
+    "HSET {key} field value",
+    "HSETNX {key} field value",
+    "BRPOP {key} 0.01",
+    "LLEN {key}",
+    "LPUSH {key} value",
+    "RPUSH {key} value",
+    "SADD {key} value",
+    "SCARD {key}",
+    "SMEMBERS {key}",
+    "ZADD {key} 1 value",
+    "ZCARD {key}",
+    "ZCOUNT {key} 0 1",
+    "ZRANGE {key} 0 0",
+    "ZRANGEBYSCORE {key} 0 1",
+    "ZREM {key} value",
+    "ZREMRANGEBYRANK {key} 0 1",
+    "ZREMRANGEBYSCORE {key} 0 1",
+    "ZSCORE {key} value",
+    "TIME",
+    "PING",
+    "EVALSHA 0000000000000000000000000000000000000000 1 {key}",
+    "SCRIPT LOAD -",
+    "EXPIRE {key} 10",
+    "PEXPIRE {key} 10000",
+    "WATCH {key}",
+    "MULTI",
+    "EXEC",
+    "UNWATCH",
+    "DEL {key}",
+)
+COMMANDS: Final = tuple(each.split()[0] for each in _TRIES)
+"""All commands that web and workers run. A Redis user needs the right to each."""
 
 
 def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections: int = 0) -> Iterator[str]:
-    """Name each thing about a Redis that can lose a webhook or an answer, or stop the work, with the way out.
+    """Yield each risk of losing a webhook or an answer, or of standing still, with its remedy.
 
-    `connections` is how many we may need. `info` is Redis' `INFO`, empty where that is forbidden; `appendfsync` is its
-    setting, None where `CONFIG GET` is forbidden, as managed services do.
+    `info` is the output of `INFO`, empty where that is forbidden. `appendfsync` is None where `CONFIG GET` is
+    forbidden, as on managed services. `connections` is the most that all processes may need.
     """
     if not info:
         yield "INFO is forbidden here: make sure of Redis 6.2, appendonly yes, noeviction and enough memory"
@@ -26,12 +79,46 @@ def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections:
 
 
 def find_unusable(info: Mapping[str, Any]) -> Iterator[str]:
-    """Name what about a Redis is no matter of safety: nothing works there."""
+    """Yield each reason why nothing works on this Redis, with its remedy."""
     if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
         yield (
             "this is a Redis Cluster, which spreads keys over its nodes, and Afterword's scripts can't use that: "
             "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them"
         )
+
+
+def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iterator[str]:
+    """Yield each right that the user of this client lacks, with its remedy. Raises the errors of redis-py."""
+    try:
+        connection = client.connection_pool.get_connection()
+    except NoPermissionError:
+        yield "the user of REDIS_URL may not run SELECT, which a database other than 0 needs: allow it that, or use 0"
+        return
+    try:
+        refusals = _try_all(connection, f"{prefix}check")
+    finally:
+        # The tries may leave it inside of MULTI or WATCH.
+        connection.disconnect()  # type: ignore[no-untyped-call]
+        client.connection_pool.release(connection)
+    if commands := [name for name, text in refusals if "access" not in text]:
+        rights = " ".join(f"+{each.lower()}" for each in commands)
+        yield f"the user of REDIS_URL may not run {', '.join(commands)}: allow it that (ACL SETUSER … {rights})"
+    if len(commands) < len(refusals):
+        yield f"the user of REDIS_URL may not use our keys: allow it those (ACL SETUSER … ~{prefix}*)"
+
+
+def _try_all(connection: Any, key: str) -> list[tuple[str, str]]:
+    """Try each command. Return the refused ones with the text of the refusal."""
+    refusals = []
+    connection.send_packed_command(connection.pack_commands(each.format(key=key).split() for each in _TRIES))
+    for name in COMMANDS:
+        try:
+            connection.read_response()
+        except ResponseError as error:
+            # EXEC names the right that aborted it. Every other error is about the type of our key.
+            if isinstance(error, NoPermissionError) or "NOPERM" in str(error):
+                refusals.append((name, str(error)))
+    return refusals
 
 
 def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
@@ -53,23 +140,23 @@ def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _headroom(info: Mapping[str, Any]) -> Iterator[str]:
-    most, used, there = (_number(info, name) for name in ("maxmemory", "used_memory", "total_system_memory"))
-    if most and used > most * (1 - _LEAST_HEADROOM):
-        yield f"Redis uses {used * 100 // most} % of its maxmemory: give it more, it refuses writes when it is full"
-    elif not most and there and used > there * (1 - _LEAST_HEADROOM):
-        yield f"Redis uses {used * 100 // there} % of its machine's memory: give it more, the system kills it otherwise"
+    limit, used, total = (_number(info, name) for name in ("maxmemory", "used_memory", "total_system_memory"))
+    if limit and used > limit * (1 - _MIN_HEADROOM):
+        yield f"Redis uses {used * 100 // limit} % of its maxmemory: give it more, it refuses writes when it is full"
+    elif not limit and total and used > total * (1 - _MIN_HEADROOM):
+        yield f"Redis uses {used * 100 // total} % of its machine's memory: give it more, the system kills it otherwise"
 
 
 def _connections(info: Mapping[str, Any], needed: int) -> Iterator[str]:
-    most, there = _number(info, "maxclients"), _number(info, "connected_clients")
-    if most and most < needed:
+    limit, open_now = _number(info, "maxclients"), _number(info, "connected_clients")
+    if limit and limit < needed:
         yield (
-            f"Redis takes {most} connections, and Afterword may need {needed}, twice that during a deploy: "
+            f"Redis takes {limit} connections, and Afterword may need {needed}, twice that during a deploy: "
             f"raise maxclients, or take a larger plan"
         )
-    elif most and there > most * (1 - _LEAST_HEADROOM):
+    elif limit and open_now > limit * (1 - _MIN_HEADROOM):
         yield (
-            f"{there} of the {most} connections that Redis takes are taken: "
+            f"{open_now} of the {limit} connections that Redis takes are taken: "
             f"raise maxclients, take a larger plan, or see who has them (CLIENT LIST)"
         )
 

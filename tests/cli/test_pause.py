@@ -114,7 +114,9 @@ def test_the_workers_log_says_it_again_and_again(run: Runner, story: Story) -> N
         relay.stop()
         thread.join()
     since = story.records.paused_since()
-    assert said == [{"event": "asking.paused", "since": since, "to_go_on": "afterword resume", "log_level": "warning"}]
+    assert said == [
+        {"event": "surveys.paused", "since": since, "to_resume": "afterword resume", "log_level": "warning"}
+    ]
 
 
 @pytest.mark.parametrize("command", ["pause", "resume", "stats"])

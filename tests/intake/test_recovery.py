@@ -124,7 +124,7 @@ def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(core: Services) 
     core.recovery._breaker.is_open = True
     with capture_logs() as logs:
         recovery.start()
-        eventually(lambda: any(each["event"] == "redis.back" for each in logs))
+        eventually(lambda: any(each["event"] == "redis.recovered" for each in logs))
     recovery.stop()
     assert [each["problem"] for each in logs if each["event"] == "recovery.failed"] == [
         "UnicodeDecodeError",

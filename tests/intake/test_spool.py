@@ -284,13 +284,13 @@ def test_what_waits_longer_than_a_minute_is_overdue_unless_others_come_home(spoo
 
 def test_a_clock_that_was_set_back_hides_nothing_that_is_stuck(spool: Spool, tmp_path: Path) -> None:
     spool.put({"number": 1})
-    spool.begin_anew()
+    spool.restart_overdue()
     assert spool.overdue() == 0
     tomorrow = time.time() + 86_400
     for path in (tmp_path / "spool").iterdir():
         os.utime(path, (tomorrow, tomorrow))
     assert spool.overdue() == 1
-    spool.begin_anew()
+    spool.restart_overdue()
     assert spool.overdue() == 0, "Redis is back just now"
 
 

@@ -10,7 +10,7 @@ import requests
 
 from service.queue import CeleryQueue, make_app
 from service.records.records import Records
-from service.records.redis_rights import COMMANDS
+from service.records.redis_check import COMMANDS
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.model import Journey

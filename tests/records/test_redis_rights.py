@@ -8,7 +8,7 @@ import redis
 
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable, Store, connect
-from service.records.redis_rights import COMMANDS, find_missing_rights
+from service.records.redis_check import COMMANDS, find_missing_rights
 from service.surveys.model import Journey
 from tests.harness import AT_ONCE
 from tests.processes import ROOT, RedisServer

@@ -1,0 +1,87 @@
+"""A loop in a thread that survives every error of its step, and reports them without flooding the log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event, Thread
+from time import monotonic
+from traceback import format_tb
+
+import structlog
+
+log = structlog.get_logger()
+
+_REPEAT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvents:
+    """The log events of a loop: an expected failure, the end of one, and an error of our own."""
+
+    failed: str
+    recovered: str
+    broken: str
+
+
+class BackgroundLoop:
+    """Runs a step again and again until `stop`.
+
+    `describe` returns the text of an expected error, and nothing for any other. If the thread ended at an unexpected
+    error, the process would go on without it: the breaker would stay open, or no task would be queued.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[], object],
+        interval: timedelta,
+        events: LogEvents,
+        *,
+        describe: Callable[[Exception], str],
+        prepare: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._step = step
+        self._interval = interval
+        self._events = events
+        self._describe = describe
+        self._prepare = prepare
+        self._stopping = Event()
+        self._problem = ""
+        self._repeat_at = 0.0
+
+    def start(self, name: str) -> Thread:
+        """Run in a thread of this name."""
+        thread = Thread(target=self.run, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def run(self) -> None:
+        """Run `prepare` once, then the step at each interval."""
+        self._attempt(self._prepare)
+        while not self._stopping.wait(self._interval.total_seconds()):
+            self.report(self._attempt(self._step))
+
+    def stop(self) -> None:
+        """End after the current step."""
+        self._stopping.set()
+
+    def report(self, problem: str) -> None:
+        """Log a problem when it begins, once a minute while it lasts, and when it is over."""
+        if problem and (problem != self._problem or monotonic() >= self._repeat_at):
+            self._repeat_at = monotonic() + _REPEAT_SECONDS
+            log.warning(self._events.failed, problem=problem)
+        if self._problem and not problem:
+            log.info(self._events.recovered)
+        self._problem = problem
+
+    def _attempt(self, act: Callable[[], object]) -> str:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the next step may succeed
+            if expected := self._describe(error):
+                return expected
+            problem = type(error).__name__
+            if problem != self._problem:
+                # The text of the error may quote a customer. Its place in the code doesn't.
+                log.error(self._events.broken, problem=problem, where="".join(format_tb(error.__traceback__)))  # noqa: TRY400
+            return problem
+        return ""
