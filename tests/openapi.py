@@ -82,12 +82,12 @@ class _Response:
         self.status_code = exchange.status
         self.content_type = "application/json"
         self.headers = Headers()
-        self.data = exchange.answer or None
+        self.data = exchange.response or None
 
 
 def _assert_none(exchange: Exchange, part: str, errors: Iterator[Exception]) -> None:
     found = [line for error in errors for line in _lines(error)]
-    body = exchange.body if part == "request" else exchange.answer
+    body = exchange.body if part == "request" else exchange.response
     text = f"{part} of {exchange.method} {exchange.path} ({exchange.status}) is not as described: "
     assert not found, text + "; ".join(found) + f"\n  {body.decode(errors='replace')}"
 

@@ -1,5 +1,4 @@
-"""A stand-in for Dixa: it keeps what it is told, reports doubles, sends signed webhooks and fails on request.
+"""A fake Dixa. It keeps its state in memory, reports duplicates, sends signed webhooks and injects faults.
 
-People try the service against it (`make run`) and every test talks to it over real HTTP. It imports nothing of the
-service it is used to test.
+`make run` uses it, and so do all tests, over real HTTP. It shares no code with the Dixa client under test.
 """

@@ -1,4 +1,4 @@
-"""Runs a sandbox in the foreground until it is told to end: `python -m service.sandbox --help`."""
+"""Runs a sandbox in the foreground until SIGTERM or SIGINT: `python -m service.sandbox --help`."""
 
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def settings_of(given: Namespace) -> SandboxSettings:
-    """Turn the command line to settings; what isn't given keeps its default."""
+    """Convert the command line to settings. Missing options keep their defaults."""
     named = {name: value for name, value in vars(given).items() if value is not None}
     if tokens := named.pop("token", None):
         named["tokens"] = tuple(tokens)
@@ -50,9 +50,7 @@ def _port(text: str) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="python -m service.sandbox", description="A stand-in for Dixa, to try and to test with."
-    )
+    parser = ArgumentParser(prog="python -m service.sandbox", description="A fake Dixa, to try and to test with.")
     parser.add_argument("--host", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=_port, default=8020, help="the port to listen on (8020; 0: a free one)")
     parser.add_argument("--target", help="where to send webhooks, such as http://127.0.0.1:8000/webhooks/dixa")

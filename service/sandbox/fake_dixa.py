@@ -1,48 +1,45 @@
-"""What tests and pages say to the sandbox: make a conversation, close it, fail; and what it answers about itself.
-
-It needs no server: `service.sandbox.server` puts one around it.
-"""
+"""The sandbox without a server: its state, faults, webhooks and mails. For tests and for the sandbox's own pages."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from service.sandbox.dixa.api import Api
-from service.sandbox.dixa.faults import Failing, Fault, Faults
+from service.sandbox.dixa.faults import Fault, Faults, FaultShortcuts
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Link, Message, Note, Person, Rating, Result
 from service.sandbox.dixa.samples import add_samples
 from service.sandbox.dixa.state import Report, State
 from service.sandbox.dixa.webhooks import Webhooks
-from service.sandbox.mail_server import Mailroom, ReceivedMail
+from service.sandbox.mail_server import MailStore, ReceivedMail
 from service.sandbox.settings import SandboxSettings
 
 
-class Desk(Failing):
-    """What a sandbox knows and does, with the words for it. It fails by those of `Failing`: `dixa.fails(times=2)`."""
+class FakeDixa(FaultShortcuts):
+    """A fake Dixa. Methods of `FaultShortcuts` inject faults: `dixa.fails(times=2)`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
         self.state = State(message_reopens=self.settings.message_reopens, listing_lag=self.settings.listing_lag)
         self.faults = Faults()
         self.webhooks = Webhooks(self.state, self.settings)
-        self.mailroom = Mailroom()
+        self.mail_store = MailStore()
         limit = RateLimit(self.settings.rate, self.settings.burst)
         self.api = Api(self.state, self.faults, limit, self.settings.tokens)
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that happened, happens or was to happen late; the samples come back if they were asked for."""
+        """Delete everything, including late calls. Add the samples again if configured."""
         self.faults.stop()
         self.faults.resume()
         self.faults.clear()
         self.state.clear()
-        self.mailroom.clear()
+        self.mail_store.clear()
         if self.settings.has_samples:
             add_samples(self.state)
 
     @property
     def token(self) -> str:
-        """A token that the API takes."""
+        """A valid token."""
         return self.settings.tokens[0]
 
     @property
@@ -51,7 +48,7 @@ class Desk(Failing):
         return self.settings.secret
 
     def sends_webhooks_to(self, target: str | None) -> None:
-        """Set the webhook's URL, once it is known; None sends no more."""
+        """Set the webhook's URL. None sends no more webhooks."""
         self.webhooks.target = target
 
     def make_conversation(  # noqa: PLR0913  (a conversation has this many facts, and a test sets two of them)
@@ -69,7 +66,7 @@ class Desk(Failing):
         link: Link | None = None,
         created_at: datetime | None = None,
     ) -> int:
-        """Add a conversation and return its id; `agent=True` assigns it to the first agent, False to nobody."""
+        """Add a conversation and return its id. `agent=True` assigns the first agent, False nobody."""
         return self.state.make_conversation(
             channel=channel,
             language=language,
@@ -89,50 +86,50 @@ class Desk(Failing):
         return self.state.make_rating(conversation_id, kind, status=status).id
 
     def close(self, conversation_id: int) -> None:
-        """Close a conversation, which sends its webhook."""
+        """Close a conversation and send its webhook."""
         self.state.close(conversation_id)
 
     def reopen(self, conversation_id: int) -> None:
-        """Open a conversation again, which sends its webhook."""
+        """Reopen a conversation and send its webhook."""
         self.state.reopen(conversation_id)
 
     def erase(self, conversation_id: int) -> None:
-        """Anonymise a conversation. No webhook tells of it."""
+        """Anonymize a conversation. There is no webhook for that."""
         self.state.erase(conversation_id)
 
     def conversation(self, conversation_id: int) -> Conversation:
-        """Show a conversation; it is the sandbox's own, so change it at will."""
+        """Return the sandbox's own conversation object. Tests may change it."""
         return self.state.conversation(conversation_id)
 
     def offers(self, conversation_id: int | None = None) -> list[Rating]:
-        """List what was offered through the API, of one conversation or of all."""
+        """Return the offers made through the API, of one conversation or of all."""
         return [offer for each in self._conversations(conversation_id) for offer in each.offers]
 
     def results(self, conversation_id: int | None = None) -> list[Result]:
-        """List what was submitted through the API, of one conversation or of all."""
+        """Return the results submitted through the API, of one conversation or of all."""
         return [result for each in self._conversations(conversation_id) for result in each.results]
 
     def messages(self, conversation_id: int | None = None) -> list[Message]:
-        """List the messages, samples' own included, of one conversation or of all."""
+        """Return the messages, including those of samples, of one conversation or of all."""
         return [message for each in self._conversations(conversation_id) for message in each.messages]
 
     def notes(self, conversation_id: int | None = None) -> list[Note]:
-        """List the internal notes, of one conversation or of all."""
+        """Return the internal notes, of one conversation or of all."""
         return [note for each in self._conversations(conversation_id) for note in each.notes]
 
     def deliveries(self, conversation_id: int | None = None) -> list[Delivery]:
-        """List the webhooks, of one conversation or of all."""
+        """Return the webhooks, of one conversation or of all."""
         with self.state.lock:
             return [each for each in self.state.deliveries if conversation_id in {None, each.conversation_id}]
 
     @property
     def mails(self) -> list[ReceivedMail]:
-        """List the mails that came, oldest first."""
-        return self.mailroom.mails
+        """The received e-mails, oldest first."""
+        return self.mail_store.mails
 
     @property
     def report(self) -> Report:
-        """What came twice, was refused or was throttled."""
+        """Duplicates, refusals and throttled calls."""
         return self.state.report
 
     @property
@@ -143,15 +140,15 @@ class Desk(Failing):
 
     @property
     def on_exchange(self) -> list[Callable[[Exchange], None]]:
-        """Those who are told of each exchange, in the server's thread."""
+        """Callbacks for each exchange, in the server's thread."""
         return self.api.listeners
 
     def inject(self, fault: Fault) -> None:
-        """Take a rule; the oldest rule that fits a call is used first."""
+        """Add a rule. The oldest rule for a call applies first."""
         self.faults.inject(fault)
 
     def outage(self, status: int | None = 503) -> None:
-        """Fail every call until told that it's over; a status of None closes the connections instead."""
+        """Make every call fail until `outage_is_over`. A status of None closes the connections instead."""
         self.faults.outage(status)
 
     def outage_is_over(self) -> None:

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: Werkzeug's, with the kept-alive connections that a real API has."""
+"""The sandbox's HTTP server: Werkzeug's with keep-alive, like a real API."""
 
 import socket
 from io import BytesIO
@@ -8,12 +8,12 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-_MOST_BYTES = 1024 * 1024
+_MAX_BYTES = 1024 * 1024
 _BACKLOG = 128
 
 
 class _Handler(WSGIRequestHandler):
-    """Werkzeug's own handler closes every connection after its answer, so that no client ever meets a stale one."""
+    """Keeps connections alive. Werkzeug's own handler closes each one, which would hide faults of stale connections."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -22,7 +22,7 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         environ = self.make_environ()
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > _MOST_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
+        if length > _MAX_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
             self.close_connection = True
             self.send_error(413)
             return
@@ -38,14 +38,14 @@ class _Handler(WSGIRequestHandler):
             self.wfile.write(body)
 
     def log(self, *_: object) -> None:
-        """Say nothing: the exchanges are in the state."""
+        """Log nothing: the exchanges are in the state."""
 
 
 class _Server(ThreadedWSGIServer):
     def __init__(self, host: str, port: int, app: Flask) -> None:
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
-        # Werkzeug ends the whole process when a port is taken; a socket that is bound already raises OSError here.
+        # For a used port Werkzeug exits the process. Binding the socket here raises OSError instead.
         with socket.create_server((host, port), backlog=_BACKLOG) as bound:
             super().__init__(host, port, app, handler=_Handler, fd=bound.fileno())
 
@@ -60,10 +60,10 @@ class _Server(ThreadedWSGIServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing when a client goes away in the middle."""
+        """Log nothing when a client disconnects."""
 
     def hang_up(self) -> None:
-        """Close the connections that clients keep alive: a stopped server answers nobody."""
+        """Close the connections kept alive by clients."""
         with self._lock:
             for connection in self._connections:
                 try:
@@ -73,7 +73,7 @@ class _Server(ThreadedWSGIServer):
 
 
 class HttpServer:
-    """An app on a port, in a thread. `port` is known once it is made. Raises OSError when it is taken."""
+    """Serves an app in a thread. Raises OSError for a used port."""
 
     def __init__(self, host: str, port: int, app: Flask) -> None:
         self._server = _Server(host, port, app)
@@ -81,11 +81,11 @@ class HttpServer:
         self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer nothing any more and free the port."""
+        """Stop serving and free the port."""
         self._server.shutdown()
         self._server.hang_up()
         self._server.server_close()

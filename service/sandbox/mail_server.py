@@ -1,4 +1,4 @@
-"""A mail server that keeps what it is handed, for a person or a test to look at. It sends nothing on."""
+"""A mail server for tests and people. It keeps e-mails and forwards none."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,12 +12,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from service.delivery.email.parts import inline_pictures
 from service.sandbox.dixa.model import now
 
-_MOST_KEPT = 1000
+_MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
-    """A mail as it came: its envelope, and its bytes."""
+    """An e-mail with its envelope."""
 
     number: int
     sender: str
@@ -27,22 +27,22 @@ class ReceivedMail:
 
     @property
     def message(self) -> EmailMessage:
-        """The mail, parsed."""
+        """The parsed e-mail."""
         return message_from_bytes(self.raw, policy=default)
 
     @property
     def subject(self) -> str:
-        """The subject in words."""
+        """The decoded subject."""
         return str(self.message["Subject"] or "")
 
     @property
     def text(self) -> str:
-        """The plain-text part; empty when there is none."""
+        """The plain-text part, or ""."""
         return self._part("plain")
 
     @property
     def html(self) -> str:
-        """The HTML part, with its pictures in it; empty when there is none."""
+        """The HTML part with inlined pictures, or ""."""
         return inline_pictures(self.message)
 
     def _part(self, kind: str) -> str:
@@ -50,60 +50,60 @@ class ReceivedMail:
         return str(part.get_content()) if part else ""
 
 
-class Mailroom:
-    """The mails that came, oldest first."""
+class MailStore:
+    """The received e-mails, oldest first."""
 
     def __init__(self) -> None:
         self.mails: list[ReceivedMail] = []
         self._received = 0
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Delete all e-mails."""
         self.mails = []
 
     def to(self, address: str | None) -> list[ReceivedMail]:
-        """List what came for one address."""
+        """Return the e-mails to one address."""
         return [each for each in self.mails if each.recipient == address]
 
     def find(self, number: int) -> ReceivedMail | None:
-        """Find a mail by its number."""
+        """Find an e-mail by its number."""
         return next((each for each in self.mails if each.number == number), None)
 
     def keep(self, sender: str, recipient: str, raw: bytes) -> None:
-        """Keep one more."""
+        """Add an e-mail. The oldest ones are dropped."""
         self._received += 1
-        self.mails = [*self.mails[1 - _MOST_KEPT :], ReceivedMail(self._received, sender, recipient, raw)]
+        self.mails = [*self.mails[1 - _MAX_KEPT :], ReceivedMail(self._received, sender, recipient, raw)]
 
 
 class MailServer:
-    """An SMTP server around a mailroom, in a thread. It takes everything, from everybody on this machine."""
+    """An SMTP server in a thread. It accepts all e-mails from this machine."""
 
-    def __init__(self, mailroom: Mailroom, host: str, port: int) -> None:
-        self._mailroom = mailroom
+    def __init__(self, mail_store: MailStore, host: str, port: int) -> None:
+        self._mailroom = mail_store
         self._controller = _Controller(self, hostname=host, port=port)
 
     @property
     def port(self) -> int:
-        """Where it listens, once it has started."""
+        """The port, after `start`."""
         return self._controller.bound_port
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._controller.start()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._controller.stop()
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep a mail for each who is to get it."""
+        """Keep one e-mail for each recipient."""
         for recipient in envelope.rcpt_tos:
             self._mailroom.keep(envelope.mail_from or "", recipient, envelope.original_content or b"")
         return "250 2.0.0 Kept"
 
 
 class _Controller(Controller):
-    """aiosmtpd's own looks whether it can be reached at the port that was asked for, which 0 is not."""
+    """Supports port 0. aiosmtpd's own controller connects to the configured port after its start."""
 
     @property
     def bound_port(self) -> int:

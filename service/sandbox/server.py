@@ -1,4 +1,4 @@
-"""A sandbox Dixa as one object: the app on its port, around all that a `Desk` does."""
+"""The sandbox with its HTTP and SMTP servers."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from service.sandbox.control import control_blueprint
 from service.sandbox.dixa.api import VERSIONS, api_blueprint
-from service.sandbox.fake_dixa import Desk
+from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.http import HttpServer
 from service.sandbox.mail_server import MailServer
 from service.sandbox.settings import SandboxSettings
@@ -21,8 +21,8 @@ _POLICY = (
 )
 
 
-class Sandbox(Desk):
-    """A stand-in for Dixa. It listens from `start` to `stop`, and can be started again on the same port."""
+class Sandbox(FakeDixa):
+    """A fake Dixa listening from `start` to `stop`. It can start again on the same port."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         super().__init__(settings)
@@ -30,10 +30,10 @@ class Sandbox(Desk):
         self._port = self.settings.port
         self._server: HttpServer | None = None
         smtp_port = self.settings.smtp_port
-        self._mail = None if smtp_port is None else MailServer(self.mailroom, self.settings.host, smtp_port)
+        self._mail = None if smtp_port is None else MailServer(self.mail_store, self.settings.host, smtp_port)
 
     def start(self) -> "Sandbox":
-        """Listen. A port of 0 becomes a free one, which stays this sandbox's."""
+        """Start listening. A port of 0 means a free one, kept for later starts."""
         self.faults.resume()
         self.webhooks.resume()
         self._server = HttpServer(self.settings.host, self._port, self.app)
@@ -44,7 +44,7 @@ class Sandbox(Desk):
         return self
 
     def stop(self) -> None:
-        """Stop listening, hanging and delivering. What it knows stays."""
+        """Stop listening, waiting and delivering. The state stays."""
         self.faults.stop()
         self.webhooks.stop()
         if self._server:
@@ -55,34 +55,34 @@ class Sandbox(Desk):
 
     @property
     def url(self) -> str:
-        """The address of the inbox."""
+        """The URL of the inbox."""
         return f"http://{self.settings.host}:{self._port}"
 
     @property
     def smtp_url(self) -> str:
-        """Where mail is taken, as `SMTP_URL` wants it. Raises LookupError when none is."""
+        """The value for `SMTP_URL`. Raises LookupError without a mail server."""
         if self._mail is None:
             raise LookupError("smtp_port is not set")
         return f"smtp://{self.settings.host}:{self._mail.port}?starttls=off"
 
     @property
     def api_url(self) -> str:
-        """The address of the API, as `DIXA_API_URL` wants it."""
+        """The value for `DIXA_API_URL`."""
         return f"{self.url}/{VERSIONS[0]}"
 
 
-def build_app(desk: Desk) -> Flask:
+def build_app(dixa: FakeDixa) -> Flask:
     """Build the Flask app: the API under each version, the controls, and the inbox."""
     app = Flask(__name__, static_url_path="/assets")
     app.url_map.merge_slashes = False
     for version in VERSIONS:
-        app.register_blueprint(api_blueprint(desk.api, version))
-    app.register_blueprint(control_blueprint(desk))
-    app.register_blueprint(inbox_blueprint(desk))
-    app.register_blueprint(mails_blueprint(desk))
+        app.register_blueprint(api_blueprint(dixa.api, version))
+    app.register_blueprint(control_blueprint(dixa))
+    app.register_blueprint(inbox_blueprint(dixa))
+    app.register_blueprint(mails_blueprint(dixa))
     app.register_error_handler(HTTPException, _show_problem)
-    app.before_request(lambda: _refuse_other_names(desk.settings.host))
-    app.before_request(_refuse_strangers)
+    app.before_request(lambda: _refuse_other_hosts(dixa.settings.host))
+    app.before_request(_refuse_other_sites)
     app.after_request(_harden)
     return app
 
@@ -94,24 +94,24 @@ def _show_problem(error: HTTPException) -> ResponseReturnValue:
     return Response(f"{status} {error.name}\n", status, mimetype="text/plain")
 
 
-def _refuse_other_names(ours: str) -> ResponseReturnValue | None:
-    """Answer to names that only this machine gives itself: any other may be a page's that points here."""
+def _refuse_other_hosts(ours: str) -> ResponseReturnValue | None:
+    """Refuse other hosts than this machine, against DNS rebinding: any web page may resolve its name to us."""
     name = urlsplit(f"//{request.host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost") or name == ours or _may_be_asked(name, ours):
+    if name == "localhost" or name.endswith(".localhost") or name == ours or _is_allowed(name, ours):
         return None
     return Response("421 Misdirected Request: ask by localhost.\n", 421, mimetype="text/plain")
 
 
-def _may_be_asked(address: str, ours: str) -> bool:
-    """Whoever lets the sandbox listen for other machines is asked by this one's addresses."""
+def _is_allowed(address: str, ours: str) -> bool:
+    """Return whether an IP address is allowed as host. A sandbox open to other machines allows all."""
     try:
         return ip_address(address).is_loopback or not ip_address(ours).is_loopback
     except ValueError:
         return False
 
 
-def _refuse_strangers() -> ResponseReturnValue | None:
-    """Take no form from another site's page that happens to be open in the same browser."""
+def _refuse_other_sites() -> ResponseReturnValue | None:
+    """Refuse forms from other sites (CSRF)."""
     origin = request.headers.get("Origin")
     if request.method != "GET" and origin is not None and origin != request.host_url.rstrip("/"):
         return Response("403 Forbidden\n", 403, mimetype="text/plain")

@@ -1,4 +1,4 @@
-"""What a sandbox can be told before it starts."""
+"""The settings of a sandbox."""
 
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -11,16 +11,16 @@ EVENTS = (
     "CONVERSATION_PENDING",
     "CONVERSATION_RATED",
 )
-"""The webhook events that the sandbox can send."""
+"""The webhook events of the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """Defaults are those of Dixa itself, where Dixa documents them.
+    """Defaults are Dixa's own, where documented.
 
-    `rate` is in requests per second and token; None turns the limit off. `target` is the webhook's URL; None sends no
-    webhook. `listing_lag` is how many seconds an offer or a result takes to show in the list of ratings. `smtp_port` is
-    where mail is taken; None takes none. `preview` is the address of a preview of all that customers read, if one runs.
+    `rate` is in requests per second and token; None means no limit. `target` is the webhook's URL; None sends none.
+    `listing_lag` is the delay in seconds until the list of ratings shows an offer or a result. `smtp_port` is the port
+    of the mail server; None starts none. `preview` is the URL of a running preview.
     """
 
     host: str = "127.0.0.1"

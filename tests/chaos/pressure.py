@@ -17,7 +17,7 @@ import redis
 import requests
 
 from service.sandbox.dixa.webhooks import closed_event, post, sign
-from service.sandbox.fake_dixa import Desk
+from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.polling import eventually
@@ -140,21 +140,21 @@ class Load:
         self._stopping.wait(seconds)
 
     def _send_on(self) -> None:
-        desk, url = self.world.dixa, self.world.afterword.webhook_url
+        dixa, url = self.world.dixa, self.world.afterword.webhook_url
         while not self._stopping.is_set():
             with self._lock:
                 due_at = self._begun_at + next(self._numbers) / self.rate
             self._stopping.wait(max(0.0, due_at - monotonic()))
-            number = desk.make_conversation(state="Closed")
-            status = _send(url, _body(desk, number))
+            number = dixa.make_conversation(state="Closed")
+            status = _send(url, _body(dixa, number))
             with self._lock:
                 self.answers[status] += 1
                 if status in _OK:
                     self.accepted.add(str(number))
 
 
-def _body(desk: Desk, number: int) -> bytes:
-    return json.dumps(closed_event(desk.conversation(number), desk.state.organization)).encode()
+def _body(dixa: FakeDixa, number: int) -> bytes:
+    return json.dumps(closed_event(dixa.conversation(number), dixa.state.organization)).encode()
 
 
 def _send(url: str, body: bytes) -> int:

@@ -64,7 +64,7 @@ def is_ours(exchange: Exchange) -> bool:
 
 def _shape(exchange: Exchange) -> Any:
     kind = exchange.headers.get("Content-Type")
-    request, answer = _outline(exchange.request_json), _outline(exchange.answer_json)
+    request, answer = _outline(exchange.request_json), _outline(exchange.response_json)
     path = _ID.sub("*", exchange.path)
     return exchange.method, path, exchange.status, is_ours(exchange), kind, request, answer
 

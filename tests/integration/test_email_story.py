@@ -47,10 +47,10 @@ def mailing_afterword(start: Starter, mailing: Sandbox) -> Afterword:
 
 
 def asked_by_mail(mailing: Sandbox, requester: Person = FREJA) -> tuple[int, ReceivedMail]:
-    before = len(mailing.mailroom.to(requester.email))
+    before = len(mailing.mail_store.to(requester.email))
     number = mailing.make_conversation(channel="PstnPhone", requester=requester)
     mailing.close(number)
-    found = eventually(lambda: mailing.mailroom.to(requester.email)[before:])
+    found = eventually(lambda: mailing.mail_store.to(requester.email)[before:])
     assert found
     return number, found[0]
 
@@ -75,7 +75,7 @@ def test_from_a_call_to_its_rating(mailing_afterword: Afterword, mailing: Sandbo
     assert (thanks.status_code, thanks.history[0].status_code) == (200, 303)
     eventually(lambda: mailing.results(number))
     assert [each.value for each in mailing.results(number)] == [4]
-    assert len(mailing.mailroom.to(FREJA.email)) == 1
+    assert len(mailing.mail_store.to(FREJA.email)) == 1
 
 
 def test_one_click_stops_the_next_survey(mailing_afterword: Afterword, mailing: Sandbox) -> None:
@@ -90,7 +90,7 @@ def test_one_click_stops_the_next_survey(mailing_afterword: Afterword, mailing: 
     other, _ = asked_by_mail(mailing, Person("Olga Other", "olga@other.example"))
     eventually(lambda: "opted_out" in mailing_afterword.log)
     assert (len(mailing.offers(number)), len(mailing.offers(other))) == (0, 1)
-    assert len(mailing.mailroom.to(tired.email)) == 1
+    assert len(mailing.mail_store.to(tired.email)) == 1
 
 
 def test_nothing_of_a_mail_is_logged(mailing_afterword: Afterword, mailing: Sandbox) -> None:

@@ -18,7 +18,7 @@ from tests.processes import ROOT
 URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
-class Trial:
+class LocalStack:
     """One run of it, and what it has printed."""
 
     def __init__(self, output: Path) -> None:
@@ -43,8 +43,8 @@ class Trial:
 
 
 @contextmanager
-def trial(folder: Path) -> Iterator[Trial]:
-    running = Trial(folder / "output")
+def trial(folder: Path) -> Iterator[LocalStack]:
+    running = LocalStack(folder / "output")
     try:
         yield running
     finally:
@@ -52,7 +52,7 @@ def trial(folder: Path) -> Iterator[Trial]:
         running.process.wait(20)
 
 
-def assert_all_end(running: Trial, everyone: list[psutil.Process]) -> None:
+def assert_all_end(running: LocalStack, everyone: list[psutil.Process]) -> None:
     running.process.wait(15)
     assert not [process for process in everyone if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 

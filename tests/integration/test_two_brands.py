@@ -111,7 +111,7 @@ def test_an_email_is_of_one_brand(
 ) -> None:
     requester = Person(f"Nils {brand.name}", f"nils@{brand.host}")
     closed(dixa_of_both, brand, "PstnPhone", requester)
-    mails = eventually(lambda: dixa_of_both.mailroom.to(requester.email))
+    mails = eventually(lambda: dixa_of_both.mail_store.to(requester.email))
     assert mails
     (mail,) = mails
     assert str(mail.message["From"]) == f"{brand.name} <survey@{brand.host}>"

@@ -172,7 +172,7 @@ def test_beyond_the_burst_every_token_is_answered_429_for_itself() -> None:
     assert dixa.report.throttled == 4
     assert b.get("/organization").status_code == 200
     refused = next(call for call in dixa.calls if call.status == 429)
-    assert list(refused.answer_json) == ["message"]
+    assert list(refused.response_json) == ["message"]
     dixa.stop()
 
 

@@ -20,7 +20,7 @@ def test_it_notices_a_wrong_answer(dixa: Sandbox, client: Client, description: D
     client.get(f"/conversations/{number}")
     good = _last(dixa)
     description.check(good)
-    data = good.answer_json["data"]
+    data = good.response_json["data"]
     for spoilt in (
         {name: value for name, value in data.items() if name != "_type"},
         {name: value for name, value in data.items() if name != "fromEmail"},
@@ -30,7 +30,7 @@ def test_it_notices_a_wrong_answer(dixa: Sandbox, client: Client, description: D
         data | {"id": "48201"},
     ):
         with pytest.raises(AssertionError, match="answer of GET /beta/conversations/"):
-            description.check(replace(good, answer=json.dumps({"data": spoilt}).encode()))
+            description.check(replace(good, response=json.dumps({"data": spoilt}).encode()))
     for status in (201, 204, 302, 404):
         with pytest.raises(AssertionError):
             description.check(replace(good, status=status))
@@ -71,7 +71,7 @@ def test_a_refused_request_is_not_checked_but_its_answer_is(
     with pytest.raises(AssertionError):
         description.check_request(refused)
     with pytest.raises(AssertionError):
-        description.check(replace(refused, answer=b"{}"))
+        description.check(replace(refused, response=b"{}"))
 
 
 def test_times_of_messages_carry_their_zone(dixa: Sandbox, client: Client, description: Description) -> None:
@@ -80,7 +80,7 @@ def test_times_of_messages_carry_their_zone(dixa: Sandbox, client: Client, descr
     good = _last(dixa)
     description.check(good)
     with pytest.raises(AssertionError):
-        description.check(replace(good, answer=good.answer.replace(b"[GMT]", b"")))
+        description.check(replace(good, response=good.response.replace(b"[GMT]", b"")))
 
 
 def test_both_versions_are_the_same_calls(dixa: Sandbox, description: Description) -> None:

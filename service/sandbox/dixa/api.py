@@ -1,4 +1,4 @@
-"""Speaks Dixa's API over HTTP, under `/beta` and `/v1` alike: tokens, limits, faults, and the log of exchanges."""
+"""Serves Dixa's API over HTTP, under `/beta` and `/v1` alike: tokens, rate limit, faults, and the log of exchanges."""
 
 import socket
 from collections import deque
@@ -10,7 +10,7 @@ from time import monotonic
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from service.sandbox.dixa.calls import CALLS, Answer, Call, perform
+from service.sandbox.dixa.calls import CALLS, Call, DixaResponse, perform
 from service.sandbox.dixa.faults import EXECUTING, Faults, failure
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Exchange
@@ -20,7 +20,7 @@ VERSIONS = ("beta", "v1")
 
 
 class Api:
-    """What stands between a request and the state; `listeners` are told of every exchange."""
+    """Handles requests before they reach the state. `listeners` are called with each exchange."""
 
     def __init__(self, state: State, faults: Faults, limit: RateLimit, tokens: tuple[str, ...]) -> None:
         self.state = state
@@ -30,25 +30,25 @@ class Api:
         self.listeners: list[Callable[[Exchange], None]] = []
         self._lock = Lock()
 
-    def handle(self, call: Call, token: str) -> tuple[Answer | None, str | None]:
-        """Answer a call, or None to hang up; and say what went wrong on purpose."""
+    def handle(self, call: Call, token: str) -> tuple[DixaResponse | None, str | None]:
+        """Return the response, or None to close the connection; and the name of the injected fault, if any."""
         if self.faults.is_out:
             status = self.faults.outage_status
             return (None if status is None else failure(status)), "outage"
         if not self._knows(token):
-            return self._counted(call, Answer(401, {"message": "The supplied authentication is invalid"})), None
+            return self._counted(call, DixaResponse(401, {"message": "The supplied authentication is invalid"})), None
         if not self.limit.allows(token):
             return self._counted(call, failure(429)), None
         fault = self.faults.next_for(call.name, call.ids.get("conversationId"))
         if fault is None:
             return self._execute(call), None
-        answer = self.faults.suffer(fault, lambda: self._execute(call))
-        if answer and fault.kind not in EXECUTING:
-            self._counted(call, answer)
-        return answer, fault.kind
+        response = self.faults.apply(fault, lambda: self._execute(call))
+        if response and fault.kind not in EXECUTING:
+            self._counted(call, response)
+        return response, fault.kind
 
     def record(self, exchange: Exchange, log: deque[Exchange]) -> None:
-        """Log an exchange and tell the listeners, unless it began before all was forgotten."""
+        """Log an exchange and call the listeners, unless the state was cleared since it began."""
         with self.state.lock:
             if log is not self.state.exchanges:
                 return
@@ -56,24 +56,24 @@ class Api:
         for listener in self.listeners:
             listener(exchange)
 
-    def _execute(self, call: Call) -> Answer:
+    def _execute(self, call: Call) -> DixaResponse:
         return self._counted(call, perform(self.state, call))
 
     def _knows(self, token: str) -> bool:
         given = token.encode(errors="surrogateescape")
         return any(compare_digest(given, known.encode()) for known in self.tokens)
 
-    def _counted(self, call: Call, answer: Answer) -> Answer:
+    def _counted(self, call: Call, response: DixaResponse) -> DixaResponse:
         with self._lock:
-            if answer.status == 429:  # noqa: PLR2004
+            if response.status == 429:  # noqa: PLR2004
                 self.state.report.throttled += 1
-            elif 400 <= answer.status < 500:  # noqa: PLR2004
-                self.state.report.refused[f"{call.name} {answer.status}"] += 1
-        return answer
+            elif 400 <= response.status < 500:  # noqa: PLR2004
+                self.state.report.refused[f"{call.name} {response.status}"] += 1
+        return response
 
 
 def api_blueprint(api: Api, version: str) -> Blueprint:
-    """Route one version of the API."""
+    """Make the routes of one version of the API."""
     blueprint = Blueprint(f"api_{version}", __name__, url_prefix=f"/{version}")
     for name, (method, path, _) in CALLS.items():
         blueprint.add_url_rule(path, name, _view(api, name), methods=[method], provide_automatic_options=False)
@@ -84,41 +84,41 @@ def _view(api: Api, name: str) -> Callable[..., ResponseReturnValue]:
     def view(**ids: str) -> ResponseReturnValue:
         started, log = monotonic(), api.state.exchanges
         call = Call(name, ids, request.get_data(), request.content_type or "", request.args)
-        answer, fault = api.handle(call, request.headers.get("Authorization", ""))
-        response = _respond(answer)
-        api.record(_exchange(call, answer, response, fault, monotonic() - started), log)
-        if answer is None:
-            _hang_up()
-        return response
+        response, fault = api.handle(call, request.headers.get("Authorization", ""))
+        sent = _to_flask(response)
+        api.record(_exchange(call, response, sent.get_data(), fault, monotonic() - started), log)
+        if response is None:
+            _close_connection()
+        return sent
 
     return view
 
 
-def _respond(answer: Answer | None) -> Response:
-    if answer is None or answer.json is None:
-        return Response(status=answer.status if answer else 500)
-    response = jsonify(answer.json)
-    response.status_code = answer.status
-    response.headers.update(answer.headers)
-    return response
+def _to_flask(response: DixaResponse | None) -> Response:
+    if response is None or response.json is None:
+        return Response(status=response.status if response else 500)
+    sent = jsonify(response.json)
+    sent.status_code = response.status
+    sent.headers.update(response.headers)
+    return sent
 
 
-def _exchange(call: Call, answer: Answer | None, response: Response, fault: str | None, duration: float) -> Exchange:
+def _exchange(call: Call, response: DixaResponse | None, sent: bytes, fault: str | None, duration: float) -> Exchange:
     return Exchange(
         call=call.name,
         method=request.method,
         path=request.path,
         headers={name: value for name, value in request.headers.items() if name != "Authorization"},
         body=call.body,
-        status=None if answer is None else answer.status,
-        answer=b"" if answer is None else response.get_data(),
+        status=response.status if response else None,
+        response=sent if response else b"",
         fault=fault,
         duration=duration,
     )
 
 
-def _hang_up() -> None:
-    """Close the client's connection; the answer that Flask still writes goes nowhere."""
+def _close_connection() -> None:
+    """Close the client's connection. Flask's own response goes nowhere."""
     connection: socket.socket | None = request.environ.get("werkzeug.socket")
     if connection is not None:
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Dixa's calls themselves: each function does one and returns its answer, or raises Refused. No HTTP, no faults."""
+"""The calls of Dixa's API. Each function executes one on the state, and returns its response or raises Refused."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from service.sandbox.dixa import serializers as shapes
+from service.sandbox.dixa import serializers
 from service.sandbox.dixa.model import MESSAGE_CHANNELS, Message, Note, Rating, now
 from service.sandbox.dixa.request_parsing import Body, load_number
 from service.sandbox.dixa.state import Refused, State
@@ -16,8 +16,8 @@ _SCORES = {"Csat": range(1, 6), "Nps": range(11), "ThumbsUpOrDown": range(2)}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A status and the JSON that goes with it (None: no body)."""
+class DixaResponse:
+    """A status and a JSON body. None means no body."""
 
     status: int
     json: Mapping[str, Any] | None = None
@@ -26,7 +26,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, as far as a call needs it. `ids` are the path's parameters as they were written."""
+    """The parts of a request for a call. `ids` are the path's parameters as text."""
 
     name: str
     ids: Mapping[str, str]
@@ -36,25 +36,25 @@ class Call:
 
     @property
     def conversation_id(self) -> int:
-        """The conversation's number. Raises Refused (400) when it isn't one."""
+        """The conversation's number. Raises Refused (400) if it is malformed."""
         return load_number(self.ids["conversationId"], "conversationId")
 
     def load(self, *, may_be_empty: bool = False) -> Body:
-        """Read the body. Raises Refused (400)."""
+        """Parse the body. Raises Refused (400)."""
         return Body.load(self.body, self.content_type, may_be_empty=may_be_empty)
 
 
-def organization(state: State, _: Call) -> Answer:
+def organization(state: State, _: Call) -> DixaResponse:
     """`GET /organization`."""
-    return Answer(200, {"data": shapes.dump_organization(state.organization)})
+    return DixaResponse(200, {"data": serializers.dump_organization(state.organization)})
 
 
-def conversation(state: State, call: Call) -> Answer:
+def conversation(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}`."""
-    return Answer(200, {"data": shapes.dump_conversation(state.conversation(call.conversation_id))})
+    return DixaResponse(200, {"data": serializers.dump_conversation(state.conversation(call.conversation_id))})
 
 
-def offer(state: State, call: Call) -> Answer:
+def offer(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/ratings/offer`."""
     number, body = call.conversation_id, call.load()
     rating = state.offer(
@@ -64,11 +64,11 @@ def offer(state: State, call: Call) -> Answer:
         agent_id=body.optional_text("agentId"),
         offered_at=body.optional_time("offeredAt"),
     )
-    return Answer(201, {"data": shapes.dump_offer(rating)})
+    return DixaResponse(201, {"data": serializers.dump_offer(rating)})
 
 
-def submit(state: State, call: Call) -> Answer:
-    """`POST /conversations/{id}/ratings/{ratingId}/submit`; no 404 is documented, so an unknown id is a 400."""
+def submit(state: State, call: Call) -> DixaResponse:
+    """`POST /conversations/{id}/ratings/{ratingId}/submit`; an unknown id is a 400, since no 404 is documented."""
     number, body = call.conversation_id, call.load()
     result = body.object("ratingResult")
     kind, value = result.one_of("_type", _SCORES), result.number("value")
@@ -83,15 +83,15 @@ def submit(state: State, call: Call) -> Answer:
         comment=body.optional_text("comment"),
         submitted_at=body.optional_time("submittedAt"),
     )
-    return Answer(201, {"data": shapes.dump_result(made, rating.user_id)})
+    return DixaResponse(201, {"data": serializers.dump_result(made, rating.user_id)})
 
 
-def ratings(state: State, call: Call) -> Answer:
+def ratings(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/ratings`, and the deprecated `/rating`."""
     found = state.conversation(call.conversation_id)
     newest = now() - timedelta(seconds=state.listing_lag)
     shown = [_as_of(rating, newest) for rating in found.ratings if rating.created_at <= newest]
-    return Answer(200, {"data": [shapes.dump_rating(rating, found.channel) for rating in shown]})
+    return DixaResponse(200, {"data": [serializers.dump_rating(rating, found.channel) for rating in shown]})
 
 
 def _as_of(rating: Rating, moment: datetime) -> Rating:
@@ -99,13 +99,13 @@ def _as_of(rating: Rating, moment: datetime) -> Rating:
     return replace(rating, status="Offered", result=None) if is_later else rating
 
 
-def messages(state: State, call: Call) -> Answer:
+def messages(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/messages`, oldest first."""
     found = state.conversation(call.conversation_id)
-    return Answer(200, {"data": [shapes.dump_message(message, found) for message in found.messages]})
+    return DixaResponse(200, {"data": [serializers.dump_message(message, found) for message in found.messages]})
 
 
-def message(state: State, call: Call) -> Answer:
+def message(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/messages`."""
     number, body = call.conversation_id, call.load()
     direction = body.one_of("_type", ("Inbound", "Outbound"))
@@ -113,7 +113,7 @@ def message(state: State, call: Call) -> Answer:
     author = body.uuid("agentId") if direction == "Outbound" else found.requester.id
     content = _content(body, found.channel, direction)
     made = Message(author, content.value, direction, content.format, external_id=body.optional_text("externalId"))
-    return Answer(200, {"data": shapes.dump_added_message(state.add_message(number, made))})
+    return DixaResponse(200, {"data": serializers.dump_added_message(state.add_message(number, made))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,59 +136,65 @@ def _content(body: Body, channel: str, direction: str) -> _Content:
     return found
 
 
-def close(state: State, call: Call) -> Answer:
+def close(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/close`."""
     number = call.conversation_id
     call.load(may_be_empty=True).optional_uuid("userId")
     state.close(number)
-    return Answer(204)
+    return DixaResponse(204)
 
 
-def reopen(state: State, call: Call) -> Answer:
+def reopen(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/reopen`."""
     number = call.conversation_id
     call.load(may_be_empty=True).optional_uuid("userId")
     state.reopen(number)
-    return Answer(204)
+    return DixaResponse(204)
 
 
-def notes(state: State, call: Call) -> Answer:
+def notes(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/notes`, oldest first."""
     number = call.conversation_id
-    return Answer(200, {"data": [shapes.dump_note(note, number) for note in state.conversation(number).notes]})
+    return DixaResponse(
+        200, {"data": [serializers.dump_note(note, number) for note in state.conversation(number).notes]}
+    )
 
 
-def note(state: State, call: Call) -> Answer:
+def note(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/notes`."""
     number, body = call.conversation_id, call.load()
     author = body.optional_uuid("agentId") or state.agents[0].id
     made = Note(author, body.text("message"), body.optional_time("createdAt") or now())
-    return Answer(200, {"data": shapes.dump_note(state.add_note(number, made), number)})
+    return DixaResponse(200, {"data": serializers.dump_note(state.add_note(number, made), number)})
 
 
-def conversation_tags(state: State, call: Call) -> Answer:
+def conversation_tags(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/tags`."""
-    return Answer(200, {"data": [shapes.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags]})
+    return DixaResponse(
+        200, {"data": [serializers.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags]}
+    )
 
 
-def tag(state: State, call: Call) -> Answer:
+def tag(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/tags/{tagId}`."""
     state.add_tag(call.conversation_id, call.ids["tagId"])
-    return Answer(204)
+    return DixaResponse(204)
 
 
-def tags(state: State, _: Call) -> Answer:
+def tags(state: State, _: Call) -> DixaResponse:
     """`GET /tags`."""
-    return Answer(200, {"data": [shapes.dump_tag(each) for each in state.tags.values()]})
+    return DixaResponse(200, {"data": [serializers.dump_tag(each) for each in state.tags.values()]})
 
 
-def queues(state: State, _: Call) -> Answer:
+def queues(state: State, _: Call) -> DixaResponse:
     """`GET /queues`."""
-    return Answer(200, {"data": [shapes.dump_queue(each, state.organization) for each in state.queues.values()]})
+    return DixaResponse(
+        200, {"data": [serializers.dump_queue(each, state.organization) for each in state.queues.values()]}
+    )
 
 
-def search(state: State, call: Call) -> Answer:
-    """`POST /search/conversations`, by the one filter that the project uses: ClosedDate Between."""
+def search(state: State, call: Call) -> DixaResponse:
+    """`POST /search/conversations`, by the one filter used in this project: ClosedDate Between."""
     conditions = call.load().object("filters").objects("conditions")
     if len(conditions) != 1:
         raise Refused(400, "Invalid value for: body (conditions)")
@@ -201,11 +207,11 @@ def search(state: State, call: Call) -> Answer:
     shown, rest = found[page * size : (page + 1) * size], found[(page + 1) * size :]
     key = urlencode({"pageKey": b64encode(f"pageLimit={size}&page={page + 1}".encode()).decode()})
     meta = {"next": f"/beta/search/conversations/?{key}"} if rest else {}
-    return Answer(200, {"data": [{"id": number, "highlights": {}} for number in shown], "meta": meta})
+    return DixaResponse(200, {"data": [{"id": number, "highlights": {}} for number in shown], "meta": meta})
 
 
 def _read_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Say how many hits a page has, and which one is wanted, by a key that we made."""
+    """Return the page size and the page number of a key made here."""
     try:
         key = dict(parse_qsl(b64decode(query.get("pageKey", ""), validate=True).decode()))
         size, page = int(query.get("pageLimit", key.get("pageLimit", _PAGE))), int(key.get("page", 0))
@@ -219,7 +225,7 @@ def _read_page(query: Mapping[str, str]) -> tuple[int, int]:
 _PAGE = 50
 _ONE = "/conversations/<conversationId>"
 
-CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], Answer]]] = {
+CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], DixaResponse]]] = {
     "organization": ("GET", "/organization", organization),
     "conversation": ("GET", _ONE, conversation),
     "offer": ("POST", f"{_ONE}/ratings/offer", offer),
@@ -238,13 +244,13 @@ CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], Answer]]] = {
     "queues": ("GET", "/queues", queues),
     "search": ("POST", "/search/conversations", search),
 }
-"""Every call, by the name that faults use: its method, its path after the version, and what it does."""
+"""All calls by the name used in faults: method, path after the version, and function."""
 
 
-def perform(state: State, call: Call) -> Answer:
-    """Do a call as one step under the state's lock; a refusal becomes its answer."""
+def perform(state: State, call: Call) -> DixaResponse:
+    """Execute a call under the state's lock. Turn Refused into its response."""
     with state.lock:
         try:
             return CALLS[call.name][2](state, call)
         except Refused as refusal:
-            return Answer(refusal.status, {"message": refusal.message})
+            return DixaResponse(refusal.status, {"message": refusal.message})

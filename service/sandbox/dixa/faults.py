@@ -1,4 +1,4 @@
-"""How the sandbox fails on request: by rules for the next calls, by an outage, or at random."""
+"""Injects faults: by rules for the next calls, by an outage, or at random."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -8,13 +8,13 @@ from enum import StrEnum
 from random import Random
 from threading import Event, Lock, Timer
 
-from service.sandbox.dixa.calls import CALLS, Answer
+from service.sandbox.dixa.calls import CALLS, DixaResponse
 
-_LONGEST_HANG_SECONDS = 120.0
+_MAX_HANG_SECONDS = 120.0
 
 
 class Kind(StrEnum):
-    """What can go wrong with a call."""
+    """The kinds of faults."""
 
     FAILS = "fails"
     DROPS_BEFORE = "drops_before"
@@ -27,12 +27,12 @@ class Kind(StrEnum):
 
 
 EXECUTING = frozenset({Kind.EXECUTES_THEN_DROPS, Kind.EXECUTES_THEN_FAILS, Kind.SLOW})
-"""The kinds that do what is asked before anything goes wrong."""
+"""Kinds with the call executed before the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One rule: the next `times` calls named `call`, about this conversation (None: any), go wrong in this way."""
+    """A rule for the next `times` calls named `call` about this conversation. None means any."""
 
     kind: Kind
     times: int = 1
@@ -43,50 +43,50 @@ class Fault:
     conversation: int | None = None
 
 
-class Failing(ABC):
-    """The ways to fail, as words. `call` is a name of `calls.CALLS`, such as "offer"; None means any call."""
+class FaultShortcuts(ABC):
+    """One method for each kind of fault. `call` is a name in `calls.CALLS`, such as "offer"; None means any call."""
 
     @abstractmethod
     def inject(self, fault: Fault) -> None:
-        """Take a rule; the oldest rule that fits a call is used first."""
+        """Add a rule. The oldest rule for a call applies first."""
 
     def fails(
         self, times: int = 1, status: int = 503, *, call: str | None = None, retry_after: int | None = None
     ) -> None:
-        """Answer with an error, and do nothing."""
+        """Return an error without executing the call."""
         self.inject(Fault(Kind.FAILS, times, call, status, retry_after=retry_after))
 
     def drops_before(self, times: int = 1, *, call: str | None = None) -> None:
-        """Close the connection, and do nothing."""
+        """Close the connection without executing the call."""
         self.inject(Fault(Kind.DROPS_BEFORE, times, call))
 
     def executes_then_drops(self, times: int = 1, *, call: str | None = None) -> None:
-        """Do what is asked, and close the connection instead of answering."""
+        """Execute the call, and close the connection without a response."""
         self.inject(Fault(Kind.EXECUTES_THEN_DROPS, times, call))
 
     def executes_then_fails(self, times: int = 1, status: int = 500, *, call: str | None = None) -> None:
-        """Do what is asked, and answer with an error."""
+        """Execute the call, and return an error."""
         self.inject(Fault(Kind.EXECUTES_THEN_FAILS, times, call, status))
 
     def hangs(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Do and say nothing for this long, then close the connection."""
+        """Wait, then close the connection without executing the call."""
         self.inject(Fault(Kind.HANGS, times, call, seconds=seconds))
 
     def slow(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Do what is asked at once, and answer this much later."""
+        """Execute the call at once, and return the response later."""
         self.inject(Fault(Kind.SLOW, times, call, seconds=seconds))
 
     def executes_late(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Close the connection now, and do what is asked this much later."""
+        """Close the connection now, and execute the call later."""
         self.inject(Fault(Kind.EXECUTES_LATE, times, call, seconds=seconds))
 
     def throttles(self, times: int = 1, *, retry_after: int | None = None, call: str | None = None) -> None:
-        """Answer 429, with a Retry-After if it is given."""
+        """Return 429, with a Retry-After if given."""
         self.inject(Fault(Kind.THROTTLES, times, call, retry_after=retry_after))
 
 
-class Faults(Failing):
-    """The rules in force. Thread-safe; `given` counts what went wrong, by kind."""
+class Faults(FaultShortcuts):
+    """The active rules. Thread-safe. `given` counts applied faults by kind."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -101,14 +101,14 @@ class Faults(Failing):
         self.is_out = False
 
     def inject(self, fault: Fault) -> None:
-        """Take a rule; the oldest rule that fits a call is used first. Raises ValueError for a call there isn't."""
+        """Add a rule. The oldest rule for a call applies first. Raises ValueError for an unknown call."""
         if fault.call is not None and fault.call not in CALLS:
             raise ValueError(f"There is no call {fault.call!r}. Known: {', '.join(CALLS)}.")
         with self._lock:
             self._rules.append(fault)
 
     def outage(self, status: int | None = 503) -> None:
-        """Fail every call until told that it's over; a status of None closes the connections instead."""
+        """Make every call fail until `outage_is_over`. A status of None closes the connections instead."""
         with self._lock:
             self.is_out, self.outage_status = True, status
 
@@ -117,7 +117,7 @@ class Faults(Failing):
         self.is_out = False
 
     def randomly(self, seed: int, chances: Mapping[str, float], seconds: float = 0.5) -> None:
-        """Let each call go wrong with these chances by kind; `seconds` is for those that wait."""
+        """Make each call fail with these probabilities by kind. `seconds` is the wait of some kinds."""
         with self._lock:
             self._chances = {Kind(name): chance for name, chance in chances.items()}
             self._random = Random(seed)  # noqa: S311
@@ -136,12 +136,12 @@ class Faults(Failing):
     def next_for(self, call: str, conversation: str | None = None) -> Fault | None:
         """Use up one rule for this call, or draw by chance."""
         with self._lock:
-            fault = self._ruled(call, conversation) or self._drawn()
+            fault = self._next_rule(call, conversation) or self._random_fault()
             if fault:
                 self.given[fault.kind] += 1
             return fault
 
-    def _ruled(self, call: str, conversation: str | None) -> Fault | None:
+    def _next_rule(self, call: str, conversation: str | None) -> Fault | None:
         for position, rule in enumerate(self._rules):
             is_about = rule.conversation is None or str(rule.conversation) == conversation
             if is_about and rule.call in {None, call}:
@@ -152,7 +152,7 @@ class Faults(Failing):
                 return rule
         return None
 
-    def _drawn(self) -> Fault | None:
+    def _random_fault(self) -> Fault | None:
         if not self._chances:
             return None
         point = self._random.random()
@@ -162,23 +162,23 @@ class Faults(Failing):
             point -= chance
         return None
 
-    def suffer(self, fault: Fault, execute: Callable[[], Answer]) -> Answer | None:
-        """Let one call go wrong; None means to hang up without an answer."""
-        answer = execute() if fault.kind in EXECUTING else None
+    def apply(self, fault: Fault, execute: Callable[[], DixaResponse]) -> DixaResponse | None:
+        """Apply a fault to one call. Return the response, or None to close the connection."""
+        response = execute() if fault.kind in EXECUTING else None
         if fault.kind is Kind.EXECUTES_LATE:
             self._later(fault.seconds, execute)
         if fault.kind in {Kind.SLOW, Kind.HANGS}:
             self._wait(fault.seconds)
         if fault.kind in {Kind.FAILS, Kind.THROTTLES, Kind.EXECUTES_THEN_FAILS}:
             return failure(429 if fault.kind is Kind.THROTTLES else fault.status, fault.retry_after)
-        return answer if fault.kind is Kind.SLOW else None
+        return response if fault.kind is Kind.SLOW else None
 
     def resume(self) -> None:
         """Allow waits again after a stop."""
         self._stopping.clear()
 
     def stop(self) -> None:
-        """End all waits, and give up what was to execute late."""
+        """End all waits, and drop calls to be executed late."""
         self._stopping.set()
         with self._lock:
             for timer in self._timers:
@@ -186,9 +186,9 @@ class Faults(Failing):
             self._timers.clear()
 
     def _wait(self, seconds: float) -> None:
-        self._stopping.wait(min(seconds, _LONGEST_HANG_SECONDS))
+        self._stopping.wait(min(seconds, _MAX_HANG_SECONDS))
 
-    def _later(self, seconds: float, execute: Callable[[], Answer]) -> None:
+    def _later(self, seconds: float, execute: Callable[[], DixaResponse]) -> None:
         timer = Timer(seconds, execute)
         timer.daemon = True
         with self._lock:
@@ -205,7 +205,7 @@ _MESSAGES = {
 }
 
 
-def failure(status: int, retry_after: int | None = None) -> Answer:
-    """Make the answer of an error."""
+def failure(status: int, retry_after: int | None = None) -> DixaResponse:
+    """Return the response for an error."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return Answer(status, {"message": _MESSAGES.get(status, "The request failed")}, headers)
+    return DixaResponse(status, {"message": _MESSAGES.get(status, "The request failed")}, headers)

@@ -1,4 +1,4 @@
-"""Dixa's limit of requests per token: a bucket that refills steadily."""
+"""Dixa's rate limit per token, as a token bucket."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class _Bucket:
 
 
 class RateLimit:
-    """`rate` requests a second and token, at most `burst` at once; a rate of None limits nothing."""
+    """`rate` requests a second and token, at most `burst` at once. A rate of None means no limit."""
 
     def __init__(self, rate: float | None, burst: int, clock: Callable[[], float] = monotonic) -> None:
         self.rate = rate
@@ -23,7 +23,7 @@ class RateLimit:
         self._lock = Lock()
 
     def allows(self, token: str) -> bool:
-        """Take one request from the token's bucket, if it holds one."""
+        """Count a request against the token's limit. Return whether it is allowed."""
         if self.rate is None:
             return True
         with self._lock:

@@ -1,4 +1,4 @@
-"""The things a Dixa holds, as plain dataclasses. Channels, states and directions are in the API's spelling."""
+"""Dixa's objects as dataclasses. Channels, states and directions have the API's spelling."""
 
 import json
 from collections.abc import Mapping
@@ -8,30 +8,30 @@ from typing import Any
 from uuid import uuid4
 
 MESSAGE_CHANNELS = ("WidgetChat", "Messenger", "ContactForm", "Email", "Sms", "WhatsApp")
-"""Channels that take a message through the API (OpenAPI description, "Add message")."""
+"""Channels with messages through the API (OpenAPI description, "Add message")."""
 
 LANGUAGE_CHANNELS = ("WidgetChat", "Messenger", "ContactForm", "Email")
-"""Channels whose conversations tell a language (OpenAPI description, GetConversationOutput)."""
+"""Channels with a language in their conversations (OpenAPI description, GetConversationOutput)."""
 
 
 def new_id() -> str:
-    """Make an id as Dixa's: a random UUID."""
+    """Return a random UUID, like Dixa's ids."""
     return str(uuid4())
 
 
 def now() -> datetime:
-    """Tell the time, aware and in UTC."""
+    """Return the time, aware and in UTC."""
     return datetime.now(UTC)
 
 
 def iso(moment: datetime) -> str:
-    """Write a time as the API does, with milliseconds and a Z."""
+    """Format a time like the API, with milliseconds and a Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A requester or an agent. `user_type` is what webhooks call them: Contact and Member, unless it is said here."""
+    """A requester or an agent. `user_type` overrides their type in webhooks, Contact or Member."""
 
     name: str
     email: str | None = None
@@ -58,7 +58,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a thread. `format` is Text, Html or Markdown; chat and e-mail tell which are automated."""
+    """One message of a thread. `format` is Text, Html or Markdown. Chat and e-mail mark automated messages."""
 
     author_id: str
     value: str
@@ -82,7 +82,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was submitted for a rating."""
+    """The submitted result of a rating."""
 
     rating_id: str
     type: str
@@ -110,7 +110,7 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A conversation's tie to another one; `type` is SideConversation, FollowUp or EmailForward."""
+    """A conversation's relation to another one; `type` is SideConversation, FollowUp or EmailForward."""
 
     type: str
     parent_id: int
@@ -118,7 +118,7 @@ class Link:
 
 @dataclass(slots=True)
 class Conversation:
-    """A conversation and all that happened in it."""
+    """A conversation with its messages, notes and ratings."""
 
     id: int
     channel: str
@@ -143,18 +143,18 @@ class Conversation:
 
     @property
     def offers(self) -> list[Rating]:
-        """The ratings that were offered through the API."""
+        """The ratings offered through the API."""
         return [rating for rating in self.ratings if not rating.is_builtin]
 
     @property
     def results(self) -> list[Result]:
-        """What was submitted through the API."""
+        """The results submitted through the API."""
         return [rating.result for rating in self.ratings if rating.result and not rating.is_builtin]
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """Whose Dixa this is."""
+    """The organization of this Dixa."""
 
     name: str = "Nordlys Outdoor"
     subdomain: str = "nordlys"
@@ -163,7 +163,7 @@ class Organization:
 
 @dataclass(slots=True)
 class Delivery:
-    """One webhook on its way. `status` is the target's last answer, `problem` why there was none."""
+    """One webhook. `status` is of the target's last response, `problem` the reason if there was none."""
 
     event: str
     event_id: str
@@ -178,9 +178,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call as it was seen: what was asked, and what was answered (`status` is None when it hung up instead).
+    """One request with its response. `status` is None if the connection was closed instead.
 
-    `headers` hold no token. `duration` is in seconds.
+    `headers` contain no token. `duration` is in seconds.
     """
 
     call: str
@@ -189,20 +189,20 @@ class Exchange:
     headers: Mapping[str, str]
     body: bytes
     status: int | None
-    answer: bytes
+    response: bytes
     fault: str | None
     duration: float
     at: datetime = field(default_factory=now)
 
     @property
     def request_json(self) -> Any:
-        """The request's JSON, or None when it has none."""
+        """The request's JSON, or None."""
         return _json(self.body)
 
     @property
-    def answer_json(self) -> Any:
-        """The answer's JSON, or None when it has none."""
-        return _json(self.answer)
+    def response_json(self) -> Any:
+        """The response's JSON, or None."""
+        return _json(self.response)
 
 
 def _json(raw: bytes) -> Any:

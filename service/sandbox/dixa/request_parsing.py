@@ -1,4 +1,4 @@
-"""Reads a request's JSON as strictly as the API's description asks, with the words that Dixa answers a bad one with."""
+"""Parses request JSON as strictly as the API's description, with Dixa's error messages."""
 
 import json
 import re
@@ -14,21 +14,21 @@ _INT64 = range(-(2**63), 2**63)
 
 
 def load_number(text: str, name: str) -> int:
-    """Read a path parameter that must be a 64-bit integer. Raises Refused (400)."""
+    """Parse a path parameter as a 64-bit integer. Raises Refused (400)."""
     if re.fullmatch(r"-?[0-9]{1,19}", text) and int(text) in _INT64:
         return int(text)
     raise Refused(400, f"Invalid value for: path parameter {name}")
 
 
 class Body:
-    """The fields of a JSON object. Each reader raises Refused (400) when the field isn't what it must be."""
+    """The fields of a JSON object. Each method raises Refused (400) for a malformed field."""
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self._fields = fields
 
     @classmethod
     def load(cls, raw: bytes, content_type: str, *, may_be_empty: bool = False) -> "Body":
-        """Read a request's body."""
+        """Parse a request's body."""
         if not raw and may_be_empty:
             return cls({})
         try:
@@ -47,14 +47,14 @@ class Body:
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """Read a text, None when it is missing or null."""
+        """Read a text, or None if missing or null."""
         value = self._fields.get(name)
         if value is not None and not isinstance(value, str):
             raise _invalid(name)
         return value
 
     def one_of(self, name: str, known: Container[str]) -> str:
-        """Read a required text that must be one of a few."""
+        """Read a required text with a fixed set of values."""
         value = self.text(name)
         if value not in known:
             raise _invalid(name)
@@ -68,7 +68,7 @@ class Body:
         return value
 
     def optional_uuid(self, name: str) -> str | None:
-        """Read the text of a UUID, None when it is missing or null."""
+        """Read the text of a UUID, or None if missing or null."""
         value = self.optional_text(name)
         if value is None:
             return None
@@ -85,7 +85,7 @@ class Body:
         return value
 
     def optional_time(self, name: str) -> datetime | None:
-        """Read an RFC 3339 time, None when it is missing or null."""
+        """Read an RFC 3339 time, or None if missing or null."""
         value = self.optional_text(name)
         if value is None:
             return None
@@ -97,7 +97,7 @@ class Body:
             raise _invalid(name) from None
 
     def optional_object(self, name: str) -> "Body | None":
-        """Read a nested object, None when it is missing or null."""
+        """Read a nested object, or None if missing or null."""
         value = self._fields.get(name)
         if value is None:
             return None
@@ -113,7 +113,7 @@ class Body:
         return found
 
     def objects(self, name: str) -> "list[Body]":
-        """Read a list of nested objects, empty when it is missing or null."""
+        """Read a list of nested objects, empty if missing or null."""
         value = self._fields.get(name) or []
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
             raise _invalid(name)
@@ -127,7 +127,7 @@ class Body:
         return value
 
     def has_items(self, name: str) -> bool:
-        """Say whether a list is there and holds something."""
+        """Return whether a list is present and not empty."""
         value = self._fields.get(name)
         if value is not None and not isinstance(value, list):
             raise _invalid(name)

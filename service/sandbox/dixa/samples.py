@@ -1,4 +1,4 @@
-"""The conversations that a person finds in the inbox: different channels, languages and cases to close."""
+"""Sample conversations for the inbox, in different channels and languages."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +9,7 @@ from service.sandbox.dixa.state import State
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One conversation to be. Its thread alternates, and begins with the customer unless it is outbound."""
+    """A sample conversation. Its messages alternate, beginning with the customer unless outbound."""
 
     channel: str
     requester: Person
@@ -140,7 +140,7 @@ SAMPLES = (
     ),
     Sample(
         "Email",
-        Person("Press desk, Aften", "desk@example.com"),
+        Person("Press dixa, Aften", "dixa@example.com"),
         (
             "Hello, could you send us the autumn catalogue as a PDF?",
             "Hello, here it is. All pictures are free to use until November.",
@@ -155,7 +155,7 @@ SAMPLES = (
 
 
 def add_samples(state: State) -> None:
-    """Fill an inbox."""
+    """Add the samples to a state."""
     for name in ("no-survey", "press", "vip"):
         state.tags.setdefault(name, Tag(name))
     for sample in SAMPLES:

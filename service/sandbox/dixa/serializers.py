@@ -1,4 +1,4 @@
-"""How the API writes what the sandbox holds: each function makes the JSON of one schema of the OpenAPI description."""
+"""Builds the JSON of API responses. Each function makes one schema of the OpenAPI description."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ _PHONE = "+4570123456"
 
 
 def bracketed(text: str) -> str:
-    """Add the zone that messages and notes carry: `2021-12-01T12:46:36.581Z[GMT]`."""
+    """Append the zone of messages and notes: `2021-12-01T12:46:36.581Z[GMT]`."""
     return f"{text}[GMT]"
 
 
@@ -55,7 +55,7 @@ def dump_organization(organization: Organization) -> Json:
 
 
 def dump_conversation(conversation: Conversation) -> Json:
-    """Make a Conversation of the kind that its channel asks for."""
+    """Make the kind of Conversation for its channel."""
     shared = {
         "id": conversation.id,
         "requesterId": conversation.requester.id,
@@ -105,7 +105,7 @@ def _of_channel(conversation: Conversation) -> Json:
 
 
 def dump_rating(rating: Rating, channel: str) -> Json:
-    """Make a ConversationRating; one made through the API shows no language and fewer timestamps than Dixa's own."""
+    """Make a ConversationRating; those of the API have no language and fewer timestamps than Dixa's own."""
     times = {"created_at": iso(rating.created_at), "modified_at": iso(rating.created_at)}
     if rating.status in {"Offered", "Rated"}:
         times["offered_at"] = iso(rating.offered_at)
@@ -152,7 +152,7 @@ def dump_result(result: Result, user_id: str) -> Json:
 
 
 def dump_message(message: Message, conversation: Conversation) -> Json:
-    """Make a Message as the list shows it, its attributes by channel."""
+    """Make a Message of the list, with attributes by channel."""
     fields = {
         "id": message.id,
         "authorId": message.author_id,
@@ -187,7 +187,7 @@ def _attributes(message: Message, conversation: Conversation) -> Json:
 
 
 def dump_added_message(message: Message) -> Json:
-    """Make the CreateMessageOutputData that answers a new message; here the time has no zone in brackets."""
+    """Make the CreateMessageOutputData for a new message. Its time has no zone in brackets."""
     fields = {
         "messageId": message.id,
         "authorId": message.author_id,

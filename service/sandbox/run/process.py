@@ -1,4 +1,4 @@
-"""One process that `make run` looks after, with a log file of its own."""
+"""One process of `make run`, with its own log file."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class Child:
-    """A command with its environment. It leads a process group of its own, so that Ctrl-C reaches only `make run`."""
+class Process:
+    """A command with its environment. It leads its own process group, so that Ctrl-C reaches only `make run`."""
 
     def __init__(self, name: str, command: Sequence[str], environ: Mapping[str, str], folder: Path) -> None:
         self.name = name
@@ -20,7 +20,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, folder: Path) -> None:
-        """Start it in `folder`, once more if it has ended."""
+        """Start it in `folder`, also again after it has ended."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the commands are the Procfile's
                 self._command, cwd=folder, env=self._environ, stdout=log, stderr=log, start_new_session=True
@@ -28,24 +28,24 @@ class Child:
 
     @property
     def has_died(self) -> bool:
-        """It was started and has ended by itself."""
+        """Whether it was started and has ended."""
         return self._process is not None and self._process.poll() is not None
 
-    def has_said(self, words: str) -> bool:
-        """Its log has these words."""
+    def has_logged(self, words: str) -> bool:
+        """Return whether its log contains these words."""
         return words in self.log.read_text(encoding="utf-8", errors="replace")
 
-    def last_words(self) -> str:
-        """The end of its log."""
+    def log_tail(self) -> str:
+        """Return the end of its log."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
 
-    def ask_to_end(self) -> None:
-        """Send SIGTERM, if it runs."""
+    def terminate(self) -> None:
+        """Send SIGTERM if it runs."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
     def end(self, *, by: float) -> None:
-        """Wait until it has ended; from `by` (monotonic seconds) on, kill it and its children."""
+        """Wait until it has ended. After `by` (monotonic seconds) kill it and its children."""
         if self._process is None:
             return
         with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The web page of the sandbox: an inbox to close conversations in, and what came of it. Plain forms, no JavaScript."""
+"""The sandbox's inbox, for closing conversations and seeing their surveys. Plain forms without JavaScript."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
 from service.sandbox.dixa.webhooks import webhook_spelling
-from service.sandbox.fake_dixa import Desk
+from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.ui.message_text import segments, snippet
 
 _FOR_AN_OFFER, _FOR_AN_ANSWER = timedelta(minutes=2), timedelta(minutes=15)
@@ -24,7 +24,7 @@ _CHANNEL_NAMES = {
 _CSAT = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied")
 _PASSIVE, _PROMOTER = 7, 9
 
-TROUBLES: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
+FAULT_BUTTONS: Mapping[str, tuple[str, Callable[[FakeDixa], None]]] = {
     "fail": ("Dixa reports an error", lambda dixa: dixa.fails()),
     "lose": ("Dixa does its work, but its reply is lost", lambda dixa: dixa.executes_then_drops()),
     "lose-offer": ("A survey is begun, but Dixa's reply is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
@@ -37,7 +37,7 @@ TROUBLES: Mapping[str, tuple[str, Callable[[Desk], None]]] = {
     "late": ("The connection breaks, and Dixa does its work 5 seconds later", lambda dixa: dixa.executes_late(5)),
     "throttle": ("Dixa says that it is too busy", lambda dixa: dixa.throttles(retry_after=2)),
 }
-"""The buttons of the panel: what each says and does."""
+"""The buttons of the panel: label and action."""
 
 _IN_WORDS: Mapping[Kind, str] = {
     Kind.FAILS: "Dixa reports an error",
@@ -55,7 +55,7 @@ _CALLS_IN_WORDS = {
     "message": "when a link is sent",
 }
 
-_SWITCHES: Mapping[str, Callable[[Desk], None]] = {
+_SWITCHES: Mapping[str, Callable[[FakeDixa], None]] = {
     "outage": lambda dixa: dixa.outage(),
     "outage-is-over": lambda dixa: dixa.outage_is_over(),
     "none": lambda dixa: dixa.faults.clear(),
@@ -64,7 +64,7 @@ _SWITCHES: Mapping[str, Callable[[Desk], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rating in words: `CSAT 4 of 5`, `Satisfied`, and whether that is good, fair or poor."""
+    """A rating in words: `CSAT 4 of 5`, `Satisfied`, and good, fair or poor."""
 
     score: str
     meaning: str
@@ -72,7 +72,7 @@ class Verdict:
 
 
 def verdict(rating: Rating) -> Verdict | None:
-    """Put a rating's result in words, None while there is none."""
+    """Return a rating's result in words, or None."""
     if rating.result is None:
         return None
     value = rating.result.value
@@ -85,11 +85,11 @@ def verdict(rating: Rating) -> Verdict | None:
     return Verdict("Thumbs up" if value else "Thumbs down", "Good" if value else "Bad", "good" if value else "poor")
 
 
-def inbox_blueprint(desk: Desk) -> Blueprint:
-    """Route the pages of a desk."""
+def inbox_blueprint(dixa: FakeDixa) -> Blueprint:
+    """Make the routes of the inbox."""
     blueprint = Blueprint("inbox", __name__, template_folder="templates")
-    _route_pages(blueprint, desk)
-    _route_buttons(blueprint, desk)
+    _route_pages(blueprint, dixa)
+    _route_buttons(blueprint, dixa)
     for name, function in (
         ("ago", ago),
         ("channel_name", channel_name),
@@ -105,78 +105,78 @@ def inbox_blueprint(desk: Desk) -> Blueprint:
     return blueprint
 
 
-def _route_pages(blueprint: Blueprint, desk: Desk) -> None:
+def _route_pages(blueprint: Blueprint, dixa: FakeDixa) -> None:
     @blueprint.get("/")
     def inbox() -> ResponseReturnValue:
-        with desk.state.lock:
-            everyone = sorted(desk.state.conversations.values(), key=_last_at, reverse=True)
+        with dixa.state.lock:
+            everyone = sorted(dixa.state.conversations.values(), key=_last_at, reverse=True)
             shown = everyone[:100]
             return render_template(
                 "inbox.html",
                 conversations=shown,
                 count=len(everyone),
-                is_waiting=any(_is_waiting(desk, each) for each in shown),
-                **_surroundings(desk),
+                is_waiting=any(_is_waiting(dixa, each) for each in shown),
+                **_surroundings(dixa),
             )
 
     @blueprint.get("/conversations/<int:number>")
     def conversation(number: int) -> ResponseReturnValue:
-        with desk.state.lock:
-            found = desk.state.conversations.get(number) or abort(404)
+        with dixa.state.lock:
+            found = dixa.state.conversations.get(number) or abort(404)
             return render_template(
                 "conversation.html",
                 conversation=found,
-                deliveries=[each for each in desk.state.deliveries if each.conversation_id == number],
-                names={agent.id: agent.name for agent in desk.state.agents},
+                deliveries=[each for each in dixa.state.deliveries if each.conversation_id == number],
+                names={agent.id: agent.name for agent in dixa.state.agents},
                 takes_messages=found.channel in MESSAGE_CHANNELS,
-                is_waiting=_is_waiting(desk, found),
-                **_surroundings(desk) | {"mails": desk.mailroom.to(found.requester.email)},
+                is_waiting=_is_waiting(dixa, found),
+                **_surroundings(dixa) | {"mails": dixa.mail_store.to(found.requester.email)},
             )
 
     @blueprint.get("/preview")
     def preview() -> ResponseReturnValue:
-        return redirect(desk.settings.preview or abort(404))
+        return redirect(dixa.settings.preview or abort(404))
 
 
-def _surroundings(desk: Desk) -> dict[str, object]:
+def _surroundings(dixa: FakeDixa) -> dict[str, object]:
     return {
-        "organization": desk.state.organization,
-        "report": desk.state.report,
-        "offers": len(desk.offers()),
-        "results": len(desk.results()),
-        "target": desk.webhooks.target,
-        "takes_mail": desk.settings.smtp_port is not None,
-        "mails": desk.mails,
-        "preview": desk.settings.preview,
-        "troubles": {name: text for name, (text, _) in TROUBLES.items()},
-        "pending_faults": desk.faults.pending(),
-        "is_out": desk.faults.is_out,
+        "organization": dixa.state.organization,
+        "report": dixa.state.report,
+        "offers": len(dixa.offers()),
+        "results": len(dixa.results()),
+        "target": dixa.webhooks.target,
+        "takes_mail": dixa.settings.smtp_port is not None,
+        "mails": dixa.mails,
+        "preview": dixa.settings.preview,
+        "troubles": {name: text for name, (text, _) in FAULT_BUTTONS.items()},
+        "pending_faults": dixa.faults.pending(),
+        "is_out": dixa.faults.is_out,
     }
 
 
-def _route_buttons(blueprint: Blueprint, desk: Desk) -> None:
+def _route_buttons(blueprint: Blueprint, dixa: FakeDixa) -> None:
     @blueprint.post("/conversations/<int:number>/<any(close, reopen):move>")
     def change(number: int, move: str) -> ResponseReturnValue:
-        if number not in desk.state.conversations:
+        if number not in dixa.state.conversations:
             abort(404)
-        (desk.close if move == "close" else desk.reopen)(number)
+        (dixa.close if move == "close" else dixa.reopen)(number)
         return redirect(url_for("inbox.conversation", number=number), 303)
 
     @blueprint.post("/trouble/<name>")
     def trouble(name: str) -> ResponseReturnValue:
-        if name not in {*TROUBLES, *_SWITCHES}:
+        if name not in {*FAULT_BUTTONS, *_SWITCHES}:
             abort(404)
-        (TROUBLES[name][1] if name in TROUBLES else _SWITCHES[name])(desk)
+        (FAULT_BUTTONS[name][1] if name in FAULT_BUTTONS else _SWITCHES[name])(dixa)
         return redirect(_back(), 303)
 
     @blueprint.post("/reset")
     def reset() -> ResponseReturnValue:
-        desk.reset()
+        dixa.reset()
         return redirect(url_for("inbox.inbox"), 303)
 
 
 def _back() -> str:
-    """Lead back to the page that the button was on, if it was one of ours."""
+    """Return the page with the button, if it is one of ours."""
     path = request.form.get("back", "/")
     return path if path.startswith("/conversations/") else url_for("inbox.inbox")
 
@@ -185,37 +185,37 @@ def _last_at(conversation: Conversation) -> datetime:
     return conversation.messages[-1].created_at if conversation.messages else conversation.created_at
 
 
-def _is_waiting(desk: Desk, conversation: Conversation) -> bool:
-    """Say whether something may still happen soon, so that the page should look again."""
-    if any(not each.is_done for each in desk.deliveries(conversation.id)):
+def _is_waiting(dixa: FakeDixa, conversation: Conversation) -> bool:
+    """Return whether something may still happen soon, so the page should reload."""
+    if any(not each.is_done for each in dixa.deliveries(conversation.id)):
         return True
-    if conversation.state != "Closed" or desk.webhooks.target is None or conversation.results:
+    if conversation.state != "Closed" or dixa.webhooks.target is None or conversation.results:
         return False
     if conversation.agent is None:
         return False
-    patience = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
-    return now() - conversation.state_updated_at < patience
+    max_wait = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
+    return now() - conversation.state_updated_at < max_wait
 
 
 def in_words(fault: Fault) -> str:
-    """Say what is going to happen, to somebody who runs a support team."""
+    """Describe a fault for the head of a support team."""
     when = _CALLS_IN_WORDS.get(fault.call or "", f"at the next “{fault.call}”") if fault.call else ""
     times = f"{fault.times} times" if fault.times > 1 else ""
     return ", ".join(filter(None, (_IN_WORDS[fault.kind], when, times)))
 
 
 def channel_name(channel: str) -> str:
-    """Name a channel as people do."""
+    """Return a channel's everyday name."""
     return _CHANNEL_NAMES.get(channel, channel)
 
 
 def clock(moment: datetime) -> str:
-    """Write the time of day, in UTC."""
+    """Format the time of day, in UTC."""
     return f"{moment:%H:%M}"
 
 
 def ago(moment: datetime) -> str:
-    """Say how long ago it was, in few letters."""
+    """Format how long ago a time was, in few letters."""
     seconds = (now() - moment).total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -1,4 +1,4 @@
-"""Turns a message's content to text and links that a page can show safely: no markup of the sender survives."""
+"""Converts a message to text and links for a page. No markup of the sender remains."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ _HIDDEN = {"style", "script", "head", "title"}
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text, and where it leads to: an http or https address, or None."""
+    """A piece of text, and its http or https URL if it is a link."""
 
     text: str
     href: str | None = None
 
 
 def segments(message: Message) -> list[Segment]:
-    """Cut a message to text and links."""
+    """Split a message into text and links."""
     if message.format != "Html":
         return list(_linked(message.value))
     reader = _Reader()
@@ -31,7 +31,7 @@ def segments(message: Message) -> list[Segment]:
 
 
 def snippet(message: Message) -> str:
-    """Make one line of a message, for a list."""
+    """Return the beginning of a message in one line, for a list."""
     return " ".join("".join(segment.text for segment in segments(message)).split())[:140]
 
 
@@ -48,7 +48,7 @@ def _linked(text: str) -> Iterator[Segment]:
 
 
 class _Reader(HTMLParser):
-    """Collects the visible text of HTML, with the addresses of its links."""
+    """Collects the visible text of HTML, with the URLs of its links."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
