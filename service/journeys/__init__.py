@@ -1,1 +1,1 @@
-"""What happens next: from a due close to a link, and from an answer to its result."""
+"""The journeys of a survey: from a close to the link, and from an answer to its result and follow-up."""

@@ -2,7 +2,7 @@
 
     held → (time to change is over) → submit each score, the comment with the first → submitted
 
-The conversation is fetched before a comment is sent: nothing may be written into one that was anonymised.
+The conversation is fetched before a comment is sent: an anonymised one must get no text.
 """
 
 from datetime import datetime, timedelta
@@ -32,12 +32,12 @@ class AnswerJourney:
         self._records = records
 
     def advance(self, attempt: Attempt) -> Next:
-        """Go on from the state that the record is in."""
+        """Go on from the record's state."""
         progress = attempt.record.answer
         if progress is None:
             return Done()
         if self._records.is_recovering(attempt.timings.recovery_wait):
-            # A spool may hold a later answer. The relay that queued this task may not know of the outage.
+            # A spool may hold a later answer. The relay may not know of the outage.
             return Wait(attempt.timings.recovery_wait)
         if progress.call:
             return self._reconcile(attempt, progress, progress.call)
@@ -63,7 +63,7 @@ class AnswerJourney:
         answer = self._records.begin_call(attempt.claim, rating, (), attempt.timings.step_budget).answered
         claimed = attempt.record.answered
         if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
-            # Other questions are answered now, or there is a comment, which needs the conversation to be fetched first.
+            # Other questions are answered now, or there is a comment now. A comment needs the conversation first.
             # Nothing was sent yet, so begin anew.
             return CallFailed(timedelta())
         step = Done() if is_there else self._send(attempt, slot, rating, answer)
@@ -99,7 +99,7 @@ class AnswerJourney:
             raise
 
     def _reconcile(self, attempt: Attempt, progress: AnswerProgress, call: Call) -> Next:
-        """Find out what became of a submit whose response was lost: it is rated by now, or never will be."""
+        """Find the result of a submit with a lost response. It is rated by now, or never will be."""
         if (wait := attempt.settles_in(call)) > timedelta():
             return Wait(wait)
         if not self._is_rated(attempt, call.rating):

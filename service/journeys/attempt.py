@@ -54,7 +54,7 @@ class Attempt:
         return self.claim.at
 
     def with_record(self, record: Record) -> "Attempt":
-        """Return the same attempt after a step that changed the record."""
+        """Return the same attempt with the record after a step."""
         return replace(self, claim=replace(self.claim, record=record))
 
     # ── Calls ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -94,9 +94,9 @@ class Attempt:
         return self.dixa.conversation_tags(self.slot(), self.record.conversation_id)
 
     def is_erased(self) -> bool:
-        """Return whether Dixa shows the conversation as anonymised. One that it doesn't know isn't.
+        """Return whether Dixa shows the conversation as anonymised. An unknown conversation isn't.
 
-        Raises Forbidden: nothing may be written into a conversation that the token can't read.
+        Raises Forbidden: nothing may be written into an unreadable conversation.
         """
         try:
             return self.conversation().is_erased
@@ -106,7 +106,7 @@ class Attempt:
             return False
 
     def make(self, call: Callable[[], Result]) -> Result | CallFailed | CallLost:
-        """Make a call that is on record as begun. Raises Refused."""
+        """Make a call after its `begin_call`. Raises Refused."""
         try:
             return call()
         except RetryLater as error:

@@ -1,4 +1,4 @@
-"""Delivery: brings the link to the customer through the first channel that works, as long as that is still right."""
+"""Delivery of the link, through the first working channel."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -40,7 +40,7 @@ _ALL_DOWN = "all channels that this survey may go by are down"
 
 
 class LinkSender:
-    """Sends the link of a survey whose offers are made. `health` knows which channels are down for everybody."""
+    """Sends the link once the offers are made. `health` knows the channels that are down for all surveys."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class LinkSender:
     # ── Steps of the offer journey ────────────────────────────────────────────────────────────────────────────────────
 
     def resume(self, attempt: Attempt) -> Next:
-        """Go on with a delivery that was begun, or may have been before a backup: look first whether it arrived."""
+        """Go on with an earlier delivery, certain or (after a restore) possible. First check for its arrival."""
         record = attempt.record
         delivery = next(self._usable(record), None)
         if delivery is None:
@@ -78,12 +78,12 @@ class LinkSender:
         return self.recheck_and_send(attempt)
 
     def recheck_and_send(self, attempt: Attempt) -> Next:
-        """Send the link if that is still right: time has passed since the decision."""
+        """Check again what may have changed since the decision, then send the link."""
         step = self._recheck(attempt)
         return self.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
 
     def send(self, attempt: Attempt) -> Next:
-        """Send the link by the first channel that can reach the customer and isn't down."""
+        """Send the link by the first usable channel."""
         record = attempt.record
         delivery = self.reserve(record)
         if delivery is None:
@@ -111,7 +111,7 @@ class LinkSender:
         return self._delivered(attempt, delivery)
 
     def _recheck(self, attempt: Attempt) -> Continue | Next:
-        """Check again what the decision rests on. Continue with the record as it is to be delivered."""
+        """Check the facts of the decision again. Continue with an up-to-date record."""
         record = attempt.record
         if is_too_late(attempt):
             return Fail(Reason.TOO_LATE, "the link could not be delivered in time")
@@ -131,7 +131,7 @@ class LinkSender:
         return Done()
 
     def _wait_or_give_up(self, attempt: Attempt, delivery: Delivery, error: CallError) -> Next:
-        """Come back to a delivery that may have happened, for as long as an offer may still be made."""
+        """Come back to a delivery with an unknown outcome, within OFFER_MAX_AGE."""
         is_over = isinstance(error, Unconfirmable) or is_too_late(attempt)
         if isinstance(error, RetryLater) and (not is_over or isinstance(error, NotNow)):
             raise error
@@ -143,7 +143,7 @@ class LinkSender:
         return self._delivered(attempt, delivery, UNCONFIRMED)
 
     def _give_up_channel(self, attempt: Attempt, delivery: Delivery, error: Refused) -> Next:
-        """Go on to the next channel that can reach the customer. Raises the refusal when there is none."""
+        """Go on to the next usable channel. Raises the refusal if there is none."""
         record = attempt.record
         rest = _back_to_offered(record, failed=(*record.offer.failed, delivery.name))
         has_another = any(True for _ in self._usable(rest))
@@ -162,7 +162,7 @@ class LinkSender:
         return self._deliveries.get(name)
 
     def reserve(self, record: Record) -> Delivery | None:
-        """Return the first channel that can reach the customer and isn't down. Raises NotNow if all of them are."""
+        """Return the first usable channel that isn't down, or None. Raises NotNow if all are down."""
         waits: list[timedelta] = []
         for each in self._usable(record):
             wait = self.wait_for(each, record)
@@ -178,11 +178,11 @@ class LinkSender:
         return self._health.begin(_health_name(delivery, record.terms), record.survey_id)
 
     def require_channel(self, record: Record) -> None:
-        """Raise NotNow while all channels of the candidates are down, which saves the queries to Dixa."""
+        """Raise NotNow while all channels of the candidates are down. Saves the queries to Dixa."""
         names = {
             _health_name(delivery, terms)
             for terms in record.candidates
-            # The sender depends on the language, which may not be known before Dixa is asked.
+            # The sender depends on the language, and Dixa may not have been asked for it yet.
             for spoken in (record.offer.language, *terms.senders)
             for delivery in self._usable(replace(record, terms=terms, offer=replace(record.offer, language=spoken)))
         }
@@ -208,7 +208,7 @@ class LinkSender:
             self._health.works(name, record.survey_id)
 
     def _usable(self, record: Record) -> Iterator[Delivery]:
-        """Yield the channels that can reach the customer. A delivery that was begun stays with its channel."""
+        """Yield the channels able to reach the customer. A delivery stays with its channel once begun."""
         if record.offer.channel:
             begun = self._deliveries.get(record.offer.channel)
             yield from (begun,) if begun else ()
@@ -237,7 +237,7 @@ def is_too_late(attempt: Attempt, terms: Survey | None = None) -> bool:
 
 
 def _health_name(delivery: Delivery, terms: Survey | None) -> str:
-    """Name a channel for its health. A survey's own sender may be refused where the others aren't."""
+    """Name a channel for its health. A survey's own sender may be refused while others work."""
     return f"{delivery.name} of {terms.name}" if terms and terms.senders else delivery.name
 
 

@@ -2,11 +2,11 @@
 
     answered → alert → (time to change is over) → correction, note, tags, webhook → done
 
-An alert whose scores were changed later is corrected, and a comment that was written after it is sent. A suspect answer
-has no follow-up before it is final. An anonymised conversation has none at all: it is fetched before an action writes
-into it, and before a comment is passed on.
+If scores or comment change after the alert, a second one follows. A suspect answer has no follow-up before it is final.
+An anonymised conversation has none at all: it is fetched before an action writes into it, and before a comment is passed
+on.
 
-The follow-up is a journey of its own, so that it delays no result. Each action is on record as begun before it is done.
+The follow-up is a journey of its own, so it delays no result. Each action is on record as begun before it is done.
 After a lost response it is repeated or not, by the action's own `is_repeatable`: it may be doubled, or may be lost.
 """
 
@@ -38,12 +38,12 @@ IN_THE_CORRECTION = "part of the correction"
 
 _ALERT = "slack"
 _COMMENT = "comment"
-"""The subject of the second alert for a comment that came after the first one."""
+"""The subject of a second alert, for a later comment."""
 _CORRECTION = "correction"
-"""The subject of the second alert for scores that were changed after the first one."""
+"""The subject of a second alert, for changed scores."""
 
 _IN_DIXA = ("note", "tag")
-"""Actions that write into the conversation."""
+"""Actions within the conversation."""
 
 _MIN_WAIT = timedelta(seconds=1)
 _MAX_WAIT = timedelta(minutes=5)
@@ -52,7 +52,7 @@ _MAX_WAIT = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """One action that is to follow an answer. `subject` tells actions of the same kind apart."""
+    """An action to be done. `subject` distinguishes actions of the same kind."""
 
     kind: str
     subject: str = ""
@@ -65,7 +65,7 @@ class PlannedAction:
 
 
 def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[PlannedAction]:
-    """Yield the actions that follow an answer with these scores, each once."""
+    """Yield the actions for these scores, each once."""
     found = [each for each in terms.on_answer if each.is_for(scores)]
     for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
@@ -78,7 +78,7 @@ def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[Pl
 def plan_corrections(
     planned: Collection[PlannedAction], answer: AnswerProgress, progress: FollowUp
 ) -> Iterator[PlannedAction]:
-    """Yield what must follow an alert that was sent: changed scores, a comment, or both in one message."""
+    """Yield the second alerts: for changed scores, a later comment, or both in one message."""
     alert = progress.actions.get(_ALERT)
     if alert is None or alert.state not in (ActionState.BEGUN, ActionState.DONE):
         return  # An alert that wasn't sent yet will contain all of it.
@@ -109,7 +109,7 @@ class _Outcome(Enum):
 
 
 class FollowUpJourney:
-    """Does each action once, as far as its receiver allows that."""
+    """Does each action once, as far as its receiver allows."""
 
     journey = Journey.FOLLOW_UP
     max_wait = timedelta(seconds=1)
@@ -120,7 +120,7 @@ class FollowUpJourney:
         self._actions = {action.kind: action for action in actions}
 
     def advance(self, attempt: Attempt) -> Next:
-        """Do the actions that are due."""
+        """Do all due actions."""
         record = attempt.record
         answer, progress, terms = record.answer, record.follow_up, record.terms
         if answer is None or progress is None or terms is None:
@@ -141,7 +141,7 @@ class FollowUpJourney:
         )
 
     def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[PlannedAction]:
-        """Return the actions whose time has come. An action that was tried before comes last.
+        """Return the due actions. Retries come last.
 
         A slow receiver must not keep the others waiting.
         """
@@ -159,7 +159,7 @@ class FollowUpJourney:
         return action is not None and action.is_immediate
 
     def _end_if_over(self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime) -> _Outcome:
-        """Write the end of an action that can't be tried any more."""
+        """End an action without another try, if it is over."""
         before = progress.actions.get(planned.name)
         if before and before.is_over:
             return _Outcome.OVER
@@ -244,9 +244,9 @@ class FollowUpJourney:
 
 
 def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
-    """Return when to go on with the actions that are left."""
+    """Return when to go on with the other actions."""
     if _Outcome.SETTLING in outcomes:
-        # The next claim looks for the call in Dixa's lists, which must show it by then.
+        # The next claim looks for the call in Dixa's lists. They show it by then.
         return Wait(attempt.after_settling(), is_failure=True)
     if _Outcome.LATER in outcomes:
         return Wait(attempt.backoff(), is_failure=True)
@@ -270,6 +270,6 @@ def _until_final(attempt: Attempt, answer: AnswerProgress) -> timedelta:
 
 
 def _sent_scores(record: Record) -> Mapping[RatingType, int]:
-    """Return the scores of the alert that was sent."""
+    """Return the scores of the first alert."""
     alert = record.follow_up.actions.get(_ALERT) if record.follow_up else None
     return alert.sent_scores if alert else {}

@@ -1,4 +1,4 @@
-"""What a journey returns for one claim. The runner writes it; nothing else gives a lease back or ends a journey."""
+"""The values that end a claim. Journeys return them, and only the runner writes them to the record."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """The call that was begun did not happen. If `may_still_happen`, Dixa may still execute it."""
+    """The begun call did not happen. If `may_still_happen`, Dixa may still execute it."""
 
     delay: timedelta
     may_still_happen: bool = False
@@ -37,7 +37,7 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True)
 class CallLost:
-    """The call that was begun lost its response: reconcile it when it must be visible."""
+    """The begun call lost its response. It is reconciled after RECONCILE_AFTER."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     due → decide → offer each rating → deliver the link → later: the reminder
 
-Every call that must not be made twice is on record as begun before it is sent. After a crash the next claim goes on
+Each offer is on record as begun before its call, so it is never made twice. After a crash the next claim goes on
 from the record; docs/architecture/offer-journey.md lists the steps.
 """
 
@@ -52,7 +52,7 @@ class OfferJourney:
         self._reminder = Reminder(records, self._sender, suppression)
 
     def advance(self, attempt: Attempt) -> Next:
-        """Go on from the state that the record is in."""
+        """Go on from the record's state."""
         record = attempt.record
         if record.offer.call:
             return self._reconcile(attempt, record.offer.call)
@@ -76,7 +76,7 @@ class OfferJourney:
         if close is None or record.terms is None:
             raise StaleClaim("a record made from a link has no close to decide about")
         is_decided = record.offer.state is OfferState.OFFERING
-        # Before any query: a survey that Dixa never answers for must end too.
+        # Before any query: the survey must end even if Dixa never responds.
         if all(is_too_late(attempt, each) for each in record.candidates):
             return self._give_up(attempt, is_decided=is_decided)
         if not is_decided:
@@ -159,7 +159,7 @@ class OfferJourney:
         ratings: Sequence[Rating],
         unrecorded: Mapping[RatingType, str],
     ) -> Continue | Next:
-        """Make the offers that are missing, one for each rating type that the survey asks for."""
+        """Make the missing offers, one for each rating type of the survey."""
         record = attempt.record
         seen = [each.id for each in ratings]
         for rating in record.terms.ratings if record.terms else ():
@@ -175,7 +175,7 @@ class OfferJourney:
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
         if unrecorded and record.reconcile_first:
-            # The offer is older than the backup, so its link may be out: the next claim looks for that first.
+            # The offer is older than the backup, so its link may be out. The next claim checks that first.
             return Wait(timedelta())
         return Continue(replace(record, offer=replace(record.offer, state=OfferState.OFFERED)))
 
@@ -202,14 +202,14 @@ class OfferJourney:
         return rating_id
 
     def _adopt(self, attempt: Attempt, rating: RatingType, rating_id: str, seen: Sequence[str]) -> str:
-        """Record an offer of ours that the record didn't know of."""
+        """Record an offer of ours from before a crash or restore."""
         self._records.begin_call(attempt.claim, rating, seen, attempt.timings.step_budget)
         self._records.offered(attempt.claim, rating, rating_id)
         log.info("offer.adopted", rating_id=rating_id, rating=rating)
         return rating_id
 
     def _reconcile(self, attempt: Attempt, call: Call) -> Next:
-        """Find out what became of an offer whose response was lost: adopt it, or try again if there is none."""
+        """Find the offer of a call with a lost response. Adopt it, or try again if there is none."""
         if (wait := attempt.settles_in(call)) > timedelta():
             return Wait(wait)
         made = next((each for each in attempt.ratings() if each.type == call.rating and each.id not in call.seen), None)
@@ -223,10 +223,10 @@ class OfferJourney:
 
 
 def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
-    """Return the ids of offers of ours that the record doesn't know, by rating type.
+    """Return the ids of unrecorded offers of ours, by rating type.
 
-    Dixa executed a lost call after it was looked for, or the offer was made after the backup that was restored. No
-    other system's can be among them: the conversation had no survey when our first offer was made.
+    Dixa executed a lost call late, or the offer is younger than the restored backup. They are never another system's:
+    the conversation had no survey before our first offer.
     """
     known = record.offer.before
     if known is None and record.reconcile_first and record.offer.state is OfferState.OFFERING:
@@ -240,7 +240,7 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
 
 
 def _rated_agent(record: Record, conversation: Conversation) -> str | None:
-    """Return the agent who gets the rating: the assignee at the close. None leaves it to Dixa."""
+    """Return the agent to be rated: the assignee at the close. None leaves the choice to Dixa."""
     if record.terms and record.terms.credit is Credit.DIXA:
         return None
     return (record.close and record.close.agent_id) or conversation.agent_id

@@ -1,4 +1,4 @@
-"""The reminder: a second message through the channel that brought the link, if the customer has not answered."""
+"""The reminder: a second message through the same channel, if the customer has not answered."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 class Reminder:
-    """Sends the one reminder of a survey that has one."""
+    """Sends a survey's one reminder."""
 
     def __init__(self, records: Records, sender: LinkSender, suppression: SuppressionPolicy) -> None:
         self._records = records
@@ -65,7 +65,7 @@ class Reminder:
     def _wait_before(self, attempt: Attempt) -> timedelta:
         """Return how long to wait before anything else; zero if not at all."""
         if self._records.is_recovering(attempt.timings.recovery_wait):
-            # A spool may hold an answer that Redis doesn't have yet.
+            # A spool may hold an answer, and Redis not yet.
             return attempt.timings.recovery_wait
         return opens_in([attempt.record.terms] if attempt.record.terms else [], attempt.at)
 

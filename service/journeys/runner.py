@@ -1,4 +1,4 @@
-"""Runs a journey: claims a survey, lets the journey take its steps, and writes what comes next."""
+"""Runs a journey: claims a survey, lets the journey take its steps, and writes their outcome."""
 
 from datetime import timedelta
 from typing import Protocol
@@ -29,14 +29,14 @@ class Steps(Protocol):
         """How long a claim waits for its first slot. Answers wait longer than offers, so they go first."""
 
     def advance(self, attempt: Attempt) -> Next:
-        """Take the steps that are due and return what comes next.
+        """Take the due steps. Return the outcome for the runner to write.
 
-        May raise a RetryLater or Refused for a call that isn't on record as begun, and StaleClaim.
+        May raise StaleClaim, and RetryLater or Refused for a call without `begin_call`.
         """
 
 
 class JourneyRunner:
-    """Works on one claim at a time. All that gives a lease back or ends a journey is written here."""
+    """Works on one claim at a time. Only here a lease is given back or a journey fails."""
 
     def __init__(self, steps: Steps, records: Records, dixa: Dixa, timings: Timings) -> None:
         self._steps = steps

@@ -1,1 +1,1 @@
-"""Who is asked, and why: pure functions from facts and terms to a decision."""
+"""The rules: which survey a customer gets, and when."""

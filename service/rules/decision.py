@@ -33,7 +33,7 @@ class Lookups:
 
 @dataclass(frozen=True, slots=True)
 class DecisionInput:
-    """A conversation whose survey is due at `moment`. `ours` are the rating ids that Afterword made."""
+    """A conversation with a survey due at `moment`. `ours` are Afterword's own rating ids."""
 
     record: Record
     close: Close
@@ -44,7 +44,7 @@ class DecisionInput:
 
 
 def decide(given: DecisionInput, lookups: Lookups) -> Decision:
-    """Decide whether to ask, and with which survey."""
+    """Decide whether to send a survey, and choose it."""
     record, close = given.record, given.close
     exclusion = find_exclusion(given.conversation, given.ratings, given.ours)
     if exclusion:
@@ -86,7 +86,7 @@ def has_news(messages: Sequence[Message], since: datetime) -> bool:
 
 
 def _find_reason_against(given: DecisionInput, survey: Survey, facts: DixaFacts, lookups: Lookups) -> Reason | None:
-    """Check the rules that concern the chosen survey alone, the cheapest first."""
+    """Check the rules about the chosen survey alone, the cheapest first."""
     record = given.record
     if lookups.is_too_late(survey):
         return Reason.TOO_LATE
@@ -108,7 +108,7 @@ def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> 
 
 
 def _describe(given: DecisionInput, facts: DixaFacts | None) -> dict[str, str]:
-    """Return the facts that an operator sees. No names and no message texts."""
+    """Return the facts for operators. No names and no message texts."""
     close, conversation = given.close, given.conversation
     described = {
         "closed_at": close.closed_at.isoformat(timespec="seconds"),

@@ -1,7 +1,7 @@
 """A dry run of the rules on closed conversations. Writes nothing.
 
-The decision is the journey's own. Its facts come from Dixa's API, which knows less of a conversation than a webhook.
-A result that depends on a missing fact is unknown.
+The decision is the journey's own. Its facts come from Dixa's API, with fewer facts than a webhook.
+Without a needed fact the result is unknown.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +21,7 @@ from service.surveys.ports import Conversation, Message, Rating
 class DryRunLookups:
     """Lookups about a closed conversation, made only when a rule needs them.
 
-    `ours` returns the rating ids that Afterword made. `own_addresses` are those of our own mailboxes.
+    `ours` returns Afterword's own rating ids. `own_addresses` are those of our own mailboxes.
     """
 
     ratings: Callable[[], Sequence[Rating]]
@@ -37,7 +37,7 @@ class DryRunLookups:
 class DryRunResult:
     """The decision on one conversation: `reason` is None if its survey would be sent.
 
-    `unknown` names the rules of that survey for which the API has no fact. The decision holds if they are met.
+    `unknown` names those of its rules without a fact in the API. The decision holds if they are met.
     `persons` are the identifiers of the requester.
     """
 
@@ -88,7 +88,7 @@ def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed
 
 
 def _unknown_rules(match: Match, close: Close) -> tuple[str, ...]:
-    """Return the rules for which only a webhook has the fact. Without an agent there is no assignee of any type."""
+    """Return the rules with a fact in webhooks only. Without an agent there is no assignee of any type."""
     is_known = {
         "contact_points": close.contact_point is not None,
         "user_types": False,
@@ -108,7 +108,7 @@ def _decide(
 ) -> DryRunResult:
     persons = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
     skipped = DryRunResult(close.closed_at, close.closed_at, persons)
-    # An anonymised conversation has lost the facts that rules look at.
+    # An anonymised conversation has lost the facts for the rules.
     if conversation.is_erased:
         return replace(skipped, reason=Reason.ERASED)
     choice = choose_at_close(close, surveys, lookups.own_addresses)

@@ -1,4 +1,4 @@
-"""Keyed hashes that identify a customer across conversations without keeping their data.
+"""Keyed hashes to recognise a customer across conversations without keeping their data.
 
 Each key of SECRET_KEYS makes hashes of its own, so opt-outs and cooldowns stay valid while a key is being replaced.
 """
@@ -12,7 +12,7 @@ from service.surveys.model import Close, Record
 
 _BY_ADDRESS = {"Email", "ContactForm"}
 _BY_NUMBER = {"Sms", "WhatsApp"}
-"""Channels of Dixa whose messages go to the requester's address, or to their number."""
+"""Dixa's channels to the requester's address, and to their number."""
 _MIN_DIGITS = 7
 """With fewer digits it is no telephone number but a placeholder, such as "anonymous1"."""
 
@@ -24,7 +24,7 @@ class Trait(StrEnum):
     EMAIL = "e-mail address"
     PHONE = "telephone number"
     UNTOLD = "address or number"
-    """Records of an older version don't say which."""
+    """Older records keep both as one kind."""
 
 
 class Persons:
@@ -55,9 +55,9 @@ class Persons:
 
 
 def reached_by(record: Record) -> tuple[str, ...]:
-    """Return the hashes of the address or number that the link went to.
+    """Return the hashes of the link's recipient: an address or a number.
 
-    Empty if it went to a chat or nobody knows where. In a chat anybody can type somebody else's address.
+    Empty for a chat, or if unknown. In a chat anybody can type somebody else's address.
     """
     close, channel = record.close, record.offer.channel
     if not close:

@@ -1,7 +1,7 @@
-"""E-mail addresses of machines. Nobody reads a survey that is sent to one, or another machine answers it.
+"""E-mail addresses of machines. Nobody reads a survey there, or another machine answers it.
 
-Only the mailbox name and the labels of the domain count. Shared mailboxes that people read (info, support, abuse,
-hostmaster; RFC 2142) are no machines, and neither are people whose name contains such a word.
+Only the mailbox name and the labels of the domain count. People read shared mailboxes (info, support, abuse,
+hostmaster; RFC 2142), so these are no machines. Neither are people with such a word in their name.
 """
 
 import re

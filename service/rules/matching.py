@@ -1,7 +1,7 @@
 """Which survey matches a conversation. Pure functions: no clock, no network, no state.
 
-A survey is matched twice. At the close, by the facts of the webhook; a rule that needs other facts stays open. When it
-is due, by the facts that Dixa has by then; these also show whether it is still right to ask at all.
+A survey is matched twice. At the close, by the facts of the webhook; rules about other facts stay open. When it is due,
+by Dixa's facts at that time; these also show whether it is still right to ask at all.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from service.surveys.model import Close, Reason, RuleMismatch, Verdict
 from service.surveys.ports import Conversation, Message, Rating
 
 _ACTIVE = frozenset({"Scheduled", "Offered", "Rated"})
-"""Statuses of a survey that is on its way or done (Dixa's OpenAPI description, ratingStatus)."""
+"""Statuses of a survey on its way or done (Dixa's OpenAPI description, ratingStatus)."""
 
 _INTERNAL = "Internal"
 _SIDE_LINKS = frozenset({"SideConversation", "EmailForward"})
@@ -26,14 +26,14 @@ _SIDE_LINKS = frozenset({"SideConversation", "EmailForward"})
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The surveys that may be sent, best first, and the mismatches of those before them."""
+    """The surveys to choose from, best first, and the mismatches of the others before them."""
 
     candidates: tuple[Survey, ...]
     mismatches: tuple[RuleMismatch, ...] = ()
 
     @property
     def reason(self) -> Reason | None:
-        """Why there is no candidate: the reason that all surveys share, else `no_survey_matches`."""
+        """The reason for having no candidate: the one shared by all surveys, else `no_survey_matches`."""
         if self.candidates:
             return None
         reasons = {mismatch.reason for mismatch in self.mismatches}
@@ -50,7 +50,7 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class NeededLookups:
-    """The queries to Dixa, one call each, that the rules need beside the conversation."""
+    """The queries to Dixa, one call each, needed beside the conversation."""
 
     tags: bool = False
     messages: bool = False
@@ -66,7 +66,7 @@ class DixaFacts:
 
 
 class _ListRule(NamedTuple):
-    """A rule that is met if one of the facts is in a list."""
+    """A list rule. It is met if one of the facts is in the list."""
 
     reason: Reason
     name: str
@@ -79,7 +79,7 @@ class _ListRule(NamedTuple):
 
 
 def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
-    """Return the first survey that certainly matches, and those before it that may match.
+    """Return the possible matches, up to the first certain one.
 
     `own` are the addresses of our own mailboxes.
     """
@@ -90,12 +90,12 @@ def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str
 
 
 def choose_when_due(close: Close, candidates: Sequence[Survey], facts: DixaFacts) -> Choice:
-    """Return the first candidate that matches Dixa's facts."""
+    """Return the first candidate to match Dixa's facts."""
     return _choose(candidates, lambda survey: _late_mismatches(close, survey, facts), lambda _survey: False)
 
 
 def needed_lookups(close: Close, candidates: Iterable[Survey]) -> NeededLookups:
-    """Return the queries that choosing among the candidates needs."""
+    """Return the queries needed to choose among the candidates."""
     matches = [survey.match for survey in candidates]
     return NeededLookups(
         tags=close.tags is None and any(each.with_tags or each.without_tags for each in matches),
@@ -104,7 +104,7 @@ def needed_lookups(close: Close, candidates: Iterable[Survey]) -> NeededLookups:
 
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
-    """Return whether a survey that matches the webhook may still mismatch when it is due."""
+    """Return whether a survey may match the webhook and still mismatch when it is due."""
     return (
         bool(survey.match.languages)
         or needed_lookups(close, [survey]) != NeededLookups()
@@ -113,7 +113,7 @@ def has_open_rules(close: Close, survey: Survey) -> bool:
 
 
 def find_exclusion(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Exclusion | None:
-    """Check Dixa's view right before the offer. `ours` are the rating ids that Afterword made."""
+    """Check Dixa's view right before the offer. `ours` are Afterword's own rating ids."""
     if conversation.is_erased:
         return Exclusion(Verdict.CANCEL, Reason.ERASED)
     if conversation.state is not None and conversation.state != "Closed":
@@ -134,15 +134,15 @@ def may_predate_close(conversation: Conversation, close: Close) -> bool:
 
 
 def find_active_rating(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
-    """Return a survey that isn't ours and is on its way or done."""
+    """Return another system's survey on its way or done."""
     return next((rating for rating in ratings if rating.status in _ACTIVE and rating.id not in ours), None)
 
 
 def is_in_sample(conversation_id: int, share: float, salt: str) -> bool:
     """Return whether a conversation is in a random sample of this share.
 
-    The result is the same each time, and a larger share contains a smaller one. Each survey has a sample of its own, by
-    its salt, so that one survey may ask the customers that another leaves out.
+    The result is the same each time, and a larger share contains a smaller one. With its own salt, each survey draws an
+    independent sample.
     """
     digest = hashlib.sha256(f"{salt}:{conversation_id}".encode()).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
@@ -178,7 +178,7 @@ def _choose(
 
 
 def _always_excluded(close: Close, own: Collection[str]) -> Iterator[RuleMismatch]:
-    """Yield the reasons that hold for every survey: colleagues, and mailboxes that no customer reads."""
+    """Yield the reasons against any survey: a colleague, or a mailbox without a human reader."""
     if close.direction == _INTERNAL:
         yield RuleMismatch("", Reason.INTERNAL, "", "internal")
     if close.user_type == "Member":
@@ -191,7 +191,7 @@ def _always_excluded(close: Close, own: Collection[str]) -> Iterator[RuleMismatc
 
 
 def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
-    """Check the rules that the webhook's facts suffice for, in the order of docs/reasons.md."""
+    """Check the rules about facts of the webhook, in the order of docs/reasons.md."""
     match = survey.match
     if survey.not_before and close.closed_at < survey.not_before:
         yield _mismatch(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
@@ -211,7 +211,7 @@ def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
 
 
 def _late_mismatches(close: Close, survey: Survey, facts: DixaFacts) -> Iterator[RuleMismatch]:
-    """Check the rules that the webhook's facts don't suffice for."""
+    """Check the rules about facts of Dixa's API."""
     match, language = survey.match, facts.conversation.language
     completed = replace(close, channel=facts.conversation.channel, direction=facts.conversation.direction)
     still_open = _open_lists(close, match)
@@ -235,7 +235,7 @@ def _lists(close: Close, match: Match) -> Iterator[_ListRule]:
 
 
 def _open_lists(close: Close, match: Match) -> set[str]:
-    """Return the names of the lists whose fact the webhook lacks and Dixa's API has."""
+    """Return the names of the list rules with a fact in Dixa's API, but not in this webhook."""
     lists = {"channels": (match.channels, close.channel), "directions": (match.directions, close.direction)}
     return {name for name, (allowed, fact) in lists.items() if allowed and fact is None}
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from service.surveys.definition import SendWindow
 
 _LOOK_AHEAD_DAYS = 9
-"""A week, and the days on either side that a time zone may add."""
+"""A week, and a day on either side for time zones."""
 
 
 def next_opening(window: SendWindow | None, moment: datetime) -> datetime:
@@ -15,12 +15,12 @@ def next_opening(window: SendWindow | None, moment: datetime) -> datetime:
 
 
 def next_closing(window: SendWindow | None, moment: datetime) -> datetime:
-    """Return when the window closes that is open at this moment or opens next."""
+    """Return when the current window closes, or the next one."""
     return _next_hours(window, moment)[1]
 
 
 def _next_hours(window: SendWindow | None, moment: datetime) -> tuple[datetime, datetime]:
-    """Return the opening and closing of the window that is open at this moment or opens next."""
+    """Return the opening and closing of the current window, or of the next one."""
     if window is None:
         return moment, moment
     zone = ZoneInfo(window.zone)

@@ -1,4 +1,4 @@
-"""Who isn't asked: customers who opted out, and those who were asked a short while ago."""
+"""Suppression: opt-outs, and the cooldown between two surveys to the same customer."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +22,6 @@ class SuppressionPolicy:
         return self.stops.has(requester_id, record.close.person if record.close else ())
 
     def hashes_of(self, close: Close, conversation: Conversation) -> tuple[str, ...]:
-        """Return the hashes that stand for the requester, each once."""
+        """Return the hashes of the requester, each once."""
         of_requester = self.persons.known_by(close.requester_id or conversation.requester_id)
         return tuple(dict.fromkeys((*close.person, *of_requester)))

@@ -1,4 +1,4 @@
-"""How a call to another system can fail. The class says what the caller does next, whichever system it was.
+"""Errors of calls to other systems. The class decides the caller's next step, whatever the system.
 
 CallError
 ├── RetryLater             it did not happen (or was a query): retry, not before `retry_in`
@@ -13,18 +13,18 @@ CallError
 │   └── DeliveryRefused       from a mail server or receiver, or found before any call
 └── Unconfirmable          it may have happened and nothing can tell: counts as done
 
-`service.dixa.errors` has those that only Dixa raises.
+`service.dixa.errors` has Dixa's own.
 """
 
 from datetime import timedelta
 
 
 class CallError(Exception):
-    """A call to another system did not do what was asked."""
+    """A call to another system failed."""
 
 
 class RetryLater(CallError):
-    """Nothing happened. Try again, not before `retry_in` if that is known."""
+    """Nothing happened. Try again, after `retry_in` if known."""
 
     def __init__(self, problem: str, retry_in: timedelta | None = None) -> None:
         super().__init__(problem)
@@ -36,7 +36,7 @@ class NotNow(RetryLater):
 
 
 class TooEarly(NotNow):
-    """Dixa's response may be older than the event that it sent."""
+    """Dixa's response may be older than its own event."""
 
 
 class NotDelivered(RetryLater):
