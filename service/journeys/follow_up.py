@@ -2,9 +2,8 @@
 
     answered → alert → (time to change is over) → correction, note, tags, webhook → done
 
-If scores or comment change after the alert, a second one follows. A suspect answer has no follow-up before it is final.
-An anonymised conversation has none at all: it is fetched before an action writes into it, and before a comment is passed
-on.
+If scores or comment change after the alert, a second one follows. Before a suspect answer is final, nothing follows.
+An anonymised conversation has no follow-up: it is fetched before an action writes into it or passes on a comment.
 
 The follow-up is a journey of its own, so it delays no result. Each action is on record as begun before it is done.
 After a lost response it is repeated or not, by the action's own `is_repeatable`: it may be doubled, or may be lost.

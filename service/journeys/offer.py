@@ -57,8 +57,10 @@ class OfferJourney:
         if record.offer.call:
             return self._reconcile(attempt, record.offer.call)
         match record.offer.state:
-            case OfferState.DECIDING | OfferState.OFFERING:
+            case OfferState.DECIDING:
                 return self._decide_and_offer(attempt)
+            case OfferState.OFFERING:
+                return self._offer_rest(attempt)
             case OfferState.OFFERED if not record.reconcile_first:
                 # An earlier claim made the offer, and much may have happened since.
                 return self._sender.recheck_and_send(attempt)
@@ -72,35 +74,23 @@ class OfferJourney:
     # ── Decide ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _decide_and_offer(self, attempt: Attempt) -> Next:
-        record, close = attempt.record, attempt.record.close
-        if close is None or record.terms is None:
-            raise StaleClaim("a record made from a link has no close to decide about")
-        is_decided = record.offer.state is OfferState.OFFERING
+        record, close = attempt.record, _require_close(attempt.record)
         # Before any query: the survey must end even if Dixa never responds.
         if all(is_too_late(attempt, each) for each in record.candidates):
-            return self._give_up(attempt, is_decided=is_decided)
-        if not is_decided:
-            if wait := opens_in(record.candidates, attempt.at):
-                return Wait(wait)
-            self._sender.require_channel(record)
+            return self._skip_late(attempt)
+        if wait := opens_in(record.candidates, attempt.at):
+            return Wait(wait)
+        self._sender.require_channel(record)
         conversation = attempt.closed_conversation()
-        if is_decided and (exclusion := find_exclusion(conversation, (), ())):
-            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
         ratings = attempt.ratings()
         unrecorded = _find_unrecorded(record, ratings)
-        step: Continue | Next = (
-            Continue(_as_decided(record, record.terms, conversation))
-            if is_decided
-            else self._decide(attempt, close, conversation, ratings, unrecorded)
-        )
-        if isinstance(step, Continue):
-            step = self._offer_all(attempt.with_record(step.record), conversation, ratings, unrecorded)
-        return self._sender.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
+        step = self._decide(attempt, close, conversation, ratings, unrecorded)
+        if isinstance(step, Done):
+            return step
+        return self._offer_and_send(attempt.with_record(step.record), conversation, ratings, unrecorded)
 
-    def _give_up(self, attempt: Attempt, *, is_decided: bool) -> Next:
+    def _skip_late(self, attempt: Attempt) -> Done:
         record = attempt.record
-        if is_decided:
-            return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         survey = record.candidates[0] if len(record.candidates) == 1 else None
         decision = Decision(Verdict.SKIP, Reason.TOO_LATE, survey, record.mismatches, record.facts)
         self._records.decide(attempt.claim, decision, record.offer.language)
@@ -151,6 +141,29 @@ class OfferJourney:
         )
 
     # ── Offer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _offer_rest(self, attempt: Attempt) -> Next:
+        """Go on after an earlier claim has decided, and perhaps made some of the offers."""
+        record = attempt.record
+        _require_close(record)
+        if all(is_too_late(attempt, each) for each in record.candidates):
+            return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
+        conversation = attempt.closed_conversation()
+        if exclusion := find_exclusion(conversation, (), ()):
+            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
+        ratings = attempt.ratings()
+        decided = attempt.with_record(_as_decided(record, record.terms, conversation))
+        return self._offer_and_send(decided, conversation, ratings, _find_unrecorded(record, ratings))
+
+    def _offer_and_send(
+        self,
+        attempt: Attempt,
+        conversation: Conversation,
+        ratings: Sequence[Rating],
+        unrecorded: Mapping[RatingType, str],
+    ) -> Next:
+        step = self._offer_all(attempt, conversation, ratings, unrecorded)
+        return self._sender.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
 
     def _offer_all(
         self,
@@ -220,6 +233,13 @@ class OfferJourney:
         log.info("offer.adopted", rating_id=made.id, rating=call.rating)
         # Another rating or the delivery is left. It begins with a fresh claim.
         return Wait(timedelta())
+
+
+def _require_close(record: Record) -> Close:
+    """Return the close. A record made from a link has none, and is delivered already."""
+    if record.close is None or record.terms is None:
+        raise StaleClaim("no close to decide about")
+    return record.close
 
 
 def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
