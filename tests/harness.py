@@ -23,9 +23,9 @@ from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.sandbox.dixa.webhooks import closed_event
 from service.sandbox.server import Sandbox
@@ -129,11 +129,11 @@ class Story:
             retry_within=timings.offer_max_age,
             prefix=prefix,
         )
-        self.stops = HashedStops(client, prefix=prefix)
+        self.opt_outs = HashedOptOuts(client, prefix=prefix)
         self.calls = calls = open_client(dixa, client, prefix, self.records.end_backoff, **pace)
         given = [MessageDelivery(calls)] if deliveries is None else deliveries
         links = Links([SECRET_KEY], "https://survey.example")
-        suppression = SuppressionPolicy(self.stops, Persons([SECRET_KEY]), timedelta(days=30))
+        suppression = SuppressionPolicy(self.opt_outs, Identities([SECRET_KEY]), timedelta(days=30))
         self.channels = Channels.beside(self.records)
         self.channels.pause = timedelta(milliseconds=100)
         offer = OfferJourney(
@@ -165,7 +165,7 @@ class Story:
 
     def intake(self, *surveys: Survey, spool: Spool | None = None) -> Intake:
         """The way in, with these surveys in the file."""
-        return Intake(self.records, NoQueue(), surveys, spool, Persons([SECRET_KEY]))
+        return Intake(self.records, NoQueue(), surveys, spool, Identities([SECRET_KEY]))
 
     def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
         """Close a conversation and tell it by its webhook, but for the facts given; returns its latest survey's id."""

@@ -19,11 +19,11 @@ from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.queue import CeleryQueue, make_app
 from service.records.channels import Channels
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import connect
 from service.records.short_links import ShortLinks
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
@@ -57,8 +57,8 @@ def build(settings: Settings) -> Celery:
             deliveries=open_deliveries(settings, dixa, records, shorten=shorten),
             channels=channels,
             suppression=SuppressionPolicy(
-                stops=HashedStops(client),
-                persons=Persons(settings.secret_keys),
+                opt_outs=HashedOptOuts(client),
+                identities=Identities(settings.secret_keys),
                 keep_slots=max(survey.cooldown for survey in settings.surveys),
             ),
         ),

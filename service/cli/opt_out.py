@@ -8,9 +8,9 @@ import click
 from config.settings import Settings
 from service.cli.context import open_settings, redis_errors
 from service.cli.output import say
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.redis import connect
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.surveys.mailbox import read_address
 
 _HELP = "CUSTOMER is the requester's id in Dixa, an e-mail address or a telephone number with its country code."
@@ -25,7 +25,7 @@ def opt_out(customer: str) -> None:
     settings = open_settings()
     trait, *others = _traits(settings, customer)
     with redis_errors():
-        _stops(settings).add(trait, others)
+        _opt_outs(settings).add(trait, others)
     say("Opted out: this customer gets no more surveys. To undo: afterword opt-in")
 
 
@@ -40,7 +40,7 @@ def opt_in(customer: str) -> None:
     settings = open_settings()
     traits = _traits(settings, customer)
     with redis_errors():
-        undone = [_stops(settings).remove(trait) for trait in traits]
+        undone = [_opt_outs(settings).remove(trait) for trait in traits]
     if not any(undone):
         problem = (
             "There is no opt-out for this. Is it written as Dixa shows it? The opt-out may be for another id, address "
@@ -52,14 +52,14 @@ def opt_in(customer: str) -> None:
 
 def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
     """Return the identifiers to opt out. Refuse all else: an opt-out for a typo would go unnoticed."""
-    persons, customer = Persons(settings.secret_keys), customer.strip()
+    identities, customer = Identities(settings.secret_keys), customer.strip()
     if address := read_address(customer):
-        return persons.known_by(None, address)
+        return identities.hashes_of(None, address)
     try:
         return (str(UUID(customer)),)
     except ValueError:
         number = customer if _NUMBER.fullmatch(customer) else ""
-    if traits := persons.known_by(None, phone=number):
+    if traits := identities.hashes_of(None, phone=number):
         return traits
     problem = (
         "not a requester's id, an e-mail address or a telephone number. Write it like "
@@ -69,5 +69,5 @@ def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
     raise click.BadParameter(problem, param_hint="CUSTOMER")
 
 
-def _stops(settings: Settings) -> HashedStops:
-    return HashedStops(connect(settings.redis_url))
+def _opt_outs(settings: Settings) -> HashedOptOuts:
+    return HashedOptOuts(connect(settings.redis_url))

@@ -18,11 +18,11 @@ from service.delivery.registry import open_deliveries
 from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.low_priority import LowPriorityDixa
 from service.dixa.wiring import open_dixa
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import connect
 from service.rules.dry_run import DryRunLookups, DryRunResult, judge
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.matching import is_in_sample
 from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.ports import Conversation, Page
@@ -88,8 +88,8 @@ class _DryRun:
         self.records: Records = open_records(settings)
         self._surveys = settings.surveys
         self._own_addresses = settings.own_addresses
-        self._stops = HashedStops(client)
-        self._persons = Persons(settings.secret_keys)
+        self._opt_outs = HashedOptOuts(client)
+        self._identities = Identities(settings.secret_keys)
         self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
         self._dixa = dixa
         self._low_priority = LowPriorityDixa(dixa, self.rate, Event().wait)
@@ -153,7 +153,7 @@ class _DryRun:
 
     def _has_opted_out(self, conversation: Conversation) -> bool:
         requester_id = conversation.requester_id
-        return self._stops.has(requester_id, self._persons.known_by(requester_id, conversation.email))
+        return self._opt_outs.has(requester_id, self._identities.hashes_of(requester_id, conversation.email))
 
     def _ours(self, number: int) -> list[str]:
         """Return the rating ids that Afterword made, as far as there are records."""

@@ -32,7 +32,7 @@ def tally(results: Iterable[DryRunResult]) -> Tally:
             unknown[survey.name, result.unknown] += 1
             continue
         if survey and not reason:
-            if any(each in asked_at and asked_at[each] + survey.cooldown > due_at for each in result.persons):
+            if any(each in asked_at and asked_at[each] + survey.cooldown > due_at for each in result.identities):
                 reason = Reason.ASKED_RECENTLY
             elif 0 < survey.daily_cap <= by_day[due_at.date(), survey.name]:
                 reason = Reason.DAILY_CAP
@@ -41,5 +41,5 @@ def tally(results: Iterable[DryRunResult]) -> Tally:
         elif survey:
             asked[survey.name] += 1
             by_day[due_at.date(), survey.name] += 1
-            asked_at |= dict.fromkeys(result.persons, due_at)
+            asked_at |= dict.fromkeys(result.identities, due_at)
     return Tally(asked, skipped, unknown)

@@ -10,9 +10,9 @@ from service.cli.context import open_records, open_settings, redis_errors, say_p
 from service.cli.output import say_all, say_json
 from service.cli.params import ConversationId
 from service.dixa.outage import Outage
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.redis import connect
-from service.rules.identity import Persons, Trait
+from service.rules.identity import Identities, IdentityKind
 from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.timeline import describe, is_paused, is_waiting
@@ -25,8 +25,8 @@ from service.surveys.model import Reason, Record
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Show why a survey was or wasn't sent, and its state."""
     settings = open_settings()
-    records, persons = open_records(settings), Persons(settings.secret_keys)
-    stops = HashedStops.beside(records)
+    records, identities = open_records(settings), Identities(settings.secret_keys)
+    kept = HashedOptOuts.beside(records)
     outage = Outage(connect(settings.redis_url))
     with redis_errors():
         paused_since = warn_if_paused(records)
@@ -34,7 +34,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
         down_since = outage.down_since()
         loaded = [records.load(survey_id) for survey_id in records.list_rounds(conversation_id)]
         rounds = [
-            (record, stops.find_by_trait(persons.traits_of(record.close) if record.close else {}))
+            (record, kept.find_by_kind(identities.kinds_of(record.close) if record.close else {}))
             for record in loaded
             if record
         ]
@@ -54,7 +54,10 @@ def why(conversation_id: int, *, as_json: bool) -> None:
 
 
 def _facts(
-    record: Record, paused_since: str | None, down_since: datetime | None, opt_outs: Mapping[Trait, datetime | None]
+    record: Record,
+    paused_since: str | None,
+    down_since: datetime | None,
+    opt_outs: Mapping[IdentityKind, datetime | None],
 ) -> dict[str, Any]:
     answer, reason = record.answer, record.offer.reason
     return {

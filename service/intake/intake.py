@@ -24,11 +24,11 @@ from service.intake.spool_codec import (
     write_change,
     write_close,
 )
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.outcomes import Outcome, WriteResult
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.rules.identity import Persons, reached_by
+from service.rules.identity import Identities, recipient_hashes
 from service.rules.matching import choose_at_close
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -78,14 +78,14 @@ class Intake:
         queue: Queue,
         surveys: Sequence[Survey],
         spool: Spool | None,
-        persons: Persons,
+        identities: Identities,
         recovery_wait: timedelta = timedelta(seconds=10),
         own_addresses: Collection[str] = (),
     ) -> None:
         self._own_addresses = own_addresses
         self._recovery_wait = recovery_wait
-        self._persons = persons
-        self._stops = HashedStops.beside(records)
+        self._identities = identities
+        self._opt_outs = HashedOptOuts.beside(records)
         self._records = records
         self._queue = queue
         self._surveys = surveys
@@ -98,9 +98,9 @@ class Intake:
         is_mailed = any("email" in survey.deliver for survey in candidates)
         close = replace(
             close,
-            person=self._persons.known_by(close.requester_id, close.email, close.phone),
-            email_hashes=self._persons.known_by(None, close.email),
-            phone_hashes=self._persons.known_by(None, phone=close.phone),
+            person=self._identities.hashes_of(close.requester_id, close.email, close.phone),
+            email_hashes=self._identities.hashes_of(None, close.email),
+            phone_hashes=self._identities.hashes_of(None, phone=close.phone),
             email=close.email if is_mailed else None,
             phone=None,
             odd_email=None,
@@ -228,12 +228,12 @@ class Intake:
         requester_id = record.close.requester_id if record and record.close else None
         if not record or not record.close or not requester_id:
             return Stopped.UNKNOWN
-        reached = reached_by(record)
+        reached = recipient_hashes(record)
         if not is_undo:
-            is_kept = self._stops.add(requester_id, reached, at=wished_at)
+            is_kept = self._opt_outs.add(requester_id, reached, at=wished_at)
             return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
-        self._stops.remove(requester_id, reached, at=wished_at)
-        left = self._stops.find([requester_id, *record.close.person])
+        self._opt_outs.remove(requester_id, reached, at=wished_at)
+        left = self._opt_outs.find([requester_id, *record.close.person])
         # What is stopped since the undo was wished is a later wish.
         is_later = any(since and wished_at and since > wished_at for since in left.values())
         return Stopped.SUPERSEDED if is_later else Stopped.STOPPED_OTHERWISE if left else Stopped.KEPT

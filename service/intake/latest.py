@@ -33,8 +33,8 @@ def add_to(before: Entry | None, waiting: Repeated) -> Entry:
     if isinstance(waiting, SpooledAnswer):
         answers = [*(each for each in known if isinstance(each, SpooledAnswer)), waiting]
         return write_several([write_answer(each.answer, each.answered_at) for each in choose_answers(answers)])
-    stops = [*(each for each in known if isinstance(each, SpooledStop)), waiting]
-    return write_several([write_stop(choose_stop(stops))])
+    opt_outs = [*(each for each in known if isinstance(each, SpooledStop)), waiting]
+    return write_several([write_stop(choose_stop(opt_outs))])
 
 
 def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:
@@ -55,9 +55,9 @@ def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:
     return [each for each in sorted(answers, key=lambda each: each.answered_at) if each in chosen]
 
 
-def choose_stop(stops: Sequence[SpooledStop]) -> SpooledStop:
+def choose_stop(opt_outs: Sequence[SpooledStop]) -> SpooledStop:
     """Choose the later wish."""
-    return max(reversed(stops), key=lambda each: each.wished_at)
+    return max(reversed(opt_outs), key=lambda each: each.wished_at)
 
 
 def _last(answers: Sequence[SpooledAnswer]) -> SpooledAnswer:

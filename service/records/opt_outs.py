@@ -1,6 +1,6 @@
 """Who wants no surveys any more: hashes in Redis, for good, and nothing else.
 
-A person is known by the requester's id, and by the hashes of an address and a number (`Persons`). Each has a stop of
+A person is known by the requester's id, and by the hashes of an address and a number (`Identities`). Each has a stop of
 its own: a link stops the id, and the address or number that it went to. Who has stopped by one of them isn't asked.
 The key of the hashes is random, made once and kept beside them: with one made from SECRET_KEYS everybody would be
 forgotten when an old key is dropped. All methods raise RecordsUnavailable when Redis can't be asked.
@@ -21,13 +21,13 @@ from redis.commands.core import Script
 
 from service.records.codec import from_ms, to_ms
 from service.records.redis import Breaker, Store
-from service.rules.identity import Trait
+from service.rules.identity import IdentityKind
 
 _UNDO_IS_KEPT: Final = timedelta(days=30)
 """How long an undo is remembered: a spool that comes home later than this may bring back an older stop."""
 
 
-class HashedStops(Store):
+class HashedOptOuts(Store):
     """The stops of one installation."""
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
@@ -64,9 +64,9 @@ class HashedStops(Store):
         found = self._ask(lambda: self._redis.mget(self._names(traits[0], traits[1:])))
         return {trait: _moment(stop) for trait, stop in zip(traits, found, strict=True) if stop is not None}
 
-    def find_by_trait(self, traits: Mapping[str, Trait]) -> dict[Trait, datetime | None]:
+    def find_by_kind(self, traits: Mapping[str, IdentityKind]) -> dict[IdentityKind, datetime | None]:
         """Return by which kinds of traits somebody has stopped, and since when, as far as that was written."""
-        found: dict[Trait, datetime | None] = {}
+        found: dict[IdentityKind, datetime | None] = {}
         for name, since in self.find([*traits]).items():
             known = found.get(traits[name])
             found[traits[name]] = max(known, since) if known and since else known or since

@@ -38,12 +38,12 @@ class DryRunResult:
     """The decision on one conversation: `reason` is None if its survey would be sent.
 
     `unknown` names those of its rules without a fact in the API. The decision holds if they are met.
-    `persons` are the identifiers of the requester.
+    `identities` are those of the requester.
     """
 
     closed_at: datetime
     due_at: datetime
-    persons: tuple[str, ...]
+    identities: tuple[str, ...]
     survey: Survey | None = None
     reason: Reason | None = None
     unknown: tuple[str, ...] = ()
@@ -106,8 +106,8 @@ def _as_if_met(survey: Survey, rules: Sequence[str]) -> Survey:
 def _decide(
     close: Close, conversation: Conversation, surveys: Sequence[Survey], lookups: DryRunLookups
 ) -> DryRunResult:
-    persons = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
-    skipped = DryRunResult(close.closed_at, close.closed_at, persons)
+    identities = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
+    skipped = DryRunResult(close.closed_at, close.closed_at, identities)
     # An anonymised conversation has lost the facts for the rules.
     if conversation.is_erased:
         return replace(skipped, reason=Reason.ERASED)
@@ -140,4 +140,4 @@ def _decide(
     )
     is_sent = decision.verdict in (Verdict.ASK, Verdict.WAIT)
     reason = None if is_sent else decision.reason
-    return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), persons, decision.survey, reason)
+    return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), identities, decision.survey, reason)

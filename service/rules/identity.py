@@ -17,23 +17,25 @@ _MIN_DIGITS = 7
 """With fewer digits it is no telephone number but a placeholder, such as "anonymous1"."""
 
 
-class Trait(StrEnum):
+class IdentityKind(StrEnum):
     """Kinds of identity."""
 
     REQUESTER = "requester's id"
     EMAIL = "e-mail address"
     PHONE = "telephone number"
-    UNTOLD = "address or number"
+    UNKNOWN = "address or number"
     """Older records keep both as one kind."""
 
 
-class Persons:
+class Identities:
     """The hashes of one installation."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         self._keys = [hmac.digest(key.encode(), b"afterword.persons", "sha256") for key in secret_keys]
 
-    def known_by(self, requester_id: str | None, email: str | None = None, phone: str | None = None) -> tuple[str, ...]:
+    def hashes_of(
+        self, requester_id: str | None, email: str | None = None, phone: str | None = None
+    ) -> tuple[str, ...]:
         """Return the hashes of a person's id, address and number, as far as they are given."""
         number = re.sub(r"[^0-9]", "", phone or "").lstrip("0")
         traits = [
@@ -43,18 +45,18 @@ class Persons:
         ]
         return tuple(hmac.digest(key, trait.encode(), "sha256")[:16].hex() for key in self._keys for trait in traits)
 
-    def traits_of(self, close: Close) -> dict[str, Trait]:
+    def kinds_of(self, close: Close) -> dict[str, IdentityKind]:
         """Return the kind of each id and hash of a requester."""
-        of_requester = [close.requester_id, *self.known_by(close.requester_id)] if close.requester_id else []
+        of_requester = [close.requester_id, *self.hashes_of(close.requester_id)] if close.requester_id else []
         return {
-            **dict.fromkeys(close.person, Trait.UNTOLD),
-            **dict.fromkeys(of_requester, Trait.REQUESTER),
-            **dict.fromkeys(close.email_hashes, Trait.EMAIL),
-            **dict.fromkeys(close.phone_hashes, Trait.PHONE),
+            **dict.fromkeys(close.person, IdentityKind.UNKNOWN),
+            **dict.fromkeys(of_requester, IdentityKind.REQUESTER),
+            **dict.fromkeys(close.email_hashes, IdentityKind.EMAIL),
+            **dict.fromkeys(close.phone_hashes, IdentityKind.PHONE),
         }
 
 
-def reached_by(record: Record) -> tuple[str, ...]:
+def recipient_hashes(record: Record) -> tuple[str, ...]:
     """Return the hashes of the link's recipient: an address or a number.
 
     Empty for a chat, or if unknown. In a chat anybody can type somebody else's address.

@@ -3,25 +3,25 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.surveys.model import Close, Record
-from service.surveys.ports import Conversation, Stops
+from service.surveys.ports import Conversation, OptOuts
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressionPolicy:
     """Recognises a customer across conversations. A cooldown slot is kept for `keep_slots`."""
 
-    stops: Stops
-    persons: Persons
+    opt_outs: OptOuts
+    identities: Identities
     keep_slots: timedelta = timedelta()
 
     def has_opted_out(self, record: Record, conversation: Conversation) -> bool:
         """Return whether the requester, or another identity of the same person, has opted out."""
         requester_id = (record.close and record.close.requester_id) or conversation.requester_id
-        return self.stops.has(requester_id, record.close.person if record.close else ())
+        return self.opt_outs.has(requester_id, record.close.person if record.close else ())
 
     def hashes_of(self, close: Close, conversation: Conversation) -> tuple[str, ...]:
         """Return the hashes of the requester, each once."""
-        of_requester = self.persons.known_by(close.requester_id or conversation.requester_id)
+        of_requester = self.identities.hashes_of(close.requester_id or conversation.requester_id)
         return tuple(dict.fromkeys((*close.person, *of_requester)))

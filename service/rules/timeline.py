@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from service.rules.identity import Trait
+from service.rules.identity import IdentityKind
 from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.send_window import next_opening
@@ -61,7 +61,7 @@ def describe(
     record: Record,
     paused: str,
     trouble: str = "",
-    opt_outs: Mapping[Trait, datetime | None] = MappingProxyType({}),
+    opt_outs: Mapping[IdentityKind, datetime | None] = MappingProxyType({}),
 ) -> Iterator[str]:
     """Yield the timeline line by line, in UTC.
 

@@ -214,11 +214,11 @@ class Mailings(Protocol):
         """Record that an e-mail is about to be sent. Return False if it must not be. Raises RecordsUnavailable."""
 
 
-class Stops(Protocol):
-    """Who wants no surveys any more."""
+class OptOuts(Protocol):
+    """The opt-outs of all customers."""
 
     def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
-        """Say whether this requester has stopped them, or whoever else is this person. Raises RecordsUnavailable."""
+        """Return whether this requester, or one of these hashes, has opted out. Raises RecordsUnavailable."""
 
 
 class Queue(Protocol):

@@ -19,12 +19,12 @@ from service.intake.spool import Spool
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.records.channels import Channels
 from service.records.link_guard import Posts
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
 from service.records.redis import Breaker, connect
 from service.records.short_links import ShortLinks
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.surveys.links import Links
 from service.web import health, opt_out, short_links, survey, webhooks
 from service.web.host_check import host_check
@@ -70,8 +70,8 @@ def _wire(settings: Settings) -> Services:
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
-    persons = Persons(settings.secret_keys)
-    intake = Intake(records, queue, settings.surveys, spool, persons, timings.recovery_wait, settings.own_addresses)
+    identities = Identities(settings.secret_keys)
+    intake = Intake(records, queue, settings.surveys, spool, identities, timings.recovery_wait, settings.own_addresses)
     return Services(
         settings=settings,
         records=records,
@@ -79,7 +79,7 @@ def _wire(settings: Settings) -> Services:
         links=Links(settings.secret_keys, settings.public_url),
         short_links=ShortLinks(client, settings.public_url, breaker=breaker),
         posts=Posts(client, breaker),
-        stops=HashedStops(client, breaker=breaker),
+        opt_outs=HashedOptOuts(client, breaker=breaker),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),
         pace=open_pace(settings, client),

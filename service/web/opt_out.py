@@ -126,7 +126,7 @@ def _has_opted_out(context: SurveyContext) -> bool:
     if not close or not close.requester_id:
         return False
     try:
-        return services().stops.has(close.requester_id, close.person)
+        return services().opt_outs.has(close.requester_id, close.person)
     except RecordsUnavailable:
         return False
 

@@ -13,7 +13,7 @@ from service.intake.recovery import Recovery
 from service.intake.spool import Spool, SpoolUnavailable
 from service.records.channels import Channels
 from service.records.link_guard import Posts
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
 from service.records.short_links import ShortLinks
@@ -31,7 +31,7 @@ class Services:
     links: Links
     short_links: ShortLinks
     posts: Posts
-    stops: HashedStops
+    opt_outs: HashedOptOuts
     spool: Spool | None
     recovery: Recovery
     pace: SharedPace

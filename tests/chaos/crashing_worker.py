@@ -31,10 +31,10 @@ from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.terms_codec import dump_terms, load_terms
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.sessions import new_session
 from service.surveys.definition import Survey
@@ -211,8 +211,8 @@ class Worker:
         queue = cast("Hints", watch("queue", self.hints))
         self.links = links = Links([SECRET_KEY], "https://survey.example")
         deliveries = [MessageDelivery(dixa)]
-        self._persons = Persons([SECRET_KEY])
-        suppression = SuppressionPolicy(HashedStops(client, prefix=prefix), self._persons)
+        self._identities = Identities([SECRET_KEY])
+        suppression = SuppressionPolicy(HashedOptOuts(client, prefix=prefix), self._identities)
         journeys = (
             OfferJourney(
                 self.records,
@@ -228,10 +228,10 @@ class Worker:
         self._queue = queue
 
     def take_close(self, close: Close, terms: Survey) -> None:
-        Intake(self.records, self._queue, [terms], None, self._persons).take_close(close)
+        Intake(self.records, self._queue, [terms], None, self._identities).take_close(close)
 
     def take_answer(self, link: Link, terms: Survey, scores: dict[RatingType, int]) -> None:
-        intake = Intake(self.records, self._queue, [terms], None, self._persons)
+        intake = Intake(self.records, self._queue, [terms], None, self._identities)
         intake.take_answer(link, terms, scores, "Tak", language="en", is_suspect=False)
 
     def step(self) -> None:

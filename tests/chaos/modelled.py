@@ -16,10 +16,10 @@ from service.journeys.answer import AnswerJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
@@ -112,7 +112,7 @@ class World:
         timings = replace(TIMINGS, reconcile_after=reconcile_after) if reconcile_after else TIMINGS
         links = Links(["k" * 32], "https://survey.example")
         self.dixa = ModelledDixa(self)
-        suppression = SuppressionPolicy(HashedStops(self._client, prefix=PREFIX), Persons(["k" * 32]))
+        suppression = SuppressionPolicy(HashedOptOuts(self._client, prefix=PREFIX), Identities(["k" * 32]))
         journeys = (
             OfferJourney(
                 self.records,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.sandbox.control import dump_state
 from service.sandbox.dixa.model import Link, Person
 from service.sandbox.server import Sandbox
@@ -94,7 +94,7 @@ def test_nothing_is_written_in_redis_or_in_dixa(
     customer = Person("Ida Holm", "ida@example.com")
     if has_history:
         story.ask(story.begin(requester=customer))
-        story.stops.add("somebody")
+        story.opt_outs.add("somebody")
         story.begin()
     for facts in ({}, {"tags": ["vip"]}, {"requester": customer}, {"channel": "PstnPhone"}):
         close(story.dixa, **facts)
@@ -152,14 +152,14 @@ def test_ratings_of_our_own_are_ignored(run: Runner, story: Story) -> None:
 
 def test_opted_out_customer_is_skipped(run: Runner, story: Story) -> None:
     customer = Person("Ida Holm", "ida@example.com")
-    story.stops.add(customer.id)
+    story.opt_outs.add(customer.id)
     close(story.dixa, requester=customer)
     assert tried(run)["skipped"] == {"opted_out": 1}
 
 
 def test_same_person_as_an_opted_out_customer_is_skipped(run: Runner, story: Story) -> None:
-    person = Persons([SECRET_KEY]).known_by("another-id", "ida@example.com")
-    story.stops.add("another-id", person)
+    person = Identities([SECRET_KEY]).hashes_of("another-id", "ida@example.com")
+    story.opt_outs.add("another-id", person)
     close(story.dixa, requester=Person("Ida Holm", "Ida@example.com"))
     assert tried(run)["skipped"] == {"opted_out": 1}
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.intake.intake import Intake
 from service.records.outcomes import Outcome
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import OnReclose, Survey
@@ -41,7 +41,7 @@ class _Queue:
 
 
 def _intake(story: Story, surveys: str) -> Intake:
-    return Intake(story.records, _Queue(), load_surveys(surveys), None, Persons([SECRET_KEY]))
+    return Intake(story.records, _Queue(), load_surveys(surveys), None, Identities([SECRET_KEY]))
 
 
 def close(story: Story, surveys: str = SURVEYS, *, told_tags: tuple[str, ...] | None = (), **facts: Any) -> str:
@@ -322,7 +322,7 @@ def test_an_opt_out_is_shown_with_its_date(run: Runner, story: Story) -> None:
     record = story.ask(first)
     assert record.close
     noon = datetime(2026, 5, 12, 12, tzinfo=UTC)
-    story.stops.add(record.close.email_hashes[0], at=noon)
+    story.opt_outs.add(record.close.email_hashes[0], at=noon)
     assert any(
         "2026-05-12 12:00:00  This customer has opted out" in line for line in run("why", first).output.splitlines()
     )
@@ -331,8 +331,8 @@ def test_an_opt_out_is_shown_with_its_date(run: Runner, story: Story) -> None:
         "e-mail address": noon.isoformat(timespec="seconds")
     }
     assert record.close.requester_id
-    story.stops._redis.set(story.stops._names(record.close.requester_id, ())[0], "1")
+    story.opt_outs._redis.set(story.opt_outs._names(record.close.requester_id, ())[0], "1")
     assert "This customer has opted out, by the requester's id, on an unknown date." in told(run, first)
-    story.stops.remove(record.close.requester_id)
-    story.stops.remove(record.close.email_hashes[0])
+    story.opt_outs.remove(record.close.requester_id)
+    story.opt_outs.remove(record.close.email_hashes[0])
     assert not any("has opted out" in line for line in told(run, first))

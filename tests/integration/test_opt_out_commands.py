@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
-from service.records.opt_outs import HashedStops
-from service.rules.identity import Persons
+from service.records.opt_outs import HashedOptOuts
+from service.rules.identity import Identities
 from tests.config.test_settings import GOOD
 from tests.processes import RedisServer, patient
 
@@ -22,13 +22,13 @@ def run(url: str, *arguments: str) -> Result:
 
 
 def test_a_stop_and_its_end(url: str) -> None:
-    stops = HashedStops(patient(url))
-    stops.add("somebody-else")
+    opt_outs = HashedOptOuts(patient(url))
+    opt_outs.add("somebody-else")
     assert run(url, "opt-out", REQUESTER.upper()).exit_code == 0
     assert run(url, "opt-out", REQUESTER).exit_code == 0
-    assert stops.has(REQUESTER)
+    assert opt_outs.has(REQUESTER)
     undone = run(url, "opt-in", REQUESTER)
-    assert (undone.exit_code, stops.has(REQUESTER), stops.has("somebody-else")) == (0, False, True)
+    assert (undone.exit_code, opt_outs.has(REQUESTER), opt_outs.has("somebody-else")) == (0, False, True)
     assert REQUESTER not in undone.output
 
 
@@ -52,21 +52,21 @@ def test_who_has_not_stopped_is_told(url: str) -> None:
 def test_an_address_and_a_number_do_too(
     url: str, written: str, otherwise: str, email: str | None, phone: str | None
 ) -> None:
-    stops = HashedStops(patient(url))
-    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, email, phone)
+    opt_outs = HashedOptOuts(patient(url))
+    traits = Identities([GOOD["SECRET_KEYS"]]).hashes_of(None, email, phone)
     assert run(url, "opt-out", written).exit_code == 0
-    assert stops.has("whoever", traits)
+    assert opt_outs.has("whoever", traits)
     undone = run(url, "opt-in", otherwise)
-    assert (undone.exit_code, stops.has("whoever", traits)) == (0, False)
+    assert (undone.exit_code, opt_outs.has("whoever", traits)) == (0, False)
     assert written not in undone.output
 
 
 def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
-    stops = HashedStops(patient(url))
-    traits = Persons([GOOD["SECRET_KEYS"]]).known_by(None, "ida@example.com")
-    stops.add(REQUESTER, traits)
+    opt_outs = HashedOptOuts(patient(url))
+    traits = Identities([GOOD["SECRET_KEYS"]]).hashes_of(None, "ida@example.com")
+    opt_outs.add(REQUESTER, traits)
     assert run(url, "opt-in", "ida@example.com").exit_code == 0
-    assert not stops.has(REQUESTER, traits)
+    assert not opt_outs.has(REQUESTER, traits)
 
 
 @pytest.mark.parametrize("command", ["opt-out", "opt-in"])

@@ -330,7 +330,7 @@ class TestTheAddressOfADeadOne:
         record = chain.story.load(survey_id)
         assert record.close
         assert record.close.requester_id
-        chain.story.stops.add(record.close.requester_id)
+        chain.story.opt_outs.add(record.close.requester_id)
         record = chain.story.ask(survey_id)
         assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.OPTED_OUT)
         assert not chain._redis.exists(f"{chain._prefix}retry:{survey_id}:email")
@@ -341,7 +341,7 @@ class TestStops:
 
     def test_a_requester_who_stopped_is_not_asked(self, chain: Chain) -> None:
         ida = Person("Ida Holm", "ida@example.com")
-        chain.story.stops.add(ida.id)
+        chain.story.opt_outs.add(ida.id)
         for terms in (MESSAGE_FIRST, AT_ONCE):
             record = chain.ask(terms, requester=ida)
             assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.OPTED_OUT)
@@ -349,7 +349,7 @@ class TestStops:
         assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
 
     def test_only_a_hash_is_kept_and_for_good(self, chain: Chain) -> None:
-        chain.story.stops.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
+        chain.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
         keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
         assert len(keys) == 2
         assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))

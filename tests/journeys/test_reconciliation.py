@@ -73,7 +73,7 @@ def test_a_second_rating_is_not_offered_for_ever(story: Story) -> None:
         (lambda story, survey_id: story.dixa.reopen(int(survey_id)), Reason.REOPENED),
         (lambda story, survey_id: story.dixa.erase(int(survey_id)), Reason.ERASED),
         (
-            lambda story, survey_id: story.stops.add(story.dixa.conversation(int(survey_id)).requester.id),
+            lambda story, survey_id: story.opt_outs.add(story.dixa.conversation(int(survey_id)).requester.id),
             Reason.OPTED_OUT,
         ),
         (lambda story, survey_id: write(story, survey_id, accepted_at=str(to_ms(LONG_AGO))), Reason.TOO_LATE),

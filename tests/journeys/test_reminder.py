@@ -93,7 +93,7 @@ def write_as_customer(story: Story, number: int) -> None:
 NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
     "in touch": (lambda story, survey_id: write_as_customer(story, int(survey_id)), "in touch again"),
     "stopped": (
-        lambda story, survey_id: story.stops.add(story.dixa.conversation(int(survey_id)).requester.id),
+        lambda story, survey_id: story.opt_outs.add(story.dixa.conversation(int(survey_id)).requester.id),
         "opted out",
     ),
     "gone": (lambda story, survey_id: story.dixa.state.conversations.pop(int(survey_id)), "404"),

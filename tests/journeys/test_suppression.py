@@ -229,10 +229,10 @@ def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) 
     first = story.load(closed(story))
     assert first.close
     assert first.close.requester_id
-    story.stops.add(first.close.requester_id, first.close.person)
+    story.opt_outs.add(first.close.requester_id, first.close.person)
     same = Person("I. Holm", "IDA@example.com")
     assert story.ask(closed(story, same)).offer.reason == Reason.OPTED_OUT
     assert story.ask(closed(story, BO)).offer.state is OfferState.DELIVERED
-    assert story.stops.remove(first.close.requester_id)
+    assert story.opt_outs.remove(first.close.requester_id)
     assert story.ask(closed(story, same)).offer.state is OfferState.DELIVERED
-    assert not story.stops.remove(first.close.requester_id)
+    assert not story.opt_outs.remove(first.close.requester_id)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from service.intake.intake import Stopped
-from service.rules.identity import Persons, Trait, reached_by
+from service.rules.identity import Identities, IdentityKind, recipient_hashes
 from service.sandbox.dixa.model import Person
 from service.surveys.links import Link
 from service.surveys.model import OfferState, Reason, Record
@@ -16,7 +16,7 @@ from tests.processes import SECRET_KEY
 OFTEN = replace(AT_ONCE, cooldown=timedelta())
 EMAIL, PHONE = "ida@example.com", "+4520123456"
 IDA = Person("Ida Holm", EMAIL, PHONE)
-PERSONS = Persons([SECRET_KEY])
+PERSONS = Identities([SECRET_KEY])
 
 
 def asked(story: Story, requester: Person, channel: str = "Email") -> Record:
@@ -28,14 +28,14 @@ def post(story: Story, record: Record, *, is_undo: bool = False) -> Stopped:
     return story.intake().take_stop(Link.to(record), is_undo=is_undo)
 
 
-def stopped_traits(story: Story) -> set[Trait]:
+def stopped_traits(story: Story) -> set[IdentityKind]:
     """By what Ida is stopped, whoever did it."""
     traits = {
-        IDA.id: Trait.REQUESTER,
-        **dict.fromkeys(PERSONS.known_by(None, EMAIL), Trait.EMAIL),
-        **dict.fromkeys(PERSONS.known_by(None, phone=PHONE), Trait.PHONE),
+        IDA.id: IdentityKind.REQUESTER,
+        **dict.fromkeys(PERSONS.hashes_of(None, EMAIL), IdentityKind.EMAIL),
+        **dict.fromkeys(PERSONS.hashes_of(None, phone=PHONE), IdentityKind.PHONE),
     }
-    return {*story.stops.find_by_trait(traits)}
+    return {*story.opt_outs.find_by_kind(traits)}
 
 
 @pytest.mark.parametrize(
@@ -43,18 +43,18 @@ def stopped_traits(story: Story) -> set[Trait]:
     [
         ("WidgetChat", set()),
         ("Messenger", set()),
-        ("Email", {Trait.EMAIL}),
-        ("ContactForm", {Trait.EMAIL}),
-        ("Sms", {Trait.PHONE}),
-        ("WhatsApp", {Trait.PHONE}),
+        ("Email", {IdentityKind.EMAIL}),
+        ("ContactForm", {IdentityKind.EMAIL}),
+        ("Sms", {IdentityKind.PHONE}),
+        ("WhatsApp", {IdentityKind.PHONE}),
     ],
 )
-def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: str, reached: set[Trait]) -> None:
+def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: str, reached: set[IdentityKind]) -> None:
     somebody = Person("Somebody", EMAIL, PHONE)
     record = asked(story, somebody, channel)
     assert record.offer.state is OfferState.DELIVERED
     assert post(story, record) is Stopped.KEPT
-    assert story.stops.has(somebody.id)
+    assert story.opt_outs.has(somebody.id)
     assert stopped_traits(story) == reached
     assert post(story, record, is_undo=True) is Stopped.KEPT
     assert stopped_traits(story) == set()
@@ -73,7 +73,7 @@ def test_whoever_names_somebody_elses_address_in_a_chat_undoes_nobody_elses_stop
     post(story, mine)
     assert post(story, chat) is Stopped.KEPT
     assert post(story, chat, is_undo=True) is Stopped.STOPPED_OTHERWISE
-    assert stopped_traits(story) == {Trait.REQUESTER, Trait.EMAIL}
+    assert stopped_traits(story) == {IdentityKind.REQUESTER, IdentityKind.EMAIL}
     assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
 
 
@@ -91,11 +91,11 @@ def test_who_has_stopped_by_an_address_is_asked_in_no_channel_until_it_is_undone
 def test_what_an_older_version_stopped_along_is_honoured_and_undone_by_the_id(story: Story) -> None:
     record = asked(story, IDA)
     assert record.close
-    names = story.stops._names(IDA.id, record.close.person)
+    names = story.opt_outs._names(IDA.id, record.close.person)
     mine, *along = names
-    story.stops._redis.mset({mine: f"1778544000000 {' '.join(along)}", **dict.fromkeys(along, "1")})
+    story.opt_outs._redis.mset({mine: f"1778544000000 {' '.join(along)}", **dict.fromkeys(along, "1")})
     assert asked(story, Person("Mobile", None, PHONE), "Sms").offer.reason == Reason.OPTED_OUT
-    assert stopped_traits(story) == {*Trait} - {Trait.UNTOLD}
+    assert stopped_traits(story) == {*IdentityKind} - {IdentityKind.UNKNOWN}
     assert post(story, record, is_undo=True) is Stopped.KEPT
     assert stopped_traits(story) == set()
 
@@ -104,24 +104,26 @@ def test_a_record_of_an_older_version_stops_by_the_id_alone(story: Story) -> Non
     record = asked(story, IDA)
     assert record.close
     old = replace(record, close=replace(record.close, email_hashes=(), phone_hashes=()))
-    assert reached_by(old) == ()
+    assert recipient_hashes(old) == ()
     assert old.close
-    assert {*PERSONS.traits_of(old.close).values()} == {Trait.REQUESTER, Trait.UNTOLD}
+    assert {*PERSONS.kinds_of(old.close).values()} == {IdentityKind.REQUESTER, IdentityKind.UNKNOWN}
 
 
 @pytest.mark.parametrize("channel", ["webhook", ""])
 def test_a_link_that_went_nobody_knows_where_reached_neither(story: Story, channel: str) -> None:
     record = asked(story, IDA)
-    assert reached_by(replace(record, offer=replace(record.offer, channel=channel))) == ()
+    assert recipient_hashes(replace(record, offer=replace(record.offer, channel=channel))) == ()
 
 
 def test_a_mail_of_our_own_reached_the_address_whatever_the_conversation_is(story: Story) -> None:
     record = asked(story, IDA, "WidgetChat")
     mailed = replace(record, offer=replace(record.offer, channel="email"))
-    assert reached_by(mailed) == PERSONS.known_by(None, EMAIL)
+    assert recipient_hashes(mailed) == PERSONS.hashes_of(None, EMAIL)
 
 
 def test_a_channel_that_the_webhook_lacks_is_the_one_that_dixa_told(story: Story) -> None:
     record = asked(story, IDA)
     assert record.close
-    assert reached_by(replace(record, close=replace(record.close, channel=None))) == PERSONS.known_by(None, EMAIL)
+    assert recipient_hashes(replace(record, close=replace(record.close, channel=None))) == PERSONS.hashes_of(
+        None, EMAIL
+    )

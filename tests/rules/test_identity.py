@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.rules.identity import Persons
+from service.rules.identity import Identities
 
 KEY, OLD_KEY = "k" * 32, "o" * 32
-PERSONS = Persons([KEY])
+PERSONS = Identities([KEY])
 IDA = ("requester-1", "ida@example.com", "+4520123456")
 
 Traits = tuple[str | None, str | None, str | None]
@@ -28,24 +28,24 @@ Traits = tuple[str | None, str | None, str | None]
     ],
 )
 def test_who_is_the_same_person(other: Traits, *, is_same: bool) -> None:
-    assert bool({*PERSONS.known_by(*IDA)} & {*PERSONS.known_by(*other)}) is is_same
+    assert bool({*PERSONS.hashes_of(*IDA)} & {*PERSONS.hashes_of(*other)}) is is_same
 
 
 @pytest.mark.parametrize("phone", ["", "anonymous", "+", "000000000", "123456", "unknown 42"])
 def test_a_hidden_number_makes_nobody_the_same(phone: str) -> None:
-    assert PERSONS.known_by(None, None, phone) == ()
+    assert PERSONS.hashes_of(None, None, phone) == ()
 
 
 def test_nobody_is_forgotten_while_a_key_is_replaced() -> None:
-    before, during, after = Persons([OLD_KEY]), Persons([KEY, OLD_KEY]), Persons([KEY])
-    assert {*before.known_by(*IDA)} < {*during.known_by(*IDA)}
-    assert {*after.known_by(*IDA)} < {*during.known_by(*IDA)}
-    assert not {*before.known_by(*IDA)} & {*after.known_by(*IDA)}
+    before, during, after = Identities([OLD_KEY]), Identities([KEY, OLD_KEY]), Identities([KEY])
+    assert {*before.hashes_of(*IDA)} < {*during.hashes_of(*IDA)}
+    assert {*after.hashes_of(*IDA)} < {*during.hashes_of(*IDA)}
+    assert not {*before.hashes_of(*IDA)} & {*after.hashes_of(*IDA)}
 
 
 @given(st.text(min_size=1), st.emails(), st.from_regex(r"\+[1-9][0-9]{7,12}", fullmatch=True))
 def test_a_hash_tells_nothing_and_is_always_the_same(requester_id: str, email: str, phone: str) -> None:
-    found = PERSONS.known_by(requester_id, email, phone)
-    assert found == Persons([KEY]).known_by(requester_id, email, phone)
+    found = PERSONS.hashes_of(requester_id, email, phone)
+    assert found == Identities([KEY]).hashes_of(requester_id, email, phone)
     assert len({*found}) == 3
     assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in found)

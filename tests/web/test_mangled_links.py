@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from tests.processes import PUBLIC_URL, patient
 from tests.web.test_opt_out import ONE_CLICK, requester  # noqa: F401
 from tests.web.visits import TOKEN, chosen, dump, get, post, sign
@@ -140,7 +140,7 @@ def test_one_click_at_a_mangled_link_stops_at_once(
     path: str,
 ) -> None:
     assert client.post(f"/s/{TOKEN}{path}", base_url=PUBLIC_URL, data=ONE_CLICK).status_code == 200
-    assert HashedStops(patient(redis_url)).has(requester)
+    assert HashedOptOuts(patient(redis_url)).has(requester)
 
 
 WRONG = {

@@ -10,7 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from service.records.opt_outs import HashedStops
+from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision, Journey, Verdict
@@ -31,8 +31,8 @@ def requester(records: Records) -> str:
 
 
 @pytest.fixture
-def stops(redis_url: str) -> HashedStops:
-    return HashedStops(patient(redis_url))
+def opt_outs(redis_url: str) -> HashedOptOuts:
+    return HashedOptOuts(patient(redis_url))
 
 
 def stop(client: FlaskClient, data: object = None, **given: object) -> TestResponse:
@@ -49,34 +49,34 @@ def test_looking_stops_nobody(client: FlaskClient, requester: str, keys: "redis.
     assert dump(keys) == before
 
 
-def test_the_button_stops(client: FlaskClient, requester: str, stops: HashedStops) -> None:
+def test_the_button_stops(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
     answer = stop(client)
     assert answer.status_code == 200
     assert "You will not be asked again" in answer.text
-    assert stops.has(requester)
-    assert not stops.has("requester-2")
+    assert opt_outs.has(requester)
+    assert not opt_outs.has("requester-2")
 
 
 @pytest.mark.parametrize("mimetype", ["application/x-www-form-urlencoded", "multipart/form-data"])
 def test_one_click_of_a_mail_provider_stops(
-    client: FlaskClient, requester: str, stops: HashedStops, mimetype: str
+    client: FlaskClient, requester: str, opt_outs: HashedOptOuts, mimetype: str
 ) -> None:
     """RFC 8058: from a server, without a page, a cookie or an origin of ours; and it follows no redirect."""
     odd = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
     assert stop(client, ONE_CLICK, content_type=mimetype, headers=odd).status_code == 200
-    assert stops.has(requester)
+    assert opt_outs.has(requester)
 
 
-def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str, stops: HashedStops) -> None:
+def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
     stop(client)
     for _ in range(2):
         answer = stop(client, UNDO)
         assert answer.status_code == 200
         assert "You may be asked again" in answer.text
         assert "Stop asking me" in answer.text
-        assert not stops.has(requester)
+        assert not opt_outs.has(requester)
     stop(client)
-    assert stops.has(requester)
+    assert opt_outs.has(requester)
 
 
 def test_who_has_stopped_already_sees_that_and_the_undo(
@@ -117,35 +117,35 @@ def two_requesters(records: Records, keys: "redis.Redis", *channels: str) -> str
 
 
 def test_another_requester_of_that_person_can_undo_it_for_themselves(
-    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
+    client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     """Who has the same address was stopped along with the first, so their page shows it, and their button must work."""
     other = two_requesters(records, keys, "email", "email")
     stop(client)
     assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
     assert client.post(other, base_url=PUBLIC_URL, data=UNDO).status_code == 200
-    assert not stops.has("requester-2", ("same-address", "requester-2"))
-    assert stops.has("requester-1")
+    assert not opt_outs.has("requester-2", ("same-address", "requester-2"))
+    assert opt_outs.has("requester-1")
 
 
 def test_who_has_no_more_than_named_that_address_is_told_that_support_can_undo_it(
-    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
+    client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     other = two_requesters(records, keys, "email", "message")
     stop(client)
     assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
     answer = client.post(other, base_url=PUBLIC_URL, data=UNDO)
     assert (answer.status_code, "could not be undone here" in answer.text) == (410, True)
-    assert stops.has("requester-1", ("same-address",))
+    assert opt_outs.has("requester-1", ("same-address",))
 
 
 def test_who_names_an_address_stops_nobody_else(
-    client: FlaskClient, records: Records, stops: HashedStops, keys: "redis.Redis"
+    client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     two_requesters(records, keys, "message", "email")
     stop(client)
-    assert stops.has("requester-1")
-    assert not stops.has("requester-2", ("same-address",))
+    assert opt_outs.has("requester-1")
+    assert not opt_outs.has("requester-2", ("same-address",))
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_who_names_an_address_stops_nobody_else(
     ],
 )
 def test_whatever_is_no_press_of_the_undo_button_stops(
-    client: FlaskClient, requester: str, stops: HashedStops, given: dict[str, Any]
+    client: FlaskClient, requester: str, opt_outs: HashedOptOuts, given: dict[str, Any]
 ) -> None:
     stop(client)
     assert client.post(PATH, base_url=PUBLIC_URL, **given).status_code == 200
-    assert stops.has(requester)
+    assert opt_outs.has(requester)
 
 
 def test_an_undo_of_nobody_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
@@ -256,7 +256,7 @@ def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, reque
 
 
 @pytest.mark.parametrize("body", [b"x" * 10_000, b"List-Unsubscribe=One-Click&x=" + b"x" * 10_000])
-def test_a_large_body_stops_too(client: FlaskClient, requester: str, stops: HashedStops, body: bytes) -> None:
+def test_a_large_body_stops_too(client: FlaskClient, requester: str, opt_outs: HashedOptOuts, body: bytes) -> None:
     """It isn't read: what a mail program sends along doesn't matter."""
     assert stop(client, body).status_code == 200
-    assert stops.has(requester)
+    assert opt_outs.has(requester)

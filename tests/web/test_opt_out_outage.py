@@ -50,7 +50,7 @@ def site(own_redis: RedisServer, tmp_path: Path) -> Site:
 
 
 def has_stopped(site: Site) -> bool:
-    return site.core.stops.has(REQUESTER)
+    return site.core.opt_outs.has(REQUESTER)
 
 
 @pytest.mark.parametrize("data", [None, {}, ONE_CLICK])
@@ -130,7 +130,7 @@ def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
     """The customer was told yes, and is stopped by an address that the link didn't go to."""
     close = Close(81001, datetime.now(UTC), requester_id="requester-2", person=("address",), email_hashes=("address",))
     site.core.records.accept(close, [Survey(delay=timedelta())])
-    site.core.stops.add("address", at=datetime.now(UTC) - timedelta(hours=1))
+    site.core.opt_outs.add("address", at=datetime.now(UTC) - timedelta(hours=1))
     site.redis.stop()
     chat = replace(LINK, survey_id="81001", conversation_id=81001)
     assert site.post(UNDO, f"/s/{sign(chat)}/stop").status_code == 200
@@ -138,7 +138,7 @@ def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
         site.recover()
     [told] = [each for each in logs if each["event"] == "stop.not_undone"]
     assert (told["log_level"], told["conversation_id"]) == ("error", 81001)
-    assert site.core.stops.has("address")
+    assert site.core.opt_outs.has("address")
 
 
 def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site: Site) -> None:
