@@ -12,14 +12,14 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
 
     Four bytes show a difference, and reveal no secret.
     """
-    timings, look = settings.timings, settings.look
+    timings, theme = settings.timings, settings.theme
     alike = {
         "SECRET_KEYS": settings.secret_keys,
         "PUBLIC_URL": settings.public_url,
         "SURVEYS_FILE": list(map(asdict, settings.surveys)),
         "BRAND_NAME": settings.brand_name,
-        "BRAND_ACCENT": (look.light.accent, look.dark.accent),
-        "BRAND_LOGO": look.logo.uri if look.logo else "",
+        "BRAND_ACCENT": (theme.light.accent, theme.dark.accent),
+        "BRAND_LOGO": theme.logo.uri if theme.logo else "",
         "DEFAULT_LANGUAGE": settings.default_language,
         "TIME_ZONE": settings.time_zone.key,
         "SHORT_LINKS": settings.short_links,

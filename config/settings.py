@@ -17,7 +17,7 @@ from service.surveys import urls
 from service.surveys.brand import Brand
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox, mailbox, read_address
-from service.surveys.theme import Logo, Look, dark_accent, label, light_accent, logo, make_look
+from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
 
 
 def _timing(default: str, help_text: str, *, former_name: str = "", group: str = "") -> Any:
@@ -298,14 +298,14 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def look(self) -> Look:
+    def theme(self) -> Theme:
         """The colours and the logo of the installation."""
-        return make_look(self.brand_accent, self.brand_accent_dark, self.brand_logo)
+        return make_theme(self.brand_accent, self.brand_accent_dark, self.brand_logo)
 
     @cached_property
     def brand(self) -> Brand:
         """The installation's brand, for pages of no survey and surveys without a brand of their own."""
-        return Brand(self.brand_name, self.look, self.support_url, self.privacy_url)
+        return Brand(self.brand_name, self.theme, self.support_url, self.privacy_url)
 
     def brand_of(self, survey: Survey) -> Brand:
         """Return the brand of a survey."""

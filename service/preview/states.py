@@ -125,10 +125,13 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
         lambda ctx: pages.closed_page(ctx, Closed.EXPIRED, COMMENT),
     ),
     "closed-erased": ("Closed: erased", lambda ctx: pages.closed_page(ctx, Closed.ERASED)),
-    "not-found": ("No such link", lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.look)),
+    "not-found": (
+        "No such link",
+        lambda ctx: pages.not_found_page(ctx.language, ctx.brand, ctx.support_url, ctx.theme),
+    ),
     "unavailable": (
         "Short link, Redis away",
-        lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.look),
+        lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.theme),
     ),
     "stop": ("Stop the surveys", lambda ctx: opt_out.opt_out_page(ctx, action=ctx.opt_out_url or "")),
     "stop-stopped": ("Stopped", lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "")),

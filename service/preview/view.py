@@ -47,7 +47,7 @@ class View:
             closed_on=self._today,
             action=self.link,
             opt_out_url=f"{self.link}/stop",
-            look=brand.look,
+            theme=brand.theme,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),
             deadline=self._deadline(now),

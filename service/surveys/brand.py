@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.surveys.theme import DEFAULT_LOOK, Logo, Look, make_look
+from service.surveys.theme import DEFAULT_THEME, Logo, Theme, make_theme
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +10,7 @@ class Brand:
     """Who asks: its name and look, and where customers get help and read about privacy."""
 
     name: str
-    look: Look = DEFAULT_LOOK
+    theme: Theme = DEFAULT_THEME
     support_url: str | None = None
     privacy_url: str | None = None
 
@@ -31,12 +31,12 @@ class OwnBrand:
 
         With an accent of its own it has no other's for the dark: that one is made from it unless it is written too.
         """
-        accent = self.accent or usual.look.light.accent
-        dark_accent = self.accent_dark or (None if self.accent else usual.look.dark.accent)
-        logo = usual.look.logo if self.logo is None else self.logo if self.logo.uri else None
+        accent = self.accent or usual.theme.light.accent
+        dark_accent = self.accent_dark or (None if self.accent else usual.theme.dark.accent)
+        logo = usual.theme.logo if self.logo is None else self.logo if self.logo.uri else None
         return Brand(
             name=self.name or usual.name,
-            look=make_look(accent, dark_accent, logo),
+            theme=make_theme(accent, dark_accent, logo),
             support_url=(usual.support_url if self.support_url is None else self.support_url) or None,
             privacy_url=(usual.privacy_url if self.privacy_url is None else self.privacy_url) or None,
         )

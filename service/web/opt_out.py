@@ -96,7 +96,7 @@ def _render(ctx: PageContext, action: str, *, failed: bool = False, is_done: boo
         "opt_out.html",
         ctx.language,
         503 if failed else 200,
-        ctx.look,
+        ctx.theme,
         ctx=_page_of_opt_out(ctx),
         brand=ctx.brand,
         query="",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Self
 
 from service.surveys.ratings import RatingType
-from service.surveys.theme import DEFAULT_LOOK, Look
+from service.surveys.theme import DEFAULT_THEME, Theme
 from service.surveys.words import NEUTRAL, Words
 from service.texts.catalog import Language
 from service.web.forms import FormErrors
@@ -63,7 +63,7 @@ class PageContext:
     closed_on: date | None
     action: str
     query: str | None = ""
-    look: Look = DEFAULT_LOOK
+    theme: Theme = DEFAULT_THEME
     until: date | None = None
     kept_for: timedelta | None = None
     has_answer: bool = True

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
-from service.surveys.theme import DEFAULT_LOOK, Look
+from service.surveys.theme import DEFAULT_THEME, Theme
 from service.texts.catalog import Language
 from service.texts.questions import conversation_text
 from service.web import forms, wording
@@ -105,7 +105,7 @@ def saved_page(
         "saved.html",
         ctx.language,
         typed.status,
-        ctx.look,
+        ctx.theme,
         brand=ctx.brand,
         query=ctx.query,
         typed=bool(unanswered) or not has_comment,
@@ -162,21 +162,21 @@ def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response
     )
 
 
-def not_found_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
+def not_found_page(language: Language, brand: str, support_url: str | None, theme: Theme = DEFAULT_THEME) -> Response:
     """Render the same page for every invalid or unknown token."""
     return _page_of_no_survey(
-        language, 404, look, brand=brand, support_url=support_url, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY
+        language, 404, theme, brand=brand, support_url=support_url, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY
     )
 
 
-def unavailable_page(language: Language, brand: str, support_url: str | None, look: Look = DEFAULT_LOOK) -> Response:
+def unavailable_page(language: Language, brand: str, support_url: str | None, theme: Theme = DEFAULT_THEME) -> Response:
     """Render the page of a short link while Redis, which has its target, is down."""
     title, text = wording.UNAVAILABLE, wording.UNAVAILABLE_WHY
-    return _page_of_no_survey(language, 503, look, brand=brand, support_url=support_url, title=title, text=text)
+    return _page_of_no_survey(language, 503, theme, brand=brand, support_url=support_url, title=title, text=text)
 
 
-def _page_of_no_survey(language: Language, status: int, look: Look, **facts: Any) -> Response:
-    return render_page("message.html", language, status, look, query="", **facts)
+def _page_of_no_survey(language: Language, status: int, theme: Theme, **facts: Any) -> Response:
+    return render_page("message.html", language, status, theme, query="", **facts)
 
 
 def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
@@ -189,7 +189,7 @@ def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
         "message.html",
         ctx.language,
         status,
-        ctx.look,
+        ctx.theme,
         ctx=ctx.without_form,
         brand=ctx.brand,
         support_url=ctx.support_url,
@@ -203,7 +203,7 @@ def render_page(
     template: str,
     language: Language,
     status: int,
-    look: Look,
+    theme: Theme,
     *,
     typed: bool = False,
     **facts: Any,
@@ -217,7 +217,7 @@ def render_page(
         _=language.translate,
         language=language,
         languages=LANGUAGES,
-        look=look,
+        theme=theme,
         most=language.format_number(wording.MOST_CHARACTERS),
         words=wording,
         forms=forms,
@@ -226,7 +226,7 @@ def render_page(
         **facts,
     )
     html = _LINE_ENDS.sub("><", html)
-    sheet = stylesheet_for(html, look)
+    sheet = stylesheet_for(html, theme)
     html = html.replace("<style></style>", f"<style>{sheet}</style>", 1)
     response = Response(html, status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = language.code
@@ -249,7 +249,7 @@ def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **fac
         "form.html",
         ctx.language,
         status,
-        ctx.look,
+        ctx.theme,
         brand=ctx.brand,
         query=ctx.query,
         typed=True,

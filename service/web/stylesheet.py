@@ -7,19 +7,19 @@ from importlib.resources import files
 
 from rcssmin import cssmin  # type: ignore[import-untyped]
 
-from service.surveys.theme import DEFAULT_LOOK, Look
+from service.surveys.theme import DEFAULT_THEME, Theme
 
 _SECTION = re.compile(r"^/\* for (.+) \*/$", re.MULTILINE)
 
 
-def stylesheet_for(html: str, look: Look = DEFAULT_LOOK) -> str:
+def stylesheet_for(html: str, theme: Theme = DEFAULT_THEME) -> str:
     """Return the style sheet of a page with this HTML."""
-    return _minify("".join(rules for marker, rules in _sections() if marker in html), look)
+    return _minify("".join(rules for marker, rules in _sections() if marker in html), theme)
 
 
 @cache
-def _minify(rules: str, look: Look) -> str:
-    for default, own in ((DEFAULT_LOOK.light, look.light), (DEFAULT_LOOK.dark, look.dark)):
+def _minify(rules: str, theme: Theme) -> str:
+    for default, own in ((DEFAULT_THEME.light, theme.light), (DEFAULT_THEME.dark, theme.dark)):
         rules = rules.replace(default.css, own.css)
     return str(cssmin(rules))
 

@@ -244,4 +244,4 @@ def not_found(_error: LinkError | None = None) -> Response:
     """Respond to an invalid token, and to every unknown path."""
     settings = services().settings
     spoken = choose_language("", settings.default_language)
-    return pages.not_found_page(spoken, settings.brand_name, settings.support_url, settings.look)
+    return pages.not_found_page(spoken, settings.brand_name, settings.support_url, settings.theme)

@@ -64,7 +64,7 @@ class SurveyContext:
             action=query_of(self.own_url),
             opt_out_url=url_for("opt_out.show", token=self.token, lang=self.chosen_language),
             query=_query_to_keep(),
-            look=brand.look,
+            theme=brand.theme,
             until=self.until,
             kept_for=services().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),

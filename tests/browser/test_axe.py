@@ -14,7 +14,7 @@ from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
 from tests.browser import axe, tools
 from tests.browser.conftest import Site
-from tests.delivery.logos import PNG_LOOK
+from tests.delivery.logos import PNG_THEME
 from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.web.states import STATES
 
@@ -45,7 +45,7 @@ def test_nothing_is_in_anybodys_way(windows: list[Page], server: Site, tally: ax
 @pytest.mark.parametrize("code", ["en", "ar"])
 def test_nothing_in_the_email_is_either(windows: list[Page], rating: RatingType, code: str) -> None:
     """By WCAG; what is merely good practice, landmarks say, mail programs have around it."""
-    raw = write_email(replace(BRANDING, look=PNG_LOOK), replace(EMAIL, rating=rating, language=load_language(code)))
+    raw = write_email(replace(BRANDING, theme=PNG_THEME), replace(EMAIL, rating=rating, language=load_language(code)))
     html = inline_pictures(message_from_bytes(raw, policy=default))
     for page in windows:
         page.goto("about:blank")

@@ -13,7 +13,7 @@ from service.delivery.email.words import write_words
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
 from tests.browser import tools
-from tests.delivery.logos import PNG_LOOK
+from tests.delivery.logos import PNG_THEME
 from tests.delivery.test_email_text import BRANDING, EMAIL
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
@@ -74,9 +74,9 @@ def test_every_e_mail_is_valid(tmp_path: Path) -> None:
         for spoken in LANGUAGES:
             email = replace(EMAIL, rating=rating, language=spoken)
             words = write_words(spoken, rating, brand=BRANDING.brand, channel="WidgetChat", closed_on=email.closed_on)
-            for kind, look in (("name", BRANDING.look), ("logo", PNG_LOOK)):
+            for kind, theme in (("name", BRANDING.theme), ("logo", PNG_THEME)):
                 file = tmp_path / f"{rating.name}-{spoken.code}-{kind}.html"
-                file.write_text(write_html(replace(BRANDING, look=look), email, words), encoding="utf-8")
+                file.write_text(write_html(replace(BRANDING, theme=theme), email, words), encoding="utf-8")
     assert complaints(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
 
 

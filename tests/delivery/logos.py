@@ -4,7 +4,7 @@ import struct
 import zlib
 from base64 import b64encode
 
-from service.surveys.theme import DEFAULT_LOOK, Logo, Look
+from service.surveys.theme import DEFAULT_THEME, Logo, Theme
 
 
 def png(width: int, height: int) -> bytes:
@@ -17,11 +17,11 @@ def png(width: int, height: int) -> bytes:
     )
 
 
-def look_of(content: bytes, kind: str = "image/png") -> Look:
+def theme_with(content: bytes, kind: str = "image/png") -> Theme:
     """Give the usual colours with this logo."""
     uri = f"data:{kind};base64,{b64encode(content).decode()}"
-    return Look(DEFAULT_LOOK.light, DEFAULT_LOOK.dark, Logo(uri, adapts=False))
+    return Theme(DEFAULT_THEME.light, DEFAULT_THEME.dark, Logo(uri, adapts=False))
 
 
-PNG_LOOK = look_of(png(180, 64))
-SVG_LOOK = look_of(b'<svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml")
+PNG_THEME = theme_with(png(180, 64))
+SVG_THEME = theme_with(b'<svg xmlns="http://www.w3.org/2000/svg"/>', "image/svg+xml")

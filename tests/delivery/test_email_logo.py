@@ -11,9 +11,9 @@ from service.delivery.email.parts import inline_pictures
 from service.delivery.email.text import write_email
 from service.surveys.brand import OwnBrand
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.theme import MOST_LOGO_BYTES, Logo, Look
+from service.surveys.theme import MAX_LOGO_BYTES, Logo, Theme
 from service.texts.catalog import load_language
-from tests.delivery.logos import PNG_LOOK, SVG_LOOK, look_of, png
+from tests.delivery.logos import PNG_THEME, SVG_THEME, png, theme_with
 from tests.delivery.test_email_text import BRANDING, EMAIL, Seen, part, write
 
 
@@ -22,7 +22,7 @@ def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
 
 
 def test_a_png_logo_is_attached() -> None:
-    message = write(replace(BRANDING, look=PNG_LOOK))
+    message = write(replace(BRANDING, theme=PNG_THEME))
     assert message.get_content_type() == "multipart/alternative"
     text, related = message.iter_parts()
     assert (text.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
@@ -38,26 +38,26 @@ def test_a_png_logo_is_attached() -> None:
 
 
 def test_a_survey_shows_the_logo_of_its_own_brand() -> None:
-    own = OwnBrand(name="Southwind", logo=look_of(png(64, 64)).logo)
-    message = write(replace(BRANDING, look=PNG_LOOK), brand=own)
+    own = OwnBrand(name="Southwind", logo=theme_with(png(64, 64)).logo)
+    message = write(replace(BRANDING, theme=PNG_THEME), brand=own)
     assert [(each["alt"], each["width"]) for each in pictures(message)] == [("Southwind", "32")]
-    none = write(replace(BRANDING, look=PNG_LOOK), brand=OwnBrand(logo=Logo("", adapts=False)))
+    none = write(replace(BRANDING, theme=PNG_THEME), brand=OwnBrand(logo=Logo("", adapts=False)))
     assert pictures(none) == []
 
 
 def test_the_logo_is_not_fetched() -> None:
-    html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
+    html = part(write(replace(BRANDING, theme=PNG_THEME)), "html")
     assert "data:" not in html
     assert html.count("src=") == html.count('src="cid:') == 1
 
 
 @pytest.mark.parametrize(
-    "look",
-    [BRANDING.look, SVG_LOOK, look_of(png(180, 64)[:20]), look_of(png(0, 0))],
+    "theme",
+    [BRANDING.theme, SVG_THEME, theme_with(png(180, 64)[:20]), theme_with(png(0, 0))],
     ids=["no logo", "an SVG", "a PNG that ends early", "a PNG of nothing"],
 )
-def test_without_a_usable_logo_the_name_is_shown(look: Look) -> None:
-    message = write(replace(BRANDING, look=look))
+def test_without_a_usable_logo_the_name_is_shown(theme: Theme) -> None:
+    message = write(replace(BRANDING, theme=theme))
     assert pictures(message) == []
     assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
     assert ">Northwind</p>" in part(message, "html")
@@ -67,22 +67,22 @@ def test_without_a_usable_logo_the_name_is_shown(look: Look) -> None:
     ("size", "shown"), [((64, 64), (32, 32)), ((16, 16), (32, 32)), ((1200, 60), (240, 12)), ((2, 2000), (1, 32))]
 )
 def test_the_logo_is_scaled_to_32_by_240_pixels(size: tuple[int, int], shown: tuple[int, int]) -> None:
-    (picture,) = pictures(write(replace(BRANDING, look=look_of(png(*size)))))
+    (picture,) = pictures(write(replace(BRANDING, theme=theme_with(png(*size)))))
     assert (picture["width"], picture["height"]) == tuple(map(str, shown))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_logo_adds_at_most_4700_bytes(code: str) -> None:
-    largest = png(180, 64).ljust(MOST_LOGO_BYTES, b"\0")
+    largest = png(180, 64).ljust(MAX_LOGO_BYTES, b"\0")
     email = replace(EMAIL, language=load_language(code))
-    with_logo = write_email(replace(BRANDING, look=look_of(largest)), email)
+    with_logo = write_email(replace(BRANDING, theme=theme_with(largest)), email)
     assert len(with_logo) - len(write_email(BRANDING, email)) <= 4_700
     assert all(len(line) <= 76 for line in with_logo.partition(b"\r\n\r\n")[2].split(b"\r\n"))
 
 
 def test_the_logo_is_inlined_for_browsers() -> None:
-    raw = write_email(replace(BRANDING, look=PNG_LOOK), EMAIL)
+    raw = write_email(replace(BRANDING, theme=PNG_THEME), EMAIL)
     html = inline_pictures(message_from_bytes(raw, policy=default))
     assert "cid:" not in html
-    assert PNG_LOOK.logo
-    assert f'src="{PNG_LOOK.logo.uri}"' in html
+    assert PNG_THEME.logo
+    assert f'src="{PNG_THEME.logo.uri}"' in html

@@ -21,7 +21,7 @@ from service.surveys.links import Link, Links
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
-from service.surveys.theme import make_look
+from service.surveys.theme import make_theme
 from service.surveys.urls import MAX_LINK_BYTES
 from service.surveys.words import Sender, Words
 from service.texts.catalog import load_language
@@ -225,7 +225,7 @@ def test_a_configured_privacy_notice_is_linked() -> None:
 
 
 def test_the_email_has_the_colours_of_the_brand() -> None:
-    html = part(write(replace(BRANDING, look=make_look("#7a00e6", None, None))), "html")
+    html = part(write(replace(BRANDING, theme=make_theme("#7a00e6", None, None))), "html")
     assert html.count("#7a00e6") == 2
     assert html.count("#b056ff!important") == 2
     assert not {"#0b5d56", "#6fd6c6"} & set(re.findall(r"#[0-9a-f]{6}", html))

@@ -9,7 +9,7 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
 from tests.delivery import word
-from tests.delivery.logos import PNG_LOOK
+from tests.delivery.logos import PNG_THEME
 from tests.delivery.test_email_text import BRANDING, part, write
 
 CSAT, NPS, THUMBS = RatingType
@@ -18,7 +18,7 @@ CSAT, NPS, THUMBS = RatingType
 @pytest.mark.parametrize("code", LANGUAGES)
 @pytest.mark.parametrize("rating", RatingType)
 def test_word_renders_the_email_without_faults(rating: RatingType, code: str) -> None:
-    branding = replace(BRANDING, look=PNG_LOOK, privacy_url="https://northwind.example/privacy")
+    branding = replace(BRANDING, theme=PNG_THEME, privacy_url="https://northwind.example/privacy")
     assert word.faults(part(write(branding, rating=rating, language=load_language(code)), "html")) == []
 
 
@@ -93,7 +93,7 @@ FAULTS = [
 
 @pytest.mark.parametrize(("pattern", "instead"), [each[1:] for each in FAULTS], ids=[each[0] for each in FAULTS])
 def test_each_fault_is_found(pattern: str, instead: str) -> None:
-    html = part(write(replace(BRANDING, look=PNG_LOOK)), "html")
+    html = part(write(replace(BRANDING, theme=PNG_THEME)), "html")
     broken, times = re.subn(pattern, instead, html)
     assert times
     assert word.faults(broken) != []

@@ -107,11 +107,11 @@ def readiness(afterword: Afterword) -> tuple[int, dict[str, str]]:
 def degraded_by(afterword: Afterword, *parts: str) -> dict[str, str]:
     """What is degraded, once all of these parts are."""
 
-    def look() -> dict[str, str] | None:
+    def theme() -> dict[str, str] | None:
         degraded = readiness(afterword)[1]
         return degraded if set(parts) <= set(degraded) else None
 
-    found = eventually(look)
+    found = eventually(theme)
     assert found is not None
     return found
 

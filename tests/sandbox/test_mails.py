@@ -12,7 +12,7 @@ from service.delivery.email.text import write_email
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from tests.delivery.logos import PNG_LOOK
+from tests.delivery.logos import PNG_THEME
 from tests.delivery.test_email_text import BRANDING, EMAIL
 
 HTML = '<!DOCTYPE html><html><body><p>Hi</p><a href="https://survey.example/s/x?r=4">4</a><script>alert(1)</script></body></html>'
@@ -56,7 +56,7 @@ def test_what_came_is_kept_and_listed(dixa: Sandbox) -> None:
 
 
 def test_a_mail_shows_the_pictures_that_it_brings_along(dixa: Sandbox) -> None:
-    raw = write_email(replace(BRANDING, look=PNG_LOOK), EMAIL)
+    raw = write_email(replace(BRANDING, theme=PNG_THEME), EMAIL)
     host, _, port = dixa.smtp_url.removeprefix("smtp://").removesuffix("?starttls=off").partition(":")
     with smtplib.SMTP(host, int(port), timeout=5) as smtp:
         smtp.sendmail("survey@northwind.example", "ida@example.com", raw)

@@ -11,7 +11,7 @@ import redis
 from playwright.sync_api import Browser
 
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.theme import DARK, LIGHT, Logo, Look, contrast, make_look, nearest_readable
+from service.surveys.theme import DARK, LIGHT, Logo, Theme, contrast, make_theme, nearest_readable
 from service.texts.catalog import load_language
 from service.web.app import create_app
 from service.web.stylesheet import stylesheet_for
@@ -23,7 +23,7 @@ from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, weigh
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32" width="160" height="32">
 <rect width="160" height="32" rx="6" fill="#7a00e6"/><circle cx="16" cy="16" r="9" fill="#fff"/></svg>"""
-VIOLET = make_look("#7a00e6", None, None)
+VIOLET = make_theme("#7a00e6", None, None)
 
 
 @pytest.fixture
@@ -59,9 +59,9 @@ def test_without_a_logo_the_name_stands_there_and_the_sheet_knows_no_pictures(
 
 @pytest.mark.parametrize("adapts", [True, False])
 def test_a_logo_that_does_not_adapt_lies_on_a_light_plate_in_the_dark(adapts: bool) -> None:  # noqa: FBT001
-    look = replace(VIOLET, logo=Logo("data:image/png;base64,AAAA", adapts))
+    theme = replace(VIOLET, logo=Logo("data:image/png;base64,AAAA", adapts))
     with make_app().test_request_context():
-        html = STATES["form"](replace(CONTEXT, look=look)).get_data(as_text=True)
+        html = STATES["form"](replace(CONTEXT, theme=theme)).get_data(as_text=True)
     assert ("background:#fff" in html) is not adapts
 
 
@@ -69,9 +69,9 @@ def test_a_logo_that_does_not_adapt_lies_on_a_light_plate_in_the_dark(adapts: bo
 def test_every_state_is_small_but_for_the_logo(name: str) -> None:
     """Whatever the colours are: the logo's own bytes are the operator's."""
     uri = "data:image/svg+xml;base64," + b64encode(b"x" * 3000).decode()
-    look = replace(make_look("#123456", "#abcdef", None), logo=Logo(uri, adapts=False))
+    theme = replace(make_theme("#123456", "#abcdef", None), logo=Logo(uri, adapts=False))
     with make_app().test_request_context():
-        weights = [weigh(name, load_language(code), replace(CONTEXT, look=look)) for code in LANGUAGES]
+        weights = [weigh(name, load_language(code), replace(CONTEXT, theme=theme)) for code in LANGUAGES]
     raw, gzipped = max(raw for raw, _ in weights), max(gzipped for _, gzipped in weights)
     print(f"page: {name} with a logo: {raw} bytes, {gzipped} gzipped")  # noqa: T201
     assert raw <= RAW_BYTES
@@ -112,6 +112,6 @@ def hexadecimal(rgb: str) -> str:
 
 
 def test_a_style_sheet_is_of_its_look_alone() -> None:
-    other = make_look(nearest_readable("#ff0000", LIGHT), None, None)
-    assert len({stylesheet_for("<body>", look) for look in (Look(), VIOLET, other)}) == 3
+    other = make_theme(nearest_readable("#ff0000", LIGHT), None, None)
+    assert len({stylesheet_for("<body>", theme) for theme in (Theme(), VIOLET, other)}) == 3
     assert contrast(other.light.accent, "#fff") >= 4.5

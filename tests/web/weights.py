@@ -65,7 +65,7 @@ def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int,
     """Give a page's bytes, raw and gzipped, in a language."""
     most = assumed(name)
     long = replace(ctx, language=spoken, brand=most.brand, privacy_url=most.privacy_url, words=most.words)
-    logo = ctx.look.logo.uri if ctx.look.logo else COMMENT
+    logo = ctx.theme.logo.uri if ctx.theme.logo else COMMENT
     page = STATES[name](long).data.replace(str(escape(COMMENT)).encode(), b"").replace(logo.encode(), b"")
     page = page.replace(b"/s/token", f"/s/{LONGEST_TOKEN}".encode())
     return len(page), len(gzip.compress(page, 6))

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Final
 
 from service.surveys.ratings import RatingType
-from service.surveys.theme import Look
+from service.surveys.theme import Theme
 
 LOGO_ID: Final = "logo@afterword"
 """The Content-ID of the logo (RFC 2392). It has to be unique within one e-mail only."""
@@ -80,11 +80,11 @@ def inline_pictures(message: EmailMessage) -> str:
     return shown
 
 
-def make_picture(look: Look) -> Picture | None:
+def make_picture(theme: Theme) -> Picture | None:
     """Return the logo if it is a PNG. Gmail shows no SVG, and no common mail program shows a `data:` URI."""
-    if look.logo is None or not look.logo.uri.startswith(_PNG_URI):
+    if theme.logo is None or not theme.logo.uri.startswith(_PNG_URI):
         return None
-    content = b64decode(look.logo.uri.removeprefix(_PNG_URI))
+    content = b64decode(theme.logo.uri.removeprefix(_PNG_URI))
     if len(content) < _SIZE_AT.stop:
         return None
     width, height = struct.unpack(">II", content[_SIZE_AT])

@@ -168,7 +168,7 @@ def email_branding(settings: Settings) -> EmailBranding:
         public_url=settings.public_url,
         privacy_url=settings.privacy_url,
         default_language=settings.default_language,
-        look=settings.look,
+        theme=settings.theme,
         time_zone=settings.time_zone,
     )
 

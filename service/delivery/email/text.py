@@ -21,7 +21,7 @@ from service.delivery.email.words import Words, write_words
 from service.surveys.brand import Brand, OwnBrand
 from service.surveys.mailbox import Mailbox
 from service.surveys.ratings import RatingType
-from service.surveys.theme import DEFAULT_LOOK, Look
+from service.surveys.theme import DEFAULT_THEME, Theme
 from service.surveys.words import NEUTRAL, Sender
 from service.surveys.words import Words as OwnWords
 from service.texts.catalog import DEFAULT, Language
@@ -39,18 +39,18 @@ class EmailBranding:
     public_url: str
     privacy_url: str | None = None
     default_language: str = DEFAULT
-    look: Look = DEFAULT_LOOK
+    theme: Theme = DEFAULT_THEME
     time_zone: ZoneInfo = _UTC
 
     def with_brand(self, own: OwnBrand) -> Self:
         """Return a copy for a survey with its own brand. Its name replaces the names of both mailboxes."""
-        brand = own.over(Brand(self.brand, self.look, privacy_url=self.privacy_url))
+        brand = own.over(Brand(self.brand, self.theme, privacy_url=self.privacy_url))
         sender, reply_to = self.sender, self.reply_to
         if own.name:
             sender = replace(sender, name=own.name)
             reply_to = reply_to and replace(reply_to, name=own.name)
         return replace(
-            self, sender=sender, reply_to=reply_to, brand=brand.name, look=brand.look, privacy_url=brand.privacy_url
+            self, sender=sender, reply_to=reply_to, brand=brand.name, theme=brand.theme, privacy_url=brand.privacy_url
         )
 
 
@@ -122,7 +122,7 @@ def write_email(branding: EmailBranding, email: SurveyEmail) -> bytes:
 
 def _add_logo(message: EmailMessage, branding: EmailBranding) -> None:
     """Attach the logo to the HTML. Mail programs show attached pictures without the reader's consent."""
-    logo, html = make_picture(branding.look), message.get_body(("html",))
+    logo, html = make_picture(branding.theme), message.get_body(("html",))
     if logo and html:
         html.add_related(logo.content, "image", "png", cid=f"<{LOGO_ID}>", disposition="inline", filename="logo.png")
 
@@ -145,8 +145,8 @@ def write_html(branding: EmailBranding, email: SurveyEmail, words: Words) -> str
     return _template().render(
         words=words,
         brand=branding.brand,
-        look=branding.look,
-        logo=make_picture(branding.look),
+        theme=branding.theme,
+        logo=make_picture(branding.theme),
         logo_id=LOGO_ID,
         stop=email.stop,
         privacy_url=branding.privacy_url,
