@@ -31,7 +31,9 @@ lint: $(VENV)/installed-dev ## Check style, types and imports
 	$(BIN)/lint-imports --no-logo
 
 check: export PYTEST_ADDOPTS += --cov --cov-report=term:skip-covered
-check: lint test lighthouse ## Run everything that CI runs, with coverage
+check: $(VENV)/installed-dev ## Run everything that CI runs, with coverage
+	@$(MAKE) --no-print-directory --output-sync=target -j2 lint lighthouse
+	@$(MAKE) --no-print-directory test
 
 browser: $(VENV)/installed-dev ## Install the tools for the page's tests: Chromium (Debian, as root), and npm packages
 	@command -v chromium >/dev/null || { $(CHROMIUM); }

@@ -57,16 +57,17 @@ def windows(browser: Browser) -> Iterator[list[Page]]:
         yield [context.new_page() for context in contexts]
 
 
-def audit_state(pages: list[Page], url: str, tally: Tally) -> list[str]:
-    """Run axe-core on a state in each language, width and theme, and once with forced colours; give what is wrong.
+def audit_state(pages: list[Page], url: str, tally: Tally, *, themes_everywhere: bool = False) -> list[str]:
+    """Run axe-core on a state in each language and width, in English in both themes, and once with forced colours.
 
-    What it couldn't decide counts as wrong: so far it can decide everything.
+    Return the violations, and what axe-core could not decide. The colours are the same in all languages, so the dark
+    theme of the others is for `make figures` alone: `themes_everywhere`.
     """
     before = len(tally.found)
     for lang in LANGUAGES:
         for page in pages:
             page.goto(f"{url}?lang={lang}")
-        for theme in THEMES:
+        for theme in THEMES if themes_everywhere or lang == "en" else THEMES[:1]:
             for page in pages:
                 page.emulate_media(color_scheme=theme)
             _run(pages, tally, theme)

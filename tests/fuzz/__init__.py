@@ -1,1 +1,1 @@
-"""Bad input, counted: `make fuzz` runs many cases, `make test` some 10,000."""
+"""Bad input, counted: `make fuzz` runs many cases, `make test` 5,000."""
