@@ -1,12 +1,11 @@
 """The sandbox without a server: its state, faults, webhooks and mails. For tests and for the sandbox's own pages."""
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from typing import Any
 
 from service.sandbox.dixa.api import Api
 from service.sandbox.dixa.faults import Fault, Faults, FaultShortcuts
 from service.sandbox.dixa.limits import RateLimit
-from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Link, Message, Note, Person, Rating, Result
+from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Message, Note, Rating, Result
 from service.sandbox.dixa.samples import add_samples
 from service.sandbox.dixa.state import Report, State
 from service.sandbox.dixa.webhooks import Webhooks
@@ -25,6 +24,10 @@ class FakeDixa(FaultShortcuts):
         self.mail_store = MailStore()
         limit = RateLimit(self.settings.rate, self.settings.burst)
         self.api = Api(self.state, self.faults, limit, self.settings.tokens)
+        self.on_exchange = self.api.listeners
+        """Callbacks for each exchange, in the server's thread."""
+        self.conversation, self.close = self.state.conversation, self.state.close
+        self.reopen, self.erase = self.state.reopen, self.state.erase
         self.reset()
 
     def reset(self) -> None:
@@ -51,55 +54,13 @@ class FakeDixa(FaultShortcuts):
         """Set the webhook's URL. None sends no more webhooks."""
         self.webhooks.target = target
 
-    def make_conversation(  # noqa: PLR0913  (a conversation has this many facts, and a test sets two of them)
-        self,
-        *,
-        channel: str = "Email",
-        language: str | None = None,
-        agent: Person | bool = True,
-        requester: Person | None = None,
-        queue: str | None = "Support",
-        tags: Iterable[str] = (),
-        direction: str = "Inbound",
-        subject: str | None = None,
-        state: str = "Open",
-        link: Link | None = None,
-        created_at: datetime | None = None,
-    ) -> int:
-        """Add a conversation and return its id. `agent=True` assigns the first agent, False nobody."""
-        return self.state.make_conversation(
-            channel=channel,
-            language=language,
-            agent=agent,
-            requester=requester,
-            queue=queue,
-            tags=tags,
-            direction=direction,
-            subject=subject,
-            state=state,
-            link=link,
-            created_at=created_at,
-        ).id
+    def make_conversation(self, **facts: Any) -> int:
+        """Add a conversation and return its id. `facts` are those of `State.make_conversation`."""
+        return self.state.make_conversation(**facts).id
 
     def make_rating(self, conversation_id: int, kind: str = "Csat", *, status: str = "Offered") -> str:
         """Add a rating of Dixa's own, built-in survey and return its id."""
         return self.state.make_rating(conversation_id, kind, status=status).id
-
-    def close(self, conversation_id: int) -> None:
-        """Close a conversation and send its webhook."""
-        self.state.close(conversation_id)
-
-    def reopen(self, conversation_id: int) -> None:
-        """Reopen a conversation and send its webhook."""
-        self.state.reopen(conversation_id)
-
-    def erase(self, conversation_id: int) -> None:
-        """Anonymize a conversation. There is no webhook for that."""
-        self.state.erase(conversation_id)
-
-    def conversation(self, conversation_id: int) -> Conversation:
-        """Return the sandbox's own conversation object. Tests may change it."""
-        return self.state.conversation(conversation_id)
 
     def offers(self, conversation_id: int | None = None) -> list[Rating]:
         """Return the offers made through the API, of one conversation or of all."""
@@ -137,11 +98,6 @@ class FakeDixa(FaultShortcuts):
         """The API's exchanges, oldest first."""
         with self.state.lock:
             return list(self.state.exchanges)
-
-    @property
-    def on_exchange(self) -> list[Callable[[Exchange], None]]:
-        """Callbacks for each exchange, in the server's thread."""
-        return self.api.listeners
 
     def inject(self, fault: Fault) -> None:
         """Add a rule. The oldest rule for a call applies first."""

@@ -79,7 +79,7 @@ class Team:
     dixa: Sandbox
 
     def tell(self, **facts: object) -> Story:
-        return Story(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))  # type: ignore[arg-type]
+        return Story(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))
 
     def followed(self, story: Story) -> Record:
         eventually(lambda: self._is_over(story))

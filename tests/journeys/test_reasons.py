@@ -22,8 +22,8 @@ Then = Callable[[Sandbox, int], object]
 NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
     "a phone call": ({"channel": "PstnPhone"}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
     "no agent": ({"agent": False}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
-    "open again": ({}, Sandbox.reopen, OfferState.CANCELLED, Reason.REOPENED),
-    "erased": ({}, Sandbox.erase, OfferState.CANCELLED, Reason.ERASED),
+    "open again": ({}, lambda dixa, number: dixa.reopen(number), OfferState.CANCELLED, Reason.REOPENED),
+    "erased": ({}, lambda dixa, number: dixa.erase(number), OfferState.CANCELLED, Reason.ERASED),
     "asked by Dixa": ({}, Sandbox.make_rating, OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
     "about to be asked by Dixa": (
         {},
