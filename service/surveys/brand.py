@@ -1,4 +1,4 @@
-"""The brand in whose name a survey is sent: the installation's, or that of `[survey.brand]`."""
+"""Brands: the installation's, and those of `[survey.brand]`."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from service.surveys.theme import DEFAULT_THEME, Logo, Theme, make_theme
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """Who asks: its name and look, and where customers get help and read about privacy."""
+    """A brand's name, theme, and links for help and privacy."""
 
     name: str
     theme: Theme = DEFAULT_THEME
@@ -17,7 +17,7 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class OwnBrand:
-    """What a survey says of its brand. None is as the installation has it; an empty link or logo is no link or logo."""
+    """A survey's brand. None means the installation's value. An empty link or logo means none."""
 
     name: str | None = None
     accent: str | None = None
@@ -26,17 +26,17 @@ class OwnBrand:
     support_url: str | None = None
     privacy_url: str | None = None
 
-    def over(self, usual: Brand) -> Brand:
-        """Give the brand of a survey in an installation of the `usual` one.
+    def over(self, default: Brand) -> Brand:
+        """Return this brand with missing values from the installation's.
 
-        With an accent of its own it has no other's for the dark: that one is made from it unless it is written too.
+        The installation's dark accent doesn't fit another accent, so it is derived from the survey's own.
         """
-        accent = self.accent or usual.theme.light.accent
-        dark_accent = self.accent_dark or (None if self.accent else usual.theme.dark.accent)
-        logo = usual.theme.logo if self.logo is None else self.logo if self.logo.uri else None
+        accent = self.accent or default.theme.light.accent
+        dark_accent = self.accent_dark or (None if self.accent else default.theme.dark.accent)
+        logo = default.theme.logo if self.logo is None else self.logo if self.logo.uri else None
         return Brand(
-            name=self.name or usual.name,
+            name=self.name or default.name,
             theme=make_theme(accent, dark_accent, logo),
-            support_url=(usual.support_url if self.support_url is None else self.support_url) or None,
-            privacy_url=(usual.privacy_url if self.privacy_url is None else self.privacy_url) or None,
+            support_url=(default.support_url if self.support_url is None else self.support_url) or None,
+            privacy_url=(default.privacy_url if self.privacy_url is None else self.privacy_url) or None,
         )

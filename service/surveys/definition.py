@@ -1,4 +1,4 @@
-"""What a survey is: one `[[survey]]` of surveys.toml, as frozen dataclasses."""
+"""The definition of a survey: one `[[survey]]` of surveys.toml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,13 @@ from service.surveys.ratings import RatingType
 from service.surveys.words import NEUTRAL, Sender, Words
 
 CHANNELS = ("message", "email", "note", "webhook")
-"""The delivery channels that a survey may name in `deliver`."""
+"""The delivery channels."""
 
-
-_NOBODY = Sender()
+_DEFAULT_SENDER = Sender()
 
 
 class OnReclose(StrEnum):
-    """What a close means for a conversation that had its survey, or nearly."""
+    """Whether a later close of the same conversation begins another survey."""
 
     NEVER = "never"
     UNANSWERED = "unanswered"
@@ -28,7 +27,7 @@ class OnReclose(StrEnum):
 
 
 class Credit(StrEnum):
-    """Whose rating it is."""
+    """The agent who gets the rating: the assignee at the close, or Dixa's choice."""
 
     ASSIGNEE = "assignee"
     DIXA = "dixa"
@@ -36,7 +35,7 @@ class Credit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendWindow:
-    """The hours in which surveys are sent: on these days (0 is Monday), from one time to another of a time zone."""
+    """The hours for sending, on these weekdays (0 is Monday)."""
 
     days: tuple[int, ...]
     opens: time
@@ -46,10 +45,10 @@ class SendWindow:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """One `[[survey]]` of surveys.toml. A record keeps a copy: its terms, as they were at the close.
+    """One `[[survey]]` of surveys.toml. A record keeps a copy from the time of the close: its terms.
 
-    `delays` are the channels whose delay isn't the usual one; a daily cap of 0 is none; the key of the sender for all
-    languages is "".
+    `delays` are exceptions from `delay` by channel. A daily cap of 0 is none. The sender for all languages has the key
+    "".
     """
 
     name: str = "default"
@@ -77,22 +76,22 @@ class Survey:
     on_answer: tuple[OnAnswer, ...] = ()
 
     def editable_time(self, *, is_suspect: bool) -> timedelta:
-        """Say how long an answer waits before it is submitted."""
+        """Return how long an answer stays editable before it is submitted."""
         return max(self.editable_for, self.suspect_editable_for) if is_suspect else self.editable_for
 
     def words_in(self, code: str) -> Words:
-        """Give the survey's own words in a language, empty where it has none."""
+        """Return the survey's own words in a language, or empty ones."""
         return self.words.get(code, NEUTRAL)
 
     def sender_in(self, code: str) -> Sender:
-        """Say who asks in a language: its own sender, and what that leaves open, that of all languages."""
-        own, usual = self.senders.get(code, _NOBODY), self.senders.get("", _NOBODY)
-        return Sender(own.email or usual.email, own.reply_to or usual.reply_to, own.agent or usual.agent)
+        """Return the sender for a language. Empty fields come from the sender for all languages."""
+        own, default = self.senders.get(code, _DEFAULT_SENDER), self.senders.get("", _DEFAULT_SENDER)
+        return Sender(own.email or default.email, own.reply_to or default.reply_to, own.agent or default.agent)
 
-    def zone_or(self, usual: ZoneInfo) -> ZoneInfo:
-        """The time zone in which customers read dates: the window's, or else the usual one."""
-        return ZoneInfo(self.send_window.zone) if self.send_window else usual
+    def zone_or(self, default: ZoneInfo) -> ZoneInfo:
+        """Return the time zone for dates: the send window's or the default."""
+        return ZoneInfo(self.send_window.zone) if self.send_window else default
 
     def for_channel(self, channel: str | None) -> "Survey":
-        """The same survey with the one delay that this channel has."""
+        """Return a copy with the delay of this channel only."""
         return replace(self, delay=self.delays.get(channel or "", self.delay), delays={})

@@ -1,18 +1,18 @@
-"""How Dixa spells the names of its own things: one way in webhooks, another in the API."""
+"""Names of Dixa's channels, directions and types. Webhooks and the API spell them differently."""
 
 CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
 ASKED_DIRECTIONS = ("Inbound", "Outbound")
 USER_TYPES = ("Contact", "Member")
-"""Those that Dixa documents, like the channels."""
+"""The documented ones, as of the channels."""
 
 _KNOWN = (*CHANNELS, *ASKED_DIRECTIONS, "Internal", *USER_TYPES)
 _API_NAMES = {name.casefold(): name for name in _KNOWN}
 
 
 def api_spelling(name: str) -> str:
-    """Spell a channel, direction or type as Dixa's API does: `WIDGET_CHAT` and `widgetchat` are both `WidgetChat`.
+    """Return a name in the API's spelling: `WIDGET_CHAT` and `widgetchat` become `WidgetChat`.
 
-    Webhooks use capitals, the API does not (Dixa's developer documentation); unknown names pass through.
+    Webhooks use capitals, the API doesn't (Dixa's developer documentation). Unknown names pass through.
     """
     known = _API_NAMES.get(name.replace("_", "").casefold())
     if known:

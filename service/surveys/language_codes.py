@@ -1,4 +1,4 @@
-"""The languages that customers are spoken to in. What is said in them is in `service/texts/translations`."""
+"""The languages of the texts for customers. `service/texts/translations` has the texts."""
 
 import re
 import unicodedata
@@ -41,8 +41,7 @@ LANGUAGES: Final[Mapping[str, tuple[str, str]]] = {
 """Each language's name in itself and in English, in the order of the page's list."""
 
 _OTHER_CODES = {"no": "nb", "nn": "nb", "iw": "he", "mo": "ro"}
-"""A macrolanguage, its other written form, and two codes that older systems still send."""
-
+"""Norwegian as a whole, Nynorsk, and two old codes."""
 
 _OTHER_NAMES = {
     "bokmal": "nb",
@@ -55,13 +54,13 @@ _OTHER_NAMES = {
     "nynorsk": "nb",
     "slovene": "sl",
 }
-"""What else a language of ours is called, without accents."""
+"""Further names of these languages, without accents."""
 
 
 def find_language(text: str) -> str | None:
-    """Find the language of ours that a code or a name means; None if it is none of them.
+    """Return the code for a language's code or name, or None for a language without texts.
 
-    A region doesn't count: `pt-BR`, `pt_BR`, `Portuguese (Brazil)`, `Brazilian Portuguese` and `Português` are one.
+    Regions are ignored: `pt-BR`, `pt_BR`, `Portuguese (Brazil)`, `Brazilian Portuguese` and `Português` are the same.
     """
     folded = _fold(text)
     code = re.split(r"[-_]|\s*\(", folded)[0]
@@ -72,9 +71,9 @@ def find_language(text: str) -> str | None:
 
 
 def _possible_names(folded: str) -> Iterator[str]:
-    """Give what may be the name in a text: all of it, then without its region, which follows the name or precedes it.
+    """Yield possible names in a text: all of it, then parts without a region before or after the name.
 
-    The last word goes before the first: Irish English is English.
+    The last word comes before the first: Irish English is English.
     """
     yield folded
     name = re.split(r"[(\[,;:/]", folded)[0].strip()
@@ -86,7 +85,7 @@ def _possible_names(folded: str) -> Iterator[str]:
 
 
 def _fold(text: str) -> str:
-    """Take away what people write differently: capitals and accents."""
+    """Remove capitals and accents."""
     letters = unicodedata.normalize("NFKD", text.strip().casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 

@@ -1,4 +1,4 @@
-"""Survey links: what a token carries, and how it is signed and read. The token in the URL is the only authority."""
+"""Survey links: signs and reads the token in the URL. It is the only authorisation."""
 
 import re
 import uuid
@@ -19,19 +19,20 @@ SALT = "afterword.survey-link.v1"
 RECEIPT_SALT = "afterword.receipt.v1"
 _TYPES = tuple(RatingType)
 _TOKEN = re.compile(r"\.?[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{26}[AEIMQUYcgkosw048]")
-"""How our own tokens are spelled. Reading Base64 passes over characters and bits that don't belong there."""
+"""The exact form of a token. Python's Base64 decoder ignores foreign characters and spare bits: a token would
+have twins."""
 
 _IN_TEXT = re.compile(rf"[^A-Za-z0-9_.-]*({_TOKEN.pattern})(?![-_]*[A-Za-z0-9])(.*)", re.DOTALL)
-"""A token and what other programs glued to it. Letters and digits may belong to a token, so they are never cut off."""
+"""A token between characters added by mail programs. A letter or digit after it may belong to it: no match then."""
 
 
 class LinkError(Exception):
-    """The token is not one of ours. One kind only: a stranger learns nothing from it."""
+    """The token is invalid. There is one kind only, so an attacker learns nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a survey link says: enough to show the page and to submit the answer with Redis empty."""
+    """The content of a survey link. It is enough to show the page and submit the answer without Redis."""
 
     survey_id: str
     conversation_id: int
@@ -41,14 +42,14 @@ class Link:
 
     @classmethod
     def to(cls, record: Record) -> Self:
-        """Make the link to an offered survey."""
+        """Return the link of an offered survey."""
         name = record.terms.name if record.terms else ""
         return cls(record.survey_id, record.conversation_id, name, record.offers)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a customer was told is saved."""
+    """The saved answer, as the thank-you page showed it."""
 
     survey_id: str
     scores: Mapping[RatingType, int]
@@ -56,18 +57,18 @@ class Receipt:
 
 
 def find_token(text: str) -> tuple[str, str] | None:
-    """Return the token that a mangled link begins with, and what follows it. Whether it is valid isn't known yet."""
+    """Return the token of a mangled link and the text behind it. The signature isn't checked."""
     found = _IN_TEXT.match(text)
     return (found[1], found[2]) if found else None
 
 
 def is_token(text: str) -> bool:
-    """Return whether this is spelled like a token, and nothing else. Whether it is valid isn't known yet."""
+    """Return whether a text has the form of a token. The signature isn't checked."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def _pack(link: Link) -> list[Any]:
-    """Lay a link out for msgpack; a rating id that is a UUID as its 16 bytes keeps it short."""
+    """Return a link's fields for msgpack. A UUID becomes 16 bytes, for a short link."""
     offers = [[_TYPES.index(each.rating), _pack_id(each.rating_id)] for each in link.offers]
     return [link.conversation_id, link.survey_id.removeprefix(str(link.conversation_id)), link.survey_name, offers]
 
@@ -96,7 +97,7 @@ def _unpack_id(packed: bytes | str) -> str:
 
 
 class Links:
-    """Signs with the first key and reads with all of them."""
+    """Signs with the first key, and accepts signatures of all keys."""
 
     def __init__(self, secret_keys: Sequence[str], public_url: str) -> None:
         # itsdangerous wants the newest key last.
@@ -110,20 +111,20 @@ class Links:
         self._public_url = public_url
 
     def url(self, link: Link) -> str:
-        """Where the customer answers."""
+        """Return the URL of the survey page."""
         return f"{self._public_url}/s/{self.sign(link)}"
 
     def sign(self, link: Link) -> str:
-        """Make the token. Its last character is a letter or digit, so no mail program cuts it off."""
+        """Return the token. It ends in a letter or digit: mail programs leave out punctuation at the end of a URL."""
         token = self._serializer.dumps(_pack(link))
         return token if isinstance(token, str) else token.decode()
 
     def sign_receipt(self, receipt: Receipt) -> str:
-        """Sign what was saved, so that the thanks can be shown while the records can't be asked."""
+        """Sign a receipt. The thank-you page shows it while Redis is down."""
         return str(self._receipts.dumps([receipt.survey_id, dict(receipt.scores), receipt.has_comment]))
 
     def read_receipt(self, text: str) -> Receipt | None:
-        """Read a receipt; None when it isn't one of ours."""
+        """Read a receipt. Return None if it is invalid."""
         try:
             survey_id, scores, has_comment = self._receipts.loads(text)
             return Receipt(survey_id, {RatingType(rating): score for rating, score in scores.items()}, has_comment)

@@ -1,13 +1,13 @@
-"""Which conversations a survey is for: `[survey.match]` of surveys.toml."""
+"""The rules of a survey: `[survey.match]` of surveys.toml."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which conversations a survey is for; each rule is neutral until it is written, and so is an empty list.
+    """The rules for a survey's conversations. By default, and with an empty list, a rule excludes nothing.
 
-    The languages are codes of ours; an address is a whole one or `@` and a domain, in small letters.
+    Languages are codes of LANGUAGES. An address is a full one, or `@` and a domain, in lower case.
     """
 
     channels: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The nouns of the story: a close, a survey's record, its offers and its answer. No behaviour beyond reading them."""
+"""The data of a survey: its close, record, offers, answer and follow-up. Nothing here changes state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,14 +10,11 @@ from service.surveys.definition import Survey
 from service.surveys.ratings import RatingType
 
 UNCONFIRMED = "unconfirmed"
-"""The note of a delivery that was handed over, and whose outcome nobody knows."""
-
-UNCONFIRMED = "unconfirmed"
-"""The note of a delivery that was handed over and whose outcome nobody knows."""
+"""The note of a delivery without a known outcome."""
 
 
 class Journey(StrEnum):
-    """The stories of a survey. Each has its own state, lease and due set in the same record."""
+    """The journeys of a record. Each has its own state, lease and due set."""
 
     OFFER = "offer"
     ANSWER = "answer"
@@ -25,9 +22,9 @@ class Journey(StrEnum):
 
 
 class OfferState(StrEnum):
-    """Where the offer's journey stands; `unknown` means that a call was sent and its answer was lost.
+    """The states of an offer. `unknown`: a call was sent and its response was lost.
 
-    A survey that is `reminding` is with the customer, and a reminder is due later.
+    `reminding`: the customer has the link, and a reminder is due later.
     """
 
     WAITING = "waiting"
@@ -44,7 +41,7 @@ class OfferState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What is decided about a survey that is due. The values are those of decide.lua, offer states save for `ask`."""
+    """The outcomes of a decision. The values are those of decide.lua: offer states, except for `ask`."""
 
     ASK = "ask"
     WAIT = "waiting"
@@ -53,7 +50,7 @@ class Verdict(StrEnum):
 
 
 class AnswerState(StrEnum):
-    """Where the answer's journey stands; an `editable` answer can still be changed by the customer."""
+    """The states of an answer. The customer can still change an `editable` one."""
 
     EDITABLE = "editable"
     SUBMITTING = "submitting"
@@ -63,7 +60,7 @@ class AnswerState(StrEnum):
 
 
 class FollowUpState(StrEnum):
-    """Where the journey of what follows an answer stands; it is `failed` when an action has failed for good."""
+    """The states of a follow-up. It is `failed` if one of its actions has failed for good."""
 
     FOLLOWING = "following"
     FOLLOWED = "followed"
@@ -71,7 +68,7 @@ class FollowUpState(StrEnum):
 
 
 class ActionState(StrEnum):
-    """Where one action stands; one that is `waiting` certainly did not happen yet, one that is `begun` may have."""
+    """The states of an action. A `waiting` one has not happened, a `begun` one may have."""
 
     WAITING = "waiting"
     BEGUN = "begun"
@@ -80,7 +77,7 @@ class ActionState(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a survey was not sent, or why a journey failed. A closed list: docs/reasons.md explains each."""
+    """Why a survey was not sent, or why a journey failed. docs/reasons.md explains each."""
 
     CHANNEL = "channel"
     QUEUE = "queue"
@@ -119,13 +116,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """What is kept of a `CONVERSATION_CLOSED` event: only what a later step needs.
+    """The facts of a `CONVERSATION_CLOSED` event for later steps, in the API's spelling. Ids are Dixa's.
 
-    Channel and direction are in the API's spelling; ids are Dixa's; tags are None if none were told. The one
-    personal thing is the requester's address: kept only for a survey that may go out by e-mail, and only until the
-    offer's journey is over, or for a retry if it has failed. `person` are keyed hashes of the requester's id, address
-    and number; `email_hashes` and `phone_hashes` are those of the address and the number. `odd_email` is an address
-    of Dixa's that no mail can be sent to: the rules look at it, and it isn't kept.
+    `tags` are None if the event has none. `person` are keyed hashes of the requester's id, address and number;
+    `email_hashes` and `phone_hashes` are those of the address and of the number.
+
+    The address is the only personal data in a record. A record keeps it only for a survey with the channel `email`,
+    until the offer has ended, or for a retry of a failed one. `odd_email` is an address that can't receive e-mail: the
+    rules use it, and no record keeps it.
     """
 
     conversation_id: int
@@ -149,12 +147,12 @@ class Close:
     odd_email: str | None = field(default=None, repr=False)
 
     def day_in(self, zone: ZoneInfo) -> date:
-        """The day on which it was closed, where this is the time."""
+        """Return the date of the close in a time zone."""
         return self.closed_at.astimezone(zone).date()
 
 
 class ChangeKind(StrEnum):
-    """What happened to a conversation, as far as a survey that waits must know."""
+    """The events that cancel a waiting survey."""
 
     REOPENED = "reopened"
     RATED = "rated"
@@ -162,7 +160,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is kept of an event that isn't a close."""
+    """The facts of an event other than a close."""
 
     conversation_id: int
     kind: ChangeKind
@@ -171,9 +169,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RuleMismatch:
-    """Why a survey isn't for a conversation: a rule, as surveys.toml spells it, and the fact that it met.
+    """A rule that excludes a conversation from a survey, as surveys.toml spells it, and the conversation's fact.
 
-    A rule that holds for all surveys has no name, and neither has the survey then.
+    For a rule of all surveys, `survey` and `rule` are empty.
     """
 
     survey: str
@@ -184,7 +182,7 @@ class RuleMismatch:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A rating offer that Dixa has made for a survey."""
+    """A rating offer in Dixa."""
 
     rating: RatingType
     rating_id: str
@@ -192,7 +190,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a customer said: a score for at least one of the rating types asked, and perhaps a comment."""
+    """A customer's answer: a score for at least one rating type, and perhaps a comment."""
 
     scores: Mapping[RatingType, int]
     comment: str
@@ -202,9 +200,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A verdict and what it rests on. WAIT is decided again at `due_at`.
+    """A verdict and its grounds. WAIT is decided again at `due_at`.
 
-    `survey` is the one that was chosen, `facts` are those that an operator sees, by name.
+    `survey` is the chosen one. `facts` are shown to operators, by name.
     """
 
     verdict: Verdict
@@ -217,9 +215,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to Dixa that was marked before it was sent, and whose outcome isn't recorded yet.
+    """A call to Dixa in progress, recorded before it is sent.
 
-    `rating` is what is offered or submitted; `seen` the rating ids that existed before an offer.
+    `rating` is the type offered or submitted. `seen` are the rating ids from before an offer.
     """
 
     rating: RatingType
@@ -229,9 +227,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class OfferProgress:
-    """The offer's part of a record; `before` are the rating ids from before a first try that came to nothing.
+    """The offer's part of a record.
 
-    `failed` are the channels that refused for good; a mail that has a `mailed_at` may be out, so it isn't sent again.
+    `before` are the rating ids from before the first try. `failed` are the channels that refused for good. An e-mail
+    with a `mailed_at` may have been sent, so it isn't sent again.
     """
 
     state: OfferState
@@ -256,9 +255,9 @@ class OfferProgress:
 class AnswerProgress:
     """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
 
-    An editable answer can be changed until `due_at`. `first_answered_at` is the time of the first one.
-    A machine may have sent one that is suspect: it came right after the link, without a comment, or it filled a field
-    that no customer sees.
+    The customer can change an editable answer until `due_at`. `first_answered_at` is the time of the first version.
+    A suspect answer may be a machine's: it arrived right after the link without a comment, or with the hidden field
+    filled in.
     """
 
     state: AnswerState
@@ -276,13 +275,13 @@ class AnswerProgress:
 
     @property
     def is_provisional(self) -> bool:
-        """Whether it is suspect, and still yields to an answer that isn't."""
+        """Whether another answer still replaces this suspect one."""
         return self.is_suspect and self.state is AnswerState.EDITABLE
 
 
 @dataclass(frozen=True, slots=True)
 class ActionProgress:
-    """One action that follows an answer, and the note about it. `sent_scores` are those of an alert."""
+    """The progress of one action. `sent_scores` are those of an alert."""
 
     state: ActionState
     problem: str = ""
@@ -290,13 +289,13 @@ class ActionProgress:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is done about it."""
+        """Whether it has ended."""
         return self.state in (ActionState.DONE, ActionState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What follows an answer: its actions by name, such as `note` or `tag:angry`."""
+    """The actions after an answer, by name, such as `note` or `tag:angry`."""
 
     state: FollowUpState
     reason: str = ""
@@ -308,7 +307,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One survey: the close it came from, its terms as they were then, and how far each journey is.
+    """One survey of one conversation: its close, its terms as of the close, and the progress of each journey.
 
     `candidates` are the surveys still possible, until one is chosen. `earlier` are the rating ids of earlier rounds of
     this conversation, the last of them delivered at `delivered_before`. `cooldown_survey` is the survey in the
@@ -333,14 +332,14 @@ class Record:
     earlier: tuple[str, ...] = ()
     delivered_before: datetime | None = None
     latest_close: datetime | None = None
-    """That of a later close that began no round."""
+    """The time of a later close that began no round."""
     open_until: datetime | None = None
-    """When the channel presumably takes no message any more; known while it is decided, and not kept."""
+    """When the channel presumably stops accepting messages. Known during the decision only, never stored."""
     cooldown_survey: str = ""
 
     @property
     def answered(self) -> Answer:
-        """The answer of a record that has one."""
+        """The answer. Raises LookupError if there is none."""
         if self.answer is None:
             raise LookupError(self.survey_id)
         return self.answer.answer
@@ -350,7 +349,7 @@ class Record:
 class Claim:
     """A lease on one journey of a record, taken at `at` by Redis' clock.
 
-    The fence proves to every later script that it is still ours.
+    Every script checks the fence, so a claim that has lost its lease can't write.
     """
 
     journey: Journey

@@ -1,4 +1,4 @@
-"""What is done when an answer with a certain score has come: `[[survey.on_answer]]` of surveys.toml."""
+"""Actions after an answer, by score: `[[survey.on_answer]]` of surveys.toml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class OnAnswer:
     redirect: bool = False
 
     def is_for(self, scores: Mapping[RatingType, int]) -> bool:
-        """Say whether an answer has one of these scores."""
+        """Return whether an answer has one of these scores."""
         return self.rating is not None and scores.get(self.rating) in self.scores
 
     @property
     def thank_you_host(self) -> str:
-        """Where the thank-you page is; empty without one."""
+        """The host of the thank-you page, or ""."""
         return urlsplit(self.thank_you).hostname or ""

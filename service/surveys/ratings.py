@@ -1,10 +1,10 @@
-"""The kinds of rating that Dixa knows."""
+"""Dixa's rating types."""
 
 from enum import StrEnum
 
 
 class RatingType(StrEnum):
-    """Dixa's rating types, spelled as its API spells them (OpenAPI description, CreateRatingOfferInput)."""
+    """Dixa's rating types in its API's spelling (OpenAPI description, CreateRatingOfferInput)."""
 
     CSAT = "Csat"
     NPS = "Nps"
@@ -12,5 +12,5 @@ class RatingType(StrEnum):
 
     @property
     def scores(self) -> range:
-        """The scores that Dixa takes for this type, lowest first (OpenAPI description, SubmittedRatingResult)."""
+        """The valid scores, lowest first (OpenAPI description, SubmittedRatingResult)."""
         return {RatingType.CSAT: range(1, 6), RatingType.NPS: range(11), RatingType.THUMBS: range(2)}[self]

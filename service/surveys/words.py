@@ -9,7 +9,7 @@ from service.surveys.mailbox import Mailbox
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a survey says in one language in place of the neutral texts; `questions` are by rating type."""
+    """A survey's own texts in one language. `questions` are by rating type."""
 
     questions: Mapping[str, str] = field(default_factory=dict, hash=False)
     message: str = ""
@@ -18,7 +18,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Whom a survey's e-mails are from and answered to, and the id of the agent who sends its messages."""
+    """The mailboxes of a survey's e-mails, and the id of the agent for its messages."""
 
     email: Mailbox | None = None
     reply_to: Mailbox | None = None
