@@ -91,7 +91,7 @@ def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answe
     survey_id = story.begin()
     backup.take()
     link = Link.to(story.ask(survey_id))
-    put_back(backup, own_redis, "restored")
+    put_back(backup, own_redis, "mark-restored")
     again = reconnected(own_redis, dixa)
     assert again.ask(survey_id).offer.state is OfferState.SKIPPED
     assert again.records.save_answer(link, AT_ONCE, {CSAT: 4}, "Tak", language="en").outcome == "saved"
@@ -145,7 +145,7 @@ def test_what_is_closed_after_the_restore_is_asked_as_ever(
 ) -> None:
     story.begin()
     backup.take()
-    put_back(backup, own_redis, "restored")
+    put_back(backup, own_redis, "mark-restored")
     again = reconnected(own_redis, dixa)
     survey_id = again.begin()
     assert not again.ask(survey_id).reconcile_first

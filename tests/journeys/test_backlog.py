@@ -18,9 +18,7 @@ THREADS = 32
 TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
 
 
-def test_a_worker_that_has_just_begun_puts_an_answer_off_for_a_little_only(
-    redis_client: redis.Redis, prefix: str, dixa: Sandbox
-) -> None:
+def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     """Another worker, which has run for long, has queued it."""
     story = Story(redis_client, prefix, dixa)
     survey_id = story.begin()

@@ -21,7 +21,7 @@ MANY = 20
 PATIENT = replace(QUICK, step_budget=timedelta(seconds=60), lease=timedelta(seconds=90))
 
 
-def test_links_that_wait_for_a_slow_receiver_ask_dixa_nothing(
+def test_links_waiting_for_a_busy_receiver_make_no_call_to_dixa(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     calls = open_client(dixa, redis_client, prefix)

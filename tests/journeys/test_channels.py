@@ -102,7 +102,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("place", "answer"), REFUSALS)
-def test_no_offer_is_made_for_a_channel_that_is_down(bench: Bench, place: str, answer: str) -> None:
+def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: str) -> None:
     bench.post.answers[place] = answer
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
     assert bench.turn(first).offer.state is OfferState.OFFERED
@@ -125,7 +125,7 @@ def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_while_it_is_down_dixa_is_not_asked_for_those_that_wait(bench: Bench) -> None:
+def test_waiting_surveys_make_no_call_while_the_channel_is_down(bench: Bench) -> None:
     bench.post.answers["dot"] = SUSPENDED
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
     bench.turn(first)
@@ -146,7 +146,7 @@ def test_the_next_channel_brings_the_link(bench: Bench) -> None:
     assert bench.offers(*(each.survey_id for each in records)) == [1, 1, 1]
 
 
-def test_a_message_that_is_refused_meanwhile_leaves_it_to_the_mail(bench: Bench) -> None:
+def test_refused_message_waits_for_the_mail_server(bench: Bench) -> None:
     bench.post.answers["dot"] = SUSPENDED
     bench.dixa.fails(1, 422, call="message")
     survey_id = bench.story.begin(BY_MAIL_OR_MESSAGE)
@@ -171,7 +171,7 @@ def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
     assert channels.begin("email", "3") is None
 
 
-def test_the_others_look_soon_whether_the_one_that_tries_has_got_through(bench: Bench) -> None:
+def test_other_surveys_follow_soon_after_a_successful_try(bench: Bench) -> None:
     channels = bench.story.channels
     channels.failed("email", "1", "no")
     bench.end_pause()
@@ -189,7 +189,7 @@ def test_each_further_survey_doubles_the_pause_and_the_same_one_does_not(bench: 
     assert minutes == [1, 1, 1, 2, 2, 4, 4, 8, 10, 10]
 
 
-def test_those_that_were_on_their_way_when_it_failed_make_the_pause_no_longer(bench: Bench) -> None:
+def test_concurrent_failures_lengthen_the_pause_once(bench: Bench) -> None:
     for each in "123456":
         bench.story.channels.failed("email", each, "no")
     assert bench.pause_left() <= PAUSE
@@ -246,7 +246,7 @@ def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_who_gets_through_in_the_end_may_tell_that_the_channel_is_down(bench: Bench) -> None:
+def test_failure_counts_again_after_a_success(bench: Bench) -> None:
     channels = bench.story.channels
     for each in "12":
         channels.failed("email", each, "no")
@@ -257,7 +257,7 @@ def test_who_gets_through_in_the_end_may_tell_that_the_channel_is_down(bench: Be
     assert channels.begin("email", "3")
 
 
-def test_those_that_can_go_by_no_other_channel_ask_dixa_nothing_while_it_is_down(bench: Bench) -> None:
+def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None:
     """A message reaches nobody who has called by phone, though it comes first."""
     bench.post.answers["dot"] = SUSPENDED
     by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
@@ -286,7 +286,7 @@ def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_a_sender_of_ones_own_that_is_refused_leaves_the_others_alone(bench: Bench) -> None:
+def test_refused_own_sender_affects_no_other_survey(bench: Bench) -> None:
     own = replace(BY_MAIL, name="own", senders={"": Sender(email=Mailbox("other@example.com"))})
     bench.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
     bench.turn(bench.story.begin(own))
@@ -296,7 +296,7 @@ def test_a_sender_of_ones_own_that_is_refused_leaves_the_others_alone(bench: Ben
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 407, 410, 302])
-def test_a_receiver_of_links_that_is_set_up_wrongly_gets_no_offer(bench: Bench, status: int) -> None:
+def test_misconfigured_receiver_of_links_gets_no_offer(bench: Bench, status: int) -> None:
     bench.receiver.next["/link"] = [status]
     first, second = bench.story.begin(BY_WEBHOOK), bench.story.begin(BY_WEBHOOK)
     assert bench.turn(first).offer.state is OfferState.OFFERED
@@ -335,7 +335,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("breaks", "how"), BROKEN)
-def test_one_that_fails_for_several_in_a_row_is_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
     """Nobody can say that it is about us, but more offers would be made for nothing."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
@@ -363,7 +363,7 @@ REFUSES_ALL = [
 
 
 @pytest.mark.parametrize(("breaks", "how"), REFUSES_ALL)
-def test_one_that_refuses_whoever_comes_ends_few(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
     """Each refusal seems to be about its customer, and they can't all be."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
@@ -379,7 +379,7 @@ def test_one_that_refuses_whoever_comes_ends_few(bench: Bench, breaks: Callable[
     assert bench.offers(*ids) == [1] * MANY
 
 
-def test_one_that_gets_through_now_and_then_is_not_down(bench: Bench) -> None:
+def test_occasional_success_keeps_a_channel_up(bench: Bench) -> None:
     bench.receiver.next["/link"] = ([502] * (ENOUGH - 1) + [204]) * 3
     ids = [bench.story.begin(BY_WEBHOOK) for _ in range(3 * ENOUGH)]
     for each in ids:
@@ -388,7 +388,7 @@ def test_one_that_gets_through_now_and_then_is_not_down(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_one_survey_that_fails_again_and_again_is_alone(bench: Bench) -> None:
+def test_repeated_failure_of_one_survey_affects_no_other(bench: Bench) -> None:
     bench.receiver.next["/link"] = [502] * MANY
     survey_id = bench.story.begin(BY_WEBHOOK)
     for _ in range(MANY):
@@ -396,7 +396,7 @@ def test_one_survey_that_fails_again_and_again_is_alone(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_one_that_may_have_it_keeps_it_and_the_others_wait(bench: Bench) -> None:
+def test_unknown_outcome_stays_with_its_channel(bench: Bench) -> None:
     bench.receiver.next["/link"] = [502, 404]
     first = bench.story.begin(BY_WEBHOOK)
     for _ in range(2):

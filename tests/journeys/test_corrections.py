@@ -88,7 +88,7 @@ def test_none_comes_where_the_alert_was_refused(team: Team) -> None:
     assert texts(team) == []
 
 
-def test_an_alert_that_waits_says_the_last_score_itself(team: Team) -> None:
+def test_waiting_alert_contains_the_last_score(team: Team) -> None:
     team.receiver.next["/slack"] = [503]
     survey_id = alerted(team, scores=(1, 2))
     (alert,) = texts(team)
@@ -107,7 +107,7 @@ def test_all_questions_count(team: Team) -> None:
     assert "(1 of 5), Would recommend: 3 of 10. The alert said: Satisfaction: Very" in texts(team)[1]
 
 
-def test_one_of_which_nobody_knows_is_corrected_too(team: Team) -> None:
+def test_alert_with_unknown_outcome_is_corrected(team: Team) -> None:
     """It may have arrived."""
     team.receiver.next["/slack"] = [DROP]
     survey_id = alerted(team, scores=(1, 5))
@@ -119,7 +119,7 @@ class TestOnce:
     """It is sent at most once, by the rule of alerts."""
 
     @pytest.mark.parametrize("status", [DROP, 500])
-    def test_one_whose_answer_is_lost_is_not_repeated(self, team: Team, status: int) -> None:
+    def test_correction_with_lost_response_is_not_repeated(self, team: Team, status: int) -> None:
         survey_id = alerted(team, scores=(1, 5))
         team.receiver.next["/slack"] = [status]
         record = finished(team, survey_id)
@@ -127,7 +127,7 @@ class TestOnce:
         assert record.follow_up
         assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
 
-    def test_a_worker_that_dies_right_after_the_mark_leaves_it_unsaid(self, team: Team) -> None:
+    def test_crash_after_begin_loses_the_correction(self, team: Team) -> None:
         survey_id = alerted(team, scores=(1, 5))
         end_hold(team, survey_id)
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
@@ -139,7 +139,7 @@ class TestOnce:
         assert record.follow_up
         assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
 
-    def test_an_alert_whose_worker_died_over_it_is_corrected_too(self, team: Team) -> None:
+    def test_alert_of_a_crashed_worker_is_corrected(self, team: Team) -> None:
         """It may have gone out, so it counts as sent, though the final scores call for none."""
         survey_id = team.ask(ALERTED)
         team.story.answer(survey_id, {CSAT: 1}, "")
@@ -155,7 +155,7 @@ class TestOnce:
         assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
 
     @pytest.mark.parametrize("status", [503, 429])
-    def test_a_receiver_that_is_busy_gets_it_later(self, team: Team, status: int) -> None:
+    def test_busy_receiver_gets_the_correction_later(self, team: Team, status: int) -> None:
         survey_id = alerted(team, scores=(1, 5))
         team.receiver.next["/slack"] = [status, status]
         finished(team, survey_id)
@@ -197,7 +197,7 @@ class TestWithAComment:
         assert ["Too slow" in text for text in texts(team)] == [True, False]
 
 
-def test_an_alert_of_an_older_version_which_kept_no_scores_is_left_alone(team: Team) -> None:
+def test_alert_without_recorded_scores_is_not_corrected(team: Team) -> None:
     survey_id = alerted(team)
     team._client.hdel(f"{team._prefix}survey:{survey_id}", "sent_scores:slack")
     team.story.answer(survey_id, {CSAT: 5})

@@ -86,7 +86,7 @@ def test_where_no_message_can_go_a_mail_does(chain: Chain, facts: dict[str, obje
     assert chain.went(record) == (0, 1)
 
 
-def test_the_order_is_that_of_the_terms(chain: Chain) -> None:
+def test_channels_are_tried_in_the_order_of_deliver(chain: Chain) -> None:
     record = chain.ask(EMAIL_FIRST)
     assert (record.offer.channel, chain.went(record)) == ("email", (0, 1))
 
@@ -131,7 +131,7 @@ def test_when_all_have_refused_it_is_dead(chain: Chain) -> None:
     )
 
 
-def test_a_404_that_is_not_dixas_says_nothing_of_the_conversation(
+def test_404_of_a_proxy_is_no_answer_about_the_conversation(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     with receiving() as receiver:
@@ -143,7 +143,7 @@ def test_a_404_that_is_not_dixas_says_nothing_of_the_conversation(
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "webhook")
 
 
-def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -> None:
+def test_retry_uses_the_last_channel(chain: Chain) -> None:
     chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
@@ -153,7 +153,7 @@ def test_a_dead_one_that_is_tried_again_goes_by_its_last_channel(chain: Chain) -
 
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
-def test_a_server_that_is_busy_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
+def test_busy_server_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
     chain.post.answers[place] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.story.offering.run(survey_id)
@@ -165,7 +165,7 @@ def test_a_server_that_is_busy_gets_the_mail_later_and_once(chain: Chain, place:
     assert len(chain.dixa.offers(record.conversation_id)) == 1
 
 
-def test_a_server_that_is_busy_for_too_long_ends_it(chain: Chain) -> None:
+def test_server_busy_for_too_long_ends_the_delivery(chain: Chain) -> None:
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.story.offering.run(survey_id)
@@ -176,7 +176,9 @@ def test_a_server_that_is_busy_for_too_long_ends_it(chain: Chain) -> None:
     assert chain.went(record) == (0, 0)
 
 
-def test_a_sender_that_may_have_the_link_is_the_only_one(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_possible_delivery_by_webhook_excludes_other_channels(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
     with receiving() as receiver:
         receiver.next["/"] = [502, 503, 503, 503]
         channels: list[Delivery] = [
@@ -217,7 +219,7 @@ def test_a_lost_answer_to_the_dot_is_not_asked_for_again(chain: Chain, is_kept: 
     assert chain.went(record) == (0, int(is_kept))
 
 
-def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -> None:
+def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
     """It had marked the mail; what the server answered nobody heard."""
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
@@ -231,7 +233,7 @@ def test_a_worker_that_died_over_the_dot_left_a_mail_that_counts(chain: Chain) -
     assert (record.offer.state, record.offer.note, chain.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
 
 
-def test_a_worker_that_died_before_it_left_a_mail_to_be_sent(chain: Chain) -> None:
+def test_crash_before_begin_email_sends_it_later(chain: Chain) -> None:
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
@@ -356,7 +358,7 @@ class TestStops:
         assert {chain._redis.ttl(key) for key in keys} == {-1}
 
 
-def test_after_a_backup_what_may_have_been_sent_since_is_not_sent_again(chain: Chain) -> None:
+def test_possible_mail_after_a_restore_is_not_repeated(chain: Chain) -> None:
     """A message can be looked for, a mail can't."""
     for terms, went, note in ((MESSAGE_FIRST, (1, 0), ""), (EMAIL_FIRST, (0, 1), UNCONFIRMED)):
         survey_id = chain.story.begin(terms)
@@ -392,7 +394,7 @@ def test_what_is_about_us_is_for_later(chain: Chain, place: str, answer: str) ->
     assert len(chain.dixa.offers(record.conversation_id)) == 1
 
 
-def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tried_again(chain: Chain) -> None:
+def test_retry_after_a_refused_dot_sends_the_mail(chain: Chain) -> None:
     chain.post.answers["dot"] = "550 5.1.1 No such user"
     record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
@@ -403,7 +405,7 @@ def test_a_mail_that_was_refused_at_the_end_is_not_taken_for_sent_when_it_is_tri
     assert chain.went(record) == (0, 1)
 
 
-def test_a_message_that_was_refused_is_tried_again_when_an_operator_wants_it(chain: Chain) -> None:
+def test_operator_can_retry_a_refused_message(chain: Chain) -> None:
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(AT_ONCE)
     assert record.offer.state is OfferState.FAILED

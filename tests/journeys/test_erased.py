@@ -110,7 +110,7 @@ def test_of_two_questions_the_first_looks(story: Story) -> None:
     assert_erased(story, survey_id)
 
 
-def test_a_comment_that_comes_between_claim_and_call_is_looked_at_first(story: Story) -> None:
+def test_comment_added_after_the_claim_needs_a_check_first(story: Story) -> None:
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 1})
     story.records.mark_restored()  # It asks for the ratings before the call is marked.
@@ -136,7 +136,7 @@ def test_a_refused_result_is_a_reason_to_look(story: Story) -> None:
 
 
 @pytest.mark.parametrize("status", [503, 429])
-def test_a_look_that_fails_is_tried_again_before_anything_is_sent(story: Story, status: int) -> None:
+def test_failed_check_is_repeated_before_the_submit(story: Story, status: int) -> None:
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 1}, SECRET)
     story.dixa.erase(int(survey_id))
@@ -145,7 +145,7 @@ def test_a_look_that_fails_is_tried_again_before_anything_is_sent(story: Story, 
     assert set(calls(story)) == {"conversation"}
 
 
-def test_a_look_that_is_refused_keeps_no_result_back(story: Story) -> None:
+def test_refused_check_does_not_stop_the_result(story: Story) -> None:
     """It says nothing of what was anonymised."""
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 4}, "Fint")
@@ -212,7 +212,7 @@ class TestWhatFollows:
         assert calls(team.story).count("conversation") == 1
         assert set(team.counts(survey_id).values()) == {1}
 
-    def test_an_alert_that_quotes_nobody_waits_for_no_look(self, team: Team) -> None:
+    def test_alert_without_comment_needs_no_check(self, team: Team) -> None:
         survey_id = asked(team.story, replace(HELD, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
         team.story.answer(survey_id, {CSAT: 1})
         team.turn(survey_id)
@@ -243,7 +243,7 @@ class TestErasing:
             story.records.submitted(claim, CSAT, (CSAT,))
         assert_erased(story, survey_id)
 
-    def test_a_survey_that_waits_is_not_asked_and_its_turn_given_back(self, story: Story, prefix: str) -> None:
+    def test_erased_waiting_survey_releases_its_cooldown_slot(self, story: Story, prefix: str) -> None:
         survey_id = story.begin()
         claim = story.records.claim(Journey.OFFER, survey_id)
         assert claim
@@ -268,7 +268,7 @@ class TestErasing:
         assert story.records.erase(replace(record, survey_id="7")) == "missing"
 
     @pytest.mark.parametrize(("again", "outcome"), [(OnReclose.NEVER, "duplicate"), (OnReclose.ALWAYS, "accepted")])
-    def test_a_later_close_is_what_it_was(self, story: Story, again: OnReclose, outcome: str) -> None:
+    def test_erasing_does_not_change_later_closes(self, story: Story, again: OnReclose, outcome: str) -> None:
         terms = replace(AT_ONCE, on_reclose=again)
         survey_id = asked(story, terms)
         record = story.load(survey_id)
@@ -279,7 +279,7 @@ class TestErasing:
         assert story.records.accept(later, [terms]).outcome == outcome
 
     @pytest.mark.parametrize("is_submitted", [True, False])
-    def test_why_tells_what_became_of_it_and_nothing_else(self, story: Story, *, is_submitted: bool) -> None:
+    def test_why_shows_only_the_erasure(self, story: Story, *, is_submitted: bool) -> None:
         survey_id = asked(story)
         story.answer(survey_id, {CSAT: 1}, SECRET)
         if is_submitted:
@@ -295,7 +295,7 @@ class TestErasing:
 
 
 @pytest.mark.parametrize("moment", ["decided", "delivered"])
-def test_an_offer_that_ends_as_erased_keeps_nothing_either(
+def test_offer_ended_as_erased_keeps_no_data(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, moment: str
 ) -> None:
     story = Story(redis_client, prefix, dixa)
@@ -333,7 +333,7 @@ def test_what_is_erased_is_not_in_redis_own_file_for_long(
     client.close()
 
 
-def test_a_redis_that_forbids_it_is_told_of_and_nothing_fails(story: Story) -> None:
+def test_redis_without_bgrewriteaof_is_logged(story: Story) -> None:
     survey_id = asked(story)
     story.records.erase(story.load(survey_id))
     client = story.records._redis

@@ -144,7 +144,7 @@ def test_a_lost_answer_of_dixas_doubles_nothing(team: Team, loses: Any, call: st
 
 
 @pytest.mark.parametrize("status", [DROP, 500])
-def test_an_alert_whose_answer_is_lost_is_not_repeated(team: Team, status: int) -> None:
+def test_alert_with_lost_response_is_not_repeated(team: Team, status: int) -> None:
     survey_id = team.answered()
     team.receiver.next["/slack"] = [status]
     record = team.follow(survey_id)
@@ -162,7 +162,7 @@ def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Team, name: str) -> None:
+def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> None:
     """It did what was marked, and no more."""
     survey_id = team.answered()
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
@@ -178,7 +178,7 @@ def test_a_worker_that_dies_between_mark_and_done_leaves_nothing_double(team: Te
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_a_worker_that_dies_right_after_the_mark_leaves_it_to_be_done(team: Team, name: str) -> None:
+def test_crash_right_after_begin_repeats_the_action(team: Team, name: str) -> None:
     """Only an alert may have been sent by then, so it counts as sent: at most once."""
     survey_id = team.answered()
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
@@ -219,14 +219,14 @@ class TestTheHold:
         assert record.answer.due_at
         assert abs(record.follow_up.due_at - record.answer.due_at) < timedelta(seconds=5)
 
-    def test_a_good_answer_that_becomes_a_bad_one_alerts_at_once(self, team: Team) -> None:
+    def test_answer_changed_to_bad_alerts_at_once(self, team: Team) -> None:
         survey_id = team.ask(HELD)
         team.story.answer(survey_id, {CSAT: 5})
         assert states(team.turn(survey_id)) == {}
         team.story.answer(survey_id, {CSAT: 2})
         assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
 
-    def test_one_that_changes_while_a_worker_looks_does_too(self, team: Team) -> None:
+    def test_answer_changed_during_the_claim_alerts_at_once(self, team: Team) -> None:
         survey_id = team.ask(HELD)
         team.story.answer(survey_id, {CSAT: 5})
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
@@ -235,14 +235,14 @@ class TestTheHold:
         team.story.records.reschedule(claim, timedelta(days=1), failed=False)
         assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
 
-    def test_a_second_bad_answer_alerts_nobody_again(self, team: Team) -> None:
+    def test_second_bad_answer_sends_no_second_alert(self, team: Team) -> None:
         survey_id = team.ask(HELD)
         for score in (1, 2, 1):
             team.story.answer(survey_id, {CSAT: score})
             team.turn(survey_id)
         assert len(team.receiver.of("/slack")) == 1
 
-    def test_a_bad_answer_that_becomes_a_good_one_is_followed_by_its_correction_alone(self, team: Team) -> None:
+    def test_answer_changed_to_good_sends_only_a_correction(self, team: Team) -> None:
         survey_id = team.ask(HELD)
         team.story.answer(survey_id, {CSAT: 1})
         team.turn(survey_id)
@@ -279,7 +279,7 @@ class TestTheHold:
 class TestTheEnd:
     """Nothing is tried for ever, and what has failed is told and can be tried again."""
 
-    def test_a_tag_that_dixa_does_not_have_fails_and_the_others_go_on(self, team: Team) -> None:
+    def test_unknown_tag_fails_alone(self, team: Team) -> None:
         terms = replace(AT_ONCE, on_answer=(LOW, OnAnswer((1,), CSAT, tag="no-such-tag")))
         record = team.follow(team.answered(terms=terms))
         assert record.follow_up
@@ -294,7 +294,7 @@ class TestTheEnd:
         assert [each.call for each in team.dixa.calls].count("tags") == 1
 
     @pytest.mark.parametrize("status", [400, 413, 422])
-    def test_a_receiver_that_refuses_is_not_asked_again(self, team: Team, status: int) -> None:
+    def test_refusing_receiver_is_not_retried(self, team: Team, status: int) -> None:
         team.receiver.next["/answer"] = [status]
         team.receiver.next["/slack"] = [status]
         record = team.follow(team.answered())
@@ -304,7 +304,7 @@ class TestTheEnd:
         assert states(record)["note"] is ActionState.DONE
 
     @pytest.mark.parametrize("status", [401, 403, 404, 407, 410])
-    def test_a_receiver_that_is_set_up_wrongly_is_asked_again(self, team: Team, status: int) -> None:
+    def test_misconfigured_receiver_is_retried(self, team: Team, status: int) -> None:
         team.receiver.next["/answer"] = [status] * 2
         team.receiver.next["/slack"] = [status] * 2
         survey_id = team.answered(comment="Too slow")
@@ -322,7 +322,7 @@ class TestTheEnd:
         assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
         assert len(team.receiver.of("/slack")) == 1
 
-    def test_a_receiver_that_is_away_is_tried_for_a_day(self, team: Team) -> None:
+    def test_unavailable_receiver_is_retried_for_a_day(self, team: Team) -> None:
         team.receiver.next["/answer"] = [503] * 50
         survey_id = team.answered()
         assert states(team.turn(survey_id))["webhook"] is ActionState.WAITING
@@ -332,7 +332,7 @@ class TestTheEnd:
         assert record.follow_up
         assert record.follow_up.actions["webhook"].problem == TOO_LONG
 
-    def test_an_alert_that_was_begun_never_fails_so_no_retry_repeats_it(self, team: Team) -> None:
+    def test_begun_alert_never_fails_and_is_never_retried(self, team: Team) -> None:
         """However late it is found."""
         survey_id = team.answered()
         claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
@@ -362,7 +362,7 @@ class TestTheEnd:
         team.follow(survey_id)
         assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
 
-    def test_what_is_not_set_up_any_more_has_failed(self, team: Team) -> None:
+    def test_action_without_configuration_fails(self, team: Team) -> None:
         del team.story.actions["slack"]
         record = team.follow(team.answered())
         assert states(record)["slack"] is ActionState.FAILED
@@ -377,7 +377,7 @@ class TestTheEnd:
 class TestTheComment:
     """It is passed on only where that is allowed, and kept only for as long as it is needed."""
 
-    def test_only_that_there_is_one_is_told(self, team: Team) -> None:
+    def test_alert_mentions_the_comment_without_quoting_it(self, team: Team) -> None:
         survey_id = team.answered(comment="My secret is 4711")
         team.follow(survey_id)
         (alert,) = team.receiver.of("/slack")
@@ -392,7 +392,7 @@ class TestTheComment:
         data = team.receiver.of("/answer")[0].body["data"]
         assert (data["comment"], data["has_comment"]) == (comment or None, bool(comment))
 
-    def test_it_is_told_where_that_is_allowed(self, team: Team) -> None:
+    def test_comment_is_quoted_with_comment_true(self, team: Team) -> None:
         said = "<!channel> a & b @here [words](https://evil.example)"
         terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
         survey_id = team.answered(comment=said, terms=terms)
@@ -419,7 +419,7 @@ class TestTheComment:
         assert text.splitlines()[3:] == [*said[:2], said[2].replace("> > ", "> &gt; ").replace("]", "]\u200b")]
 
     @pytest.mark.parametrize("unit", ["&", "<", ">", "a&", "aa&", "aaa&", "@", "]", "&\n"])
-    def test_a_long_one_is_cut_to_what_slack_takes(self, team: Team, unit: str) -> None:
+    def test_long_comment_is_cut_to_the_limit_of_slack(self, team: Team, unit: str) -> None:
         terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
         survey_id = team.answered(comment=f"Slow {unit * 4000}"[:4000], terms=terms)
         team.follow(survey_id)
@@ -430,7 +430,7 @@ class TestTheComment:
         assert f"\nconversation {survey_id}, " in text
 
     @pytest.mark.parametrize("writes", ["{}", "See {}", "{} or so", "> {}\n[afterword-7-answer]"])
-    def test_a_reference_that_somebody_wrote_is_no_note_of_ours(self, team: Team, writes: str) -> None:
+    def test_reference_in_a_foreign_note_is_ignored(self, team: Team, writes: str) -> None:
         survey_id = team.answered()
         text = writes.format(f"[afterword-{survey_id}-answer]") + ("\nbye" if writes == "{}" else "")
         calls = team.calls
@@ -476,7 +476,7 @@ class TestTheComment:
         assert "comment" not in team.fields(survey_id)
         assert team.comment_lasts_ms(survey_id) < 0
 
-    def test_a_retry_that_comes_too_late_says_that_there_is_one(self, team: Team) -> None:
+    def test_late_retry_only_mentions_the_comment(self, team: Team) -> None:
         team.receiver.next["/answer"] = [400]
         survey_id = team.answered(comment="Too slow")
         team.follow(survey_id)
@@ -558,7 +558,7 @@ class TestALateComment:
         assert record.follow_up
         assert record.follow_up.actions[self.ADDED].problem == IN_THE_ALERT
 
-    def test_an_alert_that_is_late_has_it_and_nothing_is_told_after_it(self, team: Team) -> None:
+    def test_late_alert_contains_the_comment(self, team: Team) -> None:
         team.receiver.next["/slack"] = [503]
         survey_id = self.alerted(team)
         assert states(team.story.load(survey_id)) == {"slack": ActionState.WAITING}
@@ -583,7 +583,7 @@ class TestALateComment:
         self.finished(team, survey_id)
         assert ["Too slow" in text for text in self.texts(team)] == [False, True]
 
-    def test_a_worker_that_dies_right_after_its_mark_leaves_it_untold(self, team: Team) -> None:
+    def test_crash_after_begin_loses_the_comment_alert(self, team: Team) -> None:
         survey_id = self.alerted(team)
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")
         self.end_hold(team, survey_id)
@@ -606,7 +606,7 @@ class TestALateComment:
         assert self.ADDED not in states(record)
 
     @pytest.mark.parametrize("is_kept", [True, False])
-    def test_one_that_was_refused_has_it_when_an_operator_tries_again(self, team: Team, is_kept: bool) -> None:  # noqa: FBT001
+    def test_retry_of_a_refused_comment_alert_contains_it(self, team: Team, is_kept: bool) -> None:  # noqa: FBT001
         """If it isn't kept any more, it is in Dixa."""
         survey_id = self.alerted(team)
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")
@@ -622,7 +622,7 @@ class TestALateComment:
         )
         assert ("Too slow" in added) is is_kept
 
-    def test_an_alert_that_was_refused_has_it_when_it_is_tried_again(self, team: Team) -> None:
+    def test_retry_of_a_refused_alert_contains_the_comment(self, team: Team) -> None:
         team.receiver.next["/slack"] = [400]
         survey_id = self.alerted(team)
         team.story.answer(survey_id, {CSAT: 1}, "Too slow")

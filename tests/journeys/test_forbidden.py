@@ -24,7 +24,7 @@ def forbid(dixa: Sandbox, survey_id: str, status: int = 403, *, times: int = 10_
 
 
 @pytest.mark.parametrize("status", FORBIDDEN)
-def test_a_forbidden_conversation_keeps_nobody_else_waiting(
+def test_forbidden_conversation_delays_no_other(
     story: Story, redis_client: redis.Redis, prefix: str, status: int
 ) -> None:
     poisoned, *others = (story.begin() for _ in range(10))
@@ -60,7 +60,7 @@ def test_what_stays_forbidden_ends_and_can_be_tried_again(story: Story, call: st
     assert len(story.dixa.offers()) == len(story.dixa.messages(int(survey_id))) == 1
 
 
-def test_a_result_that_is_forbidden_is_tried_again_and_ends(story: Story) -> None:
+def test_forbidden_result_is_retried_then_fails(story: Story) -> None:
     first, second = story.begin(), story.begin()
     for survey_id, times in ((first, 2), (second, 10_000)):
         story.ask(survey_id)
@@ -73,7 +73,7 @@ def test_a_result_that_is_forbidden_is_tried_again_and_ends(story: Story) -> Non
     story.assert_once(first)
 
 
-def test_no_comment_goes_where_nobody_may_look(story: Story) -> None:
+def test_no_comment_is_sent_to_an_unreadable_conversation(story: Story) -> None:
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4}, "Tak")
@@ -85,7 +85,7 @@ def test_no_comment_goes_where_nobody_may_look(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("times", "state"), [(2, FollowUpState.FOLLOWED), (10_000, FollowUpState.FAILED)])
-def test_a_note_that_is_forbidden_is_tried_again_and_ends(
+def test_forbidden_note_is_retried_then_fails(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, times: int, state: FollowUpState
 ) -> None:
     story = Story(redis_client, prefix, dixa, actions=[AnswerNote(open_client(dixa, redis_client, prefix))])
@@ -98,7 +98,7 @@ def test_a_note_that_is_forbidden_is_tried_again_and_ends(
     assert len(dixa.notes(int(survey_id))) == (1 if times == 2 else 0)
 
 
-def test_a_token_that_is_revoked_keeps_the_others_working(redis_client: redis.Redis, prefix: str) -> None:
+def test_revoked_token_does_not_stop_the_others(redis_client: redis.Redis, prefix: str) -> None:
     with opened(tokens=("first-token", "second-token")) as dixa:
         dixa.api.tokens = ("second-token",)
         story = Story(redis_client, prefix, dixa)

@@ -92,7 +92,7 @@ def test_a_refused_offer_is_dead_and_says_why(story: Story, call: str, status: i
 
 
 @pytest.mark.parametrize(("status", "reason"), REFUSED)
-def test_a_refused_result_is_dead_and_keeps_what_was_said(story: Story, status: int, reason: Reason) -> None:
+def test_refused_result_fails_and_keeps_the_answer(story: Story, status: int, reason: Reason) -> None:
     story.dixa.fails(1, status, call="submit")
     survey_id = story.begin()
     record = story.tell(survey_id, {CSAT: 2}, "Slow")
@@ -102,7 +102,7 @@ def test_a_refused_result_is_dead_and_keeps_what_was_said(story: Story, status: 
     assert story.dixa.results() == []
 
 
-def test_a_refusal_of_a_result_that_is_there_is_a_success(story: Story) -> None:
+def test_refusal_of_an_existing_result_is_success(story: Story) -> None:
     story.dixa.executes_then_fails(1, 400, call="submit")
     survey_id = story.begin()
     record = story.tell(survey_id, {CSAT: 5})
@@ -111,14 +111,14 @@ def test_a_refusal_of_a_result_that_is_there_is_a_success(story: Story) -> None:
     story.assert_once(survey_id)
 
 
-def test_a_refusal_of_a_message_that_is_there_is_a_success(story: Story) -> None:
+def test_refusal_of_an_existing_message_is_success(story: Story) -> None:
     story.dixa.executes_then_fails(1, 400, call="message")
     survey_id = story.begin()
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
     assert len(story.dixa.messages(int(survey_id))) == 1
 
 
-def test_a_look_that_fails_after_a_refusal_leaves_the_result_to_be_looked_for(story: Story) -> None:
+def test_failed_check_after_a_refusal_is_repeated(story: Story) -> None:
     story.dixa.executes_then_fails(1, 400, call="submit")
     story.after("submit", lambda: story.dixa.fails(2, 503, call="ratings"))
     survey_id = story.begin()
@@ -126,7 +126,7 @@ def test_a_look_that_fails_after_a_refusal_leaves_the_result_to_be_looked_for(st
     story.assert_once(survey_id)
 
 
-def test_after_a_429_nobody_asks_before_the_time_that_dixa_named(story: Story) -> None:
+def test_retry_after_of_a_429_is_respected(story: Story) -> None:
     story.dixa.throttles(1, retry_after=1, call="offer")
     first, second = story.begin(), story.begin()
     for survey_id in (first, second):
@@ -147,7 +147,7 @@ def test_an_outage_only_delays(story: Story) -> None:
     story.assert_once(survey_id)
 
 
-def test_an_offer_that_is_executed_late_but_before_the_look_is_not_made_again(story: Story) -> None:
+def test_offer_executed_before_reconciling_is_not_repeated(story: Story) -> None:
     story.dixa.executes_late(0.05, 1, call="offer")
     survey_id = story.begin()
     story.run_until(story.offering, survey_id, lambda record: record.offer.state is OfferState.UNKNOWN)
@@ -157,7 +157,7 @@ def test_an_offer_that_is_executed_late_but_before_the_look_is_not_made_again(st
     assert [each.call for each in story.dixa.calls].count("offer") == 1
 
 
-def test_a_result_that_is_executed_late_but_before_the_look_is_not_submitted_again(story: Story) -> None:
+def test_result_executed_before_reconciling_is_not_repeated(story: Story) -> None:
     story.dixa.executes_late(0.05, 1, call="submit")
     survey_id = story.begin()
     story.ask(survey_id)
@@ -173,7 +173,7 @@ def test_a_result_that_is_executed_late_but_before_the_look_is_not_submitted_aga
     assert [each.call for each in story.dixa.calls].count("submit") == 1
 
 
-def test_an_offer_that_is_executed_after_the_look_is_adopted_at_the_next_one(story: Story) -> None:
+def test_offer_executed_after_reconciling_is_adopted_later(story: Story) -> None:
     survey_id = story.begin()
     late: list[str] = []
 

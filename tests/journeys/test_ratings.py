@@ -112,7 +112,7 @@ def interrupted(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Interr
     [({CSAT: 1}, {CSAT: 5}), ({CSAT: 1}, {NPS: 9}), ({CSAT: 1}, {CSAT: 2, NPS: 9}), ({CSAT: 1, NPS: 2}, {NPS: 9})],
     ids=["another score", "another question", "one more question", "one question less"],
 )
-def test_an_answer_that_changes_between_claim_and_call_is_submitted_as_it_is_then(
+def test_answer_changed_before_the_call_is_submitted_as_changed(
     story: Story, interrupted: Interrupted, first: Mapping[RatingType, int], second: Mapping[RatingType, int]
 ) -> None:
     survey_id = story.begin(THREE)
@@ -127,7 +127,7 @@ def test_an_answer_that_changes_between_claim_and_call_is_submitted_as_it_is_the
     assert comments.count("After") == 1
 
 
-def test_an_answer_that_changes_within_its_hold_is_held_again(story: Story, interrupted: Interrupted) -> None:
+def test_changed_answer_is_editable_again(story: Story, interrupted: Interrupted) -> None:
     survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(seconds=1.5)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1})
@@ -141,7 +141,7 @@ def test_an_answer_that_changes_within_its_hold_is_held_again(story: Story, inte
     assert [each.value for each in story.dixa.results()] == [5]
 
 
-def test_a_survey_that_many_tasks_work_on_at_once_is_told_once(story: Story) -> None:
+def test_many_tasks_for_one_survey_make_one_offer_and_result(story: Story) -> None:
     survey_id = story.begin(THREE)
 
     def work() -> None:

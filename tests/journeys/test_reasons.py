@@ -58,9 +58,7 @@ def test_who_is_not_asked_and_why(story: Story, case: str) -> None:
 
 
 @pytest.mark.parametrize(("spoken", "reason"), [("da", ""), ("en", Reason.UNREACHABLE)])
-def test_without_an_assignee_the_agent_of_the_language_decides_who_can_be_reached(
-    story: Story, spoken: str, reason: str
-) -> None:
+def test_agent_of_the_language_can_replace_the_assignee(story: Story, spoken: str, reason: str) -> None:
     agent = story.dixa.state.agents[0].id
     record = story.ask(story.begin(replace(AT_ONCE, senders={"da": Sender(agent=agent)}), agent=False, language=spoken))
     assert record.offer.reason == reason
@@ -103,7 +101,7 @@ def test_an_answer_is_tried_for_thirty_days(story: Story, days: int, state: Answ
         assert story.dixa.results() == []
 
 
-def test_an_offer_whose_answer_was_lost_is_adopted(story: Story) -> None:
+def test_offer_with_lost_response_is_adopted(story: Story) -> None:
     story.dixa.executes_then_drops(1, call="offer")
     survey_id = story.begin()
     record = story.ask(survey_id)
@@ -163,7 +161,7 @@ class Carrier:
         raise self._error
 
 
-def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     before = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = before.begin()
     before.offering.run(survey_id)
@@ -174,7 +172,7 @@ def test_a_channel_that_is_gone_leaves_the_survey_dead(redis_client: redis.Redis
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("no", 400)], ids=["lost", "refused"])
-def test_a_customer_who_answers_during_the_delivery_ends_it(
+def test_answer_during_delivery_ends_it(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
     """The link is there, whatever the channel said."""
@@ -187,9 +185,7 @@ def test_a_customer_who_answers_during_the_delivery_ends_it(
     assert len(dixa.results()) == 1
 
 
-def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
-    redis_client: redis.Redis, prefix: str, dixa: Sandbox
-) -> None:
+def test_unknown_message_backs_off(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     """A channel that is broken for a day must not use up the pace of all others."""
     timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
     timings = replace(timings, backoff_max=timedelta(days=1))
@@ -201,7 +197,7 @@ def test_a_message_that_stays_unknown_is_tried_less_and_less_often(
     assert due_at > datetime.now(UTC) + timedelta(milliseconds=100)
 
 
-def test_a_journey_that_is_not_due_is_left_alone(story: Story) -> None:
+def test_journey_not_due_is_not_claimed(story: Story) -> None:
     survey_id = story.begin(replace(AT_ONCE, delay=timedelta(hours=1)))
     story.offering.run(survey_id)
     story.answering.run(survey_id)

@@ -50,7 +50,7 @@ def deliver(story: Story, survey_id: str) -> None:
     eventually(step)
 
 
-def test_a_conversation_that_dixa_never_shows_is_not_asked_about_for_ever(story: Story) -> None:
+def test_late_survey_ends_without_a_call(story: Story) -> None:
     survey_id = story.begin(closed_at=LONG_AGO)
     story.dixa.fails(1000, 500, call="conversation")
     record = story.ask(survey_id)
@@ -90,7 +90,7 @@ def test_what_changed_before_the_delivery_is_seen(
     assert [each.call for each in story.dixa.calls].count("message") == 1
 
 
-def test_a_message_that_arrived_is_delivered_whatever_it_did_to_the_conversation(story: Story) -> None:
+def test_arrived_message_counts_even_if_it_reopened_the_conversation(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.executes_then_drops(1, call="message")
     story.offering.run(survey_id)
@@ -116,7 +116,7 @@ def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> No
     assert story.records.retry(Journey.OFFER, survey_id) == "not_failed"
 
 
-def test_after_an_offer_that_certainly_was_not_made_another_ones_is_not_taken_for_ours(story: Story) -> None:
+def test_foreign_offer_is_not_adopted_after_a_certain_failure(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.throttles(1, retry_after=1, call="offer")
     story.offering.run(survey_id)
@@ -130,7 +130,7 @@ def test_what_has_not_changed_is_delivered(story: Story) -> None:
     assert story.ask(offered(story)).offer.state is OfferState.DELIVERED
 
 
-def test_a_reminder_that_failed_for_weeks_is_not_sent_any_more(story: Story) -> None:
+def test_reminder_failing_for_weeks_is_dropped(story: Story) -> None:
     survey_id = story.begin(replace(AT_ONCE, reminder=timedelta(minutes=30)))
     deliver(story, survey_id)
     now = str(to_ms(datetime.now(UTC)))
@@ -166,7 +166,7 @@ def test_a_called_off_reminder_leaves_the_record_as_long_as_its_link(story: Stor
     assert story.records._redis.ttl(story.records._key(survey_id)) > timedelta(days=300).total_seconds()
 
 
-def test_an_answer_that_overtakes_the_worker_says_when_it_was_delivered(story: Story) -> None:
+def test_answer_before_delivered_sets_delivered_at(story: Story) -> None:
     survey_id = story.begin(BOTH)
     write(story, survey_id, offer_state="delivering", **{f"rating_id:{each}": f"id-{each}" for each in (CSAT, NPS)})
     story.answer(survey_id, {CSAT: 4})

@@ -66,7 +66,7 @@ def test_none_is_sent_unless_the_file_says_so(story: Story) -> None:
     assert sent(story, survey_id) == [""]
 
 
-def test_who_does_not_answer_is_reminded_once(story: Story) -> None:
+def test_silent_customer_is_reminded_once(story: Story) -> None:
     survey_id = reminding(story)
     record = story.ask(survey_id)
     assert record.offer.reminded_at is not None
@@ -102,7 +102,7 @@ NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
 
 
 @pytest.mark.parametrize("case", NOT_ANY_MORE)
-def test_whom_it_would_annoy_is_not_reminded(story: Story, case: str) -> None:
+def test_no_reminder_when_it_is_no_longer_right(story: Story, case: str) -> None:
     happens, note = NOT_ANY_MORE[case]
     survey_id = reminding(story)
     happens(story, survey_id)
@@ -112,7 +112,7 @@ def test_whom_it_would_annoy_is_not_reminded(story: Story, case: str) -> None:
     assert not any("reminder" in (each.external_id or "") for each in story.dixa.messages())
 
 
-def test_who_has_answered_is_not_reminded(story: Story) -> None:
+def test_answered_survey_gets_no_reminder(story: Story) -> None:
     survey_id = reminding(story)
     story.answer(survey_id, {CSAT: 4})
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
@@ -131,7 +131,7 @@ def test_an_event_is_enough_to_call_it_off(story: Story, kind: ChangeKind) -> No
     assert not story.hear(survey_id, kind)
 
 
-def test_a_conversation_that_our_own_message_opened_is_reminded_of(story: Story) -> None:
+def test_conversation_opened_by_our_message_gets_a_reminder(story: Story) -> None:
     story.dixa.state.message_reopens = True
     try:
         survey_id = delivered(story)
@@ -144,7 +144,7 @@ def test_a_conversation_that_our_own_message_opened_is_reminded_of(story: Story)
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
-def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> None:
+def test_no_reminder_while_a_spool_may_hold_the_answer(story: Story) -> None:
     survey_id = reminding(story)
     story.records.delay_answers(timedelta(minutes=1))
     story.offering.run(survey_id)
@@ -154,7 +154,7 @@ def test_nobody_is_reminded_while_a_spool_may_hold_the_answer(story: Story) -> N
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
-def test_nobody_is_reminded_right_after_redis_was_away(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_no_reminder_right_after_a_redis_outage(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=1)))
     survey_id = reminding(story)
     story.offering.run(survey_id)
@@ -205,7 +205,7 @@ def test_the_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
     assert chain.field(chain.story.load(survey_id), "email")
 
 
-def test_a_mailed_reminder_that_may_be_out_is_not_sent_again(chain: Chain) -> None:
+def test_possible_reminder_mail_is_not_repeated(chain: Chain) -> None:
     """A worker ended between the last dot and its answer."""
     survey_id = reminding(chain.story, MAILED)
     assert chain.story.records.begin_email(survey_id)
@@ -215,7 +215,7 @@ def test_a_mailed_reminder_that_may_be_out_is_not_sent_again(chain: Chain) -> No
 
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
-def test_a_server_that_is_busy_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
+def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
     survey_id = reminding(chain.story, MAILED)
     chain.post.answers[place] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
@@ -226,9 +226,7 @@ def test_a_server_that_is_busy_gets_the_reminder_later_and_once(chain: Chain, pl
     assert (record.offer.note, len(chain.post.mails)) == ("", 2)
 
 
-def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
-    redis_client: redis.Redis, prefix: str, dixa: Sandbox
-) -> None:
+def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = story.begin()
@@ -238,7 +236,7 @@ def test_a_delivery_that_stays_unknown_counts_as_delivered_when_it_is_too_late(
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
 
 
-def test_who_came_back_is_not_reminded_though_the_conversation_is_closed_again(story: Story) -> None:
+def test_no_reminder_after_the_customer_wrote_and_a_reclose(story: Story) -> None:
     """The reopening came while our own message might have been its cause, or it was lost."""
     survey_id = reminding(story)
     number = int(survey_id)

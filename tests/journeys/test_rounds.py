@@ -73,7 +73,7 @@ def test_each_round_has_its_own_answer(story: Story) -> None:
     assert story.records.list_rounds(number) == [f"{number}-2", str(number)]
 
 
-def test_a_round_that_was_not_answered_can_still_be(story: Story) -> None:
+def test_earlier_round_can_still_be_answered(story: Story) -> None:
     number = story.dixa.make_conversation()
     first = story.close(number, UNANSWERED)
     story.ask(first)
@@ -84,7 +84,7 @@ def test_a_round_that_was_not_answered_can_still_be(story: Story) -> None:
     assert [each.rating_id for each in story.dixa.results(number)] == [story.load(first).offers[0].rating_id]
 
 
-def test_one_that_was_reopened_before_it_was_asked_is_asked_after_the_next_close(story: Story) -> None:
+def test_reopened_waiting_survey_is_sent_after_the_next_close(story: Story) -> None:
     """Its turn was given back, so `cooldown` is no obstacle."""
     terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED)
     number = story.dixa.make_conversation()
@@ -146,7 +146,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
-def test_a_change_ends_what_waits(story: Story, kind: ChangeKind) -> None:
+def test_change_event_ends_a_waiting_survey(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin(LATER)
     assert story.hear(survey_id, kind)
     record = story.load(survey_id)
@@ -172,7 +172,7 @@ def test_a_change_after_the_link_is_with_the_customer_says_nothing(story: Story,
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_a_change_of_what_nobody_knows_says_nothing(story: Story) -> None:
+def test_change_of_an_unknown_conversation_is_ignored(story: Story) -> None:
     assert not story.hear("4711", ChangeKind.REOPENED)
 
 
@@ -206,7 +206,7 @@ def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story,
     assert story.load(survey_id).offer.reason == Reason.REOPENED
 
 
-def test_a_change_that_can_be_kept_nowhere_is_said_so(story: Story) -> None:
+def test_change_without_storage_is_refused(story: Story) -> None:
     away = story.intake()
     away._records = without_redis(story.records)
     with pytest.raises(NotKept):
@@ -236,7 +236,7 @@ def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story
     assert story.hear(survey_id, ChangeKind.REOPENED)
 
 
-def test_a_close_that_begins_no_round_is_a_decision_too(story: Story) -> None:
+def test_close_without_a_round_is_counted(story: Story) -> None:
     number = story.dixa.make_conversation()
     survey_id = story.close(number, AT_ONCE)
     story.tell(survey_id, {CSAT: 4})
@@ -248,7 +248,7 @@ def test_a_close_that_begins_no_round_is_a_decision_too(story: Story) -> None:
     assert story.load(survey_id).latest_close is not None
 
 
-def test_a_webhook_that_comes_twice_is_no_second_close(story: Story) -> None:
+def test_duplicate_webhook_is_no_second_close(story: Story) -> None:
     number = story.dixa.make_conversation()
     for _ in range(2):
         survey_id = story.close(number, AT_ONCE, event_id="the-same")
@@ -263,7 +263,7 @@ def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
     assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.REFUSED: 1}
 
 
-def test_a_later_close_that_a_rule_leaves_out_says_which(story: Story) -> None:
+def test_later_close_names_the_mismatching_rule(story: Story) -> None:
     terms = replace(ALWAYS, match=Match(without_tags=("spam",)))
     number = story.dixa.make_conversation()
     story.ask(story.close(number, terms))
@@ -303,7 +303,7 @@ def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story,
     [(OnReclose.ALWAYS, ""), (OnReclose.UNANSWERED, Reason.CLOSED_AGAIN)],
     ids=["always", "unanswered"],
 )
-def test_our_own_result_does_not_end_the_round_that_waits(story: Story, again: OnReclose, reason: str) -> None:
+def test_our_own_result_does_not_end_a_waiting_round(story: Story, again: OnReclose, reason: str) -> None:
     terms = replace(ALWAYS, on_reclose=again)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)

@@ -81,7 +81,7 @@ def test_one_link_is_sent_and_one_code_is_kept(
     story.assert_no_doubles()
 
 
-def test_the_reminder_has_the_same_link_which_then_leads_to_its_own_token(
+def test_reminder_has_the_same_short_link_with_a_new_token(
     tell: Tell, redis_client: redis.Redis, prefix: str, short_links: ShortLinks
 ) -> None:
     story, terms = tell(), replace(AT_ONCE, reminder=timedelta(minutes=30))

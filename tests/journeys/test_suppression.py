@@ -82,7 +82,7 @@ LOST: dict[str, Callable[[Story, str], object]] = {
 
 
 @pytest.mark.parametrize("loses", LOST)
-def test_a_turn_that_brought_nothing_is_given_back(story: Story, loses: str) -> None:
+def test_unused_cooldown_slot_is_released(story: Story, loses: str) -> None:
     first = closed(story)
     LOST[loses](story, first)
     assert story.ask(first).offer.state in (OfferState.FAILED, OfferState.CANCELLED)
@@ -90,7 +90,7 @@ def test_a_turn_that_brought_nothing_is_given_back(story: Story, loses: str) -> 
     assert not is_asked(story.ask(closed(story)))
 
 
-def test_what_is_given_back_is_what_was_there_before(story: Story) -> None:
+def test_released_cooldown_slot_gets_its_old_value(story: Story) -> None:
     """The first turn still counts for those who wait longer."""
     often, seldom = replace(AT_ONCE, cooldown=timedelta()), replace(AT_ONCE, name="seldom", cooldown=30 * DAY)
     assert is_asked(story.ask(closed(story, terms=often)))
@@ -145,7 +145,7 @@ def test_redis_holds_nothing_to_know_a_person_by(story: Story, redis_client: red
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 2**40), st.integers(0, 100), st.integers(0, 100), st.integers(0, 100))
-def test_a_longer_pause_never_asks_whom_a_shorter_one_does_not(
+def test_longer_cooldown_asks_no_additional_customer(
     records: Records, redis_client: redis.Redis, prefix: str, number: int, ago: int, one: int, other: int
 ) -> None:
     shorter, longer = sorted((one, other))

@@ -116,7 +116,7 @@ def test_it_waits_as_long_as_the_file_says(
     assert scene.story.dixa.results() == []
 
 
-def test_a_customer_who_comes_later_is_the_one_who_counts(scene: Scene) -> None:
+def test_later_customer_replaces_a_suspect_answer(scene: Scene) -> None:
     """The issue's own story: a robot's 1, and an hour later the customer's 5."""
     survey_id = scene.ask()
     scene.robot(survey_id, 1)
@@ -129,7 +129,7 @@ def test_a_customer_who_comes_later_is_the_one_who_counts(scene: Scene) -> None:
     scene.story.assert_once(survey_id)
 
 
-def test_a_customer_who_says_the_same_is_suspect_no_more(scene: Scene) -> None:
+def test_same_answer_of_a_customer_is_not_suspect(scene: Scene) -> None:
     survey_id = scene.ask()
     scene.robot(survey_id, 4)
     assert scene.customer(survey_id, 4) == "saved"
@@ -179,7 +179,7 @@ def test_without_any_other_it_is_submitted_as_it_is_and_stays_marked(scene: Scen
     assert scene.robot(survey_id, 5) == "not_changed"
 
 
-def test_a_worker_that_has_claimed_it_leaves_it_to_the_customer(scene: Scene) -> None:
+def test_customer_wins_over_a_worker_with_a_claim(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
     scene.robot(survey_id, 1)
     scene.wait_is_over(survey_id)
@@ -199,7 +199,7 @@ def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
     assert [each.value for each in scene.story.dixa.results()] == [1]
 
 
-def test_time_that_was_given_is_no_time_of_trying(scene: Scene) -> None:
+def test_editable_time_does_not_count_as_trying(scene: Scene) -> None:
     """Whoever got an hour to change the answer gets it submitted after that hour."""
     scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR / 2)
     survey_id = scene.ask()
@@ -260,7 +260,7 @@ class TestWhatFollows:
         assert abs(record.follow_up.due_at - record.answer.due_at) < MINUTE
         assert receiver.posts == []
 
-    def test_none_goes_out_for_what_yielded(self, scene: Scene, receiver: Receiver) -> None:
+    def test_replaced_suspect_answer_has_no_follow_up(self, scene: Scene, receiver: Receiver) -> None:
         survey_id = scene.ask()
         scene.robot(survey_id, 1)
         self.turn(scene, survey_id)
@@ -281,9 +281,7 @@ class TestWhatFollows:
         (alert,) = receiver.of("/slack")
         assert "suspect" not in json.dumps(alert.body)
 
-    def test_all_of_it_does_when_it_is_final_and_says_that_it_is_suspect(
-        self, scene: Scene, receiver: Receiver
-    ) -> None:
+    def test_final_suspect_answer_has_its_follow_up(self, scene: Scene, receiver: Receiver) -> None:
         survey_id = scene.ask()
         scene.robot(survey_id, 1)
         scene.wait_is_over(survey_id)
@@ -297,7 +295,7 @@ class TestWhatFollows:
         assert sentence in scene.story.dixa.notes(int(survey_id))[0].message
         assert receiver.of("/answer")[0].body["data"]["is_suspect"] is True
 
-    def test_a_customers_webhook_says_that_it_is_not(self, scene: Scene, receiver: Receiver) -> None:
+    def test_webhook_of_a_customer_is_not_suspect(self, scene: Scene, receiver: Receiver) -> None:
         survey_id = scene.ask(replace(TERMS, editable_for=timedelta()))
         scene.customer(survey_id, 1)
         scene.story.submit(survey_id)
@@ -352,7 +350,7 @@ class TestTheReminder:
         assert self.reminders(scene, survey_id) == 0
 
     @pytest.mark.parametrize("terms", [TERMS, TERMS_WITHOUT := replace(TERMS, reminder=None)])
-    def test_a_robot_that_is_faster_than_the_worker_takes_no_reminder_away(self, scene: Scene, terms: Survey) -> None:
+    def test_suspect_answer_before_delivered_keeps_the_reminder(self, scene: Scene, terms: Survey) -> None:
         """The worker hasn't written yet that the message is out."""
         survey_id = scene.story.begin(terms)
         scene.story.after("message", lambda: scene.robot(survey_id))
@@ -383,7 +381,7 @@ def test_no_new_round_begins_while_one_waits(scene: Scene) -> None:
     assert scene.story.close(int(survey_id), terms) == survey_id
 
 
-def test_records_that_know_no_such_time_wait_a_day(scene: Scene) -> None:
+def test_records_without_suspect_time_wait_a_day(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
     scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"editable_for": 0}')
     scene.robot(survey_id)

@@ -43,7 +43,7 @@ def test_what_does_not_pass_ends_it_at_once(story: Story, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 409])
-def test_a_message_that_is_refused_right_after_its_offer_may_pass(story: Story, status: int) -> None:
+def test_message_refused_right_after_the_offer_is_retried(story: Story, status: int) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, status, call="message")
     record = story.ask(survey_id)
@@ -65,7 +65,7 @@ def lag_behind(story: Story, survey_id: str) -> None:
     found.state, found.state_updated_at = "Open", found.state_updated_at - timedelta(minutes=1)
 
 
-def test_a_reader_that_lags_behind_the_webhook_is_asked_again(story: Story) -> None:
+def test_lagging_conversation_is_fetched_again(story: Story) -> None:
     survey_id = story.begin()
     lag_behind(story, survey_id)
     story.offering.run(survey_id)
@@ -75,14 +75,14 @@ def test_a_reader_that_lags_behind_the_webhook_is_asked_again(story: Story) -> N
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_one_that_was_opened_since_the_close_is_not_asked(story: Story) -> None:
+def test_conversation_reopened_after_the_close_is_cancelled(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.reopen(int(survey_id))
     record = story.ask(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.REOPENED)
 
 
-def test_it_is_looked_at_each_time_that_it_is_twice_as_long_ago(story: Story) -> None:
+def test_lag_wait_doubles(story: Story) -> None:
     survey_id = story.begin()
     waits = []
     for age in (timedelta(), timedelta(seconds=10), timedelta(minutes=30)):

@@ -44,7 +44,7 @@ def closed_in(story: Story, language: str | None, *surveys: Survey) -> str:
     return story.close(story.dixa.make_conversation(language=language), *surveys)
 
 
-def test_the_first_that_fits_is_taken_as_soon_as_its_delay_is_over(story: Story) -> None:
+def test_first_matching_survey_is_sent_after_its_delay(story: Story) -> None:
     record = story.ask(closed_in(story, "da", DANISH, OTHERS))
     assert record.offer.state is OfferState.DELIVERED
     assert record.terms
@@ -58,7 +58,7 @@ def test_the_chosen_survey_sets_the_reminder(story: Story) -> None:
     assert story.load(survey_id).offer.state is OfferState.REMINDING
 
 
-def test_another_that_fits_waits_for_its_own_delay(story: Story) -> None:
+def test_second_matching_survey_waits_for_its_own_delay(story: Story) -> None:
     survey_id = closed_in(story, "en", DANISH, OTHERS)
     story.offering.run(survey_id)
     record = story.load(survey_id)
@@ -91,7 +91,7 @@ def test_when_none_fits_each_says_why(story: Story) -> None:
     assert record.facts["agent_messages"] == "0"
 
 
-def test_tags_that_the_webhook_did_not_tell_are_asked_for(story: Story) -> None:
+def test_missing_tags_are_fetched(story: Story) -> None:
     terms = replace(AT_ONCE, match=Match(with_tags=("vip",)))
     plain, vip = story.dixa.make_conversation(), story.dixa.make_conversation(tags=["VIP"])
     assert story.ask(story.close(plain, terms, tags=None)).offer.reason == Reason.TAG_MISSING
@@ -116,7 +116,7 @@ def test_who_wrote_enough_is_asked(story: Story) -> None:
 
 
 @pytest.mark.parametrize("surveys", [1, 2])
-def test_outside_of_its_window_a_survey_waits_until_that_opens(story: Story, surveys: int) -> None:
+def test_survey_waits_for_its_send_window(story: Story, surveys: int) -> None:
     """With one survey it is clear without a look at Dixa which window that is."""
     windowed = replace(AT_ONCE, send_window=window_in(3))
     survey_id = closed_in(story, "en", *[DANISH, windowed][-surveys:])

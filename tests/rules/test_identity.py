@@ -32,7 +32,7 @@ def test_who_is_the_same_person(other: Traits, *, is_same: bool) -> None:
 
 
 @pytest.mark.parametrize("phone", ["", "anonymous", "+", "000000000", "123456", "unknown 42"])
-def test_a_hidden_number_makes_nobody_the_same(phone: str) -> None:
+def test_hidden_number_has_no_hash(phone: str) -> None:
     assert PERSONS.hashes_of(None, None, phone) == ()
 
 

@@ -118,7 +118,7 @@ def test_our_own_mailboxes_are_not_asked() -> None:
     assert [each.fact for each in choice.mismatches] == ["an address of your own"]
 
 
-def test_the_mailbox_that_it_came_in_at_is_no_customer() -> None:
+def test_contact_point_is_no_customer() -> None:
     close = close_from("help@nordlys.example", contact_point="Help@nordlys.example")
     assert choose_at_close(close, [Survey()]).reason is Reason.MACHINE
     assert choose_at_close(close_from("ida@example.com", contact_point="+4570123456"), [Survey()]).candidates

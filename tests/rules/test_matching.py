@@ -150,7 +150,7 @@ STARTS: list[tuple[str, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("terms", "fact"), [line[1:] for line in STARTS], ids=[line[0] for line in STARTS])
-def test_nothing_is_asked_of_what_was_closed_before_the_start(terms: str, fact: str | None) -> None:
+def test_close_before_not_before_is_skipped(terms: str, fact: str | None) -> None:
     choice = choose_at_close(close_of(), [survey_of(terms=terms)])
     assert choice.reason is (Reason.BEFORE_START if fact else None)
     assert [each.fact for each in choice.mismatches] == ([fact] if fact else [])
@@ -226,7 +226,7 @@ def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, A
     assert choice.reason is reason
 
 
-def test_a_survey_draws_from_what_another_leaves_out() -> None:
+def test_samples_of_two_surveys_are_independent() -> None:
     one, other = (replace(survey_of("sample = 0.5"), name=name) for name in ("one", "other"))
     drawn = [choose_at_close(close_of(number), [one, other]).candidates for number in range(1, 2001)]
     shares = [sum(found[:1] == (each,) for found in drawn) / 2000 for each in (one, other)]
@@ -318,7 +318,7 @@ VIP, TAKEN = survey_of('with_tags = ["vip"]'), survey_of("assigned = true")
         pytest.param([], {}, (None, Reason.NO_SURVEY_MATCHES), id="no survey at all"),
     ],
 )
-def test_the_first_survey_that_matches_is_used(
+def test_first_matching_survey_is_used(
     surveys: list[Survey], facts: dict[str, Any], chosen: tuple[Survey | None, Reason | None]
 ) -> None:
     choice = choose_at_close(close_of(**facts), surveys)
@@ -405,7 +405,7 @@ def test_a_larger_sample_asks_all_of_a_smaller_one(conversation_id: int, one: fl
 
 
 @given(st.integers(1, 2**63 - 1))
-def test_a_sample_of_0_asks_nobody_and_one_of_1_asks_everybody(conversation_id: int) -> None:
+def test_sample_of_0_is_nobody_and_of_1_everybody(conversation_id: int) -> None:
     assert not is_in_sample(conversation_id, 0, "all")
     assert is_in_sample(conversation_id, 1, "all")
 
