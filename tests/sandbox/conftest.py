@@ -1,4 +1,4 @@
-"""A sandbox that listens, a client of its API, and the description that every exchange is checked against."""
+"""A running sandbox, an API client, and Dixa's description to check every exchange."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from tests.openapi import MISSING, Description
 
 
 class Client:
-    """Asks the sandbox as the project's own client would, and as badly as a test wants."""
+    """An API client for valid and invalid requests."""
 
     def __init__(self, dixa: Sandbox, version: str = "beta") -> None:
         self.dixa = dixa
@@ -64,7 +64,7 @@ def dixa() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(dixa: Sandbox) -> Iterator[Client]:
-    """A client whose every exchange is as Dixa describes it, when its description is here."""
+    """A client with every exchange checked against Dixa's description, if present."""
     client = Client(dixa)
     yield client
     client.session.close()

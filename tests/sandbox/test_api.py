@@ -1,4 +1,4 @@
-"""The sandbox answers as Dixa's documentation says: statuses, shapes and what it refuses."""
+"""The sandbox's responses match Dixa's documentation: statuses, bodies and refusals."""
 
 from http.client import HTTPConnection
 from uuid import uuid4
@@ -29,7 +29,7 @@ AGENT = str(uuid4())
 
 @pytest.mark.parametrize("version", ["beta", "v1"])
 @pytest.mark.parametrize("channel", KINDS)
-def test_every_call_on_every_channel_is_answered_as_described(
+def test_every_call_on_every_channel_matches_the_description(
     dixa: Sandbox, description: Description, channel: str, version: str
 ) -> None:
     client = Client(dixa, version)
@@ -62,7 +62,7 @@ def _outbound(text: str, channel: str = "Email", **fields: object) -> dict[str, 
 
 
 @pytest.mark.parametrize(("channel", "kind"), KINDS.items())
-def test_a_conversation_is_of_its_channels_type(dixa: Sandbox, client: Client, channel: str, kind: str) -> None:
+def test_a_conversation_has_the_type_of_its_channel(dixa: Sandbox, client: Client, channel: str, kind: str) -> None:
     data = client.get(f"/conversations/{dixa.make_conversation(channel=channel, language='ja')}").json()["data"]
     assert (data["_type"], data["channel"]) == (kind, channel)
     assert ("language" in data) == (channel in {"WidgetChat", "ContactForm", "Email", "Messenger"})
@@ -126,7 +126,7 @@ def test_a_second_submit_is_refused_and_reported(dixa: Sandbox, client: Client) 
 
 
 @pytest.mark.parametrize(("kind", "good", "bad"), [("Csat", (1, 5), (0, 6)), ("Nps", (0, 10), (-1, 11))])
-def test_a_score_has_a_range(
+def test_a_score_out_of_range_is_refused(
     dixa: Sandbox, client: Client, kind: str, good: tuple[int, ...], bad: tuple[int, ...]
 ) -> None:
     for value in good:
@@ -205,7 +205,7 @@ def test_an_unknown_path_or_method_is_json_too(dixa: Sandbox, client: Client) ->
 @pytest.mark.parametrize(
     "given", [None, "", "wrong", "Bearer sandbox-token", "sandbox-token2", "Basic x", "t\u00f8ken"]
 )
-def test_only_the_raw_token_is_taken(dixa: Sandbox, client: Client, given: str | None) -> None:
+def test_only_the_raw_token_is_accepted(dixa: Sandbox, client: Client, given: str | None) -> None:
     client.session.headers["Authorization"] = given.encode() if given else given  # type: ignore[assignment]
     refused = client.get("/organization")
     assert (refused.status_code, list(refused.json())) == (401, ["message"])
@@ -213,7 +213,7 @@ def test_only_the_raw_token_is_taken(dixa: Sandbox, client: Client, given: str |
 
 
 @pytest.mark.parametrize("channel", KINDS)
-def test_a_message_reaches_the_channels_that_take_one(dixa: Sandbox, client: Client, channel: str) -> None:
+def test_a_message_is_accepted_by_message_channels_only(dixa: Sandbox, client: Client, channel: str) -> None:
     number = dixa.make_conversation(channel=channel)
     answer = client.post(f"/conversations/{number}/messages", _outbound("Hello", channel, externalId="a-1"))
     if channel not in TAKES_MESSAGES:
@@ -254,13 +254,13 @@ def test_a_malformed_message_is_refused(dixa: Sandbox, client: Client, channel: 
     assert dixa.messages() == []
 
 
-def test_whatsapp_takes_an_attachment_alone(dixa: Sandbox, client: Client) -> None:
+def test_whatsapp_accepts_an_attachment_without_text(dixa: Sandbox, client: Client) -> None:
     number = dixa.make_conversation(channel="WhatsApp")
     body = {"_type": "Outbound", "agentId": AGENT, "attachments": [{"url": "https://files.example/a.jpg"}]}
     assert client.post(f"/conversations/{number}/messages", body).status_code == 200
 
 
-def test_a_message_reopens_a_closed_conversation_only_if_told_to(dixa: Sandbox, client: Client) -> None:
+def test_a_message_reopens_a_closed_conversation_only_if_configured(dixa: Sandbox, client: Client) -> None:
     number = dixa.make_conversation(state="Closed")
     client.post(f"/conversations/{number}/messages", _outbound("Hi"))
     assert dixa.conversation(number).state == "Closed"

@@ -1,4 +1,4 @@
-"""Another process can do by HTTP what a test does in Python, and read all that the sandbox holds."""
+"""Another process can control the sandbox over HTTP and read its state."""
 
 import signal
 import subprocess
@@ -32,7 +32,7 @@ def control(dixa: Sandbox) -> Control:
     return Control(dixa.url)
 
 
-def test_conversations_are_made_and_moved(dixa: Sandbox, control: Control) -> None:
+def test_conversations_are_made_closed_and_reopened(dixa: Sandbox, control: Control) -> None:
     wanted = {"count": 2, "channel": "WhatsApp", "agent": False, "tags": ["vip"], "requester": {"name": "Bo"}}
     made = control.post("/conversations", wanted)
     assert made.status_code == 201
@@ -47,11 +47,11 @@ def test_conversations_are_made_and_moved(dixa: Sandbox, control: Control) -> No
 
 
 @pytest.mark.parametrize("body", [{"count": 0}, {"colour": "red"}, {"requester": {"nick": "x"}}, [1]])
-def test_a_mistaken_wish_is_told(control: Control, body: object) -> None:
+def test_an_invalid_request_is_explained(control: Control, body: object) -> None:
     assert control.post("/conversations", body).status_code == 400
 
 
-def test_faults_come_and_go(dixa: Sandbox, control: Control, client: Client) -> None:
+def test_faults_are_added_and_cleared(dixa: Sandbox, control: Control, client: Client) -> None:
     number = dixa.make_conversation()
     control.post("/faults", {"kind": "executes_then_drops", "call": "offer", "times": 2})
     with pytest.raises(requests.ConnectionError):
@@ -70,11 +70,11 @@ def test_faults_come_and_go(dixa: Sandbox, control: Control, client: Client) -> 
 @pytest.mark.parametrize(
     "body", [{}, {"kind": "explodes"}, {"kind": "fails", "call": "x"}, {"kind": "fails", "colour": "red"}]
 )
-def test_a_fault_there_is_not_is_told(control: Control, body: object) -> None:
+def test_an_unknown_fault_is_explained(control: Control, body: object) -> None:
     assert control.post("/faults", body).status_code == 400
 
 
-def test_the_state_tells_everything(dixa: Sandbox, control: Control, client: Client) -> None:
+def test_the_state_contains_everything(dixa: Sandbox, control: Control, client: Client) -> None:
     number = dixa.make_conversation(subject="Hello")
     rating_id = client.offered(number)
     client.offer(number)
@@ -94,7 +94,7 @@ def test_the_state_tells_everything(dixa: Sandbox, control: Control, client: Cli
     assert dixa.token not in control.get("/calls").text
 
 
-def test_reset_forgets(dixa: Sandbox, control: Control, client: Client) -> None:
+def test_reset_deletes_everything(dixa: Sandbox, control: Control, client: Client) -> None:
     client.offer(dixa.make_conversation())
     dixa.outage()
     assert control.post("/reset").status_code == 204
@@ -132,7 +132,7 @@ def test_it_runs_as_a_program_and_ends_on_sigterm(program: subprocess.Popen[str]
     assert (program.returncode, program.stdout.read()) == (0, "")
 
 
-def test_a_taken_port_is_told_in_a_sentence(dixa: Sandbox) -> None:
+def test_a_used_port_is_explained(dixa: Sandbox) -> None:
     command = [sys.executable, "-m", "service.sandbox", "--port", dixa.url.rsplit(":", 1)[1]]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert ended.returncode == 1

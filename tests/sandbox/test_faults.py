@@ -1,4 +1,4 @@
-"""Each fault has the effect it is named for, on the caller and on what the sandbox holds."""
+"""Each fault has its effect on the caller and on the state."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -23,24 +23,24 @@ def number(dixa: Sandbox) -> int:
     return dixa.make_conversation()
 
 
-def test_fails_answers_an_error_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+def test_fails_returns_an_error_without_executing(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.fails(times=2, status=503)
     assert [client.offer(number).status_code for _ in range(3)] == [503, 503, 201]
     assert len(dixa.offers(number)) == 1
 
 
-def test_a_fault_waits_for_its_call(dixa: Sandbox, client: Client, number: int) -> None:
+def test_a_fault_applies_to_its_call_only(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.fails(call="offer", status=500)
     assert client.get(f"/conversations/{number}").status_code == 200
     assert client.offer(number).status_code == 500
 
 
-def test_a_fault_for_a_call_there_is_not_is_a_mistake(dixa: Sandbox) -> None:
+def test_a_fault_for_an_unknown_call_is_an_error(dixa: Sandbox) -> None:
     with pytest.raises(ValueError, match="offer"):
         dixa.fails(call="offers")
 
 
-def test_drops_before_closes_the_connection_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+def test_drops_before_closes_the_connection_without_executing(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.drops_before()
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
@@ -49,20 +49,20 @@ def test_drops_before_closes_the_connection_and_does_nothing(dixa: Sandbox, clie
     assert client.offer(number).status_code == 201
 
 
-def test_executes_then_drops_makes_the_offer_and_loses_the_answer(dixa: Sandbox, client: Client, number: int) -> None:
+def test_executes_then_drops_loses_the_response(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_then_drops(times=1, call="offer")
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
     assert len(dixa.offers(number)) == 1
 
 
-def test_executes_then_fails_makes_the_offer_and_says_it_did_not(dixa: Sandbox, client: Client, number: int) -> None:
+def test_executes_then_fails_returns_an_error(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_then_fails(status=502)
     assert client.offer(number).status_code == 502
     assert len(dixa.offers(number)) == 1
 
 
-def test_hangs_says_nothing_and_does_nothing(dixa: Sandbox, client: Client, number: int) -> None:
+def test_hangs_neither_executes_nor_responds(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.hangs(30)
     with pytest.raises(requests.ReadTimeout):
         client.session.post(
@@ -80,7 +80,7 @@ def test_a_hang_ends_with_the_sandbox(dixa: Sandbox, client: Client, number: int
     assert dixa.calls[-1].duration < 50
 
 
-def test_slow_answers_late_what_was_done_at_once(dixa: Sandbox, client: Client, number: int) -> None:
+def test_slow_executes_at_once_and_responds_late(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.slow(0.4)
     began = monotonic()
     assert client.offer(number).status_code == 201
@@ -93,7 +93,7 @@ def test_slow_answers_late_what_was_done_at_once(dixa: Sandbox, client: Client, 
     eventually(lambda: len(dixa.offers(number)) == 2)
 
 
-def test_executes_late_hangs_up_first(dixa: Sandbox, client: Client, number: int) -> None:
+def test_executes_late_closes_the_connection_first(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_late(3600, call="offer")
     dixa.executes_late(0.05, call="offer")
     with pytest.raises(requests.ConnectionError):
@@ -105,7 +105,7 @@ def test_executes_late_hangs_up_first(dixa: Sandbox, client: Client, number: int
     assert len(dixa.offers(number)) == 1
 
 
-def test_throttles_answers_429_with_a_retry_after_only_if_told(dixa: Sandbox, client: Client, number: int) -> None:
+def test_throttles_returns_429_with_an_optional_retry_after(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.throttles()
     dixa.throttles(retry_after=7)
     answers = [client.get(f"/conversations/{number}") for _ in range(3)]
@@ -114,7 +114,7 @@ def test_throttles_answers_429_with_a_retry_after_only_if_told(dixa: Sandbox, cl
     assert dixa.report.throttled == 2
 
 
-def test_an_outage_lasts_until_told(dixa: Sandbox, client: Client, number: int) -> None:
+def test_an_outage_lasts_until_ended(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.outage()
     assert {client.offer(number).status_code for _ in range(3)} == {503}
     dixa.outage(status=None)
@@ -125,7 +125,7 @@ def test_an_outage_lasts_until_told(dixa: Sandbox, client: Client, number: int) 
     assert len(dixa.offers(number)) == 1
 
 
-def test_chance_is_repeatable(dixa: Sandbox, client: Client, number: int) -> None:
+def test_random_faults_are_repeatable(dixa: Sandbox, client: Client, number: int) -> None:
     def run() -> list[int]:
         dixa.faults.randomly(seed=7, chances={"fails": 0.3, "throttles": 0.2})
         return [client.get(f"/conversations/{number}").status_code for _ in range(40)]
@@ -138,7 +138,7 @@ def test_chance_is_repeatable(dixa: Sandbox, client: Client, number: int) -> Non
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_every_kind_can_come_by_chance(dixa: Sandbox, client: Client, number: int, kind: Kind) -> None:
+def test_every_kind_can_be_random(dixa: Sandbox, client: Client, number: int, kind: Kind) -> None:
     dixa.faults.randomly(seed=1, chances={kind: 1.0}, seconds=0.01)
     try:
         client.get(f"/conversations/{number}")
@@ -155,14 +155,14 @@ def test_clear_ends_every_fault(dixa: Sandbox, client: Client, number: int) -> N
     assert client.get(f"/conversations/{number}").status_code == 200
 
 
-def test_a_refused_token_uses_up_no_fault(dixa: Sandbox, client: Client, number: int) -> None:
+def test_a_refused_token_consumes_no_fault(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_then_drops()
     assert requests.get(f"{client.base}/organization", timeout=30).status_code == 401
     with pytest.raises(requests.ConnectionError):
         client.offer(number)
 
 
-def test_beyond_the_burst_every_token_is_answered_429_for_itself() -> None:
+def test_each_token_has_its_own_limit() -> None:
     # It refills slower than any machine can be slow.
     dixa = Sandbox(SandboxSettings(tokens=("a", "b"), rate=0.001)).start()
     a, b = Client(dixa), Client(dixa)
@@ -177,7 +177,7 @@ def test_beyond_the_burst_every_token_is_answered_429_for_itself() -> None:
 
 
 class Clock:
-    """Stands still until it is told."""
+    """A clock moved by the test."""
 
     def __init__(self) -> None:
         self.at = 1000.0
@@ -186,7 +186,7 @@ class Clock:
         return self.at
 
 
-def test_the_bucket_refills_ten_a_second_and_saves_up_no_more_than_the_burst() -> None:
+def test_the_bucket_refills_at_the_rate_up_to_the_burst() -> None:
     clock = Clock()
     limit = RateLimit(DIXAS_OWN.rate, DIXAS_OWN.burst, clock)
 
@@ -203,7 +203,7 @@ def test_the_bucket_refills_ten_a_second_and_saves_up_no_more_than_the_burst() -
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 6)), min_size=1, max_size=40))
-def test_no_while_holds_more_than_burst_and_rate(steps: list[tuple[float, int]]) -> None:
+def test_no_interval_exceeds_burst_and_rate(steps: list[tuple[float, int]]) -> None:
     clock = Clock()
     limit, began, taken = RateLimit(10.0, 4, clock), clock.at, 0
     for pause, tries in steps:
@@ -212,9 +212,7 @@ def test_no_while_holds_more_than_burst_and_rate(steps: list[tuple[float, int]])
         assert taken <= 4 + 10 * (clock.at - began) + 1e-6
 
 
-def test_what_hangs_or_comes_late_says_and_does_nothing_any_more_when_all_is_forgotten(
-    dixa: Sandbox, client: Client, number: int
-) -> None:
+def test_reset_cancels_hanging_and_late_calls(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.executes_late(60, call="offer")
     with pytest.raises(requests.ConnectionError):
         client.offer(number)

@@ -1,4 +1,4 @@
-"""The page works by plain forms, and shows what came of them."""
+"""The inbox works with plain forms and shows the results."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def test_the_inbox_lists_every_sample(dixa: Sandbox) -> None:
     assert 'http-equiv="refresh"' not in page
 
 
-def test_the_close_button_closes_and_leads_to_the_thread(dixa: Sandbox) -> None:
+def test_the_close_button_closes_and_redirects_to_the_thread(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
     answer = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=30)
     assert answer.url == f"{dixa.url}/conversations/{number}"
@@ -69,7 +69,7 @@ def test_the_thread_shows_the_link_then_the_rating_and_the_comment(dixa: Sandbox
     assert "CSAT 4 of 5" in _page(dixa)
 
 
-def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> None:
+def test_the_page_reloads_only_while_something_may_happen(dixa: Sandbox) -> None:
     client, number = Client(dixa), next(iter(dixa.state.conversations))
     dixa.sends_webhooks_to("http://127.0.0.1:1/")
     assert "refresh" not in _page(dixa, f"/conversations/{number}")
@@ -84,7 +84,7 @@ def test_the_page_looks_again_only_while_something_may_happen(dixa: Sandbox) -> 
 @pytest.mark.parametrize(
     "name", ["fail", "lose", "lose-offer", "lose-submit", "drop", "hang", "late", "throttle", "outage"]
 )
-def test_each_trouble_has_a_button_and_a_way_out(dixa: Sandbox, name: str) -> None:
+def test_each_fault_has_a_button_and_can_be_cleared(dixa: Sandbox, name: str) -> None:
     assert f"/trouble/{name}" in _page(dixa)
     requests.post(f"{dixa.url}/trouble/{name}", timeout=30)
     assert dixa.faults.pending() or dixa.faults.is_out
@@ -94,8 +94,8 @@ def test_each_trouble_has_a_button_and_a_way_out(dixa: Sandbox, name: str) -> No
     assert requests.post(f"{dixa.url}/trouble/nothing", timeout=30).status_code == 404
 
 
-def test_the_panel_speaks_to_somebody_who_runs_a_support_team(dixa: Sandbox) -> None:
-    """Words of the API are for engineers, who find them behind a click."""
+def test_the_panel_has_no_words_of_the_api(dixa: Sandbox) -> None:
+    """Names of calls are for engineers, behind a click."""
     requests.post(f"{dixa.url}/trouble/lose-submit", timeout=5)
     for kind in Kind:
         dixa.inject(Fault(kind, times=2, call="offer"))
@@ -128,8 +128,8 @@ ROWS = """() => [...document.querySelectorAll(".row .what")].map(what => {
 
 
 @pytest.mark.parametrize("width", [360, 1280])
-def test_a_row_from_right_to_left_is_whole(dixa: Sandbox, browser: Browser, width: int) -> None:
-    """Its texts stand beside its name, not at the other end of the row, and each is read in its own direction."""
+def test_a_right_to_left_row_is_laid_out_correctly(dixa: Sandbox, browser: Browser, width: int) -> None:
+    """Texts are next to the name, and each has its own direction."""
     for person, subject, text, comment in (
         (HEBREW, "Bag (size 38)", "שלום, הרוכסן לא נסגר.", "השירות היה מצוין (בצ'אט)."),
         (ARABIC, "حقيبة (مقاس 38)", "Order 4711 is here.", "ممتاز! شكرًا لكم (5/5)."),
@@ -146,7 +146,7 @@ def test_a_row_from_right_to_left_is_whole(dixa: Sandbox, browser: Browser, widt
     assert sorted(row["directions"] for row in rows[:2]) == [["ltr", "rtl", "rtl"], ["rtl", "ltr", "rtl"]]
 
 
-def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None:
+def test_a_button_redirects_to_its_own_page_only(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
 
     def lands(back: str) -> str:
@@ -158,7 +158,7 @@ def test_a_button_leads_back_to_its_page_and_nowhere_else(dixa: Sandbox) -> None
     assert lands("https://evil.example") == "/"
 
 
-def test_start_over_brings_the_samples_back(dixa: Sandbox) -> None:
+def test_start_over_restores_the_samples(dixa: Sandbox) -> None:
     dixa.make_conversation(subject="Another one")
     assert "Another one" in _page(dixa)
     requests.post(f"{dixa.url}/reset", timeout=30)
@@ -179,18 +179,18 @@ def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
 @pytest.mark.parametrize(
     "name", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "192.0.2.1", "[::1", ""]
 )
-def test_a_name_that_others_may_give_this_machine_is_not_answered(dixa: Sandbox, name: str) -> None:
-    """A page whose name points to this machine a moment later would read the inbox."""
+def test_foreign_host_names_are_refused(dixa: Sandbox, name: str) -> None:
+    """With DNS rebinding, another site's page could read the inbox."""
     for path in ("/", "/beta/conversations/1", "/_sandbox/faults"):
         assert requests.get(f"{dixa.url}{path}", headers={"Host": name}, timeout=30).status_code in {400, 421}
 
 
 @pytest.mark.parametrize("name", ["localhost:9000", "127.0.0.1", "[::1]:9000", "dixa.localhost"])
-def test_names_of_this_machine_are(dixa: Sandbox, name: str) -> None:
+def test_host_names_of_this_machine_are_accepted(dixa: Sandbox, name: str) -> None:
     assert requests.get(dixa.url, headers={"Host": name}, timeout=30).status_code == 200
 
 
-def test_no_page_asks_anybody_else_for_anything(dixa: Sandbox) -> None:
+def test_no_page_fetches_from_other_sites(dixa: Sandbox) -> None:
     policy = requests.get(dixa.url, timeout=30).headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script" not in _page(dixa)
@@ -216,13 +216,13 @@ def test_html_becomes_text_and_links() -> None:
         ("javascript:alert(1) ftp://x", []),
     ],
 )
-def test_links_of_a_text_are_found(text: str, links: list[str]) -> None:
+def test_links_in_text_are_found(text: str, links: list[str]) -> None:
     found = segments(Message("a", text))
     assert [segment.href for segment in found if segment.href] == links
     assert "".join(segment.text for segment in found) == text
 
 
-def test_markup_of_a_customer_stays_text(dixa: Sandbox) -> None:
+def test_markup_of_a_customer_is_shown_as_text(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
     dixa.conversation(number).messages.append(Message("a", "<img src=x onerror=alert(1)>"))
     for path in ("/", f"/conversations/{number}"):
@@ -237,14 +237,14 @@ def test_a_snippet_is_one_line() -> None:
     ("kind", "value", "words"),
     [("Nps", 10, "Promoter"), ("Nps", 7, "Passive"), ("Nps", 0, "Detractor"), ("ThumbsUpOrDown", 0, "Thumbs down")],
 )
-def test_each_rating_is_put_in_words(dixa: Sandbox, kind: str, value: int, words: str) -> None:
+def test_each_rating_has_words(dixa: Sandbox, kind: str, value: int, words: str) -> None:
     number = next(iter(dixa.state.conversations))
     result = Result("r", kind, value, None, now(), now())
     dixa.conversation(number).ratings.append(Rating(kind, "u", "a", result=result))
     assert words in _page(dixa, f"/conversations/{number}")
 
 
-def test_the_preview_is_linked_where_there_is_one(dixa: Sandbox) -> None:
+def test_a_running_preview_is_linked(dixa: Sandbox) -> None:
     assert "/preview" not in _page(dixa)
     assert requests.get(f"{dixa.url}/preview", timeout=30).status_code == 404
     with_one = Sandbox(SandboxSettings(preview="http://127.0.0.1:8030")).start()

@@ -1,4 +1,4 @@
-"""The sandbox takes mail, and shows it without letting it do anything."""
+"""The sandbox receives e-mails, and shows them without running anything in them."""
 
 import smtplib
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def page(dixa: Sandbox, path: str) -> requests.Response:
     return answer
 
 
-def test_what_came_is_kept_and_listed(dixa: Sandbox) -> None:
+def test_received_emails_are_listed(dixa: Sandbox) -> None:
     assert "None yet" in page(dixa, "/mails").text
     send(dixa)
     (mail,) = dixa.mails
@@ -55,7 +55,7 @@ def test_what_came_is_kept_and_listed(dixa: Sandbox) -> None:
     assert "E-mails that customers got: 1" in page(dixa, "/").text
 
 
-def test_a_mail_shows_the_pictures_that_it_brings_along(dixa: Sandbox) -> None:
+def test_an_email_shows_its_attached_pictures(dixa: Sandbox) -> None:
     raw = write_email(replace(BRANDING, theme=PNG_THEME), EMAIL)
     host, _, port = dixa.smtp_url.removeprefix("smtp://").removesuffix("?starttls=off").partition(":")
     with smtplib.SMTP(host, int(port), timeout=5) as smtp:
@@ -65,7 +65,7 @@ def test_a_mail_shows_the_pictures_that_it_brings_along(dixa: Sandbox) -> None:
     assert "img-src data:;" in framed.headers["Content-Security-Policy"]
 
 
-def test_a_mail_is_shown_in_a_cage(dixa: Sandbox) -> None:
+def test_an_email_is_shown_in_a_sandboxed_frame(dixa: Sandbox) -> None:
     send(dixa)
     shown = page(dixa, "/mails/1")
     assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in shown.text
@@ -76,7 +76,7 @@ def test_a_mail_is_shown_in_a_cage(dixa: Sandbox) -> None:
     assert framed.text.startswith('<!DOCTYPE html><base target="_blank">')
 
 
-def test_a_conversation_leads_to_its_customers_mails(dixa: Sandbox) -> None:
+def test_a_conversation_links_its_customers_emails(dixa: Sandbox) -> None:
     number = dixa.make_conversation(requester=Person("Ida Holm", "ida@example.com"))
     send(dixa)
     send(dixa, "tom@example.com")
@@ -85,13 +85,13 @@ def test_a_conversation_leads_to_its_customers_mails(dixa: Sandbox) -> None:
     assert "/mails/2" not in shown
 
 
-def test_a_new_beginning_forgets_them(dixa: Sandbox) -> None:
+def test_reset_deletes_emails(dixa: Sandbox) -> None:
     send(dixa)
     dixa.reset()
     assert dixa.mails == []
     assert requests.get(f"{dixa.url}/mails/1", timeout=30).status_code == 404
 
 
-def test_a_sandbox_that_takes_no_mail_says_so() -> None:
+def test_without_a_mail_server_the_page_says_so() -> None:
     with pytest.raises(LookupError):
         _ = Sandbox(SandboxSettings()).smtp_url

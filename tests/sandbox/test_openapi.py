@@ -1,4 +1,4 @@
-"""The check against Dixa's description notices what it is for."""
+"""The check against Dixa's description notices differences."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ def _last(dixa: Sandbox) -> Exchange:
     return dixa.calls[-1]
 
 
-def test_it_notices_a_wrong_answer(dixa: Sandbox, client: Client, description: Description) -> None:
+def test_a_wrong_response_is_noticed(dixa: Sandbox, client: Client, description: Description) -> None:
     number = dixa.make_conversation(language="en")
     client.get(f"/conversations/{number}")
     good = _last(dixa)
@@ -48,7 +48,7 @@ def test_it_notices_a_wrong_answer(dixa: Sandbox, client: Client, description: D
         {"ratingResult": {"_type": "Csat", "value": 4}, "submittedAt": "now"},
     ],
 )
-def test_it_notices_a_wrong_request(dixa: Sandbox, client: Client, description: Description, body: object) -> None:
+def test_a_wrong_request_is_noticed(dixa: Sandbox, client: Client, description: Description, body: object) -> None:
     number = dixa.make_conversation()
     client.submit(number, client.offered(number))
     good = _last(dixa)
@@ -61,7 +61,7 @@ def test_it_notices_a_wrong_request(dixa: Sandbox, client: Client, description: 
         description.check(replace(good, path=good.path.replace("submit", "send")))
 
 
-def test_a_refused_request_is_not_checked_but_its_answer_is(
+def test_of_a_refused_request_only_the_response_is_checked(
     dixa: Sandbox, client: Client, description: Description
 ) -> None:
     number = dixa.make_conversation()
@@ -74,7 +74,7 @@ def test_a_refused_request_is_not_checked_but_its_answer_is(
         description.check(replace(refused, response=b"{}"))
 
 
-def test_times_of_messages_carry_their_zone(dixa: Sandbox, client: Client, description: Description) -> None:
+def test_times_of_messages_have_their_zone(dixa: Sandbox, client: Client, description: Description) -> None:
     number = dixa.make_conversation()
     client.post(f"/conversations/{number}/notes", {"message": "x"})
     good = _last(dixa)
@@ -83,7 +83,7 @@ def test_times_of_messages_carry_their_zone(dixa: Sandbox, client: Client, descr
         description.check(replace(good, response=good.response.replace(b"[GMT]", b"")))
 
 
-def test_both_versions_are_the_same_calls(dixa: Sandbox, description: Description) -> None:
+def test_both_versions_have_the_same_calls(dixa: Sandbox, description: Description) -> None:
     Client(dixa, "v1").get(f"/conversations/{dixa.make_conversation()}")
     assert _last(dixa).path.startswith("/v1/")
     description.check(_last(dixa))

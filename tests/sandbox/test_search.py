@@ -1,4 +1,4 @@
-"""The sandbox's search, by the one filter that the project uses; and the queues."""
+"""The sandbox's search by closing time, and its queues."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from tests.sandbox.conftest import Client
 
 
 def closed(hours: int = 1, **more: Any) -> dict[str, Any]:
-    """Those that were closed in the last hours."""
+    """Conversations closed in the last hours."""
     since, until = now() - timedelta(hours=hours), now() + timedelta(seconds=1)
     between = {"_type": "Between", "timestampFrom": iso(since), "timestampTo": iso(until)}
     field = {"_type": "ClosedDate", "operator": between | more}
@@ -22,7 +22,7 @@ def ids(answer: Any) -> list[int]:
     return [hit["id"] for hit in answer.json()["data"]]
 
 
-def test_it_finds_what_was_closed_in_between_latest_first(dixa: Sandbox, client: Client) -> None:
+def test_search_returns_closed_conversations_latest_first(dixa: Sandbox, client: Client) -> None:
     first, second, old = (dixa.make_conversation(state="Closed") for _ in range(3))
     dixa.make_conversation()
     dixa.conversation(old).closed_at = now() - timedelta(hours=2)
@@ -33,7 +33,7 @@ def test_it_finds_what_was_closed_in_between_latest_first(dixa: Sandbox, client:
     assert ids(client.post("/search/conversations", closed())) == [first, second]
 
 
-def test_pages_lead_on_by_their_key(dixa: Sandbox, client: Client) -> None:
+def test_pages_are_linked_by_key(dixa: Sandbox, client: Client) -> None:
     made = [dixa.make_conversation(state="Closed") for _ in range(5)]
     found: list[int] = []
     path = "/search/conversations?pageLimit=2"
@@ -55,12 +55,12 @@ def test_pages_lead_on_by_their_key(dixa: Sandbox, client: Client) -> None:
         {"filters": {"strategy": "All", "conditions": [{"field": {"_type": "Channel"}}]}},
     ],
 )
-def test_what_it_does_not_know_is_refused(client: Client, body: object) -> None:
+def test_unknown_filters_are_refused(client: Client, body: object) -> None:
     assert client.post("/search/conversations", body).status_code == 400
 
 
 @pytest.mark.parametrize("key", ["x", "AAAA", "cGFnZT14"])
-def test_a_key_of_somebody_elses_is_refused(client: Client, key: str) -> None:
+def test_an_invalid_page_key_is_refused(client: Client, key: str) -> None:
     assert client.post(f"/search/conversations?pageKey={key}", closed()).status_code in {200, 400}
     assert client.post("/search/conversations?pageLimit=0", closed()).status_code == 400
 

@@ -1,4 +1,4 @@
-"""The sandbox's webhooks are what Dixa's documentation describes; the signature is verified independently."""
+"""The sandbox's webhooks match Dixa's documentation. The signature is verified independently."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ from tests.sandbox.conftest import Client
 
 
 class Target:
-    """Takes webhooks; answers with the statuses it was given, then 202."""
+    """Receives webhooks. Returns the given statuses, then 202."""
 
     def __init__(self) -> None:
         self.received: list[tuple[dict[str, str], bytes]] = []
@@ -75,7 +75,7 @@ def test_a_known_signature_is_reproduced() -> None:
     )
 
 
-def test_a_close_tells_the_conversation_in_full(dixa: Sandbox, target: Target) -> None:
+def test_a_close_contains_the_whole_conversation(dixa: Sandbox, target: Target) -> None:
     number = dixa.make_conversation(channel="WidgetChat", subject="Hello", tags=["vip"], queue="Returns")
     dixa.close(number)
     event = eventually(target.events)[0]
@@ -107,7 +107,7 @@ def test_channels_are_spelled_in_capitals() -> None:
     ]
 
 
-def test_every_move_tells_its_event(dixa: Sandbox, target: Target, client: Client) -> None:
+def test_every_change_of_state_sends_its_event(dixa: Sandbox, target: Target, client: Client) -> None:
     number = dixa.make_conversation()
     moves: tuple[Callable[[], object], ...] = (
         lambda: dixa.close(number),
@@ -131,7 +131,7 @@ def test_every_move_tells_its_event(dixa: Sandbox, target: Target, client: Clien
     assert len({event["event_id"] for event in target.events()}) == 6
 
 
-def test_a_failed_delivery_is_tried_again_with_the_same_event(dixa: Sandbox, target: Target) -> None:
+def test_a_failed_delivery_is_retried_with_the_same_event(dixa: Sandbox, target: Target) -> None:
     target.statuses = [500, 503]
     number = dixa.make_conversation()
     dixa.close(number)
@@ -141,7 +141,7 @@ def test_a_failed_delivery_is_tried_again_with_the_same_event(dixa: Sandbox, tar
     assert len({event["event_id"] for event in target.events()}) == 1
 
 
-def test_a_refused_delivery_is_not_tried_again(dixa: Sandbox, target: Target) -> None:
+def test_a_refused_delivery_is_not_retried(dixa: Sandbox, target: Target) -> None:
     target.statuses = [401]
     number = dixa.make_conversation()
     dixa.close(number)
@@ -149,7 +149,7 @@ def test_a_refused_delivery_is_not_tried_again(dixa: Sandbox, target: Target) ->
     assert (dixa.deliveries(number)[0].status, len(target.received)) == (401, 1)
 
 
-def test_deliveries_to_nobody_end(dixa: Sandbox) -> None:
+def test_undeliverable_webhooks_end(dixa: Sandbox) -> None:
     dixa.sends_webhooks_to("http://127.0.0.1:1/")
     number = dixa.make_conversation()
     dixa.close(number)
@@ -163,7 +163,7 @@ def test_without_a_target_nothing_is_sent(dixa: Sandbox) -> None:
     assert dixa.deliveries() == []
 
 
-def test_a_test_can_send_an_odd_one_itself(dixa: Sandbox, target: Target) -> None:
+def test_a_test_can_send_a_malformed_webhook(dixa: Sandbox, target: Target) -> None:
     event = closed_event(dixa.conversation(dixa.make_conversation()), dixa.state.organization, event_id="mine")
     del event["data"]["conversation"]["queue"]
     body = json.dumps(event).encode()
