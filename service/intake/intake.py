@@ -1,6 +1,7 @@
-"""What the web takes in: closes, changes, answers and stops. Each is one write; yes is said only after it.
+"""Intake of closes, changes, answers and opt-outs. Each is one write, and is acknowledged only after it.
 
-The write goes to the records, or to the spool while Redis can't be written; `take_spooled` brings it home later.
+The write goes to the records, or to the spool while Redis is unavailable. `take_spooled` writes it to the records
+later.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from service.intake.spool_codec import (
     SpooledAnswer,
     SpooledChange,
     SpooledClose,
-    SpooledStop,
+    SpooledOptOut,
     Waiting,
     read_entries,
     write_change,
@@ -43,34 +44,34 @@ _CHANGES = {
     ChangeKind.REOPENED: (OfferState.CANCELLED, Reason.REOPENED),
     ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
 }
-"""What becomes of a survey that waits, and why."""
+"""The end of a waiting survey after each kind of change."""
 _COUNTS = {Outcome.SAVED, Outcome.SAME, Outcome.SUPERSEDED, Outcome.IGNORED}
-"""What may become of an answer that waited in a spool: it counts, or a later one does, or one that isn't suspect."""
+"""The outcomes of a spooled answer that lose nothing: it counts, or a later one does, or one that isn't suspect."""
 
 
-class Stopped(StrEnum):
-    """What became of a customer's wish to be asked nothing any more, or of its undo."""
+class OptOutResult(StrEnum):
+    """The result of an opt-out or an opt-in."""
 
     KEPT = "kept"
     SPOOLED = "spooled"
     SUPERSEDED = "superseded"
-    """A later wish is known already."""
+    """A later wish is known."""
     UNKNOWN = "unknown"
-    """Nobody knows any more whom the survey was for."""
-    STOPPED_OTHERWISE = "stopped_otherwise"
-    """An undo that isn't enough: an address or a number is stopped that this link didn't go to."""
+    """The record with the customer's identity is gone."""
+    OTHER_REMAINS = "other_remains"
+    """The opt-in is not enough: another address or number of the customer is still opted out."""
 
 
-_LEFT_TO_SUPPORT = {Stopped.UNKNOWN: "stop.unknown", Stopped.STOPPED_OTHERWISE: "stop.not_undone"}
-"""What the customer can't do alone, as the log has it: the operator can, by `afterword opt-out` and `opt-in`."""
+_LEFT_TO_SUPPORT = {OptOutResult.UNKNOWN: "opt_out.unknown", OptOutResult.OTHER_REMAINS: "opt_out.remains"}
+"""The log events for results that need an operator, with `afterword opt-out` or `opt-in`."""
 
 
 class NotKept(Exception):
-    """Neither the records nor the spool could be written: say no."""
+    """Neither the records nor the spool could be written, so the request must be refused."""
 
 
 class Intake:
-    """The ways in. Each raises NotKept when nothing could be written."""
+    """Takes in events and forms. Each method raises NotKept when nothing could be written."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Intake:
         self._spool = spool
 
     def take_close(self, close: Close) -> Outcome:
-        """Keep a closed conversation, with the surveys it may lead to or the reason why it leads to none."""
+        """Save a closed conversation with its candidate surveys, or with the reason why there is none."""
         choice = choose_at_close(close, self._surveys, self._own_addresses)
         candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
         is_mailed = any("email" in survey.deliver for survey in candidates)
@@ -119,7 +120,7 @@ class Intake:
         return outcome
 
     def take_change(self, change: Change) -> bool:
-        """Keep that a conversation was reopened or rated; True if a survey or reminder that waited ends by it."""
+        """Apply a reopening or a rating. Return True if it ends a waiting survey or reminder."""
         try:
             outcome = self._records.cancel(change, *_CHANGES[change.kind])
         except RecordsUnavailable as error:
@@ -138,9 +139,9 @@ class Intake:
         language: str,
         is_suspect: bool,
     ) -> Outcome:
-        """Keep a customer's answer until it may be submitted; one that a machine may have sent is marked.
+        """Save a customer's answer until it is final. `is_suspect` marks an answer that a machine may have sent.
 
-        A blank comment keeps the one before, None removes it.
+        A blank comment keeps the earlier one, None removes it.
         """
         answer, given_at = GivenAnswer(link, terms, scores, comment, language, is_suspect), self._records.now()
         try:
@@ -160,40 +161,40 @@ class Intake:
         )
         return outcome
 
-    def take_stop(self, link: Link, *, is_undo: bool) -> Stopped:
-        """Ask whoever this link's survey was for nothing any more, or ask them again."""
-        wish = SpooledStop(link, is_undo, self._records.now())
+    def take_opt_out(self, link: Link, *, is_opt_in: bool) -> OptOutResult:
+        """Opt the customer of this link out of surveys, or in again."""
+        wish = SpooledOptOut(link, is_opt_in, self._records.now())
         try:
-            outcome = self._stop(link, is_undo=is_undo)
+            outcome = self._apply_opt_out(link, is_opt_in=is_opt_in)
         except RecordsUnavailable as error:
             self._put_latest(wish, error)
-            outcome = Stopped.SPOOLED
+            outcome = OptOutResult.SPOOLED
         if outcome in _LEFT_TO_SUPPORT:
             log.warning(_LEFT_TO_SUPPORT[outcome], survey_id=link.survey_id)
-        elif is_undo:
-            log.info("stop.undone", outcome=outcome, survey_id=link.survey_id)
+        elif is_opt_in:
+            log.info("opt_out.removed", outcome=outcome, survey_id=link.survey_id)
         else:
-            log.info("stop.kept", outcome=outcome, survey_id=link.survey_id)
+            log.info("opt_out.saved", outcome=outcome, survey_id=link.survey_id)
         return outcome
 
     def take_spooled(self, entry: Entry) -> None:
-        """Write what waited in the spool to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
+        """Write a spooled entry to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waiting = read_entries(entry)
-        # Until all spools are empty, and a little longer: another host's may have a later answer.
+        # Answers wait until all spools are empty, and a little longer: another host's spool may hold a later one.
         self._records.delay_answers(self._recovery_wait)
         for waited in waiting:
-            self._bring_home(waited)
+            self._unspool(waited)
 
-    def _bring_home(self, waited: Waiting) -> None:
-        # No hints: after a long outage they would flood the queue. The relay takes what is due.
+    def _unspool(self, waited: Waiting) -> None:
+        # No task is queued here: after a long outage they would flood the queue. The relay finds the due surveys.
         outcome = self._write(waited)
         log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
         if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
-            # The customer was thanked for it: an earlier answer was final before this one came home.
+            # The customer saw the thanks page, but an earlier answer was final before this one was drained.
             log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
-        if isinstance(waited, SpooledStop) and outcome in [*_LEFT_TO_SUPPORT]:
-            # The customer was told yes. Dixa knows the conversation's requester: `afterword opt-out` takes its id.
-            link, event = waited.link, _LEFT_TO_SUPPORT[Stopped(outcome)]
+        if isinstance(waited, SpooledOptOut) and outcome in [*_LEFT_TO_SUPPORT]:
+            # The customer saw a confirmation. The operator finds the requester's id in Dixa, for `afterword opt-out`.
+            link, event = waited.link, _LEFT_TO_SUPPORT[OptOutResult(outcome)]
             log.error(event, survey_id=link.survey_id, conversation_id=link.conversation_id)
 
     def _write(self, waited: Waiting) -> str:
@@ -201,12 +202,12 @@ class Intake:
             return self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
         if isinstance(waited, SpooledChange):
             return self._records.cancel(waited.change, *_CHANGES[waited.change.kind])
-        if isinstance(waited, SpooledStop):
-            return self._stop(waited.link, is_undo=waited.is_undo, wished_at=waited.wished_at)
+        if isinstance(waited, SpooledOptOut):
+            return self._apply_opt_out(waited.link, is_opt_in=waited.is_opt_in, wished_at=waited.wished_at)
         return self._write_answer(waited.answer, waited.answered_at).outcome
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
-        """Find the terms of a link: those of its record, else of the survey of that name, else the defaults."""
+        """Return the terms of a link: from its record, else from the survey of that name, else the defaults."""
         if record and record.terms:
             return record.terms
         named = (survey for survey in self._surveys if survey.name == link.survey_name)
@@ -223,20 +224,20 @@ class Intake:
             answered_at=answered_at,
         )
 
-    def _stop(self, link: Link, *, is_undo: bool, wished_at: datetime | None = None) -> Stopped:
+    def _apply_opt_out(self, link: Link, *, is_opt_in: bool, wished_at: datetime | None = None) -> OptOutResult:
         record = self._records.load(link.survey_id)
         requester_id = record.close.requester_id if record and record.close else None
         if not record or not record.close or not requester_id:
-            return Stopped.UNKNOWN
+            return OptOutResult.UNKNOWN
         reached = recipient_hashes(record)
-        if not is_undo:
+        if not is_opt_in:
             is_kept = self._opt_outs.add(requester_id, reached, at=wished_at)
-            return Stopped.KEPT if is_kept else Stopped.SUPERSEDED
+            return OptOutResult.KEPT if is_kept else OptOutResult.SUPERSEDED
         self._opt_outs.remove(requester_id, reached, at=wished_at)
         left = self._opt_outs.find([requester_id, *record.close.person])
-        # What is stopped since the undo was wished is a later wish.
+        # An opt-out made after the spooled opt-in is a later wish.
         is_later = any(since and wished_at and since > wished_at for since in left.values())
-        return Stopped.SUPERSEDED if is_later else Stopped.STOPPED_OTHERWISE if left else Stopped.KEPT
+        return OptOutResult.SUPERSEDED if is_later else OptOutResult.OTHER_REMAINS if left else OptOutResult.KEPT
 
     def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
         with _spooling(self._spool, error) as spool:
@@ -249,7 +250,7 @@ class Intake:
 
 @contextmanager
 def _spooling(spool: Spool | None, error: RecordsUnavailable) -> Iterator[Spool]:
-    """Put something into the spool, if there is one, because the records could not be written."""
+    """Yield the spool after a failed write to the records. Raises NotKept if it fails too, or if there is none."""
     if spool is None:
         raise NotKept(f"the records: {error}; there is no spool") from error
     try:

@@ -1,7 +1,7 @@
-"""What is still to be told when several answers of one survey wait in a spool, or several stops and undos.
+"""Merges the answers of one survey in a spool into one entry, and likewise its opt-outs and opt-ins.
 
-They wait in one entry, so that nobody who posts to one link again and again fills the spool. Those that are left out
-would change nothing that the others don't, by the rules of save_answer.lua and of the stops.
+Otherwise a customer who posts to one link again and again would fill the spool. By the rules of save_answer.lua and of
+the opt-outs, the entries left out would change nothing.
 """
 
 from collections.abc import Sequence
@@ -9,39 +9,39 @@ from collections.abc import Sequence
 from service.intake.spool import Entry
 from service.intake.spool_codec import (
     SpooledAnswer,
-    SpooledStop,
+    SpooledOptOut,
     Waiting,
     read_entries,
     write_answer,
+    write_opt_out,
     write_several,
-    write_stop,
 )
 
-Repeated = SpooledAnswer | SpooledStop
-"""What a customer can send again and again."""
+Repeated = SpooledAnswer | SpooledOptOut
+"""The entries that a customer can send again and again."""
 
 
 def key_of(waiting: Repeated) -> str:
-    """Name the entry that this waits in."""
-    kind = "answer" if isinstance(waiting, SpooledAnswer) else "stop"
+    """Return the key of the merged entry."""
+    kind = "answer" if isinstance(waiting, SpooledAnswer) else "opt_out"
     return f"{kind}:{waiting.survey_id}"
 
 
 def add_to(before: Entry | None, waiting: Repeated) -> Entry:
-    """Add to what waits of the same kind and survey, and leave out what needs no telling any more."""
+    """Add to the entry of the same kind and survey, and drop the parts that no longer matter."""
     known: Sequence[Waiting] = read_entries(before) if before else ()
     if isinstance(waiting, SpooledAnswer):
         answers = [*(each for each in known if isinstance(each, SpooledAnswer)), waiting]
         return write_several([write_answer(each.answer, each.answered_at) for each in choose_answers(answers)])
-    opt_outs = [*(each for each in known if isinstance(each, SpooledStop)), waiting]
-    return write_several([write_stop(choose_stop(opt_outs))])
+    opt_outs = [*(each for each in known if isinstance(each, SpooledOptOut)), waiting]
+    return write_several([write_opt_out(choose_opt_out(opt_outs))])
 
 
 def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:
-    """Choose the answer whose scores count, the one whose comment does, and the removal of one: three at most.
+    """Choose the answer with the final scores, the one with the final comment, and a removal: three at most.
 
-    The latest counts. A suspect one takes the place of no other, but removes a comment all the same. A blank comment
-    keeps the one before.
+    The latest counts. A suspect answer replaces no other, but its removal of a comment counts. A blank comment keeps
+    the earlier one.
     """
     real = [each for each in answers if not each.answer.is_suspect] or answers
     removing = [each for each in answers if each.answer.comment is None]
@@ -50,13 +50,13 @@ def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:
     if commenting:
         chosen.append(_last(commenting))
     if removing and chosen[-1].answer.is_suspect:
-        # The record may have an answer that isn't: of these two it takes the removal alone.
+        # The record may have an answer that isn't suspect. Of this one it takes only the removal.
         chosen.append(_last(removing))
     return [each for each in sorted(answers, key=lambda each: each.answered_at) if each in chosen]
 
 
-def choose_stop(opt_outs: Sequence[SpooledStop]) -> SpooledStop:
-    """Choose the later wish."""
+def choose_opt_out(opt_outs: Sequence[SpooledOptOut]) -> SpooledOptOut:
+    """Choose the latest wish."""
     return max(reversed(opt_outs), key=lambda each: each.wished_at)
 
 

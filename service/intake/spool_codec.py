@@ -23,7 +23,7 @@ _REMOVAL = "removal"
 """An answer that removes the comment before it. An older version leaves this kind alone: it would keep the comment."""
 _SEVERAL = "several"
 """What belongs together, and may be replaced as long as it waits: an older version must not bring it home."""
-_KINDS = {"close", "change", "answer", _REMOVAL, "stop", _SEVERAL}
+_KINDS = {"close", "change", "answer", _REMOVAL, "opt_out", _SEVERAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ class SpooledAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledStop:
+class SpooledOptOut:
     """A stop of the surveys, or its undo, that was wished while Redis couldn't be asked whom the survey was for."""
 
     link: Link
-    is_undo: bool
+    is_opt_in: bool
     wished_at: datetime
 
     @property
@@ -92,7 +92,7 @@ class SpooledStop:
         return self.link.survey_id
 
 
-Waiting = SpooledClose | SpooledChange | SpooledAnswer | SpooledStop
+Waiting = SpooledClose | SpooledChange | SpooledAnswer | SpooledOptOut
 
 
 def write_close(waiting: SpooledClose) -> Entry:
@@ -137,13 +137,13 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
     }
 
 
-def write_stop(waiting: SpooledStop) -> Entry:
+def write_opt_out(waiting: SpooledOptOut) -> Entry:
     """Write a stop or its undo, with its time by Redis' clock, if known: the later one counts."""
     return {
         "v": _VERSION,
-        "kind": "stop",
+        "kind": "opt_out",
         **_write_link(waiting.link),
-        "is_undo": waiting.is_undo,
+        "is_opt_in": waiting.is_opt_in,
         "wished_at": to_ms(waiting.wished_at),
     }
 
@@ -190,11 +190,11 @@ def _is_newer(entry: Entry) -> bool:
 
 
 def _read(entry: Entry) -> Waiting:
-    if entry["kind"] == "stop":
+    if entry["kind"] == "opt_out":
         # Never guess which of the two it is: a wrong guess would ask somebody who wants no surveys.
-        if not isinstance(entry["is_undo"], bool):
-            raise TypeError("is_undo")
-        return SpooledStop(_read_link(entry), entry["is_undo"], from_ms(entry["wished_at"]))
+        if not isinstance(entry["is_opt_in"], bool):
+            raise TypeError("is_opt_in")
+        return SpooledOptOut(_read_link(entry), entry["is_opt_in"], from_ms(entry["wished_at"]))
     if entry["kind"] in {"answer", _REMOVAL}:
         return SpooledAnswer(_read_answer(entry), from_ms(entry["answered_at"]))
     if entry["kind"] == "change":

@@ -142,6 +142,6 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
         lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "", failed=True),
     ),
     "stop-unknown": ("Stop: nobody known", opt_out.unknown_page),
-    "stop-unknown-undo": ("Undo: nobody known", lambda ctx: opt_out.unknown_page(ctx, is_undo=True)),
+    "stop-unknown-undo": ("Undo: nobody known", lambda ctx: opt_out.unknown_page(ctx, is_opt_in=True)),
 }
 """Each with its label."""

@@ -13,7 +13,7 @@ import redis
 from service.records.codec import to_ms
 from service.records.redis import Breaker
 
-MOST_POSTS = 100
+MAX_POSTS = 100
 """To one link, in a minute: far more than anybody's second thoughts, and what 50 tries at once need."""
 
 _COUNTS_FOR = timedelta(seconds=60)
@@ -21,7 +21,7 @@ _MOST_LINKS = 10_000
 """How many links a process counts for itself; then it begins anew."""
 
 
-class Posts:
+class LinkGuard:
     """How often each link was posted to, a minute at a time."""
 
     def __init__(self, client: redis.Redis, breaker: Breaker, *, prefix: str = "afterword:") -> None:
@@ -34,7 +34,7 @@ class Posts:
     def wait_seconds(self, survey_id: str) -> int:
         """Count a post to a link, and say how long the sender has to wait before one is taken; 0 for not at all."""
         posts, left_ms = self._count_in_redis(survey_id) or self._count_here(survey_id)
-        return math.ceil(left_ms / 1000) if posts > MOST_POSTS else 0
+        return math.ceil(left_ms / 1000) if posts > MAX_POSTS else 0
 
     def _count_in_redis(self, survey_id: str) -> tuple[int, float] | None:
         if self._breaker.is_open:

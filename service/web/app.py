@@ -18,7 +18,7 @@ from service.intake.recovery import Recovery
 from service.intake.spool import Spool
 from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.records.channels import Channels
-from service.records.link_guard import Posts
+from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
@@ -78,7 +78,7 @@ def _wire(settings: Settings) -> Services:
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
         short_links=ShortLinks(client, settings.public_url, breaker=breaker),
-        posts=Posts(client, breaker),
+        link_guard=LinkGuard(client, breaker),
         opt_outs=HashedOptOuts(client, breaker=breaker),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),

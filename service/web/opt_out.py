@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.intake.intake import NotKept, Stopped
+from service.intake.intake import NotKept, OptOutResult
 from service.records.redis import RecordsUnavailable
 from service.surveys.links import LinkError
 from service.texts.catalog import N_
@@ -55,14 +55,14 @@ def show(token: str) -> ResponseReturnValue:
 def send(token: str) -> ResponseReturnValue:
     """Opt the customer out or in."""
     context = load_context(token)
-    is_undo = _is_undo()
+    is_opt_in = _is_opt_in()
     try:
-        outcome = services().intake.take_stop(context.link, is_undo=is_undo)
+        outcome = services().intake.take_opt_out(context.link, is_opt_in=is_opt_in)
     except NotKept as error:
-        return _not_saved(context, is_undo=is_undo, problem=str(error))
-    if outcome in {Stopped.UNKNOWN, Stopped.STOPPED_OTHERWISE}:
-        return unknown_page(context.page, is_undo=is_undo)
-    page = opted_in_page if is_undo else opted_out_page
+        return _not_saved(context, is_opt_in=is_opt_in, problem=str(error))
+    if outcome in {OptOutResult.UNKNOWN, OptOutResult.OTHER_REMAINS}:
+        return unknown_page(context.page, is_opt_in=is_opt_in)
+    page = opted_in_page if is_opt_in else opted_out_page
     return page(context.page, action=_action(context))
 
 
@@ -84,10 +84,10 @@ def opted_in_page(ctx: PageContext, *, action: str) -> Response:
     return _render(ctx, action, title=KEPT, text=KEPT_WHAT, button=STOP, is_done=True)
 
 
-def unknown_page(ctx: PageContext, *, is_undo: bool = False) -> Response:
+def unknown_page(ctx: PageContext, *, is_opt_in: bool = False) -> Response:
     """Render that the record with the customer's identity is gone."""
     return pages.render_message(
-        _page_of_opt_out(ctx), 410, title=UNKNOWN_UNDO if is_undo else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
+        _page_of_opt_out(ctx), 410, title=UNKNOWN_UNDO if is_opt_in else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
     )
 
 
@@ -107,7 +107,7 @@ def _render(ctx: PageContext, action: str, *, failed: bool = False, is_done: boo
     )
 
 
-def _is_undo() -> bool:
+def _is_opt_in() -> bool:
     """Return whether the button `undo` was pressed. Any other body opts out, even an unknown or a large one.
 
     An incomplete body is refused with 400, so that a truncated undo doesn't opt out.
@@ -144,9 +144,9 @@ def _button(context: SurveyContext) -> Response:
     return opt_out_page(context.page, action=_action(context))
 
 
-def _not_saved(context: SurveyContext, *, is_undo: bool, problem: str) -> Response:
+def _not_saved(context: SurveyContext, *, is_opt_in: bool, problem: str) -> Response:
     log.warning("opt_out.not_saved", survey_id=context.link.survey_id, problem=problem)
-    page = opted_out_page if is_undo else opt_out_page
+    page = opted_out_page if is_opt_in else opt_out_page
     response = page(context.page, action=_action(context), failed=True)
     response.headers["Retry-After"] = "5"
     return response

@@ -12,7 +12,7 @@ from service.intake.intake import Intake
 from service.intake.recovery import Recovery
 from service.intake.spool import Spool, SpoolUnavailable
 from service.records.channels import Channels
-from service.records.link_guard import Posts
+from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
@@ -30,7 +30,7 @@ class Services:
     intake: Intake
     links: Links
     short_links: ShortLinks
-    posts: Posts
+    link_guard: LinkGuard
     opt_outs: HashedOptOuts
     spool: Spool | None
     recovery: Recovery

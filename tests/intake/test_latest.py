@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.intake.latest import Repeated, add_to, key_of
 from service.intake.spool import Entry
-from service.intake.spool_codec import GivenAnswer, SpooledAnswer, SpooledStop, read_entries
+from service.intake.spool_codec import GivenAnswer, SpooledAnswer, SpooledOptOut, read_entries
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -91,15 +91,15 @@ def test_of_many_answers_three_wait_at_most(waiting: list[SpooledAnswer]) -> Non
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=6))
 def test_of_stops_and_undos_the_later_one_waits(wishes: list[tuple[bool, int]]) -> None:
     waiting: list[Repeated] = [
-        SpooledStop(link("1"), is_undo, BEGUN + timedelta(minutes=minute)) for is_undo, minute in wishes
+        SpooledOptOut(link("1"), is_opt_in, BEGUN + timedelta(minutes=minute)) for is_opt_in, minute in wishes
     ]
     latest = max(minute for _, minute in wishes)
-    last = next(is_undo for is_undo, minute in reversed(wishes) if minute == latest)
-    assert read_entries(kept(waiting)) == (SpooledStop(link("1"), last, BEGUN + timedelta(minutes=latest)),)
+    last = next(is_opt_in for is_opt_in, minute in reversed(wishes) if minute == latest)
+    assert read_entries(kept(waiting)) == (SpooledOptOut(link("1"), last, BEGUN + timedelta(minutes=latest)),)
 
 
 def test_answers_and_stops_of_a_survey_wait_apart() -> None:
     answer = SpooledAnswer(GivenAnswer(link("1"), TERMS, {RatingType.CSAT: 4}, "", "en", is_suspect=False), BEGUN)
-    stop = SpooledStop(link("1"), is_undo=False, wished_at=BEGUN)
-    other = SpooledStop(link("2"), is_undo=False, wished_at=BEGUN)
+    stop = SpooledOptOut(link("1"), is_opt_in=False, wished_at=BEGUN)
+    other = SpooledOptOut(link("2"), is_opt_in=False, wished_at=BEGUN)
     assert len({key_of(answer), key_of(stop), key_of(other)}) == 3

@@ -15,15 +15,15 @@ from service.intake.spool_codec import (
     SpooledAnswer,
     SpooledChange,
     SpooledClose,
-    SpooledStop,
+    SpooledOptOut,
     Waiting,
     read_entries,
     read_entry,
     write_answer,
     write_change,
     write_close,
+    write_opt_out,
     write_several,
-    write_stop,
 )
 from service.records.codec import from_ms
 from service.surveys.definition import Survey
@@ -100,10 +100,10 @@ ANSWER = write_answer(
 )
 
 
-STOP = write_stop(
-    SpooledStop(
+STOP = write_opt_out(
+    SpooledOptOut(
         Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),)),
-        is_undo=False,
+        is_opt_in=False,
         wished_at=datetime(2026, 5, 12, 8, tzinfo=UTC),
     )
 )
@@ -165,9 +165,9 @@ def test_an_answer_comes_back_as_it_was_with_its_time(answer: GivenAnswer, answe
     assert found.survey_id == answer.link.survey_id
 
 
-@given(st.builds(SpooledStop, links, st.booleans(), times))
-def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: SpooledStop) -> None:
-    found = through_the_spool(write_stop(stop))
+@given(st.builds(SpooledOptOut, links, st.booleans(), times))
+def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: SpooledOptOut) -> None:
+    found = through_the_spool(write_opt_out(stop))
     assert found == stop
     assert found.survey_id == stop.link.survey_id
 
@@ -183,8 +183,8 @@ STORED_ANSWER = (
     '"comment": "Tak", "language": "en", "is_suspect": false, "answered_at": 1778544000000}'
 )
 STORED_STOP = (
-    '{"v": 1, "kind": "stop", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
-    '"rating_ids": {"Csat": "0e2f"}, "is_undo": false, "wished_at": 1778572800000}'
+    '{"v": 1, "kind": "opt_out", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
+    '"rating_ids": {"Csat": "0e2f"}, "is_opt_in": false, "wished_at": 1778572800000}'
 )
 
 
@@ -197,7 +197,7 @@ def test_a_stop_is_stored_so_that_an_older_version_leaves_it_to_this_one() -> No
 @pytest.mark.parametrize("wish", [None, "", "no", 0, 1, [], {}])
 def test_a_stop_is_never_taken_for_its_undo(wish: object) -> None:
     with pytest.raises(EntryError):
-        read_entry(STOP | {"is_undo": wish})
+        read_entry(STOP | {"is_opt_in": wish})
 
 
 def test_what_an_older_version_wrote_is_understood() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.intake.intake import Stopped
+from service.intake.intake import OptOutResult
 from service.rules.identity import Identities, IdentityKind, recipient_hashes
 from service.sandbox.dixa.model import Person
 from service.surveys.links import Link
@@ -24,8 +24,8 @@ def asked(story: Story, requester: Person, channel: str = "Email") -> Record:
     return story.ask(story.close(number, OFTEN))
 
 
-def post(story: Story, record: Record, *, is_undo: bool = False) -> Stopped:
-    return story.intake().take_stop(Link.to(record), is_undo=is_undo)
+def post(story: Story, record: Record, *, is_opt_in: bool = False) -> OptOutResult:
+    return story.intake().take_opt_out(Link.to(record), is_opt_in=is_opt_in)
 
 
 def stopped_traits(story: Story) -> set[IdentityKind]:
@@ -53,10 +53,10 @@ def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: s
     somebody = Person("Somebody", EMAIL, PHONE)
     record = asked(story, somebody, channel)
     assert record.offer.state is OfferState.DELIVERED
-    assert post(story, record) is Stopped.KEPT
+    assert post(story, record) is OptOutResult.KEPT
     assert story.opt_outs.has(somebody.id)
     assert stopped_traits(story) == reached
-    assert post(story, record, is_undo=True) is Stopped.KEPT
+    assert post(story, record, is_opt_in=True) is OptOutResult.KEPT
     assert stopped_traits(story) == set()
 
 
@@ -71,8 +71,8 @@ def test_whoever_names_somebody_elses_address_in_a_chat_undoes_nobody_elses_stop
     mine = asked(story, IDA)
     chat = asked(story, Person("Nobody", EMAIL, PHONE), "WidgetChat")
     post(story, mine)
-    assert post(story, chat) is Stopped.KEPT
-    assert post(story, chat, is_undo=True) is Stopped.STOPPED_OTHERWISE
+    assert post(story, chat) is OptOutResult.KEPT
+    assert post(story, chat, is_opt_in=True) is OptOutResult.OTHER_REMAINS
     assert stopped_traits(story) == {IdentityKind.REQUESTER, IdentityKind.EMAIL}
     assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
 
@@ -82,7 +82,7 @@ def test_who_has_stopped_by_an_address_is_asked_in_no_channel_until_it_is_undone
     before = asked(story, other)
     post(story, asked(story, IDA))
     assert asked(story, chatting, "WidgetChat").offer.reason == Reason.OPTED_OUT
-    assert post(story, before, is_undo=True) is Stopped.KEPT
+    assert post(story, before, is_opt_in=True) is OptOutResult.KEPT
     assert asked(story, chatting, "WidgetChat").offer.state is OfferState.DELIVERED
     # Whoever has stopped by their own link stays stopped.
     assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
@@ -96,7 +96,7 @@ def test_what_an_older_version_stopped_along_is_honoured_and_undone_by_the_id(st
     story.opt_outs._redis.mset({mine: f"1778544000000 {' '.join(along)}", **dict.fromkeys(along, "1")})
     assert asked(story, Person("Mobile", None, PHONE), "Sms").offer.reason == Reason.OPTED_OUT
     assert stopped_traits(story) == {*IdentityKind} - {IdentityKind.UNKNOWN}
-    assert post(story, record, is_undo=True) is Stopped.KEPT
+    assert post(story, record, is_opt_in=True) is OptOutResult.KEPT
     assert stopped_traits(story) == set()
 
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from service.intake.spool_codec import SpooledStop, write_stop
+from service.intake.spool_codec import SpooledOptOut, write_opt_out
 from service.records.redis import RecordsUnavailable
 from service.surveys.definition import Survey
 from service.surveys.model import Close
@@ -112,15 +112,15 @@ def test_without_the_spool_too_it_is_not_said_to_be_kept(own_redis: RedisServer,
         assert words in answer.text
 
 
-@pytest.mark.parametrize("is_undo", [True, False])
-def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: Site, *, is_undo: bool) -> None:
+@pytest.mark.parametrize("is_opt_in", [True, False])
+def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: Site, *, is_opt_in: bool) -> None:
     lost = replace(LINK, survey_id="81001", conversation_id=81001)
     site.redis.stop()
-    answer = site.post(UNDO if is_undo else None, f"/s/{sign(lost)}/stop")
+    answer = site.post(UNDO if is_opt_in else None, f"/s/{sign(lost)}/stop")
     assert answer.status_code == 200
     with capture_logs() as logs:
         site.recover()
-    [told] = [each for each in logs if each["event"] == "stop.unknown"]
+    [told] = [each for each in logs if each["event"] == "opt_out.unknown"]
     assert (told["log_level"], told["survey_id"], told["conversation_id"]) == ("error", "81001", 81001)
     assert site.core.spool
     assert site.core.spool.waiting() == 0
@@ -136,15 +136,15 @@ def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
     assert site.post(UNDO, f"/s/{sign(chat)}/stop").status_code == 200
     with capture_logs() as logs:
         site.recover()
-    [told] = [each for each in logs if each["event"] == "stop.not_undone"]
+    [told] = [each for each in logs if each["event"] == "opt_out.remains"]
     assert (told["log_level"], told["conversation_id"]) == ("error", 81001)
     assert site.core.opt_outs.has("address")
 
 
 def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site: Site) -> None:
     assert site.core.spool
-    entry = write_stop(SpooledStop(LINK, is_undo=False, wished_at=datetime.now(UTC)))
-    site.core.spool.put(entry | {"is_undo": "perhaps"})
+    entry = write_opt_out(SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime.now(UTC)))
+    site.core.spool.put(entry | {"is_opt_in": "perhaps"})
     site.core.spool.put(entry)
     site.core.recovery.step()
     assert has_stopped(site)

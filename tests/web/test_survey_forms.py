@@ -7,7 +7,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from service.records.link_guard import MOST_POSTS
+from service.records.link_guard import MAX_POSTS
 from service.records.records import Records
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
@@ -61,7 +61,7 @@ def test_above_the_largest_size_the_rating_is_kept(client: FlaskClient, form: by
 def test_the_most_posts_a_minute_are_taken_and_the_next_comes_back_filled_in(
     client: FlaskClient, keys: "redis.Redis"
 ) -> None:
-    for _ in range(MOST_POSTS):
+    for _ in range(MAX_POSTS):
         assert post(client, {"rating": "4"}).status_code == 303
     before = dump(keys)
     for form in ({"rating": "2", "comment": COMMENT}, {"rating": "2", "comment": COMMENT + "x" * 3000}):
@@ -91,8 +91,8 @@ def test_without_redis_a_process_counts_for_itself_and_posts_without_end_take_no
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
-    answers = [post(client, {"rating": "4", "comment": COMMENT * 20}) for _ in range(MOST_POSTS + 1)]
-    assert [answer.status_code for answer in answers] == [303] * MOST_POSTS + [429]
+    answers = [post(client, {"rating": "4", "comment": COMMENT * 20}) for _ in range(MAX_POSTS + 1)]
+    assert [answer.status_code for answer in answers] == [303] * MAX_POSTS + [429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert post(client, {"rating": "4"}, sign(replace(LINK, survey_id="81001"), at=NEW_ENOUGH)).status_code == 303
     assert len(list((tmp_path / "spool").glob("*.json"))) == 2
