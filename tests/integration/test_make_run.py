@@ -72,7 +72,7 @@ def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path:
         assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=30).text
         worker = next(each for each in running.children() if "celery" in words(each))
         worker.kill()
-        eventually(lambda: "worker has ended; starting it again" in running.printed)
+        eventually(lambda: "worker has ended and is started again" in running.printed)
         eventually(lambda: any("celery" in words(each) for each in running.children() if each != worker))
         everyone = running.children()
         running.process.send_signal(signal.SIGTERM)
