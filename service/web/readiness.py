@@ -41,7 +41,7 @@ def _degraded(core: Services) -> Iterator[tuple[str, str]]:
     yield from processing.items()
     yield from _degraded_spool(core)
     if core.spool and "redis" not in processing and (overdue := core.spool.overdue()):
-        yield "spool_stuck", f"{overdue} wait for longer than a minute, though Redis is there"
+        yield "spool_stuck", f"{overdue} waiting for over a minute, though Redis is up"
 
 
 def _degraded_processing(core: Services) -> Iterator[tuple[str, str]]:
@@ -49,7 +49,7 @@ def _degraded_processing(core: Services) -> Iterator[tuple[str, str]]:
     try:
         core.records.ping()
     except RecordsRefused as error:
-        problem = f"{error}: it answers, and writes nothing"
+        problem = f"{error}: Redis responds, but refuses writes"
     except RecordsUnavailable as error:
         yield "redis", str(error)
         return
@@ -71,7 +71,7 @@ def _degraded_by_redis(core: Services) -> Iterator[tuple[str, str]]:
     if troubles := core.channels.troubles():
         yield "channels", "; ".join(troubles)
     if since := core.records.paused_since():
-        yield "asking", f"paused since {since}: nobody is asked. To go on: afterword resume"
+        yield "asking", f"paused since {since}: no surveys are sent. To continue: afterword resume"
 
 
 def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:
@@ -81,11 +81,11 @@ def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:
     if not core.spool.is_writable():
         yield "spool", "can't be used, or is full"
     elif not core.spool.has_room_for_answers():
-        yield "spool_answers", "full for answers and stops: the rest is kept for webhooks"
+        yield "spool_answers", "full for answers and opt-outs: the rest is reserved for webhooks"
     newer = core.spool.left_to_newer()
     if waiting := core.spool.waiting() - newer:
-        yield "spool_waiting", f"{waiting} wait for Redis"
+        yield "spool_waiting", f"{waiting} waiting for Redis"
     if newer:
-        yield "spool_newer", f"{newer} wait for the newer version that has written them"
+        yield "spool_newer", f"{newer} waiting for the newer version that wrote them"
     if corrupt := core.spool.set_aside():
         yield "spool_corrupt", f"{corrupt} could not be read and were set aside"

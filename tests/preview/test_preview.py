@@ -72,15 +72,15 @@ def client(app: Flask) -> FlaskClient:
 @pytest.mark.parametrize("state", [*STATES, *MESSAGES])
 def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClient, state: str, rating: str) -> None:
     for code in ("en", "ar"):
-        answer = client.get(f"/default/{rating}/{code}/{state}")
-        assert answer.status_code in {200, 404, 410, 422, 429, 503}
-        assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
-        loaded = re.findall(r'(?:src|<link[^>]* href|@import|url\()[="\s]+([^"]*)', answer.text)
+        response = client.get(f"/default/{rating}/{code}/{state}")
+        assert response.status_code in {200, 404, 410, 422, 429, 503}
+        assert "frame-ancestors 'self'" in response.headers["Content-Security-Policy"]
+        loaded = re.findall(r'(?:src|<link[^>]* href|@import|url\()[="\s]+([^"]*)', response.text)
         assert set(loaded) <= {"data:,", "/static/preview.css"}
-        assert "<script" not in answer.text
+        assert "<script" not in response.text
         if state in STATES:
-            assert f"<html lang={code}" in answer.text
-            assert "#7a00e6" in answer.text
+            assert f"<html lang={code}" in response.text
+            assert "#7a00e6" in response.text
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

@@ -36,17 +36,17 @@ def logo(tmp_path: Path) -> str:
 def test_a_page_has_the_brands_colours_and_its_policy_knows(redis_url: str, keys: "redis.Redis", logo: str) -> None:
     client = make_client(redis_url, BRAND_ACCENT="#7a00e6", BRAND_NAME="North & Wind", BRAND_LOGO=logo)
     for path in (TOKEN, "not-a-token", f"{TOKEN}/stop"):
-        answer = get(client, path)
-        (sheet,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        response = get(client, path)
+        (sheet,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
         digest = b64encode(sha256(sheet.encode()).digest()).decode()
-        assert f"style-src 'sha256-{digest}'" in answer.headers["Content-Security-Policy"]
-        assert "img-src 'self' data:" in answer.headers["Content-Security-Policy"]
+        assert f"style-src 'sha256-{digest}'" in response.headers["Content-Security-Policy"]
+        assert "img-src 'self' data:" in response.headers["Content-Security-Policy"]
         assert "#7a00e6" in sheet
         assert "#b056ff" in sheet
         assert "#0b5d56" not in sheet
         uri = f"data:image/svg+xml;base64,{b64encode(SVG.encode()).decode()}"
-        assert f'<header><img class=plate src="{uri}" alt="North &amp; Wind"></header>' in answer.text
-        assert re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', answer.text) == ["data:,", uri]
+        assert f'<header><img class=plate src="{uri}" alt="North &amp; Wind"></header>' in response.text
+        assert re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', response.text) == ["data:,", uri]
 
 
 def test_without_a_logo_the_name_stands_there_and_the_sheet_knows_no_pictures(

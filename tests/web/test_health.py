@@ -19,28 +19,28 @@ def client(own_redis: RedisServer) -> FlaskClient:
 
 
 def test_the_front_says_what_this_is_and_nothing_more(client: FlaskClient) -> None:
-    answer = client.get("/", base_url=PUBLIC_URL)
-    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
-    assert answer.text == "This host serves customer-satisfaction surveys.\n"
+    response = client.get("/", base_url=PUBLIC_URL)
+    assert (response.status_code, response.mimetype) == (200, "text/plain")
+    assert response.text == "This host serves customer-satisfaction surveys.\n"
 
 
 def test_it_is_ready_while_redis_answers(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
-    answer = client.get("/readyz").json
-    assert answer
-    assert answer["status"] == "ready"
-    assert "redis" not in answer["degraded"]
+    response = client.get("/readyz").json
+    assert response
+    assert response["status"] == "ready"
+    assert "redis" not in response["degraded"]
 
 
 def test_without_redis_it_is_alive_not_ready_and_says_which_part(client: FlaskClient, own_redis: RedisServer) -> None:
     own_redis.stop()
     assert client.get("/healthz").status_code == 200
     assert client.get("/healthz").json == {"status": "ok"}
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json
-    assert "redis" in answer.json["degraded"]
-    assert own_redis.url not in answer.text
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json
+    assert "redis" in response.json["degraded"]
+    assert own_redis.url not in response.text
     own_redis.start()
     eventually(lambda: client.get("/readyz").status_code == 200)
 
@@ -51,11 +51,11 @@ def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
     with redis.Redis.from_url(own_redis.url) as keys:
         keys.config_set("maxmemory", "1")
         for _ in range(2):
-            answer = client.get("/readyz")
-            assert answer.status_code == 503
-            assert answer.json
-            assert "writes nothing" in answer.json["degraded"]["redis"]
-            assert "of its maxmemory" in answer.json["degraded"]["durability"]
+            response = client.get("/readyz")
+            assert response.status_code == 503
+            assert response.json
+            assert "refuses writes" in response.json["degraded"]["redis"]
+            assert "of its maxmemory" in response.json["degraded"]["durability"]
         keys.config_set("maxmemory", "0")
         assert client.get("/readyz").status_code == 200
 
@@ -70,9 +70,9 @@ def test_a_redis_cluster_is_named_whether_it_has_its_slots_or_not(tmp_path: Path
 
 
 def assert_cluster_named(visitor: FlaskClient) -> None:
-    answer = visitor.get("/readyz").json
-    assert answer
-    assert "this is a Redis Cluster" in answer["degraded"]["durability"]
+    response = visitor.get("/readyz").json
+    assert response
+    assert "this is a Redis Cluster" in response["degraded"]["durability"]
 
 
 def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
@@ -85,14 +85,14 @@ def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
     (spool / "1.json").write_text('{"half":')
     client.application.extensions["afterword"].recovery.step()
     (spool / "2.json").write_text("{}")
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json) == (
+    response = client.get("/readyz")
+    assert (response.status_code, response.json) == (
         200,
         {
             "status": "ready",
             "degraded": {
-                "spool_waiting": "1 wait for Redis",
-                "spool_newer": "1 wait for the newer version that has written them",
+                "spool_waiting": "1 waiting for Redis",
+                "spool_newer": "1 waiting for the newer version that wrote them",
                 "spool_corrupt": "1 could not be read and were set aside",
             },
         },
@@ -101,10 +101,10 @@ def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
 
 def test_a_channel_that_is_down_is_named_with_its_reason(client: FlaskClient) -> None:
     client.application.extensions["afterword"].channels.failed("email", "48213", "the mail server returned 535")
-    answer = client.get("/readyz")
-    assert answer.json
-    assert answer.status_code == 200
-    assert "the mail server returned 535" in answer.json["degraded"]["channels"]
+    response = client.get("/readyz")
+    assert response.json
+    assert response.status_code == 200
+    assert "the mail server returned 535" in response.json["degraded"]["channels"]
 
 
 TOKEN = "a-token-of-the-operators-0123456789"
@@ -144,16 +144,16 @@ def test_what_is_degraded_is_for_the_operator_alone(
     own_redis: RedisServer, asked: dict[str, Any], hops: str, *, is_told: bool
 ) -> None:
     client = create_app(settings_for(own_redis.url, READYZ_TOKEN=TOKEN, PROXY_HOPS=hops)).test_client()
-    answer = client.get("/readyz", **asked)
-    assert answer.json
-    assert answer.json["status"] == "ready"
-    assert ("degraded" in answer.json) is is_told
+    response = client.get("/readyz", **asked)
+    assert response.json
+    assert response.json["status"] == "ready"
+    assert ("degraded" in response.json) is is_told
 
 
 def test_without_a_token_of_ours_none_is_right(client: FlaskClient) -> None:
     for given in ("Bearer", "Bearer ", "Bearer none"):
-        answer = client.get("/readyz", base_url=PUBLIC_URL, headers={"Authorization": given})
-        assert answer.json == {"status": "ready"}
+        response = client.get("/readyz", base_url=PUBLIC_URL, headers={"Authorization": given})
+        assert response.json == {"status": "ready"}
 
 
 def test_it_looks_once_a_second_however_many_ask(
@@ -167,8 +167,8 @@ def test_it_looks_once_a_second_however_many_ask(
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_head_is_enough_for_a_probe(client: FlaskClient, path: str) -> None:
-    answer = client.head(path)
-    assert (answer.status_code, answer.data) == (200, b"")
+    response = client.head(path)
+    assert (response.status_code, response.data) == (200, b"")
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])

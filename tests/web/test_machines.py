@@ -25,8 +25,8 @@ def test_looking_keeps_nothing_and_a_score_is_chosen_each_time(
             assert look.status_code == 200
     assert list(keys.scan_iter()) == []
     for score in ("3", "4", "3"):
-        answer = get(client, query_string={"r": score})
-        assert (answer.status_code, chosen(answer)) == (200, [score])
+        response = get(client, query_string={"r": score})
+        assert (response.status_code, chosen(response)) == (200, [score])
 
 
 def test_posts_are_counted_and_looks_are_not(client: FlaskClient, keys: "redis.Redis") -> None:

@@ -52,18 +52,18 @@ def test_a_clean_link_is_not_redirected(client: FlaskClient) -> None:
 @pytest.mark.parametrize("tail", TAILS)
 def test_what_is_glued_to_a_link_is_cut_off(client: FlaskClient, tail: str) -> None:
     for method in ("GET", "HEAD"):
-        answer = look(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
-        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        response = look(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
+        assert (response.status_code, response.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
     assert chosen(look(client, f"/s/{TOKEN}?r=4&lang=da")) == ["4"]
 
 
 @pytest.mark.parametrize("glued", [*(quote(each, safe="") for each in GLUED), *RAW, "/."])
 def test_the_stop_page_is_found_whatever_is_glued_before_it_and_behind_it(client: FlaskClient, glued: str) -> None:
     for path in (f"{TOKEN}{glued}/stop", f"{TOKEN}/stop{glued}", f"{TOKEN}{glued}/stop{glued}"):
-        answer = look(client, f"/s/{path}?lang=da")
-        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}/stop?lang=da")
+        response = look(client, f"/s/{path}?lang=da")
+        assert (response.status_code, response.location) == (302, f"/s/{TOKEN}/stop?lang=da")
 
 
 def raw(client: FlaskClient, path: str, method: str) -> TestResponse:
@@ -75,18 +75,18 @@ def raw(client: FlaskClient, path: str, method: str) -> TestResponse:
 def test_slashes_too_many_are_passed_over_without_a_redirect(client: FlaskClient, path: str) -> None:
     """A redirect of Werkzeug's own would carry the token over http://, if a proxy ends TLS."""
     for method in ("GET", "HEAD", "POST"):
-        answer = raw(client, path.format(TOKEN), method)
-        assert answer.status_code in ({200, 410} if "stop" in path else {200, 422})
-        assert answer.location is None
+        response = raw(client, path.format(TOKEN), method)
+        assert response.status_code in ({200, 410} if "stop" in path else {200, 422})
+        assert response.location is None
 
 
 @pytest.mark.parametrize("path", ["/s//{}", "//s/{}", "/s//{}/stop", "/s/x//{}", "//{}", "/s//{}%20x//y"])
 def test_no_redirect_ever_carries_a_token_that_is_not_valid(client: FlaskClient, path: str) -> None:
     for token in WRONG.values():
         for method in ("GET", "POST"):
-            answer = raw(client, path.format(token), method)
-            assert answer.status_code == 404
-            assert answer.location is None
+            response = raw(client, path.format(token), method)
+            assert response.status_code == 404
+            assert response.location is None
 
 
 @pytest.mark.parametrize("before", ["%20", "%22", "%E2%80%9C", "(", "<", "%E2%80%8B"])
@@ -110,10 +110,10 @@ def test_a_query_that_was_encoded_into_the_path_counts(client: FlaskClient) -> N
 @pytest.mark.parametrize("glued", [*GLUED, "?utm_source=mail", "&amp;x", ". Thanks", ".Thanks"])
 def test_what_is_glued_to_a_score_or_a_language_is_passed_over(client: FlaskClient, glued: str) -> None:
     for query in (f"r=4{quote(glued, safe='')}&lang=da", f"lang=da{quote(glued, safe='')}&r=4", "r=4&amp;lang=da"):
-        answer = look(client, f"/s/{TOKEN}?{query}")
-        assert (answer.status_code, chosen(answer)) == (200, ["4"])
-        assert "<html lang=da" in answer.text
-        assert 'action="?lang=da"' in answer.text
+        response = look(client, f"/s/{TOKEN}?{query}")
+        assert (response.status_code, chosen(response)) == (200, ["4"])
+        assert "<html lang=da" in response.text
+        assert 'action="?lang=da"' in response.text
 
 
 @pytest.mark.parametrize("value", ["4.0", "4,5", "44", "4x", "4_5", "-4", "+4", ".4", "04", "4٤", "٤", "x4"])
@@ -125,8 +125,8 @@ def test_another_number_is_no_score_with_something_glued_to_it(client: FlaskClie
 def test_an_answer_to_a_mangled_link_is_taken_without_a_redirect_of_its_body(
     client: FlaskClient, keys: "redis.Redis", tail: str
 ) -> None:
-    answer = post(client, {"rating": "4", "comment": "Fint"}, f"{TOKEN}{tail}")
-    assert (answer.status_code, answer.location) == (303, f"/s/{TOKEN}")
+    response = post(client, {"rating": "4", "comment": "Fint"}, f"{TOKEN}{tail}")
+    assert (response.status_code, response.location) == (303, f"/s/{TOKEN}")
     assert keys.hget("afterword:survey:81000", "comment") == b"Fint"
 
 
@@ -159,20 +159,20 @@ def test_a_wrong_signature_tells_nothing_however_it_is_mangled(
     unknown = look(client, "/s/another-bad-token")
     for path in ("", ".", ")", "%E2%80%9D", "./stop", "/stop.", "/", "%3Fr=4", "%20"):
         for method in ("GET", "POST"):
-            answer = look(client, f"/s/{token}{path}", method)
-            assert (answer.status_code, answer.data) == (404, unknown.data)
-            assert {**answer.headers} == {**unknown.headers}
+            response = look(client, f"/s/{token}{path}", method)
+            assert (response.status_code, response.data) == (404, unknown.data)
+            assert {**response.headers} == {**unknown.headers}
     assert dump(keys) == {}
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tail=st.text(min_size=1, max_size=12).filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
 def test_any_tail_leads_to_the_clean_link_or_is_not_found(client: FlaskClient, tail: str) -> None:
-    answer = look(client, f"/s/{TOKEN}{quote(tail, safe='')}")
+    response = look(client, f"/s/{TOKEN}{quote(tail, safe='')}")
     if tail.lstrip("-_")[:1].isascii() and tail.lstrip("-_")[:1].isalnum():
-        assert answer.status_code == 404
+        assert response.status_code == 404
     else:
-        assert (answer.location or "").split("?")[0] in {f"/s/{TOKEN}", f"/s/{TOKEN}/stop"}
+        assert (response.location or "").split("?")[0] in {f"/s/{TOKEN}", f"/s/{TOKEN}/stop"}
 
 
 def test_another_host_is_told_nothing(client: FlaskClient) -> None:

@@ -50,9 +50,9 @@ def test_looking_stops_nobody(client: FlaskClient, requester: str, keys: "redis.
 
 
 def test_the_button_stops(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
-    answer = stop(client)
-    assert answer.status_code == 200
-    assert "You will not be asked again" in answer.text
+    response = stop(client)
+    assert response.status_code == 200
+    assert "You will not be asked again" in response.text
     assert opt_outs.has(requester)
     assert not opt_outs.has("requester-2")
 
@@ -70,10 +70,10 @@ def test_one_click_of_a_mail_provider_stops(
 def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
     stop(client)
     for _ in range(2):
-        answer = stop(client, UNDO)
-        assert answer.status_code == 200
-        assert "You may be asked again" in answer.text
-        assert "Stop asking me" in answer.text
+        response = stop(client, UNDO)
+        assert response.status_code == 200
+        assert "You may be asked again" in response.text
+        assert "Stop asking me" in response.text
         assert not opt_outs.has(requester)
     stop(client)
     assert opt_outs.has(requester)
@@ -97,8 +97,8 @@ def test_who_has_stopped_already_sees_that_and_the_undo(
 
 def test_before_and_after_are_said_in_other_words(client: FlaskClient, requester: str) -> None:
     texts = [
-        set(re.findall(r"<(?:h1|p|button)[^>]*>([^<]+)<", re.sub(r"(?s)<footer>.*", "", answer.text)))
-        for answer in (client.get(PATH, base_url=PUBLIC_URL), stop(client))
+        set(re.findall(r"<(?:h1|p|button)[^>]*>([^<]+)<", re.sub(r"(?s)<footer>.*", "", response.text)))
+        for response in (client.get(PATH, base_url=PUBLIC_URL), stop(client))
     ]
     assert texts[0]
     assert texts[0] & texts[1] == set()
@@ -134,8 +134,8 @@ def test_who_has_no_more_than_named_that_address_is_told_that_support_can_undo_i
     other = two_requesters(records, keys, "email", "message")
     stop(client)
     assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
-    answer = client.post(other, base_url=PUBLIC_URL, data=UNDO)
-    assert (answer.status_code, "could not be undone here" in answer.text) == (410, True)
+    response = client.post(other, base_url=PUBLIC_URL, data=UNDO)
+    assert (response.status_code, "could not be undone here" in response.text) == (410, True)
     assert opt_outs.has("requester-1", ("same-address",))
 
 
@@ -169,9 +169,9 @@ def test_whatever_is_no_press_of_the_undo_button_stops(
 
 
 def test_an_undo_of_nobody_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
-    answer = stop(client, UNDO)
-    assert answer.status_code == 410
-    assert "could not be undone here" in answer.text
+    response = stop(client, UNDO)
+    assert response.status_code == 410
+    assert "could not be undone here" in response.text
 
 
 def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
@@ -185,9 +185,9 @@ def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis")
 
 
 def test_when_the_record_is_lost_it_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
-    answer = stop(client)
-    assert answer.status_code == 410
-    assert "could not be stopped here" in answer.text
+    response = stop(client)
+    assert response.status_code == 410
+    assert "could not be stopped here" in response.text
     assert list(keys.scan_iter("afterword:stop*")) == []
 
 
@@ -198,10 +198,10 @@ def test_a_bad_token_is_not_found(client: FlaskClient, method: str) -> None:
 
 def test_what_is_not_kept_is_not_said_to_be() -> None:
     client = make_client("redis://127.0.0.1:1/0")
-    answer = stop(client)
-    assert answer.status_code == 503
-    assert "This is not saved" in answer.text
-    assert "<button" in answer.text
+    response = stop(client)
+    assert response.status_code == 503
+    assert "This is not saved" in response.text
+    assert "<button" in response.text
 
 
 @pytest.mark.parametrize(
@@ -217,10 +217,10 @@ def test_it_speaks_the_customers_language(
     assert claim
     records.decide(claim, Decision(Verdict.ASK), spoken)
     asked = {"base_url": PUBLIC_URL, "headers": {"Accept-Language": "ar"}, "query_string": query}
-    for answer in (client.get(PATH, **asked), client.post(PATH, **asked)):
-        assert answer.status_code == 200
-        assert f"<html lang={code}" in answer.text
-        assert answer.headers["Content-Language"] == code
+    for response in (client.get(PATH, **asked), client.post(PATH, **asked)):
+        assert response.status_code == 200
+        assert f"<html lang={code}" in response.text
+        assert response.headers["Content-Language"] == code
 
 
 def test_a_failure_is_said_first_and_focused() -> None:
@@ -239,7 +239,7 @@ def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, reque
     brand = {"BRAND_NAME": CONTEXT.brand, "SUPPORT_URL": SUPPORT_URL}
     client, cut_off = make_client(redis_url, **brand), make_client("redis://127.0.0.1:1/0", **brand)
     lost = sign(replace(LINK, survey_id="81001"))
-    answers = {
+    responses = {
         "stop": client.get(PATH, base_url=PUBLIC_URL),
         "stop-stopped": stop(client),
         "stop-kept": stop(client, UNDO),
@@ -248,11 +248,11 @@ def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, reque
         "stop-unknown": client.post(f"/s/{lost}/stop", base_url=PUBLIC_URL),
         "stop-unknown-undo": client.post(f"/s/{lost}/stop", base_url=PUBLIC_URL, data=UNDO),
     }
-    for name, answer in answers.items():
+    for name, response in responses.items():
         with make_app().test_request_context():
             state = show(name)
-        html = answer.text.replace(TOKEN, "token")
-        assert (answer.status_code, html) == (state.status_code, state.get_data(as_text=True)), name
+        html = response.text.replace(TOKEN, "token")
+        assert (response.status_code, html) == (state.status_code, state.get_data(as_text=True)), name
 
 
 @pytest.mark.parametrize("body", [b"x" * 10_000, b"List-Unsubscribe=One-Click&x=" + b"x" * 10_000])

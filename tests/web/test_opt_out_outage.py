@@ -56,8 +56,8 @@ def has_stopped(site: Site) -> bool:
 @pytest.mark.parametrize("data", [None, {}, ONE_CLICK])
 def test_a_stop_during_an_outage_is_kept_and_said_to_be(site: Site, data: object) -> None:
     site.redis.stop()
-    answer = site.post(data)
-    assert (answer.status_code, "You will not be asked again" in answer.text) == (200, True)
+    response = site.post(data)
+    assert (response.status_code, "You will not be asked again" in response.text) == (200, True)
     site.recover()
     assert has_stopped(site)
     assert "You will not be asked again" in site.client.get(PATH, base_url=PUBLIC_URL).text
@@ -66,8 +66,8 @@ def test_a_stop_during_an_outage_is_kept_and_said_to_be(site: Site, data: object
 def test_an_undo_during_an_outage_is_kept_and_said_to_be(site: Site) -> None:
     site.post()
     site.redis.stop()
-    answer = site.post(UNDO)
-    assert (answer.status_code, "You may be asked again" in answer.text) == (200, True)
+    response = site.post(UNDO)
+    assert (response.status_code, "You may be asked again" in response.text) == (200, True)
     site.recover()
     assert not has_stopped(site)
 
@@ -105,19 +105,19 @@ def test_without_the_spool_too_it_is_not_said_to_be_kept(own_redis: RedisServer,
     client = make_client(own_redis.url)
     own_redis.stop()
     for data, words in ((None, "Stop asking me"), (UNDO, "Keep asking me")):
-        answer = client.post(PATH, base_url=PUBLIC_URL, data=data)
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"]
-        assert "This is not saved" in answer.text
-        assert words in answer.text
+        response = client.post(PATH, base_url=PUBLIC_URL, data=data)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"]
+        assert "This is not saved" in response.text
+        assert words in response.text
 
 
 @pytest.mark.parametrize("is_opt_in", [True, False])
 def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: Site, *, is_opt_in: bool) -> None:
     lost = replace(LINK, survey_id="81001", conversation_id=81001)
     site.redis.stop()
-    answer = site.post(UNDO if is_opt_in else None, f"/s/{sign(lost)}/stop")
-    assert answer.status_code == 200
+    response = site.post(UNDO if is_opt_in else None, f"/s/{sign(lost)}/stop")
+    assert response.status_code == 200
     with capture_logs() as logs:
         site.recover()
     [told] = [each for each in logs if each["event"] == "opt_out.unknown"]

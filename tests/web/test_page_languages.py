@@ -95,10 +95,10 @@ def test_whatever_is_asked_for_is_answered(lang: str, spoken: str, accepted: str
 
 def test_the_conversations_language_is_the_pages(client: FlaskClient, records: Records) -> None:
     speak(records, "da-DK")
-    answer = get(client, headers={"Accept-Language": "fr"})
-    assert "<html lang=da dir=ltr>" in answer.text
-    assert answer.headers["Content-Language"] == "da"
-    assert "Hvor tilfreds er du" in answer.text
+    response = get(client, headers={"Accept-Language": "fr"})
+    assert "<html lang=da dir=ltr>" in response.text
+    assert response.headers["Content-Language"] == "da"
+    assert "Hvor tilfreds er du" in response.text
     assert "<html lang=fr" in get(client, query_string={"lang": "fr"}).text
 
 

@@ -52,8 +52,8 @@ def refused(client: FlaskClient) -> list[str]:
     for header in ("t=1,v1=" + "0" * 64, f"t={_now()},v1={'0' * 64}", None):
         headers = {"X-DIXA-SIGNATURE": header} if header else {}
         for _ in range(2):
-            answer = client.post("/webhooks/dixa", base_url=PUBLIC_URL, json={}, headers=headers)
-            assert answer.status_code == 401
+            response = client.post("/webhooks/dixa", base_url=PUBLIC_URL, json={}, headers=headers)
+            assert response.status_code == 401
     processes: Processes = client.application.extensions["afterword"].processes
     processes.write("web")
     return processes.find_disagreements()

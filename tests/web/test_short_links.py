@@ -44,9 +44,9 @@ def code(redis_url: str, keys: redis.Redis) -> str:
 def test_it_leads_to_the_signed_link_and_keeps_what_that_understands(
     client: FlaskClient, code: str, method: str, path: str, leads_to: str
 ) -> None:
-    answer = client.open(f"/s/{code}{path}", method=method, base_url=PUBLIC_URL)
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"/s/{TOKEN}{leads_to}")
-    assert_protected(answer)
+    response = client.open(f"/s/{code}{path}", method=method, base_url=PUBLIC_URL)
+    assert (response.status_code, response.headers["Location"]) == (302, f"/s/{TOKEN}{leads_to}")
+    assert_protected(response)
 
 
 def test_behind_it_are_the_pages_themselves(client: FlaskClient, code: str) -> None:
@@ -69,8 +69,8 @@ def test_to_open_it_writes_nothing(client: FlaskClient, keys: redis.Redis, code:
 def test_what_a_text_has_behind_it_is_cut_off(client: FlaskClient, code: str, tail: str) -> None:
     """At once, and not by way of the clean short link."""
     for method in ("GET", "HEAD"):
-        answer = client.open(f"/s/{code}{tail}?r=4&lang=da", method=method, base_url=PUBLIC_URL)
-        assert (answer.status_code, answer.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
+        response = client.open(f"/s/{code}{tail}?r=4&lang=da", method=method, base_url=PUBLIC_URL)
+        assert (response.status_code, response.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_without_redis_it_says_to_try_again(
 ) -> None:
     client = make_client(away(own_redis))
     for _ in range(2):  # The second one isn't asked for any more.
-        for answer in (get(client, path), client.head(f"/s/{path}", base_url=PUBLIC_URL)):
-            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-            assert_protected(answer)
+        for response in (get(client, path), client.head(f"/s/{path}", base_url=PUBLIC_URL)):
+            assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+            assert_protected(response)
     assert "Please try again in a minute" in get(client, path).text
     assert "<html lang=da" in get(client, path, headers={"Accept-Language": "da"}).text
     own_redis.thaw()

@@ -50,11 +50,11 @@ def begin_to_submit(records: Records) -> None:
 
 
 def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis.Redis") -> None:
-    answer = get(client)
-    assert answer.status_code == 200
-    assert answer.content_type == "text/html; charset=utf-8"
-    assert "How satisfied are you" in answer.text
-    assert chosen(answer) == []
+    response = get(client)
+    assert response.status_code == 200
+    assert response.content_type == "text/html; charset=utf-8"
+    assert "How satisfied are you" in response.text
+    assert chosen(response) == []
     assert dump(keys) == {}
 
 
@@ -88,21 +88,21 @@ def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, k
 
 @pytest.mark.parametrize("score", ["1", "3", "5"])
 def test_a_score_in_the_link_is_chosen_and_not_saved(client: FlaskClient, score: str) -> None:
-    answer = get(client, query_string={"r": score})
-    assert chosen(answer) == [score]
-    assert "Not saved yet." in answer.text
+    response = get(client, query_string={"r": score})
+    assert chosen(response) == [score]
+    assert "Not saved yet." in response.text
 
 
 @pytest.mark.parametrize("score", ["0", "6", "-1", "x", "", "4.0", "٤", "4" * 5000, "\0"])
 def test_an_odd_score_in_the_link_is_passed_over(client: FlaskClient, score: str) -> None:
-    answer = get(client, query_string={"r": score})
-    assert (answer.status_code, chosen(answer)) == (200, [])
+    response = get(client, query_string={"r": score})
+    assert (response.status_code, chosen(response)) == (200, [])
 
 
 @pytest.mark.parametrize("form", [{"rating": "4"}, {"rating": "4", "comment": COMMENT}, {"rating": "4", "x": "y"}])
 def test_an_answer_redirects_to_its_thanks(client: FlaskClient, form: dict[str, str], records: Records) -> None:
-    answer = post(client, form)
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"/s/{TOKEN}")
+    response = post(client, form)
+    assert (response.status_code, response.headers["Location"]) == (303, f"/s/{TOKEN}")
     thanks = get(client)
     assert "Thank you for your feedback" in thanks.text
     assert "is saved" in thanks.text
@@ -187,18 +187,18 @@ BAD = {
 @pytest.mark.parametrize("token", BAD.values(), ids=BAD)
 def test_every_bad_token_gets_the_same_page(client: FlaskClient, token: str, keys: "redis.Redis") -> None:
     first = get(client, "another-bad-token")
-    for answer in (get(client, token), post(client, {"rating": "4"}, token)):
-        assert answer.status_code == 404
-        assert answer.data == first.data
-        assert {**answer.headers} == {**first.headers}
+    for response in (get(client, token), post(client, {"rating": "4"}, token)):
+        assert response.status_code == 404
+        assert response.data == first.data
+        assert {**response.headers} == {**first.headers}
     assert dump(keys) == {}
 
 
 @pytest.mark.parametrize("path", ["/s/", "/s", "/S/x", "/s/x/", "/s/x/y", "/admin", "/robots.txt"])
 def test_an_unknown_path_gets_that_page_too(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, base_url=PUBLIC_URL)
-    assert answer.status_code == 404
-    assert answer.data == get(client, "another-bad-token").data
+    response = client.get(path, base_url=PUBLIC_URL)
+    assert response.status_code == 404
+    assert response.data == get(client, "another-bad-token").data
 
 
 def test_an_older_key_still_opens_its_links(client: FlaskClient) -> None:
@@ -208,9 +208,9 @@ def test_an_older_key_still_opens_its_links(client: FlaskClient) -> None:
 def test_an_expired_link_is_gone(client: FlaskClient, keys: "redis.Redis") -> None:
     now = datetime.now(UTC)
     for token in (sign(at=now - timedelta(days=28, minutes=1)), sign(at=now - timedelta(days=4000))):
-        for answer in (get(client, token), post(client, {"rating": "4"}, token)):
-            assert answer.status_code == 410
-            assert "The time to answer is over" in answer.text
+        for response in (get(client, token), post(client, {"rating": "4"}, token)):
+            assert response.status_code == 410
+            assert "The time to answer is over" in response.text
     assert dump(keys) == {}
     assert get(client, sign(at=now - timedelta(days=27, hours=23))).status_code == 200
 
@@ -232,10 +232,10 @@ def test_a_conversation_that_was_anonymised_shows_that_it_is_gone(
     record = records.load("81000")
     assert record
     records.erase(record)
-    for answer in (get(client), get(client, query_string={"change": "1"}), post(client, {"rating": "5"})):
-        assert answer.status_code == 410
-        assert "What we kept for this survey has been deleted." in answer.text
-        assert SHOWN not in answer.text
+    for response in (get(client), get(client, query_string={"change": "1"}), post(client, {"rating": "5"})):
+        assert response.status_code == 410
+        assert "What we kept for this survey has been deleted." in response.text
+        assert SHOWN not in response.text
 
 
 @pytest.mark.parametrize("is_dead", [False, True])
@@ -244,9 +244,9 @@ def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "r
     if is_dead:
         keys.hset("afterword:survey:81000", "offer_state", "failed")
     before = dump(keys)
-    for answer in (get(client), post(client, {"rating": "4"})):
-        assert answer.status_code == 410
-        assert "has been deleted" in answer.text
+    for response in (get(client), post(client, {"rating": "4"})):
+        assert response.status_code == 410
+        assert "has been deleted" in response.text
     assert records.save_answer(LINK, Survey(), {RatingType.CSAT: 4}, "", language="en").outcome == "closed"
     assert dump(keys) == before
 

@@ -35,10 +35,10 @@ def test_a_form_has_a_largest_size(client: FlaskClient, keys: "redis.Redis") -> 
 @pytest.mark.parametrize("letter", ["x", "ü", "🙂"])
 def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient, letter: str) -> None:
     comment = letter * 20_000
-    answer = post(client, {"rating": "2", "comment": comment})
-    assert answer.status_code == 422
-    assert chosen(answer) == ["2"]
-    assert f">\n{comment}</textarea>" in answer.text
+    response = post(client, {"rating": "2", "comment": comment})
+    assert response.status_code == 422
+    assert chosen(response) == ["2"]
+    assert f">\n{comment}</textarea>" in response.text
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient,
 )
 def test_above_the_largest_size_the_rating_is_kept(client: FlaskClient, form: bytes, kept: list[str]) -> None:
     """It stands before the comment, in the part that is there when the size is known."""
-    answer = post(client, form % (b"a" * MAX_FORM_BYTES), content_type=KIND)
-    assert (answer.status_code, chosen(answer)) == (413, kept)
+    response = post(client, form % (b"a" * MAX_FORM_BYTES), content_type=KIND)
+    assert (response.status_code, chosen(response)) == (413, kept)
 
 
 def test_the_most_posts_a_minute_are_taken_and_the_next_comes_back_filled_in(
@@ -91,9 +91,9 @@ def test_without_redis_a_process_counts_for_itself_and_posts_without_end_take_no
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
-    answers = [post(client, {"rating": "4", "comment": COMMENT * 20}) for _ in range(MAX_POSTS + 1)]
-    assert [answer.status_code for answer in answers] == [303] * MAX_POSTS + [429]
-    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    responses = [post(client, {"rating": "4", "comment": COMMENT * 20}) for _ in range(MAX_POSTS + 1)]
+    assert [response.status_code for response in responses] == [303] * MAX_POSTS + [429]
+    assert 0 < int(responses[-1].headers["Retry-After"]) <= 60
     assert post(client, {"rating": "4"}, sign(replace(LINK, survey_id="81001"), at=NEW_ENOUGH)).status_code == 303
     assert len(list((tmp_path / "spool").glob("*.json"))) == 2
 
@@ -106,12 +106,12 @@ def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
     keys.hset("afterword:survey:81000", mapping=broken)  # type: ignore[arg-type]
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
     for form in ({"rating": "4", "comment": COMMENT}, {"rating": "4", "comment": COMMENT + "x" * 3000}):
-        answer = post(client, form, query_string={"lang": "da"})
-        assert answer.status_code == 500
-        assert load_language("da").translate(wording.NOT_SAVED) in answer.text
-        assert chosen(answer) == ["4"]
-        assert SHOWN in answer.text
-        assert answer.headers["Cache-Control"] == "no-store"
+        response = post(client, form, query_string={"lang": "da"})
+        assert response.status_code == 500
+        assert load_language("da").translate(wording.NOT_SAVED) in response.text
+        assert chosen(response) == ["4"]
+        assert SHOWN in response.text
+        assert response.headers["Cache-Control"] == "no-store"
     assert "Something went wrong" in get(client).text
     assert post(client, b"x" * (MAX_FORM_BYTES + 1), content_type=KIND).status_code == 500
     assert COMMENT not in caplog.text
@@ -138,9 +138,9 @@ def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
     ids=repr,
 )
 def test_another_form_is_shown_again(client: FlaskClient, form: object, kind: str | None, keys: "redis.Redis") -> None:
-    answer = post(client, form, content_type=kind)
-    assert answer.status_code == 422
-    assert "There is a problem" in answer.text
+    response = post(client, form, content_type=kind)
+    assert response.status_code == 422
+    assert "There is a problem" in response.text
     assert dump(keys) == {}
 
 
@@ -169,12 +169,12 @@ def test_without_redis_the_page_is_shown_and_a_form_comes_back_filled_in(own_red
     client = make_client(own_redis.url)
     own_redis.stop()
     assert get(client).status_code == 200
-    answer = post(client, {"rating": "4", "comment": COMMENT})
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"]
-    assert "Your answer is not saved" in answer.text
-    assert chosen(answer) == ["4"]
-    assert SHOWN in answer.text
+    response = post(client, {"rating": "4", "comment": COMMENT})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+    assert "Your answer is not saved" in response.text
+    assert chosen(response) == ["4"]
+    assert SHOWN in response.text
     own_redis.start()
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert post(client, {"rating": "4", "comment": COMMENT}).status_code == 303
@@ -184,11 +184,11 @@ def test_without_redis_the_page_is_shown_and_a_form_comes_back_filled_in(own_red
     ("site", "status"), [("cross-site", 403), ("same-site", 303), ("same-origin", 303), ("none", 303)]
 )
 def test_only_our_own_page_sends_the_form(client: FlaskClient, keys: "redis.Redis", site: str, status: int) -> None:
-    answer = post(client, {"rating": "4", "comment": COMMENT}, headers={"Sec-Fetch-Site": site})
-    assert answer.status_code == status
+    response = post(client, {"rating": "4", "comment": COMMENT}, headers={"Sec-Fetch-Site": site})
+    assert response.status_code == status
     assert bool(dump(keys)) is (status == 303)
     if status == 403:
-        assert SHOWN in answer.text
+        assert SHOWN in response.text
 
 
 def test_a_machine_that_fills_in_every_field_is_thanked_and_marked(client: FlaskClient, keys: "redis.Redis") -> None:

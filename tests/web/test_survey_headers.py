@@ -33,20 +33,20 @@ REQUIRED = {
 }
 
 
-def assert_protected(answer: TestResponse) -> None:
-    assert {name: answer.headers.get(name) for name in REQUIRED} == REQUIRED
-    policy = answer.headers["Content-Security-Policy"]
+def assert_protected(response: TestResponse) -> None:
+    assert {name: response.headers.get(name) for name in REQUIRED} == REQUIRED
+    policy = response.headers["Content-Security-Policy"]
     for part in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"):
         assert part in policy
     assert "unsafe" not in policy
-    assert "Set-Cookie" not in answer.headers
+    assert "Set-Cookie" not in response.headers
 
 
 @pytest.mark.parametrize("status", STATES)
 def test_every_answer_of_the_page_is_protected(client: FlaskClient, status: int) -> None:
-    answer = STATES[status](client)
-    assert answer.status_code == status
-    assert_protected(answer)
+    response = STATES[status](client)
+    assert response.status_code == status
+    assert_protected(response)
 
 
 @pytest.mark.parametrize("path", OTHER_PATHS)
@@ -112,8 +112,8 @@ def test_a_host_that_older_rules_spell_otherwise_is_ours(redis_server: RedisServ
 @pytest.mark.parametrize("path", ["/", "/s/TOKEN", "/webhooks/dixa"])
 def test_another_host_is_refused(client: FlaskClient, host: str, path: str) -> None:
     path = path.replace("TOKEN", TOKEN)
-    answer = client.open(path, method="POST" if path.startswith("/w") else "GET", headers={"Host": host})
-    assert answer.status_code == (200 if path == "/" else 400)
+    response = client.open(path, method="POST" if path.startswith("/w") else "GET", headers={"Host": host})
+    assert response.status_code == (200 if path == "/" else 400)
 
 
 @pytest.mark.parametrize("host", ["10.1.2.3:8000", "localhost", "evil.example", "[::1]"])

@@ -40,8 +40,8 @@ def keep_terms(records: Records, *after: OnAnswer) -> None:
 def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE))
     assert "reviews.example" not in get(client).text
-    answer = post(client, {"rating": "5"})
-    assert answer.headers["Location"] == f"/s/{TOKEN}"
+    response = post(client, {"rating": "5"})
+    assert response.headers["Location"] == f"/s/{TOKEN}"
     page = get(client).text
     assert f'<a href="{PAGE.replace("&", "&amp;")}">Continue to reviews.example:8443</a>' in page
     assert "Your answer “Very satisfied” is saved." in page
@@ -60,8 +60,8 @@ def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClien
     assert "Continue to reviews.example:8443" in page
 
 
-def jump_of(answer: TestResponse) -> list[str]:
-    return re.findall(r'<meta http-equiv=refresh content="0;url=([^"]*)">', answer.text)
+def jump_of(response: TestResponse) -> list[str]:
+    return re.findall(r'<meta http-equiv=refresh content="0;url=([^"]*)">', response.text)
 
 
 def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
@@ -135,9 +135,9 @@ def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_pat
 def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
-        answer = post(client, form)
-        assert answer.status_code == 422
-        assert jump_of(answer) == []
+        response = post(client, form)
+        assert response.status_code == 422
+        assert jump_of(response) == []
     records._redis.delete("afterword:survey:81000")
     cancel(records, Reason.ERASED)
     assert post(client, {"rating": "5"}).status_code == 410

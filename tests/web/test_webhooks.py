@@ -72,10 +72,10 @@ def id_of(event: dict[str, Any]) -> int:
 def send(client: FlaskClient, event: object, secret: str = WEBHOOK_SECRET, **headers: str) -> tuple[int, Any]:
     """Send an event, signed; a body that isn't bytes becomes JSON."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
-    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, secret) | headers)
-    assert answer.mimetype == "application/json"
-    assert answer.json
-    return answer.status_code, answer.json
+    response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, secret) | headers)
+    assert response.mimetype == "application/json"
+    assert response.json
+    return response.status_code, response.json
 
 
 def test_a_close_is_accepted_and_kept(client: FlaskClient, keys: "redis.Redis") -> None:
@@ -221,16 +221,16 @@ def test_a_change_while_redis_is_away_is_kept_and_counts_later(
     ],
 )
 def test_a_signed_body_that_is_no_event_is_named(client: FlaskClient, body: bytes, problem: str) -> None:
-    status, answer = send(client, body)
-    assert (status, answer["status"]) == (400, "rejected")
-    assert problem in answer["problem"]
+    status, response = send(client, body)
+    assert (status, response["status"]) == (400, "rejected")
+    assert problem in response["problem"]
 
 
 def test_a_wrong_key_is_unauthorized(client: FlaskClient, keys: "redis.Redis") -> None:
     event = closed()
-    status, answer = send(client, event, OTHER_SECRET)
-    assert (status, answer["status"]) == (401, "rejected")
-    assert "keys" in answer["problem"]
+    status, response = send(client, event, OTHER_SECRET)
+    assert (status, response["status"]) == (401, "rejected")
+    assert "keys" in response["problem"]
     assert not keys.exists(f"afterword:survey:{id_of(event)}")
 
 
@@ -263,15 +263,15 @@ def test_256_kib_are_taken_and_a_byte_more_is_too_large(client: FlaskClient) -> 
     body = json.dumps(closed()).encode()
     largest = body + b" " * (256 * 1024 - len(body))
     assert send(client, largest)[0] == 202
-    status, answer = send(client, largest + b" ")
-    assert (status, answer["status"]) == (413, "rejected")
-    assert "256 KiB" in answer["problem"]
+    status, response = send(client, largest + b" ")
+    assert (status, response["status"]) == (413, "rejected")
+    assert "256 KiB" in response["problem"]
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "é/ü"])
 def test_other_than_json_is_unsupported(client: FlaskClient, kind: str) -> None:
-    status, answer = send(client, closed(), **{"Content-Type": kind})
-    assert (status, answer["status"]) == (415, "rejected")
+    status, response = send(client, closed(), **{"Content-Type": kind})
+    assert (status, response["status"]) == (415, "rejected")
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
@@ -285,8 +285,8 @@ def test_without_redis_dixa_is_told_to_come_again_and_nothing_is_lost(own_redis:
     assert send(client, events[0])[0] == 202
     own_redis.stop()
     for event in events:
-        status, answer = send(client, event)
-        assert (status, answer["status"]) == (503, "rejected")
+        status, response = send(client, event)
+        assert (status, response["status"]) == (503, "rejected")
     body = json.dumps(events[1]).encode()
     answered = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, WEBHOOK_SECRET))
     assert answered.headers["Retry-After"] == "30"

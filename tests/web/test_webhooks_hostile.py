@@ -48,10 +48,10 @@ def nothing_is_lost(client: FlaskClient, keys: "redis.Redis") -> Iterator[None]:
 
 
 def post(client: FlaskClient, body: bytes, headers: dict[str, str], **given: Any) -> int:
-    answer = client.open(PATH, **{"method": "POST", "base_url": PUBLIC_URL, "data": body, "headers": headers} | given)
-    if answer.status_code != 405:
-        assert answer.json
-    return answer.status_code
+    response = client.open(PATH, **{"method": "POST", "base_url": PUBLIC_URL, "data": body, "headers": headers} | given)
+    if response.status_code != 405:
+        assert response.json
+    return response.status_code
 
 
 def signed(body: bytes) -> dict[str, str]:
@@ -166,8 +166,8 @@ HOSTS = [
 @pytest.mark.parametrize("host", HOSTS)
 def test_another_host_is_a_bad_request(client: FlaskClient, host: str) -> None:
     body = json.dumps(closed()).encode()
-    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
-    assert answer.status_code == 400
+    response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
+    assert response.status_code == 400
 
 
 STRANGE = {
@@ -195,9 +195,9 @@ def test_a_strange_header_changes_nothing(client: FlaskClient, name: str) -> Non
 @pytest.mark.parametrize("query", ["a=\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie:%20a=b", "\xff", "a=" + "x" * 5000])
 def test_a_query_changes_nothing(client: FlaskClient, query: str) -> None:
     body = json.dumps(closed()).encode()
-    answer = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
-    assert answer.status_code == 202
-    assert "Set-Cookie" not in answer.headers
+    response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
+    assert response.status_code == 202
+    assert "Set-Cookie" not in response.headers
 
 
 JSON = st.recursive(

@@ -49,11 +49,11 @@ def post(client: FlaskClient, form: object, token: str = TOKEN, **given: Any) ->
     return client.post(f"/s/{token}", base_url=PUBLIC_URL, data=form, **given)
 
 
-def follow(client: FlaskClient, answer: TestResponse) -> TestResponse:
+def follow(client: FlaskClient, response: TestResponse) -> TestResponse:
     """Go where a form's answer leads, which is to us."""
-    assert answer.status_code == 303
-    assert answer.headers["Location"].startswith("/s/")
-    return client.get(answer.headers["Location"], base_url=PUBLIC_URL)
+    assert response.status_code == 303
+    assert response.headers["Location"].startswith("/s/")
+    return client.get(response.headers["Location"], base_url=PUBLIC_URL)
 
 
 def dump(keys: "redis.Redis") -> dict[bytes, Any]:
@@ -66,5 +66,5 @@ def words_of(html: str) -> str:
     return re.sub(r"<[^>]*>", "", html).replace("\xa0", " ")
 
 
-def chosen(answer: TestResponse) -> list[str]:
-    return re.findall(r"value=(\d+)[^>]* checked", answer.text)
+def chosen(response: TestResponse) -> list[str]:
+    return re.findall(r"value=(\d+)[^>]* checked", response.text)
