@@ -1,4 +1,4 @@
-"""`[survey.brand]`: what can be written, what it stands over, what is refused, and that a record keeps it."""
+"""`[survey.brand]`: its keys, errors, and its copy in a record."""
 
 import json
 from base64 import b64encode
@@ -65,7 +65,7 @@ def settings_with(tmp_path: Path, brand: str, **environ: str) -> Settings:
     return read_settings({**GOOD, "SURVEYS_FILE": file, **environ})
 
 
-def test_everything_can_be_written(tmp_path: Path) -> None:
+def test_every_key_of_a_brand_is_read(tmp_path: Path) -> None:
     (survey,) = load_surveys(WRITTEN.format(logo=write(tmp_path / "logo.svg", PICTURE)))
     assert survey.brand == OwnBrand(
         name="Tidewater & Søn",
@@ -81,7 +81,7 @@ def test_everything_can_be_written(tmp_path: Path) -> None:
     assert (brand.support_url, brand.privacy_url) == (survey.brand.support_url, survey.brand.privacy_url)
 
 
-def test_what_is_not_written_is_as_the_environment_has_it() -> None:
+def test_missing_keys_come_from_the_environment() -> None:
     assert load_surveys("[[survey]]\n[survey.brand]")[0].brand.over(USUAL) == USUAL
     assert Survey().brand.over(Brand("Support")) == Brand("Support")
 
@@ -90,12 +90,12 @@ def test_what_is_not_written_is_as_the_environment_has_it() -> None:
     ("key", "value"),
     [("name", "Tidewater"), ("support_url", "https://t.example"), ("privacy_url", "https://t.example/p")],
 )
-def test_each_key_stands_over_its_own_alone(key: str, value: str) -> None:
+def test_each_key_overrides_only_its_variable(key: str, value: str) -> None:
     own = load_surveys(f'[[survey]]\n[survey.brand]\n{key} = "{value}"')[0].brand
     assert own.over(USUAL) == replace(USUAL, **{key: value})  # type: ignore[arg-type]
 
 
-def test_an_accent_of_its_own_is_not_mixed_with_the_environments_for_the_dark() -> None:
+def test_a_survey_accent_does_not_use_the_dark_accent_of_the_environment() -> None:
     theme = OwnBrand(accent="#9d174d").over(USUAL).theme
     assert (theme.light.accent, theme.dark.accent) == ("#9d174d", nearest_readable("#9d174d", DARK))
     theme = OwnBrand(accent_dark="#ff9ecb").over(USUAL).theme
@@ -103,7 +103,7 @@ def test_an_accent_of_its_own_is_not_mixed_with_the_environments_for_the_dark() 
     assert OwnBrand(accent="#0b5d56").over(USUAL).theme == replace(DEFAULT_THEME, logo=USUAL.theme.logo)
 
 
-def test_a_brand_may_have_no_logo_and_no_links_where_the_installation_has_them() -> None:
+def test_empty_values_remove_the_logo_and_the_links() -> None:
     (survey,) = load_surveys('[[survey]]\n[survey.brand]\nlogo = ""\nsupport_url = ""\nprivacy_url = ""')
     for terms in (survey, load_terms(dump_terms(survey))):
         brand = terms.brand.over(USUAL)
@@ -113,8 +113,8 @@ def test_a_brand_may_have_no_logo_and_no_links_where_the_installation_has_them()
 @pytest.mark.parametrize(
     ("content", "kind", "adapts"), [(PICTURE, "svg+xml", False), (ADAPTING, "svg+xml", True), (PNG, "png", False)]
 )
-def test_a_record_keeps_the_picture_itself(tmp_path: Path, content: str | bytes, kind: str, *, adapts: bool) -> None:
-    """The file may be another by the time the customer looks, or be gone."""
+def test_a_record_contains_the_logo(tmp_path: Path, content: str | bytes, kind: str, *, adapts: bool) -> None:
+    """The file may change or vanish before the customer opens the page."""
     file = tmp_path / "logo"
     (survey,) = load_surveys(WRITTEN.format(logo=write(file, content)))
     file.unlink()
@@ -123,7 +123,7 @@ def test_a_record_keeps_the_picture_itself(tmp_path: Path, content: str | bytes,
     assert kept.brand.logo == Logo(uri(f"image/{kind}", content), adapts=adapts)
 
 
-def test_a_record_keeps_only_what_is_set() -> None:
+def test_a_record_contains_only_set_values() -> None:
     assert "brand" not in dump_terms(Survey())
     assert dump_terms(Survey(brand=OwnBrand(name="Tidewater")))["brand"] == {"name": "Tidewater"}
 
@@ -134,14 +134,14 @@ def test_the_largest_logo_adds_four_thousand_bytes_to_a_record(tmp_path: Path) -
     assert 4000 < len(json.dumps(dump_terms(survey)["brand"])) < 4100
 
 
-def test_what_a_later_version_added_is_ignored() -> None:
+def test_unknown_keys_of_a_record_are_ignored() -> None:
     terms = dump_terms(Survey(brand=OwnBrand(name="Tidewater")))
     terms["brand"]["motto"] = "a"
     assert load_terms(terms).brand == OwnBrand(name="Tidewater")
 
 
-def test_a_record_keeps_a_colour_that_the_file_may_not_have_any_more() -> None:
-    """What is readable is judged when it is written, once."""
+def test_a_record_may_have_a_colour_that_the_file_may_not() -> None:
+    """Contrast is checked when the file is read, not when a record is."""
     faint = OwnBrand(accent="#eeeeee")
     assert load_terms(dump_terms(Survey(brand=faint))).brand == faint
 
@@ -163,12 +163,12 @@ texts = st.none() | st.text(st.characters(categories=["L", "N", "P", "S"]), min_
         privacy_url=texts | st.just(""),
     )
 )
-def test_terms_come_back_from_a_record_as_they_were(own: OwnBrand) -> None:
+def test_a_brand_survives_the_terms_codec(own: OwnBrand) -> None:
     assert load_terms(dump_terms(Survey(brand=own))).brand == own
 
 
 @given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
-def test_an_accent_is_readable_in_both_themes_or_refused(colour: str) -> None:
+def test_an_accent_is_readable_in_both_schemes_or_refused(colour: str) -> None:
     text = f'[[survey]]\n[survey.brand]\naccent = "{colour}"'
     if not is_readable(colour, LIGHT):
         assert nearest_readable(colour, LIGHT) in mistakes(text)[0]
@@ -210,7 +210,7 @@ def test_an_accent_is_readable_in_both_themes_or_refused(colour: str) -> None:
         ('acent = "#9d174d"', "brand.acent", 'Did you mean "accent"?'),
     ],
 )
-def test_a_mistake_is_named_with_its_survey_its_key_and_the_way_out(line: str, key: str, problem: str) -> None:
+def test_an_error_names_survey_key_and_fix(line: str, key: str, problem: str) -> None:
     (found,) = mistakes(f'[[survey]]\nname = "tidewater"\n[survey.brand]\n{line}')
     assert found.startswith(f'  survey "tidewater": {key}: ')
     assert problem in found
@@ -223,7 +223,7 @@ def test_a_mistake_is_named_with_its_survey_its_key_and_the_way_out(line: str, k
         ("GIF89a", "Is neither a PNG nor an SVG file"),
     ],
 )
-def test_a_logo_is_refused_as_the_environments_is(tmp_path: Path, content: str | bytes, problem: str) -> None:
+def test_a_logo_and_brand_logo_have_the_same_checks(tmp_path: Path, content: str | bytes, problem: str) -> None:
     file = write(tmp_path / "logo", content)
     (found,) = mistakes(f'[[survey]]\n[survey.brand]\nlogo = "{file}"')
     assert found.startswith(f"  survey 1: brand.logo: {problem}")
@@ -232,9 +232,7 @@ def test_a_logo_is_refused_as_the_environments_is(tmp_path: Path, content: str |
     assert f"  BRAND_LOGO: {problem[0].lower()}{problem[1:]}" in str(caught.value)
 
 
-def test_a_logos_path_begins_in_the_working_folder_as_brand_logos_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_logo_path_is_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pictures").mkdir()
     write(tmp_path / "pictures" / "logo.svg", PICTURE)
     file = write(tmp_path / "pictures" / "surveys.toml", WRITTEN.format(logo="pictures/logo.svg"))
@@ -245,7 +243,7 @@ def test_a_logos_path_begins_in_the_working_folder_as_brand_logos_does(
 
 
 @pytest.mark.parametrize(
-    ("text", "way_out"),
+    ("text", "fix"),
     [
         ('[[survey]]\nbrand = "Tidewater"', "survey 1: brand: Not a table. Write [survey.brand], in single brackets"),
         ('[[survey]]\n[[survey.brand]]\nname = "a"', "survey 1: brand: Not a table. Write [survey.brand]"),
@@ -256,12 +254,12 @@ def test_a_logos_path_begins_in_the_working_folder_as_brand_logos_does(
         ('[[survey]]\n[survey.brand]\nrating = "Csat"', '"rating" of [[survey]]? Write it above [survey.brand].'),
     ],
 )
-def test_what_is_in_the_wrong_place_is_told_where_it_belongs(text: str, way_out: str) -> None:
+def test_an_error_names_the_right_place_of_a_misplaced_key(text: str, fix: str) -> None:
     (found,) = mistakes(text)
-    assert way_out in found
+    assert fix in found
 
 
-def test_every_mistake_is_named_at_once_with_the_variables_own(tmp_path: Path) -> None:
+def test_all_mistakes_of_file_and_environment_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         settings_with(tmp_path, 'name = ""\naccent = "red"\nlogo = "x"', BRAND_ACCENT="red", PRIVACY_URL="x")
     lines = str(caught.value).splitlines()[1:]
@@ -274,7 +272,7 @@ def test_every_mistake_is_named_at_once_with_the_variables_own(tmp_path: Path) -
     assert [line.split(": ")[3] for line in lines[:3]] == ["brand.name", "brand.accent", "brand.logo"]
 
 
-def test_a_variables_link_is_bounded_too() -> None:
+def test_the_length_of_a_link_in_a_variable_is_limited_too() -> None:
     address = "https://a.example/".ljust(MAX_LINK_BYTES, "p")
     assert read_settings({**GOOD, "SUPPORT_URL": address, "PRIVACY_URL": address}).privacy_url == address
     with pytest.raises(SettingsError) as caught:
@@ -294,10 +292,8 @@ def test_a_variables_link_is_bounded_too() -> None:
         ('accent = "#9d174d"', False),
     ],
 )
-def test_a_name_of_its_own_under_the_environments_logo_is_warned_of(
-    tmp_path: Path, brand: str, *, warned: bool
-) -> None:
-    """A logo stands on the page in place of the name."""
+def test_warns_of_a_brand_name_with_the_logo_of_the_environment(tmp_path: Path, brand: str, *, warned: bool) -> None:
+    """A logo replaces the name on the page."""
     logo = write(tmp_path / "logo.png", PNG)
     warnings = settings_with(tmp_path, brand, BRAND_NAME="Holding", BRAND_LOGO=logo).warnings
     told = (

@@ -1,4 +1,4 @@
-"""The cookbook: what each file of config/examples does with the conversations that its reader thinks of."""
+"""The outcomes of config/examples for typical conversations."""
 
 from datetime import datetime, timedelta
 from functools import cache
@@ -25,10 +25,10 @@ EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
 HERE = ZoneInfo("Europe/Copenhagen")
 FRIDAY, SATURDAY = datetime(2026, 11, 20, 15, tzinfo=HERE), datetime(2026, 11, 21, 15, tzinfo=HERE)
 IN_DECEMBER = datetime(2026, 12, 4, 15, tzinfo=HERE)
-"""A Friday, too."""
+"""This one is a Friday, too."""
 
 DRAWN, NOT_DRAWN = 44, 13
-"""Two conversations: a sample of one in ten has the first of them."""
+"""Two conversations. A sample of one in ten contains the first one only."""
 
 CHAT, FORM, CALL, SMS = (
     {"channel": "WidgetChat", "email": None},
@@ -125,11 +125,11 @@ COOKBOOK = {
         for shows, facts, outcome in rows
     ],
 )
-def test_what_an_example_does(name: str, facts: dict[str, Any], outcome: str | Reason) -> None:
+def test_outcomes_of_the_examples(name: str, facts: dict[str, Any], outcome: str | Reason) -> None:
     assert what_comes_of(read_surveys(EXAMPLES / f"{name}.toml"), facts) == outcome
 
 
-def test_every_example_is_tried_and_named_in_the_guide() -> None:
+def test_every_example_has_a_row_and_is_named_in_the_guide() -> None:
     guide = (EXAMPLES.parents[1] / "docs" / "surveys.md").read_text(encoding="utf-8")
     files = {path.stem for path in EXAMPLES.iterdir()}
     assert files == set(COOKBOOK)
@@ -137,7 +137,7 @@ def test_every_example_is_tried_and_named_in_the_guide() -> None:
 
 
 @pytest.mark.parametrize("name", COOKBOOK)
-def test_an_example_says_in_two_sentences_for_whom_it_is(name: str) -> None:
+def test_an_example_begins_with_two_sentences(name: str) -> None:
     comment = (EXAMPLES / f"{name}.toml").read_text(encoding="utf-8").split("\n\n")[0]
     assert all(line.startswith("# ") for line in comment.splitlines())
     assert comment.startswith("# For ")
@@ -146,13 +146,13 @@ def test_an_example_says_in_two_sentences_for_whom_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COOKBOOK)
-def test_every_survey_of_an_example_asks_somebody(name: str) -> None:
+def test_every_survey_of_an_example_has_a_matching_conversation(name: str) -> None:
     asking = {str(outcome).partition(",")[0] for _, _, outcome in COOKBOOK[name]}
     assert {survey.name for survey in read_surveys(EXAMPLES / f"{name}.toml")} <= asking
 
 
-def test_a_reminder_falls_into_the_window_that_the_survey_fell_into() -> None:
-    """In whole weeks a reminder needs no further wait for the window."""
+def test_a_reminder_is_due_inside_the_send_window() -> None:
+    """After whole weeks the weekday and the hour are the same."""
     (survey,) = read_surveys(EXAMPLES / "business-customers.toml")
     assert survey.reminder
     for days in range(7):
@@ -161,7 +161,7 @@ def test_a_reminder_falls_into_the_window_that_the_survey_fell_into() -> None:
 
 
 def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | Reason | None:
-    """Look at a conversation when it closes and when its survey is due: which one is sent, and when, or why none."""
+    """Return the survey and the time of sending, or the reason for none."""
     known: dict[str, Any] = {"language": "en", "by_customer": 2, "by_agent": 1, "by_bot": 0} | facts
     told = {name: known.pop(name) for name in ("language", "by_customer", "by_agent", "by_bot")}
     close = close_of(**known)
@@ -184,7 +184,7 @@ def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | R
 
 
 def can_reach(close: Close, survey: Survey, language: str | None) -> bool:
-    """Ask the survey's channels whether one of them can reach this customer."""
+    """Return whether one of the survey's channels can reach this customer."""
     offer = OfferProgress(OfferState.DECIDING, language=language or "")
     record = Record(str(close.conversation_id), close.conversation_id, close.closed_at, close, survey, offer)
     return any(channels()[name].can_reach(record) for name in survey.deliver)
@@ -192,7 +192,7 @@ def can_reach(close: Close, survey: Survey, language: str | None) -> bool:
 
 @cache
 def channels() -> dict[str, Delivery]:
-    """Make those of an installation that has e-mail. They connect to nothing to say whom they can reach."""
+    """Return the channels of an installation with e-mail. `can_reach` needs no connection."""
     settings = read_settings({**GOOD, "SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "survey@northwind.example"})
     client = connect(settings.redis_url)
     records = Records(client, lease=settings.timings.lease, keep=settings.timings.record_retention)
@@ -200,7 +200,7 @@ def channels() -> dict[str, Delivery]:
 
 
 def close_of(**facts: Any) -> Close:
-    """An e-mail from a customer, answered by an agent and closed on Friday at 15:00, but for the facts given."""
+    """Return an answered e-mail closed on Friday at 15:00, with changed facts."""
     usual: dict[str, Any] = {
         "conversation_id": 48213,
         "closed_at": FRIDAY,

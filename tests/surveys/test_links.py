@@ -1,4 +1,4 @@
-"""A link carries all that an answer needs, and nobody else can make one."""
+"""Tokens: every valid link survives, and every changed one is refused."""
 
 import re
 import string
@@ -40,7 +40,7 @@ TOKEN = LINKS.sign(link_of())
 
 
 @given(ALL_LINKS)
-def test_what_is_signed_is_read(link: Link) -> None:
+def test_a_link_survives_sign_and_read(link: Link) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
     found = LINKS.read(LINKS.sign(link))
     assert (found.survey_id, found.conversation_id) == (link.survey_id, link.conversation_id)
@@ -57,12 +57,12 @@ def test_a_token_is_safe_in_a_url_and_ends_in_a_letter_or_digit(link: Link) -> N
 
 
 @given(st.tuples(st.uuids(), st.uuids(), st.uuids()), st.integers(1, 9_999_999_999))
-def test_the_longest_usual_token_has_160_characters(ids: tuple[uuid.UUID, ...], conversation_id: int) -> None:
+def test_a_usual_token_has_at_most_160_characters(ids: tuple[uuid.UUID, ...], conversation_id: int) -> None:
     offers = tuple(Offer(rating, str(each)) for rating, each in zip(RatingType, ids, strict=True))
     assert len(LINKS.sign(link_of(conversation_id, "n" * 20, offers))) <= 160
 
 
-def test_a_record_leads_to_its_link() -> None:
+def test_a_record_gives_its_link() -> None:
     offers = (Offer(RatingType.NPS, "rating"),)
     offer = OfferProgress(OfferState.OFFERED)
     record = Record("48213", 48213, datetime.now(UTC), None, Survey(name="shop"), offer, offers)
@@ -82,8 +82,8 @@ def test_a_changed_character_is_refused(position: int, character: str) -> None:
         refuses(changed)
 
 
-def test_no_last_character_but_the_right_one_is_taken() -> None:
-    """Base64 leaves bits of its last character unused, so that several would decode to the same signature."""
+def test_any_other_last_character_is_refused() -> None:
+    """Base64 leaves bits of the last character unused: several characters decode to the same signature."""
     for character in set(ALPHABET) - {TOKEN[-1]}:
         refuses(TOKEN[:-1] + character)
 
@@ -94,18 +94,18 @@ def test_a_token_that_was_cut_off_is_refused(length: int) -> None:
 
 
 @given(st.text(min_size=1))
-def test_anything_appended_or_put_before_is_refused(text: str) -> None:
+def test_text_before_or_after_a_token_is_refused(text: str) -> None:
     refuses(TOKEN + text)
     refuses(text + TOKEN)
 
 
 @given(st.integers(1, len(TOKEN) - 1), st.sampled_from("!~ \n\t=%\0é…/+"))
-def test_nothing_can_be_slipped_in(position: int, character: str) -> None:
+def test_an_inserted_character_is_refused(position: int, character: str) -> None:
     refuses(TOKEN[:position] + character + TOKEN[position:])
 
 
 @given(st.text(st.characters()) | st.text(ALPHABET) | st.from_regex(r"[\w-]+\.[\w-]+\.[\w-]{27}", fullmatch=True))
-def test_any_other_text_is_refused_in_the_same_way(text: str) -> None:
+def test_any_other_text_is_refused_with_the_same_error(text: str) -> None:
     refuses(text)
 
 
@@ -118,12 +118,12 @@ def test_odd_texts_are_refused(text: str) -> None:
     refuses(text)
 
 
-def test_another_key_makes_no_link() -> None:
+def test_a_token_of_another_key_is_refused() -> None:
     refuses(Links([NEW_KEY], URL).sign(link_of()))
 
 
-def test_what_our_key_signs_for_another_purpose_is_no_link() -> None:
-    """The same serializer in all but its salt; with ours it makes a link."""
+def test_a_token_with_another_salt_is_refused() -> None:
+    """The salt is the only difference: with the right one, the token is valid."""
     kwargs = {"key_derivation": "hmac", "digest_method": partial(blake2s, digest_size=20)}
     payload = [48213, "", "default", []]
     for salt, is_link in ((SALT, True), ("afterword.something-else.v1", False)):
@@ -135,7 +135,7 @@ def test_what_our_key_signs_for_another_purpose_is_no_link() -> None:
             refuses(token)
 
 
-def test_a_refusal_tells_a_stranger_nothing() -> None:
+def test_the_error_has_no_details() -> None:
     with pytest.raises(LinkError) as forged:
         LINKS.read(TOKEN[:-1])
     with pytest.raises(LinkError) as nonsense:
@@ -143,18 +143,18 @@ def test_a_refusal_tells_a_stranger_nothing() -> None:
     assert str(forged.value) == str(nonsense.value) == ""
 
 
-def test_after_a_new_key_the_links_that_are_out_still_work() -> None:
+def test_old_links_work_after_a_key_rotation() -> None:
     rotated = Links([NEW_KEY, OLD_KEY], URL)
     assert rotated.read(TOKEN).conversation_id == 48213
 
 
-def test_the_new_key_signs() -> None:
+def test_the_first_key_signs() -> None:
     token = Links([NEW_KEY, OLD_KEY], URL).sign(link_of())
     assert Links([NEW_KEY], URL).read(token).conversation_id == 48213
     refuses(token)
 
 
-def test_a_key_that_was_taken_away_reads_nothing_any_more() -> None:
+def test_links_of_a_removed_key_are_refused() -> None:
     with pytest.raises(LinkError):
         Links([NEW_KEY], URL).read(TOKEN)
 

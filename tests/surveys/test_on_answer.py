@@ -1,4 +1,4 @@
-"""What may follow an answer, and where we may call out to: what is taken, and what each mistake is told."""
+"""`[[survey.on_answer]]`: its keys, errors, and its copy in a record."""
 
 import pytest
 
@@ -16,13 +16,13 @@ def after(text: str, survey: str = "") -> tuple[OnAnswer, ...]:
     return found.on_answer
 
 
-def test_nothing_follows_unless_it_is_written() -> None:
+def test_a_survey_has_no_actions_by_default() -> None:
     (survey,) = load_surveys("[[survey]]")
     assert (survey.on_answer, survey.reclose) == ((), False)
     assert survey == Survey()
 
 
-def test_all_that_can_follow() -> None:
+def test_every_action_is_read() -> None:
     text = """
 [[survey.on_answer]]
 scores = [1, 2, 1]
@@ -43,7 +43,7 @@ redirect = true
     assert high.thank_you_host == "reviews.example"
 
 
-def test_the_rating_is_that_of_a_survey_that_asks_one() -> None:
+def test_the_rating_defaults_to_the_only_one_of_the_survey() -> None:
     (found,) = after("[[survey.on_answer]]\nscores = [0]\nnote = true", 'rating = "Nps"')
     assert found.rating is NPS
     assert found.is_for({NPS: 0})
@@ -51,14 +51,14 @@ def test_the_rating_is_that_of_a_survey_that_asks_one() -> None:
     assert not found.is_for({CSAT: 1})
 
 
-def test_a_record_keeps_them() -> None:
+def test_actions_survive_the_terms_codec() -> None:
     survey = Survey(
         on_answer=(OnAnswer((1,), CSAT, tag="ü", slack=True), OnAnswer((5,), CSAT, thank_you="https://a.example"))
     )
     assert load_terms(dump_terms(survey)) == survey
 
 
-def test_a_record_of_a_later_version_is_read() -> None:
+def test_unknown_keys_of_a_record_are_ignored() -> None:
     terms = dump_terms(Survey(on_answer=(OnAnswer((1,), CSAT, note=True),)))
     terms["on_answer"][0]["later"] = 1
     assert load_terms(terms).on_answer == (OnAnswer((1,), CSAT, note=True),)
@@ -114,12 +114,12 @@ def test_a_record_of_a_later_version_is_read() -> None:
         ),
     ],
 )
-def test_a_mistake_names_its_key_and_the_way_out(text: str, line: str) -> None:
+def test_an_error_names_key_and_fix(text: str, line: str) -> None:
     with pytest.raises(SurveysFileError) as caught:
         after(f"[[survey.on_answer]]\n{text}")
     assert str(caught.value).strip() == line
 
 
-def test_a_survey_of_several_questions_has_to_say_which() -> None:
+def test_a_survey_of_several_ratings_needs_the_rating() -> None:
     with pytest.raises(SurveysFileError, match="Write whose scores these are"):
         after("[[survey.on_answer]]\nscores = [1]\nnote = true", 'rating = ["Csat", "Nps"]')

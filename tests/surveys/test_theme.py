@@ -1,4 +1,4 @@
-"""A brand's colours are readable wherever the style sheet has them, and its logo loads nothing and runs nothing."""
+"""Colours with enough contrast, and logos."""
 
 import re
 from base64 import b64decode
@@ -30,7 +30,7 @@ colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
 
 @pytest.mark.parametrize(("shades", "scheme"), [(DEFAULT_THEME.light, LIGHT), (DEFAULT_THEME.dark, DARK)])
-def test_the_style_sheet_says_what_is_reckoned_with(shades: object, scheme: ColourScheme) -> None:
+def test_the_style_sheet_has_the_colours_of_the_contrast_check(shades: object, scheme: ColourScheme) -> None:
     assert STYLE.count(shades.css) == 1  # type: ignore[attr-defined]
     root = next(block for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL) if shades.css in block)  # type: ignore[attr-defined]
     said = {name: "#" + "".join(each * 2 for each in value[1:]) if len(value) == 4 else value
@@ -39,7 +39,7 @@ def test_the_style_sheet_says_what_is_reckoned_with(shades: object, scheme: Colo
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK])
-def test_the_design_is_readable(scheme: ColourScheme) -> None:
+def test_the_default_theme_is_readable(scheme: ColourScheme) -> None:
     shades = {LIGHT: DEFAULT_THEME.light, DARK: DEFAULT_THEME.dark}[scheme]
     assert is_readable(shades.accent, scheme)
     assert contrast(shades.accent, shades.on_accent) >= 4.5
@@ -49,13 +49,13 @@ def test_the_design_is_readable(scheme: ColourScheme) -> None:
 @pytest.mark.parametrize(
     ("one", "other", "ratio"), [("#000", "#fff", 21), ("#777777", "#fff", 4.48), ("#ff0000", "#0000ff", 2.15)]
 )
-def test_contrast_is_wcags(one: str, other: str, ratio: float) -> None:
+def test_contrast_is_that_of_wcag(one: str, other: str, ratio: float) -> None:
     assert contrast(one, other) == pytest.approx(ratio, abs=0.005)
     assert contrast(other, one) == contrast(one, other)
 
 
 @given(colours)
-def test_every_colour_has_a_nearest_that_is_readable_in_both_themes(colour: str) -> None:
+def test_every_colour_has_a_nearest_readable_one_in_both_schemes(colour: str) -> None:
     theme = make_theme(nearest_readable(colour, LIGHT), None, None)
     for shades, scheme in ((theme.light, LIGHT), (theme.dark, DARK)):
         assert contrast(shades.accent, scheme.card) >= 4.5
@@ -66,7 +66,7 @@ def test_every_colour_has_a_nearest_that_is_readable_in_both_themes(colour: str)
 
 
 @given(colours)
-def test_a_readable_colour_is_taken_as_it_is_and_no_other(colour: str) -> None:
+def test_only_readable_colours_are_accepted(colour: str) -> None:
     if is_readable(colour, LIGHT):
         assert read_settings({**GOOD, "BRAND_ACCENT": colour}).theme.light.accent == colour
     else:
@@ -74,17 +74,17 @@ def test_a_readable_colour_is_taken_as_it_is_and_no_other(colour: str) -> None:
             read_settings({**GOOD, "BRAND_ACCENT": colour})
 
 
-def test_the_nearest_keeps_the_hue() -> None:
+def test_the_nearest_readable_colour_has_the_same_hue() -> None:
     assert nearest_readable("#ff6600", LIGHT) == "#bf4c00"
     assert nearest_readable("#0000ff", DARK) == "#7373ff"
 
 
-def test_without_a_brand_it_looks_as_designed() -> None:
+def test_the_default_theme_is_used_without_settings() -> None:
     assert read_settings(GOOD).theme == DEFAULT_THEME
     assert read_settings({**GOOD, "BRAND_ACCENT": "#0B5D56"}).theme == DEFAULT_THEME
 
 
-def test_the_dark_accent_is_made_from_the_other_or_given() -> None:
+def test_the_dark_accent_is_derived_or_given() -> None:
     assert read_settings({**GOOD, "BRAND_ACCENT": "7a00e6"}).theme.dark.accent == "#b056ff"
     given = read_settings({**GOOD, "BRAND_ACCENT": "#7a00e6", "BRAND_ACCENT_DARK": "#ffcc00"}).theme
     assert (given.light.accent, given.dark.accent) == ("#7a00e6", "#ffcc00")
@@ -103,7 +103,7 @@ def test_the_dark_accent_is_made_from_the_other_or_given() -> None:
         ("BRAND_LOGO", "/", "IsADirectoryError"),
     ],
 )
-def test_what_cant_be_shown_is_refused_with_the_way_out(name: str, value: str, words: str) -> None:
+def test_an_unusable_colour_or_logo_is_refused_with_a_fix(name: str, value: str, words: str) -> None:
     (line,) = mistakes(**{name: value})
     assert line.startswith(f"  {name}: ")
     assert words in line
@@ -125,7 +125,7 @@ def logo(folder: Path, content: str | bytes) -> str:
         ('<?xml version="1.0" encoding="UTF-8"?>\n<!-- ours -->' + SVG.format(""), "image/svg+xml", False),
     ],
 )  # fmt: skip
-def test_a_logo_is_taken_as_it_is(tmp_path: Path, content: str | bytes, kind: str, adapts: bool) -> None:  # noqa: FBT001
+def test_a_logo_is_embedded_unchanged(tmp_path: Path, content: str | bytes, kind: str, adapts: bool) -> None:  # noqa: FBT001
     found = read_settings({**GOOD, "BRAND_LOGO": logo(tmp_path, content)}).theme.logo
     assert found
     assert found.adapts == adapts

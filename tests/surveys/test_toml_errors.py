@@ -1,4 +1,4 @@
-"""What a mistake in surveys.toml is told: where it is, and the way out."""
+"""Errors of surveys.toml: the place, and a fix."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def mistakes(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("line", "key", "way_out"),
+    ("line", "key", "fix"),
     [
         ('name = "Our Survey"', "survey 1: name", "a-z"),
         ("name = 5", "survey 1: name", "in quotes"),
@@ -102,14 +102,14 @@ def mistakes(text: str) -> list[str]:
         ("[survey.match]\naddresses = ['ida@']", "survey 1: match.addresses", '"ida@example.com"'),
     ],
 )
-def test_a_mistake_names_its_key_and_the_way_out(line: str, key: str, way_out: str) -> None:
+def test_an_error_names_key_and_fix(line: str, key: str, fix: str) -> None:
     (found,) = mistakes(f"[[survey]]\n{line}")
     assert found.startswith(f"  {key}: ")
-    assert way_out in found
+    assert fix in found
 
 
 @pytest.mark.parametrize(
-    ("text", "way_out"),
+    ("text", "fix"),
     [
         ("", "[[survey]]"),
         ("survey = []", "[[survey]]"),
@@ -124,12 +124,12 @@ def test_a_mistake_names_its_key_and_the_way_out(line: str, key: str, way_out: s
         ("[[survey]]\nname = 'a'\nname = 'b'", "TOML"),
     ],
 )
-def test_a_file_that_is_no_list_of_surveys_is_refused(text: str, way_out: str) -> None:
+def test_a_file_without_a_list_of_surveys_is_refused(text: str, fix: str) -> None:
     (found,) = mistakes(text)
-    assert way_out in found
+    assert fix in found
 
 
-def test_all_mistakes_are_named_at_once() -> None:
+def test_all_mistakes_are_reported_together() -> None:
     found = mistakes(
         "[[survey]]\nname = ''\ndeliver = ['pigeon']\nexpires = '1s'\n"
         "[[survey]]\nname = 'b'\n[survey.match]\nsample = 2\nx = 1"
@@ -173,7 +173,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         ('"" = 1', ": No such key. See the list of keys in docs/surveys.md."),
     ],
 )
-def test_a_key_that_there_is_not_is_told_what_may_be_meant(text: str, line: str) -> None:
+def test_an_unknown_key_gets_a_suggestion(text: str, line: str) -> None:
     assert mistakes(f"[[survey]]\n{text}") == [f"  survey 1: {line}"]
 
 
@@ -189,7 +189,7 @@ def test_a_key_that_there_is_not_is_told_what_may_be_meant(text: str, line: str)
         ),
     ],
 )
-def test_so_is_one_outside_of_all_surveys(text: str, line: str) -> None:
+def test_an_unknown_key_outside_of_all_surveys_gets_a_suggestion(text: str, line: str) -> None:
     assert mistakes(text) == [f"  {line}"]
 
 
@@ -203,7 +203,7 @@ def test_so_is_one_outside_of_all_surveys(text: str, line: str) -> None:
         ("name = []", "survey 1: "),
     ],
 )
-def test_a_survey_is_called_by_its_name_if_that_is_right_and_its_own(first: str, place: str) -> None:
+def test_a_survey_is_named_if_its_name_is_valid_and_unique(first: str, place: str) -> None:
     found = mistakes(
         f"[[survey]]\n{first}\neditable_for = 1\n[[survey]]\nname = 'b'\n[[survey]]\nname = 'c'\neditable_for = 1"
     )

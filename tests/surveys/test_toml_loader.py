@@ -17,12 +17,12 @@ from service.surveys.toml.loader import (
 SHIPPED = Path(__file__).parents[2] / "config" / "surveys.toml"
 
 
-def test_the_shipped_file_says_what_the_defaults_say_save_what_it_says_of_itself() -> None:
+def test_the_shipped_file_equals_the_defaults_except_where_it_says_so() -> None:
     ask = Match(directions=("Inbound",), without_tags=("no-survey", "spam"), assigned=True)
     assert read_surveys(SHIPPED) == (Survey(delays={"Email": timedelta(hours=24)}, match=ask),)
 
 
-def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
+def test_a_file_without_the_newer_keys_has_their_defaults() -> None:
     (survey,) = load_surveys(
         """
         [[survey]]
@@ -48,7 +48,7 @@ def test_a_file_from_before_the_newer_keys_means_what_it_meant() -> None:
 
 
 def test_the_file_may_begin_with_a_bom(tmp_path: Path) -> None:
-    """Notepad and Excel write one."""
+    """Notepad and Excel write a byte order mark."""
     for first in ("", "# Ours\n", "\n"):
         (tmp_path / "surveys.toml").write_text(f'{first}[[survey]]\nname = "vip"\n', encoding="utf-8-sig")
         assert [survey.name for survey in read_surveys(tmp_path / "surveys.toml")] == ["vip"]
@@ -58,7 +58,7 @@ def test_an_empty_survey_has_the_defaults() -> None:
     assert load_surveys("[[survey]]") == (Survey(),)
 
 
-def test_everything_can_be_written() -> None:
+def test_every_key_of_a_survey_is_read() -> None:
     (survey,) = load_surveys(
         """
         [[survey]]
@@ -154,17 +154,17 @@ SURVEYS = st.builds(
 
 @given(SURVEYS)
 @example(Survey())
-def test_terms_come_back_from_a_record_as_they_were(survey: Survey) -> None:
+def test_a_survey_survives_the_terms_codec(survey: Survey) -> None:
     assert load_terms(dump_terms(survey)) == survey
 
 
-def test_terms_of_another_version_are_read_without_what_is_unknown() -> None:
+def test_unknown_keys_of_a_record_are_ignored() -> None:
     terms = dump_terms(Survey())
     assert load_terms({**terms, "later": 1, "match": {**terms["match"], "later": 1}}) == Survey()
 
 
-def test_a_record_keeps_rules_that_the_file_may_not_have_any_more() -> None:
-    """An earlier version took them, and its surveys are on their way."""
+def test_a_record_may_have_rules_that_the_file_may_not() -> None:
+    """An earlier version accepted them, and its surveys are not finished."""
     ask = Match(directions=("Inbound", "Internal"), user_types=("Member",), addresses=("*@a.example", "ida@b.example"))
     assert load_terms(dump_terms(Survey(match=ask))) == Survey(match=ask)
 
@@ -179,7 +179,7 @@ LINES = st.one_of(
 
 
 @given(st.lists(LINES).map("\n".join) | st.lists(LINES).map(lambda lines: "\n".join(["[[survey]]", *lines])))
-def test_whatever_the_file_says_the_answer_is_surveys_or_mistakes(text: str) -> None:
+def test_any_text_gives_surveys_or_an_error(text: str) -> None:
     try:
         surveys = load_surveys(text)
     except SurveysFileError:

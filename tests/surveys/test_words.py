@@ -1,4 +1,4 @@
-"""A survey's own words and sender: what can be written, what is refused, and that a record keeps them."""
+"""`[survey.words]` and `[survey.sender]`: their keys, errors, and their copy in a record."""
 
 import json
 from dataclasses import replace
@@ -38,7 +38,7 @@ reply_to = "retur@northwind.example"
 """
 
 
-def test_everything_can_be_written() -> None:
+def test_every_key_of_words_and_sender_is_read() -> None:
     (survey,) = load_surveys(ALL)
     assert survey.words == {
         "da": Words(
@@ -57,7 +57,7 @@ def test_everything_can_be_written() -> None:
     assert survey.words_in("fr") == NEUTRAL
 
 
-def test_one_question_needs_no_table() -> None:
+def test_a_single_question_needs_no_table() -> None:
     (survey,) = load_surveys('[[survey]]\nrating = "Nps"\n[survey.words.da]\nquestion = "Vil du anbefale os?"')
     assert survey.words_in("da").questions == {NPS: "Vil du anbefale os?"}
     (usual,) = load_surveys('[[survey]]\n[survey.words.da]\nquestion = "Var du tilfreds?"')
@@ -65,7 +65,7 @@ def test_one_question_needs_no_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "key", "way_out"),
+    ("text", "key", "fix"),
     [
         ('[survey.words.xx]\nsubject = "a"', "words.xx", "Write one of: cs, da"),
         ('[survey.words.pt-BR]\nsubject = "a"', "words.pt-BR", "Write [survey.words.pt]."),
@@ -96,19 +96,19 @@ def test_one_question_needs_no_table() -> None:
         ('[survey.sender.da]\n[survey.sender.da.de]\nagent = "a"', "sender.da.de", "No such key"),
     ],
 )
-def test_a_mistake_is_named_with_its_key_and_the_way_out(text: str, key: str, way_out: str) -> None:
+def test_an_error_names_key_and_fix(text: str, key: str, fix: str) -> None:
     (line,) = mistakes(f"[[survey]]\n{text}")
     assert line.startswith(f"  survey 1: {key}: "), line
-    assert way_out in line
+    assert fix in line
 
 
-def test_every_mistake_of_a_sender_is_named_at_once() -> None:
+def test_all_mistakes_of_a_sender_are_reported_together() -> None:
     text = '[survey.sender]\nname = "a"\nagent = ""\n[survey.sender.da]\nemail = "b"\n[survey.sender.el]\nname = "c"'
     found = [": ".join(line.split(": ")[:2]) for line in mistakes(f"[[survey]]\n{text}")]
     assert sorted(found) == [f"  survey 1: sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
 
 
-def test_all_words_together_are_bounded_since_every_record_has_them() -> None:
+def test_the_size_of_all_words_is_limited() -> None:
     tables = [f'[survey.words.{code}]\nmessage = "{"é" * 400}"' for code in LANGUAGES]
     (line,) = mistakes("\n".join(["[[survey]]", *tables]))
     assert line.startswith("  survey 1: words: Too long: ")
@@ -116,7 +116,7 @@ def test_all_words_together_are_bounded_since_every_record_has_them() -> None:
     assert len(json.dumps(dump_terms(survey)["words"], ensure_ascii=False).encode()) < MAX_BYTES + 1000
 
 
-def test_a_record_keeps_only_what_is_set() -> None:
+def test_a_record_contains_only_set_values() -> None:
     assert not {"words", "senders"} & set(dump_terms(Survey()))
     (survey,) = load_surveys('[[survey]]\n[survey.words.el]\nsubject = "Πώς πήγε;"')
     assert dump_terms(survey)["words"] == {"el": {"message": "", "subject": "Πώς πήγε;"}}
@@ -141,12 +141,12 @@ senders = st.builds(Sender, mailboxes, mailboxes, st.sampled_from([None, "7b2d-1
     st.dictionaries(st.sampled_from([*LANGUAGES]), words, max_size=4),
     st.dictionaries(st.sampled_from(["", *LANGUAGES]), senders, max_size=4),
 )
-def test_what_a_record_keeps_is_what_was_written(own: dict[str, Words], by_language: dict[str, Sender]) -> None:
+def test_words_survive_the_terms_codec(own: dict[str, Words], by_language: dict[str, Sender]) -> None:
     survey = Survey(ratings=tuple(RatingType), expires=timedelta(days=3), words=own, senders=by_language)
     assert load_terms(dump_terms(survey)) == survey
 
 
-def test_what_a_later_version_added_is_ignored() -> None:
+def test_unknown_keys_of_a_record_are_ignored() -> None:
     terms = dump_terms(load_surveys(ALL)[0])
     terms["words"]["da"]["farewell"] = "a"
     terms["senders"][""]["fax"] = "a"
