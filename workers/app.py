@@ -10,9 +10,9 @@ from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
 from service.dixa.client import DixaClient
+from service.dixa.factory import open_dixa
 from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import open_pace
-from service.dixa.wiring import open_dixa
 from service.journeys.answer import AnswerJourney
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney

@@ -13,9 +13,9 @@ from service.cli.context import open_records, open_settings, say_paused, survey_
 from service.cli.output import say
 from service.delivery.segments import Size
 from service.delivery.short_text import measure_texts
+from service.dixa.factory import open_dixa
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
-from service.dixa.wiring import open_dixa
 from service.intake.spool import Spool, SpoolUnavailable
 from service.queue import CeleryQueue, QueueUnavailable, make_app
 from service.records.channels import Channels

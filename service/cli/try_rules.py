@@ -16,8 +16,8 @@ from service.cli.try_rules_report import Found, facts_of, report
 from service.cli.try_rules_tally import Tally, tally
 from service.delivery.registry import open_deliveries
 from service.dixa.errors import NoSlot, TokenRefused
+from service.dixa.factory import open_dixa
 from service.dixa.low_priority import LowPriorityDixa
-from service.dixa.wiring import open_dixa
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import connect

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError
-from service.dixa.wire import ORGANIZATION, Effect, Wire
+from service.dixa.transport import ORGANIZATION, Effect, Transport
 from service.surveys.errors import OutcomeUnknown, RetryLater
 from service.surveys.ports import Conversation, Message, Page, Rating, Slot
 from service.surveys.ratings import RatingType
@@ -18,7 +18,7 @@ from service.surveys.ratings import RatingType
 Result = TypeVar("Result")
 
 
-class DixaClient(Wire):
+class DixaClient(Transport):
     """Each call raises RetryLater, OutcomeUnknown (commands only) or Refused unless it succeeds."""
 
     def conversation(self, slot: Slot, conversation_id: int) -> Conversation:

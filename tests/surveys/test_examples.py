@@ -10,7 +10,7 @@ import pytest
 
 from config.loader import read_settings
 from service.delivery.registry import open_deliveries
-from service.dixa.wiring import open_dixa
+from service.dixa.factory import open_dixa
 from service.records.records import Records
 from service.records.redis import connect
 from service.rules.matching import Choice, DixaFacts, choose_at_close, choose_when_due

@@ -55,7 +55,7 @@ class TokenCheck(Protocol):
         """Return whether Dixa accepts the token, with `query` if necessary. Raises RetryLater."""
 
 
-class Wire:
+class Transport:
     """Makes calls. Each raises RetryLater, OutcomeUnknown (commands only) or Refused unless it succeeds."""
 
     def __init__(
