@@ -10,7 +10,7 @@ _POLL_SECONDS = 0.01
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], within: float = 90.0) -> T:
+def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
     """Ask until the condition holds, and return what it gave.
 
     Fails after `within` seconds, which no machine takes: it only ends a wait for what never comes.

@@ -134,7 +134,7 @@ class Crash:
             record = self._normal.records.load(survey_id)
             return record if record and is_over(record) else None
 
-        found = eventually(step, within=60)
+        found = eventually(step)
         assert found
         if crashed:
             self._seconds = monotonic() - began

@@ -74,7 +74,7 @@ def cut_connections(seed: int, seconds: float) -> tuple[int, Verdict, bool]:
         Customers(dixa, cluster.webhook_url, random) as customers,
     ):
         customers.close(1, 1.0)
-        eventually(customers.is_served, within=60)
+        eventually(customers.is_served)
         closing = Thread(target=customers.close, args=(int(seconds * 6), 6.0))
         closing.start()
         cuts = _cut(cluster, seconds)
@@ -96,7 +96,7 @@ def _cut(cluster: Cluster, seconds: float) -> int:
 
 def _is_in_time(customers: Customers) -> bool:
     try:
-        return eventually(customers.is_served, within=60)
+        return eventually(customers.is_served)
     except AssertionError:
         return False
 
@@ -171,7 +171,7 @@ class Stop:
             is_answered = record.answer is not None and record.answer.state in ANSWER_OVER
             return record if is_answered or not answered else None
 
-        found = eventually(step, within=60)
+        found = eventually(step)
         assert found
         return found
 

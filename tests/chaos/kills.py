@@ -110,7 +110,7 @@ def torture(seed: int, size: Size, commands: Mapping[str, Sequence[str]]) -> Out
     ):
         # Kills before anything works would hit nothing.
         customers.close(1, 1.0)
-        eventually(customers.is_served, within=60)
+        eventually(customers.is_served)
         dixa.faults.randomly(seed, FAULTS, FAULT_SECONDS)
         with ThreadPoolExecutor(1) as beside:
             closing = beside.submit(customers.close, size.conversations - 1, size.per_second)

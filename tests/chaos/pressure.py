@@ -134,7 +134,7 @@ class Load:
     def gets_through(self, more: int) -> None:
         """Wait until so many more were accepted."""
         before = len(self.accepted)
-        eventually(lambda: len(self.accepted) >= before + more, within=60)
+        eventually(lambda: len(self.accepted) >= before + more)
 
     def goes_on_for(self, seconds: float) -> None:
         self._stopping.wait(seconds)

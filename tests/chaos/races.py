@@ -123,9 +123,9 @@ def run_copies(seed: int, scale: Scale) -> Row:
     ):
         ids = [dixa.make_conversation(state="Closed") for _ in range(count)]
         answers = _send_all(afterword, _events(dixa, ids, chance))
-        eventually(lambda: all(_links(dixa, each) for each in ids), within=60)
+        eventually(lambda: all(_links(dixa, each) for each in ids))
         posts = _post_all(afterword, _forms(dixa, ids, chance))
-        eventually(lambda: len(dixa.results()) >= count, within=60)
+        eventually(lambda: len(dixa.results()) >= count)
         offers, results = _most_of_each(dixa, ids)
         naive = _accept_naively(server.new_database(), 20)
         seen = dixa.report

@@ -72,7 +72,7 @@ def test_one_link_is_sent_and_one_code_is_kept(
             return False
         return story.load(survey_id).offer.state is OfferState.DELIVERED
 
-    eventually(step, within=20)
+    eventually(step)
     (link,) = links_of(story, survey_id)
     assert codes(redis_client, prefix) == [f"{prefix}short:{link.rpartition('/')[2]}"]
     token = short_links.find(link.rpartition("/")[2])
