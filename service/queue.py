@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from config.failures import describe_failure
 from service.records.redis_pool import Pool
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 
 NAME = "afterword"
 TASKS = {journey: f"afterword.{journey}" for journey in Journey}

@@ -33,9 +33,10 @@ from service.sessions import new_session
 from service.surveys.definition import Survey
 from service.surveys.errors import OutcomeUnknown
 from service.surveys.links import Link, Links
-from service.surveys.model import AnswerState, Change, ChangeKind, Close, FollowUpState, Journey, OfferState, Record
+from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Action, Deadline, Delivery
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, ChangeKind, FollowUpState, Journey, OfferState
 from tests.moments import moment
 from tests.polling import eventually
 from tests.processes import SECRET_KEY

@@ -15,7 +15,7 @@ from config.settings import Timings
 from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import SharedPace
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.harness import OFFER_OVER, Story
 from tests.moments import pass_time
 from workers.relay import Pace

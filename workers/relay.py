@@ -21,7 +21,7 @@ from service.queue import QueueUnavailable
 from service.records.background import BackgroundLoop, LogEvents
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from service.cli.context import open_records, open_settings, redis_errors, warn_
 from service.cli.output import say
 from service.cli.params import ConversationId
 from service.records.outcomes import Outcome
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 
 
 @click.command(short_help="Retry a failed survey.")

@@ -16,7 +16,8 @@ from service.rules.identity import Identities, IdentityKind
 from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.timeline import describe, is_paused, is_waiting
-from service.surveys.model import Reason, Record
+from service.surveys.model import Record
+from service.surveys.states import Reason
 
 
 @click.command(short_help="Show why a survey was or wasn't sent.")

@@ -14,9 +14,10 @@ from service.delivery.short_text import SHORT_CHANNELS, write_short_text
 from service.surveys.definition import Survey
 from service.surveys.errors import CallError, DeliveryRefused, OutcomeUnknown, Refused
 from service.surveys.language_codes import find_language
-from service.surveys.model import OfferState, Record
+from service.surveys.model import Record
 from service.surveys.ports import Conversation, Deadline, Message, Slot
 from service.surveys.ratings import RatingType
+from service.surveys.states import OfferState
 from service.texts.catalog import DEFAULT, N_, Language, load_language
 from service.texts.questions import question_text
 

@@ -14,8 +14,9 @@ from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.outbound import Outbound
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.language_codes import find_language
-from service.surveys.model import OfferState, Record
+from service.surveys.model import Record
 from service.surveys.ports import Deadline, FollowUpContext
+from service.surveys.states import OfferState
 
 LINK = "survey.link"
 ANSWER = "survey.answered"

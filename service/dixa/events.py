@@ -12,7 +12,8 @@ from marshmallow import Schema, fields
 from service.dixa.fields import AnyText, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
 from service.dixa.payloads import PayloadError, load, load_json
 from service.surveys.mailbox import read_address
-from service.surveys.model import Change, ChangeKind, Close
+from service.surveys.model import Change, Close
+from service.surveys.states import ChangeKind
 
 CLOSED = {"CONVERSATION_CLOSED", "CONVERSATION_ABANDONED"}
 """`ABANDONED` is a conversation that is closed without an agent."""

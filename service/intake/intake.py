@@ -33,9 +33,10 @@ from service.rules.identity import Identities, recipient_hashes
 from service.rules.matching import choose_at_close
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Close, Journey, OfferState, Reason, Record
+from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Queue
 from service.surveys.ratings import RatingType
+from service.surveys.states import ChangeKind, Journey, OfferState, Reason
 
 log = structlog.get_logger()
 

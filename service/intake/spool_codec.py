@@ -15,8 +15,9 @@ from service.records.codec import dump_close, dump_mismatches, from_ms, load_clo
 from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Close, Offer, Reason, RuleMismatch
+from service.surveys.model import Change, Close, Offer, RuleMismatch
 from service.surveys.ratings import RatingType
+from service.surveys.states import ChangeKind, Reason
 
 _VERSION = 1
 _REMOVAL = "removal"

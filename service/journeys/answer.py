@@ -15,9 +15,10 @@ from service.records.answer_transitions import MAX_EXTENSION
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import Refused
-from service.surveys.model import Answer, AnswerProgress, Call, Journey, Reason, Record
+from service.surveys.model import Answer, AnswerProgress, Call, Record
 from service.surveys.ports import Slot
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Reason
 
 log = structlog.get_logger()
 

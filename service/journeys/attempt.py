@@ -12,8 +12,9 @@ from config.settings import Timings
 from service.journeys.next_step import CallFailed, CallLost
 from service.rules.matching import may_predate_close
 from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater, TooEarly
-from service.surveys.model import Call, Claim, Journey, Record
+from service.surveys.model import Call, Claim, Record
 from service.surveys.ports import Conversation, Deadline, Dixa, Message, Rating, Slot
+from service.surveys.states import Journey
 
 log = structlog.get_logger()
 

@@ -31,8 +31,9 @@ from service.surveys.errors import (
     Unconfirmable,
 )
 from service.surveys.links import Link, Links
-from service.surveys.model import UNCONFIRMED, OfferState, Reason, Record
+from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
+from service.surveys.states import OfferState, Reason
 
 log = structlog.get_logger()
 

@@ -23,9 +23,10 @@ from service.records.channels import Channels
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
-from service.surveys.model import ActionState, AnswerProgress, AnswerState, FollowUp, Journey, Reason, Record
+from service.surveys.model import AnswerProgress, FollowUp, Record
 from service.surveys.ports import Action, FollowUpContext
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, AnswerState, Journey, Reason
 
 log = structlog.get_logger()
 

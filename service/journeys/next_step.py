@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from service.surveys.model import Reason, Record
+from service.surveys.model import Record
+from service.surveys.states import Reason
 
 
 @dataclass(frozen=True, slots=True)

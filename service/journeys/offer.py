@@ -24,9 +24,10 @@ from service.rules.matching import find_active_rating, find_exclusion
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Credit, Survey
 from service.surveys.links import Links
-from service.surveys.model import Call, Close, Decision, Journey, Offer, OfferState, Reason, Record, Verdict
+from service.surveys.model import Call, Close, Decision, Offer, Record
 from service.surveys.ports import Conversation, Delivery, Rating
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, OfferState, Reason, Verdict
 
 log = structlog.get_logger()
 

@@ -14,8 +14,9 @@ from service.rules.decision import has_news
 from service.rules.send_window import next_opening
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.errors import NotDelivered, NotNow, OutcomeUnknown, Refused, Unconfirmable
-from service.surveys.model import UNCONFIRMED, OfferState, Record
+from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
+from service.surveys.states import OfferState
 
 log = structlog.get_logger()
 

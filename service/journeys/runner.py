@@ -11,8 +11,8 @@ from service.journeys.next_step import CallFailed, CallLost, Done, Erase, Fail, 
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.surveys.errors import Forbidden, NotNow, Refused, RetryLater
-from service.surveys.model import Journey, Reason
 from service.surveys.ports import Deadline, Dixa
+from service.surveys.states import Journey, Reason
 
 log = structlog.get_logger()
 

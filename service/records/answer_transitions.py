@@ -10,8 +10,9 @@ from service.records.outcomes import Outcome, WriteResult
 from service.records.transitions import Transitions
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import ActionState, Claim, Journey
+from service.surveys.model import Claim
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, Journey
 
 MAX_EXTENSION: Final = timedelta(hours=1)
 """How long after the first answer its result may be delayed, by changes and by extra time for them."""

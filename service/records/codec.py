@@ -11,23 +11,18 @@ from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
 from service.surveys.model import (
     ActionProgress,
-    ActionState,
     Answer,
     AnswerProgress,
-    AnswerState,
     Call,
     Close,
     FollowUp,
-    FollowUpState,
-    Journey,
     Offer,
     OfferProgress,
-    OfferState,
-    Reason,
     Record,
     RuleMismatch,
 )
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, OfferState, Reason
 
 Hash = Mapping[str, str]
 FAILED = "failed:"

@@ -3,7 +3,7 @@
 from datetime import date
 
 from service.records.redis import Store
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 
 
 class RecordKeys(Store):

@@ -8,8 +8,9 @@ from service.records.codec import dump_close, to_ms, write_candidates, write_dec
 from service.records.outcomes import Outcome, StaleClaim, WriteResult
 from service.records.transitions import Transitions
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import Change, Claim, Close, Decision, Journey, OfferState, Reason, RuleMismatch
+from service.surveys.model import Change, Claim, Close, Decision, RuleMismatch
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, OfferState, Reason
 
 _SENT_COUNT_RETENTION: Final = timedelta(days=2)
 """The count for `daily_cap` is needed until its day (UTC) has ended."""

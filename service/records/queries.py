@@ -5,7 +5,8 @@ from datetime import date
 
 from service.records.codec import read_record
 from service.records.keys import RecordKeys
-from service.surveys.model import Journey, OfferState, Record
+from service.surveys.model import Record
+from service.surveys.states import Journey, OfferState
 
 _BATCH = 500
 """Commands in one pipeline. Redis serves nobody else while it runs one."""

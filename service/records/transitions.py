@@ -18,8 +18,9 @@ from service.records.queries import Queries
 from service.records.redis import Breaker
 from service.records.scripts import load_scripts
 from service.surveys.definition import Survey
-from service.surveys.model import Claim, Journey, Reason, Record
+from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Reason
 
 _DRAIN_RETRY: Final = timedelta(seconds=1)
 _PAUSE_RETRY: Final = timedelta(seconds=10)

@@ -15,8 +15,9 @@ from service.rules.matching import (
 )
 from service.rules.send_window import next_closing, next_opening
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import Close, Decision, Reason, Record, Verdict
+from service.surveys.model import Close, Decision, Record
 from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.states import Reason, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from service.rules.decision import DecisionInput, Lookups, decide
 from service.rules.matching import choose_at_close, find_exclusion
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record, Verdict
+from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.states import OfferState, Reason, Verdict
 
 
 @dataclass(frozen=True, slots=True)

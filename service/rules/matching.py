@@ -13,8 +13,9 @@ from service.rules.machines import is_among, is_machine
 from service.surveys.definition import Survey
 from service.surveys.language_codes import find_language
 from service.surveys.match import Match
-from service.surveys.model import Close, Reason, RuleMismatch, Verdict
+from service.surveys.model import Close, RuleMismatch
 from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.states import Reason, Verdict
 
 _ACTIVE = frozenset({"Scheduled", "Offered", "Rated"})
 """Statuses of a survey on its way or done (Dixa's OpenAPI description, ratingStatus)."""

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from service.surveys.model import OfferState, Reason, Record, RuleMismatch
+from service.surveys.model import Record, RuleMismatch
+from service.surveys.states import OfferState, Reason
 
 
 def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:

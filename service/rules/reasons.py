@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.surveys.model import Reason
+from service.surveys.states import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,9 @@ from service.rules.mismatches import mismatches_of
 from service.rules.reasons import REASONS
 from service.rules.send_window import next_opening
 from service.surveys.definition import SendWindow, Survey
-from service.surveys.model import (
-    UNCONFIRMED,
-    ActionState,
-    AnswerProgress,
-    AnswerState,
-    FollowUp,
-    OfferState,
-    Reason,
-    Record,
-    RuleMismatch,
-)
+from service.surveys.model import UNCONFIRMED, AnswerProgress, FollowUp, Record, RuleMismatch
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, AnswerState, OfferState, Reason
 
 _NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
 

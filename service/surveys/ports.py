@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
-from service.surveys.model import Journey, Record
+from service.surveys.model import Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 
 
 class Deadline:

@@ -13,9 +13,10 @@ from service.records.answer_transitions import MAX_EXTENSION
 from service.records.redis import RecordsUnavailable
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Receipt
-from service.surveys.model import AnswerProgress, AnswerState, OfferState, Reason, Record
+from service.surveys.model import AnswerProgress, Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, OfferState, Reason
 from service.texts.catalog import Language
 from service.web.forms import AnswerForm
 from service.web.language import choose_language, requested_language

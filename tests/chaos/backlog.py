@@ -15,7 +15,7 @@ from honcho.environ import parse_procfile
 
 from service.records.redis import connect
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey, OfferState
+from service.surveys.states import Journey, OfferState
 from tests.chaos.rows import Row, commit
 from tests.chaos.supervisor import Cluster
 from tests.harness import OFFER_OVER, LosesAnswers, Story

@@ -15,8 +15,9 @@ from typing import Literal
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, Close, Record
+from service.surveys.model import Close, Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState
 from tests.chaos.crash_points import Case, all_cases
 from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until_gone
 from tests.chaos.frozen_worker import run_standstill

@@ -39,9 +39,10 @@ from service.rules.suppression import SuppressionPolicy
 from service.sessions import new_session
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
-from service.surveys.model import Close, Journey
+from service.surveys.model import Close
 from service.surveys.ports import Deadline, Slot
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import API_TOKEN, ROOT, SECRET_KEY, patient
 from workers.relay import Relay

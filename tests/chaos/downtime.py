@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from service.surveys.model import OfferState
+from service.surveys.states import OfferState
 from tests.chaos.rows import Row, commit
 from tests.processes import RedisServer, patient
 from tests.relayed import SECOND, Workers

@@ -17,8 +17,9 @@ from typing import Literal
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Close, Journey, Record
+from service.surveys.model import Close, Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 from tests.chaos.crashing_worker import Place, Point, Worker, Zygote, wait_until_gone, wait_until_stopped
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit

@@ -12,7 +12,7 @@ import redis
 
 from service.records.records import Records
 from service.sandbox.server import Sandbox
-from service.surveys.model import AnswerState, OfferState
+from service.surveys.states import AnswerState, OfferState
 from tests.chaos import naive
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit

@@ -24,8 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, i
 
 from service.records.scripts import read_script
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Journey
+from service.surveys.model import Close
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 from tests.chaos.modelled import SURVEY, Worker, World
 from tests.chaos.modelled_dixa import Fate, Violation, require
 from tests.chaos.rows import Row, commit

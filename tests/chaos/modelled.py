@@ -23,8 +23,9 @@ from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
-from service.surveys.model import Claim, Journey
+from service.surveys.model import Claim
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
 from tests.processes import patient
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.chaos.model import Event, Model
 from tests.chaos.modelled import World
 from tests.chaos.modelled_dixa import Fate

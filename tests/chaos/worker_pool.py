@@ -13,8 +13,9 @@ from typing import Any
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, Close, OfferState
+from service.surveys.model import Close
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, OfferState
 from tests.chaos.crashing_worker import Place, Worker
 from tests.harness import ANSWER_OVER, OFFER_OVER
 from tests.polling import eventually

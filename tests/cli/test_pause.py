@@ -9,7 +9,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from service.surveys.model import Journey, OfferState
+from service.surveys.states import Journey, OfferState
 from service.web.app import create_app
 from tests.cli.conftest import Runner
 from tests.harness import AT_ONCE, CSAT, QUICK, BoundlessPace, Story

@@ -14,17 +14,8 @@ from service.rules.identity import Identities
 from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import (
-    Call,
-    Change,
-    ChangeKind,
-    Close,
-    FollowUp,
-    FollowUpState,
-    Journey,
-    OfferState,
-    Record,
-)
+from service.surveys.model import Call, Change, Close, FollowUp, Record
+from service.surveys.states import ChangeKind, FollowUpState, Journey, OfferState
 from service.surveys.toml.loader import load_surveys
 from tests.cli.conftest import SURVEYS, Runner
 from tests.harness import AT_ONCE, CSAT, Story

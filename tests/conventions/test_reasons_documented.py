@@ -1,7 +1,7 @@
 """Every reason is explained."""
 
 from service.rules.reasons import REASONS
-from service.surveys.model import Reason
+from service.surveys.states import Reason
 
 
 def test_every_reason_is_explained_and_nothing_else() -> None:

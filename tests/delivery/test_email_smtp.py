@@ -17,9 +17,10 @@ from service.delivery.email.text import EmailBranding
 from service.surveys.definition import SendWindow
 from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
+from service.surveys.model import Close, Offer, OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.ratings import RatingType
+from service.surveys.states import OfferState
 from tests.delivery.test_message import bring
 from tests.harness import AT_ONCE
 from tests.polling import eventually, soon

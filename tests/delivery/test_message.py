@@ -20,9 +20,10 @@ from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.model import Close, OfferProgress, OfferState, Record
+from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.ports import Deadline, Delivery
 from service.surveys.ratings import RatingType
+from service.surveys.states import OfferState
 from service.surveys.words import Sender, Words
 from service.texts.catalog import load_language
 from tests.harness import AT_ONCE, Story

@@ -10,8 +10,9 @@ from service.delivery.note import NoteDelivery
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
 from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
-from service.surveys.model import OfferProgress, OfferState, Record
+from service.surveys.model import OfferProgress, Record
 from service.surveys.ports import Deadline
+from service.surveys.states import OfferState
 from tests.delivery.test_message import LINK, bring, record_of
 
 AGAIN = OfferProgress(OfferState.DELIVERING)

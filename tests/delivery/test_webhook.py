@@ -19,9 +19,10 @@ from service.surveys.errors import (
     NotNow,
     Unconfirmable,
 )
-from service.surveys.model import Close, Offer, OfferProgress, OfferState, Record
+from service.surveys.model import Close, Offer, OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.ratings import RatingType
+from service.surveys.states import OfferState
 from tests.dixa.raw import RawServer
 from tests.harness import AT_ONCE
 from tests.polling import soon

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from service.dixa import schemas
 from service.dixa.events import Event, load_event
 from service.dixa.payloads import PayloadError
-from service.surveys.model import Change, ChangeKind, Close
+from service.surveys.model import Change, Close
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.ratings import RatingType
+from service.surveys.states import ChangeKind
 
 RECEIVED = datetime(2026, 11, 20, 9, 15, 4, tzinfo=UTC)
 CLOSED = {

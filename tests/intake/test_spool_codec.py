@@ -28,8 +28,9 @@ from service.intake.spool_codec import (
 from service.records.codec import from_ms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Change, ChangeKind, Close, Offer, Reason, RuleMismatch
+from service.surveys.model import Change, Close, Offer, RuleMismatch
 from service.surveys.ratings import RatingType
+from service.surveys.states import ChangeKind, Reason
 
 # Redis, like every UTF-8 text, holds no lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

@@ -11,7 +11,8 @@ import psutil
 import redis
 
 from service.intake.spool_codec import SpooledClose, write_close
-from service.surveys.model import Close, Reason
+from service.surveys.model import Close
+from service.surveys.states import Reason
 from tests.integration.story import Story
 from tests.processes import Afterword, RedisServer
 

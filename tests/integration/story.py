@@ -10,7 +10,8 @@ from service.records.records import Records
 from service.sandbox.dixa.model import Conversation, Message, Rating, Result
 from service.sandbox.server import Sandbox
 from service.surveys.links import Link, Links
-from service.surveys.model import AnswerState, Journey, Record
+from service.surveys.model import Record
+from service.surveys.states import AnswerState, Journey
 from tests.polling import eventually
 
 TERMINAL = {"delivered", "skipped", "cancelled", "failed"}

@@ -13,7 +13,8 @@ import requests
 from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.model import ActionState, FollowUpState, Record
+from service.surveys.model import Record
+from service.surveys.states import ActionState, FollowUpState
 from tests.integration.conftest import Starter
 from tests.integration.story import Story
 from tests.polling import eventually

@@ -9,7 +9,7 @@ import redis
 import requests
 
 from service.sandbox.dixa.webhooks import closed_event, sign
-from service.surveys.model import OfferState
+from service.surveys.states import OfferState
 from tests.integration.conftest import Teller
 from tests.integration.story import Story
 from tests.processes import WEBHOOK_SECRET, Afterword

@@ -15,7 +15,7 @@ from service.records.records import Records
 from service.records.redis_pool import USUAL_CONNECTIONS
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.fronts import Front, front
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story

@@ -21,7 +21,7 @@ from service.records.redis import connect
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.no_room import fill, full, no_room_for
 from tests.integration.story import Story

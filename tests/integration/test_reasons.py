@@ -14,7 +14,7 @@ from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import Link, Message, Person, new_id, now
 from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
-from service.surveys.model import OfferState, Reason
+from service.surveys.states import OfferState, Reason
 from tests.integration.conftest import Starter, Teller
 from tests.integration.story import TERMINAL, Story
 from tests.polling import eventually

@@ -13,7 +13,7 @@ from service.records.records import Records
 from service.records.redis_check import COMMANDS
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.story import Story
 from tests.polling import eventually

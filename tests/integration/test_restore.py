@@ -13,7 +13,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, OfferState
+from service.surveys.states import AnswerState, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.polling import eventually
 from tests.processes import API_TOKEN, PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET, RedisServer, patient

@@ -8,8 +8,9 @@ import redis
 import requests
 
 from service.sandbox.dixa.model import Person, now
-from service.surveys.model import AnswerState, OfferState, Record
+from service.surveys.model import Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, OfferState
 from tests.integration.conftest import Teller
 from tests.integration.story import Story
 from tests.processes import Afterword

@@ -10,7 +10,7 @@ from time import time
 import redis
 
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey, OfferState
+from service.surveys.states import Journey, OfferState
 from tests.harness import CSAT, OFFER_OVER, QUICK, LosesAnswers, Story
 from tests.polling import eventually
 

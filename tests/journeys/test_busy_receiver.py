@@ -10,8 +10,8 @@ from config.endpoints import SignedEndpoint
 from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
 from service.sandbox.server import Sandbox
-from service.surveys.model import Journey, OfferState
 from service.surveys.ports import Delivery
+from service.surveys.states import Journey, OfferState
 from tests.harness import AT_ONCE, OFFER_OVER, QUICK, Story, open_client
 from tests.moments import pass_time
 from tests.polling import eventually

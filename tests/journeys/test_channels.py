@@ -18,9 +18,10 @@ from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import Journey, OfferState, Record
+from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Delivery
+from service.surveys.states import Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, Story, open_client
 from tests.journeys.test_delivery import BRANDING, TIMINGS

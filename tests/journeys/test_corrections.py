@@ -9,9 +9,10 @@ import pytest
 from service.journeys.follow_up import IN_THE_CORRECTION, NOBODY_KNOWS
 from service.rules.timeline import describe
 from service.surveys.definition import Survey
-from service.surveys.model import ActionState, Journey, Record
+from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, Journey
 from tests.harness import CSAT, NPS
 from tests.journeys.test_follow_up import HELD, LOW, Team, states, team
 from tests.receiver import DROP

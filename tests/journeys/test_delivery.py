@@ -17,8 +17,9 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import UNCONFIRMED, Journey, OfferState, Reason, Record
+from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
+from service.surveys.states import Journey, OfferState, Reason
 from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
 from tests.receiver import SECRET, receiving
 from tests.smtp import Post, post_office

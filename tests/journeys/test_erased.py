@@ -17,8 +17,9 @@ from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, Decision, FollowUpState, Journey, OfferState, Reason, Record, Verdict
+from service.surveys.model import Decision, Record
 from service.surveys.on_answer import OnAnswer
+from service.surveys.states import AnswerState, FollowUpState, Journey, OfferState, Reason, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.journeys.test_follow_up import HELD, LOW, Team, team
 from tests.polling import eventually

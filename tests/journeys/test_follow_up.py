@@ -19,10 +19,11 @@ from service.delivery.webhook import AnswerWebhook
 from service.journeys.follow_up import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, PlannedAction, plan_actions
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
-from service.surveys.model import ActionProgress, ActionState, AnswerState, FollowUpState, Journey, Reason, Record
+from service.surveys.model import ActionProgress, Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action, Deadline, FollowUpContext
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, Reason
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story, open_client
 from tests.polling import eventually
 from tests.receiver import DROP, SECRET, Receiver, receiving

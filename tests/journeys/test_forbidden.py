@@ -10,8 +10,8 @@ import redis
 from service.delivery.note import AnswerNote
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
-from service.surveys.model import AnswerState, FollowUpState, OfferState, Reason
 from service.surveys.on_answer import OnAnswer
+from service.surveys.states import AnswerState, FollowUpState, OfferState, Reason
 from tests.harness import AT_ONCE, CSAT, Story, open_client
 from tests.sandboxes import sandbox as opened
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from service.sandbox.server import Sandbox
-from service.surveys.model import AnswerState, OfferState, Reason
+from service.surveys.states import AnswerState, OfferState, Reason
 from tests.harness import CSAT, Story
 from tests.polling import eventually
 

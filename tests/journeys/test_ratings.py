@@ -11,9 +11,9 @@ import redis
 
 from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
-from service.surveys.model import AnswerState, Journey, OfferState
 from service.surveys.ports import Deadline, Slot
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, THUMBS, Story
 from tests.polling import eventually
 

@@ -17,7 +17,8 @@ from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.errors import OutcomeUnknown
-from service.surveys.model import UNCONFIRMED, ChangeKind, OfferState
+from service.surveys.model import UNCONFIRMED
+from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.journeys.test_delivery import BRANDING, EMAIL_FIRST, Chain, chain
 from tests.journeys.test_reasons import Carrier

@@ -19,7 +19,8 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.match import Match
-from service.surveys.model import Change, ChangeKind, OfferState, Reason
+from service.surveys.model import Change
+from service.surveys.states import ChangeKind, OfferState, Reason
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.moments import moment
 

@@ -14,7 +14,8 @@ from service.records.short_links import ShortLinks
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Links
-from service.surveys.model import OfferState, Record
+from service.surveys.model import Record
+from service.surveys.states import OfferState
 from tests.harness import AT_ONCE, Story, open_client
 from tests.polling import eventually
 from tests.processes import SECRET_KEY

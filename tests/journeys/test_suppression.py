@@ -15,7 +15,8 @@ from service.records.records import Records
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, Decision, Journey, OfferState, Reason, Record, Verdict
+from service.surveys.model import Close, Decision, Record
+from service.surveys.states import Journey, OfferState, Reason, Verdict
 from tests.harness import AT_ONCE, Story
 
 DAY = timedelta(days=1)

@@ -21,9 +21,10 @@ from service.rules.timeline import describe
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
-from service.surveys.model import AnswerState, FollowUpState, Journey, OfferState, Record
+from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action
+from service.surveys.states import AnswerState, FollowUpState, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.processes import free_port
 from tests.receiver import SECRET, Receiver, receiving

@@ -9,8 +9,8 @@ import redis
 from service.journeys.attempt import Attempt
 from service.records.codec import to_ms
 from service.sandbox.server import Sandbox
-from service.surveys.model import OfferState, Reason
 from service.surveys.ports import Deadline
+from service.surveys.states import OfferState, Reason
 from tests.harness import QUICK, Story
 from tests.moments import moment
 

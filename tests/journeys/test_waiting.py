@@ -12,7 +12,8 @@ from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Credit, SendWindow, Survey
 from service.surveys.match import Match
-from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
+from service.surveys.model import Close, OfferProgress, Record
+from service.surveys.states import OfferState, Reason
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)

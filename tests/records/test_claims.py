@@ -14,19 +14,9 @@ from service.records.outcomes import Outcome, StaleClaim, WriteResult
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import (
-    Change,
-    ChangeKind,
-    Claim,
-    Close,
-    Decision,
-    Journey,
-    Offer,
-    OfferState,
-    Reason,
-    Verdict,
-)
+from service.surveys.model import Change, Claim, Close, Decision, Offer
 from service.surveys.on_answer import OnAnswer
+from service.surveys.states import ChangeKind, Journey, OfferState, Reason, Verdict
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
 from tests.polling import eventually

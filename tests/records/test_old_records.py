@@ -28,19 +28,9 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.match import Match
-from service.surveys.model import (
-    AnswerState,
-    Claim,
-    Close,
-    Decision,
-    Journey,
-    Offer,
-    OfferState,
-    Reason,
-    Record,
-    Verdict,
-)
+from service.surveys.model import Claim, Close, Decision, Offer, Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import AnswerState, Journey, OfferState, Reason, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story
 from tests.processes import RedisServer
 

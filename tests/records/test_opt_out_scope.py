@@ -9,7 +9,8 @@ from service.intake.intake import OptOutResult
 from service.rules.identity import Identities, IdentityKind, recipient_hashes
 from service.sandbox.dixa.model import Person
 from service.surveys.links import Link
-from service.surveys.model import OfferState, Reason, Record
+from service.surveys.model import Record
+from service.surveys.states import OfferState, Reason
 from tests.harness import AT_ONCE, Story
 from tests.processes import SECRET_KEY
 

@@ -12,7 +12,7 @@ from service.queue import CeleryQueue, make_app
 from service.records import redis_pool
 from service.records.redis import Breaker, RecordsRefused, Store, connect
 from service.records.redis_pool import MAX_CONNECTIONS, ConnectionOutdatedError
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.fronts import Front, front
 from tests.polling import eventually
 from tests.processes import RedisServer

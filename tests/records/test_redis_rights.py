@@ -9,7 +9,7 @@ import redis
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable, Store, connect
 from service.records.redis_check import COMMANDS, find_missing_rights
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.harness import AT_ONCE
 from tests.processes import ROOT, RedisServer
 from tests.records.test_claims import MINUTE, SURVEY_ID, answer, close_of

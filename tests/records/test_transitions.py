@@ -9,7 +9,7 @@ import redis
 
 from service.records.outcomes import Outcome
 from service.records.scripts import LUA, SCRIPTS, load_scripts
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.processes import ROOT
 
 FENCE = "7"

@@ -16,8 +16,9 @@ from service.records.redis import connect
 from service.rules.matching import Choice, DixaFacts, choose_at_close, choose_when_due
 from service.rules.send_window import next_opening
 from service.surveys.definition import Survey
-from service.surveys.model import Close, OfferProgress, OfferState, Reason, Record
+from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.ports import Conversation, Delivery, Message
+from service.surveys.states import OfferState, Reason
 from service.surveys.toml.loader import read_surveys
 from tests.config.test_settings import GOOD
 

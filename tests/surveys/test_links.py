@@ -15,8 +15,9 @@ from itsdangerous import URLSafeTimedSerializer
 
 from service.surveys.definition import Survey
 from service.surveys.links import SALT, Link, LinkError, Links
-from service.surveys.model import Offer, OfferProgress, OfferState, Record
+from service.surveys.model import Offer, OfferProgress, Record
 from service.surveys.ratings import RatingType
+from service.surveys.states import OfferState
 
 URL = "https://survey.northwind.example"
 OLD_KEY, NEW_KEY = "old-key-0123456789-0123456789-0123", "new-key-0123456789-0123456789-0123"

@@ -10,8 +10,9 @@ from flask.testing import FlaskClient
 
 from service.records.records import Records
 from service.surveys.definition import Survey
-from service.surveys.model import Journey, Offer, Reason
+from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Reason
 from tests.polling import eventually
 from tests.processes import RedisServer
 from tests.web.test_survey import begin_to_submit, cancel

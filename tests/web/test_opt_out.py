@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Decision, Journey, Verdict
+from service.surveys.model import Close, Decision
+from service.surveys.states import Journey, Verdict
 from tests.processes import PUBLIC_URL, patient
 from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
 from tests.web.visits import LINK, TOKEN, dump, make_client, sign

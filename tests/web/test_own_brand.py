@@ -14,7 +14,8 @@ from service.records.records import Records
 from service.records.redis import Breaker, connect
 from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Decision, Journey, Reason, Verdict
+from service.surveys.model import Close, Decision
+from service.surveys.states import Journey, Reason, Verdict
 from service.surveys.theme import Logo
 from service.web.services import Services
 from tests.web.test_brand import SVG

@@ -17,8 +17,9 @@ from werkzeug.test import TestResponse
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.model import Close, Decision, Journey, Verdict
+from service.surveys.model import Close, Decision
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Verdict
 from service.texts.catalog import load_language
 from service.web import wording
 from service.web.app import create_app

@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
-from service.surveys.model import Close, Decision, Journey, Reason, Verdict
+from service.surveys.model import Close, Decision
+from service.surveys.states import Journey, Reason, Verdict
 from service.texts.catalog import load_language
 from service.web import wording
 from tests.web.test_survey import begin_to_submit, cancel

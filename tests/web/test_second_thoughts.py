@@ -13,8 +13,9 @@ from werkzeug.test import TestResponse
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
-from service.surveys.model import Journey, Offer
+from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey
 from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
 

@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
-from service.surveys.model import Close, Decision, Journey, Reason, Verdict
+from service.surveys.model import Close, Decision
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Reason, Verdict
 from service.surveys.words import Words
 from service.texts.catalog import load_language
 from service.web import wording

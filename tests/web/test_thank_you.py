@@ -12,9 +12,10 @@ from werkzeug.test import TestResponse
 from service.records.codec import to_ms
 from service.records.records import Records
 from service.surveys.definition import Survey
-from service.surveys.model import Close, Journey, Reason
+from service.surveys.model import Close
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
+from service.surveys.states import Journey, Reason
 from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import LINK, TOKEN, follow, get, make_client, post

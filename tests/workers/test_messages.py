@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from service.queue import CeleryQueue, make_app
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import Afterword, RedisServer
 

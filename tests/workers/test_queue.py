@@ -11,7 +11,7 @@ import trustme
 
 from service.queue import CeleryQueue, make_app
 from service.records.redis import connect
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import Afterword, RedisServer, settings_for
 from tests.tls import tls_front

@@ -11,8 +11,8 @@ from config.settings import Timings
 from service.dixa.pace import SharedPace
 from service.records.codec import to_ms
 from service.records.records import Records
-from service.surveys.model import Journey
 from service.surveys.ports import Deadline
+from service.surveys.states import Journey
 from tests.harness import BoundlessPace
 from tests.polling import eventually
 from workers.relay import Relay

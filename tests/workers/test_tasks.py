@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from service.queue import CeleryQueue, make_app
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import ROOT, RedisServer
 
@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from celery.signals import setup_logging
 from config.logging import set_up_logging
 from service.queue import make_app
-from service.surveys.model import Journey
+from service.surveys.states import Journey
 from workers.tasks import register_tasks
 
 SECRET = sys.argv[2]

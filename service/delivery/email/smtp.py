@@ -25,8 +25,9 @@ from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
 from service.surveys.language_codes import find_language
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import OfferState, Record
+from service.surveys.model import Record
 from service.surveys.ports import Deadline, Mailings
+from service.surveys.states import OfferState
 from service.texts.catalog import load_language
 
 _CONNECT_SECONDS = 5.0

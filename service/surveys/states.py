@@ -1,0 +1,111 @@
+"""The states of the journeys, and the reasons for their ends."""
+
+from enum import StrEnum
+
+
+class Journey(StrEnum):
+    """The journeys of a record. Each has its own state, lease and due set."""
+
+    OFFER = "offer"
+    ANSWER = "answer"
+    FOLLOW_UP = "follow_up"
+
+
+class OfferState(StrEnum):
+    """The states of an offer. `unknown`: a call was sent and its response was lost.
+
+    `reminding`: the customer has the link, and a reminder is due later.
+    """
+
+    WAITING = "waiting"
+    DECIDING = "deciding"
+    OFFERING = "offering"
+    UNKNOWN = "unknown"
+    OFFERED = "offered"
+    DELIVERING = "delivering"
+    REMINDING = "reminding"
+    DELIVERED = "delivered"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class Verdict(StrEnum):
+    """The outcomes of a decision. The values are those of decide.lua: offer states, except for `ask`."""
+
+    ASK = "ask"
+    WAIT = "waiting"
+    SKIP = "skipped"
+    CANCEL = "cancelled"
+
+
+class AnswerState(StrEnum):
+    """The states of an answer. The customer can still change an `editable` one."""
+
+    EDITABLE = "editable"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    SUBMITTED = "submitted"
+    FAILED = "failed"
+
+
+class FollowUpState(StrEnum):
+    """The states of a follow-up. It is `failed` if one of its actions has failed for good."""
+
+    FOLLOWING = "following"
+    FOLLOWED = "followed"
+    FAILED = "failed"
+
+
+class ActionState(StrEnum):
+    """The states of an action. A `waiting` one has not happened, a `begun` one may have."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why a survey was not sent, or why a journey failed. docs/reasons.md explains each."""
+
+    CHANNEL = "channel"
+    QUEUE = "queue"
+    DIRECTION = "direction"
+    TAG_EXCLUDED = "tag_excluded"
+    TAG_MISSING = "tag_missing"
+    UNASSIGNED = "unassigned"
+    NOT_SAMPLED = "not_sampled"
+    NO_SURVEY_MATCHES = "no_survey_matches"
+    UNREACHABLE = "unreachable"
+    ALREADY_SURVEYED = "already_surveyed"
+    TOO_LATE = "too_late"
+    REOPENED = "reopened"
+    ERASED = "erased"
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    REFUSED = "refused"
+    OPTED_OUT = "opted_out"
+    BEFORE_START = "before_start"
+    CONTACT_POINT = "contact_point"
+    LANGUAGE = "language"
+    USER_TYPE = "user_type"
+    ADDRESS = "address"
+    ASSIGNEE_TYPE = "assignee_type"
+    FEW_CUSTOMER_MESSAGES = "few_customer_messages"
+    FEW_AGENT_MESSAGES = "few_agent_messages"
+    INTERNAL = "internal"
+    MEMBER = "member"
+    MACHINE = "machine"
+    SIDE_CONVERSATION = "side_conversation"
+    ASKED_RECENTLY = "asked_recently"
+    DAILY_CAP = "daily_cap"
+    NOTHING_NEW = "nothing_new"
+    CLOSED_AGAIN = "closed_again"
+
+
+class ChangeKind(StrEnum):
+    """The events that cancel a waiting survey."""
+
+    REOPENED = "reopened"
+    RATED = "rated"
