@@ -1,6 +1,6 @@
-"""The way of an answer: from a held answer to its result in Dixa, one claim at a time.
+"""The way of an answer: from an editable answer to its result in Dixa, one claim at a time.
 
-    held → (time to change is over) → submit each score, the comment with the first → submitted
+    editable → (editable time is over) → submit each score, the comment with the first → submitted
 
 The conversation is fetched before a comment is sent: an anonymised one must get no text.
 """
@@ -64,7 +64,7 @@ class AnswerJourney:
         answer = self._records.begin_call(attempt.claim, rating, (), attempt.timings.step_budget).answered
         claimed = attempt.record.answered
         if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
-            # Other questions are answered now, or there is a comment now. A comment needs the conversation first.
+            # Other questions were answered, or a comment was added. A comment needs the conversation first.
             # Nothing was sent yet, so begin anew.
             return CallFailed(timedelta())
         step = Done() if is_there else self._send(attempt, slot, rating, answer)
@@ -127,5 +127,5 @@ def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
 
 def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
     """Return the latest moment of the first try: the customer may have been given more time to change the answer."""
-    hold = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
-    return progress.retried_at or progress.answer.answered_at + max(hold, MAX_EXTENSION)
+    editable_time = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
+    return progress.retried_at or progress.answer.answered_at + max(editable_time, MAX_EXTENSION)

@@ -12,7 +12,7 @@ from service.journeys.next_step import Continue, Done, Fail, Next, Wait
 from service.records.channels import Channels
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
-from service.rules import decision as deciding
+from service.rules import decision
 from service.rules.matching import find_exclusion
 from service.rules.send_window import next_opening
 from service.rules.suppression import SuppressionPolicy
@@ -183,7 +183,7 @@ class LinkSender:
         names = {
             _health_name(delivery, terms)
             for terms in record.candidates
-            # The sender depends on the language, and Dixa may not have been asked for it yet.
+            # The sender depends on the language, and Dixa's is not known yet.
             for spoken in (record.offer.language, *terms.senders)
             for delivery in self._usable(replace(record, terms=terms, offer=replace(record.offer, language=spoken)))
         }
@@ -230,11 +230,11 @@ def opens_in(candidates: Sequence[Survey], moment: datetime) -> timedelta:
 def is_too_late(attempt: Attempt, terms: Survey | None = None) -> bool:
     """Return whether the link can't be delivered in time any more, by these terms or the record's."""
     record = attempt.record
-    close, asked = record.close, terms or record.terms
-    if close is None or asked is None:
+    close, survey = record.close, terms or record.terms
+    if close is None or survey is None:
         return False
     within = attempt.timings.offer_max_age
-    return attempt.is_late(within, lambda longest: deciding.is_too_late(record, close, asked, attempt.at, longest))
+    return attempt.is_late(within, lambda longest: decision.is_too_late(record, close, survey, attempt.at, longest))
 
 
 def _health_name(delivery: Delivery, terms: Survey | None) -> str:

@@ -1,6 +1,6 @@
 """The follow-up of an answer: alerts at once; notes, tags and webhooks once it can't be changed any more.
 
-    answered → alert → (time to change is over) → correction, note, tags, webhook → done
+    answered → alert → (editable time is over) → correction, note, tags, webhook → done
 
 If scores or comment change after the alert, a second one follows. Before a suspect answer is final, nothing follows.
 An anonymised conversation has no follow-up: it is fetched before an action writes into it or passes on a comment.

@@ -106,7 +106,7 @@ class OfferJourney:
         ratings: Sequence[Rating],
         unrecorded: Mapping[RatingType, str],
     ) -> Continue | Done:
-        """Decide and write it. Done unless the customer is to be asked now."""
+        """Decide and write it. Continue if the survey is to be sent now."""
         record = attempt.record
         ours = (*(offer.rating_id for offer in record.offers), *unrecorded.values(), *record.earlier)
         given = DecisionInput(record, close, conversation, ratings, ours, attempt.at)
@@ -255,8 +255,8 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
     if known is None:
         return {}
     known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
-    asked = record.terms.ratings if record.terms else ()
-    found = {rating: find_active_rating([each for each in ratings if each.type == rating], known) for rating in asked}
+    types = record.terms.ratings if record.terms else ()
+    found = {rating: find_active_rating([each for each in ratings if each.type == rating], known) for rating in types}
     return {rating: each.id for rating, each in found.items() if each}
 
 

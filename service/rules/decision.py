@@ -101,7 +101,7 @@ def _find_reason_against(given: DecisionInput, survey: Survey, facts: DixaFacts,
 
 
 def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> bool:
-    """Return whether this survey asks again after a reclose. Another candidate may have begun the round."""
+    """Return whether this survey is sent again after a reclose. Another candidate may have begun the round."""
     if survey.on_reclose is OnReclose.UNANSWERED:
         is_rated = any(each.id in given.record.earlier and each.status == "Rated" for each in given.ratings)
         return not (lookups.is_answered() or is_rated)

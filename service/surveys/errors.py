@@ -6,7 +6,7 @@ CallError
 │   │   └── TooEarly             Dixa may not show its own event yet
 │   └── NotDelivered          a mail server or receiver has no time now
 │       └── ChannelDown          it is away, or refuses all of our surveys
-├── OutcomeUnknown         it may have happened: look before calling again
+├── OutcomeUnknown         it may have happened: reconcile before calling again
 │   └── DeliveryUnknown       the same, from a mail server or receiver
 ├── Refused                retrying is useless
 │   ├── Forbidden             401 or 403 though the credentials work: may be allowed soon
