@@ -1,4 +1,4 @@
-"""A receiver of links that takes its time has no more of Dixa's pace than a look for each link, and few threads."""
+"""A slow receiver of links uses one call to Dixa for each link, and few threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

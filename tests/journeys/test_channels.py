@@ -1,4 +1,4 @@
-"""A channel that refuses us, or is away, pauses for everybody: no offer is made for it, and no customer is lost."""
+"""A channel that is down pauses for all workers. It gets no offers, and no customer is lost."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -35,7 +35,7 @@ SUSPENDED = "554 Your account is suspended"
 
 
 class Bench:
-    """A story with all channels that may be down, whose pauses end when they are told to."""
+    """A story with all channels able to be down. Their pauses end on request."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
         self.post, self.receiver, self.dixa = post, receiver, dixa
@@ -66,17 +66,17 @@ class Bench:
         return self.story.load(survey_id)
 
     def end_pause(self, channel: str = "email") -> None:
-        """Let its time be over, for those that have failed, too."""
+        """End the channel's pause and the pauses of all surveys."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
         for key in self._client.scan_iter(f"{self._prefix}channel:{channel}:pause:*"):
             self._client.delete(key)
 
     def end_pause_of_others(self, channel: str = "email") -> None:
-        """Let it be over for all but those that have failed."""
+        """End the channel's pause alone."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
 
     def end_own_pause(self, survey_id: str, channel: str = "email") -> None:
-        """Let it be over for one that has failed."""
+        """End the pause of one survey."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause:{survey_id}")
 
     def pause_left(self, channel: str = "email") -> timedelta:
@@ -201,7 +201,7 @@ REFUSED = "550 5.7.1 Not from you"
 
 
 def test_who_has_failed_leaves_the_next_try_to_others(bench: Bench) -> None:
-    """What refuses one customer alone must not be what is asked whether all are refused, again and again."""
+    """A survey with a refusal of its own must not be the one to probe the channel each time."""
     bench.post.refuses = {str(POISON.email): REFUSED}
     poisoned, other = bench.story.begin(BY_MAIL, requester=POISON), bench.story.begin(BY_MAIL)
     bench.turn(poisoned)
@@ -259,7 +259,7 @@ def test_failure_counts_again_after_a_success(bench: Bench) -> None:
 
 
 def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None:
-    """A message reaches nobody who has called by phone, though it comes first."""
+    """A phone call takes no message, though `message` comes first."""
     bench.post.answers["dot"] = SUSPENDED
     by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
     ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
@@ -271,7 +271,7 @@ def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None
 
 
 def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
-    """Who would send the message depends on the language, which only Dixa knows."""
+    """The sender depends on the language, and only Dixa knows it."""
     bench.story.channels.failed("email of own", "1", "no")
     sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
     own = replace(AT_ONCE, name="own", deliver=("email", "message"), senders=sender)
@@ -337,7 +337,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("breaks", "how"), BROKEN)
 def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
-    """Nobody can say that it is about us, but more offers would be made for nothing."""
+    """Each refusal may be about its customer, but further offers would be in vain."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
     for each in ids:

@@ -1,4 +1,4 @@
-"""An alert whose scores the customer has changed since is corrected once, when the answer is final."""
+"""An alert with outdated scores is corrected once, when the answer is final."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ TO_FIVE = (
 
 
 def alerted(team: Team, terms: Survey = ALERTED, scores: Sequence[int] = (1,), comment: str = "") -> str:
-    """Answer once or more; what is to be said at once is said each time."""
+    """Answer once or more. Immediate actions run each time."""
     survey_id = team.ask(terms)
     for score in scores:
         team.story.answer(survey_id, {CSAT: score}, comment)
@@ -164,7 +164,7 @@ class TestOnce:
 
 
 class TestWithAComment:
-    """A comment that came after the alert is part of its correction."""
+    """A later comment is part of the correction."""
 
     def test_both_are_one_post(self, team: Team) -> None:
         survey_id = alerted(team, QUOTED)

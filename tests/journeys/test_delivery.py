@@ -1,4 +1,4 @@
-"""The first channel that can reach the customer brings the link; one that fails for good leaves it to the next."""
+"""The link goes by the first usable channel. After a permanent failure the next one follows."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(sec
 
 
 class Chain:
-    """A story with both channels, and the mail server that one of them uses."""
+    """A story with both channels and a mail server."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, email: EmailDelivery) -> None:
         channels: list[Delivery] = [MessageDelivery(open_client(dixa, client, prefix)), email]
@@ -221,7 +221,7 @@ def test_a_lost_answer_to_the_dot_is_not_asked_for_again(chain: Chain, is_kept: 
 
 
 def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
-    """It had marked the mail; what the server answered nobody heard."""
+    """The worker had recorded the mail as begun, and lost the server's reply."""
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.answers["RCPT"] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
@@ -280,7 +280,7 @@ class TestTheAddressOfADeadOne:
     ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
 
     def dead(self, chain: Chain) -> tuple[Record, str]:
-        """A survey that no mail has reached, and the key of its address."""
+        """A survey without a delivered mail, and the key of its address."""
         chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
         record = chain.ask(self.ONLY_EMAIL)
         chain.post.answers.clear()
@@ -340,7 +340,7 @@ class TestTheAddressOfADeadOne:
 
 
 class TestStops:
-    """Who has stopped the surveys is skipped, whatever survey it is."""
+    """Opted-out customers are skipped for every survey."""
 
     def test_a_requester_who_stopped_is_not_asked(self, chain: Chain) -> None:
         ida = Person("Ida Holm", "ida@example.com")

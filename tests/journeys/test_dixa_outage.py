@@ -53,7 +53,7 @@ def test_the_last_of_many_is_asked_soon_after_an_outage(
         return
     assert waited <= 10
     assert {each.state for each in asked} == {OfferState.DELIVERED}
-    # Those that told of the outage, and one look every few seconds.
+    # The calls before the outage is known, and one probe every few seconds.
     assert calls <= 5 + 2 * THREADS + 10 * 60 / 5
     assert 0 < tries <= 2 * THREADS
     events = [each["event"] for each in logs if each["log_level"] != "info"]
@@ -106,7 +106,7 @@ def test_outage_does_not_count_for_deadlines(
     workers.seconds_until(answered, 10)
     for each in answered:
         workers.story.answer(each, {CSAT: 4}, "Tak")
-        # An answer may be changed for up to an hour, which comes on top.
+        # Plus up to an hour of editable time.
         redis_client.hincrby(f"{prefix}survey:{each}", "answered_at", -3_600_000)
     waiting = [workers.story.begin(TERMS) for _ in range(6)]
     dixa.outage()

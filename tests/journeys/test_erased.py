@@ -1,4 +1,4 @@
-"""A conversation that was anonymised after its survey went out: nothing is written, told or kept about its customer."""
+"""A conversation anonymised after its survey was sent: nothing more is written, sent or kept about its customer."""
 
 import json
 from dataclasses import replace
@@ -33,7 +33,7 @@ AFTER = replace(AT_ONCE, on_answer=(LOW,))
 
 
 def asked(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey that its customer has."""
+    """A survey in the customer's hands."""
     survey_id = story.begin(terms, requester=CUSTOMER)
     story.run_until(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
     story.dixa.state.exchanges.clear()
@@ -147,7 +147,7 @@ def test_failed_check_is_repeated_before_the_submit(story: Story, status: int) -
 
 
 def test_refused_check_does_not_stop_the_result(story: Story) -> None:
-    """It says nothing of what was anonymised."""
+    """A 404 doesn't show an anonymisation."""
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 4}, "Fint")
     story.dixa.fails(1, 404, call="conversation")
@@ -167,7 +167,7 @@ def test_what_was_submitted_before_stays_so(story: Story) -> None:
 
 
 def test_a_link_alone_leads_there_too(story: Story) -> None:
-    """Redis was emptied, and the answer is the first that is known."""
+    """Redis was emptied before the answer."""
     survey_id = asked(story)
     link = Link.to(story.load(survey_id))
     story.records._redis.delete(story.records._key(survey_id))
@@ -231,7 +231,7 @@ def test_a_reminder_finds_it_too(story: Story) -> None:
 
 
 class TestErasing:
-    """What `Records.erase` leaves, whoever wants it."""
+    """The result of `Records.erase`, for every caller."""
 
     def test_a_worker_on_its_way_writes_nothing_any_more(self, story: Story) -> None:
         survey_id = asked(story)

@@ -1,4 +1,4 @@
-"""What follows an answer happens once, or at most once, whatever fails; and it keeps no result waiting."""
+"""Each action after an answer runs once, or at most once, and delays no result."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ ALL = {"note", "slack", "tag:angry", "webhook"}
 
 
 class Team:
-    """A story whose answers are followed up, and whoever hears of them."""
+    """A story with actions, and their receivers."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> None:
         calls = open_client(dixa, client, prefix)
@@ -70,7 +70,7 @@ class Team:
         return self.story.follow(survey_id)
 
     def turn(self, survey_id: str) -> Record:
-        """One turn of a worker, which is over when it has come back."""
+        """One claim of a worker, to its end."""
         self.story.following.run(survey_id)
         return self.story.load(survey_id)
 
@@ -164,7 +164,7 @@ def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> None:
-    """It did what was marked, and no more."""
+    """The begun action was executed."""
     survey_id = team.answered()
     claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
     assert claim
@@ -199,7 +199,7 @@ def _deadline() -> Deadline:
 
 
 class TestTheHold:
-    """An alert doesn't wait for it; all else does, and says what the customer said last."""
+    """Everything but an alert waits for it, and then has the final answer."""
 
     def test_a_low_score_alerts_at_once(self, team: Team) -> None:
         survey_id = team.ask(HELD)
@@ -278,7 +278,7 @@ class TestTheHold:
 
 
 class TestTheEnd:
-    """Nothing is tried for ever, and what has failed is told and can be tried again."""
+    """No action is tried forever. A failed one is shown and can be retried."""
 
     def test_unknown_tag_fails_alone(self, team: Team) -> None:
         terms = replace(AT_ONCE, on_answer=(LOW, OnAnswer((1,), CSAT, tag="no-such-tag")))
@@ -376,7 +376,7 @@ class TestTheEnd:
 
 
 class TestTheComment:
-    """It is passed on only where that is allowed, and kept only for as long as it is needed."""
+    """It is passed on only with `comment = true`, and kept only while needed."""
 
     def test_alert_mentions_the_comment_without_quoting_it(self, team: Team) -> None:
         survey_id = team.answered(comment="My secret is 4711")
@@ -517,7 +517,7 @@ class TestTheComment:
 
 
 class TestALateComment:
-    """It is written on the page that thanks, when the alert is out: so it is told by itself, once."""
+    """It comes from the thank-you page, after the alert. A second alert sends it once."""
 
     TERMS = replace(HELD, on_answer=(replace(LOW, comment=True),))
     ADDED = "slack:comment"
@@ -535,7 +535,7 @@ class TestALateComment:
         team.put(survey_id, follow_up_due="0")
 
     def finished(self, team: Team, survey_id: str) -> Record:
-        """Let the hold be over, and all that follows."""
+        """Let the editable time end, and do the rest."""
         self.end_hold(team, survey_id)
         return team.follow(survey_id)
 

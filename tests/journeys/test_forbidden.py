@@ -1,4 +1,4 @@
-"""What Dixa forbids about one conversation stops that one alone, and a token that it refuses that token alone."""
+"""A forbidden conversation stops its own survey alone. A refused token stops that token alone."""
 
 from collections import Counter
 from dataclasses import replace
@@ -31,7 +31,7 @@ def test_forbidden_conversation_delays_no_other(
     forbid(story.dixa, poisoned, status)
     for survey_id in (poisoned, *others):
         story.offering.run(survey_id)
-    # The others were done by the one claim that each got, right after the refusal.
+    # One claim each was enough for the others, right after the refusal.
     assert {story.load(each).offer.state for each in others} == {OfferState.DELIVERED}
     assert redis_client.keys(f"{prefix}pace:*cooldown") == []
     record = story.ask(poisoned)
@@ -106,5 +106,5 @@ def test_revoked_token_does_not_stop_the_others(redis_client: redis.Redis, prefi
         for survey_id in [story.begin() for _ in range(5)]:
             record = story.ask(survey_id)
             assert (record.offer.state, record.offer.tries) == (OfferState.DELIVERED, 0)
-        # The call that found out, and the question about the token.
+        # The refused call, and the check of the token.
         assert [each.status for each in dixa.calls].count(401) == 2

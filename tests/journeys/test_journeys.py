@@ -29,7 +29,7 @@ CALLS = ("conversation", "ratings", "offer", "message", "submit")
 
 @pytest.mark.parametrize("trouble", HARMLESS)
 def test_calls_in_trouble_double_and_lose_nothing(story: Story, trouble: str) -> None:
-    """Every call that a survey needs goes wrong in this way."""
+    """Every call of a survey fails like this."""
     for call in CALLS:
         HARMLESS[trouble](story.dixa, call)
     survey_id = story.begin()
@@ -62,7 +62,7 @@ LOOK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
 def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
     story: Story, loses: str, blinds: str
 ) -> None:
-    """Each action's answer is lost, and so is that of the look that follows."""
+    """The response of each action is lost, and that of the next check too."""
     for act, look in LOOK_OF.items():
         LOST[loses](story.dixa, act)
         story.after(act, lambda look=look: LOOKS[blinds](story.dixa, look))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Surveys of several ratings, and customers who change their minds at an awkward moment."""
+"""Surveys with several ratings, and answers changed at an awkward moment."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: 
 
 
 class Interrupted:
-    """A story whose worker waits for the slot of its next call, while something else happens."""
+    """A story with a worker waiting for its next slot while something else happens."""
 
     def __init__(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int

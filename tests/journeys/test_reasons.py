@@ -1,4 +1,4 @@
-"""Every way in which a survey ends without a result, with its reason; and what a record goes on from."""
+"""Each way to end a survey without a result, with its reason."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -142,7 +142,7 @@ def test_a_conversation_reopened_after_a_failed_offer_is_not_asked(story: Story)
 
 
 class Carrier:
-    """A channel that a later version, or another surveys.toml, doesn't have any more."""
+    """A channel missing in a later version or another surveys.toml."""
 
     name = "message"
     sends_reminders = True
@@ -176,7 +176,7 @@ def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str
 def test_answer_during_delivery_ends_it(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
-    """The link is there, whatever the channel said."""
+    """The customer has the link, despite the channel's error."""
     carrier = Carrier(error, lambda: story.answer(survey_id, {CSAT: 5}))
     story = Story(redis_client, prefix, dixa, deliveries=[carrier])
     survey_id = story.begin()
@@ -187,7 +187,7 @@ def test_answer_during_delivery_ends_it(
 
 
 def test_unknown_message_backs_off(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    """A channel that is broken for a day must not use up the pace of all others."""
+    """A channel broken for a day must not use up the rate limit."""
     timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
     timings = replace(timings, backoff_max=timedelta(days=1))
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))], timings=timings)

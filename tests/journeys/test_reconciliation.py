@@ -1,4 +1,4 @@
-"""Between a decision and its delivery nothing waits for ever, and nothing is sent that is no longer right."""
+"""Between decision and delivery: nothing waits forever, and no outdated link is sent."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ def write(story: Story, survey_id: str, **facts: Any) -> None:
 
 
 def offered(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey whose offer is made and whose link is not yet on its way: its worker died there."""
+    """A survey with an offer and without a delivery. Its worker has crashed."""
     survey_id = story.begin(terms)
     story.ask(survey_id)
     story.records._redis.hdel(story.records._key(survey_id), "channel", "delivered_at")
@@ -34,7 +34,7 @@ def offered(story: Story, terms: Survey = AT_ONCE) -> str:
 
 
 def delivering(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey whose first delivery certainly failed, and is to be tried again."""
+    """A survey to be delivered again after a certain failure."""
     survey_id = story.begin(terms)
     story.dixa.fails(1, 503, call="message")
     story.offering.run(survey_id)

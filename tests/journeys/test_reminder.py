@@ -1,4 +1,4 @@
-"""The one reminder: off by default, and never to who has answered, has stopped it or is being helped again."""
+"""The reminder: off by default, and never after an answer, an opt-out or a new message of the customer."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ MAILED = replace(EMAIL_FIRST, reminder=timedelta(minutes=30))
 
 
 def delivered(story: Story, terms: Survey = REMINDED) -> str:
-    """A survey that is with its customer, and to be reminded of."""
+    """A delivered survey, waiting for its reminder."""
     survey_id = story.begin(terms)
 
     def step() -> bool:
@@ -175,7 +175,7 @@ def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
 
 @pytest.mark.parametrize("trouble", ["503", "lost", "made and lost"])
 def test_a_reminder_in_trouble_comes_once(story: Story, trouble: str) -> None:
-    """A worker that ends between the call and its own note leaves the same behind as a lost answer."""
+    """A crash between the call and its record looks like a lost response."""
     survey_id = reminding(story)
     story.dixa.fails(1, 503, call="conversation")
     if trouble == "503":
@@ -228,7 +228,7 @@ def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) 
 
 
 def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    """Somebody may have the link: to say that nobody was asked would be as wrong as to ask for ever."""
+    """The customer may have the link, so neither "not asked" nor another try would be right."""
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = story.begin()
     story.run_until(story.offering, survey_id, lambda record: record.offer.tries > 1)

@@ -1,4 +1,4 @@
-"""A conversation that is closed again: a new round only if the survey says so, and never because of our own message."""
+"""A reclosed conversation: a new round only if the survey says so, and never because of our own message."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -41,7 +41,7 @@ def sent(story: Story, number: int) -> list[str]:
 
 @pytest.fixture
 def reopening(dixa: Sandbox) -> Iterator[Sandbox]:
-    """A Dixa that opens a closed conversation for our own message."""
+    """A Dixa with conversations reopened by our own messages."""
     dixa.state.message_reopens = True
     yield dixa
     dixa.state.message_reopens = False
@@ -318,7 +318,7 @@ def test_our_own_result_does_not_end_a_waiting_round(story: Story, again: OnRecl
 
 
 def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_client: redis.Redis) -> None:
-    """Redis was restored from a backup, and the link of the second round made that one's record again."""
+    """After a restore, the second round's link has recreated its record."""
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))
     write_as_customer(story, number)

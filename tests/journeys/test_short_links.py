@@ -1,4 +1,4 @@
-"""A survey by SMS has one short link, whatever fails on the way, and its reminder has the same."""
+"""A survey by SMS has one short link, also after failures, and for the reminder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def short_links(redis_client: redis.Redis, prefix: str) -> ShortLinks:
 
 @pytest.fixture
 def tell(redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks) -> Tell:
-    """Make a story whose texts have short links; the first `away` times they can't be had."""
+    """Make a story with short links in its texts. The first `away` requests for one fail."""
 
     def make(away: int = 0) -> Story:
         left = iter(range(away))

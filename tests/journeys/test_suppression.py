@@ -92,7 +92,7 @@ def test_unused_cooldown_slot_is_released(story: Story, loses: str) -> None:
 
 
 def test_released_cooldown_slot_gets_its_old_value(story: Story) -> None:
-    """The first turn still counts for those who wait longer."""
+    """The first slot still counts for longer cooldowns."""
     often, seldom = replace(AT_ONCE, cooldown=timedelta()), replace(AT_ONCE, name="seldom", cooldown=30 * DAY)
     assert is_asked(story.ask(closed(story, terms=often)))
     story.dixa.fails(1, 400, call="message")
@@ -130,7 +130,7 @@ def test_the_same_customer_is_not_asked_twice_within_the_cooldown(
 
 
 def test_a_turn_is_remembered_for_the_longest_of_all(story: Story, redis_client: redis.Redis, prefix: str) -> None:
-    """The story's file has a survey that waits 30 days."""
+    """The story has a survey with a cooldown of 30 days."""
     story.ask(closed(story, terms=replace(AT_ONCE, cooldown=timedelta(hours=1))))
     for key in redis_client.scan_iter(f"{prefix}asked:*"):
         assert 29 * DAY < timedelta(milliseconds=int(redis_client.pttl(key))) <= 30 * DAY
@@ -183,7 +183,7 @@ def test_the_cap_leaves_the_persons_turn_alone(story: Story) -> None:
 
 
 def test_every_close_is_counted_once(story: Story) -> None:
-    """A decision that is made again counts as what it came to."""
+    """A repeated decision is counted once, with its final outcome."""
     first = closed(story)
     reopen_after_a_failure(story, first)
     story.ask(first)
@@ -208,7 +208,7 @@ def test_a_pause_holds_every_claim_and_goes_on_after(story: Story) -> None:
 
 
 def test_a_pause_in_the_middle_delivers_nothing(story: Story) -> None:
-    """A call in flight is looked for all the same; what comes after it waits."""
+    """A call in flight is reconciled during a pause. The next step waits."""
     survey_id = closed(story)
     story.dixa.executes_then_drops(1, call="offer")
     story.after("offer", story.records.pause)

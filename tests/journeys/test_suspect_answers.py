@@ -1,4 +1,4 @@
-"""An answer that a machine may have sent waits, yields to any other, and is submitted as it is only then."""
+"""A suspect answer waits, yields to any other, and is submitted only if none comes."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ TERMS = replace(AT_ONCE, editable_for=5 * MINUTE, on_answer=(LOW,))
 
 
 class Scene:
-    """A survey that its customer has, and a robot that is faster."""
+    """A survey in the customer's hands, and a faster robot."""
 
     def __init__(self, story: Story, client: redis.Redis) -> None:
         self.story = story
@@ -51,7 +51,7 @@ class Scene:
         return survey_id
 
     def robot(self, survey_id: str, score: int = 1, comment: str = "", *, at: datetime | None = None) -> str:
-        """Somebody answers within a moment, or fills what no customer sees."""
+        """Answer at once, or fill in the hidden field."""
         record = self.story.load(survey_id)
         link, terms = Link.to(record), record.terms or AT_ONCE
         return self.story.records.save_answer(
@@ -201,7 +201,7 @@ def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
 
 
 def test_editable_time_does_not_count_as_trying(scene: Scene) -> None:
-    """Whoever got an hour to change the answer gets it submitted after that hour."""
+    """Extended editable time delays the result by as much."""
     scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR / 2)
     survey_id = scene.ask()
     scene.customer(survey_id, 4)
@@ -236,14 +236,14 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
 
 
 def _without_redis(at: datetime) -> Records:
-    """Records that can't be reached, and whose clock says this."""
+    """Records without a connection, and with this clock."""
     away = Records(connect(f"redis://127.0.0.1:{free_port()}/0"), lease=MINUTE, keep=DAY, breaker=Breaker())
     away.now = lambda: at  # type: ignore[method-assign]
     return away
 
 
 class TestWhatFollows:
-    """Nothing does before it is final, and then it says what it is."""
+    """No action runs before it is final. Then each action says that it is suspect."""
 
     def turn(self, scene: Scene, survey_id: str) -> Record:
         scene.story.following.run(survey_id)
@@ -352,7 +352,7 @@ class TestTheReminder:
 
     @pytest.mark.parametrize("terms", [TERMS, TERMS_WITHOUT := replace(TERMS, reminder=None)])
     def test_suspect_answer_before_delivered_keeps_the_reminder(self, scene: Scene, terms: Survey) -> None:
-        """The worker hasn't written yet that the message is out."""
+        """The worker hasn't recorded the delivery yet."""
         survey_id = scene.story.begin(terms)
         scene.story.after("message", lambda: scene.robot(survey_id))
         scene.story.run_until(scene.story.offering, survey_id, lambda record: record.answer is not None)

@@ -1,4 +1,4 @@
-"""Right after a close Dixa's API may not know of it yet: that is looked at again, and nothing ends by it."""
+"""Right after a close Dixa's API may lag behind. The survey is tried again and doesn't end."""
 
 from dataclasses import replace
 from datetime import timedelta

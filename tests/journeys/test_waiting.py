@@ -1,4 +1,4 @@
-"""When a survey is sent: its delay by channel, its window, its first day; and which one, when that shows only later."""
+"""The time of a survey: delay by channel, send window, first day; and the choice among several."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -26,7 +26,7 @@ def is_about(found: datetime | None, wanted: datetime) -> bool:
 
 
 def window_in(days: int) -> SendWindow:
-    """A whole day, so many days from now, of a zone where it isn't about to end."""
+    """A whole day, some days ahead, in a zone far from midnight."""
     zone = "UTC" if datetime.now(UTC).hour < 22 else "Etc/GMT+12"
     today = datetime.now(ZoneInfo(zone)).weekday()
     return SendWindow(((today + days) % 7,), time(0), time(23, 59), zone)
@@ -118,7 +118,7 @@ def test_who_wrote_enough_is_asked(story: Story) -> None:
 
 @pytest.mark.parametrize("surveys", [1, 2])
 def test_survey_waits_for_its_send_window(story: Story, surveys: int) -> None:
-    """With one survey it is clear without a look at Dixa which window that is."""
+    """With one survey its window is known without a call to Dixa."""
     windowed = replace(AT_ONCE, send_window=window_in(3))
     survey_id = closed_in(story, "en", *[DANISH, windowed][-surveys:])
     story.offering.run(survey_id)

@@ -1,4 +1,4 @@
-"""Who is the same person: by the id, the address or the number, and by nothing that could be read."""
+"""The same person is recognised by id, address or number, and the hashes reveal none of them."""
 
 import pytest
 from hypothesis import given

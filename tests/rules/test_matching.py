@@ -1,4 +1,4 @@
-"""Who is asked: tables that a support lead can read, and what holds of every close and every file."""
+"""Tables of matching rules, readable for a support lead, and properties of every close and file."""
 
 import json
 from dataclasses import replace
@@ -53,7 +53,7 @@ def survey_of(ask: str = "", name: str = "one", terms: str = "") -> Survey:
 NOBODY = {"agent_id": None, "assignee_type": None}
 
 WHO_IS_ASKED: list[tuple[str, str, dict[str, Any], Reason | None]] = [
-    # what this line shows             [survey.match] says              the conversation            the reason, or asked
+    # case                             [survey.match] says              the conversation            the reason, or asked
     ("nothing said: asked", "", {}, None),
     ("its channel", 'channels = ["Email"]', {}, None),
     ("its channel in capitals", 'channels = ["EMAIL"]', {}, None),
@@ -141,7 +141,7 @@ def test_who_is_asked(ask: str, facts: dict[str, Any], reason: Reason | None) ->
 
 
 STARTS: list[tuple[str, str, str | None]] = [
-    # what this line shows        the survey says                       the mismatch's fact, or asked
+    # case                        the survey says                       the mismatch's fact, or asked
     ("no date", "", None),
     ("a day before", "not_before = 2026-11-21", "2026-11-20T00:00+00:00"),
     ("that day", "not_before = 2026-11-20", None),
@@ -167,7 +167,7 @@ BOT_IN, BOT_OUT = message_of("Inbound", is_automated=True), message_of("Outbound
 OUR_OWN = message_of("Outbound", external_id="afterword-48213")
 
 WHO_IS_ASKED_WHEN_DUE: list[tuple[str, str, dict[str, Any], Reason | None]] = [
-    # what this line shows               [survey.match] says               Dixa says              the reason, or asked
+    # case                               [survey.match] says               Dixa says              the reason, or asked
     ("nothing more to know", "", {}, None),
     ("its language", 'languages = ["da"]', {"language": "da"}, None),
     ("its language by name", 'languages = ["Danish"]', {"language": "da-DK"}, None),
@@ -209,7 +209,7 @@ def test_who_is_asked_when_it_is_due(ask: str, said: dict[str, Any], reason: Rea
 
 
 UNTOLD: list[tuple[str, str, dict[str, str | None], Reason | None]] = [
-    # what this line shows     the survey asks               Dixa says when it is due     why not
+    # case                     the survey asks               Dixa says when it is due     why not
     ("that channel", 'channels = ["Email"]', {}, None),
     ("another channel", 'channels = ["Sms"]', {}, Reason.CHANNEL),
     ("that direction", 'directions = ["Inbound"]', {"direction": "Inbound"}, None),

@@ -15,7 +15,7 @@ NIGHT = SendWindow(days=tuple(range(7)), opens=time(2, 30), closes=time(4), zone
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 
 WHEN: list[tuple[str, SendWindow, str, str]] = [
-    # what this line shows                          the window      the moment (UTC)    it is sent at (UTC)
+    # case                                          the window      the moment (UTC)    it is sent at (UTC)
     ("in the middle of the day", OFFICE, "2026-11-20T12:00", "2026-11-20T12:00"),
     ("as it opens", OFFICE, "2026-11-20T08:00", "2026-11-20T08:00"),
     ("a minute before it opens", OFFICE, "2026-11-20T07:59", "2026-11-20T08:00"),
@@ -71,7 +71,7 @@ def _in_minutes(found: time) -> time:
 
 
 def is_inside(window: SendWindow, moment: datetime) -> bool:
-    """Say so by the clock on the wall, as a person would; never asked for the hours in which that is changed."""
+    """Compute it by wall-clock time. Not for the hours of a clock change."""
     there = moment.astimezone(ZoneInfo(window.zone))
     return there.weekday() in window.days and window.opens <= there.time() < window.closes
 
@@ -97,7 +97,7 @@ def test_it_is_sent_at_once_in_the_window_and_only_there(window: SendWindow, mom
 
 
 LAST: list[tuple[str, str, str]] = [
-    # what this line shows            the moment (UTC)    until when it may be sent (UTC)
+    # case                            the moment (UTC)    until when it may be sent (UTC)
     ("while it is open: that day", "2026-11-20T12:00", "2026-11-20T16:00"),
     ("as it opens: that day", "2026-11-23T08:00", "2026-11-23T16:00"),
     ("before it opens: that day", "2026-11-20T02:00", "2026-11-20T16:00"),
