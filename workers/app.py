@@ -59,7 +59,7 @@ def build(settings: Settings) -> Celery:
             suppression=SuppressionPolicy(
                 opt_outs=HashedOptOuts(client),
                 identities=Identities(settings.secret_keys),
-                keep_slots=max(survey.cooldown for survey in settings.surveys),
+                cooldown_retention=max(survey.cooldown for survey in settings.surveys),
             ),
         ),
         AnswerJourney(records),

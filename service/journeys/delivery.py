@@ -37,7 +37,7 @@ from service.surveys.states import OfferState, Reason
 
 log = structlog.get_logger()
 
-_ALL_DOWN = "all channels that this survey may go by are down"
+_ALL_DOWN = "all channels of this survey are down"
 
 
 class LinkSender:
@@ -65,7 +65,7 @@ class LinkSender:
         record = attempt.record
         delivery = next(self._usable(record), None)
         if delivery is None:
-            return Fail(Reason.UNREACHABLE, "no such channel any more")
+            return Fail(Reason.UNREACHABLE, "its channel is no longer set up")
         if record.offer.state is OfferState.OFFERED:
             self._records.begin_delivery(attempt.claim, delivery.name)
         try:
@@ -88,9 +88,9 @@ class LinkSender:
         record = attempt.record
         delivery = self.reserve(record)
         if delivery is None:
-            return Fail(Reason.UNREACHABLE, "no channel can reach the customer any more")
+            return Fail(Reason.UNREACHABLE, "no channel can reach the customer now")
         if not delivery.can_reach(record):
-            return self._give_up_channel(attempt, delivery, DeliveryRefused("it can't reach the customer any more"))
+            return self._give_up_channel(attempt, delivery, DeliveryRefused("it can't reach the customer now"))
         self._records.begin_delivery(attempt.claim, delivery.name)
         try:
             self.hand_over(attempt, delivery)
@@ -121,9 +121,9 @@ class LinkSender:
         self.require_channel(record)
         conversation = attempt.closed_conversation()
         if self._suppression.has_opted_out(record, conversation):
-            return Fail(Reason.OPTED_OUT, "the customer has stopped the surveys meanwhile")
+            return Fail(Reason.OPTED_OUT, "the customer has opted out since the decision")
         if exclusion := find_exclusion(conversation, (), ()):
-            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
+            return Fail(exclusion.reason, "the conversation has changed since the decision")
         return Continue(replace(record, open_until=conversation.open_until))
 
     def _delivered(self, attempt: Attempt, delivery: Delivery, note: str = "") -> Done:

@@ -30,9 +30,9 @@ from service.surveys.states import ActionState, AnswerState, Journey, Reason
 
 log = structlog.get_logger()
 
-NOBODY_KNOWS = "nobody knows whether it arrived"
+OUTCOME_UNKNOWN = "outcome unknown"
 TOO_LONG = "tried for too long"
-NOT_SET_UP = "not set up any more"
+NOT_SET_UP = "no longer set up"
 IN_THE_ALERT = "part of the alert"
 IN_THE_CORRECTION = "part of the correction"
 
@@ -167,7 +167,7 @@ class FollowUpJourney:
         if action is None:
             return self._fail(attempt, planned, NOT_SET_UP)
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
-            return self._end(attempt, planned, NOBODY_KNOWS)
+            return self._end(attempt, planned, OUTCOME_UNKNOWN)
         # An action gets its first try however late that is.
         within = action.max_age or attempt.timings.answer_max_age
         if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
@@ -198,7 +198,7 @@ class FollowUpJourney:
             return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:
             log.warning("action.unknown", action=planned.name, problem=str(error))
-            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, planned, NOBODY_KNOWS)
+            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, planned, OUTCOME_UNKNOWN)
         except Refused as error:
             return self._refused(attempt, planned, error, is_new=is_new)
         self._end(attempt, planned)

@@ -117,7 +117,7 @@ class OfferJourney:
             decision,
             conversation.language or "",
             person=self._suppression.hashes_of(close, conversation),
-            cooldown_retention=self._suppression.keep_slots,
+            cooldown_retention=self._suppression.cooldown_retention,
         )
         survey = decision.survey.name if decision.survey else None
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
@@ -151,7 +151,7 @@ class OfferJourney:
             return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         conversation = attempt.closed_conversation()
         if exclusion := find_exclusion(conversation, (), ()):
-            return Fail(exclusion.reason, "the conversation has changed since it was decided to ask")
+            return Fail(exclusion.reason, "the conversation has changed since the decision")
         ratings = attempt.ratings()
         decided = attempt.with_record(_as_decided(record, record.terms, conversation))
         return self._offer_and_send(decided, conversation, ratings, _find_unrecorded(record, ratings))

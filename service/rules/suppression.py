@@ -10,11 +10,11 @@ from service.surveys.ports import Conversation, OptOuts
 
 @dataclass(frozen=True, slots=True)
 class SuppressionPolicy:
-    """Recognises a customer across conversations. A cooldown slot is kept for `keep_slots`."""
+    """Recognises a customer across conversations. A cooldown slot is kept for `cooldown_retention`."""
 
     opt_outs: OptOuts
     identities: Identities
-    keep_slots: timedelta = timedelta()
+    cooldown_retention: timedelta = timedelta()
 
     def has_opted_out(self, record: Record, conversation: Conversation) -> bool:
         """Return whether the requester, or another identity of the same person, has opted out."""

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.journeys.follow_up import IN_THE_CORRECTION, NOBODY_KNOWS
+from service.journeys.follow_up import IN_THE_CORRECTION, OUTCOME_UNKNOWN
 from service.rules.timeline import describe
 from service.surveys.definition import Survey
 from service.surveys.model import Record
@@ -126,7 +126,7 @@ class TestOnce:
         record = finished(team, survey_id)
         assert len(team.receiver.of("/slack")) == 2
         assert record.follow_up
-        assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
+        assert record.follow_up.actions[CORRECTION].problem == OUTCOME_UNKNOWN
 
     def test_crash_after_begin_loses_the_correction(self, team: Team) -> None:
         survey_id = alerted(team, scores=(1, 5))
@@ -138,7 +138,7 @@ class TestOnce:
         record = team.follow(survey_id)
         assert len(texts(team)) == 1
         assert record.follow_up
-        assert record.follow_up.actions[CORRECTION].problem == NOBODY_KNOWS
+        assert record.follow_up.actions[CORRECTION].problem == OUTCOME_UNKNOWN
 
     def test_alert_of_a_crashed_worker_is_corrected(self, team: Team) -> None:
         """It may have gone out, so it counts as sent, though the final scores call for none."""
@@ -153,7 +153,7 @@ class TestOnce:
         assert [text.partition("\n")[0] for text in texts(team)] == [TO_FIVE]
         assert record.follow_up
         assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
-        assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
+        assert record.follow_up.actions["slack"].problem == OUTCOME_UNKNOWN
 
     @pytest.mark.parametrize("status", [503, 429])
     def test_busy_receiver_gets_the_correction_later(self, team: Team, status: int) -> None:

@@ -16,7 +16,7 @@ from service.delivery.note import AnswerNote
 from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
-from service.journeys.follow_up import IN_THE_ALERT, NOBODY_KNOWS, TOO_LONG, PlannedAction, plan_actions
+from service.journeys.follow_up import IN_THE_ALERT, OUTCOME_UNKNOWN, TOO_LONG, PlannedAction, plan_actions
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
 from service.surveys.model import ActionProgress, Record
@@ -151,7 +151,7 @@ def test_alert_with_lost_response_is_not_repeated(team: Team, status: int) -> No
     record = team.follow(survey_id)
     assert len(team.receiver.of("/slack")) == 1
     assert record.follow_up
-    assert record.follow_up.actions["slack"].problem == NOBODY_KNOWS
+    assert record.follow_up.actions["slack"].problem == OUTCOME_UNKNOWN
 
 
 @pytest.mark.parametrize("status", [DROP, 500, 302])
@@ -175,7 +175,7 @@ def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> 
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert record.follow_up
-    assert record.follow_up.actions[name].problem == (NOBODY_KNOWS if name == "slack" else "")
+    assert record.follow_up.actions[name].problem == (OUTCOME_UNKNOWN if name == "slack" else "")
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
@@ -343,7 +343,7 @@ class TestTheEnd:
         team.put(survey_id, follow_up_lease="0", follow_up_due="0", answered_at=past)
         record = team.follow(survey_id)
         assert record.follow_up
-        assert record.follow_up.actions["slack"] == ActionProgress(ActionState.DONE, NOBODY_KNOWS)
+        assert record.follow_up.actions["slack"] == ActionProgress(ActionState.DONE, OUTCOME_UNKNOWN)
         assert team.receiver.of("/slack") == []
 
     def test_a_tag_made_again_under_its_name_is_found_by_a_retry(self, team: Team) -> None:
@@ -575,7 +575,7 @@ class TestALateComment:
         record = self.finished(team, survey_id)
         assert len(team.receiver.of("/slack")) == 2
         assert record.follow_up
-        assert record.follow_up.actions[self.ADDED].problem == NOBODY_KNOWS
+        assert record.follow_up.actions[self.ADDED].problem == OUTCOME_UNKNOWN
 
     def test_it_is_told_later_when_the_receiver_is_away(self, team: Team) -> None:
         survey_id = self.alerted(team)
@@ -595,7 +595,7 @@ class TestALateComment:
         record = team.follow(survey_id)
         assert len(self.texts(team)) == 1
         assert record.follow_up
-        assert record.follow_up.actions[self.ADDED].problem == NOBODY_KNOWS
+        assert record.follow_up.actions[self.ADDED].problem == OUTCOME_UNKNOWN
 
     @pytest.mark.parametrize("case", ["not allowed", "no comment", "a good answer now"])
     def test_nothing_is_told(self, team: Team, case: str) -> None:
