@@ -70,7 +70,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.mark.parametrize("rating", ["own", "csat", "nps", "thumbs", "all"])
 @pytest.mark.parametrize("state", [*STATES, *MESSAGES])
-def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClient, state: str, rating: str) -> None:
+def test_preview_shows_every_state_framed_by_itself_only(client: FlaskClient, state: str, rating: str) -> None:
     for code in ("en", "ar"):
         response = client.get(f"/default/{rating}/{code}/{state}")
         assert response.status_code in {200, 404, 410, 422, 429, 503}
@@ -84,7 +84,7 @@ def test_every_state_is_shown_and_framed_by_the_preview_alone(client: FlaskClien
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_it_speaks_every_language(client: FlaskClient, code: str) -> None:
+def test_preview_has_every_language(client: FlaskClient, code: str) -> None:
     say = load_language(code).translate
     assert say("Thank you for your feedback") in client.get(f"/default/csat/{code}/saved").text
     assert say("How was the help you got?") in client.get(f"/default/all/{code}/message").text
@@ -93,7 +93,7 @@ def test_it_speaks_every_language(client: FlaskClient, code: str) -> None:
         assert say("How was the help you got?") in client.get(f"/?state=email&lang={code}").text
 
 
-def test_the_chooser_offers_everything_and_keeps_what_was_chosen(client: FlaskClient) -> None:
+def test_chooser_offers_everything_and_keeps_choice(client: FlaskClient) -> None:
     page = client.get("/?state=change&lang=da&survey=returns&rating=nps").text
     options = re.findall(r'<option value="([^"]*)"', page)
     ratings, ways = ["own", "csat", "nps", "thumbs", "all"], ["phone", "desktop", "both", "light", "dark", "both"]
@@ -103,7 +103,7 @@ def test_the_chooser_offers_everything_and_keeps_what_was_chosen(client: FlaskCl
     assert page.count('src="/returns/nps/da/change?scheme=') == 4
 
 
-def test_everything_is_shown_side_by_side_until_something_is_chosen(client: FlaskClient) -> None:
+def test_everything_is_shown_without_choice(client: FlaskClient) -> None:
     frames = re.findall(r'<iframe src="/default/own/en/([^?"]*)', client.get("/").text)
     assert frames == [*STATES, *MESSAGES]
     page = client.get("/?width=desktop&scheme=dark&lang=ar&survey=returns").text
@@ -112,16 +112,16 @@ def test_everything_is_shown_side_by_side_until_something_is_chosen(client: Flas
     assert client.get("/?state=all&width=both&scheme=both").text.count("<iframe") == 4 * (len(STATES) + 1) + 4
 
 
-def test_a_choice_that_there_is_not_is_the_first(client: FlaskClient) -> None:
+def test_unknown_choice_falls_back_to_first(client: FlaskClient) -> None:
     assert 'src="/default/own/en/form?scheme=light"' in client.get("/?state=x&lang=x&survey=x&rating=x").text
 
 
 @pytest.mark.parametrize("path", ["/x/own/en/form", "/default/x/en/form", "/default/own/xx/form", "/default/own/en/x"])
-def test_what_there_is_not_is_not_found(client: FlaskClient, path: str) -> None:
+def test_unknown_state_is_not_found(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
 
 
-def test_a_surveys_own_words_and_sender_are_shown(client: FlaskClient) -> None:
+def test_own_texts_and_sender_are_shown(client: FlaskClient) -> None:
     assert "Hvor glad er du for hjælpen?" in client.get("/default/own/da/form").text
     assert "Hvor glad er du for hjælpen?" in client.get("/default/own/da/message").text
     assert "Hvordan gik det?" in client.get("/?state=email&lang=da").text
@@ -130,14 +130,14 @@ def test_a_surveys_own_words_and_sender_are_shown(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("state", [*STATES, "email", "message"])
-def test_a_survey_is_shown_under_its_own_brand(client: FlaskClient, state: str) -> None:
+def test_survey_is_shown_with_own_brand(client: FlaskClient, state: str) -> None:
     shown = client.get(f"/returns/nps/en/{state}").text
     assert "Tidewater" in shown
     assert "Northwind" not in shown
     assert ("#9d174d" in shown) is (state != "message")
 
 
-def test_the_logo_of_the_email_is_shown(tmp_path: Path) -> None:
+def test_logo_of_email_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "logo.png"
     file.write_bytes(png(180, 64))
     shown = create_app(settings_for(NOWHERE, BRAND_LOGO=str(file))).test_client().get("/default/own/en/email")
@@ -146,7 +146,7 @@ def test_the_logo_of_the_email_is_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
-def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
+def test_date_is_in_brands_time_zone(zone: str) -> None:
     """Where these two are it is never the same day."""
     client = create_app(settings_for(NOWHERE, TIME_ZONE=zone)).test_client()
     days = [words_of(load_language("en").format_date(datetime.now(ZoneInfo(zone)).date()))]
@@ -156,7 +156,7 @@ def test_the_day_is_that_of_the_brands_time_zone(zone: str) -> None:
 
 
 @pytest.mark.parametrize(("lang", "size"), [("en", "of GSM-7"), ("el", "segment")])
-def test_the_size_of_an_sms_is_shown(client: FlaskClient, settings: Settings, lang: str, size: str) -> None:
+def test_size_of_sms_is_shown(client: FlaskClient, settings: Settings, lang: str, size: str) -> None:
     shown = html.unescape(client.get(f"/default/own/{lang}/message-short").text)
     text = write_sample(settings, settings.surveys[0], load_language(lang))
     assert text in shown
@@ -165,7 +165,7 @@ def test_the_size_of_an_sms_is_shown(client: FlaskClient, settings: Settings, la
     assert "As an SMS" not in client.get(f"/default/own/{lang}/message").text
 
 
-def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: FlaskClient) -> None:
+def test_links_of_email_open_form_with_score(client: FlaskClient) -> None:
     links = re.findall(r'href="http://localhost(/[^"]*)"', client.get("/default/csat/de/email").text)
     assert [link.partition("form")[2] for link in links] == [*(f"?r={score}" for score in range(1, 6)), "/stop"]
     chosen = client.get(links[3]).text
@@ -174,7 +174,7 @@ def test_the_links_of_the_email_lead_to_the_form_with_the_score_chosen(client: F
     assert load_language("de").translate("You will not be asked again") in client.post(links[-1]).text
 
 
-def test_a_form_can_be_sent_and_is_kept_nowhere(client: FlaskClient) -> None:
+def test_form_can_be_sent_and_is_not_saved(client: FlaskClient) -> None:
     assert client.post("/default/csat/en/form", data={}).status_code == 422
     thanks = client.post("/default/csat/en/form?lang=da", data={"rating": "2", "comment": "Hej"}).text
     assert "Utilfreds" in thanks
@@ -194,7 +194,7 @@ LOADED = """() => [...document.querySelectorAll("iframe")].every(frame => {
 
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("query", ["", "lang=ar&scheme=dark&rating=nps", "lang=el&width=desktop&rating=all"])
-def test_every_frame_is_as_tall_as_its_page(browser: Browser, app: Flask, query: str, width: int) -> None:
+def test_every_frame_is_as_tall_as_page(browser: Browser, app: Flask, query: str, width: int) -> None:
     """Without JavaScript of ours; the browser's own is what this test looks with."""
     with serving(app) as url, browser.new_context(viewport={"width": width, "height": 800}) as context:
         page = context.new_page()
@@ -207,7 +207,7 @@ def test_every_frame_is_as_tall_as_its_page(browser: Browser, app: Flask, query:
     assert [each for each in heights if each[1] != each[2] or abs(each[1] - each[3]) > 1] == []
 
 
-def test_the_unseen_copies_can_not_be_reached(browser: Browser, app: Flask) -> None:
+def test_hidden_copies_cannot_be_reached(browser: Browser, app: Flask) -> None:
     with serving(app) as url, browser.new_context() as context:
         page = context.new_page()
         page.goto(f"{url}/?state=failed&width=phone&scheme=light")
@@ -217,7 +217,7 @@ def test_the_unseen_copies_can_not_be_reached(browser: Browser, app: Flask) -> N
 
 
 @pytest.mark.parametrize("outside", ["light", "dark"])
-def test_the_frames_are_light_and_dark_whatever_the_device_is(browser: Browser, app: Flask, outside: str) -> None:
+def test_frames_have_their_own_colour_scheme(browser: Browser, app: Flask, outside: str) -> None:
     said: list[str] = []
     asked: list[str] = []
     with serving(app) as url, browser.new_context(color_scheme=outside) as context:  # type: ignore[arg-type]
@@ -240,7 +240,7 @@ def test_the_frames_are_light_and_dark_whatever_the_device_is(browser: Browser, 
     assert {each for each in asked if not each.startswith((url, "data:"))} == set()
 
 
-def test_a_mistake_in_the_settings_is_told() -> None:
+def test_error_in_settings_is_shown() -> None:
     result = CliRunner().invoke(main, ["--port", "0"], env={"REDIS_URL": "nonsense"})
     assert result.exit_code == 1
     assert "REDIS_URL: is not the URL of a Redis" in result.output

@@ -27,20 +27,20 @@ def texts_of(catalog: Catalog) -> list[str]:
     return [str(message.id) for message in catalog if message.id]
 
 
-def test_the_template_has_the_texts_of_the_code() -> None:
+def test_template_has_texts_of_code() -> None:
     """`make texts` brings them there."""
     found = extract_from_dir(ROOT / "service", [("**.py", "python")], keywords={"N_": None}, strip_comment_tags=True)
     with TEMPLATE.open("rb") as file:
         assert texts_of(read_po(file)) == list(dict.fromkeys(str(text) for _, _, text, _, _ in found))
 
 
-def test_there_is_a_catalog_for_each_language_and_no_other() -> None:
+def test_each_language_has_a_catalog() -> None:
     assert len(LANGUAGES) == 30
     assert {path.name for path in CATALOGS.iterdir()} == {*LANGUAGES, TEMPLATE.name}
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_catalog_is_complete(code: str) -> None:
+def test_catalog_is_complete(code: str) -> None:
     catalog = read_catalog(code)
     with TEMPLATE.open("rb") as file:
         assert texts_of(catalog) == texts_of(read_po(file))
@@ -49,7 +49,7 @@ def test_a_catalog_is_complete(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_translation_has_the_places_of_its_text(code: str) -> None:
+def test_translation_has_placeholders_of_its_text(code: str) -> None:
     catalog = read_catalog(code)
     for message in catalog:
         assert [*message.check(catalog)] == []
@@ -57,14 +57,14 @@ def test_a_translation_has_the_places_of_its_text(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_a_translation_is_none_of_the_english_texts(code: str) -> None:
+def test_translation_is_not_english(code: str) -> None:
     """Some single words are the same in two languages; a whole sentence never is."""
     same = {str(each.id) for each in read_catalog(code) if each.id and each.string == each.id}
     assert same <= {"Neutral", "No", "Error:"}
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_translation_is_clean(code: str) -> None:
+def test_translation_is_clean(code: str) -> None:
     """No space at an end, no straight quotes, and it ends like the English: a sentence stays one."""
     for message in read_catalog(code):
         text = str(message.string)
@@ -80,7 +80,7 @@ def test_a_translation_is_clean(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_catalogs_header_has_no_placeholder_left(code: str) -> None:
+def test_header_of_catalog_is_filled_in(code: str) -> None:
     catalog = read_catalog(code)
     header = f"{catalog.header_comment}\n{dict(catalog.mime_headers)}"
     assert not re.search(r"FULL NAME|EMAIL@ADDRESS|FIRST AUTHOR|PROJECT|ORGANIZATION|YEAR", header), header
@@ -88,7 +88,7 @@ def test_a_catalogs_header_has_no_placeholder_left(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_a_translation_was_translated_back(code: str) -> None:
+def test_translation_has_back_translation(code: str) -> None:
     """By somebody who didn't see the English: see CONTRIBUTING.md. What was left to doubt is said there too."""
     header = " ".join(line.removeprefix("#").strip() for line in read_catalog(code).header_comment.splitlines())
     assert re.search(r"Translated back without sight of the English on \d{4}-\d\d-\d\d\.", header), header
@@ -96,14 +96,14 @@ def test_a_translation_was_translated_back(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_the_answers_of_a_scale_differ(code: str) -> None:
+def test_options_of_a_scale_differ(code: str) -> None:
     say = load_language(code).translate
     scale = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied", "Yes", "No")
     assert len({say(text) for text in scale}) == len(scale)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_language_is_named_in_itself(code: str) -> None:
+def test_language_is_named_in_itself(code: str) -> None:
     native = Locale.parse(code).get_language_name(code)
     assert native
     assert load_language(code).name.lower() == native.lower()
@@ -111,7 +111,7 @@ def test_a_language_is_named_in_itself(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_only_arabic_and_hebrew_read_from_the_right(code: str) -> None:
+def test_only_arabic_and_hebrew_are_rtl(code: str) -> None:
     assert load_language(code).direction == ("rtl" if code in {"ar", "he"} else "ltr")
 
 
@@ -127,7 +127,7 @@ def test_only_arabic_and_hebrew_read_from_the_right(code: str) -> None:
         ("he", "2,000", "12 במאי 2026"),
     ],
 )
-def test_numbers_and_dates_are_written_as_the_language_does(code: str, number: str, day: str) -> None:
+def test_numbers_and_dates_follow_language(code: str, number: str, day: str) -> None:
     assert (load_language(code).format_number(2000), load_language(code).format_date(DAY)) == (
         number,
         day.replace(" ", "\xa0"),
@@ -135,7 +135,7 @@ def test_numbers_and_dates_are_written_as_the_language_does(code: str, number: s
 
 
 @pytest.mark.parametrize(("day", "written"), [(date(2026, 6, 1), "1er juin 2026"), (date(2026, 6, 11), "11 juin 2026")])
-def test_in_french_the_first_of_a_month_is_the_1er(day: date, written: str) -> None:
+def test_french_first_of_month_is_1er(day: date, written: str) -> None:
     assert load_language("fr").format_date(day) == written.replace(" ", "\xa0")
 
 
@@ -152,12 +152,12 @@ def test_in_french_the_first_of_a_month_is_the_1er(day: date, written: str) -> N
         ("ar", timedelta(days=90), "90 يومًا"),
     ],
 )
-def test_a_time_is_written_in_days(code: str, time: timedelta, written: str) -> None:
+def test_duration_in_days(code: str, time: timedelta, written: str) -> None:
     assert load_language(code).format_days(time) == written.replace(" ", "\xa0")
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> None:
+def test_name_is_isolated_in_rtl_text(code: str) -> None:
     """Without isolation "24 Shop (DK)" is shown as "(Shop (DK 24"."""
     isolated = "\u2068{}\u2069" if code in {"ar", "he"} else "{}"
     brand, host = isolated.format("24 Shop (DK)"), isolated.format("shop.example:8443")
@@ -175,11 +175,11 @@ def test_between_words_from_the_right_a_name_stays_in_one_piece(code: str) -> No
         ("pt", "O seu chat de 12 mai com o atendimento"),
     ],
 )
-def test_the_day_is_the_conversations_not_the_supports(code: str, said: str) -> None:
+def test_date_belongs_to_conversation(code: str, said: str) -> None:
     assert load_language(code).translate("Your chat with support on %(date)s", date="12 mai") == said
 
 
-def test_what_a_catalog_lacks_is_said_in_english() -> None:
+def test_missing_translation_is_english() -> None:
     spoken = Language("da", "Dansk", {"Yes": "Ja"})
     assert (spoken.translate("Yes"), spoken.translate("No"), spoken.translate("Hi %(name)s", name="%s")) == (
         "Ja",
@@ -259,7 +259,7 @@ def test_what_a_catalog_lacks_is_said_in_english() -> None:
         ("Portuguese " * 10_000, "pt"),
     ],
 )
-def test_a_language_is_found_by_code_region_or_name(text: str, code: str | None) -> None:
+def test_language_is_found_by_code_region_or_name(text: str, code: str | None) -> None:
     assert find_language(text) == code
 
 
@@ -284,18 +284,18 @@ NOW = datetime(2026, 5, 12, 14, 30, tzinfo=UTC)
         (7 * 86_400 - 60, "in 6 days"),
     ],
 )
-def test_no_time_is_told_longer_than_it_is(seconds: float, words: str) -> None:
+def test_time_left_is_rounded_down(seconds: float, words: str) -> None:
     assert load_language("en").format_remaining(timedelta(seconds=seconds)) == words
 
 
-def test_the_clock_names_utc_and_another_day() -> None:
+def test_moment_names_utc_and_other_day() -> None:
     english = load_language("en")
     assert english.format_moment(NOW, NOW) == "14:30\u00a0UTC"
     assert english.format_moment(NOW + timedelta(days=1), NOW) == "13\u00a0May\u00a02026, 14:30\u00a0UTC"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_every_language_tells_a_time_ahead_in_words_of_its_own(code: str) -> None:
+def test_every_language_has_own_words_for_time_left(code: str) -> None:
     """Where CLDR has no words, Babel writes those of the root, such as "+5 min"."""
     spoken = load_language(code)
     for time in (timedelta(seconds=40), timedelta(minutes=5), timedelta(hours=3), timedelta(days=6)):

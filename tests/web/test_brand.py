@@ -33,7 +33,7 @@ def logo(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_a_page_has_the_brands_colours_and_its_policy_knows(redis_url: str, keys: "redis.Redis", logo: str) -> None:
+def test_page_has_brand_colours_and_matching_policy(redis_url: str, keys: "redis.Redis", logo: str) -> None:
     client = make_client(redis_url, BRAND_ACCENT="#7a00e6", BRAND_NAME="North & Wind", BRAND_LOGO=logo)
     for path in (TOKEN, "not-a-token", f"{TOKEN}/stop"):
         response = get(client, path)
@@ -49,16 +49,14 @@ def test_a_page_has_the_brands_colours_and_its_policy_knows(redis_url: str, keys
         assert re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', response.text) == ["data:,", uri]
 
 
-def test_without_a_logo_the_name_stands_there_and_the_sheet_knows_no_pictures(
-    redis_url: str, keys: "redis.Redis"
-) -> None:
+def test_without_logo_page_shows_brand_name(redis_url: str, keys: "redis.Redis") -> None:
     html = get(make_client(redis_url, BRAND_NAME="Northwind")).text
     assert "<header><bdi>Northwind</bdi></header>" in html
     assert "img" not in html
 
 
 @pytest.mark.parametrize("adapts", [True, False])
-def test_a_logo_that_does_not_adapt_lies_on_a_light_plate_in_the_dark(adapts: bool) -> None:  # noqa: FBT001
+def test_fixed_logo_gets_light_plate_in_dark_theme(adapts: bool) -> None:  # noqa: FBT001
     theme = replace(VIOLET, logo=Logo("data:image/png;base64,AAAA", adapts))
     with make_app().test_request_context():
         html = STATES["form"](replace(CONTEXT, theme=theme)).get_data(as_text=True)
@@ -66,7 +64,7 @@ def test_a_logo_that_does_not_adapt_lies_on_a_light_plate_in_the_dark(adapts: bo
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_every_state_is_small_but_for_the_logo(name: str) -> None:
+def test_every_state_with_logo_is_small(name: str) -> None:
     """Whatever the colours are: the logo's own bytes are the operator's."""
     uri = "data:image/svg+xml;base64," + b64encode(b"x" * 3000).decode()
     theme = replace(make_theme("#123456", "#abcdef", None), logo=Logo(uri, adapts=False))
@@ -78,13 +76,13 @@ def test_every_state_is_small_but_for_the_logo(name: str) -> None:
     assert gzipped <= GZIPPED_BYTES
 
 
-def test_the_largest_page_with_the_largest_logo_comes_in_the_first_round_trip() -> None:
+def test_largest_page_with_largest_logo_fits_first_round_trip() -> None:
     """Ten packets of 1,460 bytes (RFC 6928), headers included."""
     assert GZIPPED_BYTES + 4 * 3000 // 3 + 1500 <= 10 * 1460
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_shows_colours_and_logo_and_asks_nobody(
+def test_browser_shows_colours_and_logo_without_requests(
     browser: Browser, redis_url: str, keys: "redis.Redis", logo: str, scheme: str
 ) -> None:
     settings = settings_for(redis_url, PUBLIC_URL="http://127.0.0.1", BRAND_ACCENT="#7a00e6", BRAND_LOGO=logo)
@@ -111,7 +109,7 @@ def hexadecimal(rgb: str) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"\d+", rgb))
 
 
-def test_a_style_sheet_is_of_its_look_alone() -> None:
+def test_each_theme_has_its_own_style_sheet() -> None:
     other = make_theme(nearest_readable("#ff0000", LIGHT), None, None)
     assert len({stylesheet_for("<body>", theme) for theme in (Theme(), VIOLET, other)}) == 3
     assert contrast(other.light.accent, "#fff") >= 4.5

@@ -46,7 +46,7 @@ def kept(records: Records) -> tuple[dict[RatingType, int], str, bool]:
         ({}, {CSAT: 4}),
     ],
 )
-def test_a_comment_can_be_taken_back(
+def test_comment_can_be_removed(
     client: FlaskClient, records: Records, keys: "redis.Redis", form: dict[str, str], scores: dict[RatingType, int]
 ) -> None:
     answer(records)
@@ -62,7 +62,7 @@ def test_a_comment_can_be_taken_back(
     assert kept(records) == (scores, "", False)
 
 
-def test_what_was_typed_beside_it_is_neither_saved_nor_lost(client: FlaskClient, records: Records) -> None:
+def test_text_typed_beside_removal_is_shown_again_unsaved(client: FlaskClient, records: Records) -> None:
     answer(records)
     page = post(client, {"rating": "2", "comment": COMMENT, "forget": "1"}, query_string={"change": "1"})
     assert page.status_code == 200
@@ -72,7 +72,7 @@ def test_what_was_typed_beside_it_is_neither_saved_nor_lost(client: FlaskClient,
     assert f">\n{SHOWN}</textarea>" in page.text
 
 
-def test_without_the_button_a_blank_comment_keeps_it(client: FlaskClient, records: Records) -> None:
+def test_blank_comment_keeps_saved_one(client: FlaskClient, records: Records) -> None:
     answer(records)
     post(client, {"rating": "2", "comment": ""}, query_string={"change": "1"})
     assert kept(records) == ({CSAT: 2}, CARD, True)
@@ -80,20 +80,20 @@ def test_without_the_button_a_blank_comment_keeps_it(client: FlaskClient, record
     assert kept(records) == ({CSAT: 2}, "Better", True)
 
 
-def test_only_who_has_a_comment_is_offered_to_remove_it(client: FlaskClient, records: Records) -> None:
+def test_removal_is_offered_only_with_comment(client: FlaskClient, records: Records) -> None:
     answer(records, "")
     assert "Remove my comment" not in get(client, query_string={"change": "1"}).text
     assert "Your comment is removed" not in get(client).text
 
 
-def test_the_address_alone_does_not_say_that_it_is_removed(client: FlaskClient, records: Records) -> None:
+def test_query_alone_does_not_claim_removal(client: FlaskClient, records: Records) -> None:
     answer(records)
     page = get(client, query_string={"forgotten": "1"})
     assert "Your comment is removed" not in page.text
     assert "Your comment is saved too" in page.text
 
 
-def test_a_comment_that_was_passed_on_is_not_said_to_be_removed(client: FlaskClient, records: Records) -> None:
+def test_submitted_comment_is_not_reported_removed(client: FlaskClient, records: Records) -> None:
     begin_to_submit(records)
     page = post(client, {"rating": "4", "forget": "1"}, query_string={"change": "1"})
     assert page.status_code == 200
@@ -102,7 +102,7 @@ def test_a_comment_that_was_passed_on_is_not_said_to_be_removed(client: FlaskCli
     assert kept(records) == ({CSAT: 4}, "Fint", True)
 
 
-def test_all_the_answers_stay_when_one_of_several_is_changed_with_it(client: FlaskClient, records: Records) -> None:
+def test_other_scores_stay_when_one_changes_with_removal(client: FlaskClient, records: Records) -> None:
     link = replace(LINK, offers=tuple(Offer(rating, LINK.offers[0].rating_id) for rating in (CSAT, NPS)))
     records.save_answer(link, replace(HELD, ratings=(CSAT, NPS)), {CSAT: 4, NPS: 9}, CARD, language="en")
     post(client, {"rating": "1", "forget": "1"}, sign(link, at=NEW_ENOUGH))
@@ -110,7 +110,7 @@ def test_all_the_answers_stay_when_one_of_several_is_changed_with_it(client: Fla
     assert (scores[CSAT], comment) == (1, "")
 
 
-def test_it_is_taken_back_through_the_spool_too(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_comment_can_be_removed_during_outage(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     core = client.application.extensions["afterword"]
     core.spool.prepare()
@@ -128,7 +128,7 @@ def test_it_is_taken_back_through_the_spool_too(own_redis: RedisServer, tmp_path
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\u200b", "\u200b\u200d\ufe0f\n", "\u2800", "\u3164"])
-def test_adding_nothing_is_told_beside_what_is_saved(client: FlaskClient, records: Records, blank: str) -> None:
+def test_adding_nothing_is_an_error_beside_saved_answer(client: FlaskClient, records: Records, blank: str) -> None:
     answer(records, "")
     page = post(client, {"rating": "4", "comment": blank, "add": "1"})
     assert page.status_code == 422
@@ -138,7 +138,7 @@ def test_adding_nothing_is_told_beside_what_is_saved(client: FlaskClient, record
     assert kept(records) == ({CSAT: 4}, "", False)
 
 
-def test_a_comment_that_is_too_long_is_told_beside_what_is_saved(client: FlaskClient, records: Records) -> None:
+def test_too_long_comment_is_an_error_beside_saved_answer(client: FlaskClient, records: Records) -> None:
     answer(records, "")
     for comment, shown in (("x" * 2001, "x" * 2001), ("x" * 300_000, "</textarea>")):
         page = post(client, {"rating": "4", "comment": comment, "add": "1"})
@@ -151,7 +151,7 @@ def test_a_comment_that_is_too_long_is_told_beside_what_is_saved(client: FlaskCl
     assert kept(records) == ({CSAT: 4}, "x" * 2000, True)
 
 
-def test_pressing_confirm_twice_is_no_mistake(client: FlaskClient, records: Records) -> None:
+def test_confirming_twice_is_no_error(client: FlaskClient, records: Records) -> None:
     for _ in range(2):
         assert post(client, {"rating": "4"}).status_code == 303
     assert post(client, {"rating": "4", "comment": ""}, query_string={"change": "1"}).status_code == 303
@@ -160,7 +160,7 @@ def test_pressing_confirm_twice_is_no_mistake(client: FlaskClient, records: Reco
 ALL = replace(LINK, offers=tuple(Offer(rating, LINK.offers[0].rating_id) for rating in (CSAT, NPS, THUMBS)))
 
 
-def test_the_questions_that_were_left_out_are_asked_with_the_thanks(client: FlaskClient, records: Records) -> None:
+def test_thanks_have_unanswered_questions(client: FlaskClient, records: Records) -> None:
     token = sign(ALL, at=NEW_ENOUGH)
     thanks = follow(client, post(client, {"rating": "4"}, token))
     assert "Your answer “Satisfied” is saved." in thanks.text
@@ -178,7 +178,7 @@ def test_the_questions_that_were_left_out_are_asked_with_the_thanks(client: Flas
     assert "type=radio" not in third.text
 
 
-def test_they_are_asked_beside_a_saved_comment_too(client: FlaskClient, records: Records) -> None:
+def test_thanks_have_unanswered_questions_beside_saved_comment(client: FlaskClient, records: Records) -> None:
     token = sign(ALL, at=NEW_ENOUGH)
     thanks = follow(client, post(client, {"rating": "4", "comment": COMMENT}, token))
     assert "name=rating_nps" in thanks.text
@@ -196,7 +196,7 @@ EXPIRED = sign(at=datetime.now(UTC) - timedelta(days=29))
 
 @pytest.mark.parametrize("form", [{"rating": "4"}, {}, {"rating": "9"}, {"rating": "4", "more": "1"}])
 @pytest.mark.parametrize("comment", [COMMENT, COMMENT + "x" * 3000])
-def test_a_comment_that_is_sent_after_the_link_has_expired_is_given_back(
+def test_comment_after_expiry_is_quoted(
     client: FlaskClient, keys: "redis.Redis", form: dict[str, str], comment: str
 ) -> None:
     page = post(client, {**form, "comment": comment}, EXPIRED)
@@ -207,14 +207,14 @@ def test_a_comment_that_is_sent_after_the_link_has_expired_is_given_back(
     assert not keys.exists("afterword:survey:81000")
 
 
-def test_without_a_comment_there_is_nothing_to_give_back(client: FlaskClient) -> None:
+def test_expired_page_without_comment_has_no_quote(client: FlaskClient) -> None:
     for page in (get(client, EXPIRED), post(client, {"rating": "4", "comment": " \u200b"}, EXPIRED)):
         assert page.status_code == 410
         assert "blockquote" not in page.text.partition("<main>")[2]
         assert "too late" not in page.text
 
 
-def test_what_was_erased_gives_nothing_back(client: FlaskClient, records: Records) -> None:
+def test_erased_page_has_no_quote(client: FlaskClient, records: Records) -> None:
     cancel(records, Reason.ERASED)
     page = post(client, {"rating": "4", "comment": COMMENT})
     assert page.status_code == 410
@@ -222,9 +222,7 @@ def test_what_was_erased_gives_nothing_back(client: FlaskClient, records: Record
     assert "too late" not in page.text
 
 
-def test_a_conversation_that_was_anonymised_after_the_answer_shows_the_erased_page(
-    client: FlaskClient, records: Records
-) -> None:
+def test_anonymisation_after_answer_shows_erased_page(client: FlaskClient, records: Records) -> None:
     answer(records)
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")

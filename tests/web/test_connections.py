@@ -24,13 +24,13 @@ def worker() -> Iterator[Worker]:
         gunicorn_hooks.post_worker_init(each)
 
 
-def test_a_worker_that_is_told_to_ends(worker: Worker) -> None:
+def test_worker_ends_on_sigterm(worker: Worker) -> None:
     worker.handle_exit(signal.SIGTERM, None)
     gevent.sleep()
     assert not worker.alive
 
 
-def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_serves_after_hup_until_new_children_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_for("redis://localhost")
     monkeypatch.setattr(gunicorn_hooks, "_kept", gunicorn_hooks.Kept(settings))
     monkeypatch.setattr(gunicorn_hooks, "read_settings", lambda: settings)
@@ -45,7 +45,7 @@ def test_after_a_hup_it_goes_on_until_all_others_are_ready(worker: Worker, monke
     assert not worker.alive
 
 
-def test_it_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.web.connections.HANDOVER_SECONDS", 0.2)
     gunicorn_hooks._pending[0] = 1
     worker.handle_exit(signal.SIGTERM, None)

@@ -29,7 +29,7 @@ def refuse(*pairs: tuple[str, str], ratings: tuple[RatingType, ...] = (CSAT,)) -
 
 
 @pytest.mark.parametrize("rating", list(RatingType))
-def test_every_score_of_every_type_is_taken(rating: RatingType) -> None:
+def test_every_score_of_every_type_is_accepted(rating: RatingType) -> None:
     for score in rating.scores:
         assert load(("rating", str(score)), ratings=(rating,)).scores == {rating: score}
 
@@ -41,37 +41,37 @@ HOSTILE_SCORES = (
 
 
 @pytest.mark.parametrize("value", HOSTILE_SCORES, ids=ascii)
-def test_anything_but_a_score_in_plain_digits_is_refused(value: str) -> None:
+def test_only_plain_digits_are_a_score(value: str) -> None:
     error = refuse(("rating", value), ("comment", "Kind"))
     assert error.errors == {"rating": wording.NOT_CHOSEN[CSAT]}
     assert error.typed == AnswerForm({}, "Kind", is_suspect=False)
 
 
 @pytest.mark.parametrize("rating", list(RatingType))
-def test_a_missing_rating_is_refused_in_the_words_of_its_type(rating: RatingType) -> None:
+def test_missing_rating_has_error_of_its_type(rating: RatingType) -> None:
     assert refuse(ratings=(rating,)).errors == {"rating": wording.NOT_CHOSEN[rating]}
     assert len(set(wording.NOT_CHOSEN.values())) == len(RatingType)
 
 
-def test_a_rating_sent_twice_is_taken_only_when_both_agree() -> None:
+def test_rating_sent_twice_needs_equal_values() -> None:
     assert load(("rating", "4"), ("rating", "4")).scores == {CSAT: 4}
     assert "rating" in refuse(("rating", "4"), ("rating", "5")).errors
     assert "rating" in refuse(("rating", "4"), ("rating", "")).errors
 
 
-def test_of_several_questions_one_answer_is_enough() -> None:
+def test_one_answer_of_several_questions_is_enough() -> None:
     assert load(("rating_nps", "10"), ratings=ALL).scores == {NPS: 10}
     assert load(("rating", "1"), ("rating_thumbs", "0"), ratings=ALL).scores == {CSAT: 1, THUMBS: 0}
     assert load(("rating", "0"), ("rating_csat", "5"), ratings=(NPS, CSAT)).scores == {NPS: 0, CSAT: 5}
 
 
-def test_of_several_questions_no_answer_is_too_few() -> None:
+def test_no_answer_of_several_questions_is_an_error() -> None:
     error = refuse(("comment", "Hm"), ratings=ALL)
     assert error.errors == {"rating": wording.NOTHING_CHOSEN}
     assert error.typed.comment == "Hm"
 
 
-def test_one_bad_score_refuses_the_form_and_keeps_the_others() -> None:
+def test_bad_score_is_an_error_and_other_scores_stay() -> None:
     error = refuse(("rating", "4"), ("rating_nps", "11"), ("comment", "x" * 2001), ratings=ALL)
     assert list(error.errors.items()) == [
         ("rating_nps", wording.NOT_CHOSEN[NPS]),
@@ -80,12 +80,12 @@ def test_one_bad_score_refuses_the_form_and_keeps_the_others() -> None:
     assert error.typed == AnswerForm({CSAT: 4}, "x" * 2001, is_suspect=False)
 
 
-def test_fields_of_types_that_are_not_asked_are_ignored() -> None:
+def test_fields_of_other_rating_types_are_ignored() -> None:
     form = load(("rating", "4"), ("rating_nps", "9"), ("rating_csat", "1"), ("utm_source", "x"))
     assert form.scores == {CSAT: 4}
 
 
-def test_a_filled_honeypot_marks_the_answer_and_keeps_it() -> None:
+def test_filled_honeypot_makes_answer_suspect() -> None:
     assert load(("rating", "4"), ("website", "http://spam.example")) == AnswerForm({CSAT: 4}, "", is_suspect=True)
     assert not load(("rating", "4"), ("website", "")).is_suspect
     assert refuse(("website", "x")).typed.is_suspect
@@ -100,13 +100,13 @@ BLANK = (
 
 
 @pytest.mark.parametrize("blank", BLANK, ids=ascii)
-def test_a_comment_in_which_nothing_can_be_seen_is_none(blank: str) -> None:
+def test_invisible_comment_is_empty(blank: str) -> None:
     for typed in (blank, blank * 50, f" {blank}\r\n{blank}\t", "".join(BLANK)):
         assert load(("rating", "4"), ("comment", typed)).comment == ""
     assert load(("rating", "4"), ("comment", f"{blank}.{blank}")).comment.strip("\u0085").strip(blank) == "."
 
 
-def test_the_button_that_sent_it_is_read() -> None:
+def test_button_of_form_is_read() -> None:
     form = load(("rating", "4"), ("add", "1"), ("more", "change"), ("forget", "1"))
     assert (form.is_addition, form.more_time, form.removes_comment) == (True, "change", True)
     assert refuse(("more", "1"), ("forget", "")).typed == AnswerForm({}, "", is_suspect=False, more_time="1")
@@ -127,12 +127,12 @@ COMMENTS = (
 
 
 @pytest.mark.parametrize(("typed", "kept"), COMMENTS, ids=ascii)
-def test_a_comment_is_kept_verbatim_but_for_what_cannot_travel(typed: str, kept: str) -> None:
+def test_comment_is_verbatim_without_unsendable_characters(typed: str, kept: str) -> None:
     assert load(("rating", "4"), ("comment", typed)).comment == kept
 
 
 @pytest.mark.parametrize("character", ["x", "é", "👍", "\r\n"])
-def test_a_comment_has_two_thousand_characters_at_most(character: str) -> None:
+def test_comment_has_at_most_2000_characters(character: str) -> None:
     end = "." if character == "\r\n" else ""
     count = 2000 - len(end)
     assert len(load(("rating", "4"), ("comment", character * count + end)).comment) == 2000
@@ -147,9 +147,7 @@ VALUES = st.one_of(st.integers(-1, 12).map(str), st.text(alphabet=st.characters(
 
 
 @given(st.lists(st.tuples(FIELDS | st.text(), VALUES)), RATINGS)
-def test_whatever_is_posted_ends_as_an_answer_or_as_an_error_of_ours(
-    pairs: list[tuple[str, str]], ratings: tuple[RatingType, ...]
-) -> None:
+def test_any_form_is_an_answer_or_form_error(pairs: list[tuple[str, str]], ratings: tuple[RatingType, ...]) -> None:
     try:
         form = load(*pairs, ratings=ratings)
     except FormError as error:
@@ -163,7 +161,7 @@ def test_whatever_is_posted_ends_as_an_answer_or_as_an_error_of_ours(
 
 
 @given(RATINGS, st.data())
-def test_what_the_page_offers_is_what_the_form_takes(ratings: tuple[RatingType, ...], data: st.DataObject) -> None:
+def test_page_and_form_have_same_options(ratings: tuple[RatingType, ...], data: st.DataObject) -> None:
     names = ("rating", *(f"rating_{rating.name.lower()}" for rating in ratings[1:]))
     scores = {rating: data.draw(st.sampled_from(rating.scores)) for rating in ratings}
     pairs = [(name, str(score)) for name, score in zip(names, scores.values(), strict=True)]

@@ -42,9 +42,7 @@ def read_config(folder: Path, **environ: str) -> dict[str, Any]:
         ("BIND=unix:/run/afterword.sock", {}, ["unix:/run/afterword.sock"]),
     ],
 )
-def test_it_listens_where_the_operator_says(
-    tmp_path: Path, dotenv: str, environ: dict[str, str], bound: list[str]
-) -> None:
+def test_bind_and_port_set_addresses(tmp_path: Path, dotenv: str, environ: dict[str, str], bound: list[str]) -> None:
     (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
     assert ast.literal_eval(read_config(tmp_path, **environ)["bind"]) == bound
 
@@ -64,7 +62,7 @@ def test_it_listens_where_the_operator_says(
     ],
     ids=str,
 )
-def test_where_nobody_can_listen_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+def test_invalid_address_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
     """By itself, gunicorn shows a traceback of some, and takes others for another address."""
     (name,) = environ
     problem = read_config(tmp_path, **environ)["problem"]
@@ -72,7 +70,7 @@ def test_where_nobody_can_listen_is_refused(tmp_path: Path, environ: dict[str, s
     assert "Traceback" not in problem
 
 
-def test_workers_are_not_recycled_and_proxies_do_not_move_us(tmp_path: Path) -> None:
+def test_workers_are_not_recycled_and_proxy_headers_are_ignored(tmp_path: Path) -> None:
     config = read_config(tmp_path)
     assert config["max_requests"] == "0"
     assert config["forwarder_headers"] == "[]"

@@ -18,13 +18,13 @@ def client(own_redis: RedisServer) -> FlaskClient:
     return create_app(settings_for(own_redis.url)).test_client()
 
 
-def test_the_front_says_what_this_is_and_nothing_more(client: FlaskClient) -> None:
+def test_home_describes_host(client: FlaskClient) -> None:
     response = client.get("/", base_url=PUBLIC_URL)
     assert (response.status_code, response.mimetype) == (200, "text/plain")
     assert response.text == "This host serves customer-satisfaction surveys.\n"
 
 
-def test_it_is_ready_while_redis_answers(client: FlaskClient) -> None:
+def test_ready_with_redis(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
     response = client.get("/readyz").json
     assert response
@@ -32,7 +32,7 @@ def test_it_is_ready_while_redis_answers(client: FlaskClient) -> None:
     assert "redis" not in response["degraded"]
 
 
-def test_without_redis_it_is_alive_not_ready_and_says_which_part(client: FlaskClient, own_redis: RedisServer) -> None:
+def test_without_redis_alive_but_not_ready(client: FlaskClient, own_redis: RedisServer) -> None:
     own_redis.stop()
     assert client.get("/healthz").status_code == 200
     assert client.get("/healthz").json == {"status": "ok"}
@@ -45,9 +45,7 @@ def test_without_redis_it_is_alive_not_ready_and_says_which_part(client: FlaskCl
     eventually(lambda: client.get("/readyz").status_code == 200)
 
 
-def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
-    client: FlaskClient, own_redis: RedisServer
-) -> None:
+def test_read_only_redis_without_spool_is_not_ready(client: FlaskClient, own_redis: RedisServer) -> None:
     with redis.Redis.from_url(own_redis.url) as keys:
         keys.config_set("maxmemory", "1")
         for _ in range(2):
@@ -60,7 +58,7 @@ def test_a_redis_that_answers_and_writes_nothing_is_not_ready_without_a_spool(
         assert client.get("/readyz").status_code == 200
 
 
-def test_a_redis_cluster_is_named_whether_it_has_its_slots_or_not(tmp_path: Path) -> None:
+def test_redis_cluster_is_reported(tmp_path: Path) -> None:
     with cluster_node(tmp_path) as server, redis.Redis.from_url(server.url) as node:
         visitor = create_app(settings_for(server.url)).test_client()
         assert_cluster_named(visitor)
@@ -75,9 +73,7 @@ def assert_cluster_named(visitor: FlaskClient) -> None:
     assert "this is a Redis Cluster" in response["degraded"]["durability"]
 
 
-def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
-    own_redis: RedisServer, tmp_path: Path
-) -> None:
+def test_readyz_tells_newer_spool_files_apart(own_redis: RedisServer, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
     client = create_app(settings_for(own_redis.url, SPOOL_DIR=str(spool))).test_client()
@@ -99,7 +95,7 @@ def test_what_waits_for_a_newer_version_is_told_from_what_waits_for_redis(
     )
 
 
-def test_a_channel_that_is_down_is_named_with_its_reason(client: FlaskClient) -> None:
+def test_readyz_names_channel_that_is_down(client: FlaskClient) -> None:
     client.application.extensions["afterword"].channels.failed("email", "48213", "the mail server returned 535")
     response = client.get("/readyz")
     assert response.json
@@ -140,7 +136,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
     ],
 )
 @pytest.mark.parametrize("hops", ["0", "1"])
-def test_what_is_degraded_is_for_the_operator_alone(
+def test_degraded_parts_are_for_operator_only(
     own_redis: RedisServer, asked: dict[str, Any], hops: str, *, is_told: bool
 ) -> None:
     client = create_app(settings_for(own_redis.url, READYZ_TOKEN=TOKEN, PROXY_HOPS=hops)).test_client()
@@ -150,13 +146,13 @@ def test_what_is_degraded_is_for_the_operator_alone(
     assert ("degraded" in response.json) is is_told
 
 
-def test_without_a_token_of_ours_none_is_right(client: FlaskClient) -> None:
+def test_without_readyz_token_none_is_accepted(client: FlaskClient) -> None:
     for given in ("Bearer", "Bearer ", "Bearer none"):
         response = client.get("/readyz", base_url=PUBLIC_URL, headers={"Authorization": given})
         assert response.json == {"status": "ready"}
 
 
-def test_it_looks_once_a_second_however_many_ask(
+def test_readyz_checks_at_most_once_a_second(
     client: FlaskClient, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 3600.0)
@@ -166,11 +162,11 @@ def test_it_looks_once_a_second_however_many_ask(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_head_is_enough_for_a_probe(client: FlaskClient, path: str) -> None:
+def test_head_works_for_probes(client: FlaskClient, path: str) -> None:
     response = client.head(path)
     assert (response.status_code, response.data) == (200, b"")
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
-def test_nothing_is_taken(client: FlaskClient, path: str) -> None:
+def test_health_routes_accept_no_post(client: FlaskClient, path: str) -> None:
     assert client.post(path, base_url=PUBLIC_URL, data={"a": "b"}).status_code == 405

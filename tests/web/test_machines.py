@@ -15,9 +15,7 @@ def old_token() -> str:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_looking_keeps_nothing_and_a_score_is_chosen_each_time(
-    client: FlaskClient, keys: "redis.Redis", method: str
-) -> None:
+def test_opening_link_saves_nothing_and_preselects_score(client: FlaskClient, keys: "redis.Redis", method: str) -> None:
     """A scanner opens every link of a message, and a person corrects a slip: the next tap counts as the first did."""
     for path in ("", "/stop"):
         for score in ("1", "2", "5", "1", "9", "x"):
@@ -29,7 +27,7 @@ def test_looking_keeps_nothing_and_a_score_is_chosen_each_time(
         assert (response.status_code, chosen(response)) == (200, [score])
 
 
-def test_posts_are_counted_and_looks_are_not(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_posts_are_counted_and_gets_are_not(client: FlaskClient, keys: "redis.Redis") -> None:
     for _ in range(3):
         get(client, query_string={"r": "4"})
         client.head(f"/s/{TOKEN}", base_url=PUBLIC_URL)
@@ -41,7 +39,7 @@ def test_posts_are_counted_and_looks_are_not(client: FlaskClient, keys: "redis.R
     ("is_new", "comment", "suspect"),
     [(True, "", b"1"), (True, "Fint", None), (True, " \n", b"1"), (False, "", None), (False, "Fint", None)],
 )
-def test_an_answer_without_a_comment_right_after_the_link_was_made_is_suspect(
+def test_fast_answer_without_comment_is_suspect(
     client: FlaskClient, keys: "redis.Redis", *, is_new: bool, comment: str, suspect: bytes | None
 ) -> None:
     token = sign() if is_new else old_token()
@@ -49,7 +47,7 @@ def test_an_answer_without_a_comment_right_after_the_link_was_made_is_suspect(
     assert keys.hget("afterword:survey:81000", "suspect") == suspect
 
 
-def test_an_old_link_that_was_just_delivered_is_as_new(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_delivery_time_counts_for_fast_answers(client: FlaskClient, keys: "redis.Redis") -> None:
     """Delivering may take longer than making the link: the customer's clock starts with the message."""
     post(client, {"rating": "3"}, old_token())
     moment = int(datetime.now(UTC).timestamp() * 1000)
@@ -59,7 +57,7 @@ def test_an_old_link_that_was_just_delivered_is_as_new(client: FlaskClient, keys
     assert keys.hget("afterword:survey:81000", "suspect") == b"1"
 
 
-def test_a_scanner_that_looks_changes_no_answer(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_opening_link_changes_no_answer(client: FlaskClient, keys: "redis.Redis") -> None:
     post(client, {"rating": "2"})
     before = keys.hgetall("afterword:survey:81000")
     for score in range(1, 6):
@@ -68,13 +66,13 @@ def test_a_scanner_that_looks_changes_no_answer(client: FlaskClient, keys: "redi
     assert keys.hgetall("afterword:survey:81000") == before
 
 
-def test_who_comes_back_with_a_comment_is_a_person(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_comment_makes_answer_unsuspect(client: FlaskClient, keys: "redis.Redis") -> None:
     post(client, {"rating": "4"})
     post(client, {"rating": "4", "comment": "Fint"})
     assert keys.hget("afterword:survey:81000", "suspect") is None
 
 
-def test_a_suspect_answer_keeps_no_link_open(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_suspect_answer_does_not_extend_link(client: FlaskClient, keys: "redis.Redis") -> None:
     """It isn't the customer's: the link's own time ended while it waited, and it stays what it is."""
     post(client, {"rating": "1"}, sign())
     before = keys.hgetall("afterword:survey:81000")

@@ -44,13 +44,13 @@ def look(client: FlaskClient, path: str, method: str = "GET") -> TestResponse:
     return client.open(path, method=method, base_url=PUBLIC_URL)
 
 
-def test_a_clean_link_is_not_redirected(client: FlaskClient) -> None:
+def test_clean_link_is_not_redirected(client: FlaskClient) -> None:
     for path in ("", "?r=4", "?r=4.&lang=da)", "/stop", "/stop?lang=da"):
         assert look(client, f"/s/{TOKEN}{path}").status_code == 200
 
 
 @pytest.mark.parametrize("tail", TAILS)
-def test_what_is_glued_to_a_link_is_cut_off(client: FlaskClient, tail: str) -> None:
+def test_suffix_of_link_is_cut_off(client: FlaskClient, tail: str) -> None:
     for method in ("GET", "HEAD"):
         response = look(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
         assert (response.status_code, response.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
@@ -60,7 +60,7 @@ def test_what_is_glued_to_a_link_is_cut_off(client: FlaskClient, tail: str) -> N
 
 
 @pytest.mark.parametrize("glued", [*(quote(each, safe="") for each in GLUED), *RAW, "/."])
-def test_the_stop_page_is_found_whatever_is_glued_before_it_and_behind_it(client: FlaskClient, glued: str) -> None:
+def test_opt_out_page_is_found_with_added_characters(client: FlaskClient, glued: str) -> None:
     for path in (f"{TOKEN}{glued}/stop", f"{TOKEN}/stop{glued}", f"{TOKEN}{glued}/stop{glued}"):
         response = look(client, f"/s/{path}?lang=da")
         assert (response.status_code, response.location) == (302, f"/s/{TOKEN}/stop?lang=da")
@@ -72,7 +72,7 @@ def raw(client: FlaskClient, path: str, method: str) -> TestResponse:
 
 
 @pytest.mark.parametrize("path", ["/s//{}", "//s/{}", "/s/{}/", "///s///{}//", "/s/{}//stop", "/s//{}/stop/"])
-def test_slashes_too_many_are_passed_over_without_a_redirect(client: FlaskClient, path: str) -> None:
+def test_superfluous_slashes_are_ignored_without_redirect(client: FlaskClient, path: str) -> None:
     """A redirect of Werkzeug's own would carry the token over http://, if a proxy ends TLS."""
     for method in ("GET", "HEAD", "POST"):
         response = raw(client, path.format(TOKEN), method)
@@ -81,7 +81,7 @@ def test_slashes_too_many_are_passed_over_without_a_redirect(client: FlaskClient
 
 
 @pytest.mark.parametrize("path", ["/s//{}", "//s/{}", "/s//{}/stop", "/s/x//{}", "//{}", "/s//{}%20x//y"])
-def test_no_redirect_ever_carries_a_token_that_is_not_valid(client: FlaskClient, path: str) -> None:
+def test_invalid_token_is_never_redirected(client: FlaskClient, path: str) -> None:
     for token in WRONG.values():
         for method in ("GET", "POST"):
             response = raw(client, path.format(token), method)
@@ -90,25 +90,25 @@ def test_no_redirect_ever_carries_a_token_that_is_not_valid(client: FlaskClient,
 
 
 @pytest.mark.parametrize("before", ["%20", "%22", "%E2%80%9C", "(", "<", "%E2%80%8B"])
-def test_what_is_glued_in_front_is_cut_off_too(client: FlaskClient, before: str) -> None:
+def test_prefix_of_link_is_cut_off(client: FlaskClient, before: str) -> None:
     assert look(client, f"/s/{before}{TOKEN}").location == f"/s/{TOKEN}"
 
 
 @pytest.mark.parametrize("inside", ["%0D%0A", "%20", "%E2%80%8B", "%C2%AD", "%0D%0A%09"])
-def test_a_link_that_was_broken_into_lines_is_put_together(client: FlaskClient, inside: str) -> None:
+def test_line_breaks_in_link_are_removed(client: FlaskClient, inside: str) -> None:
     for place in (1, 30, len(TOKEN) - 1):
         broken = TOKEN[:place] + inside + TOKEN[place:]
         assert look(client, f"/s/{broken}?r=2").location == f"/s/{TOKEN}?r=2"
         assert look(client, f"/s/{broken}/stop").location == f"/s/{TOKEN}/stop"
 
 
-def test_a_query_that_was_encoded_into_the_path_counts(client: FlaskClient) -> None:
+def test_query_encoded_into_path_counts(client: FlaskClient) -> None:
     assert look(client, f"/s/{TOKEN}%3Fr=4&lang=da").location == f"/s/{TOKEN}?r=4&lang=da"
     assert look(client, f"/s/{TOKEN}.%3Fr%3D4)").location == f"/s/{TOKEN}?r=4"
 
 
 @pytest.mark.parametrize("glued", [*GLUED, "?utm_source=mail", "&amp;x", ". Thanks", ".Thanks"])
-def test_what_is_glued_to_a_score_or_a_language_is_passed_over(client: FlaskClient, glued: str) -> None:
+def test_suffix_of_score_or_language_is_ignored(client: FlaskClient, glued: str) -> None:
     for query in (f"r=4{quote(glued, safe='')}&lang=da", f"lang=da{quote(glued, safe='')}&r=4", "r=4&amp;lang=da"):
         response = look(client, f"/s/{TOKEN}?{query}")
         assert (response.status_code, chosen(response)) == (200, ["4"])
@@ -117,14 +117,12 @@ def test_what_is_glued_to_a_score_or_a_language_is_passed_over(client: FlaskClie
 
 
 @pytest.mark.parametrize("value", ["4.0", "4,5", "44", "4x", "4_5", "-4", "+4", ".4", "04", "4٤", "٤", "x4"])
-def test_another_number_is_no_score_with_something_glued_to_it(client: FlaskClient, value: str) -> None:
+def test_other_number_is_not_cut_to_score(client: FlaskClient, value: str) -> None:
     assert chosen(get(client, query_string={"r": value})) == []
 
 
 @pytest.mark.parametrize("tail", [".", "%E2%80%9D", ")/", "%20"])
-def test_an_answer_to_a_mangled_link_is_taken_without_a_redirect_of_its_body(
-    client: FlaskClient, keys: "redis.Redis", tail: str
-) -> None:
+def test_post_to_mangled_link_is_saved_without_redirect(client: FlaskClient, keys: "redis.Redis", tail: str) -> None:
     response = post(client, {"rating": "4", "comment": "Fint"}, f"{TOKEN}{tail}")
     assert (response.status_code, response.location) == (303, f"/s/{TOKEN}")
     assert keys.hget("afterword:survey:81000", "comment") == b"Fint"
@@ -133,7 +131,7 @@ def test_an_answer_to_a_mangled_link_is_taken_without_a_redirect_of_its_body(
 @pytest.mark.parametrize(
     "path", ["./stop", "/stop.", "/stop/", "%20/stop", "/stop%E2%80%9D", "//stop", "/stop%3E", "%252Fstop", "/STOP"]
 )
-def test_one_click_at_a_mangled_link_stops_at_once(
+def test_one_click_at_mangled_link_opts_out(
     client: FlaskClient,
     requester: str,  # noqa: F811
     redis_url: str,
@@ -153,9 +151,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("token", WRONG.values(), ids=WRONG)
-def test_a_wrong_signature_tells_nothing_however_it_is_mangled(
-    client: FlaskClient, token: str, keys: "redis.Redis"
-) -> None:
+def test_mangled_link_with_wrong_signature_is_not_found(client: FlaskClient, token: str, keys: "redis.Redis") -> None:
     unknown = look(client, "/s/another-bad-token")
     for path in ("", ".", ")", "%E2%80%9D", "./stop", "/stop.", "/", "%3Fr=4", "%20"):
         for method in ("GET", "POST"):
@@ -167,7 +163,7 @@ def test_a_wrong_signature_tells_nothing_however_it_is_mangled(
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tail=st.text(min_size=1, max_size=12).filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
-def test_any_tail_leads_to_the_clean_link_or_is_not_found(client: FlaskClient, tail: str) -> None:
+def test_any_suffix_redirects_to_clean_link_or_is_not_found(client: FlaskClient, tail: str) -> None:
     response = look(client, f"/s/{TOKEN}{quote(tail, safe='')}")
     if tail.lstrip("-_")[:1].isascii() and tail.lstrip("-_")[:1].isalnum():
         assert response.status_code == 404
@@ -175,5 +171,5 @@ def test_any_tail_leads_to_the_clean_link_or_is_not_found(client: FlaskClient, t
         assert (response.location or "").split("?")[0] in {f"/s/{TOKEN}", f"/s/{TOKEN}/stop"}
 
 
-def test_another_host_is_told_nothing(client: FlaskClient) -> None:
+def test_other_host_is_refused_before_redirect(client: FlaskClient) -> None:
     assert client.get(f"/s/{TOKEN}.", base_url="https://evil.example").status_code == 400

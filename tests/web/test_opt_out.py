@@ -40,7 +40,7 @@ def stop(client: FlaskClient, data: object = None, **given: object) -> TestRespo
     return client.post(PATH, base_url=PUBLIC_URL, data=data, **given)
 
 
-def test_looking_stops_nobody(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
+def test_opening_page_opts_nobody_out(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
     before = dump(keys)
     for method in ("GET", "HEAD", "OPTIONS"):
         assert client.open(PATH, method=method, base_url=PUBLIC_URL).status_code == 200
@@ -50,7 +50,7 @@ def test_looking_stops_nobody(client: FlaskClient, requester: str, keys: "redis.
     assert dump(keys) == before
 
 
-def test_the_button_stops(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
+def test_button_opts_out(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
     response = stop(client)
     assert response.status_code == 200
     assert "You will not be asked again" in response.text
@@ -59,7 +59,7 @@ def test_the_button_stops(client: FlaskClient, requester: str, opt_outs: HashedO
 
 
 @pytest.mark.parametrize("mimetype", ["application/x-www-form-urlencoded", "multipart/form-data"])
-def test_one_click_of_a_mail_provider_stops(
+def test_one_click_of_mail_provider_opts_out(
     client: FlaskClient, requester: str, opt_outs: HashedOptOuts, mimetype: str
 ) -> None:
     """RFC 8058: from a server, without a page, a cookie or an origin of ours; and it follows no redirect."""
@@ -68,7 +68,7 @@ def test_one_click_of_a_mail_provider_stops(
     assert opt_outs.has(requester)
 
 
-def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
+def test_opt_out_can_be_undone_and_repeated(client: FlaskClient, requester: str, opt_outs: HashedOptOuts) -> None:
     stop(client)
     for _ in range(2):
         response = stop(client, UNDO)
@@ -80,9 +80,7 @@ def test_it_can_be_undone_and_stopped_again(client: FlaskClient, requester: str,
     assert opt_outs.has(requester)
 
 
-def test_who_has_stopped_already_sees_that_and_the_undo(
-    client: FlaskClient, requester: str, keys: "redis.Redis"
-) -> None:
+def test_page_shows_opt_out_and_undo(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
     stop(client)
     before = dump(keys)
     for _ in range(2):
@@ -96,7 +94,7 @@ def test_who_has_stopped_already_sees_that_and_the_undo(
     assert "Stop being asked for feedback?" in client.get(PATH, base_url=PUBLIC_URL).text
 
 
-def test_before_and_after_are_said_in_other_words(client: FlaskClient, requester: str) -> None:
+def test_pages_before_and_after_have_different_texts(client: FlaskClient, requester: str) -> None:
     texts = [
         set(re.findall(r"<(?:h1|p|button)[^>]*>([^<]+)<", re.sub(r"(?s)<footer>.*", "", response.text)))
         for response in (client.get(PATH, base_url=PUBLIC_URL), stop(client))
@@ -117,7 +115,7 @@ def two_requesters(records: Records, keys: "redis.Redis", *channels: str) -> str
     return f"/s/{sign(replace(LINK, survey_id='81001', conversation_id=81001))}/stop"
 
 
-def test_another_requester_of_that_person_can_undo_it_for_themselves(
+def test_other_requester_of_same_person_can_opt_in(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     """Who has the same address was stopped along with the first, so their page shows it, and their button must work."""
@@ -129,7 +127,7 @@ def test_another_requester_of_that_person_can_undo_it_for_themselves(
     assert opt_outs.has("requester-1")
 
 
-def test_who_has_no_more_than_named_that_address_is_told_that_support_can_undo_it(
+def test_requester_who_only_named_address_is_referred_to_support(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     other = two_requesters(records, keys, "email", "message")
@@ -140,7 +138,7 @@ def test_who_has_no_more_than_named_that_address_is_told_that_support_can_undo_i
     assert opt_outs.has("requester-1", ("same-address",))
 
 
-def test_who_names_an_address_stops_nobody_else(
+def test_naming_an_address_opts_nobody_else_out(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     two_requesters(records, keys, "message", "email")
@@ -161,7 +159,7 @@ def test_who_names_an_address_stops_nobody_else(
         {"query_string": {"undo": ""}},
     ],
 )
-def test_whatever_is_no_press_of_the_undo_button_stops(
+def test_any_other_body_opts_out(
     client: FlaskClient, requester: str, opt_outs: HashedOptOuts, given: dict[str, Any]
 ) -> None:
     stop(client)
@@ -169,13 +167,13 @@ def test_whatever_is_no_press_of_the_undo_button_stops(
     assert opt_outs.has(requester)
 
 
-def test_an_undo_of_nobody_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_undo_without_identity_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
     response = stop(client, UNDO)
     assert response.status_code == 410
     assert "could not be undone here" in response.text
 
 
-def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
+def test_opting_out_twice_is_idempotent(client: FlaskClient, requester: str, keys: "redis.Redis") -> None:
     stop(client)
     before = dump(keys)
     assert stop(client).status_code == 200
@@ -185,7 +183,7 @@ def test_twice_is_once(client: FlaskClient, requester: str, keys: "redis.Redis")
     assert all(b":stopped:" in name for name in after if after[name] != before[name])
 
 
-def test_when_the_record_is_lost_it_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_lost_record_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
     response = stop(client)
     assert response.status_code == 410
     assert "could not be stopped here" in response.text
@@ -193,11 +191,11 @@ def test_when_the_record_is_lost_it_says_so(client: FlaskClient, keys: "redis.Re
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_bad_token_is_not_found(client: FlaskClient, method: str) -> None:
+def test_bad_token_is_not_found(client: FlaskClient, method: str) -> None:
     assert client.open(f"/s/{TOKEN[:-1]}/stop", method=method, base_url=PUBLIC_URL).status_code == 404
 
 
-def test_what_is_not_kept_is_not_said_to_be() -> None:
+def test_unsaved_opt_out_is_reported() -> None:
     client = make_client("redis://127.0.0.1:1/0")
     response = stop(client)
     assert response.status_code == 503
@@ -210,7 +208,7 @@ def test_what_is_not_kept_is_not_said_to_be() -> None:
     [("", {}, "ar"), ("da-DK", {}, "da"), ("da-DK", {"lang": "fi"}, "fi")],
     ids=["the browser's", "the conversation's", "what was asked for"],
 )
-def test_it_speaks_the_customers_language(
+def test_opt_out_page_has_customers_language(
     client: FlaskClient, records: Records, spoken: str, query: dict[str, str], code: str
 ) -> None:
     records.accept(Close(81000, datetime.now(UTC), requester_id="requester-1"), [Survey(delay=timedelta())])
@@ -224,18 +222,18 @@ def test_it_speaks_the_customers_language(
         assert response.headers["Content-Language"] == code
 
 
-def test_a_failure_is_said_first_and_focused() -> None:
+def test_failure_is_first_and_focused() -> None:
     page = stop(make_client("redis://127.0.0.1:1/0")).text
     assert "<title>Error: Stop being asked for feedback? – Support</title>" in page
     box = "<div class=problem role=alert tabindex=-1 autofocus><h2>There is a problem</h2><p>This is not saved."
     assert page.index(box) < page.index("<h1>")
 
 
-def test_without_redis_the_button_is_shown() -> None:
+def test_without_redis_button_is_shown() -> None:
     assert make_client("redis://127.0.0.1:1/0").get(PATH, base_url=PUBLIC_URL).status_code == 200
 
 
-def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, requester: str) -> None:
+def test_pages_match_states_of_other_tests(redis_url: str, requester: str) -> None:
     """tests/web/states.py makes them without a view, in any language; here each is what the view answers."""
     brand = {"BRAND_NAME": CONTEXT.brand, "SUPPORT_URL": SUPPORT_URL}
     client, cut_off = make_client(redis_url, **brand), make_client("redis://127.0.0.1:1/0", **brand)
@@ -257,7 +255,7 @@ def test_its_pages_are_the_states_that_other_tests_look_at(redis_url: str, reque
 
 
 @pytest.mark.parametrize("body", [b"x" * 10_000, b"List-Unsubscribe=One-Click&x=" + b"x" * 10_000])
-def test_a_large_body_stops_too(client: FlaskClient, requester: str, opt_outs: HashedOptOuts, body: bytes) -> None:
+def test_large_body_opts_out(client: FlaskClient, requester: str, opt_outs: HashedOptOuts, body: bytes) -> None:
     """It isn't read: what a mail program sends along doesn't matter."""
     assert stop(client, body).status_code == 200
     assert opt_outs.has(requester)

@@ -54,7 +54,7 @@ def has_stopped(site: Site) -> bool:
 
 
 @pytest.mark.parametrize("data", [None, {}, ONE_CLICK])
-def test_a_stop_during_an_outage_is_kept_and_said_to_be(site: Site, data: object) -> None:
+def test_opt_out_during_outage_is_saved(site: Site, data: object) -> None:
     site.redis.stop()
     response = site.post(data)
     assert (response.status_code, "You will not be asked again" in response.text) == (200, True)
@@ -63,7 +63,7 @@ def test_a_stop_during_an_outage_is_kept_and_said_to_be(site: Site, data: object
     assert "You will not be asked again" in site.client.get(PATH, base_url=PUBLIC_URL).text
 
 
-def test_an_undo_during_an_outage_is_kept_and_said_to_be(site: Site) -> None:
+def test_opt_in_during_outage_is_saved(site: Site) -> None:
     site.post()
     site.redis.stop()
     response = site.post(UNDO)
@@ -73,7 +73,7 @@ def test_an_undo_during_an_outage_is_kept_and_said_to_be(site: Site) -> None:
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_the_order_of_stops_and_undos_is_kept(site: Site, *, last: bool) -> None:
+def test_order_of_opt_outs_and_opt_ins_is_kept(site: Site, *, last: bool) -> None:
     site.redis.stop()
     for is_stop in (last, not last, last):
         site.post(None if is_stop else UNDO)
@@ -81,7 +81,7 @@ def test_the_order_of_stops_and_undos_is_kept(site: Site, *, last: bool) -> None
     assert has_stopped(site) is last
 
 
-def test_what_is_wished_before_the_spool_comes_home_is_later_than_what_is_in_it(site: Site) -> None:
+def test_choice_after_outage_overrides_spooled_one(site: Site) -> None:
     """Redis is back, and answers before the spool is brought home: another host's may take longer."""
     site.redis.stop()
     site.post()
@@ -92,7 +92,7 @@ def test_what_is_wished_before_the_spool_comes_home_is_later_than_what_is_in_it(
     assert not has_stopped(site)
 
 
-def test_redis_that_is_full_takes_no_stop_and_the_spool_does(site: Site) -> None:
+def test_opt_out_is_spooled_when_redis_is_full(site: Site) -> None:
     with site.core.records._redis as client:
         client.config_set("maxmemory", "1")
         assert site.post().status_code == 200
@@ -101,7 +101,7 @@ def test_redis_that_is_full_takes_no_stop_and_the_spool_does(site: Site) -> None
     assert has_stopped(site)
 
 
-def test_without_the_spool_too_it_is_not_said_to_be_kept(own_redis: RedisServer, site: Site) -> None:
+def test_without_spool_failure_is_reported(own_redis: RedisServer, site: Site) -> None:
     client = make_client(own_redis.url)
     own_redis.stop()
     for data, words in ((None, "Stop asking me"), (UNDO, "Keep asking me")):
@@ -113,7 +113,7 @@ def test_without_the_spool_too_it_is_not_said_to_be_kept(own_redis: RedisServer,
 
 
 @pytest.mark.parametrize("is_opt_in", [True, False])
-def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: Site, *, is_opt_in: bool) -> None:
+def test_spooled_opt_out_of_lost_record_is_logged(site: Site, *, is_opt_in: bool) -> None:
     lost = replace(LINK, survey_id="81001", conversation_id=81001)
     site.redis.stop()
     response = site.post(UNDO if is_opt_in else None, f"/s/{sign(lost)}/stop")
@@ -126,7 +126,7 @@ def test_a_stop_of_somebody_who_is_not_known_any_more_is_told_in_the_log(site: S
     assert site.core.spool.waiting() == 0
 
 
-def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
+def test_insufficient_spooled_opt_in_is_logged(site: Site) -> None:
     """The customer was told yes, and is stopped by an address that the link didn't go to."""
     close = Close(81001, datetime.now(UTC), requester_id="requester-2", person=("address",), email_hashes=("address",))
     site.core.records.accept(close, [Survey(delay=timedelta())])
@@ -141,7 +141,7 @@ def test_an_undo_that_is_not_enough_is_told_in_the_log(site: Site) -> None:
     assert site.core.opt_outs.has("address")
 
 
-def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site: Site) -> None:
+def test_unreadable_spool_file_is_set_aside_and_next_is_drained(site: Site) -> None:
     assert site.core.spool
     entry = write_opt_out(SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime.now(UTC)))
     site.core.spool.put(entry | {"is_opt_in": "perhaps"})
@@ -151,7 +151,7 @@ def test_one_that_nobody_can_read_is_set_aside_and_the_next_is_brought_home(site
     assert (site.core.spool.waiting(), site.core.spool.set_aside()) == (0, 1)
 
 
-def test_during_the_outage_the_page_shows_the_button(site: Site) -> None:
+def test_page_shows_button_during_outage(site: Site) -> None:
     site.post()
     site.redis.stop()
     page = site.client.get(PATH, base_url=PUBLIC_URL)
@@ -159,7 +159,7 @@ def test_during_the_outage_the_page_shows_the_button(site: Site) -> None:
     assert "<button" in page.text
 
 
-def test_it_stays_in_the_spool_until_redis_takes_it(site: Site) -> None:
+def test_opt_out_stays_spooled_until_redis_accepts_it(site: Site) -> None:
     site.redis.stop()
     site.post()
     with pytest.raises(RecordsUnavailable):

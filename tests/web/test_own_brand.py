@@ -68,9 +68,7 @@ def who(html: str) -> tuple[str, str]:
     return shown[1] or shown[2], accents.pop()
 
 
-def test_every_page_is_as_the_record_has_it_whatever_the_file_says_by_now(
-    branded: FlaskClient, records: Records
-) -> None:
+def test_every_page_has_brand_of_record(branded: FlaskClient, records: Records) -> None:
     accept(records)
     pages = [
         get(branded),
@@ -91,7 +89,7 @@ def test_every_page_is_as_the_record_has_it_whatever_the_file_says_by_now(
         assert not re.search(r"Holding|holding\.example|Newer|newer\.example", page.text)
 
 
-def test_so_is_a_page_that_has_closed(branded: FlaskClient, records: Records) -> None:
+def test_closed_page_has_brand_of_record(branded: FlaskClient, records: Records) -> None:
     accept(records)
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
@@ -101,9 +99,7 @@ def test_so_is_a_page_that_has_closed(branded: FlaskClient, records: Records) ->
     assert 'href="https://tidewater.example/help"' in page.text
 
 
-def test_without_a_record_the_file_tells_the_brand_by_the_surveys_name(
-    branded: FlaskClient, keys: "redis.Redis"
-) -> None:
+def test_without_record_brand_is_the_surveys_in_file(branded: FlaskClient, keys: "redis.Redis") -> None:
     for page in (get(branded), get(branded, f"{TOKEN}/stop"), post(branded, {"rating": "4"}, follow_redirects=True)):
         assert who(page.text) == ("Newer", "#1d4ed8")
         assert "https://holding.example/privacy" in page.text
@@ -112,7 +108,7 @@ def test_without_a_record_the_file_tells_the_brand_by_the_surveys_name(
     assert 'href="https://newer.example/help"' in get(branded, old).text
 
 
-def test_an_answer_without_a_record_keeps_the_brand_that_was_shown(branded: FlaskClient, records: Records) -> None:
+def test_answer_without_record_saves_shown_brand(branded: FlaskClient, records: Records) -> None:
     post(branded, {"rating": "4"})
     record = records.load("81000")
     assert record
@@ -120,25 +116,25 @@ def test_an_answer_without_a_record_keeps_the_brand_that_was_shown(branded: Flas
     assert record.terms.brand == OwnBrand(name="Newer", accent="#1d4ed8", support_url="https://newer.example/help")
 
 
-def test_while_redis_is_away_the_file_tells_the_brand(branded: FlaskClient) -> None:
+def test_without_redis_brand_is_the_surveys_in_file(branded: FlaskClient) -> None:
     core: Services = branded.application.extensions["afterword"]
     broken = Records(connect("redis://127.0.0.1:1/0"), lease=timedelta(1), keep=timedelta(1), breaker=Breaker())
     branded.application.extensions["afterword"] = replace(core, records=broken)
     assert who(get(branded).text) == ("Newer", "#1d4ed8")
 
 
-def test_a_survey_that_the_file_has_no_more_is_the_installations(branded: FlaskClient) -> None:
+def test_unknown_survey_has_installations_brand(branded: FlaskClient) -> None:
     assert who(get(branded, ELSEWHERE).text) == ("Holding", "#0b5d56")
 
 
-def test_a_link_that_nobody_signed_is_not_found_by_the_installation(branded: FlaskClient) -> None:
+def test_not_found_page_has_installations_brand(branded: FlaskClient) -> None:
     """What follows a valid one is cut off, so there is no page that isn't found and has a survey."""
     assert who(get(branded, f"{TOKEN}/nowhere", follow_redirects=True).text) == ("Newer", "#1d4ed8")
     page = get(branded, "not-a-token")
     assert (page.status_code, who(page.text)) == (404, ("Holding", "#0b5d56"))
 
 
-def test_a_form_that_met_an_error_is_the_brands(branded: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_form_has_surveys_brand(branded: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.intake.intake.Intake.take_answer", lambda *_, **__: 1 / 0)
     page = post(branded, {"rating": "4"})
     assert (page.status_code, who(page.text)) == (500, ("Newer", "#1d4ed8"))

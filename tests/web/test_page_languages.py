@@ -52,7 +52,7 @@ def speak(records: Records, spoken: str) -> None:
     ],
     ids=["many", "very many", "first of very many", "cut in two", "one without end"],
 )
-def test_of_very_many_languages_the_first_are_read(client: FlaskClient, accepted: str, code: str) -> None:
+def test_only_beginning_of_long_accept_language_is_read(client: FlaskClient, accepted: str, code: str) -> None:
     """All of them would cost a second of a worker, for whoever asks."""
     assert f"<html lang={code}" in get(client, "not-a-token", headers={"Accept-Language": accepted}).text
 
@@ -78,9 +78,7 @@ def test_of_very_many_languages_the_first_are_read(client: FlaskClient, accepted
         (None, "", "\x00;;q=x,,,", "el"),
     ],
 )
-def test_a_page_speaks_the_first_of_the_wishes_that_it_can(
-    lang: str | None, spoken: str, accepted: str | None, code: str
-) -> None:
+def test_page_language_is_first_available(lang: str | None, spoken: str, accepted: str | None, code: str) -> None:
     query = {} if lang is None else {"lang": lang}
     headers = {} if accepted is None else {"Accept-Language": accepted}
     with APP.test_request_context(query_string=query, headers=headers):
@@ -88,13 +86,13 @@ def test_a_page_speaks_the_first_of_the_wishes_that_it_can(
 
 
 @given(st.text(), st.text(), st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))
-def test_whatever_is_asked_for_is_answered(lang: str, spoken: str, accepted: str) -> None:
+def test_any_header_gives_a_language(lang: str, spoken: str, accepted: str) -> None:
     environ = {"HTTP_ACCEPT_LANGUAGE": accepted}
     with APP.test_request_context(query_string={"lang": lang.encode("utf-8", "replace")}, environ_overrides=environ):
         assert choose_language(spoken, "en").code in LANGUAGES
 
 
-def test_the_conversations_language_is_the_pages(client: FlaskClient, records: Records) -> None:
+def test_page_has_language_of_conversation(client: FlaskClient, records: Records) -> None:
     speak(records, "da-DK")
     response = get(client, headers={"Accept-Language": "fr"})
     assert "<html lang=da dir=ltr>" in response.text
@@ -103,14 +101,14 @@ def test_the_conversations_language_is_the_pages(client: FlaskClient, records: R
     assert "<html lang=fr" in get(client, query_string={"lang": "fr"}).text
 
 
-def test_the_brands_language_is_the_last_resort(redis_url: str, keys: "redis.Redis") -> None:
+def test_default_language_is_last(redis_url: str, keys: "redis.Redis") -> None:
     danish = make_client(redis_url, DEFAULT_LANGUAGE="Danish")
     assert "<html lang=da" in get(danish).text
     assert "<html lang=da" in get(danish, "not-a-token").text
     assert "<html lang=sv" in get(danish, "not-a-token", headers={"Accept-Language": "sv"}).text
 
 
-def test_the_chosen_language_stays_through_form_error_thanks_and_change(client: FlaskClient, records: Records) -> None:
+def test_chosen_language_stays_on_every_page(client: FlaskClient, records: Records) -> None:
     lang = {"lang": "ar"}
     here, action = f"/s/{TOKEN}?lang=ar", 'action="?lang=ar"'
     assert action in get(client, query_string=lang).text
@@ -129,21 +127,21 @@ def test_the_chosen_language_stays_through_form_error_thanks_and_change(client: 
     assert kept.answered.language == "ar"
 
 
-def test_the_answers_language_is_the_pages_that_it_was_given_on(client: FlaskClient, records: Records) -> None:
+def test_answer_has_language_of_its_page(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"}, headers={"Accept-Language": "fi"})
     kept = records.load("81000")
     assert kept
     assert kept.answered.language == "fi"
 
 
-def test_a_page_without_a_form_links_to_itself_in_every_other_language(client: FlaskClient, records: Records) -> None:
+def test_page_without_form_links_to_every_other_language(client: FlaskClient, records: Records) -> None:
     begin_to_submit(records)
     html = get(client).text
     for code, (name, _) in LANGUAGES.items():
         assert html.count(f'<a href="?lang={code}" lang={code}>{name}</a>') == (code != "en")
 
 
-def test_a_form_has_a_button_for_every_other_language(client: FlaskClient) -> None:
+def test_form_has_button_for_every_other_language(client: FlaskClient) -> None:
     html = get(client).text
     for code, (name, _) in LANGUAGES.items():
         assert html.count(f"<button name=lang value={code} lang={code}>{name}</button>") == (code != "en")
@@ -158,7 +156,7 @@ def again(client: FlaskClient, typed: dict[str, str], lang: str = "da", **given:
 
 
 @pytest.mark.parametrize("typed", [TYPED, {}, {"comment": COMMENT}, {"rating": "7"}, {"comment": "x" * 2001}])
-def test_another_language_keeps_what_was_typed_and_saves_nothing(
+def test_language_change_keeps_typed_text_and_saves_nothing(
     client: FlaskClient, keys: redis.Redis, typed: dict[str, str]
 ) -> None:
     before = dump(keys)
@@ -173,7 +171,7 @@ def test_another_language_keeps_what_was_typed_and_saves_nothing(
     assert dump(keys) == before
 
 
-def test_a_language_that_nobody_knows_shows_the_form_as_it_was(client: FlaskClient, records: Records) -> None:
+def test_unknown_language_shows_form_unchanged(client: FlaskClient, records: Records) -> None:
     for lang in ("", "xx", "<"):
         shown = again(client, TYPED, lang, query_string={"lang": "fi"})
         assert (shown.status_code, chosen(shown)) == (200, ["2"])
@@ -181,7 +179,7 @@ def test_a_language_that_nobody_knows_shows_the_form_as_it_was(client: FlaskClie
     assert records.load("81000") is None
 
 
-def test_another_language_keeps_a_comment_to_be_added(client: FlaskClient, records: Records) -> None:
+def test_language_change_keeps_comment_to_be_added(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"})
     shown = again(client, {"rating": "4", "comment": COMMENT})
     assert load_language("da").translate(wording.THANKS) in shown.text
@@ -195,7 +193,7 @@ def test_another_language_keeps_a_comment_to_be_added(client: FlaskClient, recor
     assert load_language("da").translate(wording.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
 
 
-def test_another_language_keeps_a_change(client: FlaskClient, records: Records) -> None:
+def test_language_change_keeps_unsaved_change(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4", "comment": "first"})
     assert 'action="?change=1"' in get(client, query_string={"change": "1"}).text
     shown = again(client, TYPED, query_string={"change": "1"})
@@ -208,7 +206,7 @@ def test_another_language_keeps_a_change(client: FlaskClient, records: Records) 
     assert kept.answered.scores == {RatingType.CSAT: 4}
 
 
-def test_another_language_does_not_forget_what_waits_in_the_spool(tmp_path: Path) -> None:
+def test_language_change_keeps_receipt_of_spooled_answer(tmp_path: Path) -> None:
     client = make_client("redis://127.0.0.1:1/0", SPOOL_DIR=str(tmp_path))
     path = post(client, {"rating": "4"}).headers["Location"]
     page = client.get(path, base_url=PUBLIC_URL).text
@@ -220,14 +218,14 @@ def test_another_language_does_not_forget_what_waits_in_the_spool(tmp_path: Path
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
 
 
-def test_another_language_is_a_post_like_any_other(client: FlaskClient) -> None:
+def test_language_change_is_rate_limited_and_same_site(client: FlaskClient) -> None:
     foreign = again(client, TYPED, headers={"Sec-Fetch-Site": "cross-site"})
     assert (foreign.status_code, "<html lang=da" in foreign.text) == (403, True)
     codes = [again(client, TYPED).status_code for _ in range(100)]
     assert (codes[0], codes[-1]) == (200, 429)
 
 
-def test_another_language_marks_nobody_as_suspect(client: FlaskClient, records: Records) -> None:
+def test_language_change_makes_no_answer_suspect(client: FlaskClient, records: Records) -> None:
     again(client, {**TYPED, "website": "x"})
     post(client, TYPED)
     kept = records.load("81000")
@@ -237,7 +235,7 @@ def test_another_language_marks_nobody_as_suspect(client: FlaskClient, records: 
 
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
-def test_a_page_says_nothing_in_english(code: str) -> None:
+def test_page_has_no_english_text(code: str) -> None:
     english = {text for text in _all_texts() if len(text) > 12 and "%" not in text}
     for name in ("form", "error-comment", "saved", "closed-expired"):
         with make_app().test_request_context():
@@ -258,7 +256,7 @@ def _leaves(value: object) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_in_the_pseudo_language_every_text_is_in_brackets(name: str) -> None:
+def test_every_text_is_translated_to_pseudo_language(name: str) -> None:
     """What isn't would be a text that no catalog has, or a sentence joined from pieces."""
     with make_app().test_request_context():
         html = show(name, PSEUDO).get_data(as_text=True)
@@ -270,7 +268,7 @@ def test_in_the_pseudo_language_every_text_is_in_brackets(name: str) -> None:
         assert re.fullmatch(r"(\[.*\] ?)+( – Northwind)?", text), text
 
 
-def test_in_arabic_a_comment_keeps_its_own_direction(client: FlaskClient) -> None:
+def test_comment_keeps_its_direction_in_arabic(client: FlaskClient) -> None:
     html = post(client, {"comment": COMMENT}, query_string={"lang": "ar"}).text
     assert "dir=auto" in html
     assert "<html lang=ar dir=rtl>" in html

@@ -107,7 +107,7 @@ def test_every_state_has_its_status_code(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_every_state_asks_nobody_for_anything(name: str) -> None:
+def test_every_state_loads_nothing(name: str) -> None:
     response = show(name)
     html = html_of(response)
     assert "<script" not in html.lower()
@@ -134,7 +134,7 @@ def test_every_state_is_well_formed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_every_form_says_where_it_goes_and_leaves_checking_to_the_server(name: str) -> None:
+def test_every_form_has_action_and_no_browser_validation(name: str) -> None:
     outline = Outline(html_of(show(name)))
     for form in outline.of("form"):
         action = {"action": "/s/token/stop"} if name.startswith("stop") else {"action": "?", "novalidate": None}
@@ -146,7 +146,7 @@ def test_every_form_says_where_it_goes_and_leaves_checking_to_the_server(name: s
             assert field == {"name": "website", "tabindex": "-1", "autocomplete": "off"}
 
 
-def test_the_form_shows_the_question_and_the_conversation_it_is_about() -> None:
+def test_form_shows_question_and_conversation() -> None:
     words = text_of(pages.form_page(CONTEXT))
     assert "How satisfied are you with the help you got? Your chat with support on 12 May 2026" in words
     assert "1 Very dissatisfied 2 Dissatisfied 3 Neutral 4 Satisfied 5 Very satisfied" in words
@@ -166,11 +166,11 @@ def test_the_form_shows_the_question_and_the_conversation_it_is_about() -> None:
         (None, "Your conversation with support on 12 May 2026"),
     ],
 )
-def test_the_context_line_names_the_channel(channel: str | None, words: str) -> None:
+def test_context_line_names_channel(channel: str | None, words: str) -> None:
     assert words in text_of(pages.form_page(replace(CONTEXT, channel=channel)))
 
 
-def test_the_context_line_can_do_without_a_date() -> None:
+def test_context_line_works_without_date() -> None:
     undated = pages.form_page(replace(CONTEXT, channel="PstnPhone", closed_on=None))
     assert ">Your call with support</p>" in html_of(undated)
     assert "on 1 June 2026" in text_of(pages.form_page(replace(CONTEXT, closed_on=date(2026, 6, 1))))
@@ -180,13 +180,13 @@ def checked(response: Response) -> list[tuple[str | None, str | None]]:
     return [(field["name"], field["value"]) for field in Outline(html_of(response)).of("input") if "checked" in field]
 
 
-def test_a_preselected_score_is_chosen_and_said_not_to_be_saved() -> None:
+def test_preselected_score_is_shown_as_unsaved() -> None:
     response = pages.form_page(CONTEXT, chosen={CSAT: 4}, preselected=True)
     assert checked(response) == [("rating", "4")]
     assert re.search(r"5 Very satisfied *Not saved yet\. Confirm rating", text_of(response))
 
 
-def test_a_score_of_zero_is_a_choice_too() -> None:
+def test_score_of_zero_counts() -> None:
     response = pages.form_page(WITH_THUMBS, chosen={THUMBS: 0}, preselected=True)
     assert checked(response) == [("rating", "0")]
     assert "Not saved yet." in text_of(response)
@@ -195,7 +195,7 @@ def test_a_score_of_zero_is_a_choice_too() -> None:
     assert '<input type="hidden" name="rating" value="0">' in html_of(saved)
 
 
-def test_errors_are_summed_up_first_and_said_again_at_the_field() -> None:
+def test_errors_are_in_summary_and_at_field() -> None:
     response = show("all-error")
     outline = Outline(html_of(response))
     summary = next(attrs for attrs in outline.of("div") if attrs.get("class") == "problem")
@@ -208,7 +208,7 @@ def test_errors_are_summed_up_first_and_said_again_at_the_field() -> None:
     assert checked(response) == []
 
 
-def test_a_failure_keeps_everything_that_was_typed() -> None:
+def test_failure_keeps_typed_text() -> None:
     response = pages.form_page(CONTEXT, chosen={CSAT: 2}, comment="\n too slow", failed=True)
     assert "Your answer is not saved. Please try again." in text_of(response)
     assert checked(response) == [("rating", "2")]
@@ -216,7 +216,7 @@ def test_a_failure_keeps_everything_that_was_typed() -> None:
     assert pages.form_page(CONTEXT, failed=True, status=429).status_code == 429
 
 
-def test_the_saved_page_carries_the_rating_for_a_comment_that_comes_later() -> None:
+def test_saved_page_repeats_rating_for_later_comment() -> None:
     response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=False)
     assert '<input type="hidden" name="rating" value="4">' in html_of(response)
     words = text_of(response)
@@ -225,14 +225,14 @@ def test_the_saved_page_carries_the_rating_for_a_comment_that_comes_later() -> N
     assert "Change your answer" in words
 
 
-def test_the_saved_page_asks_for_no_second_comment() -> None:
+def test_saved_page_with_comment_has_no_comment_field() -> None:
     response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True)
     assert "Your comment is saved too. You can close this page." in text_of(response)
     assert "<textarea" not in html_of(response)
     assert wording.ADD_COMMENT not in html_of(response)
 
 
-def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
+def test_saved_page_lists_answers_of_several_questions() -> None:
     partly = pages.saved_page(WITH_ALL, {NPS: 9}, has_comment=False)
     assert "Your answer “9” is saved." in text_of(partly)
     assert re.findall(r'<input type="hidden"[^>]*>', html_of(partly)) == [
@@ -244,7 +244,7 @@ def test_the_saved_page_lists_what_was_answered_of_several_questions() -> None:
     assert "Did we solve your problem? Yes" in text_of(fully)
 
 
-def test_the_change_page_keeps_the_comment_to_itself() -> None:
+def test_change_page_does_not_show_comment() -> None:
     response = pages.change_page(WITH_ALL, {CSAT: 4, NPS: 9}, has_comment=True)
     assert checked(response) == [("rating", "4"), ("rating_nps", "9")]
     assert ">\n</textarea>" in html_of(response)
@@ -252,7 +252,7 @@ def test_the_change_page_keeps_the_comment_to_itself() -> None:
     assert wording.COMMENT_KEPT not in html_of(pages.change_page(CONTEXT, {CSAT: 4}, has_comment=False))
 
 
-def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> None:
+def test_recorded_and_closed_pages_have_no_form() -> None:
     for spoken in (pages.recorded_page(CONTEXT, {CSAT: 4}), pages.late_page(CONTEXT, {CSAT: 4}, is_changed=True)):
         assert "Your answer “Satisfied” is recorded. It can no longer be changed." in text_of(spoken)
         assert "<form" not in html_of(spoken)
@@ -264,7 +264,7 @@ def test_recorded_and_closed_pages_say_what_happened_and_take_no_answer() -> Non
     assert "Contact" not in text_of(pages.closed_page(replace(CONTEXT, support_url=None), Closed.EXPIRED))
 
 
-def test_a_late_comment_is_given_back_as_it_was_written() -> None:
+def test_late_comment_is_quoted_verbatim() -> None:
     html = html_of(pages.late_page(CONTEXT, {CSAT: 4}, comment=f"\n {HOSTILE}\nmore"))
     assert f'<blockquote dir="auto">\n {escape(HOSTILE)}\nmore</blockquote>' in html
     assert "white-space:pre-wrap" in html
@@ -274,7 +274,7 @@ def test_a_late_comment_is_given_back_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize("code", ["ar", "he", "en"])
-def test_a_brand_that_begins_with_a_digit_is_not_turned_around(code: str) -> None:
+def test_brand_beginning_with_digit_is_isolated(code: str) -> None:
     brand = "24 Shop (DK)"
     isolated = brand if code == "en" else f"\u2068{brand}\u2069"
     html = html_of(pages.form_page(replace(WITH_NPS, brand=brand, language=load_language(code))))
@@ -284,11 +284,11 @@ def test_a_brand_that_begins_with_a_digit_is_not_turned_around(code: str) -> Non
     assert body.count(brand) == body.count(isolated) == 2
 
 
-def test_forced_colours_leave_the_brands_dot_its_colour() -> None:
+def test_forced_colours_keep_brand_dot() -> None:
     assert re.search(r"header::before\{[^}]*forced-color-adjust:none\}", html_of(pages.form_page(CONTEXT)))
 
 
-def test_a_page_carries_the_rules_of_its_own_tiles_alone() -> None:
+def test_page_has_rules_of_its_own_tiles_only() -> None:
     """Where a word has no room, the tiles lie below each other."""
     pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=load_language(code)))) for code in LANGUAGES}
     below = {code for code, html in pages_of.items() if "<div class=tiles>" in html}
@@ -296,13 +296,13 @@ def test_a_page_carries_the_rules_of_its_own_tiles_alone() -> None:
     assert below == {"el", "lt", "lv", "pl", "uk"}
 
 
-def test_the_privacy_notice_is_linked_only_when_there_is_one() -> None:
+def test_privacy_notice_is_linked_if_set() -> None:
     assert wording.PRIVACY_LINK not in html_of(pages.form_page(CONTEXT))
     linked = pages.form_page(replace(CONTEXT, privacy_url="https://northwind.example/privacy?a=1&b=2"))
     assert '<a href="https://northwind.example/privacy?a=1&amp;b=2">Privacy notice</a>' in html_of(linked)
 
 
-def test_hostile_words_stay_words() -> None:
+def test_hostile_text_is_escaped() -> None:
     ctx = replace(WITH_ALL, brand=HOSTILE, support_url=HOSTILE, privacy_url=HOSTILE, action=HOSTILE)
     shown = [
         pages.form_page(ctx, comment=HOSTILE, errors={"comment": HOSTILE}),
@@ -320,7 +320,7 @@ def test_hostile_words_stay_words() -> None:
         assert Outline(html).open == []
 
 
-def test_the_headers_let_the_page_do_what_it_needs_and_nothing_else() -> None:
+def test_security_headers_of_page() -> None:
     response = security_headers.add_security_headers(pages.form_page(CONTEXT), public_url=PUBLIC_URL)
     style = re.search(r"<style>(.*?)</style>", html_of(response), re.DOTALL)
     assert style

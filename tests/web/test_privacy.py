@@ -28,14 +28,14 @@ def until(expires: timedelta, issued_at: datetime = NOON) -> str:
     return words_of(f"You can answer until {load_language('en').format_date(last)}.")
 
 
-def test_it_says_that_it_is_up_to_the_customer_what_it_is_for_who_sees_it_and_until_when(client: FlaskClient) -> None:
+def test_privacy_text_states_purpose_readers_and_end(client: FlaskClient) -> None:
     said = load_language("en").translate(wording.PRIVACY, brand="Support")
     assert f"{said} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in said
 
 
-def test_the_day_is_over_everywhere_before_the_link_is(client: FlaskClient) -> None:
+def test_last_day_has_ended_everywhere_before_link_expires(client: FlaskClient) -> None:
     """On the westernmost islands a day ends twelve hours after UTC's."""
     noons = [NOON + timedelta(number) for number in range(40)]
     days = {words_of(load_language("en").format_date(each.date())): each for each in noons}
@@ -46,15 +46,13 @@ def test_the_day_is_over_everywhere_before_the_link_is(client: FlaskClient) -> N
         assert timedelta() <= issued_at + timedelta(days=28) - ends < timedelta(days=1)
 
 
-def test_the_day_is_that_of_the_terms_as_they_were_at_the_close(client: FlaskClient, records: Records) -> None:
+def test_last_day_follows_terms_of_record(client: FlaskClient, records: Records) -> None:
     records.accept(Close(81000, NOON), [Survey(expires=timedelta(days=7))])
     assert until(timedelta(days=7)) in words_of(get(client, sign(at=NOON)).text)
 
 
 @pytest.mark.parametrize("expires", [timedelta(minutes=1), timedelta(hours=12)])
-def test_of_a_link_that_no_whole_day_is_left_of_no_day_is_told(
-    client: FlaskClient, records: Records, expires: timedelta
-) -> None:
+def test_no_last_day_without_a_whole_day_left(client: FlaskClient, records: Records, expires: timedelta) -> None:
     now = datetime.now(UTC)
     records.accept(Close(81000, now), [Survey(expires=expires)])
     assert "You can answer until" not in get(client, sign(at=now)).text
@@ -64,7 +62,7 @@ def test_of_a_link_that_no_whole_day_is_left_of_no_day_is_told(
     ("keep", "expires", "said"),
     [("90d", timedelta(days=28), "90"), ("30d", timedelta(days=60), "61"), ("90d", timedelta(days=90, hours=1), "92")],
 )
-def test_the_copy_is_kept_for_as_long_as_it_says(
+def test_retention_on_page_is_the_records(
     redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, said: str
 ) -> None:
     client, terms = make_client(redis_url, RECORD_RETENTION=keep), Survey(delay=timedelta(), expires=expires)
@@ -79,14 +77,12 @@ def test_the_copy_is_kept_for_as_long_as_it_says(
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_every_language_says_how_long(code: str) -> None:
+def test_every_language_states_retention(code: str) -> None:
     said = load_language(code).translate(wording.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
     assert "90\xa0" in said
 
 
-def test_the_line_is_on_every_page_of_a_survey_that_is_known(
-    redis_url: str, keys: redis.Redis, records: Records
-) -> None:
+def test_privacy_text_is_on_every_page_of_a_survey(redis_url: str, keys: redis.Redis, records: Records) -> None:
     client = make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy")
     notice = '<a href="https://northwind.example/privacy">Privacy notice</a>'
     begin_to_submit(records)
@@ -98,7 +94,7 @@ def test_the_line_is_on_every_page_of_a_survey_that_is_known(
     assert "No cookies" not in get(client, "nothing").text
 
 
-def test_where_there_is_no_answer_none_is_spoken_of(client: FlaskClient, records: Records) -> None:
+def test_privacy_text_is_missing_without_answer(client: FlaskClient, records: Records) -> None:
     stop, closed, nothing = f"{TOKEN}/stop", sign(at=NOON - timedelta(days=40)), "nothing"
     pages = [get(client, path).text for path in (stop, closed, nothing)] + [post(client, {}, stop).text]
     cancel(records, Reason.ERASED)
@@ -108,7 +104,7 @@ def test_where_there_is_no_answer_none_is_spoken_of(client: FlaskClient, records
         assert "copy" not in footer
 
 
-def test_every_page_but_its_own_leads_to_the_stop_page(client: FlaskClient, records: Records) -> None:
+def test_every_other_page_links_to_opt_out(client: FlaskClient, records: Records) -> None:
     link, closed = f'<a href="/s/{TOKEN}/stop?lang=da">', sign(at=NOON - timedelta(days=40))
     danish = {"lang": "da"}
     assert link in get(client, query_string=danish).text
@@ -121,14 +117,14 @@ def test_every_page_but_its_own_leads_to_the_stop_page(client: FlaskClient, reco
     assert "/stop" not in get(client, "nothing").text
 
 
-def test_of_what_is_erased_no_copy_is_said_to_be_kept(client: FlaskClient, records: Records) -> None:
+def test_erased_page_states_no_retention(client: FlaskClient, records: Records) -> None:
     cancel(records, Reason.ERASED)
     page = get(client).text
     assert "Our copy" not in page
     assert "has been deleted" in page
 
 
-def test_a_link_is_not_logged_when_its_page_fails(
+def test_failed_page_does_not_log_link(
     client: FlaskClient, keys: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Flask names the path of a request that failed: here, for a record as no version of ours writes it."""
@@ -146,7 +142,7 @@ def test_a_link_is_not_logged_when_its_page_fails(
     assert TOKEN not in caplog.text
 
 
-def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
+def test_no_last_day_after_answer(client: FlaskClient) -> None:
     token = sign(at=NOON)
     assert until(timedelta(days=28)) in words_of(post(client, {}, token).text)
     post(client, {"rating": "4"}, token)
@@ -156,6 +152,6 @@ def test_once_there_is_an_answer_no_day_is_told(client: FlaskClient) -> None:
         assert "You can answer until" not in html
 
 
-def test_the_notice_is_linked_after_it(redis_url: str, keys: "redis.Redis") -> None:
+def test_privacy_notice_is_linked_after_text(redis_url: str, keys: "redis.Redis") -> None:
     html = get(make_client(redis_url, PRIVACY_URL="https://northwind.example/privacy"), sign(at=NOON)).text
     assert f"{until(timedelta(days=28))} {KEPT} Privacy notice" in words_of(html)

@@ -17,7 +17,7 @@ from tests.processes import PUBLIC_URL
 HOUR = timedelta(hours=1)
 
 
-def test_a_flood_is_one_line_at_once_and_then_one_a_minute() -> None:
+def test_flood_is_one_line_and_then_one_a_minute() -> None:
     rejections = Rejections(every=timedelta(milliseconds=200))
     with capture_logs() as lines:
         rejections.note("webhook.rejected", "no header", status=401)
@@ -28,7 +28,7 @@ def test_a_flood_is_one_line_at_once_and_then_one_a_minute() -> None:
         assert len(lines) < 50
 
 
-def test_what_comes_after_a_quiet_minute_is_told_at_once_again() -> None:
+def test_first_rejection_after_quiet_minute_is_logged_at_once() -> None:
     rejections = Rejections(every=timedelta(milliseconds=1))
     with capture_logs() as lines:
         rejections.note("a", "b")
@@ -37,7 +37,7 @@ def test_what_comes_after_a_quiet_minute_is_told_at_once_again() -> None:
         assert [line["event"] for line in lines] == ["a", "a"]
 
 
-def test_kinds_without_end_are_counted_together() -> None:
+def test_kinds_over_limit_are_counted_together() -> None:
     rejections = Rejections(every=HOUR)
     with capture_logs() as lines:
         for number in range(1000):
@@ -63,7 +63,7 @@ def _now() -> int:
     return int(time() * 1000)
 
 
-def test_a_wrong_clock_and_a_wrong_secret_are_told_and_strangers_are_not(refused: list[str]) -> None:
+def test_hints_of_wrong_clock_and_secret_are_kept(refused: list[str]) -> None:
     clock, secret = refused
     assert clock.startswith("webhooks refused in the last hour, 2: what came was signed too long ago, or in the future")
     assert secret.startswith(
@@ -71,14 +71,14 @@ def test_a_wrong_clock_and_a_wrong_secret_are_told_and_strangers_are_not(refused
     )
 
 
-def test_the_log_has_one_line_for_each_kind(client: FlaskClient, keys: redis.Redis) -> None:
+def test_log_has_one_line_per_kind(client: FlaskClient, keys: redis.Redis) -> None:
     with capture_logs() as lines:
         for _ in range(100):
             client.post("/webhooks/dixa", base_url=PUBLIC_URL, json={})
     assert len(lines) == 1
 
 
-def test_what_it_writes_of_itself_stays_small(client: FlaskClient, keys: redis.Redis) -> None:
+def test_processes_key_stays_small(client: FlaskClient, keys: redis.Redis) -> None:
     rejections: Rejections = client.application.extensions["afterword"].rejections
     for _ in range(5000):
         rejections.suspect("x")

@@ -53,7 +53,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("rating", "saved", "tapped", "is_saved", "is_chosen"), OTHERS)
-def test_another_score_opens_the_change_form_and_says_what_is_saved(  # noqa: PLR0917 - a row of the table
+def test_other_score_opens_change_form_with_saved_score(  # noqa: PLR0917 - a row of the table
     client: FlaskClient,
     records: Records,
     keys: "redis.Redis",
@@ -77,15 +77,13 @@ def test_another_score_opens_the_change_form_and_says_what_is_saved(  # noqa: PL
 
 
 @pytest.mark.parametrize("query", [{}, {"r": "4"}, {"r": "9"}, {"r": "x"}, {"r": ""}])
-def test_the_saved_score_and_no_score_are_thanked_for(
-    client: FlaskClient, records: Records, query: dict[str, str]
-) -> None:
+def test_saved_score_or_none_shows_thanks(client: FlaskClient, records: Records, query: dict[str, str]) -> None:
     page = get(client, answer(records, {CSAT: 4}), query_string=query)
     assert "Your answer “Satisfied” is saved." in page.text
     assert NOT_YET not in page.text
 
 
-def test_of_several_questions_the_others_keep_what_is_saved(client: FlaskClient, records: Records) -> None:
+def test_other_questions_keep_saved_scores(client: FlaskClient, records: Records) -> None:
     token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1})
     page = get(client, token, query_string={"r": "2"})
     assert chosen(page) == ["2", "9", "1"]
@@ -93,7 +91,7 @@ def test_of_several_questions_the_others_keep_what_is_saved(client: FlaskClient,
     assert "Saved now: “Satisfied”." in page.text
 
 
-def test_a_question_that_was_left_out_can_be_tapped_later(client: FlaskClient, records: Records) -> None:
+def test_unanswered_question_can_be_preselected_later(client: FlaskClient, records: Records) -> None:
     records.save_answer(LINK, HELD, {NPS: 9}, "", language="en")
     token = sign(link_of(CSAT, NPS), at=NEW_ENOUGH)
     page = get(client, token, query_string={"r": "2"})
@@ -103,7 +101,7 @@ def test_a_question_that_was_left_out_can_be_tapped_later(client: FlaskClient, r
 
 
 @pytest.mark.parametrize(("rating", "saved", "tapped", "is_saved", "is_chosen"), OTHERS)
-def test_after_the_time_the_page_names_what_is_recorded_and_what_came_too_late(
+def test_late_change_shows_recorded_answer(
     client: FlaskClient,
     records: Records,
     rating: RatingType,
@@ -131,7 +129,7 @@ def test_after_the_time_the_page_names_what_is_recorded_and_what_came_too_late(
     assert TOO_LATE not in post(client, {"rating": str(saved), "comment": COMMENT}, token).text
 
 
-def test_of_several_questions_all_that_is_recorded_is_named(client: FlaskClient, records: Records) -> None:
+def test_recorded_page_lists_all_answers(client: FlaskClient, records: Records) -> None:
     token = answer(records, {CSAT: 4, NPS: 9, THUMBS: 1}, editable_for=timedelta())
     begin_to_submit(records)
     for query in ({}, {"r": "2"}):
@@ -142,7 +140,7 @@ def test_of_several_questions_all_that_is_recorded_is_named(client: FlaskClient,
         assert (TOO_LATE in page.text) is bool(query)
 
 
-def test_a_mistake_on_the_way_says_what_is_saved(client: FlaskClient, records: Records) -> None:
+def test_error_in_change_shows_saved_answer(client: FlaskClient, records: Records) -> None:
     token = answer(records, {CSAT: 4})
     page = post(client, {"rating": "2", "comment": "x" * 2001}, token, query_string={"change": "1"})
     assert (page.status_code, chosen(page)) == (422, ["2"])
@@ -157,9 +155,7 @@ def test_a_mistake_on_the_way_says_what_is_saved(client: FlaskClient, records: R
     "form",
     [{"rating": "4", "comment": "x" * 2001}, {"rating": "2", "comment": "x" * 2001}, {"rating": "4", "add": "1"}],
 )
-def test_what_comes_too_late_isnt_asked_to_be_mended(
-    client: FlaskClient, records: Records, form: dict[str, str]
-) -> None:
+def test_late_form_shows_no_errors(client: FlaskClient, records: Records, form: dict[str, str]) -> None:
     token = answer(records, {CSAT: 4}, editable_for=timedelta())
     begin_to_submit(records)
     page = post(client, form, token)
@@ -178,14 +174,14 @@ def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
     return client
 
 
-def test_while_redis_is_away_nobody_says_that_a_choice_is_not_saved(outage: FlaskClient) -> None:
+def test_without_redis_choice_is_not_called_unsaved(outage: FlaskClient) -> None:
     """It may be, in the records that can't be asked."""
     tapped = get(outage, query_string={"r": "4"})
     assert chosen(tapped) == ["4"]
     assert "Not saved yet." not in tapped.text
 
 
-def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient) -> None:
+def test_without_redis_receipt_shows_saved_answer(outage: FlaskClient) -> None:
     sent = post(outage, {"rating": "4"})
     thanks = follow(outage, sent)
     assert "Your answer “Satisfied” is saved." in thanks.text
@@ -198,7 +194,7 @@ def test_while_redis_is_away_the_receipt_knows_what_is_saved(outage: FlaskClient
     assert "I need more time" not in change.text
 
 
-def test_an_old_thanks_page_adds_a_comment_and_brings_back_no_score(client: FlaskClient, records: Records) -> None:
+def test_old_thanks_page_adds_comment_without_old_score(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"})
     post(client, {"rating": "2"})
     post(client, {"rating": "4", "comment": "Det tog lang tid", "add": "1"})
@@ -208,7 +204,7 @@ def test_an_old_thanks_page_adds_a_comment_and_brings_back_no_score(client: Flas
 
 
 @pytest.mark.parametrize("form", [{"rating": "2"}, {"rating": "4", "comment": "Fint"}])
-def test_what_a_browser_spoilt_for_a_person_is_shown_as_not_saved(client: FlaskClient, form: dict[str, str]) -> None:
+def test_ignored_suspect_form_is_shown_as_unsaved(client: FlaskClient, form: dict[str, str]) -> None:
     """A form whose hidden field is filled in replaces no customer's answer. It is no thanks for it either."""
     post(client, {"rating": "4"})
     shown = post(client, {**form, "website": "x"})
@@ -218,7 +214,7 @@ def test_what_a_browser_spoilt_for_a_person_is_shown_as_not_saved(client: FlaskC
     assert "Thank you" not in shown.text
 
 
-def test_a_removal_counts_though_a_browser_filled_in_the_hidden_field(client: FlaskClient, records: Records) -> None:
+def test_removal_counts_with_filled_honeypot(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4", "comment": "my card"})
     post(client, {"rating": "4", "forget": "1", "website": "x"})
     kept = records.load("81000")
@@ -231,9 +227,7 @@ def query_of(sent: TestResponse) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("form", [{"rating": "1"}, {"rating": "1", "website": "x", "comment": "Fint"}])
-def test_who_may_be_a_machine_is_thanked_and_whoever_comes_later_is_asked(
-    client: FlaskClient, form: dict[str, str]
-) -> None:
+def test_suspect_sender_sees_thanks_and_others_see_form(client: FlaskClient, form: dict[str, str]) -> None:
     token = sign()
     sent = post(client, form, token)
     assert "Your answer “Very dissatisfied” is saved." in follow(client, sent).text

@@ -41,7 +41,7 @@ def code(redis_url: str, keys: redis.Redis) -> str:
         ("/stop?lang=da", "/stop?lang=da"),
     ],
 )
-def test_it_leads_to_the_signed_link_and_keeps_what_that_understands(
+def test_short_link_redirects_with_known_query(
     client: FlaskClient, code: str, method: str, path: str, leads_to: str
 ) -> None:
     response = client.open(f"/s/{code}{path}", method=method, base_url=PUBLIC_URL)
@@ -49,7 +49,7 @@ def test_it_leads_to_the_signed_link_and_keeps_what_that_understands(
     assert_protected(response)
 
 
-def test_behind_it_are_the_pages_themselves(client: FlaskClient, code: str) -> None:
+def test_short_link_leads_to_page(client: FlaskClient, code: str) -> None:
     page = get(client, f"{code}?r=4&lang=da", follow_redirects=True)
     assert chosen(page) == ["4"]
     assert "<html lang=da" in page.text
@@ -58,7 +58,7 @@ def test_behind_it_are_the_pages_themselves(client: FlaskClient, code: str) -> N
 
 
 @pytest.mark.parametrize("path", ["{code}", "{code}?r=4", "{code}/stop", UNKNOWN, f"{UNKNOWN}/stop"])
-def test_to_open_it_writes_nothing(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
+def test_opening_short_link_writes_nothing(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
     before = dump(keys)
     for method in ("GET", "HEAD"):
         client.open(f"/s/{path.format(code=code)}", method=method, base_url=PUBLIC_URL)
@@ -66,7 +66,7 @@ def test_to_open_it_writes_nothing(client: FlaskClient, keys: redis.Redis, code:
 
 
 @pytest.mark.parametrize("tail", TAILS)
-def test_what_a_text_has_behind_it_is_cut_off(client: FlaskClient, code: str, tail: str) -> None:
+def test_suffix_of_short_link_is_cut_off(client: FlaskClient, code: str, tail: str) -> None:
     """At once, and not by way of the clean short link."""
     for method in ("GET", "HEAD"):
         response = client.open(f"/s/{code}{tail}?r=4&lang=da", method=method, base_url=PUBLIC_URL)
@@ -84,15 +84,13 @@ def test_what_a_text_has_behind_it_is_cut_off(client: FlaskClient, code: str, ta
         ("{code:.4}%0D%0A{rest}", ""),
     ],
 )
-def test_so_is_what_is_before_it_inside_it_and_around_its_stop_page(
-    client: FlaskClient, code: str, path: str, leads_to: str
-) -> None:
+def test_other_mangled_short_links_are_cleaned(client: FlaskClient, code: str, path: str, leads_to: str) -> None:
     assert get(client, path.format(code=code, rest=code[4:])).location == f"/s/{TOKEN}{leads_to}"
 
 
 @pytest.mark.parametrize("unknown", [UNKNOWN, f"{UNKNOWN}.", f"({UNKNOWN})", "A" * 12, "0" * 12])
 @pytest.mark.parametrize("path", ["", "/stop"])
-def test_a_code_that_there_is_not_is_answered_as_a_bad_token(client: FlaskClient, unknown: str, path: str) -> None:
+def test_unknown_code_is_not_found(client: FlaskClient, unknown: str, path: str) -> None:
     wrong, bad = get(client, unknown + path), get(client, f"{TOKEN[:-1]}x{path}")
     assert (wrong.status_code, wrong.data) == (404, bad.data)
     assert {*wrong.headers} == {*bad.headers}
@@ -100,7 +98,7 @@ def test_a_code_that_there_is_not_is_answered_as_a_bad_token(client: FlaskClient
 
 
 @pytest.mark.parametrize("path", ["", "/stop"])
-def test_nothing_is_posted_to_it(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
+def test_post_to_short_link_is_not_found(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
     """The pages behind it post to the signed link, which works without Redis."""
     before = dump(keys)
     assert post(client, {"rating": "4"}, code + path).status_code == 404
@@ -118,9 +116,7 @@ def frozen(server: RedisServer) -> str:
 
 @pytest.mark.parametrize("away", [dead, frozen])
 @pytest.mark.parametrize("path", [UNKNOWN, f"{UNKNOWN}/stop", f"{UNKNOWN}?r=4"])
-def test_without_redis_it_says_to_try_again(
-    own_redis: RedisServer, away: Callable[[RedisServer], str], path: str
-) -> None:
+def test_without_redis_short_link_is_503(own_redis: RedisServer, away: Callable[[RedisServer], str], path: str) -> None:
     client = make_client(away(own_redis))
     for _ in range(2):  # The second one isn't asked for any more.
         for response in (get(client, path), client.head(f"/s/{path}", base_url=PUBLIC_URL)):
@@ -131,19 +127,17 @@ def test_without_redis_it_says_to_try_again(
     own_redis.thaw()
 
 
-def test_a_page_that_is_open_works_without_redis(
-    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_open_page_works_without_redis(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> None:
     client = make_client(dead(redis_server), SPOOL_DIR=str(tmp_path_factory.mktemp("spool")))
     client.application.extensions["afterword"].spool.prepare()
     assert post(client, {"rating": "4"}).status_code == 303
 
 
-def test_links_that_are_out_work_though_no_more_are_made(redis_url: str, keys: redis.Redis, code: str) -> None:
+def test_existing_short_links_work_when_switched_off(redis_url: str, keys: redis.Redis, code: str) -> None:
     assert get(make_client(redis_url, SHORT_LINKS="off"), code).status_code == 302
 
 
-def test_what_it_leads_to_must_be_signed_all_the_same(client: FlaskClient, keys: redis.Redis) -> None:
+def test_target_of_short_link_must_be_signed(client: FlaskClient, keys: redis.Redis) -> None:
     """A code is no authority: who can write to Redis still has to sign."""
     keys.set(f"afterword:short:{UNKNOWN}", f"{TOKEN[:-1]}x")
     assert get(client, UNKNOWN, follow_redirects=True).status_code == 404
@@ -161,20 +155,20 @@ def test_what_it_leads_to_must_be_signed_all_the_same(client: FlaskClient, keys:
         f"//s//{UNKNOWN}",
     ],
 )
-def test_a_code_is_in_no_log(caplog: pytest.LogCaptureFixture, line: str) -> None:
+def test_code_is_not_logged(caplog: pytest.LogCaptureFixture, line: str) -> None:
     redact_tokens_in("a.library")
     logging.getLogger("a.library").warning(line)
     assert UNKNOWN not in caplog.text
     assert "***" in caplog.text
 
 
-def test_a_token_is_in_no_log_wherever_it_stands(caplog: pytest.LogCaptureFixture) -> None:
+def test_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     redact_tokens_in("a.library")
     logging.getLogger("a.library").warning("GET /nowhere?t=%s", TOKEN)
     assert TOKEN[:60] not in caplog.text
 
 
-def test_the_web_logs_no_code_during_an_outage(redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_is_not_logged_during_outage(redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     client = make_client(dead(redis_server))
     get(client, UNKNOWN)
     said = capsys.readouterr().out

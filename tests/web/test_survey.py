@@ -50,7 +50,7 @@ def begin_to_submit(records: Records) -> None:
     records.begin_call(claim, RatingType.CSAT, (), timedelta())
 
 
-def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_form_needs_only_the_link(client: FlaskClient, keys: "redis.Redis") -> None:
     response = get(client)
     assert response.status_code == 200
     assert response.content_type == "text/html; charset=utf-8"
@@ -68,7 +68,7 @@ def test_the_form_is_shown_from_the_link_alone(client: FlaskClient, keys: "redis
         ("America/New_York", "Asia/Tokyo", "13 May 2026"),
     ],
 )
-def test_the_day_of_the_conversation_is_that_where_the_brand_is(
+def test_date_of_conversation_is_in_brands_time_zone(
     redis_url: str, records: Records, zone: str, window: str | None, day: str
 ) -> None:
     terms = Survey(send_window=SendWindow((0,), time(9), time(17), window) if window else None)
@@ -76,7 +76,7 @@ def test_the_day_of_the_conversation_is_that_where_the_brand_is(
     assert f"on {day}" in words_of(get(make_client(redis_url, TIME_ZONE=zone)).text)
 
 
-def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+def test_get_never_saves_an_answer(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     """Mail programs and scanners open every link, with every score that it offers, and more than once."""
     for prepare in (lambda: None, lambda: post(client, {"rating": "2"}), lambda: begin_to_submit(records)):
         prepare()
@@ -88,20 +88,20 @@ def test_looking_never_writes_an_answer(client: FlaskClient, records: Records, k
 
 
 @pytest.mark.parametrize("score", ["1", "3", "5"])
-def test_a_score_in_the_link_is_chosen_and_not_saved(client: FlaskClient, score: str) -> None:
+def test_score_in_link_is_chosen_and_not_saved(client: FlaskClient, score: str) -> None:
     response = get(client, query_string={"r": score})
     assert chosen(response) == [score]
     assert "Not saved yet." in response.text
 
 
 @pytest.mark.parametrize("score", ["0", "6", "-1", "x", "", "4.0", "٤", "4" * 5000, "\0"])
-def test_an_odd_score_in_the_link_is_passed_over(client: FlaskClient, score: str) -> None:
+def test_invalid_score_in_link_is_ignored(client: FlaskClient, score: str) -> None:
     response = get(client, query_string={"r": score})
     assert (response.status_code, chosen(response)) == (200, [])
 
 
 @pytest.mark.parametrize("form", [{"rating": "4"}, {"rating": "4", "comment": COMMENT}, {"rating": "4", "x": "y"}])
-def test_an_answer_redirects_to_its_thanks(client: FlaskClient, form: dict[str, str], records: Records) -> None:
+def test_answer_redirects_to_thanks(client: FlaskClient, form: dict[str, str], records: Records) -> None:
     response = post(client, form)
     assert (response.status_code, response.headers["Location"]) == (303, f"/s/{TOKEN}")
     thanks = get(client)
@@ -112,7 +112,7 @@ def test_an_answer_redirects_to_its_thanks(client: FlaskClient, form: dict[str, 
     assert (kept.answered.scores, kept.answered.comment) == ({RatingType.CSAT: 4}, form.get("comment", ""))
 
 
-def test_the_same_answer_again_redirects_as_well(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_repeated_answer_redirects_to_thanks(client: FlaskClient, keys: "redis.Redis") -> None:
     form = {"rating": "4", "comment": COMMENT}
     post(client, form)
     before = keys.hgetall("afterword:survey:81000")
@@ -121,15 +121,13 @@ def test_the_same_answer_again_redirects_as_well(client: FlaskClient, keys: "red
     assert after | {name: before[name] for name in (b"answered_at", b"commented_at")} == before
 
 
-def test_the_saved_comment_is_not_shown_to_who_has_the_link(client: FlaskClient) -> None:
+def test_saved_comment_is_not_shown(client: FlaskClient) -> None:
     post(client, {"rating": "4", "comment": COMMENT})
     for query in ({}, {"change": "1"}):
         assert SHOWN not in get(client, query_string=query).text
 
 
-def test_once_it_is_submitted_a_different_answer_changes_nothing(
-    client: FlaskClient, records: Records, keys: "redis.Redis"
-) -> None:
+def test_answer_after_submission_changes_nothing(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     begin_to_submit(records)
     before = dump(keys)
     different = post(client, {"rating": "1"})
@@ -141,7 +139,7 @@ def test_once_it_is_submitted_a_different_answer_changes_nothing(
     assert dump(keys) == before
 
 
-def test_a_comment_that_comes_after_the_hold_is_given_back(redis_url: str, records: Records) -> None:
+def test_comment_after_deadline_is_quoted(redis_url: str, records: Records) -> None:
     """It is lost otherwise, and the customer would be thanked for it."""
     client = make_client(redis_url, SUPPORT_URL="https://northwind.example/support")
     begin_to_submit(records)
@@ -160,7 +158,7 @@ def test_a_comment_that_comes_after_the_hold_is_given_back(redis_url: str, recor
     assert SHOWN not in get(client).text
 
 
-def test_with_other_scores_it_is_given_back_too(client: FlaskClient, records: Records) -> None:
+def test_comment_with_other_scores_after_deadline_is_quoted(client: FlaskClient, records: Records) -> None:
     begin_to_submit(records)
     late = post(client, {"rating": "1", "comment": f"\n{COMMENT}\n"}, query_string={"lang": "da"})
     assert load_language("da").translate(wording.NOT_CHANGED) in late.text
@@ -186,7 +184,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("token", BAD.values(), ids=BAD)
-def test_every_bad_token_gets_the_same_page(client: FlaskClient, token: str, keys: "redis.Redis") -> None:
+def test_every_bad_token_gets_same_page(client: FlaskClient, token: str, keys: "redis.Redis") -> None:
     first = get(client, "another-bad-token")
     for response in (get(client, token), post(client, {"rating": "4"}, token)):
         assert response.status_code == 404
@@ -196,17 +194,17 @@ def test_every_bad_token_gets_the_same_page(client: FlaskClient, token: str, key
 
 
 @pytest.mark.parametrize("path", ["/s/", "/s", "/S/x", "/s/x/", "/s/x/y", "/admin", "/robots.txt"])
-def test_an_unknown_path_gets_that_page_too(client: FlaskClient, path: str) -> None:
+def test_unknown_path_gets_same_page(client: FlaskClient, path: str) -> None:
     response = client.get(path, base_url=PUBLIC_URL)
     assert response.status_code == 404
     assert response.data == get(client, "another-bad-token").data
 
 
-def test_an_older_key_still_opens_its_links(client: FlaskClient) -> None:
+def test_older_key_still_opens_links(client: FlaskClient) -> None:
     assert get(client, sign(key=OLD_KEY)).status_code == 200
 
 
-def test_an_expired_link_is_gone(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_expired_link_is_410(client: FlaskClient, keys: "redis.Redis") -> None:
     now = datetime.now(UTC)
     for token in (sign(at=now - timedelta(days=28, minutes=1)), sign(at=now - timedelta(days=4000))):
         for response in (get(client, token), post(client, {"rating": "4"}, token)):
@@ -216,14 +214,14 @@ def test_an_expired_link_is_gone(client: FlaskClient, keys: "redis.Redis") -> No
     assert get(client, sign(at=now - timedelta(days=27, hours=23))).status_code == 200
 
 
-def test_an_answer_outlives_its_links_time(client: FlaskClient, records: Records) -> None:
+def test_answered_link_does_not_expire(client: FlaskClient, records: Records) -> None:
     """Who has answered sees the thanks: the link was good when it mattered."""
     begin_to_submit(records)
     assert get(client, sign(at=datetime.now(UTC) - timedelta(days=30))).status_code == 200
 
 
 @pytest.mark.parametrize("is_submitted", [True, False])
-def test_a_conversation_that_was_anonymised_shows_that_it_is_gone(
+def test_anonymised_conversation_shows_erased_page(
     client: FlaskClient, records: Records, *, is_submitted: bool
 ) -> None:
     """Whatever state its survey was in, and whatever the link asks for."""
@@ -240,7 +238,7 @@ def test_a_conversation_that_was_anonymised_shows_that_it_is_gone(
 
 
 @pytest.mark.parametrize("is_dead", [False, True])
-def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
+def test_erased_survey_is_410(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
     cancel(records, Reason.ERASED)
     if is_dead:
         keys.hset("afterword:survey:81000", "offer_state", "failed")
@@ -252,9 +250,7 @@ def test_what_was_erased_is_gone(client: FlaskClient, records: Records, keys: "r
     assert dump(keys) == before
 
 
-def test_who_has_a_link_can_answer_though_a_backup_says_that_it_was_cancelled(
-    client: FlaskClient, records: Records
-) -> None:
+def test_link_works_with_cancelled_record_of_backup(client: FlaskClient, records: Records) -> None:
     cancel(records, Reason.REOPENED)
     assert get(client).status_code == 200
     assert post(client, {"rating": "4"}).status_code == 303
@@ -263,7 +259,7 @@ def test_who_has_a_link_can_answer_though_a_backup_says_that_it_was_cancelled(
     assert answer.answer.scores == {RatingType.CSAT: 4}
 
 
-def test_a_survey_asks_in_its_own_words_in_the_languages_it_has_them_in(client: FlaskClient, records: Records) -> None:
+def test_own_questions_are_shown_in_their_languages(client: FlaskClient, records: Records) -> None:
     own = {"da": Words(questions={RatingType.CSAT: "Var du <b>tilfreds</b>?"})}
     records.accept(Close(81000, datetime.now(UTC)), [Survey(words=own)])
     danish = get(client, query_string={"lang": "da"}).text

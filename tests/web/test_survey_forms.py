@@ -21,7 +21,7 @@ from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get
 KIND = "application/x-www-form-urlencoded"
 
 
-def test_a_form_has_a_largest_size(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_form_has_maximum_size(client: FlaskClient, keys: "redis.Redis") -> None:
     start, kind = b"rating=4&x=", KIND
     largest = start + b"a" * (MAX_FORM_BYTES - len(start))
     too_large = post(client, largest + b"a", content_type=kind)
@@ -33,7 +33,7 @@ def test_a_form_has_a_largest_size(client: FlaskClient, keys: "redis.Redis") -> 
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "🙂"])
-def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient, letter: str) -> None:
+def test_much_too_long_comment_is_shown_again(client: FlaskClient, letter: str) -> None:
     comment = letter * 20_000
     response = post(client, {"rating": "2", "comment": comment})
     assert response.status_code == 422
@@ -52,15 +52,13 @@ def test_of_a_comment_that_is_much_too_long_nothing_is_lost(client: FlaskClient,
         (b"rating=4%s", []),
     ],
 )
-def test_above_the_largest_size_the_rating_is_kept(client: FlaskClient, form: bytes, kept: list[str]) -> None:
+def test_too_large_form_keeps_rating(client: FlaskClient, form: bytes, kept: list[str]) -> None:
     """It stands before the comment, in the part that is there when the size is known."""
     response = post(client, form % (b"a" * MAX_FORM_BYTES), content_type=KIND)
     assert (response.status_code, chosen(response)) == (413, kept)
 
 
-def test_the_most_posts_a_minute_are_taken_and_the_next_comes_back_filled_in(
-    client: FlaskClient, keys: "redis.Redis"
-) -> None:
+def test_post_over_limit_is_429_and_filled_in(client: FlaskClient, keys: "redis.Redis") -> None:
     for _ in range(MAX_POSTS):
         assert post(client, {"rating": "4"}).status_code == 303
     before = dump(keys)
@@ -78,16 +76,14 @@ def test_the_most_posts_a_minute_are_taken_and_the_next_comes_back_filled_in(
     assert post(client, {"rating": "2"}).status_code == 303
 
 
-def test_a_count_that_lost_its_end_gets_it_back(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_counter_without_expiry_gets_one(client: FlaskClient, keys: "redis.Redis") -> None:
     post(client, {"rating": "4"})
     keys.persist("afterword:posted:81000")
     post(client, {"rating": "4"})
     assert keys.pttl("afterword:posted:81000") > 0
 
 
-def test_without_redis_a_process_counts_for_itself_and_posts_without_end_take_no_room(
-    own_redis: RedisServer, tmp_path: Path
-) -> None:
+def test_without_redis_each_process_counts_posts(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
@@ -98,7 +94,7 @@ def test_without_redis_a_process_counts_for_itself_and_posts_without_end_take_no
     assert len(list((tmp_path / "spool").glob("*.json"))) == 2
 
 
-def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
+def test_form_after_unexpected_error_is_filled_in(
     client: FlaskClient, keys: "redis.Redis", caplog: pytest.LogCaptureFixture
 ) -> None:
     """Here the record is as no version of ours writes it."""
@@ -137,14 +133,16 @@ def test_a_form_that_nobody_foresaw_fails_and_comes_back_filled_in(
     ],
     ids=repr,
 )
-def test_another_form_is_shown_again(client: FlaskClient, form: object, kind: str | None, keys: "redis.Redis") -> None:
+def test_form_of_other_type_is_shown_again(
+    client: FlaskClient, form: object, kind: str | None, keys: "redis.Redis"
+) -> None:
     response = post(client, form, content_type=kind)
     assert response.status_code == 422
     assert "There is a problem" in response.text
     assert dump(keys) == {}
 
 
-def test_a_form_of_very_many_fields_is_refused_and_not_read(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_form_of_many_fields_is_refused(client: FlaskClient, keys: "redis.Redis") -> None:
     """Reading 131,000 of them would take a tenth of a second, also of a link that is posted to too often."""
     kind = "application/x-www-form-urlencoded"
     for body in (b"rating=4&" + b"a&" * 130_000, b"&" * 200_000, b"rating=4" + b"&a=b" * 50):
@@ -153,7 +151,7 @@ def test_a_form_of_very_many_fields_is_refused_and_not_read(client: FlaskClient,
     assert post(client, b"rating=4" + b"&a=b" * 40, content_type=kind).status_code == 303
 
 
-def test_what_is_no_text_is_replaced(client: FlaskClient, records: Records) -> None:
+def test_invalid_utf8_is_replaced(client: FlaskClient, records: Records) -> None:
     body = b"rating=4&comment=a%FFb\xff%C3%A6"
     assert post(client, body, content_type="application/x-www-form-urlencoded").status_code == 303
     kept = records.load("81000")
@@ -161,11 +159,11 @@ def test_what_is_no_text_is_replaced(client: FlaskClient, records: Records) -> N
     assert kept.answered.comment == "a\ufffdb\ufffdæ"
 
 
-def test_what_was_typed_is_in_the_form_that_is_shown_again(client: FlaskClient) -> None:
+def test_form_with_error_keeps_typed_text(client: FlaskClient) -> None:
     assert SHOWN in post(client, {"comment": COMMENT}).text
 
 
-def test_without_redis_the_page_is_shown_and_a_form_comes_back_filled_in(own_redis: RedisServer) -> None:
+def test_without_redis_form_is_503_and_filled_in(own_redis: RedisServer) -> None:
     client = make_client(own_redis.url)
     own_redis.stop()
     assert get(client).status_code == 200
@@ -183,7 +181,7 @@ def test_without_redis_the_page_is_shown_and_a_form_comes_back_filled_in(own_red
 @pytest.mark.parametrize(
     ("site", "status"), [("cross-site", 403), ("same-site", 303), ("same-origin", 303), ("none", 303)]
 )
-def test_only_our_own_page_sends_the_form(client: FlaskClient, keys: "redis.Redis", site: str, status: int) -> None:
+def test_cross_site_form_is_refused(client: FlaskClient, keys: "redis.Redis", site: str, status: int) -> None:
     response = post(client, {"rating": "4", "comment": COMMENT}, headers={"Sec-Fetch-Site": site})
     assert response.status_code == status
     assert bool(dump(keys)) is (status == 303)
@@ -191,12 +189,12 @@ def test_only_our_own_page_sends_the_form(client: FlaskClient, keys: "redis.Redi
         assert SHOWN in response.text
 
 
-def test_a_machine_that_fills_in_every_field_is_thanked_and_marked(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_filled_honeypot_gets_thanks_and_is_suspect(client: FlaskClient, keys: "redis.Redis") -> None:
     assert post(client, {"rating": "4", "website": "https://spam.example"}).status_code == 303
     assert keys.hget("afterword:survey:81000", "suspect") == b"1"
 
 
-def test_a_survey_of_three_questions_names_a_field_for_each(client: FlaskClient, records: Records) -> None:
+def test_three_questions_have_three_fields(client: FlaskClient, records: Records) -> None:
     rating_id = LINK.offers[0].rating_id
     kinds = (RatingType.NPS, RatingType.CSAT, RatingType.THUMBS)
     token = sign(replace(LINK, offers=tuple(Offer(kind, rating_id) for kind in kinds)))

@@ -43,18 +43,18 @@ def assert_protected(response: TestResponse) -> None:
 
 
 @pytest.mark.parametrize("status", STATES)
-def test_every_answer_of_the_page_is_protected(client: FlaskClient, status: int) -> None:
+def test_every_response_of_page_has_security_headers(client: FlaskClient, status: int) -> None:
     response = STATES[status](client)
     assert response.status_code == status
     assert_protected(response)
 
 
 @pytest.mark.parametrize("path", OTHER_PATHS)
-def test_every_other_answer_is_protected(client: FlaskClient, path: str) -> None:
+def test_every_other_response_has_security_headers(client: FlaskClient, path: str) -> None:
     assert_protected(client.get(path, base_url=PUBLIC_URL))
 
 
-def test_only_https_is_remembered(redis_server: RedisServer) -> None:
+def test_hsts_needs_https(redis_server: RedisServer) -> None:
     url = redis_server.new_database()
     assert "Strict-Transport-Security" in get(make_client(url)).headers
     plain = make_client(url, PUBLIC_URL="http://survey.northwind.example")
@@ -80,14 +80,12 @@ def test_only_https_is_remembered(redis_server: RedisServer) -> None:
         ("https://survey.northwind.example.", "https://survey.northwind.example:443"),
     ],
 )
-def test_the_host_of_the_public_url_is_ours_however_it_is_written(
-    redis_server: RedisServer, public_url: str, asked: str
-) -> None:
+def test_spellings_of_own_host_are_accepted(redis_server: RedisServer, public_url: str, asked: str) -> None:
     client = make_client(redis_server.new_database(), PUBLIC_URL=public_url)
     assert client.get(f"/s/{TOKEN}", base_url=asked).status_code == 200
 
 
-def test_a_host_that_older_rules_spell_otherwise_is_ours(redis_server: RedisServer) -> None:
+def test_host_in_older_idna_spelling_is_accepted(redis_server: RedisServer) -> None:
     """By WSGI itself: Werkzeug's test client can't write its URL."""
     app = make_client(redis_server.new_database(), PUBLIC_URL="https://straße.example").application
     environ = create_environ(f"/s/{TOKEN}") | {"HTTP_HOST": "xn--strae-oqa.example"}
@@ -110,7 +108,7 @@ def test_a_host_that_older_rules_spell_otherwise_is_ours(redis_server: RedisServ
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/s/TOKEN", "/webhooks/dixa"])
-def test_another_host_is_refused(client: FlaskClient, host: str, path: str) -> None:
+def test_other_host_is_refused(client: FlaskClient, host: str, path: str) -> None:
     path = path.replace("TOKEN", TOKEN)
     response = client.open(path, method="POST" if path.startswith("/w") else "GET", headers={"Host": host})
     assert response.status_code == (200 if path == "/" else 400)
@@ -118,7 +116,7 @@ def test_another_host_is_refused(client: FlaskClient, host: str, path: str) -> N
 
 @pytest.mark.parametrize("host", ["10.1.2.3:8000", "localhost", "evil.example", "[::1]"])
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes_come_by_address(client: FlaskClient, host: str, path: str) -> None:
+def test_probes_by_address_are_accepted(client: FlaskClient, host: str, path: str) -> None:
     assert client.get(path, headers={"Host": host}).status_code == 200
 
 
@@ -130,7 +128,7 @@ def test_probes_come_by_address(client: FlaskClient, host: str, path: str) -> No
         ("1", {"X-Forwarded-Host": "survey.northwind.example, evil.example"}, 400),
     ],
 )
-def test_a_forwarded_host_counts_only_from_our_own_proxies(
+def test_forwarded_host_counts_from_own_proxies_only(
     redis_server: RedisServer, hops: str, headers: dict[str, str], status: int
 ) -> None:
     app = create_app(settings_for(redis_server.new_database(), PROXY_HOPS=hops))

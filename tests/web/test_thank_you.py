@@ -38,7 +38,7 @@ def keep_terms(records: Records, *after: OnAnswer) -> None:
     records._redis.hset("afterword:survey:81000", "delivered_at", long_ago)
 
 
-def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
+def test_thanks_link_to_thank_you_page(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE))
     assert "reviews.example" not in get(client).text
     response = post(client, {"rating": "5"})
@@ -50,7 +50,7 @@ def test_a_link_is_shown(client: FlaskClient, records: Records) -> None:
     assert "reviews.example" not in get(client).text
 
 
-def test_it_is_shown_when_the_answer_can_no_longer_be_changed(client: FlaskClient, records: Records) -> None:
+def test_recorded_page_links_to_thank_you_page(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((3,), CSAT, thank_you=PAGE))
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
@@ -65,9 +65,7 @@ def jump_of(response: TestResponse) -> list[str]:
     return re.findall(r'<meta http-equiv=refresh content="0;url=([^"]*)">', response.text)
 
 
-def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
-    client: FlaskClient, records: Records
-) -> None:
+def test_first_thanks_redirect_if_set(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     for _ in range(2):
         thanks = follow(client, post(client, {"rating": "5"}))
@@ -80,7 +78,7 @@ def test_the_thanks_of_a_saved_answer_lead_there_at_once_if_that_is_wanted(
     assert jump_of(follow(client, post(client, {"rating": "1"}))) == []
 
 
-def test_they_do_where_nothing_can_be_changed_too(client: FlaskClient, records: Records) -> None:
+def test_recorded_thanks_redirect_if_set(client: FlaskClient, records: Records) -> None:
     """With `editable_for = "0s"` an answer is final as soon as it is saved."""
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     saved = post(client, {"rating": "5"})
@@ -91,7 +89,7 @@ def test_they_do_where_nothing_can_be_changed_too(client: FlaskClient, records: 
     assert jump_of(get(client)) == []
 
 
-def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: FlaskClient, records: Records) -> None:
+def test_return_change_and_addition_do_not_redirect(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((4, 5), CSAT, thank_you=PAGE, redirect=True))
     post(client, {"rating": "5"})
     shown = [
@@ -106,7 +104,7 @@ def test_who_comes_back_or_changes_or_adds_something_is_not_led_away(client: Fla
 
 
 @pytest.mark.parametrize("query", [{"onward": "1"}, {"onward": "1", "receipt": "forged"}, {"onward": PAGE}])
-def test_nobody_else_is_led_there(client: FlaskClient, records: Records, query: dict[str, str]) -> None:
+def test_other_scores_do_not_redirect(client: FlaskClient, records: Records, query: dict[str, str]) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     assert jump_of(get(client, query_string=query)) == []
     post(client, {"rating": "5"})
@@ -114,7 +112,7 @@ def test_nobody_else_is_led_there(client: FlaskClient, records: Records, query: 
     assert jump_of(get(client, query_string=query)) == []
 
 
-def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_spooled_answer_redirects(own_redis: RedisServer, tmp_path: Path) -> None:
     surveys = tmp_path / "surveys.toml"
     surveys.write_text(
         f'[[survey]]\nname = "default"\n[[survey.on_answer]]\nscores = [5]\nthank_you = "{PAGE}"\nredirect = true\n'
@@ -133,7 +131,7 @@ def test_an_answer_in_the_spool_is_led_there_too(own_redis: RedisServer, tmp_pat
     assert jump_of(follow(client, post(client, {"rating": "4"}))) == []
 
 
-def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records: Records) -> None:
+def test_unsaved_answer_does_not_redirect(client: FlaskClient, records: Records) -> None:
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     for form in ({}, {"rating": "9"}, {"rating": "5", "comment": "x" * 3000}):
         response = post(client, form)
@@ -144,14 +142,14 @@ def test_an_answer_that_was_not_saved_leads_nowhere(client: FlaskClient, records
     assert post(client, {"rating": "5"}).status_code == 410
 
 
-def test_no_form_may_lead_elsewhere(client: FlaskClient, records: Records) -> None:
+def test_form_never_redirects_to_other_host(client: FlaskClient, records: Records) -> None:
     """Browsers hold `form-action` against each redirect that answers a form, and a host's own are nobody's to list."""
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True), OnAnswer((4,), CSAT, thank_you=PAGE))
     for query in ({}, {"change": "1"}, {"onward": "1"}):
         assert "form-action 'self';" in get(client, query_string=query).headers["Content-Security-Policy"]
 
 
-def test_a_host_that_is_not_allowed_any_more_is_not_linked_to(client: FlaskClient, records: Records) -> None:
+def test_removed_thank_you_host_is_not_linked(client: FlaskClient, records: Records) -> None:
     elsewhere = "https://reviews.example.evil.example/"
     keep_terms(records, OnAnswer((3, 5), CSAT, thank_you=elsewhere, redirect=True))
     assert post(client, {"rating": "5"}).headers["Location"] == f"/s/{TOKEN}"
@@ -159,7 +157,7 @@ def test_a_host_that_is_not_allowed_any_more_is_not_linked_to(client: FlaskClien
     assert "evil" not in page.text + page.headers["Content-Security-Policy"]
 
 
-def test_without_any_all_is_as_before(client: FlaskClient) -> None:
+def test_without_thank_you_page_nothing_changes(client: FlaskClient) -> None:
     assert post(client, {"rating": "5"}).headers["Location"] == f"/s/{TOKEN}"
     assert "Continue to" not in get(client).text
     assert client.get("/", base_url=PUBLIC_URL).status_code == 200

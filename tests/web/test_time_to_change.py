@@ -58,9 +58,7 @@ def said(page: TestResponse, code: str = "en") -> str:
 
 
 @pytest.mark.parametrize("query", [{}, {"change": "1"}, {"r": "2"}])
-def test_the_page_says_until_when_by_the_clock_and_from_now(
-    redis_url: str, records: Records, query: dict[str, str]
-) -> None:
+def test_page_shows_deadline_and_time_left(redis_url: str, records: Records, query: dict[str, str]) -> None:
     client = make_client(redis_url, TIME_ZONE="Asia/Kolkata")
     answer(records)
     clock = until(records).astimezone(client.application.extensions["afterword"].settings.time_zone)
@@ -68,7 +66,7 @@ def test_the_page_says_until_when_by_the_clock_and_from_now(
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_it_does_in_every_language(client: FlaskClient, records: Records, code: str) -> None:
+def test_deadline_is_shown_in_every_language(client: FlaskClient, records: Records, code: str) -> None:
     answer(records)
     for query in ({}, {"change": "1"}):
         page = get(client, query_string={"lang": code, **query})
@@ -76,13 +74,13 @@ def test_it_does_in_every_language(client: FlaskClient, records: Records, code: 
         assert re.search(r"\b5\b", said(page, code))
 
 
-def test_the_zone_of_the_surveys_window_goes_before(client: FlaskClient, records: Records) -> None:
+def test_deadline_is_in_time_zone_of_send_window(client: FlaskClient, records: Records) -> None:
     answer(records, send_window=SendWindow(days=(0,), opens=time(9), closes=time(17), zone="Pacific/Auckland"))
     clock = until(records).astimezone(ZoneInfo("Pacific/Auckland"))
     assert f"{clock:%H:%M} (in 5 minutes)" in said(get(client))
 
 
-def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
+def test_deadline_on_other_day_has_date(client: FlaskClient, records: Records) -> None:
     answer(records, editable_for=timedelta(days=7))
     day = load_language("en").format_date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
     assert f"until {day}, " in said(get(client))
@@ -90,7 +88,7 @@ def test_far_away_it_has_a_date(client: FlaskClient, records: Records) -> None:
 
 
 @pytest.mark.parametrize("hold", [timedelta(), timedelta(milliseconds=1)])
-def test_where_nothing_can_be_changed_nothing_is_offered(
+def test_final_answer_offers_no_change(
     client: FlaskClient, records: Records, keys: "redis.Redis", hold: timedelta
 ) -> None:
     answer(records, editable_for=hold)
@@ -104,9 +102,7 @@ def test_where_nothing_can_be_changed_nothing_is_offered(
 
 
 @pytest.mark.parametrize(("more", "place"), [("change", "?change=1"), ("1", "")])
-def test_who_asks_for_more_time_gets_it_and_is_told(
-    client: FlaskClient, records: Records, more: str, place: str
-) -> None:
+def test_more_time_moves_deadline(client: FlaskClient, records: Records, more: str, place: str) -> None:
     answer(records)
     sent = post(client, {"rating": "4", "more": more})
     assert (sent.status_code, sent.headers["Location"]) == (303, f"/s/{TOKEN}{place}")
@@ -116,7 +112,7 @@ def test_who_asks_for_more_time_gets_it_and_is_told(
     assert held(records).answer.scores == {CSAT: 4}
 
 
-def test_both_buttons_are_on_the_thanks_and_more_time_on_the_change_form(client: FlaskClient, records: Records) -> None:
+def test_more_time_button_is_on_thanks_and_change_form(client: FlaskClient, records: Records) -> None:
     answer(records)
     assert re.findall(r'<button[^>]*name="?more"?[^>]*>([^<]*)<', get(client).text) == [
         "Change your answer",
@@ -127,7 +123,7 @@ def test_both_buttons_are_on_the_thanks_and_more_time_on_the_change_form(client:
 
 
 @pytest.mark.parametrize("terms", [{"editable_for": timedelta(days=7)}, {"extend": timedelta()}])
-def test_time_that_can_not_be_had_is_not_offered(
+def test_more_time_is_offered_only_if_possible(
     client: FlaskClient, records: Records, terms: dict[str, timedelta]
 ) -> None:
     answer(records, **terms)  # type: ignore[arg-type]  # the terms are durations
@@ -137,7 +133,7 @@ def test_time_that_can_not_be_had_is_not_offered(
     assert until(records) == before
 
 
-def test_the_result_is_put_off_for_an_hour_at_most(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+def test_deadline_moves_by_one_hour_at_most(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
     first = until(records) - 5 * MINUTE
     keys.hset(KEY, mapping={"first_answered_at": to_ms(first - 55 * MINUTE), "answered_at": to_ms(first - 55 * MINUTE)})
@@ -158,7 +154,7 @@ BEGUN = [
 
 
 @pytest.mark.parametrize("form", BEGUN, ids=range(len(BEGUN)))
-def test_a_mistake_gives_the_time_to_mend_it(client: FlaskClient, records: Records, form: dict[str, str]) -> None:
+def test_error_moves_deadline(client: FlaskClient, records: Records, form: dict[str, str]) -> None:
     answer(records)
     page = post(client, form)
     assert page.status_code in (422, 413)
@@ -166,7 +162,7 @@ def test_a_mistake_gives_the_time_to_mend_it(client: FlaskClient, records: Recor
     assert said(page).endswith("(in 20 minutes).")
 
 
-def test_what_was_typed_before_asking_for_more_time_is_kept(client: FlaskClient, records: Records) -> None:
+def test_more_time_keeps_typed_text(client: FlaskClient, records: Records) -> None:
     answer(records)
     thanks = post(client, {"rating": "4", "comment": COMMENT, "more": "1"})
     assert thanks.status_code == 200
@@ -182,7 +178,7 @@ def test_what_was_typed_before_asking_for_more_time_is_kept(client: FlaskClient,
     assert left(records) > 19 * MINUTE
 
 
-def test_looking_gives_no_time(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+def test_get_does_not_move_deadline(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
     before = dump(keys)
     for query in ({}, {"change": "1"}, {"more": "1"}, {"r": "2"}, {"more": "change", "change": "1"}):
@@ -192,14 +188,14 @@ def test_looking_gives_no_time(client: FlaskClient, records: Records, keys: "red
     assert dump(keys) == before
 
 
-def test_at_the_limit_no_more_time_is_offered(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
+def test_more_time_is_not_offered_at_limit(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
     keys.hset(KEY, mapping={"first_answered_at": to_ms(until(records) - 60 * MINUTE)})
     assert "I need more time" not in get(client).text
     assert "Change your answer" in get(client).text
 
 
-def test_a_strangers_page_gives_none(client: FlaskClient, records: Records) -> None:
+def test_cross_site_form_does_not_move_deadline(client: FlaskClient, records: Records) -> None:
     answer(records)
     before = until(records)
     for form in ({"rating": "4", "more": "1"}, {"rating": "4", "add": "1"}):
@@ -207,12 +203,12 @@ def test_a_strangers_page_gives_none(client: FlaskClient, records: Records) -> N
     assert until(records) == before
 
 
-def test_without_an_answer_asking_for_time_writes_nothing(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_more_time_without_answer_writes_nothing(client: FlaskClient, keys: "redis.Redis") -> None:
     assert chosen(post(client, {"rating": "4", "more": "change"})) == ["4"]
     assert dump(keys) == {}
 
 
-def test_while_redis_is_away_nothing_is_said_of_time(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_without_redis_no_deadline_is_shown(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
@@ -229,7 +225,7 @@ def test_while_redis_is_away_nothing_is_said_of_time(own_redis: RedisServer, tmp
         assert "recorded" not in page.text
 
 
-def test_a_redis_that_goes_away_in_between_says_nothing_false(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_redis_lost_during_extension_shows_no_false_deadline(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url)
     post(client, {"rating": "4"})
     assert said(get(client))
@@ -239,7 +235,7 @@ def test_a_redis_that_goes_away_in_between_says_nothing_false(own_redis: RedisSe
     assert SHOWN in page.text
 
 
-def test_the_time_is_told_by_redis_clock(client: FlaskClient, records: Records) -> None:
+def test_deadline_is_by_redis_clock(client: FlaskClient, records: Records) -> None:
     answer(records)
     core = client.application.extensions["afterword"]
     core.records.clock_offset = timedelta(minutes=3)

@@ -78,7 +78,7 @@ def send(client: FlaskClient, event: object, secret: str = WEBHOOK_SECRET, **hea
     return response.status_code, response.json
 
 
-def test_a_close_is_accepted_and_kept(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_close_is_accepted_and_saved(client: FlaskClient, keys: "redis.Redis") -> None:
     event = closed()
     assert send(client, event) == (202, {"status": "accepted"})
     record = keys.hgetall(f"afterword:survey:{id_of(event)}")
@@ -86,7 +86,7 @@ def test_a_close_is_accepted_and_kept(client: FlaskClient, keys: "redis.Redis") 
     assert keys.zscore("afterword:due:offer", str(id_of(event)))
 
 
-def test_the_same_event_again_is_a_duplicate(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_repeated_event_is_a_duplicate(client: FlaskClient, keys: "redis.Redis") -> None:
     event = closed()
     send(client, event)
     record = keys.hgetall(f"afterword:survey:{id_of(event)}")
@@ -94,7 +94,7 @@ def test_the_same_event_again_is_a_duplicate(client: FlaskClient, keys: "redis.R
     assert keys.hgetall(f"afterword:survey:{id_of(event)}") == record
 
 
-def test_a_close_that_is_not_asked_about_is_accepted_with_its_reason(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_skipped_close_is_accepted_with_reason(client: FlaskClient, keys: "redis.Redis") -> None:
     event = closed(tags=["spam"])
     assert send(client, event) == (202, {"status": "accepted"})
     assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_reason") == "tag_excluded"
@@ -120,7 +120,7 @@ support_url = "mailto:ret@northwind.example"
         *("no-reply@shop.example", "MAILER-DAEMON", "noreply@my_host.example", "não-responda@shop.example"),
     ],
 )
-def test_a_machine_or_a_mailbox_of_ours_is_not_asked_and_not_kept(
+def test_automated_or_own_address_is_skipped_and_not_saved(
     redis_url: str, keys: "redis.Redis", tmp_path: Path, address: str
 ) -> None:
     surveys = tmp_path / "surveys.toml"
@@ -139,7 +139,7 @@ def test_a_machine_or_a_mailbox_of_ours_is_not_asked_and_not_kept(
 
 
 @pytest.mark.parametrize("name", ["CONVERSATION_OPEN", "CONVERSATION_RATED", "TOMORROW"])
-def test_another_event_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
+def test_other_event_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
     event = closed() | {"event_fqn": name}
     assert send(client, event) == (200, {"status": "ignored", "event": name})
     assert not keys.exists(f"afterword:survey:{id_of(event)}")
@@ -159,9 +159,7 @@ def change_of(event: dict[str, Any], name: str, *, minutes: int = 1) -> dict[str
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_that_ends_a_survey_is_accepted_and_then_ignored(
-    client: FlaskClient, keys: "redis.Redis", name: str
-) -> None:
+def test_change_that_ends_survey_is_accepted_once(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
     event = closed()
     send(client, event)
     assert send(client, change_of(event, name)) == (202, {"status": "accepted"})
@@ -173,7 +171,7 @@ def test_a_change_that_ends_a_survey_is_accepted_and_then_ignored(
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_from_before_the_close_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
+def test_change_before_close_is_ignored(client: FlaskClient, keys: "redis.Redis", name: str) -> None:
     event = closed()
     send(client, event)
     assert send(client, change_of(event, name, minutes=-1)) == (200, {"status": "ignored", "event": name})
@@ -182,15 +180,13 @@ def test_a_change_from_before_the_close_is_ignored(client: FlaskClient, keys: "r
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("data", [{}, {"conversation": {"csid": "x"}}, None])
-def test_a_change_of_no_conversation_is_ignored(client: FlaskClient, name: str, data: object) -> None:
+def test_change_of_unknown_conversation_is_ignored(client: FlaskClient, name: str, data: object) -> None:
     event = closed() | {"event_fqn": name, "data": data}
     assert send(client, event) == (200, {"status": "ignored", "event": name})
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_while_redis_is_away_is_kept_and_counts_later(
-    own_redis: RedisServer, tmp_path: Path, name: str
-) -> None:
+def test_change_during_outage_is_applied_later(own_redis: RedisServer, tmp_path: Path, name: str) -> None:
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     event = closed()
     send(client, event)
@@ -220,13 +216,13 @@ def test_a_change_while_redis_is_away_is_kept_and_counts_later(
         (b'{"event_fqn": "CONVERSATION_CLOSED", "data": {"conversation": {}}}', "body.data.conversation.csid"),
     ],
 )
-def test_a_signed_body_that_is_no_event_is_named(client: FlaskClient, body: bytes, problem: str) -> None:
+def test_invalid_event_is_400_with_reason(client: FlaskClient, body: bytes, problem: str) -> None:
     status, response = send(client, body)
     assert (status, response["status"]) == (400, "rejected")
     assert problem in response["problem"]
 
 
-def test_a_wrong_key_is_unauthorized(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_wrong_key_is_401(client: FlaskClient, keys: "redis.Redis") -> None:
     event = closed()
     status, response = send(client, event, OTHER_SECRET)
     assert (status, response["status"]) == (401, "rejected")
@@ -234,32 +230,32 @@ def test_a_wrong_key_is_unauthorized(client: FlaskClient, keys: "redis.Redis") -
     assert not keys.exists(f"afterword:survey:{id_of(event)}")
 
 
-def test_a_changed_body_is_unauthorized(client: FlaskClient) -> None:
+def test_changed_body_is_401(client: FlaskClient) -> None:
     body = json.dumps(closed()).encode()
     headers = sign(body, WEBHOOK_SECRET)
     assert client.post(PATH, base_url=PUBLIC_URL, data=body + b" ", headers=headers).status_code == 401
 
 
 @pytest.mark.parametrize("minutes", [-6, 6])
-def test_an_old_or_future_signature_is_unauthorized(client: FlaskClient, minutes: int) -> None:
+def test_old_or_future_signature_is_401(client: FlaskClient, minutes: int) -> None:
     body = json.dumps(closed()).encode()
     headers = sign(body, WEBHOOK_SECRET, at=datetime.now(UTC) + timedelta(minutes=minutes))
     assert client.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code == 401
 
 
-def test_the_tolerance_is_settable(redis_url: str) -> None:
+def test_tolerance_can_be_set(redis_url: str) -> None:
     client = make_client(redis_url, WEBHOOK_TOLERANCE="1h")
     body = json.dumps(closed()).encode()
     headers = sign(body, WEBHOOK_SECRET, at=datetime.now(UTC) - timedelta(minutes=59))
     assert client.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code == 202
 
 
-def test_each_of_several_keys_is_tried(redis_url: str) -> None:
+def test_several_keys_are_tried(redis_url: str) -> None:
     client = make_client(redis_url, DIXA_WEBHOOK_SECRETS=f"{OTHER_SECRET},{WEBHOOK_SECRET}")
     assert [send(client, closed(), secret)[0] for secret in (OTHER_SECRET, WEBHOOK_SECRET)] == [202, 202]
 
 
-def test_256_kib_are_taken_and_a_byte_more_is_too_large(client: FlaskClient) -> None:
+def test_body_over_256_kib_is_413(client: FlaskClient) -> None:
     body = json.dumps(closed()).encode()
     largest = body + b" " * (256 * 1024 - len(body))
     assert send(client, largest)[0] == 202
@@ -269,17 +265,17 @@ def test_256_kib_are_taken_and_a_byte_more_is_too_large(client: FlaskClient) -> 
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "", "é/ü"])
-def test_other_than_json_is_unsupported(client: FlaskClient, kind: str) -> None:
+def test_other_type_than_json_is_415(client: FlaskClient, kind: str) -> None:
     status, response = send(client, closed(), **{"Content-Type": kind})
     assert (status, response["status"]) == (415, "rejected")
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
-def test_json_may_be_spelled_otherwise(client: FlaskClient, kind: str) -> None:
+def test_spellings_of_json_type_are_accepted(client: FlaskClient, kind: str) -> None:
     assert send(client, closed(), **{"Content-Type": kind})[0] == 202
 
 
-def test_without_redis_dixa_is_told_to_come_again_and_nothing_is_lost(own_redis: RedisServer) -> None:
+def test_without_redis_webhook_is_503_with_retry_after(own_redis: RedisServer) -> None:
     client = make_client(own_redis.url)
     events = [closed(), closed()]
     assert send(client, events[0])[0] == 202
@@ -295,7 +291,7 @@ def test_without_redis_dixa_is_told_to_come_again_and_nothing_is_lost(own_redis:
     assert [send(client, event)[0] for event in events] == [200, 202]
 
 
-def test_a_frozen_redis_costs_little_more_than_a_second(own_redis: RedisServer) -> None:
+def test_frozen_redis_delays_webhook_little(own_redis: RedisServer) -> None:
     client = make_client(own_redis.url)
     event = closed()
     assert send(client, closed())[0] == 202

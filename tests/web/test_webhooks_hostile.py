@@ -83,19 +83,19 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("header", SIGNATURES.values(), ids=SIGNATURES)
-def test_an_odd_signature_is_unauthorized(client: FlaskClient, header: str) -> None:
+def test_malformed_signature_is_401(client: FlaskClient, header: str) -> None:
     body = json.dumps(closed()).encode()
     headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
     assert post(client, body, headers) == 401
 
 
-def test_no_signature_is_unauthorized(client: FlaskClient) -> None:
+def test_missing_signature_is_401(client: FlaskClient) -> None:
     assert post(client, b"{}", {"Content-Type": "application/json"}) == 401
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", FIELDS)
-def test_an_odd_field_of_the_event(client: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_event(client: FlaskClient, name: str, value: object) -> None:
     wanted = {400} if name == "data" else {200, 202} if name != "event_fqn" else {200, 400}
     body = json.dumps(closed() | {name: value}).encode()
     assert post(client, body, signed(body)) in wanted
@@ -103,7 +103,7 @@ def test_an_odd_field_of_the_event(client: FlaskClient, name: str, value: object
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", CONVERSATION)
-def test_an_odd_field_of_the_conversation(client: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_conversation(client: FlaskClient, name: str, value: object) -> None:
     """An odd optional field never refuses the event."""
     body = json.dumps(closed(**{name: value})).encode()
     assert post(client, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
@@ -132,18 +132,18 @@ BODIES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_an_odd_body_is_a_bad_request(client: FlaskClient, body: Callable[[], bytes]) -> None:
+def test_malformed_body_is_400(client: FlaskClient, body: Callable[[], bytes]) -> None:
     raw = body()
     assert post(client, raw, signed(raw)) == 400
 
 
-def test_a_compressed_body_is_not_unpacked(client: FlaskClient) -> None:
+def test_compressed_body_is_not_decompressed(client: FlaskClient) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     assert post(client, bomb, signed(bomb) | {"Content-Encoding": "gzip"}) == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_another_method_is_refused(client: FlaskClient, method: str) -> None:
+def test_other_method_is_refused(client: FlaskClient, method: str) -> None:
     body = json.dumps(closed()).encode()
     assert post(client, body, signed(body), method=method) == 405
 
@@ -164,7 +164,7 @@ HOSTS = [
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_another_host_is_a_bad_request(client: FlaskClient, host: str) -> None:
+def test_other_host_is_400(client: FlaskClient, host: str) -> None:
     body = json.dumps(closed()).encode()
     response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
     assert response.status_code == 400
@@ -187,13 +187,13 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_a_strange_header_changes_nothing(client: FlaskClient, name: str) -> None:
+def test_unknown_header_changes_nothing(client: FlaskClient, name: str) -> None:
     body = json.dumps(closed()).encode()
     assert post(client, body, signed(body) | {name: STRANGE[name]}) == 202
 
 
 @pytest.mark.parametrize("query", ["a=\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie:%20a=b", "\xff", "a=" + "x" * 5000])
-def test_a_query_changes_nothing(client: FlaskClient, query: str) -> None:
+def test_query_changes_nothing(client: FlaskClient, query: str) -> None:
     body = json.dumps(closed()).encode()
     response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
     assert response.status_code == 202
@@ -218,7 +218,7 @@ QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], de
 
 @QUIET
 @given(event=EVENTS | JSON)
-def test_any_signed_json_is_taken_or_refused(client: FlaskClient, event: object) -> None:
+def test_any_signed_json_is_accepted_or_refused(client: FlaskClient, event: object) -> None:
     body = json.dumps(event).encode()
     assert post(client, body, signed(body)) in {200, 202, 400}
 
@@ -231,6 +231,6 @@ def test_any_signed_bytes_are_refused(client: FlaskClient, body: bytes) -> None:
 
 @QUIET
 @given(header=st.text(st.characters(min_codepoint=32, max_codepoint=255)))
-def test_any_header_is_unauthorized(client: FlaskClient, header: str) -> None:
+def test_any_unsigned_header_is_401(client: FlaskClient, header: str) -> None:
     headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
     assert post(client, b"{}", headers) == 401
