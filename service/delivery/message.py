@@ -6,7 +6,6 @@ The supported channels and their content types are those of Dixa's OpenAPI descr
 import html
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -15,7 +14,7 @@ from service.surveys.definition import Survey
 from service.surveys.errors import CallError, DeliveryRefused, OutcomeUnknown, Refused
 from service.surveys.language_codes import find_language
 from service.surveys.model import Record
-from service.surveys.ports import Conversation, Deadline, Message, Slot
+from service.surveys.ports import Conversation, Deadline, Delivery, Dixa, Message
 from service.surveys.ratings import RatingType
 from service.surveys.states import OfferState
 from service.texts.catalog import DEFAULT, N_, Language, load_language
@@ -51,31 +50,10 @@ _OPENS_WITHIN = timedelta(seconds=10)
 _DUPLICATE_OR_WORSE = 400
 
 
-class Messages(Protocol):
-    """The calls to Dixa for this channel."""
-
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a slot of the rate limit."""
-
-    def messages(self, slot: Slot, conversation_id: int) -> tuple[Message, ...]:
-        """Return a conversation's messages."""
-
-    def add_message(
-        self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
-    ) -> None:
-        """Add an outbound message. Dixa refuses a second one with the same `external_id` with 400."""
-
-    def conversation(self, slot: Slot, conversation_id: int) -> Conversation:
-        """Return a conversation."""
-
-    def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None:
-        """Close a conversation."""
-
-
 Shorten = Callable[[Record, str], str]
 
 
-class MessageDelivery:
+class MessageDelivery(Delivery):
     """Sends the link as the assignee. The message's `externalId` makes the call idempotent.
 
     `shorten` makes the signed link of a record short, for SMS and WhatsApp.
@@ -86,7 +64,7 @@ class MessageDelivery:
 
     def __init__(
         self,
-        dixa: Messages,
+        dixa: Dixa,
         *,
         brand: str = "Support",
         default_language: str = DEFAULT,

@@ -4,36 +4,21 @@ Dixa accepts the same note twice. So each note ends with a reference, and a retr
 """
 
 from datetime import timedelta
-from typing import Protocol
 
 from service.delivery.answer_text import describe, quote
 from service.surveys.errors import DeliveryRefused
 from service.surveys.model import Record
-from service.surveys.ports import Deadline, FollowUpContext, Slot
+from service.surveys.ports import Action, Deadline, Delivery, Dixa, FollowUpContext
 
 _MAX_WAIT = timedelta(seconds=1)
 
 
-class Notes(Protocol):
-    """The calls to Dixa for notes."""
-
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a slot of the rate limit."""
-
-    def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]:
-        """Return the texts of a conversation's notes."""
-
-    def add_note(self, slot: Slot, conversation_id: int, text: str) -> None:
-        """Add a note."""
-
-
-class NoteDelivery:
+class NoteDelivery(Delivery):
     """Gives the link to the agent, who may reach the customer in another way."""
 
     name = "note"
-    sends_reminders = False
 
-    def __init__(self, dixa: Notes) -> None:
+    def __init__(self, dixa: Dixa) -> None:
         self._dixa = dixa
 
     def can_reach(self, record: Record) -> bool:
@@ -53,15 +38,12 @@ class NoteDelivery:
         self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id, text)
 
 
-class AnswerNote:
+class AnswerNote(Action):
     """Writes the answer into the conversation, for its agents."""
 
     kind = "note"
-    is_immediate = False
-    is_repeatable = True
-    max_age: timedelta | None = None
 
-    def __init__(self, dixa: Notes) -> None:
+    def __init__(self, dixa: Dixa) -> None:
         self._dixa = dixa
 
     def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
@@ -77,7 +59,7 @@ def _reference(record: Record) -> str:
     return f"[afterword-{record.survey_id}-link]"
 
 
-def _has_note(dixa: Notes, record: Record, reference: str, deadline: Deadline) -> bool:
+def _has_note(dixa: Dixa, record: Record, reference: str, deadline: Deadline) -> bool:
     """Return whether a note's last line is the reference. On other lines a customer's comment may contain it."""
     found = dixa.notes(dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
     return any(text.rstrip().rpartition("\n")[2].strip() == reference for text in found)

@@ -1,21 +1,15 @@
 """Makes the configured delivery channels."""
 
-from typing import Protocol
-
 from config.settings import Settings
 from service.delivery.email.smtp import make_email_delivery
-from service.delivery.message import MessageDelivery, Messages, Shorten
-from service.delivery.note import NoteDelivery, Notes
+from service.delivery.message import MessageDelivery, Shorten
+from service.delivery.note import NoteDelivery
 from service.delivery.webhook import WebhookDelivery
-from service.surveys.ports import Delivery, Mailings
-
-
-class Conversations(Messages, Notes, Protocol):
-    """The calls to Dixa for the channels inside a conversation."""
+from service.surveys.ports import Delivery, Dixa, Mailings
 
 
 def open_deliveries(
-    settings: Settings, dixa: Conversations, mailings: Mailings, *, shorten: Shorten | None = None
+    settings: Settings, dixa: Dixa, mailings: Mailings, *, shorten: Shorten | None = None
 ) -> list[Delivery]:
     """Make the channels. Does not connect yet."""
     message = MessageDelivery(

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from service.delivery.answer_text import describe, describe_scores, quote
 from service.delivery.outbound import Outbound
-from service.surveys.ports import Deadline, FollowUpContext
+from service.surveys.ports import Action, Deadline, FollowUpContext
 
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@\u200b", "]": "]\u200b"})
 
@@ -19,20 +19,19 @@ _MAX_LENGTH = 4000
 _CUT = "…\nThe comment is longer: see the rating in Dixa."
 
 
-class SlackAlert:
+class SlackAlert(Action):
     """Reports an answer at once, while the customer can still change it."""
 
     kind = "slack"
     is_immediate = True
     is_repeatable = False
-    max_age: timedelta | None = timedelta(days=1)
+    max_age = timedelta(days=1)
 
     def __init__(self, url: str) -> None:
         self._outbound = Outbound(url)
 
     def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Post the alert, its correction, or a later comment."""
-        _ = is_retry
         text = _WRITERS[context.subject](context)
         self._outbound.post(json.dumps({"text": text}).encode(), {}, deadline)
 

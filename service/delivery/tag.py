@@ -4,37 +4,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from threading import Lock
 from time import monotonic
-from typing import Protocol
 
 from service.surveys.errors import DeliveryRefused, NotNow, Refused
-from service.surveys.ports import Deadline, FollowUpContext, Slot
+from service.surveys.ports import Action, Deadline, Dixa, FollowUpContext
 
 _MAX_WAIT = timedelta(seconds=1)
 _REFRESH_SECONDS = 60.0
 
 
-class Tags(Protocol):
-    """The calls to Dixa for tagging."""
-
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a slot of the rate limit."""
-
-    def tags(self, slot: Slot) -> Mapping[str, str]:
-        """Return the ids of the organization's tags by name."""
-
-    def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None:
-        """Tag a conversation."""
-
-
-class AnswerTag:
+class AnswerTag(Action):
     """Tags by name. Caches the names; reads them again after a refusal, and for an unknown name after a minute."""
 
     kind = "tag"
-    is_immediate = False
-    is_repeatable = True
-    max_age: timedelta | None = None
 
-    def __init__(self, dixa: Tags) -> None:
+    def __init__(self, dixa: Dixa) -> None:
         self._dixa = dixa
         self._lock = Lock()
         self._ids: Mapping[str, str] = {}
@@ -42,7 +25,6 @@ class AnswerTag:
 
     def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Tag the conversation with `context.subject`."""
-        _ = is_retry
         tag_id = self._find(context.subject, deadline)
         try:
             self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, tag_id)

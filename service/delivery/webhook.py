@@ -15,7 +15,7 @@ from service.delivery.outbound import Outbound
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.language_codes import find_language
 from service.surveys.model import Record
-from service.surveys.ports import Deadline, FollowUpContext
+from service.surveys.ports import Action, Deadline, Delivery, FollowUpContext
 from service.surveys.states import OfferState
 
 LINK = "survey.link"
@@ -46,11 +46,10 @@ class SignedWebhooks:
         self._outbound.post(body.encode(), headers, deadline)
 
 
-class WebhookDelivery:
+class WebhookDelivery(Delivery):
     """Passes the link to the team's own sender for delivery."""
 
     name = "webhook"
-    sends_reminders = False
 
     def __init__(self, endpoint: SignedEndpoint, default_language: str) -> None:
         self._webhooks = SignedWebhooks(endpoint)
@@ -62,7 +61,6 @@ class WebhookDelivery:
 
     def reconcile(self, record: Record, deadline: Deadline) -> None:
         """Return None: we cannot check; the sender deduplicates by `webhook-id`. Raises NotNow while it is busy."""
-        _ = record, deadline
         self._webhooks.limit.check()
 
     def deliver(self, record: Record, link: str, deadline: Deadline) -> None:
@@ -81,20 +79,17 @@ class WebhookDelivery:
             raise (DeliveryUnknown if isinstance(error, NotDelivered) else Unconfirmable)(problem) from error
 
 
-class AnswerWebhook:
+class AnswerWebhook(Action):
     """Sends the whole answer to the team's own receiver. The comment is included: unlike an alert it is private."""
 
     kind = "webhook"
-    is_immediate = False
-    is_repeatable = True
-    max_age: timedelta | None = timedelta(days=1)
+    max_age = timedelta(days=1)
 
     def __init__(self, endpoint: SignedEndpoint) -> None:
         self._webhooks = SignedWebhooks(endpoint)
 
     def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
         """Post the answer. A retry needs no check: the receiver deduplicates by `webhook-id`."""
-        _ = is_retry
         answer = context.record.answered
         data = {
             "scores": dict(answer.scores),

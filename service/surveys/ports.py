@@ -91,7 +91,7 @@ class Message:
 
 
 class Dixa(Protocol):
-    """The calls of the journeys. Each needs a slot, and raises a CallError unless it succeeds."""
+    """The calls of journeys, deliveries and actions. Each needs a slot, and raises a CallError unless it succeeds."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
@@ -134,6 +134,22 @@ class Dixa(Protocol):
         submitted_at: datetime,
     ) -> None: ...
 
+    def add_message(
+        self, slot: Slot, conversation_id: int, *, agent_id: str, kind: str, text: str, external_id: str
+    ) -> None:
+        """Add an outbound message. Dixa refuses a second one with the same `external_id` with 400."""
+
+    def close(self, slot: Slot, conversation_id: int, *, user_id: str) -> None: ...
+
+    def notes(self, slot: Slot, conversation_id: int) -> tuple[str, ...]: ...
+
+    def add_note(self, slot: Slot, conversation_id: int, text: str) -> None: ...
+
+    def tags(self, slot: Slot) -> Mapping[str, str]:
+        """Return the ids of the organization's tags by name."""
+
+    def add_tag(self, slot: Slot, conversation_id: int, tag_id: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class FollowUpContext:
@@ -167,11 +183,11 @@ class Action(Protocol):
     """An action after an answer."""
 
     kind: str
-    is_immediate: bool
+    is_immediate: bool = False
     """Whether it runs while the customer can still change the answer."""
-    is_repeatable: bool
+    is_repeatable: bool = True
     """Whether it runs again after an unknown outcome. If not, it runs at most once."""
-    max_age: timedelta | None
+    max_age: timedelta | None = None
     """For how long it is retried. None means as long as an answer."""
 
     def act(self, context: FollowUpContext, deadline: Deadline, *, is_retry: bool) -> None:
@@ -185,7 +201,7 @@ class Delivery(Protocol):
     """A channel for links to customers."""
 
     name: str
-    sends_reminders: bool
+    sends_reminders: bool = False
     """Whether it sends reminders. A reminder is delivered like the link, for a record in the state `reminding`."""
 
     def can_reach(self, record: Record) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
@@ -24,6 +24,7 @@ from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim
+from service.surveys.ports import Dixa
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
@@ -124,7 +125,9 @@ class World:
             ),
             AnswerJourney(self.records),
         )
-        self.runners = {each.journey: JourneyRunner(each, self.records, self.dixa, timings) for each in journeys}
+        self.runners = {
+            each.journey: JourneyRunner(each, self.records, cast("Dixa", self.dixa), timings) for each in journeys
+        }
         self.workers: list[Worker] = []
         self.links: list[Link] = []
         self.now: float = 0.0

@@ -26,7 +26,7 @@ from service.surveys.errors import ChannelDown, DeliveryRefused, NotDelivered, N
 from service.surveys.language_codes import find_language
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Record
-from service.surveys.ports import Deadline, Mailings
+from service.surveys.ports import Deadline, Delivery, Mailings
 from service.surveys.states import OfferState
 from service.texts.catalog import load_language
 
@@ -39,7 +39,7 @@ _MIN_CLAIM_SECONDS = 0.5
 """No e-mail is begun with less time left of the claim."""
 
 
-class EmailDelivery:
+class EmailDelivery(Delivery):
     """Sends the link from the operator's mailbox to the requester's address."""
 
     name = "email"
@@ -68,7 +68,6 @@ class EmailDelivery:
 
     def reconcile(self, record: Record, deadline: Deadline) -> bool:
         """Return False: it is not sent. Raises Unconfirmable if it may be, and NotNow while the server is busy."""
-        _ = deadline
         if record.offer.mailed_at:
             raise Unconfirmable("it was being handed over when a worker ended")
         if record.reconcile_first:
