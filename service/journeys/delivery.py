@@ -166,7 +166,7 @@ class LinkSender:
         """Return the first usable channel that isn't down, or None. Raises NotNow if all are down."""
         waits: list[timedelta] = []
         for each in self._usable(record):
-            wait = self.wait_for(each, record)
+            wait = self.acquire(each, record)
             if wait is None:
                 return each
             waits.append(wait)
@@ -174,8 +174,8 @@ class LinkSender:
             raise NotNow(_ALL_DOWN, min(waits))
         return None
 
-    def wait_for(self, delivery: Delivery, record: Record) -> timedelta | None:
-        """Return how long this survey must leave a channel alone; None if it may try it now."""
+    def acquire(self, delivery: Delivery, record: Record) -> timedelta | None:
+        """Take the try of a channel that is down. Return how long to leave it alone, or None to use it now."""
         return self._health.begin(_health_name(delivery, record.terms), record.survey_id)
 
     def require_channel(self, record: Record) -> None:

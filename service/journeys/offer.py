@@ -138,7 +138,7 @@ class OfferJourney:
             is_opted_out=lambda: self._suppression.has_opted_out(record, conversation),
             is_answered=is_answered,
             is_too_late=lambda survey: is_too_late(attempt, survey),
-            can_reach=lambda survey: self._sender.reserve(_as_decided(record, survey, conversation)) is not None,
+            reserve_channel=lambda survey: self._sender.reserve(_as_decided(record, survey, conversation)) is not None,
         )
 
     # ── Offer ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -97,7 +97,7 @@ class Reminder:
         now = self._records.load(record.survey_id)
         if now is None or now.offer.state is not OfferState.REMINDING or not _is_unanswered(now):
             raise StaleClaim("answered")
-        if wait := self._sender.wait_for(delivery, record):
+        if wait := self._sender.acquire(delivery, record):
             raise NotNow("the channel is down", wait)
         if not delivery.reconcile(record, attempt.deadline):
             self._sender.hand_over(attempt, delivery)

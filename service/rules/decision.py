@@ -22,14 +22,18 @@ from service.surveys.states import Reason, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """Queries about one conversation, made only if a rule needs them. They may raise a CallError."""
+    """Queries about one conversation, made only if a rule needs them. They may raise a CallError.
+
+    `reserve_channel` returns False if no channel can reach the customer. It may take the one try of a channel while
+    that is down.
+    """
 
     tags: Callable[[], tuple[str, ...]]
     messages: Callable[[], tuple[Message, ...]]
     is_opted_out: Callable[[], bool]
     is_answered: Callable[[], bool]
     is_too_late: Callable[[Survey], bool]
-    can_reach: Callable[[Survey], bool]
+    reserve_channel: Callable[[Survey], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def _find_reason_against(given: DecisionInput, survey: Survey, facts: DixaFacts,
         return Reason.CLOSED_AGAIN
     if lookups.is_opted_out():
         return Reason.OPTED_OUT
-    return None if lookups.can_reach(survey) else Reason.UNREACHABLE
+    return None if lookups.reserve_channel(survey) else Reason.UNREACHABLE
 
 
 def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> bool:

@@ -136,7 +136,7 @@ def _decide(
             is_opted_out=lookups.is_opted_out,
             is_answered=lambda: False,
             is_too_late=lambda _: False,
-            can_reach=lambda survey: lookups.can_reach(replace(record, terms=survey)),
+            reserve_channel=lambda survey: lookups.can_reach(replace(record, terms=survey)),
         ),
     )
     is_sent = decision.verdict in (Verdict.ASK, Verdict.WAIT)
