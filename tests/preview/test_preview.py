@@ -1,4 +1,4 @@
-"""The preview shows what customers get, all of it, and asks nobody for anything."""
+"""The preview shows everything that customers see, and makes no request."""
 
 import html
 import re
@@ -147,7 +147,7 @@ def test_logo_of_email_is_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
 def test_date_is_in_brands_time_zone(zone: str) -> None:
-    """Where these two are it is never the same day."""
+    """It is never the same date in these two zones."""
     client = create_app(settings_for(NOWHERE, TIME_ZONE=zone)).test_client()
     days = [words_of(load_language("en").format_date(datetime.now(ZoneInfo(zone)).date()))]
     shown = [words_of(client.get(f"/default/own/en/{state}").text) for state in ("form", "email-text")]
@@ -181,7 +181,7 @@ def test_form_can_be_sent_and_is_not_saved(client: FlaskClient) -> None:
     assert "<html lang=da" in thanks
 
 
-# What each frame shows, and the heights of the frame and of what is in it.
+# The URL of each frame, its height, and the heights of its page.
 HEIGHTS = """() => [...document.querySelectorAll("iframe")].map(frame => {
     const page = frame.contentDocument.documentElement
     return [frame.src, frame.clientHeight, page.scrollHeight, Math.round(page.getBoundingClientRect().height)]
@@ -195,7 +195,7 @@ LOADED = """() => [...document.querySelectorAll("iframe")].every(frame => {
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("query", ["", "lang=ar&scheme=dark&rating=nps", "lang=el&width=desktop&rating=all"])
 def test_every_frame_is_as_tall_as_page(browser: Browser, app: Flask, query: str, width: int) -> None:
-    """Without JavaScript of ours; the browser's own is what this test looks with."""
+    """The page has no JavaScript. The test measures with its own."""
     with serving(app) as url, browser.new_context(viewport={"width": width, "height": 800}) as context:
         page = context.new_page()
         page.goto(f"{url}/?{query}")

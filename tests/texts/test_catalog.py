@@ -1,4 +1,4 @@
-"""The catalogs: whole, of the texts that the code has now, and with every place where it belongs."""
+"""The catalogs are complete, match the texts in the code, and keep all placeholders."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +28,7 @@ def texts_of(catalog: Catalog) -> list[str]:
 
 
 def test_template_has_texts_of_code() -> None:
-    """`make texts` brings them there."""
+    """`make texts` updates the catalogs."""
     found = extract_from_dir(ROOT / "service", [("**.py", "python")], keywords={"N_": None}, strip_comment_tags=True)
     with TEMPLATE.open("rb") as file:
         assert texts_of(read_po(file)) == list(dict.fromkeys(str(text) for _, _, text, _, _ in found))
@@ -89,7 +89,7 @@ def test_header_of_catalog_is_filled_in(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_translation_has_back_translation(code: str) -> None:
-    """By somebody who didn't see the English: see CONTRIBUTING.md. What was left to doubt is said there too."""
+    """By a translator without the English text. CONTRIBUTING.md has the procedure and the doubts."""
     header = " ".join(line.removeprefix("#").strip() for line in read_catalog(code).header_comment.splitlines())
     assert re.search(r"Translated back without sight of the English on \d{4}-\d\d-\d\d\.", header), header
     assert "Not yet read by a native speaker: reviews are welcome" in header
@@ -158,7 +158,7 @@ def test_duration_in_days(code: str, time: timedelta, written: str) -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_name_is_isolated_in_rtl_text(code: str) -> None:
-    """Without isolation "24 Shop (DK)" is shown as "(Shop (DK 24"."""
+    """Without isolation a browser shows "24 Shop (DK)" as "(Shop (DK 24"."""
     isolated = "\u2068{}\u2069" if code in {"ar", "he"} else "{}"
     brand, host = isolated.format("24 Shop (DK)"), isolated.format("shop.example:8443")
     say = load_language(code).translate
@@ -296,7 +296,7 @@ def test_moment_names_utc_and_other_day() -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_has_own_words_for_time_left(code: str) -> None:
-    """Where CLDR has no words, Babel writes those of the root, such as "+5 min"."""
+    """Without words in CLDR, Babel falls back to its root locale: "+5 min"."""
     spoken = load_language(code)
     for time in (timedelta(seconds=40), timedelta(minutes=5), timedelta(hours=3), timedelta(days=6)):
         words = spoken.format_remaining(time)

@@ -1,4 +1,4 @@
-"""An app in this process over the real Redis, in a database of its own for each file."""
+"""An app in this process with a real Redis. Each test file has its own database."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +19,7 @@ def redis_url(redis_server: RedisServer) -> str:
 
 @pytest.fixture
 def keys(redis_url: str) -> Iterator["redis.Redis"]:
-    """The database, empty at first."""
+    """An empty database."""
     client = redis.Redis.from_url(redis_url)
     client.flushdb()
     yield client

@@ -1,6 +1,6 @@
-"""A language that nobody speaks, made from the English texts: a text that isn't translated is seen at once.
+"""A pseudo-language made from the English texts, to find text without a translation.
 
-It is accented, 40 % longer, and in brackets, so that a text that is cut or joined from pieces is seen as well. Its code
+Texts are accented, 40 % longer and in brackets, which shows cut texts and sentences joined from pieces, too. Its code
 is Esperanto's, since Babel knows no `en_XA`.
 """
 
@@ -13,7 +13,7 @@ _PLACE = re.compile(r"(%\(\w+\)s)")
 
 
 def pseudo(text: str) -> str:
-    """Say a text in the pseudo-language; its places stay as they are."""
+    """Translate a text into the pseudo-language. Placeholders stay."""
     parts = [part if _PLACE.fullmatch(part) else part.translate(_ACCENTS) for part in _PLACE.split(text)]
     return f"[{''.join(parts)}{' ·' * (len(text) // 5)}]"
 

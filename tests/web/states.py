@@ -81,7 +81,7 @@ STATES: dict[str, State] = {
 
 
 def show(name: str, spoken: Language = CONTEXT.language) -> Response:
-    """Show a state in a language."""
+    """Render a state in a language."""
     return STATES[name](replace(CONTEXT, language=spoken))
 
 

@@ -1,4 +1,4 @@
-"""The brand's colours and logo on the real pages: of one request, allowed by the policy, and small but for the logo."""
+"""The brand's colours and logo on real pages, which stay one request and small."""
 
 import re
 from base64 import b64encode
@@ -65,7 +65,7 @@ def test_fixed_logo_gets_light_plate_in_dark_theme(adapts: bool) -> None:  # noq
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_with_logo_is_small(name: str) -> None:
-    """Whatever the colours are: the logo's own bytes are the operator's."""
+    """The logo's own bytes don't count."""
     uri = "data:image/svg+xml;base64," + b64encode(b"x" * 3000).decode()
     theme = replace(make_theme("#123456", "#abcdef", None), logo=Logo(uri, adapts=False))
     with make_app().test_request_context():

@@ -1,4 +1,4 @@
-"""The comment on the page: taken back, added to what is saved, and given back when it can't be kept."""
+"""The comment on the page: removed, added to a saved answer, and quoted if it comes too late."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

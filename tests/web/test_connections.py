@@ -1,4 +1,4 @@
-"""When a worker ends that is told to: at once, or after a HUP when all others are ready. The rest is on the wire."""
+"""A worker ends at once on SIGTERM, and after a HUP once the new ones are ready."""
 
 import signal
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The customer's form: what it takes, what it refuses and what it says then."""
+"""The parsing of the customer's form, and its errors."""
 
 import json
 
@@ -96,7 +96,7 @@ BLANK = (
     *("\u00a0", "\u2003", "\u3000", "\u2028", "\u0085", "\ufe0f", "\ufe00", "\U000e0100", "\u180b", "\u034f"),
     *("\u3164", "\u115f", "\u1160", "\uffa0", "\u2800", "\u17b4", "\U000e0041", "\U000e0001", "\ufff9", "\U0001d159"),
 )
-"""Format characters, spaces, variation selectors, fillers: whatever a font shows nothing for."""
+"""Format characters, spaces, variation selectors and fillers are invisible in every font."""
 
 
 @pytest.mark.parametrize("blank", BLANK, ids=ascii)

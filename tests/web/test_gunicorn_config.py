@@ -1,4 +1,4 @@
-"""Where gunicorn listens and what it believes, as `gunicorn.conf.py` has it: from the environment and from `.env`."""
+"""gunicorn.conf.py reads the addresses from the environment and from `.env`, and ignores proxy headers."""
 
 import ast
 import os
@@ -13,7 +13,7 @@ from tests.processes import BIN, ROOT
 
 
 def read_config(folder: Path, **environ: str) -> dict[str, Any]:
-    """Ask gunicorn for its settings, as it would start in this folder."""
+    """Print gunicorn's settings, as it would start in this folder."""
     printed = subprocess.run(
         [f"{BIN}/gunicorn", "--config", f"{ROOT}/gunicorn.conf.py", "--print-config", "tests.chaos.naive:web"],
         cwd=folder,
@@ -63,7 +63,7 @@ def test_bind_and_port_set_addresses(tmp_path: Path, dotenv: str, environ: dict[
     ids=str,
 )
 def test_invalid_address_is_refused(tmp_path: Path, environ: dict[str, str]) -> None:
-    """By itself, gunicorn shows a traceback of some, and takes others for another address."""
+    """Gunicorn alone fails with a traceback, or listens on another address."""
     (name,) = environ
     problem = read_config(tmp_path, **environ)["problem"]
     assert f"  {name}: is not " in problem

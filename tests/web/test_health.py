@@ -1,4 +1,4 @@
-"""`/`, `/healthz` and `/readyz`: alive, and ready only while something can be kept."""
+"""`/`, `/healthz` and `/readyz`: ready only while something can be saved."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Mail scanners open every link and may press its button: what the page makes of it."""
+"""Mail scanners open every link and may press its button."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +16,7 @@ def old_token() -> str:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_opening_link_saves_nothing_and_preselects_score(client: FlaskClient, keys: "redis.Redis", method: str) -> None:
-    """A scanner opens every link of a message, and a person corrects a slip: the next tap counts as the first did."""
+    """A scanner opens every link of a message, and a person may correct a slip."""
     for path in ("", "/stop"):
         for score in ("1", "2", "5", "1", "9", "x"):
             look = client.open(f"/s/{TOKEN}{path}", method=method, base_url=PUBLIC_URL, query_string={"r": score})
@@ -48,7 +48,7 @@ def test_fast_answer_without_comment_is_suspect(
 
 
 def test_delivery_time_counts_for_fast_answers(client: FlaskClient, keys: "redis.Redis") -> None:
-    """Delivering may take longer than making the link: the customer's clock starts with the message."""
+    """Delivery may take long. The time to read starts with the message, not with the link."""
     post(client, {"rating": "3"}, old_token())
     moment = int(datetime.now(UTC).timestamp() * 1000)
     keys.hset("afterword:survey:81000", "delivered_at", moment)
@@ -73,7 +73,7 @@ def test_comment_makes_answer_unsuspect(client: FlaskClient, keys: "redis.Redis"
 
 
 def test_suspect_answer_does_not_extend_link(client: FlaskClient, keys: "redis.Redis") -> None:
-    """It isn't the customer's: the link's own time ended while it waited, and it stays what it is."""
+    """It isn't the customer's answer. The link expired while it waited, and it stays as it is."""
     post(client, {"rating": "1"}, sign())
     before = keys.hgetall("afterword:survey:81000")
     assert before[b"suspect"] == b"1"

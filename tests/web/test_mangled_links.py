@@ -1,4 +1,4 @@
-"""Links that mail programs and sentences have mangled lead where the clean ones do, if the token is valid."""
+"""Mangled links lead to the clean ones if the token is valid."""
 
 from urllib.parse import quote
 
@@ -36,7 +36,7 @@ GLUED = (
     ),
 )
 RAW = ("%92", "%ff", "%94.", "%0D%0A", "%e2%80")
-"""What isn't UTF-8, or only begins to be."""
+"""Invalid or incomplete UTF-8."""
 TAILS = [*(quote(each, safe="") for each in GLUED), *RAW, "/.", ".html", ")/", "/x", "/stopp", "/s/x"]
 
 
@@ -67,13 +67,13 @@ def test_opt_out_page_is_found_with_added_characters(client: FlaskClient, glued:
 
 
 def raw(client: FlaskClient, path: str, method: str) -> TestResponse:
-    """A URL that begins with two slashes would be another host to the test client."""
+    """Send a path as it is. The test client would take "//s" as a host."""
     return client.open("/", method=method, base_url=PUBLIC_URL, environ_overrides={"PATH_INFO": path})
 
 
 @pytest.mark.parametrize("path", ["/s//{}", "//s/{}", "/s/{}/", "///s///{}//", "/s/{}//stop", "/s//{}/stop/"])
 def test_superfluous_slashes_are_ignored_without_redirect(client: FlaskClient, path: str) -> None:
-    """A redirect of Werkzeug's own would carry the token over http://, if a proxy ends TLS."""
+    """Werkzeug's own redirect would send the token over http://, if a proxy ends TLS."""
     for method in ("GET", "HEAD", "POST"):
         response = raw(client, path.format(TOKEN), method)
         assert response.status_code in ({200, 410} if "stop" in path else {200, 422})

@@ -1,4 +1,4 @@
-"""`/s/<token>/stop`: a look stops nobody, a POST does, with or without the page before it."""
+"""`/s/<token>/stop`: POST opts out, with or without the page before it. GET doesn't."""
 
 import re
 from dataclasses import replace
@@ -26,7 +26,7 @@ PATH = f"/s/{TOKEN}/stop"
 
 @pytest.fixture
 def requester(records: Records) -> str:
-    """Whoever the survey of TOKEN was for."""
+    """The requester of TOKEN's survey."""
     records.accept(Close(81000, datetime.now(UTC), requester_id="requester-1"), [Survey(delay=timedelta())])
     return "requester-1"
 
@@ -62,7 +62,7 @@ def test_button_opts_out(client: FlaskClient, requester: str, opt_outs: HashedOp
 def test_one_click_of_mail_provider_opts_out(
     client: FlaskClient, requester: str, opt_outs: HashedOptOuts, mimetype: str
 ) -> None:
-    """RFC 8058: from a server, without a page, a cookie or an origin of ours; and it follows no redirect."""
+    """RFC 8058: it comes from a server, without our cookie or origin, and follows no redirect."""
     odd = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
     assert stop(client, ONE_CLICK, content_type=mimetype, headers=odd).status_code == 200
     assert opt_outs.has(requester)
@@ -104,7 +104,7 @@ def test_pages_before_and_after_have_different_texts(client: FlaskClient, reques
 
 
 def two_requesters(records: Records, keys: "redis.Redis", *channels: str) -> str:
-    """Ask two requesters with one address, by these channels; returns where the second one stops."""
+    """Accept two closes of requesters with one address. Return the second one's opt-out path."""
     for survey_id, requester_id, channel in zip((81000, 81001), ("requester-1", "requester-2"), channels, strict=True):
         person = ("same-address", requester_id)
         close = Close(
@@ -118,7 +118,7 @@ def two_requesters(records: Records, keys: "redis.Redis", *channels: str) -> str
 def test_other_requester_of_same_person_can_opt_in(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
-    """Who has the same address was stopped along with the first, so their page shows it, and their button must work."""
+    """The opt-out covers the shared address, so the other requester's page shows it and can undo it."""
     other = two_requesters(records, keys, "email", "email")
     stop(client)
     assert "You will not be asked again" in client.get(other, base_url=PUBLIC_URL).text
@@ -179,7 +179,7 @@ def test_opting_out_twice_is_idempotent(client: FlaskClient, requester: str, key
     assert stop(client).status_code == 200
     after = dump(keys)
     assert after.keys() == before.keys()
-    # The moment of the stop is that of the last one.
+    # The opt-out has the time of the last one.
     assert all(b":stopped:" in name for name in after if after[name] != before[name])
 
 
@@ -234,7 +234,7 @@ def test_without_redis_button_is_shown() -> None:
 
 
 def test_pages_match_states_of_other_tests(redis_url: str, requester: str) -> None:
-    """tests/web/states.py makes them without a view, in any language; here each is what the view answers."""
+    """The states of tests/web/states.py, which need no view, are the pages that the views return."""
     brand = {"BRAND_NAME": CONTEXT.brand, "SUPPORT_URL": SUPPORT_URL}
     client, cut_off = make_client(redis_url, **brand), make_client("redis://127.0.0.1:1/0", **brand)
     lost = sign(replace(LINK, survey_id="81001"))
@@ -256,6 +256,6 @@ def test_pages_match_states_of_other_tests(redis_url: str, requester: str) -> No
 
 @pytest.mark.parametrize("body", [b"x" * 10_000, b"List-Unsubscribe=One-Click&x=" + b"x" * 10_000])
 def test_large_body_opts_out(client: FlaskClient, requester: str, opt_outs: HashedOptOuts, body: bytes) -> None:
-    """It isn't read: what a mail program sends along doesn't matter."""
+    """The body isn't read, since a mail program may send anything."""
     assert stop(client, body).status_code == 200
     assert opt_outs.has(requester)

@@ -1,4 +1,4 @@
-"""A stop, or its undo, while Redis is away: it is kept, said to be, and brought home with the answers."""
+"""Opt-outs and opt-ins while Redis is down are spooled, confirmed, and drained with the answers."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ PATH = f"/s/{TOKEN}/stop"
 
 @dataclass
 class Site:
-    """The web, with a spool, and the Redis that goes away."""
+    """A web with a spool, and its Redis."""
 
     redis: RedisServer
     client: FlaskClient
@@ -82,7 +82,7 @@ def test_order_of_opt_outs_and_opt_ins_is_kept(site: Site, *, last: bool) -> Non
 
 
 def test_choice_after_outage_overrides_spooled_one(site: Site) -> None:
-    """Redis is back, and answers before the spool is brought home: another host's may take longer."""
+    """Redis is back before the spool is drained: another host may drain its spool later."""
     site.redis.stop()
     site.post()
     site.redis.start()
@@ -127,7 +127,7 @@ def test_spooled_opt_out_of_lost_record_is_logged(site: Site, *, is_opt_in: bool
 
 
 def test_insufficient_spooled_opt_in_is_logged(site: Site) -> None:
-    """The customer was told yes, and is stopped by an address that the link didn't go to."""
+    """The page confirmed it, but the opt-out of another address still applies."""
     close = Close(81001, datetime.now(UTC), requester_id="requester-2", person=("address",), email_hashes=("address",))
     site.core.records.accept(close, [Survey(delay=timedelta())])
     site.core.opt_outs.add("address", at=datetime.now(UTC) - timedelta(hours=1))

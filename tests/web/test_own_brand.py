@@ -1,4 +1,4 @@
-"""A survey's own brand on every page of its links: as its record has it, and without one as the file has it."""
+"""A survey's own brand on its pages, from the record or else from surveys.toml."""
 
 import re
 from base64 import b64encode
@@ -42,7 +42,7 @@ ELSEWHERE = sign(replace(LINK, survey_name="gone"))
 
 @pytest.fixture
 def branded(redis_url: str, keys: "redis.Redis", tmp_path: Path) -> FlaskClient:
-    """An installation of a third name."""
+    """An installation with a third brand."""
     file = tmp_path / "surveys.toml"
     file.write_text(FILE, encoding="utf-8")
     return make_client(
@@ -60,7 +60,7 @@ def accept(records: Records, **terms: object) -> None:
 
 
 def who(html: str) -> tuple[str, str]:
-    """Give the name that a page shows and its accent."""
+    """Return the brand name and the accent of a page."""
     shown = re.search(r'<header>(?:<bdi>(.*?)</bdi>|<img(?: class=plate)? src="[^"]*" alt="([^"]*)">)</header>', html)
     assert shown
     accents = set(re.findall("#9d174d|#1d4ed8|#0b5d56", html))
@@ -128,7 +128,7 @@ def test_unknown_survey_has_installations_brand(branded: FlaskClient) -> None:
 
 
 def test_not_found_page_has_installations_brand(branded: FlaskClient) -> None:
-    """What follows a valid one is cut off, so there is no page that isn't found and has a survey."""
+    """A suffix of a valid token is cut off. So no not-found page belongs to a survey."""
     assert who(get(branded, f"{TOKEN}/nowhere", follow_redirects=True).text) == ("Newer", "#1d4ed8")
     page = get(branded, "not-a-token")
     assert (page.status_code, who(page.text)) == (404, ("Holding", "#0b5d56"))

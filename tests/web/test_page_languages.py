@@ -1,4 +1,4 @@
-"""Which language a page speaks, and that all of it does."""
+"""The language of a page, and the completeness of its translation."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ APP = create_app(settings_for("redis://127.0.0.1:1/0"))
 
 
 def speak(records: Records, spoken: str) -> None:
-    """Decide to ask the customer of a conversation in this language, as Dixa tells it."""
+    """Decide to send a survey in this language of Dixa's."""
     records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
@@ -53,7 +53,7 @@ def speak(records: Records, spoken: str) -> None:
     ids=["many", "very many", "first of very many", "cut in two", "one without end"],
 )
 def test_only_beginning_of_long_accept_language_is_read(client: FlaskClient, accepted: str, code: str) -> None:
-    """All of them would cost a second of a worker, for whoever asks."""
+    """Parsing all of them would take a worker a second."""
     assert f"<html lang={code}" in get(client, "not-a-token", headers={"Accept-Language": accepted}).text
 
 
@@ -151,7 +151,7 @@ TYPED = {"rating": "2", "comment": f"\n {COMMENT}"}
 
 
 def again(client: FlaskClient, typed: dict[str, str], lang: str = "da", **given: Any) -> TestResponse:
-    """Press a language's button of the form."""
+    """Post the form with the button of a language."""
     return post(client, {**typed, "lang": lang}, **given)
 
 
@@ -257,7 +257,7 @@ def _leaves(value: object) -> list[str]:
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_text_is_translated_to_pseudo_language(name: str) -> None:
-    """What isn't would be a text that no catalog has, or a sentence joined from pieces."""
+    """Text outside brackets isn't in the catalogs, or is joined from pieces."""
     with make_app().test_request_context():
         html = show(name, PSEUDO).get_data(as_text=True)
     body = re.sub(r"<(details|textarea|blockquote|style)\b.*?</\1>", "", html, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""Every state of the survey page, as bytes: its size, its markup, its words and the headers around it."""
+"""Every state of the survey page: its size, markup, texts and headers."""
 
 import re
 from base64 import b64encode
@@ -43,7 +43,7 @@ CODES = {
     "unavailable": 503,
     "stop-unknown": 410,
 }
-"""What is 200 has none of these words in its name."""
+"""Names of states with 200 have none of these words."""
 
 
 @pytest.fixture(name="app", scope="module")
@@ -62,7 +62,7 @@ def html_of(response: Response) -> str:
 
 
 def text_of(response: Response) -> str:
-    """Give the words of a page, without its tags."""
+    """Return the text of a page, without its tags."""
     body = re.sub(r"<style>.*?</style>", "", html_of(response))
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
 
@@ -94,7 +94,7 @@ class Outline(HTMLParser):
 
 @pytest.mark.parametrize("name", STATES)
 def test_every_state_is_small_in_every_language(name: str) -> None:
-    """With all languages listed, a real token and words of its own: what of them is assumed stands in weights.py."""
+    """With all languages, a real token and own texts. weights.py has the assumed lengths."""
     for code in LANGUAGES:
         raw, gzipped = weigh(name, load_language(code))
         assert raw <= RAW_BYTES, f"{code}: {raw} bytes, with {assumed(name)}"
@@ -289,7 +289,7 @@ def test_forced_colours_keep_brand_dot() -> None:
 
 
 def test_page_has_rules_of_its_own_tiles_only() -> None:
-    """Where a word has no room, the tiles lie below each other."""
+    """Languages with a word that is too long stack their tiles."""
     pages_of = {code: html_of(pages.form_page(replace(CONTEXT, language=load_language(code)))) for code in LANGUAGES}
     below = {code for code, html in pages_of.items() if "<div class=tiles>" in html}
     assert below == {code for code, html in pages_of.items() if ".csat{" not in html}

@@ -1,4 +1,4 @@
-"""The privacy line says what is so for this survey: until when it can be answered, above all."""
+"""The privacy text of a survey: purpose, last day to answer, retention."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -18,12 +18,12 @@ from tests.web.test_survey import begin_to_submit, cancel
 from tests.web.visits import TOKEN, get, make_client, post, sign, words_of
 
 NOON = datetime.now(UTC).replace(hour=13, minute=0, second=0, microsecond=0) - timedelta(days=1)
-"""Yesterday: a link that was made then has expired for nobody."""
+"""A link made then has expired in no time zone."""
 KEPT = "Our copy is deleted 90 days after the survey ends."
 
 
 def until(expires: timedelta, issued_at: datetime = NOON) -> str:
-    """Say the day before the one on whose evening in the far west the link has expired."""
+    """Return the sentence with the last day that ends in UTC-12 before the link expires."""
     last = (issued_at + expires - timedelta(hours=12)).date() - timedelta(days=1)
     return words_of(f"You can answer until {load_language('en').format_date(last)}.")
 
@@ -36,7 +36,7 @@ def test_privacy_text_states_purpose_readers_and_end(client: FlaskClient) -> Non
 
 
 def test_last_day_has_ended_everywhere_before_link_expires(client: FlaskClient) -> None:
-    """On the westernmost islands a day ends twelve hours after UTC's."""
+    """In UTC-12 a day ends twelve hours after UTC's."""
     noons = [NOON + timedelta(number) for number in range(40)]
     days = {words_of(load_language("en").format_date(each.date())): each for each in noons}
     for hour in range(24):
@@ -127,7 +127,7 @@ def test_erased_page_states_no_retention(client: FlaskClient, records: Records) 
 def test_failed_page_does_not_log_link(
     client: FlaskClient, keys: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Flask names the path of a request that failed: here, for a record as no version of ours writes it."""
+    """Flask logs the path of a failed request. Here the record is invalid."""
     record = {
         "v": "1",
         "survey_id": "81000",

@@ -1,4 +1,4 @@
-"""Floods of what is refused: a line at once, then one a minute; what may be our own fault is told to the operator."""
+"""Floods of rejections are a line at once and one a minute. Operators get hints at faults of ours."""
 
 import json
 from datetime import timedelta
@@ -48,7 +48,7 @@ def test_kinds_over_limit_are_counted_together() -> None:
 
 @pytest.fixture
 def refused(client: FlaskClient) -> list[str]:
-    """What the operator is told after webhooks that were signed long ago, with another key, and not at all."""
+    """Webhooks signed long ago, with another key, and not at all."""
     for header in ("t=1,v1=" + "0" * 64, f"t={_now()},v1={'0' * 64}", None):
         headers = {"X-DIXA-SIGNATURE": header} if header else {}
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""Second thoughts: a tap on another score, and what the page says of what is saved, not saved yet, or too late."""
+"""A customer taps another score: the page shows what is saved, unsaved or too late."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ def link_of(*ratings: RatingType) -> Link:
 
 
 def answer(records: Records, scores: Mapping[RatingType, int], comment: str = "", **terms: timedelta) -> str:
-    """Keep an answer to a survey of these questions; returns its link's token."""
+    """Save an answer to a survey of these questions. Return the token of its link."""
     link = link_of(*scores)
     asked = replace(HELD, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
     records.save_answer(link, asked, scores, comment, language="en")
@@ -167,7 +167,7 @@ def test_late_form_shows_no_errors(client: FlaskClient, records: Records, form: 
 
 @pytest.fixture
 def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
-    """A web whose Redis is away, with a spool."""
+    """A web with a spool, whose Redis is down."""
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()
@@ -175,7 +175,7 @@ def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
 
 
 def test_without_redis_choice_is_not_called_unsaved(outage: FlaskClient) -> None:
-    """It may be, in the records that can't be asked."""
+    """It may be saved in Redis, which is down."""
     tapped = get(outage, query_string={"r": "4"})
     assert chosen(tapped) == ["4"]
     assert "Not saved yet." not in tapped.text
@@ -205,7 +205,7 @@ def test_old_thanks_page_adds_comment_without_old_score(client: FlaskClient, rec
 
 @pytest.mark.parametrize("form", [{"rating": "2"}, {"rating": "4", "comment": "Fint"}])
 def test_ignored_suspect_form_is_shown_as_unsaved(client: FlaskClient, form: dict[str, str]) -> None:
-    """A form whose hidden field is filled in replaces no customer's answer. It is no thanks for it either."""
+    """A form with a filled honeypot replaces no customer's answer. It gets no thanks either."""
     post(client, {"rating": "4"})
     shown = post(client, {**form, "website": "x"})
     assert ("Saved now: “Satisfied”." in shown.text) is (form["rating"] != "4")
@@ -236,6 +236,6 @@ def test_suspect_sender_sees_thanks_and_others_see_form(client: FlaskClient, for
     tapped = get(client, token, query_string={"r": "5"})
     assert chosen(tapped) == ["5"]
     assert "Saved now" not in tapped.text
-    # Somebody else's receipt, or none of ours, shows nothing more.
+    # A receipt of another survey, or without our signature, shows nothing.
     for receipt in ("x", sent.headers["Location"].partition("receipt=")[2][:-1] + "~"):
         assert "Thank you" not in get(client, token, query_string={"receipt": receipt}).text

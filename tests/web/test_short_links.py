@@ -1,4 +1,4 @@
-"""A short link leads to the signed one by a redirect, writes nothing, and is never called unknown during an outage."""
+"""A short link redirects to the signed one and writes nothing. During an outage it is 503, not 404."""
 
 import logging
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_opening_short_link_writes_nothing(client: FlaskClient, keys: redis.Redi
 
 @pytest.mark.parametrize("tail", TAILS)
 def test_suffix_of_short_link_is_cut_off(client: FlaskClient, code: str, tail: str) -> None:
-    """At once, and not by way of the clean short link."""
+    """In one redirect, not through the clean short link."""
     for method in ("GET", "HEAD"):
         response = client.open(f"/s/{code}{tail}?r=4&lang=da", method=method, base_url=PUBLIC_URL)
         assert (response.status_code, response.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
@@ -99,7 +99,7 @@ def test_unknown_code_is_not_found(client: FlaskClient, unknown: str, path: str)
 
 @pytest.mark.parametrize("path", ["", "/stop"])
 def test_post_to_short_link_is_not_found(client: FlaskClient, keys: redis.Redis, code: str, path: str) -> None:
-    """The pages behind it post to the signed link, which works without Redis."""
+    """The pages post to the signed link, which works without Redis."""
     before = dump(keys)
     assert post(client, {"rating": "4"}, code + path).status_code == 404
     assert dump(keys) == before
@@ -138,7 +138,7 @@ def test_existing_short_links_work_when_switched_off(redis_url: str, keys: redis
 
 
 def test_target_of_short_link_must_be_signed(client: FlaskClient, keys: redis.Redis) -> None:
-    """A code is no authority: who can write to Redis still has to sign."""
+    """The token in Redis is verified, so write access to Redis isn't enough for a link."""
     keys.set(f"afterword:short:{UNKNOWN}", f"{TOKEN[:-1]}x")
     assert get(client, UNKNOWN, follow_redirects=True).status_code == 404
 

@@ -1,4 +1,4 @@
-"""`/s/<token>`: what each visit answers, over the real Redis, and that only a form writes."""
+"""`/s/<token>`: its pages, with a real Redis. Only a form writes."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -33,7 +33,7 @@ from tests.web.visits import (
 
 
 def cancel(records: Records, reason: Reason) -> None:
-    """End the survey before it was sent: the link in a customer's hands is from before."""
+    """Cancel the survey. The customer has a link from before."""
     records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
@@ -41,9 +41,9 @@ def cancel(records: Records, reason: Reason) -> None:
 
 
 def begin_to_submit(records: Records) -> None:
-    """Answer 4 and go as far as a worker does right before its call."""
+    """Answer 4 and claim the answer, as a worker does before its call."""
     records.save_answer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
-    # Whatever hold was promised to an earlier answer is over.
+    # The deadline of an earlier answer is over.
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
     assert claim
@@ -77,7 +77,7 @@ def test_date_of_conversation_is_in_brands_time_zone(
 
 
 def test_get_never_saves_an_answer(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
-    """Mail programs and scanners open every link, with every score that it offers, and more than once."""
+    """Mail programs and scanners open every link with every score, and more than once."""
     for prepare in (lambda: None, lambda: post(client, {"rating": "2"}), lambda: begin_to_submit(records)):
         prepare()
         before = dump(keys)
@@ -140,7 +140,7 @@ def test_answer_after_submission_changes_nothing(client: FlaskClient, records: R
 
 
 def test_comment_after_deadline_is_quoted(redis_url: str, records: Records) -> None:
-    """It is lost otherwise, and the customer would be thanked for it."""
+    """Otherwise it would be lost, and the customer thanked for it."""
     client = make_client(redis_url, SUPPORT_URL="https://northwind.example/support")
     begin_to_submit(records)
     before = records.load("81000")
@@ -215,7 +215,7 @@ def test_expired_link_is_410(client: FlaskClient, keys: "redis.Redis") -> None:
 
 
 def test_answered_link_does_not_expire(client: FlaskClient, records: Records) -> None:
-    """Who has answered sees the thanks: the link was good when it mattered."""
+    """The customer answered in time, so the page shows the thanks."""
     begin_to_submit(records)
     assert get(client, sign(at=datetime.now(UTC) - timedelta(days=30))).status_code == 200
 
@@ -224,7 +224,7 @@ def test_answered_link_does_not_expire(client: FlaskClient, records: Records) ->
 def test_anonymised_conversation_shows_erased_page(
     client: FlaskClient, records: Records, *, is_submitted: bool
 ) -> None:
-    """Whatever state its survey was in, and whatever the link asks for."""
+    """In each state of the survey, with each query."""
     post(client, {"rating": "4", "comment": COMMENT})
     if is_submitted:
         begin_to_submit(records)

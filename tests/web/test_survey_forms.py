@@ -1,4 +1,4 @@
-"""What the page's form takes and refuses, and what comes back filled in when it can't be kept."""
+"""Forms that the page accepts or refuses. A refused form is shown filled in."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_much_too_long_comment_is_shown_again(client: FlaskClient, letter: str) 
     ],
 )
 def test_too_large_form_keeps_rating(client: FlaskClient, form: bytes, kept: list[str]) -> None:
-    """It stands before the comment, in the part that is there when the size is known."""
+    """The rating comes before the comment, in the bytes that are read."""
     response = post(client, form % (b"a" * MAX_FORM_BYTES), content_type=KIND)
     assert (response.status_code, chosen(response)) == (413, kept)
 
@@ -97,7 +97,7 @@ def test_without_redis_each_process_counts_posts(own_redis: RedisServer, tmp_pat
 def test_form_after_unexpected_error_is_filled_in(
     client: FlaskClient, keys: "redis.Redis", caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Here the record is as no version of ours writes it."""
+    """The record is invalid here."""
     broken = {"v": "1", "survey_id": "81000", "conversation_id": "81000", "accepted_at": "1", "offer_state": "odd"}
     keys.hset("afterword:survey:81000", mapping=broken)  # type: ignore[arg-type]
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
@@ -143,7 +143,7 @@ def test_form_of_other_type_is_shown_again(
 
 
 def test_form_of_many_fields_is_refused(client: FlaskClient, keys: "redis.Redis") -> None:
-    """Reading 131,000 of them would take a tenth of a second, also of a link that is posted to too often."""
+    """Parsing 131,000 fields would take a tenth of a second, also for a rate-limited link."""
     kind = "application/x-www-form-urlencoded"
     for body in (b"rating=4&" + b"a&" * 130_000, b"&" * 200_000, b"rating=4" + b"&a=b" * 50):
         assert post(client, body, content_type=kind).status_code == 400

@@ -1,4 +1,4 @@
-"""Every response of every state protects its customer: headers, no cookies, and only for the host that we are."""
+"""Every response has security headers, no cookies, and is for our own host only."""
 
 from collections.abc import Callable
 
@@ -86,7 +86,7 @@ def test_spellings_of_own_host_are_accepted(redis_server: RedisServer, public_ur
 
 
 def test_host_in_older_idna_spelling_is_accepted(redis_server: RedisServer) -> None:
-    """By WSGI itself: Werkzeug's test client can't write its URL."""
+    """Plain WSGI, because Werkzeug's test client can't build this URL."""
     app = make_client(redis_server.new_database(), PUBLIC_URL="https://straße.example").application
     environ = create_environ(f"/s/{TOKEN}") | {"HTTP_HOST": "xn--strae-oqa.example"}
     assert run_wsgi_app(app, environ)[1] == "200 OK"

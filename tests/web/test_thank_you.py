@@ -1,4 +1,4 @@
-"""A customer who gave the score that the team thanks for is led on to its page; nobody else is."""
+"""Customers with a matching score get the team's thank-you page."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ def client(redis_url: str, keys: "redis.Redis") -> FlaskClient:
 
 
 def keep_terms(records: Records, *after: OnAnswer) -> None:
-    """Give the record of the link these terms."""
+    """Save a record with these terms for the link."""
     terms = Survey(on_answer=after, editable_for=timedelta(minutes=5))
     records.accept(Close(81000, datetime.now(UTC)), [terms])
     records.save_answer(LINK, terms, {CSAT: 3}, "", language="en")
@@ -79,7 +79,7 @@ def test_first_thanks_redirect_if_set(client: FlaskClient, records: Records) -> 
 
 
 def test_recorded_thanks_redirect_if_set(client: FlaskClient, records: Records) -> None:
-    """With `editable_for = "0s"` an answer is final as soon as it is saved."""
+    """With `editable_for = "0s"` an answer is final at once."""
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True))
     saved = post(client, {"rating": "5"})
     records._redis.hset("afterword:survey:81000", "answer_due", "1")
@@ -143,7 +143,7 @@ def test_unsaved_answer_does_not_redirect(client: FlaskClient, records: Records)
 
 
 def test_form_never_redirects_to_other_host(client: FlaskClient, records: Records) -> None:
-    """Browsers hold `form-action` against each redirect that answers a form, and a host's own are nobody's to list."""
+    """Browsers apply `form-action` to each redirect after a form, and a host's own redirects can't be listed."""
     keep_terms(records, OnAnswer((5,), CSAT, thank_you=PAGE, redirect=True), OnAnswer((4,), CSAT, thank_you=PAGE))
     for query in ({}, {"change": "1"}, {"onward": "1"}):
         assert "form-action 'self';" in get(client, query_string=query).headers["Content-Security-Policy"]

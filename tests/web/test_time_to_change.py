@@ -1,4 +1,4 @@
-"""Until when an answer can be changed: what the page says of it, and who gets more time."""
+"""The deadline of an answer on its page, and its extension."""
 
 import re
 from datetime import datetime, time, timedelta
@@ -48,7 +48,7 @@ def left(records: Records) -> timedelta:
 
 
 def said(page: TestResponse, code: str = "en") -> str:
-    """Give the sentence that says until when, or nothing."""
+    """Return the sentence about the deadline, or ""."""
     told = (
         load_language(code).translate(wording.CHANGE_UNTIL, time="TIME", left="LEFT").replace("\N{NO-BREAK SPACE}", " ")
     )

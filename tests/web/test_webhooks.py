@@ -1,4 +1,4 @@
-"""`POST /webhooks/dixa`: each answer that docs/architecture names, and what is kept at each."""
+"""`POST /webhooks/dixa`: each response in docs/architecture, and the record after it."""
 
 import json
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ _last_id = 70_000
 
 
 def closed(**conversation: Any) -> dict[str, Any]:
-    """Make an event as Dixa sends it, about a conversation that nobody has heard of."""
+    """Make an event of Dixa's about a new conversation."""
     global _last_id  # noqa: PLW0603
     _last_id += 1
     return {
@@ -70,7 +70,7 @@ def id_of(event: dict[str, Any]) -> int:
 
 
 def send(client: FlaskClient, event: object, secret: str = WEBHOOK_SECRET, **headers: str) -> tuple[int, Any]:
-    """Send an event, signed; a body that isn't bytes becomes JSON."""
+    """Send a signed event. A body that isn't bytes is dumped as JSON."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=sign(body, secret) | headers)
     assert response.mimetype == "application/json"
@@ -153,7 +153,7 @@ CHANGES = {
 
 
 def change_of(event: dict[str, Any], name: str, *, minutes: int = 1) -> dict[str, Any]:
-    """Make an event about the same conversation, so long after its close."""
+    """Make an event about the same conversation, this long after its close."""
     moment = datetime.fromisoformat(event["event_timestamp"]) + timedelta(minutes=minutes)
     return event | {"event_id": f"{name}-{id_of(event)}", "event_fqn": name, "event_timestamp": moment.isoformat()}
 
@@ -297,12 +297,12 @@ def test_frozen_redis_delays_webhook_little(own_redis: RedisServer) -> None:
     assert send(client, closed())[0] == 202
 
     def refuse() -> None:
-        """A process has to find out once; then its breaker is open."""
+        """The first request opens the breaker."""
         assert send(make_client(own_redis.url), event)[0] == 503
 
     own_redis.freeze()
     soon(refuse, within=2.5)
     own_redis.thaw()
     eventually(lambda: client.get("/readyz").status_code == 200)
-    # What could not be said may have been written: then it is a duplicate.
+    # A webhook with a lost response may have been saved: then it is a duplicate.
     assert send(client, event)[0] in {200, 202}

@@ -37,7 +37,7 @@ def keys(redis_url: str) -> Iterator["redis.Redis"]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_lost(client: FlaskClient, keys: "redis.Redis") -> Iterator[None]:
-    """After whatever came, a good webhook is taken, and what was kept before is still there."""
+    """Check that a good webhook is accepted, and that the record from before is unchanged."""
     before = closed()
     assert send(client, before)[0] == 202
     yield
@@ -104,7 +104,7 @@ def test_malformed_field_of_event(client: FlaskClient, name: str, value: object)
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", CONVERSATION)
 def test_malformed_field_of_conversation(client: FlaskClient, name: str, value: object) -> None:
-    """An odd optional field never refuses the event."""
+    """A malformed optional field never refuses the event."""
     body = json.dumps(closed(**{name: value})).encode()
     assert post(client, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
 

@@ -1,4 +1,4 @@
-"""Visits to the survey page of an app in this process: how its links are made, and what is asked and answered."""
+"""Helpers to open and post the survey page of an app in this process."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ def make_client(redis_url: str, **environ: str) -> FlaskClient:
 
 
 def sign(link: Link = LINK, key: str = SECRET_KEY, at: datetime | None = None) -> str:
-    """Make a token, at a time of our choice."""
+    """Sign a token as of any time."""
     links = Links([key], PUBLIC_URL)
     if at:
         moment = int(at.timestamp())
@@ -36,7 +36,7 @@ def sign(link: Link = LINK, key: str = SECRET_KEY, at: datetime | None = None) -
 
 
 NEW_ENOUGH = datetime.now(UTC) - timedelta(minutes=5)
-"""When a link was made that a person has had the time to read: who answers a new one at once may be a machine."""
+"""The issue time of a link that a person has had time to read. A fast answer would be suspect."""
 
 TOKEN = sign(at=NEW_ENOUGH)
 
@@ -50,19 +50,19 @@ def post(client: FlaskClient, form: object, token: str = TOKEN, **given: Any) ->
 
 
 def follow(client: FlaskClient, response: TestResponse) -> TestResponse:
-    """Go where a form's answer leads, which is to us."""
+    """Follow the redirect after a form."""
     assert response.status_code == 303
     assert response.headers["Location"].startswith("/s/")
     return client.get(response.headers["Location"], base_url=PUBLIC_URL)
 
 
 def dump(keys: "redis.Redis") -> dict[bytes, Any]:
-    """Everything in the database but how often links were posted to."""
+    """Return everything in the database except the counts of posts."""
     return contents(keys, but="afterword:posted:")
 
 
 def words_of(html: str) -> str:
-    """Give the words of a page, without its tags and with plain spaces: a date has a box of its own."""
+    """Return the text of a page, without tags and with plain spaces."""
     return re.sub(r"<[^>]*>", "", html).replace("\xa0", " ")
 
 

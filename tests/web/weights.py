@@ -1,4 +1,4 @@
-"""How large the pages are: the limits of docs/benchmarks.md, and what they assume of an installation's own words.
+"""The size of the pages: the limits of docs/benchmarks.md, and the assumed lengths of an installation's texts.
 
 Every page carries the 30 languages and the longest token. What a customer typed comes on top, and so does a logo.
 """
@@ -27,7 +27,7 @@ LONGEST_TOKEN = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4()))
 
 @dataclass(frozen=True)
 class Assumed:
-    """The longest of an installation's own words that the promise holds for."""
+    """The longest texts of an installation that the limits allow for."""
 
     brand: str
     privacy_url: str
@@ -50,19 +50,19 @@ def _url(length: int) -> str:
 ONE: Final = Assumed(
     brand="Ñ" * 60, privacy_url=_url(MAX_LINK_BYTES), words=Words(questions=dict.fromkeys(RatingType, "Ω" * 160))
 )
-"""Of a survey of one question: the longest names and questions that the settings allow, in letters of two bytes."""
+"""For a survey of one question: the longest texts that the settings allow, in letters of two bytes."""
 
 SEVERAL: Final = Assumed(brand="N" * 32, privacy_url=_url(60), words=NEUTRAL)
-"""Of a survey of all three questions, in the neutral words."""
+"""For a survey of all three questions, in our own texts."""
 
 
 def assumed(name: str) -> Assumed:
-    """Say what the promise assumes for a state."""
+    """Return the assumed texts of a state."""
     return SEVERAL if name.startswith("all") else ONE
 
 
 def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int, int]:
-    """Give a page's bytes, raw and gzipped, in a language."""
+    """Return a page's bytes, raw and gzipped, in a language."""
     most = assumed(name)
     long = replace(ctx, language=spoken, brand=most.brand, privacy_url=most.privacy_url, words=most.words)
     logo = ctx.theme.logo.uri if ctx.theme.logo else COMMENT
@@ -72,6 +72,6 @@ def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int,
 
 
 def weigh_largest(name: str) -> tuple[int, int]:
-    """Give the most bytes that a page has in any language."""
+    """Return a page's largest bytes, raw and gzipped, in any language."""
     weights = [weigh(name, load_language(code)) for code in LANGUAGES]
     return max(raw for raw, _ in weights), max(gzipped for _, gzipped in weights)
