@@ -309,7 +309,7 @@ class Settings:
 
     def brand_of(self, survey: Survey) -> Brand:
         """Return the brand of a survey."""
-        return survey.brand.over(self.brand)
+        return survey.brand.with_defaults(self.brand)
 
     @cached_property
     def mail(self) -> Mail | None:

@@ -66,7 +66,7 @@ class PlannedAction:
 
 def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[PlannedAction]:
     """Yield the actions for these scores, each once."""
-    found = [each for each in terms.on_answer if each.is_for(scores)]
+    found = [each for each in terms.on_answer if each.matches(scores)]
     for kind in (_ALERT, "note", "webhook"):
         those = [each for each in found if getattr(each, kind)]
         if those:

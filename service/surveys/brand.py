@@ -26,7 +26,7 @@ class OwnBrand:
     support_url: str | None = None
     privacy_url: str | None = None
 
-    def over(self, default: Brand) -> Brand:
+    def with_defaults(self, default: Brand) -> Brand:
         """Return this brand with missing values from the installation's.
 
         The installation's dark accent doesn't fit another accent, so it is derived from the survey's own.

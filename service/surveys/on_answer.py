@@ -21,7 +21,7 @@ class OnAnswer:
     thank_you: str = ""
     redirect: bool = False
 
-    def is_for(self, scores: Mapping[RatingType, int]) -> bool:
+    def matches(self, scores: Mapping[RatingType, int]) -> bool:
         """Return whether an answer has one of these scores."""
         return self.rating is not None and scores.get(self.rating) in self.scores
 

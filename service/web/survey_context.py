@@ -69,7 +69,7 @@ class SurveyContext:
             until=self.until,
             kept_for=services().records.lifetime(self.terms),
             words=self.terms.words_in(self.language.code),
-            thank_you=next((each.thank_you for each in self._thank_you_pages if each.is_for(self.scores)), ""),
+            thank_you=next((each.thank_you for each in self._thank_you_pages if each.matches(self.scores)), ""),
             deadline=self.deadline,
         )
 
@@ -124,7 +124,7 @@ class SurveyContext:
 
     def redirect_url(self, scores: Mapping[RatingType, int]) -> str | None:
         """Return the thank-you page that an answer with these scores is redirected to, or None."""
-        return next((each.thank_you for each in self._thank_you_pages if each.redirect and each.is_for(scores)), None)
+        return next((each.thank_you for each in self._thank_you_pages if each.redirect and each.matches(scores)), None)
 
     def url(
         self,

@@ -75,15 +75,15 @@ def test_every_key_of_a_brand_is_read(tmp_path: Path) -> None:
         support_url="mailto:hello@tidewater.example",
         privacy_url="https://tidewater.example/privacy?lang=da",
     )
-    brand = survey.brand.over(USUAL)
+    brand = survey.brand.with_defaults(USUAL)
     assert (brand.theme.light.accent, brand.theme.dark.accent) == ("#9d174d", "#ff9ecb")
     assert (brand.name, brand.theme.logo) == ("Tidewater & Søn", survey.brand.logo)
     assert (brand.support_url, brand.privacy_url) == (survey.brand.support_url, survey.brand.privacy_url)
 
 
 def test_missing_keys_come_from_the_environment() -> None:
-    assert load_surveys("[[survey]]\n[survey.brand]")[0].brand.over(USUAL) == USUAL
-    assert Survey().brand.over(Brand("Support")) == Brand("Support")
+    assert load_surveys("[[survey]]\n[survey.brand]")[0].brand.with_defaults(USUAL) == USUAL
+    assert Survey().brand.with_defaults(Brand("Support")) == Brand("Support")
 
 
 @pytest.mark.parametrize(
@@ -92,21 +92,21 @@ def test_missing_keys_come_from_the_environment() -> None:
 )
 def test_each_key_overrides_only_its_variable(key: str, value: str) -> None:
     own = load_surveys(f'[[survey]]\n[survey.brand]\n{key} = "{value}"')[0].brand
-    assert own.over(USUAL) == replace(USUAL, **{key: value})  # type: ignore[arg-type]
+    assert own.with_defaults(USUAL) == replace(USUAL, **{key: value})  # type: ignore[arg-type]
 
 
 def test_a_survey_accent_does_not_use_the_dark_accent_of_the_environment() -> None:
-    theme = OwnBrand(accent="#9d174d").over(USUAL).theme
+    theme = OwnBrand(accent="#9d174d").with_defaults(USUAL).theme
     assert (theme.light.accent, theme.dark.accent) == ("#9d174d", nearest_readable("#9d174d", DARK))
-    theme = OwnBrand(accent_dark="#ff9ecb").over(USUAL).theme
+    theme = OwnBrand(accent_dark="#ff9ecb").with_defaults(USUAL).theme
     assert (theme.light.accent, theme.dark.accent) == ("#1d4ed8", "#ff9ecb")
-    assert OwnBrand(accent="#0b5d56").over(USUAL).theme == replace(DEFAULT_THEME, logo=USUAL.theme.logo)
+    assert OwnBrand(accent="#0b5d56").with_defaults(USUAL).theme == replace(DEFAULT_THEME, logo=USUAL.theme.logo)
 
 
 def test_empty_values_remove_the_logo_and_the_links() -> None:
     (survey,) = load_surveys('[[survey]]\n[survey.brand]\nlogo = ""\nsupport_url = ""\nprivacy_url = ""')
     for terms in (survey, load_terms(dump_terms(survey))):
-        brand = terms.brand.over(USUAL)
+        brand = terms.brand.with_defaults(USUAL)
         assert (brand.theme.logo, brand.support_url, brand.privacy_url) == (None, None, None)
 
 
@@ -173,7 +173,7 @@ def test_an_accent_is_readable_in_both_schemes_or_refused(colour: str) -> None:
     if not is_readable(colour, LIGHT):
         assert nearest_readable(colour, LIGHT) in mistakes(text)[0]
         return
-    theme = load_surveys(text)[0].brand.over(USUAL).theme
+    theme = load_surveys(text)[0].brand.with_defaults(USUAL).theme
     assert theme.light.accent == colour
     assert is_readable(theme.dark.accent, DARK)
 

@@ -46,9 +46,9 @@ redirect = true
 def test_the_rating_defaults_to_the_only_one_of_the_survey() -> None:
     (found,) = after("[[survey.on_answer]]\nscores = [0]\nnote = true", 'rating = "Nps"')
     assert found.rating is NPS
-    assert found.is_for({NPS: 0})
-    assert not found.is_for({NPS: 1})
-    assert not found.is_for({CSAT: 1})
+    assert found.matches({NPS: 0})
+    assert not found.matches({NPS: 1})
+    assert not found.matches({CSAT: 1})
 
 
 def test_actions_survive_the_terms_codec() -> None:

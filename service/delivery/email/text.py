@@ -44,7 +44,7 @@ class EmailBranding:
 
     def with_brand(self, own: OwnBrand) -> Self:
         """Return a copy for a survey with its own brand. Its name replaces the names of both mailboxes."""
-        brand = own.over(Brand(self.brand, self.theme, privacy_url=self.privacy_url))
+        brand = own.with_defaults(Brand(self.brand, self.theme, privacy_url=self.privacy_url))
         sender, reply_to = self.sender, self.reply_to
         if own.name:
             sender = replace(sender, name=own.name)

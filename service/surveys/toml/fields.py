@@ -148,10 +148,10 @@ class Addresses(Names):
     """Addresses, and domains with an @ in front, in lower case."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(_plain(name.strip()) for name in super()._deserialize(value, *args, **kwargs))
+        return tuple(_normalise(name.strip()) for name in super()._deserialize(value, *args, **kwargs))
 
 
-def _plain(address: str) -> str:
+def _normalise(address: str) -> str:
     """Normalise an address like those of customers. An invalid one is left to the validator."""
     local, at, domain = address.rpartition("@")
     try:

@@ -90,10 +90,11 @@ class _Mailbox(fields.Field[Mailbox]):
     """A mailbox, written as in MAIL_FROM."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mailbox:
-        found = mailbox(value.strip()) if isinstance(value, str) and value.strip() else None
-        if found is None:
-            raise ValidationError("Not an address. Write survey@example.com or Northwind <survey@example.com>.")
-        return found
+        try:
+            return mailbox(value.strip() if isinstance(value, str) else "")
+        except ValidationError as error:
+            problem = "Not an address. Write survey@example.com or Northwind <survey@example.com>."
+            raise ValidationError(problem) from error
 
 
 class SenderSchema(Strict):
