@@ -86,7 +86,7 @@ def test_a_single_question_needs_no_table() -> None:
         ('[survey.words]\nda = "Hej"', "words.da", "[survey.words.da]"),
         ('[survey.sender]\nemail = "nobody"', "sender.email", "Northwind <survey@example.com>"),
         ('[survey.sender]\nemail = ""', "sender.email", "Northwind <survey@example.com>"),
-        ('[survey.sender]\nreply_to = "a\\nb <a@b.example>"', "sender.reply_to", "is not an address"),
+        ('[survey.sender]\nreply_to = "a\\nb <a@b.example>"', "sender.reply_to", "Not an address"),
         ('[survey.sender]\nagent = "Marta Jensen"', "sender.agent", "Not an agent's id"),
         ('[survey.sender]\nname = "a"', "sender.name", "No such key"),
         ('sender = "a"', "sender", "[survey.sender]"),
