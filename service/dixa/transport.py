@@ -1,7 +1,6 @@
 """Sends requests to Dixa, and turns each failure into an error about the call, its token, or Dixa as a whole."""
 
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -13,6 +12,7 @@ from config.failures import describe_failure
 from service.dixa.errors import DixaDown, TokenRefused
 from service.dixa.outage import Outage
 from service.dixa.payloads import PayloadError, load_json
+from service.dixa.token_check import TokenCheck
 from service.sessions import has_never_connected
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
@@ -46,13 +46,6 @@ class Pace(Protocol):
 
     def cool_down(self, token: str, length: timedelta, problem: str) -> str:
         """Begin the cooldown of a token refused by Dixa, and return the problem for an operator."""
-
-
-class TokenCheck(Protocol):
-    """The shared knowledge about tokens."""
-
-    def check(self, token: str, query: Callable[[], bool]) -> bool:
-        """Return whether Dixa accepts the token, with `query` if necessary. Raises RetryLater."""
 
 
 class Transport:
