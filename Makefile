@@ -8,7 +8,7 @@ WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check figures bench chaos fuzz browser pictures lighthouse docs texts lock clean
+.PHONY: help install run test lint check figures bench chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md:
 
 fuzz: $(VENV)/installed-dev ## Send 100,000 cases of bad input and count the results
 	@$(BIN)/python -m tests.fuzz
+
+mutants: $(VENV)/installed-dev ## Change lines of the core at random, and count the changes that tests notice (an hour)
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 docs: $(VENV)/installed-dev ## Generate documents from code, such as docs/settings.md
 	@$(BIN)/python -m tests.docs

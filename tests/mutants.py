@@ -1,0 +1,338 @@
+"""Mutation tests: `python -m tests.mutants`, or `make mutants`.
+
+cosmic-ray makes the mutants. For each one, only the tests that execute the mutated line run. They run in a forked
+process, which has the libraries already and so saves seconds for each mutant. The mutants stand in a copy of the
+project, `build/mutants/copy`.
+"""
+
+import argparse
+import ast
+import difflib
+import hashlib
+import importlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import pytest
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.provider import OperatorProvider
+from coverage import CoverageData
+
+PARTS = {
+    "service/rules": ("tests/rules", "tests/journeys", "tests/cli"),
+    "service/journeys": ("tests/journeys",),
+    "service/records": ("tests/records", "tests/journeys"),
+    "service/surveys/links.py": ("tests/surveys/test_links.py", "tests/web/test_mangled_links.py"),
+    "service/dixa/signature.py": ("tests/dixa/test_signature.py", "tests/web/test_webhooks.py"),
+    "service/delivery": ("tests/delivery", "tests/journeys"),
+}
+"""Each part that is mutated, with the tests whose coverage is measured."""
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / "build" / "mutants"
+COPY = WORK / "copy"
+LOG = WORK / "last.log"
+FAILED = WORK / "failed"
+PRELOADED = ("babel", "celery", "flask", "marshmallow", "playwright.sync_api", "redis", "requests", "structlog")
+"""Not pytest's plugins: pytest rewrites their assertions, so it must import them itself."""
+GRACE_SECONDS = 60.0
+"""A mutant may take this, and five times as long as its tests took without it."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one line."""
+
+    part: str
+    path: str
+    operator: str
+    occurrence: int
+    line: int
+
+    @contextmanager
+    def applied(self, number: int) -> Iterator[str]:
+        """Change the file in the copy for a while, and return the diff.
+
+        Python recognizes stale bytecode by the time and size of the source, and two mutants of one file can be made in
+        one second: so the number is the time.
+        """
+        file = COPY / self.path
+        before = file.read_text()
+        after = mutate_code(before, OPERATORS[self.operator](), self.occurrence)
+        file.write_text(after)
+        os.utime(file, (number, number))
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), self.path, self.path, lineterm="", n=1)
+        yield "\n".join(lines)
+        file.write_text(before)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The tests of each line of a file, and how long each test takes."""
+
+    tests: Mapping[str, Mapping[int, Sequence[str]]]
+    seconds: Mapping[str, float]
+
+    def find_tests(self, mutant: Mutant) -> set[str]:
+        """Return the tests that execute the mutant's statement; for code that runs at import, those of the file."""
+        lines = self.tests.get(mutant.path, {})
+        found = set(lines.get(mutant.line, ())) or {
+            test for line in _statement_of(mutant) for test in lines.get(line, ())
+        }
+        if found == {""}:
+            found = {test for tests in lines.values() for test in tests}
+        return found & self.seconds.keys()
+
+
+class Selection:
+    """A plugin of pytest: runs some of the collected tests, and notes the first that fails."""
+
+    def __init__(self, tests: set[str]) -> None:
+        self._tests = tests
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [each for each in items if each.nodeid in self._tests]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            FAILED.write_text(report.nodeid)
+
+
+class Durations:
+    """A plugin of pytest: notes how long each test takes, and leaves out those that fail."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seconds: dict[str, float] = defaultdict(float)
+        self._failed: set[str] = set()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] += report.duration
+        if report.failed:
+            self._failed.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        if self._seconds:
+            self._file.write_text(json.dumps({k: v for k, v in self._seconds.items() if k not in self._failed}))
+
+
+OPERATORS = {name: OperatorProvider()[name] for name in OperatorProvider() if not OperatorProvider()[name].arguments()}
+
+
+def main() -> int:
+    """Print each mutant with what became of it, and the count."""
+    asked = _read_arguments()
+    for name in PRELOADED:
+        importlib.import_module(name)
+    parts = {part: folders for part, folders in PARTS.items() if not asked.only or asked.only.startswith(part)}
+    if not parts:
+        sys.exit(f"--only takes a file or folder in {', '.join(PARTS)}")
+    _copy()
+    mutants = [each for part in parts for each in _mutants(part, asked.only or part)]
+    chosen = mutants if asked.all else _sample(mutants, asked.sample, Random(asked.seed))
+    coverage = _measure(sorted({folder for folders in parts.values() for folder in folders}))
+    results: Counter[str] = Counter()
+    for number, mutant in enumerate(chosen, 1):
+        with mutant.applied(number) as diff:
+            result, why = _test(coverage, mutant)
+        results[result] += 1
+        _print(f"{number}/{len(chosen)} {result} {mutant.path}:{mutant.line} {mutant.operator} {why}")
+        if result == "survived":
+            _print(diff)
+    killed = results["killed"] + results["timeout"]
+    _print(
+        f"mutants: {len(chosen)} of {len(mutants)} (seed {asked.seed}), {results['killed']} killed, "
+        f"{results['timeout']} timeouts, {results['survived']} survived: {killed / max(1, len(chosen)):.0%} noticed"
+    )
+    return 0
+
+
+def _mutants(part: str, only: str) -> Iterator[Mutant]:
+    """One mutant for each place and kind of change; `a == b` becomes one of six other comparisons."""
+    for file in _modules(COPY / only):
+        path = file.relative_to(COPY).as_posix()
+        nodes = list(ast_nodes(get_ast(file.read_text())))
+        ignored = _ignored(path)
+        places: dict[object, list[Mutant]] = defaultdict(list)
+        for name, operator in OPERATORS.items():
+            positions = (start for node in nodes for start, _ in operator().mutation_positions(node))
+            for occurrence, (line, column) in enumerate(positions):
+                if not any(start <= (line, column) < end for start, end in ignored):
+                    family = name.split("_")[0]
+                    places[line, column, family].append(Mutant(part, path, name, occurrence, line))
+        for place, each in places.items():
+            yield Random(f"{path} {place}").choice(each)
+
+
+def _sample(mutants: Sequence[Mutant], size: int, chance: Random) -> list[Mutant]:
+    """Draw as many of each part, as far as it has so many."""
+    queues: dict[str, list[Mutant]] = defaultdict(list)
+    for each in chance.sample(mutants, len(mutants)):
+        queues[each.part].append(each)
+    chosen: list[Mutant] = []
+    while len(chosen) < size and any(queues.values()):
+        chosen += [queue.pop() for queue in queues.values() if queue]
+    return sorted(chosen[:size], key=lambda each: (each.path, each.line))
+
+
+def _ignored(path: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return the spans of code that mypy checks and no test needs to: annotations, and `@dataclass(frozen=True)`."""
+    return [
+        ((each.lineno, each.col_offset), (each.end_lineno or 0, each.end_col_offset or 0))
+        for node in ast.walk(_tree(path))
+        for each in _typing_of(node)
+    ]
+
+
+def _typing_of(node: ast.AST) -> Iterator[ast.expr]:
+    match node:
+        case ast.AnnAssign(annotation=found) | ast.arg(annotation=ast.expr() as found):
+            yield found
+        case ast.FunctionDef(returns=ast.expr() as found):
+            yield found
+        case ast.ClassDef(decorator_list=decorators):
+            yield from (each for each in decorators if "dataclass" in ast.unparse(each))
+
+
+def _statement_of(mutant: Mutant) -> Iterable[int]:
+    """Return the lines of the statement, or of its head if it has a body."""
+    found = range(0)
+    for node in ast.walk(_tree(mutant.path)):  # Outer nodes come first.
+        if isinstance(node, ast.stmt) and node.lineno <= mutant.line <= (node.end_lineno or 0):
+            body: list[ast.stmt] = getattr(node, "body", [])
+            end = body[0].lineno if body else (node.end_lineno or 0) + 1
+            found = range(node.lineno, max(end, node.lineno + 1))
+    return found
+
+
+def _modules(path: Path) -> list[Path]:
+    return sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+@cache
+def _tree(path: str) -> ast.Module:
+    return ast.parse((COPY / path).read_text())
+
+
+def _copy() -> None:
+    """Copy the files of the working tree, which stays free of mutants."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
+        if (ROOT / name).is_file():
+            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, COPY / name)
+
+
+def _measure(folders: Sequence[str]) -> Coverage:
+    """Run the tests without a mutant; a folder's coverage is kept until something that it imports changes."""
+    tests: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    seconds: dict[str, float] = {}
+    for folder in folders:
+        stem = WORK / f"{folder.replace('/', '-')}-{_fingerprint(folder)}"
+        data, times = stem.with_suffix(".coverage"), stem.with_suffix(".json")
+        if not times.exists():
+            _print(f"Measuring which lines {folder} executes …")
+            os.environ["COVERAGE_FILE"] = str(data)
+            options = ["--cov=service", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
+            code = _run([folder, *options], Durations(times), None)
+            if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+                sys.exit(f"{folder} doesn't run: see {LOG}")
+            if code:
+                _print(f"Some tests of {folder} fail without a mutant and are left out: see {LOG}")
+        seconds |= json.loads(times.read_text())
+        read = CoverageData(basename=str(data))
+        read.read()
+        for file in read.measured_files():
+            found = tests[Path(file).relative_to(COPY).as_posix()]
+            for line, contexts in read.contexts_by_lineno(file).items():
+                found[line] += [each.rpartition("|")[0] for each in contexts]
+    return Coverage(tests, seconds)
+
+
+def _fingerprint(folder: str) -> str:
+    files = [COPY / "pyproject.toml", *(COPY / "tests").glob("*.py"), *_modules(COPY / folder)]
+    files += [each for name in ("config", "service") for each in (COPY / name).rglob("*.*") if each.suffix != ".pyc"]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in sorted(files))).hexdigest()[:12]
+
+
+def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
+    """Return killed, timeout or survived, and the test that failed."""
+    tests = coverage.find_tests(mutant)
+    if not tests:
+        return "survived", "no test executes it"
+    costs: dict[str, float] = defaultdict(float)
+    for each in tests:
+        costs[each.partition("::")[0]] += coverage.seconds[each]
+    FAILED.unlink(missing_ok=True)
+    limit = GRACE_SECONDS + 5 * sum(costs.values())
+    match _run([*sorted(costs, key=costs.__getitem__), "-x"], Selection(tests), limit):
+        case None:
+            return "timeout", ""
+        case pytest.ExitCode.OK:
+            return "survived", f"{len(tests)} tests"
+        case pytest.ExitCode.NO_TESTS_COLLECTED:
+            sys.exit(f"pytest found none of its tests; see {LOG}")
+        case _:
+            return "killed", FAILED.read_text() if FAILED.exists() else "by an import"
+
+
+def _run(arguments: Sequence[str], plugin: Selection | Durations, limit: float | None) -> int | None:
+    """Run pytest in a forked process, and return its exit code, or None if it took longer than its limit."""
+    child = multiprocessing.get_context("fork").Process(target=_run_here, args=(arguments, plugin))
+    child.start()
+    assert child.pid
+    child.join(limit)
+    if child.exitcode is None:
+        os.kill(child.pid, signal.SIGINT)  # So that fixtures stop their servers.
+        child.join(GRACE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.join()
+        return None
+    return child.exitcode
+
+
+def _run_here(arguments: Sequence[str], plugin: Selection | Durations) -> None:
+    os.setsid()
+    os.chdir(COPY)
+    with LOG.open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    for name in list(sys.modules):
+        if name.partition(".")[0] in {"config", "service", "tests", "workers"}:
+            del sys.modules[name]  # What is imported already stands outside of the copy.
+    sys.path[:] = [str(COPY), *(each for each in sys.path if Path(each).resolve() != ROOT)]
+    os.environ["PYTHONPATH"] = str(COPY)
+    options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # Of Hypothesis.
+    sys.exit(pytest.main([*options, *arguments], plugins=[plugin]))
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("--sample", type=int, default=200, help="how many mutants (200)")
+    parser.add_argument("--seed", type=int, default=1, help="chooses them (1)")
+    parser.add_argument("--all", action="store_true", help="every mutant, which takes many hours")
+    parser.add_argument("--only", help="a file or folder, such as service/rules")
+    return parser.parse_args()
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
