@@ -38,7 +38,7 @@ class AnswerTransitions(Transitions):
         to MAX_EXTENSION after the first. A blank comment keeps the earlier one, None removes it.
         """
         editable_for = terms.editable_time(is_suspect=is_suspect)
-        outcome, due = self._ask(
+        outcome, due = self._run_command(
             lambda: self._scripts["save_answer"](
                 keys=[
                     self._key(link.survey_id),

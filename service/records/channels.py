@@ -1,8 +1,8 @@
-"""Which channels are down for everybody: their server is away, or refuses us. All workers know it through Redis.
+"""The health of delivery channels, shared by all workers through Redis. A channel is down if its server fails for us.
 
-One that has failed pauses: no offer is made for it, and when the pause is over one survey at a time tries it. The pause
-doubles with each further survey that fails in a row. Whoever has failed leaves the next try to others: the trouble may
-be one customer's own. What still fails when others have got through is, and pauses nothing any more.
+A channel that has failed is paused: no offer is made for it. After the pause one survey at a time tries it. Each
+further survey that fails in a row doubles the pause. The next try is another survey's, since the problem may be one
+customer's own. A survey that still fails after others have succeeded pauses nothing any more.
 """
 
 from datetime import timedelta
@@ -17,20 +17,20 @@ from service.records.redis import Breaker, Store
 log = structlog.get_logger()
 
 PAUSE = timedelta(minutes=1)
-_WHILE_TRIED = timedelta(seconds=10)
-"""How long the others wait while one tries: it may have got through by then."""
+_TRY_WAIT = timedelta(seconds=10)
+"""How long the other surveys wait while one tries."""
 
-_LONGEST_PAUSE = timedelta(minutes=10)
+_MAX_PAUSE = timedelta(minutes=10)
 
-_ENOUGH = 5
-"""So many different surveys in a row that a server had no time for, refused, or said nothing of are no chance."""
+_ENOUGH_IN_A_ROW = 5
+"""So many different surveys failing in a row are no chance, even if each failure alone may be about a customer."""
 
 _FORGET_MS = to_ms(timedelta(days=1))
-"""When nothing has failed for so long, nothing has been tried."""
+"""Without a failure for so long, nobody has tried the channel."""
 
 
 class Channels(Store):
-    """What is known of the channels by which links go out, and answers are told."""
+    """The health of the channels of links and of follow-up actions."""
 
     pause = PAUSE
 
@@ -42,54 +42,61 @@ class Channels(Store):
         )
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
-        """Return how long this survey leaves a channel alone; None if it may go on."""
-        return self._look(channel, survey_id)[1]
+        """Return how long this survey must not use a channel, or None if it may."""
+        return self._read_health(channel, survey_id)[1]
 
     def begin(self, channel: str, survey_id: str) -> timedelta | None:
-        """Take leave to use a channel that is down. Return how long to wait if another has it, and None to go on."""
+        """Reserve the next try of a channel that is down. Return the wait if another survey has it, else None."""
         key, lasts_ms = self._pause_key(channel), to_ms(self.pause)
-        is_down, wait = self._look(channel, survey_id)
+        is_down, wait = self._read_health(channel, survey_id)
         if wait is not None or not is_down:
             return wait
-        is_ours = self._ask(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms))
+        is_ours = self._run_command(lambda: self._redis.set(key, survey_id, nx=True, px=lasts_ms))
         return None if is_ours else self.wait(channel, survey_id)
 
     def failed(self, channel: str, survey_id: str, problem: str, *, is_certain: bool = True) -> None:
-        """Note a failure that is about no customer, or may be: then it takes several of them in a row."""
-        pauses = [to_ms(self.pause), to_ms(max(_LONGEST_PAUSE, self.pause))]
-        args: list[str | int] = [channel, survey_id, problem, 1 if is_certain else _ENOUGH, *pauses, _FORGET_MS]
-        if self._ask(lambda: self._failed(keys=self._keys(channel, survey_id), args=args)):
+        """Record a failure. If it may be about the customer (not `is_certain`), several in a row pause the channel."""
+        pauses = [to_ms(self.pause), to_ms(max(_MAX_PAUSE, self.pause))]
+        args: list[str | int] = [
+            channel,
+            survey_id,
+            problem,
+            1 if is_certain else _ENOUGH_IN_A_ROW,
+            *pauses,
+            _FORGET_MS,
+        ]
+        if self._run_command(lambda: self._failed(keys=self._keys(channel, survey_id), args=args)):
             log.error("channel.down", channel=channel, problem=problem)
 
     def works(self, channel: str, survey_id: str) -> None:
-        """Note that something went through."""
+        """Record a successful delivery."""
         args: list[str | int] = [channel, survey_id, _FORGET_MS]
-        if self._ask(lambda: self._works(keys=self._keys(channel, survey_id), args=args)):
+        if self._run_command(lambda: self._works(keys=self._keys(channel, survey_id), args=args)):
             log.warning("channel.recovered", channel=channel)
 
     def troubles(self) -> list[str]:
-        """Name each channel that is down, since when, and why."""
-        found: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._down_key))
+        """Return a sentence for each channel that is down, with the time and the problem."""
+        found: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._down_key))
         return [_describe(channel, *each.split(" ", 1)) for channel, each in sorted(found.items())]
 
     @property
     def _down_key(self) -> str:
         return f"{self._prefix}channels_down"
 
-    def _look(self, channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
-        """Return whether a channel is down, and how long this survey leaves it alone."""
+    def _read_health(self, channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
+        """Return whether a channel is down, and how long this survey must not use it."""
         asked = self._redis.pipeline(transaction=False)
         asked.pttl(self._own_pause_key(channel, survey_id))
         asked.hget(self._down_key, channel)
         asked.get(self._pause_key(channel))
         asked.pttl(self._pause_key(channel))
-        own_ms, down, whose, left_ms = self._ask(asked.execute)
+        own_ms, down, whose, left_ms = self._run_command(asked.execute)
         if own_ms > 0:
             return down is not None, timedelta(milliseconds=own_ms)
         if down is None or whose in (None, survey_id):
             return down is not None, None
         left = timedelta(milliseconds=max(left_ms, 1))
-        return True, min(left, _WHILE_TRIED) if whose else left
+        return True, min(left, _TRY_WAIT) if whose else left
 
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"

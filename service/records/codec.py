@@ -1,4 +1,4 @@
-"""How a record's hash reads: the one place that knows its field names, beside the Lua scripts that write them.
+"""The codec of a record's hash: the one place with its field names, beside the Lua scripts that write them.
 
 docs/architecture/records.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
 """
@@ -32,19 +32,19 @@ SENT_SCORES = "sent_scores:"
 
 
 def to_ms(value: datetime | timedelta) -> int:
-    """Milliseconds since the epoch, or in the duration."""
+    """Return milliseconds: since the epoch, or of the duration."""
     if isinstance(value, timedelta):
         return value // timedelta(milliseconds=1)
     return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 def from_ms(text: str) -> datetime:
-    """Read the time that a script wrote."""
+    """Return the time of a script's milliseconds."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
 
 
 def dump_close(close: Close) -> str:
-    """Write a close as the JSON that `load_close` reads; absent facts are left out, and the address always is."""
+    """Return a close as JSON for `load_close`. It omits absent facts, and the address in any case."""
     facts = {
         "closed_at": to_ms(close.closed_at),
         "channel": close.channel,
@@ -66,7 +66,7 @@ def dump_close(close: Close) -> str:
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
-    """Read a close from a record; facts that a later version added are ignored. The address is a field of its own."""
+    """Read a close from a record. Facts added by a later version are ignored. The address is a field of its own."""
     facts = json.loads(text)
     return Close(
         conversation_id=conversation_id,
@@ -95,7 +95,7 @@ def write_terms(terms: Survey | None) -> str:
 
 
 def write_candidates(candidates: Sequence[Survey]) -> str:
-    """Write the surveys that a record still has to choose from; nothing if there is one, which are the terms."""
+    """Return the surveys still possible as JSON, or nothing if there is only one, since that is in the terms."""
     return json.dumps(list(map(dump_terms, candidates)), ensure_ascii=False) if len(candidates) > 1 else ""
 
 
@@ -115,11 +115,11 @@ def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str])
 
 
 def read_record(fields: Hash) -> Record:
-    """Read the whole record."""
+    """Read a record from its hash."""
     conversation_id = int(fields["conversation_id"])
     terms = load_terms(json.loads(fields["terms"])) if fields.get("terms") else None
-    # The order in which the survey asks is that of the page, and of the results: the comment goes with the first.
-    # A link may have types that the survey of its name no longer asks.
+    # Page and results follow the survey's order of ratings, and the comment goes with the first result. A link may have
+    # types that the survey no longer has, so all others come after.
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
     candidates = tuple(map(load_terms, json.loads(fields.get("candidates") or "[]")))
     decision = json.loads(fields.get("decision") or "{}")

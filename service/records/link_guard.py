@@ -1,6 +1,6 @@
-"""Counts the forms posted to each link, to slow down somebody who posts without end.
+"""A rate limit for the forms posted to one link. GET and HEAD don't count.
 
-Without Redis each process counts for itself. Looking at a page, by GET or HEAD, counts for nothing.
+While Redis is unavailable, each process counts for itself.
 """
 
 import math
@@ -14,25 +14,25 @@ from service.records.codec import to_ms
 from service.records.redis import Breaker
 
 MAX_POSTS = 100
-"""To one link, in a minute: far more than anybody's second thoughts, and what 50 tries at once need."""
+"""Per link and minute: far more than a customer sends, and enough for 50 of them at once with retries."""
 
-_COUNTS_FOR = timedelta(seconds=60)
-_MOST_LINKS = 10_000
-"""How many links a process counts for itself; then it begins anew."""
+_PERIOD = timedelta(seconds=60)
+_MAX_LINKS = 10_000
+"""How many links a process counts for itself before it starts again from zero."""
 
 
 class LinkGuard:
-    """How often each link was posted to, a minute at a time."""
+    """Counts the posts to each link by the minute."""
 
     def __init__(self, client: redis.Redis, breaker: Breaker, *, prefix: str = "afterword:") -> None:
         self._count = client.register_script(Path(__file__).with_suffix(".lua").read_text(encoding="utf-8"))
         self._breaker = breaker
         self._prefix = prefix
         self._here: dict[str, tuple[float, int]] = {}
-        """When the first post of a link's minute came, and how many did, while Redis is away."""
+        """The time of the first post in a link's minute, and the count, while Redis is unavailable."""
 
     def wait_seconds(self, survey_id: str) -> int:
-        """Count a post to a link, and say how long the sender has to wait before one is taken; 0 for not at all."""
+        """Count a post to a link. Return the seconds until the next one is accepted, 0 if this one is."""
         posts, left_ms = self._count_in_redis(survey_id) or self._count_here(survey_id)
         return math.ceil(left_ms / 1000) if posts > MAX_POSTS else 0
 
@@ -40,14 +40,14 @@ class LinkGuard:
         if self._breaker.is_open:
             return None
         try:
-            posts, left_ms = self._count(keys=[f"{self._prefix}posted:{survey_id}"], args=[to_ms(_COUNTS_FOR)])
+            posts, left_ms = self._count(keys=[f"{self._prefix}posted:{survey_id}"], args=[to_ms(_PERIOD)])
         except redis.RedisError:
             return None
         return posts, left_ms
 
     def _count_here(self, survey_id: str) -> tuple[int, float]:
-        now, lasts = monotonic(), _COUNTS_FOR.total_seconds()
-        if len(self._here) >= _MOST_LINKS:
+        now, lasts = monotonic(), _PERIOD.total_seconds()
+        if len(self._here) >= _MAX_LINKS:
             self._here.clear()
         begun_at, posts = self._here.get(survey_id, (now, 0))
         if now - begun_at >= lasts:

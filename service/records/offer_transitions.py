@@ -70,7 +70,7 @@ class OfferTransitions(Transitions):
         """
         terms = decision.survey or claim.record.terms or Survey()
         day = claim.at.date()
-        verdict, reason = self._ask(
+        verdict, reason = self._run_command(
             lambda: self._scripts["decide"](
                 keys=[
                     self._key(claim.record.survey_id),

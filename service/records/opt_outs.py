@@ -1,11 +1,12 @@
-"""Who wants no surveys any more: hashes in Redis, for good, and nothing else.
+"""Opt-outs: permanent hashes in Redis of the customers without surveys, and nothing else about them.
 
-A person is known by the requester's id, and by the hashes of an address and a number (`Identities`). Each has a stop of
-its own: a link stops the id, and the address or number that it went to. Who has stopped by one of them isn't asked.
-The key of the hashes is random, made once and kept beside them: with one made from SECRET_KEYS everybody would be
-forgotten when an old key is dropped. All methods raise RecordsUnavailable when Redis can't be asked.
+A customer has several traits: the requester's id, and the hashes of an address and a number (`Identities`). Each trait
+has an opt-out of its own. A link opts out the id, and the address or number that it went to. One opt-out is enough.
+The key of the hashes is random and kept beside them. A key made from SECRET_KEYS would forget everybody when an old key
+is removed. All methods raise RecordsUnavailable when Redis can't be reached.
 
-A stop and its undo may wait in a spool: each carries its moment, and the later one counts whichever comes first.
+An opt-out and an opt-in may wait in a spool. Both carry their time, and the later one counts in whatever order they
+arrive.
 """
 
 import hmac
@@ -23,16 +24,16 @@ from service.records.codec import from_ms, to_ms
 from service.records.redis import Breaker, Store
 from service.rules.identity import IdentityKind
 
-_UNDO_IS_KEPT: Final = timedelta(days=30)
-"""How long an undo is remembered: a spool that comes home later than this may bring back an older stop."""
+_OPT_IN_RETENTION: Final = timedelta(days=30)
+"""How long an opt-in is remembered. A spool drained later than this may bring back an older opt-out."""
 
 
 class HashedOptOuts(Store):
-    """The stops of one installation."""
+    """The opt-outs of one installation."""
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         super().__init__(client, breaker=breaker, prefix=prefix)
-        self._stop, self._undo = (
+        self._opt_out, self._opt_in = (
             client.register_script(
                 "\n".join(Path(__file__).with_suffix(end).read_text(encoding="utf-8") for end in ends)
             )
@@ -40,32 +41,34 @@ class HashedOptOuts(Store):
         )
 
     def add(self, trait: str, others: Sequence[str] = (), *, at: datetime | None = None) -> bool:
-        """Ask nothing any more whoever has one of these traits; a second time changes nothing.
+        """Opt out everybody with one of these traits.
 
-        Returns False if the first was undone later than `at`, which is now unless it is given.
+        Return False if the first trait was opted in later than `at`, which is now by default.
         """
-        return bool(self._ask(lambda: self._run(self._stop, trait, others, at)))
+        return bool(self._run_command(lambda: self._run(self._opt_out, trait, others, at)))
 
     def remove(self, trait: str, others: Sequence[str] = (), *, at: datetime | None = None) -> bool:
-        """Ask again whoever has one of these traits, and what was stopped together with the first.
+        """Opt in everybody with one of these traits, and the traits opted out together with the first.
 
-        Returns whether there was a stop. One that is later than `at` stays.
+        Return whether an opt-out was removed. One later than `at` stays.
         """
-        return bool(self._ask(lambda: self._run(self._undo, trait, others, at)))
+        return bool(self._run_command(lambda: self._run(self._opt_in, trait, others, at)))
 
     def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
-        """Say whether this requester or person has stopped them. It writes nothing: without a key nobody has."""
-        return bool(self._ask(lambda: self._has_secret() and self._redis.exists(*self._names(requester_id, person))))
+        """Return whether one of these traits is opted out. Writes nothing: without a key nobody is."""
+        return bool(
+            self._run_command(lambda: self._has_secret() and self._redis.exists(*self._names(requester_id, person)))
+        )
 
     def find(self, traits: Sequence[str]) -> dict[str, datetime | None]:
-        """Return which of these traits are stopped, and since when, as far as that was written."""
-        if not traits or not self._ask(self._has_secret):
+        """Return which of these traits are opted out, with the time if it is known."""
+        if not traits or not self._run_command(self._has_secret):
             return {}
-        found = self._ask(lambda: self._redis.mget(self._names(traits[0], traits[1:])))
-        return {trait: _moment(stop) for trait, stop in zip(traits, found, strict=True) if stop is not None}
+        found = self._run_command(lambda: self._redis.mget(self._names(traits[0], traits[1:])))
+        return {trait: _time_of(each) for trait, each in zip(traits, found, strict=True) if each is not None}
 
     def find_by_kind(self, traits: Mapping[str, IdentityKind]) -> dict[IdentityKind, datetime | None]:
-        """Return by which kinds of traits somebody has stopped, and since when, as far as that was written."""
+        """Return the kinds of traits that are opted out, with the latest time if it is known."""
         found: dict[IdentityKind, datetime | None] = {}
         for name, since in self.find([*traits]).items():
             known = found.get(traits[name])
@@ -73,7 +76,7 @@ class HashedOptOuts(Store):
         return found
 
     def _run(self, script: Script, trait: str, others: Sequence[str], at: datetime | None) -> int:
-        args = [to_ms(at) if at else "", self._prefix, to_ms(_UNDO_IS_KEPT)]
+        args = [to_ms(at) if at else "", self._prefix, to_ms(_OPT_IN_RETENTION)]
         return int(script(keys=self._names(trait, others), args=args))
 
     def _names(self, trait: str, others: Sequence[str]) -> list[str]:
@@ -89,13 +92,13 @@ class HashedOptOuts(Store):
         name = f"{self._prefix}stop_key"
         key = self._redis.get(name)
         if key is None:
-            # Whoever is first makes it; the others read what that was.
+            # Several processes may create it at once. NX lets the first one win, and all read its key.
             self._redis.set(name, secrets.token_hex(32), nx=True)
             key = self._redis.get(name) or ""
         return str(key).encode()
 
 
-def _moment(stop: str) -> datetime | None:
-    """Read when something was stopped; an older version wrote it of ids alone, and "1" of all else."""
-    found = re.match("[0-9]+", stop)
+def _time_of(opt_out: str) -> datetime | None:
+    """Return the time of an opt-out. An older version wrote "1" without a time for addresses and numbers."""
+    found = re.match("[0-9]+", opt_out)
     return from_ms(found[0]) if found and int(found[0]) > 1 else None

@@ -1,7 +1,7 @@
-"""Who is at work: each process writes of itself, a few times a minute, and others say where two don't agree.
+"""The running processes: each reports itself to Redis every 20 seconds, and others compare the reports.
 
-Two that don't are quiet otherwise: with different SECRET_KEYS every customer gets a page that isn't found, with a clock
-that is wrong every webhook is refused.
+A disagreement has no other symptom of its own: with different SECRET_KEYS customers get a page that isn't found, with a
+wrong clock every webhook is refused.
 """
 
 import atexit
@@ -20,17 +20,17 @@ import redis
 
 from service.records.redis import RecordsUnavailable, Store
 
-_EVERY = timedelta(seconds=20)
-_ALIVE_FOR = 3 * _EVERY
-_FORGET_AFTER = timedelta(hours=1)
-_CLOCKS_APART = timedelta(seconds=60)
+_INTERVAL = timedelta(seconds=20)
+_ALIVE_FOR = 3 * _INTERVAL
+_RETENTION = timedelta(hours=1)
+_MAX_CLOCK_OFFSET = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What one writes of itself: hashes of its settings, what is wrong with newer ones, its clock beside Redis'.
+    """The report of one process: hashes of its settings, the mistake in newer ones, and its clock beside Redis's.
 
-    `suspicions` are the webhooks that it refused in the last hour, by what may be wrong with us.
+    `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours.
     """
 
     role: str
@@ -42,12 +42,12 @@ class Process:
 
     @property
     def place(self) -> str:
-        """Where it is, for people."""
+        """The role and the host, for people."""
         return f"{self.role} on {self.host}"
 
 
 class Processes(Store):
-    """The processes of one installation, as far as they can be seen in its Redis."""
+    """The processes of one installation that report to its Redis."""
 
     def __init__(
         self,
@@ -65,37 +65,38 @@ class Processes(Store):
         self._news = Event()
 
     def report(self, role: str, problem: str = "") -> None:
-        """Write of this process from now on, in the background. Best effort: without Redis nothing is written."""
+        """Report this process from now on, in a thread. Best effort: without Redis there is no report."""
         self._problem = problem
         atexit.register(self._leave, role)
         Thread(target=self._run, args=(role,), name="processes", daemon=True).start()
 
     def set_problem(self, problem: str) -> None:
-        """Say what is wrong with newer settings, at once."""
+        """Report a mistake in newer settings at once."""
         self._problem = problem
         self._news.set()
 
     def write(self, role: str) -> None:
-        """Write of this process once, and drop who hasn't for long. Raises RecordsUnavailable."""
+        """Report this process once, and remove old reports. Raises RecordsUnavailable."""
         now = self.read_clock().timestamp()
         ahead = -self.clock_offset.total_seconds()
-        told = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
-        self._ask(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(told) | {"at": now})))
-        gone = [name for name, each in self._read() if now - each.get("at", 0) > _FORGET_AFTER.total_seconds()]
+        report = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
+        self._run_command(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now})))
+        gone = [name for name, each in self._read() if now - each.get("at", 0) > _RETENTION.total_seconds()]
         if gone:
-            self._ask(lambda: self._redis.hdel(self._key, *gone))
-        self._ask(lambda: self._redis.expire(self._key, _FORGET_AFTER))
+            self._run_command(lambda: self._redis.hdel(self._key, *gone))
+        self._run_command(lambda: self._redis.expire(self._key, _RETENTION))
 
     def at_work(self) -> list[Process]:
-        """List who has written in the last minute. Raises RecordsUnavailable."""
+        """Return the processes with a report in the last minute. Raises RecordsUnavailable."""
         since = self.read_clock().timestamp() - _ALIVE_FOR.total_seconds()
         alive = [each for _, each in self._read() if each.get("at", 0) >= since]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
 
     def find_disagreements(self, onlooker: str = "") -> list[str]:
-        """Say where those at work don't agree, and what is wrong with the settings and the clock of each.
+        """Return where the running processes disagree, and the mistakes in the settings and the clock of each.
 
-        An `onlooker` is this process, if it isn't at work and is to be compared. Raises RecordsUnavailable.
+        `onlooker` is the name of this process if it doesn't report itself but is to be compared. Raises
+        RecordsUnavailable.
         """
         alive = self.at_work()
         looking = [Process(onlooker, socket.gethostname(), self._settings)] if onlooker else []
@@ -105,16 +106,16 @@ class Processes(Store):
     def _run(self, role: str) -> None:
         while True:
             self._news.clear()
-            with suppress(RecordsUnavailable):  # Who watches Redis says so.
+            with suppress(RecordsUnavailable):  # Relay and recovery report an outage.
                 self.write(role)
-            self._news.wait(_EVERY.total_seconds())
+            self._news.wait(_INTERVAL.total_seconds())
 
     def _leave(self, role: str) -> None:
         with suppress(RecordsUnavailable):
-            self._ask(lambda: self._redis.hdel(self._key, _name(role)))
+            self._run_command(lambda: self._redis.hdel(self._key, _name(role)))
 
     def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, text in sorted(self._ask(lambda: self._redis.hgetall(self._key)).items()):
+        for name, text in sorted(self._run_command(lambda: self._redis.hgetall(self._key)).items()):
             yield str(name), json.loads(text)
 
 
@@ -132,8 +133,8 @@ def _apart(alive: list[Process]) -> Iterator[str]:
     for name in dict.fromkeys(name for each in alive for name in each.settings):
         places: dict[str, list[str]] = defaultdict(list)
         for each in alive:
-            if name in each.settings and each.place not in (told := places[each.settings[name]]):
-                told.append(each.place)
+            if name in each.settings and each.place not in (group := places[each.settings[name]]):
+                group.append(each.place)
         if len(places) > 1:
             groups = " | ".join(", ".join(group) for group in places.values())
             yield f"{name} is not the same in all processes ({groups}): give all the same, and restart them"
@@ -141,7 +142,7 @@ def _apart(alive: list[Process]) -> Iterator[str]:
 
 def _wrong_clocks(alive: list[Process]) -> Iterator[str]:
     for each in alive:
-        if abs(each.ahead_seconds) > _CLOCKS_APART.total_seconds():
+        if abs(each.ahead_seconds) > _MAX_CLOCK_OFFSET.total_seconds():
             apart = timedelta(seconds=round(abs(each.ahead_seconds)))
             which = "ahead of" if each.ahead_seconds > 0 else "behind"
             yield (

@@ -17,17 +17,17 @@ class Queries(RecordKeys):
 
     def load(self, survey_id: str) -> Record | None:
         """Return a record, or None if it doesn't exist."""
-        fields: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._key(survey_id)))
+        fields: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._key(survey_id)))
         return read_record(fields) if fields else None
 
     def list_rounds(self, conversation_id: int) -> list[str]:
         """Return the ids of all surveys of a conversation, latest first. Not all of them need to exist any more."""
-        last = int(self._ask(lambda: self._redis.get(self._rounds_key(conversation_id))) or 1)
+        last = int(self._run_command(lambda: self._redis.get(self._rounds_key(conversation_id))) or 1)
         return [f"{conversation_id}-{number}" for number in range(last, 1, -1)] + [str(conversation_id)]
 
     def count_waiting(self) -> int:
         """Count the surveys whose customer has no link yet. Due offers include reminders, which don't count."""
-        ids: list[str] = self._ask(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
+        ids: list[str] = self._run_command(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
         states = [each for begin in range(0, len(ids), _BATCH) for each in self._states(ids[begin : begin + _BATCH])]
         return sum(state not in (None, OfferState.REMINDING) for state in states)
 
@@ -35,10 +35,10 @@ class Queries(RecordKeys):
         pipeline = self._redis.pipeline(transaction=False)
         for survey_id in ids:
             pipeline.hget(self._key(survey_id), f"{Journey.OFFER}_state")
-        found: list[str | None] = self._ask(pipeline.execute)
+        found: list[str | None] = self._run_command(pipeline.execute)
         return found
 
     def count_decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day by reason. Surveys sent count as `asked`."""
-        found: dict[str, str] = self._ask(lambda: self._redis.hgetall(self._decisions_key(day)))
+        found: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._decisions_key(day)))
         return {reason: int(count) for reason, count in found.items() if int(count) > 0}

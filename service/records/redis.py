@@ -1,6 +1,6 @@
-"""The Redis that everything is kept in: how it is opened and asked, and what is known of it when it fails.
+"""The connection to Redis: a client that fails fast, a circuit breaker, Redis's clock, and checks at start.
 
-Every method raises RecordsUnavailable when Redis can't be asked.
+Every method raises RecordsUnavailable when Redis can't be reached.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,25 +25,25 @@ class RecordsUnavailable(Exception):
 
 
 class RecordsRefused(RecordsUnavailable):
-    """Redis answers, and refuses: it is full, or its disk is, or it is a replica."""
+    """Redis responds with an error: it or its disk is full, or it is a replica."""
 
 
 class Breaker:
-    """Open after a failure: Redis isn't asked again until `Store.ping` has seen it write."""
+    """Opens at a failure. Until `Store.ping` has seen a write succeed, no request waits for Redis."""
 
     def __init__(self) -> None:
         self.is_open = False
 
 
 def connect(url: str, *, connections: int = MAX_CONNECTIONS, wait_seconds: float = WAIT_SECONDS) -> redis.Redis:
-    """Open a client that fails fast, as every caller has a plan for that; at most `wait_seconds` for a connection."""
+    """Open a client that fails fast. A command waits up to `wait_seconds` for a connection of the pool."""
     options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
     pool = Pool.from_url(url, max_connections=connections, timeout=wait_seconds, **options)
     return redis.Redis.from_pool(pool)
 
 
 class Store:
-    """One installation's Redis. What has failed isn't asked again until `ping` has seen it write, given a breaker."""
+    """The Redis of one installation. With a breaker, nothing is sent after a failure until `ping` succeeds."""
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         self._redis = client
@@ -51,17 +51,17 @@ class Store:
         self._breaker = breaker
         self._failed_at = monotonic()
         self.clock_offset = timedelta()
-        """How far Redis' clock is ahead of this host's, as of the last look at it; nothing until then."""
+        """How far Redis's clock is ahead of this host's, as last measured. Zero until then."""
 
     @classmethod
     def beside(cls, store: "Store") -> Self:
-        """Open what is kept where another store's things are."""
+        """Open a store on the client and prefix of another one."""
         return cls(store._redis, breaker=store._breaker, prefix=store._prefix)  # noqa: SLF001 - a store as well
 
     def ping(self) -> None:
-        """Raise RecordsUnavailable unless Redis writes, whatever the breaker says; it closes when Redis does.
+        """Raise RecordsUnavailable unless Redis takes a write, even while the breaker is open. Close the breaker if so.
 
-        Answering isn't enough: a Redis that is full answers. What is written is a key of one second, `<prefix>probe`.
+        A response is not enough, since a full Redis responds too. The write is a key of one second, `<prefix>probe`.
         """
         self._try(lambda: self._redis.set(f"{self._prefix}probe", 1, px=_PROBE_MS))
         self.read_clock()
@@ -69,46 +69,46 @@ class Store:
             self._breaker.is_open = False
 
     def read_clock(self) -> datetime:
-        """Ask Redis for its time, whatever the breaker says, and note how far it is ahead."""
+        """Return Redis's time, even while the breaker is open, and update the offset."""
         before = datetime.now(UTC)
         seconds, micros = self._try(self._redis.time)
         there = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=micros)
-        # Redis looked at its clock some time between asking it and hearing from it.
+        # Redis read its clock some time between the request and the response: assume the middle.
         self.clock_offset = there - (before + (datetime.now(UTC) - before) / 2)
         return there
 
     def now(self) -> datetime:
-        """Tell the time by Redis' clock, as far as it is known, without asking: what waits elsewhere is dated so."""
+        """Estimate Redis's time from the last measured offset, without a round trip. Used to date spooled entries."""
         return datetime.now(UTC) + self.clock_offset
 
     def is_recovering(self, wait: timedelta) -> bool:
-        """Say whether Redis failed, or this process began, less than `wait` ago: spools may hold later answers."""
+        """Return whether Redis failed, or this process started, less than `wait` ago: spools may hold later answers."""
         return monotonic() - self._failed_at < wait.total_seconds()
 
     def problems(self, connections: int = USUAL_CONNECTIONS) -> list[str]:
-        """Name all about this Redis that can lose what it acknowledged or stop the work, whatever the breaker says.
+        """Return the risks of this Redis with their remedies, even while the breaker is open.
 
-        `connections` is how many all processes may need. Raises RecordsUnavailable.
+        `connections` is the most that all processes may need.
         """
-        info = self._told(self._redis.info)
-        # One name: `CONFIG GET *` has passwords in it, of any bytes.
-        appendfsync = self._told(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
+        info = self._query(self._redis.info)
+        # By its name: the response to `CONFIG GET *` contains passwords, which may be bytes of any encoding.
+        appendfsync = self._query(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
         return [*find_problems(info, appendfsync, connections)]
 
     def unusable(self) -> str:
-        """Say why Afterword can't start on this Redis; nothing if it can, or if Redis can't be asked."""
+        """Return why Afterword can't start on this Redis. Empty if it can, or if Redis can't be reached."""
         try:
-            problems = [*find_unusable(self._told(self._redis.info))]
+            problems = [*find_unusable(self._query(self._redis.info))]
             return "; ".join(problems or self._try(lambda: [*find_missing_rights(self._redis, self._prefix)]))
         except RecordsUnavailable:
             return ""
 
     def rewrite_if_erased(self) -> bool:
-        """Let Redis write its append-only file anew if something was erased: until then the file has it still.
+        """Start a rewrite of Redis's append-only file if a record was erased: until then the file still contains it.
 
-        Says whether it was told to. Managed services rewrite it themselves and forbid this.
+        Return whether a rewrite was started. Managed services rewrite it themselves and forbid the command.
         """
-        if not self._ask(lambda: self._redis.delete(f"{self._prefix}erased")):
+        if not self._run_command(lambda: self._redis.delete(f"{self._prefix}erased")):
             return False
         try:
             self._redis.bgrewriteaof()
@@ -118,33 +118,33 @@ class Store:
         return True
 
     def report_problems(self) -> None:
-        """Say loudly in the log what `problems` finds; to be called when a process starts."""
+        """Log the risks as errors. Called when a process starts."""
         try:
             for problem in self.problems():
                 log.error("redis.unsafe", problem=problem)
         except RecordsUnavailable as error:
             log.error("redis.unavailable", problem=str(error))  # noqa: TRY400 - an outage needs no traceback
 
-    def _told(self, question: Callable[[], Mapping[Any, Any]]) -> Mapping[Any, Any]:
-        """Ask Redis about itself; managed services, and users with few rights, are told nothing."""
+    def _query(self, command: Callable[[], Mapping[Any, Any]]) -> Mapping[Any, Any]:
+        """Return a response of Redis about itself, or nothing where that is forbidden, as on managed services."""
 
-        def ask() -> Mapping[Any, Any]:
+        def run() -> Mapping[Any, Any]:
             try:
-                return question()
+                return command()
             except redis.ResponseError:
                 return {}
 
-        told: Mapping[Any, Any] = self._try(ask)
-        return told
+        response: Mapping[Any, Any] = self._try(run)
+        return response
 
-    def _ask(self, question: Callable[[], Any]) -> Any:
+    def _run_command(self, command: Callable[[], Any]) -> Any:
         if self._breaker and self._breaker.is_open:
-            raise RecordsUnavailable("not asked: it failed a moment ago")
-        return self._try(question)
+            raise RecordsUnavailable("not tried: it failed a moment ago")
+        return self._try(command)
 
-    def _try(self, question: Callable[[], Any]) -> Any:
+    def _try(self, command: Callable[[], Any]) -> Any:
         try:
-            return question()
+            return command()
         except redis.RedisError as error:
             self._failed_at = monotonic()
             if self._breaker:

@@ -1,7 +1,7 @@
-"""The connections to Redis, for both our clients of it (redis-py and kombu): few, closed when idle, mended when cut.
+"""The connection pool for both of our Redis clients, redis-py and kombu: small, and with a retry for stale connections.
 
-A connection that served before may lead nowhere by now: a NAT has cut it, or its server was demoted in a failover. What
-fails on such a one is tried once on a fresh one, for which the host's name is resolved anew.
+An idle connection may be useless: a NAT has dropped it, or its server was demoted in a failover. A command that fails
+on one is retried once on a new connection, and the host's name is resolved again for that.
 """
 
 from collections.abc import Iterator
@@ -24,36 +24,36 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 MAX_CONNECTIONS = 4
-"""Of one pool. A command takes a millisecond, and a thread needs few of them, so many threads share these."""
+"""Of one pool. A command takes a millisecond and a thread sends few, so many threads can share them."""
 WAIT_SECONDS = 5.0
-"""How long a command waits for a connection while others have them all."""
+"""How long a command waits for a free connection."""
 WEB_CONNECTIONS = MAX_CONNECTIONS + 1
-"""Of a web process at most: its pool, and the queue's."""
+"""The maximum of a web process: its pool, and one of the queue."""
 WORKER_CONNECTIONS = MAX_CONNECTIONS + 5
-"""Of a worker at most: its pool, three that take tasks, one that queues them, and one that tells of the process."""
+"""The maximum of a worker: its pool, three to receive tasks, one to queue them, one to report the process."""
 USUAL_CONNECTIONS = 2 * WEB_CONNECTIONS + WORKER_CONNECTIONS
-"""Of the processes that the Procfile starts."""
+"""The maximum of all processes in the Procfile."""
 _IDLE_SECONDS = 30.0
-"""How long a connection may lie idle before it is closed; many a NAT forgets one after a minute."""
+"""How long a connection may be idle before it is closed. Many NATs drop one after a minute."""
 
 _SWEEP_SECONDS = 5.0
 
-_NOT_THE_PRIMARY = (ReadOnlyError, BusyLoadingError, ClusterDownError)  # MASTERDOWN is a ClusterDownError
-_SAID_OTHERWISE = ("-READONLY", "UNBLOCKED")
-"""A script's refusal before Redis 7 quotes the cause; a command that waits is told that the server was demoted."""
+_NOT_PRIMARY_ERRORS = (ReadOnlyError, BusyLoadingError, ClusterDownError)  # MASTERDOWN is a ClusterDownError
+_NOT_PRIMARY_TEXTS = ("-READONLY", "UNBLOCKED")
+"""Before Redis 7, the error of a script only quotes its cause. A blocked command gets UNBLOCKED at a demotion."""
 
 
 class ConnectionOutdatedError(ConnectionError):
-    """A connection that served before serves no more: a fresh one may."""
+    """A connection that has worked before failed. A new one may work."""
 
 
-class _Mended:
-    """What our connections do beyond redis-py's. `Pool` mixes it into theirs."""
+class _StaleAware:
+    """Detects stale connections. `Pool` mixes it into the connection classes of redis-py."""
 
     has_served = False
-    """Whether it was given back to the pool in order, and hasn't been closed since."""
-    is_misled = False
-    """Whether its server has said that it isn't the primary, or not ready to be asked."""
+    """Whether it was returned to the pool connected, and hasn't been closed since."""
+    is_demoted = False
+    """Whether its server has responded that it is not the primary, or still loading."""
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> Any:
         with self._outdated():
@@ -73,11 +73,12 @@ class _Mended:
         try:
             yield
         except (ConnectionError, TimeoutError, ResponseError) as error:
-            if _is_not_the_primary(error):
-                self.is_misled = True
+            if _is_not_primary(error):
+                self.is_demoted = True
                 if has_served:
                     self.disconnect()
-                # Otherwise the pool closes it: after a refusal a transaction goes on reading the other responses.
+                # Otherwise the pool closes it on release. redis-py reads the responses of a transaction one by one:
+                # after an error it goes on to read the rest, and a connection closed here would raise AttributeError.
             elif isinstance(error, ResponseError):
                 raise
             if has_served:
@@ -85,12 +86,12 @@ class _Mended:
             raise
 
 
-def _is_not_the_primary(error: Exception) -> bool:
-    return isinstance(error, _NOT_THE_PRIMARY) or any(each in str(error) for each in _SAID_OTHERWISE)
+def _is_not_primary(error: Exception) -> bool:
+    return isinstance(error, _NOT_PRIMARY_ERRORS) or any(each in str(error) for each in _NOT_PRIMARY_TEXTS)
 
 
 class Pool(BlockingConnectionPool):
-    """A few connections, for which commands wait their turn. Its queue is cooperative where gevent patches threads."""
+    """A few connections that commands wait for. Under gevent its queue is patched: a wait blocks one greenlet only."""
 
     def __init__(
         self,
@@ -103,25 +104,26 @@ class Pool(BlockingConnectionPool):
         super().__init__(  # type: ignore[no-untyped-call]
             max_connections,
             timeout,
-            type(connection_class.__name__, (_Mended, connection_class), {}),
+            type(connection_class.__name__, (_StaleAware, connection_class), {}),
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionOutdatedError,)),
-            # With these, which Redis Enterprise alone sends, redis-py would no longer see that a server has hung up.
+            # Only Redis Enterprise sends maintenance notifications. With them enabled, redis-py no longer notices that
+            # a server has closed an idle connection.
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             **kwargs,
         )
 
     def release(self, connection: Any) -> None:
-        """Take a connection back; if its server was demoted, the others lead there in vain, too."""
-        is_misled, connection.is_misled = connection.is_misled, False
-        if is_misled:
+        """Return a connection. If its server was demoted, close all others too: they lead to the same server."""
+        is_demoted, connection.is_demoted = connection.is_demoted, False
+        if is_demoted:
             connection.disconnect()
         connection.has_served = connection.is_connected
         connection.idle_since = now = monotonic()
-        if is_misled:
+        if is_demoted:
             for each in self._get_in_use_connections() - {connection}:  # type: ignore[no-untyped-call]
                 each.mark_for_reconnect()
         super().release(connection)  # type: ignore[no-untyped-call]
-        if is_misled:
+        if is_demoted:
             self._close_idle(since=now)
         elif now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS
@@ -131,7 +133,8 @@ class Pool(BlockingConnectionPool):
         taken = []
         with suppress(Empty):
             while True:
-                # Nobody else can use one meanwhile; who wants one waits a moment for it.
+                # While a connection is out of the queue, no command can use it. A command that needs one waits for a
+                # moment.
                 taken.append(self.pool.get_nowait())
         for each in reversed(taken):
             if each and each.idle_since <= since:

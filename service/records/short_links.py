@@ -1,7 +1,7 @@
-"""Short links for texts that cost by their length: a code in Redis that leads to the signed link.
+"""Short links for texts that are charged by length: a code in Redis that leads to the signed link.
 
-The signed link stays the authority: a code only says which one it is. A code has 12 of 62 characters, 71 bits: with a
-million of them alive, who tries 1,000 a second finds one in 100,000 years.
+The signature of the link still decides. A code has 12 of 62 characters, or 71 bits: with a million valid codes, 1,000
+guesses a second find one in 100,000 years.
 """
 
 import re
@@ -21,22 +21,22 @@ LENGTH: Final = 12
 _ALPHABET: Final = ascii_letters + digits
 _CODE: Final = re.compile(rf"[A-Za-z0-9]{{{LENGTH}}}")
 _IN_TEXT: Final = re.compile(rf"[^A-Za-z0-9_.-]*({_CODE.pattern})(?![-_]*[A-Za-z0-9])(.*)", re.DOTALL)
-"""A code and what other programs glued to it."""
+"""A code, and the characters that other programs appended to it."""
 
 
 def is_code(text: str) -> bool:
-    """Return whether this is spelled like a code, which no signed token is: those have dots."""
+    """Return whether this has the form of a code. Signed tokens don't: they contain dots."""
     return _CODE.fullmatch(text) is not None
 
 
 def find_code(text: str) -> tuple[str, str] | None:
-    """Return the code that a mangled link begins with, and what follows it. Whether it leads anywhere isn't known."""
+    """Return the code at the start of a mangled link, and the rest. The code may not exist."""
     found = _IN_TEXT.match(text)
     return (found[1], found[2]) if found else None
 
 
 class ShortLinks(Store):
-    """The codes of one installation. All methods raise RecordsUnavailable when Redis can't be asked."""
+    """The codes of one installation. All methods raise RecordsUnavailable when Redis can't be reached."""
 
     def __init__(
         self, client: redis.Redis, public_url: str, *, breaker: Breaker | None = None, prefix: str = "afterword:"
@@ -46,16 +46,16 @@ class ShortLinks(Store):
         self._shorten = client.register_script(Path(__file__).with_suffix(".lua").read_text(encoding="utf-8"))
 
     def shorten(self, survey_id: str, link: str, keep: timedelta) -> str:
-        """Return the short form of a survey's signed link. It works for `keep` from now; a survey has one code."""
+        """Return the short form of a survey's signed link. It works for `keep` from now. A survey has one code."""
         code = None
         while code is None:
             new = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
-            code = self._ask(partial(self._keep, survey_id, new, link, keep))
+            code = self._run_command(partial(self._keep, survey_id, new, link, keep))
         return f"{self._public_url}/s/{code}"
 
     def find(self, code: str) -> str | None:
-        """Return the signed token that a code leads to, or None. Writes nothing."""
-        token = self._ask(lambda: self._redis.get(f"{self._prefix}short:{code}"))
+        """Return the signed token of a code, or None. Writes nothing."""
+        token = self._run_command(lambda: self._redis.get(f"{self._prefix}short:{code}"))
         return str(token) if token else None
 
     def _keep(self, survey_id: str, code: str, link: str, keep: timedelta) -> str | None:

@@ -14,22 +14,24 @@ class Switches(RecordKeys):
 
     def pause(self) -> None:
         """Send no surveys until `resume`. Closes and answers are still accepted."""
-        self._ask(lambda: self._redis.set(self._paused_key, datetime.now(UTC).isoformat(timespec="seconds"), nx=True))
+        self._run_command(
+            lambda: self._redis.set(self._paused_key, datetime.now(UTC).isoformat(timespec="seconds"), nx=True)
+        )
 
     def resume(self) -> bool:
         """Send surveys again. Return False if they weren't paused."""
-        return bool(self._ask(lambda: self._redis.delete(self._paused_key)))
+        return bool(self._run_command(lambda: self._redis.delete(self._paused_key)))
 
     def paused_since(self) -> str | None:
         """Return the time of the pause in ISO 8601, or None if there is none."""
-        found: str | None = self._ask(lambda: self._redis.get(self._paused_key))
+        found: str | None = self._run_command(lambda: self._redis.get(self._paused_key))
         return found
 
     def mark_restored(self) -> None:
         """Reconcile every record of this moment with Dixa before its next call: Redis was restored from a backup."""
-        seconds, micros = self._ask(self._redis.time)
-        self._ask(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
+        seconds, micros = self._run_command(self._redis.time)
+        self._run_command(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
 
     def delay_answers(self, wait: timedelta) -> None:
         """Let nobody claim an answer for this time: a spool may hold a later one than the record."""
-        self._ask(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))
+        self._run_command(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))

@@ -50,14 +50,14 @@ class Transitions(Queries):
 
     def take_due(self, journey: Journey, limit: int, requeue_after: timedelta) -> list[str]:
         """Return the ids of due surveys to queue. Each is due again after `requeue_after` unless it is claimed."""
-        taken: list[str] = self._ask(
+        taken: list[str] = self._run_command(
             lambda: self._scripts["take_due"](keys=[self._due(journey)], args=[limit, to_ms(requeue_after)])
         )
         return taken
 
     def claim(self, journey: Journey, survey_id: str) -> Claim | None:
         """Lease a due journey. Return None if it isn't due, is leased, has ended or doesn't exist."""
-        outcome, *rest = self._ask(
+        outcome, *rest = self._run_command(
             lambda: self._scripts["claim"](
                 keys=[
                     self._key(survey_id),
@@ -129,7 +129,7 @@ class Transitions(Queries):
     def fail(self, claim: Claim, reason: Reason) -> None:
         """End a journey as failed. The address and the comment are kept for a retry."""
         survey_id, terms = claim.record.survey_id, claim.record.terms
-        outcome = self._ask(
+        outcome = self._run_command(
             lambda: self._scripts["fail"](
                 keys=[self._key(survey_id), self._due(claim.journey), self._decisions_key(claim.at.date())],
                 args=[claim.journey, claim.fence, reason, self._keep_ms(terms), self._retry_ms(terms)],
@@ -152,7 +152,7 @@ class Transitions(Queries):
             self._decisions_key(datetime.now(UTC).date()),
             f"{self._prefix}erased",
         ]
-        return Outcome(self._ask(lambda: self._scripts["erase"](keys=keys, args=[self._keep_ms(record.terms)])))
+        return Outcome(self._run_command(lambda: self._scripts["erase"](keys=keys, args=[self._keep_ms(record.terms)])))
 
     def lifetime(self, terms: Survey | None) -> timedelta:
         """Return how long a record is kept after its last journey ends."""
@@ -172,7 +172,7 @@ class Transitions(Queries):
         return outcome
 
     def _run(self, script: str, journey: Journey, survey_id: str, *args: Any) -> Any:
-        return self._ask(
+        return self._run_command(
             lambda: self._scripts[script](keys=[self._key(survey_id), self._due(journey)], args=[*map(str, args)])
         )
 
@@ -184,7 +184,7 @@ class Transitions(Queries):
             self._rounds_key(conversation_id),
             self._decisions_key(datetime.now(UTC).date()),
         ]
-        return self._ask(lambda: self._scripts[script](keys=keys, args=[*map(str, args)]))
+        return self._run_command(lambda: self._scripts[script](keys=keys, args=[*map(str, args)]))
 
     def _keep_ms(self, terms: Survey | None) -> int:
         return to_ms(self.lifetime(terms))

@@ -86,11 +86,11 @@ class PausingRecords(Records):
         getcurrent().worker.begin()
         return claim
 
-    def _ask(self, question: Any) -> Any:
+    def _run_command(self, command: Any) -> Any:
         fate = pause()
         if fate in (Fate.LOST_BEFORE, Fate.UNAVAILABLE):
             raise RecordsUnavailable("lost before")
-        found = super()._ask(question)
+        found = super()._run_command(command)
         if fate is Fate.LOST_AFTER:
             raise RecordsUnavailable("lost after")
         return found
