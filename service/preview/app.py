@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from config.settings import Settings
 from service.delivery.segments import measure
-from service.preview.ghost import ghost_of
+from service.preview.hidden_copy import hidden_copy_of
 from service.preview.states import STATES
 from service.preview.view import View
 from service.surveys.language_codes import LANGUAGES, find_language
@@ -48,7 +48,7 @@ _NAMES = {**{name: label for name, (label, _) in STATES.items()}, **_MESSAGES}
 _ALL = "all"
 _WIDTHS = ("phone", "desktop")
 _SCHEMES = ("light", "dark")
-# 'unsafe-inline' is for the hidden copies of the pages: see `ghost`.
+# 'unsafe-inline' is for the hidden copies of the pages: see `hidden_copy`.
 _AROUND = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; frame-src 'self'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -100,7 +100,7 @@ class Frame:
     url: str
     width: str
     how: str
-    ghost: Markup
+    hidden_copy: Markup
     email: EmailMessage | None
 
 
@@ -144,11 +144,11 @@ def _frames(settings: Settings, given: Mapping[str, str], states: Iterable[str])
         html = _render(view, state).get_data(as_text=True)
         name, email = _NAMES[state], view.email if state.startswith("email") else None
         if state not in {*STATES, "email"}:
-            yield Frame(name, url, "text", "", ghost_of(html), email)
+            yield Frame(name, url, "text", "", hidden_copy_of(html), email)
             continue
         for width, scheme in product(_chosen(given["width"], _WIDTHS), _chosen(given["scheme"], _SCHEMES)):
             how = ", ".join(way for way, kind in ((width, "width"), (scheme, "scheme")) if given[kind] == "both")
-            yield Frame(name, f"{url}?scheme={scheme}", width, how, ghost_of(_framed(html, scheme)), email)
+            yield Frame(name, f"{url}?scheme={scheme}", width, how, hidden_copy_of(_framed(html, scheme)), email)
 
 
 def _chosen(given: str, known: tuple[str, ...]) -> tuple[str, ...]:

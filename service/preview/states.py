@@ -7,15 +7,15 @@ from typing import Final
 from flask import Response
 
 from service.surveys.ratings import RatingType
-from service.web import forms, opt_out, pages, wording
-from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
+from service.web import forms, opt_out, page_texts, pages
+from service.web.page_context import NOTHING_TYPED, Closed, PageContext, Unsaved
 
 State = Callable[[PageContext], Response]
 
 COMMENT: Final = "Marta found the missing parcel.\nIt took two days, though."
 SCORES: Final = {RatingType.CSAT: 4, RatingType.NPS: 9, RatingType.THUMBS: 1}
-_TOO_LONG = {forms.COMMENT: wording.COMMENT_TOO_LONG}
-_NOTHING_ADDED = Unsaved(errors={forms.COMMENT: wording.NOTHING_TO_ADD}, status=422)
+_TOO_LONG = {forms.COMMENT: page_texts.COMMENT_TOO_LONG}
+_NOTHING_ADDED = Unsaved(errors={forms.COMMENT: page_texts.NOTHING_TO_ADD}, status=422)
 
 
 def _all(ctx: PageContext) -> Mapping[RatingType, int]:
@@ -31,7 +31,7 @@ def _lowest(ctx: PageContext) -> Mapping[RatingType, int]:
 
 
 def _error(ctx: PageContext) -> Response:
-    missing = wording.NOTHING_CHOSEN if len(ctx.ratings) > 1 else wording.NOT_CHOSEN[ctx.ratings[0]]
+    missing = page_texts.NOTHING_CHOSEN if len(ctx.ratings) > 1 else page_texts.NOT_CHOSEN[ctx.ratings[0]]
     return pages.form_page(ctx, comment=COMMENT, errors={forms.FIRST: missing, **_TOO_LONG})
 
 
@@ -41,7 +41,7 @@ def _failed(ctx: PageContext, status: int | None = None) -> Response:
 
 def _saved(
     ctx: PageContext,
-    typed: Unsaved = NOTHING,
+    typed: Unsaved = NOTHING_TYPED,
     *,
     scores: Mapping[RatingType, int] | None = None,
     has_comment: bool = False,

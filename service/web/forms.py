@@ -20,7 +20,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_sche
 from werkzeug.datastructures import MultiDict
 
 from service.surveys.ratings import RatingType
-from service.web import wording
+from service.web import page_texts
 
 FIRST = "rating"
 COMMENT = "comment"
@@ -125,7 +125,7 @@ class _Score(fields.Field[int]):
 
     def __init__(self, rating: RatingType, *, required: bool) -> None:
         self._scores = {str(score): score for score in rating.scores}
-        not_chosen = wording.NOT_CHOSEN[rating]
+        not_chosen = page_texts.NOT_CHOSEN[rating]
         super().__init__(required=required, error_messages={"required": not_chosen, "invalid": not_chosen})
 
     def _deserialize(self, value: list[str], *_: Any, **__: Any) -> int:
@@ -138,8 +138,8 @@ class _Score(fields.Field[int]):
 class _Comment(fields.Field[str]):
     def _deserialize(self, value: list[str], *_: Any, **__: Any) -> str:
         comment = clean_comment(value[0])
-        if len(comment) > wording.MOST_CHARACTERS:
-            raise ValidationError(wording.COMMENT_TOO_LONG)
+        if len(comment) > page_texts.MAX_COMMENT_CHARACTERS:
+            raise ValidationError(page_texts.COMMENT_TOO_LONG)
         return comment
 
 
@@ -169,7 +169,7 @@ class _AnswerSchema(Schema):
     @validates_schema
     def _check(self, data: Mapping[str, Any], **_: Any) -> None:
         if not any(isinstance(self.fields[name], _Score) for name in data):
-            raise ValidationError(wording.NOTHING_CHOSEN, FIRST)
+            raise ValidationError(page_texts.NOTHING_CHOSEN, FIRST)
 
 
 @cache

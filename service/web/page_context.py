@@ -35,7 +35,7 @@ class Unsaved:
     status: int = 200
 
 
-NOTHING = Unsaved()
+NOTHING_TYPED = Unsaved()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.surveys.ratings import RatingType
 from service.texts.questions import option_texts, question_text
-from service.web import forms, wording
+from service.web import forms, page_texts
 from service.web.forms import FormErrors
 from service.web.page_context import PageContext
 
@@ -40,7 +40,7 @@ def list_questions(
             rating=rating,
             field=name,
             text=ctx.words.questions.get(rating) or question_text(ctx.language, rating, ctx.brand),
-            ends=wording.SCALE_ENDS.get(rating, {}),
+            ends=page_texts.SCALE_ENDS.get(rating, {}),
             options=option_texts(ctx.language, rating),
             chosen=chosen.get(rating),
             saved=(saved or {}).get(rating),

@@ -1,4 +1,4 @@
-"""Renders each state of the survey page. The views choose the state; the texts are in `wording`.
+"""Renders each state of the survey page. The views choose the state; the texts are in `page_texts`.
 
 The functions need an application context, as `flask.render_template` does.
 """
@@ -15,9 +15,9 @@ from service.surveys.ratings import RatingType
 from service.surveys.theme import DEFAULT_THEME, Theme
 from service.texts.catalog import Language
 from service.texts.questions import conversation_text
-from service.web import forms, wording
+from service.web import forms, page_texts
 from service.web.forms import FormErrors
-from service.web.page_context import NOTHING, Closed, PageContext, Unsaved
+from service.web.page_context import NOTHING_TYPED, Closed, PageContext, Unsaved
 from service.web.page_questions import Question, list_questions
 from service.web.security_headers import page_policy
 from service.web.stylesheet import stylesheet_for
@@ -50,7 +50,7 @@ def form_page(  # noqa: PLR0913 - a form has all of these
         ctx,
         chosen or {},
         usual if status is None else status,
-        title=wording.TITLE,
+        title=page_texts.TITLE,
         comment=comment,
         confirm=_first_chosen(ctx, chosen or {}) if preselected and not problem else None,
         errors=errors or {},
@@ -62,7 +62,7 @@ def form_page(  # noqa: PLR0913 - a form has all of these
 def change_page(
     ctx: PageContext,
     scores: Mapping[RatingType, int],
-    typed: Unsaved = NOTHING,
+    typed: Unsaved = NOTHING_TYPED,
     *,
     has_comment: bool,
 ) -> Response:
@@ -76,7 +76,7 @@ def change_page(
         ctx,
         chosen,
         typed.status,
-        title=wording.TITLE,
+        title=page_texts.TITLE,
         saved=scores,
         about=_deadline_text(ctx) or conversation_text(ctx.language, ctx.channel, ctx.closed_on),
         comment=typed.comment,
@@ -92,7 +92,7 @@ def saved_page(
     *,
     has_comment: bool,
     is_comment_removed: bool = False,
-    typed: Unsaved = NOTHING,
+    typed: Unsaved = NOTHING_TYPED,
     onward: str | None = None,
 ) -> Response:
     """Render the thanks: the saved answer, its deadline, and a form for what is missing. Redirect to `onward` if given.
@@ -109,7 +109,7 @@ def saved_page(
         brand=ctx.brand,
         query=ctx.query,
         typed=bool(unanswered) or not has_comment,
-        title=wording.THANKS,
+        title=page_texts.THANKS,
         ctx=ctx,
         thank_you=onward or ctx.thank_you,
         onward_at_once=onward,
@@ -126,7 +126,9 @@ def saved_page(
 def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int], onward: str | None = None) -> Response:
     """Render the thanks for an answer that can no longer be changed. Redirect to `onward`, if given."""
     thank_you = onward or ctx.thank_you
-    return _write_recorded(ctx, scores, title=wording.THANKS, thanks=True, thank_you=thank_you, onward_at_once=onward)
+    return _write_recorded(
+        ctx, scores, title=page_texts.THANKS, thanks=True, thank_you=thank_you, onward_at_once=onward
+    )
 
 
 def late_page(
@@ -144,34 +146,40 @@ def late_page(
     late = [
         text
         for text, is_so in (
-            (wording.NOT_CHANGED, is_changed),
-            (wording.NOT_REMOVED, removes_comment),
-            (wording.COMMENT_TOO_LATE, comment),
+            (page_texts.NOT_CHANGED, is_changed),
+            (page_texts.NOT_REMOVED, removes_comment),
+            (page_texts.COMMENT_TOO_LATE, comment),
         )
         if is_so
     ]
-    return _write_recorded(ctx, scores, title=wording.RATING_RECORDED, late=late, comment=comment)
+    return _write_recorded(ctx, scores, title=page_texts.RATING_RECORDED, late=late, comment=comment)
 
 
 def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response:
     """Render why the survey has closed and how to reach support. Quote a comment that came too late."""
-    late = [wording.COMMENT_TOO_LATE] if comment else []
-    text = wording.CLOSED_WHY[reason]
+    late = [page_texts.COMMENT_TOO_LATE] if comment else []
+    text = page_texts.CLOSED_WHY[reason]
     return render_message(
-        ctx.without_answer, 410, title=wording.CLOSED, text=text, late=late, comment=comment, is_done=not comment
+        ctx.without_answer, 410, title=page_texts.CLOSED, text=text, late=late, comment=comment, is_done=not comment
     )
 
 
 def not_found_page(language: Language, brand: str, support_url: str | None, theme: Theme = DEFAULT_THEME) -> Response:
     """Render the same page for every invalid or unknown token."""
     return _page_of_no_survey(
-        language, 404, theme, brand=brand, support_url=support_url, title=wording.NOT_FOUND, text=wording.NOT_FOUND_WHY
+        language,
+        404,
+        theme,
+        brand=brand,
+        support_url=support_url,
+        title=page_texts.NOT_FOUND,
+        text=page_texts.NOT_FOUND_WHY,
     )
 
 
 def unavailable_page(language: Language, brand: str, support_url: str | None, theme: Theme = DEFAULT_THEME) -> Response:
     """Render the page of a short link while Redis, which has its target, is down."""
-    title, text = wording.UNAVAILABLE, wording.UNAVAILABLE_WHY
+    title, text = page_texts.UNAVAILABLE, page_texts.UNAVAILABLE_WHY
     return _page_of_no_survey(language, 503, theme, brand=brand, support_url=support_url, title=title, text=text)
 
 
@@ -218,8 +226,8 @@ def render_page(
         language=language,
         languages=LANGUAGES,
         theme=theme,
-        most=language.format_number(wording.MOST_CHARACTERS),
-        words=wording,
+        most=language.format_number(page_texts.MAX_COMMENT_CHARACTERS),
+        words=page_texts,
         forms=forms,
         typed=typed,
         whole=_keep_whole,
@@ -266,13 +274,13 @@ def _deadline_text(ctx: PageContext) -> str:
     at, now = ctx.deadline.at, ctx.deadline.now
     language = ctx.language
     return language.translate(
-        wording.CHANGE_UNTIL, time=language.format_moment(at, now), left=language.format_remaining(at - now)
+        page_texts.CHANGE_UNTIL, time=language.format_moment(at, now), left=language.format_remaining(at - now)
     )
 
 
 def _write_recorded(ctx: PageContext, scores: Mapping[RatingType, int], **facts: Any) -> Response:
     answered = _answered(ctx, scores)
-    text = "" if not answered else wording.RECORDED if len(answered) == 1 else wording.ALL_RECORDED
+    text = "" if not answered else page_texts.RECORDED if len(answered) == 1 else page_texts.ALL_RECORDED
     return render_message(ctx, 200, text=text, answered=answered, **facts)
 
 

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from service.surveys.ratings import RatingType
-from service.web import wording
+from service.web import page_texts
 from service.web.forms import COMMENT, AnswerForm, FormError, FormErrors, field_names, load_answer_form
 from service.web.request_body import read_body, read_start
 from service.web.survey_context import SurveyContext
@@ -40,7 +40,7 @@ def read_form(context: SurveyContext) -> PostedForm:
         form = load_answer_form(_read_fields(), context.page.ratings)
     except RequestEntityTooLarge:
         form = AnswerForm(_read_scores_of_large_form(context), "", is_suspect=False)
-        return PostedForm(form, {COMMENT: wording.COMMENT_TOO_LONG}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return PostedForm(form, {COMMENT: page_texts.COMMENT_TOO_LONG}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     except FormError as error:
         return _with_errors(error, context)
     return PostedForm(form, _missing_addition(form, context), HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -62,9 +62,9 @@ def _missing_addition(form: AnswerForm, context: SurveyContext) -> FormErrors:
     if not form.is_addition or form.comment or form.scores != context.scores:
         return {}
     if not context.has_comment:
-        return {COMMENT: wording.NOTHING_TO_ADD}
+        return {COMMENT: page_texts.NOTHING_TO_ADD}
     names = field_names(context.page.ratings)
-    return {name: wording.NOTHING_CHOSEN for rating, name in names.items() if rating not in form.scores}
+    return {name: page_texts.NOTHING_CHOSEN for rating, name in names.items() if rating not in form.scores}
 
 
 def _read_fields() -> MultiDict[str, str]:

@@ -19,7 +19,7 @@ from service.web import pages
 from service.web.forms import CHANGE, AnswerForm
 from service.web.language import choose_language
 from service.web.mangled_links import query_value
-from service.web.page_context import NOTHING, Closed, Unsaved
+from service.web.page_context import NOTHING_TYPED, Closed, Unsaved
 from service.web.posted_form import PostedForm, read_form
 from service.web.services import services
 from service.web.survey_context import SurveyContext, context_of_link, load_context, query_of
@@ -171,7 +171,7 @@ def _is_of_change_page(context: SurveyContext, posted: PostedForm) -> bool:
     return "change" in request.args or not (form.is_addition or form.more_time or keeps_scores)
 
 
-def _thanks(context: SurveyContext, typed: Unsaved = NOTHING, **facts: Any) -> Response:
+def _thanks(context: SurveyContext, typed: Unsaved = NOTHING_TYPED, **facts: Any) -> Response:
     facts = {"scores": context.scores, "has_comment": context.has_comment, **facts}
     return pages.saved_page(context.page, typed=typed, **facts)
 

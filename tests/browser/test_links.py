@@ -15,7 +15,7 @@ from service.surveys.links import Link
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from tests.processes import Afterword, RedisServer
-from tests.web.visits import NEW_ENOUGH, sign
+from tests.web.survey_client import NEW_ENOUGH, sign
 
 METHODS = ("HEAD", "GET")
 ROUNDS = 5

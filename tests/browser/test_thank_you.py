@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from tests.browser.conftest import PHONE
 from tests.processes import Afterword, RedisServer
-from tests.web.visits import NEW_ENOUGH, sign
+from tests.web.survey_client import NEW_ENOUGH, sign
 
 HEADING = "<h1>Rate us here as well</h1>"
 

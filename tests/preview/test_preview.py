@@ -23,8 +23,8 @@ from service.texts.catalog import load_language
 from tests.browser.conftest import serving
 from tests.delivery.logos import png
 from tests.processes import settings_for
+from tests.web.survey_client import words_of
 from tests.web.test_brand import hexadecimal
-from tests.web.visits import words_of
 
 SURVEYS = """
 [[survey]]
@@ -213,7 +213,7 @@ def test_hidden_copies_cannot_be_reached(browser: Browser, app: Flask) -> None:
         page.goto(f"{url}/?state=failed&width=phone&scheme=light")
         assert page.get_by_role("button").all_text_contents() == ["Show"]
         assert page.evaluate("() => document.activeElement.tagName") == "BODY"
-        assert page.locator(".ghost").count() == 1
+        assert page.locator(".hidden-copy").count() == 1
 
 
 @pytest.mark.parametrize("outside", ["light", "dark"])

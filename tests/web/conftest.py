@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from service.records.records import Records
 from tests.processes import RedisServer, patient
-from tests.web.visits import make_client
+from tests.web.survey_client import make_client
 
 
 @pytest.fixture(scope="module")

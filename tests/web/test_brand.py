@@ -18,7 +18,7 @@ from service.web.stylesheet import stylesheet_for
 from tests.browser.conftest import serving
 from tests.processes import settings_for
 from tests.web.states import CONTEXT, STATES, make_app
-from tests.web.visits import TOKEN, get, make_client
+from tests.web.survey_client import TOKEN, get, make_client
 from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, weigh
 
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 160 32" width="160" height="32">

@@ -15,8 +15,8 @@ from service.surveys.ratings import RatingType
 from service.surveys.states import Journey, Reason
 from tests.polling import eventually
 from tests.processes import RedisServer
+from tests.web.survey_client import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, follow, get, make_client, post, sign
 from tests.web.test_survey import begin_to_submit, cancel
-from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 HELD = Survey(editable_for=timedelta(minutes=5))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from service.surveys.ratings import RatingType
-from service.web import wording
+from service.web import page_texts
 from service.web.forms import AnswerForm, FormError, load_answer_form
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
@@ -43,14 +43,14 @@ HOSTILE_SCORES = (
 @pytest.mark.parametrize("value", HOSTILE_SCORES, ids=ascii)
 def test_only_plain_digits_are_a_score(value: str) -> None:
     error = refuse(("rating", value), ("comment", "Kind"))
-    assert error.errors == {"rating": wording.NOT_CHOSEN[CSAT]}
+    assert error.errors == {"rating": page_texts.NOT_CHOSEN[CSAT]}
     assert error.typed == AnswerForm({}, "Kind", is_suspect=False)
 
 
 @pytest.mark.parametrize("rating", list(RatingType))
 def test_missing_rating_has_error_of_its_type(rating: RatingType) -> None:
-    assert refuse(ratings=(rating,)).errors == {"rating": wording.NOT_CHOSEN[rating]}
-    assert len(set(wording.NOT_CHOSEN.values())) == len(RatingType)
+    assert refuse(ratings=(rating,)).errors == {"rating": page_texts.NOT_CHOSEN[rating]}
+    assert len(set(page_texts.NOT_CHOSEN.values())) == len(RatingType)
 
 
 def test_rating_sent_twice_needs_equal_values() -> None:
@@ -67,15 +67,15 @@ def test_one_answer_of_several_questions_is_enough() -> None:
 
 def test_no_answer_of_several_questions_is_an_error() -> None:
     error = refuse(("comment", "Hm"), ratings=ALL)
-    assert error.errors == {"rating": wording.NOTHING_CHOSEN}
+    assert error.errors == {"rating": page_texts.NOTHING_CHOSEN}
     assert error.typed.comment == "Hm"
 
 
 def test_bad_score_is_an_error_and_other_scores_stay() -> None:
     error = refuse(("rating", "4"), ("rating_nps", "11"), ("comment", "x" * 2001), ratings=ALL)
     assert list(error.errors.items()) == [
-        ("rating_nps", wording.NOT_CHOSEN[NPS]),
-        ("comment", wording.COMMENT_TOO_LONG),
+        ("rating_nps", page_texts.NOT_CHOSEN[NPS]),
+        ("comment", page_texts.COMMENT_TOO_LONG),
     ]
     assert error.typed == AnswerForm({CSAT: 4}, "x" * 2001, is_suspect=False)
 
@@ -137,7 +137,7 @@ def test_comment_has_at_most_2000_characters(character: str) -> None:
     count = 2000 - len(end)
     assert len(load(("rating", "4"), ("comment", character * count + end)).comment) == 2000
     error = refuse(("rating", "4"), ("comment", character * (count + 1) + end))
-    assert error.errors == {"comment": wording.COMMENT_TOO_LONG}
+    assert error.errors == {"comment": page_texts.COMMENT_TOO_LONG}
     assert error.typed.scores == {CSAT: 4}
     assert len(error.typed.comment) == 2001
 

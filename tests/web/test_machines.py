@@ -7,7 +7,7 @@ import redis
 from flask.testing import FlaskClient
 
 from tests.processes import PUBLIC_URL
-from tests.web.visits import TOKEN, chosen, get, post, sign
+from tests.web.survey_client import TOKEN, chosen, get, post, sign
 
 
 def old_token() -> str:

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from service.records.opt_outs import HashedOptOuts
 from tests.processes import PUBLIC_URL, patient
+from tests.web.survey_client import TOKEN, chosen, dump, get, post, sign
 from tests.web.test_opt_out import ONE_CLICK, requester  # noqa: F401
-from tests.web.visits import TOKEN, chosen, dump, get, post, sign
 
 GLUED = (
     *"!\"'(),.:;<>[]{}*|\\^`~$@+=&",

@@ -17,7 +17,7 @@ from service.surveys.model import Close, Decision
 from service.surveys.states import Journey, Verdict
 from tests.processes import PUBLIC_URL, patient
 from tests.web.states import CONTEXT, SUPPORT_URL, make_app, show
-from tests.web.visits import LINK, TOKEN, dump, make_client, sign
+from tests.web.survey_client import LINK, TOKEN, dump, make_client, sign
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 UNDO = {"undo": ""}

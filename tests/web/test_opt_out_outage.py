@@ -16,8 +16,8 @@ from service.surveys.definition import Survey
 from service.surveys.model import Close
 from service.web.services import Services
 from tests.processes import PUBLIC_URL, RedisServer
+from tests.web.survey_client import LINK, TOKEN, make_client, sign
 from tests.web.test_opt_out import ONE_CLICK, UNDO
-from tests.web.visits import LINK, TOKEN, make_client, sign
 
 REQUESTER = "requester-1"
 PATH = f"/s/{TOKEN}/stop"

@@ -18,8 +18,8 @@ from service.surveys.model import Close, Decision
 from service.surveys.states import Journey, Reason, Verdict
 from service.surveys.theme import Logo
 from service.web.services import Services
+from tests.web.survey_client import LINK, TOKEN, get, make_client, post, sign
 from tests.web.test_brand import SVG
-from tests.web.visits import LINK, TOKEN, get, make_client, post, sign
 
 URI = f"data:image/svg+xml;base64,{b64encode(SVG.encode()).decode()}"
 TIDEWATER = OwnBrand(

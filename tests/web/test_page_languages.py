@@ -21,14 +21,14 @@ from service.surveys.model import Close, Decision
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey, Verdict
 from service.texts.catalog import load_language
-from service.web import wording
+from service.web import page_texts
 from service.web.app import create_app
 from service.web.language import choose_language
 from tests.processes import PUBLIC_URL, settings_for
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
+from tests.web.survey_client import COMMENT, TOKEN, chosen, dump, follow, get, make_client, post
 from tests.web.test_survey import begin_to_submit
-from tests.web.visits import COMMENT, TOKEN, chosen, dump, follow, get, make_client, post
 
 APP = create_app(settings_for("redis://127.0.0.1:1/0"))
 
@@ -182,7 +182,7 @@ def test_unknown_language_shows_form_unchanged(client: FlaskClient, records: Rec
 def test_language_change_keeps_comment_to_be_added(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"})
     shown = again(client, {"rating": "4", "comment": COMMENT})
-    assert load_language("da").translate(wording.THANKS) in shown.text
+    assert load_language("da").translate(page_texts.THANKS) in shown.text
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
     assert '<input type="hidden" name="rating" value="4">' in shown.text
     kept = records.load("81000")
@@ -190,7 +190,7 @@ def test_language_change_keeps_comment_to_be_added(client: FlaskClient, records:
     assert kept.answer
     assert not kept.answer.has_comment
     assert post(client, {"rating": "4", "comment": COMMENT}, query_string={"lang": "da"}).status_code == 303
-    assert load_language("da").translate(wording.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
+    assert load_language("da").translate(page_texts.COMMENT_SAVED) in get(client, query_string={"lang": "da"}).text
 
 
 def test_language_change_keeps_unsaved_change(client: FlaskClient, records: Records) -> None:
@@ -198,7 +198,7 @@ def test_language_change_keeps_unsaved_change(client: FlaskClient, records: Reco
     assert 'action="?change=1"' in get(client, query_string={"change": "1"}).text
     shown = again(client, TYPED, query_string={"change": "1"})
     assert chosen(shown) == ["2"]
-    assert load_language("da").translate(wording.COMMENT_KEPT) in shown.text
+    assert load_language("da").translate(page_texts.COMMENT_KEPT) in shown.text
     assert f">\n{escape(TYPED['comment'])}</textarea>" in shown.text
     assert 'action="?lang=da&amp;change=1"' in shown.text
     kept = records.load("81000")
@@ -214,7 +214,7 @@ def test_language_change_keeps_receipt_of_spooled_answer(tmp_path: Path) -> None
     assert action
     form = {"rating": "4", "comment": COMMENT, "lang": "da"}
     shown = client.post(f"/s/{TOKEN}{unescape(action[1])}", base_url=PUBLIC_URL, data=form)
-    assert load_language("da").translate(wording.THANKS) in shown.text
+    assert load_language("da").translate(page_texts.THANKS) in shown.text
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
 
 
@@ -245,7 +245,7 @@ def test_page_has_no_english_text(code: str) -> None:
 
 
 def _all_texts() -> list[str]:
-    values = [value for name, value in vars(wording).items() if name.isupper()]
+    values = [value for name, value in vars(page_texts).items() if name.isupper()]
     return [text for value in values for text in ([value] if isinstance(value, str) else _leaves(value))]
 
 

@@ -15,7 +15,7 @@ from markupsafe import escape
 from service.preview.states import SCORES
 from service.surveys.language_codes import LANGUAGES
 from service.texts.catalog import load_language
-from service.web import pages, security_headers, wording
+from service.web import page_texts, pages, security_headers
 from service.web.page_context import Closed
 from tests.web.states import (
     CONTEXT,
@@ -229,7 +229,7 @@ def test_saved_page_with_comment_has_no_comment_field() -> None:
     response = pages.saved_page(CONTEXT, {CSAT: 4}, has_comment=True)
     assert "Your comment is saved too. You can close this page." in text_of(response)
     assert "<textarea" not in html_of(response)
-    assert wording.ADD_COMMENT not in html_of(response)
+    assert page_texts.ADD_COMMENT not in html_of(response)
 
 
 def test_saved_page_lists_answers_of_several_questions() -> None:
@@ -248,8 +248,8 @@ def test_change_page_does_not_show_comment() -> None:
     response = pages.change_page(WITH_ALL, {CSAT: 4, NPS: 9}, has_comment=True)
     assert checked(response) == [("rating", "4"), ("rating_nps", "9")]
     assert ">\n</textarea>" in html_of(response)
-    assert wording.COMMENT_KEPT in html_of(response)
-    assert wording.COMMENT_KEPT not in html_of(pages.change_page(CONTEXT, {CSAT: 4}, has_comment=False))
+    assert page_texts.COMMENT_KEPT in html_of(response)
+    assert page_texts.COMMENT_KEPT not in html_of(pages.change_page(CONTEXT, {CSAT: 4}, has_comment=False))
 
 
 def test_recorded_and_closed_pages_have_no_form() -> None:
@@ -258,7 +258,7 @@ def test_recorded_and_closed_pages_have_no_form() -> None:
         assert "<form" not in html_of(spoken)
     for reason in Closed:
         response = pages.closed_page(CONTEXT, reason)
-        assert wording.CLOSED_WHY[reason] in text_of(response)
+        assert page_texts.CLOSED_WHY[reason] in text_of(response)
         assert "<form" not in html_of(response)
         assert f'<a href="{CONTEXT.support_url}">Contact our support team</a>' in html_of(response)
     assert "Contact" not in text_of(pages.closed_page(replace(CONTEXT, support_url=None), Closed.EXPIRED))
@@ -297,7 +297,7 @@ def test_page_has_rules_of_its_own_tiles_only() -> None:
 
 
 def test_privacy_notice_is_linked_if_set() -> None:
-    assert wording.PRIVACY_LINK not in html_of(pages.form_page(CONTEXT))
+    assert page_texts.PRIVACY_LINK not in html_of(pages.form_page(CONTEXT))
     linked = pages.form_page(replace(CONTEXT, privacy_url="https://northwind.example/privacy?a=1&b=2"))
     assert '<a href="https://northwind.example/privacy?a=1&amp;b=2">Privacy notice</a>' in html_of(linked)
 

@@ -13,9 +13,9 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision
 from service.surveys.states import Journey, Reason, Verdict
 from service.texts.catalog import load_language
-from service.web import wording
+from service.web import page_texts
+from tests.web.survey_client import TOKEN, get, make_client, post, sign, words_of
 from tests.web.test_survey import begin_to_submit, cancel
-from tests.web.visits import TOKEN, get, make_client, post, sign, words_of
 
 NOON = datetime.now(UTC).replace(hour=13, minute=0, second=0, microsecond=0) - timedelta(days=1)
 """A link made then has expired in no time zone."""
@@ -29,7 +29,7 @@ def until(expires: timedelta, issued_at: datetime = NOON) -> str:
 
 
 def test_privacy_text_states_purpose_readers_and_end(client: FlaskClient) -> None:
-    said = load_language("en").translate(wording.PRIVACY, brand="Support")
+    said = load_language("en").translate(page_texts.PRIVACY, brand="Support")
     assert f"{said} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in said
@@ -78,7 +78,7 @@ def test_retention_on_page_is_the_records(
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_states_retention(code: str) -> None:
-    said = load_language(code).translate(wording.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
+    said = load_language(code).translate(page_texts.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
     assert "90\xa0" in said
 
 

@@ -17,7 +17,7 @@ from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey
 from tests.processes import PUBLIC_URL, RedisServer
-from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
+from tests.web.survey_client import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
 HELD = Survey(editable_for=timedelta(minutes=5))

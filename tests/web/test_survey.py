@@ -14,9 +14,9 @@ from service.surveys.ratings import RatingType
 from service.surveys.states import Journey, Reason, Verdict
 from service.surveys.words import Words
 from service.texts.catalog import load_language
-from service.web import wording
+from service.web import page_texts
 from tests.processes import PUBLIC_URL
-from tests.web.visits import (
+from tests.web.survey_client import (
     COMMENT,
     LINK,
     OLD_KEY,
@@ -161,7 +161,7 @@ def test_comment_after_deadline_is_quoted(redis_url: str, records: Records) -> N
 def test_comment_with_other_scores_after_deadline_is_quoted(client: FlaskClient, records: Records) -> None:
     begin_to_submit(records)
     late = post(client, {"rating": "1", "comment": f"\n{COMMENT}\n"}, query_string={"lang": "da"})
-    assert load_language("da").translate(wording.NOT_CHANGED) in late.text
+    assert load_language("da").translate(page_texts.NOT_CHANGED) in late.text
     assert f'<blockquote dir="auto">\n{SHOWN}\n</blockquote>' in late.text
     assert "<svg" not in late.text
 

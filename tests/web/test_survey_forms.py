@@ -12,11 +12,11 @@ from service.records.records import Records
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
-from service.web import wording
+from service.web import page_texts
 from service.web.posted_form import MAX_FORM_BYTES
 from tests.polling import eventually
 from tests.processes import RedisServer
-from tests.web.visits import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get, make_client, post, sign
+from tests.web.survey_client import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, get, make_client, post, sign
 
 KIND = "application/x-www-form-urlencoded"
 
@@ -104,7 +104,7 @@ def test_form_after_unexpected_error_is_filled_in(
     for form in ({"rating": "4", "comment": COMMENT}, {"rating": "4", "comment": COMMENT + "x" * 3000}):
         response = post(client, form, query_string={"lang": "da"})
         assert response.status_code == 500
-        assert load_language("da").translate(wording.NOT_SAVED) in response.text
+        assert load_language("da").translate(page_texts.NOT_SAVED) in response.text
         assert chosen(response) == ["4"]
         assert SHOWN in response.text
         assert response.headers["Cache-Control"] == "no-store"

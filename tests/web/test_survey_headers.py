@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse, create_environ, run_wsgi_app
 from service.web.app import create_app
 from service.web.posted_form import MAX_FORM_BYTES
 from tests.processes import PUBLIC_URL, RedisServer, settings_for
-from tests.web.visits import TOKEN, get, make_client, post
+from tests.web.survey_client import TOKEN, get, make_client, post
 
 STATES: dict[int, Callable[[FlaskClient], TestResponse]] = {
     200: get,

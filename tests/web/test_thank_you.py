@@ -17,8 +17,8 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey, Reason
 from tests.processes import PUBLIC_URL, RedisServer
+from tests.web.survey_client import LINK, TOKEN, follow, get, make_client, post
 from tests.web.test_survey import begin_to_submit, cancel
-from tests.web.visits import LINK, TOKEN, follow, get, make_client, post
 
 CSAT = RatingType.CSAT
 PAGE = "https://reviews.example:8443/northwind?a=1&b=2"

@@ -17,9 +17,9 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import AnswerProgress
 from service.surveys.ratings import RatingType
 from service.texts.catalog import load_language
-from service.web import wording
+from service.web import page_texts
 from tests.processes import PUBLIC_URL, RedisServer
-from tests.web.visits import COMMENT, LINK, SHOWN, TOKEN, chosen, dump, follow, get, make_client, post
+from tests.web.survey_client import COMMENT, LINK, SHOWN, TOKEN, chosen, dump, follow, get, make_client, post
 
 CSAT = RatingType.CSAT
 KEY = "afterword:survey:81000"
@@ -50,7 +50,9 @@ def left(records: Records) -> timedelta:
 def said(page: TestResponse, code: str = "en") -> str:
     """Return the sentence about the deadline, or ""."""
     told = (
-        load_language(code).translate(wording.CHANGE_UNTIL, time="TIME", left="LEFT").replace("\N{NO-BREAK SPACE}", " ")
+        load_language(code)
+        .translate(page_texts.CHANGE_UNTIL, time="TIME", left="LEFT")
+        .replace("\N{NO-BREAK SPACE}", " ")
     )
     words = re.escape(told)
     found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), re.sub("</?span>", "", page.text))

@@ -19,7 +19,7 @@ from service.surveys.words import NEUTRAL, Words
 from service.texts.catalog import Language, load_language
 from service.web.page_context import PageContext
 from tests.web.states import CONTEXT, STATES
-from tests.web.visits import LINK, sign
+from tests.web.survey_client import LINK, sign
 
 RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
 LONGEST_TOKEN = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4())) for rating in RatingType)))

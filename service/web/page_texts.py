@@ -11,7 +11,7 @@ from typing import Final
 from service.surveys.ratings import RatingType
 from service.texts.catalog import N_
 
-MOST_CHARACTERS: Final = 2000
+MAX_COMMENT_CHARACTERS: Final = 2000
 
 TITLE: Final = N_("Rate your support")
 

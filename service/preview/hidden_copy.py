@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SHEET = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
-def ghost_of(html: str) -> Markup:
+def hidden_copy_of(html: str) -> Markup:
     """Return the hidden copy of one of our pages. Neither keyboards nor screen readers reach it."""
     html = _COMMENT.sub("", html)
     page = re.search(r"<html([^>]*)>.*<body([^>]*)>(.*)</body>", html, re.DOTALL)
@@ -37,7 +37,7 @@ def ghost_of(html: str) -> Markup:
 
 def _hidden(attributes: str, sheet: str, body: str) -> Markup:
     return Markup(  # noqa: S704 - the templates that made it have escaped what isn't ours
-        f'<div class="ghost"{attributes} aria-hidden="true" inert><template shadowrootmode="open">'
+        f'<div class="hidden-copy"{attributes} aria-hidden="true" inert><template shadowrootmode="open">'
         f"<style>{_BASE}{sheet}</style>{body}</template></div>"
     )
 
