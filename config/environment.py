@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, cast, overload
 
 from dotenv import dotenv_values
 from environs import Env, EnvValidationError
+from marshmallow import ValidationError
 
 T = TypeVar("T")
 
@@ -60,6 +61,14 @@ def rows_of(table: type) -> dict[str, Variable]:
     return {name: replace(row, name=row.name or name.upper()) for name, row in rows.items()}
 
 
+def _parse(text: str, parse: Callable[[str], T]) -> T | None:
+    """Parse a variable. An empty one is None. environs collects ValidationErrors only."""
+    try:
+        return parse(text) if text else None
+    except ValueError as error:
+        raise ValidationError(str(error).splitlines()) from None  # The cause may show a secret.
+
+
 class Environment(Env):
     """The variables that are set. environs collects the mistakes of all tables until it is sealed."""
 
@@ -70,7 +79,7 @@ class Environment(Env):
         self._unreadable: list[str] = []
         self._rows: dict[str, Variable] = {}
         self._is_readable_by_all = False
-        self.add_parser("parsed", lambda text, parse: parse(text) if text else None)
+        self.add_parser("parsed", _parse)
         if given is None:
             self._read_dotenv()
 

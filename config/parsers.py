@@ -1,6 +1,6 @@
 """Parsers of the settings: each turns the text of an environment variable into a value.
 
-Each raises marshmallow's ValidationError. Its message never repeats the text: it may be a secret.
+Each raises ValueError or ValidationError. The message never repeats the text: it may be a secret.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
 from config.endpoints import SmtpServer, Tls
 from service.surveys.definition import Survey
@@ -85,7 +85,7 @@ switch: Callable[[str], bool] = fields.Boolean(
 def port(text: str) -> int:
     """Parse the number of a port."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _MAX_PORT:
-        raise ValidationError(f"is not a port. Write a number up to {_MAX_PORT}.")
+        raise ValueError(f"is not a port. Write a number up to {_MAX_PORT}.")
     return int(text)
 
 
@@ -93,7 +93,7 @@ def pace(text: str) -> Pace:
     """Parse requests per second and burst, such as `9.5/3`."""
     found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*/\s*([0-9]{1,4})", text)
     if not found or float(found[1]) == 0 or int(found[2]) == 0:
-        raise ValidationError("is not a pace. Write requests per second and burst, such as 9.5/3.")
+        raise ValueError("is not a pace. Write requests per second and burst, such as 9.5/3.")
     return Pace(float(found[1]), int(found[2]))
 
 
@@ -101,7 +101,7 @@ def duration(text: str) -> timedelta:
     """Parse a duration as surveys.toml spells it; here it must be more than zero."""
     value = Duration(maximum=timedelta(days=3650)).deserialize(text)
     if not value:
-        raise ValidationError('must be more than zero. Write a number with a unit, such as "1s".')
+        raise ValueError('must be more than zero. Write a number with a unit, such as "1s".')
     return value
 
 
@@ -109,7 +109,7 @@ def language(text: str) -> str:
     """Parse one of our languages: its code or its name."""
     code = find_language(text)
     if code is None:
-        raise ValidationError(f"is not one of: {', '.join(LANGUAGES)}.")
+        raise ValueError(f"is not one of: {', '.join(LANGUAGES)}.")
     return code
 
 
@@ -119,7 +119,7 @@ def time_zone(text: str) -> ZoneInfo:
         return read_zone(text)
     except ValueError as error:
         way_out = f"Did you mean {error}?" if str(error) else "Write one such as Europe/Copenhagen or UTC."
-        raise ValidationError(f"is not a time zone. {way_out}") from None
+        raise ValueError(f"is not a time zone. {way_out}") from None
 
 
 # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +135,7 @@ def certificates(text: str) -> Path:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(text)
     except (OSError, ValueError):
-        raise ValidationError("names no file of certificates (PEM).") from None
+        raise ValueError("names no file of certificates (PEM).") from None
     return Path(text)
 
 
@@ -144,7 +144,7 @@ def surveys_file(text: str) -> tuple[Survey, ...]:
     try:
         return read_surveys(Path(text))
     except SurveysFileError as error:
-        raise ValidationError([line.strip() for line in str(error).splitlines()]) from error
+        raise ValueError("\n".join(line.strip() for line in str(error).splitlines())) from error
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,17 +154,17 @@ def keys(text: str) -> tuple[str, ...]:
     """Parse secrets separated by commas. Spaces around them and empty ones don't count."""
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not found:
-        raise ValidationError("has no key, only commas.")
+        raise ValueError("has no key, only commas.")
     for number, key in enumerate(found, start=1):
         if not re.fullmatch(r"[!-~]+", key):
-            raise ValidationError(f"number {number} has white space or other than plain ASCII characters inside.")
+            raise ValueError(f"number {number} has white space or other than plain ASCII characters inside.")
     return found
 
 
 def api_tokens(text: str) -> tuple[str, ...]:
     """Parse the API tokens. Dixa takes the raw token, so a copied `Bearer` is a mistake."""
     if re.search(r"(^|,)\s*bearer\b", text, re.IGNORECASE):
-        raise ValidationError('starts with "Bearer". Write the token alone, as Dixa expects it.')
+        raise ValueError('starts with "Bearer". Write the token alone, as Dixa expects it.')
     return keys(text)
 
 
@@ -183,9 +183,9 @@ def _strong_keys(text: str, size: Callable[[str], int], min_size: int, unit: str
     found = keys(text)
     for number, key in enumerate(found, start=1):
         if size(key) < min_size:
-            raise ValidationError(f"number {number} has fewer than {min_size} {unit}. {way_out}")
+            raise ValueError(f"number {number} has fewer than {min_size} {unit}. {way_out}")
         if len(set(key)) == 1 or len(set(key_bytes(key))) == 1:
-            raise ValidationError(f"number {number} {_ONE_BYTE} {way_out}")
+            raise ValueError(f"number {number} {_ONE_BYTE} {way_out}")
     return found
 
 
@@ -206,7 +206,7 @@ def webhook_secret(text: str) -> str:
     is_whole = text.startswith("whsec_") and len(key) >= 24  # noqa: PLR2004 - the number stands in the message below
     if not is_whole or len(set(key)) == 1:
         problem = _ONE_BYTE if is_whole else "is not whsec_ and Base64 of 24 bytes or more."
-        raise ValidationError(f"{problem} Make one: {MAKE_A_WHSEC_KEY}")
+        raise ValueError(f"{problem} Make one: {MAKE_A_WHSEC_KEY}")
     return text
 
 
@@ -218,7 +218,7 @@ def listen_addresses(text: str) -> tuple[str, ...]:
     found = tuple(filter(None, (each.strip() for each in text.split(","))))
     if not found or not all(map(_is_listen_address, found)):
         way_out = "Write 127.0.0.1:8000, [::]:8000 or unix:/run/afterword.sock; several with commas between."
-        raise ValidationError(f"is not an address to listen at. {way_out}")
+        raise ValueError(f"is not an address to listen at. {way_out}")
     return found
 
 
@@ -238,16 +238,16 @@ def hosts(text: str) -> tuple[str, ...]:
         return tuple(public_host(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
         problem = "has something other than host names. Write reviews.example.com, shop.example.com."
-        raise ValidationError(problem) from None
+        raise ValueError(problem) from None
 
 
 def http_url(text: str) -> str:
     """Parse the base of a URL: scheme, host and perhaps a path, without a slash at the end."""
     parts = parse_url(text, HTTP)
     if parts.username is not None or parts.password is not None:
-        raise ValidationError("has a user name or password in it. Write it without.")
+        raise ValueError("has a user name or password in it. Write it without.")
     if "?" in text or "#" in text:
-        raise ValidationError('has a "?" or "#" in it. Write it without.')
+        raise ValueError('has a "?" or "#" in it. Write it without.')
     return text.rstrip("/")
 
 
@@ -255,7 +255,7 @@ def public_url(text: str) -> str:
     """Parse the URL of the survey pages: scheme and host, in ASCII as e-mail headers need it."""
     parts = urlsplit(http_url(text))
     if parts.path:
-        raise ValidationError("has a path. The pages are served at the top of a host: write it without.")
+        raise ValueError("has a path. The pages are served at the top of a host: write it without.")
     name, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
     return parts._replace(netloc=(f"[{name}]" if ":" in name else ascii_host(name)) + port).geturl()
 
@@ -265,9 +265,9 @@ def endpoint_url(text: str) -> str:
     problem = "is not a URL that can be posted to. Write https://sender.example.com/hooks/survey."
     parts = parse_url(text, HTTP, problem, is_ascii=True)
     if parts.fragment or parts.username is not None:
-        raise ValidationError(problem)
+        raise ValueError(problem)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise ValidationError("would send customers' links or answers unencrypted. Write https://.")
+        raise ValueError("would send customers' links or answers unencrypted. Write https://.")
     return text
 
 
@@ -277,15 +277,15 @@ def smtp_url(text: str) -> SmtpServer:
     problem = f"is not the URL of a mail server. {example}"
     parts = parse_url(text, {"smtp", "smtps"}, problem, is_ascii=True)
     if parts.path not in {"", "/"} or parts.fragment:
-        raise ValidationError(problem)
+        raise ValueError(problem)
     if parts.query and parts.scheme == "smtps":
-        raise ValidationError("is smtps://, which is encrypted from the start. Write it without starttls.")
+        raise ValueError("is smtps://, which is encrypted from the start. Write it without starttls.")
     if parts.query not in {"", "starttls=required", "starttls=off"}:
-        raise ValidationError('has an option other than "?starttls=off". Write no other.')
+        raise ValueError('has an option other than "?starttls=off". Write no other.')
     has_tls = parts.query != "starttls=off"
     host = parts.hostname or ""
     if (parts.username or parts.password) and not has_tls and host not in LOOPBACK:
-        raise ValidationError("would send the password unencrypted. Leave starttls=off out, or write smtps://.")
+        raise ValueError("would send the password unencrypted. Leave starttls=off out, or write smtps://.")
     tls, usual_port = (
         (Tls.IMPLICIT, 465) if parts.scheme == "smtps" else (Tls.STARTTLS, 587) if has_tls else (Tls.NONE, 25)
     )
@@ -298,9 +298,9 @@ def redis_url(text: str) -> str:
     problem = "is not the URL of a Redis. Write redis://host:6379/0, rediss://… or unix:///path."
     parts = parse_url(text, {"redis", "rediss", "unix"}, problem, needs_host=False)
     if parts.scheme == "unix" and not parts.path:
-        raise ValidationError("names no socket. Write unix:///run/redis/redis.sock.")
+        raise ValueError("names no socket. Write unix:///run/redis/redis.sock.")
     if parts.scheme != "unix" and not re.fullmatch(r"(/\d{0,4})?", parts.path, re.ASCII):
-        raise ValidationError("names no database after the host. Write its number, such as redis://host:6379/0.")
+        raise ValueError("names no database after the host. Write its number, such as redis://host:6379/0.")
     _check_redis_options(parts.scheme, parts.query)
     return text
 
@@ -310,18 +310,18 @@ def _check_redis_options(scheme: str, query: str) -> None:
     unknown = [name for name in given if name not in _REDIS_OPTIONS]
     if unknown and ("@" in query or not all(re.fullmatch(r"[a-z_]+", name) for name in unknown)):
         # It may be the rest of a password.
-        raise ValidationError('has options after its "?" that can\'t be read. Write a "?" in a password as %3F.')
+        raise ValueError('has options after its "?" that can\'t be read. Write a "?" in a password as %3F.')
     if unknown:
         way_out = f"Afterword sets it itself: leave it out. Allowed are {', '.join(_REDIS_OPTIONS)}."
-        raise ValidationError(f"has the option {unknown[0]}. {way_out}")
+        raise ValueError(f"has the option {unknown[0]}. {way_out}")
     for name, values in given.items():
         pattern, right = _REDIS_OPTIONS[name]
         if name.startswith("ssl_") and scheme != "rediss":
-            raise ValidationError(f"has the option {name}, which is for TLS. Write rediss://…, or leave it out.")
+            raise ValueError(f"has the option {name}, which is for TLS. Write rediss://…, or leave it out.")
         if len(values) > 1:
-            raise ValidationError(f"has the option {name} more than once. Write it once.")
+            raise ValueError(f"has the option {name} more than once. Write it once.")
         if not re.fullmatch(pattern, values[0]):
-            raise ValidationError(f"has an option {name} that can't be read. Write {right}.")
+            raise ValueError(f"has an option {name} that can't be read. Write {right}.")
     _check_tls_files({name: values[0] for name, values in given.items()})
 
 
@@ -331,14 +331,14 @@ def _check_tls_files(given: dict[str, str]) -> None:
         try:
             context.load_verify_locations(authorities)
         except (OSError, ValueError):
-            raise ValidationError("has an option ssl_ca_certs that names no file of certificates (PEM).") from None
+            raise ValueError("has an option ssl_ca_certs that names no file of certificates (PEM).") from None
     certificate, key = given.get("ssl_certfile"), given.get("ssl_keyfile")
     if key and not certificate:
-        raise ValidationError("has the option ssl_keyfile without ssl_certfile. Write both.")
+        raise ValueError("has the option ssl_keyfile without ssl_certfile. Write both.")
     if certificate:
         try:
             # Without this argument, OpenSSL asks for a password at the terminal, and the start hangs.
             context.load_cert_chain(certificate, key, password="")
         except (OSError, ValueError):
             way_out = "Write files in PEM, the key without a password."
-            raise ValidationError(f"has options ssl_certfile and ssl_keyfile that don't fit. {way_out}") from None
+            raise ValueError(f"has options ssl_certfile and ssl_keyfile that don't fit. {way_out}") from None

@@ -3,8 +3,6 @@
 import re
 from dataclasses import dataclass
 
-from marshmallow import ValidationError
-
 from service.surveys.hosts import public_host
 
 MAX_ADDRESS_LENGTH = 254
@@ -45,5 +43,5 @@ def mailbox(text: str) -> Mailbox:
     address = read_address(found[2] or found[3] or "") if found else None
     name = (found[1] or "") if found else ""
     if address is None or not name.isprintable():
-        raise ValidationError("is not an address. Write survey@example.com or Northwind <survey@example.com>.")
+        raise ValueError("is not an address. Write survey@example.com or Northwind <survey@example.com>.")
     return Mailbox(address, name)

@@ -12,8 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from marshmallow import ValidationError
-
 READABLE: Final = 4.5
 """The minimum contrast of text (WCAG 2.2, 1.4.3)."""
 
@@ -109,7 +107,7 @@ def nearest_readable(accent: str, scheme: ColourScheme) -> str:
 def label(text: str) -> str:
     """Parse a name for customers."""
     if len(text) > 60 or not text.isprintable():  # noqa: PLR2004 - the number stands in the message below
-        raise ValidationError("has more than 60 characters, or ones that can't be shown. Write a short name.")
+        raise ValueError("has more than 60 characters, or ones that can't be shown. Write a short name.")
     return text
 
 
@@ -126,10 +124,10 @@ def dark_accent(text: str) -> str:
 def _accent(text: str, scheme: ColourScheme) -> str:
     found = re.fullmatch(r"#?([0-9a-f]{6})", text.lower())
     if not found:
-        raise ValidationError("is not a colour. Write it as #rrggbb, such as #0b5d56.")
+        raise ValueError("is not a colour. Write it as #rrggbb, such as #0b5d56.")
     colour = f"#{found[1]}"
     if not is_readable(colour, scheme):
-        raise ValidationError(
+        raise ValueError(
             f"has too little contrast with the page's {scheme.name} ground or with the text on it: {READABLE}:1 is the "
             f"minimum. The nearest readable colour is {nearest_readable(colour, scheme)}."
         )
@@ -144,19 +142,19 @@ def logo(text: str) -> Logo:
     try:
         content = Path(text).read_bytes()
     except (OSError, ValueError) as error:
-        raise ValidationError(
+        raise ValueError(
             f"can't be read ({type(error).__name__}). Name an SVG or PNG file. A relative path starts in the working "
             "folder of the process."
         ) from error
     if len(content) > MAX_LOGO_BYTES:
-        raise ValidationError(
+        raise ValueError(
             f"has {len(content):,} bytes, and at most {MAX_LOGO_BYTES:,} are allowed: it is part of every page. "
             f"Make it smaller: an SVG without its editor's metadata, or a PNG of 64 pixels' height."
         )
     if content.startswith(_PNG):
         return Logo(_uri("image/png", content), adapts=False)
     if b"<svg" not in content:
-        raise ValidationError("is neither a PNG nor an SVG file.")
+        raise ValueError("is neither a PNG nor an SVG file.")
     return Logo(_uri("image/svg+xml", content), adapts=b"prefers-color-scheme" in content)
 
 

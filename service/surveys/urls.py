@@ -1,14 +1,12 @@
 """Parsers of URLs, for variables and for surveys.toml.
 
-Each raises marshmallow's ValidationError. Its message never repeats the text: it may contain a password or a token.
+Each raises ValueError. Its message never repeats the text: it may contain a password or a token.
 """
 
 import re
 from collections.abc import Collection
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
-
-from marshmallow import ValidationError
 
 from service.surveys.hosts import is_host
 
@@ -32,15 +30,15 @@ def parse_url(
         _ = parts.port  # Raises ValueError, too.
     except ValueError:
         # `from None`, since the cause's text may hold the password.
-        raise ValidationError("is not a URL: its host or port can't be read.") from None
+        raise ValueError("is not a URL: its host or port can't be read.") from None
     if is_ascii and not text.isascii():
-        raise ValidationError("has other than plain ASCII characters in it. Write those as %XX.")
+        raise ValueError("has other than plain ASCII characters in it. Write those as %XX.")
     if not text.isprintable() or " " in text:
-        raise ValidationError("has white space in it. Write it without.")
+        raise ValueError("has white space in it. Write it without.")
     if parts.scheme not in schemes or (needs_host and not parts.hostname):
-        raise ValidationError(problem)
+        raise ValueError(problem)
     if parts.hostname and not is_host(parts.hostname):
-        raise ValidationError(
+        raise ValueError(
             "has no valid host: a part of it is empty, over 63 characters, or has other characters than a host name."
         )
     return parts
@@ -57,13 +55,13 @@ def contact(text: str) -> str:
     if text.isprintable() and re.fullmatch(r"mailto:[^@\s]+@[^@\s]+", text):
         return _short(text)
     if not text.startswith(("http://", "https://")):
-        raise ValidationError("is neither a URL (https://…) nor mailto:somebody@example.com.")
+        raise ValueError("is neither a URL (https://…) nor mailto:somebody@example.com.")
     return link(text)
 
 
 def _short(text: str) -> str:
     if (size := len(text.encode())) > MAX_LINK_BYTES:
-        raise ValidationError(
+        raise ValueError(
             f"has {size:,} bytes, and at most {MAX_LINK_BYTES} are taken: it is part of every page. "
             f"Write a shorter address that leads there."
         )

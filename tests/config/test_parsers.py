@@ -4,7 +4,6 @@ import sys
 import zoneinfo
 
 import pytest
-from marshmallow import ValidationError
 
 from config.endpoints import SmtpServer, Tls
 from config.loader import read_settings
@@ -197,7 +196,7 @@ def test_smtp_urls(text: str, server: SmtpServer) -> None:
     ],
 )
 def test_refused_smtp_url_does_not_repeat_the_password(text: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError, match=r"^(is|has|would|doesn.t) ") as caught:
         smtp_url(text)
     assert "ret@" not in str(caught.value)
 
@@ -224,14 +223,14 @@ def test_endpoint_urls(text: str) -> None:
     ],
 )
 def test_refused_endpoint_url_is_not_repeated(text: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError, match=r"^(is|has|would|doesn.t) ") as caught:
         endpoint_url(text)
     assert "s3cr" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["whsec_c2hvcnQ=", SECRET.removeprefix("whsec_"), "whsec_!!!", "whsec_", "s3cr3t"])
 def test_refused_webhook_secret_is_not_repeated(text: str) -> None:
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValueError, match=r"^(is|has|would|doesn.t) ") as caught:
         webhook_secret(text)
     assert text.removeprefix("whsec_") not in str(caught.value) or text == "whsec_"
 
@@ -239,5 +238,5 @@ def test_refused_webhook_secret_is_not_repeated(text: str) -> None:
 def test_host_names() -> None:
     assert hosts("Reviews.example, shop.example,") == ("reviews.example", "shop.example")
     for text in ("https://reviews.example", "*.example", "a b"):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ValueError, match=r"^(is|has) "):
             hosts(text)

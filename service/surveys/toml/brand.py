@@ -32,8 +32,9 @@ class _Parsed(Text):
             return self._empty
         try:
             return self._parse(text)
-        except ValidationError as error:
-            raise ValidationError([message[0].upper() + message[1:] for message in map(str, error.messages)]) from error
+        except ValueError as error:
+            problem = str(error)
+            raise ValidationError(problem[0].upper() + problem[1:]) from error
 
 
 class BrandSchema(Strict):

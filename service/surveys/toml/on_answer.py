@@ -44,7 +44,7 @@ class _Scores(fields.Field[tuple[int, ...]]):
 def _check_thank_you(url: str) -> None:
     try:
         is_valid = parse_url(url, {"https"}, is_ascii=True).username is None and len(url) <= _MAX_URL_LENGTH
-    except ValidationError:
+    except ValueError:
         is_valid = False
     if not is_valid:
         raise ValidationError("Not a page. Write it whole, with https:// in front.")

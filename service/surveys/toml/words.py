@@ -92,7 +92,7 @@ class _Mailbox(fields.Field[Mailbox]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mailbox:
         try:
             return mailbox(value.strip() if isinstance(value, str) else "")
-        except ValidationError as error:
+        except ValueError as error:
             problem = "Not an address. Write survey@example.com or Northwind <survey@example.com>."
             raise ValidationError(problem) from error
 
