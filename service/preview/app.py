@@ -86,8 +86,8 @@ def _add_headers(response: Response) -> Response:
 
 def _framed(html: str, scheme: str) -> str:
     """Fix a page's colour scheme, which a frame can't be given otherwise, and remove `autofocus`."""
-    holds = "(min-width:0)" if scheme == "dark" else "(max-width:0)"
-    html = re.sub(r"\(prefers-color-scheme: ?dark\)", holds, html)
+    condition = "(min-width:0)" if scheme == "dark" else "(max-width:0)"
+    html = re.sub(r"\(prefers-color-scheme: ?dark\)", condition, html)
     html = html.replace("color-scheme:light dark", f"color-scheme:{scheme}").replace(" autofocus", "")
     return html.replace('content="light dark"', f'content="{scheme}"')
 

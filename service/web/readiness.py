@@ -71,7 +71,7 @@ def _degraded_by_redis(core: Services) -> Iterator[tuple[str, str]]:
     if troubles := core.channels.troubles():
         yield "channels", "; ".join(troubles)
     if since := core.records.paused_since():
-        yield "asking", f"paused since {since}: no surveys are sent. To continue: afterword resume"
+        yield "surveys", f"paused since {since}: no surveys are sent. To continue: afterword resume"
 
 
 def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:

@@ -86,12 +86,12 @@ def test_readyz_is_ready_and_names_it(run: Runner, redis_url: str, story: Story)
     client = create_app(settings_for(redis_url)).test_client()
     asked = client.get("/readyz").json
     assert asked
-    assert "asking" not in asked["degraded"]
+    assert "surveys" not in asked["degraded"]
     run("pause")
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json and answer.json["status"]) == (200, "ready")
     assert answer.json
-    assert answer.json["degraded"]["asking"].startswith(f"paused since {story.records.paused_since()}")
+    assert answer.json["degraded"]["surveys"].startswith(f"paused since {story.records.paused_since()}")
 
 
 class _NoQueue:
