@@ -7,7 +7,7 @@ from the record; docs/architecture/offer-journey.md lists the steps.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -30,6 +30,15 @@ from service.surveys.ratings import RatingType
 from service.surveys.states import Journey, OfferState, Reason, Verdict
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _DixaView:
+    """Dixa's view of a conversation. `unrecorded` are the ids of our offers missing in the record, by rating type."""
+
+    conversation: Conversation
+    ratings: Sequence[Rating]
+    unrecorded: Mapping[RatingType, str]
 
 
 class OfferJourney:
@@ -82,13 +91,9 @@ class OfferJourney:
         if wait := opens_in(record.candidates, attempt.at):
             return Wait(wait)
         self._sender.require_channel(record)
-        conversation = attempt.closed_conversation()
-        ratings = attempt.ratings()
-        unrecorded = _find_unrecorded(record, ratings)
-        step = self._decide(attempt, close, conversation, ratings, unrecorded)
-        if isinstance(step, Done):
-            return step
-        return self._offer_and_send(attempt.with_record(step.record), conversation, ratings, unrecorded)
+        view = _view(attempt, attempt.closed_conversation())
+        step = self._decide(attempt, close, view)
+        return self._offer_and_send(attempt.with_record(step.record), view) if isinstance(step, Continue) else step
 
     def _skip_late(self, attempt: Attempt) -> Done:
         record = attempt.record
@@ -98,18 +103,11 @@ class OfferJourney:
         log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
         return Done()
 
-    def _decide(
-        self,
-        attempt: Attempt,
-        close: Close,
-        conversation: Conversation,
-        ratings: Sequence[Rating],
-        unrecorded: Mapping[RatingType, str],
-    ) -> Continue | Done:
+    def _decide(self, attempt: Attempt, close: Close, view: _DixaView) -> Continue | Done:
         """Decide and write it. Continue if the survey is to be sent now."""
-        record = attempt.record
-        ours = (*(offer.rating_id for offer in record.offers), *unrecorded.values(), *record.earlier)
-        given = DecisionInput(record, close, conversation, ratings, ours, attempt.at)
+        record, conversation = attempt.record, view.conversation
+        ours = (*(offer.rating_id for offer in record.offers), *view.unrecorded.values(), *record.earlier)
+        given = DecisionInput(record, close, conversation, view.ratings, ours, attempt.at)
         decision = decide(given, self._lookups(attempt, conversation))
         # Another survey may have taken the customer's cooldown slot in the meantime.
         verdict, reason = self._records.decide(
@@ -152,46 +150,32 @@ class OfferJourney:
         conversation = attempt.closed_conversation()
         if exclusion := find_exclusion(conversation, (), ()):
             return Fail(exclusion.reason, "the conversation has changed since the decision")
-        ratings = attempt.ratings()
+        view = _view(attempt, conversation)
         decided = attempt.with_record(_as_decided(record, record.terms, conversation))
-        return self._offer_and_send(decided, conversation, ratings, _find_unrecorded(record, ratings))
+        return self._offer_and_send(decided, view)
 
-    def _offer_and_send(
-        self,
-        attempt: Attempt,
-        conversation: Conversation,
-        ratings: Sequence[Rating],
-        unrecorded: Mapping[RatingType, str],
-    ) -> Next:
-        step = self._offer_all(attempt, conversation, ratings, unrecorded)
-        return self._sender.send(attempt.with_record(step.record)) if isinstance(step, Continue) else step
-
-    def _offer_all(
-        self,
-        attempt: Attempt,
-        conversation: Conversation,
-        ratings: Sequence[Rating],
-        unrecorded: Mapping[RatingType, str],
-    ) -> Continue | Next:
-        """Make the missing offers, one for each rating type of the survey."""
+    def _offer_and_send(self, attempt: Attempt, view: _DixaView) -> Next:
+        """Make the missing offers, one for each rating type of the survey. Then send the link."""
         record = attempt.record
-        seen = [each.id for each in ratings]
+        seen = [each.id for each in view.ratings]
         for rating in record.terms.ratings if record.terms else ():
             if any(offer.rating is rating for offer in record.offers):
                 continue
             rating_id = (
-                self._adopt(attempt, rating, unrecorded[rating], seen)
-                if rating in unrecorded
-                else self._offer(attempt, rating, conversation, seen)
+                self._adopt(attempt, rating, view.unrecorded[rating], seen)
+                if rating in view.unrecorded
+                else self._offer(attempt, rating, view.conversation, seen)
             )
             if not isinstance(rating_id, str):
                 return rating_id
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        if unrecorded and record.reconcile_first:
+        if view.unrecorded and record.reconcile_first:
             # The offer is older than the backup, so its link may be out. The next claim checks that first.
             return Wait(timedelta())
-        return Continue(replace(record, offer=replace(record.offer, state=OfferState.OFFERED)))
+        return self._sender.send(
+            attempt.with_record(replace(record, offer=replace(record.offer, state=OfferState.OFFERED)))
+        )
 
     def _offer(
         self, attempt: Attempt, rating: RatingType, conversation: Conversation, seen: Sequence[str]
@@ -241,6 +225,11 @@ def _require_close(record: Record) -> Close:
     if record.close is None or record.terms is None:
         raise StaleClaim("no close to decide about")
     return record.close
+
+
+def _view(attempt: Attempt, conversation: Conversation) -> _DixaView:
+    ratings = attempt.ratings()
+    return _DixaView(conversation, ratings, _find_unrecorded(attempt.record, ratings))
 
 
 def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
