@@ -143,6 +143,7 @@ class TestEvent:
     def test_other_events_need_only_a_name(self) -> None:
         assert load({"event_fqn": "CONVERSATION_OPEN"}) == Event("", "CONVERSATION_OPEN", None)
         assert load({"event_fqn": "CONVERSATION_OPEN", "data": {"conversation": {"csid": "x"}}}).change is None
+        assert load({"event_fqn": "CONVERSATION_OPEN", "data": {"conversation": {}}}).change is None
         assert load({"event_fqn": "NEW", "data": {"conversation": "malformed"}}).close is None
 
     def test_a_close_needs_only_a_conversation_id(self) -> None:

@@ -124,6 +124,19 @@ def test_a_hostile_header_is_refused_and_not_quoted(header: str | None) -> None:
     assert signed() not in str(caught.value)
 
 
+def test_a_header_has_at_most_1024_characters() -> None:
+    header = f"t={T},v1={signed()}"
+    check(header.ljust(1024))
+    with pytest.raises(SignatureError, match="too long"):
+        check(header.ljust(1025))
+
+
+def test_a_header_has_at_most_eight_signatures() -> None:
+    check(f"t={T},v1={signed()}" + f",v1={'0' * 64}" * 7)
+    with pytest.raises(SignatureError, match="no v1 signature"):
+        check(f"t={T},v1={signed()}" + f",v1={'0' * 64}" * 8)
+
+
 HEADERS = st.text() | st.lists(
     st.tuples(st.sampled_from(["t", "v1", "v2", ""]), st.sampled_from([T, "0" * 64, "", "-1"]) | st.text()).map(
         "=".join

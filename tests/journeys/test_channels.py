@@ -13,6 +13,7 @@ from service.delivery.email.smtp import EmailDelivery
 from service.delivery.message import MessageDelivery
 from service.delivery.slack import SlackAlert
 from service.delivery.webhook import WebhookDelivery
+from service.journeys.follow_up import OUTCOME_UNKNOWN
 from service.records.channels import PAUSE, Channels
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
@@ -424,6 +425,20 @@ def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
     for each in ids:
         bench.follow(each)
     assert len(bench.receiver.taken("/slack")) == 2
+
+
+def test_an_alert_with_a_lost_response_is_not_sent_again(bench: Bench) -> None:
+    survey_id = bench.story.begin(replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
+    bench.story.ask(survey_id)
+    bench.story.answer(survey_id, {CSAT: 1}, "Too slow")
+    bench.story.submit(survey_id)
+    bench.receiver.next["/slack"] = [DROP]
+    for _ in range(2):
+        bench.follow(survey_id)
+    assert [post.status for post in bench.receiver.of("/slack")] == [DROP]
+    follow_up = bench.story.load(survey_id).follow_up
+    assert follow_up
+    assert follow_up.actions["slack"].problem == OUTCOME_UNKNOWN
 
 
 def test_a_reminder_waits_as_well(bench: Bench) -> None:

@@ -27,3 +27,34 @@ def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: 
         (160, "lost", "away"),
         (180, "lost", "odd"),
     ]
+
+
+def run(*failures: Exception | None) -> list[tuple[str, str]]:
+    """Return the events and problems that a loop logs whose steps fail like this, and then ends."""
+    left = list(failures)
+
+    def step() -> None:
+        failure = left.pop(0)
+        if not left:
+            loop.stop()
+        if failure:
+            raise failure
+
+    loop = BackgroundLoop(
+        step,
+        timedelta(),
+        LogEvents("lost", "back", "broken"),
+        describe=lambda error: str(error) if isinstance(error, OSError) else "",
+    )
+    with capture_logs() as logs:
+        loop.run()
+    return [(each["event"], each.get("problem", "")) for each in logs]
+
+
+def test_a_failing_step_is_logged_and_so_is_its_end() -> None:
+    assert run(None, OSError("away"), OSError("away"), None, None) == [("lost", "away"), ("back", "")]
+
+
+def test_an_unexpected_error_is_logged_once_without_its_text() -> None:
+    error = ValueError("the words of a customer")
+    assert run(error, error, None) == [("broken", "ValueError"), ("lost", "ValueError"), ("back", "")]
