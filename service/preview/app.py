@@ -1,4 +1,4 @@
-"""The preview: a gallery of everything that customers see, in frames, rendered by the same code.
+"""The preview: a gallery of the pages, e-mails and messages for customers, in frames, rendered by the same code.
 
 It saves nothing, and needs no Redis, Dixa or mail server.
 """
@@ -85,7 +85,7 @@ def _add_headers(response: Response) -> Response:
 
 
 def _framed(html: str, scheme: str) -> str:
-    """Fix a page's colour scheme, which a frame can't be given otherwise, and remove `autofocus`."""
+    """Fix a page's colour scheme, since a frame has none of its own, and remove `autofocus`."""
     condition = "(min-width:0)" if scheme == "dark" else "(max-width:0)"
     html = re.sub(r"\(prefers-color-scheme: ?dark\)", condition, html)
     html = html.replace("color-scheme:light dark", f"color-scheme:{scheme}").replace(" autofocus", "")
@@ -195,7 +195,7 @@ def _render(view: View, state: str) -> Response:
 
 
 def _form(view: View) -> Response:
-    """Render the form with the score that a link of the e-mail carries."""
+    """Render the form with the score in a link of the e-mail."""
     first = view.survey.ratings[0]
     score = next((score for score in first.scores if str(score) == request.args.get("r")), None)
     chosen = {} if score is None else {first: score}

@@ -1,1 +1,1 @@
-"""What customers read, in every language."""
+"""Texts for customers in every language."""

@@ -91,7 +91,7 @@ def _wire(settings: Settings) -> Services:
 
 
 def _add_hooks(app: Flask, settings: Settings) -> None:
-    """Add what applies to every request. Flask calls the `before_request` functions in this order."""
+    """Add the hooks of every request. Flask calls the `before_request` functions in this order."""
     app.before_request(host_check(settings.public_url))
     app.before_request(short_links.redirect_short_link)
     app.before_request(redirect_mangled_link)

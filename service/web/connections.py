@@ -1,6 +1,6 @@
 """gunicorn's gevent worker, with a time limit for each wait for a client.
 
-Without it gunicorn waits for ever for a client that has stopped reading. It also reads the rest of a body, of any
+Without it gunicorn waits for ever for a client to read its response. It also reads the rest of a body, of any
 length, to reuse the connection for the next request.
 """
 
@@ -43,7 +43,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
             gevent.sleep()
 
     def handle_exit(self, signal: int, frame: Any) -> None:
-        """Handle SIGTERM. After a HUP, serve until the new children are ready, so that no request meets a gap."""
+        """Handle SIGTERM. After a HUP, serve until the new children are ready: no request meets a gap."""
         gevent.spawn(self._hand_over, signal, frame)
 
     def _hand_over(self, signal: int, frame: Any) -> None:

@@ -1,7 +1,7 @@
 """Parses a customer's form into an `AnswerForm` or one error. It knows neither pages nor records.
 
 The form's contract: `rating` answers the survey's first rating type; `rating_csat`, `rating_nps` and `rating_thumbs`
-answer further ones; `comment` is always optional. The button that sent it may be one of these: `add` (add to a saved
+answer further ones; `comment` is always optional. The form may be sent by one of these buttons: `add` (add to a saved
 answer), `more` (more time to change it; `change` leads to the change form), `forget` (remove the comment) and `lang`
 (the same form in another language).
 
@@ -56,7 +56,7 @@ class AnswerForm:
 
 
 class FormError(Exception):
-    """An invalid form: its errors by field, and everything typed, so that the page can be shown filled in again."""
+    """An invalid form: its errors by field, and everything typed, to fill in the page again."""
 
     def __init__(self, errors: FormErrors, typed: AnswerForm) -> None:
         super().__init__(", ".join(errors))
@@ -106,7 +106,7 @@ Unicode's `Default_Ignorable_Code_Point`."""
 
 
 def clean_comment(comment: str) -> str:
-    """Normalise line ends to LF, drop characters that can't reach Dixa, and empty an invisible comment.
+    """Normalise line ends to LF, drop characters unfit for JSON, and empty an invisible comment.
 
     Lone surrogates have no UTF-8 form, so JSON can't carry them. Many JSON parsers refuse or mangle C0 controls other
     than line feed and tab. No customer means to type either.
@@ -154,7 +154,7 @@ class _Word(fields.Field[str]):
 
 
 class _AnswerSchema(Schema):
-    """The fields that every survey's form has. Each value is the list of values sent under that name."""
+    """The common fields of every survey's form. Each value is the list of values sent under that name."""
 
     class Meta:
         unknown = EXCLUDE

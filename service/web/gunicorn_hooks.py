@@ -1,7 +1,7 @@
-"""gunicorn's hooks: they keep the last valid settings in the master, which forks them to its children.
+"""gunicorn's hooks: they keep the last valid settings in the master. Its children get them by the fork.
 
-A HUP reads `.env` and surveys.toml again. If they have a mistake, the old settings stay in use, also for a child that
-replaces a crashed one. New code needs a restart, because the master has imported `config`; so do BIND and PORT.
+A HUP reads `.env` and surveys.toml again. If they have a mistake, the old settings stay in use, also for the
+successor of a crashed child. New code needs a restart, because the master has imported `config`; so do BIND and PORT.
 """
 
 import mmap
@@ -96,7 +96,7 @@ def _keep_addresses(settings: Settings, bind: tuple[str, ...]) -> Settings:
 
 
 def _set_up_logging() -> None:
-    """Format gunicorn's log lines as ours, in the master and in a child that fails to load."""
+    """Format gunicorn's log lines as ours, in the master and in a child before it has loaded the app."""
     settings = kept_settings().settings
     set_up_logging(settings.log_format, settings.log_level)
 

@@ -24,7 +24,7 @@ def home() -> ResponseReturnValue:
 
 @bp.get("/healthz")
 def alive() -> ResponseReturnValue:
-    """Respond that the process is alive."""
+    """Respond while the process is alive."""
     return jsonify(status="ok")
 
 

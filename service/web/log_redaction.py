@@ -40,8 +40,8 @@ _TOKEN_FILTER = _TokenFilter()
 def redact_tokens_in(*logger_names: str) -> None:
     """Redact the tokens in the lines of these loggers.
 
-    gunicorn quotes the request line of each unreadable request, and its access log quotes all. Flask logs the path of a
-    request that failed.
+    gunicorn quotes the request line of each unreadable request, and its access log quotes all. Flask logs the path of
+    a failed request.
     """
     for name in logger_names:
         logging.getLogger(name).addFilter(_TOKEN_FILTER)

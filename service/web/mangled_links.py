@@ -1,6 +1,6 @@
-"""Accepts links that a mail program or a sentence has mangled, by cutting off what was added to them.
+"""Accepts links mangled by a mail program or a sentence, by cutting off the added characters.
 
-"(see https://…/s/<token>)." becomes a link that ends in a bracket and a full stop. Only a valid signature shows where
+"(see https://…/s/<token>)." becomes a link with a bracket and a full stop at its end. Only a valid signature shows where
 the token ends, so only valid tokens are cut out; any other link is not found. A short link's code has a fixed length;
 `service.web.short_links` looks up its target. Superfluous slashes are dropped on every path, without a redirect.
 """
@@ -31,7 +31,7 @@ _CLEANED = "afterword.cleaned_link"
 
 
 class MangledLinks:
-    """WSGI middleware that routes a mangled link like the clean one.
+    """WSGI middleware: routes a mangled link like the clean one.
 
     A redirect would lose a form's body, and a mail provider's one-click unsubscribe follows none.
     """
@@ -62,7 +62,7 @@ def redirect_mangled_link() -> ResponseReturnValue | None:
 
 
 def query_value(name: str) -> str:
-    """Return a value of the query without what was added to it, or "".
+    """Return a value of the query without added characters, or "".
 
     A mail program that escapes "&" twice makes `amp;lang` of the name of the second value.
     """
@@ -90,7 +90,7 @@ def _path_and_query(token: str, tail: str) -> tuple[str, str]:
 
 
 def _candidates(text: str, find: Callable[[str], tuple[str, str] | None]) -> Iterator[tuple[str, str]]:
-    """Yield what may be the token or code: first as it is, then without line breaks inside it."""
+    """Yield candidates for the token or code: first as it is, then without line breaks inside it."""
     unbroken = "".join(char for char in text if unicodedata.category(char) not in _INVISIBLE)
     for each in dict.fromkeys((text, unbroken)):
         if found := find(each):

@@ -46,7 +46,7 @@ FAILED = N_("This is not saved. Please try again.")
 
 @bp.get("/<token>/stop")
 def show(token: str) -> ResponseReturnValue:
-    """Show whether the customer has opted out, and the button to change that."""
+    """Show whether the customer has opted out, and the opposite button."""
     context = load_context(token)
     return opted_out_page(context.page, action=_action(context)) if _has_opted_out(context) else _button(context)
 
@@ -75,17 +75,17 @@ def opt_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Resp
 
 
 def opted_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:
-    """Render that the customer has opted out, with the button to opt in. With `failed`, say that opting in failed."""
+    """Render the confirmation of an opt-out and the button to opt in. With `failed`, say that opting in failed."""
     return _render(ctx, action, failed=failed, title=STOPPED, text=STOPPED_WHAT, button=KEEP, name=UNDO, is_done=True)
 
 
 def opted_in_page(ctx: PageContext, *, action: str) -> Response:
-    """Render that the customer has opted in again, with the button to opt out."""
+    """Render the confirmation of an opt-in and the button to opt out."""
     return _render(ctx, action, title=KEPT, text=KEPT_WHAT, button=STOP, is_done=True)
 
 
 def unknown_page(ctx: PageContext, *, is_opt_in: bool = False) -> Response:
-    """Render that the record with the customer's identity is gone."""
+    """Render the page for a lost record: it had the customer's identity."""
     return pages.render_message(
         _page_of_opt_out(ctx), 410, title=UNKNOWN_UNDO if is_opt_in else UNKNOWN, text=UNKNOWN_WHY, needs_us=True
     )
@@ -110,7 +110,7 @@ def _render(ctx: PageContext, action: str, *, failed: bool = False, is_done: boo
 def _is_opt_in() -> bool:
     """Return whether the button `undo` was pressed. Any other body opts out, even an unknown or a large one.
 
-    An incomplete body is refused with 400, so that a truncated undo doesn't opt out.
+    An incomplete body is refused with 400: a truncated undo must not opt out.
     """
     try:
         read_body(request, MAX_BODY_BYTES)

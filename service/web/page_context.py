@@ -1,4 +1,4 @@
-"""The facts that every page of a survey shows, and the unsaved contents of a form."""
+"""The facts on every page of a survey, and the unsaved contents of a form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from service.web.forms import FormErrors
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The time until which an answer can be changed, in the customer's time zone, seen from `now`.
+    """The end of the time to change an answer, in the customer's time zone, seen from `now`.
 
     `can_move` is true if the customer can extend it.
     """
@@ -40,7 +40,7 @@ NOTHING_TYPED = Unsaved()
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """The facts that every page of a survey shows.
+    """The facts on every page of a survey.
 
     `channel`: in the spelling of Dixa's API.
     `action`: where the forms post to.
@@ -50,7 +50,7 @@ class PageContext:
     `has_answer`: False if there is no answer and none can be given. The page then leaves out its privacy text.
     `opt_out_url`: None on the opt-out page itself, and without a token.
     `words`: the survey's own texts in the language of the page.
-    `thank_you`: the URL that the thanks link to.
+    `thank_you`: the URL in the thanks.
     `deadline`: None if the answer can't be changed, or if Redis is down.
     """
 
@@ -79,7 +79,7 @@ class PageContext:
 
     @property
     def without_answer(self) -> Self:
-        """The same for a page that neither has nor takes an answer."""
+        """The same for a page without an answer and without a form."""
         return replace(self, has_answer=False)
 
 

@@ -97,7 +97,7 @@ def saved_page(
 ) -> Response:
     """Render the thanks: the saved answer, its deadline, and a form for what is missing. Redirect to `onward` if given.
 
-    The form posts the saved scores again, so that a comment is never saved without its rating.
+    The form posts the saved scores again: a comment is never saved without its rating.
     """
     answered = _answered(ctx, scores)
     unanswered = [each for each in list_questions(ctx, typed.scores, typed.errors) if each.rating not in scores]
@@ -124,7 +124,7 @@ def saved_page(
 
 
 def recorded_page(ctx: PageContext, scores: Mapping[RatingType, int], onward: str | None = None) -> Response:
-    """Render the thanks for an answer that can no longer be changed. Redirect to `onward`, if given."""
+    """Render the thanks for a final answer. Redirect to `onward`, if given."""
     thank_you = onward or ctx.thank_you
     return _write_recorded(
         ctx, scores, title=page_texts.THANKS, thanks=True, thank_you=thank_you, onward_at_once=onward
@@ -139,9 +139,9 @@ def late_page(
     comment: str = "",
     removes_comment: bool = False,
 ) -> Response:
-    """Render the recorded answer and what came too late: other scores, a comment, or the removal of a comment.
+    """Render the recorded answer, and the late part: other scores, a comment, or the removal of a comment.
 
-    The page quotes the comment, so that the customer can send it to the support team in another way.
+    The page quotes the comment. The customer may send it to the support team in another way.
     """
     late = [
         text
@@ -156,7 +156,7 @@ def late_page(
 
 
 def closed_page(ctx: PageContext, reason: Closed, comment: str = "") -> Response:
-    """Render why the survey has closed and how to reach support. Quote a comment that came too late."""
+    """Render why the survey has closed and how to reach support. Quote a late comment."""
     late = [page_texts.COMMENT_TOO_LATE] if comment else []
     text = page_texts.CLOSED_WHY[reason]
     return render_message(
@@ -218,7 +218,7 @@ def render_page(
 ) -> Response:
     """Render a page with its style sheet.
 
-    With `typed` the languages are buttons of the form and not links, so that a change of language keeps typed text.
+    With `typed` the languages are buttons of the form and not links: a change of language keeps typed text.
     """
     html = render_template(
         template,

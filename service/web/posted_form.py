@@ -1,4 +1,4 @@
-"""The posted form of a survey page: the answer in it, its errors, and the HTTP status that they need."""
+"""The posted form of a survey page: the answer in it, its errors, and their HTTP status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ _MAX_FIELDS = 50
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """A posted form. With `errors`, `form` still has everything valid that was typed."""
+    """A posted form. With `errors`, `form` still has the valid fields."""
 
     form: AnswerForm
     errors: FormErrors = field(default_factory=dict)

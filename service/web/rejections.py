@@ -1,4 +1,4 @@
-"""Counts rejected requests, so that a flood can't fill the log: one line for the first of a kind, then one a minute.
+"""Counts rejected requests, since a flood must not fill the log: one line for the first of a kind, then one a minute.
 
 Hints at a fault of ours, such as a wrong clock or secret, are also kept for `afterword doctor` and `/readyz`.
 """
@@ -43,7 +43,7 @@ class Rejections:
             self._later(lambda: self._report(kind))
 
     def suspect(self, hint: str) -> None:
-        """Keep for an hour that a rejection may be our fault. `hint` names what to check."""
+        """Keep a hint at a fault of ours for an hour. It names the thing to check."""
         self._hints.append((monotonic(), hint))
 
     def suspicions(self) -> dict[str, int]:

@@ -40,7 +40,7 @@ def read_body(incoming: Request, max_bytes: int) -> bytes:
 
 
 def read_start(incoming: Request, max_bytes: int) -> bytes:
-    """Read the first bytes of a body that is too large by its Content-Length. A chunked body has been consumed: b""."""
+    """Read the first bytes of a body with too large a Content-Length. A chunked body has been consumed: b""."""
     if incoming.content_length is None:
         return b""
     try:
@@ -55,7 +55,7 @@ def _too_slow() -> RequestTimeout:
 
 
 def _limit_chunks(incoming: Request, max_bytes: int) -> None:
-    """Limit the number of chunks and the bytes that frame them.
+    """Limit the number of chunks and the bytes around them.
 
     gunicorn parses chunks in Python: a body of one-byte chunks would keep the worker, and all others waiting.
     """

@@ -11,7 +11,7 @@ _YEAR_IN_SECONDS = 31_536_000
 
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
-    """Add headers that forbid loading resources, framing and caching. Meant for `after_request`.
+    """Add headers against loading resources, framing and caching. Meant for `after_request`.
 
     HSTS is sent over https only, and without `includeSubDomains`: the operator's other hosts may not have TLS.
     """
@@ -40,7 +40,7 @@ def page_policy(style_sheet: str) -> str:
 
 
 def policy(style_source: str) -> str:
-    """Return the Content-Security-Policy that allows this style source, our own forms, and pictures of this host.
+    """Return a Content-Security-Policy for this style source, our own forms, and pictures of this host.
 
     Browsers apply `form-action` to each redirect after a form, too. So a form can't redirect to another host.
     """

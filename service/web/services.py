@@ -1,4 +1,4 @@
-"""The settings and the core's objects, which the views share."""
+"""The settings and the core's objects, shared by the views."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Services:
     rejections: Rejections
 
     def prepare(self) -> Iterator[str]:
-        """Create the spool's folder. Yield the problems that the web can't start with."""
+        """Create the spool's folder. Yield the reasons for the web not to start."""
         if problem := self.records.unusable():
             yield f"REDIS_URL can't be used: {problem}."
         if self.spool:
@@ -57,6 +57,6 @@ class Services:
 
 
 def services() -> Services:
-    """Return the services of the app that serves this request."""
+    """Return the services of the current app."""
     found: Services = current_app.extensions["afterword"]
     return found

@@ -1,4 +1,4 @@
-"""The style sheet inside every page: the sections that the page needs, minified, in the colours of the brand."""
+"""The style sheet inside every page: only the sections for its HTML, minified, in the colours of the brand."""
 
 import re
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def _minify(rules: str, theme: Theme) -> str:
 
 @cache
 def _sections() -> Sequence[tuple[str, str]]:
-    """Split the file into sections. Each is for the pages with a piece of HTML, which its heading quotes."""
+    """Split the file into sections. Each is for pages with the piece of HTML in its heading."""
     text = files("service.web").joinpath("templates/style.css").read_text(encoding="utf-8")
     _, *found = _SECTION.split(text)
     return list(zip(found[::2], found[1::2], strict=True))

@@ -108,11 +108,11 @@ def _save(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
         # The record won't show this answer yet, so the URL of the thanks carries a signed copy.
         receipt = services().links.sign_receipt(Receipt(context.link.survey_id, form.scores, has_comment))
     if form.removes_comment and form.comment:
-        # The button removes the saved comment. Text that was typed beside it is shown again, not lost.
+        # The button removes the saved comment. Text typed beside it is shown again, not lost.
         page = replace(context.page, action=query_of(context.url(receipt=receipt)))
         typed = Unsaved(comment=form.comment)
         return pages.saved_page(page, form.scores, has_comment=False, is_comment_removed=True, typed=typed)
-    # Only a first answer leads to a thank-you page: a change or an addition comes from a customer who has been there.
+    # Only a first answer leads to a thank-you page: before a change or an addition the customer has been there.
     is_first = not form.is_addition and "change" not in request.args
     # Always to a page of ours: the policy `form-action 'self'` forbids a redirect to another host.
     url = context.url(
@@ -124,9 +124,9 @@ def _save(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
 
 
 def _ignored(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
-    """Respond to a suspect form that a customer's answer has overruled: show the saved answer.
+    """Respond to a suspect form after a customer's answer, which stays: show it.
 
-    What the form adds is shown as unsaved, since a browser may have filled in the honeypot for a person.
+    Differences are shown as unsaved, since a browser may have filled in the honeypot for a person.
     """
     if form.comment or form.scores != context.scores:
         return _change(context, Unsaved(form.scores, form.comment))
@@ -134,7 +134,7 @@ def _ignored(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
 
 
 def _extend(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
-    """Extend the time to change the answer, then show the page that the button names, with what was typed."""
+    """Extend the time to change the answer, then show the page named by the button, with the typed text."""
     context = context.extend_deadline()
     if form.comment or form.scores != context.scores:
         return _show_again(context, PostedForm(form))
@@ -142,7 +142,7 @@ def _extend(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
 
 
 def _show_again(context: SurveyContext, posted: PostedForm) -> Response:
-    """Show the page of a posted form again, with what was typed and its errors."""
+    """Show the page of a posted form again, with the typed text and its errors."""
     form = posted.form
     if not context.scores:
         return pages.form_page(
@@ -165,7 +165,7 @@ def _is_of_change_page(context: SurveyContext, posted: PostedForm) -> bool:
     if form.more_time == CHANGE:
         return True
     if posted.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and form.scores == context.scores:
-        # Only the scores of a form that is too large are read, so its button is unknown.
+        # Only the scores of a too large form are read, so its button is unknown.
         return False
     keeps_scores = form.language is not None and context.scores.items() <= form.scores.items()
     return "change" in request.args or not (form.is_addition or form.more_time or keeps_scores)
@@ -182,7 +182,7 @@ def _change(context: SurveyContext, typed: Unsaved) -> Response:
 
 
 def _too_late(context: SurveyContext, form: AnswerForm) -> Response:
-    """Respond to an answer that came after its deadline. Don't thank for a comment that is lost."""
+    """Respond to an answer after its deadline. Don't thank for a lost comment."""
     # The saved answer may have become final since the record was loaded, so it is loaded again.
     latest = replace(load_context(context.token), chosen_language=context.chosen_language)
     is_changed = any(latest.scores.get(rating) != score for rating, score in form.scores.items())
@@ -234,7 +234,7 @@ def send_failed(token: str) -> Response:
 
 @bp.errorhandler(RequestTimeout)
 def _too_slow(_error: RequestTimeout) -> Response:
-    """Show an empty form after a body that took too long."""
+    """Show an empty form after a timeout of the body."""
     context = context_of_link((request.view_args or {})["token"])
     return _failed(context, AnswerForm({}, "", is_suspect=False), HTTPStatus.REQUEST_TIMEOUT)
 

@@ -50,7 +50,7 @@ class SurveyContext:
 
     @property
     def page(self) -> PageContext:
-        """The facts that every page of this survey shows."""
+        """The facts on every page of this survey."""
         settings = services().settings
         brand = settings.brand_of(self.terms)
         close = self.record.close if self.record else None
@@ -78,7 +78,7 @@ class SurveyContext:
         """The saved answer.
 
         A suspect answer is hidden while it can be replaced: the customer must see an empty form, not a scanner's score.
-        Only its sender, who has the receipt, sees it.
+        Only its sender sees it, by the receipt.
         """
         answer = self.record.answer if self.record else None
         is_hidden = answer is not None and answer.state is AnswerState.EDITABLE and answer.is_suspect
@@ -86,7 +86,7 @@ class SurveyContext:
 
     @property
     def _thank_you_pages(self) -> list[OnAnswer]:
-        """The thank-you pages, without those whose host has left THANK_YOU_HOSTS since the survey was sent."""
+        """The thank-you pages on hosts of THANK_YOU_HOSTS. The setting may have changed since the survey was sent."""
         hosts = services().settings.endpoints.thank_you_hosts
         return [each for each in self.terms.on_answer if each.thank_you and each.thank_you_host in hosts]
 
@@ -106,7 +106,7 @@ class SurveyContext:
 
     @property
     def deadline(self) -> Deadline | None:
-        """The time until which the answer can be changed. None if it can't be, or if Redis is down."""
+        """The end of the time to change the answer. None if it is final, or if Redis is down."""
         now = services().records.now()
         if self.answer is None or self.answer.state is not AnswerState.EDITABLE or self.answer.due_at is None:
             return None
@@ -123,7 +123,7 @@ class SurveyContext:
         return self.answer is not None and self.deadline is None
 
     def redirect_url(self, scores: Mapping[RatingType, int]) -> str | None:
-        """Return the thank-you page that an answer with these scores is redirected to, or None."""
+        """Return the redirect of an answer with these scores to a thank-you page, or None."""
         return next((each.thank_you for each in self._thank_you_pages if each.redirect and each.matches(scores)), None)
 
     def url(
@@ -163,7 +163,7 @@ class SurveyContext:
 
     @property
     def change_url(self) -> str:
-        """The URL of the page that changes the answer."""
+        """The URL of the change page."""
         return self.url(change=1, receipt=self._signed_receipt)
 
     @property
@@ -172,7 +172,7 @@ class SurveyContext:
 
     @property
     def receipt(self) -> Receipt | None:
-        """The signed copy of an answer that isn't in Redis yet, or that is suspect, from the URL of the thanks."""
+        """The signed copy of a spooled or suspect answer, from the URL of the thanks."""
         receipt = services().links.read_receipt(request.args.get("receipt", ""))
         return receipt if receipt and receipt.survey_id == self.link.survey_id else None
 
@@ -193,7 +193,7 @@ class SurveyContext:
 
     @property
     def until(self) -> date | None:
-        """The last date that has ended in every time zone before the link expires."""
+        """The last date to end in every time zone before the link expires."""
         if self.link.issued_at is None or self.answer:
             return None
         last = (self.link.issued_at + self.terms.expires - _LAST_TIME_ZONE).date() - timedelta(days=1)
@@ -203,7 +203,7 @@ class SurveyContext:
     def closed(self) -> Closed | None:
         """Why the survey takes no answer, or None.
 
-        A record that was cancelled for another reason than erasure doesn't close it. No link is sent before its offer:
+        A record cancelled for another reason than erasure doesn't close it. No link is sent before its offer:
         such a record was restored from an older backup.
         """
         if self._is_erased:
@@ -236,21 +236,22 @@ def load_context(token: str) -> SurveyContext:
 
 
 def context_of_link(token: str) -> SurveyContext:
-    """Load a link without its record: no call that can fail. Raises LinkError."""
+    """Load a link without its record, and without any call. Raises LinkError."""
     link = services().links.read(token)
     return SurveyContext(token, link, None, services().intake.terms_of(link, None))
 
 
 def query_of(url: str) -> str:
-    """Return a URL's query, which links to the same path. The token, the longest part of a URL, needn't be repeated.
+    """Return a URL's query as a link to the same path. The token, the longest part of a URL, needn't be repeated.
 
-    It is never empty: a form without an action would keep the fragment of the page, which takes the focus from errors.
+    It is never empty: a form without an action would keep the fragment of the page. That would take the focus from
+    errors.
     """
     return f"?{urlsplit(url).query}"
 
 
 def _query_to_keep() -> str | None:
-    """Return the query that links to other languages repeat. None with a receipt, which is too long: no such links."""
+    """Return the query for links to other languages. None with a receipt: it is too long to be repeated."""
     if "receipt" in request.args:
         return None
     score = re.fullmatch(r"[0-9]{1,2}", query_value("r"))
