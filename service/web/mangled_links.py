@@ -1,7 +1,7 @@
 """Accepts links mangled by a mail program or a sentence, by cutting off the added characters.
 
-"(see https://…/s/<token>)." becomes a link with a bracket and a full stop at its end. Only a valid signature shows where
-the token ends, so only valid tokens are cut out; any other link is not found. A short link's code has a fixed length;
+"(see https://…/s/<token>)." becomes a link with a bracket and a full stop at its end. Only a valid signature shows the
+end of the token, so only valid tokens are cut out; any other link is not found. A short link's code has a fixed length;
 `service.web.short_links` looks up its target. Superfluous slashes are dropped on every path, without a redirect.
 """
 

@@ -1,8 +1,8 @@
 """The texts of the survey page, in English. The catalogs in `service/texts/translations` translate them.
 
 Each text is a whole sentence with named placeholders. None contains markup: the templates escape them all. Texts
-shared with e-mails and messages are in `service.texts.questions`; those of the opt-out page are in `service.web.opt_out`. A
-comment that begins with "Translators:" goes into the catalogs.
+shared with e-mails and messages are in `service.texts.questions`; those of the opt-out page are in
+`service.web.opt_out`. A comment that begins with "Translators:" goes into the catalogs.
 """
 
 from collections.abc import Mapping
