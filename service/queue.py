@@ -1,7 +1,8 @@
-"""The Celery app's settings and task names, shared by the web, which queues hints, and the workers.
+"""The Celery queue: the settings of the app, its tasks, and repairs of kombu's Redis transport.
 
-Messages are hints: the records are the truth, the relay queues again what is lost (docs/architecture says why each
-setting is as it is). A message carries a survey id and nothing else.
+A message only triggers a task, and contains a survey id and nothing else. The records hold the work, and the relay
+queues lost messages again. That is why Celery's own guarantees are turned off: no late acknowledgement, no retries, no
+results.
 """
 
 import json
@@ -29,33 +30,33 @@ NAME = "afterword"
 TASKS = {journey: f"afterword.{journey}" for journey in Journey}
 
 HINT_SECONDS = 0.3
-"""How long the web lets a hint take."""
+"""The timeout of the web for a hint."""
 
 _WORKER_SECONDS = 2.0
-"""How long a worker waits for Redis at each step: it takes several to end while Redis says nothing."""
+"""A worker's timeout for one response of Redis. A shutdown while Redis is frozen needs several of them."""
 
-_RECONNECT_WITHIN_SECONDS = 5
+_MAX_RECONNECT_SECONDS = 5
 
 _CHANNEL_CONNECTIONS = 2
-"""To Redis, beside the one that waits for tasks: kombu's transactions ask on a second one meanwhile."""
+"""Beside the connection blocked in BRPOP. kombu opens a second one inside of its transactions."""
 
-_REFUSED_SECONDS = 1.0
+_REFUSED_WAIT_SECONDS = 1.0
 
-_LONGEST_ID = 64
+_MAX_ID_LENGTH = 64
 
 log = structlog.get_logger()
 
 
 class QueueUnavailable(Exception):
-    """The queue didn't take a task, or wasn't counted. The text names what was raised."""
+    """The queue could not be written or read. The text names the cause."""
 
 
 class _Channel(kombu_redis.Channel):
-    """Speaks the protocol that REDIS_URL asks for, over our own pool's connections; kombu has no way to say so."""
+    """Uses our own pool, and the protocol version of REDIS_URL. kombu has no options for either."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
-        # It was for a ping; who only publishes never uses it again.
+        # kombu opened it for a PING. A process that only publishes never uses it again, and it would stay open.
         self.async_pool.disconnect()
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
@@ -64,17 +65,18 @@ class _Channel(kombu_redis.Channel):
         return super()._connparams(*args, **kwargs) | asked  # type: ignore[no-untyped-call]
 
     def _brpop_read(self, **options: Any) -> Any:
-        """Take a message. One that isn't JSON is gone by now: to raise would end the worker."""
+        """Read a message. One that isn't JSON is already off the queue, and an error here would end the worker."""
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except (Empty, OSError):
             raise
         except RedisError:
-            # Celery connects anew at once: to one that refuses, and is a replica, full or of few rights, without end.
-            Event().wait(_REFUSED_SECONDS)
+            # Celery reconnects at once. To a Redis that accepts connections and refuses commands (a replica, a full
+            # one, one with few rights) it would do that in a tight loop.
+            Event().wait(_REFUSED_WAIT_SECONDS)
             raise
-        except Exception as error:  # noqa: BLE001 - kombu turns JSON into objects of many kinds, each with errors of its own
-            log.error("task.dropped", problem=type(error).__name__)  # noqa: TRY400 - its text may quote the message
+        except Exception as error:  # noqa: BLE001 - kombu decodes JSON into objects whose constructors raise anything
+            log.error("task.dropped", problem=type(error).__name__)  # noqa: TRY400 - the text may quote the message
             return True
 
     def _get_pool(self, asynchronous: bool = False) -> Pool:  # noqa: FBT001, FBT002 - kombu's
@@ -85,30 +87,30 @@ class _Transport(kombu_redis.Transport):
     Channel = _Channel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        """Hand a message to Celery if it is a task of ours, made anew: Celery logs the text of those it can't read."""
+        """Pass a copy to Celery if this is a task of ours. Celery would log the text of a message it can't read."""
         try:
             task, survey_id = _read_message(message)
-        except _NoTask as error:
+        except _NotATask as error:
             log.error("task.dropped", problem=str(error))  # noqa: TRY400
         else:
             super()._deliver(_make_message(task, survey_id), queue)  # type: ignore[no-untyped-call]
 
 
-class _NoTask(Exception):
-    """What was in the queue is no task of ours. The text says why, and quotes nothing."""
+class _NotATask(Exception):
+    """The message is no task of ours. The text is the reason, without any part of the message."""
 
 
 def _read_message(message: Any) -> tuple[str, str]:
-    """Read which task a message of Celery's protocol 2 is, and its survey id; all else in it is no matter."""
+    """Return the task and the survey id of a message of Celery's protocol 2. Everything else in it is ignored."""
     try:
         task = message["headers"]["task"]
         ((survey_id,), *_) = json.loads(b64decode(message["body"]))
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise _NoTask(type(error).__name__) from None
+        raise _NotATask(type(error).__name__) from None
     if task not in TASKS.values():
-        raise _NoTask("unknown task")
-    if not isinstance(survey_id, str) or len(survey_id) > _LONGEST_ID:
-        raise _NoTask("no survey id")
+        raise _NotATask("unknown task")
+    if not isinstance(survey_id, str) or len(survey_id) > _MAX_ID_LENGTH:
+        raise _NotATask("no survey id")
     return task, survey_id
 
 
@@ -128,24 +130,26 @@ def _make_message(task: str, survey_id: str) -> dict[str, Any]:
     }
 
 
-# By name: Celery's pools make connections of their own.
+# Registered by name for all of kombu: Celery's pools create connections themselves, and pass on no transport class.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:_Transport"))
 
 
 class _Connection(Connection):
-    """A worker's connection looks for Redis again every few seconds; kombu would by and by wait for 30."""
+    """Retries the connection every few seconds. kombu's own backoff would grow to 30."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
-        given = {"interval_max": _RECONNECT_WITHIN_SECONDS} | kwargs
+        given = {"interval_max": _MAX_RECONNECT_SECONDS} | kwargs
         return super().ensure_connection(*args, **given)  # type: ignore[no-untyped-call]
 
 
 def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect_timeout: float = 1.0) -> Celery:
-    """Make a Celery app on this Redis. The web's app only publishes, and with shorter timeouts."""
-    app = Celery(NAME, broker=_kombu_spelling(redis_url), set_as_current=False)
+    """Create a Celery app on this Redis. The app of the web only publishes, with shorter timeouts."""
+    app = Celery(NAME, broker=_kombu_url(redis_url), set_as_current=False)
     app.amqp.Connection = _Connection
     app.conf.update(
         task_default_queue=NAME,
+        # A late acknowledgement returns a lost task only after the visibility timeout, and may run one twice. The lease
+        # of the record does both better.
         task_acks_late=False,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,
@@ -153,18 +157,19 @@ def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect
         task_publish_retry=False,
         task_serializer="json",
         accept_content=["json"],
+        # A prefetched task would wait in one worker while another one is idle.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
-        # A Redis that is full refuses to write: to kombu an error of the channel, which would end the worker.
+        # A full Redis refuses writes. kombu counts that as a channel error, and by default it ends the worker.
         broker_channel_error_retry=True,
-        # No task of ours is acknowledged late, so neither means anything: not said at each new connection.
+        # Both only concern late acknowledgement. Without them Celery logs a warning at each reconnection.
         worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_enable_prefetch_count_reduction=False,
-        # A worker that gave up would have to be started again by somebody.
+        # By default a worker gives up after 100 tries, and somebody would have to restart it.
         broker_connection_max_retries=None,
         broker_pool_limit=1,
         broker_pool_acquire_timeout=connect_timeout,
@@ -173,10 +178,11 @@ def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect
     return app
 
 
-def _kombu_spelling(redis_url: str) -> str:
-    """Write a Redis URL as kombu reads it: it has a scheme of its own for sockets, and asks for TLS's terms.
+def _kombu_url(redis_url: str) -> str:
+    """Return a Redis URL in kombu's form.
 
-    Of the options it knows those of TLS alone; the others are moved to where it looks for them.
+    kombu has its own scheme for sockets, and needs the TLS options spelled out. It reads no other option from the
+    query, so those move to their place in the URL.
     """
     parts = urlsplit(redis_url)
     given = dict(parse_qsl(parts.query))
@@ -194,7 +200,7 @@ def _kombu_spelling(redis_url: str) -> str:
 
 
 def _protocol(redis_url: str) -> dict[str, int]:
-    """Give the version of Redis' protocol that the URL asks for, if it does."""
+    """Return the version of Redis's protocol in the URL, if there is one."""
     given = dict(parse_qsl(urlsplit(redis_url).query))
     return {"protocol": int(given["protocol"])} if "protocol" in given else {}
 
@@ -209,7 +215,7 @@ def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[st
         "health_check_interval": 10,
         "max_connections": _CHANNEL_CONNECTIONS,
         "global_keyprefix": "afterword:",
-        # For publishing: without these kombu repeats a failed connection for 6 s, with pauses, inside of one call.
+        # By default kombu retries a failed connection for 6 s inside of one publish. The web has 0.3 s for it.
         "max_retries": 0,
         "interval_start": 0,
         "interval_step": 0,
@@ -218,13 +224,13 @@ def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[st
 
 
 class CeleryQueue:
-    """Queues tasks. A hint is best effort, bounded, never an error; it follows a write that has just succeeded."""
+    """Queues tasks. A hint follows a successful write to the records. It is best effort, bounded, never an error."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
     def hint(self, journey: Journey, survey_id: str) -> None:
-        """Queue a task. A hint that is lost only delays: the relay queues what is due."""
+        """Queue a task, or log that it failed. A lost hint only delays, since the relay queues due surveys."""
         try:
             self.publish(journey, survey_id)
         except QueueUnavailable as error:
@@ -232,18 +238,18 @@ class CeleryQueue:
 
     def publish(self, journey: Journey, survey_id: str) -> None:
         """Queue a task. Raises QueueUnavailable."""
-        with _naming_what_is_raised():
+        with _as_queue_unavailable():
             self._app.send_task(TASKS[journey], args=[survey_id], retry=False)
 
     def length(self) -> int:
-        """Count the tasks that wait for a worker. Raises QueueUnavailable."""
-        with _naming_what_is_raised(), self._app.connection_or_acquire() as connection:
+        """Return the number of waiting tasks. Raises QueueUnavailable."""
+        with _as_queue_unavailable(), self._app.connection_or_acquire() as connection:
             return int(connection.default_channel.queue_declare(NAME).message_count)
 
 
 @contextmanager
-def _naming_what_is_raised() -> Iterator[None]:
-    # Kombu lets through what its transport raises, besides its own errors, Celery's and those of sockets.
+def _as_queue_unavailable() -> Iterator[None]:
+    # kombu raises its own errors, Celery's, those of sockets, and whatever its transport raises.
     try:
         yield
     except Exception as error:

@@ -1,1 +1,1 @@
-"""The worker process: Celery tasks, thin, and the relay that turns due records into tasks."""
+"""The worker process: thin Celery tasks, and the relay, which queues a task for each due record."""

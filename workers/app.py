@@ -1,4 +1,4 @@
-"""Wires the worker: settings → records, Dixa, deliveries, journeys → a Celery app with its tasks and the relay."""
+"""Builds the worker from the settings: records, Dixa, deliveries, journeys, and a Celery app with tasks and relay."""
 
 from celery import Celery
 
@@ -33,7 +33,7 @@ from workers.tasks import register_tasks
 
 
 def build(settings: Settings) -> Celery:
-    """Build the worker's Celery app. Connects to nothing yet."""
+    """Build the worker's Celery app. Opens no connection."""
     client = connect(settings.redis_url)
     timings = settings.timings
     records = Records(
@@ -77,7 +77,7 @@ def build(settings: Settings) -> Celery:
 
 
 def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
-    """Make what shortens a record's link."""
+    """Return a function that shortens the link of a record."""
 
     def shorten(record: Record, link: str) -> str:
         return short_links.shorten(record.survey_id, link, records.link_lifetime(record.terms))
@@ -86,7 +86,7 @@ def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
 
 
 def _actions(settings: Settings, dixa: DixaClient) -> list[Action]:
-    """Make what can follow an answer, as far as it is set up."""
+    """Return the follow-up actions that the settings allow."""
     found: list[Action] = [AnswerNote(dixa), AnswerTag(dixa)]
     if settings.endpoints.slack:
         found.append(SlackAlert(settings.endpoints.slack))

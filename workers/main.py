@@ -1,4 +1,4 @@
-"""The worker's entry: `celery -A workers.main worker`, as the Procfile says."""
+"""The entry point of the worker: `celery -A workers.main worker`, as in the Procfile."""
 
 import logging
 import sys
@@ -23,9 +23,9 @@ except SettingsError as error:
 set_up_logging(_settings.log_format, _settings.log_level)
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
-# Celery warns of being run as root, for one: such a line belongs to the log as well.
+# Celery uses the warnings module, for example when it runs as root. The log should have those lines too.
 logging.captureWarnings(capture=True)
-# Celery would set up its own logging over ours.
+# With a receiver connected, Celery leaves logging alone. Otherwise it would replace ours.
 setup_logging.connect(lambda **_: None, weak=False)
 
 trust_certificates(_settings.certificates)
@@ -35,4 +35,4 @@ if _problem := Store(_client).unusable():
 app = build(_settings)
 _processes = Processes(_client, take_fingerprint(_settings))
 worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
-keep_settings(tell=_processes.set_problem)
+keep_settings(report=_processes.set_problem)

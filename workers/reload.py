@@ -1,4 +1,4 @@
-"""A HUP starts the worker anew, as Celery does it, if the settings that it would find can be used."""
+"""Restarts the worker at a HUP, as Celery does, but only if the new settings are valid."""
 
 import signal
 from collections.abc import Callable
@@ -13,27 +13,24 @@ from config.loader import SettingsError, read_settings
 log = structlog.get_logger()
 
 
-def keep_settings(tell: Callable[[str], None]) -> None:
-    """Keep the worker as it is after a HUP with a mistake in the settings.
-
-    Logs the mistake, and tells it; an empty one when the worker starts anew.
-    """
+def keep_settings(report: Callable[[str], None]) -> None:
+    """Ignore a HUP while the settings have a mistake. Log the mistake and pass it to `report`."""
 
     def guard(**_: Any) -> None:
-        start_anew = signal.getsignal(signal.SIGHUP)
-        if not callable(start_anew):
+        restart = signal.getsignal(signal.SIGHUP)
+        if not callable(restart):
             return  # Celery takes no HUP at a terminal.
 
-        def look(number: int) -> None:
+        def check(number: int) -> None:
             try:
                 read_settings()
             except SettingsError as error:
                 log.error("settings.refused", problem=str(error), kept="those before")  # noqa: TRY400 - it says it all
-                tell(str(error))
+                report(str(error))
             else:
-                start_anew(number, None)
+                restart(number, None)
 
-        # In a thread: whatever a signal interrupts may be in the middle of a log line.
-        signal.signal(signal.SIGHUP, lambda number, _frame: Thread(target=look, args=(number,)).start())
+        # A signal may interrupt a log line, and the log's lock is not reentrant. So the check runs in a thread.
+        signal.signal(signal.SIGHUP, lambda number, _frame: Thread(target=check, args=(number,)).start())
 
     worker_ready.connect(guard, weak=False)

@@ -1,4 +1,4 @@
-"""The Celery tasks, one a journey. A duplicate, late or lost one changes nothing: the record is claimed or left."""
+"""One Celery task for each journey. A duplicate, late or lost task does no harm: only a due record can be claimed."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 def register_tasks(app: Celery, *runners: JourneyRunner) -> None:
-    """Give the app a task for each journey."""
+    """Register a task for each journey."""
     for runner in runners:
         app.task(_task(runner), name=TASKS[runner.journey], shared=False)
 
@@ -23,10 +23,11 @@ def _task(runner: JourneyRunner) -> Callable[[str], None]:
         try:
             runner.run(survey_id)
         except RecordsUnavailable as error:
-            # What was claimed comes due again when its lease is over.
+            # A claimed record is due again when its lease ends.
             log.warning("records.unavailable", survey_id=survey_id, problem=str(error))
         except Exception:
-            # Celery would log its text. What was claimed comes due again here, too.
+            # Celery would log the text of the error, which may quote a customer. The record is due again after its
+            # lease.
             log.exception("task.failed", survey_id=survey_id)
 
     return run

@@ -119,7 +119,7 @@ def _check_overdue(settings: Settings) -> None:
 
 
 def _open_spool(settings: Settings) -> Spool | None:
-    return Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+    return Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
 
 
 def _report_sms_length(settings: Settings) -> None:

@@ -1,11 +1,10 @@
-"""Where webhooks, answers and stops wait while Redis can't be written, as files that are drained in order when it can.
+"""The spool: a folder of files for webhooks, answers and opt-outs while Redis is unavailable, drained in order later.
 
-A file is written beside its place, synced, renamed into it, and the folder synced: after `put` returns, a power cut
-doesn't lose it, and no reader ever sees half of it. Draining is repeatable: an entry of any kind may be written to the
-records twice.
+A file is written under a hidden name and synced, then renamed, then the folder is synced. After `put` returns, a power
+cut doesn't lose the file, and no reader sees half of it. Draining is idempotent: the records accept every entry twice.
 
-A file that is `open` may be replaced by the process that wrote it, and by no other. Whoever drains it renames it first:
-what is put after that is a file of its own, or a copy with more in it. So neither waits for the other.
+An `open` file may be replaced, but only by the process that wrote it. A drain renames it first. Any later write is then
+a new file, or a copy with more in it, so neither side waits for the other.
 """
 
 import json
@@ -30,57 +29,57 @@ log = structlog.get_logger()
 
 _ABANDONED_SECONDS = 3600.0
 _MAX_WAIT = 3
-"""How often an entry may fail before others are tried all the same."""
-_TELL_EVERY = 600.0
+"""How often an entry may fail before the entries of other conversations are tried."""
+_REPORT_INTERVAL = 600.0
 _OVERDUE_SECONDS = 60.0
-"""How long an entry may wait while others come home, or none does, until something must be wrong."""
+"""An entry that waits for longer than this while Redis works shows a problem."""
 
-_FOR_WEBHOOKS = 4
-"""One part in so many is for webhooks alone: customers can send again, and Dixa gives up."""
-_MOST_OPEN = 10_000
-"""How many files a process remembers as its own; one that it forgets isn't replaced any more, that is all."""
+_WEBHOOK_SHARE = 4
+"""One part in four is reserved for webhooks: a customer can send a form again, but Dixa gives up."""
+_MAX_OPEN = 10_000
+"""How many open files a process remembers. A forgotten one is no longer replaced, which does no harm."""
 _OPEN = ".open.json"
 _LOCK = ".lock"
-"""Locked by whoever drains; its time is when something came home last, or Redis came back."""
+"""Locked during a drain. Its modification time is the last drained entry, or the last recovery of Redis."""
 
 Entry = dict[str, Any]
-"""What waits, as JSON: `service.intake.spool_codec` writes it and reads it."""
+"""An entry as JSON, written and read by `service.intake.spool_codec`."""
 
 
 class SpoolUnavailable(Exception):
-    """Nothing could be kept: the folder can't be written, or holds as much as it may."""
+    """The folder can't be written, or is full."""
 
 
 class EntryError(Exception):
-    """An entry that can't be read; it is set aside, since waiting won't mend it."""
+    """An entry can't be read. It is set aside, since another try won't help."""
 
 
 class EntryIsNewer(EntryError):
-    """An entry that a newer version has written, which may share the folder during a deploy: it will bring it home."""
+    """A newer version wrote the entry, and will drain it. Two versions may share a folder during a deploy."""
 
 
 class Spool:
     """A folder of entries. Several processes, and several hosts on a shared disk, may use one."""
 
-    def __init__(self, folder: Path, *, most_bytes: int) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self._folder = folder
         self._corrupt = folder / "corrupt"
-        self._most_bytes = most_bytes
-        self._most_answer_bytes = most_bytes - most_bytes // _FOR_WEBHOOKS
+        self._max_bytes = max_bytes
+        self._max_answer_bytes = max_bytes - max_bytes // _WEBHOOK_SHARE
         self._numbers = count()
         self._size = SpoolSize(folder)
         self._open: dict[str, str] = {}
         self._writing = Lock()
         self._failures: Counter[str] = Counter()
         self._newer: set[str] = set()
-        self._tell_at = -math.inf
+        self._report_at = -math.inf
         self._is_unfit = False
 
     def prepare(self) -> None:
-        """Make the folder, readable by nobody else, and try all that it must be able to do. Raises SpoolUnavailable."""
+        """Create the folder, private to this user, and test write, lock and sync. Raises SpoolUnavailable."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # A killed process may leave its probe, and the next one may have the same number.
+            # A killed process may leave its probe, and the next process may get the same number: a new name each time.
             synced_files.try_folder(self._folder, f".probe-{self._new_name()}", self._folder / _LOCK)
             self._sweep()
         except OSError as error:
@@ -89,34 +88,34 @@ class Spool:
         self._is_unfit = False
 
     def put(self, entry: Entry) -> None:
-        """Keep an entry for good. Raises SpoolUnavailable when it isn't kept."""
-        self._put(self._new_name(), entry, 0, self._most_bytes)
+        """Write an entry. Raises SpoolUnavailable unless it is on the disk."""
+        self._put(self._new_name(), entry, 0, self._max_bytes)
 
     def put_latest(self, key: str, write: Callable[[Entry | None], Entry]) -> None:
-        """Keep an entry in place of the one that this process has put for the same key, if that still waits.
+        """Write an entry in place of this process's earlier one for the same key, if that wasn't drained yet.
 
-        `write` is handed that one. The last part of the spool takes none of these. Raises SpoolUnavailable.
+        `write` gets the earlier entry. The part reserved for webhooks takes none of these. Raises SpoolUnavailable.
         """
         with self._writing:
-            if len(self._open) >= _MOST_OPEN:
+            if len(self._open) >= _MAX_OPEN:
                 self._open.clear()
             name = self._open.get(key, "")
             before = self._read(self._folder / name) if name else None
             if before is None:
                 name = self._new_name().replace(".json", _OPEN)
-            self._put(name, write(before), len(_dump(before)) if before else 0, self._most_answer_bytes)
+            self._put(name, write(before), len(_dump(before)) if before else 0, self._max_answer_bytes)
             self._open[key] = name
 
-    def _put(self, name: str, entry: Entry, replaced: int, most_bytes: int) -> None:
-        """Write an entry in place of one of so many bytes."""
+    def _put(self, name: str, entry: Entry, replaced: int, max_bytes: int) -> None:
+        """Write an entry that replaces one of `replaced` bytes."""
         if self._is_unfit or not self._folder.is_dir():
-            # What can't be locked is never brought home, so nothing is said yes to until it can be. A folder may be
-            # gone, too, by a hand or whatever clears temporary files.
+            # A folder that can't be locked is never drained, so nothing is accepted into it. The folder may also have
+            # been deleted, by hand or by a cleanup of temporary files.
             self.prepare()
         body = _dump(entry)
         hidden = self._folder / f".{self._new_name()}"
         try:
-            if self._size.bytes() + len(body) - replaced > most_bytes:
+            if self._size.bytes() + len(body) - replaced > max_bytes:
                 raise SpoolUnavailable("the spool is full")
             synced_files.write(hidden, body)
             hidden.rename(self._folder / name)
@@ -128,12 +127,12 @@ class Spool:
             raise SpoolUnavailable(f"the spool can't be written: {error.strerror}") from error
 
     def drain(self, take: Callable[[Entry], None]) -> int:
-        """Hand every entry to `take`, oldest first, and remove it after; returns how many it took.
+        """Pass every entry to `take`, oldest first, and delete it afterwards. Return how many were taken.
 
-        An entry for which `take` raises EntryIsNewer stays, one for which it raises EntryError is set aside. Any other
-        error is raised and stops the draining, so that the order stays; but after an entry that has failed time and
-        again those of other conversations are tried, before its error is raised.
-        Nothing happens while another process drains, or while the folder can't be locked.
+        If `take` raises EntryIsNewer, the entry stays. If it raises EntryError, the entry is set aside. Any other error
+        is raised and stops the drain, which keeps the order. If the same entry has failed several times, the entries of
+        other conversations are tried before its error is raised. Does nothing while another process drains, or while
+        the folder can't be locked.
         """
         try:
             with synced_files.alone(self._folder / _LOCK) as is_alone:
@@ -145,25 +144,25 @@ class Spool:
             return 0
 
     def is_writable(self) -> bool:
-        """Say whether an entry could be kept now."""
+        """Return whether the spool accepts an entry now."""
         try:
             self.prepare()
-            return self._size.bytes() < self._most_bytes
+            return self._size.bytes() < self._max_bytes
         except (OSError, SpoolUnavailable):
             return False
 
     def has_room_for_answers(self) -> bool:
-        """Say whether answers and stops still find room; the rest is for webhooks."""
-        return self._size.bytes() < self._most_answer_bytes
+        """Return whether there is room for answers and opt-outs beside the part reserved for webhooks."""
+        return self._size.bytes() < self._max_answer_bytes
 
     def waiting(self) -> int:
         """Count the entries."""
         return len(self._names())
 
     def overdue(self) -> int:
-        """Count the entries that have waited for more than a minute, if none came home for as long.
+        """Count the entries older than a minute, if none was drained for as long.
 
-        Those of a newer version don't count, as far as they have been looked at. While Redis is away it says nothing.
+        Entries of a newer version don't count once they were read. While Redis is down, the number means nothing.
         """
         now = time.time()
         if _is_old(_written_at(self._folder / _LOCK, default=0.0), now):
@@ -172,16 +171,16 @@ class Spool:
         return 0
 
     def restart_overdue(self) -> None:
-        """Count what waits as overdue from now on: Redis is back, and it takes a while to bring all of it home."""
+        """Restart the time of `overdue`: Redis is back, and draining takes a while."""
         with suppress(OSError):
             (self._folder / _LOCK).touch(mode=0o600)
 
     def left_to_newer(self) -> int:
-        """Count the entries that a newer version has written, as far as they have been looked at."""
+        """Count the entries of a newer version that were read so far."""
         return len(self._newer.intersection(self._names()))
 
     def set_aside(self) -> int:
-        """Count the entries that couldn't be read."""
+        """Count the unreadable entries."""
         return len(list_entries(self._corrupt))
 
     def _drain_all(self, take: Callable[[Entry], None]) -> int:
@@ -191,7 +190,7 @@ class Spool:
         try:
             return self._drain([name for name in names if name not in self._newer], take)
         finally:
-            self._tell_of_newer()
+            self._report_newer()
 
     def _drain(self, names: Iterable[str], take: Callable[[Entry], None]) -> int:
         taken, stuck = 0, dict[str, Exception]()
@@ -212,7 +211,7 @@ class Spool:
         return taken
 
     def _seal(self, name: str) -> str:
-        """Rename a file that may still be replaced: from now on nothing can take its place while it is drained."""
+        """Rename an open file, so that its writer can no longer replace it while it is drained."""
         sealed = name.removesuffix(_OPEN) + ".json" if name.endswith(_OPEN) else name
         if sealed != name:
             with suppress(FileNotFoundError):
@@ -248,9 +247,9 @@ class Spool:
         self._size.forget()
         log.error("spool.corrupt", file=path.name, problem=problem)
 
-    def _tell_of_newer(self) -> None:
-        if self._newer and time.monotonic() >= self._tell_at:
-            self._tell_at = time.monotonic() + _TELL_EVERY
+    def _report_newer(self) -> None:
+        if self._newer and time.monotonic() >= self._report_at:
+            self._report_at = time.monotonic() + _REPORT_INTERVAL
             log.warning("spool.newer", entries=len(self._newer), problem="only the version that wrote them reads them")
 
     def _names(self) -> list[str]:
@@ -260,7 +259,7 @@ class Spool:
         return f"{time.time_ns():020d}-{os.getpid()}-{next(self._numbers)}.json"
 
     def _sweep(self) -> None:
-        """Remove what processes that were killed while writing left behind: nobody was told that it is kept."""
+        """Delete the hidden files of killed writers. Nothing in them was acknowledged."""
         abandoned_at = time.time() - _ABANDONED_SECONDS
         for path in self._folder.glob(".*.json"):
             with suppress(OSError):
@@ -269,7 +268,7 @@ class Spool:
 
 
 def _dump(entry: Entry) -> bytes:
-    # A lone surrogate, which JSON may have escaped, stays what it is.
+    # JSON may contain an escaped lone surrogate. "surrogatepass" keeps it.
     return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
@@ -281,7 +280,7 @@ def _written_at(path: Path, *, default: float) -> float:
 
 
 def _is_old(written_at: float, now: float) -> bool:
-    """Say whether this is more than a minute ago. A clock that has been set back since may have told a time ahead."""
+    """Return whether this is over a minute ago. After the host's clock was set back, it may be in the future."""
     return abs(now - written_at) > _OVERDUE_SECONDS
 
 

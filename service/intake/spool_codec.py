@@ -1,7 +1,7 @@
-"""What waits in the spool, as JSON: a close, a change, answers or a stop with all that is needed to write it down.
+"""The JSON of a spool entry: a close, a change, answers or an opt-out, complete enough to write to the records.
 
-Two versions may share a spool during a deploy. What one adds the other ignores; whoever writes what an older version
-must not, or can't, read raises `_VERSION`. Reasons and kinds need no new version: an unknown one is a newer one's.
+Two versions may share a spool during a deploy. Each ignores keys that the other added. An entry that an older version
+can't or must not read needs a higher `_VERSION`. Reasons and kinds don't: an unknown one is from a newer version.
 """
 
 import json
@@ -21,15 +21,15 @@ from service.surveys.states import ChangeKind, Reason
 
 _VERSION = 1
 _REMOVAL = "removal"
-"""An answer that removes the comment before it. An older version leaves this kind alone: it would keep the comment."""
+"""An answer that removes the earlier comment. An older version would keep the comment, so this is a kind of its own."""
 _SEVERAL = "several"
-"""What belongs together, and may be replaced as long as it waits: an older version must not bring it home."""
+"""Merged entries. They may be replaced while they wait, so an older version must not drain them."""
 _KINDS = {"close", "change", "answer", _REMOVAL, "opt_out", _SEVERAL}
 
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswer:
-    """An answer on its way in. A blank comment keeps the one before, None removes it."""
+    """A new answer. A blank comment keeps the earlier one, None removes it."""
 
     link: Link
     terms: Survey
@@ -41,7 +41,7 @@ class GivenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SpooledClose:
-    """A close that was accepted while Redis couldn't be written."""
+    """A close accepted while Redis was unavailable."""
 
     close: Close
     candidates: tuple[Survey, ...]
@@ -50,38 +50,38 @@ class SpooledClose:
 
     @property
     def survey_id(self) -> str:
-        """The survey this is about."""
+        """The survey of this entry."""
         return str(self.close.conversation_id)
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledChange:
-    """A change that was heard of while Redis couldn't be written."""
+    """A change received while Redis was unavailable."""
 
     change: Change
 
     @property
     def survey_id(self) -> str:
-        """The survey this is about, or an earlier one of the same conversation."""
+        """The first survey of the conversation. The change may be about a later one."""
         return str(self.change.conversation_id)
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledAnswer:
-    """An answer that was taken while Redis couldn't be written."""
+    """An answer accepted while Redis was unavailable."""
 
     answer: GivenAnswer
     answered_at: datetime
 
     @property
     def survey_id(self) -> str:
-        """The survey this is about."""
+        """The survey of this entry."""
         return self.answer.link.survey_id
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledOptOut:
-    """A stop of the surveys, or its undo, that was wished while Redis couldn't be asked whom the survey was for."""
+    """An opt-out or opt-in received while Redis was unavailable. The customer is looked up when it is drained."""
 
     link: Link
     is_opt_in: bool
@@ -89,7 +89,7 @@ class SpooledOptOut:
 
     @property
     def survey_id(self) -> str:
-        """The survey whose customer wished it."""
+        """The survey of the link."""
         return self.link.survey_id
 
 
@@ -97,7 +97,7 @@ Waiting = SpooledClose | SpooledChange | SpooledAnswer | SpooledOptOut
 
 
 def write_close(waiting: SpooledClose) -> Entry:
-    """Write a close, with the surveys that were chosen for it."""
+    """Return the entry of a close, with its candidate surveys."""
     close = waiting.close
     return {
         "v": _VERSION,
@@ -113,7 +113,7 @@ def write_close(waiting: SpooledClose) -> Entry:
 
 
 def write_change(change: Change) -> Entry:
-    """Write a change, with the time it happened."""
+    """Return the entry of a change, with its time."""
     return {
         "v": _VERSION,
         "kind": "change",
@@ -124,7 +124,7 @@ def write_change(change: Change) -> Entry:
 
 
 def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
-    """Write an answer, with the time it was given by Redis' clock, if known (`Store.now`): the latest one counts."""
+    """Return the entry of an answer, with its time by Redis's clock (`Store.now`): the latest one counts."""
     return {
         "v": _VERSION,
         "kind": _REMOVAL if answer.comment is None else "answer",
@@ -139,7 +139,7 @@ def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
 
 
 def write_opt_out(waiting: SpooledOptOut) -> Entry:
-    """Write a stop or its undo, with its time by Redis' clock, if known: the later one counts."""
+    """Return the entry of an opt-out or opt-in, with its time by Redis's clock: the later one counts."""
     return {
         "v": _VERSION,
         "kind": "opt_out",
@@ -150,13 +150,13 @@ def write_opt_out(waiting: SpooledOptOut) -> Entry:
 
 
 def write_several(entries: Sequence[Entry]) -> Entry:
-    """Write what waits together, all of one survey."""
+    """Return the merged entry of several entries of one survey."""
     about = {name: entries[0][name] for name in ("survey_id", "conversation_id")}
     return {"v": _VERSION, "kind": _SEVERAL, **about, "entries": list(entries)}
 
 
 def read_entries(entry: Entry) -> tuple[Waiting, ...]:
-    """Read all that waits in an entry, as `read_entry` does."""
+    """Read an entry, or all entries merged in it. Raises the errors of `read_entry`."""
     if entry.get("kind") != _SEVERAL or _is_of_newer_version(entry):
         return (read_entry(entry),)
     within = entry.get("entries")
@@ -166,12 +166,12 @@ def read_entries(entry: Entry) -> tuple[Waiting, ...]:
 
 
 def read_entry(entry: Entry) -> Waiting:
-    """Read what this or an older version wrote. Raises EntryIsNewer, or EntryError for what nobody can read."""
+    """Read an entry of this or an older version. Raises EntryIsNewer, or EntryError for an unreadable entry."""
     try:
         if not _is_newer(entry):
             return _read(entry)
     except Exception as error:
-        # Every surprise means the same: waiting won't mend it, and what comes after it must not wait for it.
+        # Whatever the error: another try won't help, and later entries must not wait for this one.
         raise EntryError(type(error).__name__) from error
     raise EntryIsNewer("newer")
 
@@ -192,7 +192,7 @@ def _is_newer(entry: Entry) -> bool:
 
 def _read(entry: Entry) -> Waiting:
     if entry["kind"] == "opt_out":
-        # Never guess which of the two it is: a wrong guess would ask somebody who wants no surveys.
+        # Don't guess which of the two it is: a wrong guess would send surveys to a customer who has opted out.
         if not isinstance(entry["is_opt_in"], bool):
             raise TypeError("is_opt_in")
         return SpooledOptOut(_read_link(entry), entry["is_opt_in"], from_ms(entry["wished_at"]))

@@ -1,4 +1,4 @@
-"""How much a spool holds. In an outage it may be 100,000 files, so they aren't measured for each that is put."""
+"""The size of a spool. An outage may fill it with 100,000 files, so not every write measures it."""
 
 import math
 import os
@@ -7,11 +7,11 @@ from pathlib import Path
 
 _MEASURE_AGAIN = 1.0
 _MEASURE_SHARE = 0.02
-"""How much of a process's time may go into measuring the folder."""
+"""The share of a process's time for measuring the folder."""
 
 
 class SpoolSize:
-    """What the folder held a while ago, and what this process has put since."""
+    """The size when it was last measured, plus the writes of this process since then."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -19,7 +19,7 @@ class SpoolSize:
         self._measure_at = -math.inf
 
     def bytes(self) -> int:
-        """Return the size, measured anew if that was long ago."""
+        """Return the size, after a new measurement if the last one is old."""
         begun_at = time.monotonic()
         if begun_at >= self._measure_at:
             self._bytes = sum(_size(entry) for entry in list_entries(self._folder))
@@ -28,16 +28,16 @@ class SpoolSize:
         return self._bytes
 
     def add(self, put: int) -> None:
-        """Count what this process has put."""
+        """Count a write of this process."""
         self._bytes += put
 
     def forget(self) -> None:
-        """Measure anew the next time: something was removed."""
+        """Measure at the next call, since a file was removed."""
         self._measure_at = -math.inf
 
 
 def list_entries(folder: Path) -> list[os.DirEntry[str]]:
-    """List what waits in a folder; nothing if it isn't there."""
+    """Return the entries in a folder, or none if it doesn't exist."""
     try:
         with os.scandir(folder) as found:
             return [each for each in found if each.name.endswith(".json") and not each.name.startswith(".")]
@@ -49,5 +49,5 @@ def _size(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat().st_size
     except FileNotFoundError:
-        # Another process has drained it just now.
+        # Another process has just drained it.
         return 0

@@ -1,6 +1,6 @@
-"""Files that a power cut doesn't lose: how they are written, and how a folder is locked and tried for both.
+"""Files that survive a power cut, a lock on a folder, and a test of both.
 
-Not every file system can: some network mounts lock nothing, and some sync no folder.
+Some file systems fail the test: some network mounts support no locks, and some can't sync a folder.
 """
 
 import fcntl
@@ -11,23 +11,28 @@ from pathlib import Path
 
 
 class FolderUnfit(OSError):
-    """The folder can't do what it must; the text says which step failed, and why."""
+    """The folder lacks a required function. The text names the step and the cause."""
 
     def __init__(self, step: str, error: OSError) -> None:
         super().__init__(error.errno, f"{step}: {os.strerror(error.errno or 0)}")
 
 
 def write(path: Path, body: bytes) -> None:
-    """Write a new file, and return when it is on the disk; its name is only after `sync_folder`."""
+    """Write a new file and sync it. Its name is only durable after `sync_folder`."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(body)
+        # `flush` empties Python's buffer into the kernel, and only `fsync` puts the kernel's pages on the disk.
         file.flush()
         os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
-    """Return when the names of a folder's files are on the disk."""
+    """Sync the names in a folder.
+
+    A rename is an entry of the folder, not of the file. If the folder is synced last, a file with a final name is
+    whole: the order is file, rename, folder.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -37,7 +42,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Hold the lock of a file, unless somebody else does; a process that dies lets go of it. Raises FolderUnfit."""
+    """Lock a file. Yield False if another process holds the lock. A dead process loses it. Raises FolderUnfit."""
     try:
         with _step("it can't be locked"):
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -63,7 +68,7 @@ def _lock(handle: int) -> bool:
 
 
 def try_folder(folder: Path, name: str, lock: Path) -> None:
-    """Write a file of this name, lock it, sync it and the folder, and remove it; open the lock, if it is there.
+    """Write, lock, sync and delete a file of this name, sync the folder, and open an existing lock file.
 
     Raises FolderUnfit.
     """

@@ -69,7 +69,7 @@ def _wire(settings: Settings) -> Services:
     client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
     queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
-    spool = Spool(settings.spool_dir, most_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     identities = Identities(settings.secret_keys)
     intake = Intake(records, queue, settings.surveys, spool, identities, timings.recovery_wait, settings.own_addresses)
     return Services(

@@ -15,7 +15,7 @@ PREPARE = """
 import sys
 from pathlib import Path
 from service.intake.spool import Spool, SpoolUnavailable
-spool = Spool(Path(sys.argv[1]), most_bytes=1000)
+spool = Spool(Path(sys.argv[1]), max_bytes=1000)
 for act in (spool.prepare, lambda: spool.put({})):
     try:
         act()
@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 from service.intake.spool import Spool, SpoolUnavailable
 folder, lacking = map(Path, sys.argv[1:])
-spool = Spool(folder, most_bytes=1000)
+spool = Spool(folder, max_bytes=1000)
 spool.prepare()
 spool.put({"number": 1})
 lacking.write_text("95")

@@ -38,8 +38,8 @@ def spool(tmp_path: Path) -> Spool:
     return opened(tmp_path / "spool")
 
 
-def opened(folder: Path, most_bytes: int = MB) -> Spool:
-    spool = Spool(folder, most_bytes=most_bytes)
+def opened(folder: Path, max_bytes: int = MB) -> Spool:
+    spool = Spool(folder, max_bytes=max_bytes)
     spool.prepare()
     return spool
 
@@ -70,7 +70,7 @@ def test_nobody_else_may_read_it(spool: Spool, tmp_path: Path) -> None:
 
 
 def test_a_writer_killed_in_the_middle_leaves_no_half_entry_and_loses_none_it_said_yes_to(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", most_bytes=1 << 30)
+    spool = opened(tmp_path / "spool", max_bytes=1 << 30)
     acknowledged: dict[str, int] = {}
     seen: dict[str, set[int]] = {}
 
@@ -95,7 +95,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_half_entry_and_loses_none_it_sa
 
 
 def put_for_ever(folder: Path, name: str, said: Connection) -> None:
-    spool = opened(folder, most_bytes=1 << 30)
+    spool = opened(folder, max_bytes=1 << 30)
     for number in count():
         spool.put({"writer": name, "number": number, "padding": "x" * 20_000})
         said.send(number)
@@ -306,7 +306,7 @@ def test_what_a_newer_version_has_written_is_not_overdue(spool: Spool, tmp_path:
 
 
 def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", most_bytes=1000)
+    spool = opened(tmp_path / "spool", max_bytes=1000)
     for _ in range(9):
         spool.put({"text": "x" * 87})
     with pytest.raises(SpoolUnavailable, match="full"):
@@ -373,7 +373,7 @@ def test_many_put_and_drain_at_once_and_nothing_is_lost_doubled_or_refused(tmp_p
     together = Barrier(4)
 
     def put(name: int) -> None:
-        spool = opened(folder, most_bytes=50_000)
+        spool = opened(folder, max_bytes=50_000)
         together.wait()
         for number in range(100):
             spool.put({"name": name, "number": number})
@@ -469,7 +469,7 @@ def test_an_open_file_that_is_corrupt_is_set_aside_and_the_next_is_kept(spool: S
 
 
 def test_the_last_part_is_for_webhooks_alone(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", most_bytes=10_000)
+    spool = opened(tmp_path / "spool", max_bytes=10_000)
     for number in range(15):
         spool.put_latest(str(number), lambda before: {"text": "x" * 489})
     with pytest.raises(SpoolUnavailable, match="full"):

@@ -195,7 +195,7 @@ def test_a_change_is_about_the_last_round(story: Story) -> None:
 
 def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story, tmp_path: Path) -> None:
     survey_id = story.begin(LATER)
-    spool = Spool(tmp_path / "spool", most_bytes=100_000)
+    spool = Spool(tmp_path / "spool", max_bytes=100_000)
     spool.prepare()
     away = story.intake(spool=spool)
     away._records = without_redis(story.records)

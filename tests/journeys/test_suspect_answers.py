@@ -221,7 +221,7 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
 ) -> None:
     survey_id = scene.ask()
     link, intake = Link.to(scene.story.load(survey_id)), scene.story.intake
-    spools = [Spool(tmp_path / str(number), most_bytes=1_000_000) for number in (0, 1)]
+    spools = [Spool(tmp_path / str(number), max_bytes=1_000_000) for number in (0, 1)]
     robot_at, customer_at = (NOW, NOW - MINUTE) if is_earlier else (NOW - MINUTE, NOW)
     for spool in spools:
         spool.prepare()
