@@ -57,8 +57,10 @@ class Post:
 
     async def _behave(self, name: str, server: SMTP) -> str | None:
         self.commands.append(name)
-        if name in self.hangs:
-            await asyncio.sleep(30)
+        for _ in range(600):
+            if name not in self.hangs:
+                break
+            await asyncio.sleep(0.05)
         if name in self.drips:
             for _ in range(300):
                 _transport(server).write(b"2")

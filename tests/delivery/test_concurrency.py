@@ -7,7 +7,7 @@ import pytest
 
 from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.email.smtp import EmailDelivery
-from service.surveys.errors import NotDelivered, NotNow
+from service.surveys.errors import NotNow
 from service.surveys.ports import Deadline
 from tests.delivery.test_email_smtp import BRANDING, LINK, Mailings, record_of
 from tests.polling import eventually
@@ -15,9 +15,10 @@ from tests.smtp import post_office
 
 
 def test_a_slow_mail_server_occupies_four_threads() -> None:
-    plenty = Deadline(timedelta(minutes=5))
+    plenty_of_time = timedelta(minutes=5)
+    plenty = Deadline(plenty_of_time)
     with post_office() as (taken, server), ThreadPoolExecutor(4) as threads:
-        email = EmailDelivery(server, BRANDING, Mailings(), budget=timedelta(seconds=20))
+        email = EmailDelivery(server, BRANDING, Mailings(), budget=plenty_of_time)
         taken.hangs.add("RCPT")
         slow = [threads.submit(email.deliver, record_of(), LINK, plenty) for _ in range(4)]
         eventually(lambda: taken.commands.count("RCPT") == 4)
@@ -28,11 +29,11 @@ def test_a_slow_mail_server_occupies_four_threads() -> None:
         with pytest.raises(NotNow):
             email.reconcile(record_of(), plenty)
         assert taken.commands.count("RCPT") == 4
-        assert {type(each.exception()) for each in slow} == {NotDelivered}
         taken.hangs.clear()
+        assert {each.exception() for each in slow} == {None}
         assert not email.reconcile(record_of(), plenty)
         email.deliver(record_of(), LINK, plenty)
-        assert len(taken.mails) == 1
+        assert len(taken.mails) == 5
 
 
 def test_a_place_is_released_after_any_exception() -> None:
