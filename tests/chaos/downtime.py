@@ -1,6 +1,6 @@
 """Row 15: Dixa is down as a whole, for long, and everybody waits for it. The time is given, not waited for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.sandboxes import sandbox
 
 Scale = Literal["short", "long"]
 
-MANY = 200
+SURVEYS: Mapping[Scale, int] = {"short": 60, "long": 200}
 SOON_SECONDS = 15
 MAX_TRIES = 16
 """As many as threads, whose calls are on their way when it begins."""
@@ -26,6 +26,7 @@ MAX_TRIES = 16
 class Outcome:
     """What an outage came to. `waited` is how many seconds after its end the last one was asked."""
 
+    surveys: int
     asked: int
     waited: int
     tries: int
@@ -34,24 +35,24 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        is_soon = self.asked == MANY and self.waited <= SOON_SECONDS
+        is_soon = self.asked == self.surveys and self.waited <= SOON_SECONDS
         return is_soon and self.tries <= MAX_TRIES and not self.doubled
 
     def __str__(self) -> str:
         burden = f"{self.calls} calls while down, {self.tries} failed tries"
-        return f"{self.asked} of {MANY} asked {self.waited} s after it; {burden}"
+        return f"{self.asked} of {self.surveys} asked {self.waited} s after it; {burden}"
 
 
 def run_downtime(seed: int, scale: Scale) -> Row:
-    """Let Dixa answer 503, and hang up, while 200 surveys are due; the control knows of each survey alone."""
-    minutes = 10 if scale == "short" else 60
+    """Let Dixa answer 503, and hang up, while surveys are due; the control knows of each survey alone."""
+    surveys, minutes = SURVEYS[scale], 10 if scale == "short" else 60
     with ThreadPoolExecutor(1) as one_by_one:
         answers, hangs_up, control = one_by_one.map(
-            lambda each: go_down(minutes, *each), [(503, True), (None, True), (503, False)]
+            lambda each: go_down(surveys, minutes, *each), [(503, True), (None, True), (503, False)]
         )
     return Row(
         number=15,
-        fault=f"Dixa down for {minutes} minutes (given, not waited for), with {MANY} surveys due; 2 × 8 threads",
+        fault=f"Dixa down for {minutes} minutes (given, not waited for), with {surveys} surveys due; 2 × 8 threads",
         seed=seed,
         commit=commit(),
         shown=f"503: {answers}; no answer: {hangs_up}",
@@ -60,7 +61,7 @@ def run_downtime(seed: int, scale: Scale) -> Row:
     )
 
 
-def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: FBT001
+def go_down(surveys: int, minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: FBT001
     """Make the surveys, let Dixa go down, and come back."""
     with sandbox() as dixa, TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         server = RedisServer(Path(folder), "--appendfsync", "no")
@@ -68,7 +69,7 @@ def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: 
         try:
             with patient(server.url) as client:
                 workers = Workers(client, "chaos:", dixa, knows=knows)
-                waiting = [workers.story.begin() for _ in range(MANY)]
+                waiting = [workers.story.begin() for _ in range(surveys)]
                 dixa.outage(status)
                 workers.live(timedelta(minutes=minutes), 15 * SECOND)
                 calls = len(dixa.calls)
@@ -79,6 +80,7 @@ def go_down(minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: 
         finally:
             server.stop()
         return Outcome(
+            surveys=surveys,
             asked=sum(each.state is OfferState.DELIVERED for each in offers),
             waited=waited,
             tries=tries,
