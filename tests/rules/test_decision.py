@@ -1,0 +1,96 @@
+"""The decision about one due conversation: which reason comes first, and how few queries it takes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.rules.decision import DecisionInput, Lookups, decide, has_news
+from service.surveys.definition import OnReclose, Survey
+from service.surveys.model import Decision, OfferProgress, Record
+from service.surveys.ports import Message, Rating
+from service.surveys.states import OfferState, Reason, Verdict
+from tests.rules.test_matching import close_of, conversation_of, survey_of
+
+CLOSED = datetime(2026, 11, 20, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ONE = survey_of(terms='delay = "0s"')
+RECLOSED = Record("48213", 48213, CLOSED, None, None, OfferProgress(OfferState.DECIDING), earlier=("first",))
+FIRST = replace(RECLOSED, earlier=())
+
+
+def never(*_: object) -> Any:
+    pytest.fail("a query without need")
+
+
+def decided(survey: Survey = ONE, record: Record = FIRST, *, rated: bool = False, **answers: Any) -> Decision:
+    """Decide with the lookups given. All others must not be made, apart from those that every decision makes."""
+    close = close_of()
+    record = replace(record, close=close, terms=survey, candidates=(survey,))
+    known: dict[str, Any] = {"is_too_late": False, "is_opted_out": False, "reserve_channel": True} | answers
+    lookups: dict[str, Any] = dict.fromkeys(Lookups.__dataclass_fields__, never)
+    lookups |= {name: (lambda *_, value=value: value) for name, value in known.items()}
+    ratings = [Rating("first", "Csat", "Rated" if rated else "Offered")] if record.earlier else []
+    return decide(DecisionInput(record, close, conversation_of(), ratings, record.earlier, CLOSED), Lookups(**lookups))
+
+
+def test_asking_takes_no_tags_and_no_messages() -> None:
+    found = decided()
+    assert (found.verdict, found.reason, found.survey) == (Verdict.ASK, None, ONE)
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"reserve_channel": False}, Reason.UNREACHABLE),
+        ({"reserve_channel": False, "is_opted_out": True}, Reason.OPTED_OUT),
+        ({"reserve_channel": False, "is_opted_out": True, "is_too_late": True}, Reason.TOO_LATE),
+    ],
+)
+def test_first_reason_counts(answers: dict[str, Any], reason: Reason) -> None:
+    found = decided(**answers)
+    assert (found.verdict, found.reason, found.survey) == (Verdict.SKIP, reason, ONE)
+
+
+def test_closed_send_window_waits_for_its_opening() -> None:
+    windowed = survey_of(
+        terms='delay = "0s"\nsend_window = { days = ["sat"], from = "09:00", to = "17:00", zone = "UTC" }'
+    )
+    found = decided(windowed)
+    assert (found.verdict, found.due_at) == (Verdict.WAIT, CLOSED + 33 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("on_reclose", "is_answered", "rated", "reason"),
+    [
+        (OnReclose.NEVER, False, False, Reason.CLOSED_AGAIN),
+        (OnReclose.UNANSWERED, False, False, None),
+        (OnReclose.UNANSWERED, True, False, Reason.CLOSED_AGAIN),
+        (OnReclose.UNANSWERED, False, True, Reason.CLOSED_AGAIN),
+        (OnReclose.ALWAYS, True, True, None),
+    ],
+)
+def test_new_round_needs_on_reclose(
+    on_reclose: OnReclose,
+    is_answered: bool,  # noqa: FBT001
+    rated: bool,  # noqa: FBT001
+    reason: Reason | None,
+) -> None:
+    survey = replace(ONE, on_reclose=on_reclose)
+    assert decided(survey, RECLOSED, rated=rated, is_answered=is_answered).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"), [(-HOUR, Reason.NOTHING_NEW), (timedelta(), Reason.NOTHING_NEW), (HOUR, None)]
+)
+def test_new_round_needs_a_message_since_the_last_survey(written: timedelta, reason: Reason | None) -> None:
+    messages = (Message("1", None, "Inbound", created_at=CLOSED + written),)
+    record = replace(RECLOSED, delivered_before=CLOSED)
+    assert decided(replace(ONE, on_reclose=OnReclose.ALWAYS), record, messages=messages).reason is reason
+
+
+def test_our_own_message_is_no_news() -> None:
+    ours = Message("1", "afterword-48213", "Outbound", created_at=CLOSED + HOUR)
+    machines = Message("2", None, "Inbound", is_automated=True, created_at=CLOSED + HOUR)
+    assert not has_news([ours, machines], CLOSED)
