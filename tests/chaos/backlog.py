@@ -88,7 +88,7 @@ def make_backlog(tenth: int, seed: int) -> list[Seed]:
 
 # ── The row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class Crew:
+class PoolSize:
     """So many workers of so many threads."""
 
     workers: int
@@ -132,44 +132,44 @@ class Outcome:
         return f"{self.done} of {self.surveys} in {self.seconds:.0f} s, {self.share:.0%} of the pace, {each}"
 
 
-SIZES: Mapping[Scale, tuple[int, tuple[Crew, ...]]] = {
-    "short": (6, (Crew(4, 16),)),
-    "long": (25, (Crew(1, 8), Crew(2, 8), Crew(4, 16))),
+SIZES: Mapping[Scale, tuple[int, tuple[PoolSize, ...]]] = {
+    "short": (6, (PoolSize(4, 16),)),
+    "long": (25, (PoolSize(1, 8), PoolSize(2, 8), PoolSize(4, 16))),
 }
 
 
 def run_backlog(seed: int, scale: Scale) -> Row:
-    """Let each crew work off the same backlog, and the control for as long as they may take."""
-    tenth, crews = SIZES[scale]
+    """Let each pool of workers work off the same backlog, and the control for as long as they may take."""
+    tenth, sizes = SIZES[scale]
     kinds = make_backlog(tenth, seed)
     within = 1.5 * len(kinds) * MAX_CALLS / RATE
     ours, control = {}, {}
     # The short ones share the machine, the long ones take turns.
     with ThreadPoolExecutor(2 if scale == "short" else 1) as beside:
-        for crew in crews:
-            first = beside.submit(work_off, kinds, crew, "workers.main", within)
-            second = beside.submit(work_off, kinds, crew, "tests.chaos.unchecked_claims", within / 2)
-            ours[crew], control[crew] = first.result(), second.result()
+        for size in sizes:
+            first = beside.submit(work_off, kinds, size, "workers.main", within)
+            second = beside.submit(work_off, kinds, size, "tests.chaos.unchecked_claims", within / 2)
+            ours[size], control[size] = first.result(), second.result()
     # Eight threads are too few to take each other's slots: before admission one worker alone did well.
-    harmed = [each for crew, each in control.items() if crew.workers > 1]
+    harmed = [each for size, each in control.items() if size.workers > 1]
     return Row(
         number=14,
         fault=f"a backlog of {len(kinds)}, 60 % of it in the middle of its way, one token at {RATE}/s",
         seed=seed,
         commit=commit(),
-        shown="; ".join(f"{crew} threads: {outcome}" for crew, outcome in ours.items()),
-        control="without admission: " + "; ".join(f"{crew}: {outcome}" for crew, outcome in control.items()),
+        shown="; ".join(f"{size} threads: {outcome}" for size, outcome in ours.items()),
+        control="without admission: " + "; ".join(f"{size}: {outcome}" for size, outcome in control.items()),
         passed=all(each.is_good for each in ours.values()) and not any(each.is_good for each in harmed),
     )
 
 
-def work_off(kinds: list[Seed], crew: Crew, app: str, within: float) -> Outcome:
+def work_off(kinds: list[Seed], size: PoolSize, app: str, within: float) -> Outcome:
     """Make the backlog, and let real workers have it, until it is done or the time is over."""
     with (
         sandbox() as dixa,
         TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
     ):
-        cluster = Cluster(Path(folder), dixa.api_url, crew.commands(app), **AS_SHIPPED)
+        cluster = Cluster(Path(folder), dixa.api_url, size.commands(app), **AS_SHIPPED)
         cluster.server.start()
         with connect(cluster.server.url) as client:
             lost = Story(client, PREFIX, dixa, deliveries=[LosesAnswers()])

@@ -15,7 +15,7 @@ import requests
 
 from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
-from tests.integration.story import find_link
+from tests.integration.live_survey import find_link
 from tests.processes import WEBHOOK_SECRET
 
 _DUPLICATES = 0.3

@@ -15,7 +15,7 @@ from tests.chaos.crashing_worker import Place
 from tests.chaos.customers import Customers, Verdict
 from tests.chaos.rows import Row, commit
 from tests.chaos.supervisor import running
-from tests.chaos.worker_pool import Crew, Sum, crew
+from tests.chaos.worker_pool import Sum, WorkerPool, worker_pool
 from tests.polling import eventually
 from tests.sandboxes import sandbox
 
@@ -69,27 +69,27 @@ def _go_down(
     burst: int,
     within: float | None = None,
 ) -> tuple[Sum, int, int, int, int]:
-    with crew(place, settings=limit, rate=rate, burst=burst) as people:
-        people.close(count // 3)
+    with worker_pool(place, settings=limit, rate=rate, burst=burst) as pool:
+        pool.close(count // 3)
         Event().wait(0.5)
-        before = len(people.dixa.calls)
-        people.dixa.outage()
-        people.close(count - count // 3)
+        before = len(pool.dixa.calls)
+        pool.dixa.outage()
+        pool.close(count - count // 3)
         Event().wait(seconds)
-        during = len(people.dixa.calls) - before
-        people.dixa.outage_is_over()
+        during = len(pool.dixa.calls) - before
+        pool.dixa.outage_is_over()
         if within is None:
-            people.wait(120 + 8 * count / rate)
+            pool.wait(120 + 8 * count / rate)
         else:
             # The control has shown what it has to by then.
             Event().wait(within)
-        return people.sum(), len(people.dixa.calls), _most_in_a_second(people), during, people.dixa.report.throttled
+        return pool.sum(), len(pool.dixa.calls), _most_in_a_second(pool), during, pool.dixa.report.throttled
 
 
-def _most_in_a_second(people: Crew) -> int:
+def _most_in_a_second(pool: WorkerPool) -> int:
     window: deque[datetime] = deque()
     most = 0
-    for call in sorted(people.dixa.calls, key=lambda each: each.at):
+    for call in sorted(pool.dixa.calls, key=lambda each: each.at):
         began = call.at - timedelta(seconds=call.duration)
         window.append(began)
         while began - window[0] >= timedelta(seconds=1):
@@ -118,17 +118,17 @@ def run_timeouts(seed: int, scale: Scale) -> Row:
 
 
 def _time_out(seed: int, count: int, seconds: float) -> Sum:
-    with crew(_NOWHERE, size=8) as people:
+    with worker_pool(_NOWHERE, size=8) as pool:
         # Longer than the step budget, so than any timeout.
         for call in ACTIONS:
-            people.dixa.inject(Fault(Kind.SLOW, 1_000_000, call, seconds=1.0))
-        people.close(count)
+            pool.dixa.inject(Fault(Kind.SLOW, 1_000_000, call, seconds=1.0))
+        pool.close(count)
         Event().wait(seconds / 2)
-        people.dixa.faults.randomly(seed, {"slow": 1.0}, seconds=1.0)
+        pool.dixa.faults.randomly(seed, {"slow": 1.0}, seconds=1.0)
         Event().wait(seconds / 2)
-        people.dixa.faults.clear()
-        people.wait(120)
-        return people.sum()
+        pool.dixa.faults.clear()
+        pool.wait(120)
+        return pool.sum()
 
 
 def _naive_timeouts(seed: int, seconds: float) -> Verdict:
@@ -174,11 +174,11 @@ def _be_late(count: int, faster: float, beyond: float) -> Sum:
         reconcile_after_ms=int(1000 * reconcile_after),
         backoff_ms=(int(5000 / faster), int(900_000 / faster)),
     )
-    with crew(place) as people:
+    with worker_pool(place) as pool:
         for call in ACTIONS:
-            people.dixa.executes_late(reconcile_after + beyond, count, call=call)
-        people.close(count)
-        people.wait(6 * reconcile_after + 60)
+            pool.dixa.executes_late(reconcile_after + beyond, count, call=call)
+        pool.close(count)
+        pool.wait(6 * reconcile_after + 60)
         # What came too late has come by now.
         Event().wait(6.0 if faster == 1 else 3.0)
-        return people.sum()
+        return pool.sum()

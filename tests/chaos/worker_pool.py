@@ -48,7 +48,7 @@ class Sum:
         return f"{self.told} conversations: lost {self.lost}, doubled {self.doubled}"
 
 
-class Crew:
+class WorkerPool:
     """Workers that run until the end of their context, and customers that answer at once."""
 
     def __init__(self, dixa: Sandbox, place: Place, **pace: Any) -> None:
@@ -127,8 +127,10 @@ class Crew:
 
 
 @contextmanager
-def crew(place: Place, *, size: int = 4, settings: Mapping[str, Any] | None = None, **pace: Any) -> Iterator[Crew]:
-    """Let a crew work at `place`, whose Redis and Dixa are made for it."""
+def worker_pool(
+    place: Place, *, size: int = 4, settings: Mapping[str, Any] | None = None, **pace: Any
+) -> Iterator[WorkerPool]:
+    """Run a pool of workers at `place`, whose Redis and Dixa are made for it."""
     with (
         sandbox(**(settings or {})) as dixa,
         TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
@@ -136,7 +138,9 @@ def crew(place: Place, *, size: int = 4, settings: Mapping[str, Any] | None = No
     ):
         server = RedisServer(Path(folder))
         server.start()
-        made = Crew(dixa, replace(place, redis_url=server.url, dixa_url=dixa.api_url, prefix="afterword:"), **pace)
+        made = WorkerPool(
+            dixa, replace(place, redis_url=server.url, dixa_url=dixa.api_url, prefix="afterword:"), **pace
+        )
         hands = [pool.submit(made.answer_what_came), *(pool.submit(made.work) for _ in range(size))]
         try:
             yield made

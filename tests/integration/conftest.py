@@ -11,7 +11,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.links import Links
 from tests.integration.exchanges import Exchanges
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.openapi import Description
 from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, patient
 
@@ -100,7 +100,7 @@ QUICK = {
 
 Opener = Callable[[SandboxSettings], Sandbox]
 Starter = Callable[..., Afterword]
-Teller = Callable[..., Story]
+Teller = Callable[..., LiveSurvey]
 
 
 @pytest.fixture(scope="session")
@@ -180,5 +180,5 @@ def tell(afterword: Afterword, dixa: Sandbox) -> Iterator[Teller]:
     client = patient(afterword.redis_url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     links = Links([SECRET_KEY], afterword.url)
-    yield lambda **facts: Story(dixa, records, links, dixa.make_conversation(**facts))
+    yield lambda **facts: LiveSurvey(dixa, records, links, dixa.make_conversation(**facts))
     client.close()

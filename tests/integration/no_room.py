@@ -13,7 +13,7 @@ import redis
 from service.intake.spool_codec import SpooledClose, write_close
 from service.surveys.model import Close
 from service.surveys.states import Reason
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.processes import Afterword, RedisServer
 
 
@@ -28,7 +28,7 @@ def full(server: RedisServer) -> Iterator[None]:
         client.close()
 
 
-def fill(spool: Path, story: Story) -> None:
+def fill(spool: Path, story: LiveSurvey) -> None:
     """Put an entry that leaves no room for another."""
     story.dixa.close(story.id)
     close = SpooledClose(Close(story.id, datetime.now(UTC)), (), Reason.NO_SURVEY_MATCHES)

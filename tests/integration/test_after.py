@@ -16,7 +16,7 @@ from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.states import ActionState, FollowUpState
 from tests.integration.conftest import Starter
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.polling import eventually
 from tests.processes import BIN, ROOT, SECRET_KEY, Afterword, patient
 from tests.receiver import SECRET, Receiver, receiving
@@ -79,19 +79,19 @@ class Team:
     links: Links
     dixa: Sandbox
 
-    def tell(self, **facts: object) -> Story:
-        return Story(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))
+    def tell(self, **facts: object) -> LiveSurvey:
+        return LiveSurvey(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))
 
-    def followed(self, story: Story) -> Record:
+    def followed(self, story: LiveSurvey) -> Record:
         eventually(lambda: self._is_over(story))
         return story.record
 
     @staticmethod
-    def _is_over(story: Story) -> bool:
+    def _is_over(story: LiveSurvey) -> bool:
         found = story.record.follow_up
         return found is not None and found.state is not FollowUpState.FOLLOWING
 
-    def alerts(self, story: Story) -> list[str]:
+    def alerts(self, story: LiveSurvey) -> list[str]:
         texts = [str(post.body["text"]) for post in self.receiver.taken("/slack")]
         return [text for text in texts if f"conversation {story.id}" in text]
 
@@ -236,7 +236,7 @@ def test_an_operator_is_told_what_followed(team: Team) -> None:
     assert COMMENT not in told + facts
 
 
-def _why(team: Team, story: Story, *options: str) -> str:
+def _why(team: Team, story: LiveSurvey, *options: str) -> str:
     command = [str(BIN / "afterword"), "why", str(story.id), *options]
     done = subprocess.run(command, env=team.afterword._environ, cwd=ROOT, capture_output=True, text=True, check=True)
     return str(done.stdout)

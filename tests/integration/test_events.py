@@ -11,7 +11,7 @@ import requests
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.surveys.states import OfferState
 from tests.integration.conftest import Teller
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.processes import WEBHOOK_SECRET, Afterword
 
 COPIES = 50
@@ -25,7 +25,7 @@ def keys(afterword: Afterword) -> Iterator["redis.Redis"]:
     client.close()
 
 
-def event(story: Story, name: str = "CONVERSATION_CLOSED", event_id: str | None = None) -> bytes:
+def event(story: LiveSurvey, name: str = "CONVERSATION_CLOSED", event_id: str | None = None) -> bytes:
     return json.dumps(
         closed_event(story.conversation, story.dixa.state.organization, event=name, event_id=event_id)
     ).encode()
@@ -36,7 +36,7 @@ def send(afterword: Afterword, body: bytes) -> tuple[int, str]:
     return answer.status_code, answer.json()["status"]
 
 
-def assert_one_offer(story: Story) -> None:
+def assert_one_offer(story: LiveSurvey) -> None:
     story.link()
     assert len(story.offers) == 1
     assert len(story.sent) == 1

@@ -18,7 +18,7 @@ from service.surveys.links import Links
 from service.surveys.states import Journey
 from tests.fronts import Front, front
 from tests.integration.conftest import SURVEYS, Starter
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
@@ -62,8 +62,8 @@ class Teller:
         self._links = Links([SECRET_KEY], afterword.url)
         dixa.sends_webhooks_to(afterword.webhook_url)
 
-    def tell(self) -> Story:
-        return Story(self._dixa, self._records, self._links, self._dixa.make_conversation())
+    def tell(self) -> LiveSurvey:
+        return LiveSurvey(self._dixa, self._records, self._links, self._dixa.make_conversation())
 
     def close(self) -> None:
         self._client.close()
@@ -115,7 +115,7 @@ def test_a_burst_takes_no_more_connections_than_are_documented(
     opened = Teller(afterword, dixa, servers[0].port)
     most = []
 
-    def close(_: int) -> Story:
+    def close(_: int) -> LiveSurvey:
         told = opened.tell().close()
         most.append(way.open_connections)
         return told

@@ -15,7 +15,7 @@ from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.integration.conftest import SURVEYS, Opener, Starter
-from tests.integration.story import find_link
+from tests.integration.live_survey import find_link
 from tests.polling import eventually
 from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, Afterword
 

@@ -43,7 +43,7 @@ class LocalStack:
 
 
 @contextmanager
-def trial(folder: Path) -> Iterator[LocalStack]:
+def local_stack(folder: Path) -> Iterator[LocalStack]:
     running = LocalStack(folder / "output")
     try:
         yield running
@@ -58,7 +58,7 @@ def assert_all_end(running: LocalStack, everyone: list[psutil.Process]) -> None:
 
 
 def test_ctrl_c_ends_every_process_within_15_seconds(tmp_path: Path) -> None:
-    with trial(tmp_path) as running:
+    with local_stack(tmp_path) as running:
         everyone = running.children()
         assert {"redis-server", "gunicorn", "celery"} <= {name for each in everyone for name in words(each)}
         os.killpg(running.process.pid, signal.SIGINT)
@@ -67,7 +67,7 @@ def test_ctrl_c_ends_every_process_within_15_seconds(tmp_path: Path) -> None:
 
 
 def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path: Path) -> None:
-    with trial(tmp_path) as running:
+    with local_stack(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=30).text
         assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=30).text
         worker = next(each for each in running.children() if "celery" in words(each))
@@ -80,7 +80,7 @@ def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path:
 
 
 def test_its_operator_can_ask_why(tmp_path: Path) -> None:
-    with trial(tmp_path) as running:
+    with local_stack(tmp_path) as running:
         command, conversation = re.findall(r"^ +(cd \S+ && \S+ why (\d+))$", running.printed, re.MULTILINE)[0]
         requests.post(f"{running.urls[0]}/conversations/{conversation}/close", timeout=30).raise_for_status()
 

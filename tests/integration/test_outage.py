@@ -23,8 +23,8 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Starter
+from tests.integration.live_survey import LiveSurvey
 from tests.integration.no_room import fill, full, no_room_for
-from tests.integration.story import Story
 from tests.polling import eventually
 from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 
@@ -35,7 +35,7 @@ REDIS_SECONDS = 1
 TASKS = 600
 """More than a worker takes before Redis is full."""
 
-Told = Callable[..., Story]
+Told = Callable[..., LiveSurvey]
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +66,11 @@ def told(afterword: Afterword, server: RedisServer, dixa: Sandbox) -> Iterator[T
     client = connect(server.url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     links = Links([SECRET_KEY], afterword.url)
-    yield lambda **facts: Story(dixa, records, links, dixa.make_conversation(**facts))
+    yield lambda **facts: LiveSurvey(dixa, records, links, dixa.make_conversation(**facts))
     client.close()
 
 
-def close(story: Story, afterword: Afterword) -> requests.Response:
+def close(story: LiveSurvey, afterword: Afterword) -> requests.Response:
     """Close a conversation and send its webhook, as often as it is called."""
     if story.conversation.state != "Closed":
         story.dixa.close(story.id)
@@ -78,7 +78,7 @@ def close(story: Story, afterword: Afterword) -> requests.Response:
     return requests.post(afterword.webhook_url, data=body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
 
 
-def asked(story: Story, afterword: Afterword) -> str:
+def asked(story: LiveSurvey, afterword: Afterword) -> str:
     """Bring a story to where its customer has the link."""
     assert close(story, afterword).status_code == 202
     return story.link()
@@ -92,7 +92,7 @@ def assert_thanked(link: str, **form: str) -> None:
     assert THANKS in requests.post(link, data=form, timeout=30).text
 
 
-def assert_once(*stories: Story) -> None:
+def assert_once(*stories: LiveSurvey) -> None:
     assert [(len(each.offers), len(each.sent), len(each.results)) for each in stories] == [(1, 1, 1)] * len(stories)
     report = stories[0].dixa.report
     assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])

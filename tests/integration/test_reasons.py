@@ -16,7 +16,7 @@ from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
 from service.surveys.states import OfferState, Reason
 from tests.integration.conftest import Starter, Teller
-from tests.integration.story import TERMINAL, Story
+from tests.integration.live_survey import TERMINAL, LiveSurvey
 from tests.polling import eventually
 from tests.processes import ROOT, WEBHOOK_SECRET, Afterword
 
@@ -70,11 +70,11 @@ def strict(start: Starter, afterword: Afterword) -> Afterword:
 
 
 @pytest.fixture
-def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Callable[..., Story]]:
+def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Callable[..., LiveSurvey]]:
     """Begin a story whose conversation is drawn into the sample, or not."""
     dixa.sends_webhooks_to(strict.webhook_url)
 
-    def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> Story:
+    def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> LiveSurvey:
         while is_in_sample((story := tell(**FITS | facts)).id, 0.5, "strict") is not sampled:
             pass
         conversation = story.conversation
@@ -86,13 +86,13 @@ def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Ca
     dixa.sends_webhooks_to(None)
 
 
-def announce(story: Story, target: str, **facts: Any) -> None:
+def announce(story: LiveSurvey, target: str, **facts: Any) -> None:
     """Send the close's webhook ourselves, with what the sandbox would not say."""
     body = json.dumps(closed_event(story.conversation, story.dixa.state.organization, **facts)).encode()
     assert post(target, body, sign(body, WEBHOOK_SECRET)) == 202
 
 
-def assert_not_asked(story: Story, state: OfferState, reason: Reason) -> None:
+def assert_not_asked(story: LiveSurvey, state: OfferState, reason: Reason) -> None:
     record = story.ended()
     assert (record.offer.state, record.offer.reason) == (state, reason)
     assert record.offer.due_at is None
@@ -100,7 +100,7 @@ def assert_not_asked(story: Story, state: OfferState, reason: Reason) -> None:
     assert [each for each in story.sent if each.external_id] == []
 
 
-def test_a_conversation_that_fits_the_strict_survey_is_asked(tell_strictly: Callable[..., Story]) -> None:
+def test_a_conversation_that_fits_the_strict_survey_is_asked(tell_strictly: Callable[..., LiveSurvey]) -> None:
     story = tell_strictly().close()
     eventually(lambda: story.offers)
     terms = story.ended().terms
@@ -131,17 +131,17 @@ RULES: dict[Reason, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("reason", RULES)
-def test_one_broken_rule_is_the_reason(tell_strictly: Callable[..., Story], reason: Reason) -> None:
+def test_one_broken_rule_is_the_reason(tell_strictly: Callable[..., LiveSurvey], reason: Reason) -> None:
     assert_not_asked(tell_strictly(**RULES[reason]).close(), OfferState.SKIPPED, reason)
 
 
-def test_before_start(tell_strictly: Callable[..., Story], strict: Afterword) -> None:
+def test_before_start(tell_strictly: Callable[..., LiveSurvey], strict: Afterword) -> None:
     story = tell_strictly(state="Closed")
     announce(story, strict.webhook_url, at=datetime(2026, 10, 31, tzinfo=UTC))
     assert_not_asked(story, OfferState.SKIPPED, Reason.BEFORE_START)
 
 
-def test_unassigned(tell_strictly: Callable[..., Story], strict: Afterword) -> None:
+def test_unassigned(tell_strictly: Callable[..., LiveSurvey], strict: Afterword) -> None:
     """A close without an agent is skipped, by whichever event Dixa tells of it."""
     story = tell_strictly(agent=False)
     story.conversation.state = "Closed"

@@ -15,7 +15,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Starter
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer
 
@@ -46,8 +46,8 @@ def test_a_user_with_just_the_rights_that_are_tried_is_enough(
     records = Records(admin, lease=timedelta(seconds=60), keep=timedelta(days=90))
     links = Links([SECRET_KEY], afterword.url)
 
-    def tell(**facts: Any) -> Story:
-        return Story(dixa, records, links, dixa.make_conversation(**facts)).close()
+    def tell(**facts: Any) -> LiveSurvey:
+        return LiveSurvey(dixa, records, links, dixa.make_conversation(**facts)).close()
 
     tell(queue="Capped").link()
     for story in [tell(), tell(channel="Sms"), tell(queue="Briefly held")]:

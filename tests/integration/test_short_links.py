@@ -11,7 +11,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.links import Links
 from service.surveys.ratings import RatingType
 from tests.integration.conftest import Starter
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
 SURVEYS = """
@@ -42,7 +42,7 @@ def test_an_sms_from_its_link_to_the_result(
 ) -> None:
     dixa.sends_webhooks_to(afterword.webhook_url)
     links = Links([SECRET_KEY], afterword.url)
-    story = Story(dixa, records, links, dixa.make_conversation(channel="Sms")).close()
+    story = LiveSurvey(dixa, records, links, dixa.make_conversation(channel="Sms")).close()
     story.link()
     (message,) = story.sent
     first, _, stop = message.value.partition("\n")
@@ -72,5 +72,5 @@ def test_an_email_keeps_the_signed_link(afterword: Afterword, records: Records, 
     dixa.sends_webhooks_to(afterword.webhook_url)
     links = Links([SECRET_KEY], afterword.url)
     for channel in ("Email", "WidgetChat"):
-        story = Story(dixa, records, links, dixa.make_conversation(channel=channel)).close()
+        story = LiveSurvey(dixa, records, links, dixa.make_conversation(channel=channel)).close()
         assert story.read_link().survey_id == str(story.id)

@@ -12,7 +12,7 @@ from service.surveys.model import Record
 from service.surveys.ratings import RatingType
 from service.surveys.states import AnswerState, OfferState
 from tests.integration.conftest import Teller
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.processes import Afterword
 
 CHANNELS = {
@@ -34,7 +34,7 @@ def is_just_now(moment: datetime, since: datetime) -> bool:
     return since - timedelta(milliseconds=1) <= moment <= now()
 
 
-def assert_offered(story: Story, kind: str, requester: Person, agent: Person, since: datetime) -> None:
+def assert_offered(story: LiveSurvey, kind: str, requester: Person, agent: Person, since: datetime) -> None:
     (offer,) = story.offers
     assert (offer.type, offer.user_id, offer.agent_id) == (kind, requester.id, agent.id)
     assert is_just_now(offer.offered_at, since)

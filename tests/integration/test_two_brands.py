@@ -10,7 +10,7 @@ from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.integration.conftest import Opener, Starter
-from tests.integration.story import find_link
+from tests.integration.live_survey import find_link
 from tests.polling import eventually
 from tests.processes import API_TOKEN, ROOT, WEBHOOK_SECRET, Afterword
 

@@ -12,13 +12,13 @@ import requests
 
 from service.sandbox.dixa.webhooks import closed_event, sign
 from tests.integration.conftest import Teller
-from tests.integration.story import Story
+from tests.integration.live_survey import LiveSurvey
 from tests.processes import WEBHOOK_SECRET, Afterword
 
 SLOW_CLIENTS = 6
 
 
-def body_of(story: Story) -> bytes:
+def body_of(story: LiveSurvey) -> bytes:
     return json.dumps(closed_event(story.conversation, story.dixa.state.organization)).encode()
 
 

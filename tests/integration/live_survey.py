@@ -19,7 +19,7 @@ _LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class LiveSurvey:
     """What is asked of it is waited for, so each step is over when its method returns."""
 
     dixa: Sandbox
@@ -50,7 +50,7 @@ class Story:
         assert found, "no record"
         return found
 
-    def close(self) -> "Story":
+    def close(self) -> "LiveSurvey":
         """Close the conversation; its webhook has been answered 202."""
         self.dixa.close(self.id)
         delivery = self.dixa.deliveries(self.id)[-1]
