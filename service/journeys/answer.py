@@ -101,7 +101,7 @@ class AnswerJourney:
 
     def _reconcile(self, attempt: Attempt, progress: AnswerProgress, call: Call) -> Next:
         """Find the result of a submit with a lost response. It is rated by now, or never will be."""
-        if (wait := attempt.settles_in(call)) > timedelta():
+        if (wait := attempt.reconcile_in(call)) > timedelta():
             return Wait(wait)
         if not self._is_rated(attempt, call.rating):
             log.info("result.not_submitted")

@@ -134,11 +134,11 @@ class Attempt:
         longest = min(self.timings.backoff_min * 2.0 ** min(self.tries, 30), self.timings.backoff_max)
         return longest * random.random()  # noqa: S311 - spreads load, guards nothing
 
-    def settles_in(self, call: Call) -> timedelta:
+    def reconcile_in(self, call: Call) -> timedelta:
         """Return how long a lost call may still be missing from Dixa's lists; zero or less once it must be there."""
         return call.sent_at + self.timings.reconcile_after - self.at
 
-    def after_settling(self) -> timedelta:
+    def reconcile_backoff(self) -> timedelta:
         """Return the backoff, but long enough for a lost call to show up in Dixa's lists."""
         return max(self.timings.reconcile_after, self.backoff())
 

@@ -138,7 +138,7 @@ class LinkSender:
             raise error
         log.warning("delivery.unconfirmed", channel=delivery.name, problem=str(error))
         if not is_over:
-            return Wait(attempt.after_settling(), is_failure=True)
+            return Wait(attempt.reconcile_backoff(), is_failure=True)
         if isinstance(error, RetryLater) and attempt.record.offer.state is not OfferState.DELIVERING:
             return Fail(Reason.TOO_LATE, str(error))
         return self._delivered(attempt, delivery, UNCONFIRMED)

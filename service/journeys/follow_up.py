@@ -103,7 +103,7 @@ class _Outcome(Enum):
     TO_DO = "to do"
     OVER = "over"
     LATER = "later"
-    SETTLING = "settling"
+    RECONCILE = "reconcile"
     """To be tried again after RECONCILE_AFTER: its outcome is unknown, or Dixa still forbids it."""
     NOT_BEGUN = "not begun"
 
@@ -198,7 +198,7 @@ class FollowUpJourney:
             return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:
             log.warning("action.unknown", action=planned.name, problem=str(error))
-            return _Outcome.SETTLING if action.is_repeatable else self._end(attempt, planned, OUTCOME_UNKNOWN)
+            return _Outcome.RECONCILE if action.is_repeatable else self._end(attempt, planned, OUTCOME_UNKNOWN)
         except Refused as error:
             return self._refused(attempt, planned, error, is_new=is_new)
         self._end(attempt, planned)
@@ -221,7 +221,7 @@ class FollowUpJourney:
         if is_new:
             self._records.set_action(attempt.claim, planned.name, ActionState.WAITING)
         log.warning("call.forbidden", action=planned.name, problem=str(error))
-        return _Outcome.SETTLING
+        return _Outcome.RECONCILE
 
     def _end(self, attempt: Attempt, planned: PlannedAction, problem: str = "") -> _Outcome:
         self._records.set_action(attempt.claim, planned.name, ActionState.DONE, problem)
@@ -245,9 +245,9 @@ class FollowUpJourney:
 
 def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
     """Return when to go on with the other actions."""
-    if _Outcome.SETTLING in outcomes:
+    if _Outcome.RECONCILE in outcomes:
         # The next claim looks for the call in Dixa's lists. They show it by then.
-        return Wait(attempt.after_settling(), is_failure=True)
+        return Wait(attempt.reconcile_backoff(), is_failure=True)
     if _Outcome.LATER in outcomes:
         return Wait(attempt.backoff(), is_failure=True)
     return Wait(_MIN_WAIT)

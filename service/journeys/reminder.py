@@ -43,11 +43,11 @@ class Reminder:
                 self._hand_over(attempt, delivery)
         except OutcomeUnknown as error:
             log.warning("call.lost", problem=str(error))
-            return Wait(attempt.after_settling(), is_failure=True)
+            return Wait(attempt.reconcile_backoff(), is_failure=True)
         except NotDelivered as error:
             log.warning("delivery.unavailable", problem=str(error))
             self._records.delivery_failed(attempt.claim, record.offer.channel, for_good=False)
-            return Wait(attempt.after_settling(), is_failure=True)
+            return Wait(attempt.reconcile_backoff(), is_failure=True)
         except Refused as error:
             obstacle = f"no reminder: {error}"
         except Unconfirmable as error:

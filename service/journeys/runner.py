@@ -78,7 +78,7 @@ class JourneyRunner:
             if not attempt.may_be_allowed():
                 return Fail(Reason.FORBIDDEN, str(error))
             log.warning("call.forbidden", journey=self.journey, problem=str(error))
-            return Wait(attempt.after_settling(), is_failure=True)
+            return Wait(attempt.reconcile_backoff(), is_failure=True)
         except Refused as error:
             if wait := attempt.lag_wait(error):
                 return Wait(wait)
