@@ -1,8 +1,8 @@
 """The Celery queue: the settings of the app, its tasks, and repairs of kombu's Redis transport.
 
 A message only triggers a task, and contains a survey id and nothing else. The records hold the work, and the relay
-queues lost messages again. That is why Celery's own guarantees are turned off: no late acknowledgement, no retries, no
-results.
+queues lost messages again. Celery's own guarantees are turned off for that reason: no late acknowledgement, no retries,
+no results.
 """
 
 import json

@@ -77,7 +77,7 @@ def build(settings: Settings) -> Celery:
 
 
 def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
-    """Return a function that shortens the link of a record."""
+    """Return the function to shorten the link of a record."""
 
     def shorten(record: Record, link: str) -> str:
         return short_links.shorten(record.survey_id, link, records.link_lifetime(record.terms))
@@ -86,7 +86,7 @@ def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
 
 
 def _actions(settings: Settings, dixa: DixaClient) -> list[Action]:
-    """Return the follow-up actions that the settings allow."""
+    """Return the follow-up actions configured in the settings."""
     found: list[Action] = [AnswerNote(dixa), AnswerTag(dixa)]
     if settings.endpoints.slack:
         found.append(SlackAlert(settings.endpoints.slack))

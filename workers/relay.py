@@ -43,14 +43,14 @@ class TaskQueue(Protocol):
 
 
 class Pace(Protocol):
-    """The pace of calls to Dixa that all workers share."""
+    """The pace of calls to Dixa, shared by all workers."""
 
     def count_free(self, within: timedelta) -> int:
         """Count the first slots free within this time, without reserving any."""
 
 
 class Relay:
-    """Queues due surveys at each `relay_interval`. One that no task claims is due again after `requeue_after`."""
+    """Queues due surveys at each `relay_interval`. Without a claim, one is due again after `requeue_after`."""
 
     def __init__(self, records: Records, queue: TaskQueue, timings: Timings, pace: Pace) -> None:
         self._records = records

@@ -140,7 +140,7 @@ class Intake:
         language: str,
         is_suspect: bool,
     ) -> Outcome:
-        """Save a customer's answer until it is final. `is_suspect` marks an answer that a machine may have sent.
+        """Save a customer's answer until it is final. `is_suspect` marks an answer possibly sent by a machine.
 
         A blank comment keeps the earlier one, None removes it.
         """
@@ -208,7 +208,7 @@ class Intake:
         return self._write_answer(waited.answer, waited.answered_at).outcome
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
-        """Return the terms of a link: from its record, else from the survey of that name, else the defaults."""
+        """Return the terms of a link: from its record, else from the survey of its name, else the defaults."""
         if record and record.terms:
             return record.terms
         named = (survey for survey in self._surveys if survey.name == link.survey_name)

@@ -1,6 +1,6 @@
 """Merges the answers of one survey in a spool into one entry, and likewise its opt-outs and opt-ins.
 
-Otherwise a customer who posts to one link again and again would fill the spool. By the rules of save_answer.lua and of
+Otherwise repeated posts to one link would fill the spool. By the rules of save_answer.lua and of
 the opt-outs, the entries left out would change nothing.
 """
 
@@ -28,7 +28,7 @@ def key_of(waiting: Repeated) -> str:
 
 
 def add_to(before: Entry | None, waiting: Repeated) -> Entry:
-    """Add to the entry of the same kind and survey, and drop the parts that no longer matter."""
+    """Add to the entry of the same kind and survey, and drop the parts without effect."""
     known: Sequence[Waiting] = read_entries(before) if before else ()
     if isinstance(waiting, SpooledAnswer):
         answers = [*(each for each in known if isinstance(each, SpooledAnswer)), waiting]

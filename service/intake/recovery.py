@@ -19,7 +19,7 @@ _PING_INTERVAL: Final = timedelta(seconds=60)
 
 
 class Recovery:
-    """A thread of every web process. It waits for Redis to come back, so that no request has to."""
+    """A thread of every web process. It waits for Redis to come back, so no request has to."""
 
     def __init__(self, records: Records, breaker: Breaker, spool: Spool | None, intake: Intake) -> None:
         self._records = records

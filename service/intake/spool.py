@@ -3,7 +3,7 @@
 A file is written under a hidden name and synced, then renamed, then the folder is synced. After `put` returns, a power
 cut doesn't lose the file, and no reader sees half of it. Draining is idempotent: the records accept every entry twice.
 
-An `open` file may be replaced, but only by the process that wrote it. A drain renames it first. Any later write is then
+An `open` file may be replaced, but only by its writer. A drain renames it first. Any later write is then
 a new file, or a copy with more in it, so neither side waits for the other.
 """
 
@@ -107,7 +107,7 @@ class Spool:
             self._open[key] = name
 
     def _put(self, name: str, entry: Entry, replaced: int, max_bytes: int) -> None:
-        """Write an entry that replaces one of `replaced` bytes."""
+        """Write an entry in place of `replaced` bytes."""
         if self._is_unfit or not self._folder.is_dir():
             # A folder that can't be locked is never drained, so nothing is accepted into it. The folder may also have
             # been deleted, by hand or by a cleanup of temporary files.
@@ -176,7 +176,7 @@ class Spool:
             (self._folder / _LOCK).touch(mode=0o600)
 
     def left_to_newer(self) -> int:
-        """Count the entries of a newer version that were read so far."""
+        """Count the entries of a newer version read so far."""
         return len(self._newer.intersection(self._names()))
 
     def set_aside(self) -> int:
@@ -211,7 +211,7 @@ class Spool:
         return taken
 
     def _seal(self, name: str) -> str:
-        """Rename an open file, so that its writer can no longer replace it while it is drained."""
+        """Rename an open file, so its writer can no longer replace it during the drain."""
         sealed = name.removesuffix(_OPEN) + ".json" if name.endswith(_OPEN) else name
         if sealed != name:
             with suppress(FileNotFoundError):

@@ -1,6 +1,6 @@
 """The JSON of a spool entry: a close, a change, answers or an opt-out, complete enough to write to the records.
 
-Two versions may share a spool during a deploy. Each ignores keys that the other added. An entry that an older version
+Two versions may share a spool during a deploy. Each ignores the keys added by the other. An entry that an older version
 can't or must not read needs a higher `_VERSION`. Reasons and kinds don't: an unknown one is from a newer version.
 """
 

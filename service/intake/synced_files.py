@@ -1,4 +1,4 @@
-"""Files that survive a power cut, a lock on a folder, and a test of both.
+"""Files safe from a power cut, a lock on a folder, and a test of both.
 
 Some file systems fail the test: some network mounts support no locks, and some can't sync a folder.
 """

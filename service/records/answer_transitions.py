@@ -75,7 +75,7 @@ class AnswerTransitions(Transitions):
         return from_ms(until) if Outcome(outcome) is Outcome.EXTENDED else None
 
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
-        """Write that Dixa has the result of one of the `answered` rating types."""
+        """Record Dixa's result for one of the `answered` rating types."""
         terms = claim.record.terms
         self._step("submitted", claim, claim.fence, rating, self._keep_ms(terms), self._retry_ms(terms), *answered)
 
@@ -96,5 +96,5 @@ class AnswerTransitions(Transitions):
         return outcome is not Outcome.BEGUN_BEFORE
 
     def followed(self, claim: Claim) -> None:
-        """Write that all actions of a follow-up are done."""
+        """End a follow-up whose actions are all done."""
         self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))

@@ -1,6 +1,6 @@
 """The health of delivery channels, shared by all workers through Redis. A channel is down if its server fails for us.
 
-A channel that has failed is paused: no offer is made for it. After the pause one survey at a time tries it. Each
+A failed channel is paused: no offer is made for it. After the pause one survey at a time tries it. Each
 further survey that fails in a row doubles the pause. The next try is another survey's, since the problem may be one
 customer's own. A survey that still fails after others have succeeded pauses nothing any more.
 """
@@ -75,7 +75,7 @@ class Channels(Store):
             log.warning("channel.recovered", channel=channel)
 
     def troubles(self) -> list[str]:
-        """Return a sentence for each channel that is down, with the time and the problem."""
+        """Return the time and the problem of each channel in trouble, as sentences."""
         found: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._down_key))
         return [_describe(channel, *each.split(" ", 1)) for channel, each in sorted(found.items())]
 
@@ -85,12 +85,12 @@ class Channels(Store):
 
     def _read_health(self, channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
         """Return whether a channel is down, and how long this survey must not use it."""
-        asked = self._redis.pipeline(transaction=False)
-        asked.pttl(self._own_pause_key(channel, survey_id))
-        asked.hget(self._down_key, channel)
-        asked.get(self._pause_key(channel))
-        asked.pttl(self._pause_key(channel))
-        own_ms, down, whose, left_ms = self._run_command(asked.execute)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.pttl(self._own_pause_key(channel, survey_id))
+        pipeline.hget(self._down_key, channel)
+        pipeline.get(self._pause_key(channel))
+        pipeline.pttl(self._pause_key(channel))
+        own_ms, down, whose, left_ms = self._run_command(pipeline.execute)
         if own_ms > 0:
             return down is not None, timedelta(milliseconds=own_ms)
         if down is None or whose in (None, survey_id):

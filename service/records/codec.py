@@ -104,13 +104,13 @@ def dump_mismatches(mismatches: Sequence[RuleMismatch]) -> list[list[str]]:
     return [[each.survey, each.reason, each.rule, each.fact] for each in mismatches]
 
 
-def load_mismatches(told: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...]:
-    """Read what `dump_mismatches` wrote."""
-    return tuple(RuleMismatch(survey, Reason(why), *rest) for survey, why, *rest in told)
+def load_mismatches(entries: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...]:
+    """Read mismatches from the JSON of `dump_mismatches`."""
+    return tuple(RuleMismatch(survey, Reason(why), *rest) for survey, why, *rest in entries)
 
 
 def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str]) -> str:
-    """Write what a decision rests on."""
+    """Return the mismatches and facts of a decision as JSON."""
     return json.dumps({"mismatches": dump_mismatches(mismatches), "facts": dict(facts)}, ensure_ascii=False)
 
 

@@ -64,7 +64,7 @@ class OfferTransitions(Transitions):
         person: Sequence[str] = (),
         cooldown_retention: timedelta = timedelta(),
     ) -> tuple[str, str]:
-        """Write the decision, and return the verdict and reason that were written.
+        """Write the decision. Return the final verdict and reason.
 
         The verdict `ask` takes the customer's cooldown slots. If one is taken, the survey is skipped.
         """
@@ -100,12 +100,12 @@ class OfferTransitions(Transitions):
         return verdict, reason
 
     def offered(self, claim: Claim, rating: RatingType, rating_id: str) -> None:
-        """Write the id of an offer that Dixa made."""
+        """Record the id of Dixa's offer."""
         wanted = claim.record.terms.ratings if claim.record.terms else (rating,)
         self._step("offered", claim, claim.fence, rating, rating_id, *wanted)
 
     def begin_delivery(self, claim: Claim, channel: str) -> None:
-        """Write that a channel starts to deliver the link."""
+        """Record the start of a delivery by a channel."""
         self._step("begin_delivery", claim, claim.fence, channel)
 
     def extend_lease(self, survey_id: str) -> bool:
@@ -114,19 +114,19 @@ class OfferTransitions(Transitions):
         return Outcome(outcome) is Outcome.EXTENDED
 
     def begin_email(self, survey_id: str) -> bool:
-        """Write that a mail is about to be handed over. Return False if it may be out already."""
+        """Record the handover of a mail before it happens. Return False if the mail may be out already."""
         return Outcome(self._run("begin_email", Journey.OFFER, survey_id)) is Outcome.BEGUN
 
     def delivery_failed(self, claim: Claim, channel: str, *, for_good: bool) -> None:
-        """Write that a channel certainly did not deliver. `for_good`: it isn't tried again."""
+        """Record a certain failure of a channel. `for_good`: it isn't tried again."""
         self._step("delivery_failed", claim, claim.fence, channel, int(for_good))
 
     def delivered(self, claim: Claim, note: str = "") -> None:
-        """Write that the customer has the link, and an optional note about the delivery."""
+        """Record the delivery of the link, with an optional note."""
         terms = claim.record.terms
         remind_after = to_ms(terms.reminder) if terms and terms.reminder else ""
         self._step("delivered", claim, claim.fence, self._keep_ms(terms), note, remind_after)
 
     def reminded(self, claim: Claim, note: str = "") -> None:
-        """Write that the customer has the reminder, or in the note why none is sent."""
+        """Record the delivery of the reminder, or in the note why none is sent."""
         self._step("reminded", claim, claim.fence, self._keep_ms(claim.record.terms), note)

@@ -1,7 +1,7 @@
 """Opt-outs: permanent hashes in Redis of the customers without surveys, and nothing else about them.
 
 A customer has several traits: the requester's id, and the hashes of an address and a number (`Identities`). Each trait
-has an opt-out of its own. A link opts out the id, and the address or number that it went to. One opt-out is enough.
+has an opt-out of its own. A link opts out the id, and the address or number it was sent to. One opt-out is enough.
 The key of the hashes is random and kept beside them. A key made from SECRET_KEYS would forget everybody when an old key
 is removed. All methods raise RecordsUnavailable when Redis can't be reached.
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """What a transition did. docs/architecture/records.md has the table of scripts, states and outcomes."""
+    """The result of a transition. docs/architecture/records.md has the table of scripts, states and outcomes."""
 
     # Nothing was written.
     MISSING = "missing"

@@ -47,7 +47,7 @@ class Process:
 
 
 class Processes(Store):
-    """The processes of one installation that report to its Redis."""
+    """The processes of one installation, as reported to its Redis."""
 
     def __init__(
         self,

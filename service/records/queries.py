@@ -26,7 +26,7 @@ class Queries(RecordKeys):
         return [f"{conversation_id}-{number}" for number in range(last, 1, -1)] + [str(conversation_id)]
 
     def count_waiting(self) -> int:
-        """Count the surveys whose customer has no link yet. Due offers include reminders, which don't count."""
+        """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""
         ids: list[str] = self._run_command(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
         states = [each for begin in range(0, len(ids), _BATCH) for each in self._states(ids[begin : begin + _BATCH])]
         return sum(state not in (None, OfferState.REMINDING) for state in states)

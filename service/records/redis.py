@@ -88,7 +88,7 @@ class Store:
     def problems(self, connections: int = USUAL_CONNECTIONS) -> list[str]:
         """Return the risks of this Redis with their remedies, even while the breaker is open.
 
-        `connections` is the most that all processes may need.
+        `connections` is the maximum of all processes together.
         """
         info = self._query(self._redis.info)
         # By its name: the response to `CONFIG GET *` contains passwords, which may be bytes of any encoding.

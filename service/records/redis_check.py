@@ -64,7 +64,7 @@ def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections:
     """Yield each risk of losing a webhook or an answer, or of standing still, with its remedy.
 
     `info` is the output of `INFO`, empty where that is forbidden. `appendfsync` is None where `CONFIG GET` is
-    forbidden, as on managed services. `connections` is the most that all processes may need.
+    forbidden, as on managed services. `connections` is the maximum of all processes together.
     """
     if not info:
         yield "INFO is forbidden here: make sure of Redis 6.2, appendonly yes, noeviction and enough memory"

@@ -1,4 +1,4 @@
-"""The Lua scripts of the transitions, and the constants that they share with Python."""
+"""The Lua scripts of the transitions, and the constants they share with Python."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

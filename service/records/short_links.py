@@ -1,4 +1,4 @@
-"""Short links for texts that are charged by length: a code in Redis that leads to the signed link.
+"""Short links for texts charged by length: a code in Redis points to the signed link.
 
 The signature of the link still decides. A code has 12 of 62 characters, or 71 bits: with a million valid codes, 1,000
 guesses a second find one in 100,000 years.

@@ -1,7 +1,7 @@
 """Transitions of all three journeys: claims, calls, and the end of a journey.
 
 Each method runs one Lua script, so it happens as a whole or not at all. Redis has the only clock.
-Every method raises RecordsUnavailable when Redis can't be reached. The script may have run in that case, and running it
+Every method raises RecordsUnavailable when Redis can't be reached. The script may still have run, and running it
 again is harmless.
 """
 
@@ -28,7 +28,7 @@ _PAUSE_RETRY: Final = timedelta(seconds=10)
 
 
 class Transitions(Queries):
-    """The transitions that all journeys share."""
+    """The transitions shared by all journeys."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Transitions(Queries):
                 self._run("end_backoff", journey, survey_id, journey)
 
     def begin_call(self, claim: Claim, rating: RatingType, seen: Sequence[str], min_lease: timedelta) -> Record:
-        """Write that a call is about to be sent, and return the record at that moment.
+        """Record a call before it is sent. Return the record at that moment.
 
         Raises StaleClaim if the call must not be sent. Nothing was written then.
         """
@@ -114,13 +114,13 @@ class Transitions(Queries):
         return _record(rest[0])
 
     def call_lost(self, claim: Claim, reconcile_after: timedelta) -> None:
-        """Write that the response to a call was lost. The journey is due again after `reconcile_after`."""
+        """Record a lost response to the call in flight. The journey is due again after `reconcile_after`."""
         self._step("call_lost", claim, claim.journey, claim.fence, to_ms(reconcile_after))
 
     def call_failed(
         self, claim: Claim, delay: timedelta, *, may_still_happen: bool = False, failed: bool = True
     ) -> None:
-        """Write that the call in flight did not happen. The journey is due again after `delay`.
+        """Record a failed call: it did not happen. The journey is due again after `delay`.
 
         `may_still_happen`: Dixa got the call and may execute it later. `failed`: this counts as a try.
         """
@@ -177,7 +177,7 @@ class Transitions(Queries):
         )
 
     def _run_for_conversation(self, script: str, conversation_id: int, *args: Any) -> Any:
-        """Run a script that finds the right round of a conversation itself."""
+        """Run a script that picks the round of a conversation itself."""
         keys = [
             self._key(str(conversation_id)),
             self._due(Journey.OFFER),

@@ -4,7 +4,8 @@ The samples were written once, by the version they are named after, with
 
     python -m tests.records.test_old_records > tests/records/samples/v1.json
 
-and are never written again: a change that can't read them must learn to.
+and are never written again: a change that can't read them must learn to. Before the first release the names of states
+and fields changed, and were replaced in the file.
 """
 
 import json
