@@ -258,7 +258,7 @@ class Zygote:
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(_LONGEST_LIFE_SECONDS)
         self._process.stdout.close()
 
     def close(self, place: Place, point: Point, close: Close, terms: Survey) -> int:
