@@ -1,4 +1,4 @@
-"""The tests. Hypothesis is set up here, since this is imported before all of them."""
+"""The tests. Hypothesis is set up here: Python imports this file before every test."""
 
 from hypothesis import HealthCheck, settings
 

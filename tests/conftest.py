@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: a real Redis for the session, the records in it, and a browser."""
+"""Shared fixtures: a real Redis for the session, the records in it, and a browser."""
 
 import uuid
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ Flask.jinja_options = {"bytecode_cache": CompiledTemplates()}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage where speed is part of what is tested: the sandbox runs in this process."""
+    """Measure no coverage in tests of speed: their sandbox runs in this process."""
     for item in items:
         if item.path.parent.name in {"chaos", "integration", "fuzz"}:
             item.add_marker(pytest.mark.no_cover)
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """In memory where there is such a folder: how fast a shared disk syncs is no matter of most tests."""
+    """Start a Redis. Its files are in memory, if possible: most tests don't depend on the speed of a disk."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
     with TemporaryDirectory(prefix="redis-", dir=memory if memory.is_dir() else None) as folder:
         server = RedisServer(Path(folder))
@@ -60,7 +60,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(autouse=True)
 def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In this process `/readyz` looks each time that it is asked, save where a test says otherwise."""
+    """Make `/readyz` check at each request, without a cache."""
     monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 0.0)
 
 
@@ -73,7 +73,7 @@ def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server for a test that stops it."""
+    """Start a server for a test that stops or freezes it."""
     server = RedisServer(tmp_path)
     server.start()
     yield server
@@ -82,7 +82,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def prefix() -> str:
-    """Keys of this test's own: tests share a server."""
+    """Return a prefix for this test's keys: tests share a server."""
     return f"test-{uuid.uuid4().hex[:12]}:"
 
 
@@ -93,14 +93,14 @@ def records(redis_client: redis.Redis, prefix: str) -> Records:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """A Dixa of a module's own, without a rate limit."""
+    """Start a sandbox Dixa for a module, without a rate limit."""
     with sandboxes.sandbox() as opened:
         yield opened
 
 
 @pytest.fixture
 def dixa(sandbox: Sandbox) -> Sandbox:
-    """The sandbox, knowing of nothing."""
+    """Reset the sandbox and return it."""
     sandbox.reset()
     sandbox.on_exchange.clear()
     sandbox.state.listing_lag = 0.0
@@ -109,13 +109,13 @@ def dixa(sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> DixaClient:
-    """A client of it, as fast as it likes."""
+    """Return a client without a rate limit."""
     return open_client(dixa, redis_client, prefix)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for a module's tests; each opens a context of its own. It has an event loop, so it must end."""
+    """Start one Chromium for a module; each test opens its own context. It has an event loop, so it must end."""
     try:
         tools.chromium_path()
     except tools.ToolMissing as missing:

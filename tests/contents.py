@@ -1,4 +1,4 @@
-"""What a Redis holds, to be compared: its contents, and not their encodings, which change while a hash is rehashed."""
+"""The contents of a Redis, for comparisons. `DUMP` would not do: encodings change while a hash is rehashed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ _READ: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def contents(client: redis.Redis, *, but: str) -> dict[Any, Any]:
-    """Read every key of a database with what it holds, except those that begin with `but` and those that expire now."""
+    """Read all keys and values of a database. Skips keys with the prefix `but`, and keys about to expire."""
     found = {key: _READ[_text(client.type(key))](client, key) for key in client.scan_iter()}
     return {key: held for key, held in found.items() if held is not None and not _text(key).startswith(but)}
 

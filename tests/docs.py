@@ -1,4 +1,4 @@
-"""Writes the documents that are made from code: `python -m tests.docs`, or `make docs`."""
+"""Writes the generated documents: `python -m tests.docs`, or `make docs`."""
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""A front before a server such as Redis, as a balancer or a name in the DNS is one: where it leads can change."""
+"""A TCP proxy before a server such as Redis, like a load balancer: its target can change."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from threading import Thread
 
 
 class Front:
-    """Listens on a port of its own and passes on what it hears."""
+    """Listens on its own port and forwards both directions."""
 
     def __init__(self, port: int) -> None:
         self._leads_to = port
@@ -19,19 +19,19 @@ class Front:
 
     @property
     def open_connections(self) -> int:
-        """How many clients there are."""
+        """Return the number of clients."""
         return len(self._open)
 
     def lead_to(self, port: int) -> None:
-        """Lead new connections to another server, as a changed name does; those that are open stay where they are."""
+        """Connect new clients to another server, as a changed DNS record does. Open connections stay."""
         self._leads_to = port
 
     def forget(self) -> None:
-        """Lose whatever comes on the connections that are open, without a word, as a NAT after a while."""
+        """Drop all data of the open connections silently, as a NAT does after a while."""
         self._forgotten.update(self._open)
 
     def close(self) -> None:
-        """End, with all connections."""
+        """Close the front and all connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for each in self._open[:]:
@@ -73,7 +73,7 @@ class Front:
 
 @contextmanager
 def front(port: int) -> Iterator[Front]:
-    """Open a front before the server on a port."""
+    """Open a front before the server on this port."""
     opened = Front(port)
     yield opened
     opened.close()

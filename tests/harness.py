@@ -1,4 +1,4 @@
-"""Tells a survey's story in one process: real records, the real client, a sandbox Dixa, and nobody's patience."""
+"""Runs surveys in one process: real records, the real client, a sandbox Dixa, and short timings."""
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -68,7 +68,7 @@ def open_client(
     on_recovery: Callable[[Collection[int]], None] = lambda _: None,
     **pace: Any,
 ) -> DixaClient:
-    """A client of this sandbox, as fast as it likes unless `rate`, `burst` and `wait` say otherwise."""
+    """Return a client of this sandbox, without a rate limit unless `rate`, `burst` and `wait` are given."""
     given: dict[str, Any] = {"rate": 1000, "burst": 100, "wait": Event().wait} | pace
     shared = SharedPace(client, dixa.settings.tokens, prefix=prefix, **given)
     pause = timedelta(milliseconds=20)
@@ -80,13 +80,13 @@ def open_client(
 
 
 class NoQueue:
-    """Queues nothing: a story is driven by hand."""
+    """Queues nothing: the test runs the journeys."""
 
     def hint(self, journey: Journey, survey_id: str) -> None: ...
 
 
 class LosesAnswers:
-    """Hands every message over, and never hears whether it arrived."""
+    """Sends every message and loses the response."""
 
     name = "message"
     sends_reminders = True
@@ -102,14 +102,14 @@ class LosesAnswers:
 
 
 class BoundlessPace:
-    """Has a slot for whatever is due."""
+    """Always has free slots."""
 
     def count_free(self, within: timedelta) -> int:
         return 1_000_000
 
 
 class Story:
-    """Both journeys of any number of surveys, driven by hand until they are over."""
+    """The journeys of any number of surveys. The test runs them until they end."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Story:
         )
 
     def begin(self, terms: Survey = AT_ONCE, *, closed_at: datetime | None = None, **facts: Any) -> str:
-        """Close a new conversation and accept it; returns the survey's id."""
+        """Close a new conversation, accept it, and return the survey's id."""
         number = self.dixa.make_conversation(**facts)
         self.dixa.close(number)
         found = self.dixa.conversation(number)
@@ -165,11 +165,11 @@ class Story:
         return str(number)
 
     def intake(self, *surveys: Survey, spool: Spool | None = None) -> Intake:
-        """The way in, with these surveys in the file."""
+        """Return an intake with these surveys."""
         return Intake(self.records, NoQueue(), surveys, spool, Identities([SECRET_KEY]))
 
     def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
-        """Close a conversation and tell it by its webhook, but for the facts given; returns its latest survey's id."""
+        """Close a conversation, take its webhook with the given facts changed, and return the latest survey's id."""
         self.dixa.close(number)
         found, organization = self.dixa.conversation(number), self.dixa.state.organization
         body = json.dumps(closed_event(found, organization, at=moment())).encode()
@@ -179,12 +179,12 @@ class Story:
         return self.records.list_rounds(number)[0]
 
     def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
-        """Tell of a change by its webhook; says whether something came of it."""
+        """Take the webhook of a change, and return whether it had an effect."""
         number = int(survey_id.partition("-")[0])
         return self.intake().take_change(Change(number, kind, at or moment()))
 
     def ask(self, survey_id: str) -> Record:
-        """Let the offer's journey go on until it is over."""
+        """Run the offer journey until it ends."""
         return self.run_until(self.offering, survey_id, lambda record: record.offer.state in OFFER_OVER)
 
     def answer(
@@ -195,7 +195,7 @@ class Story:
         *,
         answered_at: datetime | None = None,
     ) -> str:
-        """Answer as a customer who has the link; returns what became of it."""
+        """Answer as a customer with the link, and return the outcome."""
         record = self.load(survey_id)
         terms = record.terms or AT_ONCE
         written = self.records.save_answer(
@@ -204,13 +204,13 @@ class Story:
         return written.outcome
 
     def submit(self, survey_id: str) -> Record:
-        """Let the answer's journey go on until it is over."""
+        """Run the answer journey until it ends."""
         return self.run_until(
             self.answering, survey_id, lambda record: record.answer is not None and record.answer.state in ANSWER_OVER
         )
 
     def follow(self, survey_id: str) -> Record:
-        """Let what follows the answer go on until it is over."""
+        """Run the follow-up journey until it ends."""
         return self.run_until(
             self.following,
             survey_id,
@@ -218,13 +218,13 @@ class Story:
         )
 
     def tell(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:
-        """The whole story: asked, answered, submitted."""
+        """Run the whole survey: offer, answer, submit."""
         self.ask(survey_id)
         self.answer(survey_id, scores, comment)
         return self.submit(survey_id)
 
     def run_until(self, runner: JourneyRunner, survey_id: str, is_over: Callable[[Record], bool]) -> Record:
-        """Let a journey go on until its record is as asked for."""
+        """Run a journey until its record meets the condition."""
 
         def step() -> Record | None:
             runner.run(survey_id)
@@ -236,13 +236,13 @@ class Story:
         return found
 
     def load(self, survey_id: str) -> Record:
-        """The record as it is now."""
+        """Return the current record."""
         found = self.records.load(survey_id)
         assert found is not None
         return found
 
     def after(self, call: str, act: Callable[[], object]) -> None:
-        """Do something right after the next exchange of this call, before the client sees its answer."""
+        """Act right after the next exchange of this call, before the client sees its response."""
         done = Event()
 
         def watch(exchange: Any) -> None:
@@ -253,7 +253,7 @@ class Story:
         self.dixa.on_exchange.append(watch)
 
     def assert_once(self, survey_id: str) -> None:
-        """The customer was asked once and the answer counted once; Dixa saw nothing double."""
+        """Assert one offer, one message and one result, and no duplicates in Dixa."""
         number = int(survey_id)
         assert len(self.dixa.offers(number)) == 1
         assert len(self.dixa.results(number)) == 1
@@ -261,6 +261,6 @@ class Story:
         self.assert_no_doubles()
 
     def assert_no_doubles(self) -> None:
-        """What the sandbox reports is what it would report of an honest client."""
+        """Assert that the sandbox saw no duplicates."""
         report = self.dixa.report
         assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])

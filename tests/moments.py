@@ -1,4 +1,4 @@
-"""Moments that must differ are given, not taken from the clock: two events of one millisecond are in no order.
+"""Distinct moments, and time that passes without waiting. Two events of the same millisecond have no order.
 
 So is time that has to pass.
 """
@@ -10,14 +10,14 @@ from threading import Lock
 from typing import Any
 
 _TICK = timedelta(milliseconds=1)
-"""Dixa and the records tell time in milliseconds."""
+"""The resolution of Dixa's times and of the records."""
 
 _lock = Lock()
 _last = datetime.fromtimestamp(0, UTC)
 
 
 def moment() -> datetime:
-    """Give a moment later than each that this gave before, and than all that Redis has written until now."""
+    """Return a moment later than all earlier ones, and than all times in Redis so far."""
     global _last  # noqa: PLW0603
     now = datetime.now(UTC)
     with _lock:
@@ -27,11 +27,11 @@ def moment() -> datetime:
 
 _TIMES = re.compile(r"_(at|due|lease|since)$")
 _LIVES = ("dixa:probe", "dixa:failing")
-"""Keys whose end matters."""
+"""Keys with a relevant time to live."""
 
 
 def pass_time(client: Any, prefix: str, length: timedelta) -> None:
-    """Let so much time have passed for the surveys and for Dixa's outages, without waiting for it."""
+    """Move all times of the surveys and of Dixa's outages back, as if this time had passed."""
     ms = length // _TICK
     for key in client.scan_iter(f"{prefix}survey:*"):
         _move_record(client, key, ms)

@@ -1,4 +1,4 @@
-"""Checks exchanges with the sandbox against Dixa's own OpenAPI description, which lies beside the repository.
+"""Checks exchanges with the sandbox against Dixa's OpenAPI description, which is beside the repository.
 
 The description is reference data and no copy of it is kept here. It leaves three things out, which are added to the
 loaded document before it is used: `_type` tells the members of each `oneOf` apart (the examples all carry it), times of
@@ -31,7 +31,7 @@ _Json = dict[str, Any]
 
 
 class Description:
-    """Dixa's description of the calls that the project uses."""
+    """Dixa's description of the calls we use."""
 
     def __init__(self, document: _Json) -> None:
         self._openapi = OpenAPI.from_dict(document)
@@ -39,31 +39,31 @@ class Description:
     @classmethod
     @functools.cache
     def load(cls) -> "Description | None":
-        """Read the description; None when it isn't there."""
+        """Read the description. None without the file."""
         if not PATH.exists():
             return None
         with PATH.open("rb") as file:
             return cls(_pinned(_reduced(yaml.load(file, Loader=yaml.CSafeLoader))))
 
     def check(self, exchange: Exchange) -> None:
-        """Raise AssertionError unless the answer is as Dixa describes it, and so is a request that wasn't refused."""
+        """Raise AssertionError unless the response is as described, and the request too if it was accepted."""
         if exchange.status is None or not 400 <= exchange.status < 500:
             self.check_request(exchange)
         self.check_answer(exchange)
 
     def check_request(self, exchange: Exchange) -> None:
-        """Raise AssertionError unless Dixa would take this request."""
+        """Raise AssertionError unless the request is as described."""
         _assert_none(exchange, "request", self._openapi.iter_request_errors(_Request(exchange)))
 
     def check_answer(self, exchange: Exchange) -> None:
-        """Raise AssertionError unless Dixa could answer this; a connection that was closed is no answer."""
+        """Raise AssertionError unless the response is as described. A closed connection is no response."""
         if exchange.status is not None:
             errors = self._openapi.iter_response_errors(_Request(exchange), _Response(exchange))
             _assert_none(exchange, "answer", errors)
 
 
 class _Request:
-    """An exchange's request, as openapi-core's protocol wants it. Both versions of the API are the same calls."""
+    """An exchange's request for openapi-core. Both versions of the API have the same calls."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.host_url = "https://dev.dixa.io"
@@ -75,7 +75,7 @@ class _Request:
 
 
 class _Response:
-    """An exchange's answer, as openapi-core's protocol wants it."""
+    """An exchange's response for openapi-core."""
 
     def __init__(self, exchange: Exchange) -> None:
         assert exchange.status is not None
@@ -93,7 +93,7 @@ def _assert_none(exchange: Exchange, part: str, errors: Iterator[Exception]) -> 
 
 
 def _lines(error: Exception) -> Iterator[str]:
-    """Name an error with its causes; those of a schema say which field."""
+    """Return an error with its causes. Those of a schema name the field."""
     schema_errors = getattr(error, "schema_errors", None) or getattr(error.__cause__, "schema_errors", None)
     if schema_errors:
         for each in schema_errors:
@@ -105,7 +105,7 @@ def _lines(error: Exception) -> Iterator[str]:
 
 
 def _reduced(document: _Json) -> _Json:
-    """Keep the calls that the sandbox speaks, and the schemas that they reach: reading all 91 paths is slow."""
+    """Keep the sandbox's calls and their schemas: reading all 91 paths is slow."""
     wanted = {(_described_path(path), method.lower()) for method, path, _ in CALLS.values()}
     paths = {
         path: {method: call for method, call in calls.items() if (path, method) in wanted}
@@ -146,7 +146,7 @@ def _references(part: Any) -> Iterator[str]:
 
 
 def _pinned(document: _Json) -> _Json:
-    """Add what the description leaves out."""
+    """Add the parts missing in the description."""
     schemas = document["components"]["schemas"]
     for schema in list(schemas.values()):
         for member in schema.get("oneOf", ()):
@@ -163,7 +163,7 @@ def _pinned(document: _Json) -> _Json:
 
 
 def _pin_type(schemas: _Json, name: str) -> None:
-    """Require `_type` of a member of a oneOf: its title is its name (`Text1` is called `Text` too)."""
+    """Require `_type` of each member of a oneOf: its value is the member's title (`Text1` has the title `Text`)."""
     schema = schemas.get(name)
     if schema is None or schema.get("type") != "object":
         return

@@ -1,4 +1,4 @@
-"""Waits for what another thread or process is about to do, without a fixed pause."""
+"""Waits for an event in another thread or process, without a fixed pause."""
 
 from collections.abc import Callable
 from threading import Event
@@ -11,9 +11,9 @@ T = TypeVar("T")
 
 
 def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
-    """Ask until the condition holds, and return what it gave.
+    """Poll until the condition holds, and return its value.
 
-    Fails after `within` seconds, which no machine takes: it only ends a wait for what never comes.
+    Fails after `within` seconds. No machine is so slow: the limit only ends a wait for an event that never comes.
     """
     deadline = monotonic() + within
     while not (found := condition()):
@@ -23,9 +23,9 @@ def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
 
 
 def soon(act: Callable[[], object], within: float, tries: int = 3) -> None:
-    """Act, and fail unless it takes less than `within` seconds in one of the tries.
+    """Act, and fail unless one of the tries takes less than `within` seconds.
 
-    A machine that stands still for a moment spoils one; what is wrong with us spoils all.
+    A machine under load spoils one try; a fault of ours spoils all.
     """
     began = monotonic()
     act()

@@ -1,4 +1,4 @@
-"""A disk that locks nothing, or syncs nothing, as some network mounts do, for a process of its own.
+"""A disk without locks or syncs, like some network mounts, for a process of its own.
 
 No file system of a test machine lacks these calls, so Python's own `fcntl.flock` and `os.fsync` are made to fail in the
 process that is started with this disk's environment, with the errno that such a mount gives. All else of it is real.
@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.processes import ROOT
 
 _SITE = '''
-"""Python reads this first, in each process that has it on its path."""
+"""Python runs this first in each process with it on the path."""
 
 import fcntl
 import os
@@ -44,7 +44,7 @@ fcntl.flock, os.fsync = _flock, _fsync
 
 
 class PoorDisk:
-    """What the processes see that have its `environ`; `lacks` and `mend` count at once, also for those that run."""
+    """The disk of the processes with its `environ`. `lacks` and `mend` affect running processes at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,7 +53,7 @@ class PoorDisk:
         self.environ = {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT), *sys.path])}
 
     def lacks(self, call: str, number: int = errno.EOPNOTSUPP) -> "PoorDisk":
-        """Let `flock`, `fsync` or `fsync_folder` fail from now on."""
+        """Make `flock`, `fsync` or `fsync_folder` fail from now on."""
         self._tell(call).write_text(str(number))
         return self
 

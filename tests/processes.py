@@ -1,4 +1,4 @@
-"""Real processes for the tests: a Redis server, and Afterword's web and worker as the Procfile says."""
+"""Real processes for the tests: a Redis server, and Afterword's web and worker with the Procfile's commands."""
 
 import atexit
 import os
@@ -32,10 +32,10 @@ _reserved: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on until whoever asked does, also while that one is down, for as long as tests run.
+    """Reserve a port for the caller until the tests end, also while its server is down.
 
-    It is kept bound. Servers that reuse addresses, as Redis and gunicorn do, can listen on it all the same; nobody else
-    is given it, not even as the near end of a connection.
+    The socket stays bound. Servers that reuse addresses, such as Redis and gunicorn, can still listen on it. The kernel
+    gives it to nobody else, not even as the local end of a connection.
     """
     if not _reserved:
         atexit.register(_release_ports)
@@ -53,7 +53,7 @@ def _release_ports() -> None:
 
 
 class RedisServer:
-    """A Redis of its own, with the settings that production needs."""
+    """A Redis server with the settings for production."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self._options = options
@@ -95,18 +95,18 @@ class RedisServer:
             return False
 
     def new_database(self) -> str:
-        """The URL of a database of this server that nobody else uses."""
+        """Return the URL of an unused database of this server."""
         self._databases += 1
         return f"redis://127.0.0.1:{self.port}/{self._databases}"
 
     def stop(self) -> None:
-        """Kill it; what it was told is in its files, so a start goes on from there."""
+        """Kill it. Its data is in its files, so a new start continues from there."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def freeze(self) -> None:
-        """Leave it listening, and answering nobody, until `thaw`."""
+        """Stop it until `thaw`: it still listens, but doesn't respond."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
@@ -117,7 +117,7 @@ class RedisServer:
 
 @contextmanager
 def cluster_node(folder: Path) -> Iterator[RedisServer]:
-    """A node of a Redis Cluster. It listens 10,000 ports higher too, which must be free and no more than 65535."""
+    """Start a node of a Redis Cluster. It also listens 10,000 ports higher: it must be free and at most 65535."""
     server = RedisServer(folder, "--cluster-enabled", "yes")
     while not _is_free(server.port + 10_000):
         server = RedisServer(folder, "--cluster-enabled", "yes")
@@ -136,14 +136,14 @@ def _is_free(port: int) -> bool:
 
 
 def patient(url: str) -> redis.Redis:
-    """A client that a machine standing still for a second doesn't fail; what a dead Redis does has its own tests."""
+    """Return a client with a timeout of 20 s, for machines under load. Other tests cover a dead Redis."""
     client = connect(url, connections=64)
     client.connection_pool.connection_kwargs["socket_timeout"] = 20
     return client
 
 
 def settings_for(redis_url: str, **environ: str) -> Settings:
-    """Settings for an app in this process."""
+    """Return settings for an app in this process."""
     needed = {
         "DIXA_API_TOKEN": API_TOKEN,
         "DIXA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
@@ -156,7 +156,7 @@ def settings_for(redis_url: str, **environ: str) -> Settings:
 
 
 class Afterword:
-    """The two processes of the Procfile, started with its very commands, and their log."""
+    """The two processes of the Procfile, started with its commands, and their logs."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         self.port = free_port()
@@ -180,7 +180,7 @@ class Afterword:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def work_in(self, folder: Path) -> None:
-        """Read the `.env` of this folder: what a HUP can change. It must have what the processes aren't given else."""
+        """Read the `.env` of this folder, which a HUP reads again. It must hold the settings not in the environment."""
         shutil.copy(ROOT / "gunicorn.conf.py", folder)
         self._cwd = folder
         self._environ |= {"PYTHONPATH": str(ROOT)}
@@ -203,21 +203,21 @@ class Afterword:
         return self
 
     def pid_of(self, name: str) -> int:
-        """The process that was started, not its children."""
+        """Return the process id of the parent."""
         return self._running[name].pid
 
     def is_running(self, name: str) -> bool:
         return self._running[name].poll() is None
 
     def kill(self, name: str) -> None:
-        """Kill a process and its children without a chance to clean up."""
+        """Kill a process and its children with SIGKILL."""
         process = self._running.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
-        """Let a process and its children stand still meanwhile."""
+        """Stop a process and its children meanwhile (SIGSTOP)."""
         group = self._running[name].pid
         os.killpg(group, signal.SIGSTOP)
         try:
@@ -226,7 +226,7 @@ class Afterword:
             os.killpg(group, signal.SIGCONT)
 
     def stop(self) -> None:
-        """End everything as a deploy would."""
+        """End all processes with SIGTERM, as a deploy does."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
         for process in self._running.values():
@@ -239,11 +239,11 @@ class Afterword:
 
     @property
     def log(self) -> str:
-        """What both processes have written."""
+        """The logs of both processes."""
         return self.log_of("web") + self.log_of("worker")
 
     def log_of(self, name: str) -> str:
-        """What a process has written, since its first start."""
+        """Return a process's log since its first start."""
         file = self._log_file(name)
         return file.read_text(encoding="utf-8") if file.exists() else ""
 

@@ -1,4 +1,4 @@
-"""The team's own receiver of webhooks, as a real HTTP server: it verifies what is signed, and fails when told to."""
+"""A receiver of webhooks as a real HTTP server: it verifies signatures, and fails on request."""
 
 import json
 from collections import defaultdict
@@ -13,12 +13,12 @@ from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_dGhlIHRlc3RzJyBvd24ga2V5IGZvciB3ZWJob29rcw=="
 DROP = 0
-"""Instead of a status: take the request and hang up."""
+"""Instead of a status: read the request and hang up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What came. `id` is the webhook's, of a request whose signature was right."""
+    """A request. `id` is the webhook's id, if the signature was right."""
 
     path: str
     body: dict[str, Any]
@@ -28,7 +28,7 @@ class Post:
 
 
 class Receiver:
-    """What has come, and what is to be answered next on a path; 204 when nothing is said."""
+    """The requests so far, and the next responses by path. The default is 204."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -38,11 +38,11 @@ class Receiver:
         self.held.set()
 
     def of(self, path: str) -> list[Post]:
-        """All that came on a path."""
+        """Return all requests for a path."""
         return [post for post in self.posts if post.path == path]
 
     def taken(self, path: str) -> list[Post]:
-        """Those that it said yes to."""
+        """Return the requests with a 2xx response."""
         return [post for post in self.of(path) if 200 <= post.status < 300]
 
     def take(self, path: str, headers: dict[str, str], raw: bytes) -> int:
@@ -74,7 +74,7 @@ def receiving() -> Iterator[Receiver]:
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         receiver = Receiver(server.server_port)

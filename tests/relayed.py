@@ -1,6 +1,6 @@
-"""Workers that are driven by hand: what their relays would queue is done by threads, and time is given, not waited for.
+"""Workers under the test's control: threads do the work of the relays, and time passes without waiting.
 
-With the pace out of the way, the seconds that are given are those that surveys wait.
+The rate limit is off, so surveys wait only for the seconds given.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 class Workers:
-    """Two workers of some threads, and their relays. The control's don't know of outages."""
+    """Two workers with some threads each, and their relays. The control's ignore outages."""
 
     def __init__(
         self, client: redis.Redis, prefix: str, dixa: Sandbox, *, knows: bool = True, timings: Timings = AS_SHIPPED
@@ -41,7 +41,7 @@ class Workers:
         self.pace: Pace = RelayPace(shared, self.outage) if knows else shared
 
     def work(self, journey: Journey = Journey.OFFER) -> None:
-        """Do all that is due, by what the relays would queue."""
+        """Do all due work, in the order of the relays."""
         for turn in count():
             story = self.stories[turn % 2]
             runner = story.offering if journey is Journey.OFFER else story.answering
@@ -52,13 +52,13 @@ class Workers:
                 list(threads.map(runner.run, due))
 
     def live(self, length: timedelta, step: timedelta) -> None:
-        """Work for so long."""
+        """Work for this time."""
         for _ in range(length // step):
             self.work()
             pass_time(self._client, self._prefix, step)
 
     def seconds_until(self, survey_ids: list[str], most: int) -> int:
-        """How many seconds pass until the last of them is asked; `most` ends it."""
+        """Return the seconds until the last of them is asked, `most` at the latest."""
         for seconds in range(most):
             self.work()
             if all(self.story.load(each).offer.state in OFFER_OVER for each in survey_ids):

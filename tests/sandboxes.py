@@ -1,4 +1,4 @@
-"""A sandbox Dixa for a module of tests, for a row of the chaos table, or for one conversation of it."""
+"""A sandbox Dixa for a module of tests, a row of the chaos table, or a conversation of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ _building = Lock()
 
 @contextmanager
 def sandbox(**settings: Any) -> Iterator[Sandbox]:
-    """Open a sandbox that takes the tests' token, without a rate limit unless told otherwise."""
+    """Open a sandbox with the tests' token, without a rate limit by default."""
     with _building:
         made = Sandbox(SandboxSettings(**{"tokens": (API_TOKEN,), "rate": None} | settings))
     made.start()

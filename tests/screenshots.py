@@ -1,4 +1,4 @@
-"""Pictures of every state of the survey page and of the e-mail, to be looked at.
+"""Pictures of every state of the survey page and of the e-mail.
 
 `python -m tests.screenshots [STATE …] [--lang CODE] [--into FOLDER]`
 """
@@ -27,7 +27,7 @@ from tests.web.states import STATES, make_app
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How a page is looked at. `forced` is Windows' dark contrast theme."""
+    """A screen and a theme. `forced` is Windows' dark contrast theme."""
 
     lang: str
     width: int
@@ -62,7 +62,7 @@ def window(browser: Browser, view: View) -> Iterator[Page]:
 
 
 def take_pages(browser: Browser, names: Sequence[str], views: Sequence[View], folder: Path) -> None:
-    """Take the pictures of the named states, each called like `form-de-320-light.png`."""
+    """Take pictures of the named states, with names like `form-de-320-light.png`."""
     with serving(make_app()) as url:
         for view in views:
             with window(browser, view) as page:

@@ -1,4 +1,4 @@
-"""A real SMTP server for the tests, which refuses, dawdles and hangs up as it is told."""
+"""A real SMTP server for the tests: it refuses, delays and hangs up on request."""
 
 import asyncio
 import ssl
@@ -16,7 +16,7 @@ USER, PASSWORD = "afterword", "a pass/word: of the tests"
 
 
 class Post:
-    """What a server was handed, and how it is to behave.
+    """The mails and commands of a server, and its behaviour.
 
     `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
     it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may.
@@ -103,7 +103,7 @@ class _Smtp(SMTP):
 def post_office(
     tls: Tls = Tls.NONE, context: ssl.SSLContext | None = None, **options: Any
 ) -> Iterator[tuple[Post, SmtpServer]]:
-    """Run a server; gives what it does and where it is. With a `context` it can encrypt."""
+    """Run a server; yields its behaviour and its address. With a `context` it can encrypt."""
     post = Post()
     loop = asyncio.new_event_loop()
 
@@ -136,7 +136,7 @@ async def _end(listening: asyncio.Server) -> None:
 
 
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Make a certificate for localhost; gives the server's context, and that of a client who trusts it."""
+    """Make a certificate for localhost; returns the server's context, and a client's that trusts it."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(server)
@@ -145,12 +145,12 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 def checks_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
-    """An authenticator that knows one user."""
+    """An authenticator with one user."""
     return knows(USER, PASSWORD)(server, session, envelope, mechanism, data)
 
 
 def knows(user: str, password: str) -> Callable[..., AuthResult]:
-    """Make an authenticator that knows this user, in UTF-8."""
+    """Make an authenticator with this user, in UTF-8."""
 
     def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (user.encode(), password.encode())

@@ -1,4 +1,4 @@
-"""A TLS front before a server that speaks none, such as the Redis of the tests: it passes on what it hears."""
+"""A TLS proxy before a plain server, such as the Redis of the tests."""
 
 import socket
 import ssl
@@ -9,7 +9,7 @@ from threading import Thread
 
 @contextmanager
 def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
-    """Listen with TLS on a port, which is given, for the plain server on `port`."""
+    """Listen with TLS, yield that port, and forward to the plain server on `port`."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         Thread(target=_accept, args=(listening, context, port), daemon=True).start()
         yield listening.getsockname()[1]

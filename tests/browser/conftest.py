@@ -54,7 +54,7 @@ def serving(app: Flask) -> Iterator[str]:
 
 @dataclass
 class Site:
-    """The pages behind a URL, what they were asked for, and what was posted to them."""
+    """Pages behind a URL, with their requests and posts."""
 
     url: str = ""
     asked: list[str] = field(default_factory=list)

@@ -51,7 +51,7 @@ class Look:
         return f"{scores} (processor slowed {self.slowdown:.1f} times; its benchmark index is {self.index:,.0f})"
 
     def too_low(self) -> list[str]:
-        """Name the scores that are below what we promise."""
+        """Return the scores below the limits."""
         return [f"{name} {score} < {LOWEST[name]}" for name, score in self.scores.items() if score < LOWEST[name]]
 
     def calibrated(self) -> float:

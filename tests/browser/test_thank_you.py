@@ -36,7 +36,7 @@ def host(name: str, context: ssl.SSLContext, answer: Response) -> Iterator[str]:
 
 @pytest.fixture
 def afterword(tmp_path: Path, redis_server: RedisServer) -> Iterator[Afterword]:
-    """The real web, whose thanks for a 5 lead to a host that redirects to another."""
+    """Run the real web. Its thanks for a 5 link to a host that redirects."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     with ExitStack() as hosts:

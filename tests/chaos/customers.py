@@ -1,4 +1,4 @@
-"""Conversations that are closed and answered from outside, over HTTP, and what must have come of each."""
+"""Closes and answers conversations over HTTP, and checks the outcome of each."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ _AGAIN_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was lost and what came twice, of what was promised."""
+    """The lost and the duplicate surveys."""
 
     accepted: int
     thanked: int

@@ -37,7 +37,7 @@ CALLS = {Journey.OFFER: "dixa.offer", Journey.ANSWER: "dixa.submit"}
 
 @dataclass(frozen=True, slots=True)
 class Stood:
-    """What came of conversations whose worker stood still between mark and call."""
+    """The outcome of conversations with a worker stopped between its mark and its call."""
 
     told: int
     lost: int

@@ -1,4 +1,4 @@
-"""The workers of row 12's model, which stop before every script and every call, and the world that they work in.
+"""The workers of row 12's model, which pause before every script and call, and their world.
 
 A worker is the real journey in a greenlet of its own: the model decides how far it goes, what becomes of its next
 call, and when it dies.

@@ -1,4 +1,4 @@
-"""The Dixa and the delivery that row 12's workers ask: they remember every call, and object to one that must not be."""
+"""Row 12's Dixa and delivery. They remember all calls, and raise for a wrong one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ RECONCILE_AFTER = TIMINGS.reconcile_after.total_seconds()
 
 
 class Violation(AssertionError):
-    """Something happened that must not."""
+    """A promise is broken."""
 
 
 def require(holds: object, problem: str) -> None:
@@ -37,7 +37,7 @@ def require(holds: object, problem: str) -> None:
 
 
 class Fate(StrEnum):
-    """What becomes of the script or call that a worker is about to make."""
+    """The fate of a worker's next script or call."""
 
     DONE = "done"
     LOST_BEFORE = "lost before it happened"
@@ -60,7 +60,7 @@ class Sent:
 
 
 def pause() -> Fate:
-    """Stop until the model says what becomes of what comes next; whoever isn't a worker goes on."""
+    """Pause until the model decides the fate of the next step. Only workers pause."""
     here = getcurrent()
     return here.parent.switch() if hasattr(here, "worker") else Fate.DONE
 
@@ -105,7 +105,7 @@ class ModelledDelivery:
 
 
 class ModelledDixa:
-    """A Dixa that remembers every call, and objects to one that must not be made."""
+    """A Dixa that remembers all calls, and raises for a wrong one."""
 
     def __init__(self, world: Scene) -> None:
         self._world = world

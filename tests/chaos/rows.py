@@ -1,4 +1,4 @@
-"""What a chaos test prints: one row of the table of faults, with its control."""
+"""A row of the table of faults, with its control."""
 
 import subprocess
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tests.processes import ROOT
 
 @dataclass(frozen=True)
 class Row:
-    """A fault, what was shown, and what the same fault did to the control, which must fail."""
+    """A fault, its result, and the result of the control under the same fault. The control must fail."""
 
     number: int
     fault: str
@@ -20,6 +20,6 @@ class Row:
 
 
 def commit() -> str:
-    """The commit that is run, with a `+` when there are changes on top of it."""
+    """Return the current commit, with a `+` if there are uncommitted changes."""
     described = ["git", "describe", "--always", "--abbrev=7", "--dirty=+", "--exclude=*"]
     return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,4 +1,4 @@
-"""Processes and their Redis under a supervisor that starts again whatever dies, and the hand that kills them."""
+"""Processes and their Redis under a supervisor with restarts, and random kills."""
 
 import os
 import signal

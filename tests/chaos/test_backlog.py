@@ -1,4 +1,4 @@
-"""The short version of row 14, with the control that must fail."""
+"""The short form of row 14. Its control must fail."""
 
 import sys
 

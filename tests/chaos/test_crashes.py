@@ -1,4 +1,4 @@
-"""The short versions of rows 1, 2, 5, 6, 7 and 10. Those that mostly wait do so side by side."""
+"""The short forms of rows 1, 2, 5, 6, 7 and 10. Rows that mostly wait run in parallel."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""The short version of row 15, with its control, which must fail."""
+"""The short form of row 15. Its control must fail."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The short versions of rows 3, 4 and 11, each with a control that must fail; `make chaos` runs the long ones."""
+"""The short forms of rows 3, 4 and 11. Each control must fail. `make chaos` runs the long forms."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The short versions of rows 8, 9, 12 and 13, each with the control that must fail."""
+"""The short forms of rows 8, 9, 12 and 13. Each control must fail."""
 
 import sys
 
@@ -21,7 +21,7 @@ def test_a_row_holds_and_its_control_does_not(number: int) -> None:
 
 
 def test_a_result_is_looked_for_when_redis_was_emptied_and_the_close_came_again(redis_server: RedisServer) -> None:
-    """Row 12 found this: a new record that knows nothing of the offer, and a customer who answers once more."""
+    """Row 12 found this case: the new record has no offer, and the customer answers again."""
     model = type("Found", (Model,), {"make_world": staticmethod(lambda: World(redis_server.new_database()))})()
     model.begin(two=False)
     model.start(seconds=0, is_answer=False, far=12, fate=Fate.DONE)

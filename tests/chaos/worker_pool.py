@@ -1,4 +1,4 @@
-"""Some workers of the real parts in one process, around a Redis and a sandbox Dixa of their own."""
+"""Workers made of the real parts in one process, with their own Redis and sandbox Dixa."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """What came of all conversations. Orphans are offers that were found again too late, as someone else's."""
+    """The outcome of all conversations. Orphans are offers found too late, and taken for another system's."""
 
     told: int
     lost: int
@@ -49,7 +49,7 @@ class Sum:
 
 
 class WorkerPool:
-    """Workers that run until the end of their context, and customers that answer at once."""
+    """Workers, and customers with immediate answers, until the end of the context."""
 
     def __init__(self, dixa: Sandbox, place: Place, **pace: Any) -> None:
         self.dixa = dixa
@@ -61,7 +61,7 @@ class WorkerPool:
         self._numbers: list[int] = []
 
     def close(self, count: int) -> None:
-        """Close new conversations; their webhooks are taken."""
+        """Close new conversations and accept their webhooks."""
         for _ in range(count):
             number = self.dixa.make_conversation()
             self.dixa.close(number)
@@ -80,13 +80,13 @@ class WorkerPool:
             self._unanswered.add(number)
 
     def work(self) -> None:
-        """Be one of the workers."""
+        """Run one worker."""
         worker = Worker(self._place, **self._pace)
         while not self._stopping.wait(0.01):
             worker.step()
 
     def answer_what_came(self) -> None:
-        """Be all customers: answer once each."""
+        """Answer each survey once, as its customer."""
         while not self._stopping.wait(0.05):
             for number in list(self._unanswered):
                 record = self._desk.records.load(str(number))
@@ -95,7 +95,7 @@ class WorkerPool:
                     self._desk.take_answer(Link.to(record), TERMS, {RatingType.CSAT: 4})
 
     def wait(self, within: float) -> None:
-        """Wait until all is over."""
+        """Wait until all surveys have ended."""
         eventually(lambda: all(self._is_over(number) for number in self._numbers), within)
 
     def stop(self) -> None:
@@ -130,7 +130,7 @@ class WorkerPool:
 def worker_pool(
     place: Place, *, size: int = 4, settings: Mapping[str, Any] | None = None, **pace: Any
 ) -> Iterator[WorkerPool]:
-    """Run a pool of workers at `place`, whose Redis and Dixa are made for it."""
+    """Run a pool of workers with a new Redis and Dixa at `place`."""
     with (
         sandbox(**(settings or {})) as dixa,
         TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,

@@ -1,4 +1,4 @@
-"""The links between the documents lead somewhere."""
+"""The links between the documents work."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ def links_of(page: Path) -> Iterator[str]:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return the anchors that GitHub makes from the headings of a page."""
+    """Return GitHub's anchors for the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""The documents that are made from code are as `make docs` writes them."""
+"""The generated documents are up to date with `make docs`."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Waiting is a score in a due set: no Celery message may carry a delay (ruff can't ban a keyword argument)."""
+"""No Celery message has a delay: a wait is a score in a due set. Ruff can't ban a keyword argument."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every reason is explained."""
+"""Every reason is documented."""
 
 from service.rules.reasons import REASONS
 from service.surveys.states import Reason

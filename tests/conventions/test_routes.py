@@ -1,4 +1,4 @@
-"""Every route of the web is listed here with what protects it; a new one fails until somebody has thought about it."""
+"""Every route is listed here with its protection. A new route fails this test until it is listed."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""service/web/openapi.yaml describes the routes that there are, and what they answer to whatever is sent."""
+"""service/web/openapi.yaml describes all routes and their responses to any input."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Afterword's two processes beside a sandbox Dixa, once for all tests of this folder, as fast as they can."""
+"""Afterword's two processes and a sandbox Dixa, shared by the tests of this folder, with short timings."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -81,7 +81,7 @@ editable_for = "0s"
 suspect_editable_for = "0s"
 match = {without_tags = ["spam"]}
 """
-"""Which survey a conversation gets is told by its queue; all others get the last one."""
+"""The queue of a conversation selects its survey; all others get the last one."""
 
 QUICK = {
     "DIXA_PACE": "500/50",
@@ -96,7 +96,7 @@ QUICK = {
     "BACKOFF_MIN": "100ms",
     "BACKOFF_MAX": "1s",
 }
-"""Timings for tests: the same story, told faster. Redis' clock and the code are what they are in production."""
+"""Short timings. Redis' clock and the code are those of production."""
 
 Opener = Callable[[SandboxSettings], Sandbox]
 Starter = Callable[..., Afterword]
@@ -105,20 +105,20 @@ Teller = Callable[..., LiveSurvey]
 
 @pytest.fixture(scope="session")
 def exchanges() -> Exchanges:
-    """What was said between Afterword and any sandbox of this session, one of each shape."""
+    """Collect the exchanges between Afterword and all sandboxes of this session, one of each shape."""
     return Exchanges(Description.load())
 
 
 @pytest.fixture(autouse=True)
 def is_as_described(exchanges: Exchanges) -> Iterator[None]:
-    """Every exchange with a sandbox must be as Dixa's OpenAPI description says, when that is here."""
+    """Check every exchange with a sandbox against Dixa's OpenAPI description, if it is here."""
     yield
     exchanges.check()
 
 
 @pytest.fixture(scope="session")
 def open_dixa(exchanges: Exchanges) -> Iterator[Opener]:
-    """Start a sandbox whose exchanges are all checked."""
+    """Start a sandbox and check its exchanges."""
     opened: list[Sandbox] = []
 
     def open_one(settings: SandboxSettings) -> Sandbox:
@@ -134,13 +134,13 @@ def open_dixa(exchanges: Exchanges) -> Iterator[Opener]:
 
 @pytest.fixture(scope="session")
 def dixa(open_dixa: Opener) -> Sandbox:
-    """A sandbox without a rate limit."""
+    """Start a sandbox without a rate limit."""
     return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None))
 
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox) -> Iterator[Starter]:
-    """Start processes with a surveys.toml of their own: `start(surveys, "web", LEASE="2s")`."""
+    """Start processes with their own surveys.toml: `start(surveys, "web", LEASE="2s")`."""
     started: list[Afterword] = []
 
     def start_one(surveys: str, *names: str, dixa_url: str = dixa.api_url, **environ: str) -> Afterword:
@@ -175,7 +175,7 @@ def afterword(start: Starter) -> Afterword:
 
 @pytest.fixture
 def tell(afterword: Afterword, dixa: Sandbox) -> Iterator[Teller]:
-    """Begin a story with a conversation of these facts: `tell(channel="Sms")`."""
+    """Make a conversation with these facts: `tell(channel="Sms")`."""
     dixa.sends_webhooks_to(afterword.webhook_url)
     client = patient(afterword.redis_url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))

@@ -1,4 +1,4 @@
-"""One conversation on its way through Afterword, step by step as its customer and its agent take them."""
+"""One conversation and its survey in running processes, with the steps of its customer and agent."""
 
 import re
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class LiveSurvey:
-    """What is asked of it is waited for, so each step is over when its method returns."""
+    """Each method waits for its step, so the step is complete when it returns."""
 
     dixa: Sandbox
     records: Records
@@ -41,7 +41,7 @@ class LiveSurvey:
 
     @property
     def sent(self) -> list[Message]:
-        """The messages that came through the API."""
+        """The messages sent through the API."""
         return [each for each in self.dixa.messages(self.id) if each.direction == "Outbound"]
 
     @property
@@ -51,7 +51,7 @@ class LiveSurvey:
         return found
 
     def close(self) -> "LiveSurvey":
-        """Close the conversation; its webhook has been answered 202."""
+        """Close the conversation, and wait for the 202 to its webhook."""
         self.dixa.close(self.id)
         delivery = self.dixa.deliveries(self.id)[-1]
         eventually(lambda: delivery.is_done)
@@ -59,7 +59,7 @@ class LiveSurvey:
         return self
 
     def link(self) -> str:
-        """The link that the customer got, when all is written that there is to write about it."""
+        """Return the customer's link, once the offer journey has ended."""
         found = eventually(lambda: find_link(self.sent))
         assert found
         self.ended()
@@ -69,22 +69,22 @@ class LiveSurvey:
         return self.links.read(self.link().rpartition("/")[2])
 
     def answer(self, **form: Any) -> requests.Response:
-        """Post the form, and follow to the page that it leads to."""
+        """Post the form and follow the redirect."""
         return requests.post(self.link(), data=form, timeout=30)
 
     def end_hold(self) -> None:
-        """Let the time be over in which the answer can be changed."""
+        """End the time for changes of the answer."""
         survey_id, due = str(self.id), self.records._due(Journey.ANSWER)
         self.records._redis.hset(self.records._key(survey_id), "answer_due", "0")
         self.records._redis.zadd(due, {survey_id: 0})
 
     def submitted(self) -> Record:
-        """The record, when the results are with Dixa and that is written too."""
+        """Return the record, once the answer is submitted and recorded."""
         eventually(lambda: (self.record.answer or _NOT_YET).state == AnswerState.SUBMITTED)
         return self.record
 
     def ended(self) -> Record:
-        """The record, when its offer's journey is over."""
+        """Return the record, once its offer journey has ended."""
         eventually(lambda: self.records.load(str(self.id)))
         eventually(lambda: self.record.offer.state in TERMINAL)
         return self.record
@@ -98,6 +98,6 @@ _NOT_YET = _NotYet()
 
 
 def find_link(messages: list[Message]) -> str | None:
-    """Find the survey's link in the last message that has one."""
+    """Return the survey's link in the latest message with one."""
     found = (_LINK.search(each.value) for each in reversed(messages))
     return next((match.group() for match in found if match), None)
