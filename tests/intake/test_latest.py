@@ -74,7 +74,7 @@ def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
 @example(before=answered((1, "Tak", False)), waiting=answered((1, None, True), (2, "Tak", True), (1, "", False)))
 @example(before=answered((1, "Nej", False)), waiting=answered((1, None, True), (2, "Nej", True)))
 @given(before=given_answers(0, 3), waiting=given_answers(1, 6))
-def test_what_comes_home_is_what_all_of_them_would_have_come_to(
+def test_the_merged_entry_has_the_effect_of_all(
     records: Records, before: list[SpooledAnswer], waiting: list[SpooledAnswer]
 ) -> None:
     earlier = [SpooledAnswer(each.answer, each.answered_at - timedelta(hours=1)) for each in before]
@@ -84,12 +84,12 @@ def test_what_comes_home_is_what_all_of_them_would_have_come_to(
 
 
 @given(waiting=given_answers(1, 6))
-def test_of_many_answers_three_wait_at_most(waiting: list[SpooledAnswer]) -> None:
+def test_at_most_three_answers_are_kept(waiting: list[SpooledAnswer]) -> None:
     assert len(kept([*waiting])["entries"]) <= 3
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=6))
-def test_of_stops_and_undos_the_later_one_waits(wishes: list[tuple[bool, int]]) -> None:
+def test_only_the_latest_opt_out_or_opt_in_is_kept(wishes: list[tuple[bool, int]]) -> None:
     waiting: list[Repeated] = [
         SpooledOptOut(link("1"), is_opt_in, BEGUN + timedelta(minutes=minute)) for is_opt_in, minute in wishes
     ]
@@ -98,7 +98,7 @@ def test_of_stops_and_undos_the_later_one_waits(wishes: list[tuple[bool, int]]) 
     assert read_entries(kept(waiting)) == (SpooledOptOut(link("1"), last, BEGUN + timedelta(minutes=latest)),)
 
 
-def test_answers_and_stops_of_a_survey_wait_apart() -> None:
+def test_answers_and_opt_outs_have_separate_entries() -> None:
     answer = SpooledAnswer(GivenAnswer(link("1"), TERMS, {RatingType.CSAT: 4}, "", "en", is_suspect=False), BEGUN)
     stop = SpooledOptOut(link("1"), is_opt_in=False, wished_at=BEGUN)
     other = SpooledOptOut(link("2"), is_opt_in=False, wished_at=BEGUN)

@@ -62,15 +62,13 @@ def run(disk: PoorDisk, code: str, *arguments: Path) -> list[str]:
         ("fsync_folder", "it can't be synced"),
     ],
 )
-def test_a_disk_that_lacks_something_is_named_and_takes_nothing(
-    tmp_path: Path, call: str, number: int, problem: str
-) -> None:
+def test_an_unfit_disk_is_reported_and_takes_nothing(tmp_path: Path, call: str, number: int, problem: str) -> None:
     spool = tmp_path / "spool"
     told = f"{spool}: {problem}: {os.strerror(number)}"
     assert run(PoorDisk(tmp_path / "disk").lacks(call, number), PREPARE, spool) == [told, told, "False 0 0"]
 
 
-def test_a_disk_that_loses_its_locks_takes_nothing_more_until_it_has_them_again(tmp_path: Path) -> None:
+def test_a_disk_without_locks_takes_nothing(tmp_path: Path) -> None:
     spool, disk = tmp_path / "spool", PoorDisk(tmp_path / "disk")
     logged, *told = run(disk, LOSE, spool, tmp_path / "disk" / "flock")
     problem = f"it can't be locked: {os.strerror(errno.EOPNOTSUPP)}"

@@ -58,7 +58,7 @@ def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(
     assert core.records.load("1")
 
 
-def test_an_entry_that_redis_refuses_holds_up_no_other(core: Services, own_redis: RedisServer) -> None:
+def test_an_entry_refused_by_redis_delays_no_other(core: Services, own_redis: RedisServer) -> None:
     for number in (1, 2, 3):
         spool_close(core.spool, number)
     with redis.Redis.from_url(own_redis.url) as client:
@@ -80,7 +80,7 @@ def age(spool: Path) -> None:
         os.utime(path, (0, 0))
 
 
-def test_what_waits_is_overdue_when_redis_refuses_it_alone_and_not_after_an_outage(
+def test_an_entry_is_overdue_if_redis_refuses_it_but_not_after_an_outage(
     core: Services, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     own_redis.stop()
@@ -119,7 +119,7 @@ class Odd:
             raise KeyError(SECRET)
 
 
-def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(core: Services) -> None:
+def test_it_survives_unexpected_errors_and_logs_no_text(core: Services) -> None:
     odd = Odd()
     recovery = Recovery(odd, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
     core.recovery._breaker.is_open = True

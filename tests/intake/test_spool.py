@@ -54,7 +54,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
-def test_entries_come_back_in_the_order_they_were_put(spool: Spool) -> None:
+def test_entries_are_drained_in_order(spool: Spool) -> None:
     entries: list[Entry] = [{"number": number, "text": "Tak 🙂"} for number in range(50)]
     for entry in entries:
         spool.put(entry)
@@ -63,13 +63,13 @@ def test_entries_come_back_in_the_order_they_were_put(spool: Spool) -> None:
     assert (spool.waiting(), drained(spool)) == (0, [])
 
 
-def test_nobody_else_may_read_it(spool: Spool, tmp_path: Path) -> None:
+def test_only_the_owner_may_read_it(spool: Spool, tmp_path: Path) -> None:
     spool.put({})
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool", *files(tmp_path / "spool"))]
     assert modes == [0o700, 0o600]
 
 
-def test_a_writer_killed_in_the_middle_leaves_no_half_entry_and_loses_none_it_said_yes_to(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_no_half_entry_and_loses_no_acknowledged_one(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool", max_bytes=1 << 30)
     acknowledged: dict[str, int] = {}
     seen: dict[str, set[int]] = {}
@@ -111,7 +111,7 @@ def last_of(ear: Connection) -> int:
     return last
 
 
-def test_what_a_killed_writer_left_is_swept_after_an_hour(spool: Spool, tmp_path: Path) -> None:
+def test_files_of_a_killed_writer_are_deleted_after_an_hour(spool: Spool, tmp_path: Path) -> None:
     fresh, old = (tmp_path / "spool" / f".{name}.json" for name in ("fresh", "old"))
     for path in (fresh, old):
         path.write_text('{"half":')
@@ -132,7 +132,7 @@ def test_a_corrupt_file_is_set_aside_and_reported(spool: Spool, tmp_path: Path, 
     assert (tmp_path / "spool" / "corrupt" / "0-corrupt.json").read_bytes() == body
 
 
-def test_an_entry_that_cannot_be_read_is_set_aside(spool: Spool) -> None:
+def test_an_unreadable_entry_is_set_aside(spool: Spool) -> None:
     spool.put({"kind": "riddle"})
     spool.put({"kind": "answer"})
     taken = []
@@ -159,7 +159,7 @@ def test_an_outage_in_the_middle_keeps_the_rest(spool: Spool) -> None:
     assert drained(spool) == [{"number": 2}, {"number": 3}]
 
 
-def test_an_entry_that_always_fails_does_not_hold_up_the_others_for_good(spool: Spool) -> None:
+def test_a_failing_entry_does_not_block_the_others_for_good(spool: Spool) -> None:
     for number in range(3):
         spool.put({"number": number})
     taken = []
@@ -176,7 +176,7 @@ def test_an_entry_that_always_fails_does_not_hold_up_the_others_for_good(spool: 
     assert spool.waiting() == 1
 
 
-def test_a_file_that_nobody_may_read_does_not_hold_up_the_others_for_good(spool: Spool, tmp_path: Path) -> None:
+def test_a_file_without_permission_does_not_block_the_others_for_good(spool: Spool, tmp_path: Path) -> None:
     """It is a folder here: who runs the tests may read every file."""
     (tmp_path / "spool" / "0.json").mkdir()
     spool.put({"number": 1})
@@ -187,7 +187,7 @@ def test_a_file_that_nobody_may_read_does_not_hold_up_the_others_for_good(spool:
     assert taken == [{"number": 1}]
 
 
-def test_a_lock_that_cannot_be_opened_is_named_and_nothing_more_is_taken(spool: Spool, tmp_path: Path) -> None:
+def test_an_unopenable_lock_is_reported_and_nothing_is_taken(spool: Spool, tmp_path: Path) -> None:
     spool.put({})
     (tmp_path / "spool" / ".lock").mkdir()
     with capture_logs() as logs:
@@ -203,7 +203,7 @@ def test_a_lock_that_cannot_be_opened_is_named_and_nothing_more_is_taken(spool: 
     assert len(drained(spool)) == 2
 
 
-def test_an_outage_that_lasts_for_many_drains_keeps_the_order(spool: Spool) -> None:
+def test_a_long_outage_keeps_the_order(spool: Spool) -> None:
     entries: list[Entry] = [{"number": number} for number in range(5)]
     for entry in entries:
         spool.put(entry)
@@ -217,7 +217,7 @@ def test_an_outage_that_lasts_for_many_drains_keeps_the_order(spool: Spool) -> N
     assert drained(spool) == entries
 
 
-def test_behind_an_entry_that_fails_those_of_its_conversation_wait(spool: Spool) -> None:
+def test_a_failing_entry_delays_its_own_conversation(spool: Spool) -> None:
     entries = [{"conversation_id": conversation, "number": n} for n, conversation in enumerate([7, 8, 7, 9])]
     for entry in entries:
         spool.put(entry)
@@ -235,7 +235,7 @@ def test_behind_an_entry_that_fails_those_of_its_conversation_wait(spool: Spool)
     assert drained(spool) == [entries[0], entries[2]]
 
 
-def test_what_a_newer_version_has_written_waits_for_it(spool: Spool, tmp_path: Path) -> None:
+def test_an_entry_of_a_newer_version_waits_for_it(spool: Spool, tmp_path: Path) -> None:
     for version in (2, 1, 2):
         spool.put({"v": version})
     asked, taken = [], []
@@ -262,7 +262,7 @@ def age(folder: Path) -> None:
             os.utime(path, (0, 0))
 
 
-def test_what_waits_longer_than_a_minute_is_overdue_unless_others_come_home(spool: Spool, tmp_path: Path) -> None:
+def test_an_entry_is_overdue_after_a_minute_without_a_drained_one(spool: Spool, tmp_path: Path) -> None:
     for number in range(3):
         spool.put({"number": number})
     assert spool.overdue() == 0
@@ -282,7 +282,7 @@ def test_what_waits_longer_than_a_minute_is_overdue_unless_others_come_home(spoo
     assert spool.overdue() == 0
 
 
-def test_a_clock_that_was_set_back_hides_nothing_that_is_stuck(spool: Spool, tmp_path: Path) -> None:
+def test_a_clock_set_back_hides_no_stuck_entry(spool: Spool, tmp_path: Path) -> None:
     spool.put({"number": 1})
     spool.restart_overdue()
     assert spool.overdue() == 0
@@ -294,7 +294,7 @@ def test_a_clock_that_was_set_back_hides_nothing_that_is_stuck(spool: Spool, tmp
     assert spool.overdue() == 0, "Redis is back just now"
 
 
-def test_what_a_newer_version_has_written_is_not_overdue(spool: Spool, tmp_path: Path) -> None:
+def test_an_entry_of_a_newer_version_is_not_overdue(spool: Spool, tmp_path: Path) -> None:
     spool.put({})
 
     def leave(entry: Entry) -> None:
@@ -305,7 +305,7 @@ def test_what_a_newer_version_has_written_is_not_overdue(spool: Spool, tmp_path:
     assert spool.overdue() == 0
 
 
-def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> None:
+def test_a_full_spool_refuses_until_it_is_drained(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool", max_bytes=1000)
     for _ in range(9):
         spool.put({"text": "x" * 87})
@@ -316,7 +316,7 @@ def test_more_than_the_limit_is_refused_until_it_is_drained(tmp_path: Path) -> N
     spool.put({"text": "x" * 200})
 
 
-def test_a_folder_that_was_removed_is_made_again_by_the_next_entry(tmp_path: Path) -> None:
+def test_a_deleted_folder_is_created_again(tmp_path: Path) -> None:
     spool, folder = opened(tmp_path / "spool"), tmp_path / "spool"
     shutil.rmtree(folder)
     spool.put({"n": 1})
@@ -327,7 +327,7 @@ def test_a_folder_that_was_removed_is_made_again_by_the_next_entry(tmp_path: Pat
     assert drained(spool) == [{"n": 2}]
 
 
-def test_a_folder_that_cannot_be_made_or_was_never_writable_says_so(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool")
     shutil.rmtree(tmp_path / "spool")
     (tmp_path / "spool").write_text("a file")
@@ -339,7 +339,7 @@ def test_a_folder_that_cannot_be_made_or_was_never_writable_says_so(tmp_path: Pa
     assert (spool.waiting(), spool.set_aside(), drained(spool)) == (0, 0, [])
 
 
-def test_a_disk_that_is_full_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
+def test_a_full_disk_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
     with no_room():
         with pytest.raises(SpoolUnavailable, match="File too large"):
             spool.put({"text": "x" * 5000})
@@ -348,13 +348,13 @@ def test_a_disk_that_is_full_refuses_and_leaves_nothing(spool: Spool, tmp_path: 
     assert spool.is_writable()
 
 
-def test_a_probe_that_a_killed_process_left_does_not_stop_the_next_one(tmp_path: Path) -> None:
+def test_a_leftover_probe_does_not_stop_the_next_process(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool")
     (tmp_path / "spool" / f".probe-{os.getpid()}").touch()
     spool.prepare()
 
 
-def test_of_two_drainers_one_drains(spool: Spool, tmp_path: Path) -> None:
+def test_only_one_of_two_drainers_drains(spool: Spool, tmp_path: Path) -> None:
     other = opened(tmp_path / "spool")
     for number in range(3):
         spool.put({"number": number})
@@ -367,7 +367,7 @@ def test_of_two_drainers_one_drains(spool: Spool, tmp_path: Path) -> None:
     assert seen == [(0, []), (1, []), (2, [])]
 
 
-def test_many_put_and_drain_at_once_and_nothing_is_lost_doubled_or_refused(tmp_path: Path) -> None:
+def test_concurrent_writes_and_drains_lose_and_double_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     taken: list[Any] = []
     together = Barrier(4)
@@ -388,7 +388,7 @@ def test_many_put_and_drain_at_once_and_nothing_is_lost_doubled_or_refused(tmp_p
     assert sorted(taken) == [(name, number) for name in range(3) for number in range(100)]
 
 
-def test_measuring_survives_files_that_vanish(tmp_path: Path) -> None:
+def test_measuring_survives_deleted_files(tmp_path: Path) -> None:
     """A drainer may remove what is just being measured: no reason to refuse."""
     spool = opened(tmp_path / "spool")
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
@@ -406,7 +406,7 @@ def add(number: int) -> Callable[[Entry | None], Entry]:
     return lambda before: {"numbers": [*(before["numbers"] if before else []), number]}
 
 
-def test_what_is_put_for_one_key_waits_in_one_file(spool: Spool, tmp_path: Path) -> None:
+def test_entries_of_one_key_share_a_file(spool: Spool, tmp_path: Path) -> None:
     for number in range(200):
         spool.put_latest("a", add(number))
         spool.put_latest("b", add(-number))
@@ -416,7 +416,7 @@ def test_what_is_put_for_one_key_waits_in_one_file(spool: Spool, tmp_path: Path)
     assert drained(spool) == [{"numbers": [7]}]
 
 
-def test_what_is_put_while_its_file_is_drained_is_kept(spool: Spool, tmp_path: Path) -> None:
+def test_an_entry_written_during_a_drain_is_kept(spool: Spool, tmp_path: Path) -> None:
     other = opened(tmp_path / "spool")
     spool.put_latest("a", add(1))
     taken: list[Entry] = []
@@ -429,7 +429,7 @@ def test_what_is_put_while_its_file_is_drained_is_kept(spool: Spool, tmp_path: P
     assert (taken, drained(other)) == ([{"numbers": [1]}], [{"numbers": [2]}])
 
 
-def test_what_is_put_after_a_failed_drain_comes_home_after_it(spool: Spool) -> None:
+def test_an_entry_written_after_a_failed_drain_comes_second(spool: Spool) -> None:
     spool.put_latest("a", add(1))
 
     def refuse(entry: Entry) -> None:
@@ -442,7 +442,7 @@ def test_what_is_put_after_a_failed_drain_comes_home_after_it(spool: Spool) -> N
     assert drained(spool) == [{"numbers": [1]}, {"numbers": [2]}]
 
 
-def test_processes_that_put_for_one_key_while_another_drains_lose_nothing(tmp_path: Path) -> None:
+def test_writers_of_one_key_during_a_drain_lose_nothing(tmp_path: Path) -> None:
     folder, seen = tmp_path / "spool", set[int]()
     opened(folder)
     writers = [get_context("fork").Process(target=put_latest_often, args=(folder, first)) for first in (0, 1000)]
@@ -461,14 +461,14 @@ def put_latest_often(folder: Path, first: int) -> None:
         spool.put_latest("a", add(number))
 
 
-def test_an_open_file_that_is_corrupt_is_set_aside_and_the_next_is_kept(spool: Spool, tmp_path: Path) -> None:
+def test_a_corrupt_open_file_is_set_aside_and_the_next_is_kept(spool: Spool, tmp_path: Path) -> None:
     spool.put_latest("a", add(1))
     files(tmp_path / "spool")[0].write_text('{"half":')
     spool.put_latest("a", add(2))
     assert (spool.set_aside(), drained(spool)) == (1, [{"numbers": [2]}])
 
 
-def test_the_last_part_is_for_webhooks_alone(tmp_path: Path) -> None:
+def test_the_last_quarter_is_reserved_for_webhooks(tmp_path: Path) -> None:
     spool = opened(tmp_path / "spool", max_bytes=10_000)
     for number in range(15):
         spool.put_latest(str(number), lambda before: {"text": "x" * 489})
@@ -482,7 +482,7 @@ def test_the_last_part_is_for_webhooks_alone(tmp_path: Path) -> None:
     assert spool.has_room_for_answers()
 
 
-def test_a_text_takes_the_bytes_that_it_has(spool: Spool, tmp_path: Path) -> None:
+def test_a_text_is_stored_as_utf_8(spool: Spool, tmp_path: Path) -> None:
     entry = {"text": "ελληνικά 🙂 \ud800"}
     spool.put(entry)
     [file] = files(tmp_path / "spool")
@@ -510,7 +510,7 @@ OLD_ANSWER = (
 )
 
 
-def test_files_of_an_older_version_come_home_in_their_order(story: Story, spool: Spool, tmp_path: Path) -> None:
+def test_files_of_an_older_version_are_drained_in_order(story: Story, spool: Spool, tmp_path: Path) -> None:
     """One for each answer, and with escapes."""
     survey_id = story.begin()
     for number, comment in enumerate(["\\u03b5\\u03cd\\u03b3\\u03b5", ""]):
@@ -522,9 +522,7 @@ def test_files_of_an_older_version_come_home_in_their_order(story: Story, spool:
 
 
 @pytest.mark.parametrize(("ahead", "score"), [(timedelta(), 1), (timedelta(seconds=-40), 5)], ids=["right", "fast"])
-def test_an_answer_waits_with_the_time_that_it_is_by_redis_clock(
-    story: Story, spool: Spool, ahead: timedelta, score: int
-) -> None:
+def test_a_spooled_answer_has_the_time_of_redis_clock(story: Story, spool: Spool, ahead: timedelta, score: int) -> None:
     """The clock of the web's host is right, or fast by 40 s, as far as it has seen."""
     survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(hours=1)))
     story.ask(survey_id)

@@ -117,14 +117,14 @@ def through_the_spool(entry: Entry) -> Waiting:
 SEVERAL = write_several([ANSWER, STOP])
 
 
-def test_several_come_back_as_they_were_and_one_alone_does_too() -> None:
+def test_merged_entries_round_trip() -> None:
     assert read_entries(json.loads(json.dumps(SEVERAL))) == (read_entry(ANSWER), read_entry(STOP))
     assert read_entries(CLOSE) == (read_entry(CLOSE),)
     assert (SEVERAL["conversation_id"], SEVERAL["survey_id"]) == (81000, "81000")
 
 
 @pytest.mark.parametrize("within", [None, [], {}, "no", 7, [7], [ANSWER, None], [{}]])
-def test_several_that_are_none_are_an_entry_error(within: object) -> None:
+def test_invalid_merged_entries_are_an_entry_error(within: object) -> None:
     with pytest.raises(EntryError) as refused:
         read_entries(SEVERAL | {"entries": within})
     assert not isinstance(refused.value, EntryIsNewer)
@@ -133,7 +133,7 @@ def test_several_that_are_none_are_an_entry_error(within: object) -> None:
 @pytest.mark.parametrize(
     "later", [SEVERAL | {"v": 2}, SEVERAL | {"v": 2, "entries": 7}, write_several([ANSWER, STOP | {"v": 2}])]
 )
-def test_several_of_which_one_is_newer_are_left_to_the_newer_version(later: Entry) -> None:
+def test_a_merged_entry_with_a_newer_part_is_left_to_the_newer_version(later: Entry) -> None:
     with pytest.raises(EntryIsNewer):
         read_entries(later)
 
@@ -150,24 +150,24 @@ mismatches = st.builds(RuleMismatch, st.text(), st.sampled_from(Reason), st.text
         st.lists(mismatches, max_size=3).map(tuple),
     )
 )
-def test_a_close_comes_back_as_it_was(close: SpooledClose) -> None:
+def test_a_close_round_trips(close: SpooledClose) -> None:
     assert through_the_spool(write_close(close)) == close
 
 
 @given(st.builds(Change, st.integers(1, 2**63 - 1), st.sampled_from(ChangeKind), times))
-def test_a_change_comes_back_as_it_was(change: Change) -> None:
+def test_a_change_round_trips(change: Change) -> None:
     assert through_the_spool(write_change(change)) == SpooledChange(change)
 
 
 @given(answers, times)
-def test_an_answer_comes_back_as_it_was_with_its_time(answer: GivenAnswer, answered_at: datetime) -> None:
+def test_an_answer_round_trips_with_its_time(answer: GivenAnswer, answered_at: datetime) -> None:
     found = through_the_spool(write_answer(answer, answered_at))
     assert found == SpooledAnswer(answer, answered_at)
     assert found.survey_id == answer.link.survey_id
 
 
 @given(st.builds(SpooledOptOut, links, st.booleans(), times))
-def test_a_stop_and_its_undo_come_back_as_they_were_with_their_time(stop: SpooledOptOut) -> None:
+def test_an_opt_out_and_an_opt_in_round_trip_with_their_time(stop: SpooledOptOut) -> None:
     found = through_the_spool(write_opt_out(stop))
     assert found == stop
     assert found.survey_id == stop.link.survey_id
@@ -189,19 +189,19 @@ STORED_STOP = (
 )
 
 
-def test_a_stop_is_stored_so_that_an_older_version_leaves_it_to_this_one() -> None:
+def test_an_older_version_leaves_an_opt_out_to_this_one() -> None:
     """It has no version of its own: a kind that is unknown is a newer version's (see `_is_newer`)."""
     assert json.loads(STORED_STOP) == STOP
     assert read_entry(STOP).survey_id == "81000"
 
 
 @pytest.mark.parametrize("wish", [None, "", "no", 0, 1, [], {}])
-def test_a_stop_is_never_taken_for_its_undo(wish: object) -> None:
+def test_an_opt_out_is_never_read_as_an_opt_in(wish: object) -> None:
     with pytest.raises(EntryError):
         read_entry(STOP | {"is_opt_in": wish})
 
 
-def test_what_an_older_version_wrote_is_understood() -> None:
+def test_an_entry_of_an_older_version_can_be_read() -> None:
     close, answer = read_entry(json.loads(STORED_CLOSE)), read_entry(json.loads(STORED_ANSWER))
     assert isinstance(close, SpooledClose)
     assert close.close == Close(81000, datetime(2026, 5, 12, tzinfo=UTC), tags=None)
@@ -211,7 +211,7 @@ def test_what_an_older_version_wrote_is_understood() -> None:
     assert answer.answer.terms == Survey()
 
 
-def test_an_answer_that_removes_a_comment_is_of_a_kind_of_its_own() -> None:
+def test_a_removal_of_a_comment_has_its_own_kind() -> None:
     """An older version would keep the comment; it leaves a kind that it doesn't know to a newer one."""
     removing = write_answer(replace(read_answer(STORED_ANSWER), comment=None), datetime(2026, 5, 12, tzinfo=UTC))
     assert (removing["v"], removing["kind"]) == (1, "removal")
@@ -225,7 +225,7 @@ def read_answer(stored: str) -> GivenAnswer:
 
 
 @pytest.mark.parametrize("stored", [STORED_CLOSE, STORED_ANSWER])
-def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
+def test_unknown_keys_are_ignored(stored: str) -> None:
     later = json.loads(stored) | {"later": {"more": 1}}
     later["terms"]["later"] = True
     assert read_entry(later) == read_entry(json.loads(stored))
@@ -242,7 +242,7 @@ def test_what_a_later_version_adds_is_ignored(stored: str) -> None:
         write_change(Change(81000, ChangeKind.RATED, datetime(2026, 5, 12, tzinfo=UTC))) | {"change": "riddle"},
     ],
 )
-def test_what_only_a_later_version_can_read_is_told_from_what_nobody_can(later: Entry) -> None:
+def test_a_newer_entry_is_distinguished_from_a_corrupt_one(later: Entry) -> None:
     with pytest.raises(EntryIsNewer):
         read_entry(later)
 
@@ -256,7 +256,7 @@ def test_what_only_a_later_version_can_read_is_told_from_what_nobody_can(later: 
         if name not in {"v", "reason", "others", "mismatches"}
     ],
 )
-def test_an_entry_without_what_it_needs_is_an_entry_error(entry: Entry, name: str) -> None:
+def test_an_entry_with_a_missing_key_is_an_entry_error(entry: Entry, name: str) -> None:
     with pytest.raises(EntryError):
         read_entry({key: value for key, value in entry.items() if key != name})
 

@@ -61,7 +61,7 @@ def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client:
     assert answer(records, 4, "A secret thought") == "same"
 
 
-def test_a_comment_of_a_dead_answer_is_kept(records: Records) -> None:
+def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
     answer(records, 4, "Worth keeping")
     records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)
     assert said(records) == ({"Csat": 4}, "Worth keeping")
@@ -82,7 +82,7 @@ def test_a_comment_from_a_spool_counts_though_the_scores_were_changed_since(reco
 
 
 @pytest.mark.parametrize("last", ["Said last", None])
-def test_what_was_last_done_to_the_comment_counts(records: Records, last: str | None) -> None:
+def test_the_last_change_of_the_comment_counts(records: Records, last: str | None) -> None:
     answer(records, 4, answered_at=NOW - 4 * MINUTE)
     answer(records, 4, last, answered_at=NOW - MINUTE)
     for comment in ("Said before", None):
@@ -90,7 +90,7 @@ def test_what_was_last_done_to_the_comment_counts(records: Records, last: str | 
     assert said(records) == ({"Csat": 4}, last or "")
 
 
-def test_a_blank_comment_keeps_the_one_before(records: Records) -> None:
+def test_a_blank_comment_keeps_the_earlier_one(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 5, "") == "saved"
     assert said(records) == ({"Csat": 5}, "Said before")
@@ -99,7 +99,7 @@ def test_a_blank_comment_keeps_the_one_before(records: Records) -> None:
     assert said(records) == ({"Csat": 5}, "Another")
 
 
-def test_a_changed_answer_replaces_the_old_one_and_is_held_anew(records: Records) -> None:
+def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Records) -> None:
     assert answer(records, 1, terms=Survey(editable_for=MINUTE)) == "saved"
     first = load(records).answer
     assert answer(records, 2, terms=Survey(editable_for=2 * MINUTE)) == "saved"
@@ -156,7 +156,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_more_time_is_given_and_never_less(held: Held, case: str) -> None:
+def test_an_extension_never_shortens_the_time(held: Held, case: str) -> None:
     hold, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
     terms = Survey(editable_for=hold, extend=extend)
     held.answer(terms, since=since, left=left)
@@ -181,7 +181,7 @@ HELD_ANEW = {
 
 
 @pytest.mark.parametrize("case", HELD_ANEW)
-def test_changes_put_a_result_off_for_an_hour_at_most(held: Held, case: str) -> None:
+def test_changes_delay_a_result_by_an_hour_at_most(held: Held, case: str) -> None:
     hold, since, left, wanted = (count * MINUTE for count in HELD_ANEW[case])
     terms = Survey(editable_for=hold)
     held.answer(terms, since=since, left=left)
@@ -190,7 +190,7 @@ def test_changes_put_a_result_off_for_an_hour_at_most(held: Held, case: str) -> 
         assert is_about(held.left, wanted)
 
 
-def test_however_often_more_time_is_wanted_the_limit_stays(held: Held) -> None:
+def test_repeated_extensions_end_at_the_same_limit(held: Held) -> None:
     terms = Survey()
     held.answer(terms, since=timedelta(), left=5 * MINUTE)
     for passed, wanted in ((15, 20), (30, 20), (45, 15), (59, 1)):
@@ -200,7 +200,7 @@ def test_however_often_more_time_is_wanted_the_limit_stays(held: Held) -> None:
         assert is_about(held.left, wanted * MINUTE)
 
 
-def test_there_is_no_more_time_once_it_is_over(held: Held) -> None:
+def test_no_extension_after_the_time_is_over(held: Held) -> None:
     terms = Survey()
     assert held.records.extend(SURVEY_ID, terms) is None
     held.answer(terms, since=70 * MINUTE, left=-MINUTE)
@@ -209,13 +209,13 @@ def test_there_is_no_more_time_once_it_is_over(held: Held) -> None:
     assert held.records.extend(SURVEY_ID, terms) is None
 
 
-def test_an_answer_that_is_being_submitted_gets_no_more_time(records: Records) -> None:
+def test_no_extension_while_an_answer_is_submitted(records: Records) -> None:
     answer(records)
     records.begin_call(claim(records, Journey.ANSWER), CSAT, [], timedelta())
     assert records.extend(SURVEY_ID, Survey()) is None
 
 
-def test_a_worker_that_has_claimed_it_waits_as_well(records: Records) -> None:
+def test_an_extension_also_delays_a_claimed_answer(records: Records) -> None:
     answer(records)
     found = claim(records, Journey.ANSWER)
     until = records.extend(SURVEY_ID, Survey())
@@ -229,7 +229,7 @@ def test_a_worker_that_has_claimed_it_waits_as_well(records: Records) -> None:
     assert progress.due_at == until
 
 
-def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
+def test_a_score_missing_in_a_changed_answer_is_removed(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
     records.save_answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")
     records.save_answer(link_of(), terms, {NPS: 0}, "", language="da")
@@ -237,7 +237,7 @@ def test_a_score_that_is_not_given_any_more_is_gone(records: Records) -> None:
     assert load(records).answered.language == "da"
 
 
-def test_the_same_answer_posted_again_is_not_held_longer(records: Records) -> None:
+def test_the_same_answer_again_does_not_extend_the_time(records: Records) -> None:
     answer(records, 3, "Same", Survey(editable_for=MINUTE))
     before = load(records).answer
     assert answer(records, 3, "Same", Survey(editable_for=2 * MINUTE)) == "same"
@@ -247,21 +247,21 @@ def test_the_same_answer_posted_again_is_not_held_longer(records: Records) -> No
     assert (after.due_at, after.answer.scores, after.state) == (before.due_at, before.answer.scores, before.state)
 
 
-def test_an_answer_given_again_is_younger_than_what_a_spool_has_from_between(records: Records) -> None:
+def test_an_answer_given_again_is_later_than_a_spooled_one_from_between(records: Records) -> None:
     answer(records, 5, answered_at=NOW - 2 * MINUTE)
     assert answer(records, 5) == "same"
     assert answer(records, 3, answered_at=NOW - MINUTE) == "superseded"
     assert said(records) == ({"Csat": 5}, "")
 
 
-def test_no_answer_is_from_the_future(records: Records) -> None:
+def test_an_answer_is_never_dated_in_the_future(records: Records) -> None:
     """The clock of the web host whose spool it waited in was ahead."""
     answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
     assert answer(records, 1) == "saved"
     assert said(records) == ({"Csat": 1}, "")
 
 
-def test_what_comes_now_is_later_though_redis_clock_was_set_back(
+def test_an_answer_now_is_the_latest_though_redis_clock_was_set_back(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     answer(records, 5)
@@ -273,7 +273,7 @@ def test_what_comes_now_is_later_though_redis_clock_was_set_back(
 
 
 @pytest.mark.parametrize(("reason", "outcome"), [(Reason.REOPENED, "saved"), (Reason.ERASED, "closed")])
-def test_who_has_a_link_was_offered_whatever_a_backup_says(records: Records, reason: Reason, outcome: str) -> None:
+def test_an_answer_reopens_a_cancelled_record_from_a_backup(records: Records, reason: Reason, outcome: str) -> None:
     """It knew of no offer, so the conversation that was opened since cancelled it."""
     records.accept(close_of(), [AT_ONCE])
     records.decide(claim(records), Decision(Verdict.CANCEL, reason))
@@ -282,7 +282,7 @@ def test_who_has_a_link_was_offered_whatever_a_backup_says(records: Records, rea
         submit(records)
 
 
-def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -> None:
+def test_an_answer_can_not_change_while_it_is_submitted(records: Records) -> None:
     answer(records, 1)
     found = claim(records, Journey.ANSWER)
     records.begin_call(found, CSAT, [], timedelta())
@@ -293,7 +293,7 @@ def test_once_it_is_being_submitted_an_answer_is_not_changed(records: Records) -
     assert said(records) == ({"Csat": 1}, "")
 
 
-def test_the_later_answer_counts_whichever_comes_first(records: Records) -> None:
+def test_the_later_answer_counts_in_any_order_of_arrival(records: Records) -> None:
     """Answers that waited in the spools of two web processes come home in any order."""
     answer(records, 2, answered_at=NOW)
     assert answer(records, 1, answered_at=NOW - MINUTE) == "superseded"
@@ -318,7 +318,7 @@ def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: 
     submit(records)
 
 
-def test_an_answer_with_an_empty_redis_makes_a_record_that_can_be_submitted(records: Records) -> None:
+def test_an_answer_without_a_record_creates_one(records: Records) -> None:
     assert answer(records, 4, "Still here") == "saved"
     record = load(records)
     assert (record.close, record.terms, record.offer.state) == (None, AT_ONCE, OfferState.DELIVERED)
@@ -341,7 +341,7 @@ def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Record
     assert found.record.answered.scores == {CSAT: 5}
 
 
-def test_a_cancelled_survey_takes_no_answer(records: Records) -> None:
+def test_an_erased_survey_takes_no_answer(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     records.decide(claim(records), Decision(Verdict.CANCEL, Reason.ERASED))
     assert answer(records) == "closed"
@@ -358,7 +358,7 @@ def is_about(found: timedelta | None, wanted: timedelta) -> bool:
     return found is not None and wanted - MINUTE < found <= wanted
 
 
-def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_an_open_record_never_expires(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [AT_ONCE])
     assert ttl(redis_client, prefix) is None
     found = claim(records)
@@ -367,7 +367,7 @@ def test_a_record_that_is_open_lives_for_ever(records: Records, redis_client: re
 
 
 @pytest.mark.parametrize("end", ["skipped", "cancelled", "failed", "delivered"])
-def test_a_finished_record_lives_for_ninety_days(
+def test_an_ended_record_expires_after_ninety_days(
     records: Records, redis_client: redis.Redis, prefix: str, end: str
 ) -> None:
     if end == "skipped":
@@ -384,7 +384,7 @@ def test_a_finished_record_lives_for_ninety_days(
     assert is_about(ttl(redis_client, prefix), 90 * DAY)
 
 
-def test_an_answer_keeps_its_record_until_it_is_submitted(
+def test_a_record_does_not_expire_before_its_answer_is_submitted(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     records.accept(close_of(), [AT_ONCE])
@@ -401,7 +401,7 @@ def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis,
     assert is_about(ttl(redis_client, prefix), 366 * DAY)
 
 
-def test_every_key_has_the_prefix_and_nothing_else_is_touched(redis_server: RedisServer) -> None:
+def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     client = connect(redis_server.new_database())
     records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
     records.accept(close_of(), [AT_ONCE])
@@ -443,11 +443,11 @@ def refuse(port: int, *asks: str) -> None:
     client.close()
 
 
-def test_a_redis_that_is_down_is_said_at_once() -> None:
+def test_a_redis_that_is_down_is_reported_at_once() -> None:
     refuse(free_port(), *ASKS)
 
 
 @pytest.mark.timeout(15)
-def test_a_redis_that_is_frozen_is_said_within_seconds(silent_port: int) -> None:
+def test_a_frozen_redis_is_reported_within_seconds(silent_port: int) -> None:
     """A second each; redis-py's own retries would take a minute."""
     refuse(silent_port, "accept", "load")

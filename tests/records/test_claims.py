@@ -48,7 +48,7 @@ def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records
     return Records(redis_client, lease=timedelta(milliseconds=lease_ms), keep=timedelta(days=90), prefix=prefix)
 
 
-def test_what_was_accepted_is_read(records: Records) -> None:
+def test_an_accepted_close_can_be_loaded(records: Records) -> None:
     close = close_of()
     assert records.accept(close, [AT_ONCE]) == WriteResult(Outcome.ACCEPTED, is_due=True, survey_id=SURVEY_ID)
     record = records.load(SURVEY_ID)
@@ -69,7 +69,7 @@ def test_a_second_close_changes_nothing(records: Records) -> None:
     assert records.load(SURVEY_ID) == before
 
 
-def test_what_waits_is_about_the_later_close(records: Records) -> None:
+def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
     """It was opened in between, and that event is late or lost: who closed it last is rated, if anybody is."""
     records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
     later = replace(close_of(), agent_id="another", tags=("b",))
@@ -91,7 +91,7 @@ def test_what_waits_is_about_the_later_close(records: Records) -> None:
 
 
 @pytest.mark.parametrize("journey", Journey)
-def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> None:
+def test_only_one_of_two_claims_succeeds(records: Records, journey: Journey) -> None:
     records.accept(close_of(), [replace(AT_ONCE, on_answer=(OnAnswer((4,), CSAT, note=True),))])
     answer(records)
     if journey is Journey.OFFER:
@@ -102,7 +102,7 @@ def test_of_two_who_claim_one_gets_it(records: Records, journey: Journey) -> Non
     assert records.claim(journey, survey_id) is None
 
 
-def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_claim_after_a_lease_has_a_higher_fence(redis_client: redis.Redis, prefix: str) -> None:
     records = brief(redis_client, prefix)
     records.accept(close_of(), [AT_ONCE])
     first = claim(records)
@@ -112,7 +112,7 @@ def test_when_a_lease_is_over_the_next_claim_has_a_higher_fence(redis_client: re
     assert second.at >= first.at + timedelta(milliseconds=80)
 
 
-def test_no_lease_is_longer_than_one_is_given(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_lease_longer_than_possible_counts_as_over(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """Redis' clock was set back by an hour."""
     records.accept(close_of(), [AT_ONCE])
     first = claim(records)
@@ -121,7 +121,7 @@ def test_no_lease_is_longer_than_one_is_given(records: Records, redis_client: re
     assert second.fence > first.fence
 
 
-def test_a_mail_that_is_handed_over_has_a_longer_lease(redis_client: redis.Redis, prefix: str) -> None:
+def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix: str) -> None:
     lease, budget = timedelta(seconds=60), timedelta(minutes=5)
     records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)
     records.accept(close_of(), [AT_ONCE])
@@ -138,7 +138,7 @@ def test_a_mail_that_is_handed_over_has_a_longer_lease(redis_client: redis.Redis
     assert claim(records).fence > first.fence
 
 
-def test_what_a_newer_version_works_on_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_state_of_a_newer_version_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """During a deploy both work side by side, and after a rollback the older one is alone until the next."""
     records.accept(close_of(), [AT_ONCE])
     redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_state", "pondering")
@@ -147,7 +147,7 @@ def test_what_a_newer_version_works_on_is_left_to_it(records: Records, redis_cli
     assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_state") == "pondering"
 
 
-def test_one_who_gives_the_lease_back_leaves_it_to_the_next(records: Records) -> None:
+def test_a_returned_lease_can_be_claimed(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     records.reschedule(claim(records), timedelta(), failed=False)
     assert claim(records).fence == 2
@@ -176,7 +176,7 @@ OF_ANSWERS: dict[str, Callable[[Records, Claim], object]] = {
     ("journey", "write"),
     [(Journey.OFFER, name) for name in WRITES | OF_OFFERS] + [(Journey.ANSWER, name) for name in WRITES | OF_ANSWERS],
 )
-def test_whoever_was_overtaken_writes_nothing(
+def test_a_stale_claim_writes_nothing(
     records: Records, redis_client: redis.Redis, prefix: str, journey: Journey, write: str, is_marked: str
 ) -> None:
     if journey is Journey.OFFER:
@@ -196,7 +196,7 @@ def test_whoever_was_overtaken_writes_nothing(
     assert (redis_client.hgetall(key), redis_client.ttl(key)) == before
 
 
-def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Records) -> None:
+def test_no_call_begins_twice_or_near_the_end_of_the_lease(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)
     with pytest.raises(StaleClaim, match="late"):
@@ -206,21 +206,21 @@ def test_no_call_is_marked_twice_or_when_the_lease_is_nearly_over(records: Recor
         records.begin_call(found, CSAT, [], timedelta(seconds=15))
 
 
-def test_a_claim_before_the_time_is_none(records: Records) -> None:
+def test_a_survey_that_is_not_due_can_not_be_claimed(records: Records) -> None:
     records.accept(close_of(), [Survey(delay=MINUTE)])
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     answer(records, terms=Survey(editable_for=MINUTE))
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
 
 
-def test_a_claim_of_nothing_is_none(records: Records) -> None:
+def test_a_missing_survey_can_not_be_claimed(records: Records) -> None:
     assert records.claim(Journey.OFFER, "1") is None
     records.accept(close_of(), [], Reason.CHANNEL)
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
 
 
-def test_what_is_taken_comes_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
     records = brief(redis_client, prefix)
     records.accept(close_of(ago=MINUTE), [AT_ONCE])
     for again_after in (timedelta(milliseconds=1), MINUTE):
@@ -228,14 +228,14 @@ def test_what_is_taken_comes_due_again_unless_it_is_claimed(redis_client: redis.
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
-def test_copies_of_what_was_taken_are_harmless(records: Records) -> None:
+def test_duplicate_tasks_are_harmless(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
     assert [found is not None for found in claims] == [True, False, False, False, False]
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
-def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
     records.accept(close_of(), [Survey(delay=MINUTE)])
     due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
@@ -246,7 +246,7 @@ def test_a_copy_that_comes_early_puts_the_time_right(records: Records, redis_cli
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == due_at
 
 
-def test_what_is_over_or_lost_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_an_ended_or_lost_survey_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [], Reason.CHANNEL)
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
     for survey_id in records.take_due(Journey.OFFER, 10, timedelta()):
@@ -270,7 +270,7 @@ def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
     return found
 
 
-def test_what_is_nearer_to_its_end_is_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_surveys_with_a_call_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """However long the others have waited."""
     for number in (1, 2):
         records.accept(close_of(number), [AT_ONCE])
@@ -280,7 +280,7 @@ def test_what_is_nearer_to_its_end_is_taken_first(records: Records, redis_client
     assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2"]
 
 
-def test_what_is_nearer_to_its_end_waits_for_its_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_surveys_with_a_call_wait_for_their_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     found = begin_call(records)
     assert records.take_due(Journey.OFFER, 1, MINUTE) == []
     records.call_lost(found, MINUTE)
@@ -290,7 +290,7 @@ def test_what_is_nearer_to_its_end_waits_for_its_time(records: Records, redis_cl
     assert redis_client.zcard(f"{prefix}due:offer:first") == 0
 
 
-def test_what_is_over_is_not_taken_first_any_more(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_an_ended_survey_leaves_the_first_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     found = begin_call(records)
     assert redis_client.zcard(f"{prefix}due:offer:first") == 1
     records.fail(found, Reason.REFUSED)
@@ -302,7 +302,7 @@ def test_what_is_over_is_not_taken_first_any_more(records: Records, redis_client
     [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],
     ids=["20 minutes left", "late already", "closed in the future", "and without a delay"],
 )
-def test_the_delay_counts_from_the_close_but_never_from_a_later_time(
+def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
     records: Records, ago: int, delay: int, *, is_due: bool
 ) -> None:
     close = close_of(ago=ago * MINUTE)
@@ -328,20 +328,20 @@ def at_once(work: Callable[[], object], times: int) -> None:
         thread.join()
 
 
-def test_of_fifty_equal_closes_one_is_accepted(records: Records) -> None:
+def test_one_of_fifty_equal_closes_is_accepted(records: Records) -> None:
     outcomes: list[str] = []
     close = close_of()
     at_once(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
     assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
 
 
-def test_of_fifty_equal_answers_one_is_held(records: Records) -> None:
+def test_one_of_fifty_equal_answers_is_saved(records: Records) -> None:
     outcomes: list[str] = []
     at_once(lambda: outcomes.append(answer(records, 4, "The same")), 50)
     assert sorted(outcomes) == ["same"] * 49 + ["saved"]
 
 
-def test_of_fifty_claims_one_is_had(records: Records) -> None:
+def test_one_of_fifty_claims_succeeds(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims: list[Claim | None] = []
     at_once(lambda: claims.append(records.claim(Journey.OFFER, SURVEY_ID)), 50)

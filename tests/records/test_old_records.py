@@ -116,7 +116,7 @@ def test_a_second_question_is_still_asked(shelf: Shelf, dixa: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("name", ENDED_OFFERS)
-def test_an_offer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
+def test_an_ended_offer_does_not_change(shelf: Shelf, dixa: Sandbox, name: str) -> None:
     before = shelf.take(name)
     assert before.offer.state == name
     shelf.story.offering.run(SURVEY_ID)
@@ -124,7 +124,7 @@ def test_an_offer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) 
     assert dixa.calls == []
 
 
-def test_a_dead_offer_can_be_revived(shelf: Shelf) -> None:
+def test_a_failed_offer_can_be_retried(shelf: Shelf) -> None:
     shelf.take("failed")
     assert shelf.story.records.retry(Journey.OFFER, SURVEY_ID) == "retried"
     assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
@@ -144,7 +144,7 @@ def test_an_answer_goes_on_from_where_it_was(shelf: Shelf, dixa: Sandbox, name: 
 
 
 @pytest.mark.parametrize("name", ENDED_ANSWERS)
-def test_an_answer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str) -> None:
+def test_an_ended_answer_does_not_change(shelf: Shelf, dixa: Sandbox, name: str) -> None:
     before = shelf.take(name)
     shelf.story.answering.run(SURVEY_ID)
     assert shelf.story.load(SURVEY_ID) == before
@@ -153,7 +153,7 @@ def test_an_answer_that_is_over_stays_so(shelf: Shelf, dixa: Sandbox, name: str)
     assert dixa.calls == []
 
 
-def test_a_dead_answer_can_be_revived(shelf: Shelf, dixa: Sandbox) -> None:
+def test_a_failed_answer_can_be_retried(shelf: Shelf, dixa: Sandbox) -> None:
     shelf.take("failed answer")
     assert shelf.story.records.retry(Journey.ANSWER, SURVEY_ID) == "retried"
     shelf.story.submit(SURVEY_ID)
@@ -161,7 +161,7 @@ def test_a_dead_answer_can_be_revived(shelf: Shelf, dixa: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("name", ["waiting", "offering+", "delivering"])
-def test_what_a_later_version_added_is_ignored(shelf: Shelf, name: str) -> None:
+def test_additions_of_a_later_version_are_ignored(shelf: Shelf, name: str) -> None:
     stored = STORED[name]
     later: dict[str, Any] = {"mood": "sunny", "match": json.loads(stored["terms"])["match"] | {"moods": ["sunny"]}}
     shelf.take(

@@ -50,7 +50,7 @@ def stopped_traits(story: Story) -> set[IdentityKind]:
         ("WhatsApp", {IdentityKind.PHONE}),
     ],
 )
-def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: str, reached: set[IdentityKind]) -> None:
+def test_a_link_opts_out_its_requester_and_address(story: Story, channel: str, reached: set[IdentityKind]) -> None:
     somebody = Person("Somebody", EMAIL, PHONE)
     record = asked(story, somebody, channel)
     assert record.offer.state is OfferState.DELIVERED
@@ -61,14 +61,14 @@ def test_a_link_stops_its_requester_and_what_it_went_to(story: Story, channel: s
     assert stopped_traits(story) == set()
 
 
-def test_whoever_names_somebody_elses_address_in_a_chat_stops_nobody_else(story: Story) -> None:
+def test_an_address_named_in_a_chat_is_not_opted_out(story: Story) -> None:
     attacker = Person("Nobody", EMAIL, PHONE)
     post(story, asked(story, attacker, "WidgetChat"))
     assert asked(story, attacker, "WidgetChat").offer.reason == Reason.OPTED_OUT
     assert asked(story, IDA).offer.state is OfferState.DELIVERED
 
 
-def test_whoever_names_somebody_elses_address_in_a_chat_undoes_nobody_elses_stop(story: Story) -> None:
+def test_an_address_named_in_a_chat_is_not_opted_in(story: Story) -> None:
     mine = asked(story, IDA)
     chat = asked(story, Person("Nobody", EMAIL, PHONE), "WidgetChat")
     post(story, mine)
@@ -78,7 +78,7 @@ def test_whoever_names_somebody_elses_address_in_a_chat_undoes_nobody_elses_stop
     assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
 
 
-def test_who_has_stopped_by_an_address_is_asked_in_no_channel_until_it_is_undone_by_it(story: Story) -> None:
+def test_an_opt_out_of_an_address_holds_in_every_channel(story: Story) -> None:
     other, chatting = Person("I. Holm", EMAIL), Person("Ida", EMAIL)
     before = asked(story, other)
     post(story, asked(story, IDA))
@@ -89,7 +89,7 @@ def test_who_has_stopped_by_an_address_is_asked_in_no_channel_until_it_is_undone
     assert asked(story, IDA).offer.reason == Reason.OPTED_OUT
 
 
-def test_what_an_older_version_stopped_along_is_honoured_and_undone_by_the_id(story: Story) -> None:
+def test_an_opt_out_of_an_older_version_holds_and_ends_with_the_id(story: Story) -> None:
     record = asked(story, IDA)
     assert record.close
     names = story.opt_outs._names(IDA.id, record.close.person)
@@ -101,7 +101,7 @@ def test_what_an_older_version_stopped_along_is_honoured_and_undone_by_the_id(st
     assert stopped_traits(story) == set()
 
 
-def test_a_record_of_an_older_version_stops_by_the_id_alone(story: Story) -> None:
+def test_a_record_of_an_older_version_opts_out_the_id_alone(story: Story) -> None:
     record = asked(story, IDA)
     assert record.close
     old = replace(record, close=replace(record.close, email_hashes=(), phone_hashes=()))
@@ -111,18 +111,18 @@ def test_a_record_of_an_older_version_stops_by_the_id_alone(story: Story) -> Non
 
 
 @pytest.mark.parametrize("channel", ["webhook", ""])
-def test_a_link_that_went_nobody_knows_where_reached_neither(story: Story, channel: str) -> None:
+def test_a_link_with_an_unknown_channel_opts_out_no_address(story: Story, channel: str) -> None:
     record = asked(story, IDA)
     assert recipient_hashes(replace(record, offer=replace(record.offer, channel=channel))) == ()
 
 
-def test_a_mail_of_our_own_reached_the_address_whatever_the_conversation_is(story: Story) -> None:
+def test_our_own_mail_opts_out_the_address_in_any_conversation(story: Story) -> None:
     record = asked(story, IDA, "WidgetChat")
     mailed = replace(record, offer=replace(record.offer, channel="email"))
     assert recipient_hashes(mailed) == PERSONS.hashes_of(None, EMAIL)
 
 
-def test_a_channel_that_the_webhook_lacks_is_the_one_that_dixa_told(story: Story) -> None:
+def test_a_channel_missing_in_the_webhook_is_taken_from_dixa(story: Story) -> None:
     record = asked(story, IDA)
     assert record.close
     assert recipient_hashes(replace(record, close=replace(record.close, channel=None))) == PERSONS.hashes_of(

@@ -19,7 +19,7 @@ def opt_outs(redis_client: redis.Redis, prefix: str) -> HashedOptOuts:
     return HashedOptOuts(redis_client, prefix=prefix)
 
 
-def test_an_undo_takes_back_what_was_stopped_along(opt_outs: HashedOptOuts) -> None:
+def test_an_opt_in_covers_the_traits_opted_out_together(opt_outs: HashedOptOuts) -> None:
     opt_outs.add(IDA, ADDRESS)
     assert opt_outs.has(SAME, ADDRESS)
     assert opt_outs.remove(IDA)
@@ -28,7 +28,7 @@ def test_an_undo_takes_back_what_was_stopped_along(opt_outs: HashedOptOuts) -> N
     assert not opt_outs.remove(IDA)
 
 
-def test_an_undo_is_of_the_person_and_leaves_another_requesters_own_stop(opt_outs: HashedOptOuts) -> None:
+def test_an_opt_in_leaves_the_opt_out_of_another_requester(opt_outs: HashedOptOuts) -> None:
     opt_outs.add(IDA, ADDRESS)
     opt_outs.add(BO)
     assert opt_outs.remove(SAME, ADDRESS)
@@ -38,7 +38,7 @@ def test_an_undo_is_of_the_person_and_leaves_another_requesters_own_stop(opt_out
 
 
 @pytest.mark.parametrize("known", ["1", "{prefix}stopped:0123"])
-def test_a_stop_of_an_older_version_can_be_undone(
+def test_an_opt_out_of_an_older_version_can_be_removed(
     opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str, known: str
 ) -> None:
     """It has no moment, and may name what was stopped along."""
@@ -52,7 +52,7 @@ def test_a_stop_of_an_older_version_can_be_undone(
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
 @pytest.mark.parametrize("wishes", [(True, False, True), (False, True, False)])
-def test_the_latest_wish_counts_in_whatever_order_they_come_home(
+def test_the_latest_wish_counts_in_any_order_of_arrival(
     opt_outs: HashedOptOuts, order: tuple[int, ...], wishes: tuple[bool, ...]
 ) -> None:
     for place in order:
@@ -62,7 +62,7 @@ def test_the_latest_wish_counts_in_whatever_order_they_come_home(
     assert opt_outs.has(SAME, ADDRESS) is wishes[-1]
 
 
-def test_what_is_wished_now_counts_although_a_fast_clock_dated_another_wish(opt_outs: HashedOptOuts) -> None:
+def test_a_wish_now_counts_over_one_dated_by_a_fast_clock(opt_outs: HashedOptOuts) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=3)
     opt_outs.remove(IDA, at=ahead)
     assert opt_outs.add(IDA)
@@ -72,7 +72,9 @@ def test_what_is_wished_now_counts_although_a_fast_clock_dated_another_wish(opt_
     assert not opt_outs.has(IDA)
 
 
-def test_a_repeat_changes_its_moment_alone(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_repeated_opt_out_changes_only_its_time(
+    opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str
+) -> None:
     def kept() -> dict[str, str]:
         names = redis_client.scan_iter(f"{prefix}*")
         return {name: str(redis_client.get(name)).lstrip("0123456789") for name in names}
@@ -83,7 +85,7 @@ def test_a_repeat_changes_its_moment_alone(opt_outs: HashedOptOuts, redis_client
     assert kept() == before
 
 
-def test_an_undo_from_between_two_stops_comes_too_late(opt_outs: HashedOptOuts) -> None:
+def test_an_opt_in_from_between_two_opt_outs_is_too_late(opt_outs: HashedOptOuts) -> None:
     """It waited in a spool, while another process, which had Redis, took the stops: the second is no double click."""
     now = datetime.now(UTC)
     opt_outs.add(IDA, ADDRESS, at=now - timedelta(seconds=20))
@@ -92,7 +94,7 @@ def test_an_undo_from_between_two_stops_comes_too_late(opt_outs: HashedOptOuts) 
     assert opt_outs.has(IDA)
 
 
-def test_an_undo_is_remembered_for_a_spool_and_not_for_good(
+def test_an_opt_in_is_remembered_for_thirty_days(
     opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str
 ) -> None:
     opt_outs.add(IDA)

@@ -24,7 +24,7 @@ def write(client: redis.Redis, prefix: str, process: Process, seconds_ago: float
     client.hset(f"{prefix}processes", f"{process.role}@{process.host}:1", json.dumps(asdict(process) | {"at": at}))
 
 
-def test_those_who_agree_are_quiet(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_equal_settings_are_no_disagreement(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     web.write("web")
     write(redis_client, prefix, Process("worker", "b", SETTINGS))
     assert [each.role for each in web.at_work()] == ["web", "worker"]
@@ -32,7 +32,7 @@ def test_those_who_agree_are_quiet(web: Processes, redis_client: redis.Redis, pr
     assert web.find_disagreements("this command") == []
 
 
-def test_another_key_is_named_with_who_has_which(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_different_key_is_reported_with_its_processes(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     write(redis_client, prefix, Process("web", "a", SETTINGS))
     write(redis_client, prefix, Process("worker", "b", SETTINGS | {"SECRET_KEYS": "a2"}))
     write(redis_client, prefix, Process("worker", "c", SETTINGS | {"SECRET_KEYS": "a2"}))
@@ -40,7 +40,7 @@ def test_another_key_is_named_with_who_has_which(web: Processes, redis_client: r
     assert told.startswith("SECRET_KEYS is not the same in all processes (web on a | worker on b, worker on c): ")
 
 
-def test_an_onlooker_is_compared_too(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_an_onlooker_is_compared_as_well(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     write(redis_client, prefix, Process("web", "a", SETTINGS | {"PUBLIC_URL": "b2"}))
     assert web.find_disagreements() == []
     [told] = web.find_disagreements("this command")
@@ -48,7 +48,7 @@ def test_an_onlooker_is_compared_too(web: Processes, redis_client: redis.Redis, 
     assert "this command on " in told
 
 
-def test_who_has_not_written_for_a_minute_is_not_at_work(
+def test_a_process_without_a_report_for_a_minute_is_not_running(
     web: Processes, redis_client: redis.Redis, prefix: str
 ) -> None:
     write(redis_client, prefix, Process("worker", "b", {"SECRET_KEYS": "a2"}), seconds_ago=70)
@@ -56,14 +56,14 @@ def test_who_has_not_written_for_a_minute_is_not_at_work(
     assert web.find_disagreements("this command") == []
 
 
-def test_who_has_not_written_for_long_is_forgotten(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_old_reports_are_removed(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     write(redis_client, prefix, Process("worker", "b", SETTINGS), seconds_ago=4000)
     web.write("web")
     assert redis_client.hlen(f"{prefix}processes") == 1
 
 
 @pytest.mark.parametrize(("ahead", "told"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (40.0, None)])
-def test_a_clock_that_is_wrong_is_told(
+def test_a_wrong_clock_is_reported(
     web: Processes, redis_client: redis.Redis, prefix: str, ahead: float, told: str | None
 ) -> None:
     write(redis_client, prefix, Process("web", "a", SETTINGS, ahead_seconds=ahead))
@@ -72,15 +72,13 @@ def test_a_clock_that_is_wrong_is_told(
     )
 
 
-def test_our_own_clock_is_that_of_redis_here(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_clock_of_the_tests_is_right(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     web.write("web")
     [told] = redis_client.hvals(f"{prefix}processes")
     assert abs(json.loads(told)["ahead_seconds"]) < 30
 
 
-def test_what_another_version_writes_is_read_as_far_as_it_is_known(
-    web: Processes, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_unknown_keys_of_another_version_are_ignored(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     at = redis_client.time()[0]
     entry = {"role": "web", "host": "a", "settings": {"A_NEW_ONE": "1"}, "at": at, "a_new_field": 1}
     redis_client.hset(f"{prefix}processes", "web@a:1", json.dumps(entry))
@@ -88,7 +86,7 @@ def test_what_another_version_writes_is_read_as_far_as_it_is_known(
     assert web.find_disagreements() == []
 
 
-def test_a_fingerprint_tells_what_differs_and_no_secret() -> None:
+def test_a_fingerprint_shows_differences_and_no_secret() -> None:
     usual = take_fingerprint(settings_for("redis://localhost"))
     other = take_fingerprint(settings_for("redis://localhost", SECRET_KEYS="another-key-for-the-links-0123456789"))
     assert {name for name in usual if usual[name] != other[name]} == {"SECRET_KEYS"}

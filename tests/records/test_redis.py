@@ -30,7 +30,7 @@ def test_a_ping_leaves_a_key_of_a_second(redis_client: redis.Redis, prefix: str)
     assert eventually(lambda: max(0, time_left())) <= 1000
 
 
-def test_a_redis_that_is_full_opens_the_breaker_and_keeps_it_open(own_client: redis.Redis) -> None:
+def test_a_full_redis_keeps_the_breaker_open(own_client: redis.Redis) -> None:
     breaker = Breaker()
     store = Store(own_client, breaker=breaker)
     own_client.config_set("maxmemory", "1")
@@ -44,7 +44,7 @@ def test_a_redis_that_is_full_opens_the_breaker_and_keeps_it_open(own_client: re
     assert not breaker.is_open
 
 
-def test_a_replica_is_told_from_an_outage(own_client: redis.Redis, own_redis: RedisServer) -> None:
+def test_a_replica_is_distinguished_from_an_outage(own_client: redis.Redis, own_redis: RedisServer) -> None:
     own_client.replicaof("127.0.0.1", 1)
     with pytest.raises(RecordsRefused, match="ReadOnlyError"):
         Store(own_client).ping()
@@ -66,7 +66,7 @@ class OffClient(redis.Redis):
 
 
 @pytest.mark.parametrize("ahead", [0, 30, -30, 3600])
-def test_the_time_is_that_of_redis_from_the_first_ping_on(redis_server: RedisServer, prefix: str, ahead: int) -> None:
+def test_the_time_is_redis_time_after_the_first_ping(redis_server: RedisServer, prefix: str, ahead: int) -> None:
     client = OffClient(port=redis_server.port)
     client.ahead = ahead
     store = Store(client, prefix=prefix)
@@ -77,7 +77,7 @@ def test_the_time_is_that_of_redis_from_the_first_ping_on(redis_server: RedisSer
     client.close()
 
 
-def test_a_ping_that_fails_leaves_what_is_known_of_the_clock(own_client: redis.Redis, own_redis: RedisServer) -> None:
+def test_a_failed_ping_keeps_the_clock_offset(own_client: redis.Redis, own_redis: RedisServer) -> None:
     store = Store(own_client)
     store.clock_offset = 30 * SECOND
     own_redis.stop()

@@ -43,20 +43,20 @@ PROBLEMS: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.mark.parametrize(("info", "word"), PROBLEMS)
-def test_each_problem_is_named_with_the_way_out(info: dict[str, object], word: str) -> None:
+def test_each_problem_is_reported_with_its_remedy(info: dict[str, object], word: str) -> None:
     found = [*find_problems(SAFE | info, "always")]
     assert len(found) == 1
     assert word in found[0]
 
 
 @pytest.mark.parametrize(("info", "word"), PROBLEMS)
-def test_each_is_named_where_the_settings_are_hidden_too(info: dict[str, object], word: str) -> None:
+def test_each_problem_is_reported_without_config_get(info: dict[str, object], word: str) -> None:
     found, hidden = find_problems(SAFE | info, None)
     assert word in found
     assert "CONFIG GET is forbidden" in hidden
 
 
-def test_a_redis_with_too_few_connections_is_named_before_they_are_taken() -> None:
+def test_too_few_connections_are_reported_before_they_are_used_up() -> None:
     plan = SAFE | {"maxclients": 20, "connected_clients": 3}
     assert not [*find_problems(plan, "always", 20)]
     (found,) = find_problems(plan, "always", 21)
@@ -64,7 +64,7 @@ def test_a_redis_with_too_few_connections_is_named_before_they_are_taken() -> No
 
 
 @pytest.mark.parametrize(("there", "named"), [(36, False), (37, True)])
-def test_a_redis_whose_connections_are_taken_is_named(there: int, *, named: bool) -> None:
+def test_used_up_connections_are_reported(there: int, *, named: bool) -> None:
     found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": there}, "always", 19)]
     assert ["37 of the 40 connections" in each for each in found] == [True] * named
 
@@ -78,7 +78,7 @@ def test_an_eviction_policy_without_a_limit_does_no_harm() -> None:
     assert not [*find_problems(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always")]
 
 
-def test_a_redis_that_tells_nothing_is_told_so() -> None:
+def test_a_forbidden_info_is_reported() -> None:
     told, hidden = find_problems({}, None)
     assert "INFO is forbidden" in told
     assert "CONFIG GET is forbidden" in hidden
@@ -88,13 +88,13 @@ def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
     assert records.problems() == []
 
 
-def test_a_redis_cluster_is_named_though_it_serves_nothing(tmp_path: Path) -> None:
+def test_a_redis_cluster_is_reported(tmp_path: Path) -> None:
     with cluster_node(tmp_path) as server:
         (found,) = records_in(patient(server.url)).problems()
     assert "this is a Redis Cluster" in found
 
 
-def test_a_setting_that_is_no_text_is_not_asked_for(own_redis: RedisServer) -> None:
+def test_a_setting_with_binary_content_is_not_read(own_redis: RedisServer) -> None:
     """`CONFIG GET *` has passwords in it, of any bytes."""
     client = patient(own_redis.url)
     client.config_set("masterauth", b"pa\xdfwort")
@@ -103,9 +103,7 @@ def test_a_setting_that_is_no_text_is_not_asked_for(own_redis: RedisServer) -> N
 
 
 @pytest.mark.parametrize(("denied", "words"), [("config", ["CONFIG GET"]), ("@dangerous", ["INFO", "CONFIG GET"])])
-def test_what_an_operator_is_not_allowed_to_ask_is_no_outage(
-    own_redis: RedisServer, denied: str, words: list[str]
-) -> None:
+def test_a_forbidden_command_is_no_outage(own_redis: RedisServer, denied: str, words: list[str]) -> None:
     client = patient(own_redis.url)
     client.acl_setuser("web", enabled=True, nopass=True, keys="*", commands=["+@all", f"-{denied}"])
     found = records_in(patient(own_redis.url.replace("//", "//web:any@"))).problems()

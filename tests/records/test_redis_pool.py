@@ -98,9 +98,7 @@ def in_a_transaction(client: redis.Redis) -> object:
 
 
 @pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
-def test_after_a_failover_nothing_fails_and_nothing_is_read_from_the_old_primary(
-    pair: Pair, client: redis.Redis, ask: object
-) -> None:
+def test_a_failover_fails_no_command_and_reads_nothing_old(pair: Pair, client: redis.Redis, ask: object) -> None:
     client.register_script(WRITE)(keys=["key"], args=["before"])
     pair.fail_over()
     assert callable(ask)
@@ -113,7 +111,7 @@ def test_after_a_failover_nothing_fails_and_nothing_is_read_from_the_old_primary
 
 
 @pytest.mark.parametrize("ask", [write, write_by_script, read])
-def test_a_replica_without_its_primary_is_left(pair: Pair, client: redis.Redis, ask: object) -> None:
+def test_a_replica_without_its_primary_is_abandoned(pair: Pair, client: redis.Redis, ask: object) -> None:
     """It answers MASTERDOWN, to those who only read as well."""
     pair.primary.config_set("replica-serve-stale-data", "no")
     pair.primary.replicaof("127.0.0.1", 1)
@@ -124,7 +122,7 @@ def test_a_replica_without_its_primary_is_left(pair: Pair, client: redis.Redis, 
     assert ask(client)
 
 
-def test_while_the_name_leads_to_a_replica_it_is_looked_up_each_time(pair: Pair, client: redis.Redis) -> None:
+def test_a_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redis.Redis) -> None:
     breaker = Breaker()
     store = Store(client, breaker=breaker)
     pair.demote()
@@ -138,7 +136,7 @@ def test_while_the_name_leads_to_a_replica_it_is_looked_up_each_time(pair: Pair,
 
 
 @pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
-def test_while_the_name_leads_to_a_replica_each_command_says_so(pair: Pair, client: redis.Redis, ask: object) -> None:
+def test_a_name_of_a_replica_fails_each_command(pair: Pair, client: redis.Redis, ask: object) -> None:
     """Any other error, as from reading on after the connection was closed, would end a worker."""
     pair.demote()
     assert callable(ask)
@@ -157,7 +155,7 @@ def test_the_queue_follows_a_failover(pair: Pair) -> None:
     assert pair.replica.llen("afterword:afterword") == 2
 
 
-def test_a_connection_that_was_cut_without_a_word_costs_time_and_no_more(pair: Pair) -> None:
+def test_a_silently_cut_connection_costs_only_time(pair: Pair) -> None:
     client = connect(url_of(pair))
     breaker = Breaker()
     store = Store(client, breaker=breaker)
@@ -168,7 +166,7 @@ def test_a_connection_that_was_cut_without_a_word_costs_time_and_no_more(pair: P
     client.close()
 
 
-def test_a_server_that_says_nothing_on_a_fresh_connection_either_is_not_asked_a_third_time(pair: Pair) -> None:
+def test_a_silent_server_gets_no_third_try(pair: Pair) -> None:
     client = connect(url_of(pair))
     client.ping()
     pool = client.connection_pool
@@ -199,9 +197,7 @@ def test_many_threads_share_a_few_connections(pair: Pair) -> None:
     client.close()
 
 
-def test_connections_that_nobody_needs_are_closed(
-    pair: Pair, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_connections_are_closed(pair: Pair, client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     assert pair.front.open_connections == MAX_CONNECTIONS
     client.ping()
     assert pair.front.open_connections == MAX_CONNECTIONS

@@ -37,7 +37,7 @@ def user(admin: redis.Redis, *commands: str, keys: str = "afterword:*", database
     return connect(f"redis://few:{PASSWORD}@127.0.0.1:{admin.connection_pool.connection_kwargs['port']}/{database}")
 
 
-def test_a_user_who_may_do_what_is_needed_lacks_nothing(admin: redis.Redis) -> None:
+def test_a_user_with_all_rights_lacks_nothing(admin: redis.Redis) -> None:
     client = user(admin, *COMMANDS)
     assert [*find_missing_rights(client)] == []
     assert not Store(client).unusable()
@@ -47,7 +47,7 @@ def test_a_user_who_may_do_what_is_needed_lacks_nothing(admin: redis.Redis) -> N
 
 
 @pytest.mark.parametrize("missing", COMMANDS)
-def test_each_command_that_is_missing_is_named_alone(admin: redis.Redis, missing: str) -> None:
+def test_each_missing_command_is_reported_alone(admin: redis.Redis, missing: str) -> None:
     client = user(admin, *(each for each in COMMANDS if each != missing))
     (found,) = find_missing_rights(client)
     assert f"may not run {missing}: allow it that (ACL SETUSER … +{missing.lower()})" in found
@@ -55,14 +55,14 @@ def test_each_command_that_is_missing_is_named_alone(admin: redis.Redis, missing
     client.close()
 
 
-def test_a_user_of_other_keys_is_told_which(admin: redis.Redis) -> None:
+def test_a_user_of_other_keys_gets_our_prefix(admin: redis.Redis) -> None:
     client = user(admin, *COMMANDS, keys="other:*")
     (found,) = find_missing_rights(client)
     assert "~afterword:*" in found
     client.close()
 
 
-def test_a_user_who_may_not_use_the_database_is_told_so(admin: redis.Redis) -> None:
+def test_a_user_without_select_is_reported(admin: redis.Redis) -> None:
     client = user(admin, *COMMANDS, database=1)
     (found,) = find_missing_rights(client)
     assert "may not run SELECT" in found
@@ -71,7 +71,7 @@ def test_a_user_who_may_not_use_the_database_is_told_so(admin: redis.Redis) -> N
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_a_redis_that_is_full_or_a_replica_is_no_matter_of_rights(admin: redis.Redis, *, full: bool) -> None:
+def test_a_full_redis_or_a_replica_is_no_missing_right(admin: redis.Redis, *, full: bool) -> None:
     if full:
         admin.config_set("maxmemory", 1)
     else:
@@ -91,7 +91,7 @@ def accept_close(records: Records) -> str:
 @pytest.mark.parametrize(
     ("take", "taken", "journey"), [(accept_close, "accepted", Journey.OFFER), (answer, "saved", Journey.ANSWER)]
 )
-def test_what_was_refused_for_a_right_that_was_taken_away_is_taken_later(
+def test_a_write_refused_for_a_missing_right_succeeds_later(
     admin: redis.Redis, take: Callable[[Records], str], taken: str, journey: Journey
 ) -> None:
     """Half of it would stay otherwise: what then waits in the spool comes home as a duplicate, and is never due."""

@@ -60,14 +60,14 @@ def test_a_survey_has_one_code_which_leads_to_the_latest_token(
     assert len([*redis_client.scan_iter(f"{prefix}short:*")]) == 1
 
 
-def test_of_many_at_once_all_get_the_same(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
+def test_concurrent_requests_get_the_same_code(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = {*pool.map(lambda _: short_links.shorten("48203", SIGNED, KEEP), range(64))}
     assert len(found) == 1
     assert len([*redis_client.scan_iter(f"{prefix}short:*")]) == 1
 
 
-def test_another_surveys_code_is_never_taken(short_links: ShortLinks) -> None:
+def test_a_code_of_another_survey_is_never_reused(short_links: ShortLinks) -> None:
     drawn = iter("a" * LENGTH + "a" * LENGTH + "b" * LENGTH)
     with patch("service.records.short_links.secrets.choice", lambda _: next(drawn)):
         first, second = (short_links.shorten(each, f"{URL}/s/{each}", KEEP) for each in ("1", "2"))
@@ -75,7 +75,7 @@ def test_another_surveys_code_is_never_taken(short_links: ShortLinks) -> None:
     assert (short_links.find("a" * LENGTH), short_links.find("b" * LENGTH)) == ("1", "2")
 
 
-def test_both_keys_live_as_long_as_is_asked_from_the_last_time_it_was_sent(
+def test_both_keys_expire_after_the_last_sending(
     short_links: ShortLinks, redis_client: redis.Redis, prefix: str
 ) -> None:
     link = short_links.shorten("48203", SIGNED, timedelta(days=1))
@@ -89,7 +89,7 @@ def test_both_keys_live_as_long_as_is_asked_from_the_last_time_it_was_sent(
     ("keep", "expires", "hold", "least"),
     [(90, 28, 0, 91), (1, 28, 0, 30), (1, 28, 7, 36), (90, 365, 7, 373)],
 )
-def test_a_link_is_kept_until_no_answer_can_be_changed_any_more(
+def test_a_link_works_until_its_answer_is_final(
     redis_client: redis.Redis, keep: int, expires: int, hold: int, least: int
 ) -> None:
     """An answer on the last day can be changed for as long as it is held, a suspect one for a day.
@@ -101,7 +101,7 @@ def test_a_link_is_kept_until_no_answer_can_be_changed_any_more(
     assert records.link_lifetime(terms) == timedelta(days=least)
 
 
-def test_to_look_writes_nothing(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_look_up_writes_nothing(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
     code = code_of(short_links.shorten("48203", SIGNED, KEEP))
     assert redis_client.persist(f"{prefix}short:{code}")
     assert (short_links.find(code), short_links.find(CODE)) == (TOKEN, None)
@@ -109,7 +109,7 @@ def test_to_look_writes_nothing(short_links: ShortLinks, redis_client: redis.Red
     assert {*redis_client.scan_iter(f"{prefix}*")} == {f"{prefix}short:{code}", f"{prefix}short_of:48203"}
 
 
-def test_without_redis_nobody_says_that_a_code_is_unknown() -> None:
+def test_without_redis_no_code_is_unknown() -> None:
     away = ShortLinks(connect(f"redis://127.0.0.1:{free_port()}/0"), URL)
     with pytest.raises(RecordsUnavailable):
         away.find(CODE)
@@ -132,7 +132,7 @@ def test_without_redis_nobody_says_that_a_code_is_unknown() -> None:
         f"{CODE[:-1]}-",
     ],
 )
-def test_what_is_no_code(text: str) -> None:
+def test_other_texts_are_no_codes(text: str) -> None:
     assert not is_code(text)
 
 

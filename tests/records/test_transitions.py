@@ -195,9 +195,7 @@ REPEATABLE_CELLS = [each for each in _cells() if each.values[1] != "claim"]
 
 
 @pytest.mark.parametrize(("journey", "script", "state", "cell"), REPEATABLE_CELLS)
-def test_a_cell_is_the_same_when_its_script_ran_before(
-    bench: Bench, journey: str, script: str, state: str, cell: str
-) -> None:
+def test_a_second_run_leads_to_the_same_state(bench: Bench, journey: str, script: str, state: str, cell: str) -> None:
     """A script that timed out may have run: running it again must lead to the same state."""
     _, _, after = (part.strip() for part in cell.partition("→"))
     bench.prepare(state)
@@ -221,12 +219,12 @@ def test_a_stale_fence_changes_nothing(
     assert redis_client.hgetall(bench.key) == before
 
 
-def test_the_tables_have_every_script() -> None:
+def test_the_tables_contain_every_script() -> None:
     assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take_due"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_says_what_it_does(script: str) -> None:
+def test_every_script_has_a_header(script: str) -> None:
     header = (LUA / f"{script}.lua").read_text(encoding="utf-8").split("\n\n")[0]
     for heading in ("-- KEYS:", "-- ARGV:", "-- States:", "crash"):
         assert re.search(heading, header), heading

@@ -135,7 +135,7 @@ def real_message(queue: CeleryQueue, client: redis.Redis, survey_id: str) -> Mes
     return message
 
 
-def test_what_is_no_task_is_dropped_and_the_worker_goes_on(
+def test_a_foreign_message_is_dropped_and_the_worker_goes_on(
     own_queue: CeleryQueue, client: redis.Redis, tmp_path: Path, own_redis: RedisServer
 ) -> None:
     for name, make in [*GARBAGE.items(), *TASKS.items(), ("the last", lambda real: json.dumps(real).encode())]:

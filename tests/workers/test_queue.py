@@ -41,7 +41,7 @@ def test_a_socket_with_a_password(socket: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://h", "redis://u:p@h:6379/15", "redis://[::1]:6379/1", "redis:///2"])
-def test_a_url_without_options_is_handed_on_as_it_is(url: str) -> None:
+def test_a_url_without_options_is_unchanged(url: str) -> None:
     assert make_app(url).conf.broker_url == url
 
 

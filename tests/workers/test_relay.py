@@ -61,14 +61,14 @@ def test_an_alert_does_not_wait_for_a_backlog_of_offers(records: Records, queue:
     assert len(queue.tasks) == 16
 
 
-def test_what_follows_answers_leaves_room_for_offers(records: Records, queue: Queue) -> None:
+def test_follow_ups_leave_room_for_offers(records: Records, queue: Queue) -> None:
     make_due(records, Journey.FOLLOW_UP, *map(str, range(1000)))
     make_due(records, Journey.OFFER, *map(str, range(1000)))
     relay(records, queue, 16)
     assert [journey for journey, _ in queue.tasks].count(Journey.OFFER) == 12
 
 
-def test_a_full_queue_gets_nothing_more(records: Records, queue: Queue) -> None:
+def test_a_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, *map(str, range(10)))
     assert relay(records, queue, 4) == 4
     assert relay(records, queue, 4) == 0
@@ -89,7 +89,7 @@ def test_no_more_is_queued_than_the_pace_can_begin(
     assert queue.tasks == []
 
 
-def test_an_alert_waits_for_no_pause_of_dixa(
+def test_an_alert_does_not_wait_for_a_pause_of_dixa(
     records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
 ) -> None:
     pace = SharedPace(redis_client, ["token"], rate=10, burst=1, wait=lambda _: None, prefix=prefix)
@@ -129,7 +129,7 @@ class Odd:
         return False
 
 
-def test_it_lives_through_what_nobody_foresaw_and_quotes_nobody(records: Records, queue: Queue) -> None:
+def test_it_survives_unexpected_errors_and_logs_no_text(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, "1")
     timings = Timings(relay_interval=timedelta(milliseconds=5))
     relay = Relay(Odd(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]

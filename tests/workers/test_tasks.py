@@ -38,7 +38,7 @@ app.worker_main(["--quiet", "worker", "--pool", "threads", "--concurrency", "2",
 """
 
 
-def test_the_log_has_the_type_and_the_place_of_what_a_task_raised(redis_server: RedisServer, tmp_path: Path) -> None:
+def test_an_error_of_a_task_is_logged_with_type_and_place(redis_server: RedisServer, tmp_path: Path) -> None:
     url = redis_server.new_database()
     queue = CeleryQueue(make_app(url))
     queue.publish(Journey.OFFER, "48201")
