@@ -185,3 +185,13 @@ def test_confirm_rating_is_above_the_fold_of_a_phone(page: Page, site: Site, nam
     box = page.get_by_role("button", name="Confirm rating").bounding_box()
     assert box
     assert box["y"] + box["height"] < PHONE["height"]
+
+
+def test_tile_under_the_pointer_has_a_darker_border(scripted: Page, server: Site) -> None:
+    scripted.set_viewport_size(PHONE)
+    scripted.goto(f"{server.url}/states/form")
+    border = "getComputedStyle(document.querySelector('[value=\"2\"]')).borderTopColor"
+    before = scripted.evaluate(border)
+    scripted.locator("[value='2']").hover()
+    assert scripted.evaluate(border) != before
+    assert scripted.evaluate(border) == scripted.evaluate("getComputedStyle(document.body).color")
