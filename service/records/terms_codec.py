@@ -1,7 +1,8 @@
 """Persistence format of a survey's terms: plain JSON values in a record's hash and in spool entries.
 
 Keys are the field names of `Survey`, durations are milliseconds, other times are ISO 8601. The format is apart from
-surveys.toml: a record must stay readable when the operator's file gets another key.
+surveys.toml: a record must stay readable when the operator's file gets another key. Two scripts read the terms, too:
+retry.lua `ratings`, save_answer.lua `reminder` and `on_answer`.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Several answers of one survey wait as one entry, and what comes home is what all of them would have come to."""
+"""Several answers of one survey share an entry, with the same effect as all of them."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -52,7 +52,7 @@ def kept(waiting: list[Repeated]) -> Entry:
 
 
 def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
-    """What a record holds when these have come home."""
+    """Return the record after these are drained."""
     survey_id = str(next(numbers))
     for each in answers:
         given_ = each.answer

@@ -1,4 +1,4 @@
-"""A spool on a disk that can't lock or sync says so, and takes nothing that it couldn't bring home."""
+"""A spool on a disk without locks or sync reports that and takes nothing."""
 
 import errno
 import os

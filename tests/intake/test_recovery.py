@@ -1,4 +1,4 @@
-"""The thread that brings back what an outage took: it lives through everything, and finds Redis' clock."""
+"""The recovery thread survives every error, and measures Redis's clock."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -105,7 +105,7 @@ SECRET = b"pa\xdfword, or password"
 
 
 class Odd:
-    """Records that fail as nobody foresaw, at first."""
+    """Records with unexpected errors at first."""
 
     def __init__(self) -> None:
         self.asked = 0

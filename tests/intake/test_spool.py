@@ -1,4 +1,4 @@
-"""The spool keeps what it took, through crashes, full disks and other drainers, and never shows half of anything."""
+"""The spool loses nothing in crashes, on full disks and beside other drains, and never shows half an entry."""
 
 import json
 import os
@@ -102,7 +102,7 @@ def put_for_ever(folder: Path, name: str, said: Connection) -> None:
 
 
 def last_of(ear: Connection) -> int:
-    """The last number that the writer was told is kept."""
+    """Return the last acknowledged number of the writer."""
     last = 0
     with suppress(EOFError):
         while True:
@@ -177,7 +177,7 @@ def test_a_failing_entry_does_not_block_the_others_for_good(spool: Spool) -> Non
 
 
 def test_a_file_without_permission_does_not_block_the_others_for_good(spool: Spool, tmp_path: Path) -> None:
-    """It is a folder here: who runs the tests may read every file."""
+    """It is a folder here, since the user of the tests may read every file."""
     (tmp_path / "spool" / "0.json").mkdir()
     spool.put({"number": 1})
     taken: list[Entry] = []
@@ -389,7 +389,7 @@ def test_concurrent_writes_and_drains_lose_and_double_nothing(tmp_path: Path) ->
 
 
 def test_measuring_survives_deleted_files(tmp_path: Path) -> None:
-    """A drainer may remove what is just being measured: no reason to refuse."""
+    """A drain may delete a file during a measurement. That is no reason to refuse."""
     spool = opened(tmp_path / "spool")
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
     spool.put({})
@@ -402,7 +402,7 @@ def test_an_entry_is_plain_json(spool: Spool, tmp_path: Path) -> None:
 
 
 def add(number: int) -> Callable[[Entry | None], Entry]:
-    """Add a number to what waits."""
+    """Add a number to the entry."""
     return lambda before: {"numbers": [*(before["numbers"] if before else []), number]}
 
 

@@ -1,4 +1,4 @@
-"""What waits in the spool reads back as it was written, by an older version too; all else is one kind of error."""
+"""Every spool entry round-trips, those of older versions too. Anything else is one kind of error."""
 
 import json
 from dataclasses import replace
@@ -190,7 +190,7 @@ STORED_STOP = (
 
 
 def test_an_older_version_leaves_an_opt_out_to_this_one() -> None:
-    """It has no version of its own: a kind that is unknown is a newer version's (see `_is_newer`)."""
+    """It needs no higher version: an unknown kind is a newer version's (see `_is_newer`)."""
     assert json.loads(STORED_STOP) == STOP
     assert read_entry(STOP).survey_id == "81000"
 
@@ -212,7 +212,7 @@ def test_an_entry_of_an_older_version_can_be_read() -> None:
 
 
 def test_a_removal_of_a_comment_has_its_own_kind() -> None:
-    """An older version would keep the comment; it leaves a kind that it doesn't know to a newer one."""
+    """An older version would keep the comment. It leaves an unknown kind to a newer one."""
     removing = write_answer(replace(read_answer(STORED_ANSWER), comment=None), datetime(2026, 5, 12, tzinfo=UTC))
     assert (removing["v"], removing["kind"]) == (1, "removal")
     assert ANSWER["kind"] == "answer"

@@ -1,4 +1,4 @@
-"""What becomes of a customer's answer, how long everything lives, and what a Redis that doesn't answer means."""
+"""A customer's answer: saving, changing, the lifetime of a record, and a Redis that is down."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Re
 
 
 class Held:
-    """The time for which an answer is held: moments are given, as distances from now."""
+    """The editable time of an answer, with times as distances from now."""
 
     def __init__(self, records: Records, client: redis.Redis, prefix: str) -> None:
         self.records = records
@@ -255,7 +255,7 @@ def test_an_answer_given_again_is_later_than_a_spooled_one_from_between(records:
 
 
 def test_an_answer_is_never_dated_in_the_future(records: Records) -> None:
-    """The clock of the web host whose spool it waited in was ahead."""
+    """The clock of the spool's host was ahead."""
     answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
     assert answer(records, 1) == "saved"
     assert said(records) == ({"Csat": 1}, "")
@@ -274,7 +274,7 @@ def test_an_answer_now_is_the_latest_though_redis_clock_was_set_back(
 
 @pytest.mark.parametrize(("reason", "outcome"), [(Reason.REOPENED, "saved"), (Reason.ERASED, "closed")])
 def test_an_answer_reopens_a_cancelled_record_from_a_backup(records: Records, reason: Reason, outcome: str) -> None:
-    """It knew of no offer, so the conversation that was opened since cancelled it."""
+    """The backup had no offer, so a later reopening cancelled it."""
     records.accept(close_of(), [AT_ONCE])
     records.decide(claim(records), Decision(Verdict.CANCEL, reason))
     assert answer(records, 4) == outcome
@@ -294,7 +294,7 @@ def test_an_answer_can_not_change_while_it_is_submitted(records: Records) -> Non
 
 
 def test_the_later_answer_counts_in_any_order_of_arrival(records: Records) -> None:
-    """Answers that waited in the spools of two web processes come home in any order."""
+    """Answers in the spools of two web processes are drained in any order."""
     answer(records, 2, answered_at=NOW)
     assert answer(records, 1, answered_at=NOW - MINUTE) == "superseded"
     assert said(records) == ({"Csat": 2}, "")
@@ -303,7 +303,7 @@ def test_the_later_answer_counts_in_any_order_of_arrival(records: Records) -> No
 
 
 def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: Records) -> None:
-    """The customer was quicker than a worker that stood still between Dixa's answer and its own next write."""
+    """The customer was quicker than a worker frozen between Dixa's response and its own next write."""
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)
     records.decide(found, Decision(Verdict.ASK), "en")
@@ -419,7 +419,7 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that takes connections and says nothing: a Redis that is frozen."""
+    """A server that accepts connections and sends nothing, like a frozen Redis."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         yield port

@@ -30,7 +30,7 @@ def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: 
 
 
 def run(*failures: Exception | None) -> list[tuple[str, str]]:
-    """Return the events and problems that a loop logs whose steps fail like this, and then ends."""
+    """Return the logged events and problems of a loop with these failures."""
     left = list(failures)
 
     def step() -> None:

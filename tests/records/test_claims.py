@@ -1,4 +1,4 @@
-"""What the records promise to whoever claims: one at a time, when it is due, and nothing from the past."""
+"""Claims: only of a due survey, one at a time, and without effect once they are stale."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +44,7 @@ def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:
 
 
 def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records:
-    """Records whose leases end soon."""
+    """Records with short leases."""
     return Records(redis_client, lease=timedelta(milliseconds=lease_ms), keep=timedelta(days=90), prefix=prefix)
 
 
@@ -70,7 +70,7 @@ def test_a_second_close_changes_nothing(records: Records) -> None:
 
 
 def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
-    """It was opened in between, and that event is late or lost: who closed it last is rated, if anybody is."""
+    """It was reopened in between, and that event is late or lost. The last agent is rated."""
     records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
     later = replace(close_of(), agent_id="another", tags=("b",))
     assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
@@ -314,7 +314,7 @@ def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
 
 
 def at_once(work: Callable[[], object], times: int) -> None:
-    """Run the same work in many threads that begin together."""
+    """Run the same work in many threads at once."""
     barrier = Barrier(times)
 
     def begin() -> None:

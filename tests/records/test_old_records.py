@@ -1,4 +1,4 @@
-"""Records that an older version has written: each state of both journeys is stored in `samples/`, and goes on.
+"""Records of an older version can be continued. `samples/` has one for each state of both journeys.
 
 The samples were written once, by the version they are named after, with
 
@@ -198,7 +198,7 @@ def write_samples(records: Records, client: redis.Redis) -> Iterator[tuple[str, 
 
 
 def _age(stored: Hash) -> Hash:
-    """Move all times to the beginning of 2026, so that they lie in the past wherever this runs."""
+    """Move all times to the beginning of 2026, which is the past on every host."""
     shift = int(stored["accepted_at"]) - 1767225600000
     aged = re.sub(r"\b1[789][0-9]{11}\b", lambda found: str(int(found[0]) - shift), json.dumps(stored))
     return dict(json.loads(aged))

@@ -1,4 +1,4 @@
-"""A link stops, and undoes, for whom it went to: nobody stops somebody else by naming their address or number."""
+"""A link opts out and in the requester and the address it was sent to. A named address is nobody's proof."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -30,7 +30,7 @@ def post(story: Story, record: Record, *, is_opt_in: bool = False) -> OptOutResu
 
 
 def stopped_traits(story: Story) -> set[IdentityKind]:
-    """By what Ida is stopped, whoever did it."""
+    """Return the kinds of Ida's traits with an opt-out."""
     traits = {
         IDA.id: IdentityKind.REQUESTER,
         **dict.fromkeys(PERSONS.hashes_of(None, EMAIL), IdentityKind.EMAIL),

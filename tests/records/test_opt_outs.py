@@ -1,4 +1,4 @@
-"""Stops and their undos: whom they are for, what an undo takes back, and that the later of the two counts."""
+"""Opt-outs and opt-ins: the traits they cover, and the later one counts."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -41,7 +41,7 @@ def test_an_opt_in_leaves_the_opt_out_of_another_requester(opt_outs: HashedOptOu
 def test_an_opt_out_of_an_older_version_can_be_removed(
     opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str, known: str
 ) -> None:
-    """It has no moment, and may name what was stopped along."""
+    """It has no time, and may name other traits."""
     [mine] = opt_outs._names(IDA, ())
     redis_client.mset({mine: known.format(prefix=prefix), f"{prefix}stopped:0123": "1"})
     opt_outs.add(IDA)
@@ -86,7 +86,7 @@ def test_a_repeated_opt_out_changes_only_its_time(
 
 
 def test_an_opt_in_from_between_two_opt_outs_is_too_late(opt_outs: HashedOptOuts) -> None:
-    """It waited in a spool, while another process, which had Redis, took the stops: the second is no double click."""
+    """The opt-in waited in a spool while another process wrote both opt-outs to Redis."""
     now = datetime.now(UTC)
     opt_outs.add(IDA, ADDRESS, at=now - timedelta(seconds=20))
     opt_outs.add(IDA, ADDRESS, at=now)

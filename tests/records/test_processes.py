@@ -1,4 +1,4 @@
-"""Processes tell of themselves, so that two that don't agree are seen."""
+"""Processes report themselves, and disagreements between them are found."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""A ping that tells whether Redis writes, and what time it has."""
+"""A ping shows whether Redis takes a write, and measures its clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -56,7 +56,7 @@ def test_a_replica_is_distinguished_from_an_outage(own_client: redis.Redis, own_
 
 
 class OffClient(redis.Redis):
-    """A Redis whose clock isn't this host's."""
+    """A Redis with another clock than this host."""
 
     ahead = 0
 

@@ -1,4 +1,4 @@
-"""What is said of a Redis that can lose what it acknowledged, and what is asked of it to know."""
+"""Risks of losing acknowledged writes are found from Redis's own reports."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Our connections to Redis: few, closed when idle, and mended after a NAT's cut or a failover."""
+"""Connections to Redis: few, closed when idle, and replaced after a cut or a failover."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ WRITE = "return redis.call('SET', KEYS[1], ARGV[1])"
 
 
 class Pair(NamedTuple):
-    """A primary and its replica, and the front by which one of them is reached."""
+    """A primary, its replica, and a front that leads to one of them."""
 
     primary: redis.Redis
     replica: redis.Redis
@@ -112,7 +112,7 @@ def test_a_failover_fails_no_command_and_reads_nothing_old(pair: Pair, client: r
 
 @pytest.mark.parametrize("ask", [write, write_by_script, read])
 def test_a_replica_without_its_primary_is_abandoned(pair: Pair, client: redis.Redis, ask: object) -> None:
-    """It answers MASTERDOWN, to those who only read as well."""
+    """It responds MASTERDOWN, even to reads."""
     pair.primary.config_set("replica-serve-stale-data", "no")
     pair.primary.replicaof("127.0.0.1", 1)
     pair.replica.replicaof("NO", "ONE")

@@ -1,4 +1,4 @@
-"""Users of Redis with few rights: what they lack is named, and what is named is all that we need."""
+"""Redis users with few rights: each missing right is named, and the named rights are enough."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def admin(own_redis: RedisServer) -> Iterator[redis.Redis]:
 
 
 def user(admin: redis.Redis, *commands: str, keys: str = "afterword:*", database: int = 0) -> redis.Redis:
-    """A user that may run these commands, and no other."""
+    """Create a user with these commands only."""
     admin.acl_setuser(
         "few",
         enabled=True,
@@ -94,7 +94,7 @@ def accept_close(records: Records) -> str:
 def test_a_write_refused_for_a_missing_right_succeeds_later(
     admin: redis.Redis, take: Callable[[Records], str], taken: str, journey: Journey
 ) -> None:
-    """Half of it would stay otherwise: what then waits in the spool comes home as a duplicate, and is never due."""
+    """Otherwise half of it would stay. The spooled entry would be a duplicate then, and never due."""
     client = user(admin, *COMMANDS)
     records = Records(client, lease=MINUTE, keep=MINUTE)
     admin.acl_setuser("few", enabled=True, commands=["-zadd"])

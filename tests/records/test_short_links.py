@@ -1,4 +1,4 @@
-"""Short links: one code a survey, whatever crashes or comes twice, for as long as its link works."""
+"""Short links: one code a survey, even after crashes and duplicates, for as long as its link works."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +92,7 @@ def test_both_keys_expire_after_the_last_sending(
 def test_a_link_works_until_its_answer_is_final(
     redis_client: redis.Redis, keep: int, expires: int, hold: int, least: int
 ) -> None:
-    """An answer on the last day can be changed for as long as it is held, a suspect one for a day.
+    """An answer on the last day is editable for its usual time, a suspect one for a day.
 
     Then it is shown that it is recorded.
     """

@@ -1,4 +1,4 @@
-"""docs/architecture/records.md's tables of scripts and states are run cell by cell: what they say is what happens."""
+"""Every cell of the tables in docs/architecture/records.md is run against Redis."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ KEEP = "1000000"
 
 
 def _accept(*, reason: str = "", again: str = "never") -> list[str]:
-    """A close a moment after the one that the bench's records come from, at 0."""
+    """Return the arguments of a close at 1 ms. The records of the bench have one at 0."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
     return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", again, "event-2"]
 
@@ -94,7 +94,7 @@ def _read_cells() -> Iterator[Any]:
 
 
 class Bench:
-    """One record in a wanted state, on which a script is run."""
+    """Runs a script on one record in a given state."""
 
     def __init__(self, client: redis.Redis, prefix: str, journey: str) -> None:
         self._client = client
@@ -196,7 +196,7 @@ REPEATABLE_CELLS = [each for each in _cells() if each.values[1] != "claim"]
 
 @pytest.mark.parametrize(("journey", "script", "state", "cell"), REPEATABLE_CELLS)
 def test_a_second_run_leads_to_the_same_state(bench: Bench, journey: str, script: str, state: str, cell: str) -> None:
-    """A script that timed out may have run: running it again must lead to the same state."""
+    """A script may have run before a timeout, so a second run must lead to the same state."""
     _, _, after = (part.strip() for part in cell.partition("→"))
     bench.prepare(state)
     args = ARGS[script](journey)

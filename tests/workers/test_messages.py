@@ -1,4 +1,4 @@
-"""What is no task of ours, in a real worker's queue: it is dropped without a word of it, and the worker goes on."""
+"""A foreign message in a real worker's queue is dropped without its text, and the worker goes on."""
 
 import base64
 import json
@@ -127,7 +127,7 @@ def client(own_redis: RedisServer) -> Iterator[redis.Redis]:
 
 
 def real_message(queue: CeleryQueue, client: redis.Redis, survey_id: str) -> Message:
-    """What the queue has for a task of ours."""
+    """Return the queue's message of a task of ours."""
     queue.publish(Journey.OFFER, survey_id)
     taken = client.lpop(KEY)
     assert isinstance(taken, bytes)

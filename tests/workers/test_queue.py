@@ -1,4 +1,4 @@
-"""Publishing to the same Redis that the records are in, however its URL is written."""
+"""The queue uses the Redis of the records, in every form of its URL."""
 
 import ssl
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ PASSWORD = "p@ss/w:rd%41"
 
 @pytest.fixture
 def socket(tmp_path: Path) -> Iterator[Path]:
-    """The socket of a Redis that wants a password."""
+    """The socket of a Redis with a password."""
     path = tmp_path / "redis.sock"
     server = RedisServer(tmp_path, "--unixsocket", str(path))
     server.start()
@@ -79,7 +79,7 @@ def test_a_redis_whose_certificate_nobody_checks(own_redis: RedisServer, tmp_pat
 
 
 def assert_both_work(url: str, folder: Path) -> None:
-    """What the web queues here, a worker of its own process takes there."""
+    """The web queues a task, and a worker in another process takes it."""
     assert settings_for(url).redis_url == url
     assert connect(url).ping()
     queue = CeleryQueue(make_app(url))

@@ -1,4 +1,4 @@
-"""The relay: whose turn it is when there is room for a few tasks only."""
+"""The relay: the order of journeys when there is room for a few tasks only."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -19,7 +19,7 @@ from workers.relay import Relay
 
 
 class Queue:
-    """A queue that nobody empties."""
+    """A queue without a worker."""
 
     def __init__(self) -> None:
         self.tasks: list[tuple[Journey, str]] = []
@@ -77,7 +77,7 @@ def test_a_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None
 def test_no_more_is_queued_than_the_pace_can_begin(
     records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
 ) -> None:
-    """However many relays there are, and whatever their threads could take."""
+    """With any number of relays and threads."""
     pace = SharedPace(redis_client, ["token"], rate=0.1, burst=1, wait=lambda _: None, prefix=prefix)
     make_due(records, Journey.OFFER, *map(str, range(100)))
     for _ in range(3):
@@ -104,7 +104,7 @@ SECRET = "of a customer"
 
 
 class Odd:
-    """Records that fail as nobody foresaw, at first."""
+    """Records with unexpected errors at first."""
 
     def __init__(self, records: Records) -> None:
         self._records = records

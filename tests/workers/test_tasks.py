@@ -1,4 +1,4 @@
-"""A real worker, and a task that fails in a way that nobody foresaw."""
+"""A real worker, and a task with an unexpected error."""
 
 import os
 import subprocess
