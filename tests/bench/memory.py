@@ -1,4 +1,4 @@
-"""Whether a web worker grows: the memory of one that is never recycled, after each tenth of 200,000 requests.
+"""The memory of a web worker without recycling, after each tenth of 200,000 requests.
 
 `python -m tests.bench.memory` prints it. The requests are pages, webhooks, answers, and what is refused of each.
 """
@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def main() -> None:
-    """Send the requests, eight at once, and say after each tenth how much memory the worker has."""
+    """Send the requests, eight at once, and print the worker's memory after each tenth."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         redis = RedisServer(folder)

@@ -1,4 +1,4 @@
-"""How web servers do beside 200 clients that send a byte a second, with no proxy in front.
+"""The latency of web servers beside 200 clients that send a byte a second, without a proxy.
 
 `python -m tests.bench.slow_clients` prints, for each server, how many of 50 ordinary requests it answered within 5 s
 beside the slow ones, and how long the middle one took, as a multiple of the same server's with no slow clients. Of the
@@ -132,7 +132,7 @@ def _begin(port: int, number: int) -> socket.socket:
 
 
 def _head(port: int) -> bytes:
-    """What looks like a webhook of Dixa's until its body is there."""
+    """Return the start of a request like Dixa's webhook."""
     moment = int(time.time() * 1000)
     return HEAD.format(port=port, moment=moment, signature="0" * 64).encode()
 

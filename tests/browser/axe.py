@@ -1,4 +1,4 @@
-"""What axe-core says of a page: every state in the languages, screens and themes that could make a difference."""
+"""Runs axe-core on every state of a page, in the languages, screens and themes that can differ."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,7 +33,7 @@ right, and is what axe-core reads without it."""
 
 @dataclass
 class Tally:
-    """How often axe-core ran, and what it found."""
+    """The number of axe-core's runs, and its findings."""
 
     runs: int = 0
     found: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""A real browser for the tests of this folder, and a server that shows it our pages."""
+"""A real browser for the tests of this folder, and a server with our pages."""
 
 import threading
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def serving(app: Flask) -> Iterator[str]:
-    """Serve `app` on a free port; gives its URL."""
+    """Serve `app` on a free port, and yield its URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

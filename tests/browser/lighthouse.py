@@ -1,4 +1,4 @@
-"""Lighthouse's scores of the pages that customers see most, served by the real web process.
+"""Lighthouse's scores of the most used pages, served by the real web process.
 
 `python -m tests.browser.lighthouse` prints them and fails when one is too low. SEO is left out: `noindex` fails it.
 
@@ -40,7 +40,7 @@ Scores = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Look:
-    """What Lighthouse said of a page once, and how fast it found the machine to be."""
+    """One result of Lighthouse for a page, with the machine's speed."""
 
     scores: Scores
     slowdown: float
@@ -55,13 +55,13 @@ class Look:
         return [f"{name} {score} < {LOWEST[name]}" for name, score in self.scores.items() if score < LOWEST[name]]
 
     def calibrated(self) -> float:
-        """By how much the next look should slow down, if the machine stays as it is."""
+        """Return the slowdown for the next run, if the machine stays as fast."""
         return min(max(SLOWDOWN * self.index / DESKTOP, 1.0), SLOWDOWN)
 
 
 @contextmanager
 def real_pages() -> Iterator[Mapping[str, str]]:
-    """Serve the form, the form with a choice, and the thanks of an answer that was given; gives their URLs."""
+    """Serve the form, the form with a choice, and the thanks for an answer, and yield their URLs."""
     with TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
         server.start()
@@ -77,7 +77,7 @@ def real_pages() -> Iterator[Mapping[str, str]]:
 
 
 def best_look(url: str) -> Look:
-    """Look at a page, again if the machine was too slow or too busy to be fair; give the fastest look."""
+    """Run Lighthouse on a page, up to `TRIES` times if the machine was too busy. Return the fastest result."""
     looks: list[Look] = []
     problems: list[str] = []
     for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""axe-core has nothing to say against any state of the page: eleven runs for each."""
+"""axe-core finds no violation in any state of the page: eleven runs for each."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_nothing_in_the_email_is_either(windows: list[Page], rating: RatingType,
 
 
 def test_axe_finds_what_is_wrong(windows: list[Page], server: Site) -> None:
-    """Or its silence would say nothing: a page with five faults, one for each thing that matters most here."""
+    """The control: a page with five faults, one of each important kind."""
     page = windows[0]
     page.emulate_media(color_scheme="light")
     page.goto(f"{server.url}/states/form")

@@ -40,7 +40,7 @@ MAIL_RULES = {
 
 
 def complaints(folder: Path, rules: Mapping[str, object]) -> list[str]:
-    """Say what html-validate has against the pages in a folder: one run of node for all."""
+    """Return html-validate's findings for the pages in a folder, with one run of node."""
     try:
         command = tools.program("html-validate")
     except tools.ToolMissing as missing:

@@ -1,4 +1,4 @@
-"""Machines that open every link of a message: the real web process keeps nothing of it, however many they are."""
+"""Machines open every link of a message: the real web process records nothing of it."""
 
 import uuid
 from collections import Counter
@@ -37,7 +37,7 @@ def keys(afterword: Afterword) -> Iterator["redis.Redis"]:
 
 
 def rating_links(afterword: Afterword) -> list[str]:
-    """Every link that a message or an e-mail of any survey has, in any form: to rate, to look, and to stop."""
+    """Every link of messages and e-mails for any survey: to rate, to open, and to opt out."""
     links = []
     for number, rating in enumerate(RatingType, start=81000):
         link = Link(str(number), number, "default", (Offer(rating, str(uuid.uuid4())),))

@@ -1,4 +1,4 @@
-"""What the browser's own network log has of a page: one request, to us, for HTML alone; and nothing is kept."""
+"""The browser's network log of a page: one request, to us, for HTML only. Nothing is stored."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ def open_page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def log(page: Page) -> CDPSession:
-    """Let Chromium tell of everything that it loads."""
+    """Collect all of Chromium's requests."""
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     return session

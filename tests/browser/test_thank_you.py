@@ -1,4 +1,4 @@
-"""A thank-you page that itself redirects to a third host: where Chromium gets to, with real hosts all the way."""
+"""A thank-you page that redirects to a third host: Chromium follows, with real hosts."""
 
 import ssl
 import threading

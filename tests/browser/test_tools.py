@@ -1,4 +1,4 @@
-"""What judges the pages comes from where it should, and in CI nothing is skipped for want of it."""
+"""The tools for the pages come from the right place, and CI skips no test without them."""
 
 import tarfile
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What judges our pages, as npm publishes it: axe-core, html-validate and Lighthouse.
+"""The tools for our pages, from npm: axe-core, html-validate and Lighthouse.
 
 `python -m tests.browser.tools` puts them into .venv/tools: package.json names the versions, package-lock.json the
 hash of each, and of what they need themselves. axe-core alone needs no npm: we fetch its file with Python (`--axe`).
@@ -31,18 +31,18 @@ CHROMIUM = "`make browser` installs it, on Debian; elsewhere any chromium on the
 
 
 class ToolMissing(Exception):
-    """A tool isn't here; says which, and how to get it."""
+    """A tool is missing. Names it, and how to get it."""
 
 
 def skip_without(missing: ToolMissing) -> NoReturn:
-    """Skip the tests that need a tool, or fail where none may be skipped: CI sets CI."""
+    """Skip the tests without their tool, or fail in CI, which sets CI."""
     if is_ci():
         pytest.fail(str(missing), pytrace=False)
     pytest.skip(str(missing))
 
 
 def is_ci() -> bool:
-    """Whether everything has to be here."""
+    """Return whether no tool may be missing."""
     return bool(os.environ.get("CI"))
 
 
@@ -63,7 +63,7 @@ def axe_source() -> str:
 
 
 def program(name: str) -> list[str]:
-    """Give the beginning of the command line that runs a tool with node."""
+    """Return the start of the command line for a tool."""
     command = FOLDER / "node_modules" / ".bin" / name
     if _node_version() < OLDEST_NODE:
         wanted = ".".join(map(str, OLDEST_NODE))
@@ -97,7 +97,7 @@ def install() -> None:
 
 
 def fetch_axe(file: Path = AXE) -> None:
-    """Fetch axe-core's file, if it isn't here in the version that is wanted."""
+    """Fetch axe-core's file, if this version isn't here."""
     wanted = json.loads((HERE / LOCK).read_text(encoding="utf-8"))["packages"]["node_modules/axe-core"]
     if file.exists() and f"axe v{wanted['version']}" in file.read_text(encoding="utf-8")[:100]:
         return
@@ -116,7 +116,7 @@ def fetch_axe(file: Path = AXE) -> None:
 
 
 def main() -> None:
-    """Fetch what isn't here. Outside CI what can't be had is no failure: its tests are skipped, and say so."""
+    """Fetch missing tools. Outside CI, a failure only skips the tests, with a message."""
     parser = ArgumentParser(prog="python -m tests.browser.tools")
     parser.add_argument("--axe", action="store_true", help="axe-core only")
     try:

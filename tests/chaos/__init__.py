@@ -1,1 +1,1 @@
-"""The faults of issue B, each with a control that must fail: `make chaos` runs the long versions, tests the short."""
+"""The table of faults. Each fault has a control that must fail. `make chaos` runs the long forms, tests the short."""

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: run the rows of the table of faults, and print each as soon as it is done."""
+"""`python -m tests.chaos`: run the rows of the table of faults, and print each at its end."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ HEAD = "| # | fault | seed | commit | shown | control | |\n|---|---|---|---|---|
 
 
 def main() -> int:
-    """Return 1 when a row fails, or one that was asked for isn't there."""
+    """Return 1 if a row fails or is missing."""
     asked = _read_arguments()
     # Rows run parts of the workers in this process: their log would stand between the lines of the table.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def _collect_rows() -> tuple[dict[int, Run], bool]:
-    """Return the rows that can be imported, and whether those are all."""
+    """Return the importable rows, and whether all could be imported."""
     rows: dict[int, Run] = {}
     is_whole = True
     for name in MODULES:

@@ -1,4 +1,4 @@
-"""The control of row 11: Afterword, but the webhook says 202 at once and the write follows with the next batch."""
+"""The control of row 11: responds 202 to a webhook before it writes, in batches."""
 
 from dataclasses import replace
 from threading import Event, Thread
@@ -14,7 +14,7 @@ _BATCH_SECONDS = 0.1
 
 
 class LaterIntake(Intake):
-    """Takes a close into memory."""
+    """Keeps closes in memory."""
 
     def begin(self) -> "LaterIntake":
         self._closes: list[Close] = []

@@ -1,4 +1,4 @@
-"""Row 14: a backlog, of surveys that wait and of some in the middle of their ways, is done at the whole pace."""
+"""Row 14: workers finish a backlog of waiting and half-finished surveys at the full rate."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -41,12 +41,12 @@ AS_SHIPPED = {
 
 # ── The backlog ───────────────────────────────────────────────────────────────────────────────────────────────────────
 def make_delivering(story: Story, _: Sandbox) -> str:
-    """Nobody knows whether the link has arrived. It hasn't."""
+    """The outcome of the message is unknown. It was not sent."""
     return _go(story, story.begin(), OfferState.DELIVERING)
 
 
 def make_unknown_offer(story: Story, dixa: Sandbox) -> str:
-    """Dixa made the offer, and its answer was lost."""
+    """Dixa made the offer; its response was lost."""
     dixa.executes_then_drops(call="offer")
     return _go(story, story.begin(), OfferState.UNKNOWN)
 
@@ -58,7 +58,7 @@ def make_unknown_nothing(story: Story, dixa: Sandbox) -> str:
 
 
 def make_deciding(story: Story, _: Sandbox) -> str:
-    """It was claimed, and has got no further."""
+    """It was claimed only."""
     survey_id = story.begin()
     claim = story.records.claim(Journey.OFFER, survey_id)
     assert claim
@@ -89,7 +89,7 @@ def make_backlog(tenth: int, seed: int) -> list[Seed]:
 # ── The row ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """So many workers of so many threads."""
+    """A number of workers, and of threads in each."""
 
     workers: int
     threads: int
@@ -108,7 +108,7 @@ class PoolSize:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a backlog. `seconds` are from the first call to the last one."""
+    """The outcome of a backlog. `seconds` are from the first call to the last."""
 
     surveys: int
     done: int
@@ -119,7 +119,7 @@ class Outcome:
 
     @property
     def share(self) -> float:
-        """How much of the pace was used."""
+        """Return the used share of the rate."""
         return self.calls / (self.seconds * RATE) if self.seconds else 0.0
 
     @property
@@ -139,7 +139,7 @@ SIZES: Mapping[Scale, tuple[int, tuple[PoolSize, ...]]] = {
 
 
 def run_backlog(seed: int, scale: Scale) -> Row:
-    """Let each pool of workers work off the same backlog, and the control for as long as they may take."""
+    """Let each pool of workers finish the same backlog, and the control with the same time limit."""
     tenth, sizes = SIZES[scale]
     kinds = make_backlog(tenth, seed)
     within = 1.5 * len(kinds) * MAX_CALLS / RATE
@@ -164,7 +164,7 @@ def run_backlog(seed: int, scale: Scale) -> Row:
 
 
 def work_off(kinds: list[Seed], size: PoolSize, app: str, within: float) -> Outcome:
-    """Make the backlog, and let real workers have it, until it is done or the time is over."""
+    """Make the backlog, and let real workers work until it is done or the time is up."""
     with (
         sandbox() as dixa,
         TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder,
@@ -193,7 +193,7 @@ def work_off(kinds: list[Seed], size: PoolSize, app: str, within: float) -> Outc
 
 
 def _wait(story: Story, backlog: list[str], within: float) -> int:
-    """Wait until all is over, or for this long; returns how many links were delivered."""
+    """Wait until all surveys have ended, or for this time. Return the number of delivered links."""
     left, done, ends_at = list(backlog), 0, monotonic() + within
     while left and monotonic() < ends_at:
         Event().wait(0.5)

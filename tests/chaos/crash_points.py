@@ -1,4 +1,4 @@
-"""Every numbered step of both journeys (docs/architecture), and what Dixa does meanwhile, as points to crash at."""
+"""Every numbered step of both journeys (docs/architecture), with Dixa's faults, as points for a crash."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Trouble = Callable[[Sandbox, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A crash on one journey. `trouble` is what Dixa does meanwhile, `ends` how the offer may end."""
+    """A crash in one journey. `trouble` is Dixa's fault meanwhile, `ends` the permitted ends of the offer."""
 
     journey: str
     point: Point
@@ -158,7 +158,7 @@ OF_TWO: Steps = (
 
 
 def all_cases() -> tuple[Case, ...]:
-    """Before and after every step, with and without trouble."""
+    """Return a case before and after every step, with and without trouble."""
     return tuple(_cases())
 
 

@@ -1,4 +1,4 @@
-"""Row 2: a worker crashes exactly before and after every step of both journeys; and the rows of its neighbours."""
+"""Row 2: a worker crashes before and after every step of both journeys. Also lists rows 1 to 10 of this kind."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of one conversation. `late` is how much longer than LEASE and RECONCILE_AFTER the recovery took."""
+    """The outcome of one conversation."""
 
     case: Case
     offers: int
@@ -63,7 +63,7 @@ class Told:
 
 
 class Crash:
-    """One conversation, one crash, and the worker that takes over."""
+    """One conversation, one crash, and the worker after it."""
 
     def __init__(self, zygote: Zygote, dixa: Sandbox, place: Place, case: Case) -> None:
         self._zygote = zygote
@@ -77,7 +77,7 @@ class Crash:
         self._seconds = 0.0
 
     def tell(self) -> Told:
-        """Tell the whole story of it."""
+        """Run it from the close to the result."""
         case, number = self._case, self._dixa.make_conversation()
         if case.trouble:
             case.trouble(self._dixa, number)
@@ -155,7 +155,7 @@ class Crash:
 
 
 def run_crashes(seed: int, scale: Scale) -> Row:
-    """Crash everywhere; all points even when short."""
+    """Crash at all points, in the short form too."""
     cases = [*all_cases()]
     Random(seed).shuffle(cases)
     place = Place("", "", "")
@@ -187,13 +187,13 @@ def run_crashes(seed: int, scale: Scale) -> Row:
 
 
 def control_cases() -> list[Case]:
-    """The crashes that only the look before the repetition saves."""
+    """Return the crashes that only a reconciliation recovers."""
     points = {"offer": "dixa.offer", "answer": "dixa.submit"}
     return [Case(journey, Point(name, "after")) for journey, name in points.items() for _ in range(3)]
 
 
 def tell_all(cases: Sequence[Case], *, reconcile_after_ms: int = 400, listing_lag: float = 0.0) -> list[Told]:
-    """Tell many stories side by side, each with a Dixa of its own."""
+    """Run many cases in parallel, each with its own Dixa."""
     with ExitStack() as stack:
         server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))
         stack.callback(server.stop)

@@ -1,4 +1,4 @@
-"""A worker of the real parts that kills or stops itself at one point of its way.
+"""A worker made of the real parts, which kills or stops itself at a given point.
 
 `python -m tests.chaos.crashing_worker` waits for jobs on its input, a line each, and forks a child for every one: all
 has been imported by then, so a crash costs milliseconds. It answers with the child's process id.
@@ -66,7 +66,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a worker works: its Redis and its Dixa, and keys that no other one shares."""
+    """A worker's Redis, Dixa and key prefix."""
 
     redis_url: str
     prefix: str
@@ -92,7 +92,7 @@ class Place:
 
 
 class Hints:
-    """A queue that forgets what a worker was given, as Celery's does when tasks are acknowledged early."""
+    """A queue that forgets a task once a worker has it, like Celery's with early acknowledgement."""
 
     def __init__(self, client: redis.Redis, prefix: str) -> None:
         self._client = client
@@ -116,7 +116,7 @@ class Hints:
 
 
 class Tripwire:
-    """Sends the worker its signal at its point, once, and leaves word that it was reached."""
+    """Sends the worker its signal at its point, once, and records that in Redis."""
 
     def __init__(self, client: redis.Redis, prefix: str, point: Point | None) -> None:
         self._client = client
@@ -149,7 +149,7 @@ class Tripwire:
 
 
 class _Watched:
-    """Passes everything on, by way of the tripwire."""
+    """Forwards all calls, with the tripwire before and after."""
 
     def __init__(self, name: str, subject: Any, tripwire: Tripwire) -> None:
         self._name = name
@@ -164,14 +164,14 @@ class _Watched:
 
 
 class _Endless(Deadline):
-    """The control's: its client begins a call however late it is."""
+    """A control's client: begins a call after its deadline, too."""
 
     def remaining(self) -> float:
         return 10.0
 
 
 class _Unpaced(SharedPace):
-    """Another control's: everybody calls at once, whatever Dixa says."""
+    """A control's pace: no limit."""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         return Slot(API_TOKEN, deadline)
@@ -236,7 +236,7 @@ class Worker:
         intake.take_answer(link, terms, scores, "Tak", language="en", is_suspect=False)
 
     def step(self) -> None:
-        """Relay once, and do what that gave to do."""
+        """Relay once, and run the tasks."""
         self._relay.relay_once(_ROOM)
         while hint := self.hints.next():
             journey, survey_id = hint
@@ -244,7 +244,7 @@ class Worker:
 
 
 class Zygote:
-    """The process that forks crashing workers; to be asked from any thread."""
+    """The process that forks crashing workers. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -262,11 +262,11 @@ class Zygote:
         self._process.stdout.close()
 
     def close(self, place: Place, point: Point, close: Close, terms: Survey) -> int:
-        """Let a worker take a webhook, and go on from there to its point."""
+        """Let a worker take a webhook, and continue to its point."""
         return self._fork(place, point, close=[close.conversation_id, dump_close(close)], terms=dump_terms(terms))
 
     def answer(self, place: Place, point: Point, token: str, terms: Survey, scores: dict[RatingType, int]) -> int:
-        """Let a worker take an answer, and go on from there to its point."""
+        """Let a worker take an answer, and continue to its point."""
         return self._fork(
             place, point, answer=[token, {str(kind): score for kind, score in scores.items()}], terms=dump_terms(terms)
         )
@@ -282,7 +282,7 @@ class Zygote:
 
 
 def wait_until_gone(pid: int) -> None:
-    """Wait for a child's end. It is not ours to wait for, so its number must vanish."""
+    """Wait for the end of a process that isn't our child: until its id is gone."""
     eventually(lambda: not psutil.pid_exists(pid), within=_LONGEST_LIFE_SECONDS + 5)
 
 
@@ -291,7 +291,7 @@ def wait_until_stopped(pid: int) -> None:
 
 
 def _live(job: dict[str, Any]) -> None:
-    """Be a worker until the point is reached, or it is clear that it never will be."""
+    """Run a worker until it reaches the point, or until all work is done."""
     worker = Worker(Place(**job["place"]), Point(**job["point"]))
     terms = load_terms(job["terms"])
     if "close" in job:

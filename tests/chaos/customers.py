@@ -80,7 +80,7 @@ class Customers:
         self._pool.shutdown(cancel_futures=True)
 
     def close(self, count: int, per_second: float) -> None:
-        """Close this many, at this pace. Returns when all webhooks are on their way."""
+        """Close this many, at this rate. Return once all webhooks are being sent."""
         for _ in range(count):
             number = self._dixa.make_conversation(channel=self._random.choice(("Email", "Sms", "WidgetChat")))
             self._dixa.close(number)
@@ -94,7 +94,7 @@ class Customers:
             Event().wait(self._random.uniform(0, 2 / per_second))
 
     def is_served(self) -> bool:
-        """Say whether all that was accepted has been asked and answered, and the results are there."""
+        """Return whether all accepted surveys are answered and submitted."""
         with self._lock:
             return 0 < len(self.thanked) == len(self.accepted) and self.results() >= len(self.thanked)
 

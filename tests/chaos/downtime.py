@@ -1,4 +1,4 @@
-"""Row 15: Dixa is down as a whole, for long, and everybody waits for it. The time is given, not waited for."""
+"""Row 15: a long outage of Dixa. Its time passes without waiting."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +19,12 @@ Scale = Literal["short", "long"]
 SURVEYS: Mapping[Scale, int] = {"short": 60, "long": 200}
 SOON_SECONDS = 15
 MAX_TRIES = 16
-"""As many as threads, whose calls are on their way when it begins."""
+"""The number of threads: each may have a call in flight at the start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an outage came to. `waited` is how many seconds after its end the last one was asked."""
+    """The outcome of an outage. `waited` is the time from its end to the last offer, in seconds."""
 
     surveys: int
     asked: int
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def run_downtime(seed: int, scale: Scale) -> Row:
-    """Let Dixa answer 503, and hang up, while surveys are due; the control knows of each survey alone."""
+    """Let Dixa respond 503, then hang up, while surveys are due. The control doesn't detect outages."""
     surveys, minutes = SURVEYS[scale], 10 if scale == "short" else 60
     with ThreadPoolExecutor(1) as one_by_one:
         answers, hangs_up, control = one_by_one.map(
@@ -62,7 +62,7 @@ def run_downtime(seed: int, scale: Scale) -> Row:
 
 
 def go_down(surveys: int, minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: FBT001
-    """Make the surveys, let Dixa go down, and come back."""
+    """Make the surveys, and run an outage of Dixa."""
     with sandbox() as dixa, TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         server = RedisServer(Path(folder), "--appendfsync", "no")
         server.start()

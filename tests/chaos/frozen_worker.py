@@ -1,4 +1,4 @@
-"""Row 10: connections are cut every second, and workers stand still for longer than their lease."""
+"""Row 10: connections are cut every second, and workers are stopped for longer than their lease."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ def run_standstill(seed: int, scale: Scale) -> Row:
 
 
 def cut_connections(seed: int, seconds: float) -> tuple[int, Verdict, bool]:
-    """Let customers come while every connection to Redis is cut once a second."""
+    """Run surveys while all connections to Redis are cut once a second."""
     random = Random(seed)
     with (
         sandbox() as dixa,
@@ -128,7 +128,7 @@ def stand_still(copies: int, *, never_too_late: bool) -> Stood:
 
 
 class Stop:
-    """One conversation whose worker stands still once."""
+    """One conversation with a worker that is stopped once."""
 
     def __init__(self, zygote: Zygote, dixa: Sandbox, place: Place, journey: Journey, point: Point) -> None:
         self._zygote = zygote
@@ -177,7 +177,7 @@ class Stop:
         return found
 
     def _wake(self, pid: int) -> None:
-        """Let it go on; it ends when it has nothing to do any more."""
+        """Continue the stopped worker, and wait for its end."""
         os.kill(pid, signal.SIGCONT)
         Event().wait(1)
         self._other.client.set(f"{self._place.prefix}over", 1)

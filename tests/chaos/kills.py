@@ -1,4 +1,4 @@
-"""Row 1: anything is killed at any time while Dixa misbehaves, beside the naive build under the same."""
+"""Row 1: processes are killed at random while Dixa fails. The control is the naive build."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ FAULT_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is done to whom."""
+    """The size of a run."""
 
     conversations: int
     kills: int
@@ -48,14 +48,14 @@ class Size:
     seconds_between_kills: float
     within: float
     heals: bool = False
-    """Whether Dixa gets well once there was a fault for each conversation: each costs RECONCILE_AFTER."""
+    """Whether Dixa stops failing after one fault per conversation: each costs RECONCILE_AFTER."""
 
 
 SIZES: Mapping[Scale, Size] = {
     "short": Size(150, 10, 12.0, 1.3, 45, heals=True),
     "long": Size(1_700, 170, 6.0, 2.0, 300),
 }
-"""A long run is a third of what the row asks for: three seeds make it whole."""
+"""A long run is a third of the row: three seeds make it whole."""
 
 CONTROL: Mapping[Scale, Size] = {
     "short": Size(60, 5, 5.0, 1.5, 12),
@@ -65,7 +65,7 @@ CONTROL: Mapping[Scale, Size] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a run."""
+    """The outcome of a run."""
 
     verdict: Verdict
     kills: Mapping[str, int]
@@ -80,7 +80,7 @@ class Outcome:
 
 
 def run_kills(seed: int, scale: Scale) -> Row:
-    """Kill, and count what was lost or doubled."""
+    """Kill processes, and count lost and duplicate surveys."""
     with ThreadPoolExecutor(1) as beside:
         # The short ones share the machine's patience, the long ones its processor.
         control = beside.submit(torture, seed, CONTROL[scale], naive.COMMANDS)
@@ -101,7 +101,7 @@ def run_kills(seed: int, scale: Scale) -> Row:
 
 
 def torture(seed: int, size: Size, commands: Mapping[str, Sequence[str]]) -> Outcome:
-    """Let customers come while processes are killed, then leave all in peace until they are served."""
+    """Run surveys while processes are killed, then wait until all are served."""
     random = Random(seed)
     with (
         sandbox() as dixa,
@@ -138,7 +138,7 @@ def _wait_until_served(dixa: Sandbox, customers: Customers, cluster: Cluster, si
 
 
 def _read_states(cluster: Cluster) -> tuple[int, dict[str, int]]:
-    """Count the records that aren't over, and those that ended as none should."""
+    """Count unfinished records, and those with a wrong end."""
     client = cluster.client()
     records = Records(client, lease=QUICK.lease, keep=QUICK.record_retention)
     still_open, odd = 0, dict[str, int]()

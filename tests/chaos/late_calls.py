@@ -1,4 +1,4 @@
-"""Rows 5, 6 and 7: Dixa down, Dixa not answering what it does, Dixa doing it late."""
+"""Rows 5, 6 and 7: an outage of Dixa, lost responses, and late execution."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _NOWHERE = Place("", "", "")
 
 # ── Row 5 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def run_outage(seed: int, scale: Scale) -> Row:
-    """Dixa is down, then back, with everybody waiting for it. Short: four times its pace."""
+    """Dixa is down, then back, while all surveys wait. Short form: four times its rate."""
     faster, count, seconds = (4.0, 25, 5.0) if scale == "short" else (1.0, 200, 60.0)
     limit = {"rate": 10.0 * faster, "burst": 4}
     # An hour in a minute or less: so are the backoff's 5 s and 15 min.
@@ -100,7 +100,7 @@ def _most_in_a_second(pool: WorkerPool) -> int:
 
 # ── Row 6 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def run_timeouts(seed: int, scale: Scale) -> Row:
-    """Everything is done and nothing is answered in time: first all that acts, then questions as well."""
+    """Dixa executes all calls and responds too late: first to offers and submits, then to queries as well."""
     seconds, count = (4.0, 20) if scale == "short" else (300.0, 200)
     with ThreadPoolExecutor(1) as beside:
         control = beside.submit(_naive_timeouts, seed, min(seconds, 30.0))
@@ -146,7 +146,7 @@ def _naive_timeouts(seed: int, seconds: float) -> Verdict:
 
 # ── Row 7 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def run_late(seed: int, scale: Scale) -> Row:
-    """Dixa hangs up, and does what was asked a little before and after we look. Short: RECONCILE_AFTER is 5 s."""
+    """Dixa hangs up, and executes the call just before or after we reconcile. Short form: RECONCILE_AFTER is 5 s."""
     faster, count, after = (12.0, 4, 2.0) if scale == "short" else (1.0, 30, 5.0)
     with ThreadPoolExecutor(2) as beside:
         in_time, too_late = beside.map(lambda beyond: _be_late(count, faster, beyond), (-1.0, after))

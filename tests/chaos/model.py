@@ -1,4 +1,4 @@
-"""Row 12: the real journeys over the real Lua scripts, interleaved and crashed in every way hypothesis thinks of.
+"""Row 12: the real journeys and Lua scripts, interleaved and crashed at random by hypothesis.
 
 `tests.chaos.modelled` has the workers, which stop before every script and every call, and the Dixa they ask; here is
 what happens to them, and what must hold whatever happens. Time passes by moving all times of the record back: Redis'
@@ -36,13 +36,13 @@ CSAT, NPS, _ = RatingType
 SEQUENCES = {"short": 150, "long": 10_000}
 CHUNK = 500
 CONTROLS = 10_000
-"""At most: each control ends when it is found out, after some 700 sequences on average. A busy machine shifts which."""
+"""A maximum: each control ends at its first violation, after some 700 sequences on average."""
 STEPS = 25
 HOLD = timedelta(seconds=30)
 MOST_WORKERS = 4
 OVER = {"delivered", "skipped", "cancelled", "failed", "submitted", None}
 PLAYED = (Journey.OFFER, Journey.ANSWER)
-"""What follows an answer calls nothing that is modelled, and has its own tests."""
+"""Follow-ups make no calls to the model, and have their own tests."""
 WRITES_THE_CALL = "put(journey .. '_state', to, journey .. '_call', "
 
 FATES = st.sampled_from([Fate.DONE] * 5 + list(Fate))
@@ -57,7 +57,7 @@ COMMENTS = st.sampled_from(["", "a", "b"])
 
 
 class Event(StrEnum):
-    """What may happen beside the workers and the customer."""
+    """Events beside the workers and the customer."""
 
     WEBHOOK = "the webhook again"
     RELAY = "the relay takes what is due"
@@ -69,7 +69,7 @@ class Event(StrEnum):
 
 
 class Model(RuleBasedStateMachine):
-    """One survey and all that can happen to it. Subclasses give `make_world`."""
+    """One survey and all its events. Subclasses define `make_world`."""
 
     make_world: Callable[[], World]
     told = 0
@@ -100,7 +100,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(seconds=SECONDS, is_answer=st.booleans(), far=DISTANCES, fate=FATES)
     def start(self, seconds: int, is_answer: bool, far: int, fate: Fate) -> None:  # noqa: FBT001
-        """Some time later a task reaches a worker, which goes some way."""
+        """Later, a worker starts a task and makes some steps."""
         self.world.time_passes(seconds, self.snapshot)
         if len(self.world.workers) < MOST_WORKERS:
             has_answer = "answer_state" in self.before
@@ -109,7 +109,7 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.world.workers)
     @rule(which=st.integers(0, MOST_WORKERS - 1), far=DISTANCES, fate=FATES)
     def go_on(self, which: int, far: int, fate: Fate) -> None:
-        """A worker that stood still goes on, as if nothing had been."""
+        """A paused worker continues."""
         workers = self.world.workers
         workers[which % len(workers)].go(far, fate)
 
@@ -129,7 +129,7 @@ class Model(RuleBasedStateMachine):
         late: int | None,
         suspect: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
-        """The customer answers, or a machine does, or a spool is drained that has an answer of some time ago."""
+        """A customer or a machine answers, or the spool brings an earlier answer."""
         link = self.world.links[-1]
         asked = [offer.rating for offer in link.offers]
         given = {
@@ -142,7 +142,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(list(Event)), journey=st.sampled_from(PLAYED))
     def disturb(self, what: Event, journey: Journey) -> None:
-        """Something happens that has nothing to do with any worker."""
+        """An event outside the workers happens."""
         match what:
             case Event.WEBHOOK:
                 self.accept()
@@ -162,7 +162,7 @@ class Model(RuleBasedStateMachine):
                 self.restore({})
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Redis comes back with what it held once, after all was stopped for longer than RECONCILE_AFTER."""
+        """Restore a backup of Redis, after a stop longer than RECONCILE_AFTER."""
         self.world.stop_all()
         self.world.time_passes(63, self.snapshot)
         self.world.restore(snapshot)
@@ -170,7 +170,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        """What the record says now follows from what it said before."""
+        """Check the record against its previous state."""
         found, due = self.world.read()
         require(bool(found) or not self.world.is_accepted, "an accepted record is gone")
         for journey in PLAYED:
@@ -186,7 +186,7 @@ class Model(RuleBasedStateMachine):
         self.before, self.is_pardoned = found, False
 
     def teardown(self) -> None:
-        """In the end everything is over: nothing waits for ever, and Dixa has what the customer said last."""
+        """At the end all journeys have ended, and Dixa has the customer's last answer."""
         try:
             self._end()
         finally:
@@ -212,7 +212,7 @@ class Model(RuleBasedStateMachine):
 
 
 def run(seed: int, scale: Literal["short", "long"]) -> Row:
-    """Play so many sequences; then two controls, each of which must be found out."""
+    """Play the sequences, then two controls. Both must fail."""
     wanted = SEQUENCES[scale]
     with TemporaryDirectory() as name, _quiet():
         server = RedisServer(Path(name))
@@ -239,7 +239,7 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
 
 
 def play(make_world: Callable[[], World], seed: int, sequences: int) -> tuple[int, int, str]:
-    """Play sequences until there is a violation; returns how many, with how many steps of workers, and what it was."""
+    """Play sequences until a violation. Return the number of sequences and of steps, and the violation."""
     machine: Any = type("Sequence", (Model,), {"make_world": staticmethod(make_world), "told": 0})
     Worker.steps = 0
     try:
@@ -252,7 +252,7 @@ def play(make_world: Callable[[], World], seed: int, sequences: int) -> tuple[in
 
 
 def provoke(make_world: Callable[[], World]) -> tuple[int, int, str]:
-    """Play the sequences that the controls fail at: a call that executes late, and workers that come soon after it.
+    """Play sequences that fail the controls: a call executes late, and more workers follow soon.
 
     The short row plays these for its controls. Random sequences find them too, after some 700 on average.
     """
@@ -290,7 +290,7 @@ def _settings(examples: int) -> hypothesis_settings:
 
 
 def weaken(scripts: dict[str, Any]) -> None:
-    """The control: a begin_call that doesn't write which call is about to be made."""
+    """The control: a begin_call that doesn't record the next call."""
     text = read_script("begin_call")
     assert WRITES_THE_CALL in text
     text = text.replace(WRITES_THE_CALL, "put(journey .. '_state', to, 'forgotten', ")
@@ -298,7 +298,7 @@ def weaken(scripts: dict[str, Any]) -> None:
 
 
 def unsynced(redis_url: str) -> None:
-    """Crashes of Redis are other rows' subject: here it needn't wait for a disk."""
+    """Turn off syncs to disk: other rows test crashes of Redis."""
     client = patient(redis_url)
     client.config_set("appendonly", "no")
     client.close()
@@ -306,7 +306,7 @@ def unsynced(redis_url: str) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Say nothing of what is meant to go wrong."""
+    """Mute the log: the failures are intended."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:

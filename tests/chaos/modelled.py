@@ -39,7 +39,7 @@ DUE = {journey: f"{PREFIX}due:{journey}" for journey in Journey}
 
 
 class Worker:
-    """A task on its way: the real journey, stopped before each thing that it does outside of itself."""
+    """A running task: the real journey, paused before each external effect."""
 
     steps = 0
 
@@ -52,7 +52,7 @@ class Worker:
         self._greenlet.switch()
 
     def go(self, far: int, fate: Fate) -> None:
-        """Do `far` things; the last meets its fate."""
+        """Make `far` steps; the last one has the given fate."""
         for left in range(far, 0, -1):
             if self._greenlet.dead:
                 break
@@ -65,7 +65,7 @@ class Worker:
             self._world.workers.remove(self)
 
     def begin(self) -> None:
-        """Count the claim's time from now."""
+        """Restart the claim's time."""
         self.began = self._world.now
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class Worker:
 
 
 class PausingRecords(Records):
-    """The records, stopping before each script of a worker, and losing its answer when that is its fate."""
+    """The records, with a pause before each script of a worker, and lost responses if that is its fate."""
 
     def claim(self, journey: Journey, survey_id: str) -> Claim | None:
         claim = super().claim(journey, survey_id)
@@ -97,7 +97,7 @@ class PausingRecords(Records):
 
 
 class World:
-    """The survey's record, the workers at it, and what Dixa and the customer know."""
+    """The survey's record, its workers, and the state of Dixa and the customer."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class World:
         return worker
 
     def stop_all(self) -> None:
-        """Everything dies at once."""
+        """Kill all workers."""
         for worker in self.workers:
             worker.stop()
         self.workers.clear()
@@ -162,7 +162,7 @@ class World:
         *,
         is_suspect: bool = False,
     ) -> None:
-        """The customer answers, or a machine; what must become of it follows from the record as it is."""
+        """A customer or a machine answers. The current record determines the expected outcome."""
         before = self.read()[0]
         at = self.now - (seconds_ago or 0)
         answered_at = None if seconds_ago is None else datetime.now(UTC) - timedelta(seconds=seconds_ago)
@@ -196,12 +196,12 @@ class World:
             self.write_comment(comment, at)
 
     def write_comment(self, comment: str, at: float) -> None:
-        """Expect the comment that was written last, whatever came of the scores."""
+        """Expect the latest comment, independent of the scores."""
         if comment and at >= self.commented_at:
             self.comment, self.commented_at = comment, at
 
     def extend(self, terms: Survey) -> None:
-        """The customer wants more time: what was promised before still holds, and nobody gets more than an hour."""
+        """The customer asks for more time. It never gets less, and never more than an hour."""
         before = self.read()[0]
         until = self.records.extend(SURVEY, terms)
         after = self.read()[0]
@@ -212,7 +212,7 @@ class World:
             require(due <= max(int(before["answer_due"]), first + 3_600_000), "more than an hour")
 
     def time_passes(self, seconds: int, snapshot: dict[str, Any] | None = None) -> None:
-        """Move every time back, as if the clock had gone on; what Dixa does late, it does meanwhile."""
+        """Move all times back, as if time had passed, and execute Dixa's late calls."""
         self.now += seconds
         past = -seconds * 1000
         fields = self._client.hgetall(RECORD)
@@ -233,7 +233,7 @@ class World:
         self.dixa.catch_up()
 
     def read(self) -> tuple[dict[str, str], dict[Journey, float]]:
-        """The record's fields, and when each journey is due."""
+        """Return the record's fields, and the due time of each journey."""
         pipe = self._client.pipeline(transaction=False)
         pipe.hgetall(RECORD)
         for key in DUE.values():
@@ -242,7 +242,7 @@ class World:
         return found, {journey: score for journey, score in zip(DUE, scores, strict=True) if score is not None}
 
     def dump(self) -> dict[str, Any]:
-        """All that Redis holds, with what the customer had said by then."""
+        """Return all data in Redis, with the customer's answer so far."""
         fields, due = self.read()
         return {
             "fields": fields,
@@ -251,7 +251,7 @@ class World:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Bring back a dump; an empty one is an empty Redis."""
+        """Restore a dump. An empty one is an empty Redis."""
         self._client.delete(RECORD, *DUE.values())
         if snapshot:
             self._client.hset(RECORD, mapping=snapshot["fields"])
@@ -262,7 +262,7 @@ class World:
         self.is_accepted, self.was_restored = bool(snapshot), True
 
     def compare(self, found: Mapping[str, str]) -> None:
-        """What the record says of Dixa is so."""
+        """Check the record's facts about Dixa."""
         for rating in RatingType:
             rating_id = found.get(f"rating_id:{rating}")
             require(rating_id is None or rating_id in self.dixa.known, "an offer that Dixa doesn't have")
@@ -270,7 +270,7 @@ class World:
                 require(rating_id and self.dixa.known[rating_id].status == "Rated", "a result that Dixa doesn't have")
 
     def assert_submitted(self) -> None:
-        """Dixa has what the customer said last."""
+        """Check that Dixa has the customer's last answer."""
         for rating, score in self.expected.items():
             results = [value for (kind, value) in self.dixa.results if kind is rating]
             # What Dixa had before Redis was emptied or restored, it keeps.

@@ -51,7 +51,7 @@ class Fate(StrEnum):
 
 @dataclass
 class Sent:
-    """A call that must not be made twice, as Dixa saw it. `executed_at` is None while it isn't."""
+    """A call in Dixa that must not be repeated. `executed_at` is None before its execution."""
 
     subject: tuple[str, RatingType]
     at: float
@@ -66,7 +66,7 @@ def pause() -> Fate:
 
 
 class Scene(Protocol):
-    """What Dixa needs to know of the world."""
+    """The parts of the world that Dixa needs."""
 
     now: float
     links: list[Link]
@@ -76,7 +76,7 @@ class Scene(Protocol):
 
 
 class ModelledDelivery:
-    """Brings the link to the customer; the message's own key keeps it from coming twice."""
+    """Delivers the link to the customer. The message's key prevents duplicates."""
 
     name = "message"
     sends_reminders = True
@@ -116,7 +116,7 @@ class ModelledDixa:
         self._late: list[tuple[float, Sent, Callable[[], object]]] = []
 
     def catch_up(self) -> None:
-        """Execute what is late and due by now."""
+        """Execute the late calls that are due."""
         for due in [each for each in self._late if each[0] <= self._world.now]:
             self._late.remove(due)
             due[1].executed_at = due[0]
@@ -213,7 +213,7 @@ class ModelledDixa:
             raise OutcomeUnknown("lost")
 
     def _assert_alone(self, subject: tuple[str, RatingType]) -> None:
-        """An earlier call of this kind is settled, and didn't happen, unless later than RECONCILE_AFTER."""
+        """Check that no earlier call of this kind is in flight or was executed within RECONCILE_AFTER."""
         for earlier in self._sent:
             if earlier.subject == subject and not earlier.is_refused:
                 require(

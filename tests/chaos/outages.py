@@ -1,4 +1,4 @@
-"""Rows 3, 4 and 11: Redis killed, frozen, full and without a disk; the web restarted under load."""
+"""Rows 3, 4 and 11: Redis killed, frozen, full, and with a full disk; the web restarted under load."""
 
 import os
 import random
@@ -29,7 +29,7 @@ _NEIGHBOUR_WRITES = 8 * 1024 * 1024
 
 # ── Row 3 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def run_kills(seed: int, scale: Scale) -> Row:
-    """Kill Redis again and again while webhooks come in and a neighbour keeps its disk busy."""
+    """Kill Redis repeatedly while webhooks come in and another process loads its disk."""
     kills = 5 if scale == "short" else 50
     chance = random.Random(seed)
     with world("web") as found, _busy_disk(found.spool.parent) as syncs:
@@ -62,7 +62,7 @@ def _kill_redis(found: World, chance: random.Random, kills: int, config: dict[st
 
 @contextmanager
 def _busy_disk(folder: Path) -> Iterator[list[float]]:
-    """Write and sync next to Redis' file all the time, so that its own syncs take long; gives what these took."""
+    """Write and sync beside Redis' file, which slows its syncs. Yield the durations of the syncs."""
     stopping = Event()
     seconds = [0.0]
 
@@ -90,7 +90,7 @@ def _busy_disk(folder: Path) -> Iterator[list[float]]:
 # ── Row 4 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Outage:
-    """What a fault came to. `back` is how long after its end the first that was accepted under it was asked."""
+    """The outcome of a fault. `back` is the time from its end to the first offer accepted during it."""
 
     accepted: int
     refused: int
@@ -165,7 +165,7 @@ def _fill(found: World, seconds: float) -> None:
 
 
 def _fill_disk_of_redis(found: World, seconds: float) -> None:
-    """Redis ends when it can't write its file, as it should; with room again it is started again."""
+    """Fill Redis' disk. Redis ends, and is started again once there is room."""
     redis_pid = _pid_of(found)
     resource.prlimit(redis_pid, resource.RLIMIT_FSIZE, (0, 0))
     Event().wait(seconds)
@@ -190,7 +190,7 @@ def _pid_of(found: World) -> int:
 
 
 def _web_pids(afterword: Afterword) -> list[int]:
-    """The web's workers: gunicorn's first process keeps nothing."""
+    """Return the web's workers, without gunicorn's master."""
     return [each.pid for each in psutil.Process(afterword._running["web"].pid).children(recursive=True)]
 
 

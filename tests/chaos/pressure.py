@@ -1,4 +1,4 @@
-"""Webhooks at a steady rate against an Afterword of its own, and what became of each that was answered 2xx."""
+"""Sends webhooks at a steady rate to its own Afterword, and checks the outcome of each accepted one."""
 
 import json
 import tempfile
@@ -51,7 +51,7 @@ class NaiveAfterword(Afterword):
 
 @dataclass
 class World:
-    """A Redis, a sandbox and an Afterword, none of them anybody else's."""
+    """A Redis, a sandbox and an Afterword of its own."""
 
     server: RedisServer
     dixa: Sandbox

@@ -1,4 +1,4 @@
-"""Row 13: hours of work in little time, after which nothing has grown but the finished records."""
+"""Row 13: hours of work in little time. Afterwards, only the finished records have grown."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,11 +37,11 @@ WAVES = {"short": (9, 8), "long": (36, 100)}
 """How many waves, of how many conversations."""
 WARM_UP = 3
 GROWTH = {"keys": (0.0, 5), "memory": (0.10, 6), "handles": (0.10, 6), "connections": (0.0, 6)}
-"""By which share, and by how much besides, the last third of the samples may lie over the first."""
+"""The permitted growth from the first third of the samples to the last: a share, and an absolute amount."""
 
 
 def run(seed: int, scale: Literal["short", "long"]) -> Row:
-    """Let waves of conversations go all the way, and look after each wave."""
+    """Run waves of surveys to their end, and take a sample after each."""
     waves, size = WAVES[scale]
     samples: list[Sample] = []
     with (
@@ -70,7 +70,7 @@ def run(seed: int, scale: Literal["short", "long"]) -> Row:
 
 
 def find_growth(samples: Sequence[Sample]) -> list[str]:
-    """Name what has grown from the first third of the samples to the last."""
+    """Return the figures that grew from the first third of the samples to the last."""
     first, last = _thirds(samples)
     return [name for name, (share, more) in GROWTH.items() if last[name] > first[name] * (1 + share) + more]
 
@@ -83,14 +83,14 @@ def _thirds(samples: Sequence[Sample]) -> tuple[Sample, Sample]:
 
 
 def _leaking(samples: Sequence[Sample], name: str) -> list[Sample]:
-    """The control: the same samples of a program that leaks a little of one kind at each wave."""
+    """The control: the same samples with a small leak of one kind in each wave."""
     share, more = GROWTH[name]
     step = 2 * (samples[0][name] * share + more) / len(samples)
     return [{**each, name: each[name] + step * wave} for wave, each in enumerate(samples)]
 
 
 def _tell(dixa: Sandbox, size: int) -> None:
-    """A wave: all are closed, asked, answered and submitted."""
+    """Run a wave from close to result."""
     ids = [dixa.make_conversation() for _ in range(size)]
     with ThreadPoolExecutor(8) as customers:
         for each in ids:
@@ -133,7 +133,7 @@ def _sample(running: Afterword) -> Sample:
 
 
 def _finished(running: Afterword) -> int:
-    """Count the records that are over and have an end."""
+    """Count the ended records with a time to live."""
     client = redis.Redis.from_url(running.redis_url, decode_responses=True)
     count = 0
     for key in client.scan_iter("afterword:survey:*", count=1000):

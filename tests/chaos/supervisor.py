@@ -41,7 +41,7 @@ def of_the_procfile() -> dict[str, list[str]]:
 
 
 class Cluster:
-    """Named processes around a Redis, each started again when it is dead. `kills` counts by victim."""
+    """Named processes and a Redis, each restarted after its death. `kills` counts by victim."""
 
     def __init__(self, folder: Path, dixa_url: str, commands: Mapping[str, Sequence[str]], **environ: str) -> None:
         self.server = RedisServer(folder)
@@ -89,7 +89,7 @@ class Cluster:
         self.server.stop()
 
     def kill_one(self, random: Random) -> None:
-        """`kill -9` for Redis, a process of ours, or one of its children."""
+        """Kill Redis, one of our processes, or one of its children with SIGKILL."""
         name = random.choice(["redis", *self._commands])
         if name == "redis":
             with self._lock:

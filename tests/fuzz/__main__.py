@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: send bad input of every kind, and count what came of it.
+"""`python -m tests.fuzz`: send bad input of every kind, and count the outcomes.
 
 It passes when no answer was a 500 (or another that isn't documented), no log has a traceback, and none a secret.
 """
@@ -110,13 +110,13 @@ def _wire(
 
 
 def _readable(log: str) -> str:
-    """Add what JSON hides behind its escapes."""
+    """Add the log without JSON's escapes."""
     plain = [json.dumps(json.loads(line), ensure_ascii=False) for line in log.splitlines() if line.startswith("{")]
     return log + "\n".join(plain)
 
 
 def _break(app: Flask) -> None:
-    """The control: an app that fails now and then, and says too much when it does."""
+    """The control: an app that sometimes fails, and logs a secret."""
 
     @app.before_request
     def fail() -> None:

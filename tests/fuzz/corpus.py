@@ -1,4 +1,4 @@
-"""Hostile values, and ways to spoil what is good. All chance comes from the `Random` that is given."""
+"""Hostile values, and mutations of valid input. All randomness comes from the given `Random`."""
 
 import copy
 import json
@@ -96,7 +96,7 @@ def spoil_json(document: Any, chance: Random) -> Any:
 
 
 def dump(document: Any, chance: Random) -> bytes:
-    """Write JSON in one of the ways that somebody might."""
+    """Write JSON in one of several ways."""
     text = json.dumps(document, ensure_ascii=chance.random() < 0.7)
     if chance.random() < 0.05:
         text = text[:-1] + ', "event_fqn": "X"}'
@@ -116,7 +116,7 @@ def header(chance: Random, good: str) -> str:
 
 
 def form(chance: Random, names: Sequence[str]) -> bytes:
-    """A urlencoded form with fields twice, unknown or odd; now and then one that no parser likes."""
+    """Return a urlencoded form with repeated, unknown or odd fields, sometimes malformed."""
     values = [*TEXTS, "0", "1", "4", "5", "11", " 4", "4 ", "+4", "04", "４", f"{MARK} " * 100]
     if chance.random() < 0.01:
         values = [MARK * 150_000]

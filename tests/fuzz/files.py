@@ -1,4 +1,4 @@
-"""Hostile surveys.toml and environments: what comes back is the thing itself, or one error of ours."""
+"""Hostile surveys.toml and environments: the result is the loaded object, or one error of ours."""
 
 from pathlib import Path
 from random import Random
@@ -83,7 +83,7 @@ HOSTILE += [
 
 
 def surveys_file(chance: Random, path: Path) -> str:
-    """Spoil the file that is shipped; returns what is wrong with how it was taken, if anything."""
+    """Mutate the shipped file, and return the problem with its reading, if any."""
     lines = GOOD.splitlines()
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(lines))
@@ -103,7 +103,7 @@ def surveys_file(chance: Random, path: Path) -> str:
 
 
 def environment(chance: Random) -> str:
-    """Spoil a good environment; returns what is wrong with how it was taken, if anything."""
+    """Mutate a good environment, and return the problem with its reading, if any."""
     environ = dict(ENVIRON)
     for _ in range(chance.randint(1, 3)):
         name = chance.choice(list(ENVIRON))

@@ -36,7 +36,7 @@ OFFERS = tuple(
 
 
 class Inside:
-    """Sends cases and counts the answers; `unexpected` are the ones that no document names."""
+    """Sends cases and counts the responses. `unexpected` holds the undocumented ones."""
 
     def __init__(self, app: Flask, seed: int) -> None:
         self._client: FlaskClient = app.test_client()
@@ -45,7 +45,7 @@ class Inside:
         self.answers: Counter[int] = Counter()
         self.unexpected: list[str] = []
         self.hidden: set[str] = set()
-        """What was sent that no log may have: signatures and tokens."""
+        """The signatures and tokens sent. No log may have them."""
 
     def webhook_body(self) -> None:
         """A spoilt body with a good signature, as if Dixa had sent it."""
@@ -141,7 +141,7 @@ class Inside:
         return token
 
     def _code(self) -> str:
-        """Make a short link's code that leads to a good token, or one that leads nowhere."""
+        """Make a short link's code for a good token, or for none."""
         code = "".join(self._chance.choices(ascii_letters + digits, k=12))
         if self._chance.random() < 0.5:
             core: Services = self._client.application.extensions["afterword"]

@@ -45,7 +45,7 @@ def test_every_route_is_described_and_no_other(described: dict[str, Any]) -> Non
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("token", ["a good link", "any link"])
 def test_what_is_answered_is_as_described(redis_server: RedisServer, tmp_path: Path, token: str) -> None:
-    """Schemathesis makes requests from the description, right ones and wrong ones, and compares the answers with it."""
+    """Schemathesis makes right and wrong requests from the description, and checks the responses against it."""
     environ = {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": "http://127.0.0.1:1"}
     afterword = Afterword(tmp_path, environ).start("web")
     description = tmp_path / "openapi.yaml"

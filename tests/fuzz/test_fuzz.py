@@ -1,4 +1,4 @@
-"""5,000 cases of bad input, in a process of their own, whose log is read afterwards."""
+"""5,000 cases of bad input in a separate process, with a check of its log."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Hostile bytes to the web process itself, as the Procfile runs it: what no HTTP client would send."""
+"""Hostile bytes to the Procfile's web process, unlike those of any HTTP client."""
 
 import json
 import socket
@@ -89,7 +89,7 @@ class Wire:
         self.hidden = {self.token}
 
     def send(self, count: int) -> None:
-        """Send so many, several at once; in the end an honest request must be answered."""
+        """Send this many, several at once. A valid request must get its response at the end."""
         with ThreadPoolExecutor(_AT_ONCE) as senders:
             for sent, status in senders.map(self._exchange, [self._case() for _ in range(count)]):
                 self.answers[status] += 1
@@ -99,7 +99,7 @@ class Wire:
             self.unexpected.append("an honest request was not answered")
 
     def _case(self) -> tuple[bytes, bool]:
-        """What is sent, and whether it comes in drops."""
+        """Return the bytes, and whether to send them in drops."""
         way = self._chance.random()
         if way < 0.3:
             raw = self._chance.choice(HEADS).replace(b"%s", self.token.encode())

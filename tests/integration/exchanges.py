@@ -1,4 +1,4 @@
-"""What Afterword and the sandboxes said to each other, kept by shape, and held against Dixa's description.
+"""The exchanges between Afterword and the sandboxes, one of each shape, checked against Dixa's description.
 
 A shape is what the description tells apart: which fields are there, of which type, and the words that stand for kinds.
 Forty offers that differ in their ids are one shape, and reading the description forty times would be slow.
@@ -31,13 +31,13 @@ class Exchanges:
     def __init__(self, description: Description | None) -> None:
         self.description = description
         self.calls: set[str] = set()
-        """The calls that our own client made and that were checked."""
+        """The checked calls of our own client."""
         self._known: set[Any] = set()
         self._new: list[Exchange] = []
         self._lock = Lock()
 
     def add(self, exchange: Exchange) -> None:
-        """Keep an exchange if there was none like it."""
+        """Keep an exchange of a new shape."""
         shape = _shape(exchange)
         with self._lock:
             if shape not in self._known:
@@ -45,7 +45,7 @@ class Exchanges:
                 self._new.append(exchange)
 
     def check(self) -> None:
-        """Hold what is new against the description, if it is here."""
+        """Check new exchanges against the description, if it is here."""
         with self._lock:
             new, self._new = self._new, []
         if self.description is None:
@@ -58,7 +58,7 @@ class Exchanges:
 
 
 def is_ours(exchange: Exchange) -> bool:
-    """Say whether our client made this call; others are a test's own, and may be as wrong as it likes."""
+    """Return whether our client made this call. A test's own calls may be wrong."""
     return exchange.headers.get("User-Agent", "").startswith("afterword/")
 
 

@@ -1,4 +1,4 @@
-"""Nothing more fits: into Redis, into the spool, onto the disk."""
+"""Fills Redis, the spool or the disk."""
 
 import json
 import resource
@@ -29,7 +29,7 @@ def full(server: RedisServer) -> Iterator[None]:
 
 
 def fill(spool: Path, story: LiveSurvey) -> None:
-    """Put an entry that leaves no room for another."""
+    """Write an entry that leaves no room for another."""
     story.dixa.close(story.id)
     close = SpooledClose(Close(story.id, datetime.now(UTC)), (), Reason.NO_SURVEY_MATCHES)
     entry = write_close(close) | {"padding": "x" * 1024 * 1024}
@@ -38,7 +38,7 @@ def fill(spool: Path, story: LiveSurvey) -> None:
 
 @contextmanager
 def no_room_for(afterword: Afterword) -> Iterator[None]:
-    """Let none of the web's processes write another byte to a file, its log included."""
+    """Stop the web's processes from writing any byte to a file, including the log."""
     pid = afterword._running["web"].pid
     processes = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
     before = {each: resource.prlimit(each, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY)) for each in processes}

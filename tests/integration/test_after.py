@@ -1,4 +1,4 @@
-"""What follows an answer, in real processes: the team hears of it once, whatever fails first."""
+"""Follow-ups in real processes: the team gets each once, whatever fails before."""
 
 import json
 import re
@@ -71,7 +71,7 @@ COMMENT = "Ingen svarede <mig> & jeg ventede"
 
 @dataclass
 class Team:
-    """Afterword, and whoever hears of answers."""
+    """Afterword and the receiver of answers."""
 
     afterword: Afterword
     receiver: Receiver
@@ -173,7 +173,7 @@ def test_a_low_score_alerts_while_it_can_still_be_changed(team: Team) -> None:
 
 
 def test_a_worker_killed_meanwhile_doubles_nothing(team: Team) -> None:
-    """It is killed while the team's receiver thinks, so nobody hears what came of it."""
+    """The worker is killed during the request to the team's receiver, so the outcome is unknown."""
     story = team.tell().close()
     story.link()
     team.receiver.held.clear()

@@ -1,4 +1,4 @@
-"""Forty conversations closed at once: each is asked and rated once, at Dixa's own pace, whatever dies meanwhile."""
+"""Forty conversations close at once: each is asked and rated once, within Dixa's rate limit, despite killed workers."""
 
 import sys
 from collections.abc import Callable
@@ -40,7 +40,7 @@ Kill = Callable[[], None]
 
 @dataclass
 class Burst:
-    """Conversations, each with a customer, an agent and an answer of its own, so that none can be mistaken."""
+    """Conversations with distinct customers, agents and answers."""
 
     dixa: Sandbox
     ids: list[int] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Burst:
             self.dixa.close(each)
 
     def answer(self, number: int) -> None:
-        """Answer as the customer, as soon as the link is there."""
+        """Answer as the customer once the link has arrived."""
         link = eventually(lambda: find_link(self.outbound(number)))
         assert link
         form = {"rating": str(self.score(number)), "comment": self.comment(number)}
@@ -74,7 +74,7 @@ class Burst:
         return [each for each in self.dixa.messages(self.ids[number]) if each.direction == "Outbound"]
 
     def assert_once_each(self) -> None:
-        """Every conversation has exactly the offer, the message and the result that are its own."""
+        """Assert that every conversation has exactly its own offer, message and result."""
         for number, each in enumerate(self.ids):
             conversation = self.dixa.conversation(each)
             assert conversation.agent
@@ -89,14 +89,14 @@ class Burst:
         assert report.rejections == 0
 
     def assert_in_pace(self) -> None:
-        """Dixa had nothing to slow down."""
+        """Assert that Dixa never responded 429."""
         assert self.dixa.report.throttled == 0
 
 
 def assert_in_pace_and_once_each(tell: Callable[[], Burst], tries: int = TRIES) -> None:
-    """Tell it, and again if Dixa returned 429. Each try is told once each.
+    """Run it, and again if Dixa returned 429.
 
-    A machine that stands still for a moment lets calls arrive in a bunch, and spoils one try; what is wrong with us
+    A machine under load lets calls arrive in a bunch, and spoils one try; a fault of ours
     spoils all.
     """
     burst = tell()
@@ -108,7 +108,7 @@ def assert_in_pace_and_once_each(tell: Callable[[], Burst], tries: int = TRIES) 
 
 
 def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
-    """Close all at once, answer each as its link comes, and wait until Dixa holds every result."""
+    """Close all at once, answer each link, and wait until Dixa has all results."""
     dixa = burst.dixa
     dixa.sends_webhooks_to(afterword.webhook_url)
     with ThreadPoolExecutor(COUNT) as customers:
@@ -162,7 +162,7 @@ def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, sta
 
 @pytest.fixture
 def told() -> Burst:
-    """A sandbox that was told everything once, by nobody's code but this."""
+    """A sandbox with one offer, message and result for each conversation, made by this test."""
     burst = Burst.of(Sandbox(SandboxSettings(tokens=(API_TOKEN,))), 3)
     for number, each in enumerate(burst.ids):
         conversation = burst.dixa.conversation(each)

@@ -1,4 +1,4 @@
-"""A customer whom no message can reach: asked by e-mail, rates by its link, and can stop it; in real processes."""
+"""A customer without messages is asked by e-mail, rates by its link, and can opt out, in real processes."""
 
 import re
 from urllib.parse import urljoin
@@ -27,7 +27,7 @@ FREJA = Person("Freja Lindqvist", "freja@lindqvist.example", "+46701234567")
 
 @pytest.fixture(scope="module")
 def mailing(open_dixa: Opener) -> Sandbox:
-    """A sandbox that takes mail."""
+    """A sandbox with a mail server."""
     return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None, smtp_port=0))
 
 

@@ -1,4 +1,4 @@
-"""Every exchange of these tests is held against Dixa's description (`is_as_described`); here is that it would tell."""
+"""Every exchange of these tests is checked against Dixa's description (`is_as_described`). This tests the check."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ def description() -> Description:
 
 @pytest.fixture
 def offer(tell: Teller, dixa: Sandbox) -> Exchange:
-    """An offer that our client made."""
+    """An offer made by our client."""
     story = tell().close()
     story.answer(rating="4", comment="Fint")
     story.submitted()
@@ -41,7 +41,7 @@ def test_what_our_client_says_is_checked(description: Description, offer: Exchan
 
 
 def test_an_offer_names_its_customer_and_its_agent(offer: Exchange) -> None:
-    """The description leaves both out if it likes; an older page of Dixa's says that they are required."""
+    """Both are optional in the description. An older page of Dixa's requires them."""
     assert set(offer.request_json) == {"ratingType", "userId", "agentId", "offeredAt"}
 
 

@@ -1,4 +1,4 @@
-"""A Redis that fails over, or is cut off, under the whole of Afterword: nothing is refused, and nobody restarts it."""
+"""Redis fails over or is cut off under Afterword: nothing is refused, and no restart is needed."""
 
 import signal
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def afterword(start: Starter, way: Front) -> Iterator[Afterword]:
 
 
 class Teller:
-    """Begins stories whose records are beyond the front."""
+    """Begins surveys with records behind the front."""
 
     def __init__(self, afterword: Afterword, dixa: Sandbox, port: int) -> None:
         self._dixa = dixa

@@ -1,4 +1,4 @@
-"""What is logged and queued in a whole run: the same ids from the webhook to the result, nothing secret or personal."""
+"""Logs and queue of a whole run: the same ids from the webhook to the result, nothing secret or personal."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ PLAIN = (
 
 @dataclass
 class Run:
-    """A story told by processes of its own, with all that went through their logs and their queue."""
+    """A survey in its own processes, with their logs and their queue."""
 
     conversation_id: int
     link: str = ""
@@ -68,7 +68,7 @@ def is_plain(line: str) -> bool:
 
 
 def take_queue(afterword: Afterword) -> list[str]:
-    """Read the messages that wait, once there is one, with what is wrapped in them."""
+    """Read the waiting messages with their bodies, once there is one."""
     client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
     messages: list[str] = eventually(lambda: client.lrange("afterword:afterword", 0, -1))  # type: ignore[arg-type, return-value]
     client.close()

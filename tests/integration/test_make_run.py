@@ -1,4 +1,4 @@
-"""`make run`: what a newcomer starts, sees and ends."""
+"""`make run`, as a newcomer starts, uses and ends it."""
 
 import os
 import re
@@ -19,7 +19,7 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 class LocalStack:
-    """One run of it, and what it has printed."""
+    """One run and its output."""
 
     def __init__(self, output: Path) -> None:
         self._output = output

@@ -1,4 +1,4 @@
-"""`afterword opt-out` and `opt-in`: an operator does this for a customer on the phone."""
+"""`afterword opt-out` and `opt-in`, for a customer on the phone."""
 
 import pytest
 from click.testing import CliRunner, Result

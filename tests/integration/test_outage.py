@@ -1,4 +1,4 @@
-"""Redis killed, frozen, full; the spool full, off, without room; a deploy: what was said yes to comes home, once."""
+"""Redis killed, frozen, full; the spool full, off, without room; a deploy: accepted requests arrive, once."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 DEAD = "redis://127.0.0.1:1/0"
 THANKS, FORM = "Thank you", "<form"
 REDIS_SECONDS = 1
-"""What a request waits for Redis, and nobody who doesn't ask it waits for."""
+"""The maximum wait of a request for Redis. Requests without Redis don't wait."""
 TASKS = 600
 """More than a worker takes before Redis is full."""
 
@@ -61,7 +61,7 @@ def afterword(start: Starter, server: RedisServer, spool: Path) -> Iterator[Afte
 
 @pytest.fixture
 def told(afterword: Afterword, server: RedisServer, dixa: Sandbox) -> Iterator[Told]:
-    """Make a story whose webhooks this test sends itself."""
+    """Make a survey; this test sends its webhooks itself."""
     dixa.sends_webhooks_to(None)
     client = connect(server.url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
@@ -79,13 +79,13 @@ def close(story: LiveSurvey, afterword: Afterword) -> requests.Response:
 
 
 def asked(story: LiveSurvey, afterword: Afterword) -> str:
-    """Bring a story to where its customer has the link."""
+    """Run a survey until its customer has the link."""
     assert close(story, afterword).status_code == 202
     return story.link()
 
 
 def assert_thanked(link: str, **form: str) -> None:
-    """Answer, and see the thanks though the records can't be asked."""
+    """Answer, and see the thanks while the records are unavailable."""
     posted = requests.post(link, data=form, timeout=30, allow_redirects=False)
     assert posted.status_code == 303
     assert "receipt=" in posted.headers["Location"]
@@ -99,13 +99,13 @@ def assert_once(*stories: LiveSurvey) -> None:
 
 
 def readiness(afterword: Afterword) -> tuple[int, dict[str, str]]:
-    """What it says now, which is as of up to a second ago."""
+    """Return its response, which is up to a second old."""
     found = requests.get(f"{afterword.url}/readyz", timeout=30)
     return found.status_code, found.json()["degraded"]
 
 
 def degraded_by(afterword: Afterword, *parts: str) -> dict[str, str]:
-    """What is degraded, once all of these parts are."""
+    """Return the degraded parts, once all of these are among them."""
 
     def theme() -> dict[str, str] | None:
         degraded = readiness(afterword)[1]
@@ -239,7 +239,7 @@ def test_redis_full_then_the_spool_full_then_room_again(
 
 
 def test_a_worker_lives_through_a_redis_that_is_full(start: Starter, tmp_path: Path) -> None:
-    """What it can't write then is that it has taken a task, for which Celery ends a worker if nobody says otherwise."""
+    """The worker can't write that it has taken a task. By default, Celery ends a worker then."""
     server = RedisServer(tmp_path)
     server.start()
     try:

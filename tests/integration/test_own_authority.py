@@ -1,4 +1,4 @@
-"""An authority of one's own, named once, is trusted by all: both clients of Redis, Dixa, receivers and mail."""
+"""A private certificate authority, set once, is trusted everywhere: Redis (both clients), Dixa, receivers and mail."""
 
 import ssl
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process trust it, until the test is over."""
+    """Let this process trust it until the end of the test."""
     monkeypatch.setenv("SSL_CERT_FILE", "")
     trust_certificates(settings_for("redis://h", SSL_CERT_FILE=str(tmp_path / "authority.pem")).certificates)
     tls_context.cache_clear()

@@ -1,4 +1,4 @@
-"""The web on a disk that can't lock: it doesn't start there, and says what waits for ever if the locks go later."""
+"""The web on a disk without locks: it refuses to start, and reports stuck entries if locks fail later."""
 
 import os
 import subprocess

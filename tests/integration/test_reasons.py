@@ -1,4 +1,4 @@
-"""Every reason why a customer isn't asked, made through the sandbox: nothing is offered, and the record says why."""
+"""Every reason against a survey, made with the sandbox: no offer is made, and the record has the reason."""
 
 import json
 import re
@@ -65,13 +65,13 @@ WRITTEN = {
 
 @pytest.fixture(scope="session")
 def strict(start: Starter, afterword: Afterword) -> Afterword:
-    """A web process of one strict survey; the worker that serves its records is the other's: they know their terms."""
+    """A web process with one strict survey. The other worker runs its records, which hold their terms."""
     return start(STRICT, "web", REDIS_URL=afterword.redis_url)
 
 
 @pytest.fixture
 def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Callable[..., LiveSurvey]]:
-    """Begin a story whose conversation is drawn into the sample, or not."""
+    """Begin a survey with a conversation inside or outside the sample."""
     dixa.sends_webhooks_to(strict.webhook_url)
 
     def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> LiveSurvey:
@@ -87,7 +87,7 @@ def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Ca
 
 
 def announce(story: LiveSurvey, target: str, **facts: Any) -> None:
-    """Send the close's webhook ourselves, with what the sandbox would not say."""
+    """Send the close's webhook with facts the sandbox never sends."""
     body = json.dumps(closed_event(story.conversation, story.dixa.state.organization, **facts)).encode()
     assert post(target, body, sign(body, WEBHOOK_SECRET)) == 202
 
@@ -227,7 +227,7 @@ def test_opted_out(tell: Teller) -> None:
 
 
 def test_asked_recently(tell: Teller) -> None:
-    """It is the same customer by her number, though Dixa has her twice."""
+    """The same phone number identifies the customer, though Dixa has her twice."""
     tell(requester=Person("Freja Lindqvist", "freja@example.com", "+46 70 123 45 67")).close().link()
     again = tell(requester=Person("Freja L.", phone="0046701234567")).close()
     assert_not_asked(again, OfferState.SKIPPED, Reason.ASKED_RECENTLY)
@@ -239,7 +239,7 @@ def test_daily_cap(tell: Teller) -> None:
 
 
 def test_nothing_new(tell: Teller) -> None:
-    """The conversation was opened again, and closed, without a word from the customer."""
+    """The conversation was reopened and closed without a message from the customer."""
     story = tell(queue="Again").close()
     story.link()
     story.dixa.reopen(story.id)

@@ -1,4 +1,4 @@
-"""The whole of Afterword as a user of Redis who may do what `check` tries, and nothing else."""
+"""Afterword with a Redis user limited to the rights `afterword doctor` checks."""
 
 from datetime import timedelta
 from pathlib import Path

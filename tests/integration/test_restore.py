@@ -1,4 +1,4 @@
-"""Redis is put back from a backup that is older than what was done since; and dead surveys are tried again."""
+"""Redis is restored from an older backup, and failed surveys are retried."""
 
 import shutil
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ BOTH = Survey(delay=timedelta(), editable_for=timedelta(), ratings=(CSAT, NPS))
 
 
 class Backup:
-    """A Redis whose files can be copied away and put back."""
+    """A Redis with files that can be backed up and restored."""
 
     def __init__(self, server: RedisServer, folder: Path, beside: Path) -> None:
         self._server = server

@@ -1,4 +1,4 @@
-"""SHORT_LINKS over real processes: an SMS with a short link, its reminder, an outage, and nothing of it in the logs."""
+"""SHORT_LINKS in real processes: an SMS with a short link, its reminder, an outage, and no link in the logs."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Bodies that never end, on the wire: each is given up in time, and keeps nobody else waiting."""
+"""Endless bodies on the wire: each is ended in time, and delays no other request."""
 
 import signal
 import socket
@@ -26,7 +26,7 @@ FLOOD = 250_000
 
 @pytest.fixture(scope="module")
 def web(start: Starter) -> Afterword:
-    """A web process whose workers may be ended."""
+    """A web process whose workers the test may kill."""
     return start(SURVEYS, "web")
 
 
@@ -37,7 +37,7 @@ def wires() -> Iterator[ExitStack]:
 
 
 def unsigned(moment: float | None = None) -> dict[str, str]:
-    """Headers that look like Dixa's until the body is there."""
+    """Return headers like Dixa's."""
     at = int((time.time() if moment is None else moment) * 1000)
     return {"Content-Type": "application/json", "X-DIXA-SIGNATURE": f"t={at},v1={'0' * 64}"}
 
@@ -54,7 +54,7 @@ def send(wires: ExitStack, web: Afterword, raw: bytes) -> socket.socket:
 
 
 def answer(wire: socket.socket) -> tuple[int, bytes]:
-    """Read all that comes until the server closes the connection."""
+    """Read until the server closes the connection."""
     raw = b"".join(iter(lambda: wire.recv(65536), b""))
     return int(raw.split(b" ", 2)[1]), raw
 
@@ -160,7 +160,7 @@ def test_who_does_not_read_is_not_waited_for(afterword: Afterword) -> None:
 
 
 def test_who_sends_requests_without_end_keeps_nobody_waiting(wires: ExitStack, afterword: Afterword) -> None:
-    """A greenlet that finds the next request each time it reads yields to no other by itself."""
+    """A greenlet with a next request at each read never yields by itself."""
     ask = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 200
     is_over = Event()
 
@@ -212,7 +212,7 @@ def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web
 
 
 def test_a_hup_replaces_the_workers_though_bodies_stall(wires: ExitStack, web: Afterword) -> None:
-    """How long others wait meanwhile is measured by `make bench`."""
+    """`make bench` measures the wait of others."""
     gunicorn = psutil.Process(web._running["web"].pid)
     stall(wires, web)
     old = gunicorn.children()

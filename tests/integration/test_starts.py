@@ -1,4 +1,4 @@
-"""What stops a start, and doesn't end what is running: a HUP with a mistake in the settings keeps those before."""
+"""A mistake in the settings stops a start. A HUP with one keeps the previous settings."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def surveys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def own(redis_server: RedisServer, dixa: Sandbox, surveys: Path, tmp_path: Path) -> Iterator[Afterword]:
-    """Processes of its own: they are told to end."""
+    """Start processes that the test may end."""
     environ = QUICK | {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": dixa.api_url}
     found = Afterword(tmp_path, environ | {"SURVEYS_FILE": str(surveys)})
     yield found
@@ -43,7 +43,7 @@ def degraded(afterword: Afterword) -> str:
 
 
 def told(afterword: Afterword) -> dict[int, dict[str, Any]]:
-    """What each process has written of itself, once it is ready, by its pid."""
+    """Return the report of each ready process, by pid."""
     client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
     entries = client.hgetall("afterword:processes").items()
     found = {int(str(name).rpartition(":")[2]): json.loads(each) for name, each in entries}
@@ -56,7 +56,7 @@ def told_by_the_worker(afterword: Afterword) -> dict[str, Any]:
 
 
 def is_well(afterword: Afterword) -> bool:
-    """Whether the children that there are now say so; one that was killed is believed for a minute."""
+    """Return whether the current children report it. A killed child's report stays for a minute."""
     now = told(afterword)
     return all(now.get(pid, {}).get("problem") == "" for pid in children(afterword))
 
@@ -66,7 +66,7 @@ def children(afterword: Afterword) -> set[int]:
 
 
 def renewed(afterword: Afterword, act: Callable[[], None]) -> None:
-    """Act, and wait until all of the web's children are others than before."""
+    """Act, and wait until all of the web's children are new."""
     before = children(afterword)
     act()
     eventually(lambda: len(now := children(afterword)) >= 2 and not now & before)
@@ -98,7 +98,7 @@ def test_the_web_keeps_its_settings_when_the_newer_ones_have_a_mistake(own: Afte
 
 @pytest.mark.parametrize("line", ["BIND=127.0.0.1:80o0", "BIND=127.0.0.1:80000", "PORT=80o0", "BIND=198.51.100.1:8000"])
 def test_no_mistake_in_where_to_listen_ends_the_web(own: Afterword, tmp_path: Path, line: str) -> None:
-    """By itself gunicorn closes what it listens on, and then sees that it can't listen there."""
+    """By default, gunicorn closes its sockets before it finds that it can't open the new ones."""
     own.work_in(tmp_path)
     dotenv = tmp_path / ".env"
     dotenv.write_text(f"BIND=127.0.0.1:{own.port}")

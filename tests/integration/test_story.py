@@ -1,4 +1,4 @@
-"""The whole story over real processes: a closed conversation becomes a rating in Dixa, compared field by field."""
+"""The whole way in real processes: a closed conversation becomes a rating in Dixa, compared field by field."""
 
 import re
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ KEPT = "Hurtig hjælp 🙂\n\nTak – “Ærligt talt”!\n"
 
 
 def is_just_now(moment: datetime, since: datetime) -> bool:
-    """Say whether a time lies in this test; Dixa's times end at milliseconds."""
+    """Return whether a time is within this test. Dixa's times have milliseconds."""
     return since - timedelta(milliseconds=1) <= moment <= now()
 
 

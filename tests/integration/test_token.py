@@ -1,4 +1,4 @@
-"""A wrong API token is an operator's to mend: everything waits for it, says so, and goes on."""
+"""A wrong API token: all surveys wait, the status names it, and they continue with a right one."""
 
 import requests
 

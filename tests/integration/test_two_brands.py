@@ -1,4 +1,4 @@
-"""The shipped two-brands.toml, in real processes: each brand's customers are asked, thanked and let go by their own."""
+"""The shipped two-brands.toml in real processes: each brand's customers see only their own brand."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ EXAMPLE = (ROOT / "config" / "examples" / "two-brands.toml").read_text(encoding=
 
 @dataclass(frozen=True)
 class Expected:
-    """What tells a brand, and the form that answers its survey."""
+    """The marks of a brand, and the form for its survey."""
 
     name: str
     contact_point: str
@@ -38,13 +38,13 @@ BOTH = pytest.mark.parametrize(("brand", "other"), [(NORTHWIND, TIDEWATER), (TID
 
 @pytest.fixture(scope="module")
 def dixa_of_both(open_dixa: Opener) -> Sandbox:
-    """One Dixa, which takes mail."""
+    """A sandbox with a mail server."""
     return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None, smtp_port=0))
 
 
 @pytest.fixture(scope="module")
 def afterword_of_both(start: Starter, dixa_of_both: Sandbox) -> Afterword:
-    """The file as it is shipped, but for its delays, in an installation that has a third name."""
+    """The shipped file without its delays, in an installation with a third name."""
     surveys, count = re.subn(r"(?m)^delay = .*", 'delay = "0s"', EXAMPLE)
     assert count == 2
     afterword = start(
@@ -70,7 +70,7 @@ def closed(dixa: Sandbox, brand: Expected, channel: str, requester: Person) -> i
 
 
 def assert_is_of(page: requests.Response, brand: Expected, other: Expected) -> None:
-    """Everything that could tell a brand tells this one."""
+    """Assert that all marks are this brand's."""
     assert f"<header><bdi>{brand.name}</bdi></header>" in page.text
     assert f"– {brand.name}</title>" in page.text
     assert brand.accent in page.text

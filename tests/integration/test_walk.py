@@ -1,4 +1,4 @@
-"""The walk that `make run` invites to, in a real browser without JavaScript: close, open the link, rate, see it."""
+"""The first steps after `make run`, in a real browser without JavaScript: close, open the link, rate, see it."""
 
 from collections.abc import Iterator
 

@@ -24,13 +24,13 @@ def body_of(story: LiveSurvey) -> bytes:
 
 @pytest.fixture
 def body(tell: Teller) -> bytes:
-    """An event that nobody has sent yet."""
+    """A new event."""
     return body_of(tell(state="Closed"))
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_lost(tell: Teller, afterword: Afterword) -> Iterator[None]:
-    """After whatever came, a good webhook leads to an offer."""
+    """A good webhook leads to an offer afterwards."""
     yield
     story = tell(state="Closed")
     good = body_of(story)
@@ -57,7 +57,7 @@ def request(afterword: Afterword, body: bytes, *more: str, headers: dict[str, st
 
 
 def talk(afterword: Afterword, raw: bytes) -> int:
-    """Send bytes and read the answer's status; 0 when the server hangs up instead."""
+    """Send bytes and read the response's status; 0 if the server hangs up."""
     with connect(afterword) as wire:
         try:
             wire.sendall(raw)
@@ -187,7 +187,7 @@ def test_ipv6_serves_like_ipv4(afterword: Afterword, tmp_path: Path, body: bytes
 
 
 def test_slow_clients_leave_room_for_others(afterword: Afterword, tell: Teller) -> None:
-    """What many of them do, and what stands in front, is written in docs/proxy.md."""
+    """docs/proxy.md has the effect of many of them, and the proxy in front."""
     with ExitStack() as held:
         stories = [tell(state="Closed") for _ in range(SLOW_CLIENTS)]
         bodies = [body_of(each) for each in stories]
