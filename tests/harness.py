@@ -42,7 +42,7 @@ from tests.polling import eventually
 from tests.processes import SECRET_KEY
 
 QUICK = Timings(
-    # A step takes milliseconds; a machine that stands still for a second must not use up its budget.
+    # A step takes milliseconds. Its budget is larger for machines under load.
     lease=timedelta(seconds=4.5),
     step_budget=timedelta(seconds=2),
     reconcile_after=timedelta(milliseconds=150),

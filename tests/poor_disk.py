@@ -1,7 +1,7 @@
 """A disk without locks or syncs, like some network mounts, for a process of its own.
 
-No file system of a test machine lacks these calls, so Python's own `fcntl.flock` and `os.fsync` are made to fail in the
-process that is started with this disk's environment, with the errno that such a mount gives. All else of it is real.
+All file systems of test machines have these calls. So Python's `fcntl.flock` and `os.fsync` fail in the processes
+started with this disk's environment, with the errno of such a mount. All else is real.
 """
 
 import errno

@@ -9,7 +9,7 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.processes import API_TOKEN
 
-# Werkzeug compiles its routes, and two threads that compile at once can break CPython 3.11 (SystemError: AST
+# Werkzeug compiles its routes, and compiling in two threads at once can break CPython 3.11 (SystemError: AST
 # constructor recursion depth mismatch).
 _building = Lock()
 

@@ -22,8 +22,8 @@ LANGUAGES = (*(load_language(code) for code in ("en", "de", "ar", "el")), PSEUDO
 RULES = {
     "root": True,
     "extends": ["html-validate:recommended"],
-    # The codes in the list of the languages have none, which is as valid: a byte there is thirty of every page.
-    # Nor does a button of the list say that it submits the form: that is what a button does.
+    # The codes in the list of languages have none, and are valid: one byte there is thirty in every page.
+    # Nor does a button of the list have a type: submitting the form is the default.
     "rules": {
         "attr-quotes": ["error", {"unquoted": True}],
         "no-implicit-button-type": "off",
@@ -31,7 +31,7 @@ RULES = {
     },
 }
 MAIL_RULES = {
-    # Mail programs are of another time than browsers; each of these is what they need.
+    # Mail programs are older than browsers, and need each of these.
     "no-inline-style": "off",  # Many of them drop a sheet.
     "no-deprecated-attr": "off",  # Outlook knows cellspacing, width and align, and no CSS for them.
     "no-conditional-comment": "off",  # Outlook on Windows alone reads them.

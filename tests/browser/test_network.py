@@ -38,7 +38,7 @@ def test_every_state_is_one_request_that_breaks_no_policy(page: Page, log: CDPSe
     log.on("Network.requestWillBeSent", lambda each: asked.append(each["request"] | {"type": each["type"]}))
     log.on("Network.loadingFinished", lambda each: sizes.append(each["encodedDataLength"]))
     page.goto(f"{site.url}/states/{name}", wait_until="networkidle")
-    # Chromium says of its own accord that a page has an error status; it is not a violation.
+    # Chromium reports a page's error status by itself. It is no violation.
     assert [line for line in said if not line.startswith("Failed to load resource: the server responded")] == []
     real = [(each["url"], each["type"]) for each in asked if not each["url"].startswith("data:")]
     assert real == [(f"{site.url}/states/{name}", "Document")]

@@ -71,7 +71,7 @@ class Crash:
         self._place = place
         self._case = case
         self._normal = Worker(place)
-        # Hints come first: what only the relay does is reached by a survey that isn't due at once.
+        # Hints come first. Only a survey that isn't due at once reaches the relay's steps.
         wait = timedelta(milliseconds=0 if case.point.name == "queue.hint" else 30)
         self._terms = Survey(ratings=case.ratings, delay=wait, editable_for=wait)
         self._seconds = 0.0
@@ -163,7 +163,7 @@ def run_crashes(seed: int, scale: Scale) -> Row:
     told = tell_all(cases * (5 if scale == "long" else 1))
     slow = [each for each in told if each.seconds > limit]
     for _ in range(_TRIES - 1 if scale == "short" else 0):
-        # A machine that stands still makes one of them slow; what is wrong with us makes it slow each time.
+        # A machine under load makes one of them slow; a fault of ours makes it slow each time.
         again = tell_all([each.case for each in slow])
         told += again
         slow = [each for each in again if each.seconds > limit]

@@ -88,7 +88,7 @@ class Customers:
             body = json.dumps(event).encode()
             self._pool.submit(self._deliver, number, body)
             if self._random.random() < _DUPLICATES:
-                # At the same time, or one of those that went long before.
+                # At the same time, or one sent long before.
                 self._told.append((number, body))
                 self._pool.submit(self._deliver, *self._random.choice(self._told))
             Event().wait(self._random.uniform(0, 2 / per_second))

@@ -81,7 +81,7 @@ def _go_down(
         if within is None:
             pool.wait(120 + 8 * count / rate)
         else:
-            # The control has shown what it has to by then.
+            # The control has failed by then.
             Event().wait(within)
         return pool.sum(), len(pool.dixa.calls), _most_in_a_second(pool), during, pool.dixa.report.throttled
 

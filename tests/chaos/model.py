@@ -1,8 +1,7 @@
 """Row 12: the real journeys and Lua scripts, interleaved and crashed at random by hypothesis.
 
-`tests.chaos.modelled` has the workers, which stop before every script and every call, and the Dixa they ask; here is
-what happens to them, and what must hold whatever happens. Time passes by moving all times of the record back: Redis'
-clock stays what it is.
+`tests.chaos.modelled` has the workers, which pause before every script and call, and their Dixa. This module has the
+events and the invariants. Time passes by moving all times of the record back: Redis' clock is not changed.
 """
 
 import logging

@@ -21,7 +21,7 @@ TIMINGS = Timings(
     recovery_wait=timedelta(),
     backoff_min=timedelta(seconds=1),
     backoff_max=timedelta(seconds=1),
-    # The model's time passes for what is due, and not for when an event came.
+    # The model moves the due times, but not the times of events.
     dixa_lag=timedelta(),
 )
 RECONCILE_AFTER = TIMINGS.reconcile_after.total_seconds()

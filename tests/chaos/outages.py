@@ -51,7 +51,7 @@ def _kill_redis(found: World, chance: random.Random, kills: int, config: dict[st
             with found.redis as client:
                 for name, value in config.items():
                     client.config_set(name, value)
-            # Long enough for the web to notice that Redis is back, and to write to it again.
+            # Long enough for the web to find Redis back, and to write to it again.
             load.goes_on_for(0.7 + chance.random() / 2)
             found.server.stop()
             load.goes_on_for(chance.random() / 4)
@@ -225,7 +225,7 @@ def _restart_web(seed: int, rounds: int, kind: type[Afterword]) -> tuple[Load, i
                 afterword.start("web")
                 load.gets_through(chance.randrange(50, 100))
                 found.server.start()
-        # The spool may still hold some: that is kept as well.
+        # The spool may still hold some: they are kept as well.
         return load, len(found.lost(load.accepted))
 
 

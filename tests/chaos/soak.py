@@ -117,7 +117,7 @@ def _sample(running: Afterword) -> Sample:
     # What a wave leaves is over a moment later.
     eventually(lambda: not client.zcard("afterword:due:offer") and not client.zcard("afterword:due:answer"))
     names = [key for key in client.scan_iter("*", count=1000) if not key.startswith("afterword:survey:")]
-    # Like a finished record, what remembers that a person was asked has an end, and so has a count of posts.
+    # A finished record has a time to live, and so have cooldown slots and counts of posts.
     ending = ("afterword:asked:", "afterword:posted:")
     keys = sum(1 for name in names if not (name.startswith(ending) and client.ttl(name) > 0))
     database = running.redis_url.rpartition("/")[2]

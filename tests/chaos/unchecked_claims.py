@@ -1,4 +1,4 @@
-"""The control of row 14: the worker of before admission, which begins whatever is due, as `-A` of this module.
+"""The control of row 14: a worker without admission control. It begins all due work. Run with `-A` of this module.
 
 Its pace has a wait of one second for every slot, so a claim that has begun has no better chance than a new one.
 """

@@ -139,7 +139,7 @@ class Wire:
                         Event().wait(0.01)
                     sent = sent[20:]
                 connection.sendall(sent)
-                # Nothing more comes: whoever waits for the rest of a body must be told so.
+                # Nothing more comes: end the body for a server that waits for the rest.
                 connection.shutdown(socket.SHUT_WR)
                 return case[0], _status(connection.recv(4096))
         except OSError:

@@ -1,6 +1,6 @@
 """The exchanges between Afterword and the sandboxes, one of each shape, checked against Dixa's description.
 
-A shape is what the description tells apart: which fields are there, of which type, and the words that stand for kinds.
+A shape is what the description can distinguish: the fields, their types, and the values of enumerations.
 Forty offers that differ in their ids are one shape, and reading the description forty times would be slow.
 """
 

@@ -77,14 +77,14 @@ def test_other_events_before_and_after_the_close_change_nothing(
     record = keys.hgetall(f"afterword:survey:{story.id}")
     assert send(afterword, other) == (200, "ignored")
     assert send(afterword, event(story)) == (200, "duplicate")
-    # Only that it was closed again is noted.
+    # Only the second close is recorded.
     found = keys.hgetall(f"afterword:survey:{story.id}")
     assert {name: fact for name, fact in found.items() if name != "latest_close"} == record
 
 
 def test_a_hundred_events_in_any_order_and_number_make_one_offer_each(tell: Teller, afterword: Afterword) -> None:
     stories = [tell(state="Closed") for _ in range(10)]
-    # The closes happen last: what is heard of the time before them says nothing about them, whenever it comes.
+    # The closes happen last: events of an earlier time don't affect them, at whatever time they come.
     bodies = [event(each, name) for name in (*OTHERS, "CONVERSATION_CLOSED") for each in stories] * 2
     bodies.sort(key=hash)
     with ThreadPoolExecutor(16) as senders:

@@ -103,7 +103,7 @@ def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Te
         list(threads.map(lambda _: teller.tell().close(), range(16)))
         way.forget()
         stories = list(threads.map(lambda _: teller.tell().close(), range(16)))
-    # One that was refused would have come again.
+    # Dixa would have sent a refused one again.
     assert [delivery.attempts for each in stories for delivery in dixa.deliveries(each.id)] == [1] * len(stories)
     for each in stories:
         each.link()

@@ -39,7 +39,7 @@ STEPS = [
 PLAIN = (
     # gunicorn says this before it asks us how to log.
     re.compile(r"\[[-0-9: +]+\] \[\d+\] \[INFO\] Starting gunicorn [.\d]+"),
-    # Celery says on its own that it ends, with an empty line before.
+    # Celery prints its own end, after an empty line.
     re.compile(r"(worker: Warm shutdown \(MainProcess\))?"),
 )
 """The lines that aren't JSON."""

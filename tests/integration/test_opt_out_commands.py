@@ -74,7 +74,7 @@ def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
     "customer",
     [
         *("ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"),
-        # These would be the hash of a number that no customer has.
+        # The hash of an impossible number.
         *("20 12 34 56", "4520123456", "020 7946 0958", "+44 (0)20 7946 0958", "++4520123456", "45+20123456"),
     ],
 )

@@ -165,7 +165,7 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     sys.stdout.write(
         f"\na frozen Redis: first {slowest:.2f} s, then {usual * 1000:.0f} ms, page {page * 1000:.0f} ms\n"
     )
-    # Each of the two processes has to find out for itself; a machine that stands still for a moment spoils one more.
+    # Each of the two processes detects the outage itself. A machine under load may spoil one more.
     *_, next_slowest, _ = sorted(seconds)
     assert next_slowest < 3, "the promise is 1.5 s, on a machine that does nothing else"
     assert sum(1 for each in seconds if each >= REDIS_SECONDS) <= 3
@@ -197,8 +197,8 @@ def test_a_hint_is_bounded_and_no_error_whatever_redis_does(own_redis: RedisServ
         queue.publish(Journey.OFFER, "6")
     client.close()
     sys.stdout.write(f"\na hint: frozen {max(frozen):.3f} s, down {max(down):.3f} s, full {max(full):.3f} s\n")
-    # It was 7 s when kombu repeated the connection; 0.3 s on a machine that does nothing else.
-    # A machine that stands still for a moment spoils one of three; what is wrong with us spoils each.
+    # It was 7 s while kombu repeated the connection, and is 0.3 s on a quiet machine.
+    # A machine under load spoils one of three; a fault of ours spoils all.
     assert max(median(each) for each in (frozen, down, full)) < HINT_SECONDS * 4
 
 
@@ -309,7 +309,7 @@ def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
     halfway.wait(30)
     afterword.stop()
     sender.join()
-    # Dixa sends again what wasn't answered, and now and then what was.
+    # Dixa repeats webhooks without a response, and sometimes others.
     assert {close(each, new).status_code for each in stories} <= {200, 202}
     eventually(lambda: all(each.sent for each in stories))
     assert statuses[202] > len(stories) // 2

@@ -66,7 +66,7 @@ def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
         for path in (*entries(tmp_path), tmp_path / "spool" / ".lock"):
             os.utime(path, (0, 0))
         found = requests.get(f"{own.url}/readyz", timeout=30)
-        # One that doesn't come home is to be mended, and no reason to send all others away.
+        # A stuck entry needs an operator, but is no reason to refuse all requests.
         return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)

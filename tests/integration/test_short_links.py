@@ -58,7 +58,7 @@ def test_an_sms_from_its_link_to_the_result(
     own_redis.stop()
     away = requests.get(short, timeout=10)
     assert (away.status_code, "Retry-After" in away.headers) == (503, True)
-    # The page was open: what it posts to needs no Redis.
+    # The page was open: its form's target needs no Redis.
     assert requests.post(signed, data={"rating": "5"}, timeout=10, allow_redirects=False).status_code == 303
     own_redis.start()
 

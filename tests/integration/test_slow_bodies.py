@@ -173,7 +173,7 @@ def test_who_sends_requests_without_end_keeps_nobody_waiting(wires: ExitStack, a
         while wire.recv(2**20):
             pass
 
-    # So many that each worker has some.
+    # Enough for each worker to have some.
     many = [wires.enter_context(connect(afterword)) for _ in range(8)]
     with ThreadPoolExecutor(2 * len(many)) as threads:
         begun = [threads.submit(act, wire) for wire in many for act in (ask_on, read_on)]

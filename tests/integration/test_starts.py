@@ -83,7 +83,7 @@ def test_the_web_keeps_its_settings_when_the_newer_ones_have_a_mistake(own: Afte
     assert "delya" in eventually(lambda: degraded(own))
     assert "settings.refused" in own.log
 
-    # A child that takes the place of another one keeps them too.
+    # A replacement child keeps them too.
     def kill_all() -> None:
         for pid in children(own):
             os.kill(pid, signal.SIGKILL)

@@ -18,7 +18,7 @@ def degraded(afterword: Afterword) -> dict[str, str]:
 def test_surveys_wait_for_the_right_token_and_readyz_says_so(afterword: Afterword, dixa: Sandbox, tell: Teller) -> None:
     before = len(dixa.calls)
     said = afterword.log.count("dixa.token_refused")
-    # The call that finds out, and each time the token itself.
+    # The first call, and each check of the token.
     dixa.fails(times=2 * REFUSED, status=401)
     story = tell().close()
     trouble = eventually(lambda: degraded(afterword).get("dixa"))
