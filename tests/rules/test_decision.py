@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.rules.decision import DecisionInput, Lookups, decide, has_news
+from service.rules.decision import DecisionInput, Lookups, decide, due_at, has_news, is_too_late
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Decision, OfferProgress, Record
 from service.surveys.ports import Message, Rating
@@ -94,3 +94,25 @@ def test_our_own_message_is_no_news() -> None:
     ours = Message("1", "afterword-48213", "Outbound", created_at=CLOSED + HOUR)
     machines = Message("2", None, "Inbound", is_automated=True, created_at=CLOSED + HOUR)
     assert not has_news([ours, machines], CLOSED)
+
+
+def test_a_rule_about_messages_looks_them_up_and_shows_their_number() -> None:
+    messages = (*(Message(each, None, "Inbound") for each in "12"), Message("3", None, "Outbound"))
+    found = decided(survey_of("min_customer_messages = 2", terms='delay = "0s"'), messages=messages)
+    assert found.verdict is Verdict.ASK
+    assert (found.facts["customer_messages"], found.facts["agent_messages"]) == ("2", "1")
+    assert decided(survey_of("min_customer_messages = 3"), messages=messages).survey is None
+
+
+def test_a_close_in_the_future_counts_as_of_its_arrival() -> None:
+    later = replace(close_of(), closed_at=CLOSED + HOUR)
+    assert due_at(FIRST, later, ONE) == CLOSED
+    assert due_at(FIRST, close_of(), replace(ONE, delay=HOUR)) == CLOSED + HOUR
+
+
+def test_a_survey_is_too_late_some_time_after_its_due_time_or_its_retry() -> None:
+    last, retried = CLOSED + HOUR, CLOSED + 5 * HOUR
+    assert not is_too_late(FIRST, close_of(), ONE, last, HOUR)
+    assert is_too_late(FIRST, close_of(), ONE, last + timedelta(microseconds=1), HOUR)
+    again = replace(FIRST, offer=replace(FIRST.offer, retried_at=retried))
+    assert not is_too_late(again, close_of(), ONE, retried + HOUR, HOUR)
