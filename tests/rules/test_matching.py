@@ -18,6 +18,7 @@ from service.rules.matching import (
     find_exclusion,
     has_open_rules,
     is_in_sample,
+    may_predate_close,
     needed_lookups,
 )
 from service.surveys.definition import Survey
@@ -466,3 +467,34 @@ def test_what_dixa_says_right_before_the_offer(
 ) -> None:
     seen = [Rating(rating_id, "Csat", status) for rating_id, status in ratings]
     assert find_exclusion(conversation_of(**facts), seen, [OURS]) == refusal
+
+
+def test_a_due_survey_is_the_first_of_those_that_match() -> None:
+    surveys = [survey_of(name="one"), survey_of(name="other")]
+    assert choose_when_due(close_of(), surveys, seen_of()).candidates == (surveys[0],)
+
+
+@pytest.mark.parametrize(("email", "fact"), [("bo@example.com", "another address"), (None, "no address")])
+def test_a_mismatch_of_the_address_shows_whether_there_is_one(email: str | None, fact: str) -> None:
+    choice = choose_at_close(close_of(email=email), [survey_of('addresses = ["ida@example.com"]')])
+    assert [each.fact for each in choice.mismatches] == [fact]
+
+
+@pytest.mark.parametrize(
+    ("state", "hours", "is_erased", "is_earlier"),
+    [
+        ("Open", None, False, True),
+        ("Open", 0, False, True),
+        ("Open", -1, False, True),
+        ("Open", 1, False, False),
+        ("Open", 0, True, False),
+        ("Closed", 0, False, False),
+        (None, 0, False, False),
+    ],
+)
+def test_an_open_conversation_may_be_older_than_its_close(
+    state: str | None, hours: int | None, *, is_erased: bool, is_earlier: bool
+) -> None:
+    changed_at = None if hours is None else close_of().closed_at + timedelta(hours=hours)
+    found = replace(conversation_of(), state=state, changed_at=changed_at, is_erased=is_erased)
+    assert may_predate_close(found, close_of()) is is_earlier
