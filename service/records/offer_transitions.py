@@ -10,7 +10,7 @@ from service.records.transitions import Transitions
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Change, Claim, Close, Decision, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, OfferState, Reason
+from service.surveys.states import Journey, OfferState, Reason, Verdict
 
 _SENT_COUNT_RETENTION: Final = timedelta(days=2)
 """The count for `daily_cap` is needed until its day (UTC) has ended."""
@@ -63,7 +63,7 @@ class OfferTransitions(Transitions):
         *,
         person: Sequence[str] = (),
         cooldown_retention: timedelta = timedelta(),
-    ) -> tuple[str, str]:
+    ) -> tuple[Verdict, str]:
         """Write the decision. Return the final verdict and reason.
 
         The verdict `ask` takes the customer's cooldown slots. If one is taken, the survey is skipped.
@@ -97,7 +97,7 @@ class OfferTransitions(Transitions):
         )
         if verdict in (Outcome.STALE, Outcome.WRONG_STATE):
             raise StaleClaim(verdict)
-        return verdict, reason
+        return Verdict(verdict), reason
 
     def offered(self, claim: Claim, rating: RatingType, rating_id: str) -> None:
         """Record the id of Dixa's offer."""
