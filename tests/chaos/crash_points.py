@@ -61,7 +61,7 @@ ANSWER_STEPS = (
     "records.submitted",
 )
 STEPS: Steps = (("offer", OFFER_STEPS), ("answer", ANSWER_STEPS))
-SKIPPED, DEAD = frozenset({"skipped"}), frozenset({"delivered", "failed"})
+SKIPPED, FAILED = frozenset({"skipped"}), frozenset({"delivered", "failed"})
 
 TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] = (
     (
@@ -114,7 +114,7 @@ TROUBLED: tuple[tuple[str, str, Trouble, tuple[str, ...], frozenset[str]], ...] 
         frozenset({"delivered"}),
     ),
     ("offer", "surveyed before", lambda dixa, number: dixa.make_rating(number), ("records.decide",), SKIPPED),
-    ("offer", "the offer is refused", lambda dixa, _: dixa.fails(status=400, call="offer"), ("records.fail",), DEAD),
+    ("offer", "the offer is refused", lambda dixa, _: dixa.fails(status=400, call="offer"), ("records.fail",), FAILED),
     (
         "answer",
         "the result's answer is lost",

@@ -60,7 +60,7 @@ class Event(StrEnum):
 
     WEBHOOK = "the webhook again"
     RELAY = "the relay takes what is due"
-    REVIVAL = "an operator has a dead journey tried again"
+    RETRY = "an operator retries a failed journey"
     REOPENING = "the conversation is reopened, or closed"
     BACKUP = "a backup"
     RESTORE = "a restore"
@@ -147,7 +147,7 @@ class Model(RuleBasedStateMachine):
                 self.accept()
             case Event.RELAY:
                 self.world.records.take_due(journey, 5, timedelta(seconds=60))
-            case Event.REVIVAL:
+            case Event.RETRY:
                 self.is_pardoned = self.world.records.retry(journey, SURVEY) == "retried"
             case Event.REOPENING:
                 self.world.is_reopened = not self.world.is_reopened

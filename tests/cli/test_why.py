@@ -229,7 +229,7 @@ def test_one_that_was_opened_again(run: Runner, story: Story) -> None:
     assert "Cancelled: reopened." in told(run, survey_id)
 
 
-def test_one_that_is_dead_tells_how_to_try_again(run: Runner, story: Story) -> None:
+def test_failed_survey_shows_the_retry_command(run: Runner, story: Story) -> None:
     survey_id = close(story)
     story.dixa.fails(status=400, call="offer")
     story.ask(survey_id)

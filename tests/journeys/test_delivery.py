@@ -121,7 +121,7 @@ def test_a_refused_mail_becomes_a_message(chain: Chain) -> None:
     assert chain.went(record) == (1, 0)
 
 
-def test_when_all_have_refused_it_is_dead(chain: Chain) -> None:
+def test_offer_fails_after_all_channels_refused(chain: Chain) -> None:
     chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
@@ -279,7 +279,7 @@ class TestTheAddressOfADeadOne:
 
     ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
 
-    def dead(self, chain: Chain) -> tuple[Record, str]:
+    def failed(self, chain: Chain) -> tuple[Record, str]:
         """A survey without a delivered mail, and the key of its address."""
         chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
         record = chain.ask(self.ONLY_EMAIL)
@@ -288,14 +288,14 @@ class TestTheAddressOfADeadOne:
         return record, f"{chain._prefix}retry:{record.survey_id}:email"
 
     def test_it_is_out_of_the_record_and_gone_after_a_while(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         assert chain.field(record, "email") is None
         assert chain._redis.get(key) == f"ida+{record.conversation_id}@example.com"
         within = TIMINGS.offer_max_age // timedelta(milliseconds=1)
         assert 0 < chain._redis.pttl(key) <= within
 
     def test_a_retry_takes_it_back(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         assert chain.story.records.retry(Journey.OFFER, record.survey_id) == "retried"
         assert not chain._redis.exists(key)
         record = chain.story.ask(record.survey_id)
@@ -304,24 +304,24 @@ class TestTheAddressOfADeadOne:
         assert len(chain.dixa.offers(record.conversation_id)) == 1
 
     def test_after_that_while_nobody_is_reached_by_mail(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         chain._redis.delete(key)
         chain.story.records.retry(Journey.OFFER, record.survey_id)
         record = chain.story.ask(record.survey_id)
         assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.UNREACHABLE)
 
     def test_it_goes_when_the_customer_is_forgotten(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         chain.story.records.erase(record)
         assert not chain._redis.exists(key)
 
     def test_it_goes_when_the_customer_has_answered(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         chain.story.answer(record.survey_id, {CSAT: 4})
         assert not chain._redis.exists(key)
 
     def test_it_goes_with_a_new_round(self, chain: Chain) -> None:
-        record, key = self.dead(chain)
+        record, key = self.failed(chain)
         chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, on_reclose=OnReclose.ALWAYS))
         assert len(chain.story.records.list_rounds(record.conversation_id)) == 2
         assert not chain._redis.exists(key)

@@ -81,7 +81,7 @@ REFUSED = [(400, Reason.REFUSED), (404, Reason.NOT_FOUND), (422, Reason.REFUSED)
 
 @pytest.mark.parametrize("call", ["conversation", "ratings", "offer", "message"])
 @pytest.mark.parametrize(("status", "reason"), REFUSED)
-def test_a_refused_offer_is_dead_and_says_why(story: Story, call: str, status: int, reason: Reason) -> None:
+def test_refused_offer_fails_with_its_reason(story: Story, call: str, status: int, reason: Reason) -> None:
     story.dixa.fails(1, status, call=call)
     survey_id = story.begin()
     record = story.ask(survey_id)

@@ -237,10 +237,10 @@ def test_anonymised_conversation_shows_erased_page(
         assert SHOWN not in response.text
 
 
-@pytest.mark.parametrize("is_dead", [False, True])
-def test_erased_survey_is_410(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_dead: bool) -> None:
+@pytest.mark.parametrize("is_failed", [False, True])
+def test_erased_survey_is_410(client: FlaskClient, records: Records, keys: "redis.Redis", *, is_failed: bool) -> None:
     cancel(records, Reason.ERASED)
-    if is_dead:
+    if is_failed:
         keys.hset("afterword:survey:81000", "offer_state", "failed")
     before = dump(keys)
     for response in (get(client), post(client, {"rating": "4"})):
