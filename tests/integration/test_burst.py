@@ -17,7 +17,7 @@ from tests.polling import eventually
 from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword
 
 COUNT = 40
-TRIES = 3
+MAX_THROTTLED = 0.05
 SURVEYS = """
 [[survey]]
 name = "default"
@@ -89,22 +89,11 @@ class Burst:
         assert report.rejections == 0
 
     def assert_in_pace(self) -> None:
-        """Assert that Dixa never responded 429."""
-        assert self.dixa.report.throttled == 0
+        """Assert that Dixa responded 429 to few calls.
 
-
-def assert_in_pace_and_once_each(tell: Callable[[], Burst], tries: int = TRIES) -> None:
-    """Run it, and again if Dixa returned 429.
-
-    A machine under load lets calls arrive in a bunch, and spoils one try; a fault of ours
-    spoils all.
-    """
-    burst = tell()
-    burst.assert_once_each()
-    if burst.dixa.report.throttled and tries > 1:
-        assert_in_pace_and_once_each(tell, tries - 1)
-    else:
-        burst.assert_in_pace()
+        On a machine under load some calls arrive in a bunch. Without a shared pace it is more than a tenth (row 8).
+        """
+        assert self.dixa.report.throttled <= len(self.dixa.calls) * MAX_THROTTLED
 
 
 def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
@@ -128,36 +117,32 @@ def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
 
 
 def test_forty_closes_in_a_burst_at_dixas_own_limit(open_dixa: Opener, start: Starter) -> None:
-    def tell() -> Burst:
-        dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET))
-        assert (dixa.settings.rate, dixa.settings.burst) == (10, 4)
-        burst = Burst.of(dixa, COUNT)
-        afterword = start(SURVEYS, dixa_url=dixa.api_url, **AS_SHIPPED)
-        run(burst, afterword)
-        afterword.stop()
-        return burst
-
-    assert_in_pace_and_once_each(tell)
+    dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET))
+    assert (dixa.settings.rate, dixa.settings.burst) == (10, 4)
+    burst = Burst.of(dixa, COUNT)
+    afterword = start(SURVEYS, dixa_url=dixa.api_url, **AS_SHIPPED)
+    run(burst, afterword)
+    afterword.stop()
+    burst.assert_once_each()
+    burst.assert_in_pace()
 
 
 def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, start: Starter) -> None:
-    def tell() -> Burst:
-        dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=25, burst=10))
-        burst = Burst.of(dixa, COUNT)
-        afterword = start(SURVEYS, dixa_url=dixa.api_url, DIXA_PACE="24/4")
+    dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=25, burst=10))
+    burst = Burst.of(dixa, COUNT)
+    afterword = start(SURVEYS, dixa_url=dixa.api_url, DIXA_PACE="24/4")
 
-        def kill_twice() -> None:
-            for made in (COUNT // 4, COUNT * 2 // 3):
-                eventually(lambda made=made: len(dixa.offers()) >= made)  # type: ignore[misc]
-                afterword.kill("worker")
-                assert len(dixa.results()) < COUNT, "the burst was over before the kill"
-                afterword.start("worker")
+    def kill_twice() -> None:
+        for made in (COUNT // 4, COUNT * 2 // 3):
+            eventually(lambda made=made: len(dixa.offers()) >= made)  # type: ignore[misc]
+            afterword.kill("worker")
+            assert len(dixa.results()) < COUNT, "the burst was over before the kill"
+            afterword.start("worker")
 
-        run(burst, afterword, kill_twice)
-        afterword.stop()
-        return burst
-
-    assert_in_pace_and_once_each(tell)
+    run(burst, afterword, kill_twice)
+    afterword.stop()
+    burst.assert_once_each()
+    burst.assert_in_pace()
 
 
 @pytest.fixture
