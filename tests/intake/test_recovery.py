@@ -133,3 +133,33 @@ def test_it_survives_unexpected_errors_and_logs_no_text(core: Services) -> None:
     ]
     assert "in ping" in logs[1]["where"]
     assert "password" not in str(logs)
+
+
+def test_the_number_of_drained_entries_is_logged_once(core: Services) -> None:
+    for number in (1, 2):
+        spool_close(core.spool, number)
+    with capture_logs() as logs:
+        core.recovery.step()
+        core.recovery.step()
+    assert [each["drained"] for each in logs if each["event"] == "spool.drained_all"] == [2]
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (OSError(5, "Input/output error"), "Redis works, but the spool can't be read: Input/output error"),
+        (RecordsUnavailable("Redis is full"), "Redis is full"),
+    ],
+)
+def test_a_spool_that_cannot_be_drained_is_reported(
+    core: Services, monkeypatch: pytest.MonkeyPatch, error: Exception, problem: str
+) -> None:
+    def fail(_: Spool) -> int:
+        raise error
+
+    monkeypatch.setattr(Spool, "waiting", fail)
+    with capture_logs() as logs:
+        core.recovery.start()
+        eventually(lambda: any(each["event"] == "redis.lost" for each in logs))
+    core.recovery.stop()
+    assert next(each["problem"] for each in logs if each["event"] == "redis.lost") == problem
