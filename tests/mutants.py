@@ -30,6 +30,7 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.provider import OperatorProvider
 from coverage import CoverageData
+from hypothesis import Phase, settings
 
 PARTS = {
     "service/rules": ("tests/rules", "tests/records/test_opt_out_scope.py", "tests/journeys", "tests/cli"),
@@ -101,6 +102,11 @@ class Selection:
 
     def __init__(self, tests: set[str]) -> None:
         self._tests = tests
+
+    def pytest_sessionstart(self) -> None:
+        # Hypothesis would search minutes for the smallest example that fails.
+        settings.register_profile("mutants", settings.get_profile("afterword"), phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [each for each in items if each.nodeid in self._tests]
