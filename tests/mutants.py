@@ -46,10 +46,11 @@ WORK = ROOT / "build" / "mutants"
 COPY = WORK / "copy"
 LOG = WORK / "last.log"
 FAILED = WORK / "failed"
+TIMED_OUT = " took too long"
 PRELOADED = ("babel", "celery", "flask", "marshmallow", "playwright.sync_api", "redis", "requests", "structlog")
 """Not pytest's plugins: pytest rewrites their assertions, so it must import them itself."""
 GRACE_SECONDS = 60.0
-"""A mutant may take this, and five times as long as its tests took without it."""
+"""A test may take this, and five times as long as without a mutant."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class Selection:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
-            FAILED.write_text(report.nodeid)
+            FAILED.write_text(report.nodeid + (TIMED_OUT if "pytest-timeout" in report.longreprtext else ""))
 
 
 class Durations:
@@ -167,10 +168,10 @@ def main() -> int:
         _print(f"{number}/{len(chosen)} {result} {mutant.path}:{mutant.line} {mutant.operator} {why}")
         if result == "survived":
             _print(diff)
-    killed = results["killed"] + results["timeout"]
+    noticed, valid = results["killed"] + results["timeout"], len(chosen) - results["invalid"]
     _print(
-        f"mutants: {len(chosen)} of {len(mutants)} (seed {asked.seed}), {results['killed']} killed, "
-        f"{results['timeout']} timeouts, {results['survived']} survived: {killed / max(1, len(chosen)):.0%} noticed"
+        f"mutants: {valid} of {len(mutants)} (seed {asked.seed}), {results['killed']} killed, "
+        f"{results['timeout']} timeouts, {results['survived']} survived: {noticed / max(1, valid):.0%} noticed"
     )
     return 0
 
@@ -285,7 +286,11 @@ def _fingerprint(folder: str) -> str:
 
 
 def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
-    """Return killed, timeout or survived, and the test that failed."""
+    """Return killed, timeout, survived or invalid, and the test that failed."""
+    try:
+        compile((COPY / mutant.path).read_text(), mutant.path, "exec", dont_inherit=True)
+    except SyntaxError:
+        return "invalid", "no Python"  # Such as `def act(self, <<, force: bool)`.
     tests = coverage.find_tests(mutant)
     if not tests:
         return "survived", "no test executes it"
@@ -293,8 +298,9 @@ def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
     for each in tests:
         costs[each.partition("::")[0]] += coverage.seconds[each]
     FAILED.unlink(missing_ok=True)
-    limit = GRACE_SECONDS + 5 * sum(costs.values())
-    match _run([*sorted(costs, key=costs.__getitem__), "-x"], Selection(tests), limit):
+    options = ["-x", f"--timeout={GRACE_SECONDS + 5 * max(coverage.seconds[each] for each in tests)}"]
+    files = sorted(costs, key=costs.__getitem__)
+    match _run([*files, *options], Selection(tests), GRACE_SECONDS + 5 * sum(costs.values())):
         case None:
             return "timeout", ""
         case pytest.ExitCode.OK:
@@ -302,7 +308,8 @@ def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
         case pytest.ExitCode.NO_TESTS_COLLECTED:
             sys.exit(f"pytest found none of its tests; see {LOG}")
         case _:
-            return "killed", FAILED.read_text() if FAILED.exists() else "by an import"
+            failed = FAILED.read_text() if FAILED.exists() else "by an import"
+            return "timeout" if failed.endswith(TIMED_OUT) else "killed", failed
 
 
 def _run(arguments: Sequence[str], plugin: Selection | Durations, limit: float | None) -> int | None:
