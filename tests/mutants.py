@@ -258,7 +258,7 @@ def _measure(folders: Sequence[str]) -> Coverage:
     tests: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     seconds: dict[str, float] = {}
     for folder in folders:
-        stem = WORK / f"{folder.replace('/', '-')}-{_fingerprint(folder)}"
+        stem = WORK / f"{folder.replace('/', '-').removesuffix('.py')}-{_fingerprint(folder)}"
         data, times = stem.with_suffix(".coverage"), stem.with_suffix(".json")
         if not times.exists():
             _print(f"Measuring which lines {folder} executes …")
