@@ -97,7 +97,7 @@ def _call_at_the_pace(
     pace = SharedPace(shared, (API_TOKEN,), rate=9.5, burst=3, wait=Event().wait, prefix=prefix)
     client = DixaClient(new_session("afterword/chaos"), api_url, pace, TokenCheck(shared, 60 * SECOND, prefix=prefix))
     made = 0
-    barrier.wait(60)
+    barrier.wait(240)
     ends_at = monotonic() + seconds
     while monotonic() < ends_at:
         try:
@@ -200,7 +200,7 @@ def _accept_naively(redis_url: str, count: int) -> tuple[int, int]:
 
     def accept(client: redis.Redis) -> None:
         for number in range(count):
-            together.wait(30)
+            together.wait(240)
             if not client.exists(f"naive:{number}"):
                 client.set(f"naive:{number}", "accepted")
                 client.rpush(f"naive:offers:{number}", "offer")

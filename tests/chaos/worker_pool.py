@@ -22,6 +22,8 @@ from tests.polling import eventually
 from tests.processes import RedisServer
 from tests.sandboxes import sandbox
 
+_LONGEST_WAIT_SECONDS = 600.0
+
 TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 
 
@@ -94,9 +96,9 @@ class WorkerPool:
                     self._unanswered.discard(number)
                     self._desk.take_answer(Link.to(record), TERMS, {RatingType.CSAT: 4})
 
-    def wait(self, within: float) -> None:
+    def wait(self) -> None:
         """Wait until all surveys have ended."""
-        eventually(lambda: all(self._is_over(number) for number in self._numbers), within)
+        eventually(lambda: all(self._is_over(number) for number in self._numbers), _LONGEST_WAIT_SECONDS)
 
     def stop(self) -> None:
         self._stopping.set()
