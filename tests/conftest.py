@@ -1,5 +1,6 @@
 """Shared fixtures: a real Redis for the session, the records in it, and a browser."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -41,10 +42,22 @@ Flask.jinja_options = {"bytecode_cache": CompiledTemplates()}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure no coverage in tests of speed: their sandbox runs in this process."""
+    """Measure no coverage in tests of speed, and let each process of pytest-xdist begin with its share of the longest.
+
+    The sandbox of a test of speed runs in this process. The longest tests mostly wait. At the end they would be alone.
+    """
     for item in items:
         if item.path.parent.name in {"chaos", "integration", "fuzz"}:
             item.add_marker(pytest.mark.no_cover)
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if item.path.parent.name == "chaos"]
+    others = [item for item in items if item.path.parent.name != "chaos"]
+    bounds = [len(others) * number // processes for number in range(processes + 1)]
+    items[:] = [
+        item
+        for number in range(processes)
+        for item in (*longest[number::processes], *others[bounds[number] : bounds[number + 1]])
+    ]
 
 
 @pytest.fixture(scope="session")
