@@ -6,7 +6,7 @@ from pathlib import Path
 
 from config.environment import Variable, rows_of
 from config.settings import Settings, Timings
-from service.rules.reasons import REASONS
+from service.surveys.reasons import Reason
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 120
@@ -26,7 +26,7 @@ environment lacks. An empty variable counts as not set. Durations are written li
 `28d`. Afterword doesn't start with a mistake in them: it names all of them at once.
 """
 REASONS_INTRO = """\
-<!-- Made from service/rules/reasons.py by `make docs`. -->
+<!-- Made from service/surveys/reasons.py by `make docs`. -->
 # Reasons
 
 `afterword why` shows the reason of each decision, `afterword stats` counts them. Keys are of surveys.toml, names in
@@ -65,7 +65,7 @@ def settings_page() -> str:
 
 def reasons_page() -> str:
     """Return docs/reasons.md: why a conversation was not asked, or a survey failed."""
-    rows = [f"| `{reason}` | {each.meaning} | {each.remedy} |" for reason, each in REASONS.items()]
+    rows = [f"| `{reason}` | {reason.meaning} | {reason.remedy} |" for reason in Reason]
     return "\n".join([REASONS_INTRO, "| reason | meaning | what to change |", "|---|---|---|", *rows]) + "\n"
 
 

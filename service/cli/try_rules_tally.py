@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from service.rules.dry_run import DryRunResult
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

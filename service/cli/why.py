@@ -14,10 +14,9 @@ from service.records.opt_outs import HashedOptOuts
 from service.records.redis import connect
 from service.rules.identity import Identities, IdentityKind
 from service.rules.mismatches import mismatches_of
-from service.rules.reasons import REASONS
 from service.rules.timeline import describe, is_paused, is_waiting
 from service.surveys.model import Record
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 
 
 @click.command(short_help="Show why a survey was or wasn't sent.")
@@ -69,8 +68,8 @@ def _facts(
         "closed_at": _time(record.close.closed_at) if record.close else None,
         "state": record.offer.state,
         "reason": reason or None,
-        "meaning": REASONS[Reason(reason)].meaning if reason else None,
-        "to_change_it": REASONS[Reason(reason)].remedy if reason else None,
+        "meaning": Reason(reason).meaning if reason else None,
+        "to_change_it": Reason(reason).remedy if reason else None,
         "decided_at": _time(record.decided_at),
         "mismatches": [
             {"survey": each.survey or None, "reason": each.reason, "rule": each.rule or None, "fact": each.fact}

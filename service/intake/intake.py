@@ -36,7 +36,8 @@ from service.surveys.links import Link
 from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Queue
 from service.surveys.ratings import RatingType
-from service.surveys.states import ChangeKind, Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, Journey, OfferState
 
 log = structlog.get_logger()
 

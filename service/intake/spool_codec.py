@@ -17,7 +17,8 @@ from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, Close, Offer, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.states import ChangeKind, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind
 
 _VERSION = 1
 _REMOVAL = "removal"

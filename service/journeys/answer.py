@@ -18,7 +18,8 @@ from service.surveys.errors import Refused
 from service.surveys.model import Answer, AnswerProgress, Call, Record
 from service.surveys.ports import Slot
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
 
 log = structlog.get_logger()
 

@@ -33,7 +33,8 @@ from service.surveys.errors import (
 from service.surveys.links import Link, Links
 from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 
 log = structlog.get_logger()
 

@@ -26,7 +26,8 @@ from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknow
 from service.surveys.model import AnswerProgress, FollowUp, Record
 from service.surveys.ports import Action, FollowUpContext
 from service.surveys.ratings import RatingType
-from service.surveys.states import ActionState, AnswerState, Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ActionState, AnswerState, Journey
 
 log = structlog.get_logger()
 

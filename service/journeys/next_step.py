@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from service.surveys.model import Record
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

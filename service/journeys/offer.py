@@ -27,7 +27,8 @@ from service.surveys.links import Links
 from service.surveys.model import Call, Close, Decision, Offer, Record
 from service.surveys.ports import Conversation, Delivery, Rating
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, OfferState, Verdict
 
 log = structlog.get_logger()
 

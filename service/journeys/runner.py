@@ -12,7 +12,8 @@ from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.surveys.errors import Forbidden, NotNow, Refused, RetryLater
 from service.surveys.ports import Deadline, Dixa
-from service.surveys.states import Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
 
 log = structlog.get_logger()
 

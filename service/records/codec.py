@@ -22,7 +22,8 @@ from service.surveys.model import (
     RuleMismatch,
 )
 from service.surveys.ratings import RatingType
-from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, OfferState
 
 Hash = Mapping[str, str]
 FAILED = "failed:"

@@ -10,7 +10,8 @@ from service.records.transitions import Transitions
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Change, Claim, Close, Decision, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, OfferState, Verdict
 
 _SENT_COUNT_RETENTION: Final = timedelta(days=2)
 """The count for `daily_cap` is needed until its day (UTC) has ended."""

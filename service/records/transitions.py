@@ -20,7 +20,8 @@ from service.records.scripts import load_scripts
 from service.surveys.definition import Survey
 from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
 
 _DRAIN_RETRY: Final = timedelta(seconds=1)
 _PAUSE_RETRY: Final = timedelta(seconds=10)

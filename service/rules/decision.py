@@ -17,7 +17,8 @@ from service.rules.send_window import next_closing, next_opening
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Close, Decision, Record
 from service.surveys.ports import Conversation, Message, Rating
-from service.surveys.states import Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from service.surveys.definition import Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.ports import Conversation, Message, Rating
-from service.surveys.states import OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState, Verdict
 
 
 @dataclass(frozen=True, slots=True)

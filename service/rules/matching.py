@@ -15,7 +15,8 @@ from service.surveys.language_codes import find_language
 from service.surveys.match import Match
 from service.surveys.model import Close, RuleMismatch
 from service.surveys.ports import Conversation, Message, Rating
-from service.surveys.states import Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Verdict
 
 _ACTIVE = frozenset({"Scheduled", "Offered", "Rated"})
 """Statuses of a survey on its way or done (Dixa's OpenAPI description, ratingStatus)."""

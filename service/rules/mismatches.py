@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from service.surveys.model import Record, RuleMismatch
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 
 
 def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:

@@ -6,12 +6,12 @@ from types import MappingProxyType
 
 from service.rules.identity import IdentityKind
 from service.rules.mismatches import mismatches_of
-from service.rules.reasons import REASONS
 from service.rules.send_window import next_opening
 from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import UNCONFIRMED, AnswerProgress, FollowUp, Record, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.states import ActionState, AnswerState, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ActionState, AnswerState, OfferState
 
 _NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
 
@@ -226,8 +226,8 @@ def _has_failed(record: Record) -> bool:
 
 
 def _explain(reason: str) -> Iterator[str]:
-    yield _detail(REASONS[Reason(reason)].meaning)
-    yield _detail(f"What to change: {REASONS[Reason(reason)].remedy}")
+    yield _detail(Reason(reason).meaning)
+    yield _detail(f"What to change: {Reason(reason).remedy}")
 
 
 def _who(mismatch: RuleMismatch) -> str:

@@ -7,16 +7,8 @@ from zoneinfo import ZoneInfo
 
 from service.surveys.definition import Survey
 from service.surveys.ratings import RatingType
-from service.surveys.states import (
-    ActionState,
-    AnswerState,
-    ChangeKind,
-    FollowUpState,
-    Journey,
-    OfferState,
-    Reason,
-    Verdict,
-)
+from service.surveys.reasons import Reason
+from service.surveys.states import ActionState, AnswerState, ChangeKind, FollowUpState, Journey, OfferState, Verdict
 
 UNCONFIRMED = "unconfirmed"
 """The note of a delivery without a known outcome."""

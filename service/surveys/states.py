@@ -66,44 +66,6 @@ class ActionState(StrEnum):
     FAILED = "failed"
 
 
-class Reason(StrEnum):
-    """Why a survey was not sent, or why a journey failed. docs/reasons.md explains each."""
-
-    CHANNEL = "channel"
-    QUEUE = "queue"
-    DIRECTION = "direction"
-    TAG_EXCLUDED = "tag_excluded"
-    TAG_MISSING = "tag_missing"
-    UNASSIGNED = "unassigned"
-    NOT_SAMPLED = "not_sampled"
-    NO_SURVEY_MATCHES = "no_survey_matches"
-    UNREACHABLE = "unreachable"
-    ALREADY_SURVEYED = "already_surveyed"
-    TOO_LATE = "too_late"
-    REOPENED = "reopened"
-    ERASED = "erased"
-    NOT_FOUND = "not_found"
-    FORBIDDEN = "forbidden"
-    REFUSED = "refused"
-    OPTED_OUT = "opted_out"
-    BEFORE_START = "before_start"
-    CONTACT_POINT = "contact_point"
-    LANGUAGE = "language"
-    USER_TYPE = "user_type"
-    ADDRESS = "address"
-    ASSIGNEE_TYPE = "assignee_type"
-    FEW_CUSTOMER_MESSAGES = "few_customer_messages"
-    FEW_AGENT_MESSAGES = "few_agent_messages"
-    INTERNAL = "internal"
-    MEMBER = "member"
-    MACHINE = "machine"
-    SIDE_CONVERSATION = "side_conversation"
-    ASKED_RECENTLY = "asked_recently"
-    DAILY_CAP = "daily_cap"
-    NOTHING_NEW = "nothing_new"
-    CLOSED_AGAIN = "closed_again"
-
-
 class ChangeKind(StrEnum):
     """The events that cancel a waiting survey."""
 

@@ -16,7 +16,8 @@ from service.surveys.links import Link, Receipt
 from service.surveys.model import AnswerProgress, Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
-from service.surveys.states import AnswerState, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, OfferState
 from service.texts.catalog import Language
 from service.web.forms import AnswerForm
 from service.web.language import choose_language, requested_language

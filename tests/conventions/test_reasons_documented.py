@@ -1,9 +1,7 @@
-"""Every reason is documented."""
+"""Every reason is explained."""
 
-from service.rules.reasons import REASONS
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 
 
-def test_every_reason_is_explained_and_nothing_else() -> None:
-    assert set(REASONS) == set(Reason)
-    assert all(each.meaning.endswith(".") and each.remedy.endswith(".") for each in REASONS.values())
+def test_every_reason_has_a_meaning_and_a_remedy() -> None:
+    assert [each for each in Reason if not (each.meaning.endswith(".") and each.remedy.endswith("."))] == []

@@ -13,7 +13,7 @@ from service.intake.spool import Spool
 from service.intake.spool_codec import SpooledClose, write_close
 from service.records.redis import RecordsUnavailable
 from service.surveys.model import Close
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 from service.web.app import create_app
 from service.web.services import Services
 from tests.polling import eventually

@@ -30,7 +30,8 @@ from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, Close, Offer, RuleMismatch
 from service.surveys.ratings import RatingType
-from service.surveys.states import ChangeKind, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind
 
 # Redis, like every UTF-8 text, holds no lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)

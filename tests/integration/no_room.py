@@ -12,7 +12,7 @@ import redis
 
 from service.intake.spool_codec import SpooledClose, write_close
 from service.surveys.model import Close
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 from tests.integration.live_survey import LiveSurvey
 from tests.processes import Afterword, RedisServer
 

@@ -14,7 +14,8 @@ from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import Link, Message, Person, new_id, now
 from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from tests.integration.conftest import Starter, Teller
 from tests.integration.live_survey import TERMINAL, LiveSurvey
 from tests.polling import eventually

@@ -19,7 +19,8 @@ from service.surveys.links import Link
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
-from service.surveys.states import Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
 from tests.receiver import SECRET, receiving
 from tests.smtp import Post, post_office

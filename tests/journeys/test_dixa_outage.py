@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
-from service.surveys.states import AnswerState, Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, Journey, OfferState
 from tests.harness import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
 from tests.moments import pass_time
 from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers

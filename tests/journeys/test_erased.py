@@ -19,7 +19,8 @@ from service.surveys.definition import OnReclose, Survey
 from service.surveys.links import Link
 from service.surveys.model import Decision, Record
 from service.surveys.on_answer import OnAnswer
-from service.surveys.states import AnswerState, FollowUpState, Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, FollowUpState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.journeys.test_follow_up import HELD, LOW, Team, team
 from tests.polling import eventually

@@ -23,7 +23,8 @@ from service.surveys.model import ActionProgress, Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action, Deadline, FollowUpContext
 from service.surveys.ratings import RatingType
-from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story, open_client
 from tests.polling import eventually
 from tests.receiver import DROP, SECRET, Receiver, receiving

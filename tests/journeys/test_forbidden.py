@@ -11,7 +11,8 @@ from service.delivery.note import AnswerNote
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
 from service.surveys.on_answer import OnAnswer
-from service.surveys.states import AnswerState, FollowUpState, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, FollowUpState, OfferState
 from tests.harness import AT_ONCE, CSAT, Story, open_client
 from tests.sandboxes import sandbox as opened
 

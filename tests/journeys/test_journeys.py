@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from service.sandbox.server import Sandbox
-from service.surveys.states import AnswerState, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, OfferState
 from tests.harness import CSAT, Story
 from tests.polling import eventually
 

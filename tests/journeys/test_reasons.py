@@ -13,7 +13,8 @@ from service.surveys.definition import Survey
 from service.surveys.errors import OutcomeUnknown, Refused
 from service.surveys.model import Record
 from service.surveys.ports import Deadline
-from service.surveys.states import AnswerState, Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.polling import eventually

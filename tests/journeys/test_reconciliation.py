@@ -11,7 +11,8 @@ from service.records.codec import to_ms
 from service.sandbox.dixa.model import Message
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.ratings import RatingType
-from service.surveys.states import ChangeKind, Journey, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.polling import eventually
 

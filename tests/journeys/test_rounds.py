@@ -20,7 +20,8 @@ from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.match import Match
 from service.surveys.model import Change
-from service.surveys.states import ChangeKind, OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.moments import moment
 

@@ -16,7 +16,8 @@ from service.sandbox.dixa.model import Person
 from service.surveys.definition import Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, Decision, Record
-from service.surveys.states import Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, Story
 
 DAY = timedelta(days=1)

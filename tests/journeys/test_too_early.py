@@ -10,7 +10,8 @@ from service.journeys.attempt import Attempt
 from service.records.codec import to_ms
 from service.sandbox.server import Sandbox
 from service.surveys.ports import Deadline
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from tests.harness import QUICK, Story
 from tests.moments import moment
 

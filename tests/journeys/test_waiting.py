@@ -13,7 +13,8 @@ from service.sandbox.server import Sandbox
 from service.surveys.definition import Credit, SendWindow, Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)

@@ -13,7 +13,8 @@ from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
 from service.surveys.definition import Survey
 from service.surveys.model import Decision, Record
-from service.surveys.states import AnswerState, Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.polling import eventually
 from tests.processes import RedisServer, free_port

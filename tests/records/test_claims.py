@@ -16,7 +16,8 @@ from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, Claim, Close, Decision, Offer
 from service.surveys.on_answer import OnAnswer
-from service.surveys.states import ChangeKind, Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
 from tests.polling import eventually

@@ -31,7 +31,8 @@ from service.surveys.links import Link
 from service.surveys.match import Match
 from service.surveys.model import Claim, Close, Decision, Offer, Record
 from service.surveys.ratings import RatingType
-from service.surveys.states import AnswerState, Journey, OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, QUICK, Story
 from tests.processes import RedisServer
 

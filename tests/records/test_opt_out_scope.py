@@ -10,7 +10,8 @@ from service.rules.identity import Identities, IdentityKind, recipient_hashes
 from service.sandbox.dixa.model import Person
 from service.surveys.links import Link
 from service.surveys.model import Record
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from tests.harness import AT_ONCE, Story
 from tests.processes import SECRET_KEY
 

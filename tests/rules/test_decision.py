@@ -10,7 +10,8 @@ from service.rules.decision import DecisionInput, Lookups, decide, due_at, has_n
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Decision, OfferProgress, Record
 from service.surveys.ports import Message, Rating
-from service.surveys.states import OfferState, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState, Verdict
 from tests.rules.test_matching import close_of, conversation_of, survey_of
 
 CLOSED = datetime(2026, 11, 20, tzinfo=UTC)

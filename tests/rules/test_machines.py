@@ -8,7 +8,7 @@ from service.rules.machines import is_among, is_machine
 from service.rules.matching import choose_at_close
 from service.surveys.definition import Survey
 from service.surveys.model import Close
-from service.surveys.states import Reason
+from service.surveys.reasons import Reason
 
 MACHINES = [
     *("mailer-daemon@example.com", "MAILER-DAEMON@example.com", "mailerdaemon@x.example", "Mailer_Daemon@x.example"),

@@ -25,7 +25,8 @@ from service.surveys.definition import Survey
 from service.surveys.match import Match
 from service.surveys.model import Close
 from service.surveys.ports import Conversation, Message, Rating
-from service.surveys.states import Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Verdict
 from service.surveys.toml.loader import load_surveys
 
 

@@ -8,7 +8,8 @@ import pytest
 from service.rules.mismatches import mismatches_of
 from service.surveys.definition import Survey
 from service.surveys.model import OfferProgress, Record, RuleMismatch
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from tests.rules.test_matching import close_of
 
 EARLIER = RuleMismatch("chats", Reason.CHANNEL, 'channels = ["Chat"]', "Email")

@@ -18,7 +18,8 @@ from service.rules.send_window import next_opening
 from service.surveys.definition import Survey
 from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.ports import Conversation, Delivery, Message
-from service.surveys.states import OfferState, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import OfferState
 from service.surveys.toml.loader import read_surveys
 from tests.config.test_settings import GOOD
 

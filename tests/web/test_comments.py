@@ -12,7 +12,8 @@ from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import RedisServer
 from tests.web.survey_client import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, follow, get, make_client, post, sign

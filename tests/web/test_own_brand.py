@@ -15,7 +15,8 @@ from service.records.redis import Breaker, connect
 from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.surveys.model import Close, Decision
-from service.surveys.states import Journey, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, Verdict
 from service.surveys.theme import Logo
 from service.web.services import Services
 from tests.web.survey_client import LINK, TOKEN, get, make_client, post, sign

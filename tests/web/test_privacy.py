@@ -11,7 +11,8 @@ from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.language_codes import LANGUAGES
 from service.surveys.model import Close, Decision
-from service.surveys.states import Journey, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, Verdict
 from service.texts.catalog import load_language
 from service.web import page_texts
 from tests.web.survey_client import TOKEN, get, make_client, post, sign, words_of

@@ -11,7 +11,8 @@ from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import Close, Decision
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, Reason, Verdict
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, Verdict
 from service.surveys.words import Words
 from service.texts.catalog import load_language
 from service.web import page_texts

@@ -15,7 +15,8 @@ from service.surveys.definition import Survey
 from service.surveys.model import Close
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey, Reason
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
 from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.survey_client import LINK, TOKEN, follow, get, make_client, post
 from tests.web.test_survey import begin_to_submit, cancel
