@@ -33,7 +33,7 @@ _OVERDUE = (
 )
 
 
-@click.command()
+@click.command(short_help="Check the installation.")
 def doctor() -> None:
     """Check the settings, surveys.toml, Redis, the Dixa token and the spool."""
     settings = open_settings()

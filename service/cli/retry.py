@@ -29,7 +29,7 @@ def retry(conversation_id: int) -> None:
     say(f"{' and '.join(retried).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 
-@click.command("mark-restored", short_help="After a restore of Redis: reconcile with Dixa before every call.")
+@click.command("mark-restored", short_help="Reconcile with Dixa after a restore.")
 def mark_restored() -> None:
     """Reconcile every record with Dixa before its next call, after Redis was restored from a backup."""
     with redis_errors():

@@ -172,11 +172,11 @@ Afterword is running. Open the sandbox's inbox and close a conversation:
 
     {inbox}
 
-The survey link then appears in its thread, or among the e-mails if no message can go; answer it, and the rating appears
-in the thread ten seconds later (so long it can still be changed). The survey pages are served at {web}.
-Every page, message and e-mail that customers can get, in every language, is at {inbox}/preview.
+The survey link appears in its thread, or in an e-mail. Open it and rate. Ten seconds later, when the answer can no
+longer be changed, the rating appears in the thread. The survey pages are at {web}.
+{inbox}/preview shows every page, message and e-mail in every language.
 
-Why was a customer asked, or not? In another terminal, with the number of a conversation:
+To see why a survey was or wasn't sent, run in another terminal:
 
     cd {folder} && {command} why 48201
 
