@@ -141,7 +141,7 @@ class Story:
             self.records, links=links, deliveries=given, suppression=suppression, channels=self.channels
         )
         follow_up = FollowUpJourney(self.records, actions=actions, channels=self.channels)
-        self.deliveries, self.actions = offer._sender._deliveries, follow_up._actions
+        self.deliveries, self.actions = offer._sender.deliveries, follow_up._actions
         self.offering, self.answering, self.following = (
             JourneyRunner(journey, self.records, calls, timings)
             for journey in (offer, AnswerJourney(self.records), follow_up)

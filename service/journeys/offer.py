@@ -59,7 +59,7 @@ class OfferJourney:
     ) -> None:
         self._records = records
         self._suppression = suppression
-        self._sender = LinkSender(records, links=links, deliveries=deliveries, suppression=suppression, health=channels)
+        self._sender = LinkSender(records, links, {each.name: each for each in deliveries}, suppression, channels)
         self._reminder = Reminder(records, self._sender, suppression)
 
     def advance(self, attempt: Attempt) -> Next:
@@ -89,7 +89,7 @@ class OfferJourney:
         # Before any query: the survey must end even if Dixa never responds.
         if all(is_too_late(attempt, each) for each in record.candidates):
             return self._skip_late(attempt)
-        if wait := opens_in(record.candidates, attempt.at):
+        if wait := opens_in(record, attempt.at):
             return Wait(wait)
         self._sender.require_channel(record)
         view = _view(attempt, attempt.closed_conversation())

@@ -1,7 +1,6 @@
 """The reminder: a second message through the same channel, if the customer has not answered."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import structlog
 
@@ -32,15 +31,13 @@ class Reminder:
     def send(self, attempt: Attempt) -> Next:
         """Send the reminder, unless it is no longer right or its channel takes none."""
         record = attempt.record
-        if wait := self._wait_before(attempt):
+        if self._records.is_recovering(attempt.timings.recovery_wait):
+            # A spool may hold an answer, and Redis not yet.
+            return Wait(attempt.timings.recovery_wait)
+        if wait := opens_in(record, attempt.at):
             return Wait(wait)
-        delivery = self._sender.find(record.offer.channel)
         try:
-            obstacle = self._find_obstacle(attempt, delivery)
-            if isinstance(obstacle, Erase):
-                return obstacle
-            if delivery and not obstacle:
-                self._hand_over(attempt, delivery)
+            return self._remind(attempt)
         except OutcomeUnknown as error:
             log.warning("call.lost", problem=str(error))
             return Wait(attempt.reconcile_backoff(), is_failure=True)
@@ -49,10 +46,20 @@ class Reminder:
             self._records.delivery_failed(attempt.claim, record.offer.channel, for_good=False)
             return Wait(attempt.reconcile_backoff(), is_failure=True)
         except Refused as error:
-            obstacle = f"no reminder: {error}"
+            return self._finish(attempt, f"no reminder: {error}")
         except Unconfirmable as error:
             log.warning("delivery.unconfirmed", channel=record.offer.channel, problem=str(error))
             return self._finish(attempt, UNCONFIRMED)
+
+    def _remind(self, attempt: Attempt) -> Next:
+        delivery = self._sender.deliveries.get(attempt.record.offer.channel)
+        if delivery is None or not delivery.sends_reminders:
+            return self._finish(attempt, "no reminder by this channel")
+        obstacle = self._find_obstacle(attempt, delivery)
+        if isinstance(obstacle, Erase):
+            return obstacle
+        if not obstacle:
+            self._hand_over(attempt, delivery)
         return self._finish(attempt, obstacle)
 
     def _finish(self, attempt: Attempt, note: str) -> Done:
@@ -63,18 +70,9 @@ class Reminder:
             log.info("survey.reminded", channel=attempt.record.offer.channel)
         return Done()
 
-    def _wait_before(self, attempt: Attempt) -> timedelta:
-        """Return how long to wait before anything else; zero if not at all."""
-        if self._records.is_recovering(attempt.timings.recovery_wait):
-            # A spool may hold an answer, and Redis not yet.
-            return attempt.timings.recovery_wait
-        return opens_in([attempt.record.terms] if attempt.record.terms else [], attempt.at)
-
-    def _find_obstacle(self, attempt: Attempt, delivery: Delivery | None) -> str | Erase:
+    def _find_obstacle(self, attempt: Attempt, delivery: Delivery) -> str | Erase:
         """Return why the customer must not be reminded; empty if nothing speaks against it."""
         record = attempt.record
-        if delivery is None or not delivery.sends_reminders:
-            return "no reminder by this channel"
         if _is_too_late(attempt):
             return "too late for the reminder"
         if not _is_unanswered(record):
