@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from service.records.codec import from_ms, to_ms, write_terms
+from service.records.codec import from_ms, write_terms
 from service.records.outcomes import Outcome, WriteResult
 from service.records.transitions import Transitions
 from service.surveys.definition import Survey
@@ -38,30 +38,22 @@ class AnswerTransitions(Transitions):
         to MAX_EXTENSION after the first. A blank comment keeps the earlier one, None removes it.
         """
         editable_for = terms.editable_time(is_suspect=is_suspect)
-        outcome, due = self._run_command(
-            lambda: self._scripts["save_answer"](
-                keys=[
-                    self._key(link.survey_id),
-                    self._due(Journey.ANSWER),
-                    self._due(Journey.OFFER),
-                    self._due(Journey.FOLLOW_UP),
-                ],
-                args=[
-                    link.survey_id,
-                    link.conversation_id,
-                    write_terms(terms),
-                    to_ms(editable_for),
-                    comment or "",
-                    language,
-                    to_ms(answered_at) if answered_at else "",
-                    json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
-                    json.dumps(dict(scores)),
-                    int(is_suspect),
-                    to_ms(max(editable_for, MAX_EXTENSION)),
-                    int(comment is None),
-                    self._keep_ms(terms),
-                ],
-            )
+        outcome, due = self._run_script(
+            "save_answer",
+            [self._key(link.survey_id), *map(self._due, (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP))],
+            link.survey_id,
+            link.conversation_id,
+            write_terms(terms),
+            editable_for,
+            comment,
+            language,
+            answered_at,
+            json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
+            json.dumps(dict(scores)),
+            is_suspect,
+            max(editable_for, MAX_EXTENSION),
+            comment is None,
+            self.lifetime(terms),
         )
         return WriteResult(Outcome(outcome), bool(due))
 
@@ -70,14 +62,13 @@ class AnswerTransitions(Transitions):
 
         Return the new end, or None if the answer is final.
         """
-        limits = (to_ms(terms.extend), to_ms(MAX_EXTENSION))
-        outcome, until = self._run("extend", Journey.ANSWER, survey_id, *limits)
+        outcome, until = self._run("extend", Journey.ANSWER, survey_id, terms.extend, MAX_EXTENSION)
         return from_ms(until) if Outcome(outcome) is Outcome.EXTENDED else None
 
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
         """Record Dixa's result for one of the `answered` rating types."""
         terms = claim.record.terms
-        self._step("submitted", claim, claim.fence, rating, self._keep_ms(terms), self._retry_ms(terms), *answered)
+        self._step("submitted", claim, claim.fence, rating, self.lifetime(terms), self._retry_time(terms), *answered)
 
     def set_action(
         self,
@@ -97,4 +88,4 @@ class AnswerTransitions(Transitions):
 
     def followed(self, claim: Claim) -> None:
         """End a follow-up whose actions are all done."""
-        self._step("followed", claim, claim.fence, self._keep_ms(claim.record.terms))
+        self._step("followed", claim, claim.fence, self.lifetime(claim.record.terms))

@@ -6,13 +6,11 @@ customer's own. A survey that still fails after others have succeeded pauses not
 """
 
 from datetime import timedelta
-from pathlib import Path
 
-import redis
 import structlog
 
 from service.records.codec import from_ms, to_ms
-from service.records.redis import Breaker, Store
+from service.records.redis import Store
 
 log = structlog.get_logger()
 
@@ -25,7 +23,7 @@ _MAX_PAUSE = timedelta(minutes=10)
 _ENOUGH_IN_A_ROW = 5
 """So many different surveys failing in a row are no chance, even if each failure alone may be about a customer."""
 
-_FORGET_MS = to_ms(timedelta(days=1))
+_FORGET_AFTER = timedelta(days=1)
 """Without a failure for so long, nobody has tried the channel."""
 
 
@@ -33,13 +31,6 @@ class Channels(Store):
     """The health of the channels of links and of follow-up actions."""
 
     pause = PAUSE
-
-    def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
-        super().__init__(client, breaker=breaker, prefix=prefix)
-        self._failed, self._works = (
-            client.register_script(Path(__file__).with_suffix(ending).read_text(encoding="utf-8"))
-            for ending in (".failed.lua", ".works.lua")
-        )
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
         """Return how long this survey must not use a channel, or None if it may."""
@@ -56,22 +47,14 @@ class Channels(Store):
 
     def failed(self, channel: str, survey_id: str, problem: str, *, is_certain: bool = True) -> None:
         """Record a failure. If it may be about the customer (not `is_certain`), several in a row pause the channel."""
-        pauses = [to_ms(self.pause), to_ms(max(_MAX_PAUSE, self.pause))]
-        args: list[str | int] = [
-            channel,
-            survey_id,
-            problem,
-            1 if is_certain else _ENOUGH_IN_A_ROW,
-            *pauses,
-            _FORGET_MS,
-        ]
-        if self._run_command(lambda: self._failed(keys=self._keys(channel, survey_id), args=args)):
+        enough, max_pause = 1 if is_certain else _ENOUGH_IN_A_ROW, max(_MAX_PAUSE, self.pause)
+        given = (channel, survey_id, problem, enough, self.pause, max_pause, _FORGET_AFTER)
+        if self._run_script("channels.failed", self._keys(channel, survey_id), *given):
             log.error("channel.down", channel=channel, problem=problem)
 
     def works(self, channel: str, survey_id: str) -> None:
         """Record a successful delivery."""
-        args: list[str | int] = [channel, survey_id, _FORGET_MS]
-        if self._run_command(lambda: self._works(keys=self._keys(channel, survey_id), args=args)):
+        if self._run_script("channels.works", self._keys(channel, survey_id), channel, survey_id, _FORGET_AFTER):
             log.warning("channel.recovered", channel=channel)
 
     def troubles(self) -> list[str]:

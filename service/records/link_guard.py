@@ -5,13 +5,12 @@ While Redis is unavailable, each process counts for itself.
 
 import math
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
 
 import redis
 
-from service.records.codec import to_ms
 from service.records.redis import Breaker
+from service.records.scripts import load_scripts, to_argument
 
 MAX_POSTS = 100
 """Per link and minute: far more than a customer sends, and enough for 50 of them at once with retries."""
@@ -25,7 +24,7 @@ class LinkGuard:
     """Counts the posts to each link by the minute."""
 
     def __init__(self, client: redis.Redis, breaker: Breaker, *, prefix: str = "afterword:") -> None:
-        self._count = client.register_script(Path(__file__).with_suffix(".lua").read_text(encoding="utf-8"))
+        self._count = load_scripts(client)["link_guard"]
         self._breaker = breaker
         self._prefix = prefix
         self._here: dict[str, tuple[float, int]] = {}
@@ -40,7 +39,7 @@ class LinkGuard:
         if self._breaker.is_open:
             return None
         try:
-            posts, left_ms = self._count(keys=[f"{self._prefix}posted:{survey_id}"], args=[to_ms(_PERIOD)])
+            posts, left_ms = self._count(keys=[f"{self._prefix}posted:{survey_id}"], args=[to_argument(_PERIOD)])
         except redis.RedisError:
             return None
         return posts, left_ms

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from service.records.codec import dump_close, to_ms, write_candidates, write_decision, write_terms
+from service.records.codec import dump_close, write_candidates, write_decision, write_terms
 from service.records.outcomes import Outcome, StaleClaim, WriteResult
 from service.records.transitions import Transitions
 from service.surveys.definition import OnReclose, Survey
@@ -39,11 +39,11 @@ class OfferTransitions(Transitions):
             dump_close(close),
             write_terms(terms),
             write_candidates(candidates),
-            to_ms(close.closed_at),
-            to_ms(min((survey.delay for survey in candidates), default=timedelta())),
-            reason or "",
-            self._keep_ms(terms),
-            close.email or "",
+            close.closed_at,
+            min((survey.delay for survey in candidates), default=timedelta()),
+            reason,
+            self.lifetime(terms),
+            close.email,
             write_decision(mismatches, facts),
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
@@ -53,7 +53,7 @@ class OfferTransitions(Transitions):
     def cancel(self, change: Change, state: OfferState, reason: Reason) -> Outcome:
         """End the survey of a conversation as cancelled or skipped if its link isn't sent yet, or its reminder."""
         number = change.conversation_id
-        given = (number, state, reason, to_ms(change.happened_at), self._keep_ms(None), to_ms(_REOPEN_GRACE))
+        given = (number, state, reason, change.happened_at, self.lifetime(None), _REOPEN_GRACE)
         return Outcome(self._run_for_conversation("cancel", number, *given))
 
     def decide(
@@ -71,30 +71,28 @@ class OfferTransitions(Transitions):
         """
         terms = decision.survey or claim.record.terms or Survey()
         day = claim.at.date()
-        verdict, reason = self._run_command(
-            lambda: self._scripts["decide"](
-                keys=[
-                    self._key(claim.record.survey_id),
-                    self._due(Journey.OFFER),
-                    self._decisions_key(day),
-                    f"{self._prefix}asks:{day}:{terms.name}",
-                    *(f"{self._prefix}asked:{trait}" for trait in person),
-                ],
-                args=[
-                    claim.fence,
-                    decision.verdict,
-                    decision.reason or "",
-                    language,
-                    self._keep_ms(terms),
-                    write_decision(decision.mismatches, decision.facts),
-                    write_terms(decision.survey),
-                    to_ms(decision.due_at) if decision.due_at else "",
-                    to_ms(terms.cooldown),
-                    max(to_ms(cooldown_retention), to_ms(terms.cooldown), 1),
-                    terms.daily_cap,
-                    to_ms(_SENT_COUNT_RETENTION),
-                ],
-            )
+        keys = [
+            self._key(claim.record.survey_id),
+            self._due(Journey.OFFER),
+            self._decisions_key(day),
+            f"{self._prefix}asks:{day}:{terms.name}",
+            *(f"{self._prefix}asked:{trait}" for trait in person),
+        ]
+        verdict, reason = self._run_script(
+            "decide",
+            keys,
+            claim.fence,
+            decision.verdict,
+            decision.reason,
+            language,
+            self.lifetime(terms),
+            write_decision(decision.mismatches, decision.facts),
+            write_terms(decision.survey),
+            decision.due_at,
+            terms.cooldown,
+            max(cooldown_retention, terms.cooldown, timedelta(milliseconds=1)),
+            terms.daily_cap,
+            _SENT_COUNT_RETENTION,
         )
         if verdict in (Outcome.STALE, Outcome.WRONG_STATE):
             raise StaleClaim(verdict)
@@ -111,8 +109,7 @@ class OfferTransitions(Transitions):
 
     def extend_lease(self, survey_id: str) -> bool:
         """Extend the lease for as long as a mail may take. Return False if the lease has ended."""
-        outcome = self._run("extend_lease", Journey.OFFER, survey_id, to_ms(self._max_lease))
-        return Outcome(outcome) is Outcome.EXTENDED
+        return Outcome(self._run("extend_lease", Journey.OFFER, survey_id, self._max_lease)) is Outcome.EXTENDED
 
     def begin_email(self, survey_id: str) -> bool:
         """Record the handover of a mail before it happens. Return False if the mail may be out already."""
@@ -120,14 +117,13 @@ class OfferTransitions(Transitions):
 
     def delivery_failed(self, claim: Claim, channel: str, *, for_good: bool) -> None:
         """Record a certain failure of a channel. `for_good`: it isn't tried again."""
-        self._step("delivery_failed", claim, claim.fence, channel, int(for_good))
+        self._step("delivery_failed", claim, claim.fence, channel, for_good)
 
     def delivered(self, claim: Claim, note: str = "") -> None:
         """Record the delivery of the link, with an optional note."""
         terms = claim.record.terms
-        remind_after = to_ms(terms.reminder) if terms and terms.reminder else ""
-        self._step("delivered", claim, claim.fence, self._keep_ms(terms), note, remind_after)
+        self._step("delivered", claim, claim.fence, self.lifetime(terms), note, terms.reminder if terms else None)
 
     def reminded(self, claim: Claim, note: str = "") -> None:
         """Record the delivery of the reminder, or in the note why none is sent."""
-        self._step("reminded", claim, claim.fence, self._keep_ms(claim.record.terms), note)
+        self._step("reminded", claim, claim.fence, self.lifetime(claim.record.terms), note)

@@ -14,14 +14,10 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Final
 
-import redis
-from redis.commands.core import Script
-
-from service.records.codec import from_ms, to_ms
-from service.records.redis import Breaker, Store
+from service.records.codec import from_ms
+from service.records.redis import Store
 from service.rules.identity import IdentityKind
 
 _OPT_IN_RETENTION: Final = timedelta(days=30)
@@ -31,28 +27,19 @@ _OPT_IN_RETENTION: Final = timedelta(days=30)
 class HashedOptOuts(Store):
     """The opt-outs of one installation."""
 
-    def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
-        super().__init__(client, breaker=breaker, prefix=prefix)
-        self._opt_out, self._opt_in = (
-            client.register_script(
-                "\n".join(Path(__file__).with_suffix(end).read_text(encoding="utf-8") for end in ends)
-            )
-            for ends in ((".lua", ".opt_out.lua"), (".lua", ".opt_in.lua"))
-        )
-
     def add(self, trait: str, others: Sequence[str] = (), *, at: datetime | None = None) -> bool:
         """Opt out everybody with one of these traits.
 
         Return False if the first trait was opted in later than `at`, which is now by default.
         """
-        return bool(self._run_command(lambda: self._run(self._opt_out, trait, others, at)))
+        return bool(self._write(trait, others, at, is_opt_in=False))
 
     def remove(self, trait: str, others: Sequence[str] = (), *, at: datetime | None = None) -> bool:
         """Opt in everybody with one of these traits, and the traits opted out together with the first.
 
         Return whether an opt-out was removed. One later than `at` stays.
         """
-        return bool(self._run_command(lambda: self._run(self._opt_in, trait, others, at)))
+        return bool(self._write(trait, others, at, is_opt_in=True))
 
     def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
         """Return whether one of these traits is opted out. Writes nothing: without a key nobody is."""
@@ -75,9 +62,10 @@ class HashedOptOuts(Store):
             found[traits[name]] = max(known, since) if known and since else known or since
         return found
 
-    def _run(self, script: Script, trait: str, others: Sequence[str], at: datetime | None) -> int:
-        args = [to_ms(at) if at else "", self._prefix, to_ms(_OPT_IN_RETENTION)]
-        return int(script(keys=self._names(trait, others), args=args))
+    def _write(self, trait: str, others: Sequence[str], at: datetime | None, *, is_opt_in: bool) -> int:
+        keys = self._run_command(lambda: self._names(trait, others))
+        written: int = self._run_script("opt_outs", keys, is_opt_in, at, self._prefix, _OPT_IN_RETENTION)
+        return written
 
     def _names(self, trait: str, others: Sequence[str]) -> list[str]:
         secret = self._secret()

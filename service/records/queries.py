@@ -1,10 +1,13 @@
-"""Reads of the records. Every method raises RecordsUnavailable when Redis can't be reached."""
+"""The keys of the records, and reads of them. Every read raises RecordsUnavailable when Redis can't be reached.
+
+docs/architecture/records.md describes each key.
+"""
 
 from collections.abc import Sequence
 from datetime import date
 
 from service.records.codec import read_record
-from service.records.keys import RecordKeys
+from service.records.redis import Store
 from service.surveys.model import Record
 from service.surveys.states import Journey, OfferState
 
@@ -12,8 +15,20 @@ _BATCH = 500
 """Commands in one pipeline. Redis serves nobody else while it runs one."""
 
 
-class Queries(RecordKeys):
+class Queries(Store):
     """Reads the surveys of one installation."""
+
+    def _key(self, survey_id: str) -> str:
+        return f"{self._prefix}survey:{survey_id}"
+
+    def _rounds_key(self, conversation_id: int) -> str:
+        return f"{self._prefix}rounds:{conversation_id}"
+
+    def _decisions_key(self, day: date) -> str:
+        return f"{self._prefix}decisions:{day}"
+
+    def _due(self, journey: Journey) -> str:
+        return f"{self._prefix}due:{journey}"
 
     def load(self, survey_id: str) -> Record | None:
         """Return a record, or None if it doesn't exist."""

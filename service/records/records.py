@@ -2,10 +2,9 @@
 
 from service.records.answer_transitions import AnswerTransitions
 from service.records.offer_transitions import OfferTransitions
-from service.records.switches import Switches
 
 
-class Records(OfferTransitions, AnswerTransitions, Switches):
+class Records(OfferTransitions, AnswerTransitions):
     """All surveys of one installation.
 
     `lease` is the time of a claim, `mail_budget` its extension while a mail is handed over. `keep` is how long an ended

@@ -3,7 +3,7 @@
 Every method raises RecordsUnavailable when Redis can't be reached.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Self
@@ -14,6 +14,7 @@ import structlog
 from config.failures import describe_failure
 from service.records.redis_check import find_missing_rights, find_problems, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
+from service.records.scripts import load_scripts, to_argument
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ class Store:
 
     def __init__(self, client: redis.Redis, *, breaker: Breaker | None = None, prefix: str = "afterword:") -> None:
         self._redis = client
+        self._scripts = load_scripts(client)
         self._prefix = prefix
         self._breaker = breaker
         self._failed_at = monotonic()
@@ -136,6 +138,9 @@ class Store:
 
         response: Mapping[Any, Any] = self._try(run)
         return response
+
+    def _run_script(self, name: str, keys: Iterable[str], *args: object) -> Any:
+        return self._run_command(lambda: self._scripts[name](keys=[*keys], args=[*map(to_argument, args)]))
 
     def _run_command(self, command: Callable[[], Any]) -> Any:
         if self._breaker and self._breaker.is_open:

@@ -1,7 +1,7 @@
-"""The Lua scripts of the transitions, and the constants they share with Python."""
+"""The Lua scripts, and the constants that those of the transitions share with Python."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import redis
@@ -10,26 +10,39 @@ from redis.commands.core import Script
 from service.records.codec import to_ms
 from service.surveys.ratings import RatingType
 
-LUA = Path(__file__).with_name("lua")
+_HERE = Path(__file__).parent
+LUA = _HERE / "lua"
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
+"""The names of the transitions."""
 
 _CONSTANTS: Mapping[str, timedelta] = {
     "HINT_GRACE_MS": timedelta(seconds=1),
     "COUNTS_RETENTION_MS": timedelta(days=400),
     "ROUNDS_MARGIN_MS": timedelta(days=365),
 }
-"""Durations used by several scripts, as local variables of each."""
+"""Durations used by several transitions, as local variables of each."""
 
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
     """Return every script by its name. Nothing is sent to Redis until one is called."""
-    return {name: client.register_script(read_script(name)) for name in SCRIPTS}
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in _HERE.glob("*.lua")}
+    texts |= {name: read_script(name) for name in SCRIPTS}
+    return {name: client.register_script(text) for name, text in texts.items()}
 
 
 def read_script(name: str) -> str:
-    """Return the source of a script, with the constants and the shared functions in front of it."""
+    """Return the source of a transition, with the constants and the shared functions in front of it."""
     files = (LUA / "record.lua", LUA / f"{name}.lua")
     return "\n".join((*_constants(), *(path.read_text(encoding="utf-8") for path in files)))
+
+
+def to_argument(value: object) -> str:
+    """Return an argument as scripts take it: times and durations in ms, flags as 1 or 0, and None as an empty text."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime | timedelta):
+        return str(to_ms(value))
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 def _constants() -> Iterator[str]:

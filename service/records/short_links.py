@@ -7,14 +7,11 @@ guesses a second find one in 100,000 years.
 import re
 import secrets
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
 from string import ascii_letters, digits
 from typing import Final
 
 import redis
 
-from service.records.codec import to_ms
 from service.records.redis import Breaker, Store
 
 LENGTH: Final = 12
@@ -43,25 +40,17 @@ class ShortLinks(Store):
     ) -> None:
         super().__init__(client, breaker=breaker, prefix=prefix)
         self._public_url = public_url
-        self._shorten = client.register_script(Path(__file__).with_suffix(".lua").read_text(encoding="utf-8"))
 
     def shorten(self, survey_id: str, link: str, keep: timedelta) -> str:
         """Return the short form of a survey's signed link. It works for `keep` from now. A survey has one code."""
-        code = None
+        codes, token, code = f"{self._prefix}short:", link.rpartition("/")[2], None
         while code is None:
             new = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
-            code = self._run_command(partial(self._keep, survey_id, new, link, keep))
+            keys = (f"{self._prefix}short_of:{survey_id}", f"{codes}{new}")
+            code = self._run_script("short_links", keys, new, token, keep, codes)
         return f"{self._public_url}/s/{code}"
 
     def find(self, code: str) -> str | None:
         """Return the signed token of a code, or None. Writes nothing."""
         token = self._run_command(lambda: self._redis.get(f"{self._prefix}short:{code}"))
         return str(token) if token else None
-
-    def _keep(self, survey_id: str, code: str, link: str, keep: timedelta) -> str | None:
-        before = f"{self._prefix}short:"
-        token = link.rpartition("/")[2]
-        kept = self._shorten(
-            keys=[f"{self._prefix}short_of:{survey_id}", f"{before}{code}"], args=[code, token, to_ms(keep), before]
-        )
-        return str(kept) if kept else None

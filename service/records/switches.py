@@ -6,11 +6,23 @@ Every method raises RecordsUnavailable when Redis can't be reached. claim.lua re
 from datetime import UTC, datetime, timedelta
 
 from service.records.codec import to_ms
-from service.records.keys import RecordKeys
+from service.records.redis import Store
 
 
-class Switches(RecordKeys):
+class Switches(Store):
     """The switches of one installation."""
+
+    @property
+    def _restored_key(self) -> str:
+        return f"{self._prefix}restored_at"
+
+    @property
+    def _draining_key(self) -> str:
+        return f"{self._prefix}draining"
+
+    @property
+    def _paused_key(self) -> str:
+        return f"{self._prefix}paused"
 
     def pause(self) -> None:
         """Send no surveys until `resume`. Closes and answers are still accepted."""

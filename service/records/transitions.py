@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import redis
 
-from service.records.codec import from_ms, read_record, to_ms
+from service.records.codec import from_ms, read_record
 from service.records.outcomes import Outcome, StaleClaim
 from service.records.queries import Queries
 from service.records.redis import Breaker
-from service.records.scripts import load_scripts
+from service.records.switches import Switches
 from service.surveys.definition import Survey
 from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
@@ -28,7 +28,7 @@ _PAUSE_RETRY: Final = timedelta(seconds=10)
 """How soon a survey is due again that can't be claimed while spools are drained, or while surveys are paused."""
 
 
-class Transitions(Queries):
+class Transitions(Queries, Switches):
     """The transitions shared by all journeys."""
 
     def __init__(
@@ -47,36 +47,17 @@ class Transitions(Queries):
         self._keep = keep
         self._retry_within = retry_within
         self._max_lease = lease + mail_budget
-        self._scripts = load_scripts(client)
 
     def take_due(self, journey: Journey, limit: int, requeue_after: timedelta) -> list[str]:
         """Return the ids of due surveys to queue. Each is due again after `requeue_after` unless it is claimed."""
-        taken: list[str] = self._run_command(
-            lambda: self._scripts["take_due"](keys=[self._due(journey)], args=[limit, to_ms(requeue_after)])
-        )
+        taken: list[str] = self._run_script("take_due", [self._due(journey)], limit, requeue_after)
         return taken
 
     def claim(self, journey: Journey, survey_id: str) -> Claim | None:
         """Lease a due journey. Return None if it isn't due, is leased, has ended or doesn't exist."""
-        outcome, *rest = self._run_command(
-            lambda: self._scripts["claim"](
-                keys=[
-                    self._key(survey_id),
-                    self._due(journey),
-                    self._restored_key,
-                    self._draining_key,
-                    self._paused_key,
-                ],
-                args=[
-                    survey_id,
-                    journey,
-                    to_ms(self._lease),
-                    to_ms(self._max_lease),
-                    to_ms(_DRAIN_RETRY),
-                    to_ms(_PAUSE_RETRY),
-                ],
-            )
-        )
+        keys = (self._key(survey_id), self._due(journey), self._restored_key, self._draining_key, self._paused_key)
+        given = (survey_id, journey, self._lease, self._max_lease, _DRAIN_RETRY, _PAUSE_RETRY)
+        outcome, *rest = self._run_script("claim", keys, *given)
         if outcome != Outcome.CLAIMED:
             return None
         fence, moment, flat = rest
@@ -85,8 +66,8 @@ class Transitions(Queries):
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Return the lease. The journey, with any call in flight, is due again after `delay`."""
         follow_up = claim.record.follow_up
-        was_due = to_ms(follow_up.due_at) if follow_up and follow_up.due_at else ""
-        given = (claim.journey, claim.fence, to_ms(delay), int(failed), was_due)
+        was_due = follow_up.due_at if follow_up else None
+        given = (claim.journey, claim.fence, delay, failed, was_due)
         self._run("reschedule", claim.journey, claim.record.survey_id, *given)
 
     def end_backoff(self, conversation_ids: Collection[int]) -> None:
@@ -100,23 +81,15 @@ class Transitions(Queries):
 
         Raises StaleClaim if the call must not be sent. Nothing was written then.
         """
-        outcome, *rest = self._run(
-            "begin_call",
-            claim.journey,
-            claim.record.survey_id,
-            claim.journey,
-            claim.fence,
-            rating,
-            json.dumps(list(seen)),
-            to_ms(min_lease),
-        )
+        given = (claim.journey, claim.fence, rating, json.dumps(list(seen)), min_lease)
+        outcome, *rest = self._run("begin_call", claim.journey, claim.record.survey_id, *given)
         if outcome != Outcome.BEGUN:
             raise StaleClaim(outcome)
         return _record(rest[0])
 
     def call_lost(self, claim: Claim, reconcile_after: timedelta) -> None:
         """Record a lost response to the call in flight. The journey is due again after `reconcile_after`."""
-        self._step("call_lost", claim, claim.journey, claim.fence, to_ms(reconcile_after))
+        self._step("call_lost", claim, claim.journey, claim.fence, reconcile_after)
 
     def call_failed(
         self, claim: Claim, delay: timedelta, *, may_still_happen: bool = False, failed: bool = True
@@ -125,18 +98,14 @@ class Transitions(Queries):
 
         `may_still_happen`: Dixa got the call and may execute it later. `failed`: this counts as a try.
         """
-        self._step("call_failed", claim, claim.journey, claim.fence, to_ms(delay), int(may_still_happen), int(failed))
+        self._step("call_failed", claim, claim.journey, claim.fence, delay, may_still_happen, failed)
 
     def fail(self, claim: Claim, reason: Reason) -> None:
         """End a journey as failed. The address and the comment are kept for a retry."""
         survey_id, terms = claim.record.survey_id, claim.record.terms
-        outcome = self._run_command(
-            lambda: self._scripts["fail"](
-                keys=[self._key(survey_id), self._due(claim.journey), self._decisions_key(claim.at.date())],
-                args=[claim.journey, claim.fence, reason, self._keep_ms(terms), self._retry_ms(terms)],
-            )
-        )
-        _refuse_stale(Outcome(outcome))
+        keys = (self._key(survey_id), self._due(claim.journey), self._decisions_key(claim.at.date()))
+        given = (claim.journey, claim.fence, reason, self.lifetime(terms), self._retry_time(terms))
+        _refuse_stale(Outcome(self._run_script("fail", keys, *given)))
 
     def retry(self, journey: Journey, survey_id: str) -> Outcome:
         """Make a failed journey due now. Return RETRIED, NOT_FAILED or MISSING."""
@@ -153,7 +122,7 @@ class Transitions(Queries):
             self._decisions_key(datetime.now(UTC).date()),
             f"{self._prefix}erased",
         ]
-        return Outcome(self._run_command(lambda: self._scripts["erase"](keys=keys, args=[self._keep_ms(record.terms)])))
+        return Outcome(self._run_script("erase", keys, self.lifetime(record.terms)))
 
     def lifetime(self, terms: Survey | None) -> timedelta:
         """Return how long a record is kept after its last journey ends."""
@@ -167,17 +136,15 @@ class Transitions(Queries):
         """
         return self.lifetime(terms) + (terms.editable_time(is_suspect=True) if terms else timedelta())
 
-    def _step(self, script: str, claim: Claim, *args: Any) -> Outcome:
+    def _step(self, script: str, claim: Claim, *args: object) -> Outcome:
         outcome = Outcome(self._run(script, claim.journey, claim.record.survey_id, *args))
         _refuse_stale(outcome)
         return outcome
 
-    def _run(self, script: str, journey: Journey, survey_id: str, *args: Any) -> Any:
-        return self._run_command(
-            lambda: self._scripts[script](keys=[self._key(survey_id), self._due(journey)], args=[*map(str, args)])
-        )
+    def _run(self, script: str, journey: Journey, survey_id: str, *args: object) -> Any:
+        return self._run_script(script, [self._key(survey_id), self._due(journey)], *args)
 
-    def _run_for_conversation(self, script: str, conversation_id: int, *args: Any) -> Any:
+    def _run_for_conversation(self, script: str, conversation_id: int, *args: object) -> Any:
         """Run a script that picks the round of a conversation itself."""
         keys = [
             self._key(str(conversation_id)),
@@ -185,13 +152,10 @@ class Transitions(Queries):
             self._rounds_key(conversation_id),
             self._decisions_key(datetime.now(UTC).date()),
         ]
-        return self._run_command(lambda: self._scripts[script](keys=keys, args=[*map(str, args)]))
+        return self._run_script(script, keys, *args)
 
-    def _keep_ms(self, terms: Survey | None) -> int:
-        return to_ms(self.lifetime(terms))
-
-    def _retry_ms(self, terms: Survey | None) -> int:
-        return to_ms(min(self._retry_within, self.lifetime(terms)))
+    def _retry_time(self, terms: Survey | None) -> timedelta:
+        return min(self._retry_within, self.lifetime(terms))
 
 
 def _record(flat: Sequence[str]) -> Record:
