@@ -12,12 +12,10 @@ from service.surveys.definition import Survey
 from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
-from service.surveys.states import ActionState, Journey
+from service.surveys.states import ActionState
 from tests.harness import CSAT, NPS
-from tests.journeys.test_follow_up import HELD, LOW, Team, states, team
+from tests.journeys.team import HELD, LOW, Team, action_of, states
 from tests.receiver import DROP
-
-__all__ = ["team"]
 
 CORRECTION, COMMENT = "slack:correction", "slack:comment"
 ALERTED = replace(HELD, on_answer=(OnAnswer((1, 2), CSAT, slack=True),))
@@ -125,27 +123,23 @@ class TestOnce:
         team.receiver.next["/slack"] = [status]
         record = finished(team, survey_id)
         assert len(team.receiver.of("/slack")) == 2
-        assert record.follow_up
-        assert record.follow_up.actions[CORRECTION].problem == OUTCOME_UNKNOWN
+        assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
 
     def test_crash_after_begin_loses_the_correction(self, team: Team) -> None:
         survey_id = alerted(team, scores=(1, 5))
         end_hold(team, survey_id)
-        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
-        assert claim
+        claim = team.claim(survey_id)
         assert team.story.records.set_action(claim, CORRECTION, ActionState.BEGUN)
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         record = team.follow(survey_id)
         assert len(texts(team)) == 1
-        assert record.follow_up
-        assert record.follow_up.actions[CORRECTION].problem == OUTCOME_UNKNOWN
+        assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
 
     def test_alert_of_a_crashed_worker_is_corrected(self, team: Team) -> None:
         """It may have gone out, so it counts as sent, though the final scores call for none."""
         survey_id = team.ask(ALERTED)
         team.story.answer(survey_id, {CSAT: 1}, "")
-        claim = team.story.records.claim(Journey.FOLLOW_UP, survey_id)
-        assert claim
+        claim = team.claim(survey_id)
         assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, sent_scores={CSAT: 1})
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         team.story.answer(survey_id, {CSAT: 5}, "")
@@ -173,8 +167,7 @@ class TestWithAComment:
         _, correction = texts(team)
         assert "Now: Satisfaction: Dissatisfied (2 of 5)." in correction
         assert correction.endswith("\nComment:\n> Too &lt;slow&gt;")
-        assert record.follow_up
-        assert record.follow_up.actions[COMMENT].problem == IN_THE_CORRECTION
+        assert action_of(record, COMMENT).problem == IN_THE_CORRECTION
 
     def test_they_stay_one_when_the_receiver_is_busy(self, team: Team) -> None:
         survey_id = alerted(team, QUOTED)

@@ -22,11 +22,9 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, FollowUpState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, Story
-from tests.journeys.test_follow_up import HELD, LOW, Team, team
+from tests.journeys.team import HELD, LOW, Team
 from tests.polling import eventually
 from tests.processes import RedisServer, patient
-
-__all__ = ["team"]
 
 SECRET = "My card is 4711"
 CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")

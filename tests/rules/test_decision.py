@@ -12,7 +12,7 @@ from service.surveys.model import Decision, OfferProgress, Record
 from service.surveys.ports import Message, Rating
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState, Verdict
-from tests.rules.test_matching import close_of, conversation_of, survey_of
+from tests.rules.examples import close_of, conversation_of, survey_of
 
 CLOSED = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)

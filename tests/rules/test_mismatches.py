@@ -10,7 +10,7 @@ from service.surveys.definition import Survey
 from service.surveys.model import OfferProgress, Record, RuleMismatch
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState
-from tests.rules.test_matching import close_of
+from tests.rules.examples import close_of
 
 EARLIER = RuleMismatch("chats", Reason.CHANNEL, 'channels = ["Chat"]', "Email")
 TERMS = Survey(name="mails", daily_cap=20, deliver=("message", "email"))

@@ -1,0 +1,111 @@
+"""A survey with every kind of action, and the receivers of its actions."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import redis
+
+from config.endpoints import SignedEndpoint
+from service.delivery.note import AnswerNote
+from service.delivery.slack import SlackAlert
+from service.delivery.tag import AnswerTag
+from service.delivery.webhook import AnswerWebhook
+from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
+from service.surveys.model import ActionProgress, Claim, Record
+from service.surveys.on_answer import OnAnswer
+from service.surveys.ports import Action
+from service.surveys.states import ActionState, Journey
+from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
+from tests.receiver import SECRET, Receiver
+
+LOW = OnAnswer((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
+TERMS = replace(AT_ONCE, on_answer=(LOW,))
+HELD = replace(TERMS, editable_for=timedelta(days=1))
+TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(seconds=4))
+ALL = {"note", "slack", "tag:angry", "webhook"}
+
+
+class Team:
+    """A story with actions, and their receivers."""
+
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> None:
+        calls = open_client(dixa, client, prefix)
+        actions: list[Action] = [
+            AnswerNote(calls),
+            AnswerTag(calls),
+            SlackAlert(f"{receiver.url}/slack"),
+            AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
+        ]
+        self.story = Story(client, prefix, dixa, timings=TIMINGS, actions=actions)
+        self.calls = calls
+        self.dixa = dixa
+        self.receiver = receiver
+        self._client = client
+        self._prefix = prefix
+        dixa.state.tag("angry")
+
+    def ask(self, terms: Survey = TERMS) -> str:
+        survey_id = self.story.begin(terms)
+        self.story.ask(survey_id)
+        return survey_id
+
+    def answered(self, score: int = 1, comment: str = "", terms: Survey = TERMS) -> str:
+        """Ask, answer and bring the result to Dixa."""
+        survey_id = self.ask(terms)
+        self.story.answer(survey_id, {CSAT: score}, comment)
+        self.story.submit(survey_id)
+        return survey_id
+
+    def follow(self, survey_id: str) -> Record:
+        return self.story.follow(survey_id)
+
+    def turn(self, survey_id: str) -> Record:
+        """One claim of a worker, to its end."""
+        self.story.following.run(survey_id)
+        return self.story.load(survey_id)
+
+    def claim(self, survey_id: str) -> Claim:
+        found = self.story.records.claim(Journey.FOLLOW_UP, survey_id)
+        assert found
+        return found
+
+    def retry(self, survey_id: str) -> Record:
+        """Retry the failed actions, as an operator does."""
+        assert self.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
+        return self.follow(survey_id)
+
+    def put(self, survey_id: str, **fields: str) -> None:
+        for name, value in fields.items():
+            self._client.hset(f"{self._prefix}survey:{survey_id}", name, value)
+
+    def fields(self, survey_id: str) -> dict[str, str]:
+        return self._client.hgetall(f"{self._prefix}survey:{survey_id}")  # type: ignore[return-value]
+
+    def comment_lasts_ms(self, survey_id: str) -> int:
+        """How long a comment is kept for a retry yet; less than nothing if it isn't."""
+        return self._client.pttl(f"{self._prefix}retry:{survey_id}:comment")
+
+    def forget_comment(self, survey_id: str) -> None:
+        """Let its time be over."""
+        assert self._client.delete(f"{self._prefix}retry:{survey_id}:comment")
+
+    def counts(self, survey_id: str) -> dict[str, int]:
+        """How often each thing has happened."""
+        number = int(survey_id)
+        return {
+            "note": sum("answered the survey" in each.message for each in self.dixa.notes(number)),
+            "slack": len(self.receiver.taken("/slack")),
+            "tag:angry": [tag.name for tag in self.dixa.conversation(number).tags].count("angry"),
+            "webhook": len({post.id for post in self.receiver.taken("/answer")}),
+        }
+
+
+def states(record: Record) -> dict[str, ActionState]:
+    assert record.follow_up
+    return {name: each.state for name, each in record.follow_up.actions.items()}
+
+
+def action_of(record: Record, name: str) -> ActionProgress:
+    assert record.follow_up
+    return record.follow_up.actions[name]

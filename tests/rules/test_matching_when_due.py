@@ -1,0 +1,155 @@
+"""Matching when the survey is due, and the queries to Dixa it takes."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.rules.matching import (
+    DixaFacts,
+    NeededLookups,
+    choose_at_close,
+    choose_when_due,
+    has_open_rules,
+    may_predate_close,
+    needed_lookups,
+)
+from service.surveys.reasons import Reason
+from tests.rules.examples import BOT_IN, BOT_OUT, IN, OUR_OWN, OUT, close_of, conversation_of, facts_of, survey_of
+
+WHO_IS_ASKED_WHEN_DUE: list[tuple[str, str, dict[str, Any], Reason | None]] = [
+    # case                               [survey.match] says               Dixa says              the reason, or asked
+    ("nothing more to know", "", {}, None),
+    ("its language", 'languages = ["da"]', {"language": "da"}, None),
+    ("its language by name", 'languages = ["Danish"]', {"language": "da-DK"}, None),
+    ("one of several languages", 'languages = ["en", "da"]', {"language": "da"}, None),
+    ("another language", 'languages = ["da"]', {"language": "de"}, Reason.LANGUAGE),
+    ("a language that isn't ours", 'languages = ["da"]', {"language": "ja"}, Reason.LANGUAGE),
+    ("an unknown language", 'languages = ["da"]', {"language": None}, Reason.LANGUAGE),
+    ("an unwanted tag", 'without_tags = ["spam"]', {"tags": ("Spam",)}, Reason.TAG_EXCLUDED),
+    ("no unwanted tag", 'without_tags = ["spam"]', {"tags": ("vip",)}, None),
+    ("the wanted tag", 'with_tags = ["vip"]', {"tags": ("VIP",)}, None),
+    ("no wanted tag", 'with_tags = ["vip"]', {"tags": ()}, Reason.TAG_MISSING),
+    ("enough from the customer", "min_customer_messages = 2", {"messages": (IN, OUT, IN)}, None),
+    ("too few from the customer", "min_customer_messages = 2", {"messages": (IN, OUT)}, Reason.FEW_CUSTOMER_MESSAGES),
+    (
+        "a machine isn't the customer",
+        "min_customer_messages = 1",
+        {"messages": (BOT_IN,)},
+        Reason.FEW_CUSTOMER_MESSAGES,
+    ),
+    ("enough from an agent", "min_agent_messages = 1", {"messages": (IN, OUT)}, None),
+    ("too few from an agent", "min_agent_messages = 1", {"messages": (IN, IN)}, Reason.FEW_AGENT_MESSAGES),
+    ("a bot isn't an agent", "min_agent_messages = 1", {"messages": (IN, BOT_OUT)}, Reason.FEW_AGENT_MESSAGES),
+    ("nor are we", "min_agent_messages = 1", {"messages": (IN, OUR_OWN)}, Reason.FEW_AGENT_MESSAGES),
+]
+
+
+@pytest.mark.parametrize(
+    ("ask", "said", "reason"),
+    [line[1:] for line in WHO_IS_ASKED_WHEN_DUE],
+    ids=[line[0] for line in WHO_IS_ASKED_WHEN_DUE],
+)
+def test_who_is_asked_when_it_is_due(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
+    survey = survey_of(ask)
+    close = close_of(tags=None)
+    assert choose_at_close(close, [survey]).candidates == (survey,)
+    choice = choose_when_due(close, [survey], facts_of(**said))
+    assert choice.candidates == (() if reason else (survey,))
+    assert choice.reason is reason
+
+
+UNTOLD: list[tuple[str, str, dict[str, str | None], Reason | None]] = [
+    # case                     the survey asks               Dixa says when it is due     why not
+    ("that channel", 'channels = ["Email"]', {}, None),
+    ("another channel", 'channels = ["Sms"]', {}, Reason.CHANNEL),
+    ("that direction", 'directions = ["Inbound"]', {"direction": "Inbound"}, None),
+    ("another direction", 'directions = ["Inbound"]', {"direction": "Outbound"}, Reason.DIRECTION),
+    ("not even Dixa knows", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
+]
+
+
+@pytest.mark.parametrize(("ask", "said", "reason"), [line[1:] for line in UNTOLD], ids=[line[0] for line in UNTOLD])
+def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
+    survey, close = survey_of(ask), close_of(channel=None, direction=None)
+    assert choose_at_close(close, [survey]).candidates == (survey,)
+    assert has_open_rules(close, survey)
+    choice = choose_when_due(close, [survey], DixaFacts(conversation_of(**said), (), ()))
+    assert choice.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("ask", "tags", "looks"),
+    [
+        pytest.param("", (), NeededLookups(), id="the webhook says all"),
+        pytest.param(
+            'without_tags = ["spam"]', None, NeededLookups(tags=True), id="it told no tags, and some are unwanted"
+        ),
+        pytest.param("", None, NeededLookups(), id="it told no tags, and none matter"),
+        pytest.param('with_tags = ["vip"]', ("vip",), NeededLookups(), id="it told the tags"),
+        pytest.param("min_agent_messages = 1", (), NeededLookups(messages=True), id="an agent must have written"),
+        pytest.param(
+            "min_customer_messages = 1", (), NeededLookups(messages=True), id="the customer must have written"
+        ),
+        pytest.param('languages = ["da"]', (), NeededLookups(), id="the conversation itself tells its language"),
+    ],
+)
+def test_dixa_is_asked_no_more_than_the_rules_need(
+    ask: str, tags: tuple[str, ...] | None, looks: NeededLookups
+) -> None:
+    assert needed_lookups(close_of(), [survey_of()]) == NeededLookups()
+    assert needed_lookups(close_of(tags=tags), [survey_of(ask)]) == looks
+
+
+DANISH = survey_of('languages = ["da"]', "danish")
+GERMAN = survey_of('languages = ["de"]', "german")
+LONG = survey_of("min_agent_messages = 2", "long")
+
+
+@pytest.mark.parametrize(
+    ("surveys", "candidates", "language", "taken"),
+    [
+        pytest.param(["danish", "all"], ["danish", "all"], "da", "danish", id="its language"),
+        pytest.param(["danish", "all"], ["danish", "all"], "sv", "all", id="none of them: the one for all"),
+        pytest.param(["all", "danish"], ["all"], "da", "all", id="the one for all comes first"),
+        pytest.param(["danish", "chat", "german"], ["danish", "german"], "de", "german", id="not the chat's"),
+        pytest.param(["danish", "german"], ["danish", "german"], "fr", Reason.LANGUAGE, id="no language fits"),
+        pytest.param(["danish", "long"], ["danish", "long"], "fr", Reason.NO_SURVEY_MATCHES, id="different mismatches"),
+    ],
+)
+def test_the_language_decides_when_it_is_known(
+    surveys: list[str], candidates: list[str], language: str, taken: str | Reason
+) -> None:
+    known = {"danish": DANISH, "german": GERMAN, "long": LONG, "all": survey_of(name="all")}
+    known["chat"] = survey_of('channels = ["WidgetChat"]', "chat")
+    early = choose_at_close(close_of(), [known[name] for name in surveys])
+    assert [each.name for each in early.candidates] == candidates
+    late = choose_when_due(close_of(), early.candidates, facts_of(language=language))
+    found = late.reason or next(each.name for each in late.candidates)
+    assert found == taken
+
+
+def test_a_due_survey_is_the_first_of_those_that_match() -> None:
+    surveys = [survey_of(name="one"), survey_of(name="other")]
+    assert choose_when_due(close_of(), surveys, facts_of()).candidates == (surveys[0],)
+
+
+@pytest.mark.parametrize(
+    ("state", "hours", "is_erased", "is_earlier"),
+    [
+        ("Open", None, False, True),
+        ("Open", 0, False, True),
+        ("Open", -1, False, True),
+        ("Open", 1, False, False),
+        ("Open", 0, True, False),
+        ("Closed", 0, False, False),
+        (None, 0, False, False),
+    ],
+)
+def test_an_open_conversation_may_be_older_than_its_close(
+    state: str | None, hours: int | None, *, is_erased: bool, is_earlier: bool
+) -> None:
+    changed_at = None if hours is None else close_of().closed_at + timedelta(hours=hours)
+    found = replace(conversation_of(), state=state, changed_at=changed_at, is_erased=is_erased)
+    assert may_predate_close(found, close_of()) is is_earlier
