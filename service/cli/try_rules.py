@@ -23,7 +23,7 @@ from service.records.records import Records
 from service.records.redis import connect
 from service.rules.dry_run import DryRunLookups, DryRunResult, judge
 from service.rules.identity import Identities
-from service.rules.matching import is_in_sample
+from service.rules.matching import is_in_sample, needs_messages, needs_tags
 from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.ports import Conversation, Page
 from service.surveys.toml.fields import read_duration
@@ -97,12 +97,7 @@ class _DryRun:
     @property
     def most_calls(self) -> int:
         """The maximum of calls for one conversation."""
-        rules = [survey.match for survey in self._surveys]
-        return (
-            _USUAL_CALLS
-            + any(each.with_tags or each.without_tags for each in rules)
-            + any(each.min_customer_messages or each.min_agent_messages for each in rules)
-        )
+        return _USUAL_CALLS + needs_tags(self._surveys) + needs_messages(self._surveys)
 
     def find(self, since: datetime, limit: int, sample: float) -> Found:
         """Search page by page up to `limit`."""

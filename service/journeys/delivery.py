@@ -103,8 +103,8 @@ class LinkSender:
         conversation = attempt.closed_conversation()
         if self.suppression.has_opted_out(record, conversation):
             return Fail(Reason.OPTED_OUT, "the customer has opted out since the decision")
-        if exclusion := find_exclusion(conversation, (), ()):
-            return Fail(exclusion.reason, "the conversation has changed since the decision")
+        if exclusion := find_exclusion(conversation):
+            return Fail(exclusion, "the conversation has changed since the decision")
         return Continue(replace(record, open_until=conversation.open_until))
 
     def _delivered(self, attempt: Attempt, delivery: Delivery, note: str = "") -> Done:

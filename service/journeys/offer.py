@@ -149,8 +149,8 @@ class OfferJourney:
         if all(is_too_late(attempt, each) for each in record.candidates):
             return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         conversation = attempt.closed_conversation()
-        if exclusion := find_exclusion(conversation, (), ()):
-            return Fail(exclusion.reason, "the conversation has changed since the decision")
+        if exclusion := find_exclusion(conversation):
+            return Fail(exclusion, "the conversation has changed since the decision")
         view = _view(attempt, conversation)
         decided = attempt.with_record(_as_decided(record, record.terms, conversation))
         return self._offer_and_send(decided, view)

@@ -11,7 +11,8 @@ from service.rules.matching import (
     find_exclusion,
     is_by_agent,
     is_by_customer,
-    needed_lookups,
+    needs_messages,
+    needs_tags,
 )
 from service.rules.send_window import next_closing, next_opening
 from service.surveys.definition import OnReclose, Survey
@@ -19,6 +20,9 @@ from service.surveys.model import Close, Decision, Record
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.reasons import Reason
 from service.surveys.states import Verdict
+
+_LATER_EVENTS = (Reason.ERASED, Reason.REOPENED)
+"""These cancel a survey. Any other reason is a rule, and skips it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,20 @@ class DecisionInput:
 def decide(given: DecisionInput, lookups: Lookups) -> Decision:
     """Decide whether to send a survey, and choose it."""
     record, close = given.record, given.close
-    exclusion = find_exclusion(given.conversation, given.ratings, given.ours)
-    if exclusion:
-        return Decision(exclusion.verdict, exclusion.reason, None, record.mismatches, _describe(given, None))
-    needed = needed_lookups(close, record.candidates)
+    if exclusion := find_exclusion(given.conversation, given.ratings, given.ours):
+        verdict = Verdict.CANCEL if exclusion in _LATER_EVENTS else Verdict.SKIP
+        return Decision(verdict, exclusion, None, record.mismatches, _describe(given, None))
+    has_messages = needs_messages(record.candidates) or record.delivered_before
     facts = DixaFacts(
         conversation=given.conversation,
-        tags=lookups.tags() if needed.tags else None,
-        messages=lookups.messages() if needed.messages or record.delivered_before else None,
+        tags=lookups.tags() if close.tags is None and needs_tags(record.candidates) else None,
+        messages=lookups.messages() if has_messages else None,
     )
     choice = choose_when_due(close, record.candidates, facts)
     mismatches = (*record.mismatches, *choice.mismatches)
     described = _describe(given, facts)
     if not choice.candidates:
-        reason = Choice((), mismatches).reason or Reason.NO_SURVEY_MATCHES
-        return Decision(Verdict.SKIP, reason, None, mismatches, described)
+        return Decision(Verdict.SKIP, Choice((), mismatches).reason, None, mismatches, described)
     survey = choice.candidates[0]
     if against := _find_reason_against(given, survey, facts, lookups):
         return Decision(Verdict.SKIP, against, survey, mismatches, described)

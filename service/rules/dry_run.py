@@ -115,9 +115,9 @@ def _decide(
         return replace(skipped, reason=Reason.ERASED)
     choice = choose_at_close(close, surveys, lookups.own_addresses)
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
-    exclusion = find_exclusion(conversation, (), ())
+    exclusion = find_exclusion(conversation)
     if exclusion or not candidates:
-        return replace(skipped, reason=choice.reason or (exclusion.reason if exclusion else None))
+        return replace(skipped, reason=choice.reason or exclusion)
     record = Record(
         survey_id=str(close.conversation_id),
         conversation_id=close.conversation_id,

@@ -7,7 +7,6 @@ by Dixa's facts at that time; these also show whether it is still right to ask a
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from service.rules.machines import is_among, is_machine
 from service.surveys.definition import Survey
@@ -16,7 +15,6 @@ from service.surveys.match import Match
 from service.surveys.model import Close, RuleMismatch
 from service.surveys.ports import Conversation, Message, Rating
 from service.surveys.reasons import Reason
-from service.surveys.states import Verdict
 
 _ACTIVE = frozenset({"Scheduled", "Offered", "Rated"})
 """Statuses of a survey on its way or done (Dixa's OpenAPI description, ratingStatus)."""
@@ -43,41 +41,12 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Exclusion:
-    """Why a due survey isn't sent, whichever it is: skipped by a rule, or cancelled by a later event."""
-
-    verdict: Verdict
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class NeededLookups:
-    """The queries to Dixa, one call each, needed beside the conversation."""
-
-    tags: bool = False
-    messages: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class DixaFacts:
     """Dixa's view when the survey is due. Tags and messages are None if no rule needs them."""
 
     conversation: Conversation
     tags: tuple[str, ...] | None = None
     messages: tuple[Message, ...] | None = None
-
-
-class _ListRule(NamedTuple):
-    """A list rule. It is met if one of the facts is in the list."""
-
-    reason: Reason
-    name: str
-    allowed: Sequence[str]
-    facts: Sequence[str | None]
-
-    @property
-    def is_met(self) -> bool:
-        return not self.allowed or bool(set(self.facts) & set(self.allowed))
 
 
 def choose_at_close(close: Close, surveys: Sequence[Survey], own: Collection[str] = ()) -> Choice:
@@ -96,37 +65,39 @@ def choose_when_due(close: Close, candidates: Sequence[Survey], facts: DixaFacts
     return _choose(candidates, lambda survey: _late_mismatches(close, survey, facts), lambda _survey: False)
 
 
-def needed_lookups(close: Close, candidates: Iterable[Survey]) -> NeededLookups:
-    """Return the queries needed to choose among the candidates."""
-    matches = [survey.match for survey in candidates]
-    return NeededLookups(
-        tags=close.tags is None and any(each.with_tags or each.without_tags for each in matches),
-        messages=any(each.min_customer_messages or each.min_agent_messages for each in matches),
-    )
+def needs_tags(surveys: Iterable[Survey]) -> bool:
+    """Return whether a rule is about tags. Dixa has one query for them."""
+    return any(each.match.with_tags or each.match.without_tags for each in surveys)
+
+
+def needs_messages(surveys: Iterable[Survey]) -> bool:
+    """Return whether a rule is about messages. Dixa has one query for them."""
+    return any(each.match.min_customer_messages or each.match.min_agent_messages for each in surveys)
 
 
 def has_open_rules(close: Close, survey: Survey) -> bool:
     """Return whether a survey may match the webhook and still mismatch when it is due."""
     return (
         bool(survey.match.languages)
-        or needed_lookups(close, [survey]) != NeededLookups()
+        or (close.tags is None and needs_tags([survey]))
+        or needs_messages([survey])
         or bool(_open_lists(close, survey.match))
     )
 
 
-def find_exclusion(conversation: Conversation, ratings: Sequence[Rating], ours: Sequence[str]) -> Exclusion | None:
-    """Check Dixa's view right before the offer. `ours` are Afterword's own rating ids."""
+def find_exclusion(
+    conversation: Conversation, ratings: Sequence[Rating] = (), ours: Sequence[str] = ()
+) -> Reason | None:
+    """Return why no survey may be sent, by Dixa's view right before the offer. `ours` are our own rating ids."""
     if conversation.is_erased:
-        return Exclusion(Verdict.CANCEL, Reason.ERASED)
+        return Reason.ERASED
     if conversation.state is not None and conversation.state != "Closed":
-        return Exclusion(Verdict.CANCEL, Reason.REOPENED)
+        return Reason.REOPENED
     if conversation.direction == _INTERNAL:
-        return Exclusion(Verdict.SKIP, Reason.INTERNAL)
+        return Reason.INTERNAL
     if conversation.link in _SIDE_LINKS:
-        return Exclusion(Verdict.SKIP, Reason.SIDE_CONVERSATION)
-    if find_active_rating(ratings, ours):
-        return Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
-    return None
+        return Reason.SIDE_CONVERSATION
+    return Reason.ALREADY_SURVEYED if find_active_rating(ratings, ours) else None
 
 
 def may_predate_close(conversation: Conversation, close: Close) -> bool:
@@ -198,9 +169,7 @@ def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
     if survey.not_before and close.closed_at < survey.not_before:
         yield _mismatch(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))
     still_open = _open_lists(close, match)
-    for rule in _lists(close, match):
-        if not rule.is_met and rule.name not in still_open:
-            yield _mismatch(survey, rule.reason, rule.name, next(filter(None, rule.facts), None))
+    yield from (each for each in _list_mismatches(survey, close) if each.rule not in still_open)
     if close.tags is not None:
         yield from _tag_mismatches(survey, close.tags)
     yield from _address_mismatches(survey, close)
@@ -214,26 +183,30 @@ def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
 
 def _late_mismatches(close: Close, survey: Survey, facts: DixaFacts) -> Iterator[RuleMismatch]:
     """Check the rules about facts of Dixa's API."""
-    match, language = survey.match, facts.conversation.language
-    completed = replace(close, channel=facts.conversation.channel, direction=facts.conversation.direction)
-    still_open = _open_lists(close, match)
-    for rule in _lists(completed, match):
-        if rule.name in still_open and not rule.is_met:
-            yield _mismatch(survey, rule.reason, rule.name, rule.facts[0])
-    if match.languages and find_language(language or "") not in match.languages:
-        yield _mismatch(survey, Reason.LANGUAGE, "languages", language)
+    match, conversation = survey.match, facts.conversation
+    channel, direction = close.channel or conversation.channel, close.direction or conversation.direction
+    yield from _list_mismatches(survey, replace(close, channel=channel, direction=direction))
+    if match.languages and find_language(conversation.language or "") not in match.languages:
+        yield _mismatch(survey, Reason.LANGUAGE, "languages", conversation.language)
     if close.tags is None and facts.tags is not None:
         yield from _tag_mismatches(survey, facts.tags)
     if facts.messages is not None:
         yield from _message_mismatches(survey, facts.messages)
 
 
-def _lists(close: Close, match: Match) -> Iterator[_ListRule]:
-    yield _ListRule(Reason.CHANNEL, "channels", match.channels, [close.channel])
-    yield _ListRule(Reason.QUEUE, "queues", match.queues, [close.queue_name, close.queue_id])
-    yield _ListRule(Reason.CONTACT_POINT, "contact_points", match.contact_points, [close.contact_point])
-    yield _ListRule(Reason.DIRECTION, "directions", match.directions, [close.direction])
-    yield _ListRule(Reason.USER_TYPE, "user_types", match.user_types, [close.user_type])
+def _list_mismatches(survey: Survey, close: Close) -> Iterator[RuleMismatch]:
+    """Check the list rules. One is met if one of the facts is in its list."""
+    match = survey.match
+    lists: tuple[tuple[Reason, str, Sequence[str], Sequence[str | None]], ...] = (
+        (Reason.CHANNEL, "channels", match.channels, [close.channel]),
+        (Reason.QUEUE, "queues", match.queues, [close.queue_name, close.queue_id]),
+        (Reason.CONTACT_POINT, "contact_points", match.contact_points, [close.contact_point]),
+        (Reason.DIRECTION, "directions", match.directions, [close.direction]),
+        (Reason.USER_TYPE, "user_types", match.user_types, [close.user_type]),
+    )
+    for reason, rule, allowed, facts in lists:
+        if allowed and not set(allowed) & set(facts):
+            yield _mismatch(survey, reason, rule, next(filter(None, facts), None))
 
 
 def _open_lists(close: Close, match: Match) -> set[str]:

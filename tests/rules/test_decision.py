@@ -8,7 +8,7 @@ import pytest
 
 from service.rules.decision import DecisionInput, Lookups, decide, due_at, has_news, is_too_late
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import Decision, OfferProgress, Record
+from service.surveys.model import Close, Decision, OfferProgress, Record
 from service.surveys.ports import Message, Rating
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState, Verdict
@@ -25,9 +25,11 @@ def never(*_: object) -> Any:
     pytest.fail("a query without need")
 
 
-def decided(survey: Survey = ONE, record: Record = FIRST, *, rated: bool = False, **answers: Any) -> Decision:
+def decided(
+    survey: Survey = ONE, record: Record = FIRST, *, close: Close | None = None, rated: bool = False, **answers: Any
+) -> Decision:
     """Decide with the lookups given. All others must not be made, apart from those that every decision makes."""
-    close = close_of()
+    close = close or close_of()
     record = replace(record, close=close, terms=survey, candidates=(survey,))
     known: dict[str, Any] = {"is_too_late": False, "is_opted_out": False, "reserve_channel": True} | answers
     lookups: dict[str, Any] = dict.fromkeys(Lookups.__dataclass_fields__, never)
@@ -52,6 +54,28 @@ def test_asking_takes_no_tags_and_no_messages() -> None:
 def test_first_reason_counts(answers: dict[str, Any], reason: Reason) -> None:
     found = decided(**answers)
     assert (found.verdict, found.reason, found.survey) == (Verdict.SKIP, reason, ONE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "reason"),
+    [
+        ({"state": "Open"}, Verdict.CANCEL, Reason.REOPENED),
+        ({"is_erased": True}, Verdict.CANCEL, Reason.ERASED),
+        ({"direction": "Internal"}, Verdict.SKIP, Reason.INTERNAL),
+        ({"link": "EmailForward"}, Verdict.SKIP, Reason.SIDE_CONVERSATION),
+    ],
+)
+def test_later_event_cancels_and_rule_skips(facts: dict[str, Any], verdict: Verdict, reason: Reason) -> None:
+    lookups = Lookups(**dict.fromkeys(Lookups.__dataclass_fields__, never))
+    found = decide(DecisionInput(FIRST, close_of(), conversation_of(**facts), [], [], CLOSED), lookups)
+    assert (found.verdict, found.reason, found.survey) == (verdict, reason, None)
+
+
+def test_tags_are_looked_up_only_if_the_webhook_had_none() -> None:
+    vip = survey_of('with_tags = ["vip"]', terms='delay = "0s"')
+    assert decided(vip).verdict is Verdict.ASK
+    assert decided(vip, tags=("vip",), close=close_of(tags=None)).verdict is Verdict.ASK
+    assert decided(vip, tags=(), close=close_of(tags=None)).reason is Reason.TAG_MISSING
 
 
 def test_closed_send_window_waits_for_its_opening() -> None:

@@ -5,20 +5,15 @@ from typing import Any
 import pytest
 
 from service.rules.matching import (
-    Exclusion,
     find_exclusion,
 )
 from service.surveys.ports import Rating
 from service.surveys.reasons import Reason
-from service.surveys.states import Verdict
 from tests.rules.examples import conversation_of
 
 OURS, OTHERS = "ours", "others"
-REOPENED = Exclusion(Verdict.CANCEL, Reason.REOPENED)
-ERASED = Exclusion(Verdict.CANCEL, Reason.ERASED)
-INTERNAL = Exclusion(Verdict.SKIP, Reason.INTERNAL)
-ASIDE = Exclusion(Verdict.SKIP, Reason.SIDE_CONVERSATION)
-SURVEYED = Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
+REOPENED, ERASED, INTERNAL = Reason.REOPENED, Reason.ERASED, Reason.INTERNAL
+ASIDE, SURVEYED = Reason.SIDE_CONVERSATION, Reason.ALREADY_SURVEYED
 
 
 @pytest.mark.parametrize(
@@ -52,7 +47,7 @@ SURVEYED = Exclusion(Verdict.SKIP, Reason.ALREADY_SURVEYED)
     ],
 )
 def test_what_dixa_says_right_before_the_offer(
-    facts: dict[str, Any], ratings: list[tuple[str, str]], refusal: Exclusion | None
+    facts: dict[str, Any], ratings: list[tuple[str, str]], refusal: Reason | None
 ) -> None:
     seen = [Rating(rating_id, "Csat", status) for rating_id, status in ratings]
-    assert find_exclusion(conversation_of(**facts), seen, [OURS]) == refusal
+    assert find_exclusion(conversation_of(**facts), seen, [OURS]) is refusal

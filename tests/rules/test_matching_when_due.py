@@ -8,12 +8,12 @@ import pytest
 
 from service.rules.matching import (
     DixaFacts,
-    NeededLookups,
     choose_at_close,
     choose_when_due,
     has_open_rules,
     may_predate_close,
-    needed_lookups,
+    needs_messages,
+    needs_tags,
 )
 from service.surveys.reasons import Reason
 from tests.rules.examples import BOT_IN, BOT_OUT, IN, OUR_OWN, OUT, close_of, conversation_of, facts_of, survey_of
@@ -80,26 +80,29 @@ def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("ask", "tags", "looks"),
+    ("ask", "about_tags", "about_messages"),
     [
-        pytest.param("", (), NeededLookups(), id="the webhook says all"),
-        pytest.param(
-            'without_tags = ["spam"]', None, NeededLookups(tags=True), id="it told no tags, and some are unwanted"
-        ),
-        pytest.param("", None, NeededLookups(), id="it told no tags, and none matter"),
-        pytest.param('with_tags = ["vip"]', ("vip",), NeededLookups(), id="it told the tags"),
-        pytest.param("min_agent_messages = 1", (), NeededLookups(messages=True), id="an agent must have written"),
-        pytest.param(
-            "min_customer_messages = 1", (), NeededLookups(messages=True), id="the customer must have written"
-        ),
-        pytest.param('languages = ["da"]', (), NeededLookups(), id="the conversation itself tells its language"),
+        ("", False, False),
+        ('without_tags = ["spam"]', True, False),
+        ('with_tags = ["vip"]', True, False),
+        ("min_agent_messages = 1", False, True),
+        ("min_customer_messages = 1", False, True),
+        ('languages = ["da"]', False, False),
     ],
 )
-def test_dixa_is_asked_no_more_than_the_rules_need(
-    ask: str, tags: tuple[str, ...] | None, looks: NeededLookups
+def test_rules_about_tags_and_messages_need_a_query(
+    ask: str,
+    about_tags: bool,  # noqa: FBT001
+    about_messages: bool,  # noqa: FBT001
 ) -> None:
-    assert needed_lookups(close_of(), [survey_of()]) == NeededLookups()
-    assert needed_lookups(close_of(tags=tags), [survey_of(ask)]) == looks
+    surveys = [survey_of(), survey_of(ask)]
+    assert (needs_tags(surveys), needs_messages(surveys)) == (about_tags, about_messages)
+
+
+def test_tags_of_the_webhook_leave_no_rule_open() -> None:
+    vip = survey_of('with_tags = ["vip"]')
+    assert has_open_rules(close_of(tags=None), vip)
+    assert not has_open_rules(close_of(tags=("vip",)), vip)
 
 
 DANISH = survey_of('languages = ["da"]', "danish")
