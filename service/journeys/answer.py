@@ -122,11 +122,11 @@ class AnswerJourney:
 
 
 def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
-    since = _tried_since(attempt.record, progress)
+    since = progress.retried_at or latest_final_at(attempt.record, progress)
     return attempt.is_late(attempt.timings.answer_max_age, lambda within: attempt.at > since + within)
 
 
-def _tried_since(record: Record, progress: AnswerProgress) -> datetime:
-    """Return the latest moment of the first try: the customer may have been given more time to change the answer."""
+def latest_final_at(record: Record, progress: AnswerProgress) -> datetime:
+    """Return when the answer is final at the latest: the customer may have been given more time to change it."""
     editable_time = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
-    return progress.retried_at or progress.answer.answered_at + max(editable_time, MAX_EXTENSION)
+    return progress.answer.answered_at + max(editable_time, MAX_EXTENSION)

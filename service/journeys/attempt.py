@@ -153,14 +153,18 @@ class Attempt:
         """
         if refusal and refusal.status not in _TRANSIENT_STATUSES:
             return None
-        record, lag = self.record, self.timings.dixa_lag
-        events = (record.accepted_at, record.close and record.close.closed_at, record.offer.offered_at)
-        happened_at = max((each for each in events if each and each <= self.at), default=self.at)
-        age = self.at - happened_at
+        happened_at = self._latest_event_at()
+        age, lag = self.at - happened_at, self.timings.dixa_lag
         # An event from shortly before an outage may be just as new to Dixa after it.
-        if age >= lag and age >= lag + self.dixa.downtime(happened_at):
-            return None
-        return min(max(age, self.timings.backoff_min), _MAX_LAG_WAIT)
+        if age < lag or age < lag + self.dixa.downtime(happened_at):
+            return min(max(age, self.timings.backoff_min), _MAX_LAG_WAIT)
+        return None
+
+    def _latest_event_at(self) -> datetime:
+        """Return when Dixa's latest event known to us happened. A clock may be wrong, so the future doesn't count."""
+        record = self.record
+        events = (record.accepted_at, record.close and record.close.closed_at, record.offer.offered_at)
+        return max((each for each in events if each and each <= self.at), default=self.at)
 
     def is_late(self, within: timedelta, is_past: Callable[[timedelta], bool]) -> bool:
         """Return whether the time `within` is over. Dixa's downtime doesn't count."""

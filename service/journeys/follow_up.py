@@ -10,15 +10,14 @@ After a lost response it is repeated or not, by the action's own `is_repeatable`
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 
 import structlog
 
+from service.journeys.answer import latest_final_at
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import Done, Erase, Fail, Next, Wait
-from service.records.answer_transitions import MAX_EXTENSION
 from service.records.channels import Channels
 from service.records.records import Records
 from service.surveys.definition import Survey
@@ -65,6 +64,9 @@ class PlannedAction:
         return f"{self.kind}:{self.subject}" if self.subject else self.kind
 
 
+_COMMENT_ALERT = PlannedAction(_ALERT, _COMMENT, shows_comment=True)
+
+
 def plan_actions(terms: Survey, scores: Mapping[RatingType, int]) -> Iterator[PlannedAction]:
     """Yield the actions for these scores, each once."""
     found = [each for each in terms.on_answer if each.matches(scores)]
@@ -85,28 +87,14 @@ def plan_corrections(
         return  # An alert that wasn't sent yet will contain all of it.
     if all(each.kind != _ALERT for each in planned):
         yield PlannedAction(_ALERT)  # Its worker may have ended while sending it. Then it ends here and counts as sent.
-    is_allowed = any(each.kind == _ALERT and each.shows_comment for each in planned)
-    shows_comment = is_allowed and answer.has_comment
-    comment, correction = PlannedAction(_ALERT, _COMMENT, shows_comment=True), PlannedAction(_ALERT, _CORRECTION)
-    if alert.sent_scores and alert.sent_scores != answer.answer.scores:
-        before = progress.actions.get(comment.name)
-        is_new_comment = before is None or before.problem == IN_THE_CORRECTION
-        yield replace(correction, shows_comment=shows_comment and is_new_comment)
-        if is_new_comment:
-            return
-    if shows_comment:
-        yield comment
-
-
-class _Outcome(Enum):
-    """The result of one action in this claim."""
-
-    TO_DO = "to do"
-    OVER = "over"
-    LATER = "later"
-    RECONCILE = "reconcile"
-    """To be tried again after RECONCILE_AFTER: its outcome is unknown, or Dixa still forbids it."""
-    NOT_BEGUN = "not begun"
+    shows_comment = answer.has_comment and any(each.kind == _ALERT and each.shows_comment for each in planned)
+    has_changed = bool(alert.sent_scores) and alert.sent_scores != answer.answer.scores
+    comment = progress.actions.get(_COMMENT_ALERT.name)
+    is_comment_new = comment is None or comment.problem == IN_THE_CORRECTION
+    if has_changed:
+        yield PlannedAction(_ALERT, _CORRECTION, shows_comment=shows_comment and is_comment_new)
+    if shows_comment and not (has_changed and is_comment_new):
+        yield _COMMENT_ALERT
 
 
 class FollowUpJourney:
@@ -126,20 +114,23 @@ class FollowUpJourney:
         answer, progress, terms = record.answer, record.follow_up, record.terms
         if answer is None or progress is None or terms is None:
             return Done()  # Can't be: this journey begins with an answer, and its record has terms.
-        due = self._find_due(terms, answer, progress)
-        editable_time = max(terms.editable_time(is_suspect=answer.is_suspect), MAX_EXTENSION)
-        final_at = answer.answer.answered_at + editable_time
+        final_at = latest_final_at(record, answer)
         since = max(final_at, progress.retried_at or final_at)
-        found = [(each, self._end_if_over(attempt, progress, each, since)) for each in due]
-        left = [each for each, outcome in found if outcome is _Outcome.TO_DO]
-        if _needs_conversation(answer, left) and attempt.is_erased():
+        due = self._find_due(terms, answer, progress)
+        left = [each for each in due if self._end_if_over(attempt, progress, each, since) is None]
+        ready = [each for each in left if not self._is_down(attempt, each)]
+        if _needs_conversation(answer, ready) and attempt.is_erased():
             return Erase()
-        outcomes = {outcome for _, outcome in found} - {_Outcome.TO_DO} | {self._begin(attempt, each) for each in left}
-        if outcomes - {_Outcome.OVER}:
-            return _come_back(attempt, outcomes)
-        return (
-            self._finish(attempt) if answer.state is not AnswerState.EDITABLE else Wait(_until_final(attempt, answer))
-        )
+        steps = [self._begin(attempt, each) for each in ready]
+        if len(ready) < len(left):
+            steps.append(Wait(attempt.backoff(), is_failure=True))
+        waits = [each for each in steps if isinstance(each, Wait)]
+        if waits:
+            # For all of them at once: whichever needs the longest decides.
+            return Wait(max(each.delay for each in waits), any(each.is_failure for each in waits))
+        if answer.state is AnswerState.EDITABLE:
+            return Wait(_until_final(attempt, answer))
+        return self._finish(attempt)
 
     def _find_due(self, terms: Survey, answer: AnswerProgress, progress: FollowUp) -> list[PlannedAction]:
         """Return the due actions. Retries come last.
@@ -159,12 +150,13 @@ class FollowUpJourney:
         action = self._actions.get(planned.kind)
         return action is not None and action.is_immediate
 
-    def _end_if_over(self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime) -> _Outcome:
-        """End an action without another try, if it is over."""
-        before = progress.actions.get(planned.name)
+    def _end_if_over(
+        self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime
+    ) -> Done | None:
+        """End an action that gets no further try. Return None if it gets one."""
+        before, action = progress.actions.get(planned.name), self._actions.get(planned.kind)
         if before and before.is_over:
-            return _Outcome.OVER
-        action = self._actions.get(planned.kind)
+            return Done()
         if action is None:
             return self._fail(attempt, planned, NOT_SET_UP)
         if before and before.state is ActionState.BEGUN and not action.is_repeatable:
@@ -173,66 +165,69 @@ class FollowUpJourney:
         within = action.max_age or attempt.timings.answer_max_age
         if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
             return self._fail(attempt, planned, TOO_LONG)
-        is_down = self._channels.wait(_health_name(planned), attempt.record.survey_id) is not None
-        return _Outcome.LATER if is_down else _Outcome.TO_DO
+        return None
 
-    def _begin(self, attempt: Attempt, planned: PlannedAction) -> _Outcome:
+    def _is_down(self, attempt: Attempt, planned: PlannedAction) -> bool:
+        return self._channels.wait(_health_name(planned), attempt.record.survey_id) is not None
+
+    def _begin(self, attempt: Attempt, planned: PlannedAction) -> Done | Wait:
         """Begin an action and do it, unless the claim has no time left or the receiver is down."""
         if not attempt.has_time():
-            return _Outcome.NOT_BEGUN
+            return Wait(_MIN_WAIT)
         if self._channels.begin(_health_name(planned), attempt.record.survey_id):
-            return _Outcome.LATER
+            return Wait(attempt.backoff(), is_failure=True)
         scores = attempt.record.answered.scores if planned.name == _ALERT else None
         is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, sent_scores=scores)
         return self._act(attempt, self._actions[planned.kind], planned, is_new=is_new)
 
-    def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> _Outcome:
+    def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> Done | Wait:
         record = attempt.record
         context = FollowUpContext(record, planned.subject, planned.shows_comment, _sent_scores(record))
         if planned.kind == _ALERT and planned.subject != _COMMENT and context.comment:
             # Before the alert is sent: the comment must not be sent twice, even if this alert's outcome stays unknown.
             where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
-            self._records.set_action(attempt.claim, PlannedAction(_ALERT, _COMMENT).name, ActionState.DONE, where)
+            self._records.set_action(attempt.claim, _COMMENT_ALERT.name, ActionState.DONE, where)
         try:
             action.act(context, attempt.deadline, is_retry=not is_new or record.reconcile_first)
-        except RetryLater as error:
-            return self._not_done(attempt, planned, error, is_new=is_new)
         except OutcomeUnknown as error:
             log.warning("action.unknown", action=planned.name, problem=str(error))
-            return _Outcome.RECONCILE if action.is_repeatable else self._end(attempt, planned, OUTCOME_UNKNOWN)
-        except Refused as error:
-            return self._refused(attempt, planned, error, is_new=is_new)
-        self._end(attempt, planned)
+            if action.is_repeatable:
+                return Wait(attempt.reconcile_backoff(), is_failure=True)
+            return self._end(attempt, planned, OUTCOME_UNKNOWN)
+        except (RetryLater, Refused) as error:
+            return self._not_done(attempt, planned, error, is_new=is_new)
+        done = self._end(attempt, planned)
         self._channels.works(_health_name(planned), record.survey_id)
-        return _Outcome.OVER
+        return done
 
-    def _not_done(self, attempt: Attempt, planned: PlannedAction, error: RetryLater, *, is_new: bool) -> _Outcome:
-        if is_new:
-            self._records.set_action(attempt.claim, planned.name, ActionState.WAITING)
-        if isinstance(error, NotNow):
-            return _Outcome.NOT_BEGUN
-        log.warning("action.unavailable", action=planned.name, problem=str(error))
-        if isinstance(error, ChannelDown):
-            self._channels.failed(_health_name(planned), attempt.record.survey_id, str(error))
-        return _Outcome.LATER
-
-    def _refused(self, attempt: Attempt, planned: PlannedAction, error: Refused, *, is_new: bool) -> _Outcome:
-        if not isinstance(error, Forbidden) or not attempt.may_be_allowed():
+    def _not_done(
+        self, attempt: Attempt, planned: PlannedAction, error: RetryLater | Refused, *, is_new: bool
+    ) -> Done | Wait:
+        """Wait, or fail after a refusal. A call that was forbidden may be allowed soon."""
+        if isinstance(error, Refused) and not (isinstance(error, Forbidden) and attempt.may_be_allowed()):
             return self._fail(attempt, planned, str(error))
         if is_new:
             self._records.set_action(attempt.claim, planned.name, ActionState.WAITING)
-        log.warning("call.forbidden", action=planned.name, problem=str(error))
-        return _Outcome.RECONCILE
+        match error:
+            case NotNow():
+                return Wait(_MIN_WAIT)
+            case Forbidden():
+                log.warning("call.forbidden", action=planned.name, problem=str(error))
+                return Wait(attempt.reconcile_backoff(), is_failure=True)
+            case ChannelDown():
+                self._channels.failed(_health_name(planned), attempt.record.survey_id, str(error))
+        log.warning("action.unavailable", action=planned.name, problem=str(error))
+        return Wait(attempt.backoff(), is_failure=True)
 
-    def _end(self, attempt: Attempt, planned: PlannedAction, problem: str = "") -> _Outcome:
+    def _end(self, attempt: Attempt, planned: PlannedAction, problem: str = "") -> Done:
         self._records.set_action(attempt.claim, planned.name, ActionState.DONE, problem)
         log.info("action.done", action=planned.name, problem=problem or None)
-        return _Outcome.OVER
+        return Done()
 
-    def _fail(self, attempt: Attempt, planned: PlannedAction, problem: str) -> _Outcome:
+    def _fail(self, attempt: Attempt, planned: PlannedAction, problem: str) -> Done:
         self._records.set_action(attempt.claim, planned.name, ActionState.FAILED, problem)
         log.error("action.failed", action=planned.name, problem=problem)
-        return _Outcome.OVER
+        return Done()
 
     def _finish(self, attempt: Attempt) -> Next:
         now = self._records.load(attempt.record.survey_id)
@@ -242,16 +237,6 @@ class FollowUpJourney:
             return Fail(Reason.REFUSED, f"failed: {', '.join(failed)}")
         self._records.followed(attempt.claim)
         return Done()
-
-
-def _come_back(attempt: Attempt, outcomes: set[_Outcome]) -> Wait:
-    """Return when to go on with the other actions."""
-    if _Outcome.RECONCILE in outcomes:
-        # The next claim looks for the call in Dixa's lists. They show it by then.
-        return Wait(attempt.reconcile_backoff(), is_failure=True)
-    if _Outcome.LATER in outcomes:
-        return Wait(attempt.backoff(), is_failure=True)
-    return Wait(_MIN_WAIT)
 
 
 def _needs_conversation(answer: AnswerProgress, left: Collection[PlannedAction]) -> bool:

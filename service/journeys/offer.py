@@ -6,8 +6,8 @@ Each offer is on record as begun before its call, so it is never made twice. Aft
 from the record; docs/architecture/offer-journey.md lists the steps.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -20,7 +20,7 @@ from service.records.channels import Channels
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.rules.decision import DecisionInput, Lookups, decide
-from service.rules.matching import find_active_rating, find_exclusion
+from service.rules.matching import active_ratings, find_exclusion
 from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Credit, Survey
 from service.surveys.links import Links
@@ -31,15 +31,6 @@ from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _DixaView:
-    """Dixa's view of a conversation. `unrecorded` are the ids of our offers missing in the record, by rating type."""
-
-    conversation: Conversation
-    ratings: Sequence[Rating]
-    unrecorded: Mapping[RatingType, str]
 
 
 class OfferJourney:
@@ -92,9 +83,11 @@ class OfferJourney:
         if wait := opens_in(record, attempt.at):
             return Wait(wait)
         self._sender.require_channel(record)
-        view = _view(attempt, attempt.closed_conversation())
-        step = self._decide(attempt, close, view)
-        return self._offer_and_send(attempt.with_record(step.record), view) if isinstance(step, Continue) else step
+        conversation, ratings = attempt.closed_conversation(), attempt.ratings()
+        step = self._decide(attempt, close, conversation, ratings)
+        if not isinstance(step, Continue):
+            return step
+        return self._offer_and_send(attempt.with_record(step.record), conversation, ratings)
 
     def _skip_late(self, attempt: Attempt) -> Done:
         record = attempt.record
@@ -104,11 +97,13 @@ class OfferJourney:
         log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
         return Done()
 
-    def _decide(self, attempt: Attempt, close: Close, view: _DixaView) -> Continue | Done:
+    def _decide(
+        self, attempt: Attempt, close: Close, conversation: Conversation, ratings: Sequence[Rating]
+    ) -> Continue | Done:
         """Decide and write it. Continue if the survey is to be sent now."""
-        record, conversation = attempt.record, view.conversation
-        ours = (*(offer.rating_id for offer in record.offers), *view.unrecorded.values(), *record.earlier)
-        given = DecisionInput(record, close, conversation, view.ratings, ours, attempt.at)
+        record = attempt.record
+        ours = (*_recorded(record), *_find_unrecorded(record, ratings).values())
+        given = DecisionInput(record, close, conversation, ratings, ours, attempt.at)
         decision = decide(given, self._lookups(attempt, conversation))
         # Another survey may have taken the customer's cooldown slot in the meantime.
         verdict, reason = self._records.decide(
@@ -151,27 +146,27 @@ class OfferJourney:
         conversation = attempt.closed_conversation()
         if exclusion := find_exclusion(conversation):
             return Fail(exclusion, "the conversation has changed since the decision")
-        view = _view(attempt, conversation)
         decided = attempt.with_record(_as_decided(record, record.terms, conversation))
-        return self._offer_and_send(decided, view)
+        return self._offer_and_send(decided, conversation, attempt.ratings())
 
-    def _offer_and_send(self, attempt: Attempt, view: _DixaView) -> Next:
+    def _offer_and_send(self, attempt: Attempt, conversation: Conversation, ratings: Sequence[Rating]) -> Next:
         """Make the missing offers, one for each rating type of the survey. Then send the link."""
         record = attempt.record
-        seen = [each.id for each in view.ratings]
+        unrecorded = _find_unrecorded(record, ratings)
+        seen = [each.id for each in ratings]
         for rating in record.terms.ratings if record.terms else ():
             if any(offer.rating is rating for offer in record.offers):
                 continue
             rating_id = (
-                self._adopt(attempt, rating, view.unrecorded[rating], seen)
-                if rating in view.unrecorded
-                else self._offer(attempt, rating, view.conversation, seen)
+                self._adopt(attempt, rating, unrecorded[rating], seen)
+                if rating in unrecorded
+                else self._offer(attempt, rating, conversation, seen)
             )
             if not isinstance(rating_id, str):
                 return rating_id
             seen.append(rating_id)
             record = replace(record, offers=(*record.offers, Offer(rating, rating_id)))
-        if view.unrecorded and record.reconcile_first:
+        if unrecorded and record.reconcile_first:
             # The offer is older than the backup, so its link may be out. The next claim checks that first.
             return Wait(timedelta())
         return self._sender.send(
@@ -228,26 +223,27 @@ def _require_close(record: Record) -> Close:
     return record.close
 
 
-def _view(attempt: Attempt, conversation: Conversation) -> _DixaView:
-    ratings = attempt.ratings()
-    return _DixaView(conversation, ratings, _find_unrecorded(attempt.record, ratings))
+def _recorded(record: Record) -> tuple[str, ...]:
+    """Return the ids of our offers in the record, of this round and the earlier ones."""
+    return (*(offer.rating_id for offer in record.offers), *record.earlier)
 
 
 def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
-    """Return the ids of unrecorded offers of ours, by rating type.
+    """Return the ids of our offers that are missing in the record, by rating type.
 
     Dixa executed a lost call late, or the offer is younger than the restored backup. They are never another system's:
     the conversation had no survey before our first offer.
     """
-    known = record.offer.before
-    if known is None and record.reconcile_first and record.offer.state is OfferState.OFFERING:
-        known = ()
-    if known is None:
+    before = record.offer.before
+    if before is None and record.reconcile_first and record.offer.state is OfferState.OFFERING:
+        before = ()
+    if before is None or record.terms is None:
         return {}
-    known = (*known, *(offer.rating_id for offer in record.offers), *record.earlier)
-    types = record.terms.ratings if record.terms else ()
-    found = {rating: find_active_rating([each for each in ratings if each.type == rating], known) for rating in types}
-    return {rating: each.id for rating, each in found.items() if each}
+    unrecorded: dict[RatingType, str] = {}
+    for each in active_ratings(ratings, (*before, *_recorded(record))):
+        if each.type in record.terms.ratings:
+            unrecorded.setdefault(RatingType(each.type), each.id)
+    return unrecorded
 
 
 def _rated_agent(record: Record, conversation: Conversation) -> str | None:

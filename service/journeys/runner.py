@@ -21,13 +21,9 @@ log = structlog.get_logger()
 class Steps(Protocol):
     """One of the journeys: offer, answer, follow-up."""
 
-    @property
-    def journey(self) -> Journey:
-        """The name of the journey."""
-
-    @property
-    def max_wait(self) -> timedelta:
-        """How long a claim waits for its first slot. Answers wait longer than offers, so they go first."""
+    journey: Journey
+    max_wait: timedelta
+    """How long a claim waits for its first slot. Answers wait longer than offers, so they go first."""
 
     def advance(self, attempt: Attempt) -> Next:
         """Take the due steps. Return the outcome for the runner to write.
@@ -40,15 +36,11 @@ class JourneyRunner:
     """Works on one claim at a time. Only here a lease is given back or a journey fails."""
 
     def __init__(self, steps: Steps, records: Records, dixa: Dixa, timings: Timings) -> None:
+        self.journey = steps.journey
         self._steps = steps
         self._records = records
         self._dixa = dixa
         self._timings = timings
-
-    @property
-    def journey(self) -> Journey:
-        """The name of the journey."""
-        return self._steps.journey
 
     def run(self, survey_id: str) -> None:
         """Work on a survey if it is due and not claimed by another worker. Raises RecordsUnavailable."""

@@ -97,7 +97,7 @@ def find_exclusion(
         return Reason.INTERNAL
     if conversation.link in _SIDE_LINKS:
         return Reason.SIDE_CONVERSATION
-    return Reason.ALREADY_SURVEYED if find_active_rating(ratings, ours) else None
+    return Reason.ALREADY_SURVEYED if active_ratings(ratings, ours) else None
 
 
 def may_predate_close(conversation: Conversation, close: Close) -> bool:
@@ -106,9 +106,9 @@ def may_predate_close(conversation: Conversation, close: Close) -> bool:
     return is_open and (conversation.changed_at is None or conversation.changed_at <= close.closed_at)
 
 
-def find_active_rating(ratings: Sequence[Rating], ours: Sequence[str]) -> Rating | None:
-    """Return another system's survey on its way or done."""
-    return next((rating for rating in ratings if rating.status in _ACTIVE and rating.id not in ours), None)
+def active_ratings(ratings: Sequence[Rating], ours: Sequence[str]) -> list[Rating]:
+    """Return the surveys of others that are on their way or done."""
+    return [rating for rating in ratings if rating.status in _ACTIVE and rating.id not in ours]
 
 
 def is_in_sample(conversation_id: int, share: float, salt: str) -> bool:
