@@ -11,11 +11,10 @@ import pytest
 from service.intake.intake import Intake
 from service.records.outcomes import Outcome
 from service.rules.identity import Identities
-from service.rules.timeline import describe
 from service.sandbox.dixa.model import Person
 from service.surveys.definition import OnReclose, Survey
-from service.surveys.model import Call, Change, Close, FollowUp, Record
-from service.surveys.states import ChangeKind, FollowUpState, Journey, OfferState
+from service.surveys.model import Change, Close
+from service.surveys.states import ChangeKind, Journey
 from service.surveys.toml.loader import load_surveys
 from tests.cli.conftest import SURVEYS, Runner
 from tests.harness import AT_ONCE, CSAT, Story
@@ -162,58 +161,6 @@ def test_one_that_waits_tells_what_for_and_that_it_is_held(run: Runner, story: S
     assert f"PAUSED since {since}: no survey is sent. To resume: afterword resume" in told(run, survey_id)
 
 
-WINDOW = """
-[survey.send_window]
-days = ["Mon"]
-from = "09:00"
-to = "17:00"
-zone = "Europe/Copenhagen"
-"""
-
-
-ON_MONDAYS = load_surveys(WINDOW.replace("[survey.send_window]", "[[survey]]\n[survey.send_window]"))[0]
-
-
-def next_lines(record: Record) -> list[str]:
-    return [line for line in describe(record, "") if "Next: " in line]
-
-
-def test_what_comes_next_waits_for_the_window(story: Story) -> None:
-    """Due on a Saturday, sent on Monday; once it has waited for that, it is due a moment after the opening."""
-    record = story.load(story.begin(ON_MONDAYS))
-    saturday, monday = datetime(2026, 11, 21, 12, tzinfo=UTC), datetime(2026, 11, 23, 8, tzinfo=UTC)
-    for due_at in (saturday, monday, monday + timedelta(milliseconds=20)):
-        waiting = replace(record, offer=replace(record.offer, due_at=due_at))
-        (line,) = next_lines(waiting)
-        assert line.startswith("  2026-11-23 08:00:00  Next: look up the conversation in Dixa")
-        assert line.endswith(" (its send window opens then).")
-    is_open = replace(record, offer=replace(record.offer, due_at=monday + timedelta(hours=1)))
-    assert "window" not in next_lines(is_open)[0]
-    assert next_lines(is_open)[0].startswith("  2026-11-23 09:00:00")
-
-
-def test_a_reminder_waits_for_the_window_and_a_call_in_flight_does_not(story: Story) -> None:
-    record = story.load(story.begin(ON_MONDAYS))
-    offer = replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC))
-    reminding = replace(record, offer=replace(offer, state=OfferState.REMINDING))
-    assert "2026-11-23 08:00:00  Next: remind the customer" in next_lines(reminding)[0]
-    call = Call(CSAT, datetime.now(UTC), ())
-    looking = replace(record, offer=replace(offer, state=OfferState.UNKNOWN, call=call))
-    assert "2026-11-21 12:00:00  Next: look up in Dixa" in next_lines(looking)[0]
-
-
-def test_of_several_surveys_the_first_window_is_told(story: Story) -> None:
-    """Dixa is asked before it is clear which one it is, so that comes at its time."""
-    both = load_surveys(SURVEYS.replace("[survey.match]", f"{WINDOW}[survey.match]"))
-    record = story.load(story.begin())
-    waiting = replace(record, offer=replace(record.offer, due_at=datetime(2026, 11, 21, 12, tzinfo=UTC)))
-    (line,) = next_lines(replace(waiting, candidates=both))
-    assert line.startswith("  2026-11-21 12:00:00")
-    assert line.endswith("then decide (the first send window opens at 2026-11-23 08:00).")
-    (line,) = next_lines(replace(waiting, candidates=(*both, AT_ONCE)))
-    assert "window" not in line
-
-
 def test_a_held_answer_is_not_held_by_a_pause(run: Runner, story: Story) -> None:
     survey_id = close(story)
     story.ask(survey_id)
@@ -242,24 +189,6 @@ def test_failed_survey_shows_the_retry_command(run: Runner, story: Story) -> Non
     story.submit(survey_id)
     assert "Result not submitted: refused." in told(run, survey_id)
     assert told(run, survey_id)[-1] == f"Next: nothing. To retry: afterword retry {survey_id}."
-
-
-def test_what_follows_an_answer_is_told_with_what_comes_next(run: Runner, story: Story) -> None:
-    survey_id = close(story)
-    story.ask(survey_id)
-    story.answer(survey_id, {CSAT: 4})
-    story.submit(survey_id)
-    record = story.load(survey_id)
-    for state, next_line in (
-        (
-            FollowUp(FollowUpState.FOLLOWING, due_at=datetime.now(UTC), tries=1),
-            "run the follow-up (failed once).",
-        ),
-        (FollowUp(FollowUpState.FAILED), f"nothing. To retry: afterword retry {survey_id}."),
-        (FollowUp(FollowUpState.FOLLOWED), "nothing, the survey is complete."),
-    ):
-        lines = list(describe(replace(record, follow_up=state), ""))
-        assert [line.partition("Next: ")[2] for line in lines if "Next: " in line] == [next_line]
 
 
 def _two_rounds(story: Story) -> str:
