@@ -136,16 +136,14 @@ class Durations:
 
 
 _PROVIDER = OperatorProvider()
+_HARMLESS = ("_Is", "_IsNot", "Is_Eq", "IsNot_NotEq")
+"""`==` to `is` and back: without effect on None, on enumerations and on most short texts."""
 OPERATORS = {
     name: _PROVIDER[name]
     for name in _PROVIDER
-    if not _PROVIDER[name].arguments()
-    and (
-        not name.endswith(("_Is", "_IsNot"))
-        or name in {"ReplaceComparisonOperator_Is_IsNot", "ReplaceComparisonOperator_IsNot_Is"}
-    )
+    if not _PROVIDER[name].arguments() and (not name.endswith(_HARMLESS) or name.endswith(("Is_IsNot", "IsNot_Is")))
 }
-"""Not `==` to `is`, which changes nothing for short texts. An operator with arguments needs names of variables."""
+"""An operator with arguments needs names of variables."""
 
 
 def main() -> int:
