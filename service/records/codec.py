@@ -3,11 +3,12 @@
 docs/architecture/records.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
 """
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from service.records.terms_codec import dump_terms, load_terms
+from service.records.terms_codec import dump_terms, load_fields, load_terms
 from service.surveys.definition import Survey
 from service.surveys.model import (
     ActionProgress,
@@ -26,10 +27,8 @@ from service.surveys.reasons import Reason
 from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, OfferState
 
 Hash = Mapping[str, str]
-FAILED = "failed:"
-ACTION = "action:"
-PROBLEM = "problem:"
-SENT_SCORES = "sent_scores:"
+_NO_FACTS = {"conversation_id", "email", "phone", "odd_email"}
+"""The fields of `Close` that its JSON doesn't contain."""
 
 
 def to_ms(value: datetime | timedelta) -> int:
@@ -46,48 +45,16 @@ def from_ms(text: str) -> datetime:
 
 def dump_close(close: Close) -> str:
     """Return a close as JSON for `load_close`. It omits absent facts, and the address in any case."""
-    facts = {
-        "closed_at": to_ms(close.closed_at),
-        "channel": close.channel,
-        "direction": close.direction,
-        "queue_id": close.queue_id,
-        "queue_name": close.queue_name,
-        "contact_point": close.contact_point,
-        "requester_id": close.requester_id,
-        "user_type": close.user_type,
-        "agent_id": close.agent_id,
-        "assignee_type": close.assignee_type,
-        "tags": None if close.tags is None else list(close.tags),
-        "event_id": close.event_id or None,
-        "person": list(close.person) or None,
-        "email_hashes": list(close.email_hashes) or None,
-        "phone_hashes": list(close.phone_hashes) or None,
-    }
+    facts = {each.name: getattr(close, each.name) for each in dataclasses.fields(Close) if each.name not in _NO_FACTS}
+    facts["closed_at"] = to_ms(close.closed_at)
     return json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False)
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
     """Read a close from a record. Facts added by a later version are ignored. The address is a field of its own."""
     facts = json.loads(text)
-    return Close(
-        conversation_id=conversation_id,
-        closed_at=from_ms(facts["closed_at"]),
-        channel=facts.get("channel"),
-        direction=facts.get("direction"),
-        queue_id=facts.get("queue_id"),
-        queue_name=facts.get("queue_name"),
-        contact_point=facts.get("contact_point"),
-        requester_id=facts.get("requester_id"),
-        user_type=facts.get("user_type"),
-        agent_id=facts.get("agent_id"),
-        assignee_type=facts.get("assignee_type"),
-        tags=tuple(facts["tags"]) if "tags" in facts else None,
-        event_id=facts.get("event_id", ""),
-        person=tuple(facts.get("person", ())),
-        email_hashes=tuple(facts.get("email_hashes", ())),
-        phone_hashes=tuple(facts.get("phone_hashes", ())),
-        email=email,
-    )
+    closed_at = from_ms(facts.pop("closed_at"))
+    return Close(conversation_id, closed_at, **{"tags": None} | load_fields(Close, facts) | {"email": email})
 
 
 def write_terms(terms: Survey | None) -> str:
@@ -172,7 +139,7 @@ def _read_offer(fields: Hash) -> OfferProgress:
         channel=fields.get("channel", ""),
         language=fields.get("language", ""),
         delivered_at=_read_time(fields, "delivered_at"),
-        failed=tuple(sorted(name.removeprefix(FAILED) for name in fields if name.startswith(FAILED))),
+        failed=tuple(sorted(name.removeprefix("failed:") for name in fields if name.startswith("failed:"))),
         mailed_at=_read_time(fields, "reminder_mailed_at" if fields["offer_state"] == "reminding" else "mailed_at"),
         reminded_at=_read_time(fields, "reminded_at"),
         note=fields.get("delivery_note", ""),
@@ -205,7 +172,7 @@ def _read_answer(fields: Hash, ratings: Sequence[RatingType]) -> AnswerProgress:
 
 
 def _read_follow_up(fields: Hash) -> FollowUp:
-    names = sorted(name.removeprefix(ACTION) for name in fields if name.startswith(ACTION))
+    names = sorted(name.removeprefix("action:") for name in fields if name.startswith("action:"))
     return FollowUp(
         state=FollowUpState(fields["follow_up_state"]),
         reason=fields.get("follow_up_reason", ""),
@@ -217,9 +184,9 @@ def _read_follow_up(fields: Hash) -> FollowUp:
 
 
 def _read_action(fields: Hash, name: str) -> ActionProgress:
-    sent_scores = json.loads(fields.get(f"{SENT_SCORES}{name}", "{}"))
+    sent_scores = json.loads(fields.get(f"sent_scores:{name}", "{}"))
     return ActionProgress(
-        ActionState(fields[f"{ACTION}{name}"]),
-        fields.get(f"{PROBLEM}{name}", ""),
+        ActionState(fields[f"action:{name}"]),
+        fields.get(f"problem:{name}", ""),
         {RatingType(rating): int(score) for rating, score in sent_scores.items()},
     )

@@ -33,6 +33,12 @@ def load_terms(terms: Mapping[str, Any]) -> Survey:
     return survey
 
 
+def load_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names of a dataclass's fields, each of the annotated type. Ignores unknown names."""
+    types = _field_types(kind)
+    return {name: _load(types[name], values[name]) for name in types if name in values}
+
+
 def _dump(value: Any) -> Any:
     if is_dataclass(value):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
@@ -49,8 +55,7 @@ def _dump(value: Any) -> Any:
 def _load(kind: Any, value: Any) -> Any:
     """Build a value of a field's annotated type."""
     if isinstance(kind, type) and is_dataclass(kind):
-        types = _field_types(kind)
-        return kind(**{name: _load(types[name], value[name]) for name in types if name in value})
+        return kind(**load_fields(kind, value))
     if isinstance(kind, UnionType):  # always `… | None`, and None is never written
         return _load(get_args(kind)[0], value)
     if get_origin(kind) is tuple:
