@@ -6,7 +6,6 @@ again, and a duplicate does no harm.
 
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Thread
 from time import monotonic
 from typing import Any, Protocol
 
@@ -59,7 +58,7 @@ class Relay:
         self._timings = timings
         self._remind_at = 0.0
         self._room: Callable[[], int] = lambda: 0
-        self._loop = BackgroundLoop(
+        self.loop = BackgroundLoop(
             self._step,
             timings.relay_interval,
             LogEvents("relay.failed", "relay.recovered", "relay.broken"),
@@ -67,14 +66,10 @@ class Relay:
             prepare=records.report_problems,
         )
 
-    def run(self, room: Callable[[], int]) -> None:
-        """Queue due surveys until `stop`. `room` returns how many tasks may wait in the queue."""
+    def start(self, room: Callable[[], int]) -> None:
+        """Queue due surveys in the thread of `loop`. `room` returns how many tasks may wait in the queue."""
         self._room = room
-        self._loop.run()
-
-    def stop(self) -> None:
-        """End `run` after its current step."""
-        self._loop.stop()
+        self.loop.start("relay")
 
     def relay_once(self, room: int) -> int:
         """Queue due surveys, answers first, until `room` tasks wait. Return how many were queued.
@@ -111,20 +106,11 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     requires = ("celery.worker.components:Pool",)
 
-    def __init__(self, worker: Any, **kwargs: Any) -> None:
-        super().__init__(worker, **kwargs)
-        self._thread: Thread | None = None
-
     def start(self, worker: Any) -> None:
         """Start with the worker."""
         # 100,000 due records must not flood the queue. Two tasks a thread keep all threads busy; the rest stays due.
-        self._thread = Thread(
-            target=worker.app.relay.run, args=(lambda: 2 * worker.concurrency,), name="relay", daemon=True
-        )
-        self._thread.start()
+        worker.app.relay.start(lambda: 2 * worker.concurrency)
 
     def stop(self, worker: Any) -> None:
         """Stop with the worker."""
-        worker.app.relay.stop()
-        if self._thread:
-            self._thread.join(timeout=5)
+        worker.app.relay.loop.stop()

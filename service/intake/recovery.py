@@ -19,7 +19,7 @@ _PING_INTERVAL: Final = timedelta(seconds=60)
 
 
 class Recovery:
-    """A thread of every web process. It waits for Redis to come back, so no request has to."""
+    """A `loop` in every web process. It waits for Redis to come back, so no request has to."""
 
     def __init__(self, records: Records, breaker: Breaker, spool: Spool | None, intake: Intake) -> None:
         self._records = records
@@ -28,21 +28,13 @@ class Recovery:
         self._intake = intake
         self._ping_at = 0.0
         self._was_down = False
-        self._loop = BackgroundLoop(
+        self.loop = BackgroundLoop(
             self.step,
             INTERVAL,
             LogEvents("redis.lost", "redis.recovered", "recovery.failed"),
             describe=_describe,
             prepare=records.report_problems,
         )
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._loop.start("recovery")
-
-    def stop(self) -> None:
-        """End the thread after its current step."""
-        self._loop.stop()
 
     def step(self) -> None:
         """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while Redis is down."""

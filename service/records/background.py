@@ -45,14 +45,14 @@ class BackgroundLoop:
         self._describe = describe
         self._prepare = prepare
         self._stopping = Event()
+        self._thread: Thread | None = None
         self._problem = ""
         self._repeat_at = 0.0
 
-    def start(self, name: str) -> Thread:
+    def start(self, name: str) -> None:
         """Run in a thread of this name."""
-        thread = Thread(target=self.run, name=name, daemon=True)
-        thread.start()
-        return thread
+        self._thread = Thread(target=self.run, name=name, daemon=True)
+        self._thread.start()
 
     def run(self) -> None:
         """Run `prepare` once, then the step at each interval."""
@@ -61,8 +61,10 @@ class BackgroundLoop:
             self.report(self._attempt(self._step))
 
     def stop(self) -> None:
-        """End after the current step."""
+        """End after the current step. Wait for it, 5 s at most."""
         self._stopping.set()
+        if self._thread:
+            self._thread.join(timeout=5)
 
     def report(self, problem: str) -> None:
         """Log a problem when it begins, once a minute while it lasts, and when it is over."""

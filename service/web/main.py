@@ -25,5 +25,5 @@ for _problem in _core.prepare():
     if _kept.are_new:
         refuse_to_start(_problem)
     structlog.get_logger().error("start.problem", problem=_problem)
-_core.recovery.start()
+_core.recovery.loop.start("recovery")
 _core.processes.report("web", _kept.problem)

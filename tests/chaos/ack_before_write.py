@@ -38,4 +38,4 @@ if _core.spool:
     _core.spool.prepare()
 _intake = LaterIntake(_core.records, _core.intake._queue, _settings.surveys, _core.spool, _core.intake._identities)
 app.extensions["afterword"] = replace(_core, intake=_intake.begin())
-_core.recovery.start()
+_core.recovery.loop.start("recovery")

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 
 import pytest
 import redis
@@ -108,11 +107,9 @@ def test_the_workers_log_says_it_again_and_again(run: Runner, story: Story) -> N
     relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_interval=timedelta(milliseconds=1)), BoundlessPace())
     run("pause")
     with capture_logs() as said:
-        thread = Thread(target=relay.run, args=[lambda: 1])
-        thread.start()
+        relay.start(lambda: 1)
         eventually(lambda: said)
-        relay.stop()
-        thread.join()
+        relay.loop.stop()
     since = story.records.paused_since()
     assert said == [
         {"event": "surveys.paused", "since": since, "to_resume": "afterword resume", "log_level": "warning"}

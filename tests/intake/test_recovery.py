@@ -124,9 +124,9 @@ def test_it_survives_unexpected_errors_and_logs_no_text(core: Services) -> None:
     recovery = Recovery(odd, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
     core.recovery._breaker.is_open = True
     with capture_logs() as logs:
-        recovery.start()
+        recovery.loop.start("recovery")
         eventually(lambda: any(each["event"] == "redis.recovered" for each in logs))
-    recovery.stop()
+    recovery.loop.stop()
     assert [each["problem"] for each in logs if each["event"] == "recovery.failed"] == [
         "UnicodeDecodeError",
         "KeyError",
@@ -159,7 +159,7 @@ def test_a_spool_that_cannot_be_drained_is_reported(
 
     monkeypatch.setattr(Spool, "waiting", fail)
     with capture_logs() as logs:
-        core.recovery.start()
+        core.recovery.loop.start("recovery")
         eventually(lambda: any(each["event"] == "redis.lost" for each in logs))
-    core.recovery.stop()
+    core.recovery.loop.stop()
     assert next(each["problem"] for each in logs if each["event"] == "redis.lost") == problem

@@ -1,7 +1,6 @@
 """The relay: the order of journeys when there is room for a few tasks only."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Thread
 
 import pytest
 import redis
@@ -134,11 +133,9 @@ def test_it_survives_unexpected_errors_and_logs_no_text(records: Records, queue:
     timings = Timings(relay_interval=timedelta(milliseconds=5))
     relay = Relay(Odd(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
     with capture_logs() as logs:
-        thread = Thread(target=relay.run, args=[lambda: 4], daemon=True)
-        thread.start()
+        relay.start(lambda: 4)
         eventually(lambda: queue.tasks == [(Journey.OFFER, "1")])
         eventually(lambda: logs[-1]["event"] == "relay.recovered")
-        relay.stop()
-        thread.join()
+        relay.loop.stop()
     assert [each["problem"] for each in logs if each["event"] == "relay.broken"] == ["UnicodeDecodeError", "KeyError"]
     assert SECRET not in str(logs)
