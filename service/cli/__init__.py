@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from service.cli.context import Commands
 from service.cli.doctor import doctor
 from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
@@ -17,7 +18,7 @@ from service.cli.try_rules import try_rules
 from service.cli.why import why
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(version("afterword"), prog_name="afterword")
 def main() -> None:
     """Afterword: customer-satisfaction surveys for Dixa."""

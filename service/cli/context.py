@@ -1,7 +1,4 @@
-"""Settings and records for the commands. A failure ends the command with a clear line."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Settings and records for the commands."""
 
 import click
 
@@ -13,21 +10,22 @@ from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
 
 
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """End the command with one line when Redis is unavailable."""
-    try:
-        yield
-    except RecordsUnavailable as error:
-        raise click.ClickException(f"Redis is unavailable: {error}") from error
+class Commands(click.Group):
+    """Commands that end with a clear line when a setting is wrong or Redis is unavailable."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from error
+        except RecordsUnavailable as error:
+            raise click.ClickException(f"Redis is unavailable: {error}") from error
 
 
 def open_settings() -> Settings:
-    """Read the settings. Mistakes end the command with one line each."""
-    try:
-        settings = read_settings()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from error
+    """Read the settings. Raises SettingsError."""
+    settings = read_settings()
     trust_certificates(settings.certificates)
     return settings
 
@@ -43,14 +41,13 @@ def open_records(settings: Settings) -> Records:
     return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.record_retention)
 
 
-def say_paused(since: str) -> str:
+def paused_line(since: str) -> str:
     """Return the line about a pause."""
     return f"PAUSED since {since}: no survey is sent. To resume: afterword resume"
 
 
 def warn_if_paused(records: Records) -> str | None:
     """Warn of a pause on stderr, so that nobody forgets it. Return its start, or None."""
-    since = records.paused_since()
-    if since:
-        say(say_paused(since), fg="yellow", err=True)
+    if since := records.paused_since():
+        say(paused_line(since), fg="yellow", err=True)
     return since

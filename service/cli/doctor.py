@@ -9,7 +9,7 @@ import click
 
 from config.fingerprint import take_fingerprint
 from config.settings import Settings
-from service.cli.context import open_records, open_settings, say_paused, survey_names
+from service.cli.context import open_records, open_settings, paused_line, survey_names
 from service.cli.output import say
 from service.delivery.segments import Size
 from service.delivery.short_text import measure_texts
@@ -152,9 +152,8 @@ def _segments(sizes: Mapping[str, Size]) -> str:
 
 
 def _report_pause(settings: Settings) -> None:
-    since = open_records(settings).paused_since()
-    if since:
-        say(f"warn {say_paused(since)}", fg="yellow")
+    if since := open_records(settings).paused_since():
+        say(f"warn {paused_line(since)}", fg="yellow")
     else:
         say("ok   surveys: not paused")
 

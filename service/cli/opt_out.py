@@ -6,41 +6,35 @@ from uuid import UUID
 import click
 
 from config.settings import Settings
-from service.cli.context import open_settings, redis_errors
+from service.cli.context import open_settings
 from service.cli.output import say
 from service.records.opt_outs import HashedOptOuts
 from service.records.redis import connect
 from service.rules.identity import Identities
 from service.surveys.mailbox import read_address
 
-_HELP = "CUSTOMER is the requester's id in Dixa, an e-mail address or a telephone number with its country code."
+_CUSTOMER = "CUSTOMER is the requester's id in Dixa, an e-mail address or a telephone number with its country code."
 _NUMBER = re.compile(r"(?:\+|00)(?!.*\(0\))[-0-9 ()./]+")
 """With a country code, as in Dixa. "+44 (0)20" is refused: the 0 belongs to the number in Italy, and not elsewhere."""
 
 
-@click.command("opt-out", short_help="Send no more surveys.", help=f"Send a customer no more surveys. {_HELP}")
+@click.command("opt-out", short_help="Send no more surveys.", epilog=_CUSTOMER)
 @click.argument("customer")
 def opt_out(customer: str) -> None:
-    """Record an opt-out for all identifiers derived from this one."""
+    """Send a customer no more surveys."""
     settings = open_settings()
     trait, *others = _traits(settings, customer)
-    with redis_errors():
-        _opt_outs(settings).add(trait, others)
+    HashedOptOuts(connect(settings.redis_url)).add(trait, others)
     say("Opted out: this customer gets no more surveys. To undo: afterword opt-in")
 
 
-@click.command(
-    "opt-in",
-    short_help="Undo an opt-out, if the customer wants it.",
-    help=f"Undo an opt-out. Only if the customer wants it. {_HELP}",
-)
+@click.command("opt-in", short_help="Undo an opt-out, if the customer wants it.", epilog=_CUSTOMER)
 @click.argument("customer")
 def opt_in(customer: str) -> None:
-    """Remove the opt-outs of all identifiers derived from this one."""
+    """Undo an opt-out. Only if the customer wants it."""
     settings = open_settings()
-    traits = _traits(settings, customer)
-    with redis_errors():
-        undone = [_opt_outs(settings).remove(trait) for trait in traits]
+    opt_outs = HashedOptOuts(connect(settings.redis_url))
+    undone = [opt_outs.remove(trait) for trait in _traits(settings, customer)]
     if not any(undone):
         problem = (
             "There is no opt-out for this. Is it written as Dixa shows it? The opt-out may be for another id, address "
@@ -67,7 +61,3 @@ def _traits(settings: Settings, customer: str) -> tuple[str, ...]:
         "code, and has no (0)."
     )
     raise click.BadParameter(problem, param_hint="CUSTOMER")
-
-
-def _opt_outs(settings: Settings) -> HashedOptOuts:
-    return HashedOptOuts(connect(settings.redis_url))

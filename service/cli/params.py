@@ -23,3 +23,6 @@ class ConversationId(click.ParamType[int]):
         if named is None or not (number := int(named[1])):
             self.fail(f"{value!r} is not a conversation. Write its number, such as 48201.", param, ctx)
         return number
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -2,7 +2,7 @@
 
 import click
 
-from service.cli.context import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say
 from service.cli.params import ConversationId
 from service.records.outcomes import Outcome
@@ -14,15 +14,14 @@ from service.surveys.states import Journey
 def retry(conversation_id: int) -> None:
     """Retry a survey that failed: its offer, its answer or its follow-up."""
     records = open_records(open_settings())
-    with redis_errors():
-        warn_if_paused(records)
-        outcomes = [
-            (journey, records.retry(journey, survey_id))
-            for number, survey_id in enumerate(records.list_rounds(conversation_id))
-            for journey in Journey
-            # An earlier round's offer would ask beside the latest one.
-            if journey is not Journey.OFFER or number == 0
-        ]
+    warn_if_paused(records)
+    outcomes = [
+        (journey, records.retry(journey, survey_id))
+        for number, survey_id in enumerate(records.list_rounds(conversation_id))
+        for journey in Journey
+        # An earlier round's offer would ask beside the latest one.
+        if journey is not Journey.OFFER or number == 0
+    ]
     retried = [journey for journey, outcome in outcomes if outcome is Outcome.RETRIED]
     if not retried:
         raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why")
@@ -32,6 +31,5 @@ def retry(conversation_id: int) -> None:
 @click.command("mark-restored", short_help="Reconcile with Dixa after a restore.")
 def mark_restored() -> None:
     """Reconcile every record with Dixa before its next call, after Redis was restored from a backup."""
-    with redis_errors():
-        open_records(open_settings()).mark_restored()
+    open_records(open_settings()).mark_restored()
     say("Noted. Each of these records is now reconciled with Dixa before its next call.")

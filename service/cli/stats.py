@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from service.cli.context import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say_all, say_json
+from service.cli.params import json_option
 
 ASKED = "asked"
 _DAYS_IN_A_ROW = 7
@@ -17,13 +18,12 @@ Counts = Mapping[date, Mapping[str, int]]
 
 @click.command()
 @click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="Days, up to today.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def stats(days: int, *, as_json: bool) -> None:
     """Show the decisions by day (UTC) and reason."""
     records, today = open_records(open_settings()), datetime.now(UTC).date()
-    with redis_errors():
-        warn_if_paused(records)
-        found = {day: records.count_decisions(day) for day in (today - timedelta(ago) for ago in reversed(range(days)))}
+    warn_if_paused(records)
+    found = {day: records.count_decisions(day) for day in (today - timedelta(ago) for ago in reversed(range(days)))}
     if as_json:
         say_json({str(day): dict(counted) for day, counted in found.items()})
         return

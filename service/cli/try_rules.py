@@ -10,8 +10,9 @@ from uuid import UUID
 import click
 
 from config.settings import Settings
-from service.cli.context import open_records, open_settings, redis_errors, warn_if_paused
+from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say, say_all, say_json
+from service.cli.params import json_option
 from service.cli.try_rules_report import Found, facts_of, report
 from service.cli.try_rules_tally import Tally, tally
 from service.delivery.registry import open_deliveries
@@ -21,10 +22,12 @@ from service.dixa.low_priority import LowPriorityDixa
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
 from service.records.redis import connect
-from service.rules.dry_run import DryRunLookups, DryRunResult, judge
+from service.rules.decision import Lookups
+from service.rules.dry_run import DryRun, DryRunResult
 from service.rules.identity import Identities
 from service.rules.matching import is_in_sample, needs_messages, needs_tags
 from service.surveys.errors import CallError, Refused, RetryLater
+from service.surveys.model import Record
 from service.surveys.ports import Conversation, Page
 from service.surveys.toml.fields import read_duration
 
@@ -59,23 +62,22 @@ def _read_since(text: str) -> timedelta:
     help="Share of conversations, such as 0.1.",
 )
 @click.option("--yes", is_flag=True, help="Start without confirmation.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def try_rules(since: timedelta, limit: int, sample: float, *, yes: bool, as_json: bool) -> None:
     """Show the decisions of surveys.toml on closed conversations. Sends and writes nothing."""
     settings = open_settings()
     dry_run = _DryRun(settings)
-    with redis_errors():
-        warn_if_paused(dry_run.records)
-        try:
-            found = dry_run.find(datetime.now(UTC) - since, limit, sample)
-            _confirm(dry_run, found, is_agreed=yes)
-            counted, unreadable = dry_run.run(found)
-        except CallError as error:
-            raise click.ClickException(f"Dixa is unavailable, nothing was written: {error}") from error
+    warn_if_paused(dry_run.records)
+    try:
+        found = dry_run.find(datetime.now(UTC) - since, limit, sample)
+        _confirm(dry_run, found, is_agreed=yes)
+        counted = dry_run.run(found)
+    except CallError as error:
+        raise click.ClickException(f"Dixa is unavailable, nothing was written: {error}") from error
     if as_json:
-        say_json(facts_of(found, counted, unreadable))
+        say_json(facts_of(found, counted))
     else:
-        say_all(report(found, counted, unreadable, sample))
+        say_all(report(found, counted, sample))
 
 
 class _DryRun:
@@ -114,37 +116,35 @@ class _DryRun:
                 return Found(tuple(ids)[:limit], among, is_last and len(ids) <= limit)
             key = page.next_key
 
-    def run(self, found: Found) -> tuple[Tally, int]:
-        """Decide on all, with a progress bar. Return the counts and the number that Dixa could not show."""
-        queue_names = self._queue_names()
+    def run(self, found: Found) -> Tally:
+        """Decide on all, with a progress bar, and count the results."""
+        rules = DryRun(self._surveys, self._queue_names(), self._own_addresses)
         with click.progressbar(found.ids, label="Trying the rules", file=sys.stderr) as ids:
-            results = [self._judge(number, queue_names) for number in ids]
-        known = [result for result in results if result]
-        return tally(known), len(results) - len(known)
+            return tally([self._judge(number, rules) for number in ids])
 
-    def _judge(self, number: int, queue_names: Mapping[str, str]) -> DryRunResult | None:
+    def _judge(self, number: int, rules: DryRun) -> DryRunResult | None:
         call, dixa = self._low_priority.call, self._dixa
         try:
             conversation = call(lambda slot: dixa.conversation(slot, number))
-            lookups = DryRunLookups(
-                ratings=lambda: call(lambda slot: dixa.ratings(slot, number)),
+            lookups = Lookups(
                 tags=lambda: call(lambda slot: dixa.conversation_tags(slot, number)),
                 messages=lambda: call(lambda slot: dixa.messages(slot, number)),
                 is_opted_out=lambda: self._has_opted_out(conversation),
-                can_reach=lambda record: any(
-                    self._deliveries[name].can_reach(record)
-                    for name in (record.terms.deliver if record.terms else ())
-                    if name in self._deliveries
-                ),
-                ours=lambda: self._ours(number),
-                own_addresses=self._own_addresses,
+                is_answered=lambda: False,
+                is_too_late=lambda _survey: False,
+                reserve_channel=self._can_reach,
             )
-            return judge(conversation, queue_names, self._surveys, lookups)
+            ratings = partial(call, lambda slot: dixa.ratings(slot, number))
+            return rules.judge(conversation, lookups, ratings, self._ours(number))
         except (NoSlot, TokenRefused):
             raise
         except (Refused, RetryLater):
             # One conversation that Dixa can't show must not end the dry run.
             return None
+
+    def _can_reach(self, record: Record) -> bool:
+        deliver = record.terms.deliver if record.terms else ()
+        return any(each.can_reach(record) for name, each in self._deliveries.items() if name in deliver)
 
     def _has_opted_out(self, conversation: Conversation) -> bool:
         requester_id = conversation.requester_id

@@ -15,13 +15,13 @@ class Found:
     is_all: bool
 
 
-def facts_of(found: Found, counted: Tally, unreadable: int) -> dict[str, object]:
+def facts_of(found: Found, counted: Tally) -> dict[str, object]:
     """Return the numbers for JSON."""
     return {
         "tried": len(found.ids),
         "among": found.among,
         "is_all": found.is_all,
-        "unreadable": unreadable,
+        "unreadable": counted.unreadable,
         "asked": dict(counted.asked),
         "skipped": dict(counted.skipped),
         "unknown": [
@@ -31,7 +31,7 @@ def facts_of(found: Found, counted: Tally, unreadable: int) -> dict[str, object]
     }
 
 
-def report(found: Found, counted: Tally, unreadable: int, sample: float) -> Iterator[str]:
+def report(found: Found, counted: Tally, sample: float) -> Iterator[str]:
     """Yield the lines of the table and of its limits."""
     if not found.ids:
         yield "No conversation was closed since then."
@@ -44,7 +44,7 @@ def report(found: Found, counted: Tally, unreadable: int, sample: float) -> Iter
         yield from _table("unknown", unknown, len(found.ids), width)
     yield from _table("would not be asked", skipped, len(found.ids), width)
     yield "Limits:"
-    yield from (f"- {line}" for line in _limits(found, counted, unreadable, sample))
+    yield from (f"- {line}" for line in _limits(found, counted, sample))
 
 
 def _table(title: str, rows: Mapping[str, int], tried: int, width: int) -> Iterator[str]:
@@ -58,7 +58,7 @@ def _row(name: str, count: int, tried: int, width: int) -> str:
     return f"{name:<{width}}{count:>8}{count / tried if tried else 0:>8.1%}"
 
 
-def _limits(found: Found, counted: Tally, unreadable: int, sample: float) -> Iterator[str]:
+def _limits(found: Found, counted: Tally, sample: float) -> Iterator[str]:
     yield "A conversation counts as it is now: reopened or tagged since, for example."
     yield "Any rating in Dixa counts as already_surveyed, except Afterword's own."
     yield "cooldown and daily_cap apply in the order of closing, as if nobody had been asked before."
@@ -72,8 +72,8 @@ def _limits(found: Found, counted: Tally, unreadable: int, sample: float) -> Ite
         yield f"Sample: {len(found.ids)} of {found.among}. It shows fewer repeated customers than there are."
     if not found.is_all:
         yield f"More than --limit {len(found.ids)} conversations match. These are the first that Dixa lists."
-    if unreadable:
-        yield f"Dixa could not show {unreadable} of the conversations."
+    if counted.unreadable:
+        yield f"Dixa could not show {counted.unreadable} of the conversations."
 
 
 _MISSING_FACTS = {

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from service.cli.context import open_records, open_settings, redis_errors, say_paused, warn_if_paused
+from service.cli.context import open_records, open_settings, paused_line, warn_if_paused
 from service.cli.output import say_all, say_json
-from service.cli.params import ConversationId
+from service.cli.params import ConversationId, json_option
 from service.dixa.outage import Outage
 from service.records.opt_outs import HashedOptOuts
 from service.records.redis import connect
@@ -21,23 +21,20 @@ from service.surveys.reasons import Reason
 
 @click.command(short_help="Show why a survey was or wasn't sent.")
 @click.argument("conversation_id", type=ConversationId())
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def why(conversation_id: int, *, as_json: bool) -> None:
     """Show why a survey was or wasn't sent, and its state."""
     settings = open_settings()
     records, identities = open_records(settings), Identities(settings.secret_keys)
     kept = HashedOptOuts.beside(records)
     outage = Outage(connect(settings.redis_url))
-    with redis_errors():
-        paused_since = warn_if_paused(records)
-        paused = say_paused(paused_since) if paused_since else ""
-        down_since = outage.down_since()
-        loaded = [records.load(survey_id) for survey_id in records.list_rounds(conversation_id)]
-        rounds = [
-            (record, kept.find_by_kind(identities.kinds_of(record.close) if record.close else {}))
-            for record in loaded
-            if record
-        ]
+    paused_since, down_since = warn_if_paused(records), outage.down_since()
+    loaded = [records.load(survey_id) for survey_id in records.list_rounds(conversation_id)]
+    rounds = [
+        (record, kept.find_by_kind(identities.kinds_of(record.close) if record.close else {}))
+        for record in loaded
+        if record
+    ]
     if not rounds:
         raise click.ClickException(
             f"There is no record of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
@@ -47,6 +44,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
         latest, *earlier = (_facts(record, paused_since, down_since, opt_outs) for record, opt_outs in rounds)
         say_json(latest | {"earlier_rounds": earlier})
         return
+    paused = paused_line(paused_since) if paused_since else ""
     for number, (record, opt_outs) in enumerate(reversed(rounds), 1):
         which = f", round {number} of {len(rounds)}" if len(rounds) > 1 else ""
         title = f"Conversation {conversation_id}{which} (times in UTC)"
@@ -64,46 +62,46 @@ def _facts(
         "conversation_id": record.conversation_id,
         "survey_id": record.survey_id,
         "survey": record.terms.name if record.terms else None,
-        "accepted_at": _time(record.accepted_at),
-        "closed_at": _time(record.close.closed_at) if record.close else None,
+        "accepted_at": record.accepted_at,
+        "closed_at": record.close.closed_at if record.close else None,
         "state": record.offer.state,
         "reason": reason or None,
         "meaning": Reason(reason).meaning if reason else None,
         "to_change_it": Reason(reason).remedy if reason else None,
-        "decided_at": _time(record.decided_at),
+        "decided_at": record.decided_at,
         "mismatches": [
             {"survey": each.survey or None, "reason": each.reason, "rule": each.rule or None, "fact": each.fact}
             for each in mismatches_of(record)
         ],
-        "facts": dict(record.facts),
-        "opted_out_by": {trait: _time(since) for trait, since in opt_outs.items()},
+        "facts": record.facts,
+        "opted_out_by": opt_outs,
         "candidates": [survey.name for survey in record.candidates],
-        "due_at": _time(record.offer.due_at),
-        "dixa_down_since": _time(down_since) if is_waiting(record) else None,
+        "due_at": record.offer.due_at,
+        "dixa_down_since": down_since if is_waiting(record) else None,
         "paused_since": paused_since if is_paused(record) else None,
         "tries": record.offer.tries,
         "offers": {offer.rating: offer.rating_id for offer in record.offers},
-        "offered_at": _time(record.offer.offered_at),
+        "offered_at": record.offer.offered_at,
         "channel": record.offer.channel or None,
         "failed_channels": list(record.offer.failed),
         "delivery_note": record.offer.note or None,
-        "delivered_at": _time(record.offer.delivered_at),
-        "reminded_at": _time(record.offer.reminded_at),
-        "ended_at": _time(record.offer.ended_at),
+        "delivered_at": record.offer.delivered_at,
+        "reminded_at": record.offer.reminded_at,
+        "ended_at": record.offer.ended_at,
         "answer": answer
         and {
             "state": answer.state,
             "reason": answer.reason or None,
-            "answered_at": _time(answer.answer.answered_at),
-            "due_at": _time(answer.due_at),
-            "scores": dict(answer.answer.scores),
+            "answered_at": answer.answer.answered_at,
+            "due_at": answer.due_at,
+            "scores": answer.answer.scores,
             "has_comment": answer.has_comment,
             "is_suspect": answer.is_suspect,
             "tries": answer.tries,
-            "ended_at": _time(answer.ended_at),
+            "ended_at": answer.ended_at,
         },
         "follow_up": _follow_up(record),
-        "closed_again_at": _time(record.latest_close),
+        "closed_again_at": record.latest_close,
     }
 
 
@@ -114,15 +112,11 @@ def _follow_up(record: Record) -> dict[str, Any] | None:
     return {
         "state": found.state,
         "reason": found.reason or None,
-        "due_at": _time(found.due_at),
+        "due_at": found.due_at,
         "tries": found.tries,
         "actions": {
             name: {"state": each.state, "problem": each.problem or None}
-            | ({"sent_scores": dict(each.sent_scores)} if each.sent_scores else {})
+            | ({"sent_scores": each.sent_scores} if each.sent_scores else {})
             for name, each in found.actions.items()
         },
     }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.isoformat(timespec="seconds") if moment else None

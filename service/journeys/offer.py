@@ -22,7 +22,7 @@ from service.records.records import Records
 from service.rules.decision import DecisionInput, Lookups, decide
 from service.rules.matching import active_ratings, find_exclusion
 from service.rules.suppression import SuppressionPolicy
-from service.surveys.definition import Credit, Survey
+from service.surveys.definition import Credit
 from service.surveys.links import Links
 from service.surveys.model import Call, Close, Decision, Offer, Record
 from service.surveys.ports import Conversation, Delivery, Rating
@@ -117,7 +117,7 @@ class OfferJourney:
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)
         if verdict != Verdict.ASK:
             return Done()
-        return Continue(_as_decided(record, decision.survey or record.terms, conversation))
+        return Continue(_as_decided(replace(record, terms=decision.survey), conversation))
 
     def _lookups(self, attempt: Attempt, conversation: Conversation) -> Lookups:
         record = attempt.record
@@ -132,7 +132,7 @@ class OfferJourney:
             is_opted_out=lambda: self._suppression.has_opted_out(record, conversation),
             is_answered=is_answered,
             is_too_late=lambda survey: is_too_late(attempt, survey),
-            reserve_channel=lambda survey: self._sender.reserve(_as_decided(record, survey, conversation)) is not None,
+            reserve_channel=lambda chosen: self._sender.reserve(_as_decided(chosen, conversation)) is not None,
         )
 
     # ── Offer ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,7 +146,7 @@ class OfferJourney:
         conversation = attempt.closed_conversation()
         if exclusion := find_exclusion(conversation):
             return Fail(exclusion, "the conversation has changed since the decision")
-        decided = attempt.with_record(_as_decided(record, record.terms, conversation))
+        decided = attempt.with_record(_as_decided(record, conversation))
         return self._offer_and_send(decided, conversation, attempt.ratings())
 
     def _offer_and_send(self, attempt: Attempt, conversation: Conversation, ratings: Sequence[Rating]) -> Next:
@@ -253,7 +253,7 @@ def _rated_agent(record: Record, conversation: Conversation) -> str | None:
     return (record.close and record.close.agent_id) or conversation.agent_id
 
 
-def _as_decided(record: Record, survey: Survey | None, conversation: Conversation) -> Record:
-    """Return the record as it is once this survey is chosen. Delivery channels need its language and end."""
+def _as_decided(record: Record, conversation: Conversation) -> Record:
+    """Return the record as it is once its survey is chosen. Delivery channels need its language and end."""
     offer = replace(record.offer, language=conversation.language or "")
-    return replace(record, terms=survey, offer=offer, open_until=conversation.open_until)
+    return replace(record, offer=offer, open_until=conversation.open_until)

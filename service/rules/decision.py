@@ -1,7 +1,7 @@
 """The decision when a survey is due. Queries Dixa and the records for no more than the rules need."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from service.rules.matching import (
@@ -38,7 +38,7 @@ class Lookups:
     is_opted_out: Callable[[], bool]
     is_answered: Callable[[], bool]
     is_too_late: Callable[[Survey], bool]
-    reserve_channel: Callable[[Survey], bool]
+    reserve_channel: Callable[[Record], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _find_reason_against(given: DecisionInput, survey: Survey, facts: DixaFacts,
         return Reason.CLOSED_AGAIN
     if lookups.is_opted_out():
         return Reason.OPTED_OUT
-    return None if lookups.reserve_channel(survey) else Reason.UNREACHABLE
+    return None if lookups.reserve_channel(replace(record, terms=survey)) else Reason.UNREACHABLE
 
 
 def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> bool:

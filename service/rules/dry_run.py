@@ -10,29 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from service.rules.decision import DecisionInput, Lookups, decide
-from service.rules.matching import choose_at_close, find_exclusion
+from service.rules.matching import Choice, choose_at_close, find_exclusion
 from service.surveys.definition import Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
-from service.surveys.ports import Conversation, Message, Rating
+from service.surveys.ports import Conversation, Rating
 from service.surveys.reasons import Reason
-from service.surveys.states import OfferState, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class DryRunLookups:
-    """Lookups about a closed conversation, made only when a rule needs them.
-
-    `ours` returns Afterword's own rating ids. `own_addresses` are those of our own mailboxes.
-    """
-
-    ratings: Callable[[], Sequence[Rating]]
-    tags: Callable[[], tuple[str, ...]]
-    messages: Callable[[], tuple[Message, ...]]
-    is_opted_out: Callable[[], bool]
-    can_reach: Callable[[Record], bool]
-    ours: Callable[[], Sequence[str]]
-    own_addresses: Collection[str] = ()
+from service.surveys.states import OfferState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +35,42 @@ class DryRunResult:
     unknown: tuple[str, ...] = ()
 
 
-def judge(
-    conversation: Conversation,
-    queue_names: Mapping[str, str],
-    surveys: Sequence[Survey],
-    lookups: DryRunLookups,
-) -> DryRunResult | None:
-    """Decide as if the conversation had just closed. Return None if the API has no time of the close."""
-    if conversation.changed_at is None:
-        return None
-    close = _close_of(conversation, queue_names, conversation.changed_at)
-    unknown = {survey.name: _unknown_rules(survey.match, close) for survey in surveys}
-    # `not_before` is left out: a dry run is about conversations to come.
-    supposed = [replace(_as_if_met(survey, unknown[survey.name]), not_before=None) for survey in surveys]
-    result = _decide(close, conversation, supposed, lookups)
-    if result.survey is None:
-        return result
-    rules = unknown[result.survey.name]
-    if result.reason is Reason.UNREACHABLE and close.email is None and "email" in result.survey.deliver:
-        rules = (*rules, "deliver")
-    return replace(result, unknown=rules)
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """The surveys to try. `queue_names` are by id, `own_addresses` are those of our own mailboxes."""
+
+    surveys: Sequence[Survey]
+    queue_names: Mapping[str, str]
+    own_addresses: Collection[str]
+
+    def judge(
+        self, conversation: Conversation, lookups: Lookups, ratings: Callable[[], Sequence[Rating]], ours: Sequence[str]
+    ) -> DryRunResult | None:
+        """Decide as if the conversation had just closed. Return None if the API has no time of the close.
+
+        `ours` are Afterword's own rating ids. `ratings` queries Dixa, so it is called only if needed.
+        """
+        if conversation.changed_at is None:
+            return None
+        close = _close_of(conversation, self.queue_names, conversation.changed_at)
+        unknown = {survey.name: _unknown_rules(survey.match, close) for survey in self.surveys}
+        # `not_before` is left out: a dry run is about conversations to come.
+        supposed = [replace(_as_if_met(survey, unknown[survey.name]), not_before=None) for survey in self.surveys]
+        identities = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
+        choice = choose_at_close(close, supposed, self.own_addresses)
+        exclusion = find_exclusion(conversation)
+        if exclusion or not choice.candidates:
+            # An anonymised conversation has lost the facts for the rules.
+            reason = exclusion if conversation.is_erased else choice.reason or exclusion
+            return DryRunResult(close.closed_at, close.closed_at, identities, reason=reason)
+        record = _record_of(close, conversation, choice)
+        due_at = close.closed_at + min(survey.delay for survey in record.candidates)
+        decision = decide(DecisionInput(record, close, conversation, ratings(), ours, due_at), lookups)
+        survey, reason = decision.survey, decision.reason
+        rules = unknown[survey.name] if survey else ()
+        if survey and reason is Reason.UNREACHABLE and close.email is None and "email" in survey.deliver:
+            rules = (*rules, "deliver")
+        return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), identities, survey, reason, rules)
 
 
 def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed_at: datetime) -> Close:
@@ -105,20 +105,9 @@ def _as_if_met(survey: Survey, rules: Sequence[str]) -> Survey:
     return replace(survey, match=replace(survey.match, **no_rule))
 
 
-def _decide(
-    close: Close, conversation: Conversation, surveys: Sequence[Survey], lookups: DryRunLookups
-) -> DryRunResult:
-    identities = tuple(filter(None, (close.requester_id, close.email and close.email.casefold())))
-    skipped = DryRunResult(close.closed_at, close.closed_at, identities)
-    # An anonymised conversation has lost the facts for the rules.
-    if conversation.is_erased:
-        return replace(skipped, reason=Reason.ERASED)
-    choice = choose_at_close(close, surveys, lookups.own_addresses)
+def _record_of(close: Close, conversation: Conversation, choice: Choice) -> Record:
     candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
-    exclusion = find_exclusion(conversation)
-    if exclusion or not candidates:
-        return replace(skipped, reason=choice.reason or exclusion)
-    record = Record(
+    return Record(
         survey_id=str(close.conversation_id),
         conversation_id=close.conversation_id,
         accepted_at=close.closed_at,
@@ -128,18 +117,3 @@ def _decide(
         candidates=candidates,
         mismatches=choice.mismatches,
     )
-    due_at = close.closed_at + min(survey.delay for survey in candidates)
-    decision = decide(
-        DecisionInput(record, close, conversation, lookups.ratings(), lookups.ours(), due_at),
-        Lookups(
-            tags=lookups.tags,
-            messages=lookups.messages,
-            is_opted_out=lookups.is_opted_out,
-            is_answered=lambda: False,
-            is_too_late=lambda _: False,
-            reserve_channel=lambda survey: lookups.can_reach(replace(record, terms=survey)),
-        ),
-    )
-    is_sent = decision.verdict in (Verdict.ASK, Verdict.WAIT)
-    reason = None if is_sent else decision.reason
-    return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), identities, decision.survey, reason)
