@@ -25,6 +25,7 @@ from service.journeys.runner import JourneyRunner
 from service.records.channels import Channels
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
+from service.records.redis import Breaker
 from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
 from service.sandbox.dixa.webhooks import closed_event
@@ -83,6 +84,13 @@ class NoQueue:
     """Queues nothing: the test runs the journeys."""
 
     def hint(self, journey: Journey, survey_id: str) -> None: ...
+
+
+def without_redis(records: Records) -> Records:
+    """Return the same records behind a breaker that never queries Redis."""
+    breaker = Breaker()
+    breaker.is_open = True
+    return Records(records._redis, lease=records._lease, keep=records._keep, breaker=breaker)
 
 
 class LosesAnswers:

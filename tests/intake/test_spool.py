@@ -23,8 +23,7 @@ from structlog.testing import capture_logs
 
 from service.intake.spool import Entry, EntryError, EntryIsNewer, Spool, SpoolUnavailable
 from service.surveys.links import Link
-from tests.harness import AT_ONCE, CSAT, Story
-from tests.journeys.test_rounds import without_redis
+from tests.harness import AT_ONCE, CSAT, Story, without_redis
 
 MB = 1024 * 1024
 

@@ -1,6 +1,5 @@
 """A channel that is down pauses for all workers. It gets no offers, and no customer is lost."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,93 +7,16 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from config.endpoints import SignedEndpoint
-from service.delivery.email.smtp import EmailDelivery
-from service.delivery.message import MessageDelivery
-from service.delivery.slack import SlackAlert
-from service.delivery.webhook import WebhookDelivery
 from service.journeys.follow_up import OUTCOME_UNKNOWN
 from service.records.channels import PAUSE, Channels
 from service.sandbox.dixa.model import Person
-from service.sandbox.server import Sandbox
-from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
-from service.surveys.ports import Delivery
-from service.surveys.states import Journey, OfferState
+from service.surveys.states import OfferState
 from service.surveys.words import Sender
-from tests.harness import AT_ONCE, CSAT, Story, open_client
-from tests.journeys.test_delivery import BRANDING, TIMINGS
-from tests.receiver import DROP, SECRET, Receiver, receiving
-from tests.smtp import Post, post_office
-
-BY_MAIL = replace(AT_ONCE, deliver=("email",))
-BY_MAIL_OR_MESSAGE = replace(AT_ONCE, deliver=("email", "message"))
-BY_WEBHOOK = replace(AT_ONCE, deliver=("webhook",))
-SUSPENDED = "554 Your account is suspended"
-
-
-class Bench:
-    """A story with all channels able to be down. Their pauses end on request."""
-
-    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
-        self.post, self.receiver, self.dixa = post, receiver, dixa
-        self._client, self._prefix = client, prefix
-        self.deliveries: list[Delivery] = [
-            MessageDelivery(open_client(dixa, client, prefix)),
-            WebhookDelivery(SignedEndpoint(f"{receiver.url}/link", SECRET), "en"),
-        ]
-        self.story = Story(
-            client,
-            prefix,
-            dixa,
-            timings=TIMINGS,
-            deliveries=self.deliveries,
-            actions=[SlackAlert(f"{receiver.url}/slack")],
-        )
-        self.story.channels.pause = PAUSE
-
-    def turn(self, survey_id: str) -> Record:
-        """One turn of a worker, whenever it is due."""
-        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
-        self.story.offering.run(survey_id)
-        return self.story.load(survey_id)
-
-    def follow(self, survey_id: str) -> Record:
-        self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"follow_up_due": 0})
-        self.story.following.run(survey_id)
-        return self.story.load(survey_id)
-
-    def end_pause(self, channel: str = "email") -> None:
-        """End the channel's pause and the pauses of all surveys."""
-        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
-        for key in self._client.scan_iter(f"{self._prefix}channel:{channel}:pause:*"):
-            self._client.delete(key)
-
-    def end_pause_of_others(self, channel: str = "email") -> None:
-        """End the channel's pause alone."""
-        assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
-
-    def end_own_pause(self, survey_id: str, channel: str = "email") -> None:
-        """End the pause of one survey."""
-        assert self._client.delete(f"{self._prefix}channel:{channel}:pause:{survey_id}")
-
-    def pause_left(self, channel: str = "email") -> timedelta:
-        return timedelta(milliseconds=self._client.pttl(f"{self._prefix}channel:{channel}:pause"))
-
-    def offers(self, *survey_ids: str) -> list[int]:
-        return [len(self.dixa.offers(int(each))) for each in survey_ids]
-
-
-@pytest.fixture
-def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
-    with post_office() as (post, server), receiving() as receiver:
-        made = Bench(redis_client, prefix, dixa, post, receiver)
-        email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
-        made.story.deliveries["email"] = email
-        yield made
-
+from tests.harness import AT_ONCE, CSAT
+from tests.journeys.bench import BY_MAIL, BY_MAIL_OR_MESSAGE, SUSPENDED, Bench
+from tests.receiver import DROP
 
 REFUSALS = [
     ("MAIL", "550 5.7.60 May not send as this sender"),
@@ -295,115 +217,6 @@ def test_refused_own_sender_affects_no_other_survey(bench: Bench) -> None:
     bench.post.answers.clear()
     assert bench.turn(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
     assert bench.turn(bench.story.begin(own)).offer.state is OfferState.DECIDING
-
-
-@pytest.mark.parametrize("status", [401, 403, 404, 407, 410, 302])
-def test_misconfigured_receiver_of_links_gets_no_offer(bench: Bench, status: int) -> None:
-    bench.receiver.next["/link"] = [status]
-    first, second = bench.story.begin(BY_WEBHOOK), bench.story.begin(BY_WEBHOOK)
-    assert bench.turn(first).offer.state is OfferState.OFFERED
-    assert bench.turn(second).offer.state is OfferState.DECIDING
-    bench.end_pause("webhook")
-    assert [bench.turn(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
-    assert bench.offers(first, second) == [1, 1]
-
-
-def break_receiver(bench: Bench, status: int) -> Survey:
-    bench.receiver.next["/link"] = [status] * MANY
-    return BY_WEBHOOK
-
-
-def break_mail_server(bench: Bench, answer: str) -> Survey:
-    bench.post.answers["MAIL"] = answer
-    return BY_MAIL
-
-
-def refuse_recipients(bench: Bench, answer: str) -> Survey:
-    bench.post.answers["RCPT"] = answer
-    return BY_MAIL
-
-
-def forbid_messages(bench: Bench, status: int) -> Survey:
-    bench.dixa.fails(MANY, status, call="message")
-    return AT_ONCE
-
-
-MANY, ENOUGH = 12, 5
-BROKEN = [
-    *((break_receiver, each) for each in (500, 502, 503, 504, 429, DROP)),
-    *((break_mail_server, each) for each in ("421 4.3.2 Not available", "451 4.3.0 Later")),
-    (forbid_messages, 403),
-]
-
-
-@pytest.mark.parametrize(("breaks", "how"), BROKEN)
-def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
-    """Each refusal may be about its customer, but further offers would be in vain."""
-    terms = breaks(bench, how)
-    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
-    for each in ids:
-        bench.turn(each)
-    assert sum(bench.offers(*ids)) == ENOUGH
-    assert len(bench.story.channels.troubles()) == 1
-    assert bench.pause_left(channel) <= PAUSE
-    assert {bench.turn(each).offer.tries for each in ids[ENOUGH:]} == {0}
-    bench.receiver.next.clear()
-    bench.post.answers.clear()
-    bench.dixa.faults.clear()
-    bench.end_pause(channel)
-    assert bench.turn(ids[-1]).offer.state is OfferState.DELIVERED
-    assert bench.story.channels.troubles() == []
-    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
-    assert bench.offers(*ids) == [1] * MANY
-
-
-REFUSES_ALL = [
-    (break_receiver, 400),
-    (refuse_recipients, "550 relay not permitted"),
-    (refuse_recipients, "550 5.1.1 No such mailbox"),
-]
-
-
-@pytest.mark.parametrize(("breaks", "how"), REFUSES_ALL)
-def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
-    """Each refusal seems to be about its customer, and they can't all be."""
-    terms = breaks(bench, how)
-    channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
-    states = [bench.turn(each).offer.state for each in ids]
-    assert states == [OfferState.FAILED] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
-    assert sum(bench.offers(*ids)) == ENOUGH
-    bench.receiver.next.clear()
-    bench.post.answers.clear()
-    bench.end_pause(channel)
-    for each in ids[:ENOUGH]:
-        bench.story.records.retry(Journey.OFFER, each)
-    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
-    assert bench.offers(*ids) == [1] * MANY
-
-
-def test_occasional_success_keeps_a_channel_up(bench: Bench) -> None:
-    bench.receiver.next["/link"] = ([502] * (ENOUGH - 1) + [204]) * 3
-    ids = [bench.story.begin(BY_WEBHOOK) for _ in range(3 * ENOUGH)]
-    for each in ids:
-        bench.turn(each)
-    assert bench.offers(*ids) == [1] * len(ids)
-    assert bench.story.channels.troubles() == []
-
-
-def test_repeated_failure_of_one_survey_affects_no_other(bench: Bench) -> None:
-    bench.receiver.next["/link"] = [502] * MANY
-    survey_id = bench.story.begin(BY_WEBHOOK)
-    for _ in range(MANY):
-        bench.turn(survey_id)
-    assert bench.story.channels.troubles() == []
-
-
-def test_unknown_outcome_stays_with_its_channel(bench: Bench) -> None:
-    bench.receiver.next["/link"] = [502, 404]
-    first = bench.story.begin(BY_WEBHOOK)
-    for _ in range(2):
-        assert bench.turn(first).offer.state is OfferState.DELIVERING
-    assert bench.turn(bench.story.begin(BY_WEBHOOK)).offer.state is OfferState.DECIDING
 
 
 def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:

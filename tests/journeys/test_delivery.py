@@ -1,6 +1,5 @@
 """The link goes by the first usable channel. After a permanent failure the next one follows."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,70 +7,17 @@ import pytest
 import redis
 
 from config.endpoints import SignedEndpoint
-from service.delivery.email.smtp import EmailDelivery
-from service.delivery.email.text import EmailBranding
 from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
-from service.surveys.definition import OnReclose
-from service.surveys.links import Link
-from service.surveys.mailbox import Mailbox
-from service.surveys.model import UNCONFIRMED, Record
+from service.surveys.model import UNCONFIRMED
 from service.surveys.ports import Delivery
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
-from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
+from tests.harness import AT_ONCE, Story, open_client
+from tests.journeys.chain import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, Chain
 from tests.receiver import SECRET, receiving
-from tests.smtp import Post, post_office
-
-BRANDING = EmailBranding(Mailbox("survey@northwind.example"), None, "Northwind", "https://survey.example")
-MESSAGE_FIRST = replace(AT_ONCE, deliver=("message", "email"))
-EMAIL_FIRST = replace(AT_ONCE, deliver=("email", "message"))
-TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(seconds=3.2))
-
-
-class Chain:
-    """A story with both channels and a mail server."""
-
-    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, email: EmailDelivery) -> None:
-        channels: list[Delivery] = [MessageDelivery(open_client(dixa, client, prefix)), email]
-        self.story = Story(client, prefix, dixa, timings=TIMINGS, deliveries=channels)
-        self.post = post
-        self.dixa = dixa
-        self._redis = client
-        self._prefix = prefix
-
-    def ask(self, terms: object, **facts: object) -> Record:
-        return self.story.ask(self.story.begin(terms, **facts))  # type: ignore[arg-type]
-
-    def field(self, record: Record, name: str) -> str | None:
-        return self._redis.hget(f"{self._prefix}survey:{record.survey_id}", name)  # type: ignore[return-value]
-
-    def went(self, record: Record) -> tuple[int, int]:
-        """How many messages and mails there are."""
-        messages = [each for each in self.dixa.messages(record.conversation_id) if each.external_id]
-        return len(messages), len(self.post.mails)
-
-
-@pytest.fixture
-def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Chain]:
-    with post_office() as (post, server):
-        made: list[Chain] = []
-
-        class Marks:
-            def extend_lease(self, survey_id: str) -> bool:
-                return made[0].story.records.extend_lease(survey_id)
-
-            def begin_email(self, survey_id: str) -> bool:
-                return made[0].story.records.begin_email(survey_id)
-
-        made.append(
-            Chain(
-                redis_client, prefix, dixa, post, EmailDelivery(server, BRANDING, Marks(), budget=TIMINGS.step_budget)
-            )
-        )
-        yield made[0]
 
 
 def test_a_message_goes_where_one_can(chain: Chain) -> None:
@@ -243,121 +189,6 @@ def test_crash_before_begin_email_sends_it_later(chain: Chain) -> None:
     chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"})
     record = chain.story.ask(survey_id)
     assert (record.offer.note, chain.went(record)) == ("", (0, 1))
-
-
-class TestTheAddress:
-    """The one personal thing in a record stays no longer than it is needed."""
-
-    def test_it_is_kept_while_a_mail_may_go(self, chain: Chain) -> None:
-        record = chain.story.load(chain.story.begin(MESSAGE_FIRST))
-        assert chain.field(record, "email") == f"ida+{record.conversation_id}@example.com"
-        assert "example.com" not in (chain.field(record, "close") or "")
-        assert "example.com" not in repr(record)
-
-    @pytest.mark.parametrize("facts", [{}, {"channel": "PstnPhone"}])
-    def test_it_is_gone_when_delivered(self, chain: Chain, facts: dict[str, object]) -> None:
-        record = chain.ask(MESSAGE_FIRST, **facts)
-        assert record.offer.state is OfferState.DELIVERED
-        assert chain.field(record, "email") is None
-
-    def test_it_is_gone_when_skipped(self, chain: Chain) -> None:
-        survey_id = chain.story.begin(MESSAGE_FIRST)
-        chain.dixa.make_rating(int(survey_id))
-        record = chain.story.ask(survey_id)
-        assert record.offer.state is OfferState.SKIPPED
-        assert chain.field(record, "email") is None
-
-    def test_it_is_gone_when_the_customer_has_answered(self, chain: Chain) -> None:
-        survey_id = chain.story.begin(MESSAGE_FIRST)
-        record = chain.story.load(survey_id)
-        link = Link(survey_id, int(survey_id), "default", ())
-        chain.story.records.save_answer(link, AT_ONCE, {CSAT: 4}, "", language="en")
-        assert chain.field(record, "email") is None
-
-
-class TestTheAddressOfADeadOne:
-    """A retry goes by e-mail again, for as long as an offer may be made."""
-
-    ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
-
-    def failed(self, chain: Chain) -> tuple[Record, str]:
-        """A survey without a delivered mail, and the key of its address."""
-        chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
-        record = chain.ask(self.ONLY_EMAIL)
-        chain.post.answers.clear()
-        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
-        return record, f"{chain._prefix}retry:{record.survey_id}:email"
-
-    def test_it_is_out_of_the_record_and_gone_after_a_while(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        assert chain.field(record, "email") is None
-        assert chain._redis.get(key) == f"ida+{record.conversation_id}@example.com"
-        within = TIMINGS.offer_max_age // timedelta(milliseconds=1)
-        assert 0 < chain._redis.pttl(key) <= within
-
-    def test_a_retry_takes_it_back(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        assert chain.story.records.retry(Journey.OFFER, record.survey_id) == "retried"
-        assert not chain._redis.exists(key)
-        record = chain.story.ask(record.survey_id)
-        assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
-        assert (chain.field(record, "email"), chain._redis.exists(key)) == (None, 0)
-        assert len(chain.dixa.offers(record.conversation_id)) == 1
-
-    def test_after_that_while_nobody_is_reached_by_mail(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        chain._redis.delete(key)
-        chain.story.records.retry(Journey.OFFER, record.survey_id)
-        record = chain.story.ask(record.survey_id)
-        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.UNREACHABLE)
-
-    def test_it_goes_when_the_customer_is_forgotten(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        chain.story.records.erase(record)
-        assert not chain._redis.exists(key)
-
-    def test_it_goes_when_the_customer_has_answered(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        chain.story.answer(record.survey_id, {CSAT: 4})
-        assert not chain._redis.exists(key)
-
-    def test_it_goes_with_a_new_round(self, chain: Chain) -> None:
-        record, key = self.failed(chain)
-        chain.story.close(record.conversation_id, replace(self.ONLY_EMAIL, on_reclose=OnReclose.ALWAYS))
-        assert len(chain.story.records.list_rounds(record.conversation_id)) == 2
-        assert not chain._redis.exists(key)
-
-    def test_whoever_has_stopped_is_not_remembered(self, chain: Chain) -> None:
-        chain.post.answers["RCPT"] = "451 4.3.0 Later"
-        survey_id = chain.story.begin(self.ONLY_EMAIL)
-        chain.story.offering.run(survey_id)
-        record = chain.story.load(survey_id)
-        assert record.close
-        assert record.close.requester_id
-        chain.story.opt_outs.add(record.close.requester_id)
-        record = chain.story.ask(survey_id)
-        assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.OPTED_OUT)
-        assert not chain._redis.exists(f"{chain._prefix}retry:{survey_id}:email")
-
-
-class TestStops:
-    """Opted-out customers are skipped for every survey."""
-
-    def test_a_requester_who_stopped_is_not_asked(self, chain: Chain) -> None:
-        ida = Person("Ida Holm", "ida@example.com")
-        chain.story.opt_outs.add(ida.id)
-        for terms in (MESSAGE_FIRST, AT_ONCE):
-            record = chain.ask(terms, requester=ida)
-            assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.OPTED_OUT)
-            assert chain.dixa.offers(record.conversation_id) == []
-        assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
-
-    def test_only_a_hash_is_kept_and_for_good(self, chain: Chain) -> None:
-        chain.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
-        keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
-        assert len(keys) == 2
-        assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))
-        assert {chain._redis.ttl(key) for key in keys} == {-1}
 
 
 def test_possible_mail_after_a_restore_is_not_repeated(chain: Chain) -> None:

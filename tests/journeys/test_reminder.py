@@ -20,13 +20,11 @@ from service.surveys.errors import OutcomeUnknown
 from service.surveys.model import UNCONFIRMED
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
-from tests.journeys.test_delivery import BRANDING, EMAIL_FIRST, Chain, chain
+from tests.journeys.chain import BRANDING, EMAIL_FIRST, Chain
 from tests.journeys.test_reasons import Carrier
 from tests.journeys.test_waiting import window_in
 from tests.moments import moment
 from tests.polling import eventually
-
-__all__ = ["chain"]
 
 REMINDED = replace(AT_ONCE, reminder=timedelta(minutes=30))
 MAILED = replace(EMAIL_FIRST, reminder=timedelta(minutes=30))

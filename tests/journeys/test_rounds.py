@@ -3,37 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import redis
 
-from service.intake.intake import NotKept
-from service.intake.spool import Spool
-from service.intake.spool_codec import write_change
-from service.records.records import Records
-from service.records.redis import Breaker
-from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.match import Match
-from service.surveys.model import Change
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, Story
-from tests.moments import moment
-
-ALWAYS = replace(AT_ONCE, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
-UNANSWERED = replace(ALWAYS, on_reclose=OnReclose.UNANSWERED)
-LATER = replace(AT_ONCE, delay=timedelta(hours=1))
-SECOND = timedelta(seconds=1)
-
-
-def write_as_customer(story: Story, number: int) -> None:
-    requester = story.dixa.conversation(number).requester
-    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
+from tests.journeys.rounds import ALWAYS, SECOND, UNANSWERED, write_as_customer
 
 
 def sent(story: Story, number: int) -> list[str]:
@@ -141,103 +122,6 @@ def test_a_close_while_the_first_still_waits_makes_no_round(story: Story) -> Non
     assert [story.close(number, waiting), story.close(number, waiting)] == [str(number)] * 2
 
 
-ENDS = {
-    ChangeKind.REOPENED: (OfferState.CANCELLED, Reason.REOPENED),
-    ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
-}
-
-
-@pytest.mark.parametrize("kind", ChangeKind)
-def test_change_event_ends_a_waiting_survey(story: Story, kind: ChangeKind) -> None:
-    survey_id = story.begin(LATER)
-    assert story.hear(survey_id, kind)
-    record = story.load(survey_id)
-    assert (record.offer.state, record.offer.reason) == ENDS[kind]
-    assert record.offer.due_at is None
-    assert not story.hear(survey_id, kind)
-    assert story.load(survey_id) == record
-    assert story.records.count_decisions(datetime.now(UTC).date()) == {ENDS[kind][1]: 1}
-
-
-@pytest.mark.parametrize("kind", ChangeKind)
-def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeKind) -> None:
-    survey_id = story.begin(LATER)
-    assert not story.hear(survey_id, kind, at=moment() - timedelta(minutes=1))
-    assert story.load(survey_id).offer.state is OfferState.WAITING
-
-
-@pytest.mark.parametrize("kind", ChangeKind)
-def test_a_change_after_the_link_is_with_the_customer_says_nothing(story: Story, kind: ChangeKind) -> None:
-    survey_id = story.begin()
-    story.ask(survey_id)
-    assert not story.hear(survey_id, kind)
-    assert story.load(survey_id).offer.state is OfferState.DELIVERED
-
-
-def test_change_of_an_unknown_conversation_is_ignored(story: Story) -> None:
-    assert not story.hear("4711", ChangeKind.REOPENED)
-
-
-def test_a_change_in_the_middle_of_a_claim_stops_it_before_the_offer(story: Story) -> None:
-    survey_id = story.begin()
-    story.after("ratings", lambda: story.hear(survey_id, ChangeKind.REOPENED))
-    assert story.ask(survey_id).offer.reason == Reason.REOPENED
-    assert story.dixa.offers() == []
-
-
-def test_a_change_is_about_the_last_round(story: Story) -> None:
-    number = story.dixa.make_conversation()
-    story.ask(story.close(number, ALWAYS))
-    second = story.close(number, replace(ALWAYS, delay=timedelta(hours=1)))
-    assert story.hear(second, ChangeKind.REOPENED)
-    assert story.load(second).offer.state is OfferState.CANCELLED
-    assert story.load(str(number)).offer.state is OfferState.DELIVERED
-
-
-def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story, tmp_path: Path) -> None:
-    survey_id = story.begin(LATER)
-    spool = Spool(tmp_path / "spool", max_bytes=100_000)
-    spool.prepare()
-    away = story.intake(spool=spool)
-    away._records = without_redis(story.records)
-    change = Change(int(survey_id), ChangeKind.REOPENED, moment())
-    assert away.take_change(replace(change, happened_at=change.happened_at - timedelta(hours=1)))
-    assert away.take_change(change)
-    assert story.load(survey_id).offer.state is OfferState.WAITING
-    assert spool.drain(story.intake().take_spooled) == 2
-    assert story.load(survey_id).offer.reason == Reason.REOPENED
-
-
-def test_change_without_storage_is_refused(story: Story) -> None:
-    away = story.intake()
-    away._records = without_redis(story.records)
-    with pytest.raises(NotKept):
-        away.take_change(Change(1, ChangeKind.RATED, moment()))
-
-
-def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
-    survey_id = story.begin(LATER)
-    change = Change(int(survey_id), ChangeKind.RATED, moment())
-    for _ in range(2):
-        story.intake().take_spooled(write_change(change))
-    assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
-
-
-def without_redis(records: Records) -> Records:
-    """The same records, as long as Redis isn't asked."""
-    breaker = Breaker()
-    breaker.is_open = True
-    return Records(records._redis, lease=records._lease, keep=records._keep, breaker=breaker)
-
-
-def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story: Story) -> None:
-    number = story.dixa.make_conversation()
-    survey_id = story.close(number, LATER, closed_at=moment() - timedelta(minutes=10))
-    story.close(number, LATER)
-    assert not story.hear(survey_id, ChangeKind.REOPENED, at=moment() - timedelta(minutes=5))
-    assert story.hear(survey_id, ChangeKind.REOPENED)
-
-
 def test_close_without_a_round_is_counted(story: Story) -> None:
     number = story.dixa.make_conversation()
     survey_id = story.close(number, AT_ONCE)
@@ -286,18 +170,6 @@ def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left
     record = story.ask(story.close(number, terms))
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.CLOSED_AGAIN)
     assert len(story.dixa.offers(number)) == 1
-
-
-def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
-    terms = replace(AT_ONCE, delay=timedelta(milliseconds=500))
-    number = dixa.make_conversation()
-    opened_at = moment() - SECOND
-    story.close(number, terms, closed_at=opened_at - SECOND)
-    other = str(uuid4())
-    survey_id = story.close(number, terms, agent_id=other)
-    assert not story.hear(survey_id, ChangeKind.REOPENED, at=opened_at)
-    story.ask(survey_id)
-    assert [each.agent_id for each in dixa.offers(number)] == [other]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from service.surveys.model import Close, Decision, Record
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, Story
+from tests.journeys.chain import MESSAGE_FIRST, Chain
 
 DAY = timedelta(days=1)
 IDA = Person("Ida Holm", "ida@example.com", "+4520123456")
@@ -238,3 +239,21 @@ def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) 
     assert story.opt_outs.remove(first.close.requester_id)
     assert story.ask(closed(story, same)).offer.state is OfferState.DELIVERED
     assert not story.opt_outs.remove(first.close.requester_id)
+
+
+def test_a_requester_who_stopped_is_not_asked(chain: Chain) -> None:
+    ida = Person("Ida Holm", "ida@example.com")
+    chain.story.opt_outs.add(ida.id)
+    for terms in (MESSAGE_FIRST, AT_ONCE):
+        record = chain.ask(terms, requester=ida)
+        assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.OPTED_OUT)
+        assert chain.dixa.offers(record.conversation_id) == []
+    assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
+
+
+def test_only_a_hash_is_kept_and_for_good(chain: Chain) -> None:
+    chain.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
+    keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
+    assert len(keys) == 2
+    assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))
+    assert {chain._redis.ttl(key) for key in keys} == {-1}

@@ -1,0 +1,68 @@
+"""A survey in the customer's hands, and a robot that answers before the customer."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import redis
+
+from service.records.codec import to_ms
+from service.surveys.definition import Survey
+from service.surveys.links import Link
+from service.surveys.on_answer import OnAnswer
+from tests.harness import AT_ONCE, CSAT, Story
+
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+NOW = datetime.now(UTC)
+"""When this file was read: minutes ago, or a moment."""
+LOW = OnAnswer((1, 2), CSAT, note=True, slack=True, webhook=True)
+TERMS = replace(AT_ONCE, editable_for=5 * MINUTE, on_answer=(LOW,))
+
+
+class Scene:
+    """A survey in the customer's hands, and a faster robot."""
+
+    def __init__(self, story: Story, client: redis.Redis) -> None:
+        self.story = story
+        self._client = client
+
+    def ask(self, terms: Survey = TERMS) -> str:
+        survey_id = self.story.begin(terms)
+        self.story.run_until(
+            self.story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding")
+        )
+        return survey_id
+
+    def robot(self, survey_id: str, score: int = 1, comment: str = "", *, at: datetime | None = None) -> str:
+        """Answer at once, or fill in the hidden field."""
+        record = self.story.load(survey_id)
+        link, terms = Link.to(record), record.terms or AT_ONCE
+        return self.story.records.save_answer(
+            link, terms, {CSAT: score}, comment, language="en", is_suspect=True, answered_at=at
+        ).outcome
+
+    def customer(self, survey_id: str, score: int = 5, comment: str = "", *, at: datetime | None = None) -> str:
+        return self.story.answer(survey_id, {CSAT: score}, comment, answered_at=at)
+
+    def put(self, survey_id: str, **times: datetime) -> None:
+        for name, moment in times.items():
+            self._client.hset(self.story.records._key(survey_id), name, to_ms(moment))
+
+    def wait_is_over(self, survey_id: str) -> None:
+        """The day is over by now."""
+        self.put(survey_id, answer_due=NOW, follow_up_due=NOW)
+
+    def said(self, survey_id: str) -> tuple[int, str, bool]:
+        record = self.story.load(survey_id)
+        assert record.answer
+        return record.answered.scores[CSAT], record.answered.comment, record.answer.is_suspect
+
+    def left(self, survey_id: str) -> timedelta:
+        """How long it can still be changed."""
+        answer = self.story.load(survey_id).answer
+        assert answer
+        assert answer.due_at
+        return answer.due_at - datetime.now(UTC)
+
+
+def is_about(found: timedelta, wanted: timedelta) -> bool:
+    return wanted - MINUTE < found <= wanted

@@ -1,0 +1,74 @@
+"""A suspect answer has no follow-up until it is final. Then each action says that it is suspect."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+from service.surveys.model import Record
+from service.surveys.states import FollowUpState
+from tests.journeys.scene import DAY, MINUTE, NOW, TERMS, Scene
+from tests.receiver import Receiver
+
+
+def follow_once(scene: Scene, survey_id: str) -> Record:
+    scene.story.following.run(survey_id)
+    return scene.story.load(survey_id)
+
+
+def test_no_alert_goes_out_at_once(scene: Scene, receiver: Receiver) -> None:
+    survey_id = scene.ask()
+    scene.robot(survey_id, 1)
+    scene.put(survey_id, follow_up_due=NOW)
+    record = follow_once(scene, survey_id)
+    assert record.follow_up
+    assert record.follow_up.due_at
+    assert record.answer
+    assert record.answer.due_at
+    assert abs(record.follow_up.due_at - record.answer.due_at) < MINUTE
+    assert receiver.posts == []
+
+
+def test_replaced_suspect_answer_has_no_follow_up(scene: Scene, receiver: Receiver) -> None:
+    survey_id = scene.ask()
+    scene.robot(survey_id, 1)
+    follow_once(scene, survey_id)
+    scene.customer(survey_id, 5)
+    follow_once(scene, survey_id)
+    scene.wait_is_over(survey_id)
+    scene.story.submit(survey_id)
+    scene.story.follow(survey_id)
+    assert receiver.posts == []
+    assert scene.story.dixa.notes() == []
+
+
+def test_a_customers_own_alert_does_at_once(scene: Scene, receiver: Receiver) -> None:
+    survey_id = scene.ask()
+    scene.robot(survey_id, 5)
+    follow_once(scene, survey_id)
+    scene.customer(survey_id, 1)
+    follow_once(scene, survey_id)
+    (alert,) = receiver.of("/slack")
+    assert "suspect" not in json.dumps(alert.body)
+
+
+def test_final_suspect_answer_has_its_follow_up(scene: Scene, receiver: Receiver) -> None:
+    survey_id = scene.ask()
+    scene.robot(survey_id, 1)
+    scene.wait_is_over(survey_id)
+    scene.story.submit(survey_id)
+    scene.put(survey_id, answered_at=NOW - DAY)
+    record = scene.story.follow(survey_id)
+    assert record.follow_up
+    assert record.follow_up.state is FollowUpState.FOLLOWED
+    sentence = "This answer is suspect: a machine may have sent it."
+    assert sentence in receiver.of("/slack")[0].body["text"]
+    assert sentence in scene.story.dixa.notes(int(survey_id))[0].message
+    assert receiver.of("/answer")[0].body["data"]["is_suspect"] is True
+
+
+def test_webhook_of_a_customer_is_not_suspect(scene: Scene, receiver: Receiver) -> None:
+    survey_id = scene.ask(replace(TERMS, editable_for=timedelta()))
+    scene.customer(survey_id, 1)
+    scene.story.submit(survey_id)
+    scene.story.follow(survey_id)
+    assert receiver.of("/answer")[0].body["data"]["is_suspect"] is False
