@@ -22,6 +22,7 @@ from service.journeys.answer import AnswerJourney
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
+from service.records.answer_transitions import GivenAnswer
 from service.records.channels import Channels
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
@@ -206,10 +207,8 @@ class Story:
         """Answer as a customer with the link, and return the outcome."""
         record = self.load(survey_id)
         terms = record.terms or AT_ONCE
-        written = self.records.save_answer(
-            Link.to(record), terms, scores, comment, language="en", answered_at=answered_at
-        )
-        return written.outcome
+        answer = GivenAnswer(Link.to(record), terms, scores, comment, "en")
+        return self.records.save_answer(answer, answered_at).outcome
 
     def submit(self, survey_id: str) -> Record:
         """Run the answer journey until it ends."""

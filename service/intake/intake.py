@@ -4,8 +4,7 @@ The write goes to the records, or to the spool while Redis is unavailable. `take
 later.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,18 +14,16 @@ import structlog
 from service.intake.latest import Repeated, add_to, key_of
 from service.intake.spool import Entry, Spool, SpoolUnavailable
 from service.intake.spool_codec import (
-    GivenAnswer,
     SpooledAnswer,
-    SpooledChange,
     SpooledClose,
     SpooledOptOut,
     Waiting,
     read_entries,
-    write_change,
-    write_close,
+    write_entry,
 )
+from service.records.answer_transitions import GivenAnswer
 from service.records.opt_outs import HashedOptOuts
-from service.records.outcomes import Outcome, WriteResult
+from service.records.outcomes import Outcome
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
 from service.rules.identity import Identities, recipient_hashes
@@ -35,7 +32,6 @@ from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Queue
-from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, Journey, OfferState
 
@@ -115,7 +111,7 @@ class Intake:
             if written.is_due:
                 self._queue.hint(Journey.OFFER, survey_id)
         except RecordsUnavailable as error:
-            self._put(write_close(SpooledClose(close, candidates, choice.reason, choice.mismatches)), error)
+            self._put(SpooledClose(close, candidates, choice.reason, choice.mismatches), error)
             outcome = Outcome.SPOOLED
         surveys = [survey.name for survey in candidates]
         log.info("close.taken", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
@@ -126,40 +122,28 @@ class Intake:
         try:
             outcome = self._records.cancel(change, *_CHANGES[change.kind])
         except RecordsUnavailable as error:
-            self._put(write_change(change), error)
+            self._put(change, error)
             outcome = Outcome.SPOOLED
         log.info("change.taken", outcome=outcome, change=change.kind)
         return outcome in (Outcome.CANCELLED, Outcome.SKIPPED, Outcome.NOT_REMINDED, Outcome.SPOOLED)
 
-    def take_answer(
-        self,
-        link: Link,
-        terms: Survey,
-        scores: Mapping[RatingType, int],
-        comment: str | None,
-        *,
-        language: str,
-        is_suspect: bool,
-    ) -> Outcome:
-        """Save a customer's answer until it is final. `is_suspect` marks an answer possibly sent by a machine.
-
-        A blank comment keeps the earlier one, None removes it.
-        """
-        answer, given_at = GivenAnswer(link, terms, scores, comment, language, is_suspect), self._records.now()
+    def take_answer(self, answer: GivenAnswer) -> Outcome:
+        """Save a customer's answer until it is final."""
+        given_at, survey_id = self._records.now(), answer.link.survey_id
         try:
-            written = self._write_answer(answer)
+            written = self._records.save_answer(answer)
             outcome = written.outcome
             if written.is_due:
-                self._queue.hint(Journey.ANSWER, link.survey_id)
+                self._queue.hint(Journey.ANSWER, survey_id)
         except RecordsUnavailable as error:
-            self._put_latest(SpooledAnswer(answer, given_at), error)
+            self._put(SpooledAnswer(answer, given_at), error)
             outcome = Outcome.SPOOLED
         log.info(
             "answer.taken",
             outcome=outcome,
-            survey_id=link.survey_id,
-            has_comment=bool(comment),
-            is_suspect=is_suspect,
+            survey_id=survey_id,
+            has_comment=bool(answer.comment),
+            is_suspect=answer.is_suspect,
         )
         return outcome
 
@@ -169,7 +153,7 @@ class Intake:
         try:
             outcome = self._apply_opt_out(link, is_opt_in=is_opt_in)
         except RecordsUnavailable as error:
-            self._put_latest(wish, error)
+            self._put(wish, error)
             outcome = OptOutResult.SPOOLED
         if outcome in _LEFT_TO_SUPPORT:
             log.warning(_LEFT_TO_SUPPORT[outcome], survey_id=link.survey_id)
@@ -185,15 +169,15 @@ class Intake:
         # Answers wait until all spools are empty, and a little longer: another host's spool may hold a later one.
         self._records.delay_answers(self._recovery_wait)
         for waited in waiting:
-            self._unspool(waited)
+            self._unspool(waited, survey_id=str(entry.get("survey_id") or entry.get("conversation_id")))
 
-    def _unspool(self, waited: Waiting) -> None:
+    def _unspool(self, waited: Waiting, survey_id: str) -> None:
         # No task is queued here: after a long outage they would flood the queue. The relay finds the due surveys.
         outcome = self._write(waited)
-        log.info("spool.drained", survey_id=waited.survey_id, outcome=outcome)
+        log.info("spool.drained", survey_id=survey_id, outcome=outcome)
         if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
             # The customer saw the thanks page, but an earlier answer was final before this one was drained.
-            log.error("answer.not_counted", survey_id=waited.survey_id, outcome=outcome)
+            log.error("answer.not_counted", survey_id=survey_id, outcome=outcome)
         if isinstance(waited, SpooledOptOut) and outcome in [*_LEFT_TO_SUPPORT]:
             # The customer saw a confirmation. The operator finds the requester's id in Dixa, for `afterword opt-out`.
             link, event = waited.link, _LEFT_TO_SUPPORT[OptOutResult(outcome)]
@@ -202,11 +186,11 @@ class Intake:
     def _write(self, waited: Waiting) -> str:
         if isinstance(waited, SpooledClose):
             return self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
-        if isinstance(waited, SpooledChange):
-            return self._records.cancel(waited.change, *_CHANGES[waited.change.kind])
+        if isinstance(waited, Change):
+            return self._records.cancel(waited, *_CHANGES[waited.kind])
         if isinstance(waited, SpooledOptOut):
             return self._apply_opt_out(waited.link, is_opt_in=waited.is_opt_in, wished_at=waited.wished_at)
-        return self._write_answer(waited.answer, waited.answered_at).outcome
+        return self._records.save_answer(waited.answer, waited.answered_at).outcome
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
         """Return the terms of a link: from its record, else from the survey of its name, else the defaults."""
@@ -214,17 +198,6 @@ class Intake:
             return record.terms
         named = (survey for survey in self._surveys if survey.name == link.survey_name)
         return next(named, Survey(ratings=tuple(offer.rating for offer in link.offers)))
-
-    def _write_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> WriteResult:
-        return self._records.save_answer(
-            answer.link,
-            answer.terms,
-            answer.scores,
-            answer.comment,
-            language=answer.language,
-            is_suspect=answer.is_suspect,
-            answered_at=answered_at,
-        )
 
     def _apply_opt_out(self, link: Link, *, is_opt_in: bool, wished_at: datetime | None = None) -> OptOutResult:
         record = self._records.load(link.survey_id)
@@ -241,21 +214,14 @@ class Intake:
         is_later = any(since and wished_at and since > wished_at for since in left.values())
         return OptOutResult.SUPERSEDED if is_later else OptOutResult.OTHER_REMAINS if left else OptOutResult.KEPT
 
-    def _put(self, entry: Entry, error: RecordsUnavailable) -> None:
-        with _spooling(self._spool, error) as spool:
-            spool.put(entry)
-
-    def _put_latest(self, waiting: Repeated, error: RecordsUnavailable) -> None:
-        with _spooling(self._spool, error) as spool:
-            spool.put_latest(key_of(waiting), lambda before: add_to(before, waiting))
-
-
-@contextmanager
-def _spooling(spool: Spool | None, error: RecordsUnavailable) -> Iterator[Spool]:
-    """Yield the spool after a failed write to the records. Raises NotKept if it fails too, or if there is none."""
-    if spool is None:
-        raise NotKept(f"the records: {error}; there is no spool") from error
-    try:
-        yield spool
-    except SpoolUnavailable as spool_error:
-        raise NotKept(f"the records: {error}; the spool: {spool_error}") from spool_error
+    def _put(self, waiting: Waiting, error: RecordsUnavailable) -> None:
+        """Write to the spool instead of the records. Raises NotKept if it fails too, or if there is none."""
+        if self._spool is None:
+            raise NotKept(f"the records: {error}; there is no spool") from error
+        try:
+            if isinstance(waiting, Repeated):
+                self._spool.put_latest(key_of(waiting), lambda before: add_to(before, waiting))
+            else:
+                self._spool.put(write_entry(waiting))
+        except SpoolUnavailable as spool_error:
+            raise NotKept(f"the records: {error}; the spool: {spool_error}") from spool_error

@@ -12,8 +12,6 @@ from service.intake.spool_codec import (
     SpooledOptOut,
     Waiting,
     read_entries,
-    write_answer,
-    write_opt_out,
     write_several,
 )
 
@@ -23,8 +21,9 @@ Repeated = SpooledAnswer | SpooledOptOut
 
 def key_of(waiting: Repeated) -> str:
     """Return the key of the merged entry."""
-    kind = "answer" if isinstance(waiting, SpooledAnswer) else "opt_out"
-    return f"{kind}:{waiting.survey_id}"
+    if isinstance(waiting, SpooledAnswer):
+        return f"answer:{waiting.answer.link.survey_id}"
+    return f"opt_out:{waiting.link.survey_id}"
 
 
 def add_to(before: Entry | None, waiting: Repeated) -> Entry:
@@ -32,9 +31,9 @@ def add_to(before: Entry | None, waiting: Repeated) -> Entry:
     known: Sequence[Waiting] = read_entries(before) if before else ()
     if isinstance(waiting, SpooledAnswer):
         answers = [*(each for each in known if isinstance(each, SpooledAnswer)), waiting]
-        return write_several([write_answer(each.answer, each.answered_at) for each in choose_answers(answers)])
+        return write_several(choose_answers(answers))
     opt_outs = [*(each for each in known if isinstance(each, SpooledOptOut)), waiting]
-    return write_several([write_opt_out(choose_opt_out(opt_outs))])
+    return write_several([choose_opt_out(opt_outs)])
 
 
 def choose_answers(answers: Sequence[SpooledAnswer]) -> list[SpooledAnswer]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from service.intake.spool import Entry, EntryError, EntryIsNewer
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import dump_close, dump_mismatches, from_ms, load_close, load_mismatches, to_ms
 from service.records.terms_codec import dump_terms, load_terms
 from service.surveys.definition import Survey
@@ -29,18 +30,6 @@ _KINDS = {"close", "change", "answer", _REMOVAL, "opt_out", _SEVERAL}
 
 
 @dataclass(frozen=True, slots=True)
-class GivenAnswer:
-    """A new answer. A blank comment keeps the earlier one, None removes it."""
-
-    link: Link
-    terms: Survey
-    scores: Mapping[RatingType, int]
-    comment: str | None
-    language: str
-    is_suspect: bool
-
-
-@dataclass(frozen=True, slots=True)
 class SpooledClose:
     """A close accepted while Redis was unavailable."""
 
@@ -49,23 +38,6 @@ class SpooledClose:
     reason: Reason | None
     mismatches: tuple[RuleMismatch, ...] = ()
 
-    @property
-    def survey_id(self) -> str:
-        """The survey of this entry."""
-        return str(self.close.conversation_id)
-
-
-@dataclass(frozen=True, slots=True)
-class SpooledChange:
-    """A change received while Redis was unavailable."""
-
-    change: Change
-
-    @property
-    def survey_id(self) -> str:
-        """The first survey of the conversation. The change may be about a later one."""
-        return str(self.change.conversation_id)
-
 
 @dataclass(frozen=True, slots=True)
 class SpooledAnswer:
@@ -73,11 +45,6 @@ class SpooledAnswer:
 
     answer: GivenAnswer
     answered_at: datetime
-
-    @property
-    def survey_id(self) -> str:
-        """The survey of this entry."""
-        return self.answer.link.survey_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +55,44 @@ class SpooledOptOut:
     is_opt_in: bool
     wished_at: datetime
 
-    @property
-    def survey_id(self) -> str:
-        """The survey of the link."""
-        return self.link.survey_id
+
+Waiting = SpooledClose | Change | SpooledAnswer | SpooledOptOut
 
 
-Waiting = SpooledClose | SpooledChange | SpooledAnswer | SpooledOptOut
+def write_entry(waiting: Waiting) -> Entry:
+    """Return an entry. Answers and opt-outs have their time by Redis's clock (`Store.now`): the latest one counts."""
+    return {"v": _VERSION, **_write(waiting)}
 
 
-def write_close(waiting: SpooledClose) -> Entry:
-    """Return the entry of a close, with its candidate surveys."""
+def _write(waiting: Waiting) -> Entry:
+    if isinstance(waiting, SpooledOptOut):
+        return {
+            "kind": "opt_out",
+            **_write_link(waiting.link),
+            "is_opt_in": waiting.is_opt_in,
+            "wished_at": to_ms(waiting.wished_at),
+        }
+    if isinstance(waiting, SpooledAnswer):
+        answer = waiting.answer
+        return {
+            "kind": _REMOVAL if answer.comment is None else "answer",
+            **_write_link(answer.link),
+            "terms": dump_terms(answer.terms),
+            "scores": dict(answer.scores),
+            "comment": answer.comment or "",
+            "language": answer.language,
+            "is_suspect": answer.is_suspect,
+            "answered_at": to_ms(waiting.answered_at),
+        }
+    if isinstance(waiting, Change):
+        return {
+            "kind": "change",
+            "conversation_id": waiting.conversation_id,
+            "change": waiting.kind,
+            "happened_at": to_ms(waiting.happened_at),
+        }
     close = waiting.close
     return {
-        "v": _VERSION,
         "kind": "close",
         "conversation_id": close.conversation_id,
         "close": json.loads(dump_close(close)),
@@ -113,47 +104,11 @@ def write_close(waiting: SpooledClose) -> Entry:
     }
 
 
-def write_change(change: Change) -> Entry:
-    """Return the entry of a change, with its time."""
-    return {
-        "v": _VERSION,
-        "kind": "change",
-        "conversation_id": change.conversation_id,
-        "change": change.kind,
-        "happened_at": to_ms(change.happened_at),
-    }
-
-
-def write_answer(answer: GivenAnswer, answered_at: datetime) -> Entry:
-    """Return the entry of an answer, with its time by Redis's clock (`Store.now`): the latest one counts."""
-    return {
-        "v": _VERSION,
-        "kind": _REMOVAL if answer.comment is None else "answer",
-        **_write_link(answer.link),
-        "terms": dump_terms(answer.terms),
-        "scores": dict(answer.scores),
-        "comment": answer.comment or "",
-        "language": answer.language,
-        "is_suspect": answer.is_suspect,
-        "answered_at": to_ms(answered_at),
-    }
-
-
-def write_opt_out(waiting: SpooledOptOut) -> Entry:
-    """Return the entry of an opt-out or opt-in, with its time by Redis's clock: the later one counts."""
-    return {
-        "v": _VERSION,
-        "kind": "opt_out",
-        **_write_link(waiting.link),
-        "is_opt_in": waiting.is_opt_in,
-        "wished_at": to_ms(waiting.wished_at),
-    }
-
-
-def write_several(entries: Sequence[Entry]) -> Entry:
-    """Return the merged entry of several entries of one survey."""
+def write_several(several: Sequence[SpooledAnswer | SpooledOptOut]) -> Entry:
+    """Return one entry of several answers or opt-outs of one survey."""
+    entries = list(map(write_entry, several))
     about = {name: entries[0][name] for name in ("survey_id", "conversation_id")}
-    return {"v": _VERSION, "kind": _SEVERAL, **about, "entries": list(entries)}
+    return {"v": _VERSION, "kind": _SEVERAL, **about, "entries": entries}
 
 
 def read_entries(entry: Entry) -> tuple[Waiting, ...]:
@@ -200,9 +155,7 @@ def _read(entry: Entry) -> Waiting:
     if entry["kind"] in {"answer", _REMOVAL}:
         return SpooledAnswer(_read_answer(entry), from_ms(entry["answered_at"]))
     if entry["kind"] == "change":
-        return SpooledChange(
-            Change(int(entry["conversation_id"]), ChangeKind(entry["change"]), from_ms(entry["happened_at"]))
-        )
+        return Change(int(entry["conversation_id"]), ChangeKind(entry["change"]), from_ms(entry["happened_at"]))
     if entry["kind"] != "close":
         raise ValueError(entry["kind"])
     surveys = [*([entry["terms"]] if entry["terms"] else ()), *entry.get("others", ())]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,26 +19,28 @@ MAX_EXTENSION: Final = timedelta(hours=1)
 """How long after the first answer its result may be delayed, by changes and by extra time for them."""
 
 
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """A new answer. A blank comment keeps the earlier one, None removes it. A suspect one may be a machine's."""
+
+    link: Link
+    terms: Survey
+    scores: Mapping[RatingType, int]
+    comment: str | None
+    language: str
+    is_suspect: bool = False
+
+
 class AnswerTransitions(Transitions):
     """The transitions of the answer journey and of the follow-up."""
 
-    def save_answer(
-        self,
-        link: Link,
-        terms: Survey,
-        scores: Mapping[RatingType, int],
-        comment: str | None,
-        *,
-        language: str,
-        is_suspect: bool = False,
-        answered_at: datetime | None = None,
-    ) -> WriteResult:
+    def save_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> WriteResult:
         """Save a customer's answer. It is editable for as long as the terms say.
 
         `answered_at` is now, except for an answer from a spool. An answer that replaces another restarts the time, up
-        to MAX_EXTENSION after the first. A blank comment keeps the earlier one, None removes it.
+        to MAX_EXTENSION after the first.
         """
-        editable_for = terms.editable_time(is_suspect=is_suspect)
+        link, terms, editable_for = answer.link, answer.terms, answer.terms.editable_time(is_suspect=answer.is_suspect)
         outcome, due = self._run_script(
             "save_answer",
             [self._key(link.survey_id), *map(self._due, (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP))],
@@ -45,14 +48,14 @@ class AnswerTransitions(Transitions):
             link.conversation_id,
             write_terms(terms),
             editable_for,
-            comment,
-            language,
+            answer.comment,
+            answer.language,
             answered_at,
             json.dumps({offer.rating: offer.rating_id for offer in link.offers}),
-            json.dumps(dict(scores)),
-            is_suspect,
+            json.dumps(dict(answer.scores)),
+            answer.is_suspect,
             max(editable_for, MAX_EXTENSION),
-            comment is None,
+            answer.comment is None,
             self.lifetime(terms),
         )
         return WriteResult(Outcome(outcome), bool(due))

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestTimeout
 
 from service.intake.intake import NotKept
+from service.records.answer_transitions import GivenAnswer
 from service.records.outcomes import Outcome
 from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
@@ -85,14 +86,11 @@ def _save(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
     is_suspect = context.is_suspect(form)
     with structlog.contextvars.bound_contextvars(conversation_id=context.link.conversation_id):
         try:
-            saved = services().intake.take_answer(
-                context.link,
-                context.terms,
-                form.scores,
-                None if form.removes_comment else form.comment,
-                language=context.language.code,
-                is_suspect=is_suspect,
+            comment = None if form.removes_comment else form.comment
+            answer = GivenAnswer(
+                context.link, context.terms, form.scores, comment, context.language.code, is_suspect=is_suspect
             )
+            saved = services().intake.take_answer(answer)
         except NotKept as error:
             log.warning("answer.not_saved", survey_id=context.link.survey_id, problem=str(error))
             return _failed(context, form, HTTPStatus.SERVICE_UNAVAILABLE)

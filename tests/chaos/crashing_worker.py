@@ -29,6 +29,7 @@ from service.intake.intake import Intake
 from service.journeys.answer import AnswerJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
+from service.records.answer_transitions import GivenAnswer
 from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
 from service.records.opt_outs import HashedOptOuts
@@ -233,7 +234,7 @@ class Worker:
 
     def take_answer(self, link: Link, terms: Survey, scores: dict[RatingType, int]) -> None:
         intake = Intake(self.records, self._queue, [terms], None, self._identities)
-        intake.take_answer(link, terms, scores, "Tak", language="en", is_suspect=False)
+        intake.take_answer(GivenAnswer(link, terms, scores, "Tak", "en"))
 
     def step(self) -> None:
         """Relay once, and run the tasks."""

@@ -15,6 +15,7 @@ from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-u
 from service.journeys.answer import AnswerJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
+from service.records.answer_transitions import GivenAnswer
 from service.records.channels import Channels
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
@@ -170,9 +171,8 @@ class World:
         terms = Survey(
             editable_for=hold, suspect_editable_for=4 * hold, ratings=tuple(offer.rating for offer in link.offers)
         )
-        outcome = self.records.save_answer(
-            link, terms, scores, comment, language="en", is_suspect=is_suspect, answered_at=answered_at
-        ).outcome
+        answer = GivenAnswer(link, terms, scores, comment, "en", is_suspect=is_suspect)
+        outcome = self.records.save_answer(answer, answered_at).outcome
         is_held = before.get("answer_state") == "editable"
         was_suspect = is_held and "suspect" in before
         is_first = was_suspect and not is_suspect

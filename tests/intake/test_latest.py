@@ -1,5 +1,6 @@
 """Several answers of one survey share an entry, with the same effect as all of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from service.intake.latest import Repeated, add_to, key_of
 from service.intake.spool import Entry
-from service.intake.spool_codec import GivenAnswer, SpooledAnswer, SpooledOptOut, read_entries
+from service.intake.spool_codec import SpooledAnswer, SpooledOptOut, read_entries
+from service.records.answer_transitions import GivenAnswer
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -55,16 +57,7 @@ def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
     """Return the record after these are drained."""
     survey_id = str(next(numbers))
     for each in answers:
-        given_ = each.answer
-        records.save_answer(
-            link(survey_id),
-            given_.terms,
-            given_.scores,
-            given_.comment,
-            language="en",
-            is_suspect=given_.is_suspect,
-            answered_at=each.answered_at,
-        )
+        records.save_answer(replace(each.answer, link=link(survey_id)), each.answered_at)
     names = ("answer_state", "score:Csat", "comment", "comment_sha1", "suspect", "answered_at")
     found = records._redis.hgetall(records._key(survey_id))
     return {name: found.get(name) for name in names}

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from service.intake.recovery import Recovery
 from service.intake.spool import Spool
-from service.intake.spool_codec import SpooledClose, write_close
+from service.intake.spool_codec import SpooledClose, write_entry
 from service.records.redis import RecordsUnavailable
 from service.surveys.model import Close
 from service.surveys.reasons import Reason
@@ -31,7 +31,7 @@ def core(own_redis: RedisServer, tmp_path: Path) -> Services:
 def spool_close(spool: Spool | None, number: int) -> None:
     assert spool
     close = Close(number, datetime.now(UTC))
-    spool.put(write_close(SpooledClose(close, (), Reason.NO_SURVEY_MATCHES)))
+    spool.put(write_entry(SpooledClose(close, (), Reason.NO_SURVEY_MATCHES)))
 
 
 def test_the_first_step_finds_the_clock_of_redis(core: Services) -> None:

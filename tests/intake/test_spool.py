@@ -22,6 +22,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.intake.spool import Entry, EntryError, EntryIsNewer, Spool, SpoolUnavailable
+from service.records.answer_transitions import GivenAnswer
 from service.surveys.links import Link
 from tests.harness import AT_ONCE, CSAT, Story, without_redis
 
@@ -529,6 +530,6 @@ def test_a_spooled_answer_has_the_time_of_redis_clock(story: Story, spool: Spool
     away = story.intake(spool=spool)
     away._records = without_redis(story.records)
     away._records.clock_offset = ahead
-    away.take_answer(Link.to(story.load(survey_id)), AT_ONCE, {CSAT: 1}, "", language="en", is_suspect=False)
+    away.take_answer(GivenAnswer(Link.to(story.load(survey_id)), AT_ONCE, {CSAT: 1}, "", "en"))
     assert spool.drain(story.intake().take_spooled) == 1
     assert story.load(survey_id).answered.scores == {CSAT: score}

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import redis
 
-from service.intake.spool_codec import SpooledClose, write_close
+from service.intake.spool_codec import SpooledClose, write_entry
 from service.surveys.model import Close
 from service.surveys.reasons import Reason
 from tests.integration.live_survey import LiveSurvey
@@ -32,7 +32,7 @@ def fill(spool: Path, story: LiveSurvey) -> None:
     """Write an entry that leaves no room for another."""
     story.dixa.close(story.id)
     close = SpooledClose(Close(story.id, datetime.now(UTC)), (), Reason.NO_SURVEY_MATCHES)
-    entry = write_close(close) | {"padding": "x" * 1024 * 1024}
+    entry = write_entry(close) | {"padding": "x" * 1024 * 1024}
     (spool / "9-filler.json").write_text(json.dumps(entry))
 
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli import main
+from service.records.answer_transitions import GivenAnswer
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from service.surveys.definition import Survey
@@ -94,7 +95,7 @@ def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answe
     put_back(backup, own_redis, "mark-restored")
     again = reconnected(own_redis, dixa)
     assert again.ask(survey_id).offer.state is OfferState.SKIPPED
-    assert again.records.save_answer(link, AT_ONCE, {CSAT: 4}, "Tak", language="en").outcome == "saved"
+    assert again.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "Tak", "en")).outcome == "saved"
     assert again.submit(survey_id).answered.scores == {CSAT: 4}
     again.assert_once(survey_id)
 

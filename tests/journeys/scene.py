@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -36,9 +37,8 @@ class Scene:
         """Answer at once, or fill in the hidden field."""
         record = self.story.load(survey_id)
         link, terms = Link.to(record), record.terms or AT_ONCE
-        return self.story.records.save_answer(
-            link, terms, {CSAT: score}, comment, language="en", is_suspect=True, answered_at=at
-        ).outcome
+        answer = GivenAnswer(link, terms, {CSAT: score}, comment, "en", is_suspect=True)
+        return self.story.records.save_answer(answer, at).outcome
 
     def customer(self, survey_id: str, score: int = 5, comment: str = "", *, at: datetime | None = None) -> str:
         return self.story.answer(survey_id, {CSAT: score}, comment, answered_at=at)

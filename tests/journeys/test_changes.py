@@ -9,7 +9,7 @@ import pytest
 
 from service.intake.intake import NotKept
 from service.intake.spool import Spool
-from service.intake.spool_codec import write_change
+from service.intake.spool_codec import write_entry
 from service.sandbox.server import Sandbox
 from service.surveys.model import Change
 from service.surveys.reasons import Reason
@@ -96,7 +96,7 @@ def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
     survey_id = story.begin(LATER)
     change = Change(int(survey_id), ChangeKind.RATED, moment())
     for _ in range(2):
-        story.intake().take_spooled(write_change(change))
+        story.intake().take_spooled(write_entry(change))
     assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
@@ -119,7 +120,7 @@ def test_a_link_alone_leads_there_too(story: Story) -> None:
     link = Link.to(story.load(survey_id))
     story.records._redis.delete(story.records._key(survey_id))
     story.dixa.erase(int(survey_id))
-    story.records.save_answer(link, AT_ONCE, {CSAT: 1}, SECRET, language="en")
+    story.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 1}, SECRET, "en"))
     until_erased(story, story.answering, survey_id)
     assert story.dixa.results() == []
     assert_erased(story, survey_id)

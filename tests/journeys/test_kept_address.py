@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from service.records.answer_transitions import GivenAnswer
 from service.surveys.definition import OnReclose
 from service.surveys.links import Link
 from service.surveys.model import Record
@@ -40,7 +41,7 @@ def test_address_is_gone_when_the_customer_has_answered(chain: Chain) -> None:
     survey_id = chain.story.begin(MESSAGE_FIRST)
     record = chain.story.load(survey_id)
     link = Link(survey_id, int(survey_id), "default", ())
-    chain.story.records.save_answer(link, AT_ONCE, {CSAT: 4}, "", language="en")
+    chain.story.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "", "en"))
     assert chain.field(record, "email") is None
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.sandbox.server import Sandbox
 from service.surveys.definition import OnReclose
 from service.surveys.links import Link
@@ -198,7 +199,7 @@ def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_
     second = story.close(number, ALWAYS)
     link = Link.to(story.ask(second))
     redis_client.delete(story.records._key(second), f"{story.records._prefix}rounds:{number}")
-    story.records.save_answer(link, ALWAYS, {CSAT: 5}, "", language="en")
+    story.records.save_answer(GivenAnswer(link, ALWAYS, {CSAT: 5}, "", "en"))
     story.submit(second)
     write_as_customer(story, number)
     assert story.close(number, ALWAYS) == f"{number}-3"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.intake.spool import Spool
+from service.records.answer_transitions import GivenAnswer
 from service.records.records import Records
 from service.records.redis import Breaker, connect
 from service.surveys.definition import OnReclose
@@ -142,7 +143,7 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
     for spool, score, at, is_suspect in ((spools[0], 1, robot_at, True), (spools[1], 5, customer_at, False)):
         away = intake(spool=spool)
         away._records = _without_redis(at)
-        away.take_answer(link, TERMS, {CSAT: score}, "", language="en", is_suspect=is_suspect)
+        away.take_answer(GivenAnswer(link, TERMS, {CSAT: score}, "", "en", is_suspect=is_suspect))
     for number in order:
         assert spools[number].drain(intake().take_spooled) == 1
     assert scene.said(survey_id) == (5, "", False)

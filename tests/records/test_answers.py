@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
@@ -232,8 +233,8 @@ def test_an_extension_also_delays_a_claimed_answer(records: Records) -> None:
 
 def test_a_score_missing_in_a_changed_answer_is_removed(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
-    records.save_answer(link_of(), terms, {CSAT: 1, NPS: 2}, "", language="en")
-    records.save_answer(link_of(), terms, {NPS: 0}, "", language="da")
+    records.save_answer(GivenAnswer(link_of(), terms, {CSAT: 1, NPS: 2}, "", "en"))
+    records.save_answer(GivenAnswer(link_of(), terms, {NPS: 0}, "", "da"))
     assert said(records) == ({"Nps": 0}, "")
     assert load(records).answered.language == "da"
 

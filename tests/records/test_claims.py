@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
-from typing import Any
 
 import pytest
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.records.outcomes import Outcome, StaleClaim, WriteResult
 from service.records.records import Records
@@ -34,8 +34,17 @@ def link_of(conversation_id: int = 48213) -> Link:
     return Link(str(conversation_id), conversation_id, "default", (Offer(CSAT, "rating"),))
 
 
-def answer(records: Records, score: int = 4, comment: str | None = "", terms: Survey = AT_ONCE, **given: Any) -> str:
-    return records.save_answer(link_of(), terms, {CSAT: score}, comment, language="en", **given).outcome
+def answer(
+    records: Records,
+    score: int = 4,
+    comment: str | None = "",
+    terms: Survey = AT_ONCE,
+    *,
+    is_suspect: bool = False,
+    answered_at: datetime | None = None,
+) -> str:
+    given = GivenAnswer(link_of(), terms, {CSAT: score}, comment, "en", is_suspect)
+    return records.save_answer(given, answered_at).outcome
 
 
 def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import redis
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import read_record
 from service.records.records import Records
 from service.records.redis import connect
@@ -251,7 +252,7 @@ def _write_answer(records: Records, name: str) -> None:
     _write_offer(records, "delivered")
     record = records.load(SURVEY_ID)
     assert record
-    records.save_answer(Link.to(record), Survey(editable_for=timedelta()), {CSAT: 4}, "Tak", language="en")
+    records.save_answer(GivenAnswer(Link.to(record), Survey(editable_for=timedelta()), {CSAT: 4}, "Tak", "en"))
     if name == "editable":
         return
     claim = records.claim(Journey.ANSWER, SURVEY_ID)

@@ -8,6 +8,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Offer
@@ -25,7 +26,7 @@ CARD = "My card is 4111 1111 1111 1111"
 
 
 def answer(records: Records, comment: str = CARD, scores: dict[RatingType, int] | None = None) -> None:
-    records.save_answer(LINK, HELD, scores or {CSAT: 4}, comment, language="en")
+    records.save_answer(GivenAnswer(LINK, HELD, scores or {CSAT: 4}, comment, "en"))
 
 
 def kept(records: Records) -> tuple[dict[RatingType, int], str, bool]:
@@ -105,7 +106,7 @@ def test_submitted_comment_is_not_reported_removed(client: FlaskClient, records:
 
 def test_other_scores_stay_when_one_changes_with_removal(client: FlaskClient, records: Records) -> None:
     link = replace(LINK, offers=tuple(Offer(rating, LINK.offers[0].rating_id) for rating in (CSAT, NPS)))
-    records.save_answer(link, replace(HELD, ratings=(CSAT, NPS)), {CSAT: 4, NPS: 9}, CARD, language="en")
+    records.save_answer(GivenAnswer(link, replace(HELD, ratings=(CSAT, NPS)), {CSAT: 4, NPS: 9}, CARD, "en"))
     post(client, {"rating": "1", "forget": "1"}, sign(link, at=NEW_ENOUGH))
     scores, comment, _ = kept(records)
     assert (scores[CSAT], comment) == (1, "")

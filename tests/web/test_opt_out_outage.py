@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from service.intake.spool_codec import SpooledOptOut, write_opt_out
+from service.intake.spool_codec import SpooledOptOut, write_entry
 from service.records.redis import RecordsUnavailable
 from service.surveys.definition import Survey
 from service.surveys.model import Close
@@ -143,7 +143,7 @@ def test_insufficient_spooled_opt_in_is_logged(site: Site) -> None:
 
 def test_unreadable_spool_file_is_set_aside_and_next_is_drained(site: Site) -> None:
     assert site.core.spool
-    entry = write_opt_out(SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime.now(UTC)))
+    entry = write_entry(SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime.now(UTC)))
     site.core.spool.put(entry | {"is_opt_in": "perhaps"})
     site.core.spool.put(entry)
     site.core.recovery.step()

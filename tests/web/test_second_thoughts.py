@@ -10,6 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -32,7 +33,7 @@ def answer(records: Records, scores: Mapping[RatingType, int], comment: str = ""
     """Save an answer to a survey of these questions. Return the token of its link."""
     link = link_of(*scores)
     asked = replace(HELD, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
-    records.save_answer(link, asked, scores, comment, language="en")
+    records.save_answer(GivenAnswer(link, asked, scores, comment, "en"))
     return sign(link, at=NEW_ENOUGH)
 
 
@@ -92,7 +93,7 @@ def test_other_questions_keep_saved_scores(client: FlaskClient, records: Records
 
 
 def test_unanswered_question_can_be_preselected_later(client: FlaskClient, records: Records) -> None:
-    records.save_answer(LINK, HELD, {NPS: 9}, "", language="en")
+    records.save_answer(GivenAnswer(LINK, HELD, {NPS: 9}, "", "en"))
     token = sign(link_of(CSAT, NPS), at=NEW_ENOUGH)
     page = get(client, token, query_string={"r": "2"})
     assert chosen(page) == ["2", "9"]

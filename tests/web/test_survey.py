@@ -7,6 +7,7 @@ import redis
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
 from service.surveys.model import Close, Decision
@@ -43,7 +44,7 @@ def cancel(records: Records, reason: Reason) -> None:
 
 def begin_to_submit(records: Records) -> None:
     """Answer 4 and claim the answer, as a worker does before its call."""
-    records.save_answer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", language="en")
+    records.save_answer(GivenAnswer(LINK, Survey(editable_for=timedelta()), {RatingType.CSAT: 4}, "Fint", "en"))
     # The deadline of an earlier answer is over.
     records._redis.hset("afterword:survey:81000", "answer_due", "0")
     claim = records.claim(Journey.ANSWER, "81000")
@@ -247,7 +248,7 @@ def test_erased_survey_is_410(client: FlaskClient, records: Records, keys: "redi
     for response in (get(client), post(client, {"rating": "4"})):
         assert response.status_code == 410
         assert "has been deleted" in response.text
-    assert records.save_answer(LINK, Survey(), {RatingType.CSAT: 4}, "", language="en").outcome == "closed"
+    assert records.save_answer(GivenAnswer(LINK, Survey(), {RatingType.CSAT: 4}, "", "en")).outcome == "closed"
     assert dump(keys) == before
 
 

@@ -9,6 +9,7 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.records.records import Records
 from service.surveys.definition import Survey
@@ -34,7 +35,7 @@ def keep_terms(records: Records, *after: OnAnswer) -> None:
     """Save a record with these terms for the link."""
     terms = Survey(on_answer=after, editable_for=timedelta(minutes=5))
     records.accept(Close(81000, datetime.now(UTC)), [terms])
-    records.save_answer(LINK, terms, {CSAT: 3}, "", language="en")
+    records.save_answer(GivenAnswer(LINK, terms, {CSAT: 3}, "", "en"))
     long_ago = to_ms(datetime.now(UTC) - timedelta(minutes=5))
     records._redis.hset("afterword:survey:81000", "delivered_at", long_ago)
 

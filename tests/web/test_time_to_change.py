@@ -10,6 +10,7 @@ import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.records.records import Records
 from service.surveys.definition import SendWindow, Survey
@@ -27,7 +28,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def answer(records: Records, comment: str = "", **terms: object) -> None:
-    records.save_answer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, language="en")  # type: ignore[arg-type]
+    records.save_answer(GivenAnswer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, "en"))  # type: ignore[arg-type]
 
 
 def held(records: Records) -> AnswerProgress:
