@@ -8,6 +8,7 @@ project, `build/mutants/copy`.
 import argparse
 import ast
 import difflib
+import gc
 import hashlib
 import importlib
 import json
@@ -47,7 +48,10 @@ COPY = WORK / "copy"
 LOG = WORK / "last.log"
 FAILED = WORK / "failed"
 TIMED_OUT = " took too long"
-PRELOADED = ("babel", "celery", "flask", "marshmallow", "playwright.sync_api", "redis", "requests", "structlog")
+PRELOADED = (
+    *("babel", "celery", "flask", "hypothesis", "marshmallow", "playwright.sync_api", "redis", "requests"),
+    *("schemathesis", "structlog"),
+)
 """Not pytest's plugins: pytest rewrites their assertions, so it must import them itself."""
 GRACE_SECONDS = 60.0
 """A test may take this, and five times as long as without a mutant."""
@@ -151,6 +155,7 @@ def main() -> int:
     asked = _read_arguments()
     for name in PRELOADED:
         importlib.import_module(name)
+    gc.freeze()  # Otherwise each process would search them all for garbage.
     parts = {part: folders for part, folders in PARTS.items() if not asked.only or asked.only.startswith(part)}
     if not parts:
         sys.exit(f"--only takes a file or folder in {', '.join(PARTS)}")
@@ -329,6 +334,7 @@ def _run(arguments: Sequence[str], plugin: Selection | Durations, limit: float |
 def _run_here(arguments: Sequence[str], plugin: Selection | Durations) -> None:
     os.setsid()
     os.chdir(COPY)
+    sys.dont_write_bytecode = False  # Else each process would compile all modules again.
     with LOG.open("w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
