@@ -1,0 +1,27 @@
+"""Helpers for the tests of spools."""
+
+from pathlib import Path
+
+from service.intake.spool import Entry, Spool
+
+MB = 1024 * 1024
+
+
+class Down(Exception):
+    """Redis, as a drainer meets it."""
+
+
+def opened(folder: Path, max_bytes: int = MB) -> Spool:
+    spool = Spool(folder, max_bytes=max_bytes)
+    spool.prepare()
+    return spool
+
+
+def drained(spool: Spool) -> list[Entry]:
+    taken: list[Entry] = []
+    spool.drain(taken.append)
+    return taken
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.json"))

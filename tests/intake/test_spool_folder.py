@@ -1,0 +1,115 @@
+"""A folder that is full, deleted or can't be written, locked or synced is reported, and loses no entry."""
+
+import os
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.intake.spool import Spool, SpoolUnavailable
+from tests.intake.folders import drained, files, opened
+
+
+def test_an_unopenable_lock_is_reported_and_nothing_is_taken(spool: Spool, tmp_path: Path) -> None:
+    spool.put({})
+    (tmp_path / "spool" / ".lock").mkdir()
+    with capture_logs() as logs:
+        assert [spool.drain(print) for _ in range(3)] == [0, 0, 0]
+    assert [(each["event"], each["problem"]) for each in logs] == [
+        ("spool.unavailable", "it can't be locked: Is a directory")
+    ]
+    with pytest.raises(SpoolUnavailable, match="it can't be locked: Is a directory"):
+        spool.put({})
+    assert not spool.is_writable()
+    (tmp_path / "spool" / ".lock").rmdir()
+    spool.put({})
+    assert len(drained(spool)) == 2
+
+
+def test_a_full_spool_refuses_until_it_is_drained(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool", max_bytes=1000)
+    for _ in range(9):
+        spool.put({"text": "x" * 87})
+    with pytest.raises(SpoolUnavailable, match="full"):
+        spool.put({"text": "x" * 200})
+    assert sum(path.stat().st_size for path in files(tmp_path / "spool")) <= 1000
+    drained(spool)
+    spool.put({"text": "x" * 200})
+
+
+def test_the_last_quarter_is_reserved_for_webhooks(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool", max_bytes=10_000)
+    for number in range(15):
+        spool.put_latest(str(number), lambda before: {"text": "x" * 489})
+    with pytest.raises(SpoolUnavailable, match="full"):
+        spool.put_latest("one more", lambda before: {"text": "x"})
+    assert not spool.has_room_for_answers()
+    assert spool.is_writable()
+    for _ in range(3):
+        spool.put({"text": "x" * 500})
+    drained(spool)
+    assert spool.has_room_for_answers()
+
+
+def test_a_deleted_folder_is_created_again(tmp_path: Path) -> None:
+    spool, folder = opened(tmp_path / "spool"), tmp_path / "spool"
+    shutil.rmtree(folder)
+    spool.put({"n": 1})
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert drained(spool) == [{"n": 1}]
+    shutil.rmtree(folder)
+    spool.put_latest("key", lambda _: {"n": 2})
+    assert drained(spool) == [{"n": 2}]
+
+
+def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool")
+    shutil.rmtree(tmp_path / "spool")
+    (tmp_path / "spool").write_text("a file")
+    with pytest.raises(SpoolUnavailable, match="File exists"):
+        spool.put({})
+    with pytest.raises(SpoolUnavailable, match="File exists"):
+        spool.prepare()
+    assert not spool.is_writable()
+    assert (spool.waiting(), spool.set_aside(), drained(spool)) == (0, 0, [])
+
+
+def test_a_full_disk_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
+    with no_room():
+        with pytest.raises(SpoolUnavailable, match="File too large"):
+            spool.put({"text": "x" * 5000})
+        assert not spool.is_writable()
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert spool.is_writable()
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no file of this process grow, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_leftover_probe_does_not_stop_the_next_process(tmp_path: Path) -> None:
+    spool = opened(tmp_path / "spool")
+    (tmp_path / "spool" / f".probe-{os.getpid()}").touch()
+    spool.prepare()
+
+
+def test_measuring_survives_deleted_files(tmp_path: Path) -> None:
+    """A drain may delete a file during a measurement. That is no reason to refuse."""
+    spool = opened(tmp_path / "spool")
+    (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
+    spool.put({})
+    assert spool.is_writable()
