@@ -19,6 +19,7 @@ from service.dixa.token_check import TokenCheck
 from service.intake.intake import Intake
 from service.intake.spool import Spool
 from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import LinkSender
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
@@ -146,11 +147,10 @@ class Story:
         suppression = SuppressionPolicy(self.opt_outs, Identities([SECRET_KEY]), timedelta(days=30))
         self.channels = Channels.beside(self.records)
         self.channels.pause = timedelta(milliseconds=100)
-        offer = OfferJourney(
-            self.records, links=links, deliveries=given, suppression=suppression, channels=self.channels
-        )
+        self.deliveries = {each.name: each for each in given}
+        offer = OfferJourney(LinkSender(self.records, links, self.deliveries, suppression, self.channels))
         follow_up = FollowUpJourney(self.records, actions=actions, channels=self.channels)
-        self.deliveries, self.actions = offer._sender.deliveries, follow_up._actions
+        self.actions = follow_up._actions
         self.offering, self.answering, self.following = (
             JourneyRunner(journey, self.records, calls, timings)
             for journey in (offer, AnswerJourney(self.records), follow_up)

@@ -14,6 +14,7 @@ from service.dixa.factory import open_dixa
 from service.dixa.outage import Outage, RelayPace
 from service.dixa.pace import open_pace
 from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import LinkSender
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
@@ -45,23 +46,23 @@ def build(settings: Settings) -> Celery:
     )
     outage = Outage(client, on_recovery=records.end_backoff)
     dixa = open_dixa(settings, client, outage=outage)
-    links = Links(settings.secret_keys, settings.public_url)
     short_links = ShortLinks(client, settings.public_url)
     shorten = _shortener(short_links, records) if settings.short_links else None
     app = make_app(settings.redis_url)
     channels = Channels.beside(records)
-    journeys = (
-        OfferJourney(
-            records,
-            links=links,
-            deliveries=open_deliveries(settings, dixa, records, shorten=shorten),
-            channels=channels,
-            suppression=SuppressionPolicy(
-                opt_outs=HashedOptOuts(client),
-                identities=Identities(settings.secret_keys),
-                cooldown_retention=max(survey.cooldown for survey in settings.surveys),
-            ),
+    sender = LinkSender(
+        records,
+        Links(settings.secret_keys, settings.public_url),
+        open_deliveries(settings, dixa, records, shorten=shorten),
+        SuppressionPolicy(
+            opt_outs=HashedOptOuts(client),
+            identities=Identities(settings.secret_keys),
+            cooldown_retention=max(survey.cooldown for survey in settings.surveys),
         ),
+        channels,
+    )
+    journeys = (
+        OfferJourney(sender),
         AnswerJourney(records),
         FollowUpJourney(records, actions=_actions(settings, dixa), channels=channels),
     )

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 import click
 
@@ -41,14 +42,14 @@ def doctor() -> None:
     for warning in settings.warnings:
         say(f"warn {warning}")
     _report_sms_length(settings)
-    steps = (("Redis", _check_redis), ("Dixa", _check_dixa), ("spool", _check_spool))
-    failed = [name for name, step in steps if not _report(name, step, settings)]
-    if "Redis" not in failed:
-        failed += [] if _report("spool", _check_overdue, settings) else ["spool"]
+    is_redis_up = _report("Redis", _check_redis, settings)
+    is_dixa_up = _report("Dixa", _check_dixa, settings)
+    is_spool_fine = _report("spool", partial(_check_spool, is_redis_up=is_redis_up), settings)
+    if is_redis_up:
         _report_pause(settings)
         _report_channels(settings)
         _report_processes(settings)
-    sys.exit(1 if failed else 0)
+    sys.exit(0 if is_redis_up and is_dixa_up and is_spool_fine else 1)
 
 
 def _report(name: str, step: Callable[[Settings], None], settings: Settings) -> bool:
@@ -100,26 +101,17 @@ def _check_dixa(settings: Settings) -> None:
         say(f"ok   Dixa: {which} belongs to {dixa.organization_name(Slot(token, deadline))}")
 
 
-def _check_spool(settings: Settings) -> None:
+def _check_spool(settings: Settings, *, is_redis_up: bool) -> None:
     """Check the spool folder, if it exists yet. The web creates it."""
-    spool = _open_spool(settings)
-    if not spool:
+    if not settings.spool_dir:
         say("ok   spool: off")
         return
-    if settings.spool_dir and settings.spool_dir.exists():
+    spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes)
+    if settings.spool_dir.exists():
         spool.prepare()
-    waiting = spool.waiting()
-    say(f"ok   spool: {waiting or 'nothing'} waiting")
-
-
-def _check_overdue(settings: Settings) -> None:
-    spool = _open_spool(settings)
-    if spool and (overdue := spool.overdue()):
+    if is_redis_up and (overdue := spool.overdue()):
         raise SpoolUnavailable(f"{overdue} {_OVERDUE}")
-
-
-def _open_spool(settings: Settings) -> Spool | None:
-    return Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
+    say(f"ok   spool: {spool.waiting() or 'nothing'} waiting")
 
 
 def _report_sms_length(settings: Settings) -> None:

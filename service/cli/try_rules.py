@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
-from uuid import UUID
 
 import click
 
@@ -92,7 +91,7 @@ class _DryRun:
         self._own_addresses = settings.own_addresses
         self._opt_outs = HashedOptOuts(client)
         self._identities = Identities(settings.secret_keys)
-        self._deliveries = {each.name: each for each in open_deliveries(settings, dixa, self.records)}
+        self._deliveries = open_deliveries(settings, dixa, self.records)
         self._dixa = dixa
         self._low_priority = LowPriorityDixa(dixa, self.rate, Event().wait)
 
@@ -157,17 +156,8 @@ class _DryRun:
 
     def _queue_names(self) -> Mapping[str, str]:
         """Return the names of queues, if surveys.toml has any. A conversation has only the id of its queue."""
-        if all(_is_id(queue) for survey in self._surveys for queue in survey.match.queues):
-            return {}
-        return self._low_priority.call(self._dixa.queues)
-
-
-def _is_id(queue: str) -> bool:
-    try:
-        UUID(queue)
-    except ValueError:
-        return False
-    return True
+        has_rule = any(survey.match.queues for survey in self._surveys)
+        return self._low_priority.call(self._dixa.queues) if has_rule else {}
 
 
 def _confirm(dry_run: _DryRun, found: Found, *, is_agreed: bool) -> None:

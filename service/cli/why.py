@@ -57,7 +57,7 @@ def _facts(
     down_since: datetime | None,
     opt_outs: Mapping[IdentityKind, datetime | None],
 ) -> dict[str, Any]:
-    answer, reason = record.answer, record.offer.reason
+    answer, follow_up, reason = record.answer, record.follow_up, record.offer.reason
     return {
         "conversation_id": record.conversation_id,
         "survey_id": record.survey_id,
@@ -100,23 +100,17 @@ def _facts(
             "tries": answer.tries,
             "ended_at": answer.ended_at,
         },
-        "follow_up": _follow_up(record),
-        "closed_again_at": record.latest_close,
-    }
-
-
-def _follow_up(record: Record) -> dict[str, Any] | None:
-    found = record.follow_up
-    if found is None:
-        return None
-    return {
-        "state": found.state,
-        "reason": found.reason or None,
-        "due_at": found.due_at,
-        "tries": found.tries,
-        "actions": {
-            name: {"state": each.state, "problem": each.problem or None}
-            | ({"sent_scores": each.sent_scores} if each.sent_scores else {})
-            for name, each in found.actions.items()
+        "follow_up": follow_up
+        and {
+            "state": follow_up.state,
+            "reason": follow_up.reason or None,
+            "due_at": follow_up.due_at,
+            "tries": follow_up.tries,
+            "actions": {
+                name: {"state": each.state, "problem": each.problem or None}
+                | ({"sent_scores": each.sent_scores} if each.sent_scores else {})
+                for name, each in follow_up.actions.items()
+            },
         },
+        "closed_again_at": record.latest_close,
     }

@@ -10,8 +10,8 @@ from service.surveys.ports import Delivery, Dixa, Mailings
 
 def open_deliveries(
     settings: Settings, dixa: Dixa, mailings: Mailings, *, shorten: Shorten | None = None
-) -> list[Delivery]:
-    """Make the channels. Does not connect yet."""
+) -> dict[str, Delivery]:
+    """Make the channels, by name. Does not connect yet."""
     message = MessageDelivery(
         dixa, brand=settings.brand_name, default_language=settings.default_language, shorten=shorten
     )
@@ -20,4 +20,4 @@ def open_deliveries(
         found.append(make_email_delivery(settings, mailings))
     if settings.endpoints.delivery:
         found.append(WebhookDelivery(settings.endpoints.delivery, settings.default_language))
-    return found
+    return {each.name: each for each in found}

@@ -118,8 +118,9 @@ class FollowUpJourney:
         since = max(final_at, progress.retried_at or final_at)
         due = self._find_due(terms, answer, progress)
         left = [each for each in due if self._end_if_over(attempt, progress, each, since) is None]
-        ready = [each for each in left if not self._is_down(attempt, each)]
-        if _needs_conversation(answer, ready) and attempt.is_erased():
+        ready = [each for each in left if self._channels.wait(_health_name(each), record.survey_id) is None]
+        # An action of these writes into the conversation, or may pass on a comment.
+        if any(answer.has_comment or each.kind in _IN_DIXA for each in ready) and attempt.is_erased():
             return Erase()
         steps = [self._begin(attempt, each) for each in ready]
         if len(ready) < len(left):
@@ -140,15 +141,12 @@ class FollowUpJourney:
         planned = list(plan_actions(terms, answer.answer.scores))
         if answer.state is not AnswerState.EDITABLE:
             due = [*planned, *plan_corrections(planned, answer, progress)]
-        elif answer.is_provisional:
+        elif answer.is_suspect:
             due = []
         else:
-            due = [each for each in planned if self._is_immediate(each)]
+            immediate = {kind for kind, action in self._actions.items() if action.is_immediate}
+            due = [each for each in planned if each.kind in immediate]
         return sorted(due, key=lambda each: each.name in progress.actions)
-
-    def _is_immediate(self, planned: PlannedAction) -> bool:
-        action = self._actions.get(planned.kind)
-        return action is not None and action.is_immediate
 
     def _end_if_over(
         self, attempt: Attempt, progress: FollowUp, planned: PlannedAction, since: datetime
@@ -166,9 +164,6 @@ class FollowUpJourney:
         if before and attempt.is_late(within, lambda longest: attempt.at > since + longest):
             return self._fail(attempt, planned, TOO_LONG)
         return None
-
-    def _is_down(self, attempt: Attempt, planned: PlannedAction) -> bool:
-        return self._channels.wait(_health_name(planned), attempt.record.survey_id) is not None
 
     def _begin(self, attempt: Attempt, planned: PlannedAction) -> Done | Wait:
         """Begin an action and do it, unless the claim has no time left or the receiver is down."""
@@ -237,11 +232,6 @@ class FollowUpJourney:
             return Fail(Reason.REFUSED, f"failed: {', '.join(failed)}")
         self._records.followed(attempt.claim)
         return Done()
-
-
-def _needs_conversation(answer: AnswerProgress, left: Collection[PlannedAction]) -> bool:
-    """Return whether an action writes into the conversation, or follows an answer with a comment."""
-    return any(answer.has_comment or each.kind in _IN_DIXA for each in left)
 
 
 def _health_name(planned: PlannedAction) -> str:

@@ -16,16 +16,12 @@ from service.journeys.attempt import Attempt
 from service.journeys.delivery import LinkSender, is_too_late, opens_in
 from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Fail, Next, Wait
 from service.journeys.reminder import Reminder
-from service.records.channels import Channels
 from service.records.outcomes import StaleClaim
-from service.records.records import Records
 from service.rules.decision import DecisionInput, Lookups, decide
 from service.rules.matching import active_ratings, find_exclusion
-from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Credit
-from service.surveys.links import Links
 from service.surveys.model import Call, Close, Decision, Offer, Record
-from service.surveys.ports import Conversation, Delivery, Rating
+from service.surveys.ports import Conversation, Rating
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
@@ -39,19 +35,11 @@ class OfferJourney:
     journey = Journey.OFFER
     max_wait = timedelta(milliseconds=500)
 
-    def __init__(
-        self,
-        records: Records,
-        *,
-        links: Links,
-        deliveries: Sequence[Delivery],
-        suppression: SuppressionPolicy,
-        channels: Channels,
-    ) -> None:
-        self._records = records
-        self._suppression = suppression
-        self._sender = LinkSender(records, links, {each.name: each for each in deliveries}, suppression, channels)
-        self._reminder = Reminder(records, self._sender, suppression)
+    def __init__(self, sender: LinkSender) -> None:
+        self._sender = sender
+        self._records = sender.records
+        self._suppression = sender.suppression
+        self._reminder = Reminder(sender)
 
     def advance(self, attempt: Attempt) -> Next:
         """Go on from the record's state."""

@@ -8,10 +8,8 @@ from service.journeys.attempt import Attempt
 from service.journeys.delivery import LinkSender, opens_in
 from service.journeys.next_step import Done, Erase, Next, Wait
 from service.records.outcomes import StaleClaim
-from service.records.records import Records
 from service.rules.decision import has_news
 from service.rules.send_window import next_opening
-from service.rules.suppression import SuppressionPolicy
 from service.surveys.errors import NotDelivered, NotNow, OutcomeUnknown, Refused, Unconfirmable
 from service.surveys.model import UNCONFIRMED, Record
 from service.surveys.ports import Delivery
@@ -23,10 +21,9 @@ log = structlog.get_logger()
 class Reminder:
     """Sends a survey's one reminder."""
 
-    def __init__(self, records: Records, sender: LinkSender, suppression: SuppressionPolicy) -> None:
-        self._records = records
+    def __init__(self, sender: LinkSender) -> None:
         self._sender = sender
-        self._suppression = suppression
+        self._records = sender.records
 
     def send(self, attempt: Attempt) -> Next:
         """Send the reminder, unless it is no longer right or its channel takes none."""
@@ -87,7 +84,7 @@ class Reminder:
             return "no reminder: the customer is in touch again"
         if not delivery.can_reach(replace(record, open_until=conversation.open_until)):
             return "no reminder: the channel takes no message any more"
-        return "no reminder: opted out" if self._suppression.has_opted_out(record, conversation) else ""
+        return "no reminder: opted out" if self._sender.suppression.has_opted_out(record, conversation) else ""
 
     def _hand_over(self, attempt: Attempt, delivery: Delivery) -> None:
         """Hand the reminder over, unless it has arrived already. Raises StaleClaim if the customer has answered."""

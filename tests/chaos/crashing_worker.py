@@ -27,6 +27,7 @@ from service.dixa.pace import SharedPace
 from service.dixa.token_check import TokenCheck
 from service.intake.intake import Intake
 from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import LinkSender
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.answer_transitions import GivenAnswer
@@ -41,7 +42,7 @@ from service.sessions import new_session
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Close
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import Deadline, Delivery, Slot
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey
 from tests.polling import eventually
@@ -212,17 +213,12 @@ class Worker:
         self.hints = Hints(client, prefix)
         queue = cast("Hints", watch("queue", self.hints))
         self.links = links = Links([SECRET_KEY], "https://survey.example")
-        deliveries = [MessageDelivery(dixa)]
+        deliveries: dict[str, Delivery] = {"message": MessageDelivery(dixa)}
         self._identities = Identities([SECRET_KEY])
         suppression = SuppressionPolicy(HashedOptOuts(client, prefix=prefix), self._identities)
+        sender = LinkSender(self.records, links, deliveries, suppression, Channels(client, prefix=prefix))
         journeys = (
-            OfferJourney(
-                self.records,
-                links=links,
-                deliveries=deliveries,
-                suppression=suppression,
-                channels=Channels(client, prefix=prefix),
-            ),
+            OfferJourney(sender),
             AnswerJourney(self.records),
         )
         self._runners = {each.journey: JourneyRunner(each, self.records, dixa, timings) for each in journeys}

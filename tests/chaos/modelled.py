@@ -13,6 +13,7 @@ from typing import Any, cast
 from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 from service.journeys.answer import AnswerJourney
+from service.journeys.delivery import LinkSender
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
 from service.records.answer_transitions import GivenAnswer
@@ -25,7 +26,7 @@ from service.rules.suppression import SuppressionPolicy
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Claim
-from service.surveys.ports import Dixa
+from service.surveys.ports import Delivery, Dixa
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey
 from tests.chaos.modelled_dixa import TIMINGS, Fate, ModelledDelivery, ModelledDixa, pause, require
@@ -116,14 +117,10 @@ class World:
         links = Links(["k" * 32], "https://survey.example")
         self.dixa = ModelledDixa(self)
         suppression = SuppressionPolicy(HashedOptOuts(self._client, prefix=PREFIX), Identities(["k" * 32]))
+        deliveries: dict[str, Delivery] = {"message": ModelledDelivery(self)}
+        sender = LinkSender(self.records, links, deliveries, suppression, Channels(self._client, prefix=PREFIX))
         journeys = (
-            OfferJourney(
-                self.records,
-                links=links,
-                deliveries=[ModelledDelivery(self)],
-                suppression=suppression,
-                channels=Channels(self._client, prefix=PREFIX),
-            ),
+            OfferJourney(sender),
             AnswerJourney(self.records),
         )
         self.runners = {

@@ -198,7 +198,7 @@ def channels() -> dict[str, Delivery]:
     settings = read_settings({**GOOD, "SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "survey@northwind.example"})
     client = connect(settings.redis_url)
     records = Records(client, lease=settings.timings.lease, keep=settings.timings.record_retention)
-    return {each.name: each for each in open_deliveries(settings, open_dixa(settings, client), records)}
+    return open_deliveries(settings, open_dixa(settings, client), records)
 
 
 def close_of(**facts: Any) -> Close:
