@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from service.sandbox.dixa import serializers
-from service.sandbox.dixa.model import MESSAGE_CHANNELS, Message, Note, Rating, now
-from service.sandbox.dixa.request_parsing import Body, load_number
-from service.sandbox.dixa.state import Refused, State
+from marshmallow import Schema
 
-_SCORES = {"Csat": range(1, 6), "Nps": range(11), "ThumbsUpOrDown": range(2)}
+from service.sandbox.dixa import request_bodies, serializers
+from service.sandbox.dixa.model import MESSAGE_CHANNELS, Message, Note, Rating, now
+from service.sandbox.dixa.request_bodies import SCORES, load_body, load_number
+from service.sandbox.dixa.state import Refused, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Call:
         """The conversation's number. Raises Refused (400) if it is malformed."""
         return load_number(self.ids["conversationId"], "conversationId")
 
-    def load(self, *, may_be_empty: bool = False) -> Body:
+    def load(self, schema: Schema) -> dict[str, Any]:
         """Parse the body. Raises Refused (400)."""
-        return Body.load(self.body, self.content_type, may_be_empty=may_be_empty)
+        return load_body(schema, self.body, self.content_type)
 
 
 def organization(state: State, _: Call) -> DixaResponse:
@@ -56,33 +56,21 @@ def conversation(state: State, call: Call) -> DixaResponse:
 
 def offer(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/ratings/offer`."""
-    number, body = call.conversation_id, call.load()
+    number, body = call.conversation_id, call.load(request_bodies.OFFER)
     rating = state.offer(
-        number,
-        body.one_of("ratingType", _SCORES),
-        user_id=body.optional_text("userId"),
-        agent_id=body.optional_text("agentId"),
-        offered_at=body.optional_time("offeredAt"),
+        number, body["ratingType"], user_id=body["userId"], agent_id=body["agentId"], offered_at=body["offeredAt"]
     )
     return DixaResponse(201, {"data": serializers.dump_offer(rating)})
 
 
 def submit(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/ratings/{ratingId}/submit`; an unknown id is a 400, since no 404 is documented."""
-    number, body = call.conversation_id, call.load()
-    result = body.object("ratingResult")
-    kind, value = result.one_of("_type", _SCORES), result.number("value")
+    number, body = call.conversation_id, call.load(request_bodies.SUBMIT)
+    kind, value = body["ratingResult"]["_type"], body["ratingResult"]["value"]
     rating = state.rating(number, call.ids["ratingId"])
-    if kind != rating.type or value not in _SCORES[kind]:
+    if kind != rating.type or value not in SCORES[kind]:
         raise Refused(400, "Invalid value for: body (ratingResult)")
-    body.optional_text("userId")
-    made = state.submit(
-        number,
-        rating.id,
-        value=value,
-        comment=body.optional_text("comment"),
-        submitted_at=body.optional_time("submittedAt"),
-    )
+    made = state.submit(number, rating.id, value=value, comment=body["comment"], submitted_at=body["submittedAt"])
     return DixaResponse(201, {"data": serializers.dump_result(made, rating.user_id)})
 
 
@@ -107,49 +95,49 @@ def messages(state: State, call: Call) -> DixaResponse:
 
 def message(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/messages`."""
-    number, body = call.conversation_id, call.load()
-    direction = body.one_of("_type", ("Inbound", "Outbound"))
-    found = state.conversation(number)
-    author = body.uuid("agentId") if direction == "Outbound" else found.requester.id
-    content = _content(body, found.channel, direction)
-    made = Message(author, content.value, direction, content.format, external_id=body.optional_text("externalId"))
+    number, body = call.conversation_id, call.load(request_bodies.MESSAGE)
+    found, direction = state.conversation(number), body["_type"]
+    if direction == "Outbound" and not body["agentId"]:
+        raise Refused(400, "Invalid value for: body (agentId)")
+    author = str(body["agentId"]) if direction == "Outbound" else found.requester.id
+    value, text_format = _content(body, found.channel)
+    made = Message(author, value, direction, text_format, external_id=body["externalId"])
     return DixaResponse(200, {"data": serializers.dump_added_message(state.add_message(number, made))})
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    value: str
-    format: str
-
-
-def _content(body: Body, channel: str, direction: str) -> _Content:
+def _content(body: Mapping[str, Any], channel: str) -> tuple[str, str]:
+    """Return the text and its format."""
     if channel not in MESSAGE_CHANNELS:
         raise Refused(400, "Unsupported ConversationChannel")
-    if channel in {"Sms", "WhatsApp"} and direction == "Inbound":
+    if channel in {"Sms", "WhatsApp"} and body["_type"] == "Inbound":
         raise Refused(400, "Invalid input for Message")
-    if channel == "WhatsApp" and body.has_items("attachments") and body.optional_object("content") is None:
-        return _Content("", "Markdown")
-    inner = body.object("content")
-    found = _Content(inner.text("value"), inner.one_of("_type", ("Html", "Markdown", "Text")))
-    if not found.value or (channel == "WhatsApp" and found.format != "Markdown"):
+    content = body["content"]
+    if channel == "WhatsApp" and body["attachments"] and content is None:
+        return "", "Markdown"
+    if content is None:
+        raise Refused(400, "Invalid value for: body (content)")
+    if not content["value"] or (channel == "WhatsApp" and content["_type"] != "Markdown"):
         raise Refused(400, "Invalid input for Message")
-    return found
+    return content["value"], content["_type"]
 
 
 def close(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/close`."""
-    number = call.conversation_id
-    call.load(may_be_empty=True).optional_uuid("userId")
-    state.close(number)
+    _check_user(call)
+    state.close(call.conversation_id)
     return DixaResponse(204)
 
 
 def reopen(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/reopen`."""
-    number = call.conversation_id
-    call.load(may_be_empty=True).optional_uuid("userId")
-    state.reopen(number)
+    _check_user(call)
+    state.reopen(call.conversation_id)
     return DixaResponse(204)
+
+
+def _check_user(call: Call) -> None:
+    if call.body:
+        call.load(request_bodies.BY_USER)
 
 
 def notes(state: State, call: Call) -> DixaResponse:
@@ -162,9 +150,8 @@ def notes(state: State, call: Call) -> DixaResponse:
 
 def note(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/notes`."""
-    number, body = call.conversation_id, call.load()
-    author = body.optional_uuid("agentId") or state.agents[0].id
-    made = Note(author, body.text("message"), body.optional_time("createdAt") or now())
+    number, body = call.conversation_id, call.load(request_bodies.NOTE)
+    made = Note(str(body["agentId"] or state.agents[0].id), body["message"], body["createdAt"] or now())
     return DixaResponse(200, {"data": serializers.dump_note(state.add_note(number, made), number)})
 
 
@@ -195,14 +182,9 @@ def queues(state: State, _: Call) -> DixaResponse:
 
 def search(state: State, call: Call) -> DixaResponse:
     """`POST /search/conversations`, by the one filter used in this project: ClosedDate Between."""
-    conditions = call.load().object("filters").objects("conditions")
-    if len(conditions) != 1:
-        raise Refused(400, "Invalid value for: body (conditions)")
-    closed = conditions[0].object("field")
-    closed.one_of("_type", ("ClosedDate",))
-    between = closed.object("operator")
-    between.one_of("_type", ("Between",))
-    found = state.closed_between(between.time("timestampFrom"), between.time("timestampTo"))
+    [condition] = call.load(request_bodies.SEARCH)["filters"]["conditions"]
+    between = condition["field"]["operator"]
+    found = state.closed_between(between["timestampFrom"], between["timestampTo"])
     size, page = _read_page(call.query)
     shown, rest = found[page * size : (page + 1) * size], found[(page + 1) * size :]
     key = urlencode({"pageKey": b64encode(f"pageLimit={size}&page={page + 1}".encode()).decode()})
