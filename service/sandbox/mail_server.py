@@ -1,5 +1,6 @@
 """A mail server for tests and people. It keeps e-mails and forwards none."""
 
+from asyncio import Server
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes
@@ -38,20 +39,17 @@ class ReceivedMail:
     @property
     def text(self) -> str:
         """The plain-text part, or ""."""
-        return self._part("plain")
+        part = self.message.get_body(("plain",))
+        return str(part.get_content()) if part else ""
 
     @property
     def html(self) -> str:
         """The HTML part with inlined pictures, or ""."""
         return inline_pictures(self.message)
 
-    def _part(self, kind: str) -> str:
-        part = self.message.get_body((kind,))
-        return str(part.get_content()) if part else ""
-
 
 class MailStore:
-    """The received e-mails, oldest first."""
+    """The received e-mails, oldest first. It is the handler of the mail server."""
 
     def __init__(self) -> None:
         self.mails: list[ReceivedMail] = []
@@ -69,48 +67,26 @@ class MailStore:
         """Find an e-mail by its number."""
         return next((each for each in self.mails if each.number == number), None)
 
-    def keep(self, sender: str, recipient: str, raw: bytes) -> None:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Keep one e-mail for each recipient."""
+        for recipient in envelope.rcpt_tos:
+            self._keep(envelope.mail_from or "", recipient, envelope.original_content or b"")
+        return "250 2.0.0 Kept"
+
+    def _keep(self, sender: str, recipient: str, raw: bytes) -> None:
         """Add an e-mail. The oldest ones are dropped."""
         self._received += 1
         self.mails = [*self.mails[1 - _MAX_KEPT :], ReceivedMail(self._received, sender, recipient, raw)]
 
 
-class MailServer:
-    """An SMTP server in a thread. It accepts all e-mails from this machine."""
+class MailServer(Controller):
+    """An SMTP server in a thread. It accepts all e-mails from this machine.
 
-    def __init__(self, mail_store: MailStore, host: str, port: int) -> None:
-        self._mailroom = mail_store
-        self._controller = _Controller(self, hostname=host, port=port)
-
-    @property
-    def port(self) -> int:
-        """The port, after `start`."""
-        return self._controller.bound_port
-
-    def start(self) -> None:
-        """Start listening."""
-        self._controller.start()
-
-    def stop(self) -> None:
-        """Stop listening."""
-        self._controller.stop()
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep one e-mail for each recipient."""
-        for recipient in envelope.rcpt_tos:
-            self._mailroom.keep(envelope.mail_from or "", recipient, envelope.original_content or b"")
-        return "250 2.0.0 Kept"
-
-
-class _Controller(Controller):
-    """Supports port 0. aiosmtpd's own controller connects to the configured port after its start."""
-
-    @property
-    def bound_port(self) -> int:
-        server = self.server
-        sockets = getattr(server, "sockets", None)
-        return int(sockets[0].getsockname()[1]) if sockets else int(self.port)
+    It supports port 0: `port` is the real one after the start. aiosmtpd's own controller connects to the configured
+    one.
+    """
 
     def _trigger_server(self) -> None:
-        self.port = self.bound_port
+        if isinstance(self.server, Server):
+            self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()  # type: ignore[no-untyped-call]
