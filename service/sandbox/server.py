@@ -7,7 +7,6 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from service.sandbox.control import control_blueprint
 from service.sandbox.dixa.api import VERSIONS, api_blueprint
 from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.http import HttpServer
@@ -72,12 +71,11 @@ class Sandbox(FakeDixa):
 
 
 def build_app(dixa: FakeDixa) -> Flask:
-    """Build the Flask app: the API under each version, the controls, and the inbox."""
+    """Build the Flask app: the API under each version, and the inbox."""
     app = Flask(__name__, static_url_path="/assets")
     app.url_map.merge_slashes = False
     for version in VERSIONS:
         app.register_blueprint(api_blueprint(dixa.api, version))
-    app.register_blueprint(control_blueprint(dixa))
     app.register_blueprint(inbox_blueprint(dixa))
     app.register_blueprint(mails_blueprint(dixa))
     app.register_error_handler(HTTPException, _show_problem)
@@ -89,7 +87,7 @@ def build_app(dixa: FakeDixa) -> Flask:
 
 def _show_problem(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
-    if request.path.startswith(tuple(f"/{name}/" for name in (*VERSIONS, "_sandbox"))):
+    if request.path.startswith(tuple(f"/{version}/" for version in VERSIONS)):
         return jsonify({"message": "The requested resource could not be found"}), status
     return Response(f"{status} {error.name}\n", status, mimetype="text/plain")
 

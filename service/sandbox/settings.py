@@ -4,15 +4,6 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from uuid import uuid4
 
-EVENTS = (
-    "CONVERSATION_CLOSED",
-    "CONVERSATION_ABANDONED",
-    "CONVERSATION_OPEN",
-    "CONVERSATION_PENDING",
-    "CONVERSATION_RATED",
-)
-"""The webhook events of the sandbox."""
-
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
@@ -31,7 +22,6 @@ class SandboxSettings:
     target: str | None = None
     secret: str = field(default_factory=lambda: token_hex(32), repr=False)
     subscription_id: str = field(default_factory=lambda: str(uuid4()))
-    events: tuple[str, ...] = EVENTS
     attempts: int = 5
     pause_seconds: float = 1.0
     webhook_timeout_seconds: float = 5.0

@@ -2,6 +2,7 @@
 
 import json
 import re
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,6 @@ import pytest
 import redis
 
 from service.rules.identity import Identities
-from service.sandbox.control import dump_state
 from service.sandbox.dixa.model import Link, Person
 from service.sandbox.server import Sandbox
 from tests.cli.conftest import SURVEYS, Runner
@@ -83,8 +83,8 @@ def keys_of(client: redis.Redis) -> dict[str, Any]:
     return contents(client, but="afterword:pace:")
 
 
-def state_of(dixa: Sandbox) -> dict[str, Any]:
-    return json.loads(json.dumps(dump_state(dixa)))  # type: ignore[no-any-return]
+def state_of(dixa: Sandbox) -> tuple[object, ...]:
+    return deepcopy((dixa.state.conversations, dixa.state.deliveries, dixa.state.report))
 
 
 @pytest.mark.parametrize("has_history", [False, True])

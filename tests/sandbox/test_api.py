@@ -290,3 +290,10 @@ def test_connections_are_kept_alive_until_the_sandbox_stops(dixa: Sandbox, clien
         client.get("/organization")
     dixa.start()
     assert client.get("/organization").status_code == 200
+
+
+def test_listeners_see_each_exchange(dixa: Sandbox, client: Client) -> None:
+    seen: list[str] = []
+    dixa.on_exchange.append(lambda exchange: seen.append(exchange.call))
+    client.offer(dixa.make_conversation())
+    assert seen == ["offer"]

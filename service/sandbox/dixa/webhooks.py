@@ -125,8 +125,8 @@ class Webhooks:
         state.listeners.append(self.announce)
 
     def announce(self, event: str, conversation: Conversation) -> None:
-        """Queue an event for delivery, if there is a target with a subscription to it."""
-        if self.target is None or event not in self._settings.events:
+        """Queue an event for delivery, if there is a target."""
+        if self.target is None:
             return
         document = closed_event(conversation, self._state.organization, event=event)
         delivery = Delivery(event, document["event_id"], conversation.id, json.dumps(document).encode())
