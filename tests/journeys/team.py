@@ -1,5 +1,6 @@
 """A survey with every kind of action, and the receivers of its actions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -74,6 +75,28 @@ class Team:
         """Retry the failed actions, as an operator does."""
         assert self.story.records.retry(Journey.FOLLOW_UP, survey_id) == "retried"
         return self.follow(survey_id)
+
+    def alerted(self, terms: Survey, scores: Sequence[int] = (1,), comment: str = "") -> str:
+        """Answer once or more. Immediate actions run each time."""
+        survey_id = self.ask(terms)
+        for score in scores:
+            self.story.answer(survey_id, {CSAT: score}, comment)
+            self.turn(survey_id)
+        return survey_id
+
+    def end_editable_time(self, survey_id: str) -> None:
+        self.put(survey_id, answer_due="0")
+        self.story.submit(survey_id)
+        self.put(survey_id, follow_up_due="0")
+
+    def finish(self, survey_id: str) -> Record:
+        """End the editable time, and do the rest."""
+        self.end_editable_time(survey_id)
+        return self.follow(survey_id)
+
+    def alerts(self) -> list[str]:
+        """Return the texts of the alerts."""
+        return [post.body["text"] for post in self.receiver.taken("/slack")]
 
     def put(self, survey_id: str, **fields: str) -> None:
         for name, value in fields.items():

@@ -9,7 +9,6 @@ import pytest
 from service.journeys.follow_up import IN_THE_CORRECTION, OUTCOME_UNKNOWN
 from service.rules.timeline import describe
 from service.surveys.definition import Survey
-from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.states import ActionState
@@ -26,34 +25,10 @@ TO_FIVE = (
 )
 
 
-def alerted(team: Team, terms: Survey = ALERTED, scores: Sequence[int] = (1,), comment: str = "") -> str:
-    """Answer once or more. Immediate actions run each time."""
-    survey_id = team.ask(terms)
-    for score in scores:
-        team.story.answer(survey_id, {CSAT: score}, comment)
-        team.turn(survey_id)
-    return survey_id
-
-
-def end_hold(team: Team, survey_id: str) -> None:
-    team.put(survey_id, answer_due="0")
-    team.story.submit(survey_id)
-    team.put(survey_id, follow_up_due="0")
-
-
-def finished(team: Team, survey_id: str) -> Record:
-    end_hold(team, survey_id)
-    return team.follow(survey_id)
-
-
-def texts(team: Team) -> list[str]:
-    return [post.body["text"] for post in team.receiver.taken("/slack")]
-
-
 def test_it_names_both_scores_though_the_new_one_calls_for_no_alert(team: Team) -> None:
-    survey_id = alerted(team, scores=(1, 5))
-    record = finished(team, survey_id)
-    alert, correction = texts(team)
+    survey_id = team.alerted(ALERTED, scores=(1, 5))
+    record = team.finish(survey_id)
+    alert, correction = team.alerts()
     assert alert.startswith("Satisfaction: Very dissatisfied (1 of 5).\n")
     assert correction.startswith(f"{TO_FIVE}\nconversation {survey_id}, survey default, ")
     assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
@@ -63,10 +38,10 @@ def test_it_names_both_scores_though_the_new_one_calls_for_no_alert(team: Team) 
 
 
 def test_it_comes_when_the_answer_is_final_and_not_before(team: Team) -> None:
-    survey_id = alerted(team, scores=(1, 5, 2, 4))
-    assert len(texts(team)) == 1
-    finished(team, survey_id)
-    assert [text.partition(" (")[0] for text in texts(team)] == [
+    survey_id = team.alerted(ALERTED, scores=(1, 5, 2, 4))
+    assert len(team.alerts()) == 1
+    team.finish(survey_id)
+    assert [text.partition(" (")[0] for text in team.alerts()] == [
         "Satisfaction: Very dissatisfied",
         "The customer changed the answer. Now: Satisfaction: Satisfied",
     ]
@@ -74,25 +49,25 @@ def test_it_comes_when_the_answer_is_final_and_not_before(team: Team) -> None:
 
 @pytest.mark.parametrize("scores", [(1,), (1, 5, 1), (5,), (5, 1), (3, 4, 5)])
 def test_none_comes_where_the_alert_was_right_or_there_was_none(team: Team, scores: Sequence[int]) -> None:
-    survey_id = alerted(team, scores=scores)
-    before = len(texts(team))
-    assert CORRECTION not in states(finished(team, survey_id))
-    assert len(texts(team)) == before == (1 in scores)
+    survey_id = team.alerted(ALERTED, scores=scores)
+    before = len(team.alerts())
+    assert CORRECTION not in states(team.finish(survey_id))
+    assert len(team.alerts()) == before == (1 in scores)
 
 
 def test_none_comes_where_the_alert_was_refused(team: Team) -> None:
     team.receiver.next["/slack"] = [400]
-    survey_id = alerted(team, scores=(1, 5))
-    assert CORRECTION not in states(finished(team, survey_id))
-    assert texts(team) == []
+    survey_id = team.alerted(ALERTED, scores=(1, 5))
+    assert CORRECTION not in states(team.finish(survey_id))
+    assert team.alerts() == []
 
 
 def test_waiting_alert_contains_the_last_score(team: Team) -> None:
     team.receiver.next["/slack"] = [503]
-    survey_id = alerted(team, scores=(1, 2))
-    (alert,) = texts(team)
+    survey_id = team.alerted(ALERTED, scores=(1, 2))
+    (alert,) = team.alerts()
     assert alert.startswith("Satisfaction: Dissatisfied (2 of 5).\n")
-    assert CORRECTION not in states(finished(team, survey_id))
+    assert CORRECTION not in states(team.finish(survey_id))
 
 
 def test_all_questions_count(team: Team) -> None:
@@ -102,16 +77,16 @@ def test_all_questions_count(team: Team) -> None:
     for scores in given:
         team.story.answer(survey_id, scores)
         team.turn(survey_id)
-    finished(team, survey_id)
-    assert "(1 of 5), Would recommend: 3 of 10. The alert said: Satisfaction: Very" in texts(team)[1]
+    team.finish(survey_id)
+    assert "(1 of 5), Would recommend: 3 of 10. The alert said: Satisfaction: Very" in team.alerts()[1]
 
 
 def test_alert_with_unknown_outcome_is_corrected(team: Team) -> None:
     """It may have arrived."""
     team.receiver.next["/slack"] = [DROP]
-    survey_id = alerted(team, scores=(1, 5))
-    finished(team, survey_id)
-    assert texts(team)[-1].startswith(TO_FIVE)
+    survey_id = team.alerted(ALERTED, scores=(1, 5))
+    team.finish(survey_id)
+    assert team.alerts()[-1].startswith(TO_FIVE)
 
 
 class TestOnce:
@@ -119,20 +94,20 @@ class TestOnce:
 
     @pytest.mark.parametrize("status", [DROP, 500])
     def test_correction_with_lost_response_is_not_repeated(self, team: Team, status: int) -> None:
-        survey_id = alerted(team, scores=(1, 5))
+        survey_id = team.alerted(ALERTED, scores=(1, 5))
         team.receiver.next["/slack"] = [status]
-        record = finished(team, survey_id)
+        record = team.finish(survey_id)
         assert len(team.receiver.of("/slack")) == 2
         assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
 
     def test_crash_after_begin_loses_the_correction(self, team: Team) -> None:
-        survey_id = alerted(team, scores=(1, 5))
-        end_hold(team, survey_id)
+        survey_id = team.alerted(ALERTED, scores=(1, 5))
+        team.end_editable_time(survey_id)
         claim = team.claim(survey_id)
         assert team.story.records.set_action(claim, CORRECTION, ActionState.BEGUN)
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         record = team.follow(survey_id)
-        assert len(texts(team)) == 1
+        assert len(team.alerts()) == 1
         assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
 
     def test_alert_of_a_crashed_worker_is_corrected(self, team: Team) -> None:
@@ -143,65 +118,65 @@ class TestOnce:
         assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, sent_scores={CSAT: 1})
         team.put(survey_id, follow_up_lease="0", follow_up_due="0")
         team.story.answer(survey_id, {CSAT: 5}, "")
-        record = finished(team, survey_id)
-        assert [text.partition("\n")[0] for text in texts(team)] == [TO_FIVE]
+        record = team.finish(survey_id)
+        assert [text.partition("\n")[0] for text in team.alerts()] == [TO_FIVE]
         assert record.follow_up
         assert states(record) == {"slack": ActionState.DONE, CORRECTION: ActionState.DONE}
         assert record.follow_up.actions["slack"].problem == OUTCOME_UNKNOWN
 
     @pytest.mark.parametrize("status", [503, 429])
     def test_busy_receiver_gets_the_correction_later(self, team: Team, status: int) -> None:
-        survey_id = alerted(team, scores=(1, 5))
+        survey_id = team.alerted(ALERTED, scores=(1, 5))
         team.receiver.next["/slack"] = [status, status]
-        finished(team, survey_id)
-        assert [text.startswith(TO_FIVE) for text in texts(team)] == [False, True]
+        team.finish(survey_id)
+        assert [text.startswith(TO_FIVE) for text in team.alerts()] == [False, True]
 
 
 class TestWithAComment:
     """A later comment is part of the correction."""
 
     def test_both_are_one_post(self, team: Team) -> None:
-        survey_id = alerted(team, QUOTED)
+        survey_id = team.alerted(QUOTED)
         team.story.answer(survey_id, {CSAT: 2}, "Too <slow>")
-        record = finished(team, survey_id)
-        _, correction = texts(team)
+        record = team.finish(survey_id)
+        _, correction = team.alerts()
         assert "Now: Satisfaction: Dissatisfied (2 of 5)." in correction
         assert correction.endswith("\nComment:\n> Too &lt;slow&gt;")
         assert action_of(record, COMMENT).problem == IN_THE_CORRECTION
 
     def test_they_stay_one_when_the_receiver_is_busy(self, team: Team) -> None:
-        survey_id = alerted(team, QUOTED)
+        survey_id = team.alerted(QUOTED)
         team.story.answer(survey_id, {CSAT: 2}, "Too slow")
         team.receiver.next["/slack"] = [503]
-        finished(team, survey_id)
-        _, correction = texts(team)
+        team.finish(survey_id)
+        _, correction = team.alerts()
         assert correction.endswith("\nComment:\n> Too slow")
 
     @pytest.mark.parametrize("terms", [ALERTED, QUOTED])
     def test_it_is_not_quoted_where_the_last_score_does_not_allow_it(self, team: Team, terms: Survey) -> None:
-        survey_id = alerted(team, terms)
+        survey_id = team.alerted(terms)
         team.story.answer(survey_id, {CSAT: 5 if terms is QUOTED else 2}, "My secret is 4711")
-        finished(team, survey_id)
-        assert len(texts(team)) == 2
-        assert "4711" not in "".join(texts(team))
+        team.finish(survey_id)
+        assert len(team.alerts()) == 2
+        assert "4711" not in "".join(team.alerts())
 
     def test_one_that_the_alert_had_is_not_told_again(self, team: Team) -> None:
-        survey_id = alerted(team, QUOTED, scores=(1, 2), comment="Too slow")
-        finished(team, survey_id)
-        assert ["Too slow" in text for text in texts(team)] == [True, False]
+        survey_id = team.alerted(QUOTED, scores=(1, 2), comment="Too slow")
+        team.finish(survey_id)
+        assert ["Too slow" in text for text in team.alerts()] == [True, False]
 
 
 def test_alert_without_recorded_scores_is_not_corrected(team: Team) -> None:
-    survey_id = alerted(team)
+    survey_id = team.alerted(ALERTED)
     team._client.hdel(f"{team._prefix}survey:{survey_id}", "sent_scores:slack")
     team.story.answer(survey_id, {CSAT: 5})
-    assert CORRECTION not in states(finished(team, survey_id))
+    assert CORRECTION not in states(team.finish(survey_id))
 
 
 def test_the_time_for_it_begins_when_the_answer_is_final(team: Team) -> None:
-    survey_id = alerted(team, replace(ALERTED, editable_for=timedelta(days=7)), scores=(1, 5))
+    survey_id = team.alerted(replace(ALERTED, editable_for=timedelta(days=7)), scores=(1, 5))
     team.receiver.next["/slack"] = [503]
-    end_hold(team, survey_id)
+    team.end_editable_time(survey_id)
     team.turn(survey_id)
     record = team.follow(survey_id)
     assert states(record)[CORRECTION] is ActionState.DONE

@@ -58,10 +58,7 @@ def test_answer_changed_to_good_sends_only_a_correction(team: Team) -> None:
     team.story.answer(survey_id, {CSAT: 1})
     team.turn(survey_id)
     team.story.answer(survey_id, {CSAT: 5})
-    team.put(survey_id, answer_due="0")
-    team.story.submit(survey_id)
-    team.put(survey_id, follow_up_due="0")
-    record = team.follow(survey_id)
+    record = team.finish(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 2}
     assert record.follow_up
     assert record.follow_up.state is FollowUpState.FOLLOWED
@@ -72,10 +69,7 @@ def test_what_follows_says_the_last_answer(team: Team) -> None:
     team.story.answer(survey_id, {CSAT: 1})
     team.turn(survey_id)
     team.story.answer(survey_id, {CSAT: 2}, "Late")
-    team.put(survey_id, answer_due="0")
-    team.story.submit(survey_id)
-    team.put(survey_id, follow_up_due="0")
-    team.follow(survey_id)
+    team.finish(survey_id)
     assert "Dissatisfied (2 of 5)" in team.dixa.notes(int(survey_id))[0].message
     assert team.receiver.of("/answer")[0].body["data"]["scores"] == {"Csat": 2}
 

@@ -3,9 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.rules.matching import (
-    DixaFacts,
-)
+from service.rules.matching import DixaFacts
 from service.surveys.definition import Survey
 from service.surveys.model import Close
 from service.surveys.ports import Conversation, Message

@@ -141,3 +141,46 @@ def test_a_survey_is_too_late_some_time_after_its_due_time_or_its_retry() -> Non
     assert is_too_late(FIRST, close_of(), ONE, last + timedelta(microseconds=1), HOUR)
     again = replace(FIRST, offer=replace(FIRST.offer, retried_at=retried))
     assert not is_too_late(again, close_of(), ONE, retried + HOUR, HOUR)
+
+
+SHOWN = {
+    "closed_at": "2026-11-20T00:00:00+00:00",
+    "channel": "Email",
+    "state": "Closed",
+    "queue": "Returns",
+    "contact_point": "help@nordlys.example",
+    "user_type": "Contact",
+    "assignee_type": "Member",
+    "agent_id": "agent",
+}
+
+
+@pytest.mark.parametrize(
+    ("webhook", "dixa", "changed"),
+    [
+        ({}, {"language": "da", "link": "FollowUp"}, {"language": "da", "link": "FollowUp"}),
+        ({"tags": ("vip", "new")}, {}, {"tags": "vip, new"}),
+        ({}, {"agent_id": "other"}, {}),
+        ({"agent_id": None}, {"agent_id": "other"}, {"agent_id": "other"}),
+        ({"channel": "Sms"}, {}, {"channel": "Sms"}),
+        ({"channel": None}, {}, {}),
+        ({"queue_name": None}, {}, {"queue": "q-1"}),
+        ({"queue_id": None}, {}, {}),
+    ],
+)
+def test_facts_are_those_of_the_webhook_or_else_of_dixa(
+    webhook: dict[str, Any], dixa: dict[str, Any], changed: dict[str, str]
+) -> None:
+    close, record = close_of(**webhook), replace(FIRST, candidates=(ONE,))
+    lookups: dict[str, Any] = dict.fromkeys(Lookups.__dataclass_fields__, lambda *_: False)
+    given = DecisionInput(record, close, conversation_of(**dixa), [], [], CLOSED)
+    assert decide(given, Lookups(**lookups)).facts == SHOWN | changed
+
+
+def test_facts_show_looked_up_tags_and_the_ratings_of_others() -> None:
+    vip = survey_of('with_tags = ["vip"]', terms='delay = "0s"')
+    assert decided(vip, tags=("vip", "new"), close=close_of(tags=None)).facts["tags"] == "vip, new"
+    ratings = [Rating("ours", "Csat", "Rated"), Rating("a", "Csat", "Offered"), Rating("b", "Nps", "Cancelled")]
+    lookups = Lookups(**dict.fromkeys(Lookups.__dataclass_fields__, never))
+    found = decide(DecisionInput(FIRST, close_of(), conversation_of(), ratings, ["ours"], CLOSED), lookups)
+    assert (found.reason, found.facts["ratings"]) == (Reason.ALREADY_SURVEYED, "Csat Offered, Nps Cancelled")
