@@ -46,9 +46,7 @@ def doctor() -> None:
     is_dixa_up = _report("Dixa", _check_dixa, settings)
     is_spool_fine = _report("spool", partial(_check_spool, is_redis_up=is_redis_up), settings)
     if is_redis_up:
-        _report_pause(settings)
-        _report_channels(settings)
-        _report_processes(settings)
+        _report_work(settings)
     sys.exit(0 if is_redis_up and is_dixa_up and is_spool_fine else 1)
 
 
@@ -143,21 +141,15 @@ def _segments(sizes: Mapping[str, Size]) -> str:
     return ", ".join(f"{code} ({size.segments})" for code, size in sizes.items())
 
 
-def _report_pause(settings: Settings) -> None:
-    if since := open_records(settings).paused_since():
+def _report_work(settings: Settings) -> None:
+    """Report a pause, the channels that are down, and the running processes with their differences."""
+    records, processes = open_records(settings), _open_processes(settings)
+    if since := records.paused_since():
         say(f"warn {paused_line(since)}", fg="yellow")
     else:
         say("ok   surveys: not paused")
-
-
-def _report_channels(settings: Settings) -> None:
-    for trouble in Channels.beside(open_records(settings)).troubles():
+    for trouble in Channels.beside(records).troubles():
         say(f"warn {trouble}.", fg="yellow")
-
-
-def _report_processes(settings: Settings) -> None:
-    """List the running processes. Warn of settings that differ between them, or from this command's."""
-    processes = _open_processes(settings)
     count = Counter(each.place for each in processes.at_work())
     listed = ", ".join(f"{place} ({times})" if times > 1 else place for place, times in sorted(count.items()))
     say(f"ok   processes: {listed or 'none running'}")

@@ -1,5 +1,6 @@
 """The rules that a conversation did not meet, as surveys.toml spells them."""
 
+import json
 from datetime import timedelta
 
 from service.surveys.model import Record, RuleMismatch
@@ -9,41 +10,28 @@ from service.surveys.states import OfferState
 
 def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:
     """Return the rules that the conversation did not meet, the deciding one last."""
-    last = _spell_last(record)
-    return (*record.mismatches, last) if last else record.mismatches
-
-
-def _spell_last(record: Record) -> RuleMismatch | None:
-    """Return the rule that decided after `[survey.match]` was met, as this survey has it."""
     terms, reason = record.terms, record.offer.reason
     if terms is None or record.offer.state is not OfferState.SKIPPED:
-        return None
-    spelled = {
+        return record.mismatches
+    channel = record.facts.get("channel", "an unknown channel")
+    agent = "an agent" if record.close and record.close.agent_id else "no agent"
+    # The rules that decide after `[survey.match]` is met, and the facts about them.
+    later: dict[str, tuple[str, str]] = {
         Reason.ASKED_RECENTLY: (
             f'cooldown = "{_spell(terms.cooldown)}"',
             f"survey {record.cooldown_survey} was sent less than that before",
         ),
         Reason.DAILY_CAP: (f"daily_cap = {terms.daily_cap}", "reached that day"),
-        Reason.NOTHING_NEW: (
-            f'on_reclose = "{terms.on_reclose}"',
-            "no customer message since the last survey",
-        ),
-        Reason.UNREACHABLE: (f"deliver = [{_quoted(terms.deliver)}]", _reach(record)),
+        Reason.NOTHING_NEW: (f'on_reclose = "{terms.on_reclose}"', "no customer message since the last survey"),
+        Reason.UNREACHABLE: (f"deliver = {json.dumps(terms.deliver)}", f"{channel}, {agent}"),
         Reason.TOO_LATE: (
             "OFFER_MAX_AGE (a setting)",
             f"it was due {_spell(terms.delay)} after the close, longer ago than that",
         ),
     }
-    if not reason or (found := spelled.get(Reason(reason))) is None:
-        return None
-    rule, fact = found
-    return RuleMismatch(terms.name, Reason(reason), rule, fact)
-
-
-def _reach(record: Record) -> str:
-    close = record.close
-    agent = "an agent" if close and close.agent_id else "no agent"
-    return f"{record.facts.get('channel', 'an unknown channel')}, {agent}"
+    if reason not in later:
+        return record.mismatches
+    return (*record.mismatches, RuleMismatch(terms.name, Reason(reason), *later[reason]))
 
 
 def _spell(length: timedelta) -> str:
@@ -53,7 +41,3 @@ def _spell(length: timedelta) -> str:
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-def _quoted(names: tuple[str, ...]) -> str:
-    return ", ".join(f'"{name}"' for name in names)

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from service.rules.identity import IdentityKind
 from service.rules.mismatches import mismatches_of
 from service.rules.send_window import next_opening
-from service.surveys.definition import SendWindow, Survey
-from service.surveys.model import UNCONFIRMED, AnswerProgress, FollowUp, Record, RuleMismatch
+from service.surveys.definition import SendWindow
+from service.surveys.model import UNCONFIRMED, AnswerProgress, FollowUp, Record
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ActionState, AnswerState, OfferState
 
-_NOT_ASKED = (OfferState.SKIPPED, OfferState.CANCELLED)
+_NOT_ASKED = {OfferState.SKIPPED: "Skipped", OfferState.CANCELLED: "Cancelled"}
 
 _NEXT_OFFER: Mapping[OfferState, str] = {
     OfferState.WAITING: "look up the conversation in Dixa, then decide",
@@ -52,7 +51,7 @@ def describe(
     record: Record,
     paused: str,
     trouble: str = "",
-    opt_outs: Mapping[IdentityKind, datetime | None] = MappingProxyType({}),
+    opt_outs: Mapping[IdentityKind, datetime | None] = {},
 ) -> Iterator[str]:
     """Yield the timeline line by line, in UTC.
 
@@ -98,7 +97,8 @@ def _describe_close(record: Record) -> Iterator[str]:
     facts = ", ".join(filter(None, (close.channel, close.direction, queue, agent)))
     yield _line(close.closed_at, f"Closed: {facts}.")
     if record.candidates and record.decided_at is None:
-        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may match: {_names(record.candidates)}.")
+        names = ", ".join(survey.name for survey in record.candidates)
+        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may match: {names}.")
     else:
         yield _line(record.accepted_at, "Webhook accepted.")
 
@@ -106,14 +106,14 @@ def _describe_close(record: Record) -> Iterator[str]:
 def _describe_decision(record: Record) -> Iterator[str]:
     offer, survey = record.offer, record.terms.name if record.terms else "none"
     if offer.state in _NOT_ASKED and not offer.delivered_at:
-        verb = "Skipped" if offer.state is OfferState.SKIPPED else "Cancelled"
-        yield _line(record.decided_at or record.accepted_at, f"{verb}: {offer.reason}.")
+        yield _line(record.decided_at or record.accepted_at, f"{_NOT_ASKED[offer.state]}: {offer.reason}.")
         yield from _explain(offer.reason)
     elif record.decided_at:
         yield _line(record.decided_at, f"Matched survey {survey}.")
     for each in mismatches_of(record):
+        who = f"Survey {each.survey} was not used" if each.survey else "No survey was used"
         rule = f"rule {each.rule}; " if each.rule else ""
-        yield _detail(f"{_who(each)}: {each.reason} ({rule}found: {each.fact}).")
+        yield _detail(f"{who}: {each.reason} ({rule}found: {each.fact}).")
     facts = [f"{name} {fact}" for name, fact in record.facts.items() if name != "closed_at"]
     if facts:
         yield _detail(f"Facts: {'; '.join(facts)}.")
@@ -228,14 +228,6 @@ def _has_failed(record: Record) -> bool:
 def _explain(reason: str) -> Iterator[str]:
     yield _detail(Reason(reason).meaning)
     yield _detail(f"What to change: {Reason(reason).remedy}")
-
-
-def _who(mismatch: RuleMismatch) -> str:
-    return f"Survey {mismatch.survey} was not used" if mismatch.survey else "No survey was used"
-
-
-def _names(surveys: tuple[Survey, ...]) -> str:
-    return ", ".join(survey.name for survey in surveys)
 
 
 def _tries(tries: int) -> str:

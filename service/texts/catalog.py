@@ -54,7 +54,7 @@ class Language:
     @property
     def direction(self) -> str:
         """Text direction for HTML's `dir`: `ltr` or `rtl`."""
-        return "rtl" if self._locale.character_order == "right-to-left" else "ltr"
+        return self._locale.text_direction
 
     def translate(self, text: str, **values: str) -> str:
         """Translate a text and fill in its placeholders."""
