@@ -1,42 +1,19 @@
 """`afterword try-rules`: a dry run of the rules on closed conversations, at low priority and without writes."""
 
-import json
 import re
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 
-from service.rules.identity import Identities
 from service.sandbox.dixa.model import Link, Person
 from service.sandbox.server import Sandbox
 from tests.cli.conftest import SURVEYS, Runner
+from tests.cli.dry_run import ONE, close, tried
 from tests.contents import contents
-from tests.harness import AT_ONCE, Story
-from tests.processes import SECRET_KEY
-
-ONE = """
-[[survey]]
-name = "one"
-
-[survey.match]
-assigned = true
-"""
-
-
-def close(dixa: Sandbox, *, days_ago: float = 1, **facts: Any) -> int:
-    """Add a conversation that was closed some days ago."""
-    number = dixa.make_conversation(**facts, state="Closed")
-    conversation = dixa.conversation(number)
-    conversation.closed_at = conversation.state_updated_at = datetime.now(UTC) - timedelta(days=days_ago)
-    return number
-
-
-def tried(run: Runner, *options: str, surveys: str = ONE, **environ: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run("try-rules", "--json", *options, surveys=surveys, **environ).stdout)
-    return found
+from tests.harness import Story
 
 
 def test_table_counts_surveys_and_reasons(run: Runner, dixa: Sandbox) -> None:
@@ -125,156 +102,12 @@ def test_names_of_queues_are_asked_for_once(run: Runner, dixa: Sandbox) -> None:
     assert [each.call for each in dixa.calls].count("queues") == 1
 
 
-def test_cooldown_applies_in_the_order_of_closing(run: Runner, dixa: Sandbox) -> None:
-    customer, same_address = (Person("Ida Holm", "ida@example.com") for _ in range(2))
-    for days_ago in (20, 1, 12):
-        close(dixa, days_ago=days_ago, requester=customer)
-    close(dixa, days_ago=2, requester=same_address)
-    surveys = ONE.replace("[survey.match]", 'cooldown = "10d"\n[survey.match]')
-    found = tried(run, surveys=surveys)
-    assert (found["asked"], found["skipped"]) == ({"one": 2}, {"asked_recently": 2})
-
-
-def test_a_daily_cap_is_one_for_each_day(run: Runner, dixa: Sandbox) -> None:
-    noon = datetime.now(UTC).replace(hour=12, minute=0) - timedelta(days=4)
-    for day in (0, 0, 0, 1):
-        conversation = dixa.conversation(close(dixa))
-        conversation.closed_at = conversation.state_updated_at = noon + timedelta(days=day)
-    surveys = ONE.replace("[survey.match]", "daily_cap = 2\n[survey.match]")
-    found = tried(run, surveys=surveys)
-    assert (found["asked"], found["skipped"]) == ({"one": 3}, {"daily_cap": 1})
-
-
-def test_ratings_of_our_own_are_ignored(run: Runner, story: Story) -> None:
-    story.ask(story.begin(AT_ONCE))
-    assert tried(run)["asked"] == {"one": 1}
-
-
-def test_opted_out_customer_is_skipped(run: Runner, story: Story) -> None:
-    customer = Person("Ida Holm", "ida@example.com")
-    story.opt_outs.add(customer.id)
-    close(story.dixa, requester=customer)
-    assert tried(run)["skipped"] == {"opted_out": 1}
-
-
-def test_same_person_as_an_opted_out_customer_is_skipped(run: Runner, story: Story) -> None:
-    person = Identities([SECRET_KEY]).hashes_of("another-id", "ida@example.com")
-    story.opt_outs.add("another-id", person)
-    close(story.dixa, requester=Person("Ida Holm", "Ida@example.com"))
-    assert tried(run)["skipped"] == {"opted_out": 1}
-
-
-CAREFUL = """
-[[survey]]
-name = "test"
-cooldown = "0s"
-deliver = ["message", "email"]
-
-[survey.match]
-addresses = ["afterword.test@northwind.example"]
-
-[[survey]]
-name = "live"
-daily_cap = 20
-deliver = ["message", "email"]
-
-[survey.match]
-sample = 1.0
-assigned = true
-"""
-"""The shape of config/examples/careful-start.toml."""
-
-MAIL = {"SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "help@nordlys.example"}
-
-
-def percents(told: str) -> list[str]:
-    """The lines of the table, each with single blanks."""
-    return [" ".join(line.split()) for line in told.splitlines() if line.endswith("%")]
-
-
-def test_unknown_address_is_not_counted_as_asked(run: Runner, dixa: Sandbox) -> None:
-    """A chat's address isn't told, so `test`, which asks one address, may ask it or may not."""
-    for _ in range(20):
-        close(dixa, channel="WidgetChat")
-    close(dixa, requester=Person("We", "afterword.test@northwind.example"))
-    close(dixa, agent=False)
-    assert percents(run("try-rules", surveys=CAREFUL, **MAIL).output) == [
-        "would be asked 1 4.5%",
-        "test 1 4.5%",
-        "unknown 20 90.9%",
-        "test, if addresses 20 90.9%",
-        "would not be asked 1 4.5%",
-        "no_survey_matches 1 4.5%",
-    ]
-    found = tried(run, surveys=CAREFUL.replace("sample = 1.0", "sample = 0"), **MAIL)
-    assert (found["asked"], sum(found["skipped"].values())) == ({"test": 1}, 1)
-    assert found["unknown"] == [{"survey": "test", "rules": ["addresses"], "count": 20}]
-
-
-def test_every_rule_without_a_fact_is_named(run: Runner, dixa: Sandbox) -> None:
-    close(dixa, channel="WidgetChat")
-    close(dixa, agent=False)
-    surveys = ONE.replace("[survey.match]", "not_before = 2999-01-01\n[survey.match]") + (
-        'user_types = ["Contact"]\ncontact_points = ["help@nordlys.example"]\nassignee_types = ["Member"]\n'
-    )
-    told = run("try-rules", surveys=surveys).output
-    assert "one, if contact_points and user_types and assignee_types 1 50.0%" in percents(told)
-    assert "- assignee_types: the API doesn't show them." in told
-    assert "An unknown result counts for no cooldown" in told
-    assert tried(run, surveys=surveys)["skipped"] == {"unassigned": 1}
-
-
-def test_rule_that_decides_nothing_leaves_no_doubt(run: Runner, dixa: Sandbox) -> None:
-    """Whatever the requester's type is: the first survey doesn't ask by telephone, the second asks everybody."""
-    close(dixa)
-    first = ONE.replace('"one"', '"first"') + 'user_types = ["Contact"]\nchannels = ["PSTN_PHONE"]\n'
-    found = tried(run, surveys=first + ONE)
-    assert (found["asked"], found["unknown"]) == ({"one": 1}, [])
-    customer = Person("Ida Holm", "ida@example.com")
-    close(dixa, requester=customer, tags=["spam"])
-    by_type = ONE + 'user_types = ["Contact"]\nwithout_tags = ["spam"]\n'
-    assert tried(run, surveys=by_type)["skipped"] == {"tag_excluded": 1}
-
-
-def test_who_has_no_agent_has_no_assignee_of_any_type(run: Runner, dixa: Sandbox) -> None:
-    close(dixa, agent=False)
-    surveys = ONE.replace("assigned = true", 'assignee_types = ["Member"]')
-    assert tried(run, surveys=surveys)["skipped"] == {"assignee_type": 1}
-
-
-def test_customer_reachable_by_email_only_is_unknown(run: Runner, dixa: Sandbox) -> None:
-    close(dixa, channel="PstnPhone")
-    close(dixa, channel="WidgetChat")
-    close(dixa)
-    surveys = ONE.replace("[survey.match]", 'deliver = ["message", "email"]\n[survey.match]')
-    found = tried(run, surveys=surveys, **MAIL)
-    assert (found["asked"], found["skipped"]) == ({"one": 2}, {})
-    assert found["unknown"] == [{"survey": "one", "rules": ["deliver"], "count": 1}]
-
-
 def test_rule_costs_one_call_for_all_surveys(run: Runner, dixa: Sandbox) -> None:
     close(dixa, channel="WidgetChat")
     tagged = ONE + 'without_tags = ["spam"]\nmin_agent_messages = 0\nmin_customer_messages = 0\n'
     assert tried(run, surveys=tagged.replace('"one"', '"first"') + 'user_types = ["Contact"]\n' + tagged)["unknown"]
     calls = [each.call for each in dixa.calls]
     assert sorted(calls) == ["conversation", "conversation_tags", "ratings", "search"]
-
-
-def test_unknown_result_counts_for_no_cooldown(run: Runner, dixa: Sandbox) -> None:
-    customer = Person("Ida Holm", "ida@example.com")
-    for days_ago, channel in ((3, "WidgetChat"), (2, "Email"), (1, "WidgetChat")):
-        close(dixa, days_ago=days_ago, channel=channel, requester=customer)
-    found = tried(run, surveys=ONE + 'addresses = ["ida@example.com"]\n')
-    assert (found["asked"], found["skipped"]) == ({"one": 1}, {})
-    assert [each["count"] for each in found["unknown"]] == [2]
-
-
-def test_unknown_address_meets_without_addresses(run: Runner, dixa: Sandbox) -> None:
-    close(dixa)
-    close(dixa, channel="WidgetChat")
-    surveys = ONE + 'without_addresses = ["@example.com"]\n'
-    found = tried(run, surveys=surveys)
-    assert (found["asked"], found["skipped"]) == ({"one": 1}, {"address": 1})
 
 
 def test_a_sample_and_a_limit_are_said(run: Runner, dixa: Sandbox) -> None:
