@@ -152,11 +152,7 @@ def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect
         # of the record does both better.
         task_acks_late=False,
         task_ignore_result=True,
-        task_store_errors_even_if_ignored=False,
-        result_backend=None,
         task_publish_retry=False,
-        task_serializer="json",
-        accept_content=["json"],
         # A prefetched task would wait in one worker while another one is idle.
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,
@@ -173,7 +169,7 @@ def make_app(redis_url: str, *, socket_timeout: float = _WORKER_SECONDS, connect
         broker_connection_max_retries=None,
         broker_pool_limit=1,
         broker_pool_acquire_timeout=connect_timeout,
-        broker_transport_options=_transport_options(socket_timeout, connect_timeout) | _protocol(redis_url),
+        broker_transport_options=_transport_options(redis_url, socket_timeout, connect_timeout),
     )
     return app
 
@@ -199,13 +195,8 @@ def _kombu_url(redis_url: str) -> str:
     return f"{parts.scheme}://{login}{host}{path}" + (f"?{urlencode(tls)}" if tls else "")
 
 
-def _protocol(redis_url: str) -> dict[str, int]:
-    """Return the version of Redis's protocol in the URL, if there is one."""
+def _transport_options(redis_url: str, socket_timeout: float, connect_timeout: float) -> dict[str, Any]:
     given = dict(parse_qsl(urlsplit(redis_url).query))
-    return {"protocol": int(given["protocol"])} if "protocol" in given else {}
-
-
-def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[str, Any]:
     return {
         "visibility_timeout": 120,
         "unacked_restore_interval": 5,
@@ -220,6 +211,8 @@ def _transport_options(socket_timeout: float, connect_timeout: float) -> dict[st
         "interval_start": 0,
         "interval_step": 0,
         "interval_max": 0,
+        # The version of Redis's protocol, for `_Channel`.
+        **({"protocol": int(given["protocol"])} if "protocol" in given else {}),
     }
 
 
