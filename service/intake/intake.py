@@ -173,24 +173,23 @@ class Intake:
 
     def _unspool(self, waited: Waiting, survey_id: str) -> None:
         # No task is queued here: after a long outage they would flood the queue. The relay finds the due surveys.
-        outcome = self._write(waited)
-        log.info("spool.drained", survey_id=survey_id, outcome=outcome)
-        if isinstance(waited, SpooledAnswer) and outcome not in _COUNTS:
-            # The customer saw the thanks page, but an earlier answer was final before this one was drained.
-            log.error("answer.not_counted", survey_id=survey_id, outcome=outcome)
-        if isinstance(waited, SpooledOptOut) and outcome in [*_LEFT_TO_SUPPORT]:
-            # The customer saw a confirmation. The operator finds the requester's id in Dixa, for `afterword opt-out`.
-            link, event = waited.link, _LEFT_TO_SUPPORT[OptOutResult(outcome)]
-            log.error(event, survey_id=link.survey_id, conversation_id=link.conversation_id)
-
-    def _write(self, waited: Waiting) -> str:
+        outcome: Outcome | OptOutResult
         if isinstance(waited, SpooledClose):
-            return self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
-        if isinstance(waited, Change):
-            return self._records.cancel(waited, *_CHANGES[waited.kind])
-        if isinstance(waited, SpooledOptOut):
-            return self._apply_opt_out(waited.link, is_opt_in=waited.is_opt_in, wished_at=waited.wished_at)
-        return self._records.save_answer(waited.answer, waited.answered_at).outcome
+            outcome = self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
+        elif isinstance(waited, Change):
+            outcome = self._records.cancel(waited, *_CHANGES[waited.kind])
+        elif isinstance(waited, SpooledOptOut):
+            outcome = self._apply_opt_out(waited.link, is_opt_in=waited.is_opt_in, wished_at=waited.wished_at)
+            if outcome in _LEFT_TO_SUPPORT:
+                # The customer saw a confirmation. The operator finds the requester in Dixa, for `afterword opt-out`.
+                conversation_id = waited.link.conversation_id
+                log.error(_LEFT_TO_SUPPORT[outcome], survey_id=survey_id, conversation_id=conversation_id)
+        else:
+            outcome = self._records.save_answer(waited.answer, waited.answered_at).outcome
+            if outcome not in _COUNTS:
+                # The customer saw the thanks page, but an earlier answer was final before this one was drained.
+                log.error("answer.not_counted", survey_id=survey_id, outcome=outcome)
+        log.info("spool.drained", survey_id=survey_id, outcome=outcome)
 
     def terms_of(self, link: Link, record: Record | None) -> Survey:
         """Return the terms of a link: from its record, else from the survey of its name, else the defaults."""

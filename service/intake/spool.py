@@ -234,12 +234,16 @@ class Spool:
 
     def _read(self, path: Path) -> Entry | None:
         try:
-            return _object(path.read_bytes())
+            entry = json.loads(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (EntryError, ValueError, RecursionError) as error:
-            self._set_aside(path, str(error) if isinstance(error, EntryError) else "not JSON")
+        except (ValueError, RecursionError):
+            self._set_aside(path, "not JSON")
             return None
+        if isinstance(entry, dict):
+            return entry
+        self._set_aside(path, "not an object")
+        return None
 
     def _set_aside(self, path: Path, problem: str) -> None:
         self._corrupt.mkdir(mode=0o700, exist_ok=True)
@@ -282,10 +286,3 @@ def _written_at(path: Path, *, default: float) -> float:
 def _is_old(written_at: float, now: float) -> bool:
     """Return whether this is over a minute ago. After the host's clock was set back, it may be in the future."""
     return abs(now - written_at) > _OVERDUE_SECONDS
-
-
-def _object(body: bytes) -> Entry:
-    entry = json.loads(body)
-    if not isinstance(entry, dict):
-        raise EntryError("not an object")
-    return entry
