@@ -9,8 +9,7 @@ from time import monotonic
 
 import redis
 
-from service.records.redis import Breaker
-from service.records.scripts import load_scripts, to_argument
+from service.records.redis import Breaker, RecordsUnavailable, Store
 
 MAX_POSTS = 100
 """Per link and minute: far more than a customer sends, and enough for 50 of them at once with retries."""
@@ -20,29 +19,21 @@ _MAX_LINKS = 10_000
 """How many links a process counts for itself before it starts again from zero."""
 
 
-class LinkGuard:
+class LinkGuard(Store):
     """Counts the posts to each link by the minute."""
 
-    def __init__(self, client: redis.Redis, breaker: Breaker, *, prefix: str = "afterword:") -> None:
-        self._count = load_scripts(client)["link_guard"]
-        self._breaker = breaker
-        self._prefix = prefix
+    def __init__(self, client: redis.Redis, *, breaker: Breaker, prefix: str = "afterword:") -> None:
+        super().__init__(client, breaker=breaker, prefix=prefix)
         self._here: dict[str, tuple[float, int]] = {}
         """The time of the first post in a link's minute, and the count, while Redis is unavailable."""
 
     def wait_seconds(self, survey_id: str) -> int:
         """Count a post to a link. Return the seconds until the next one is accepted, 0 if this one is."""
-        posts, left_ms = self._count_in_redis(survey_id) or self._count_here(survey_id)
-        return math.ceil(left_ms / 1000) if posts > MAX_POSTS else 0
-
-    def _count_in_redis(self, survey_id: str) -> tuple[int, float] | None:
-        if self._breaker.is_open:
-            return None
         try:
-            posts, left_ms = self._count(keys=[f"{self._prefix}posted:{survey_id}"], args=[to_argument(_PERIOD)])
-        except redis.RedisError:
-            return None
-        return posts, left_ms
+            posts, left_ms = self._run_script("link_guard", [f"{self._prefix}posted:{survey_id}"], _PERIOD)
+        except RecordsUnavailable:
+            posts, left_ms = self._count_here(survey_id)
+        return math.ceil(left_ms / 1000) if posts > MAX_POSTS else 0
 
     def _count_here(self, survey_id: str) -> tuple[int, float]:
         now, lasts = monotonic(), _PERIOD.total_seconds()

@@ -1,6 +1,5 @@
-"""The Lua scripts, and the constants that those of the transitions share with Python."""
+"""The Lua scripts, and how their arguments are written."""
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,13 +14,6 @@ LUA = _HERE / "lua"
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
 """The names of the transitions."""
 
-_CONSTANTS: Mapping[str, timedelta] = {
-    "HINT_GRACE_MS": timedelta(seconds=1),
-    "COUNTS_RETENTION_MS": timedelta(days=400),
-    "ROUNDS_MARGIN_MS": timedelta(days=365),
-}
-"""Durations used by several transitions, as local variables of each."""
-
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
     """Return every script by its name. Nothing is sent to Redis until one is called."""
@@ -31,9 +23,10 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
 
 
 def read_script(name: str) -> str:
-    """Return the source of a transition, with the constants and the shared functions in front of it."""
-    files = (LUA / "record.lua", LUA / f"{name}.lua")
-    return "\n".join((*_constants(), *(path.read_text(encoding="utf-8") for path in files)))
+    """Return the source of a transition, with the rating types and the shared functions in front of it."""
+    rating_types = ", ".join(f"'{rating}'" for rating in RatingType)
+    shared, script = ((LUA / f"{each}.lua").read_text(encoding="utf-8") for each in ("record", name))
+    return f"local RATING_TYPES = {{{rating_types}}}\n{shared}\n{script}"
 
 
 def to_argument(value: object) -> str:
@@ -43,9 +36,3 @@ def to_argument(value: object) -> str:
     if isinstance(value, datetime | timedelta):
         return str(to_ms(value))
     return str(int(value) if isinstance(value, bool) else value)
-
-
-def _constants() -> Iterator[str]:
-    yield "local RATING_TYPES = {" + ", ".join(f"'{rating}'" for rating in RatingType) + "}"
-    for name, duration in _CONSTANTS.items():
-        yield f"local {name} = {to_ms(duration)}"

@@ -78,7 +78,7 @@ def _wire(settings: Settings) -> Services:
         intake=intake,
         links=Links(settings.secret_keys, settings.public_url),
         short_links=ShortLinks(client, settings.public_url, breaker=breaker),
-        link_guard=LinkGuard(client, breaker),
+        link_guard=LinkGuard(client, breaker=breaker),
         opt_outs=HashedOptOuts(client, breaker=breaker),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),

@@ -78,6 +78,7 @@ end
 -- After a restore from a backup, the number of the last round may be older than the records of the rounds.
 while not restarts and redis.call('EXISTS', record) == 1 do use_round(round + 1) end
 -- The number must outlive the records. An open record has no expiry, so the margin is large: there are few rounds.
+local ROUNDS_MARGIN_MS = 365 * 24 * 60 * 60 * 1000
 if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(keep_ms) + ROUNDS_MARGIN_MS)) end
 
 put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', terms,

@@ -1,7 +1,10 @@
--- Shared by all transitions. `scripts.py` loads each script with this file in front of it, and its constants before both.
+-- Shared by all transitions. `scripts.py` loads each script with this file in front of it, and RATING_TYPES before both.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
+
+local HINT_GRACE_MS = 1000
+local COUNTS_RETENTION_MS = 400 * 24 * 60 * 60 * 1000
 
 -- Lua prints a time in milliseconds as 1.7e+12. Redis needs all digits.
 local function text(number) return string.format('%.0f', number) end
