@@ -1,6 +1,7 @@
 """Afterword's two processes and a sandbox Dixa, shared by the tests of this folder, with short timings."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -138,20 +139,28 @@ def dixa(open_dixa: Opener) -> Sandbox:
     return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None))
 
 
-@pytest.fixture(scope="session")
-def start(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox) -> Iterator[Starter]:
-    """Start processes with their own surveys.toml: `start(surveys, "web", LEASE="2s")`."""
+@contextmanager
+def _starter(factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox) -> Iterator[Starter]:
     started: list[Afterword] = []
 
     def start_one(surveys: str, *names: str, dixa_url: str = dixa.api_url, **environ: str) -> Afterword:
-        folder = tmp_path_factory.mktemp("afterword")
+        folder = factory.mktemp("afterword")
         afterword = Afterword(folder, _environ(folder, surveys, dixa_url, redis_server.new_database(), environ))
         started.append(afterword)
         return afterword.start(*names)
 
-    yield start_one
-    for each in started:
-        each.stop()
+    try:
+        yield start_one
+    finally:
+        for each in started:
+            each.stop()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox) -> Iterator[Starter]:
+    """Start processes with their own surveys.toml: `start(surveys, "web", LEASE="2s")`. They end with the module."""
+    with _starter(tmp_path_factory, redis_server, dixa) as start:
+        yield start
 
 
 def _environ(
@@ -168,9 +177,13 @@ def _environ(
     }
 
 
-@pytest.fixture(scope="session")
-def afterword(start: Starter) -> Afterword:
-    return start(SURVEYS)
+@pytest.fixture(scope="package")
+def afterword(
+    tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox
+) -> Iterator[Afterword]:
+    """Start a pair for the tests that leave it as it was. It ends with the folder: idle, it works on for nothing."""
+    with _starter(tmp_path_factory, redis_server, dixa) as start:
+        yield start(SURVEYS)
 
 
 @pytest.fixture

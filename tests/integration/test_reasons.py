@@ -64,7 +64,7 @@ WRITTEN = {
 """A thread in letters: who wrote, in capitals what a machine wrote for them."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def strict(start: Starter, afterword: Afterword) -> Afterword:
     """A web process with one strict survey. The other worker runs its records, which hold their terms."""
     return start(STRICT, "web", REDIS_URL=afterword.redis_url)
