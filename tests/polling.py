@@ -5,7 +5,8 @@ from threading import Event
 from time import monotonic
 from typing import TypeVar
 
-_POLL_SECONDS = 0.01
+_SOON_SECONDS, _LATER_SECONDS = 0.01, 0.05
+"""The pause between looks: at first, and after half a second. Many tests wait at the same time, on few cores."""
 
 T = TypeVar("T")
 
@@ -15,10 +16,11 @@ def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
 
     Fails after `within` seconds. No machine is so slow: the limit only ends a wait for an event that never comes.
     """
-    deadline = monotonic() + within
+    began = monotonic()
     while not (found := condition()):
-        assert monotonic() < deadline, f"not so within {within} s (last: {found!r})"
-        Event().wait(_POLL_SECONDS)
+        waited = monotonic() - began
+        assert waited < within, f"not so within {within} s (last: {found!r})"
+        Event().wait(min(max(_SOON_SECONDS, waited / 10), _LATER_SECONDS))
     return found
 
 

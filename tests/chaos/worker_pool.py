@@ -84,7 +84,7 @@ class WorkerPool:
     def work(self) -> None:
         """Run one worker."""
         worker = Worker(self._place, **self._pace)
-        while not self._stopping.wait(0.01):
+        while not self._stopping.wait(0.05):
             worker.step()
 
     def answer_what_came(self) -> None:
