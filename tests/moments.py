@@ -33,11 +33,11 @@ _LIVES = ("dixa:probe", "dixa:failing")
 def pass_time(client: Any, prefix: str, length: timedelta) -> None:
     """Move all times of the surveys and of Dixa's outages back, as if this time had passed."""
     ms = length // _TICK
-    for key in client.scan_iter(f"{prefix}survey:*"):
-        _move_record(client, key, ms)
+    _move_records(client, prefix, ms)
     for name in ("offer", "answer", "follow_up"):
-        for member, score in client.zrange(f"{prefix}due:{name}", 0, -1, withscores=True):
-            client.zadd(f"{prefix}due:{name}", {member: score - ms})
+        due = client.zrange(f"{prefix}due:{name}", 0, -1, withscores=True)
+        if due:
+            client.zadd(f"{prefix}due:{name}", {member: score - ms for member, score in due})
     if since := client.get(f"{prefix}dixa:down"):
         client.set(f"{prefix}dixa:down", int(since) - ms)
     past = client.zrange(f"{prefix}dixa:outages", 0, -1, withscores=True)
@@ -49,9 +49,19 @@ def pass_time(client: Any, prefix: str, length: timedelta) -> None:
             client.pexpire(key, max(left - ms, 1))
 
 
-def _move_record(client: Any, key: str, ms: int) -> None:
-    record = client.hgetall(key)
+def _move_records(client: Any, prefix: str, ms: int) -> None:
+    """Read all, then write all: tests of outages do this for many surveys, many times."""
+    keys = list(client.scan_iter(f"{prefix}survey:*", count=10_000))
+    with client.pipeline() as reads, client.pipeline() as writes:
+        for key in keys:
+            reads.hgetall(key)
+        for key, record in zip(keys, reads.execute(), strict=True):
+            writes.hset(key, mapping=_move_times(record, ms))
+        writes.execute()
+
+
+def _move_times(record: dict[str, str], ms: int) -> dict[str, str]:
     moved = {name: str(int(value) - ms) for name, value in record.items() if _TIMES.search(name) and value.isdigit()}
     if close := json.loads(record.get("close") or "null"):
         moved["close"] = json.dumps(close | {"closed_at": close["closed_at"] - ms})
-    client.hset(key, mapping=moved)
+    return moved
