@@ -71,7 +71,9 @@ def _call_together(server: RedisServer, seconds: float, *, tries: int) -> tuple[
 def _call_from_all(redis_url: str, seconds: float, *, is_shared: bool) -> tuple[int, int, float]:
     """Return how many calls Dixa saw, how many it answered 429, and how many came a second."""
     dixa = Sandbox(SandboxSettings(tokens=(API_TOKEN,))).start()
-    context = get_context("spawn")
+    # The processes are forked from one that has imported all this already.
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
     barrier, outcomes = context.Barrier(PROCESSES), context.Queue()
     prefixes = ["all:" if is_shared else f"own-{number}:" for number in range(PROCESSES)]
     workers = [
