@@ -4,9 +4,9 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import pytest
+import redis
 import trustme
 from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
@@ -34,24 +34,33 @@ def host(name: str, context: ssl.SSLContext, answer: Response) -> Iterator[str]:
         server.server_close()
 
 
-@pytest.fixture
-def afterword(tmp_path: Path, redis_server: RedisServer) -> Iterator[Afterword]:
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[Afterword]:
     """Run the real web. Its thanks for a 5 link to a host that redirects."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     with ExitStack() as hosts:
         third = hosts.enter_context(host("127.0.0.1", context, Response(HEADING, content_type="text/html")))
         short = hosts.enter_context(host("localhost", context, redirect(third, 302)))
-        surveys = tmp_path / "surveys.toml"
+        folder = tmp_path_factory.mktemp("afterword")
+        surveys = folder / "surveys.toml"
         surveys.write_text(
             '[[survey]]\nname = "default"\n[[survey.on_answer]]\nscores = [5]\n'
             f'thank_you = "{short}r/1?a=1&b=2"\nredirect = true\n'
         )
         environ = {"REDIS_URL": redis_server.new_database(), "SURVEYS_FILE": str(surveys)}
-        afterword = Afterword(tmp_path, {**environ, "THANK_YOU_HOSTS": "localhost"})
+        afterword = Afterword(folder, {**environ, "THANK_YOU_HOSTS": "localhost"})
         hosts.callback(afterword.stop)
         afterword.start("web")
         yield afterword
+
+
+@pytest.fixture
+def afterword(web: Afterword) -> Afterword:
+    """Return the web, without the answers of the test before: all have the same link."""
+    with redis.Redis.from_url(web.redis_url) as client:
+        client.flushdb()
+    return web
 
 
 @pytest.fixture(params=[False, True], ids=["no script", "script"])
