@@ -112,7 +112,7 @@ def _record_of(close: Close, conversation: Conversation, choice: Choice) -> Reco
         conversation_id=close.conversation_id,
         accepted_at=close.closed_at,
         close=close,
-        terms=candidates[0],
+        terms=None,
         offer=OfferProgress(OfferState.DECIDING, language=conversation.language or ""),
         candidates=candidates,
         mismatches=choice.mismatches,
