@@ -126,7 +126,8 @@ def _name(role: str) -> str:
 def _refused(alive: list[Process]) -> Iterator[str]:
     for each in alive:
         if each.problem:
-            yield f"{each.place} keeps older settings, since newer ones have a mistake: {_one_line(each.problem)}"
+            mistake = "; ".join(line.strip() for line in each.problem.splitlines())
+            yield f"{each.place} keeps older settings, since newer ones have a mistake: {mistake}"
 
 
 def _apart(alive: list[Process]) -> Iterator[str]:
@@ -157,7 +158,3 @@ def _suspicious(alive: list[Process]) -> Iterator[str]:
         counts.update(each.suspicions)
     for hint, times in counts.items():
         yield f"webhooks refused in the last hour, {times}: what came {hint}"
-
-
-def _one_line(text: str) -> str:
-    return "; ".join(line.strip() for line in text.splitlines())

@@ -13,50 +13,25 @@ _MIN_HEADROOM: Final = 0.1
 # key holds a string, and most of these commands need another type. Redis checks the rights first and the type second,
 # so the error shows whether the right is missing, and nothing is changed.
 _TRIES: Final = (
-    "SET {key} 1 PX 10000",
-    "GET {key}",
-    "MGET {key}",
-    "EXISTS {key}",
-    "INCR {key}",
-    "PTTL {key}",
-    "PERSIST {key}",
-    "HDEL {key} field",
-    "HGET {key} field",
-    "HGETALL {key}",
-    "HINCRBY {key} field 1",
-    "HKEYS {key}",
-    "HMGET {key} field",
-    "HSET {key} field value",
-    "HSETNX {key} field value",
-    "BRPOP {key} 0.01",
-    "LLEN {key}",
-    "LPUSH {key} value",
-    "RPUSH {key} value",
-    "SADD {key} value",
-    "SCARD {key}",
-    "SMEMBERS {key}",
-    "ZADD {key} 1 value",
-    "ZCARD {key}",
-    "ZCOUNT {key} 0 1",
-    "ZRANGE {key} 0 0",
-    "ZRANGEBYSCORE {key} 0 1",
-    "ZREM {key} value",
-    "ZREMRANGEBYRANK {key} 0 1",
-    "ZREMRANGEBYSCORE {key} 0 1",
-    "ZSCORE {key} value",
-    "TIME",
-    "PING",
-    "EVALSHA 0000000000000000000000000000000000000000 1 {key}",
-    "SCRIPT LOAD -",
-    "EXPIRE {key} 10",
-    "PEXPIRE {key} 10000",
-    "WATCH {key}",
-    "MULTI",
-    "EXEC",
-    "UNWATCH",
-    "DEL {key}",
+    ("SET", "{key} 1 PX 10000"),
+    ("GET MGET EXISTS INCR PTTL PERSIST HGETALL HKEYS LLEN SCARD SMEMBERS ZCARD", "{key}"),
+    ("HDEL HGET HMGET", "{key} field"),
+    ("HSET HSETNX", "{key} field value"),
+    ("HINCRBY", "{key} field 1"),
+    ("BRPOP", "{key} 0.01"),
+    ("LPUSH RPUSH SADD ZREM ZSCORE", "{key} value"),
+    ("ZADD", "{key} 1 value"),
+    ("ZCOUNT ZRANGE ZRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYSCORE", "{key} 0 1"),
+    ("EVALSHA", "0000000000000000000000000000000000000000 1 {key}"),
+    ("SCRIPT", "LOAD -"),
+    ("EXPIRE", "{key} 10"),
+    ("PEXPIRE", "{key} 10000"),
+    ("WATCH", "{key}"),
+    ("TIME PING MULTI EXEC UNWATCH", ""),
+    ("DEL", "{key}"),
 )
-COMMANDS: Final = tuple(each.split()[0] for each in _TRIES)
+"""Commands with the same arguments, in the order of the tries."""
+COMMANDS: Final = tuple(name for names, _ in _TRIES for name in names.split())
 """All commands that web and workers run. A Redis user needs the right to each."""
 
 
@@ -110,7 +85,8 @@ def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iter
 def _try_all(connection: Any, key: str) -> list[tuple[str, str]]:
     """Try each command. Return the refused ones with the text of the refusal."""
     refusals = []
-    connection.send_packed_command(connection.pack_commands(each.format(key=key).split() for each in _TRIES))
+    tries = [[name, *arguments.format(key=key).split()] for names, arguments in _TRIES for name in names.split()]
+    connection.send_packed_command(connection.pack_commands(tries))
     for name in COMMANDS:
         try:
             connection.read_response()

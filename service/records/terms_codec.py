@@ -29,8 +29,7 @@ def dump_terms(survey: Survey) -> dict[str, Any]:
 
 def load_terms(terms: Mapping[str, Any]) -> Survey:
     """Read what this or another version wrote: ignore unknown keys, and use the default of a missing one."""
-    survey: Survey = _load(Survey, terms)
-    return survey
+    return Survey(**load_fields(Survey, terms))
 
 
 def load_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
