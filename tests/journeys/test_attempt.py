@@ -1,5 +1,6 @@
 """The time that an attempt has, and its waits: backoff, a lost call, Dixa's lag, a forbidden call."""
 
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import pytest
 
 from config.settings import Timings
-from service.journeys import attempt as attempts
 from service.journeys.attempt import Attempt
 from service.surveys.errors import Refused, RetryLater
 from service.surveys.model import Answer, AnswerProgress, Call, Claim, FollowUp, OfferProgress, Record
@@ -93,13 +93,13 @@ def test_journey_without_progress_has_no_tries() -> None:
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 2), (1, 4), (4, 32), (5, 60), (10_000, 60)])
 def test_the_backoff_doubles_up_to_its_maximum(monkeypatch: pytest.MonkeyPatch, tries: int, seconds: int) -> None:
-    monkeypatch.setattr(attempts.random, "random", lambda: 1.0)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
     assert attempt_of(tries=tries).backoff() == seconds * SECOND
 
 
 def test_the_backoff_is_spread_from_zero_on(monkeypatch: pytest.MonkeyPatch) -> None:
     for share in (0.0, 0.25):
-        monkeypatch.setattr(attempts.random, "random", lambda share=share: share)
+        monkeypatch.setattr(random, "random", lambda share=share: share)
         assert attempt_of(tries=1).backoff() == 4 * SECOND * share
 
 
@@ -115,7 +115,7 @@ def test_a_lost_call_is_reconciled_a_fixed_time_after_it_was_sent() -> None:
 
 
 def test_the_backoff_of_a_lost_call_is_no_shorter_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts.random, "random", lambda: 1.0)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
     assert attempt_of().reconcile_backoff() == 10 * SECOND
     assert attempt_of(tries=4).reconcile_backoff() == 32 * SECOND
 
