@@ -1,10 +1,17 @@
 """Which actions an answer calls for."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 
-from service.journeys.follow_up import plan_actions
+import pytest
+
+from service.journeys.follow_up import IN_THE_ALERT, IN_THE_CORRECTION, PlannedAction, plan_actions, plan_corrections
+from service.surveys.model import ActionProgress, Answer, AnswerProgress, FollowUp
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
+from service.surveys.states import ActionState, AnswerState, FollowUpState
 from tests.harness import AT_ONCE, CSAT, NPS
 
 
@@ -29,3 +36,57 @@ def test_a_webhook_is_told_the_comment_always() -> None:
     after = OnAnswer((1,), CSAT, webhook=True, slack=True)
     found = {each.name: each.shows_comment for each in plan_actions(replace(AT_ONCE, on_answer=(after,)), {CSAT: 1})}
     assert found == {"slack": False, "webhook": True}
+
+
+ALERT, QUOTING_ALERT = PlannedAction("slack"), PlannedAction("slack", shows_comment=True)
+CORRECTION, COMMENT = PlannedAction("slack", "correction"), PlannedAction("slack", "comment", shows_comment=True)
+QUOTING_CORRECTION = replace(CORRECTION, shows_comment=True)
+SENT = ActionProgress(ActionState.DONE, sent_scores={CSAT: 1})
+TOLD, TOLD_IN_CORRECTION = (ActionProgress(ActionState.DONE, where) for where in (IN_THE_ALERT, IN_THE_CORRECTION))
+
+
+def corrections(
+    score: int, planned: Collection[PlannedAction] = (ALERT,), *, has_comment: bool = False, **actions: ActionProgress
+) -> list[PlannedAction]:
+    """Find the second alerts for an answer with this score now. `slack_comment` is a comment's own alert."""
+    answer = AnswerProgress(
+        AnswerState.SUBMITTED, Answer({CSAT: score}, "", "en", datetime.now(UTC)), has_comment=has_comment
+    )
+    done = {name.replace("_", ":"): each for name, each in actions.items()}
+    return list(plan_corrections(planned, answer, FollowUp(FollowUpState.FOLLOWING, actions=done)))
+
+
+@pytest.mark.parametrize("state", [ActionState.WAITING, ActionState.FAILED, None])
+def test_an_alert_that_was_not_sent_is_not_corrected(state: ActionState | None) -> None:
+    actions = {"slack": replace(SENT, state=state)} if state else {}
+    assert corrections(5, [QUOTING_ALERT], has_comment=True, **actions) == []
+
+
+@pytest.mark.parametrize("state", [ActionState.BEGUN, ActionState.DONE])
+def test_changed_scores_are_corrected(state: ActionState) -> None:
+    sent = replace(SENT, state=state)
+    assert corrections(1, slack=sent) == []
+    assert corrections(2, slack=sent) == [CORRECTION]
+    assert corrections(2, slack=replace(sent, sent_scores={})) == []
+
+
+def test_an_alert_that_the_last_scores_do_not_call_for_still_ends() -> None:
+    note = PlannedAction("note")
+    assert corrections(5, [note], slack=SENT) == [ALERT, CORRECTION]
+    assert corrections(2, [note, ALERT], slack=SENT) == [CORRECTION]
+
+
+def test_a_later_comment_is_sent_once_and_only_if_allowed() -> None:
+    assert corrections(1, [QUOTING_ALERT], has_comment=True, slack=SENT) == [COMMENT]
+    assert corrections(1, [QUOTING_ALERT], slack=SENT) == []
+    assert corrections(1, [ALERT], has_comment=True, slack=SENT) == []
+    assert corrections(1, [ALERT, PlannedAction("note", shows_comment=True)], has_comment=True, slack=SENT) == []
+
+
+def test_a_later_comment_is_part_of_the_correction() -> None:
+    found = partial(corrections, 2, [QUOTING_ALERT], slack=SENT)
+    assert found() == [CORRECTION]
+    assert found(has_comment=True) == [QUOTING_CORRECTION]
+    assert found(has_comment=True, slack_comment=TOLD_IN_CORRECTION) == [QUOTING_CORRECTION]
+    assert found(has_comment=True, slack_comment=TOLD) == [CORRECTION, COMMENT]
+    assert corrections(2, [ALERT], has_comment=True, slack=SENT) == [CORRECTION]
