@@ -256,34 +256,40 @@ def _copy() -> None:
             shutil.copy2(ROOT / name, COPY / name)
 
 
-def _measure(folders: Sequence[str]) -> Coverage:
-    """Run the tests without a mutant; a folder's coverage is kept until something that it imports changes."""
+def _measure(paths: Sequence[str]) -> Coverage:
+    """Run the tests without a mutant; a file's coverage is kept until something that it imports changes."""
     tests: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     seconds: dict[str, float] = {}
-    for folder in folders:
-        stem = WORK / f"{folder.replace('/', '-').removesuffix('.py')}-{_fingerprint(folder)}"
+    for file in _test_files(paths):
+        stem = WORK / f"{file.replace('/', '-').removesuffix('.py')}-{_fingerprint(file)}"
         data, times = stem.with_suffix(".coverage"), stem.with_suffix(".json")
         if not times.exists():
-            _print(f"Measuring which lines {folder} executes …")
+            _print(f"Measuring which lines {file} executes …")
             os.environ["COVERAGE_FILE"] = str(data)
             options = ["--cov=service", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
-            code = _run([folder, *options], Durations(times), None)
+            code = _run([file, *options], Durations(times), None)
             if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-                sys.exit(f"{folder} doesn't run: see {LOG}")
+                sys.exit(f"{file} doesn't run: see {LOG}")
             if code:
-                _print(f"Some tests of {folder} fail without a mutant and are left out: see {LOG}")
+                _print(f"Some tests of {file} fail without a mutant and are left out: see {LOG}")
         seconds |= json.loads(times.read_text())
         read = CoverageData(basename=str(data))
         read.read()
-        for file in read.measured_files():
-            found = tests[Path(file).relative_to(COPY).as_posix()]
-            for line, contexts in read.contexts_by_lineno(file).items():
+        for module in read.measured_files():
+            found = tests[Path(module).relative_to(COPY).as_posix()]
+            for line, contexts in read.contexts_by_lineno(module).items():
                 found[line] += [each.rpartition("|")[0] for each in contexts]
     return Coverage(tests, seconds)
 
 
-def _fingerprint(folder: str) -> str:
-    files = [COPY / "pyproject.toml", *(COPY / "tests").glob("*.py"), *_modules(COPY / folder)]
+def _test_files(paths: Sequence[str]) -> list[str]:
+    files = {each for path in paths for each in _modules(COPY / path) if each.name.startswith("test_")}
+    return sorted(each.relative_to(COPY).as_posix() for each in files)
+
+
+def _fingerprint(file: str) -> str:
+    helpers = [each for each in (COPY / file).parent.glob("*.py") if not each.name.startswith("test_")]
+    files = [COPY / "pyproject.toml", COPY / file, *(COPY / "tests").glob("*.py"), *helpers]
     files += [each for name in ("config", "service") for each in (COPY / name).rglob("*.*") if each.suffix != ".pyc"]
     return hashlib.sha256(b"".join(each.read_bytes() for each in sorted(files))).hexdigest()[:12]
 
