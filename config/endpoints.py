@@ -1,4 +1,4 @@
-"""The receivers of outgoing e-mails, webhooks and alerts."""
+"""The receivers of outgoing e-mails and webhooks."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,17 +36,7 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class SignedEndpoint:
-    """A receiver of signed webhooks."""
+    """A receiver of signed webhooks. Its URL is a secret, too: it often contains a token."""
 
     url: str = field(repr=False)
     secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """All receivers of webhooks. The URLs are secrets themselves: they often contain a token, as Slack's does."""
-
-    delivery: SignedEndpoint | None = None
-    answer: SignedEndpoint | None = None
-    slack: str | None = field(default=None, repr=False)
-    thank_you_hosts: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from config import parsers
-from config.endpoints import Endpoints, Mail, SignedEndpoint, SmtpServer
+from config.endpoints import Mail, SignedEndpoint, SmtpServer
 from config.environment import Variable, variable
 from service.surveys import urls
 from service.surveys.brand import Brand
@@ -318,15 +318,15 @@ class Settings:
             return None
         return Mail(self.smtp_server, self.mail_from, self.mail_reply_to)
 
-    @cached_property
-    def endpoints(self) -> Endpoints:
-        """The receivers of our requests, as far as they are set up."""
-        return Endpoints(
-            delivery=_signed(self.delivery_webhook_url, self.delivery_webhook_secret),
-            answer=_signed(self.answer_webhook_url, self.answer_webhook_secret),
-            slack=self.slack_url,
-            thank_you_hosts=self.thank_you_hosts or (),
-        )
+    @property
+    def delivery_webhook(self) -> SignedEndpoint | None:
+        """The sender of links, if it is set up."""
+        return _signed(self.delivery_webhook_url, self.delivery_webhook_secret)
+
+    @property
+    def answer_webhook(self) -> SignedEndpoint | None:
+        """The receiver of answers, if it is set up."""
+        return _signed(self.answer_webhook_url, self.answer_webhook_secret)
 
     @cached_property
     def own_addresses(self) -> frozenset[str]:

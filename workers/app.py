@@ -89,8 +89,8 @@ def _shortener(short_links: ShortLinks, records: Records) -> Shorten:
 def _actions(settings: Settings, dixa: DixaClient) -> list[Action]:
     """Return the follow-up actions configured in the settings."""
     found: list[Action] = [AnswerNote(dixa), AnswerTag(dixa)]
-    if settings.endpoints.slack:
-        found.append(SlackAlert(settings.endpoints.slack))
-    if settings.endpoints.answer:
-        found.append(AnswerWebhook(settings.endpoints.answer))
+    if settings.slack_url:
+        found.append(SlackAlert(settings.slack_url))
+    if settings.answer_webhook:
+        found.append(AnswerWebhook(settings.answer_webhook))
     return found

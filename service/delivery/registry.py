@@ -18,6 +18,6 @@ def open_deliveries(
     found: list[Delivery] = [message, NoteDelivery(dixa)]
     if settings.mail:
         found.append(make_email_delivery(settings, mailings))
-    if settings.endpoints.delivery:
-        found.append(WebhookDelivery(settings.endpoints.delivery, settings.default_language))
+    if settings.delivery_webhook:
+        found.append(WebhookDelivery(settings.delivery_webhook, settings.default_language))
     return {each.name: each for each in found}

@@ -88,7 +88,7 @@ class SurveyContext:
     @property
     def _thank_you_pages(self) -> list[OnAnswer]:
         """The thank-you pages on hosts of THANK_YOU_HOSTS. The setting may have changed since the survey was sent."""
-        hosts = services().settings.endpoints.thank_you_hosts
+        hosts = services().settings.thank_you_hosts or ()
         return [each for each in self.terms.on_answer if each.thank_you and each.thank_you_host in hosts]
 
     @property

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.endpoints import Endpoints, SignedEndpoint
+from config.endpoints import SignedEndpoint
 from config.loader import SettingsError, read_settings
 from service.surveys.mailbox import Mailbox
 from tests.config.test_settings import GOOD, mistakes
@@ -136,15 +136,14 @@ def test_endpoint_settings(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
     file.write_text(WANTS_ALL)
     settings = read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file)})
-    assert settings.endpoints == Endpoints(
-        SignedEndpoint("https://sender.example/links", SECRET),
-        SignedEndpoint("https://sender.example/answers", SECRET),
-        "https://slack.example/T/B/x",
-        ("reviews.example",),
-    )
+    assert settings.delivery_webhook == SignedEndpoint("https://sender.example/links", SECRET)
+    assert settings.answer_webhook == SignedEndpoint("https://sender.example/answers", SECRET)
+    assert settings.slack_url == "https://slack.example/T/B/x"
+    assert settings.thank_you_hosts == ("reviews.example",)
     for hidden in (SECRET, "sender.example", "slack.example"):
         assert hidden not in repr(settings)
-    assert read_settings(GOOD).endpoints == Endpoints()
+    assert read_settings(GOOD).delivery_webhook is None
+    assert read_settings(GOOD).answer_webhook is None
 
 
 @pytest.mark.parametrize(
