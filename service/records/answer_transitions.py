@@ -87,7 +87,7 @@ class AnswerTransitions(Transitions):
         """
         scores = json.dumps(dict(sent_scores)) if sent_scores else ""
         outcome = self._step("set_action", claim, claim.fence, action, state, problem, scores)
-        return outcome is not Outcome.BEGUN_BEFORE
+        return outcome != Outcome.BEGUN_BEFORE
 
     def followed(self, claim: Claim) -> None:
         """End a follow-up whose actions are all done."""

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from service.records.codec import dump_close, write_candidates, write_decision, write_terms
-from service.records.outcomes import Outcome, StaleClaim, WriteResult
-from service.records.transitions import Transitions
+from service.records.outcomes import Outcome, WriteResult
+from service.records.transitions import Transitions, refuse_stale
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Change, Claim, Close, Decision, RuleMismatch
 from service.surveys.ratings import RatingType
@@ -94,8 +94,7 @@ class OfferTransitions(Transitions):
             terms.daily_cap,
             _SENT_COUNT_RETENTION,
         )
-        if verdict in (Outcome.STALE, Outcome.WRONG_STATE):
-            raise StaleClaim(verdict)
+        refuse_stale(verdict)
         return Verdict(verdict), reason
 
     def offered(self, claim: Claim, rating: RatingType, rating_id: str) -> None:

@@ -56,22 +56,9 @@ class Outcome(StrEnum):
     NOT_FAILED = "not_failed"
     ERASED = "erased"
 
-    # Most transitions return the new state.
-    ASK = "ask"
-    WAITING = "waiting"
-    DECIDING = "deciding"
-    OFFERING = "offering"
-    UNKNOWN = "unknown"
-    OFFERED = "offered"
-    DELIVERING = "delivering"
-    REMINDING = "reminding"
-    DELIVERED = "delivered"
+    # The states that a change returns. Other scripts return the new state as a plain text, too.
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
-    SUBMITTING = "submitting"
-    SUBMITTED = "submitted"
-    FOLLOWED = "followed"
-    FAILED = "failed"
 
     SPOOLED = "spooled"
     """Redis is unavailable, so the write waits in the spool. Only `Intake` returns this."""

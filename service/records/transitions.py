@@ -105,7 +105,7 @@ class Transitions(Queries, Switches):
         survey_id, terms = claim.record.survey_id, claim.record.terms
         keys = (self._key(survey_id), self._due(claim.journey), self._decisions_key(claim.at.date()))
         given = (claim.journey, claim.fence, reason, self.lifetime(terms), self._retry_time(terms))
-        _refuse_stale(Outcome(self._run_script("fail", keys, *given)))
+        refuse_stale(self._run_script("fail", keys, *given))
 
     def retry(self, journey: Journey, survey_id: str) -> Outcome:
         """Make a failed journey due now. Return RETRIED, NOT_FAILED or MISSING."""
@@ -136,9 +136,10 @@ class Transitions(Queries, Switches):
         """
         return self.lifetime(terms) + (terms.editable_time(is_suspect=True) if terms else timedelta())
 
-    def _step(self, script: str, claim: Claim, *args: object) -> Outcome:
-        outcome = Outcome(self._run(script, claim.journey, claim.record.survey_id, *args))
-        _refuse_stale(outcome)
+    def _step(self, script: str, claim: Claim, *args: object) -> str:
+        """Run a script for a claim. Return its outcome, most often the new state. Raises StaleClaim."""
+        outcome: str = self._run(script, claim.journey, claim.record.survey_id, *args)
+        refuse_stale(outcome)
         return outcome
 
     def _run(self, script: str, journey: Journey, survey_id: str, *args: object) -> Any:
@@ -162,6 +163,7 @@ def _record(flat: Sequence[str]) -> Record:
     return read_record(dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
-def _refuse_stale(outcome: Outcome) -> None:
+def refuse_stale(outcome: str) -> None:
+    """Raise StaleClaim if a script has written nothing, since the claim isn't valid."""
     if outcome in (Outcome.STALE, Outcome.WRONG_STATE):
         raise StaleClaim(outcome)

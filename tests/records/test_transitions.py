@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import redis
 
-from service.records.outcomes import Outcome
 from service.records.scripts import LUA, SCRIPTS, load_scripts
 from service.surveys.states import Journey
 from tests.processes import ROOT
@@ -186,7 +185,7 @@ def test_a_cell_of_the_table_is_true(bench: Bench, journey: str, script: str, st
         bench._client.hdel(bench.key, f"{journey}_lease")
     else:
         bench.prepare(state)
-    assert bench.run(script, args) == Outcome(outcome)
+    assert bench.run(script, args) == outcome
     assert bench.state() == (after or state)
 
 
