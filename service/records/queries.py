@@ -3,7 +3,6 @@
 docs/architecture/records.md describes each key.
 """
 
-from collections.abc import Sequence
 from datetime import date
 
 from service.records.codec import read_record
@@ -43,15 +42,13 @@ class Queries(Store):
     def count_waiting(self) -> int:
         """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""
         ids: list[str] = self._run_command(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
-        states = [each for begin in range(0, len(ids), _BATCH) for each in self._states(ids[begin : begin + _BATCH])]
+        states: list[str | None] = []
+        for begin in range(0, len(ids), _BATCH):
+            pipeline = self._redis.pipeline(transaction=False)
+            for survey_id in ids[begin : begin + _BATCH]:
+                pipeline.hget(self._key(survey_id), f"{Journey.OFFER}_state")
+            states += self._run_command(pipeline.execute)
         return sum(state not in (None, OfferState.REMINDING) for state in states)
-
-    def _states(self, ids: Sequence[str]) -> list[str | None]:
-        pipeline = self._redis.pipeline(transaction=False)
-        for survey_id in ids:
-            pipeline.hget(self._key(survey_id), f"{Journey.OFFER}_state")
-        found: list[str | None] = self._run_command(pipeline.execute)
-        return found
 
     def count_decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day by reason. Surveys sent count as `asked`."""

@@ -1,6 +1,7 @@
 """The Lua scripts, and how their arguments are written."""
 
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import redis
@@ -17,9 +18,13 @@ SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
     """Return every script by its name. Nothing is sent to Redis until one is called."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in _HERE.glob("*.lua")}
-    texts |= {name: read_script(name) for name in SCRIPTS}
-    return {name: client.register_script(text) for name, text in texts.items()}
+    return {name: client.register_script(text) for name, text in _read_all().items()}
+
+
+@cache
+def _read_all() -> dict[str, str]:
+    others = {path.stem: path.read_text(encoding="utf-8") for path in _HERE.glob("*.lua")}
+    return others | {name: read_script(name) for name in SCRIPTS}
 
 
 def read_script(name: str) -> str:

@@ -1,5 +1,6 @@
 """Helpers for the tests of spools."""
 
+import os
 from pathlib import Path
 
 from service.intake.spool import Entry, Spool
@@ -8,7 +9,7 @@ MB = 1024 * 1024
 
 
 class Down(Exception):
-    """Redis, as a drainer meets it."""
+    """Redis is down during a drain."""
 
 
 def opened(folder: Path, max_bytes: int = MB) -> Spool:
@@ -25,3 +26,10 @@ def drained(spool: Spool) -> list[Entry]:
 
 def files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
+
+
+def age(folder: Path) -> None:
+    """Make all files and the last drain an hour old."""
+    for path in (*files(folder), folder / ".lock"):
+        path.touch()
+        os.utime(path, (0, 0))

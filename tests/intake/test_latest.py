@@ -29,13 +29,13 @@ def link(survey_id: str) -> Link:
 
 @st.composite
 def given_answers(draw: st.DrawFn, fewest: int, most: int) -> list[SpooledAnswer]:
-    """Answers of a survey in the order of their times, with each mixture of comments, removals and machines."""
+    """Draw answers of a survey in the order of their times: with comments, removals, and suspect ones."""
     kinds = st.tuples(st.integers(1, 3), st.sampled_from(["", "", "Tak", "Nej", None]), st.booleans())
     return answered(*draw(st.lists(kinds, min_size=fewest, max_size=most)))
 
 
 def answered(*made: tuple[int, str | None, bool]) -> list[SpooledAnswer]:
-    """Answers with these scores and comments, a minute apart; of each, whether a machine may have sent it."""
+    """Return answers a minute apart. Each is given as score, comment, and whether it is suspect."""
     return [
         SpooledAnswer(
             GivenAnswer(link("1"), TERMS, {RatingType.CSAT: score}, comment, "en", is_suspect),
@@ -54,7 +54,7 @@ def kept(waiting: list[Repeated]) -> Entry:
 
 
 def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
-    """Return the record after these are drained."""
+    """Drain these answers. Return the answer's fields of the record."""
     survey_id = str(next(numbers))
     for each in answers:
         records.save_answer(replace(each.answer, link=link(survey_id)), each.answered_at)

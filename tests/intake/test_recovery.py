@@ -1,6 +1,5 @@
 """The recovery thread survives every error, and measures Redis's clock."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from service.surveys.model import Close
 from service.surveys.reasons import Reason
 from service.web.app import create_app
 from service.web.services import Services
+from tests.intake.folders import age
 from tests.polling import eventually
 from tests.processes import RedisServer, settings_for
 
@@ -71,13 +71,6 @@ def test_an_entry_refused_by_redis_delays_no_other(core: Services, own_redis: Re
         client.delete("afterword:survey:1")
     core.recovery.step()
     assert core.records.load("1")
-
-
-def age(spool: Path) -> None:
-    """Let an hour go by."""
-    for path in (*spool.glob("*.json"), spool / ".lock"):
-        path.touch()
-        os.utime(path, (0, 0))
 
 
 def test_an_entry_is_overdue_if_redis_refuses_it_but_not_after_an_outage(

@@ -1,4 +1,4 @@
-"""Every spool entry round-trips, those of older versions too. Anything else is one kind of error."""
+"""Spool entries round-trip, also those of older versions. Anything else raises an EntryError."""
 
 import json
 from dataclasses import replace
@@ -170,7 +170,7 @@ STORED_STOP = (
 
 
 def test_an_older_version_leaves_an_opt_out_to_this_one() -> None:
-    """It needs no higher version: an unknown kind is a newer version's (see `_is_newer`)."""
+    """An unknown kind needs no higher version: it is from a newer version (see `_is_newer`)."""
     assert json.loads(STORED_STOP) == STOP
     assert read_entry(STOP) == WISH
 

@@ -80,7 +80,7 @@ def test_a_failing_entry_does_not_block_the_others_for_good(spool: Spool) -> Non
 
 
 def test_a_file_without_permission_does_not_block_the_others_for_good(spool: Spool, tmp_path: Path) -> None:
-    """It is a folder here, since the user of the tests may read every file."""
+    """The test uses a folder, since its user may read every file."""
     (tmp_path / "spool" / "0.json").mkdir()
     spool.put({"number": 1})
     taken: list[Entry] = []
@@ -163,7 +163,7 @@ OLD_ANSWER = (
 
 
 def test_files_of_an_older_version_are_drained_in_order(story: Story, spool: Spool, tmp_path: Path) -> None:
-    """One for each answer, and with escapes."""
+    """The older version wrote a file for each answer, with escaped letters."""
     survey_id = story.begin()
     for number, comment in enumerate(["\\u03b5\\u03cd\\u03b3\\u03b5", ""]):
         body = OLD_ANSWER % (survey_id, survey_id, 3 + number, comment, number)
@@ -175,7 +175,7 @@ def test_files_of_an_older_version_are_drained_in_order(story: Story, spool: Spo
 
 @pytest.mark.parametrize(("ahead", "score"), [(timedelta(), 1), (timedelta(seconds=-40), 5)], ids=["right", "fast"])
 def test_a_spooled_answer_has_the_time_of_redis_clock(story: Story, spool: Spool, ahead: timedelta, score: int) -> None:
-    """The clock of the web's host is right, or fast by 40 s, as far as it has seen."""
+    """The clock of the web's host is right, or 40 s fast. It has measured the difference."""
     survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(hours=1)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 5})

@@ -90,7 +90,7 @@ def test_a_full_disk_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) ->
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """Let no file of this process grow, as on a full disk."""
+    """Set a file size limit of 0 for this process, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
@@ -108,7 +108,7 @@ def test_a_leftover_probe_does_not_stop_the_next_process(tmp_path: Path) -> None
 
 
 def test_measuring_survives_deleted_files(tmp_path: Path) -> None:
-    """A drain may delete a file during a measurement. That is no reason to refuse."""
+    """A drain may delete a file during a measurement. The spool accepts entries all the same."""
     spool = opened(tmp_path / "spool")
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
     spool.put({})

@@ -1,4 +1,4 @@
-"""Entries that wait for over a minute while Redis works are counted."""
+"""An entry is overdue after more than a minute without a drained one."""
 
 import os
 import time
@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.intake.spool import Entry, EntryIsNewer, Spool
-from tests.intake.folders import Down, drained, files
-
-
-def age(folder: Path) -> None:
-    """Let an hour go by."""
-    for path in (*files(folder), folder / ".lock"):
-        if path.exists():
-            os.utime(path, (0, 0))
+from tests.intake.folders import Down, age, drained
 
 
 def test_an_entry_is_overdue_after_a_minute_without_a_drained_one(spool: Spool, tmp_path: Path) -> None:

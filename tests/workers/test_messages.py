@@ -16,7 +16,7 @@ from tests.processes import Afterword, RedisServer
 
 KEY = "afterword:afterword"
 WORD = "Hemmelig"
-"""In each message, and never in the log."""
+"""Part of each message. The log must not contain it."""
 
 DUE = "afterword:due:offer"
 IN_A_HUNDRED_YEARS = 4_917_000_000_000
@@ -111,7 +111,7 @@ TASKS: dict[str, Callable[[Message], bytes]] = {
     "limits of no number": with_headers(timelimit=WORD, retries=WORD),
     "callbacks": changed(body=body(["callbacks"], {WORD: WORD}, {"callbacks": [{"task": WORD}], "chord": WORD})),
 }
-"""Odd as well, and they say which task and survey: that is all that is read of them."""
+"""Odd messages too, but with a task and a survey id. Nothing else of them is read."""
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_a_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None
 def test_no_more_is_queued_than_the_pace_can_begin(
     records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
 ) -> None:
-    """With any number of relays and threads."""
+    """The limit is shared by all relays and threads."""
     pace = SharedPace(redis_client, ["token"], rate=0.1, burst=1, wait=lambda _: None, prefix=prefix)
     make_due(records, Journey.OFFER, *map(str, range(100)))
     for _ in range(3):
