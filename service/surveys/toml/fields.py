@@ -1,7 +1,7 @@
 """marshmallow fields for the values of surveys.toml."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
@@ -116,43 +116,28 @@ class Duration(fields.Field[timedelta]):
 
 
 class Names(fields.List[str]):
-    """A list of texts. A single text is a mistake."""
+    """A list of texts, each as `read` returns it. A single text is a mistake."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, read: Callable[[Any], str] = str, **kwargs: Any) -> None:
+        self._read = read
         name = Text(validate=validate.Length(min=1, error="Must not be empty."))
         super().__init__(name, error_messages={"invalid": 'Not a list. Write it in brackets: ["…"].'}, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(super()._deserialize(value, *args, **kwargs))
+        return tuple(map(self._read, super()._deserialize(value, *args, **kwargs)))
 
 
-class Spelled(Names):
-    """Names of channels, directions or types, in the spelling of Dixa's webhooks or of its API."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(api_spelling(name) for name in super()._deserialize(value, *args, **kwargs))
-
-
-class Languages(Names):
-    """Languages by code or name, as codes of LANGUAGES."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        found = {name: find_language(name) for name in super()._deserialize(value, *args, **kwargs)}
-        for name, code in found.items():
-            if code is None:
-                raise ValidationError(f'{name!r} is not one of our languages. Write a code such as "da".')
-        return tuple(found.values())
+def read_language(text: str) -> str:
+    """Return the code of LANGUAGES for the code or the name of a language."""
+    code = find_language(text)
+    if code is None:
+        raise ValidationError(f'{text!r} is not one of our languages. Write a code such as "da".')
+    return code
 
 
-class Addresses(Names):
-    """Addresses, and domains with an @ in front, in lower case."""
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        return tuple(_normalise(name.strip()) for name in super()._deserialize(value, *args, **kwargs))
-
-
-def _normalise(address: str) -> str:
-    """Normalise an address like those of customers. An invalid one is left to the validator."""
+def read_address(text: str) -> str:
+    """Normalise an address, or an @ and a domain, like those of customers. An invalid one is left to the validator."""
+    address = text.strip()
     local, at, domain = address.rpartition("@")
     try:
         return f"{local.casefold()}{at}{ascii_host(domain)}"
@@ -201,18 +186,16 @@ class Delay(Duration):
         return found.pop(_DEFAULT, self._default_delay), found
 
 
-class Moment(fields.Field[datetime]):
-    """A TOML date or time, in UTC unless it has an offset."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> datetime:
-        if isinstance(value, datetime):
-            try:
-                return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-            except OverflowError as error:
-                raise ValidationError("Out of range: in UTC it isn't in the years 1 to 9999.") from error
-        if isinstance(value, date):
-            return datetime.combine(value, time(), UTC)
-        raise ValidationError("Not a date. Write one without quotes, such as 2026-12-01, or 2026-12-01T08:00:00Z.")
+def read_moment(value: Any) -> datetime:
+    """Read a TOML date or time, in UTC unless it has an offset."""
+    if isinstance(value, datetime):
+        try:
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        except OverflowError as error:
+            raise ValidationError("Out of range: in UTC it isn't in the years 1 to 9999.") from error
+    if isinstance(value, date):
+        return datetime.combine(value, time(), UTC)
+    raise ValidationError("Not a date. Write one without quotes, such as 2026-12-01, or 2026-12-01T08:00:00Z.")
 
 
 class Clock(fields.Field[time]):
@@ -278,14 +261,12 @@ class Share(fields.Field[float]):
         return float(value)
 
 
-class Ratings(fields.Field[tuple[RatingType, ...]]):
-    """One rating type, or a list of different ones."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> tuple[RatingType, ...]:
-        names = value if isinstance(value, list) else [value]
-        known = {str(rating) for rating in RatingType}
-        if not names or any(not isinstance(name, str) or name not in known for name in names):
-            raise ValidationError('Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown", or a list of them.')
-        if len(set(names)) < len(names):
-            raise ValidationError("Each rating type can be asked once.")
-        return tuple(RatingType(name) for name in names)
+def read_ratings(value: Any) -> tuple[RatingType, ...]:
+    """Read one rating type, or a list of different ones."""
+    names = value if isinstance(value, list) else [value]
+    known = {str(rating) for rating in RatingType}
+    if not names or any(not isinstance(name, str) or name not in known for name in names):
+        raise ValidationError('Not a rating. Write "Csat", "Nps" or "ThumbsUpOrDown", or a list of them.')
+    if len(set(names)) < len(names):
+        raise ValidationError("Each rating type can be asked once.")
+    return tuple(RatingType(name) for name in names)

@@ -19,18 +19,18 @@ from service.surveys.toml.fields import (
     Delay,
     Duration,
     Flag,
-    Moment,
     Names,
-    Ratings,
     Strict,
     Text,
     keys_of,
+    read_moment,
+    read_ratings,
     written_as,
 )
 from service.surveys.toml.match import MatchSchema
 from service.surveys.toml.on_answer import OnAnswerSchema, resolve_ratings
 from service.surveys.toml.send_window import SendWindowSchema
-from service.surveys.toml.words import SendersByLanguage, SenderSchema, WordsByLanguage, WordsSchema
+from service.surveys.toml.words import SenderSchema, WordsSchema, read_senders, read_words
 
 _DEFAULTS: Final = Survey()
 
@@ -87,7 +87,7 @@ class SurveySchema(Strict):
     name = Text(
         validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,19}\Z", error="1 to 20 of a-z, 0-9 and - (it is in every link).")
     )
-    ratings = Ratings(data_key="rating")
+    ratings = fields.Function(deserialize=read_ratings, data_key="rating")
     delay = Delay(default=_DEFAULTS.delay, maximum=timedelta(days=60))
     editable_for = Duration(maximum=timedelta(days=7))
     extend = Duration(maximum=timedelta(hours=1))
@@ -97,15 +97,15 @@ class SurveySchema(Strict):
     cooldown = Duration(maximum=timedelta(days=3650))
     reminder = Duration(minimum=timedelta(minutes=1), maximum=timedelta(days=60), allow_none=True)
     credit = Choice(Credit)
-    not_before = Moment(allow_none=True)
+    not_before = fields.Function(deserialize=read_moment, allow_none=True)
     daily_cap = Count()
     send_window = fields.Nested(SendWindowSchema, allow_none=True)
     deliver = Names(validate=_check_deliver)
     reclose = Flag()
     stop_line = Flag()
     match = fields.Nested(MatchSchema)
-    words = WordsByLanguage()
-    senders = SendersByLanguage(data_key="sender")
+    words = fields.Function(deserialize=read_words)
+    senders = fields.Function(deserialize=read_senders, data_key="sender")
     brand = fields.Nested(BrandSchema)
     on_answer = fields.List(
         fields.Nested(OnAnswerSchema),

@@ -7,9 +7,9 @@ from typing import Any, get_type_hints
 from marshmallow import ValidationError, post_load
 from marshmallow.fields import Field
 
-from service.surveys.dixa_names import ASKED_DIRECTIONS
+from service.surveys.dixa_names import ASKED_DIRECTIONS, api_spelling
 from service.surveys.match import Match
-from service.surveys.toml.fields import Addresses, Count, Flag, Languages, Names, Share, Spelled, Strict, written_as
+from service.surveys.toml.fields import Count, Flag, Names, Share, Strict, read_address, read_language, written_as
 
 
 def _check_directions(names: tuple[str, ...]) -> None:
@@ -42,13 +42,13 @@ class _Match(Strict):
 
     error_messages = written_as("[survey.match]", "assigned = true")
 
-    channels = Spelled()
-    directions = Spelled(validate=_check_directions)
-    languages = Languages()
-    user_types = Spelled(validate=_check_user_types)
-    assignee_types = Spelled()
-    addresses = Addresses(validate=_check_addresses)
-    without_addresses = Addresses(validate=_check_addresses)
+    channels = Names(api_spelling)
+    directions = Names(api_spelling, validate=_check_directions)
+    languages = Names(read_language)
+    user_types = Names(api_spelling, validate=_check_user_types)
+    assignee_types = Names(api_spelling)
+    addresses = Names(read_address, validate=_check_addresses)
+    without_addresses = Names(read_address, validate=_check_addresses)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Match:

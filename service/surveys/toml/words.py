@@ -22,23 +22,15 @@ _MAX_LENGTH = {"question": 160, "message": 400, "subject": 120}
 _INVISIBLE = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
-class _Text(fields.Field[str]):
-    """One line of text for customers."""
-
-    def __init__(self, max_length: int) -> None:
-        super().__init__()
-        self._max_length = max_length
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        return _read_line(value, self._max_length)
+def _line(max_length: int) -> fields.Function:
+    """Return a field for one line of text for customers."""
+    return fields.Function(deserialize=lambda value: _read_line(value, max_length))
 
 
-class _Questions(fields.Field[Mapping[str, str]]):
-    """One text, or a table of texts by rating type. A single text has the key ""."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, str]:
-        texts = value if isinstance(value, Mapping) else {"": value}
-        return {name: _read_line(text, _MAX_LENGTH["question"]) for name, text in texts.items()}
+def _read_questions(value: Any) -> Mapping[str, str]:
+    """Read one text, or a table of texts by rating type. A single text has the key ""."""
+    texts = value if isinstance(value, Mapping) else {"": value}
+    return {name: _read_line(text, _MAX_LENGTH["question"]) for name, text in texts.items()}
 
 
 class WordsSchema(Strict):
@@ -46,55 +38,51 @@ class WordsSchema(Strict):
 
     error_messages = written_as("[survey.words.da]", 'subject = "…"')
 
-    questions = _Questions(data_key="question")
-    message = _Text(_MAX_LENGTH["message"])
-    subject = _Text(_MAX_LENGTH["subject"])
+    questions = fields.Function(deserialize=_read_questions, data_key="question")
+    message = _line(_MAX_LENGTH["message"])
+    subject = _line(_MAX_LENGTH["subject"])
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Words:
         return Words(**data)
 
 
-class WordsByLanguage(fields.Field[Mapping[str, Words]]):
-    """`[survey.words]`: one table per language."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, Words]:
-        if not isinstance(value, Mapping):
-            raise ValidationError("Not a table. Write a table for each language, such as [survey.words.da].")
-        found, mistakes = {}, {}
-        for code, words in value.items():
-            try:
-                found[code] = self._load(code, words)
-            except ValidationError as error:
-                mistakes[code] = error.messages
-        if mistakes:
-            raise ValidationError(mistakes)
-        if (size := len(json.dumps(value, ensure_ascii=False).encode())) > MAX_BYTES:
-            raise ValidationError(
-                f"Too long: {size:,} bytes, and every record keeps a copy. Write at most {MAX_BYTES:,} in "
-                f"all languages together, or make two surveys of it."
-            )
-        return found
-
-    @staticmethod
-    def _load(code: str, words: Any) -> Words:
-        if code not in LANGUAGES:
-            guess = find_language(code)
-            fix = f"Write [survey.words.{guess}]" if guess else f"Write one of: {', '.join(LANGUAGES)}"
-            raise ValidationError(f"Not the code of a language of ours. {fix}.")
-        loaded: Words = _WORDS.load(words)
-        return loaded
-
-
-class _Mailbox(fields.Field[Mailbox]):
-    """A mailbox, written as in MAIL_FROM."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mailbox:
+def read_words(value: Any) -> Mapping[str, Words]:
+    """Read `[survey.words]`: one table per language."""
+    if not isinstance(value, Mapping):
+        raise ValidationError("Not a table. Write a table for each language, such as [survey.words.da].")
+    found, mistakes = {}, {}
+    for code, words in value.items():
         try:
-            return mailbox(value.strip() if isinstance(value, str) else "")
-        except ValueError as error:
-            problem = "Not an address. Write survey@example.com or Northwind <survey@example.com>."
-            raise ValidationError(problem) from error
+            found[code] = _read_words_in(code, words)
+        except ValidationError as error:
+            mistakes[code] = error.messages
+    if mistakes:
+        raise ValidationError(mistakes)
+    if (size := len(json.dumps(value, ensure_ascii=False).encode())) > MAX_BYTES:
+        raise ValidationError(
+            f"Too long: {size:,} bytes, and every record keeps a copy. Write at most {MAX_BYTES:,} in "
+            f"all languages together, or make two surveys of it."
+        )
+    return found
+
+
+def _read_words_in(code: str, words: Any) -> Words:
+    if code not in LANGUAGES:
+        guess = find_language(code)
+        fix = f"Write [survey.words.{guess}]" if guess else f"Write one of: {', '.join(LANGUAGES)}"
+        raise ValidationError(f"Not the code of a language of ours. {fix}.")
+    loaded: Words = _WORDS.load(words)
+    return loaded
+
+
+def _read_mailbox(value: Any) -> Mailbox:
+    """Read a mailbox, written as in MAIL_FROM."""
+    try:
+        return mailbox(value.strip() if isinstance(value, str) else "")
+    except ValueError as error:
+        problem = "Not an address. Write survey@example.com or Northwind <survey@example.com>."
+        raise ValidationError(problem) from error
 
 
 class SenderSchema(Strict):
@@ -102,8 +90,8 @@ class SenderSchema(Strict):
 
     error_messages = {"type": "Not a table. Write it as [survey.sender] or, for a language, [survey.sender.da]."}
 
-    email = _Mailbox()
-    reply_to = _Mailbox()
+    email = fields.Function(deserialize=_read_mailbox)
+    reply_to = fields.Function(deserialize=_read_mailbox)
     agent = Text(
         validate=validate.Regexp(r"[A-Za-z0-9-]{1,64}\Z", error="Not an agent's id. Write it as Dixa's API shows it.")
     )
@@ -113,23 +101,21 @@ class SenderSchema(Strict):
         return Sender(**data)
 
 
-class SendersByLanguage(fields.Field[Mapping[str, Sender]]):
-    """`[survey.sender]` under the key "", and its nested tables under their language codes."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Mapping[str, Sender]:
-        given = value if isinstance(value, Mapping) else {}
-        own = {code: given[code] for code in LANGUAGES if code in given}
-        default = {name: each for name, each in given.items() if name not in own} if own else value
-        found: dict[str, Sender] = {}
-        mistakes: dict[str, Any] = {}
-        for code, sender in {"": default, **own}.items():
-            try:
-                found[code] = _SENDER.load(sender)
-            except ValidationError as error:
-                mistakes |= {code: error.messages} if code else error.messages_dict
-        if mistakes:
-            raise ValidationError(mistakes)
-        return {code: sender for code, sender in found.items() if sender != Sender()}
+def read_senders(value: Any) -> Mapping[str, Sender]:
+    """Read `[survey.sender]` as the sender of the key "", and its nested tables under their language codes."""
+    given = value if isinstance(value, Mapping) else {}
+    own = {code: given[code] for code in LANGUAGES if code in given}
+    default = {name: each for name, each in given.items() if name not in own} if own else value
+    found: dict[str, Sender] = {}
+    mistakes: dict[str, Any] = {}
+    for code, sender in {"": default, **own}.items():
+        try:
+            found[code] = _SENDER.load(sender)
+        except ValidationError as error:
+            mistakes |= {code: error.messages} if code else error.messages_dict
+    if mistakes:
+        raise ValidationError(mistakes)
+    return {code: sender for code, sender in found.items() if sender != Sender()}
 
 
 _WORDS: Final = WordsSchema()
