@@ -1,6 +1,6 @@
 """The sandbox's inbox, for closing conversations and seeing their surveys. Plain forms without JavaScript."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
-from service.sandbox.dixa.webhooks import webhook_spelling
 from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.ui.message_text import segments, snippet
 
@@ -24,20 +23,17 @@ _CHANNEL_NAMES = {
 _CSAT = ("Very dissatisfied", "Dissatisfied", "Neutral", "Satisfied", "Very satisfied")
 _PASSIVE, _PROMOTER = 7, 9
 
-FAULT_BUTTONS: Mapping[str, tuple[str, Callable[[FakeDixa], None]]] = {
-    "fail": ("Dixa reports an error", lambda dixa: dixa.fails()),
-    "lose": ("Dixa does its work, but its reply is lost", lambda dixa: dixa.executes_then_drops()),
-    "lose-offer": ("A survey is begun, but Dixa's reply is lost", lambda dixa: dixa.executes_then_drops(call="offer")),
-    "lose-submit": (
-        "An answer is stored, but Dixa's reply is lost",
-        lambda dixa: dixa.executes_then_drops(call="submit"),
-    ),
-    "drop": ("The connection breaks before Dixa does anything", lambda dixa: dixa.drops_before()),
-    "hang": ("Dixa takes 20 seconds to reply", lambda dixa: dixa.hangs(20)),
-    "late": ("The connection breaks, and Dixa does its work 5 seconds later", lambda dixa: dixa.executes_late(5)),
-    "throttle": ("Dixa says that it is too busy", lambda dixa: dixa.throttles(retry_after=2)),
+FAULT_BUTTONS: Mapping[str, Fault] = {
+    "fail": Fault(Kind.FAILS),
+    "lose": Fault(Kind.EXECUTES_THEN_DROPS),
+    "lose-offer": Fault(Kind.EXECUTES_THEN_DROPS, call="offer"),
+    "lose-submit": Fault(Kind.EXECUTES_THEN_DROPS, call="submit"),
+    "drop": Fault(Kind.DROPS_BEFORE),
+    "hang": Fault(Kind.HANGS, seconds=20),
+    "late": Fault(Kind.EXECUTES_LATE, seconds=5),
+    "throttle": Fault(Kind.THROTTLES, retry_after=2),
 }
-"""The buttons of the panel: label and action."""
+"""The buttons of the panel. Each injects one fault."""
 
 _IN_WORDS: Mapping[Kind, str] = {
     Kind.FAILS: "Dixa reports an error",
@@ -53,12 +49,6 @@ _CALLS_IN_WORDS = {
     "offer": "when a survey is begun",
     "submit": "when an answer is stored",
     "message": "when a link is sent",
-}
-
-_SWITCHES: Mapping[str, Callable[[FakeDixa], None]] = {
-    "outage": lambda dixa: dixa.outage(),
-    "outage-is-over": lambda dixa: dixa.outage_is_over(),
-    "none": lambda dixa: dixa.faults.clear(),
 }
 
 
@@ -90,18 +80,8 @@ def inbox_blueprint(dixa: FakeDixa) -> Blueprint:
     blueprint = Blueprint("inbox", __name__, template_folder="templates")
     _route_pages(blueprint, dixa)
     _route_buttons(blueprint, dixa)
-    for name, function in (
-        ("ago", ago),
-        ("channel_name", channel_name),
-        ("clock", clock),
-        ("spelled", webhook_spelling),
-        ("in_words", in_words),
-    ):
-        blueprint.add_app_template_filter(function, name)
-    blueprint.add_app_template_filter(segments)
-    blueprint.add_app_template_filter(snippet)
-    blueprint.add_app_template_filter(verdict)
-    blueprint.add_app_template_filter(iso)
+    for template_filter in (ago, channel_name, clock, in_words, iso, segments, snippet, verdict):
+        blueprint.add_app_template_filter(template_filter)
     return blueprint
 
 
@@ -148,13 +128,15 @@ def _surroundings(dixa: FakeDixa) -> dict[str, object]:
         "takes_mail": dixa.settings.smtp_port is not None,
         "mails": dixa.mails,
         "preview": dixa.settings.preview,
-        "troubles": {name: text for name, (text, _) in FAULT_BUTTONS.items()},
+        "troubles": FAULT_BUTTONS,
         "pending_faults": dixa.faults.pending(),
         "is_out": dixa.faults.is_out,
     }
 
 
 def _route_buttons(blueprint: Blueprint, dixa: FakeDixa) -> None:
+    switches = {"outage": dixa.outage, "outage-is-over": dixa.outage_is_over, "none": dixa.faults.clear}
+
     @blueprint.post("/conversations/<int:number>/<any(close, reopen):move>")
     def change(number: int, move: str) -> ResponseReturnValue:
         if number not in dixa.state.conversations:
@@ -164,9 +146,10 @@ def _route_buttons(blueprint: Blueprint, dixa: FakeDixa) -> None:
 
     @blueprint.post("/trouble/<name>")
     def trouble(name: str) -> ResponseReturnValue:
-        if name not in {*FAULT_BUTTONS, *_SWITCHES}:
-            abort(404)
-        (FAULT_BUTTONS[name][1] if name in FAULT_BUTTONS else _SWITCHES[name])(dixa)
+        if name in switches:
+            switches[name]()
+        else:
+            dixa.faults.inject(FAULT_BUTTONS.get(name) or abort(404))
         return redirect(_back(), 303)
 
     @blueprint.post("/reset")
@@ -189,9 +172,9 @@ def _is_waiting(dixa: FakeDixa, conversation: Conversation) -> bool:
     """Return whether something may still happen soon, so the page should reload."""
     if any(not each.is_done for each in dixa.deliveries(conversation.id)):
         return True
-    if conversation.state != "Closed" or dixa.webhooks.target is None or conversation.results:
+    if conversation.state != "Closed" or dixa.webhooks.target is None:
         return False
-    if conversation.agent is None:
+    if conversation.results or conversation.agent is None:
         return False
     max_wait = _FOR_AN_ANSWER if conversation.offers else _FOR_AN_OFFER
     return now() - conversation.state_updated_at < max_wait

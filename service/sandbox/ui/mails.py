@@ -1,10 +1,9 @@
 """The pages with received e-mails, rendered like in a mail program."""
 
-from flask import Blueprint, Response, abort, render_template, url_for
+from flask import Blueprint, Response, abort, render_template
 from flask.typing import ResponseReturnValue
 
 from service.sandbox.fake_dixa import FakeDixa
-from service.sandbox.mail_server import ReceivedMail
 
 _AROUND_A_MAIL = "default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'"
 _IN_A_MAIL = (
@@ -24,22 +23,15 @@ def mails_blueprint(dixa: FakeDixa) -> Blueprint:
 
     @blueprint.get("/<int:number>")
     def show(number: int) -> ResponseReturnValue:
-        mail = _find(dixa, number)
-        page = render_template(
-            "mail.html", mail=mail, frame=url_for("mails.html", number=number), organization=dixa.state.organization
-        )
+        mail = dixa.mail_store.find(number) or abort(404)
+        page = render_template("mail.html", mail=mail, organization=dixa.state.organization)
         return Response(page, headers={"Content-Security-Policy": _AROUND_A_MAIL}, mimetype="text/html")
 
     @blueprint.get("/<int:number>/html")
     def html(number: int) -> ResponseReturnValue:
+        mail = dixa.mail_store.find(number) or abort(404)
         # Links open in a new window: our own pages forbid frames.
-        body = f'<base target="_blank">{_find(dixa, number).html}'
-        if body.count("<!DOCTYPE html>") == 1:
-            body = "<!DOCTYPE html>" + body.replace("<!DOCTYPE html>", "")
+        body = f'<!DOCTYPE html><base target="_blank">{mail.html.removeprefix("<!DOCTYPE html>")}'
         return Response(body, headers={"Content-Security-Policy": _IN_A_MAIL}, mimetype="text/html")
 
     return blueprint
-
-
-def _find(dixa: FakeDixa, number: int) -> ReceivedMail:
-    return dixa.mail_store.find(number) or abort(404)
