@@ -1,6 +1,5 @@
-"""`[survey.brand]`: its keys, errors, and its copy in a record."""
+"""`[survey.brand]`: its keys and their errors."""
 
-import json
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,6 @@ from tests.surveys.test_theme import PNG, SVG
 from tests.surveys.test_toml_errors import mistakes
 
 PICTURE = SVG.format('<circle cx="9" cy="9" r="9" fill="#9d174d"/>')
-ADAPTING = SVG.format("<style>@media(prefers-color-scheme:dark){*{fill:#fff}}</style>")
 USUAL = Brand(
     "Holding",
     make_theme("#1d4ed8", "#ffd166", Logo("data:image/png;base64,AAAA", adapts=False)),
@@ -108,63 +106,6 @@ def test_empty_values_remove_the_logo_and_the_links() -> None:
     for terms in (survey, load_terms(dump_terms(survey))):
         brand = terms.brand.with_defaults(USUAL)
         assert (brand.theme.logo, brand.support_url, brand.privacy_url) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("content", "kind", "adapts"), [(PICTURE, "svg+xml", False), (ADAPTING, "svg+xml", True), (PNG, "png", False)]
-)
-def test_a_record_contains_the_logo(tmp_path: Path, content: str | bytes, kind: str, *, adapts: bool) -> None:
-    """The file may change or vanish before the customer opens the page."""
-    file = tmp_path / "logo"
-    (survey,) = load_surveys(WRITTEN.format(logo=write(file, content)))
-    file.unlink()
-    kept = load_terms(dump_terms(survey))
-    assert kept == survey
-    assert kept.brand.logo == Logo(uri(f"image/{kind}", content), adapts=adapts)
-
-
-def test_a_record_contains_only_set_values() -> None:
-    assert "brand" not in dump_terms(Survey())
-    assert dump_terms(Survey(brand=OwnBrand(name="Tidewater")))["brand"] == {"name": "Tidewater"}
-
-
-def test_the_largest_logo_adds_four_thousand_bytes_to_a_record(tmp_path: Path) -> None:
-    file = write(tmp_path / "logo.png", PNG.ljust(MAX_LOGO_BYTES, b"\0"))
-    (survey,) = load_surveys(f'[[survey]]\n[survey.brand]\nlogo = "{file}"')
-    assert 4000 < len(json.dumps(dump_terms(survey)["brand"])) < 4100
-
-
-def test_unknown_keys_of_a_record_are_ignored() -> None:
-    terms = dump_terms(Survey(brand=OwnBrand(name="Tidewater")))
-    terms["brand"]["motto"] = "a"
-    assert load_terms(terms).brand == OwnBrand(name="Tidewater")
-
-
-def test_a_record_may_have_a_colour_that_the_file_may_not() -> None:
-    """Contrast is checked when the file is read, not when a record is."""
-    faint = OwnBrand(accent="#eeeeee")
-    assert load_terms(dump_terms(Survey(brand=faint))).brand == faint
-
-
-colours = st.none() | st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
-texts = st.none() | st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=60)
-
-
-@given(
-    st.builds(
-        OwnBrand,
-        name=texts,
-        accent=colours,
-        accent_dark=colours,
-        logo=st.none()
-        | st.binary(max_size=99).map(lambda content: Logo(uri("image/png", PNG + content), adapts=False))
-        | st.just(Logo("", adapts=False)),
-        support_url=texts | st.just(""),
-        privacy_url=texts | st.just(""),
-    )
-)
-def test_a_brand_survives_the_terms_codec(own: OwnBrand) -> None:
-    assert load_terms(dump_terms(Survey(brand=own))).brand == own
 
 
 @given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
