@@ -169,8 +169,7 @@ class Settings:
     dixa_api_url: str = variable(parsers.http_url, "Dixa's API, version included.", default="https://dev.dixa.io/beta")
     dixa_pace: parsers.Pace = variable(
         parsers.pace,
-        "Requests per second and burst of each token. Dixa allows 10/4. By measurement, the default gets hardly any "
-        "429.",
+        "Requests per second and burst of each token. Dixa allows 10/4. The default gets hardly any 429 (measured).",
         default="9.5/3",
     )
     webhook_tolerance: timedelta = variable(
@@ -192,8 +191,7 @@ class Settings:
     )
     brand_accent: str = variable(
         light_accent,
-        "The brand's colour on page and e-mail, `#rrggbb`. A colour under 4.5:1 anywhere is refused, with the nearest "
-        "readable one.",
+        "The brand's colour on page and e-mail, `#rrggbb`. One under 4.5:1 is refused, with the nearest readable one.",
         default="#0b5d56",
     )
     brand_accent_dark: str | None = variable(
@@ -217,8 +215,7 @@ class Settings:
     )
     time_zone: ZoneInfo = variable(
         parsers.time_zone,
-        "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a "
-        "`send_window` uses that one's.",
+        "The time zone of dates for customers, such as `Europe/Copenhagen` (IANA). A `send_window` has its own.",
         default="UTC",
     )
     short_links: bool = variable(

@@ -7,6 +7,7 @@ from functools import partial
 from threading import Event
 
 import click
+from marshmallow import ValidationError
 
 from config.settings import Settings
 from service.cli.context import open_records, open_settings, warn_if_paused
@@ -28,7 +29,7 @@ from service.rules.matching import is_in_sample, needs_messages, needs_tags
 from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.model import Record
 from service.surveys.ports import Conversation, Page
-from service.surveys.toml.fields import read_duration
+from service.surveys.toml.fields import Duration
 
 _SHARE = 0.2
 """The share of DIXA_PACE for a dry run. The calls of the workers come first."""
@@ -43,8 +44,8 @@ _USUAL_CALLS = 2
 
 def _read_since(text: str) -> timedelta:
     try:
-        return read_duration(text, minimum=timedelta(minutes=1), maximum=timedelta(days=366))
-    except ValueError as error:
+        return Duration(minimum=timedelta(minutes=1), maximum=timedelta(days=366)).deserialize(text)
+    except ValidationError as error:
         raise click.BadParameter(str(error)) from error
 
 

@@ -44,15 +44,6 @@ def keys_of(schema: Schema) -> tuple[str, ...]:
     return tuple(field.data_key or name for name, field in schema.fields.items())
 
 
-def read_duration(text: str, *, minimum: timedelta, maximum: timedelta) -> timedelta:
-    """Parse a duration such as `"30d"`. Raises ValueError with a fix in its text."""
-    try:
-        found: timedelta = Duration(minimum=minimum, maximum=maximum).deserialize(text)
-    except ValidationError as error:
-        raise ValueError(" ".join(map(str, error.messages))) from error
-    return found
-
-
 def flatten(messages: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
     """Yield each of marshmallow's nested messages with its path."""
     if not isinstance(messages, Mapping):
