@@ -37,9 +37,9 @@ def weight(name: str) -> str:
 def accessibility() -> axe.Tally:
     """Run axe-core on every state."""
     tally = axe.Tally()
-    with serving(make_app()) as url, chromium() as browser, axe.windows(browser) as windows:
+    with serving(make_app()) as url, chromium() as browser, axe.window(browser) as window:
         for name in STATES:
-            axe.audit_state(windows, f"{url}/states/{name}", tally, themes_everywhere=True)
+            axe.audit_state(window, f"{url}/states/{name}", tally, themes_everywhere=True)
     return tally
 
 
