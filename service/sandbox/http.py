@@ -8,7 +8,6 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
-_MAX_BYTES = 1024 * 1024
 _BACKLOG = 128
 
 
@@ -22,20 +21,14 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         environ = self.make_environ()
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if length > _MAX_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
-            self.close_connection = True
-            self.send_error(413)
-            return
         environ["wsgi.input"] = BytesIO(self.rfile.read(length))
         parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
-        body = b"".join(parts)
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.wfile.write(b"".join(parts))
 
     def log(self, *_: object) -> None:
         """Log nothing: the exchanges are in the state."""

@@ -1,8 +1,5 @@
 """The sandbox with its HTTP and SMTP servers."""
 
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
@@ -11,7 +8,7 @@ from service.sandbox.dixa.api import VERSIONS, api_blueprint
 from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.http import HttpServer
 from service.sandbox.mail_server import MailServer
-from service.sandbox.settings import SandboxSettings
+from service.sandbox.settings import HOST, SandboxSettings
 from service.sandbox.ui.inbox import inbox_blueprint
 from service.sandbox.ui.mails import mails_blueprint
 
@@ -29,13 +26,13 @@ class Sandbox(FakeDixa):
         self._port = self.settings.port
         self._server: HttpServer | None = None
         smtp_port = self.settings.smtp_port
-        self._mail = None if smtp_port is None else MailServer(self.mail_store, self.settings.host, smtp_port)
+        self._mail = None if smtp_port is None else MailServer(self.mail_store, HOST, smtp_port)
 
     def start(self) -> "Sandbox":
         """Start listening. A port of 0 means a free one, kept for later starts."""
         self.faults.resume()
         self.webhooks.resume()
-        self._server = HttpServer(self.settings.host, self._port, self.app)
+        self._server = HttpServer(HOST, self._port, self.app)
         self._port = self._server.port
         self._server.start()
         if self._mail:
@@ -55,14 +52,14 @@ class Sandbox(FakeDixa):
     @property
     def url(self) -> str:
         """The URL of the inbox."""
-        return f"http://{self.settings.host}:{self._port}"
+        return f"http://{HOST}:{self._port}"
 
     @property
     def smtp_url(self) -> str:
         """The value for `SMTP_URL`. Raises LookupError without a mail server."""
         if self._mail is None:
             raise LookupError("smtp_port is not set")
-        return f"smtp://{self.settings.host}:{self._mail.port}?starttls=off"
+        return f"smtp://{HOST}:{self._mail.port}?starttls=off"
 
     @property
     def api_url(self) -> str:
@@ -74,12 +71,13 @@ def build_app(dixa: FakeDixa) -> Flask:
     """Build the Flask app: the API under each version, and the inbox."""
     app = Flask(__name__, static_url_path="/assets")
     app.url_map.merge_slashes = False
+    # Against DNS rebinding: the page of any site may resolve its own name to this machine.
+    app.config["TRUSTED_HOSTS"] = [HOST, ".localhost"]
     for version in VERSIONS:
         app.register_blueprint(api_blueprint(dixa.api, version))
     app.register_blueprint(inbox_blueprint(dixa))
     app.register_blueprint(mails_blueprint(dixa))
     app.register_error_handler(HTTPException, _show_problem)
-    app.before_request(lambda: _refuse_other_hosts(dixa.settings.host))
     app.before_request(_refuse_other_sites)
     app.after_request(_harden)
     return app
@@ -90,22 +88,6 @@ def _show_problem(error: HTTPException) -> ResponseReturnValue:
     if request.path.startswith(tuple(f"/{version}/" for version in VERSIONS)):
         return jsonify({"message": "The requested resource could not be found"}), status
     return Response(f"{status} {error.name}\n", status, mimetype="text/plain")
-
-
-def _refuse_other_hosts(ours: str) -> ResponseReturnValue | None:
-    """Refuse other hosts than this machine, against DNS rebinding: any web page may resolve its name to us."""
-    name = urlsplit(f"//{request.host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost") or name == ours or _is_allowed(name, ours):
-        return None
-    return Response("421 Misdirected Request: ask by localhost.\n", 421, mimetype="text/plain")
-
-
-def _is_allowed(address: str, ours: str) -> bool:
-    """Return whether an IP address is allowed as host. A sandbox open to other machines allows all."""
-    try:
-        return ip_address(address).is_loopback or not ip_address(ours).is_loopback
-    except ValueError:
-        return False
 
 
 def _refuse_other_sites() -> ResponseReturnValue | None:

@@ -4,6 +4,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from uuid import uuid4
 
+HOST = "127.0.0.1"
+"""The sandbox listens on this machine only."""
+
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
@@ -14,7 +17,6 @@ class SandboxSettings:
     of the mail server; None starts none. `preview` is the URL of a running preview.
     """
 
-    host: str = "127.0.0.1"
     port: int = 0
     tokens: tuple[str, ...] = ("sandbox-token",)
     rate: float | None = 10.0

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPException
 from random import Random
 from threading import Event, Lock, Thread
 from typing import Self
@@ -162,7 +161,7 @@ class Customers:
 
     def _until_it_is(self, done: Callable[[], bool]) -> bool:
         while not self._stopping.is_set():
-            with suppress(OSError, HTTPException, requests.RequestException):
+            with suppress(OSError):
                 if done():
                     return True
             self._stopping.wait(_AGAIN_SECONDS)

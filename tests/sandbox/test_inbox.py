@@ -185,7 +185,7 @@ def test_foreign_host_names_are_refused(dixa: Sandbox, name: str) -> None:
         assert requests.get(f"{dixa.url}{path}", headers={"Host": name}, timeout=30).status_code in {400, 421}
 
 
-@pytest.mark.parametrize("name", ["localhost:9000", "127.0.0.1", "[::1]:9000", "dixa.localhost"])
+@pytest.mark.parametrize("name", ["localhost:9000", "127.0.0.1", "dixa.localhost"])
 def test_host_names_of_this_machine_are_accepted(dixa: Sandbox, name: str) -> None:
     assert requests.get(dixa.url, headers={"Host": name}, timeout=30).status_code == 200
 

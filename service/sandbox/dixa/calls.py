@@ -44,14 +44,18 @@ class Call:
         return load_body(schema, self.body, self.content_type)
 
 
+def _ok(data: object) -> DixaResponse:
+    return DixaResponse(200, {"data": data})
+
+
 def organization(state: State, _: Call) -> DixaResponse:
     """`GET /organization`."""
-    return DixaResponse(200, {"data": serializers.dump_organization(state.organization)})
+    return _ok(serializers.dump_organization(state.organization))
 
 
 def conversation(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}`."""
-    return DixaResponse(200, {"data": serializers.dump_conversation(state.conversation(call.conversation_id))})
+    return _ok(serializers.dump_conversation(state.conversation(call.conversation_id)))
 
 
 def offer(state: State, call: Call) -> DixaResponse:
@@ -75,11 +79,11 @@ def submit(state: State, call: Call) -> DixaResponse:
 
 
 def ratings(state: State, call: Call) -> DixaResponse:
-    """`GET /conversations/{id}/ratings`, and the deprecated `/rating`."""
+    """`GET /conversations/{id}/ratings`."""
     found = state.conversation(call.conversation_id)
     newest = now() - timedelta(seconds=state.listing_lag)
     shown = [_as_of(rating, newest) for rating in found.ratings if rating.created_at <= newest]
-    return DixaResponse(200, {"data": [serializers.dump_rating(rating, found.channel) for rating in shown]})
+    return _ok([serializers.dump_rating(rating, found.channel) for rating in shown])
 
 
 def _as_of(rating: Rating, moment: datetime) -> Rating:
@@ -90,7 +94,7 @@ def _as_of(rating: Rating, moment: datetime) -> Rating:
 def messages(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/messages`, oldest first."""
     found = state.conversation(call.conversation_id)
-    return DixaResponse(200, {"data": [serializers.dump_message(message, found) for message in found.messages]})
+    return _ok([serializers.dump_message(message, found) for message in found.messages])
 
 
 def message(state: State, call: Call) -> DixaResponse:
@@ -102,7 +106,7 @@ def message(state: State, call: Call) -> DixaResponse:
     author = str(body["agentId"]) if direction == "Outbound" else found.requester.id
     value, text_format = _content(body, found.channel)
     made = Message(author, value, direction, text_format, external_id=body["externalId"])
-    return DixaResponse(200, {"data": serializers.dump_added_message(state.add_message(number, made))})
+    return _ok(serializers.dump_added_message(state.add_message(number, made)))
 
 
 def _content(body: Mapping[str, Any], channel: str) -> tuple[str, str]:
@@ -123,43 +127,28 @@ def _content(body: Mapping[str, Any], channel: str) -> tuple[str, str]:
 
 def close(state: State, call: Call) -> DixaResponse:
     """`PUT /conversations/{id}/close`."""
-    _check_user(call)
-    state.close(call.conversation_id)
-    return DixaResponse(204)
-
-
-def reopen(state: State, call: Call) -> DixaResponse:
-    """`PUT /conversations/{id}/reopen`."""
-    _check_user(call)
-    state.reopen(call.conversation_id)
-    return DixaResponse(204)
-
-
-def _check_user(call: Call) -> None:
     if call.body:
         call.load(request_bodies.BY_USER)
+    state.close(call.conversation_id)
+    return DixaResponse(204)
 
 
 def notes(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/notes`, oldest first."""
     number = call.conversation_id
-    return DixaResponse(
-        200, {"data": [serializers.dump_note(note, number) for note in state.conversation(number).notes]}
-    )
+    return _ok([serializers.dump_note(note, number) for note in state.conversation(number).notes])
 
 
 def note(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/notes`."""
     number, body = call.conversation_id, call.load(request_bodies.NOTE)
     made = Note(str(body["agentId"] or state.agents[0].id), body["message"], body["createdAt"] or now())
-    return DixaResponse(200, {"data": serializers.dump_note(state.add_note(number, made), number)})
+    return _ok(serializers.dump_note(state.add_note(number, made), number))
 
 
 def conversation_tags(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/tags`."""
-    return DixaResponse(
-        200, {"data": [serializers.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags]}
-    )
+    return _ok([serializers.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags])
 
 
 def tag(state: State, call: Call) -> DixaResponse:
@@ -170,14 +159,12 @@ def tag(state: State, call: Call) -> DixaResponse:
 
 def tags(state: State, _: Call) -> DixaResponse:
     """`GET /tags`."""
-    return DixaResponse(200, {"data": [serializers.dump_tag(each) for each in state.tags.values()]})
+    return _ok([serializers.dump_tag(each) for each in state.tags.values()])
 
 
 def queues(state: State, _: Call) -> DixaResponse:
     """`GET /queues`."""
-    return DixaResponse(
-        200, {"data": [serializers.dump_queue(each, state.organization) for each in state.queues.values()]}
-    )
+    return _ok([serializers.dump_queue(each, state.organization) for each in state.queues.values()])
 
 
 def search(state: State, call: Call) -> DixaResponse:
@@ -213,11 +200,9 @@ CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], DixaResponse]]] = {
     "offer": ("POST", f"{_ONE}/ratings/offer", offer),
     "submit": ("POST", f"{_ONE}/ratings/<ratingId>/submit", submit),
     "ratings": ("GET", f"{_ONE}/ratings", ratings),
-    "rating": ("GET", f"{_ONE}/rating", ratings),
     "messages": ("GET", f"{_ONE}/messages", messages),
     "message": ("POST", f"{_ONE}/messages", message),
     "close": ("PUT", f"{_ONE}/close", close),
-    "reopen": ("PUT", f"{_ONE}/reopen", reopen),
     "notes": ("GET", f"{_ONE}/notes", notes),
     "note": ("POST", f"{_ONE}/notes", note),
     "conversation_tags": ("GET", f"{_ONE}/tags", conversation_tags),

@@ -2,8 +2,6 @@
 
 import json
 import re
-from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
@@ -12,7 +10,6 @@ from marshmallow.validate import Length, OneOf
 from service.sandbox.dixa.state import Refused
 
 SCORES = {"Csat": range(1, 6), "Nps": range(11), "ThumbsUpOrDown": range(2)}
-_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -45,13 +42,6 @@ def _first_field(messages: dict[Any, Any]) -> str:
     return deeper or (name if isinstance(name, str) else "")
 
 
-def _load_time(text: object) -> datetime:
-    if isinstance(text, str) and _RFC3339.fullmatch(text):
-        with suppress(ValueError):
-            return datetime.fromisoformat(text.upper())
-    raise ValidationError("Not an RFC 3339 time")
-
-
 def _schema(**found: fields.Field[Any]) -> Schema:
     return Schema.from_dict(found)(unknown=EXCLUDE)
 
@@ -67,7 +57,7 @@ OFFER = _schema(
     ratingType=_one_of(*SCORES),
     userId=fields.String(**_OPTIONAL),
     agentId=fields.String(**_OPTIONAL),
-    offeredAt=fields.Function(deserialize=_load_time, **_OPTIONAL),
+    offeredAt=fields.AwareDateTime(**_OPTIONAL),
 )
 SUBMIT = _schema(
     ratingResult=fields.Nested(
@@ -75,7 +65,7 @@ SUBMIT = _schema(
     ),
     userId=fields.String(**_OPTIONAL),
     comment=fields.String(**_OPTIONAL),
-    submittedAt=fields.Function(deserialize=_load_time, **_OPTIONAL),
+    submittedAt=fields.AwareDateTime(**_OPTIONAL),
 )
 MESSAGE = _schema(
     _type=_one_of("Inbound", "Outbound"),
@@ -90,12 +80,12 @@ BY_USER = _schema(userId=fields.UUID(**_OPTIONAL))
 NOTE = _schema(
     message=fields.String(required=True),
     agentId=fields.UUID(**_OPTIONAL),
-    createdAt=fields.Function(deserialize=_load_time, **_OPTIONAL),
+    createdAt=fields.AwareDateTime(**_OPTIONAL),
 )
 _BETWEEN = _schema(
     _type=_one_of("Between"),
-    timestampFrom=fields.Function(deserialize=_load_time, required=True),
-    timestampTo=fields.Function(deserialize=_load_time, required=True),
+    timestampFrom=fields.AwareDateTime(required=True),
+    timestampTo=fields.AwareDateTime(required=True),
 )
 _CLOSED = _schema(
     field=fields.Nested(

@@ -35,22 +35,12 @@ class Refused(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
-    """A second call for something meant to happen once."""
-
-    conversation_id: int
-    rating_id: str
-    type: str
-    at: datetime = field(default_factory=now)
-
-
 @dataclass(slots=True)
 class Report:
-    """Stays empty with a correct client. `refused` counts 4xx responses except 429, by call and status."""
+    """Ids of duplicates, none with a correct client. `refused` counts 4xx responses except 429, by call and status."""
 
-    second_offers: list[Duplicate] = field(default_factory=list)
-    double_submits: list[Duplicate] = field(default_factory=list)
+    second_offers: list[str] = field(default_factory=list)
+    double_submits: list[str] = field(default_factory=list)
     duplicate_messages: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     throttled: int = 0
@@ -147,10 +137,6 @@ class State:
             closed = ((each.closed_at, each.id) for each in self.conversations.values() if each.closed_at)
             return [number for at, number in sorted(closed, reverse=True) if since <= at <= until]
 
-    def person(self, person_id: str) -> Person | None:
-        """Find an agent by id."""
-        return next((agent for agent in self.agents if agent.id == person_id), None)
-
     def offer(
         self, number: int, kind: str, *, user_id: str | None, agent_id: str | None, offered_at: datetime | None
     ) -> Rating:
@@ -162,7 +148,7 @@ class State:
                 kind, user_id or conversation.requester.id, agent_id or agent.id, offered_at=offered_at or now()
             )
             if any(earlier.type == kind for earlier in conversation.offers):
-                self.report.second_offers.append(Duplicate(number, rating.id, kind))
+                self.report.second_offers.append(rating.id)
             conversation.ratings.append(rating)
             return rating
 
@@ -195,7 +181,7 @@ class State:
         with self.lock:
             rating = self.rating(number, rating_id)
             if rating.result:
-                self.report.double_submits.append(Duplicate(number, rating_id, rating.type))
+                self.report.double_submits.append(rating_id)
                 raise Refused(400, "The rating has been submitted before")
             moment = now()
             rating.result = Result(rating_id, rating.type, value, comment, submitted_at or moment, moment)
@@ -242,10 +228,6 @@ class State:
     def reopen(self, number: int) -> None:
         """Open a conversation again."""
         self._move(number, "Open", "CONVERSATION_OPEN")
-
-    def set_pending(self, number: int) -> None:
-        """Set a conversation to pending."""
-        self._move(number, "Pending", "CONVERSATION_PENDING")
 
     def erase(self, number: int) -> None:
         """Anonymize a conversation. There is no event for that."""

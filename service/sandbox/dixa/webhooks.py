@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Timer
 from typing import Any
-from urllib.parse import urlsplit
+
+import requests
 
 from service.sandbox.dixa.model import Conversation, Delivery, Organization, Person, iso, new_id, now
 from service.sandbox.dixa.state import State
@@ -96,18 +96,8 @@ def sign(body: bytes, secret: str, at: datetime | None = None, subscription_id: 
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float = 5.0) -> int:
-    """Send a body once and return the status. Raises OSError or HTTPException without a response."""
-    parts = urlsplit(url)
-    make = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=timeout)
-    try:
-        path = parts.path or "/"
-        connection.request("POST", f"{path}?{parts.query}" if parts.query else path, body, dict(headers))
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    finally:
-        connection.close()
+    """Send a body once and return the status. Raises RequestException without a response."""
+    return requests.post(url, body, headers=headers, timeout=timeout, allow_redirects=False).status_code
 
 
 def _pool() -> ThreadPoolExecutor:
@@ -156,7 +146,7 @@ class Webhooks:
         status, problem = None, None
         try:
             status = post(self.target or "", delivery.body, headers, self._settings.webhook_timeout_seconds)
-        except (OSError, HTTPException) as error:
+        except requests.RequestException as error:
             problem = type(error).__name__
         failed = status is None or status >= 500  # noqa: PLR2004
         with self._state.lock:
