@@ -22,11 +22,7 @@ class Reason(StrEnum):
         return reason
 
     INTERNAL = ("internal", "The conversation is internal.", "Nothing. Members of your organisation are never asked.")
-    MEMBER = (
-        "member",
-        "The requester is a member of your organisation.",
-        "Nothing. Members of your organisation are never asked.",
-    )
+    MEMBER = ("member", "The requester is a member of your organisation.", "Nothing. Members are never asked.")
     MACHINE = (
         "machine",
         (
@@ -44,42 +40,22 @@ class Reason(StrEnum):
     BEFORE_START = ("before_start", "It closed before `not_before`.", "Write an earlier `not_before`.")
     CHANNEL = ("channel", "Its channel is not in `channels`.", "Add the channel to `channels`.")
     QUEUE = ("queue", "Its queue is not in `queues`.", "Add the queue, by name or id, to `queues`.")
-    CONTACT_POINT = (
-        "contact_point",
-        "Its contact point is not in `contact_points`.",
-        "Add the contact point to `contact_points`.",
-    )
-    DIRECTION = (
-        "direction",
-        "Its direction, inbound or outbound, is not in `directions`.",
-        "Add the direction to `directions`.",
-    )
+    CONTACT_POINT = ("contact_point", "Its contact point is not in `contact_points`.", "Add it to `contact_points`.")
+    DIRECTION = ("direction", "Its direction, inbound or outbound, is not in `directions`.", "Add it to `directions`.")
     USER_TYPE = ("user_type", "The type of its requester is not in `user_types`.", "Add the type to `user_types`.")
     ASSIGNEE_TYPE = (
         "assignee_type",
         "The type of its assignee, such as a bot, is not in `assignee_types`.",
         "Add the type to `assignee_types`.",
     )
-    LANGUAGE = (
-        "language",
-        "Its language is not in `languages`, or Dixa doesn't know it.",
-        "Add the language to `languages`.",
-    )
+    LANGUAGE = ("language", "Its language is not in `languages`, or Dixa doesn't know it.", "Add it to `languages`.")
     TAG_EXCLUDED = (
         "tag_excluded",
         "It has a tag of `without_tags`.",
         "Remove the tag from the conversation or from `without_tags`.",
     )
-    TAG_MISSING = (
-        "tag_missing",
-        "It lacks a tag of `with_tags`.",
-        "Tag the conversation, or remove the tag from `with_tags`.",
-    )
-    ADDRESS = (
-        "address",
-        "The customer's address is in `without_addresses`, or not in `addresses`.",
-        "Change `addresses` or `without_addresses`.",
-    )
+    TAG_MISSING = ("tag_missing", "It lacks a tag of `with_tags`.", "Tag the conversation, or change `with_tags`.")
+    ADDRESS = ("address", "The address is in `without_addresses`, or not in `addresses`.", "Change one of these keys.")
     UNASSIGNED = ("unassigned", "It has no assignee.", "Write `assigned = false`.")
     NOT_SAMPLED = (
         "not_sampled",
@@ -101,11 +77,7 @@ class Reason(StrEnum):
         "There are several surveys. None matches, each for a reason of its own.",
         "Change `[survey.match]` of one of them.",
     )
-    ASKED_RECENTLY = (
-        "asked_recently",
-        "The same customer was asked less than `cooldown` ago.",
-        "Write a shorter `cooldown`.",
-    )
+    ASKED_RECENTLY = ("asked_recently", "This customer was asked less than `cooldown` ago.", "Shorten `cooldown`.")
     DAILY_CAP = ("daily_cap", "The survey had reached `daily_cap` that day.", "Write a larger `daily_cap`.")
     NOTHING_NEW = (
         "nothing_new",
@@ -120,10 +92,7 @@ class Reason(StrEnum):
     OPTED_OUT = (
         "opted_out",
         "This customer has opted out.",
-        (
-            "Nothing, unless the customer asks for it. `afterword why` shows the id, address or number of the opt-out "
-            "and its date. `afterword opt-in` removes it."
-        ),
+        "Nothing, unless the customer asks for it. `afterword why` shows the opt-out, `afterword opt-in` removes it.",
     )
     UNREACHABLE = (
         "unreachable",
