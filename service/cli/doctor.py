@@ -117,19 +117,19 @@ def _report_sms_length(settings: Settings) -> None:
 
     Warn for DEFAULT_LANGUAGE and for each language with words of the survey's own.
     """
-    surveys = [each for each in settings.surveys if _may_be_sms(each)]
-    found: dict[str, Size] = {}
-    for survey in surveys:
+    others: dict[str, Size] = {}
+    is_any_short = False
+    for survey in filter(_may_be_sms, settings.surveys):
         long = {code: size for code, size in measure_texts(settings, survey).items() if size.segments > 1}
         if {settings.default_language, *survey.words}.isdisjoint(long):
-            found |= long
-            continue
-        hint = "" if settings.short_links else " SHORT_LINKS=on makes it shorter."
-        problem = f'survey "{survey.name}": an SMS takes more than one segment in {_segments(long)}.{hint}'
-        say(f"warn SMS: {problem}", fg="yellow")
-        surveys = [each for each in surveys if each is not survey]
-    if surveys:
-        more = f"; more in {_segments(found)}" if found else ""
+            others |= long
+            is_any_short = True
+        else:
+            hint = "" if settings.short_links else " SHORT_LINKS=on makes it shorter."
+            problem = f'survey "{survey.name}": an SMS takes more than one segment in {_segments(long)}.{hint}'
+            say(f"warn SMS: {problem}", fg="yellow")
+    if is_any_short:
+        more = f"; more in {_segments(others)}" if others else ""
         say(f"ok   SMS: one segment in {settings.default_language}{more}")
 
 

@@ -135,7 +135,8 @@ class _DryRun:
                 reserve_channel=self._can_reach,
             )
             ratings = partial(call, lambda slot: dixa.ratings(slot, number))
-            return rules.judge(conversation, lookups, ratings, self._ours(number))
+            ours = [rating_id for record in self.records.load_rounds(number) for rating_id in record.rating_ids]
+            return rules.judge(conversation, lookups, ratings, ours)
         except (NoSlot, TokenRefused):
             raise
         except (Refused, RetryLater):
@@ -149,11 +150,6 @@ class _DryRun:
     def _has_opted_out(self, conversation: Conversation) -> bool:
         requester_id = conversation.requester_id
         return self._opt_outs.has(requester_id, self._identities.hashes_of(requester_id, conversation.email))
-
-    def _ours(self, number: int) -> list[str]:
-        """Return the rating ids that Afterword made, as far as there are records."""
-        records = filter(None, (self.records.load(survey_id) for survey_id in self.records.list_rounds(number)))
-        return [each for record in records for each in (*record.earlier, *(offer.rating_id for offer in record.offers))]
 
     def _queue_names(self) -> Mapping[str, str]:
         """Return the names of queues, if surveys.toml has any. A conversation has only the id of its queue."""

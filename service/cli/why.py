@@ -29,11 +29,9 @@ def why(conversation_id: int, *, as_json: bool) -> None:
     kept = HashedOptOuts.beside(records)
     outage = Outage(connect(settings.redis_url))
     paused_since, down_since = warn_if_paused(records), outage.down_since()
-    loaded = [records.load(survey_id) for survey_id in records.list_rounds(conversation_id)]
     rounds = [
         (record, kept.find_by_kind(identities.kinds_of(record.close) if record.close else {}))
-        for record in loaded
-        if record
+        for record in records.load_rounds(conversation_id)
     ]
     if not rounds:
         raise click.ClickException(

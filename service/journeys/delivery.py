@@ -88,7 +88,7 @@ class LinkSender:
             return self._after_failure(attempt, delivery, error)
         except Refused as error:
             return self._after_refusal(attempt, delivery, error)
-        except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
+        except CallError as error:
             return self._after_unknown(attempt, delivery, error)
         return self._delivered(attempt, delivery)
 

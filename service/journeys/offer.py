@@ -90,7 +90,7 @@ class OfferJourney:
     ) -> Continue | Done:
         """Decide and write it. Continue if the survey is to be sent now."""
         record = attempt.record
-        ours = (*_recorded(record), *_find_unrecorded(record, ratings).values())
+        ours = (*record.rating_ids, *_find_unrecorded(record, ratings).values())
         given = DecisionInput(record, close, conversation, ratings, ours, attempt.at)
         decision = decide(given, self._lookups(attempt, conversation))
         # Another survey may have taken the customer's cooldown slot in the meantime.
@@ -110,15 +110,11 @@ class OfferJourney:
     def _lookups(self, attempt: Attempt, conversation: Conversation) -> Lookups:
         record = attempt.record
 
-        def is_answered() -> bool:
-            rounds = map(self._records.load, self._records.list_rounds(record.conversation_id))
-            return any(each and each.answer for each in rounds)
-
         return Lookups(
             tags=attempt.tags,
             messages=attempt.messages,
             is_opted_out=lambda: self._suppression.has_opted_out(record, conversation),
-            is_answered=is_answered,
+            is_answered=lambda: any(each.answer for each in self._records.load_rounds(record.conversation_id)),
             is_too_late=lambda survey: is_too_late(attempt, survey),
             reserve_channel=lambda chosen: self._sender.reserve(_as_decided(chosen, conversation)) is not None,
         )
@@ -211,11 +207,6 @@ def _require_close(record: Record) -> Close:
     return record.close
 
 
-def _recorded(record: Record) -> tuple[str, ...]:
-    """Return the ids of our offers in the record, of this round and the earlier ones."""
-    return (*(offer.rating_id for offer in record.offers), *record.earlier)
-
-
 def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingType, str]:
     """Return the ids of our offers that are missing in the record, by rating type.
 
@@ -228,7 +219,7 @@ def _find_unrecorded(record: Record, ratings: Sequence[Rating]) -> dict[RatingTy
     if before is None or record.terms is None:
         return {}
     unrecorded: dict[RatingType, str] = {}
-    for each in active_ratings(ratings, (*before, *_recorded(record))):
+    for each in active_ratings(ratings, (*before, *record.rating_ids)):
         if each.type in record.terms.ratings:
             unrecorded.setdefault(RatingType(each.type), each.id)
     return unrecorded

@@ -231,6 +231,11 @@ class Record:
     cooldown_survey: str = ""
 
     @property
+    def rating_ids(self) -> tuple[str, ...]:
+        """The ids of our offers, of this round and the earlier ones."""
+        return (*(offer.rating_id for offer in self.offers), *self.earlier)
+
+    @property
     def answered(self) -> Answer:
         """The answer. Raises LookupError if there is none."""
         if self.answer is None:
