@@ -6,7 +6,7 @@ Each key is parsed like the variable of the same meaning, such as BRAND_ACCENT.
 from collections.abc import Callable
 from typing import Any, Final
 
-from marshmallow import ValidationError, post_load
+from marshmallow import ValidationError
 
 from service.surveys import theme, urls
 from service.surveys.brand import OwnBrand
@@ -40,6 +40,7 @@ class _Parsed(Text):
 class BrandSchema(Strict):
     """`[survey.brand]`. A logo's path is relative to the working folder, as BRAND_LOGO's is."""
 
+    made = OwnBrand
     error_messages = written_as("[survey.brand]", 'name = "Northwind"')
 
     name = _Parsed(theme.label)
@@ -48,7 +49,3 @@ class BrandSchema(Strict):
     logo = _Parsed(theme.logo, empty=_NO_LOGO)
     support_url = _Parsed(urls.contact, empty="")
     privacy_url = _Parsed(urls.link, empty="")
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> OwnBrand:
-        return OwnBrand(**data)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from service.surveys.dixa_names import api_spelling
 from service.surveys.hosts import ascii_host
@@ -23,7 +23,7 @@ KeyPath = tuple[str | int, ...]
 
 
 class Strict(Schema):
-    """A schema of our own format: an unknown key is a mistake."""
+    """A schema of our own format, which makes a dataclass. An unknown key is a mistake."""
 
     class Meta:
         """Options of marshmallow."""
@@ -31,6 +31,12 @@ class Strict(Schema):
         unknown = RAISE
 
     error_messages = {"unknown": NO_SUCH_KEY}
+    made: type[Any]
+    """The dataclass."""
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Any:
+        return self.made(**data)
 
 
 def written_as(line: str, example: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_type_hints
 
-from marshmallow import ValidationError, post_load
+from marshmallow import ValidationError
 from marshmallow.fields import Field
 
 from service.surveys.dixa_names import ASKED_DIRECTIONS, api_spelling
@@ -40,6 +40,7 @@ _FIELDS: Mapping[Any, type[Field[Any]]] = {tuple[str, ...]: Names, int: Count, b
 class _Match(Strict):
     """The rules with values of a special form. A rule that no conversation can meet is a mistake."""
 
+    made = Match
     error_messages = written_as("[survey.match]", "assigned = true")
 
     channels = Names(api_spelling)
@@ -49,10 +50,6 @@ class _Match(Strict):
     assignee_types = Names(api_spelling)
     addresses = Names(read_address, validate=_check_addresses)
     without_addresses = Names(read_address, validate=_check_addresses)
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Match:
-        return Match(**data)
 
 
 MatchSchema = _Match.from_dict(

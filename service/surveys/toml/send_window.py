@@ -5,7 +5,7 @@ When it opens next is worked out in `service.rules.send_window`.
 
 from typing import Any
 
-from marshmallow import ValidationError, post_load, validates_schema
+from marshmallow import ValidationError, validates_schema
 
 from service.surveys.definition import SendWindow
 from service.surveys.toml.fields import Clock, Strict, Weekdays, Zone, written_as
@@ -18,6 +18,7 @@ def _missing(example: str) -> dict[str, Any]:
 class SendWindowSchema(Strict):
     """`[survey.send_window]`."""
 
+    made = SendWindow
     error_messages = written_as("[survey.send_window]", 'from = "09:00"')
 
     days = Weekdays(load_default=tuple(range(5)))
@@ -29,7 +30,3 @@ class SendWindowSchema(Strict):
     def _check_order(self, data: dict[str, Any], **_: Any) -> None:
         if data["closes"] <= data["opens"]:
             raise ValidationError("Must be later than `from`, on the same day.", "to")
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> SendWindow:
-        return SendWindow(**data)

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import ValidationError, fields, post_load, validate
+from marshmallow import ValidationError, fields, validate
 
 from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.mailbox import Mailbox, mailbox
@@ -36,15 +36,12 @@ def _read_questions(value: Any) -> Mapping[str, str]:
 class WordsSchema(Strict):
     """`[survey.words.da]`."""
 
+    made = Words
     error_messages = written_as("[survey.words.da]", 'subject = "…"')
 
     questions = fields.Function(deserialize=_read_questions, data_key="question")
     message = _line(_MAX_LENGTH["message"])
     subject = _line(_MAX_LENGTH["subject"])
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Words:
-        return Words(**data)
 
 
 def read_words(value: Any) -> Mapping[str, Words]:
@@ -88,6 +85,7 @@ def _read_mailbox(value: Any) -> Mailbox:
 class SenderSchema(Strict):
     """`[survey.sender]` or, for one language, `[survey.sender.da]`."""
 
+    made = Sender
     error_messages = {"type": "Not a table. Write it as [survey.sender] or, for a language, [survey.sender.da]."}
 
     email = fields.Function(deserialize=_read_mailbox)
@@ -95,10 +93,6 @@ class SenderSchema(Strict):
     agent = Text(
         validate=validate.Regexp(r"[A-Za-z0-9-]{1,64}\Z", error="Not an agent's id. Write it as Dixa's API shows it.")
     )
-
-    @post_load
-    def _make(self, data: dict[str, Any], **_: Any) -> Sender:
-        return Sender(**data)
 
 
 def read_senders(value: Any) -> Mapping[str, Sender]:
