@@ -21,7 +21,7 @@ from service.surveys.definition import Survey
 from service.surveys.hosts import ascii_host, is_host, public_host
 from service.surveys.language_codes import LANGUAGES, find_language
 from service.surveys.toml.fields import Duration, read_zone
-from service.surveys.toml.loader import SurveysFileError, read_surveys
+from service.surveys.toml.loader import read_surveys
 from service.surveys.urls import HTTP, LOOPBACK, parse_url
 
 T = TypeVar("T")
@@ -141,10 +141,7 @@ def certificates(text: str) -> Path:
 
 def surveys_file(text: str) -> tuple[Survey, ...]:
     """Read the surveys of a file. Its mistakes become those of the variable."""
-    try:
-        return read_surveys(Path(text))
-    except SurveysFileError as error:
-        raise ValueError("\n".join(line.strip() for line in str(error).splitlines())) from error
+    return read_surveys(Path(text))
 
 
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -153,7 +153,7 @@ def test_an_accent_is_readable_in_both_schemes_or_refused(colour: str) -> None:
 )
 def test_an_error_names_survey_key_and_fix(line: str, key: str, problem: str) -> None:
     (found,) = mistakes(f'[[survey]]\nname = "tidewater"\n[survey.brand]\n{line}')
-    assert found.startswith(f'  survey "tidewater": {key}: ')
+    assert found.startswith(f'survey "tidewater": {key}: ')
     assert problem in found
 
 
@@ -167,7 +167,7 @@ def test_an_error_names_survey_key_and_fix(line: str, key: str, problem: str) ->
 def test_a_logo_and_brand_logo_have_the_same_checks(tmp_path: Path, content: str | bytes, problem: str) -> None:
     file = write(tmp_path / "logo", content)
     (found,) = mistakes(f'[[survey]]\n[survey.brand]\nlogo = "{file}"')
-    assert found.startswith(f"  survey 1: brand.logo: {problem}")
+    assert found.startswith(f"survey 1: brand.logo: {problem}")
     with pytest.raises(SettingsError) as caught:
         read_settings({**GOOD, "BRAND_LOGO": file})
     assert f"  BRAND_LOGO: {problem[0].lower()}{problem[1:]}" in str(caught.value)

@@ -104,7 +104,7 @@ def mistakes(text: str) -> list[str]:
 )
 def test_an_error_names_key_and_fix(line: str, key: str, fix: str) -> None:
     (found,) = mistakes(f"[[survey]]\n{line}")
-    assert found.startswith(f"  {key}: ")
+    assert found.startswith(f"{key}: ")
     assert fix in found
 
 
@@ -174,7 +174,7 @@ def test_all_mistakes_are_reported_together() -> None:
     ],
 )
 def test_an_unknown_key_gets_a_suggestion(text: str, line: str) -> None:
-    assert mistakes(f"[[survey]]\n{text}") == [f"  survey 1: {line}"]
+    assert mistakes(f"[[survey]]\n{text}") == [f"survey 1: {line}"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_an_unknown_key_gets_a_suggestion(text: str, line: str) -> None:
     ],
 )
 def test_an_unknown_key_outside_of_all_surveys_gets_a_suggestion(text: str, line: str) -> None:
-    assert mistakes(text) == [f"  {line}"]
+    assert mistakes(text) == [f"{line}"]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +207,8 @@ def test_a_survey_is_named_if_its_name_is_valid_and_unique(first: str, place: st
     found = mistakes(
         f"[[survey]]\n{first}\neditable_for = 1\n[[survey]]\nname = 'b'\n[[survey]]\nname = 'c'\neditable_for = 1"
     )
-    assert [line for line in found if "editable_for" in line and line.startswith(f"  {place}editable_for: ")]
-    assert any(line.startswith('  survey "c": editable_for: ') for line in found)
+    assert [line for line in found if "editable_for" in line and line.startswith(f"{place}editable_for: ")]
+    assert any(line.startswith('survey "c": editable_for: ') for line in found)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"[[survey]]\ndelay = 1\neditable_for = 2"])
@@ -218,13 +218,13 @@ def test_every_line_about_a_file_begins_with_its_path(tmp_path: Path, content: b
         path.write_bytes(content)
     with pytest.raises(SurveysFileError) as caught:
         read_surveys(path)
-    assert all(line.startswith(f"  {path}") for line in str(caught.value).splitlines())
+    assert all(line.startswith(f"{path}") for line in str(caught.value).splitlines())
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
 def test_an_old_key_is_refused_with_its_new_name(old: str, new: str) -> None:
-    assert mistakes(f"[[survey]]\n{old} = 1") == [f"  survey 1: {old}: `{old}` is called `{new}` now."]
+    assert mistakes(f"[[survey]]\n{old} = 1") == [f"survey 1: {old}: `{old}` is called `{new}` now."]
 
 
 def test_an_old_table_is_refused_with_its_new_name() -> None:
-    assert mistakes("[[survey]]\n[survey.ask]\nsample = 0.5") == ["  survey 1: ask: `ask` is called `match` now."]
+    assert mistakes("[[survey]]\n[survey.ask]\nsample = 0.5") == ["survey 1: ask: `ask` is called `match` now."]

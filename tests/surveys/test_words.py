@@ -98,20 +98,20 @@ def test_a_single_question_needs_no_table() -> None:
 )
 def test_an_error_names_key_and_fix(text: str, key: str, fix: str) -> None:
     (line,) = mistakes(f"[[survey]]\n{text}")
-    assert line.startswith(f"  survey 1: {key}: "), line
+    assert line.startswith(f"survey 1: {key}: "), line
     assert fix in line
 
 
 def test_all_mistakes_of_a_sender_are_reported_together() -> None:
     text = '[survey.sender]\nname = "a"\nagent = ""\n[survey.sender.da]\nemail = "b"\n[survey.sender.el]\nname = "c"'
     found = [": ".join(line.split(": ")[:2]) for line in mistakes(f"[[survey]]\n{text}")]
-    assert sorted(found) == [f"  survey 1: sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
+    assert sorted(found) == [f"survey 1: sender.{key}" for key in ("agent", "da.email", "el.name", "name")]
 
 
 def test_the_size_of_all_words_is_limited() -> None:
     tables = [f'[survey.words.{code}]\nmessage = "{"é" * 400}"' for code in LANGUAGES]
     (line,) = mistakes("\n".join(["[[survey]]", *tables]))
-    assert line.startswith("  survey 1: words: Too long: ")
+    assert line.startswith("survey 1: words: Too long: ")
     (survey,) = load_surveys("\n".join(["[[survey]]", *tables[:9]]))
     assert len(json.dumps(dump_terms(survey)["words"], ensure_ascii=False).encode()) < MAX_BYTES + 1000
 

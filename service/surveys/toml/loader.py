@@ -35,7 +35,7 @@ from service.surveys.toml.words import SenderSchema, WordsSchema, read_senders, 
 _DEFAULTS: Final = Survey()
 
 
-class SurveysFileError(Exception):
+class SurveysFileError(ValueError):
     """surveys.toml is invalid. The text has one line per mistake, with its key and a fix."""
 
 
@@ -44,12 +44,11 @@ def load_surveys(text: str) -> tuple[Survey, ...]:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # tomllib raises these for huge numbers and deep nesting
-        raise SurveysFileError(f"  not valid TOML: {error}") from error
+        raise SurveysFileError(f"not valid TOML: {error}") from error
     try:
         loaded: Mapping[str, tuple[Survey, ...]] = _FILE.load(document)
     except ValidationError as error:
-        lines = describe_mistakes(error.messages, document, _TABLES)
-        raise SurveysFileError("\n".join(f"  {line}" for line in lines)) from error
+        raise SurveysFileError("\n".join(describe_mistakes(error.messages, document, _TABLES))) from error
     return loaded["survey"]
 
 
@@ -61,13 +60,13 @@ def read_surveys(path: Path) -> tuple[Survey, ...]:
     try:
         return load_surveys(path.read_text(encoding="utf-8-sig"))
     except SurveysFileError as error:
-        raise SurveysFileError("\n".join(f"  {path}: {line.strip()}" for line in str(error).splitlines())) from error
+        raise SurveysFileError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from error
     except OSError as error:
         raise SurveysFileError(
-            f"  {path} can't be read: {error.strerror}. Name a file like config/surveys.toml."
+            f"{path} can't be read: {error.strerror}. Name a file like config/surveys.toml."
         ) from error
     except ValueError as error:
-        raise SurveysFileError(f"  {path} can't be read: it is not UTF-8 text.") from error
+        raise SurveysFileError(f"{path} can't be read: it is not UTF-8 text.") from error
 
 
 def _check_deliver(names: tuple[str, ...]) -> None:
