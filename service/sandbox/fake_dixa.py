@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.sandbox.dixa.api import Api
-from service.sandbox.dixa.faults import Fault, Faults, FaultShortcuts
+from service.sandbox.dixa.faults import FaultShortcuts
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Message, Note, Rating, Result
 from service.sandbox.dixa.samples import add_samples
@@ -17,9 +17,9 @@ class FakeDixa(FaultShortcuts):
     """A fake Dixa. Methods of `FaultShortcuts` inject faults: `dixa.fails(times=2)`."""
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
+        super().__init__()
         self.settings = settings or SandboxSettings()
         self.state = State(message_reopens=self.settings.message_reopens, listing_lag=self.settings.listing_lag)
-        self.faults = Faults()
         self.webhooks = Webhooks(self.state, self.settings)
         self.mail_store = MailStore()
         limit = RateLimit(self.settings.rate, self.settings.burst)
@@ -98,18 +98,6 @@ class FakeDixa(FaultShortcuts):
         """The API's exchanges, oldest first."""
         with self.state.lock:
             return list(self.state.exchanges)
-
-    def inject(self, fault: Fault) -> None:
-        """Add a rule. The oldest rule for a call applies first."""
-        self.faults.inject(fault)
-
-    def outage(self, status: int | None = 503) -> None:
-        """Make every call fail until `outage_is_over`. A status of None closes the connections instead."""
-        self.faults.outage(status)
-
-    def outage_is_over(self) -> None:
-        """End an outage."""
-        self.faults.outage_is_over()
 
     def _conversations(self, conversation_id: int | None) -> list[Conversation]:
         with self.state.lock:

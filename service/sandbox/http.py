@@ -1,6 +1,7 @@
 """The sandbox's HTTP server: Werkzeug's with keep-alive, like a real API."""
 
 import socket
+from contextlib import suppress
 from io import BytesIO
 from threading import Lock, Thread
 
@@ -34,52 +35,42 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: the exchanges are in the state."""
 
 
-class _Server(ThreadedWSGIServer):
+class HttpServer(ThreadedWSGIServer):
+    """Serves an app in a thread. Raises OSError for a used port."""
+
     def __init__(self, host: str, port: int, app: Flask) -> None:
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
         # For a used port Werkzeug exits the process. Binding the socket here raises OSError instead.
         with socket.create_server((host, port), backlog=_BACKLOG) as bound:
             super().__init__(host, port, app, handler=_Handler, fd=bound.fileno())
-
-    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
-        with self._lock:
-            self._connections.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
-        with self._lock:
-            self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log nothing when a client disconnects."""
-
-    def hang_up(self) -> None:
-        """Close the connections kept alive by clients."""
-        with self._lock:
-            for connection in self._connections:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue
-
-
-class HttpServer:
-    """Serves an app in a thread. Raises OSError for a used port."""
-
-    def __init__(self, host: str, port: int, app: Flask) -> None:
-        self._server = _Server(host, port, app)
-        self.port: int = self._server.port
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True)
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="sandbox", daemon=True)
 
     def start(self) -> None:
         """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and free the port."""
-        self._server.shutdown()
-        self._server.hang_up()
-        self._server.server_close()
+        """Stop serving, close the connections that clients keep alive, and free the port."""
+        self.shutdown()
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        self.server_close()
         self._thread.join()
+
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        """Note the connection."""
+        with self._lock:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        """Forget the connection."""
+        with self._lock:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log nothing when a client disconnects."""

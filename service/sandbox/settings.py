@@ -26,7 +26,6 @@ class SandboxSettings:
     subscription_id: str = field(default_factory=lambda: str(uuid4()))
     attempts: int = 5
     pause_seconds: float = 1.0
-    webhook_timeout_seconds: float = 5.0
     has_samples: bool = False
     message_reopens: bool = False
     listing_lag: float = 0.0

@@ -8,7 +8,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sandbox.dixa.faults import Kind
+from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
@@ -81,11 +81,11 @@ def test_a_hang_ends_with_the_sandbox(dixa: Sandbox, client: Client, number: int
 
 
 def test_slow_executes_at_once_and_responds_late(dixa: Sandbox, client: Client, number: int) -> None:
-    dixa.slow(0.4)
+    dixa.inject(Fault(Kind.SLOW, seconds=0.4))
     began = monotonic()
     assert client.offer(number).status_code == 201
     assert monotonic() - began >= 0.4
-    dixa.slow(30)
+    dixa.inject(Fault(Kind.SLOW, seconds=30))
     with pytest.raises(requests.ReadTimeout):
         client.session.post(
             f"{client.base}/conversations/{number}/ratings/offer", json={"ratingType": "Nps"}, timeout=0.2

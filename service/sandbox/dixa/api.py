@@ -3,6 +3,7 @@
 import socket
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
 
 from flask import Blueprint, Response, jsonify, request
@@ -17,15 +18,15 @@ from service.sandbox.dixa.state import State
 VERSIONS = ("beta", "v1")
 
 
+@dataclass(slots=True)
 class Api:
     """Handles requests before they reach the state. `listeners` are called with each exchange."""
 
-    def __init__(self, state: State, faults: Faults, limit: RateLimit, tokens: tuple[str, ...]) -> None:
-        self.state = state
-        self.faults = faults
-        self.limit = limit
-        self.tokens = tokens
-        self.listeners: list[Callable[[Exchange], None]] = []
+    state: State
+    faults: Faults
+    limit: RateLimit
+    tokens: tuple[str, ...]
+    listeners: list[Callable[[Exchange], None]] = field(default_factory=list)
 
     def handle(self, call: Call, token: str) -> tuple[DixaResponse | None, str | None]:
         """Return the response, or None to close the connection; and the name of the injected fault, if any."""

@@ -1,10 +1,10 @@
 """Injects faults: by rules for the next calls, by an outage, or at random."""
 
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from http.client import responses
 from random import Random
 from threading import Event, Lock, Timer
 
@@ -43,49 +43,7 @@ class Fault:
     conversation: int | None = None
 
 
-class FaultShortcuts(ABC):
-    """One method for each kind of fault. `call` is a name in `calls.CALLS`, such as "offer"; None means any call."""
-
-    @abstractmethod
-    def inject(self, fault: Fault) -> None:
-        """Add a rule. The oldest rule for a call applies first."""
-
-    def fails(
-        self, times: int = 1, status: int = 503, *, call: str | None = None, retry_after: int | None = None
-    ) -> None:
-        """Return an error without executing the call."""
-        self.inject(Fault(Kind.FAILS, times, call, status, retry_after=retry_after))
-
-    def drops_before(self, times: int = 1, *, call: str | None = None) -> None:
-        """Close the connection without executing the call."""
-        self.inject(Fault(Kind.DROPS_BEFORE, times, call))
-
-    def executes_then_drops(self, times: int = 1, *, call: str | None = None) -> None:
-        """Execute the call, and close the connection without a response."""
-        self.inject(Fault(Kind.EXECUTES_THEN_DROPS, times, call))
-
-    def executes_then_fails(self, times: int = 1, status: int = 500, *, call: str | None = None) -> None:
-        """Execute the call, and return an error."""
-        self.inject(Fault(Kind.EXECUTES_THEN_FAILS, times, call, status))
-
-    def hangs(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Wait, then close the connection without executing the call."""
-        self.inject(Fault(Kind.HANGS, times, call, seconds=seconds))
-
-    def slow(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Execute the call at once, and return the response later."""
-        self.inject(Fault(Kind.SLOW, times, call, seconds=seconds))
-
-    def executes_late(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
-        """Close the connection now, and execute the call later."""
-        self.inject(Fault(Kind.EXECUTES_LATE, times, call, seconds=seconds))
-
-    def throttles(self, times: int = 1, *, retry_after: int | None = None, call: str | None = None) -> None:
-        """Return 429, with a Retry-After if given."""
-        self.inject(Fault(Kind.THROTTLES, times, call, retry_after=retry_after))
-
-
-class Faults(FaultShortcuts):
+class Faults:
     """The active rules. Thread-safe. `given` counts applied faults by kind."""
 
     def __init__(self) -> None:
@@ -196,16 +154,53 @@ class Faults(FaultShortcuts):
         timer.start()
 
 
-_MESSAGES = {
-    429: "You have exceeded your API rate limit",
-    500: "There was an internal server error while processing the request",
-    502: "Bad gateway",
-    503: "The service is temporarily unavailable",
-    504: "Gateway timeout",
-}
+class FaultShortcuts:
+    """One method for each kind of fault. `call` is a name in `calls.CALLS`, such as "offer"; None means any call."""
+
+    def __init__(self) -> None:
+        self.faults = Faults()
+        self.inject = self.faults.inject
+
+    def outage(self, status: int | None = 503) -> None:
+        """Make every call fail until `outage_is_over`. A status of None closes the connections instead."""
+        self.faults.outage(status)
+
+    def outage_is_over(self) -> None:
+        """End an outage."""
+        self.faults.outage_is_over()
+
+    def fails(
+        self, times: int = 1, status: int = 503, *, call: str | None = None, retry_after: int | None = None
+    ) -> None:
+        """Return an error without executing the call."""
+        self.inject(Fault(Kind.FAILS, times, call, status, retry_after=retry_after))
+
+    def drops_before(self, times: int = 1, *, call: str | None = None) -> None:
+        """Close the connection without executing the call."""
+        self.inject(Fault(Kind.DROPS_BEFORE, times, call))
+
+    def executes_then_drops(self, times: int = 1, *, call: str | None = None) -> None:
+        """Execute the call, and close the connection without a response."""
+        self.inject(Fault(Kind.EXECUTES_THEN_DROPS, times, call))
+
+    def executes_then_fails(self, times: int = 1, status: int = 500, *, call: str | None = None) -> None:
+        """Execute the call, and return an error."""
+        self.inject(Fault(Kind.EXECUTES_THEN_FAILS, times, call, status))
+
+    def hangs(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
+        """Wait, then close the connection without executing the call."""
+        self.inject(Fault(Kind.HANGS, times, call, seconds=seconds))
+
+    def executes_late(self, seconds: float, times: int = 1, *, call: str | None = None) -> None:
+        """Close the connection now, and execute the call later."""
+        self.inject(Fault(Kind.EXECUTES_LATE, times, call, seconds=seconds))
+
+    def throttles(self, times: int = 1, *, retry_after: int | None = None, call: str | None = None) -> None:
+        """Return 429, with a Retry-After if given."""
+        self.inject(Fault(Kind.THROTTLES, times, call, retry_after=retry_after))
 
 
 def failure(status: int, retry_after: int | None = None) -> DixaResponse:
     """Return the response for an error."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return DixaResponse(status, {"message": _MESSAGES.get(status, "The request failed")}, headers)
+    return DixaResponse(status, {"message": responses.get(status, "The request failed")}, headers)

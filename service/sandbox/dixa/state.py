@@ -152,14 +152,12 @@ class State:
             conversation.ratings.append(rating)
             return rating
 
-    def make_rating(self, number: int, kind: str = "Csat", *, status: str = "Offered", language: str = "en") -> Rating:
+    def make_rating(self, number: int, kind: str = "Csat", *, status: str = "Offered") -> Rating:
         """Add a rating of Dixa's own, built-in survey."""
         with self.lock:
             conversation = self.conversation(number)
             agent = conversation.agent or self.agents[0]
-            rating = Rating(
-                kind, conversation.requester.id, agent.id, status=status, language=language, is_builtin=True
-            )
+            rating = Rating(kind, conversation.requester.id, agent.id, status=status, language="en", is_builtin=True)
             if status == "Rated":
                 moment = now()
                 rating.result = Result(rating.id, kind, 1, None, moment, moment)

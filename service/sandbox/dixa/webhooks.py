@@ -145,7 +145,7 @@ class Webhooks:
         headers = sign(delivery.body, self._settings.secret, subscription_id=self._settings.subscription_id)
         status, problem = None, None
         try:
-            status = post(self.target or "", delivery.body, headers, self._settings.webhook_timeout_seconds)
+            status = post(self.target or "", delivery.body, headers)
         except requests.RequestException as error:
             problem = type(error).__name__
         failed = status is None or status >= 500  # noqa: PLR2004
