@@ -167,9 +167,9 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
         try:
             form = forms.load_answer_form(request.form, page.ratings)
         except forms.FormError as error:
-            if error.typed.language is not None:
-                return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment)
-            return pages.form_page(page, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
+            typed, is_sent = error.typed, error.typed.language is None
+            errors = error.errors if is_sent else None
+            return pages.form_page(page, chosen=typed.scores, comment=typed.comment, errors=errors)
         if form.language is not None:
             return pages.form_page(page, chosen=form.scores, comment=form.comment)
         return pages.saved_page(page, form.scores, has_comment=bool(form.comment))

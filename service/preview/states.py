@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from flask import Response
 
 from service.surveys.ratings import RatingType
 from service.web import forms, opt_out, page_texts, pages
-from service.web.page_context import NOTHING_TYPED, Closed, PageContext, Unsaved
+from service.web.page_context import Closed, PageContext, Unsaved
 
 State = Callable[[PageContext], Response]
 
@@ -39,35 +39,20 @@ def _failed(ctx: PageContext, status: int | None = None) -> Response:
     return pages.form_page(ctx, chosen=_all(ctx), comment=COMMENT, failed=True, status=status)
 
 
-def _saved(
-    ctx: PageContext,
-    typed: Unsaved = NOTHING_TYPED,
-    *,
-    scores: Mapping[RatingType, int] | None = None,
-    has_comment: bool = False,
-    is_comment_removed: bool = False,
-) -> Response:
-    return pages.saved_page(
-        _answered(ctx),
-        scores or _all(ctx),
-        has_comment=has_comment,
-        is_comment_removed=is_comment_removed,
-        typed=typed,
-    )
+def _saved(ctx: PageContext, **facts: Any) -> Response:
+    return pages.saved_page(ctx.without_form, **{"scores": _all(ctx), "has_comment": False, **facts})
 
 
 def _changed(ctx: PageContext, typed: Unsaved, *, has_comment: bool) -> Response:
-    return pages.change_page(_answered(ctx), _all(ctx), typed, has_comment=has_comment)
+    return pages.change_page(ctx.without_form, _all(ctx), typed, has_comment=has_comment)
 
 
-def _late(ctx: PageContext, comment: str = "", *, is_changed: bool = False, removes_comment: bool = False) -> Response:
-    return pages.late_page(
-        _answered(ctx), _all(ctx), comment=comment, is_changed=is_changed, removes_comment=removes_comment
-    )
+def _late(ctx: PageContext, **facts: Any) -> Response:
+    return pages.late_page(ctx, _all(ctx), **facts)
 
 
-def _answered(ctx: PageContext) -> PageContext:
-    return replace(ctx, until=None)
+def _stop(page: Callable[..., Response], **facts: Any) -> State:
+    return lambda ctx: page(ctx, action=ctx.opt_out_url or "", **facts)
 
 
 STATES: Final[Mapping[str, tuple[str, State]]] = {
@@ -86,10 +71,10 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
     "saved": ("Thanks", _saved),
     "saved-comment": ("Thanks, with a comment", lambda ctx: _saved(ctx, has_comment=True)),
     "saved-removed": ("Thanks, comment removed", lambda ctx: _saved(ctx, is_comment_removed=True)),
-    "saved-error": ("Thanks, nothing to add", lambda ctx: _saved(ctx, _NOTHING_ADDED)),
+    "saved-error": ("Thanks, nothing to add", lambda ctx: _saved(ctx, typed=_NOTHING_ADDED)),
     "saved-error-comment": (
         "Thanks, comment too long",
-        lambda ctx: _saved(ctx, Unsaved(comment=COMMENT, errors=_TOO_LONG, status=422)),
+        lambda ctx: _saved(ctx, typed=Unsaved(comment=COMMENT, errors=_TOO_LONG, status=422)),
     ),
     "saved-spooled": ("Thanks, Redis away", lambda ctx: _saved(replace(ctx, deadline=None, query=None))),
     "saved-thank-you": (
@@ -99,7 +84,7 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
     "saved-first": ("Thanks, with questions left", lambda ctx: _saved(ctx, scores=_first(ctx))),
     "saved-first-error": (
         "Thanks, none of those left answered",
-        lambda ctx: _saved(ctx, _NOTHING_ADDED, scores=_first(ctx)),
+        lambda ctx: _saved(ctx, typed=_NOTHING_ADDED, scores=_first(ctx)),
     ),
     "saved-first-comment": (
         "Thanks, questions left, comment sent",
@@ -114,11 +99,11 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
         "Change the answer, comment too long",
         lambda ctx: _changed(ctx, Unsaved(_lowest(ctx), COMMENT, _TOO_LONG, 422), has_comment=True),
     ),
-    "recorded": ("Recorded", lambda ctx: pages.recorded_page(_answered(ctx), _all(ctx))),
+    "recorded": ("Recorded", lambda ctx: pages.recorded_page(ctx, _all(ctx))),
     "recorded-not-changed": ("Recorded, a change came late", lambda ctx: _late(ctx, is_changed=True)),
     "recorded-not-removed": ("Recorded, a removal came late", lambda ctx: _late(ctx, removes_comment=True)),
-    "recorded-late": ("Recorded, a comment came late", lambda ctx: _late(ctx, COMMENT)),
-    "recorded-late-changed": ("Recorded, all came late", lambda ctx: _late(ctx, COMMENT, is_changed=True)),
+    "recorded-late": ("Recorded, a comment came late", lambda ctx: _late(ctx, comment=COMMENT)),
+    "recorded-late-changed": ("Recorded, all came late", lambda ctx: _late(ctx, comment=COMMENT, is_changed=True)),
     "closed-expired": ("Closed: expired", lambda ctx: pages.closed_page(ctx, Closed.EXPIRED)),
     "closed-expired-comment": (
         "Closed: a comment came late",
@@ -133,14 +118,11 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
         "Short link, Redis away",
         lambda ctx: pages.unavailable_page(ctx.language, ctx.brand, ctx.support_url, ctx.theme),
     ),
-    "stop": ("Stop the surveys", lambda ctx: opt_out.opt_out_page(ctx, action=ctx.opt_out_url or "")),
-    "stop-stopped": ("Stopped", lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "")),
-    "stop-kept": ("Stopped and undone", lambda ctx: opt_out.opted_in_page(ctx, action=ctx.opt_out_url or "")),
-    "stop-failed": ("Not stopped", lambda ctx: opt_out.opt_out_page(ctx, action=ctx.opt_out_url or "", failed=True)),
-    "stop-failed-undo": (
-        "Not undone",
-        lambda ctx: opt_out.opted_out_page(ctx, action=ctx.opt_out_url or "", failed=True),
-    ),
+    "stop": ("Stop the surveys", _stop(opt_out.opt_out_page)),
+    "stop-stopped": ("Stopped", _stop(opt_out.opted_out_page)),
+    "stop-kept": ("Stopped and undone", _stop(opt_out.opted_in_page)),
+    "stop-failed": ("Not stopped", _stop(opt_out.opt_out_page, failed=True)),
+    "stop-failed-undo": ("Not undone", _stop(opt_out.opted_out_page, failed=True)),
     "stop-unknown": ("Stop: nobody known", opt_out.unknown_page),
     "stop-unknown-undo": ("Undo: nobody known", lambda ctx: opt_out.unknown_page(ctx, is_opt_in=True)),
 }

@@ -35,8 +35,8 @@ class View:
     @property
     def page(self) -> PageContext:
         """The facts of its page."""
-        now, settings = datetime.now(UTC), self.settings
-        brand = settings.brand_of(self.survey)
+        now, settings, editable_for = datetime.now(UTC), self.settings, self.survey.editable_for
+        brand, zone = settings.brand_of(self.survey), self.survey.zone_or(settings.time_zone)
         return PageContext(
             language=self.language,
             brand=brand.name,
@@ -50,13 +50,9 @@ class View:
             theme=brand.theme,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),
-            deadline=self._deadline(now),
+            deadline=Deadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None,
             words=self.survey.words_in(self.language.code),
         )
-
-    def _deadline(self, now: datetime) -> Deadline | None:
-        zone, editable_for = self.survey.zone_or(self.settings.time_zone), self.survey.editable_for
-        return Deadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None
 
     @property
     def email(self) -> EmailMessage:
