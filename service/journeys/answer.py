@@ -77,21 +77,18 @@ class AnswerJourney:
         """Make the call. Done when Dixa has the result, even if it refuses this call."""
         rating_id = next(offer.rating_id for offer in attempt.record.offers if offer.rating is rating)
         is_first = rating is next(iter(answer.scores))
-
-        def submit() -> Done:
-            attempt.dixa.submit(
-                slot,
-                attempt.record.conversation_id,
-                rating_id,
-                rating=rating,
-                score=answer.scores[rating],
-                comment=answer.comment if is_first else "",
-                submitted_at=answer.answered_at,
-            )
-            return Done()
-
         try:
-            return attempt.make(submit)
+            failure = attempt.make(
+                lambda: attempt.dixa.submit(
+                    slot,
+                    attempt.record.conversation_id,
+                    rating_id,
+                    rating=rating,
+                    score=answer.scores[rating],
+                    comment=answer.comment if is_first else "",
+                    submitted_at=answer.answered_at,
+                )
+            )
         except Refused:
             # Dixa may refuse because it has the result already.
             if self._is_rated(attempt, rating):
@@ -99,10 +96,11 @@ class AnswerJourney:
             if attempt.is_erased():
                 return Erase()
             raise
+        return failure or Done()
 
     def _reconcile(self, attempt: Attempt, progress: AnswerProgress, call: Call) -> Next:
         """Find the result of a submit with a lost response. It is rated by now, or never will be."""
-        if (wait := attempt.reconcile_in(call)) > timedelta():
+        if wait := attempt.reconcile_in(call):
             return Wait(wait)
         if not self._is_rated(attempt, call.rating):
             log.info("result.not_submitted")

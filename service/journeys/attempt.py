@@ -135,8 +135,8 @@ class Attempt:
         return longest * random.random()  # noqa: S311 - spreads load, guards nothing
 
     def reconcile_in(self, call: Call) -> timedelta:
-        """Return how long a lost call may still be missing from Dixa's lists; zero or less once it must be there."""
-        return call.sent_at + self.timings.reconcile_after - self.at
+        """Return how long a lost call may still be missing from Dixa's lists; zero once it must be there."""
+        return max(call.sent_at + self.timings.reconcile_after - self.at, timedelta())
 
     def reconcile_backoff(self) -> timedelta:
         """Return the backoff, but long enough for a lost call to show up in Dixa's lists."""

@@ -109,7 +109,6 @@ class OfferJourney:
 
     def _lookups(self, attempt: Attempt, conversation: Conversation) -> Lookups:
         record = attempt.record
-
         return Lookups(
             tags=attempt.tags,
             messages=attempt.messages,
@@ -188,7 +187,7 @@ class OfferJourney:
 
     def _reconcile(self, attempt: Attempt, call: Call) -> Next:
         """Find the offer of a call with a lost response. Adopt it, or try again if there is none."""
-        if (wait := attempt.reconcile_in(call)) > timedelta():
+        if wait := attempt.reconcile_in(call):
             return Wait(wait)
         made = next((each for each in attempt.ratings() if each.type == call.rating and each.id not in call.seen), None)
         if made is None:
