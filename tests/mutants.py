@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 
@@ -53,8 +54,10 @@ PRELOADED = (
     *("schemathesis", "structlog"),
 )
 """Not pytest's plugins: pytest rewrites their assertions, so it must import them itself."""
-GRACE_SECONDS = 60.0
+GRACE_SECONDS = 20.0
 """A test may take this, and five times as long as without a mutant."""
+ENOUGH_SECONDS = 30.0
+"""A mutant has survived when tests of this length have passed: those of its module's name, then the shortest."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +94,25 @@ class Coverage:
     tests: Mapping[str, Mapping[int, Sequence[str]]]
     seconds: Mapping[str, float]
 
-    def find_tests(self, mutant: Mutant) -> set[str]:
-        """Return the tests that execute the mutant's statement; for code that runs at import, those of the file."""
+    def find_tests(self, mutant: Mutant) -> list[str]:
+        """Return the tests that execute the mutant's statement; for code that runs at import, those of the file.
+
+        The tests of the module come first, then the shortest.
+        """
         lines = self.tests.get(mutant.path, {})
         found = set(lines.get(mutant.line, ())) or {
             test for line in _statement_of(mutant) for test in lines.get(line, ())
         }
         if found == {""}:
             found = {test for tests in lines.values() for test in tests}
-        return found & self.seconds.keys()
+        own = f"/test_{Path(mutant.path).stem}.py::"
+        return sorted(found & self.seconds.keys(), key=lambda each: (own not in each, self.seconds[each], each))
+
+    def choose_tests(self, mutant: Mutant) -> list[str]:
+        """Return the first of those tests, as many as take ENOUGH_SECONDS."""
+        found = self.find_tests(mutant)
+        ends = accumulate(self.seconds[each] for each in found)
+        return [each for each, end in zip(found, ends, strict=True) if end <= ENOUGH_SECONDS] or found[:1]
 
 
 class Selection:
@@ -300,20 +313,18 @@ def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
         compile((COPY / mutant.path).read_text(), mutant.path, "exec", dont_inherit=True)
     except SyntaxError:
         return "invalid", "no Python"  # Such as `def act(self, <<, force: bool)`.
-    tests = coverage.find_tests(mutant)
+    tests = coverage.choose_tests(mutant)
     if not tests:
         return "survived", "no test executes it"
-    costs: dict[str, float] = defaultdict(float)
-    for each in tests:
-        costs[each.partition("::")[0]] += coverage.seconds[each]
+    files = list(dict.fromkeys(each.partition("::")[0] for each in tests))
+    seconds = [coverage.seconds[each] for each in tests]
     FAILED.unlink(missing_ok=True)
-    options = ["-x", f"--timeout={GRACE_SECONDS + 5 * max(coverage.seconds[each] for each in tests)}"]
-    files = sorted(costs, key=costs.__getitem__)
-    match _run([*files, *options], Selection(tests), GRACE_SECONDS + 5 * sum(costs.values())):
+    options = ["-x", f"--timeout={GRACE_SECONDS + 5 * max(seconds)}"]
+    match _run([*files, *options], Selection({*tests}), GRACE_SECONDS + 5 * sum(seconds)):
         case None:
             return "timeout", ""
         case pytest.ExitCode.OK:
-            return "survived", f"{len(tests)} tests"
+            return "survived", f"{len(tests)} of {len(coverage.find_tests(mutant))} tests"
         case pytest.ExitCode.NO_TESTS_COLLECTED:
             sys.exit(f"pytest found none of its tests; see {LOG}")
         case _:
