@@ -97,7 +97,9 @@ def sign(body: bytes, secret: str, at: datetime | None = None, subscription_id: 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float = 5.0) -> int:
     """Send a body once and return the status. Raises RequestException without a response."""
-    return requests.post(url, body, headers=headers, timeout=timeout, allow_redirects=False).status_code
+    with requests.Session() as session:
+        session.trust_env = False  # A proxy of the environment may not reach this machine.
+        return session.post(url, body, headers=headers, timeout=timeout, allow_redirects=False).status_code
 
 
 def _pool() -> ThreadPoolExecutor:
