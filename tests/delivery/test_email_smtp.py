@@ -1,7 +1,5 @@
 """An e-mail is sent to a real SMTP server once, and each failure raises the right error."""
 
-import ssl
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -13,67 +11,16 @@ import pytest
 
 from config.endpoints import SmtpServer, Tls
 from service.delivery.email.smtp import EmailDelivery
-from service.delivery.email.text import EmailBranding
 from service.surveys.definition import SendWindow
 from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotDelivered, NotNow, Unconfirmable
-from service.surveys.mailbox import Mailbox
-from service.surveys.model import Close, Offer, OfferProgress, Record
+from service.surveys.model import Close, OfferProgress
 from service.surveys.ports import Deadline
-from service.surveys.ratings import RatingType
 from service.surveys.states import OfferState
-from tests.delivery.test_message import bring
+from tests.delivery.mails import ADDRESS, BRANDING, BUDGET, LINK, Mailings, deliver, record_of
+from tests.delivery.messages import bring
 from tests.harness import AT_ONCE
 from tests.polling import eventually, soon
-from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
-
-LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
-BRANDING = EmailBranding(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
-ADDRESS = "ida@example.com"
-
-
-BUDGET = timedelta(seconds=30)
-
-
-class Mailings:
-    """The lease and the mark of one e-mail."""
-
-    def __init__(self, *, is_free: bool = True) -> None:
-        self.is_free = is_free
-        self.marks = 0
-
-    def extend_lease(self, survey_id: str) -> bool:
-        return True
-
-    def begin_email(self, survey_id: str) -> bool:
-        self.marks += 1
-        return self.is_free
-
-
-def record_of(**facts: object) -> Record:
-    now = datetime.now(UTC)
-    close = Close(48213, now, channel="PstnPhone", requester_id="requester-1", email=ADDRESS)
-    record = Record(
-        "48213", 48213, now, close, AT_ONCE, OfferProgress(OfferState.DELIVERING), (Offer(RatingType.CSAT, "id-1"),)
-    )
-    return replace(record, **facts)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def post() -> Iterator[tuple[Post, SmtpServer]]:
-    with post_office() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def trust() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    return certificates()
-
-
-def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **given: object) -> None:
-    context = given.pop("context", None)
-    assert context is None or isinstance(context, ssl.SSLContext)
-    channel = EmailDelivery(server, BRANDING, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
-    bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
+from tests.smtp import Post
 
 
 def test_an_email_arrives(post: tuple[Post, SmtpServer]) -> None:
@@ -106,75 +53,6 @@ def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpSe
     body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
     assert body
     assert "11\xa0May\xa02026" in body.get_content()
-
-
-@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
-def test_an_email_is_sent_with_tls_and_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    theirs, ours = trust
-    # aiosmtpd accepts a login without STARTTLS only if configured so.
-    options = {"authenticator": checks_password, "auth_require_tls": tls is Tls.STARTTLS}
-    with post_office(tls, theirs, **options) as (taken, server):
-        deliver(replace(server, user=USER, password=PASSWORD), context=ours)
-    assert taken.logins == [True]
-
-
-@pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
-def test_an_untrusted_certificate_means_channel_down(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with (
-        post_office(tls, trust[0]) as (taken, server),
-        pytest.raises(ChannelDown, match="its certificate is not trusted"),
-    ):
-        deliver(server)
-    assert taken.commands == []
-
-
-def test_a_certificate_for_another_host_is_refused(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with (
-        post_office(Tls.STARTTLS, trust[0]) as (taken, server),
-        pytest.raises(NotDelivered, match="is for another host"),
-    ):
-        deliver(replace(server, host="127.0.0.1"), context=trust[1])
-    assert taken.mails == []
-
-
-def test_without_starttls_nothing_is_sent_unencrypted(post: tuple[Post, SmtpServer]) -> None:
-    taken, server = post
-    with pytest.raises(NotDelivered, match="SMTPNotSupportedError"):
-        deliver(replace(server, tls=Tls.STARTTLS))
-    assert taken.commands == []
-
-
-@pytest.mark.parametrize("without", [[], ["PLAIN"]])
-@pytest.mark.parametrize(("user", "password"), [(USER, "pässwörd"), ("søren", PASSWORD), ("søren", "密码🔑 \u20ac")])
-def test_a_login_may_have_non_ascii_letters(user: str, password: str, without: list[str]) -> None:
-    authenticator = knows(user, password)
-    with post_office(authenticator=authenticator, auth_require_tls=False, auth_exclude_mechanism=without) as (
-        taken,
-        server,
-    ):
-        deliver(replace(server, user=user, password=password))
-        with pytest.raises(NotDelivered, match="535") as refused:
-            deliver(replace(server, user=user, password=f"{password}é"))
-    assert taken.logins == [True]
-    assert password not in str(refused.getrepr(style="native"))
-
-
-def test_a_non_ascii_login_without_a_mechanism_fails_without_quoting_the_password() -> None:
-    without = ["PLAIN", "LOGIN"]
-    with (
-        post_office(auth_require_tls=False, auth_exclude_mechanism=without) as (taken, server),
-        pytest.raises(NotDelivered) as refused,
-    ):
-        deliver(replace(server, user=USER, password="pässwörd"))
-    assert taken.commands == []
-    assert "pässwörd" not in str(refused.value)
-
-
-def test_a_wrong_password_means_channel_down(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with post_office(Tls.STARTTLS, trust[0], authenticator=checks_password) as (taken, server):
-        with pytest.raises(ChannelDown, match="535"):
-            deliver(replace(server, user=USER, password="wrong"), context=trust[1])
-        assert taken.commands == []
 
 
 @pytest.mark.parametrize(

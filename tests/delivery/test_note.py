@@ -13,7 +13,7 @@ from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.states import OfferState
-from tests.delivery.test_message import LINK, bring, record_of
+from tests.delivery.messages import LINK, bring, record_of
 
 AGAIN = OfferProgress(OfferState.DELIVERING)
 

@@ -15,7 +15,7 @@ from config.environment import trust_certificates
 from config.loader import SettingsError
 from service.sandbox.server import Sandbox
 from service.sessions import new_session, tls_context
-from tests.delivery.test_email_smtp import deliver
+from tests.delivery.mails import deliver
 from tests.integration.conftest import SURVEYS, Starter
 from tests.polling import eventually
 from tests.processes import RedisServer, settings_for
