@@ -10,18 +10,17 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from honcho.environ import parse_procfile
 
-from service.sandbox.run.process import Process
+from service.sandbox.run.process import ROOT, Process
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 
-ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 
 NO_REDIS = (
@@ -89,33 +88,29 @@ class LocalStack:
             "LOG_FORMAT": "console",
         }
         path = f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"  # noqa: TID251
-        environ = ChainMap(self._settings, {"PATH": path}, dict(os.environ))  # noqa: TID251 - handed on, not read
+        self._environ = ChainMap(self._settings, {"PATH": path}, dict(os.environ))  # noqa: TID251 - handed on, not read
         durable = "--appendonly yes --appendfsync always --maxmemory-policy noeviction --save"
         options = f"--port {redis_port} --bind 127.0.0.1 --dir {self.folder} {durable}".split()
-        self.redis = Process("redis", [redis_program, *options, ""], environ, self.folder)
-        commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
-        self.processes = [Process(name, command.split(), environ, self.folder) for name, command in commands.items()]
-        # The preview shows the operator's surveys, not those of this run.
-        preview = [sys.executable, "-m", "service.preview", "--port", str(preview_port)]
-        surveys = {"SURVEYS_FILE": str(ROOT / "config" / "surveys.toml")}
-        self.processes.append(Process("preview", preview, ChainMap(surveys, environ), self.folder))
+        self._redis = [redis_program, *options, ""]
+        self._preview = [sys.executable, "-m", "service.preview", "--port", str(preview_port)]
+        self._processes: list[Process] = []
         self._ports = {"redis": redis_port, "web": web_port, "preview": preview_port}
 
     def start(self, stopping: threading.Event) -> bool:
         """Start all in order. Return False if one does not start, or after a signal."""
-        _say("Starting Redis …")
-        self.redis.start(ROOT)
-        if not self._comes_up(self.redis, stopping):
+        if not self._comes_up(self._start("redis", self._redis, self._environ), stopping):
             return False
         _say("Starting the sandbox Dixa …")
         self.sandbox.start()
         self._settings["DIXA_API_URL"] = self.sandbox.api_url
         self._settings["SMTP_URL"] = self.sandbox.smtp_url
         self._write_env()
-        for process in self.processes:
-            _say(f"Starting {process.name} …")
-            process.start(ROOT)
-        if not all(self._comes_up(process, stopping) for process in self.processes):
+        commands = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+        started = [self._start(name, command.split(), self._environ) for name, command in commands.items()]
+        # The preview shows the operator's surveys, not those of this run.
+        surveys = {"SURVEYS_FILE": str(ROOT / "config" / "surveys.toml")}
+        started.append(self._start("preview", self._preview, ChainMap(surveys, self._environ)))
+        if not all(self._comes_up(process, stopping) for process in started):
             return False
         _say(_welcome(self.sandbox.url, self._settings["PUBLIC_URL"], self.folder))
         return True
@@ -123,20 +118,24 @@ class LocalStack:
     def watch(self, stopping: threading.Event) -> None:
         """Restart processes that die, until a signal."""
         while not stopping.wait(0.5):
-            for process in (self.redis, *self.processes):
+            for process in self._processes:
                 if process.has_died:
                     _say(f"{process.name} has ended and is started again. Log: {process.log}")
-                    process.start(ROOT)
+                    process.start()
 
     def stop(self) -> None:
-        """Stop all within 15 s, Redis last: the others may still write."""
-        for process in self.processes:
+        """Stop all, Redis last: the others may still write."""
+        for process in self._processes[1:]:
             process.terminate()
-        for process in self.processes:
-            process.end(by=time.monotonic() + 10)
+        for process in reversed(self._processes):
+            process.end()
         self.sandbox.stop()
-        self.redis.terminate()
-        self.redis.end(by=time.monotonic() + 3)
+
+    def _start(self, name: str, command: Sequence[str], environ: Mapping[str, str]) -> Process:
+        _say(f"Starting {name} …")
+        process = Process(name, command, environ, self.folder)
+        self._processes.append(process)
+        return process
 
     def _write_env(self) -> None:
         """Write a .env file, so that `afterword` works in our folder."""
@@ -150,9 +149,10 @@ class LocalStack:
             if stopping.is_set():
                 return False
             if process.has_died:
-                _say(f"{process.name} does not start. End of its log:\n{process.log_tail()}")
+                log_tail = "\n".join(process.logged.splitlines()[-15:])
+                _say(f"{process.name} does not start. End of its log:\n{log_tail}")
                 return False
-            if _is_open(port) if port else process.has_logged("ready."):
+            if _is_open(port) if port else "ready." in process.logged:
                 return True
             stopping.wait(0.1)
         _say(f"{process.name} has not started within a minute. Log: {process.log}")
