@@ -13,8 +13,6 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from service.delivery.email.parts import inline_pictures
 from service.sandbox.dixa.model import now
 
-_MAX_KEPT = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
@@ -53,7 +51,6 @@ class MailStore:
 
     def __init__(self) -> None:
         self.mails: list[ReceivedMail] = []
-        self._received = 0
 
     def clear(self) -> None:
         """Delete all e-mails."""
@@ -70,13 +67,10 @@ class MailStore:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep one e-mail for each recipient."""
         for recipient in envelope.rcpt_tos:
-            self._keep(envelope.mail_from or "", recipient, envelope.original_content or b"")
+            number = len(self.mails) + 1
+            mail = ReceivedMail(number, envelope.mail_from or "", recipient, envelope.original_content or b"")
+            self.mails.append(mail)
         return "250 2.0.0 Kept"
-
-    def _keep(self, sender: str, recipient: str, raw: bytes) -> None:
-        """Add an e-mail. The oldest ones are dropped."""
-        self._received += 1
-        self.mails = [*self.mails[1 - _MAX_KEPT :], ReceivedMail(self._received, sender, recipient, raw)]
 
 
 class MailServer(Controller):

@@ -11,9 +11,11 @@ from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import Message, Person, Rating, Result, now
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
-from service.sandbox.ui.message_text import segments, snippet
+from service.sandbox.ui.message_text import readable, snippet
 from tests.polling import eventually
 from tests.sandbox.conftest import Client
+
+LINK_TAG = '<a href="%s" rel="noopener noreferrer" target="_blank">'
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_the_thread_shows_the_link_then_the_rating_and_the_comment(dixa: Sandbox
     }
     assert client.post(f"/conversations/{number}/messages", body).status_code == 200
     page = _page(dixa, f"/conversations/{number}")
-    assert '<a href="http://127.0.0.1:8000/s/abc.def-_1" target="_blank" rel="noopener noreferrer">' in page
+    assert LINK_TAG % "http://127.0.0.1:8000/s/abc.def-_1" in page
     assert "not answered yet" in page
     client.submit(number, rating_id, 4, comment="Good <b>work</b>")
     page = _page(dixa, f"/conversations/{number}")
@@ -203,9 +205,9 @@ def test_html_becomes_text_and_links() -> None:
         "<style>p{}</style><script>alert(1)</script><p>Hi &amp; <b>hello</b></p>"
         '<p><a href="https://x.example/s/1">Rate us</a> <a href="javascript:alert(1)">no</a></p>'
     )
-    found = segments(Message("a", html, format="Html"))
-    assert "".join(segment.text for segment in found).split() == ["Hi", "&", "hello", "Rate", "us", "no"]
-    assert [(segment.text, segment.href) for segment in found if segment.href] == [("Rate us", "https://x.example/s/1")]
+    shown = readable(Message("a", html, format="Html"))
+    assert shown.striptags() == "Hi & hello Rate us no"
+    assert re.findall(r"<(?!/).*?>[^<]*", shown) == [f"{LINK_TAG % 'https://x.example/s/1'}Rate us"]
 
 
 @pytest.mark.parametrize(
@@ -213,14 +215,15 @@ def test_html_becomes_text_and_links() -> None:
     [
         ("see https://x.example/s/a.b", ["https://x.example/s/a.b"]),
         ("see https://x.example/s/a.b. Bye", ["https://x.example/s/a.b"]),
-        ('<a href="http://x.example">', ["http://x.example"]),
+        ('<a href="http://x.example">', []),
+        ('http://x.example/"onclick="alert(1)', ["http://x.example/&#34;onclick=&#34;alert(1)"]),
         ("javascript:alert(1) ftp://x", []),
     ],
 )
 def test_links_in_text_are_found(text: str, links: list[str]) -> None:
-    found = segments(Message("a", text))
-    assert [segment.href for segment in found if segment.href] == links
-    assert "".join(segment.text for segment in found) == text
+    shown = readable(Message("a", text))
+    assert re.findall(r"<.*?>", shown) == [tag for link in links for tag in (LINK_TAG % link, "</a>")]
+    assert shown.striptags() == text
 
 
 def test_markup_of_a_customer_is_shown_as_text(dixa: Sandbox) -> None:

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import MESSAGE_CHANNELS, Conversation, Rating, iso, now
 from service.sandbox.fake_dixa import FakeDixa
-from service.sandbox.ui.message_text import segments, snippet
+from service.sandbox.ui.message_text import readable, snippet
 
 _FOR_AN_OFFER, _FOR_AN_ANSWER = timedelta(minutes=2), timedelta(minutes=15)
 _CHANNEL_NAMES = {
@@ -80,8 +80,9 @@ def inbox_blueprint(dixa: FakeDixa) -> Blueprint:
     blueprint = Blueprint("inbox", __name__, template_folder="templates")
     _route_pages(blueprint, dixa)
     _route_buttons(blueprint, dixa)
-    for template_filter in (ago, channel_name, clock, in_words, iso, segments, snippet, verdict):
+    for template_filter in (ago, channel_name, clock, in_words, iso, readable, snippet, verdict):
         blueprint.add_app_template_filter(template_filter)
+    blueprint.app_context_processor(lambda: {"dixa": dixa, "fault_buttons": FAULT_BUTTONS})
     return blueprint
 
 
@@ -96,7 +97,6 @@ def _route_pages(blueprint: Blueprint, dixa: FakeDixa) -> None:
                 conversations=shown,
                 count=len(everyone),
                 is_waiting=any(_is_waiting(dixa, each) for each in shown),
-                **_surroundings(dixa),
             )
 
     @blueprint.get("/conversations/<int:number>")
@@ -110,28 +110,12 @@ def _route_pages(blueprint: Blueprint, dixa: FakeDixa) -> None:
                 names={agent.id: agent.name for agent in dixa.state.agents},
                 takes_messages=found.channel in MESSAGE_CHANNELS,
                 is_waiting=_is_waiting(dixa, found),
-                **_surroundings(dixa) | {"mails": dixa.mail_store.to(found.requester.email)},
+                mails=dixa.mail_store.to(found.requester.email),
             )
 
     @blueprint.get("/preview")
     def preview() -> ResponseReturnValue:
         return redirect(dixa.settings.preview or abort(404))
-
-
-def _surroundings(dixa: FakeDixa) -> dict[str, object]:
-    return {
-        "organization": dixa.state.organization,
-        "report": dixa.state.report,
-        "offers": len(dixa.offers()),
-        "results": len(dixa.results()),
-        "target": dixa.webhooks.target,
-        "takes_mail": dixa.settings.smtp_port is not None,
-        "mails": dixa.mails,
-        "preview": dixa.settings.preview,
-        "troubles": FAULT_BUTTONS,
-        "pending_faults": dixa.faults.pending(),
-        "is_out": dixa.faults.is_out,
-    }
 
 
 def _route_buttons(blueprint: Blueprint, dixa: FakeDixa) -> None:

@@ -19,12 +19,12 @@ def mails_blueprint(dixa: FakeDixa) -> Blueprint:
 
     @blueprint.get("")
     def list_all() -> ResponseReturnValue:
-        return render_template("mails.html", mails=dixa.mails[::-1], organization=dixa.state.organization)
+        return render_template("mails.html")
 
     @blueprint.get("/<int:number>")
     def show(number: int) -> ResponseReturnValue:
         mail = dixa.mail_store.find(number) or abort(404)
-        page = render_template("mail.html", mail=mail, organization=dixa.state.organization)
+        page = render_template("mail.html", mail=mail)
         return Response(page, headers={"Content-Security-Policy": _AROUND_A_MAIL}, mimetype="text/html")
 
     @blueprint.get("/<int:number>/html")
