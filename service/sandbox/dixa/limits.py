@@ -1,15 +1,8 @@
 """Dixa's rate limit per token, as a token bucket."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
-
-
-@dataclass(slots=True)
-class _Bucket:
-    left: float
-    seen_at: float
 
 
 class RateLimit:
@@ -19,7 +12,8 @@ class RateLimit:
         self.rate = rate
         self.burst = burst
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """What is left of each token's burst, and since when."""
         self._lock = Lock()
 
     def allows(self, token: str) -> bool:
@@ -28,10 +22,8 @@ class RateLimit:
             return True
         with self._lock:
             at = self._clock()
-            bucket = self._buckets.setdefault(token, _Bucket(self.burst, at))
-            bucket.left = min(self.burst, bucket.left + (at - bucket.seen_at) * self.rate)
-            bucket.seen_at = at
-            if bucket.left < 1:
-                return False
-            bucket.left -= 1
-            return True
+            left, seen_at = self._buckets.get(token, (self.burst, at))
+            left = min(self.burst, left + (at - seen_at) * self.rate)
+            is_allowed = left >= 1
+            self._buckets[token] = (left - is_allowed, at)
+            return is_allowed
