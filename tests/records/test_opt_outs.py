@@ -103,3 +103,10 @@ def test_an_opt_in_is_remembered_for_thirty_days(
     assert timedelta(days=29) < timedelta(milliseconds=redis_client.pttl(name)) <= timedelta(days=30)
     opt_outs.add(IDA)
     assert not redis_client.exists(name)
+
+
+def test_nobody_is_found_without_traits_or_opt_outs(opt_outs: HashedOptOuts) -> None:
+    assert opt_outs.find([IDA]) == {}
+    opt_outs.add(IDA)
+    assert opt_outs.find([]) == {}
+    assert list(opt_outs.find([BO, IDA])) == [IDA]

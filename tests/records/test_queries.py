@@ -1,0 +1,20 @@
+"""Counts of surveys."""
+
+import pytest
+import redis
+
+from service.records import queries
+from service.records.records import Records
+from tests.harness import AT_ONCE
+from tests.records.test_claims import close_of
+
+
+def test_surveys_without_a_link_at_the_customer_are_counted(
+    records: Records, redis_client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "_BATCH", 2)
+    for number in range(1, 7):
+        records.accept(close_of(number), [AT_ONCE])
+    redis_client.hset(f"{prefix}survey:2", "offer_state", "reminding")
+    redis_client.delete(f"{prefix}survey:5")
+    assert records.count_waiting() == 4
