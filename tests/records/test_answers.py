@@ -1,7 +1,5 @@
-"""A customer's answer: saving, changing, the lifetime of a record, and a Redis that is down."""
+"""A customer's answer: saving, changing and submitting it."""
 
-import socket
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,44 +9,15 @@ from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
-from service.records.redis import RecordsUnavailable, connect
 from service.surveys.definition import Survey
-from service.surveys.model import Decision, Record
+from service.surveys.model import Decision
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.polling import eventually
-from tests.processes import RedisServer, free_port
-from tests.records.test_claims import MINUTE, SURVEY_ID, answer, claim, close_of, link_of
+from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, said, submit
 
-DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
-
-
-def load(records: Records) -> Record:
-    found = records.load(SURVEY_ID)
-    assert found is not None
-    return found
-
-
-def said(records: Records) -> tuple[dict[str, int], str]:
-    found = load(records).answered
-    return {str(rating): score for rating, score in found.scores.items()}, found.comment
-
-
-def submit(records: Records) -> None:
-    found = claim(records, Journey.ANSWER)
-    records.begin_call(found, CSAT, [], timedelta())
-    records.submitted(found, CSAT, [CSAT])
-
-
-def offer(records: Records) -> None:
-    found = claim(records)
-    records.decide(found, Decision(Verdict.ASK), "en")
-    records.begin_call(found, CSAT, [], timedelta())
-    records.offered(found, CSAT, "rating")
-    records.begin_delivery(found, "message")
-    records.delivered(found)
 
 
 def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client: redis.Redis, prefix: str) -> None:
@@ -101,152 +70,12 @@ def test_a_blank_comment_keeps_the_earlier_one(records: Records) -> None:
     assert said(records) == ({"Csat": 5}, "Another")
 
 
-def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Records) -> None:
-    assert answer(records, 1, terms=Survey(editable_for=MINUTE)) == "saved"
-    first = load(records).answer
-    assert answer(records, 2, terms=Survey(editable_for=2 * MINUTE)) == "saved"
-    second = load(records).answer
-    assert first is not None
-    assert second is not None
-    assert first.due_at is not None
-    assert second.due_at is not None
-    assert second.due_at - first.due_at >= MINUTE
-    assert said(records) == ({"Csat": 2}, "")
-
-
-class Held:
-    """The editable time of an answer, with times as distances from now."""
-
-    def __init__(self, records: Records, client: redis.Redis, prefix: str) -> None:
-        self.records = records
-        self._client = client
-        self._key = f"{prefix}survey:{SURVEY_ID}"
-
-    def answer(self, terms: Survey, *, since: timedelta, left: timedelta) -> None:
-        """A first answer came so long ago, and is due in a while."""
-        assert answer(self.records, 1, terms=terms) == "saved"
-        self.move(since=since, left=left)
-
-    def move(self, *, since: timedelta, left: timedelta) -> None:
-        now = datetime.now(UTC)
-        times = {"first_answered_at": to_ms(now - since), "answer_due": to_ms(now + left)}
-        self._client.hset(self._key, mapping=times)  # type: ignore[arg-type]
-
-    @property
-    def left(self) -> timedelta:
-        """How long it can still be changed."""
-        progress = load(self.records).answer
-        assert progress is not None
-        assert progress.due_at is not None
-        return progress.due_at - datetime.now(UTC)
-
-
-@pytest.fixture
-def held(records: Records, redis_client: redis.Redis, prefix: str) -> Held:
-    return Held(records, redis_client, prefix)
-
-
-CHANGES = {
-    # hold, extend (minutes); how long ago the first answer was, and how long is left; what is left then
-    "more than is left": (5, 20, 1, 4, 20),
-    "less than is left": (30, 20, 1, 29, 29),
-    "off": (5, 0, 1, 4, 4),
-    "up to an hour after the first answer": (5, 20, 50, 2, 10),
-    "no further": (5, 20, 58, 2, 2),
-    "a longer hold stays": (600, 20, 300, 300, 300),
-}
-
-
-@pytest.mark.parametrize("case", CHANGES)
-def test_an_extension_never_shortens_the_time(held: Held, case: str) -> None:
-    hold, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
-    terms = Survey(editable_for=hold, extend=extend)
-    held.answer(terms, since=since, left=left)
-    until = held.records.extend(SURVEY_ID, terms)
-    assert until is not None
-    progress = load(held.records).answer
-    assert progress is not None
-    assert progress.due_at == until
-    assert is_about(held.left, wanted)
-    assert held.records.extend(SURVEY_ID, terms) >= until  # type: ignore[operator]
-    assert is_about(held.left, wanted)
-
-
-HELD_ANEW = {
-    # hold (minutes); how long ago the first answer was, and how long is left; what is left after a change
-    "anew": (5, 1, 4, 5),
-    "what was promised": (5, 1, 20, 20),
-    "up to an hour after the first answer": (5, 58, 1, 2),
-    "not for longer than that": (5, 61, 1, 1),
-    "a longer hold counts from the first answer": (600, 300, 200, 300),
-}
-
-
-@pytest.mark.parametrize("case", HELD_ANEW)
-def test_changes_delay_a_result_by_an_hour_at_most(held: Held, case: str) -> None:
-    hold, since, left, wanted = (count * MINUTE for count in HELD_ANEW[case])
-    terms = Survey(editable_for=hold)
-    held.answer(terms, since=since, left=left)
-    for score in (2, 3, 4):
-        assert answer(held.records, score, terms=terms) == "saved"
-        assert is_about(held.left, wanted)
-
-
-def test_repeated_extensions_end_at_the_same_limit(held: Held) -> None:
-    terms = Survey()
-    held.answer(terms, since=timedelta(), left=5 * MINUTE)
-    for passed, wanted in ((15, 20), (30, 20), (45, 15), (59, 1)):
-        held.move(since=passed * MINUTE, left=timedelta(seconds=30))
-        held.records.extend(SURVEY_ID, terms)
-        answer(held.records, passed % 5, terms=terms)
-        assert is_about(held.left, wanted * MINUTE)
-
-
-def test_no_extension_after_the_time_is_over(held: Held) -> None:
-    terms = Survey()
-    assert held.records.extend(SURVEY_ID, terms) is None
-    held.answer(terms, since=70 * MINUTE, left=-MINUTE)
-    assert held.records.extend(SURVEY_ID, terms) is None
-    submit(held.records)
-    assert held.records.extend(SURVEY_ID, terms) is None
-
-
-def test_no_extension_while_an_answer_is_submitted(records: Records) -> None:
-    answer(records)
-    records.begin_call(claim(records, Journey.ANSWER), CSAT, [], timedelta())
-    assert records.extend(SURVEY_ID, Survey()) is None
-
-
-def test_an_extension_also_delays_a_claimed_answer(records: Records) -> None:
-    answer(records)
-    found = claim(records, Journey.ANSWER)
-    until = records.extend(SURVEY_ID, Survey())
-    assert until is not None
-    with pytest.raises(StaleClaim, match="early"):
-        records.begin_call(found, CSAT, [], timedelta())
-    records.reschedule(found, timedelta(), failed=False)
-    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
-    progress = load(records).answer
-    assert progress is not None
-    assert progress.due_at == until
-
-
 def test_a_score_missing_in_a_changed_answer_is_removed(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
     records.save_answer(GivenAnswer(link_of(), terms, {CSAT: 1, NPS: 2}, "", "en"))
     records.save_answer(GivenAnswer(link_of(), terms, {NPS: 0}, "", "da"))
     assert said(records) == ({"Nps": 0}, "")
     assert load(records).answered.language == "da"
-
-
-def test_the_same_answer_again_does_not_extend_the_time(records: Records) -> None:
-    answer(records, 3, "Same", Survey(editable_for=MINUTE))
-    before = load(records).answer
-    assert answer(records, 3, "Same", Survey(editable_for=2 * MINUTE)) == "same"
-    after = load(records).answer
-    assert before
-    assert after
-    assert (after.due_at, after.answer.scores, after.state) == (before.due_at, before.answer.scores, before.state)
 
 
 def test_an_answer_given_again_is_later_than_a_spooled_one_from_between(records: Records) -> None:
@@ -348,108 +177,3 @@ def test_an_erased_survey_takes_no_answer(records: Records) -> None:
     records.decide(claim(records), Decision(Verdict.CANCEL, Reason.ERASED))
     assert answer(records) == "closed"
     assert load(records).answer is None
-
-
-def ttl(redis_client: redis.Redis, prefix: str) -> timedelta | None:
-    """How long the record lives on; None for ever."""
-    seconds = redis_client.ttl(f"{prefix}survey:{SURVEY_ID}")
-    return None if seconds == -1 else timedelta(seconds=int(seconds))
-
-
-def is_about(found: timedelta | None, wanted: timedelta) -> bool:
-    return found is not None and wanted - MINUTE < found <= wanted
-
-
-def test_an_open_record_never_expires(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), [AT_ONCE])
-    assert ttl(redis_client, prefix) is None
-    found = claim(records)
-    records.decide(found, Decision(Verdict.ASK), "en")
-    assert ttl(redis_client, prefix) is None
-
-
-@pytest.mark.parametrize("end", ["skipped", "cancelled", "failed", "delivered"])
-def test_an_ended_record_expires_after_ninety_days(
-    records: Records, redis_client: redis.Redis, prefix: str, end: str
-) -> None:
-    if end == "skipped":
-        records.accept(close_of(), [], Reason.CHANNEL)
-    else:
-        records.accept(close_of(), [AT_ONCE])
-    if end == "cancelled":
-        records.decide(claim(records), Decision(Verdict.CANCEL, Reason.REOPENED))
-    if end == "failed":
-        records.fail(claim(records), Reason.REFUSED)
-    if end == "delivered":
-        offer(records)
-    assert load(records).offer.state == end
-    assert is_about(ttl(redis_client, prefix), 90 * DAY)
-
-
-def test_a_record_does_not_expire_before_its_answer_is_submitted(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
-    records.accept(close_of(), [AT_ONCE])
-    offer(records)
-    answer(records)
-    assert ttl(redis_client, prefix) is None
-    submit(records)
-    assert is_about(ttl(redis_client, prefix), 90 * DAY)
-
-
-def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
-    offer(records)
-    assert is_about(ttl(redis_client, prefix), 366 * DAY)
-
-
-def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
-    client = connect(redis_server.new_database())
-    records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
-    records.accept(close_of(), [AT_ONCE])
-    offer(records)
-    answer(records)
-    submit(records)
-    records.accept(close_of(7), [AT_ONCE])
-    records.take_due(Journey.OFFER, 10, MINUTE)
-    keys = [*client.scan_iter()]
-    today = datetime.now(UTC).date()
-    counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
-    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7"]
-    client.close()
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A server that accepts connections and sends nothing, like a frozen Redis."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        yield port
-
-
-ASKS: dict[str, Callable[[Records], object]] = {
-    "accept": lambda records: records.accept(close_of(), [AT_ONCE]),
-    "claim": lambda records: records.claim(Journey.OFFER, SURVEY_ID),
-    "load": lambda records: records.load(SURVEY_ID),
-    "ping": Records.ping,
-    "answer": answer,
-    "take": lambda records: records.take_due(Journey.OFFER, 1, MINUTE),
-}
-
-
-def refuse(port: int, *asks: str) -> None:
-    client = connect(f"redis://127.0.0.1:{port}/0")
-    for name in asks:
-        with pytest.raises(RecordsUnavailable):
-            ASKS[name](Records(client, lease=MINUTE, keep=DAY, prefix="none:"))
-    client.close()
-
-
-def test_a_redis_that_is_down_is_reported_at_once() -> None:
-    refuse(free_port(), *ASKS)
-
-
-@pytest.mark.timeout(15)
-def test_a_frozen_redis_is_reported_within_seconds(silent_port: int) -> None:
-    """A second each; redis-py's own retries would take a minute."""
-    refuse(silent_port, "accept", "load")

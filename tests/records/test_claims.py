@@ -8,96 +8,25 @@ from threading import Barrier, Thread
 import pytest
 import redis
 
-from service.records.answer_transitions import GivenAnswer
 from service.records.codec import to_ms
-from service.records.outcomes import Outcome, StaleClaim, WriteResult
+from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.surveys.definition import Survey
-from service.surveys.links import Link
-from service.surveys.model import Change, Claim, Close, Decision, Offer
+from service.surveys.model import Claim, Decision
 from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
-from service.surveys.states import ChangeKind, Journey, OfferState, Verdict
+from service.surveys.states import Journey, Verdict
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
 from tests.polling import eventually
-
-SURVEY_ID = "48213"
-MINUTE = timedelta(minutes=1)
-
-
-def close_of(conversation_id: int = 48213, ago: timedelta = timedelta()) -> Close:
-    return Close(conversation_id, moment() - ago, channel="Email", agent_id="agent", tags=("a", "ü"))
-
-
-def link_of(conversation_id: int = 48213) -> Link:
-    return Link(str(conversation_id), conversation_id, "default", (Offer(CSAT, "rating"),))
-
-
-def answer(
-    records: Records,
-    score: int = 4,
-    comment: str | None = "",
-    terms: Survey = AT_ONCE,
-    *,
-    is_suspect: bool = False,
-    answered_at: datetime | None = None,
-) -> str:
-    given = GivenAnswer(link_of(), terms, {CSAT: score}, comment, "en", is_suspect)
-    return records.save_answer(given, answered_at).outcome
-
-
-def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:
-    found = records.claim(journey, SURVEY_ID)
-    assert found is not None
-    return found
-
-
-def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records:
-    """Records with short leases."""
-    return Records(redis_client, lease=timedelta(milliseconds=lease_ms), keep=timedelta(days=90), prefix=prefix)
-
-
-def test_an_accepted_close_can_be_loaded(records: Records) -> None:
-    close = close_of()
-    assert records.accept(close, [AT_ONCE]) == WriteResult(Outcome.ACCEPTED, is_due=True, survey_id=SURVEY_ID)
-    record = records.load(SURVEY_ID)
-    assert record is not None
-    assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
-    assert record.close is not None
-    assert record.close.tags == ("a", "ü")
-    assert abs(record.close.closed_at - close.closed_at) < timedelta(milliseconds=1)
-    assert records.load("1") is None
-
-
-def test_a_second_close_changes_nothing(records: Records) -> None:
-    close = close_of()
-    records.accept(close, [AT_ONCE])
-    before = records.load(SURVEY_ID)
-    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
-    assert records.accept(close, [], Reason.CHANNEL).outcome == "duplicate"
-    assert records.load(SURVEY_ID) == before
-
-
-def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
-    """It was reopened in between, and that event is late or lost. The last agent is rated."""
-    records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
-    later = replace(close_of(), agent_id="another", tags=("b",))
-    assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
-    found = records.load(SURVEY_ID)
-    assert found
-    assert found.close
-    assert found.terms
-    assert (found.close.agent_id, found.close.tags, found.terms.name) == ("another", ("b",), "other")
-    assert found.offer.state is OfferState.WAITING
-    opened = Change(48213, ChangeKind.REOPENED, later.closed_at - timedelta(seconds=1))
-    assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "older"
-    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED).outcome == "skipped"
-    found = records.load(SURVEY_ID)
-    assert found
-    assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
-    today = records.count_decisions(datetime.now(UTC).date())
-    assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
+from tests.records.steps import (
+    MINUTE,
+    SURVEY_ID,
+    answer,
+    brief,
+    claim,
+    close_of,
+)
 
 
 @pytest.mark.parametrize("journey", Journey)
@@ -170,6 +99,8 @@ WRITES: dict[str, Callable[[Records, Claim], object]] = {
     "again": lambda records, claim: records.call_failed(claim, MINUTE),
     "die": lambda records, claim: records.fail(claim, Reason.REFUSED),
 }
+
+
 OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
     "decide to ask": lambda records, claim: records.decide(claim, Decision(Verdict.ASK), "en"),
     "decide to skip": lambda records, claim: records.decide(claim, Decision(Verdict.SKIP, Reason.UNREACHABLE), ""),
@@ -177,6 +108,8 @@ OF_OFFERS: dict[str, Callable[[Records, Claim], object]] = {
     "delivering": lambda records, claim: records.begin_delivery(claim, "message"),
     "delivered": lambda records, claim: records.delivered(claim),
 }
+
+
 OF_ANSWERS: dict[str, Callable[[Records, Claim], object]] = {
     "submitted": lambda records, claim: records.submitted(claim, CSAT, [CSAT]),
 }
@@ -231,97 +164,11 @@ def test_a_missing_survey_can_not_be_claimed(records: Records) -> None:
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
 
 
-def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
-    records = brief(redis_client, prefix)
-    records.accept(close_of(ago=MINUTE), [AT_ONCE])
-    for again_after in (timedelta(milliseconds=1), MINUTE):
-        assert eventually(lambda after=again_after: records.take_due(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
-    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
-
-
 def test_duplicate_tasks_are_harmless(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
     assert [found is not None for found in claims] == [True, False, False, False, False]
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
-
-
-def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
-    records.accept(close_of(), [Survey(delay=MINUTE)])
-    due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
-    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
-    assert records.take_due(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
-    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) != due_at
-    assert records.claim(Journey.OFFER, SURVEY_ID) is None
-    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == due_at
-
-
-def test_an_ended_or_lost_survey_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(), [], Reason.CHANNEL)
-    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
-    for survey_id in records.take_due(Journey.OFFER, 10, timedelta()):
-        assert records.claim(Journey.OFFER, survey_id) is None
-    assert redis_client.zcard(f"{prefix}due:offer") == 0
-
-
-def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    for number, due_ms in ((1, 5), (2, 1), (3, 4), (4, 3)):
-        records.accept(close_of(number), [Survey(delay=MINUTE)])
-        redis_client.zadd(f"{prefix}due:offer", {str(number): due_ms})
-    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2", "4"]
-    assert records.take_due(Journey.OFFER, 10, MINUTE) == ["3", "1"]
-
-
-def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
-    records.accept(close_of(int(survey_id)), [AT_ONCE])
-    found = records.claim(Journey.OFFER, survey_id)
-    assert found
-    records.begin_call(found, CSAT, (), timedelta())
-    return found
-
-
-def test_surveys_with_a_call_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """However long the others have waited."""
-    for number in (1, 2):
-        records.accept(close_of(number), [AT_ONCE])
-    redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})
-    records.call_lost(begin_call(records, "3"), timedelta())
-    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["3", "1"]
-    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2"]
-
-
-def test_surveys_with_a_call_wait_for_their_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    found = begin_call(records)
-    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
-    records.call_lost(found, MINUTE)
-    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
-    redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
-    assert records.take_due(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
-    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
-
-
-def test_an_ended_survey_leaves_the_first_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    found = begin_call(records)
-    assert redis_client.zcard(f"{prefix}due:offer:first") == 1
-    records.fail(found, Reason.REFUSED)
-    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
-
-
-@pytest.mark.parametrize(
-    ("ago", "delay", "is_due"),
-    [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],
-    ids=["20 minutes left", "late already", "closed in the future", "and without a delay"],
-)
-def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
-    records: Records, ago: int, delay: int, *, is_due: bool
-) -> None:
-    close = close_of(ago=ago * MINUTE)
-    written = records.accept(close, [Survey(delay=delay * MINUTE)])
-    assert written.is_due is is_due
-    record = records.load(SURVEY_ID)
-    assert record is not None
-    assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE
 
 
 def at_once(work: Callable[[], object], times: int) -> None:

@@ -6,7 +6,7 @@ import redis
 from service.records import queries
 from service.records.records import Records
 from tests.harness import AT_ONCE
-from tests.records.test_claims import close_of
+from tests.records.steps import close_of
 
 
 def test_surveys_without_a_link_at_the_customer_are_counted(

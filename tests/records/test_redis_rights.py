@@ -12,7 +12,7 @@ from service.records.redis_check import COMMANDS, find_missing_rights
 from service.surveys.states import Journey
 from tests.harness import AT_ONCE
 from tests.processes import ROOT, RedisServer
-from tests.records.test_claims import MINUTE, SURVEY_ID, answer, close_of
+from tests.records.steps import MINUTE, SURVEY_ID, answer, close_of
 
 PASSWORD = "of-a-user-with-few-rights"
 

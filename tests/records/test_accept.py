@@ -1,0 +1,73 @@
+"""A close is accepted once, and a waiting survey moves to a later one."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service.records.outcomes import Outcome, WriteResult
+from service.records.records import Records
+from service.surveys.definition import Survey
+from service.surveys.model import Change
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, OfferState
+from tests.harness import AT_ONCE
+from tests.records.steps import MINUTE, SURVEY_ID, close_of
+
+
+def test_an_accepted_close_can_be_loaded(records: Records) -> None:
+    close = close_of()
+    assert records.accept(close, [AT_ONCE]) == WriteResult(Outcome.ACCEPTED, is_due=True, survey_id=SURVEY_ID)
+    record = records.load(SURVEY_ID)
+    assert record is not None
+    assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
+    assert record.close is not None
+    assert record.close.tags == ("a", "ü")
+    assert abs(record.close.closed_at - close.closed_at) < timedelta(milliseconds=1)
+    assert records.load("1") is None
+
+
+def test_a_second_close_changes_nothing(records: Records) -> None:
+    close = close_of()
+    records.accept(close, [AT_ONCE])
+    before = records.load(SURVEY_ID)
+    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
+    assert records.accept(close, [], Reason.CHANNEL).outcome == "duplicate"
+    assert records.load(SURVEY_ID) == before
+
+
+def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
+    """It was reopened in between, and that event is late or lost. The last agent is rated."""
+    records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
+    later = replace(close_of(), agent_id="another", tags=("b",))
+    assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert found.close
+    assert found.terms
+    assert (found.close.agent_id, found.close.tags, found.terms.name) == ("another", ("b",), "other")
+    assert found.offer.state is OfferState.WAITING
+    opened = Change(48213, ChangeKind.REOPENED, later.closed_at - timedelta(seconds=1))
+    assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "older"
+    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED).outcome == "skipped"
+    found = records.load(SURVEY_ID)
+    assert found
+    assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
+    today = records.count_decisions(datetime.now(UTC).date())
+    assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("ago", "delay", "is_due"),
+    [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],
+    ids=["20 minutes left", "late already", "closed in the future", "and without a delay"],
+)
+def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
+    records: Records, ago: int, delay: int, *, is_due: bool
+) -> None:
+    close = close_of(ago=ago * MINUTE)
+    written = records.accept(close, [Survey(delay=delay * MINUTE)])
+    assert written.is_due is is_due
+    record = records.load(SURVEY_ID)
+    assert record is not None
+    assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE

@@ -1,0 +1,81 @@
+"""How long a record is kept, and its keys."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from service.records.records import Records
+from service.records.redis import connect
+from service.surveys.definition import Survey
+from service.surveys.model import Decision
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, Verdict
+from tests.harness import AT_ONCE
+from tests.processes import RedisServer
+from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, is_about, load, offer, submit
+
+
+def ttl(redis_client: redis.Redis, prefix: str) -> timedelta | None:
+    """How long the record lives on; None for ever."""
+    seconds = redis_client.ttl(f"{prefix}survey:{SURVEY_ID}")
+    return None if seconds == -1 else timedelta(seconds=int(seconds))
+
+
+def test_an_open_record_never_expires(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    assert ttl(redis_client, prefix) is None
+    found = claim(records)
+    records.decide(found, Decision(Verdict.ASK), "en")
+    assert ttl(redis_client, prefix) is None
+
+
+@pytest.mark.parametrize("end", ["skipped", "cancelled", "failed", "delivered"])
+def test_an_ended_record_expires_after_ninety_days(
+    records: Records, redis_client: redis.Redis, prefix: str, end: str
+) -> None:
+    if end == "skipped":
+        records.accept(close_of(), [], Reason.CHANNEL)
+    else:
+        records.accept(close_of(), [AT_ONCE])
+    if end == "cancelled":
+        records.decide(claim(records), Decision(Verdict.CANCEL, Reason.REOPENED))
+    if end == "failed":
+        records.fail(claim(records), Reason.REFUSED)
+    if end == "delivered":
+        offer(records)
+    assert load(records).offer.state == end
+    assert is_about(ttl(redis_client, prefix), 90 * DAY)
+
+
+def test_a_record_does_not_expire_before_its_answer_is_submitted(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    offer(records)
+    answer(records)
+    assert ttl(redis_client, prefix) is None
+    submit(records)
+    assert is_about(ttl(redis_client, prefix), 90 * DAY)
+
+
+def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
+    offer(records)
+    assert is_about(ttl(redis_client, prefix), 366 * DAY)
+
+
+def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
+    client = connect(redis_server.new_database())
+    records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
+    records.accept(close_of(), [AT_ONCE])
+    offer(records)
+    answer(records)
+    submit(records)
+    records.accept(close_of(7), [AT_ONCE])
+    records.take_due(Journey.OFFER, 10, MINUTE)
+    keys = [*client.scan_iter()]
+    today = datetime.now(UTC).date()
+    counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
+    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7"]
+    client.close()

@@ -1,0 +1,84 @@
+"""Which due surveys are taken first, and when they are due again."""
+
+from datetime import timedelta
+
+import redis
+
+from service.records.records import Records
+from service.surveys.definition import Survey
+from service.surveys.model import Claim
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey
+from tests.harness import AT_ONCE, CSAT
+from tests.polling import eventually
+from tests.records.steps import MINUTE, SURVEY_ID, brief, close_of
+
+
+def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
+    records = brief(redis_client, prefix)
+    records.accept(close_of(ago=MINUTE), [AT_ONCE])
+    for again_after in (timedelta(milliseconds=1), MINUTE):
+        assert eventually(lambda after=again_after: records.take_due(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
+
+
+def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
+    records.accept(close_of(), [Survey(delay=MINUTE)])
+    due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
+    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
+    assert records.take_due(Journey.OFFER, 10, timedelta(hours=1)) == [SURVEY_ID]
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) != due_at
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == due_at
+
+
+def test_an_ended_or_lost_survey_leaves_the_due_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [], Reason.CHANNEL)
+    redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1, "7": 1})
+    for survey_id in records.take_due(Journey.OFFER, 10, timedelta()):
+        assert records.claim(Journey.OFFER, survey_id) is None
+    assert redis_client.zcard(f"{prefix}due:offer") == 0
+
+
+def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    for number, due_ms in ((1, 5), (2, 1), (3, 4), (4, 3)):
+        records.accept(close_of(number), [Survey(delay=MINUTE)])
+        redis_client.zadd(f"{prefix}due:offer", {str(number): due_ms})
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2", "4"]
+    assert records.take_due(Journey.OFFER, 10, MINUTE) == ["3", "1"]
+
+
+def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
+    records.accept(close_of(int(survey_id)), [AT_ONCE])
+    found = records.claim(Journey.OFFER, survey_id)
+    assert found
+    records.begin_call(found, CSAT, (), timedelta())
+    return found
+
+
+def test_surveys_with_a_call_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """However long the others have waited."""
+    for number in (1, 2):
+        records.accept(close_of(number), [AT_ONCE])
+    redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})
+    records.call_lost(begin_call(records, "3"), timedelta())
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["3", "1"]
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == ["2"]
+
+
+def test_surveys_with_a_call_wait_for_their_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
+    records.call_lost(found, MINUTE)
+    assert records.take_due(Journey.OFFER, 1, MINUTE) == []
+    redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
+    assert records.take_due(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
+def test_an_ended_survey_leaves_the_first_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    found = begin_call(records)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 1
+    records.fail(found, Reason.REFUSED)
+    assert redis_client.zcard(f"{prefix}due:offer:first") == 0

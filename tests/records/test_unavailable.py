@@ -1,0 +1,55 @@
+"""A Redis that is down or frozen is reported at once."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from service.records.records import Records
+from service.records.redis import RecordsUnavailable, connect
+from service.surveys.states import Journey
+from tests.harness import AT_ONCE
+from tests.processes import free_port
+from tests.records.steps import (
+    DAY,
+    MINUTE,
+    SURVEY_ID,
+    answer,
+    close_of,
+)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that accepts connections and sends nothing, like a frozen Redis."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        yield port
+
+
+ASKS: dict[str, Callable[[Records], object]] = {
+    "accept": lambda records: records.accept(close_of(), [AT_ONCE]),
+    "claim": lambda records: records.claim(Journey.OFFER, SURVEY_ID),
+    "load": lambda records: records.load(SURVEY_ID),
+    "ping": Records.ping,
+    "answer": answer,
+    "take": lambda records: records.take_due(Journey.OFFER, 1, MINUTE),
+}
+
+
+def refuse(port: int, *asks: str) -> None:
+    client = connect(f"redis://127.0.0.1:{port}/0")
+    for name in asks:
+        with pytest.raises(RecordsUnavailable):
+            ASKS[name](Records(client, lease=MINUTE, keep=DAY, prefix="none:"))
+    client.close()
+
+
+def test_a_redis_that_is_down_is_reported_at_once() -> None:
+    refuse(free_port(), *ASKS)
+
+
+@pytest.mark.timeout(15)
+def test_a_frozen_redis_is_reported_within_seconds(silent_port: int) -> None:
+    """A second each; redis-py's own retries would take a minute."""
+    refuse(silent_port, "accept", "load")
