@@ -1,4 +1,4 @@
-"""A survey with every channel; a test puts channels down and ends their pauses."""
+"""A survey with every channel, and the pauses of channels that are down."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ SUSPENDED = "554 Your account is suspended"
 
 
 class Bench:
-    """A story with all channels able to be down. Their pauses end on request."""
+    """The journeys with all channels. A test puts them down and ends their pauses."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
         self.post, self.receiver, self.dixa = post, receiver, dixa
@@ -44,8 +44,8 @@ class Bench:
         )
         self.story.channels.pause = PAUSE
 
-    def turn(self, survey_id: str) -> Record:
-        """One turn of a worker, whenever it is due."""
+    def run_once(self, survey_id: str) -> Record:
+        """Let a worker claim the survey once, whenever it is due."""
         self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
         self.story.offering.run(survey_id)
         return self.story.load(survey_id)

@@ -22,7 +22,7 @@ TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(sec
 
 
 class Chain:
-    """A story with both channels and a mail server."""
+    """The journeys with both channels and a mail server."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, email: EmailDelivery) -> None:
         channels: list[Delivery] = [MessageDelivery(open_client(dixa, client, prefix)), email]
@@ -39,6 +39,6 @@ class Chain:
         return self._redis.hget(f"{self._prefix}survey:{record.survey_id}", name)  # type: ignore[return-value]
 
     def went(self, record: Record) -> tuple[int, int]:
-        """How many messages and mails there are."""
+        """Return the numbers of messages and mails."""
         messages = [each for each in self.dixa.messages(record.conversation_id) if each.external_id]
         return len(messages), len(self.post.mails)

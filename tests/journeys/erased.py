@@ -16,7 +16,7 @@ CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")
 
 
 def asked(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey in the customer's hands."""
+    """Send a survey and return its id."""
     survey_id = story.begin(terms, requester=CUSTOMER)
     story.run_until(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
     story.dixa.state.exchanges.clear()
@@ -41,7 +41,7 @@ def until_erased(story: Story, runner: JourneyRunner, survey_id: str) -> Record:
 
 
 def assert_erased(story: Story, survey_id: str) -> None:
-    """All journeys are over, nothing about the customer is left, and the link leads to nothing any more."""
+    """Assert that all journeys have ended, that no data on the customer is left, and that the link is closed."""
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.ERASED)
     for progress in (record.answer, record.follow_up):

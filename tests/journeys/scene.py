@@ -48,7 +48,7 @@ class Scene:
             self._client.hset(self.story.records._key(survey_id), name, to_ms(moment))
 
     def wait_is_over(self, survey_id: str) -> None:
-        """The day is over by now."""
+        """Let the editable time be over now."""
         self.put(survey_id, answer_due=NOW, follow_up_due=NOW)
 
     def said(self, survey_id: str) -> tuple[int, str, bool]:
@@ -57,7 +57,7 @@ class Scene:
         return record.answered.scores[CSAT], record.answered.comment, record.answer.is_suspect
 
     def left(self, survey_id: str) -> timedelta:
-        """How long it can still be changed."""
+        """Return how long the answer can still be changed."""
         answer = self.story.load(survey_id).answer
         assert answer
         assert answer.due_at

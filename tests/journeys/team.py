@@ -28,7 +28,7 @@ ALL = {"note", "slack", "tag:angry", "webhook"}
 
 
 class Team:
-    """A story with actions, and their receivers."""
+    """The journeys with actions and their receivers."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> None:
         calls = open_client(dixa, client, prefix)
@@ -52,7 +52,7 @@ class Team:
         return survey_id
 
     def answered(self, score: int = 1, comment: str = "", terms: Survey = TERMS) -> str:
-        """Ask, answer and bring the result to Dixa."""
+        """Send a survey, answer it and submit the result."""
         survey_id = self.ask(terms)
         self.story.answer(survey_id, {CSAT: score}, comment)
         self.story.submit(survey_id)
@@ -61,8 +61,8 @@ class Team:
     def follow(self, survey_id: str) -> Record:
         return self.story.follow(survey_id)
 
-    def turn(self, survey_id: str) -> Record:
-        """One claim of a worker, to its end."""
+    def run_once(self, survey_id: str) -> Record:
+        """Let a worker claim the follow-up once."""
         self.story.following.run(survey_id)
         return self.story.load(survey_id)
 
@@ -81,7 +81,7 @@ class Team:
         survey_id = self.ask(terms)
         for score in scores:
             self.story.answer(survey_id, {CSAT: score}, comment)
-            self.turn(survey_id)
+            self.run_once(survey_id)
         return survey_id
 
     def end_editable_time(self, survey_id: str) -> None:
@@ -106,15 +106,15 @@ class Team:
         return self._client.hgetall(f"{self._prefix}survey:{survey_id}")  # type: ignore[return-value]
 
     def comment_lasts_ms(self, survey_id: str) -> int:
-        """How long a comment is kept for a retry yet; less than nothing if it isn't."""
+        """Return how long the comment is still kept for a retry; negative if it isn't kept."""
         return self._client.pttl(f"{self._prefix}retry:{survey_id}:comment")
 
     def forget_comment(self, survey_id: str) -> None:
-        """Let its time be over."""
+        """Delete the comment kept for a retry, as Redis does in time."""
         assert self._client.delete(f"{self._prefix}retry:{survey_id}:comment")
 
     def counts(self, survey_id: str) -> dict[str, int]:
-        """How often each thing has happened."""
+        """Return how often each action was executed."""
         number = int(survey_id)
         return {
             "note": sum("answered the survey" in each.message for each in self.dixa.notes(number)),

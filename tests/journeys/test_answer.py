@@ -1,4 +1,4 @@
-"""An answer's result is submitted unless Dixa has it, and its last moment to be changed counts no try."""
+"""A result is submitted unless Dixa has it. Tries count from the end of the longest editable time."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -19,7 +19,7 @@ TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seco
 
 
 def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    """A worker with a longer uptime has queued it."""
+    """A worker that started earlier has queued it."""
     story = Story(redis_client, prefix, dixa)
     survey_id = story.begin()
     story.ask(survey_id)
@@ -34,7 +34,7 @@ def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: st
 def test_many_workers_finish_a_backlog_without_a_wasted_look(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
-    """Deliveries with an unknown outcome. A claim with a slot goes on to the end."""
+    """Deliveries with an unknown outcome. A claim with a slot is worked on to its end."""
     before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesAnswers()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:

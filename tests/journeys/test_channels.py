@@ -29,9 +29,9 @@ REFUSALS = [
 def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: str) -> None:
     bench.post.answers[place] = answer
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
-    assert bench.turn(first).offer.state is OfferState.OFFERED
+    assert bench.run_once(first).offer.state is OfferState.OFFERED
     for _ in range(3):
-        record = bench.turn(second)
+        record = bench.run_once(second)
         assert (record.offer.state, record.offer.tries) == (OfferState.DECIDING, 0)
     assert bench.offers(first, second) == [1, 0]
     assert bench.post.commands.count("MAIL") == 1
@@ -41,10 +41,10 @@ def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
     bench.post.answers["dot"] = SUSPENDED
     ids = [bench.story.begin(BY_MAIL) for _ in range(3)]
     for each in ids:
-        bench.turn(each)
+        bench.run_once(each)
     bench.post.answers.clear()
     bench.end_pause()
-    assert [bench.turn(each).offer.state for each in ids] == [OfferState.DELIVERED] * 3
+    assert [bench.run_once(each).offer.state for each in ids] == [OfferState.DELIVERED] * 3
     assert (bench.offers(*ids), len(bench.post.mails)) == ([1, 1, 1], 3)
     assert bench.story.channels.troubles() == []
 
@@ -52,17 +52,17 @@ def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
 def test_waiting_surveys_make_no_call_while_the_channel_is_down(bench: Bench) -> None:
     bench.post.answers["dot"] = SUSPENDED
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
-    bench.turn(first)
+    bench.run_once(first)
     before = len(bench.dixa.calls)
     for each in (first, second):
-        bench.turn(each)
+        bench.run_once(each)
     assert len(bench.dixa.calls) == before
 
 
 def test_the_next_channel_brings_the_link(bench: Bench) -> None:
-    """Nothing was delivered, so nobody is asked twice; the channel is left to its pause."""
+    """Nothing was delivered, so nobody is asked twice. The channel stays paused."""
     bench.post.answers["dot"] = SUSPENDED
-    records = [bench.turn(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
+    records = [bench.run_once(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
     assert {(each.offer.state, each.offer.channel, each.offer.failed) for each in records} == {
         (OfferState.DELIVERED, "message", ())
     }
@@ -74,11 +74,11 @@ def test_refused_message_waits_for_the_mail_server(bench: Bench) -> None:
     bench.post.answers["dot"] = SUSPENDED
     bench.dixa.fails(1, 422, call="message")
     survey_id = bench.story.begin(BY_MAIL_OR_MESSAGE)
-    record = bench.turn(survey_id)
+    record = bench.run_once(survey_id)
     assert (record.offer.state, record.offer.failed) == (OfferState.OFFERED, ("message",))
     bench.post.answers.clear()
     bench.end_pause()
-    record = bench.turn(survey_id)
+    record = bench.run_once(survey_id)
     assert (record.offer.state, record.offer.channel, len(bench.post.mails)) == (OfferState.DELIVERED, "email", 1)
 
 
@@ -124,14 +124,14 @@ REFUSED = "550 5.7.1 Not from you"
 
 
 def test_who_has_failed_leaves_the_next_try_to_others(bench: Bench) -> None:
-    """A survey with a refusal of its own must not be the one to probe the channel each time."""
+    """A survey refused for its own sake must not be the only one to test the channel."""
     bench.post.refuses = {str(POISON.email): REFUSED}
     poisoned, other = bench.story.begin(BY_MAIL, requester=POISON), bench.story.begin(BY_MAIL)
-    bench.turn(poisoned)
+    bench.run_once(poisoned)
     bench.end_pause_of_others()
-    assert bench.turn(poisoned).offer.state is OfferState.OFFERED
+    assert bench.run_once(poisoned).offer.state is OfferState.OFFERED
     assert bench.post.commands.count("RCPT") == 1
-    assert bench.turn(other).offer.state is OfferState.DELIVERED
+    assert bench.run_once(other).offer.state is OfferState.DELIVERED
     assert bench.story.channels.troubles() == []
 
 
@@ -139,21 +139,21 @@ def test_what_fails_when_others_get_through_pauses_nothing_any_more(bench: Bench
     bench.post.refuses = {str(POISON.email): REFUSED}
     poisoned = bench.story.begin(BY_MAIL, requester=POISON)
     others = [bench.story.begin(BY_MAIL) for _ in range(3)]
-    bench.turn(poisoned)
+    bench.run_once(poisoned)
     bench.end_pause_of_others()
     for tries, each in enumerate(others, start=1):
-        assert bench.turn(each).offer.state is OfferState.DELIVERED
+        assert bench.run_once(each).offer.state is OfferState.DELIVERED
         assert bench.post.commands.count("dot") == tries
         bench.end_own_pause(poisoned)
-        assert bench.turn(poisoned).offer.state is OfferState.OFFERED
+        assert bench.run_once(poisoned).offer.state is OfferState.OFFERED
         assert bench.story.channels.troubles() == []
         # It waits all the same, and asks Dixa nothing meanwhile.
         before = len(bench.dixa.calls)
-        assert bench.turn(poisoned).offer.tries == 0
+        assert bench.run_once(poisoned).offer.tries == 0
         assert len(bench.dixa.calls) == before
     bench.post.refuses.clear()
     bench.end_own_pause(poisoned)
-    assert bench.turn(poisoned).offer.state is OfferState.DELIVERED
+    assert bench.run_once(poisoned).offer.state is OfferState.DELIVERED
     assert bench.offers(poisoned) == [1]
 
 
@@ -165,7 +165,7 @@ def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
     bench.story.channels.failed("email", poisoned, "no")
     bench.story.channels.works("email", "1")
     bench.end_own_pause(poisoned)
-    record = bench.turn(poisoned)
+    record = bench.run_once(poisoned)
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
     assert bench.story.channels.troubles() == []
 
@@ -186,10 +186,10 @@ def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None
     bench.post.answers["dot"] = SUSPENDED
     by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
     ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
-    bench.turn(ids[0])
+    bench.run_once(ids[0])
     before = len(bench.dixa.calls)
     for each in ids:
-        bench.turn(each)
+        bench.run_once(each)
     assert len(bench.dixa.calls) == before
 
 
@@ -198,25 +198,25 @@ def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
     bench.story.channels.failed("email of own", "1", "no")
     sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
     own = replace(AT_ONCE, name="own", deliver=("email", "message"), senders=sender)
-    record = bench.turn(bench.story.begin(own, agent=False, language="da"))
+    record = bench.run_once(bench.story.begin(own, agent=False, language="da"))
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
 
 
 def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
     bench.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
-    bench.turn(bench.story.begin(BY_MAIL))
+    bench.run_once(bench.story.begin(BY_MAIL))
     bench.post.answers["RCPT"] = "451 4.3.0 Later"
-    bench.turn(bench.story.begin(BY_MAIL))
+    bench.run_once(bench.story.begin(BY_MAIL))
     assert bench.story.channels.troubles() == []
 
 
 def test_refused_own_sender_affects_no_other_survey(bench: Bench) -> None:
     own = replace(BY_MAIL, name="own", senders={"": Sender(email=Mailbox("other@example.com"))})
     bench.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
-    bench.turn(bench.story.begin(own))
+    bench.run_once(bench.story.begin(own))
     bench.post.answers.clear()
-    assert bench.turn(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
-    assert bench.turn(bench.story.begin(own)).offer.state is OfferState.DECIDING
+    assert bench.run_once(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
+    assert bench.run_once(bench.story.begin(own)).offer.state is OfferState.DECIDING
 
 
 def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
@@ -257,16 +257,16 @@ def test_an_alert_with_a_lost_response_is_not_sent_again(bench: Bench) -> None:
 def test_a_reminder_waits_as_well(bench: Bench) -> None:
     terms = replace(BY_MAIL, reminder=timedelta(hours=1))
     survey_id = bench.story.begin(terms)
-    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
     bench.post.answers["dot"] = SUSPENDED
-    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
     before = len(bench.dixa.calls)
-    assert bench.turn(survey_id).offer.state is OfferState.REMINDING
+    assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
     assert len(bench.dixa.calls) == before
     assert bench.post.commands.count("dot") == 2
     bench.post.answers.clear()
     bench.end_pause()
-    assert bench.turn(survey_id).offer.state is OfferState.DELIVERED
+    assert bench.run_once(survey_id).offer.state is OfferState.DELIVERED
     assert len(bench.post.mails) == 2
 
 
@@ -275,12 +275,12 @@ def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
     ids = [bench.story.begin(BY_MAIL) for _ in range(2)]
     with capture_logs() as logs:
         for each in ids:
-            bench.turn(each)
+            bench.run_once(each)
         bench.end_pause()
-        bench.turn(ids[1])
+        bench.run_once(ids[1])
         bench.post.answers.clear()
         bench.end_pause()
-        bench.turn(ids[0])
+        bench.run_once(ids[0])
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]
     assert events == ["channel.down", "channel.recovered"]
 

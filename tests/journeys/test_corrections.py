@@ -76,13 +76,13 @@ def test_all_questions_count(team: Team) -> None:
     given: tuple[dict[RatingType, int], ...] = ({CSAT: 1}, {CSAT: 1, NPS: 3})
     for scores in given:
         team.story.answer(survey_id, scores)
-        team.turn(survey_id)
+        team.run_once(survey_id)
     team.finish(survey_id)
     assert "(1 of 5), Would recommend: 3 of 10. The alert said: Satisfaction: Very" in team.alerts()[1]
 
 
 def test_alert_with_unknown_outcome_is_corrected(team: Team) -> None:
-    """It may have arrived."""
+    """The alert may have arrived."""
     team.receiver.next["/slack"] = [DROP]
     survey_id = team.alerted(ALERTED, scores=(1, 5))
     team.finish(survey_id)
@@ -90,7 +90,7 @@ def test_alert_with_unknown_outcome_is_corrected(team: Team) -> None:
 
 
 class TestOnce:
-    """It is sent at most once, by the rule of alerts."""
+    """A correction is sent at most once, like any alert."""
 
     @pytest.mark.parametrize("status", [DROP, 500])
     def test_correction_with_lost_response_is_not_repeated(self, team: Team, status: int) -> None:
@@ -111,7 +111,7 @@ class TestOnce:
         assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
 
     def test_alert_of_a_crashed_worker_is_corrected(self, team: Team) -> None:
-        """It may have gone out, so it counts as sent, though the final scores call for none."""
+        """It may have been sent, so it counts as sent, though the final scores need no alert."""
         survey_id = team.ask(ALERTED)
         team.story.answer(survey_id, {CSAT: 1}, "")
         claim = team.claim(survey_id)
@@ -177,6 +177,6 @@ def test_the_time_for_it_begins_when_the_answer_is_final(team: Team) -> None:
     survey_id = team.alerted(replace(ALERTED, editable_for=timedelta(days=7)), scores=(1, 5))
     team.receiver.next["/slack"] = [503]
     team.end_editable_time(survey_id)
-    team.turn(survey_id)
+    team.run_once(survey_id)
     record = team.follow(survey_id)
     assert states(record)[CORRECTION] is ActionState.DONE

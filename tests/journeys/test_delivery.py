@@ -11,10 +11,12 @@ from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
+from service.surveys.mailbox import Mailbox
 from service.surveys.model import UNCONFIRMED
 from service.surveys.ports import Delivery
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
+from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story, open_client
 from tests.journeys.chain import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, Chain
 from tests.receiver import SECRET, receiving
@@ -142,7 +144,7 @@ def test_possible_delivery_by_webhook_excludes_other_channels(
 
 
 def test_whatsapp_is_left_once_its_window_is_over(chain: Chain) -> None:
-    """It is over for the delivery as it was for the decision, at once and after a worker died between them."""
+    """Both the decision and the delivery check the window, also after a crash between them."""
     for is_late in (False, True):
         number = chain.dixa.make_conversation(channel="WhatsApp")
         chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
@@ -192,7 +194,7 @@ def test_crash_before_begin_email_sends_it_later(chain: Chain) -> None:
 
 
 def test_possible_mail_after_a_restore_is_not_repeated(chain: Chain) -> None:
-    """A message can be looked for, a mail can't."""
+    """Dixa lists its messages. Nobody lists sent mails."""
     for terms, went, note in ((MESSAGE_FIRST, (1, 0), ""), (EMAIL_FIRST, (0, 1), UNCONFIRMED)):
         survey_id = chain.story.begin(terms)
         key = chain.story.records._key(survey_id)
@@ -245,3 +247,15 @@ def test_operator_can_retry_a_refused_message(chain: Chain) -> None:
     chain.story.records.retry(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
     assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (1, 0))
+
+
+@pytest.mark.parametrize(
+    ("senders", "name"), [({}, "email"), ({"": Sender(email=Mailbox("own@example.com"))}, "email of default")]
+)
+def test_a_channel_is_down_for_all_surveys_or_for_one_with_its_own_sender(
+    chain: Chain, senders: dict[str, Sender], name: str
+) -> None:
+    chain.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
+    chain.story.offering.run(chain.story.begin(replace(EMAIL_FIRST, deliver=("email",), senders=senders)))
+    (trouble,) = chain.story.channels.troubles()
+    assert trouble.startswith(f'channel "{name}" is down')

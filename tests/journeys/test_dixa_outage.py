@@ -1,4 +1,4 @@
-"""An outage of Dixa as a whole burdens nobody: no tries, no deadline, and when it is over all are due at once.
+"""An outage of Dixa counts for no try and no deadline, and all surveys are due right after it.
 
 Row 15 of the table of faults has more surveys, and the builds before as its control.
 """
@@ -100,7 +100,7 @@ def test_outage_does_not_count_for_deadlines(
     dixa: Sandbox,
     knows: bool,  # noqa: FBT001
 ) -> None:
-    """It is longer than offers and answers are tried."""
+    """The outage is longer than offers and answers are retried."""
     timings = replace(AS_SHIPPED, offer_max_age=30 * MINUTE, answer_max_age=30 * MINUTE)
     workers = Workers(redis_client, prefix, dixa, knows=knows, timings=timings)
     answered = [workers.story.begin(TERMS) for _ in range(6)]
@@ -126,7 +126,7 @@ def test_outage_does_not_count_for_deadlines(
 
 
 def test_one_failing_conversation_is_no_outage(workers: Workers, dixa: Sandbox) -> None:
-    """Its 500s are its own, however often it is looked at; the others don't wait for it."""
+    """The others don't wait, however often this conversation fails."""
     poisoned = workers.story.begin(TERMS)
     dixa.inject(Fault(Kind.FAILS, 10_000, status=500, conversation=int(poisoned)))
     workers.live(30 * MINUTE, 30 * SECOND)
@@ -163,7 +163,7 @@ def test_flapping_dixa_uses_up_no_tries(workers: Workers, dixa: Sandbox) -> None
 
 
 def test_after_an_outage_dixa_may_have_to_catch_up(workers: Workers, dixa: Sandbox) -> None:
-    """What happened right before it is as new to Dixa as when it went down."""
+    """Dixa may know an event from right before the outage no sooner than after it."""
     waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
     dixa.outage()
     workers.live(20 * MINUTE, 15 * SECOND)

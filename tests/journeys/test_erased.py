@@ -95,7 +95,7 @@ def test_failed_check_is_repeated_before_the_submit(story: Story, status: int) -
 
 
 def test_refused_check_does_not_stop_the_result(story: Story) -> None:
-    """A 404 doesn't show an anonymisation."""
+    """A 404 is no proof of an anonymisation."""
     survey_id = asked(story)
     story.answer(survey_id, {CSAT: 4}, "Fint")
     story.dixa.fails(1, 404, call="conversation")
@@ -127,7 +127,7 @@ def test_a_link_alone_leads_there_too(story: Story) -> None:
 
 
 class TestWhatFollows:
-    """Notes and tags aren't written into it, and nobody is told."""
+    """No note or tag is written, and no alert or webhook is sent."""
 
     def assert_nothing(self, team: Team, survey_id: str) -> None:
         assert set(team.counts(survey_id).values()) == {0}
@@ -164,7 +164,7 @@ class TestWhatFollows:
     def test_alert_without_comment_needs_no_check(self, team: Team) -> None:
         survey_id = asked(team.story, replace(HELD, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
         team.story.answer(survey_id, {CSAT: 1})
-        team.turn(survey_id)
+        team.run_once(survey_id)
         assert len(team.receiver.of("/slack")) == 1
         assert calls(team.story) == []
 

@@ -1,4 +1,4 @@
-"""Several failures in a row put a channel down, whatever each of them says."""
+"""Several failures in a row put a channel down, even if each may be about its customer."""
 
 from collections.abc import Callable
 
@@ -16,10 +16,10 @@ from tests.receiver import DROP
 def test_misconfigured_receiver_of_links_gets_no_offer(bench: Bench, status: int) -> None:
     bench.receiver.next["/link"] = [status]
     first, second = bench.story.begin(BY_WEBHOOK), bench.story.begin(BY_WEBHOOK)
-    assert bench.turn(first).offer.state is OfferState.OFFERED
-    assert bench.turn(second).offer.state is OfferState.DECIDING
+    assert bench.run_once(first).offer.state is OfferState.OFFERED
+    assert bench.run_once(second).offer.state is OfferState.DECIDING
     bench.end_pause("webhook")
-    assert [bench.turn(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
+    assert [bench.run_once(each).offer.state for each in (first, second)] == [OfferState.DELIVERED] * 2
     assert bench.offers(first, second) == [1, 1]
 
 
@@ -57,18 +57,18 @@ def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Call
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
     for each in ids:
-        bench.turn(each)
+        bench.run_once(each)
     assert sum(bench.offers(*ids)) == ENOUGH
     assert len(bench.story.channels.troubles()) == 1
     assert bench.pause_left(channel) <= PAUSE
-    assert {bench.turn(each).offer.tries for each in ids[ENOUGH:]} == {0}
+    assert {bench.run_once(each).offer.tries for each in ids[ENOUGH:]} == {0}
     bench.receiver.next.clear()
     bench.post.answers.clear()
     bench.dixa.faults.clear()
     bench.end_pause(channel)
-    assert bench.turn(ids[-1]).offer.state is OfferState.DELIVERED
+    assert bench.run_once(ids[-1]).offer.state is OfferState.DELIVERED
     assert bench.story.channels.troubles() == []
-    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert {bench.run_once(each).offer.state for each in ids} == {OfferState.DELIVERED}
     assert bench.offers(*ids) == [1] * MANY
 
 
@@ -84,7 +84,7 @@ def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Calla
     """Each refusal seems to be about its customer, and they can't all be."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
-    states = [bench.turn(each).offer.state for each in ids]
+    states = [bench.run_once(each).offer.state for each in ids]
     assert states == [OfferState.FAILED] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
     assert sum(bench.offers(*ids)) == ENOUGH
     bench.receiver.next.clear()
@@ -92,7 +92,7 @@ def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Calla
     bench.end_pause(channel)
     for each in ids[:ENOUGH]:
         bench.story.records.retry(Journey.OFFER, each)
-    assert {bench.turn(each).offer.state for each in ids} == {OfferState.DELIVERED}
+    assert {bench.run_once(each).offer.state for each in ids} == {OfferState.DELIVERED}
     assert bench.offers(*ids) == [1] * MANY
 
 
@@ -100,7 +100,7 @@ def test_occasional_success_keeps_a_channel_up(bench: Bench) -> None:
     bench.receiver.next["/link"] = ([502] * (ENOUGH - 1) + [204]) * 3
     ids = [bench.story.begin(BY_WEBHOOK) for _ in range(3 * ENOUGH)]
     for each in ids:
-        bench.turn(each)
+        bench.run_once(each)
     assert bench.offers(*ids) == [1] * len(ids)
     assert bench.story.channels.troubles() == []
 
@@ -109,7 +109,7 @@ def test_repeated_failure_of_one_survey_affects_no_other(bench: Bench) -> None:
     bench.receiver.next["/link"] = [502] * MANY
     survey_id = bench.story.begin(BY_WEBHOOK)
     for _ in range(MANY):
-        bench.turn(survey_id)
+        bench.run_once(survey_id)
     assert bench.story.channels.troubles() == []
 
 
@@ -117,5 +117,5 @@ def test_unknown_outcome_stays_with_its_channel(bench: Bench) -> None:
     bench.receiver.next["/link"] = [502, 404]
     first = bench.story.begin(BY_WEBHOOK)
     for _ in range(2):
-        assert bench.turn(first).offer.state is OfferState.DELIVERING
-    assert bench.turn(bench.story.begin(BY_WEBHOOK)).offer.state is OfferState.DECIDING
+        assert bench.run_once(first).offer.state is OfferState.DELIVERING
+    assert bench.run_once(bench.story.begin(BY_WEBHOOK)).offer.state is OfferState.DECIDING

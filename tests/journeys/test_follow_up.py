@@ -88,7 +88,7 @@ def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> 
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_crash_right_after_begin_repeats_the_action(team: Team, name: str) -> None:
-    """Only an alert may have been sent by then, so it counts as sent: at most once."""
+    """Only an alert counts as sent by then: it is sent at most once."""
     survey_id = team.answered()
     claim = team.claim(survey_id)
     assert team.story.records.set_action(claim, name, ActionState.BEGUN)
@@ -106,7 +106,7 @@ def _deadline() -> Deadline:
 
 
 def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
-    """The others have results to bring to Dixa."""
+    """The other threads submit results."""
     actions = [SlackAlert(f"{team.receiver.url}/slack")]
     patient = Story(redis_client, prefix, team.dixa, timings=Timings(), actions=actions)
     terms = replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),))

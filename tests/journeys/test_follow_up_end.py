@@ -63,7 +63,7 @@ def test_what_has_failed_is_tried_again_when_an_operator_says_so(team: Team) -> 
 def test_unavailable_receiver_is_retried_for_a_day(team: Team) -> None:
     team.receiver.next["/answer"] = [503] * 50
     survey_id = team.answered()
-    assert states(team.turn(survey_id))["webhook"] is ActionState.WAITING
+    assert states(team.run_once(survey_id))["webhook"] is ActionState.WAITING
     past = datetime.now(UTC) - timedelta(days=1, hours=1)
     team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)))
     record = team.follow(survey_id)
@@ -71,7 +71,7 @@ def test_unavailable_receiver_is_retried_for_a_day(team: Team) -> None:
 
 
 def test_begun_alert_never_fails_and_is_never_retried(team: Team) -> None:
-    """However late it is found."""
+    """It doesn't matter how late it is found."""
     survey_id = team.answered()
     claim = team.claim(survey_id)
     assert team.story.records.set_action(claim, "slack", ActionState.BEGUN)

@@ -10,7 +10,7 @@ from tests.journeys.team import ALL, HELD, Team, states
 def test_a_low_score_alerts_at_once(team: Team) -> None:
     survey_id = team.ask(HELD)
     team.story.answer(survey_id, {CSAT: 1})
-    record = team.turn(survey_id)
+    record = team.run_once(survey_id)
     assert record.answer
     assert record.answer.state is AnswerState.EDITABLE
     assert states(record) == {"slack": ActionState.DONE}
@@ -20,7 +20,7 @@ def test_a_low_score_alerts_at_once(team: Team) -> None:
 def test_it_is_looked_at_again_when_the_hold_is_over(team: Team) -> None:
     survey_id = team.ask(HELD)
     team.story.answer(survey_id, {CSAT: 1})
-    record = team.turn(survey_id)
+    record = team.run_once(survey_id)
     assert record.follow_up
     assert record.answer
     assert record.follow_up.due_at
@@ -31,9 +31,9 @@ def test_it_is_looked_at_again_when_the_hold_is_over(team: Team) -> None:
 def test_answer_changed_to_bad_alerts_at_once(team: Team) -> None:
     survey_id = team.ask(HELD)
     team.story.answer(survey_id, {CSAT: 5})
-    assert states(team.turn(survey_id)) == {}
+    assert states(team.run_once(survey_id)) == {}
     team.story.answer(survey_id, {CSAT: 2})
-    assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+    assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
 def test_answer_changed_during_the_claim_alerts_at_once(team: Team) -> None:
@@ -42,21 +42,21 @@ def test_answer_changed_during_the_claim_alerts_at_once(team: Team) -> None:
     claim = team.claim(survey_id)
     team.story.answer(survey_id, {CSAT: 1})
     team.story.records.reschedule(claim, timedelta(days=1), failed=False)
-    assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+    assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
 def test_second_bad_answer_sends_no_second_alert(team: Team) -> None:
     survey_id = team.ask(HELD)
     for score in (1, 2, 1):
         team.story.answer(survey_id, {CSAT: score})
-        team.turn(survey_id)
+        team.run_once(survey_id)
     assert len(team.receiver.of("/slack")) == 1
 
 
 def test_answer_changed_to_good_sends_only_a_correction(team: Team) -> None:
     survey_id = team.ask(HELD)
     team.story.answer(survey_id, {CSAT: 1})
-    team.turn(survey_id)
+    team.run_once(survey_id)
     team.story.answer(survey_id, {CSAT: 5})
     record = team.finish(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 2}
@@ -67,7 +67,7 @@ def test_answer_changed_to_good_sends_only_a_correction(team: Team) -> None:
 def test_what_follows_says_the_last_answer(team: Team) -> None:
     survey_id = team.ask(HELD)
     team.story.answer(survey_id, {CSAT: 1})
-    team.turn(survey_id)
+    team.run_once(survey_id)
     team.story.answer(survey_id, {CSAT: 2}, "Late")
     team.finish(survey_id)
     assert "Dissatisfied (2 of 5)" in team.dixa.notes(int(survey_id))[0].message
@@ -78,6 +78,6 @@ def test_a_failing_alert_keeps_no_result_waiting(team: Team) -> None:
     team.receiver.next["/slack"] = [503] * 50
     survey_id = team.ask()
     team.story.answer(survey_id, {CSAT: 1})
-    team.turn(survey_id)
+    team.run_once(survey_id)
     assert team.story.submit(survey_id).answer
     team.story.assert_once(survey_id)

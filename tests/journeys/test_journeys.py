@@ -1,4 +1,4 @@
-"""Whatever goes wrong with a call, at the end there is one offer, one message and one result, or the reason why not."""
+"""After any failed call there is one offer, one message and one result, or a reason."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ LOOK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
 def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
     story: Story, loses: str, blinds: str
 ) -> None:
-    """The response of each action is lost, and that of the next check too."""
+    """Both the call and the next check lose their response."""
     for act, look in LOOK_OF.items():
         LOST[loses](story.dixa, act)
         story.after(act, lambda look=look: LOOKS[blinds](story.dixa, look))  # type: ignore[misc]

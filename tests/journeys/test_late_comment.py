@@ -17,7 +17,7 @@ ADDED = "slack:comment"
 def test_it_is_told_once_the_answer_is_final(team: Team) -> None:
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too <slow>")
-    assert states(team.turn(survey_id)) == {"slack": ActionState.DONE}
+    assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
     record = team.finish(survey_id)
     _, added = team.alerts()
     assert added.startswith(f"A comment was added.\nconversation {survey_id}, ")
@@ -83,7 +83,7 @@ def test_nothing_is_told(team: Team, case: str) -> None:
 
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_retry_of_a_refused_comment_alert_contains_it(team: Team, is_kept: bool) -> None:  # noqa: FBT001
-    """If it isn't kept any more, it is in Dixa."""
+    """Once the comment is deleted here, the alert refers to Dixa."""
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.receiver.next["/slack"] = [400]

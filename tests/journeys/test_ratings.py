@@ -1,4 +1,4 @@
-"""Surveys with several ratings, and answers changed at an awkward moment."""
+"""Surveys with several ratings, and answers changed while a worker submits them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: 
 
 
 class Interrupted:
-    """A story with a worker waiting for its next slot while something else happens."""
+    """The journeys, with a worker that waits for its slot while something else happens."""
 
     def __init__(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int
@@ -91,7 +91,7 @@ class Interrupted:
         self._slow.calls.take_slot = self._slot  # type: ignore[method-assign]
 
     def submit(self, survey_id: str, then: Callable[[], object]) -> None:
-        """Work on the answer once; `then` happens between the claim and the call."""
+        """Work on the answer once. Call `then` between the claim and the call."""
         self._then = then
         self._slow.answering.run(survey_id)
         assert self._then is int, "the worker wanted no slot"

@@ -112,7 +112,7 @@ def test_offer_with_lost_response_is_adopted(story: Story) -> None:
 
 
 def test_an_older_offer_of_its_type_is_not_taken_for_a_lost_one(story: Story) -> None:
-    """Somebody had given up an offer before; ours was lost before it reached Dixa."""
+    """Another offer was cancelled before. Ours was lost before it reached Dixa."""
     survey_id = story.begin()
     older = story.dixa.make_rating(int(survey_id), status="Cancelled")
     story.dixa.drops_before(1, call="offer")
@@ -143,7 +143,7 @@ def test_a_conversation_reopened_after_a_failed_offer_is_not_asked(story: Story)
 
 
 class Carrier:
-    """A channel missing in a later version or another surveys.toml."""
+    """A channel that a later version, or another surveys.toml, doesn't have."""
 
     name = "message"
     sends_reminders = True
@@ -177,7 +177,7 @@ def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str
 def test_answer_during_delivery_ends_it(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
-    """The customer has the link, despite the channel's error."""
+    """The customer must have the link, despite the channel's error."""
     carrier = Carrier(error, lambda: story.answer(survey_id, {CSAT: 5}))
     story = Story(redis_client, prefix, dixa, deliveries=[carrier])
     survey_id = story.begin()
@@ -209,7 +209,7 @@ def test_journey_not_due_is_not_claimed(story: Story) -> None:
 
 
 def test_the_words_of_a_survey_are_those_of_its_close(story: Story) -> None:
-    """What surveys.toml says later changes only later closes."""
+    """A change of surveys.toml affects only later closes."""
     terms = Survey(name="shop", delay=timedelta(), editable_for=timedelta(hours=1))
     survey_id = story.begin(terms)
     assert story.ask(survey_id).terms == terms

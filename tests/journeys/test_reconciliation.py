@@ -109,7 +109,7 @@ def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
 
 
 def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> None:
-    """Who has answered had the link."""
+    """A customer with an answer has had the link."""
     survey_id = offered(story)
     story.dixa.reopen(int(survey_id))
     assert story.ask(survey_id).offer.state is OfferState.FAILED
@@ -139,9 +139,9 @@ def test_reminder_failing_for_weeks_is_dropped(story: Story) -> None:
     assert "too late" in story.ask(survey_id).offer.note
 
 
-@pytest.mark.parametrize("hold", [timedelta(), timedelta(hours=1)])
-def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, hold: timedelta) -> None:
-    terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED, cooldown=timedelta(), editable_for=hold)
+@pytest.mark.parametrize("editable_for", [timedelta(), timedelta(hours=1)])
+def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, editable_for: timedelta) -> None:
+    terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED, cooldown=timedelta(), editable_for=editable_for)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.ask(first)
@@ -152,7 +152,7 @@ def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, hold: 
     conversation = story.dixa.conversation(number)
     conversation.messages.append(Message(conversation.requester.id, "Thank you, but …", "Inbound"))
     story.answer(first, {CSAT: 4})
-    if not hold:
+    if not editable_for:
         story.submit(first)
     record = story.ask(second)
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.CLOSED_AGAIN)

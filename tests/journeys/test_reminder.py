@@ -44,7 +44,7 @@ def delivered(story: Story, terms: Survey = REMINDED) -> str:
 
 
 def reminding(story: Story, terms: Survey = REMINDED) -> str:
-    """The same, half an hour later."""
+    """A delivered survey, half an hour later: its reminder is due."""
     survey_id = delivered(story, terms)
     write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
     return survey_id
@@ -205,7 +205,7 @@ def test_the_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
 
 
 def test_possible_reminder_mail_is_not_repeated(chain: Chain) -> None:
-    """A worker ended between the last dot and its answer."""
+    """A worker crashed between the last dot and the server's reply."""
     survey_id = reminding(chain.story, MAILED)
     assert chain.story.records.begin_email(survey_id)
     record = chain.story.ask(survey_id)
@@ -226,7 +226,7 @@ def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) 
 
 
 def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    """The customer may have the link, so neither "not asked" nor another try would be right."""
+    """The customer may have the link, so the survey neither fails nor is sent again."""
     story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
     survey_id = story.begin()
     story.run_until(story.offering, survey_id, lambda record: record.offer.tries > 1)
@@ -236,7 +236,7 @@ def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Red
 
 
 def test_no_reminder_after_the_customer_wrote_and_a_reclose(story: Story) -> None:
-    """The reopening came while our own message might have been its cause, or it was lost."""
+    """The webhook of the reopening was lost, or our own message might have caused it."""
     survey_id = reminding(story)
     number = int(survey_id)
     write_as_customer(story, number)
@@ -247,7 +247,7 @@ def test_no_reminder_after_the_customer_wrote_and_a_reclose(story: Story) -> Non
 
 
 def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
-    """It may have gone out since, and nobody can look for a mail."""
+    """It may have been sent after the backup, and sent mails can't be listed."""
     survey_id = reminding(chain.story, MAILED)
     chain.story.records.mark_restored()
     record = chain.story.ask(survey_id)

@@ -69,7 +69,7 @@ def test_earlier_round_can_still_be_answered(story: Story) -> None:
 
 
 def test_reopened_waiting_survey_is_sent_after_the_next_close(story: Story) -> None:
-    """Its turn was given back, so `cooldown` is no obstacle."""
+    """Its cooldown slot was released, so `cooldown` is no obstacle."""
     terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)

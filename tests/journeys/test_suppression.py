@@ -1,4 +1,4 @@
-"""Nobody is asked too often: one person one turn, however many conversations and requesters; and a cap for a day."""
+"""Nobody is asked too often: one cooldown slot for a person, in all conversations, and a daily cap."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_one_person_behind_two_requesters_is_asked_once(story: Story, other: Per
 
 
 def reopen_after_a_failure(story: Story, survey_id: str) -> None:
-    """The offer isn't made at first, and when it is tried again the conversation is open."""
+    """Let the first offer fail, and the conversation be open at the retry."""
     story.dixa.fails(1, 503, call="offer")
     story.after("offer", lambda: story.dixa.reopen(int(survey_id)))
 
@@ -103,7 +103,7 @@ def test_released_cooldown_slot_gets_its_old_value(story: Story) -> None:
 
 
 def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
-    """Let all turns have been taken so long ago."""
+    """Let all cooldown slots have been taken so long ago."""
     keys = list(client.scan_iter(f"{prefix}asked:*"))
     assert keys
     at = int((datetime.now(UTC) - ago).timestamp() * 1000)
@@ -131,7 +131,7 @@ def test_the_same_customer_is_not_asked_twice_within_the_cooldown(
     assert is_asked(story.ask(closed(story, terms=later))) is asked
 
 
-def test_a_turn_is_remembered_for_the_longest_of_all(story: Story, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_cooldown_slot_is_kept_for_the_longest_cooldown(story: Story, redis_client: redis.Redis, prefix: str) -> None:
     """The story has a survey with a cooldown of 30 days."""
     story.ask(closed(story, terms=replace(AT_ONCE, cooldown=timedelta(hours=1))))
     for key in redis_client.scan_iter(f"{prefix}asked:*"):

@@ -19,13 +19,13 @@ from tests.processes import free_port
 
 
 @pytest.mark.parametrize(
-    ("hold", "suspect_editable_for", "wanted"),
+    ("editable_for", "suspect_editable_for", "wanted"),
     [(5 * MINUTE, DAY, DAY), (HOUR, 5 * MINUTE, HOUR), (MINUTE, 7 * DAY, 7 * DAY)],
 )
 def test_it_waits_as_long_as_the_file_says(
-    scene: Scene, hold: timedelta, suspect_editable_for: timedelta, wanted: timedelta
+    scene: Scene, editable_for: timedelta, suspect_editable_for: timedelta, wanted: timedelta
 ) -> None:
-    survey_id = scene.ask(replace(AT_ONCE, editable_for=hold, suspect_editable_for=suspect_editable_for))
+    survey_id = scene.ask(replace(AT_ONCE, editable_for=editable_for, suspect_editable_for=suspect_editable_for))
     assert scene.robot(survey_id) == "saved"
     assert is_about(scene.left(survey_id), wanted)
     scene.story.answering.run(survey_id)
@@ -33,7 +33,7 @@ def test_it_waits_as_long_as_the_file_says(
 
 
 def test_later_customer_replaces_a_suspect_answer(scene: Scene) -> None:
-    """The issue's own story: a robot's 1, and an hour later the customer's 5."""
+    """A robot answers 1. An hour later the customer answers 5."""
     survey_id = scene.ask()
     scene.robot(survey_id, 1)
     assert scene.customer(survey_id, 5) == "saved"
@@ -116,7 +116,7 @@ def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
 
 
 def test_editable_time_does_not_count_as_trying(scene: Scene) -> None:
-    """Extended editable time delays the result by as much."""
+    """An extension of the editable time delays the result."""
     scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR / 2)
     survey_id = scene.ask()
     scene.customer(survey_id, 4)
@@ -151,7 +151,7 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
 
 
 def _without_redis(at: datetime) -> Records:
-    """Records without a connection, and with this clock."""
+    """Return records without a connection, with this clock."""
     away = Records(connect(f"redis://127.0.0.1:{free_port()}/0"), lease=MINUTE, keep=DAY, breaker=Breaker())
     away.now = lambda: at  # type: ignore[method-assign]
     return away

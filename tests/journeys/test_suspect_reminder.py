@@ -39,7 +39,7 @@ def test_who_answers_after_it_is_not(scene: Scene) -> None:
 
 
 def test_nobody_is_once_it_is_final(scene: Scene) -> None:
-    """There would be nothing left to answer."""
+    """The customer could change nothing any more."""
     survey_id = scene.ask(REMINDED)
     scene.robot(survey_id)
     scene.wait_is_over(survey_id)

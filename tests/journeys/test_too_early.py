@@ -1,4 +1,4 @@
-"""Right after a close Dixa's API may lag behind. The survey is tried again and doesn't end."""
+"""Right after a close Dixa's API may lag behind. The survey is then retried."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +20,7 @@ LAG = replace(QUICK, dixa_lag=timedelta(hours=1))
 
 @pytest.fixture
 def story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
-    """The close is of a moment ago, and Dixa may lag behind it by an hour."""
+    """Return journeys with a recent close. Dixa may lag an hour behind it."""
     return Story(redis_client, prefix, dixa, timings=LAG)
 
 

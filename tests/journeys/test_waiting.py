@@ -1,4 +1,4 @@
-"""The time of a survey: delay by channel, send window, first day; and the choice among several."""
+"""The time of a survey (delay by channel, send window, first day) and the choice among several."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -135,7 +135,7 @@ def test_in_its_window_it_is_sent(story: Story) -> None:
 
 
 def test_the_hours_outside_of_the_window_make_nothing_too_late(story: Story) -> None:
-    """It was due five days ago, and its window opened for the first time today."""
+    """It was due five days ago, and its send window opened for the first time today."""
     today = replace(AT_ONCE, send_window=window_in(0))
     number = story.dixa.make_conversation()
     survey_id = story.close(number, today, closed_at=datetime.now(UTC) - timedelta(days=5))

@@ -11,7 +11,7 @@ from service.surveys.toml.loader import load_surveys
 
 
 def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
-    """An e-mail in the queue Returns, handled by an agent and closed, but for the facts given."""
+    """Return the close of an e-mail in the queue Returns, handled by an agent, with these facts changed."""
     usual: dict[str, Any] = {
         "channel": "Email",
         "direction": "Inbound",
@@ -28,7 +28,7 @@ def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
 
 
 def survey_of(ask: str = "", name: str = "one", terms: str = "") -> Survey:
-    """A survey as surveys.toml says it."""
+    """Load a survey from its text in surveys.toml."""
     return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.match]\n{ask}')[0]
 
 

@@ -1,4 +1,4 @@
-"""The decision about one due conversation: which reason comes first, and how few queries it takes."""
+"""The decision about one due conversation: the order of the reasons, and the queries it needs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Machines and our own mailboxes are told from customers, by the address alone."""
+"""Machines and our own mailboxes are recognised by the address alone."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The rules that a conversation did not meet are shown as surveys.toml spells them."""
+"""Unmet rules are shown as surveys.toml spells them."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

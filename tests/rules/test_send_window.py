@@ -1,4 +1,4 @@
-"""When surveys are sent: inside their window, as the clock on the wall has it."""
+"""Surveys are sent inside their send window, by wall-clock time."""
 
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
