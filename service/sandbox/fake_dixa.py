@@ -19,7 +19,7 @@ class FakeDixa(FaultShortcuts):
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         super().__init__()
         self.settings = settings or SandboxSettings()
-        self.state = State(message_reopens=self.settings.message_reopens, listing_lag=self.settings.listing_lag)
+        self.state = State()
         self.webhooks = Webhooks(self.state, self.settings)
         self.mail_store = MailStore()
         limit = RateLimit(self.settings.rate, self.settings.burst)

@@ -13,8 +13,7 @@ class SandboxSettings:
     """Defaults are Dixa's own, where documented.
 
     `rate` is in requests per second and token; None means no limit. `target` is the webhook's URL; None sends none.
-    `listing_lag` is the delay in seconds until the list of ratings shows an offer or a result. `smtp_port` is the port
-    of the mail server; None starts none. `preview` is the URL of a running preview.
+    `smtp_port` is the port of the mail server; None starts none. `preview` is the URL of a running preview.
     """
 
     port: int = 0
@@ -27,7 +26,5 @@ class SandboxSettings:
     attempts: int = 5
     pause_seconds: float = 1.0
     has_samples: bool = False
-    message_reopens: bool = False
-    listing_lag: float = 0.0
     smtp_port: int | None = None
     preview: str | None = None

@@ -201,7 +201,8 @@ def tell_all(cases: Sequence[Case], *, reconcile_after_ms: int = 400, listing_la
         zygote = stack.enter_context(Zygote())
 
         def tell(case: Case) -> Told:
-            with sandbox(listing_lag=listing_lag) as dixa:
+            with sandbox() as dixa:
+                dixa.state.listing_lag = listing_lag
                 place = Place(
                     server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, reconcile_after_ms=reconcile_after_ms
                 )

@@ -80,9 +80,21 @@ def _view(api: Api, name: str) -> Callable[..., ResponseReturnValue]:
         call = Call(name, ids, request.get_data(), request.content_type or "", request.args)
         response, fault = api.handle(call, request.headers.get("Authorization", ""))
         sent = _to_flask(response)
-        api.record(_exchange(call, response, sent.get_data(), fault, monotonic() - started), log)
+        exchange = Exchange(
+            call=name,
+            method=request.method,
+            path=request.path,
+            headers={header: value for header, value in request.headers.items() if header != "Authorization"},
+            body=call.body,
+            status=response.status if response else None,
+            response=sent.get_data() if response else b"",
+            fault=fault,
+            duration=monotonic() - started,
+        )
+        api.record(exchange, log)
         if response is None:
-            _close_connection()
+            # Flask's own response goes nowhere.
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
         return sent
 
     return view
@@ -95,24 +107,3 @@ def _to_flask(response: DixaResponse | None) -> Response:
     sent.status_code = response.status
     sent.headers.update(response.headers)
     return sent
-
-
-def _exchange(call: Call, response: DixaResponse | None, sent: bytes, fault: str | None, duration: float) -> Exchange:
-    return Exchange(
-        call=call.name,
-        method=request.method,
-        path=request.path,
-        headers={name: value for name, value in request.headers.items() if name != "Authorization"},
-        body=call.body,
-        status=response.status if response else None,
-        response=sent if response else b"",
-        fault=fault,
-        duration=duration,
-    )
-
-
-def _close_connection() -> None:
-    """Close the client's connection. Flask's own response goes nowhere."""
-    connection: socket.socket | None = request.environ.get("werkzeug.socket")
-    if connection is not None:
-        connection.shutdown(socket.SHUT_RDWR)

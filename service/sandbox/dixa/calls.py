@@ -143,7 +143,8 @@ def note(state: State, call: Call) -> DixaResponse:
     """`POST /conversations/{id}/notes`."""
     number, body = call.conversation_id, call.load(request_bodies.NOTE)
     made = Note(str(body["agentId"] or state.agents[0].id), body["message"], body["createdAt"] or now())
-    return _ok(serializers.dump_note(state.add_note(number, made), number))
+    state.conversation(number).notes.append(made)
+    return _ok(serializers.dump_note(made, number))
 
 
 def conversation_tags(state: State, call: Call) -> DixaResponse:

@@ -10,8 +10,6 @@ from threading import Event, Lock, Timer
 
 from service.sandbox.dixa.calls import CALLS, DixaResponse
 
-_MAX_HANG_SECONDS = 120.0
-
 
 class Kind(StrEnum):
     """The kinds of faults."""
@@ -126,7 +124,7 @@ class Faults:
         if fault.kind is Kind.EXECUTES_LATE:
             self._later(fault.seconds, execute)
         if fault.kind in {Kind.SLOW, Kind.HANGS}:
-            self._wait(fault.seconds)
+            self._stopping.wait(fault.seconds)
         if fault.kind in {Kind.FAILS, Kind.THROTTLES, Kind.EXECUTES_THEN_FAILS}:
             return failure(429 if fault.kind is Kind.THROTTLES else fault.status, fault.retry_after)
         return response if fault.kind is Kind.SLOW else None
@@ -142,9 +140,6 @@ class Faults:
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
-
-    def _wait(self, seconds: float) -> None:
-        self._stopping.wait(min(seconds, _MAX_HANG_SECONDS))
 
     def _later(self, seconds: float, execute: Callable[[], DixaResponse]) -> None:
         timer = Timer(seconds, execute)

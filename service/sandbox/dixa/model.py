@@ -166,7 +166,6 @@ class Delivery:
     """One webhook. `status` is of the target's last response, `problem` the reason if there was none."""
 
     event: str
-    event_id: str
     conversation_id: int
     body: bytes
     attempts: int = 0

@@ -12,7 +12,6 @@ from service.sandbox.dixa.model import (
     Exchange,
     Link,
     Message,
-    Note,
     Organization,
     Person,
     Queue,
@@ -57,11 +56,13 @@ Listener = Callable[[str, Conversation], None]
 class State:
     """All objects, behind one lock. Hold `lock` for consistent reads of several objects."""
 
-    def __init__(self, *, message_reopens: bool = False, listing_lag: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.lock = RLock()
         self.organization = Organization()
-        self.message_reopens = message_reopens
-        self.listing_lag = listing_lag
+        self.message_reopens = False
+        """Whether a message reopens a closed conversation."""
+        self.listing_lag = 0.0
+        """The delay in seconds until the list of ratings shows an offer or a result."""
         self.listeners: list[Listener] = []
         self.agents = [
             Person("Mads Lund", "mads@nordlys.example"),
@@ -200,12 +201,6 @@ class State:
             if self.message_reopens and conversation.state == "Closed":
                 self.reopen(number)
             return message
-
-    def add_note(self, number: int, note: Note) -> Note:
-        """Add an internal note."""
-        with self.lock:
-            self.conversation(number).notes.append(note)
-            return note
 
     def add_tag(self, number: int, tag_id: str) -> None:
         """Tag a conversation. Raises Refused (404) for an unknown tag."""

@@ -102,10 +102,6 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float = 5.0
         return session.post(url, body, headers=headers, timeout=timeout, allow_redirects=False).status_code
 
 
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(8, thread_name_prefix="webhook")
-
-
 class Webhooks:
     """Delivers events in the background, with retries. The state has the result of each."""
 
@@ -113,7 +109,7 @@ class Webhooks:
         self.target = settings.target
         self._state = state
         self._settings = settings
-        self._pool: ThreadPoolExecutor | None = _pool()
+        self._pool: ThreadPoolExecutor | None = None
         state.listeners.append(self.announce)
 
     def announce(self, event: str, conversation: Conversation) -> None:
@@ -121,14 +117,14 @@ class Webhooks:
         if self.target is None:
             return
         document = closed_event(conversation, self._state.organization, event=event)
-        delivery = Delivery(event, document["event_id"], conversation.id, json.dumps(document).encode())
+        delivery = Delivery(event, conversation.id, json.dumps(document).encode())
         with self._state.lock:
             self._state.deliveries.append(delivery)
         self._queue(delivery)
 
     def resume(self) -> None:
         """Begin deliveries."""
-        self._pool = self._pool or _pool()
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="webhook")
 
     def stop(self) -> None:
         """Drop pending deliveries."""

