@@ -117,7 +117,7 @@ class TestDotEnv:
         assert str(caught.value).splitlines()[1:] == ["  .env can't be read: it is not UTF-8 text.", pace]
 
     def test_folder_of_that_name_is_a_mistake(self, folder: Path) -> None:
-        """Docker makes one where a file that it is to mount is missing."""
+        """Docker makes a folder in place of a missing file that it should mount."""
         (folder / ".env").mkdir()
         with pytest.raises(SettingsError) as caught:
             read_settings()

@@ -1,3 +1,5 @@
+"""Log lines: their form, and no passwords in them."""
+
 import json
 import logging
 import sys

@@ -2,6 +2,7 @@
 
 import sys
 import zoneinfo
+from collections.abc import Callable
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_trailing_slash_of_url_is_removed() -> None:
     ],
 )
 def test_host_of_public_url_becomes_ascii(url: str, taken: str) -> None:
-    """A header of an e-mail holds it."""
+    """The URL is written into headers of e-mails, which are ASCII."""
     assert read_settings({**GOOD, "PUBLIC_URL": url}).public_url == taken
 
 
@@ -128,7 +129,7 @@ def test_refused_redis_option_is_named_without_its_value(url: str, words: str) -
     ],
 )
 def test_guessable_key_is_refused_with_a_command_to_make_one(name: str, key: str) -> None:
-    """HMAC fills a key with zeros: one of zeros signs like no key at all."""
+    """HMAC pads a key with zeros, so a key of zeros signs like no key at all."""
     good = f"{GOOD[name]}," if name in GOOD else ""
     url = {name.replace("SECRET", "URL"): "https://shop.example/hook"} if not good else {}
     (line,) = mistakes(**{name: good + key}, **url)
@@ -179,29 +180,6 @@ def test_smtp_urls(text: str, server: SmtpServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "mail.example:587",
-        "http://mail.example",
-        "smtp://",
-        "smtp://mail.example:port",
-        "smtp://mail.example/path",
-        "smtp://mail.example?starttls=maybe",
-        "smtp://mail.example?tls=off",
-        "smtps://mail.example?starttls=off",
-        "smtps://mail.example?starttls=required",
-        "smtp://user:secret@mail.example?starttls=off",
-        "smtp://user:sec ret@mail.example",
-        "smtp://user:sécret@mail.example",
-    ],
-)
-def test_refused_smtp_url_does_not_repeat_the_password(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^(is|has|would|doesn.t) ") as caught:
-        smtp_url(text)
-    assert "ret@" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     "text", ["https://sender.example/hook?x=1", "http://localhost:8080/", "http://127.0.0.1", "http://[::1]:1/x"]
 )
 def test_endpoint_urls(text: str) -> None:
@@ -209,23 +187,35 @@ def test_endpoint_urls(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("parse", "text"),
     [
-        "http://sender.example/s3cret",
-        "sender.example/s3cret",
-        "ftp://sender.example/s3cret",
-        "https:///s3cret",
-        "https://sender.example:s3cret",
-        "https://user:s3cret@sender.example",
-        "https://sender.example/s3cret#x",
-        "https://sender.example/s3cret x",
-        "https://sender.example/s3crét",
+        (smtp_url, "mail.example:587"),
+        (smtp_url, "http://mail.example"),
+        (smtp_url, "smtp://"),
+        (smtp_url, "smtp://mail.example:port"),
+        (smtp_url, "smtp://mail.example/path"),
+        (smtp_url, "smtp://mail.example?starttls=maybe"),
+        (smtp_url, "smtp://mail.example?tls=off"),
+        (smtp_url, "smtps://mail.example?starttls=off"),
+        (smtp_url, "smtps://mail.example?starttls=required"),
+        (smtp_url, "smtp://user:s3cret@mail.example?starttls=off"),
+        (smtp_url, "smtp://user:s3c ret@mail.example"),
+        (smtp_url, "smtp://user:s3crét@mail.example"),
+        (endpoint_url, "http://sender.example/s3cret"),
+        (endpoint_url, "sender.example/s3cret"),
+        (endpoint_url, "ftp://sender.example/s3cret"),
+        (endpoint_url, "https:///s3cret"),
+        (endpoint_url, "https://sender.example:s3cret"),
+        (endpoint_url, "https://user:s3cret@sender.example"),
+        (endpoint_url, "https://sender.example/s3cret#x"),
+        (endpoint_url, "https://sender.example/s3cret x"),
+        (endpoint_url, "https://sender.example/s3crét"),
     ],
 )
-def test_refused_endpoint_url_is_not_repeated(text: str) -> None:
+def test_refused_url_is_not_repeated(parse: Callable[[str], object], text: str) -> None:
     with pytest.raises(ValueError, match=r"^(is|has|would|doesn.t) ") as caught:
-        endpoint_url(text)
-    assert "s3cr" not in str(caught.value)
+        parse(text)
+    assert "s3c" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["whsec_c2hvcnQ=", SECRET.removeprefix("whsec_"), "whsec_!!!", "whsec_", "s3cr3t"])

@@ -1,3 +1,5 @@
+"""The settings as a whole, and their mistakes."""
+
 from datetime import timedelta
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""E-mail addresses and mailboxes: accepted, and refused."""
+
 import pytest
 
 from service.surveys.mailbox import Mailbox, mailbox, read_address

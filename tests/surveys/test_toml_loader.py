@@ -1,3 +1,5 @@
+"""surveys.toml as surveys: each key, the defaults, and the copy in a record."""
+
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
