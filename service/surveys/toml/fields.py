@@ -164,23 +164,20 @@ _DEFAULT = "default"
 
 
 class Delay(Duration):
-    """One duration, or a table by channel with a `default`. Becomes (delay, delays)."""
-
-    def __init__(self, *, default: timedelta, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._default_delay = default
+    """One duration, or a table by channel with a `default`. Becomes the `delay` and the `delays` of a survey."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, Mapping):
-            return super()._deserialize(value, attr, data, **kwargs), {}
-        found = {}
+            return {"delay": super()._deserialize(value, attr, data, **kwargs)}
+        delays = {}
         for channel, duration in value.items():
             name = _DEFAULT if channel.casefold() == _DEFAULT else api_spelling(channel)
             try:
-                found[name] = super()._deserialize(duration, attr, data, **kwargs)
+                delays[name] = super()._deserialize(duration, attr, data, **kwargs)
             except ValidationError as error:
                 raise ValidationError({channel: error.messages}) from error
-        return found.pop(_DEFAULT, self._default_delay), found
+        default = {"delay": delays.pop(_DEFAULT)} if _DEFAULT in delays else {}
+        return {"delays": delays, **default}
 
 
 def read_moment(value: Any) -> datetime:

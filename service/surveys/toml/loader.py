@@ -87,7 +87,7 @@ class SurveySchema(Strict):
         validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,19}\Z", error="1 to 20 of a-z, 0-9 and - (it is in every link).")
     )
     ratings = fields.Function(deserialize=read_ratings, data_key="rating")
-    delay = Delay(default=_DEFAULTS.delay, maximum=timedelta(days=60))
+    delay = Delay(maximum=timedelta(days=60))
     editable_for = Duration(maximum=timedelta(days=7))
     extend = Duration(maximum=timedelta(hours=1))
     suspect_editable_for = Duration(maximum=timedelta(days=7))
@@ -130,8 +130,7 @@ class SurveySchema(Strict):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Survey:
-        if "delay" in data:
-            data["delay"], data["delays"] = data["delay"]
+        data |= data.pop("delay", {})
         for code, words in data.get("words", {}).items():
             if "" in words.questions:
                 (rating,) = data.get("ratings", _DEFAULTS.ratings)
