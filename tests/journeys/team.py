@@ -1,6 +1,6 @@
 """A survey with every kind of action, and the receivers of its actions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from service.surveys.definition import Survey
 from service.surveys.model import ActionProgress, Claim, Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action
+from service.surveys.ratings import RatingType
 from service.surveys.states import ActionState, Journey
 from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
 from tests.receiver import SECRET, Receiver
@@ -70,6 +71,15 @@ class Team:
         found = self.story.records.claim(Journey.FOLLOW_UP, survey_id)
         assert found
         return found
+
+    def begin_and_crash(
+        self, survey_id: str, action: str, sent_scores: Mapping[RatingType, int] | None = None
+    ) -> Record:
+        """Record an action as begun, end the lease, and return the record as claimed."""
+        claim = self.claim(survey_id)
+        assert self.story.records.set_action(claim, action, ActionState.BEGUN, sent_scores=sent_scores)
+        self.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        return claim.record
 
     def retry(self, survey_id: str) -> Record:
         """Retry the failed actions, as an operator does."""

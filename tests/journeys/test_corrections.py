@@ -103,9 +103,7 @@ class TestOnce:
     def test_crash_after_begin_loses_the_correction(self, team: Team) -> None:
         survey_id = team.alerted(ALERTED, scores=(1, 5))
         team.end_editable_time(survey_id)
-        claim = team.claim(survey_id)
-        assert team.story.records.set_action(claim, CORRECTION, ActionState.BEGUN)
-        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        team.begin_and_crash(survey_id, CORRECTION)
         record = team.follow(survey_id)
         assert len(team.alerts()) == 1
         assert action_of(record, CORRECTION).problem == OUTCOME_UNKNOWN
@@ -114,9 +112,7 @@ class TestOnce:
         """It may have been sent, so it counts as sent, though the final scores need no alert."""
         survey_id = team.ask(ALERTED)
         team.story.answer(survey_id, {CSAT: 1}, "")
-        claim = team.claim(survey_id)
-        assert team.story.records.set_action(claim, "slack", ActionState.BEGUN, sent_scores={CSAT: 1})
-        team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+        team.begin_and_crash(survey_id, "slack", sent_scores={CSAT: 1})
         team.story.answer(survey_id, {CSAT: 5}, "")
         record = team.finish(survey_id)
         assert [text.partition("\n")[0] for text in team.alerts()] == [TO_FIVE]

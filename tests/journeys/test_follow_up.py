@@ -76,11 +76,9 @@ def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None
 def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> None:
     """The begun action was executed."""
     survey_id = team.answered()
-    claim = team.claim(survey_id)
+    record = team.begin_and_crash(survey_id, name)
     planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
-    assert team.story.records.set_action(claim, name, ActionState.BEGUN)
-    team.story.actions[planned.kind].act(_told(claim.record, planned), _deadline(), is_retry=False)
-    team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+    team.story.actions[planned.kind].act(_told(record, planned), _deadline(), is_retry=False)
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert action_of(record, name).problem == (OUTCOME_UNKNOWN if name == "slack" else "")
@@ -90,9 +88,7 @@ def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> 
 def test_crash_right_after_begin_repeats_the_action(team: Team, name: str) -> None:
     """Only an alert counts as sent by then: it is sent at most once."""
     survey_id = team.answered()
-    claim = team.claim(survey_id)
-    assert team.story.records.set_action(claim, name, ActionState.BEGUN)
-    team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+    team.begin_and_crash(survey_id, name)
     team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
 

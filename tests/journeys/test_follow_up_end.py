@@ -73,10 +73,9 @@ def test_unavailable_receiver_is_retried_for_a_day(team: Team) -> None:
 def test_begun_alert_never_fails_and_is_never_retried(team: Team) -> None:
     """It doesn't matter how late it is found."""
     survey_id = team.answered()
-    claim = team.claim(survey_id)
-    assert team.story.records.set_action(claim, "slack", ActionState.BEGUN)
+    team.begin_and_crash(survey_id, "slack")
     past = str(int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000))
-    team.put(survey_id, follow_up_lease="0", follow_up_due="0", answered_at=past)
+    team.put(survey_id, answered_at=past)
     record = team.follow(survey_id)
     assert action_of(record, "slack") == ActionProgress(ActionState.DONE, OUTCOME_UNKNOWN)
     assert team.receiver.of("/slack") == []

@@ -63,9 +63,7 @@ def test_crash_after_begin_loses_the_comment_alert(team: Team) -> None:
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.end_editable_time(survey_id)
-    claim = team.claim(survey_id)
-    assert team.story.records.set_action(claim, ADDED, ActionState.BEGUN)
-    team.put(survey_id, follow_up_lease="0", follow_up_due="0")
+    team.begin_and_crash(survey_id, ADDED)
     record = team.follow(survey_id)
     assert len(team.alerts()) == 1
     assert action_of(record, ADDED).problem == OUTCOME_UNKNOWN
