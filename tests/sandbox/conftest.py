@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import requests
 
-from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.openapi import MISSING, Description
@@ -68,11 +67,6 @@ def client(dixa: Sandbox) -> Iterator[Client]:
     client = Client(dixa)
     yield client
     client.session.close()
-    found = Description.load()
-    for exchange in dixa.calls if found else ():
-        _check(found, exchange)
-
-
-def _check(found: Description | None, exchange: Exchange) -> None:
-    if found:
-        found.check(exchange)
+    if found := Description.load():
+        for exchange in dixa.calls:
+            found.check(exchange)

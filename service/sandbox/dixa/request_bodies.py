@@ -1,4 +1,4 @@
-"""Checks request JSON as strictly as the API's description, with Dixa's error messages."""
+"""Checks request JSON against the API's description, with Dixa's error messages."""
 
 import json
 import re
