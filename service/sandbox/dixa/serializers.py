@@ -17,17 +17,10 @@ from service.sandbox.dixa.model import (
 
 Json = dict[str, Any]
 
-_KINDS = {
-    "WidgetChat": "ChatConversation",
-    "ContactForm": "ContactFormConversation",
-    "Email": "EmailConversation",
-    "FacebookMessenger": "FacebookMessengerConversation",
-    "Messenger": "MessengerConversation",
-    "PstnPhone": "PstnPhoneConversation",
-    "Sms": "SmsConversation",
-    "Twitter": "TwitterConversation",
-    "WhatsApp": "WhatsAppConversation",
-}
+_OWN_KIND = ("ContactForm", "Email", "FacebookMessenger", "Messenger", "PstnPhone", "Sms", "Twitter", "WhatsApp")
+"""Channels whose conversations have a schema of their name."""
+
+_KINDS = {channel: f"{channel}Conversation" for channel in _OWN_KIND} | {"WidgetChat": "ChatConversation"}
 _ATTRIBUTES = {
     "WidgetChat": "ChatAttributes",
     "Messenger": "ChatAttributes",
