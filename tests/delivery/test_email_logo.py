@@ -64,7 +64,8 @@ def test_without_a_usable_logo_the_name_is_shown(theme: Theme) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "shown"), [((64, 64), (32, 32)), ((16, 16), (32, 32)), ((1200, 60), (240, 12)), ((2, 2000), (1, 32))]
+    ("size", "shown"),
+    [((64, 64), (32, 32)), ((16, 16), (32, 32)), ((1200, 60), (240, 12)), ((2, 2000), (1, 32)), ((2000, 2), (240, 1))],
 )
 def test_the_logo_is_scaled_to_32_by_240_pixels(size: tuple[int, int], shown: tuple[int, int]) -> None:
     (picture,) = pictures(write(replace(BRANDING, theme=theme_with(png(*size)))))

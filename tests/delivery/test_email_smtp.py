@@ -63,6 +63,7 @@ def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpSe
         ("MAIL", "530 5.7.0 Log in first", ChannelDown),
         ("MAIL", "550 5.1.1 No such sender", ChannelDown),
         ("RCPT", "450 4.2.0 Greylisted", NotDelivered),
+        ("RCPT", "499 Not now", NotDelivered),
         ("RCPT", "421 4.3.2 Closing", NotDelivered),
         ("RCPT", "530 5.7.0 Log in first", ChannelDown),
         ("RCPT", "550 5.1.1 <ida@example.com> is unknown", DeliveryRefused),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import redis
 
 from service.records.outcomes import Outcome, WriteResult
 from service.records.records import Records
@@ -12,7 +13,7 @@ from service.surveys.model import Change
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE
-from tests.records.steps import MINUTE, SURVEY_ID, close_of
+from tests.records.steps import DAY, MINUTE, SURVEY_ID, claim, close_of, is_about, offer
 
 
 def test_an_accepted_close_can_be_loaded(records: Records) -> None:
@@ -55,6 +56,37 @@ def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
     assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
     today = records.count_decisions(datetime.now(UTC).date())
     assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
+
+
+def test_a_later_close_takes_nothing_over_from_the_earlier(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    later = replace(AT_ONCE, delay=2 * MINUTE)
+    records.accept(close_of(ago=MINUTE), [later])
+    of_the_earlier = {"candidates": "[]", "email": "ida@example.com", "latest_close": "0", "offer_tries": "3"}
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", mapping=of_the_earlier)  # type: ignore[arg-type]
+    assert records.accept(close_of(), [later]).outcome == "accepted"
+    assert redis_client.hmget(f"{prefix}survey:{SURVEY_ID}", [*of_the_earlier]) == [None] * 4
+
+
+def test_a_later_close_counts_as_closed_again_only_after_the_offer(records: Records) -> None:
+    def count() -> int:
+        return records.count_decisions(datetime.now(UTC).date()).get(Reason.CLOSED_AGAIN, 0)
+
+    records.accept(close_of(ago=2 * MINUTE), [AT_ONCE])
+    records.reschedule(claim(records), timedelta(), failed=False)
+    assert records.accept(close_of(ago=MINUTE), [AT_ONCE]).outcome == "duplicate"
+    assert count() == 0
+    offer(records)
+    assert records.accept(close_of(), [AT_ONCE]).outcome == "duplicate"
+    assert count() == 1
+
+
+def test_the_number_of_rounds_outlives_their_records(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    for minutes in (1, 0):
+        records.accept(close_of(ago=minutes * MINUTE), [], Reason.CHANNEL)
+    assert redis_client.get(f"{prefix}rounds:{SURVEY_ID}") == "2"
+    assert is_about(timedelta(seconds=redis_client.ttl(f"{prefix}rounds:{SURVEY_ID}")), (90 + 365) * DAY)
 
 
 @pytest.mark.parametrize(
