@@ -12,10 +12,9 @@ from service.surveys.model import Close, Offer, OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.ratings import RatingType
 from service.surveys.states import OfferState
-from tests.delivery.messages import bring
+from tests.delivery.messages import LINK, bring
 from tests.harness import AT_ONCE
 
-LINK = "https://survey.example/s/.eJy-token_.awL0gw.2N7liE0OQkU14bIyfhEsuVDgIg8"
 BRANDING = EmailBranding(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
 ADDRESS = "ida@example.com"
 BUDGET = timedelta(seconds=30)

@@ -9,7 +9,8 @@ from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.email.smtp import EmailDelivery
 from service.surveys.errors import NotNow
 from service.surveys.ports import Deadline
-from tests.delivery.mails import BRANDING, LINK, Mailings, record_of
+from tests.delivery.mails import BRANDING, Mailings, record_of
+from tests.delivery.messages import LINK
 from tests.polling import eventually
 from tests.smtp import post_office
 

@@ -16,8 +16,8 @@ from service.surveys.errors import CallError, ChannelDown, DeliveryRefused, NotD
 from service.surveys.model import Close, OfferProgress
 from service.surveys.ports import Deadline
 from service.surveys.states import OfferState
-from tests.delivery.mails import ADDRESS, BRANDING, BUDGET, LINK, Mailings, deliver, record_of
-from tests.delivery.messages import bring
+from tests.delivery.mails import ADDRESS, BRANDING, BUDGET, Mailings, deliver, record_of
+from tests.delivery.messages import LINK, bring
 from tests.harness import AT_ONCE
 from tests.polling import eventually, soon
 from tests.smtp import Post
