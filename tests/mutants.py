@@ -78,8 +78,9 @@ class Mutant:
         one second: so the number is the time.
         """
         file = COPY / self.path
-        before = file.read_text()
-        after = mutate_code(before, OPERATORS[self.operator](), self.occurrence)
+        after = before = file.read_text()
+        with suppress(AttributeError):  # cosmic-ray can't replace the dotted name of an exception in a tuple.
+            after = mutate_code(before, OPERATORS[self.operator](), self.occurrence)
         file.write_text(after)
         os.utime(file, (number, number))
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), self.path, self.path, lineterm="", n=1)
@@ -179,7 +180,7 @@ def main() -> int:
     results: Counter[str] = Counter()
     for number, mutant in enumerate(chosen, 1):
         with mutant.applied(number) as diff:
-            result, why = _test(coverage, mutant)
+            result, why = _test(coverage, mutant) if diff else ("invalid", "cosmic-ray can't make it")
         results[result] += 1
         _print(f"{number}/{len(chosen)} {result} {mutant.path}:{mutant.line} {mutant.operator} {why}")
         if result == "survived":
