@@ -1,5 +1,6 @@
 """Each action after an answer runs once, or at most once, and delays no result."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
@@ -118,3 +119,29 @@ def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefi
         thread.join()
     waiting = [state for survey_id in ids for state in states(team.story.load(survey_id)).values()]
     assert sorted(waiting) == [ActionState.DONE] * 2 + [ActionState.WAITING] * 2
+
+
+TROUBLES: dict[str, tuple[Callable[[Team], object], int]] = {
+    "none": (lambda _: None, 0),
+    "unavailable": (lambda team: team.dixa.fails(1, 503, call="note"), 1),
+    "forbidden": (lambda team: team.dixa.fails(1, 403, call="note"), 1),
+    "response lost": (lambda team: team.dixa.executes_then_drops(1, call="note"), 1),
+    "receiver unavailable": (lambda team: team.receiver.next.update({"/answer": [503]}), 1),
+    "receiver down": (lambda team: team.story.channels.failed("slack of answers", "other", "no"), 1),
+    "down since the check": (
+        lambda team: team.story.after(
+            "conversation", lambda: team.story.channels.failed("slack of answers", "other", "no")
+        ),
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize(("trouble", "tries"), TROUBLES.values(), ids=TROUBLES)
+def test_a_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], object], tries: int) -> None:
+    survey_id = team.answered()
+    trouble(team)
+    record = team.run_once(survey_id)
+    assert record.follow_up
+    assert record.follow_up.tries == tries
+    assert sum(state is not ActionState.DONE for state in states(team.follow(survey_id)).values()) == 0
