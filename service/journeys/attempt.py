@@ -11,7 +11,7 @@ import structlog
 from config.settings import Timings
 from service.journeys.next_step import CallFailed, CallLost
 from service.rules.matching import may_predate_close
-from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater, TooEarly
+from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import Call, Claim, Record
 from service.surveys.ports import Conversation, Deadline, Dixa, Message, Rating, Slot
 from service.surveys.states import Journey
@@ -75,11 +75,11 @@ class Attempt:
         return self.dixa.conversation(self.slot(), self.record.conversation_id)
 
     def closed_conversation(self) -> Conversation:
-        """Fetch the conversation. Raises TooEarly while Dixa may still show it as it was before its close."""
+        """Fetch the conversation. Raises NotNow while Dixa may still show it as it was before its close."""
         conversation = self.conversation()
         close = self.record.close
         if close and may_predate_close(conversation, close) and (wait := self.lag_wait()):
-            raise TooEarly("Dixa shows the conversation open, as before its close", wait)
+            raise NotNow("Dixa shows the conversation open, as before its close", wait)
         return conversation
 
     def ratings(self) -> tuple[Rating, ...]:

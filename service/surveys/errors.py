@@ -2,8 +2,7 @@
 
 CallError
 ├── RetryLater             it did not happen (or was a query): retry, not before `retry_in`
-│   ├── NotNow                no call gets through now, whichever survey it is for: counts as no try
-│   │   └── TooEarly             Dixa may not show its own event yet
+│   ├── NotNow                no call gets through now, or Dixa may not show its own event yet: counts as no try
 │   └── NotDelivered          a mail server or receiver has no time now
 │       └── ChannelDown          it is away, or refuses all of our surveys
 ├── OutcomeUnknown         it may have happened: reconcile before calling again
@@ -32,11 +31,7 @@ class RetryLater(CallError):
 
 
 class NotNow(RetryLater):
-    """No call gets through now. It doesn't count as a try."""
-
-
-class TooEarly(NotNow):
-    """Dixa's response may be older than its own event."""
+    """It is not the time for a call. It doesn't count as a try."""
 
 
 class NotDelivered(RetryLater):
