@@ -83,10 +83,10 @@ def test_a_reminder_waits_as_long_as_the_file_says(story: Story) -> None:
     assert sent(story, survey_id) == [""]
 
 
-def write_as_customer(story: Story, number: int) -> None:
+def write_as_customer(story: Story, number: int, *, at: datetime | None = None) -> None:
     story.dixa.reopen(number)
     requester = story.dixa.conversation(number).requester
-    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=moment()))
+    story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=at or moment()))
 
 
 NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
@@ -252,3 +252,13 @@ def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
     chain.story.records.mark_restored()
     record = chain.story.ask(survey_id)
     assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)
+
+
+def test_a_message_from_before_the_delivery_stops_no_reminder(story: Story) -> None:
+    """It came while the survey was on its way. The customer has not written since the link."""
+    survey_id = reminding(story)
+    delivered_at = story.load(survey_id).offer.delivered_at
+    assert delivered_at
+    write_as_customer(story, int(survey_id), at=delivered_at)
+    assert story.ask(survey_id).offer.note == ""
+    assert "-reminder" in sent(story, survey_id)
