@@ -19,7 +19,8 @@ class Post:
     """The mails and commands of a server, and its behaviour.
 
     `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
-    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may.
+    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may, and an
+    answer to `greeting` is all it says.
     `refuses` is what single recipients are answered.
     """
 
@@ -88,7 +89,11 @@ class _Smtp(SMTP):
             except asyncio.CancelledError:
                 _transport(self).abort()
                 raise
-        await super()._handle_client()
+        if greeting := post.answers.get("greeting"):
+            await self.push(greeting)
+            _transport(self).close()
+        else:
+            await super()._handle_client()
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         post: Post = self.event_handler

@@ -172,6 +172,28 @@ def test_a_missing_greeting_is_not_delivered(post: tuple[Post, SmtpServer]) -> N
     assert taken.mails == []
 
 
+@pytest.mark.parametrize(
+    ("greeting", "error"),
+    [
+        ("400 Later", NotDelivered),
+        ("421 4.3.2 Too busy", NotDelivered),
+        ("499 Later", NotDelivered),
+        ("500 No", ChannelDown),
+        ("554 5.7.1 No mail from you", ChannelDown),
+        ("250 Hello", ChannelDown),
+    ],
+)
+def test_a_server_that_greets_with_an_error(
+    post: tuple[Post, SmtpServer], greeting: str, error: type[NotDelivered]
+) -> None:
+    taken, server = post
+    taken.answers["greeting"] = greeting
+    with pytest.raises(error, match=f"greeted with {greeting[:3]}") as caught:
+        deliver(server)
+    assert type(caught.value) is error
+    assert taken.commands == []
+
+
 def test_a_claim_that_is_over_does_not_connect(post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch) -> None:
     taken, server = post
     mailings = Mailings()
