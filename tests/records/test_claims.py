@@ -52,12 +52,22 @@ def test_the_claim_after_a_lease_has_a_higher_fence(redis_client: redis.Redis, p
 
 
 def test_a_lease_longer_than_possible_counts_as_over(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """Redis' clock was set back by an hour."""
+    """Redis' clock was set back by half a minute."""
     records.accept(close_of(), [AT_ONCE])
     first = claim(records)
-    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_lease", to_ms(datetime.now(UTC) + timedelta(hours=1)))
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_lease", to_ms(datetime.now(UTC) + timedelta(seconds=90)))
     second = claim(records)
     assert second.fence > first.fence
+
+
+@pytest.mark.parametrize(("later_ms", "is_reconciled"), [(0, True), (-1, False)])
+def test_a_record_from_before_a_restore_is_reconciled_first(
+    records: Records, redis_client: redis.Redis, prefix: str, later_ms: int, *, is_reconciled: bool
+) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    accepted_at = int(redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "accepted_at"))  # type: ignore[arg-type]
+    redis_client.set(f"{prefix}restored_at", accepted_at + later_ms)
+    assert claim(records).record.reconcile_first is is_reconciled
 
 
 def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix: str) -> None:
@@ -87,9 +97,19 @@ def test_a_state_of_a_newer_version_is_left_to_it(records: Records, redis_client
     assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_state") == "pondering"
 
 
-def test_a_returned_lease_can_be_claimed(records: Records) -> None:
+RETURNS: dict[str, Callable[[Records, Claim], object]] = {
+    "rescheduled": lambda records, claim: records.reschedule(claim, timedelta(), failed=False),
+    "call failed": lambda records, claim: records.call_failed(claim, timedelta()),
+    "call lost": lambda records, claim: records.call_lost(claim, timedelta()),
+}
+
+
+@pytest.mark.parametrize("end", RETURNS)
+def test_a_returned_lease_can_be_claimed(records: Records, end: str) -> None:
     records.accept(close_of(), [AT_ONCE])
-    records.reschedule(claim(records), timedelta(), failed=False)
+    found = claim(records)
+    records.begin_call(found, CSAT, [], timedelta())
+    RETURNS[end](records, found)
     assert claim(records).fence == 2
 
 

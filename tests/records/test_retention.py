@@ -8,10 +8,11 @@ import redis
 from service.records.records import Records
 from service.records.redis import connect
 from service.surveys.definition import Survey
-from service.surveys.model import Decision
+from service.surveys.model import Change, Decision
 from service.surveys.reasons import Reason
-from service.surveys.states import Journey, Verdict
+from service.surveys.states import ChangeKind, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE
+from tests.moments import moment
 from tests.processes import RedisServer
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, is_about, load, offer, submit
 
@@ -62,6 +63,16 @@ def test_a_record_does_not_expire_before_its_answer_is_submitted(
 def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
     offer(records)
+    assert is_about(ttl(redis_client, prefix), 366 * DAY)
+
+
+def test_a_record_outlives_its_link_though_its_reminder_is_cancelled(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY, reminder=DAY)])
+    offer(records)
+    opened = Change(48213, ChangeKind.REOPENED, moment() + 3 * MINUTE)
+    assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "not_reminded"
     assert is_about(ttl(redis_client, prefix), 366 * DAY)
 
 
