@@ -14,7 +14,6 @@ from service.surveys.model import Decision
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
-from tests.polling import eventually
 from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, said, submit
 
 NOW = datetime.now(UTC)
@@ -159,17 +158,6 @@ def test_an_answer_without_a_record_creates_one(records: Records) -> None:
     assert progress is not None
     assert progress.state is AnswerState.SUBMITTED
     assert records.accept(close_of(), [AT_ONCE]).outcome == "duplicate"
-
-
-def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
-    answer(records, 2)
-    records.delay_answers(MINUTE)
-    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
-    assert answer(records, 5) == "saved"
-    records.delay_answers(timedelta(milliseconds=1))
-    found = eventually(lambda: records.claim(Journey.ANSWER, SURVEY_ID))
-    assert found is not None
-    assert found.record.answered.scores == {CSAT: 5}
 
 
 def test_an_erased_survey_takes_no_answer(records: Records) -> None:

@@ -60,16 +60,6 @@ def test_a_lease_longer_than_possible_counts_as_over(records: Records, redis_cli
     assert second.fence > first.fence
 
 
-@pytest.mark.parametrize(("later_ms", "is_reconciled"), [(0, True), (-1, False)])
-def test_a_record_from_before_a_restore_is_reconciled_first(
-    records: Records, redis_client: redis.Redis, prefix: str, later_ms: int, *, is_reconciled: bool
-) -> None:
-    records.accept(close_of(), [AT_ONCE])
-    accepted_at = int(redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "accepted_at"))  # type: ignore[arg-type]
-    redis_client.set(f"{prefix}restored_at", accepted_at + later_ms)
-    assert claim(records).record.reconcile_first is is_reconciled
-
-
 def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix: str) -> None:
     lease, budget = timedelta(seconds=60), timedelta(minutes=5)
     records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)

@@ -1,0 +1,58 @@
+"""What nobody may claim while surveys are paused, while spools are drained, or after a restore."""
+
+from datetime import timedelta
+
+import pytest
+import redis
+
+from service.records.records import Records
+from service.surveys.definition import Survey
+from service.surveys.states import Journey
+from tests.harness import AT_ONCE, CSAT
+from tests.polling import eventually
+from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, offer
+
+
+def test_no_call_begins_during_a_pause_but_a_lost_one_is_looked_up(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    records.pause()
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    records.resume()
+    found = claim(records)
+    records.begin_call(found, CSAT, [], timedelta())
+    records.call_lost(found, timedelta())
+    records.pause()
+    assert records.claim(Journey.OFFER, SURVEY_ID) is not None
+
+
+def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
+    answer(records, 2)
+    records.delay_answers(MINUTE)
+    assert records.claim(Journey.ANSWER, SURVEY_ID) is None
+    assert answer(records, 5) == "saved"
+    records.delay_answers(timedelta(milliseconds=1))
+    found = eventually(lambda: records.claim(Journey.ANSWER, SURVEY_ID))
+    assert found is not None
+    assert found.record.answered.scores == {CSAT: 5}
+
+
+def test_no_reminder_is_claimed_while_a_spool_may_hold_an_answer(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    records.accept(close_of(), [Survey(delay=timedelta(), reminder=MINUTE)])
+    offer(records)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_due", 0)
+    records.delay_answers(MINUTE)
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    records.delay_answers(timedelta(milliseconds=1))
+    assert eventually(lambda: records.claim(Journey.OFFER, SURVEY_ID))
+
+
+@pytest.mark.parametrize(("later_ms", "is_reconciled"), [(0, True), (-1, False)])
+def test_a_record_from_before_a_restore_is_reconciled_first(
+    records: Records, redis_client: redis.Redis, prefix: str, later_ms: int, *, is_reconciled: bool
+) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    accepted_at = int(redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "accepted_at"))  # type: ignore[arg-type]
+    redis_client.set(f"{prefix}restored_at", accepted_at + later_ms)
+    assert claim(records).record.reconcile_first is is_reconciled
