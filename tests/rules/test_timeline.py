@@ -214,8 +214,8 @@ def test_follow_up_shows_each_action() -> None:
         "Follow-up webhook: waiting for a retry.",
         "2026-11-20 01:00:00  Next: run the follow-up (failed once).",
     ]
-    submitting = replace(record, answer=AnswerProgress(AnswerState.SUBMITTING, ANSWER))
-    assert len(next_of(submitting)) == 2
+    for state in (AnswerState.EDITABLE, AnswerState.SUBMITTING):
+        assert len(next_of(replace(record, answer=AnswerProgress(state, ANSWER)))) == 2
 
 
 @pytest.mark.parametrize(
