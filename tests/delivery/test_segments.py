@@ -46,6 +46,11 @@ def test_the_size_of_a_text(text: str, encoding: str, units: int, segments: int)
     assert measure(text) == Size(encoding, units, segments)
 
 
+def test_a_size_in_words() -> None:
+    assert str(measure("a")) == "1 segment (1 characters of GSM-7)"
+    assert str(measure("🙂" * 40)) == "2 segments (80 characters of UCS-2)"
+
+
 def test_the_alphabet_is_gsm7s() -> None:
     """128 places, one of them the escape, and ten escaped characters of two septets each."""
     found = [chr(number) for number in range(0x10000) if is_gsm7(chr(number))]

@@ -118,7 +118,7 @@ def test_repeated_extensions_end_at_the_same_limit(held: Held) -> None:
 def test_no_extension_after_the_time_is_over(held: Held) -> None:
     terms = Survey()
     assert held.records.extend(SURVEY_ID, terms) is None
-    held.answer(terms, since=70 * MINUTE, left=-MINUTE)
+    held.answer(terms, since=70 * MINUTE, left=timedelta(milliseconds=-1))
     assert held.records.extend(SURVEY_ID, terms) is None
     submit(held.records)
     assert held.records.extend(SURVEY_ID, terms) is None

@@ -37,6 +37,12 @@ def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
     assert said(records) == ({"Csat": 4}, "Worth keeping")
 
 
+def test_a_failed_answer_does_not_count_as_a_decision(records: Records) -> None:
+    answer(records)
+    records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)
+    assert records.count_decisions(datetime.now(UTC).date()) == {}
+
+
 def test_a_removal_from_a_spool_counts_though_the_scores_were_changed_since(records: Records) -> None:
     answer(records, 4, "my card 4111", answered_at=NOW - 3 * MINUTE)
     answer(records, 2, answered_at=NOW - MINUTE)

@@ -16,7 +16,7 @@ from service.surveys.model import Claim, Decision
 from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, Verdict
-from tests.harness import AT_ONCE, CSAT
+from tests.harness import AT_ONCE, CSAT, NPS
 from tests.moments import moment
 from tests.polling import eventually
 from tests.records.steps import (
@@ -73,6 +73,8 @@ def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix
     assert ends_at >= began - 1 + to_ms(lease + budget)
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == ends_at
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
+    redis_client.hset(key, "offer_lease", began - 1)
+    assert not records.extend_lease(SURVEY_ID)
     records.reschedule(first, timedelta(), failed=False)
     assert not records.extend_lease(SURVEY_ID)
     assert claim(records).fence > first.fence
@@ -101,6 +103,32 @@ def test_a_returned_lease_can_be_claimed(records: Records, end: str) -> None:
     records.begin_call(found, CSAT, [], timedelta())
     RETURNS[end](records, found)
     assert claim(records).fence == 2
+
+
+@pytest.mark.parametrize("journey", [Journey.OFFER, Journey.ANSWER])
+def test_a_success_ends_the_count_of_failed_tries(
+    records: Records, redis_client: redis.Redis, prefix: str, journey: Journey
+) -> None:
+    records.accept(close_of(), [AT_ONCE]) if journey is Journey.OFFER else answer(records)
+    for tries in ("1", None):
+        found = claim(records, journey)
+        records.begin_call(found, CSAT, [], timedelta())
+        if tries:
+            records.call_failed(found, timedelta())
+        elif journey is Journey.OFFER:
+            records.offered(found, CSAT, "rating")
+        else:
+            records.submitted(found, CSAT, [CSAT, NPS])
+        assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", f"{journey}_tries") == tries
+
+
+def test_a_decision_made_again_takes_no_second_place_of_the_day(records: Records) -> None:
+    """A worker ended right after the first."""
+    records.accept(close_of(), [replace(AT_ONCE, daily_cap=1)])
+    for _ in range(2):
+        found = claim(records)
+        assert records.decide(found, Decision(Verdict.ASK), person=["hash"]) == (Verdict.ASK, "")
+        records.reschedule(found, timedelta(), failed=False)
 
 
 WRITES: dict[str, Callable[[Records, Claim], object]] = {
