@@ -15,18 +15,11 @@ from service.surveys.definition import Survey
 from service.surveys.model import Claim, Decision
 from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
-from service.surveys.states import Journey, Verdict
+from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.moments import moment
 from tests.polling import eventually
-from tests.records.steps import (
-    MINUTE,
-    SURVEY_ID,
-    answer,
-    brief,
-    claim,
-    close_of,
-)
+from tests.records.steps import MINUTE, SURVEY_ID, answer, brief, claim, close_of, load
 
 
 @pytest.mark.parametrize("journey", Journey)
@@ -120,6 +113,16 @@ def test_a_success_ends_the_count_of_failed_tries(
         else:
             records.submitted(found, CSAT, [CSAT, NPS])
         assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", f"{journey}_tries") == tries
+
+
+def test_a_reminder_has_tries_of_its_own(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [replace(AT_ONCE, reminder=MINUTE)])
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_tries", 3)
+    found = claim(records)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_state", "delivering")
+    records.delivered(found)
+    assert load(records).offer.state is OfferState.REMINDING
+    assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_tries") is None
 
 
 def test_a_decision_made_again_takes_no_second_place_of_the_day(records: Records) -> None:

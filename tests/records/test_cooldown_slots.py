@@ -1,0 +1,74 @@
+"""The cooldown slots of a customer: who keeps them, and for how long."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import redis
+
+from service.records.records import Records
+from service.surveys.definition import Survey
+from service.surveys.model import Claim, Decision
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, Verdict
+from tests.harness import AT_ONCE, CSAT
+from tests.records.steps import DAY, close_of, is_about
+
+
+def ask(records: Records, number: int, terms: Survey = AT_ONCE, retention: timedelta = 30 * DAY) -> Claim:
+    """Decide to ask the customer, and claim that survey still."""
+    records.accept(close_of(number), [terms])
+    found = records.claim(Journey.OFFER, str(number))
+    assert found is not None
+    decided = records.decide(found, Decision(Verdict.ASK), person=["hash"], cooldown_retention=retention)
+    assert decided == (Verdict.ASK, "")
+    return found
+
+
+def deliver(records: Records, claim: Claim) -> None:
+    records.begin_call(claim, CSAT, [], timedelta())
+    records.offered(claim, CSAT, f"rating-{claim.record.survey_id}")
+    records.begin_delivery(claim, "message")
+    records.delivered(claim)
+
+
+def holder(redis_client: redis.Redis, prefix: str) -> str:
+    return str(redis_client.get(f"{prefix}asked:hash")).rpartition(" ")[2]
+
+
+def time_left(redis_client: redis.Redis, key: str) -> timedelta:
+    return timedelta(milliseconds=int(redis_client.pttl(key)))
+
+
+def test_a_slot_given_back_expires_when_it_would_have(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    often = replace(AT_ONCE, cooldown=timedelta())
+    deliver(records, ask(records, 1))
+    second = ask(records, 2, often)
+    assert holder(redis_client, prefix) == "2"
+    records.fail(second, Reason.REFUSED)
+    assert holder(redis_client, prefix) == "1"
+    assert is_about(time_left(redis_client, f"{prefix}asked:hash"), 30 * DAY)
+
+
+def test_a_slot_taken_by_another_survey_is_not_given_back(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    often = replace(AT_ONCE, cooldown=timedelta())
+    first = ask(records, 1, often)
+    ask(records, 2, often)
+    records.fail(first, Reason.REFUSED)
+    assert holder(redis_client, prefix) == "2"
+
+
+def test_a_customer_with_the_link_keeps_the_slot_though_the_survey_is_erased(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    deliver(records, ask(records, 1, replace(AT_ONCE, reminder=DAY)))
+    record = records.load("1")
+    assert record is not None
+    records.erase(record)
+    assert holder(redis_client, prefix) == "1"
+
+
+def test_the_count_of_a_day_is_kept_for_two(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    ask(records, 1)
+    assert is_about(time_left(redis_client, f"{prefix}asks:{datetime.now(UTC).date()}:default"), 2 * DAY)
