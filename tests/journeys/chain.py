@@ -5,13 +5,11 @@ from datetime import timedelta
 
 import redis
 
-from service.delivery.email.smtp import EmailDelivery
 from service.delivery.email.text import EmailBranding
 from service.delivery.message import MessageDelivery
 from service.sandbox.server import Sandbox
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Record
-from service.surveys.ports import Delivery
 from tests.harness import AT_ONCE, QUICK, Story, open_client
 from tests.smtp import Post
 
@@ -24,9 +22,9 @@ TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(sec
 class Chain:
     """The journeys with both channels and a mail server."""
 
-    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, email: EmailDelivery) -> None:
-        channels: list[Delivery] = [MessageDelivery(open_client(dixa, client, prefix)), email]
-        self.story = Story(client, prefix, dixa, timings=TIMINGS, deliveries=channels)
+    def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post) -> None:
+        messages = MessageDelivery(open_client(dixa, client, prefix))
+        self.story = Story(client, prefix, dixa, timings=TIMINGS, deliveries=[messages])
         self.post = post
         self.dixa = dixa
         self._redis = client

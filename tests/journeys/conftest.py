@@ -32,21 +32,10 @@ def team(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Team
 @pytest.fixture
 def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Chain]:
     with post_office() as (post, server):
-        made: list[Chain] = []
-
-        class Marks:
-            def extend_lease(self, survey_id: str) -> bool:
-                return made[0].story.records.extend_lease(survey_id)
-
-            def begin_email(self, survey_id: str) -> bool:
-                return made[0].story.records.begin_email(survey_id)
-
-        made.append(
-            Chain(
-                redis_client, prefix, dixa, post, EmailDelivery(server, BRANDING, Marks(), budget=TIMINGS.step_budget)
-            )
-        )
-        yield made[0]
+        made = Chain(redis_client, prefix, dixa, post)
+        email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
+        made.story.deliveries["email"] = email
+        yield made
 
 
 @pytest.fixture
