@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 import redis
 
 from service.records.records import Records
@@ -11,7 +12,7 @@ from service.surveys.reasons import Reason
 from service.surveys.states import Journey
 from tests.harness import AT_ONCE, CSAT
 from tests.polling import eventually
-from tests.records.steps import MINUTE, SURVEY_ID, brief, close_of
+from tests.records.steps import MINUTE, SURVEY_ID, brief, claim, close_of
 
 
 def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
@@ -75,6 +76,20 @@ def test_surveys_with_a_call_wait_for_their_time(records: Records, redis_client:
     redis_client.zadd(f"{prefix}due:offer:first", {SURVEY_ID: 1})
     assert records.take_due(Journey.OFFER, 2, MINUTE) == [SURVEY_ID]
     assert redis_client.zcard(f"{prefix}due:offer:first") == 0
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_only_a_failed_try_is_due_at_once_when_dixa_works_again(records: Records, *, failed: bool) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    records.reschedule(claim(records), MINUTE, failed=failed)
+    records.end_backoff([int(SURVEY_ID)])
+    assert (records.claim(Journey.OFFER, SURVEY_ID) is not None) is failed
+
+
+def test_a_call_in_flight_waits_though_dixa_works_again(records: Records) -> None:
+    records.reschedule(begin_call(records), MINUTE, failed=True)
+    records.end_backoff([int(SURVEY_ID)])
+    assert records.claim(Journey.OFFER, SURVEY_ID) is None
 
 
 def test_an_ended_survey_leaves_the_first_set(records: Records, redis_client: redis.Redis, prefix: str) -> None:
