@@ -90,6 +90,12 @@ def test_an_answer_given_again_is_later_than_a_spooled_one_from_between(records:
     assert said(records) == ({"Csat": 5}, "")
 
 
+def test_the_same_answer_out_of_a_spool_is_no_earlier(records: Records) -> None:
+    answer(records, 5)
+    assert answer(records, 5, answered_at=NOW - 2 * MINUTE) == "same"
+    assert answer(records, 3, answered_at=NOW - MINUTE) == "superseded"
+
+
 def test_an_answer_is_never_dated_in_the_future(records: Records) -> None:
     """The clock of the spool's host was ahead."""
     answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
