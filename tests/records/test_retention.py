@@ -70,18 +70,6 @@ def test_a_retried_record_never_expires_and_has_not_ended(
     assert load(records).offer.ended_at is None
 
 
-def test_an_erased_record_is_kept_as_long_as_any_other(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
-    records.accept(close_of(), [AT_ONCE])
-    offer(records)
-    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_ended_at", "1000")
-    redis_client.persist(f"{prefix}survey:{SURVEY_ID}")
-    records.erase(load(records))
-    assert is_about(ttl(redis_client, prefix), 90 * DAY)
-    assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_ended_at") == "1000"
-
-
 def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
     offer(records)

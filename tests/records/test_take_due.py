@@ -23,6 +23,14 @@ def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Re
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
+def test_a_survey_due_at_once_is_left_to_its_own_task_for_a_second(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    assert records.accept(close_of(ago=MINUTE), [AT_ONCE]).is_due
+    accepted_at = int(redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "accepted_at"))  # type: ignore[arg-type]
+    assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == accepted_at + 1000
+
+
 def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
     records.accept(close_of(), [Survey(delay=MINUTE)])

@@ -9,8 +9,8 @@ local keep_ms = unpack(ARGV)
 local DUE_SETS = {offer = KEYS[2], answer = KEYS[3], follow_up = KEYS[4]}
 local counts, erased_key = KEYS[5], KEYS[6]
 if redis.call('EXISTS', record) == 0 then return 'missing' end
-local HAS_LINK = {reminding = true, delivered = true}
-if is_open('offer') and not HAS_LINK[get('offer_state')] then count_decision(counts, 'erased') end
+-- A customer with the link was asked.
+if is_open('offer') and get('offer_state') ~= 'reminding' then count_decision(counts, 'erased') end
 
 local function end_state(journey, state)
   if journey == 'offer' then return 'cancelled' end
@@ -29,7 +29,5 @@ for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
     if ended_at then put(journey .. '_ended_at', ended_at) end
   end
 end
-forget_customer()
-redis.call('PEXPIRE', record, keep_ms)
 redis.call('SET', erased_key, '1')
 return 'erased'
