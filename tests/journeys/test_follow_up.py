@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from config.settings import Timings
 from service.delivery.slack import SlackAlert
@@ -60,9 +61,12 @@ def test_a_lost_answer_of_dixas_doubles_nothing(team: Team, loses: Any, call: st
 def test_alert_with_lost_response_is_not_repeated(team: Team, status: int) -> None:
     survey_id = team.answered()
     team.receiver.next["/slack"] = [status]
-    record = team.follow(survey_id)
+    with capture_logs() as logs:
+        record = team.follow(survey_id)
     assert len(team.receiver.of("/slack")) == 1
     assert action_of(record, "slack").problem == OUTCOME_UNKNOWN
+    problems = {each["action"]: each["problem"] for each in logs if each["event"] == "action.done"}
+    assert problems == dict.fromkeys(ALL) | {"slack": OUTCOME_UNKNOWN}
 
 
 @pytest.mark.parametrize("status", [DROP, 500, 302])

@@ -1,4 +1,4 @@
-"""The runner retries a record with an unknown state ever more rarely."""
+"""The runner counts a failed call, or a record that no step can work on, as a try: the backoff grows."""
 
 from structlog.testing import capture_logs
 
@@ -14,3 +14,14 @@ def test_a_record_that_no_step_can_work_on_is_retried_ever_more_rarely(story: St
     assert [(each["event"], each["outcome"]) for each in logs] == [("claim.stale", "no close to decide about")]
     assert story.load(survey_id).offer.tries == 1
     assert story.dixa.calls == []
+
+
+def test_a_lost_call_that_was_not_executed_counts_as_a_try(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.drops_before(1, call="offer")
+    story.offering.run(survey_id)
+    lost = story.load(survey_id).offer
+    assert lost.call
+    record = story.run_until(story.offering, survey_id, lambda record: record.offer.call is None)
+    assert record.offer.tries == lost.tries + 1
+    assert story.dixa.offers() == []
