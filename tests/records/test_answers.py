@@ -1,5 +1,6 @@
 """A customer's answer: saving, changing and submitting it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,10 +12,11 @@ from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Decision
+from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
-from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, said, submit
+from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, said, submit
 
 NOW = datetime.now(UTC)
 
@@ -35,6 +37,26 @@ def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
     answer(records, 4, "Worth keeping")
     records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)
     assert said(records) == ({"Csat": 4}, "Worth keeping")
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_comment_in_dixa_is_kept_only_for_a_failed_follow_up(
+    redis_client: redis.Redis, prefix: str, *, failed: bool
+) -> None:
+    records = Records(redis_client, lease=MINUTE, keep=DAY, retry_within=DAY, prefix=prefix)
+    answer(records, 4, "A secret thought", replace(AT_ONCE, on_answer=(OnAnswer((4,), CSAT, note=True),)))
+    following = claim(records, Journey.FOLLOW_UP)
+    records.fail(following, Reason.REFUSED) if failed else records.followed(following)
+    submit(records)
+    kept = redis_client.get(f"{prefix}retry:{SURVEY_ID}:comment")
+    assert kept == ("A secret thought" if failed else None)
+
+
+def test_the_offer_of_a_customer_with_an_answer_is_not_retried(records: Records) -> None:
+    records.accept(close_of(), [AT_ONCE])
+    records.fail(claim(records), Reason.REFUSED)
+    answer(records)
+    assert records.retry(Journey.OFFER, SURVEY_ID) == "not_failed"
 
 
 def test_a_failed_answer_does_not_count_as_a_decision(records: Records) -> None:
