@@ -182,3 +182,22 @@ def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
     assert story.records.retry(Journey.OFFER, survey_id) == "retried"
     assert story.load(survey_id).offer.state is OfferState.OFFERED
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_a_record_older_than_its_offer_adopts_it_and_checks_before_it_sends(story: Story) -> None:
+    """Redis was restored from a backup of the moment of the offer. The link was delivered since."""
+    survey_id = story.begin()
+    key, redis_client = story.records._key(survey_id), story.records._redis
+    backup: dict[str, Any] = {}
+    story.after("offer", lambda: backup.update(redis_client.hgetall(key)))  # type: ignore[arg-type]
+    story.ask(survey_id)
+    for name in ("offer_lease", "offer_call", "offer_sent_at", "offer_seen"):
+        backup.pop(name, None)
+    redis_client.delete(key)
+    redis_client.hset(key, mapping=backup | {"offer_due": 0})  # type: ignore[arg-type]
+    story.records.mark_restored()
+    story.offering.run(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.OFFERED
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+    assert (len(story.dixa.offers(int(survey_id))), len(story.dixa.messages(int(survey_id)))) == (1, 1)
+    story.assert_no_doubles()
