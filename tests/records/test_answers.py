@@ -88,6 +88,12 @@ def test_the_last_change_of_the_comment_counts(records: Records, last: str | Non
     assert said(records) == ({"Csat": 4}, last or "")
 
 
+def test_a_suspect_form_removes_the_comment_and_changes_nothing_else(records: Records) -> None:
+    answer(records, 4, "Said before")
+    assert answer(records, 1, None, is_suspect=True) == "ignored"
+    assert said(records) == ({"Csat": 4}, "")
+
+
 def test_a_blank_comment_keeps_the_earlier_one(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 5, "") == "saved"
@@ -176,6 +182,7 @@ def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: 
     record = load(records)
     assert record.offer.state is OfferState.DELIVERED
     assert [(each.rating, each.rating_id) for each in record.offers] == [(CSAT, "rating")]
+    assert record.reconcile_first
     with pytest.raises(StaleClaim, match="stale"):
         records.offered(found, CSAT, "another")
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []

@@ -1,10 +1,12 @@
 """The health of delivery channels: what is written, and what is logged."""
 
+from datetime import timedelta
+
 import pytest
 import redis
 from structlog.testing import capture_logs
 
-from service.records.channels import Channels
+from service.records.channels import PAUSE, Channels
 
 SURVEY, OTHER = "48201", "48202"
 
@@ -26,6 +28,27 @@ def test_a_survey_that_waits_reserves_nothing(channels: Channels, redis_client: 
     redis_client.delete(f"{prefix}channel:email:pause")
     assert channels.begin("email", SURVEY)
     assert channels.begin("email", OTHER) is None
+
+
+def test_a_failed_survey_waits_longer_than_the_others(
+    channels: Channels, redis_client: redis.Redis, prefix: str
+) -> None:
+    channels.failed("email", SURVEY, "away")
+    pipeline = redis_client.pipeline()
+    pipeline.pttl(f"{prefix}channel:email:pause")
+    pipeline.pttl(f"{prefix}channel:email:pause:{SURVEY}")
+    of_all, own = (timedelta(milliseconds=each) for each in pipeline.execute())
+    assert own - of_all > PAUSE / 2
+
+
+def test_a_success_ends_all_pauses(channels: Channels) -> None:
+    channels.failed("email", SURVEY, "away")
+    assert channels.wait("email", SURVEY)
+    assert channels.wait("email", OTHER)
+    channels.works("email", SURVEY)
+    assert channels.wait("email", SURVEY) is None
+    assert channels.wait("email", OTHER) is None
+    assert channels.troubles() == []
 
 
 def test_a_failure_is_logged_when_the_channel_goes_down_and_not_again(channels: Channels) -> None:

@@ -6,9 +6,9 @@
 local fence, action, state, problem, scores = unpack(ARGV)
 if not is_current('follow_up', fence) then return 'stale' end
 if get('follow_up_state') ~= 'following' then return 'wrong_state' end
-local field, about = 'action:' .. action, 'problem:' .. action
+local field = 'action:' .. action
 if state == 'begun' and get(field) == 'begun' then return 'begun_before' end
 put(field, state)
-if problem ~= '' then put(about, problem) else drop(about) end
+if problem ~= '' then put('problem:' .. action, problem) end
 if scores ~= '' then put('sent_scores:' .. action, scores) end
 return state
