@@ -81,9 +81,13 @@ def _check(status: int) -> None:
     problem = f"the receiver returned {status}"
     if status in _TRY_LATER:
         raise NotDelivered(problem)
-    if status in _ABOUT_SETTINGS or 300 <= status < 400:  # noqa: PLR2004 - a redirect means a wrong URL
+    if status in _ABOUT_SETTINGS:
         raise ChannelDown(problem)
-    if 400 <= status < 500:  # noqa: PLR2004 - HTTP's own classes
-        raise DeliveryRefused(problem)
-    if not 200 <= status < 300:  # noqa: PLR2004 - the same
-        raise DeliveryUnknown(problem)
+    match status // 100:
+        case 2:
+            return
+        case 3:  # A redirect means a wrong URL.
+            raise ChannelDown(problem)
+        case 4:
+            raise DeliveryRefused(problem)
+    raise DeliveryUnknown(problem)
