@@ -184,14 +184,15 @@ def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_a_record_older_than_its_offer_adopts_it_and_checks_before_it_sends(story: Story) -> None:
+@pytest.mark.parametrize("lost", [(), ("offer_before",)], ids=["during the call", "before the call"])
+def test_a_record_older_than_its_offer_adopts_it_and_checks_before_it_sends(story: Story, lost: tuple[str]) -> None:
     """Redis was restored from a backup of the moment of the offer. The link was delivered since."""
     survey_id = story.begin()
     key, redis_client = story.records._key(survey_id), story.records._redis
     backup: dict[str, Any] = {}
     story.after("offer", lambda: backup.update(redis_client.hgetall(key)))  # type: ignore[arg-type]
     story.ask(survey_id)
-    for name in ("offer_lease", "offer_call", "offer_sent_at", "offer_seen"):
+    for name in ("offer_lease", "offer_call", "offer_sent_at", "offer_seen", *lost):
         backup.pop(name, None)
     redis_client.delete(key)
     redis_client.hset(key, mapping=backup | {"offer_due": 0})  # type: ignore[arg-type]

@@ -218,7 +218,8 @@ def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) 
     survey_id = reminding(chain.story, MAILED)
     chain.post.answers[place] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
-    assert chain.story.load(survey_id).offer.state is OfferState.REMINDING
+    between = chain.story.load(survey_id).offer
+    assert (between.state, between.failed) == (OfferState.REMINDING, ())
     assert len(chain.post.mails) == 1
     chain.post.answers.clear()
     record = chain.story.ask(survey_id)
@@ -262,3 +263,13 @@ def test_a_message_from_before_the_delivery_stops_no_reminder(story: Story) -> N
     write_as_customer(story, int(survey_id), at=delivered_at)
     assert story.ask(survey_id).offer.note == ""
     assert "-reminder" in sent(story, survey_id)
+
+
+@pytest.mark.parametrize("kind", ChangeKind)
+def test_an_event_in_the_middle_of_a_claim_calls_it_off(story: Story, kind: ChangeKind) -> None:
+    survey_id = reminding(story)
+    later = moment() + timedelta(minutes=3)
+    story.after("conversation", lambda: story.hear(survey_id, kind, at=later))
+    story.offering.run(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.DELIVERED
+    assert sent(story, survey_id) == [""]
