@@ -109,4 +109,6 @@ def test_nobody_is_found_without_traits_or_opt_outs(opt_outs: HashedOptOuts) -> 
     assert opt_outs.find([IDA]) == {}
     opt_outs.add(IDA)
     assert opt_outs.find([]) == {}
-    assert list(opt_outs.find([BO, IDA])) == [IDA]
+    opt_outs.add(BO, at=NOON)
+    assert opt_outs.find([BO, "nobody"]) == {BO: NOON}
+    assert list(opt_outs.find([SAME, IDA])) == [IDA]

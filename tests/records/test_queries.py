@@ -18,3 +18,9 @@ def test_surveys_without_a_link_at_the_customer_are_counted(
     redis_client.hset(f"{prefix}survey:2", "offer_state", "reminding")
     redis_client.delete(f"{prefix}survey:5")
     assert records.count_waiting() == 4
+
+
+def test_all_rounds_of_a_conversation_are_listed(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    assert records.list_rounds(48213) == ["48213"]
+    redis_client.set(f"{prefix}rounds:48213", 4)
+    assert records.list_rounds(48213) == ["48213-4", "48213-3", "48213-2", "48213"]

@@ -36,6 +36,7 @@ PROBLEMS: list[tuple[dict[str, object], str]] = [
     ({"aof_enabled": 0}, "appendonly yes"),
     ({"aof_last_write_status": "err"}, "its disk"),
     ({"maxmemory_policy": "allkeys-lru"}, "noeviction"),
+    ({"maxmemory_policy": "volatile-lru"}, "noeviction"),
     ({"maxmemory_policy": None}, "noeviction"),
     ({"used_memory": 950}, "95 % of its maxmemory"),
     ({"maxmemory": 0, "used_memory": 6 * GB, "total_system_memory": 6 * GB}, "100 % of its machine's memory"),
