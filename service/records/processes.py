@@ -81,7 +81,7 @@ class Processes(Store):
         ahead = -self.clock_offset.total_seconds()
         report = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
         self._run_command(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now})))
-        gone = [name for name, each in self._read() if now - each.get("at", 0) > _RETENTION.total_seconds()]
+        gone = [name for name, each in self._read() if now - each["at"] > _RETENTION.total_seconds()]
         if gone:
             self._run_command(lambda: self._redis.hdel(self._key, *gone))
         self._run_command(lambda: self._redis.expire(self._key, _RETENTION))
@@ -89,7 +89,7 @@ class Processes(Store):
     def at_work(self) -> list[Process]:
         """Return the processes with a report in the last minute. Raises RecordsUnavailable."""
         since = self.read_clock().timestamp() - _ALIVE_FOR.total_seconds()
-        alive = [each for _, each in self._read() if each.get("at", 0) >= since]
+        alive = [each for _, each in self._read() if each["at"] >= since]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
 
     def find_disagreements(self, onlooker: str = "") -> list[str]:

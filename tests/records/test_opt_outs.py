@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from service.records.opt_outs import HashedOptOuts
+from service.rules.identity import IdentityKind
 
 NOON = datetime(2026, 5, 12, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -48,6 +49,19 @@ def test_an_opt_out_of_an_older_version_can_be_removed(
     assert opt_outs.remove(IDA)
     assert not opt_outs.has(IDA)
     assert redis_client.exists(f"{prefix}stopped:0123") == (known == "1")
+
+
+def test_opt_outs_are_found_with_their_times(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
+    assert opt_outs.find([IDA]) == {}
+    assert list(redis_client.scan_iter(f"{prefix}*")) == []
+    opt_outs.add(IDA, at=NOON)
+    opt_outs.add(SAME, at=NOON + MINUTE)
+    redis_client.mset({opt_outs._names(BO, ())[0]: "1"})
+    assert opt_outs.find([IDA, SAME, BO, "requester-4"]) == {IDA: NOON, SAME: NOON + MINUTE, BO: None}
+    assert opt_outs.find([]) == {}
+    for order in permutations([IDA, SAME, BO]):
+        found = opt_outs.find_by_kind(dict.fromkeys(order, IdentityKind.EMAIL))
+        assert found == {IdentityKind.EMAIL: NOON + MINUTE}
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
