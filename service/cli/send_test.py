@@ -7,7 +7,7 @@ import click
 
 from service.cli.context import open_settings, survey_names
 from service.cli.output import say
-from service.delivery.email.smtp import make_email_delivery
+from service.delivery.email.smtp import EmailDelivery, email_branding
 from service.delivery.email.text import SurveyEmail
 from service.surveys.errors import CallError
 from service.surveys.language_codes import find_language
@@ -48,8 +48,10 @@ def send_test(address: str, *, rating: RatingType | None, code: str | None, name
         sender=survey.sender_in(spoken),
         brand=survey.brand,
     )
+    budget = settings.timings.mail_budget
+    channel = EmailDelivery(settings.mail.server, email_branding(settings), _NoMailings(), budget=budget)
     try:
-        make_email_delivery(settings, _NoMailings()).send(email, Deadline(settings.timings.mail_budget))
+        channel.send(email, Deadline(budget))
     except CallError as error:
         raise click.ClickException(f"{settings.mail.server.host}:{settings.mail.server.port}: {error}") from error
     say(f"Sent. {settings.mail.server.host}:{settings.mail.server.port} accepted it.")

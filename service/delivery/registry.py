@@ -1,7 +1,7 @@
 """Makes the configured delivery channels."""
 
 from config.settings import Settings
-from service.delivery.email.smtp import make_email_delivery
+from service.delivery.email.smtp import EmailDelivery, email_branding
 from service.delivery.message import MessageDelivery, Shorten
 from service.delivery.note import NoteDelivery
 from service.delivery.webhook import WebhookDelivery
@@ -17,7 +17,8 @@ def open_deliveries(
     )
     found: list[Delivery] = [message, NoteDelivery(dixa)]
     if settings.mail:
-        found.append(make_email_delivery(settings, mailings))
+        budget = settings.timings.mail_budget
+        found.append(EmailDelivery(settings.mail.server, email_branding(settings), mailings, budget=budget))
     if settings.delivery_webhook:
         found.append(WebhookDelivery(settings.delivery_webhook, settings.default_language))
     return {each.name: each for each in found}

@@ -124,7 +124,9 @@ class EmailDelivery(Delivery):
             self._begin(smtp)
             smtp.is_ready = True
             yield smtp
-            smtp.send_quit()
+            # Do not wait for the reply: the e-mail is sent, and nothing may cost time or fail after it.
+            with suppress(OSError, smtplib.SMTPException):
+                smtp.putcmd("quit")
         except smtplib.SMTPResponseException as error:
             raise smtp.failure(error.smtp_code)(f"the mail server returned {error.smtp_code}") from None
         except smtplib.SMTPException as error:
@@ -148,14 +150,6 @@ class EmailDelivery(Delivery):
             smtp.ehlo_or_helo_if_needed()
         if server.user is not None:
             smtp.log_in(server.user, server.password)
-
-
-def make_email_delivery(settings: Settings, mailings: Mailings) -> EmailDelivery:
-    """Make the channel. Raises LookupError without SMTP_URL."""
-    mail = settings.mail
-    if mail is None:
-        raise LookupError("SMTP_URL is not set")
-    return EmailDelivery(mail.server, email_branding(settings), mailings, budget=settings.timings.mail_budget)
 
 
 def email_branding(settings: Settings) -> EmailBranding:
@@ -207,11 +201,6 @@ class _Smtp(smtplib.SMTP):
         """Return the error for a failure: about this e-mail, or ChannelDown, about the server. A 4xx means busy."""
         is_busy = self.is_ready or self.is_over or 400 <= code <= 499  # noqa: PLR2004 - RFC 5321
         return NotDelivered if is_busy else ChannelDown
-
-    def send_quit(self) -> None:
-        """Send QUIT without waiting for the reply: the e-mail is sent, and nothing may cost time or fail after it."""
-        with suppress(OSError, smtplib.SMTPException):
-            self.putcmd("quit")
 
     def log_in(self, user: str, password: str) -> None:
         """Log in, with UTF-8 for non-ASCII (RFC 4616).
