@@ -29,12 +29,9 @@ class AnswerTag(Action):
         try:
             self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, tag_id)
         except Refused:
-            self._forget()
+            # A tag has another id after it was deleted and made again.
+            self._ids, self._read_at = {}, None
             raise
-
-    def _forget(self) -> None:
-        """Empty the cache: a tag has another id after it was deleted and made again."""
-        self._ids, self._read_at = {}, None
 
     def _find(self, name: str, deadline: Deadline) -> str:
         if known := self._ids.get(name.casefold()):

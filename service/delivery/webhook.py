@@ -10,7 +10,6 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook
 
 from config.endpoints import SignedEndpoint
-from service.delivery.concurrency import ConcurrencyLimit
 from service.delivery.outbound import Outbound
 from service.surveys.errors import DeliveryRefused, DeliveryUnknown, NotDelivered, Unconfirmable
 from service.surveys.language_codes import find_language
@@ -28,11 +27,7 @@ class SignedWebhooks:
     def __init__(self, endpoint: SignedEndpoint) -> None:
         self._outbound = Outbound(endpoint.url)
         self._webhook = Webhook(endpoint.secret)
-
-    @property
-    def limit(self) -> ConcurrencyLimit:
-        """The receiver's concurrency limit."""
-        return self._outbound.limit
+        self.limit = self._outbound.limit
 
     def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
         """Post one event about a survey. Raises the errors of `Outbound.post`."""
