@@ -56,6 +56,14 @@ def test_no_space_is_lost_where_a_header_is_folded(word: str) -> None:
         assert all(line.strip() and line != b"Subject: " for line in folded)
 
 
+@pytest.mark.parametrize(("letters", "is_encoded"), [(60, False), (61, True)])
+def test_a_word_too_long_for_a_line_is_encoded(letters: int, *, is_encoded: bool) -> None:
+    branding = replace(BRANDING, sender=Mailbox("survey@northwind.example", "n" * letters))
+    raw = write_email(branding, replace(EMAIL, own=Words(subject="s" * letters)))
+    for name in ("Subject", "From"):
+        assert raw_header(raw, name).startswith("=?utf-8?") is is_encoded
+
+
 def test_the_longest_addresses_are_not_folded() -> None:
     domain = ".".join(["d" * 60] * 3)
     longest = f"{'a' * 64}@{domain}.c"

@@ -53,8 +53,8 @@ def test_the_logo_is_not_fetched() -> None:
 
 @pytest.mark.parametrize(
     "theme",
-    [BRANDING.theme, SVG_THEME, theme_with(png(180, 64)[:20]), theme_with(png(0, 0))],
-    ids=["no logo", "an SVG", "a PNG that ends early", "a PNG of nothing"],
+    [BRANDING.theme, SVG_THEME, theme_with(png(180, 64)[:20]), theme_with(png(0, 64)), theme_with(png(64, 0))],
+    ids=["no logo", "an SVG", "a PNG that ends early", "a PNG without width", "a PNG without height"],
 )
 def test_without_a_usable_logo_the_name_is_shown(theme: Theme) -> None:
     message = write(replace(BRANDING, theme=theme))

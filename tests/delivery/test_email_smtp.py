@@ -93,6 +93,7 @@ def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpSe
         ("dot", "554 Your account is suspended", ChannelDown),
         ("dot", "554 5.3.0 Account suspended", ChannelDown),
         ("dot", "554 5.6.0 No", ChannelDown),
+        ("dot", "550 No", ChannelDown),
     ],
 )
 def test_each_reply_raises_the_right_error(
