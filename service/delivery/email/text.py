@@ -2,7 +2,7 @@
 
 import base64
 import quopri
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
@@ -158,24 +158,19 @@ def write_html(branding: EmailBranding, email: SurveyEmail, words: Words) -> str
 
 def write_text(branding: EmailBranding, email: SurveyEmail, words: Words) -> str:
     """Write the plain text. Each link has its own line, so no character next to it becomes part of it."""
-    return "\n".join(_lines(branding, email, words)) + "\n"
-
-
-def _lines(branding: EmailBranding, email: SurveyEmail, words: Words) -> Iterator[str]:
-    yield from (branding.brand, "", words.greeting, "", words.question, words.about)
-    yield from ("", words.hint) if words.hint else ()
-    yield from _option_lines(email, words)
-    yield from ("", words.next, "", "-- ", words.why, "", words.stop, email.stop)
-    yield from ("", words.privacy, branding.privacy_url) if branding.privacy_url else ()
-
-
-def _option_lines(email: SurveyEmail, words: Words) -> Iterator[str]:
-    """Yield each answer with its link. NPS has one link to the page instead of eleven long ones."""
-    if email.rating is RatingType.NPS:
-        yield from ("", email.link)
-        return
-    for score, text in words.options.items():
-        yield from ("", f"{score} {text}" if email.rating is RatingType.CSAT else text, f"{email.link}?r={score}")
+    lines = [branding.brand, "", words.greeting, "", words.question, words.about]
+    if words.hint:
+        lines += ["", words.hint]
+    if email.rating is RatingType.NPS:  # One link to the page instead of eleven long ones.
+        lines += ["", email.link]
+    else:
+        for score, text in words.options.items():
+            numbered = f"{score} {text}" if email.rating is RatingType.CSAT else text
+            lines += ["", numbered, f"{email.link}?r={score}"]
+    lines += ["", words.next, "", "-- ", words.why, "", words.stop, email.stop]
+    if branding.privacy_url:
+        lines += ["", words.privacy, branding.privacy_url]
+    return "\n".join(lines) + "\n"
 
 
 def _address(mailbox: Mailbox, brand: str) -> Address:
