@@ -1,7 +1,10 @@
 """While an answer can be changed, only an alert is sent; all else waits for the final answer."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from service.records.codec import to_ms
 from service.surveys.states import ActionState, AnswerState, FollowUpState
 from tests.harness import CSAT
 from tests.journeys.team import ALL, HELD, Team, states
@@ -81,3 +84,16 @@ def test_a_failing_alert_keeps_no_result_waiting(team: Team) -> None:
     team.run_once(survey_id)
     assert team.story.submit(survey_id).answer
     team.story.assert_once(survey_id)
+
+
+@pytest.mark.parametrize(("overdue", "wait"), [(60, 60), (120, 120), (3600, 300)])
+def test_the_longer_a_result_is_overdue_the_rarer_the_checks(team: Team, overdue: int, wait: int) -> None:
+    """All times are in seconds. The checks are five minutes apart at most."""
+    survey_id = team.ask(HELD)
+    team.story.answer(survey_id, {CSAT: 5})
+    now = datetime.now(UTC)
+    team.put(survey_id, answer_due=str(to_ms(now - timedelta(seconds=overdue))))
+    follow_up = team.run_once(survey_id).follow_up
+    assert follow_up
+    assert follow_up.due_at
+    assert abs((follow_up.due_at - now).total_seconds() - wait) < 30
