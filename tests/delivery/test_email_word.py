@@ -54,6 +54,12 @@ def test_links_below_each_other_are_equally_wide(rating: RatingType, tolerance: 
         assert 2 * 16 < 16 * widths[0] + 18 < 78, "a sixth of the card"
 
 
+@pytest.mark.parametrize(("rating", "percent"), [(CSAT, 300), (THUMBS, 300), (NPS, 500)])
+def test_an_answer_has_space_at_its_sides(rating: RatingType, percent: int) -> None:
+    sheet = word.rules(word.read(part(write(rating=rating), "html")))
+    assert sheet[".k i"]["mso-font-width"] == f"{percent}%"
+
+
 def test_an_answer_is_one_link_with_its_text() -> None:
     """The parts for Word are white space only, so a screen reader reads the answer alone."""
     root = word.read(part(write(), "html"))

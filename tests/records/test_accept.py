@@ -25,6 +25,7 @@ def test_an_accepted_close_can_be_loaded(records: Records) -> None:
     assert record.close is not None
     assert record.close.tags == ("a", "ü")
     assert abs(record.close.closed_at - close.closed_at) < timedelta(milliseconds=1)
+    assert (record.offer.tries, record.offer.state) == (0, OfferState.WAITING)
     assert records.load("1") is None
 
 
