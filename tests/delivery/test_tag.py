@@ -8,7 +8,7 @@ from service.delivery import tag
 from service.delivery.tag import AnswerTag
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
-from service.surveys.errors import DeliveryRefused
+from service.surveys.errors import DeliveryRefused, NotNow
 from service.surveys.ports import Deadline, FollowUpContext
 from tests.delivery.messages import record_of
 
@@ -44,3 +44,10 @@ def test_the_names_are_read_again_for_an_unknown_one_after_a_minute(
     dixa.state.tag("late")
     monkeypatch.setattr(tag, "monotonic", lambda: 140.0)
     assert add(action, dixa, "late") == ["late"]
+
+
+def test_no_thread_waits_while_another_reads_the_names(client: DixaClient, dixa: Sandbox) -> None:
+    action = AnswerTag(client)
+    with action._lock, pytest.raises(NotNow, match="another thread is reading"):
+        add(action, dixa, "angry")
+    assert count_reads(dixa) == 0

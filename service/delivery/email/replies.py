@@ -24,7 +24,7 @@ def refusal(code: int, reply: bytes, command: str) -> NotDelivered | DeliveryRef
     found = re.search(rb"(?m)^#?([245]\.\d{1,3}\.\d{1,3})\b", reply)
     enhanced = found[1].decode() if found else ""
     problem = f"the mail server replied to {command} with {code} {enhanced}".rstrip()
-    if not 500 <= code <= 599:  # noqa: PLR2004 - permanent, RFC 5321
+    if code // 100 != 5:  # noqa: PLR2004 - permanent, RFC 5321
         return NotDelivered(problem)
     return (DeliveryRefused if _is_about_recipient(code, enhanced, command) else ChannelDown)(problem)
 

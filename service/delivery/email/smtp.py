@@ -199,7 +199,7 @@ class _Smtp(smtplib.SMTP):
 
     def failure(self, code: int = 0) -> type[NotDelivered]:
         """Return the error for a failure: about this e-mail, or ChannelDown, about the server. A 4xx means busy."""
-        is_busy = self.is_ready or self.is_over or 400 <= code <= 499  # noqa: PLR2004 - RFC 5321
+        is_busy = self.is_ready or self.is_over or code // 100 == 4  # noqa: PLR2004 - RFC 5321
         return NotDelivered if is_busy else ChannelDown
 
     def log_in(self, user: str, password: str) -> None:
@@ -255,7 +255,7 @@ def _finish_data(smtp: "_Smtp") -> None:
         code, reply = smtp.getreply()
     except (OSError, smtplib.SMTPException) as error:
         raise Unconfirmable(f"the mail server accepted it and did not reply: {describe_failure(error)}") from None
-    if 400 <= code <= 599:  # noqa: PLR2004 - rejections, RFC 5321
+    if code // 100 in (4, 5):  # Rejections, RFC 5321.
         raise refusal(code, reply, "the text")
     if code != 250:  # noqa: PLR2004 - done, RFC 5321
         # smtplib accepts an incomplete line.
