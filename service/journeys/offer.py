@@ -79,8 +79,7 @@ class OfferJourney:
 
     def _skip_late(self, attempt: Attempt) -> Done:
         record = attempt.record
-        survey = record.candidates[0] if len(record.candidates) == 1 else None
-        decision = Decision(Verdict.SKIP, Reason.TOO_LATE, survey, record.mismatches, record.facts)
+        decision = Decision(Verdict.SKIP, Reason.TOO_LATE, None, record.mismatches, record.facts)
         self._records.decide(attempt.claim, decision, record.offer.language)
         log.info("survey.decided", decision=decision.verdict, reason=decision.reason)
         return Done()

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.rules.decision import is_too_late
+from service.rules.mismatches import mismatches_of
 from service.rules.send_window import next_opening
 from service.sandbox.dixa.model import Message
 from service.sandbox.server import Sandbox
@@ -187,3 +188,14 @@ def test_a_weekend_makes_nothing_too_late(story: Story, moment: str, *, is_late:
     record = Record("1", 1, thursday_evening, close, office, OfferProgress(OfferState.WAITING))
     at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     assert is_too_late(record, close, office, at, timedelta(hours=72)) is is_late
+
+
+def test_the_record_keeps_dixas_language(story: Story) -> None:
+    assert story.ask(closed_in(story, "da", AT_ONCE)).offer.language == "da"
+    assert story.ask(closed_in(story, None, AT_ONCE)).offer.language == ""
+
+
+def test_a_late_survey_is_named_though_it_was_not_decided(story: Story) -> None:
+    number = story.dixa.make_conversation()
+    record = story.ask(story.close(number, DANISH, closed_at=datetime.now(UTC) - timedelta(days=30)))
+    assert [(each.survey, each.reason) for each in mismatches_of(record)] == [("danish", Reason.TOO_LATE)]
