@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from service.records.redis import Breaker, RecordsRefused, RecordsUnavailable, Store
 from tests.polling import eventually
@@ -42,6 +43,15 @@ def test_a_full_redis_keeps_the_breaker_open(own_client: redis.Redis) -> None:
     own_client.config_set("maxmemory", "0")
     store.ping()
     assert not breaker.is_open
+
+
+def test_each_problem_is_logged(own_client: redis.Redis) -> None:
+    own_client.config_set("maxmemory", "1")
+    store = Store(own_client)
+    with capture_logs() as logs:
+        store.report_problems()
+    assert [(each["event"], each["problem"]) for each in logs] == [("redis.unsafe", each) for each in store.problems()]
+    assert logs
 
 
 def test_a_replica_is_distinguished_from_an_outage(own_client: redis.Redis, own_redis: RedisServer) -> None:
