@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.rules.decision import is_too_late
 from service.rules.mismatches import mismatches_of
@@ -15,7 +16,7 @@ from service.surveys.definition import Credit, SendWindow, Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.reasons import Reason
-from service.surveys.states import OfferState
+from service.surveys.states import OfferState, Verdict
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)
@@ -199,3 +200,11 @@ def test_a_late_survey_is_named_though_it_was_not_decided(story: Story) -> None:
     number = story.dixa.make_conversation()
     record = story.ask(story.close(number, DANISH, closed_at=datetime.now(UTC) - timedelta(days=30)))
     assert [(each.survey, each.reason) for each in mismatches_of(record)] == [("danish", Reason.TOO_LATE)]
+
+
+def test_the_log_shows_the_decision_with_its_reason(story: Story) -> None:
+    with capture_logs() as logs:
+        for language in ("da", "en"):
+            story.ask(closed_in(story, language, DANISH))
+    decided = [(each["decision"], each["reason"], each["survey"]) for each in logs if each["event"] == "survey.decided"]
+    assert decided == [(Verdict.ASK, None, "danish"), (Verdict.SKIP, Reason.LANGUAGE, None)]
