@@ -72,3 +72,11 @@ def test_a_customer_with_the_link_keeps_the_slot_though_the_survey_is_erased(
 def test_the_count_of_a_day_is_kept_for_two(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     ask(records, 1)
     assert is_about(time_left(redis_client, f"{prefix}asks:{datetime.now(UTC).date()}:default"), 2 * DAY)
+
+
+def test_a_survey_is_not_kept_back_by_its_own_slot(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """Its record may be lost, and the conversation closed again."""
+    ask(records, 1)
+    redis_client.delete(f"{prefix}survey:1", f"{prefix}due:offer")
+    ask(records, 1)
+    assert holder(redis_client, prefix) == "1"

@@ -30,7 +30,7 @@ end
 local function find_obstacle()
   for _, slot in ipairs(slots) do
     local taken_at, holder = string.match(redis.call('GET', slot) or '', '^(%d+) (.+)$')
-    if taken_at and tonumber(taken_at) + tonumber(cooldown_ms) > moment then
+    if taken_at and holder ~= survey_id and tonumber(taken_at) + tonumber(cooldown_ms) > moment then
       put('cooldown_survey', holder)
       return 'asked_recently'
     end
