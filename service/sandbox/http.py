@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.test import run_wsgi_app
 
+_MAX_BYTES = 1024 * 1024
 _BACKLOG = 128
 
 
@@ -22,6 +23,11 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         environ = self.make_environ()
         length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > _MAX_BYTES or "HTTP_TRANSFER_ENCODING" in environ:
+            # Its body is not read, so the next request can't be found.
+            self.close_connection = True
+            self.send_error(413)
+            return
         environ["wsgi.input"] = BytesIO(self.rfile.read(length))
         parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
         code, _, reason = status.partition(" ")

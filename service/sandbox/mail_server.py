@@ -13,6 +13,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from service.delivery.email.parts import inline_pictures
 from service.sandbox.dixa.model import now
 
+_MAX_KEPT = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMail:
@@ -51,6 +53,7 @@ class MailStore:
 
     def __init__(self) -> None:
         self.mails: list[ReceivedMail] = []
+        self._received = 0
 
     def clear(self) -> None:
         """Delete all e-mails."""
@@ -65,11 +68,12 @@ class MailStore:
         return next((each for each in self.mails if each.number == number), None)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
-        """Keep one e-mail for each recipient."""
+        """Keep one e-mail for each recipient. The oldest ones are dropped."""
         for recipient in envelope.rcpt_tos:
-            number = len(self.mails) + 1
-            mail = ReceivedMail(number, envelope.mail_from or "", recipient, envelope.original_content or b"")
-            self.mails.append(mail)
+            self._received += 1
+            raw = envelope.original_content or b""
+            mail = ReceivedMail(self._received, envelope.mail_from or "", recipient, raw)
+            self.mails = [*self.mails[1 - _MAX_KEPT :], mail]
         return "250 2.0.0 Kept"
 
 

@@ -167,6 +167,7 @@ def test_a_result_needs_a_known_rating_of_that_conversation(dixa: Sandbox, clien
         {"ratingType": "Csat", "offeredAt": "yesterday"},
         {"ratingType": "Csat", "offeredAt": "2024-03-11T16:39:30"},
         {"ratingType": "Csat", "offeredAt": "2024-13-11T16:39:30Z"},
+        {"ratingType": "Csat", "offeredAt": "2024-W11-1T16:39:30Z"},
     ],
 )
 def test_a_malformed_offer_is_refused(dixa: Sandbox, client: Client, body: object) -> None:
@@ -296,3 +297,9 @@ def test_listeners_see_each_exchange(dixa: Sandbox, client: Client) -> None:
     dixa.on_exchange.append(lambda exchange: seen.append(exchange.call))
     client.offer(dixa.make_conversation())
     assert seen == ["offer"]
+
+
+def test_a_body_that_is_not_read_is_refused(client: Client) -> None:
+    chunked, too_large = iter([b"{}"]), b" " * (1024 * 1024 + 1)
+    for body in (chunked, too_large):
+        assert requests.post(f"{client.base}/search/conversations", data=body, timeout=30).status_code == 413

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from service.delivery.email.text import write_email
+from service.sandbox import mail_server
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
@@ -95,3 +96,10 @@ def test_reset_deletes_emails(dixa: Sandbox) -> None:
 def test_without_a_mail_server_the_page_says_so() -> None:
     with pytest.raises(LookupError):
         _ = Sandbox(SandboxSettings()).smtp_url
+
+
+def test_only_the_latest_emails_are_kept(dixa: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mail_server, "_MAX_KEPT", 2)
+    for number in range(3):
+        send(dixa, f"{number}@example.com")
+    assert [(mail.number, mail.recipient) for mail in dixa.mails] == [(2, "1@example.com"), (3, "2@example.com")]

@@ -1,4 +1,4 @@
-"""Checks request JSON against the API's description, with Dixa's error messages."""
+"""Checks request JSON as strictly as the API's description, with Dixa's error messages."""
 
 import json
 import re
@@ -10,6 +10,7 @@ from marshmallow.validate import Length, OneOf
 from service.sandbox.dixa.state import Refused
 
 SCORES = {"Csat": range(1, 6), "Nps": range(11), "ThumbsUpOrDown": range(2)}
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -42,6 +43,15 @@ def _first_field(messages: dict[Any, Any]) -> str:
     return deeper or (name if isinstance(name, str) else "")
 
 
+class _Time(fields.AwareDateTime):
+    """A time as RFC 3339 has it. Python's ISO 8601 knows more forms, such as weeks."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+            raise ValidationError("Not an RFC 3339 time")
+        return super()._deserialize(value.upper(), *args, **kwargs)
+
+
 def _schema(**found: fields.Field[Any]) -> Schema:
     return Schema.from_dict(found)(unknown=EXCLUDE)
 
@@ -51,21 +61,20 @@ def _one_of(*known: str) -> fields.String:
 
 
 _OPTIONAL: dict[str, Any] = {"load_default": None, "allow_none": True}
-_REQUIRED: dict[str, Any] = {"required": True}
 
 OFFER = _schema(
     ratingType=_one_of(*SCORES),
     userId=fields.String(**_OPTIONAL),
     agentId=fields.String(**_OPTIONAL),
-    offeredAt=fields.AwareDateTime(**_OPTIONAL),
+    offeredAt=_Time(**_OPTIONAL),
 )
 SUBMIT = _schema(
     ratingResult=fields.Nested(
-        _schema(_type=_one_of(*SCORES), value=fields.Integer(strict=True, required=True)), **_REQUIRED
+        _schema(_type=_one_of(*SCORES), value=fields.Integer(strict=True, required=True)), required=True
     ),
     userId=fields.String(**_OPTIONAL),
     comment=fields.String(**_OPTIONAL),
-    submittedAt=fields.AwareDateTime(**_OPTIONAL),
+    submittedAt=_Time(**_OPTIONAL),
 )
 MESSAGE = _schema(
     _type=_one_of("Inbound", "Outbound"),
@@ -80,20 +89,20 @@ BY_USER = _schema(userId=fields.UUID(**_OPTIONAL))
 NOTE = _schema(
     message=fields.String(required=True),
     agentId=fields.UUID(**_OPTIONAL),
-    createdAt=fields.AwareDateTime(**_OPTIONAL),
+    createdAt=_Time(**_OPTIONAL),
 )
 _BETWEEN = _schema(
     _type=_one_of("Between"),
-    timestampFrom=fields.AwareDateTime(required=True),
-    timestampTo=fields.AwareDateTime(required=True),
+    timestampFrom=_Time(required=True),
+    timestampTo=_Time(required=True),
 )
 _CLOSED = _schema(
     field=fields.Nested(
-        _schema(_type=_one_of("ClosedDate"), operator=fields.Nested(_BETWEEN, **_REQUIRED)), **_REQUIRED
+        _schema(_type=_one_of("ClosedDate"), operator=fields.Nested(_BETWEEN, required=True)), required=True
     )
 )
 SEARCH = _schema(
     filters=fields.Nested(
-        _schema(conditions=fields.List(fields.Nested(_CLOSED), validate=Length(equal=1), **_REQUIRED)), **_REQUIRED
+        _schema(conditions=fields.List(fields.Nested(_CLOSED), validate=Length(equal=1), required=True)), required=True
     )
 )
