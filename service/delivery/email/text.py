@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from service.delivery.email.headers import POLICY
 from service.delivery.email.parts import LOGO_ID, make_answers, make_picture
@@ -26,10 +27,6 @@ from service.surveys.words import Words as OwnWords
 from service.texts.catalog import DEFAULT, Language
 
 _UTC: Final = ZoneInfo("UTC")
-_SOURCE: Final = Path(__file__).with_name("email.html").read_text(encoding="utf-8")
-_TEMPLATE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-    "".join(line.strip() for line in _SOURCE.splitlines())
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +142,7 @@ def message_id(public_url: str, survey_id: str, *, is_reminder: bool = False) ->
 
 def write_html(branding: EmailBranding, email: SurveyEmail, words: Words) -> str:
     """Write the HTML part."""
-    return _TEMPLATE.render(
+    return _template().render(
         words=words,
         brand=branding.brand,
         theme=branding.theme,
@@ -178,6 +175,14 @@ def write_text(branding: EmailBranding, email: SurveyEmail, words: Words) -> str
 
 def _address(mailbox: Mailbox, brand: str) -> Address:
     return Address(mailbox.name or brand, addr_spec=mailbox.address)
+
+
+@cache
+def _template() -> Template:
+    """Compile the template at the first e-mail: most processes send none."""
+    source = Path(__file__).with_name("email.html").read_text(encoding="utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    return environment.from_string("".join(line.strip() for line in source.splitlines()))
 
 
 def _shorter_encoding(text: str) -> str:
