@@ -47,7 +47,9 @@ def dump_close(close: Close) -> str:
     """Return a close as JSON for `load_close`. It omits absent facts, and the address in any case."""
     facts = {each.name: getattr(close, each.name) for each in dataclasses.fields(Close) if each.name not in _NO_FACTS}
     facts["closed_at"] = to_ms(close.closed_at)
-    return json.dumps({name: fact for name, fact in facts.items() if fact is not None}, ensure_ascii=False)
+    # Without a key, tags are unknown, and everything else is empty.
+    known = {name: fact for name, fact in facts.items() if fact or (name == "tags" and fact is not None)}
+    return json.dumps(known, ensure_ascii=False)
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
