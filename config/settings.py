@@ -191,7 +191,8 @@ class Settings:
     )
     brand_accent: str = variable(
         light_accent,
-        "The brand's colour on page and e-mail, `#rrggbb`. One under 4.5:1 is refused, with the nearest readable one.",
+        "The brand's colour on page and e-mail, `#rrggbb`. A colour under 4.5:1 anywhere is refused, with the nearest "
+        "readable one.",
         default="#0b5d56",
     )
     brand_accent_dark: str | None = variable(
@@ -215,7 +216,8 @@ class Settings:
     )
     time_zone: ZoneInfo = variable(
         parsers.time_zone,
-        "The time zone of dates for customers, such as `Europe/Copenhagen` (IANA). A `send_window` has its own.",
+        "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a "
+        "`send_window` uses that one's.",
         default="UTC",
     )
     short_links: bool = variable(

@@ -55,7 +55,11 @@ class Reason(StrEnum):
         "Remove the tag from the conversation or from `without_tags`.",
     )
     TAG_MISSING = ("tag_missing", "It lacks a tag of `with_tags`.", "Tag the conversation, or change `with_tags`.")
-    ADDRESS = ("address", "The address is in `without_addresses`, or not in `addresses`.", "Change one of these keys.")
+    ADDRESS = (
+        "address",
+        "The customer's address is in `without_addresses`, or not in `addresses`.",
+        "Change `addresses` or `without_addresses`.",
+    )
     UNASSIGNED = ("unassigned", "It has no assignee.", "Write `assigned = false`.")
     NOT_SAMPLED = (
         "not_sampled",
@@ -92,7 +96,10 @@ class Reason(StrEnum):
     OPTED_OUT = (
         "opted_out",
         "This customer has opted out.",
-        "Nothing, unless the customer asks for it. `afterword why` shows the opt-out, `afterword opt-in` removes it.",
+        (
+            "Nothing, unless the customer asks for it. `afterword why` shows the id, address or number of the opt-out "
+            "and its date. `afterword opt-in` removes it."
+        ),
     )
     UNREACHABLE = (
         "unreachable",
