@@ -62,20 +62,25 @@ def test_an_outage_in_the_middle_keeps_the_rest(spool: Spool) -> None:
     assert drained(spool) == [{"number": 2}, {"number": 3}]
 
 
-def test_a_failing_entry_does_not_block_the_others_for_good(spool: Spool) -> None:
-    for number in range(3):
-        spool.put({"number": number})
-    taken = []
+def drain_all_but_the_first(spool: Spool, *, times: int) -> list[int]:
+    """Drain several times while the entry of number 0 fails. Return the numbers of the others."""
+    taken: list[int] = []
 
     def take(entry: Entry) -> None:
         if entry["number"] == 0:
             raise Down
         taken.append(entry["number"])
 
-    for _ in range(4):
+    for _ in range(times):
         with pytest.raises(Down):
             spool.drain(take)
-    assert taken == [1, 2]
+    return taken
+
+
+def test_a_failing_entry_does_not_block_the_others_for_good(spool: Spool) -> None:
+    for number in range(3):
+        spool.put({"number": number})
+    assert drain_all_but_the_first(spool, times=4) == [1, 2]
     assert spool.waiting() == 1
 
 
@@ -108,17 +113,7 @@ def test_a_failing_entry_delays_its_own_conversation(spool: Spool) -> None:
     entries = [{"conversation_id": conversation, "number": n} for n, conversation in enumerate([7, 8, 7, 9])]
     for entry in entries:
         spool.put(entry)
-    taken = []
-
-    def take(entry: Entry) -> None:
-        if entry["number"] == 0:
-            raise Down
-        taken.append(entry["number"])
-
-    for _ in range(9):
-        with pytest.raises(Down):
-            spool.drain(take)
-    assert taken == [1, 3]
+    assert drain_all_but_the_first(spool, times=9) == [1, 3]
     assert drained(spool) == [entries[0], entries[2]]
 
 
