@@ -1,5 +1,6 @@
 """An e-mail is sent to a real SMTP server once, and each failure raises the right error."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -254,3 +255,11 @@ def test_a_line_beginning_with_a_dot_arrives_unchanged(post: tuple[Post, SmtpSer
         record_of(), LINK, Deadline(timedelta(seconds=5))
     )
     assert b"\r\n.Northwind\r\n" in taken.mails[0]
+
+
+def test_no_connection_stays_open_after_the_deadline(post: tuple[Post, SmtpServer]) -> None:
+    """A socket that nothing closed is reported when it is collected."""
+    channel = EmailDelivery(post[1], BRANDING, Mailings(), budget=timedelta())
+    with pytest.raises(NotDelivered):
+        bring(channel, record_of(), LINK, Deadline(timedelta(seconds=5)))
+    gc.collect()

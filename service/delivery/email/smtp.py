@@ -225,12 +225,16 @@ class _Smtp(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         connected = socket.create_connection((host, port), min(timeout, self._deadline.remaining() or 0.1))
-        # The TLS handshake obeys the socket's timeout as a whole.
-        limit_socket(connected, self._deadline)
         self._host = host
-        if not self._implicit_context:
-            return connected
-        return self._implicit_context.wrap_socket(connected, server_hostname=host)
+        try:
+            # The TLS handshake obeys the socket's timeout as a whole.
+            limit_socket(connected, self._deadline)
+            if self._implicit_context:
+                return self._implicit_context.wrap_socket(connected, server_hostname=host)
+        except OSError:
+            connected.close()
+            raise
+        return connected
 
 
 def _encoded(text: str) -> str:
