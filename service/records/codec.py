@@ -45,11 +45,11 @@ def from_ms(text: str) -> datetime:
 
 def dump_close(close: Close) -> str:
     """Return a close as JSON for `load_close`. It omits absent facts, and the address in any case."""
-    facts = {each.name: getattr(close, each.name) for each in dataclasses.fields(Close) if each.name not in _NO_FACTS}
-    facts["closed_at"] = to_ms(close.closed_at)
-    # Without a key, tags are unknown, and everything else is empty.
-    known = {name: fact for name, fact in facts.items() if fact or (name == "tags" and fact is not None)}
-    return json.dumps(known, ensure_ascii=False)
+    facts = [each for each in dataclasses.fields(Close) if each.name not in _NO_FACTS]
+    # Without a key, tags are unknown, and everything else has its default.
+    absent = {each.name: each.default for each in facts} | {"tags": None}
+    known = {name: fact for name, default in absent.items() if (fact := getattr(close, name)) != default}
+    return json.dumps(known | {"closed_at": to_ms(close.closed_at)}, ensure_ascii=False)
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
