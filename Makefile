@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Tests wait more than they work: five processes for two cores. Each has a Redis, ports and folders of its own.
-WORKERS ?= 5
+# Tests wait more than they work: two processes for each core. Each has a Redis, ports and folders of its own.
+WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
 
 .DEFAULT_GOAL := help
