@@ -15,7 +15,7 @@ from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
 from service.surveys.errors import CallError, NotNow
 from service.surveys.ports import Deadline
-from tests.dixa.test_pace import pace_of
+from tests.dixa.paces import pace_of
 from tests.harness import open_client
 from tests.processes import free_port
 
