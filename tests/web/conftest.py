@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 import redis
+from flask import Flask
 from flask.testing import FlaskClient
 
 from service.records.records import Records
 from tests.processes import RedisServer, patient
+from tests.web.states import make_app
 from tests.web.survey_client import make_client
 
 
@@ -36,3 +38,16 @@ def records(redis_url: str, keys: "redis.Redis") -> Iterator[Records]:
     client = patient(redis_url)
     yield Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
     client.close()
+
+
+@pytest.fixture(scope="session")
+def pages_app() -> Flask:
+    """The app of all states. It compiles its templates once."""
+    return make_app()
+
+
+@pytest.fixture
+def page_context(pages_app: Flask) -> Iterator[None]:
+    """Let a test render pages without a client."""
+    with pages_app.test_request_context():
+        yield

@@ -13,7 +13,7 @@ from service.web.log_redaction import redact_tokens_in
 from tests.processes import PUBLIC_URL, RedisServer, free_port, patient
 from tests.web.survey_client import TOKEN, chosen, dump, get, make_client, post
 from tests.web.test_mangled_links import TAILS
-from tests.web.test_survey_headers import assert_protected
+from tests.web.test_security_headers import assert_protected
 
 UNKNOWN = "aB3dE6gH9jK2"
 
