@@ -39,7 +39,7 @@ PARTS = {
     "service/journeys": ("tests/journeys",),
     "service/records": ("tests/records", "tests/journeys"),
     "service/surveys/links.py": ("tests/surveys/test_links.py", "tests/web/test_mangled_links.py"),
-    "service/dixa/signature.py": ("tests/dixa/test_signature.py", "tests/web/test_webhooks.py"),
+    "service/dixa/signature.py": ("tests/dixa/test_signature.py", "tests/web/test_webhooks_refused.py"),
     "service/delivery": ("tests/delivery", "tests/journeys"),
 }
 """Each part that is mutated, with the tests whose coverage is measured."""

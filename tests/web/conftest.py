@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from service.records.records import Records
 from tests.processes import RedisServer, patient
+from tests.web import webhook_client
 from tests.web.states import make_app
 from tests.web.survey_client import make_client
 
@@ -51,3 +52,17 @@ def page_context(pages_app: Flask) -> Iterator[None]:
     """Let a test render pages without a client."""
     with pages_app.test_request_context():
         yield
+
+
+@pytest.fixture(scope="module")
+def webhooks(redis_url: str) -> FlaskClient:
+    """A client for webhooks. Each event is about a new conversation, so its database needs no cleaning."""
+    return webhook_client.make_client(redis_url)
+
+
+@pytest.fixture
+def database(redis_url: str) -> Iterator[redis.Redis]:
+    """The database of the file, as it is."""
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
+    yield client
+    client.close()

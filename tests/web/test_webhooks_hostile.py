@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from service.sandbox.dixa.webhooks import sign
 from tests.processes import PUBLIC_URL, WEBHOOK_SECRET
-from tests.web.test_webhooks import PATH, closed, id_of, make_client, send
+from tests.web.webhook_client import PATH, closed, id_of, send
 
-GOOD = "t={t},v1={v}"
 ODD: list[Any] = [None, True, False, 0, -1, 1.5, 10**30, 10**400, "", "x", "\0", "\ud800", "é" * 300, [], [None], {}]
 ODD += [{"id": []}, {"": {}}, [[[[]]]], "1e9", "48213", " 48213", "٤٨٢١٣", float(2**53)]
 FIELDS = ["event_id", "event_fqn", "event_version", "event_timestamp", "organization", "data"]
@@ -23,28 +22,16 @@ CONVERSATION = ["csid", "channel", "status", "direction", "queue", "contact_poin
 CONVERSATION += ["subject", "tags", "created_at"]
 
 
-@pytest.fixture(scope="module")
-def client(redis_url: str) -> FlaskClient:
-    return make_client(redis_url)
-
-
-@pytest.fixture
-def keys(redis_url: str) -> Iterator["redis.Redis"]:
-    client = redis.Redis.from_url(redis_url, decode_responses=True)
-    yield client
-    client.close()
-
-
 @pytest.fixture(autouse=True)
-def nothing_is_lost(client: FlaskClient, keys: "redis.Redis") -> Iterator[None]:
+def nothing_is_lost(webhooks: FlaskClient, database: redis.Redis) -> Iterator[None]:
     """Check that a good webhook is accepted, and that the record from before is unchanged."""
     before = closed()
-    assert send(client, before)[0] == 202
+    assert send(webhooks, before)[0] == 202
     yield
     after = closed()
-    assert send(client, after)[0] == 202
+    assert send(webhooks, after)[0] == 202
     for event in (before, after):
-        assert keys.hget(f"afterword:survey:{id_of(event)}", "offer_state") == "waiting"
+        assert database.hget(f"afterword:survey:{id_of(event)}", "offer_state") == "waiting"
 
 
 def post(client: FlaskClient, body: bytes, headers: dict[str, str], **given: Any) -> int:
@@ -83,30 +70,30 @@ SIGNATURES = {
 
 
 @pytest.mark.parametrize("header", SIGNATURES.values(), ids=SIGNATURES)
-def test_malformed_signature_is_401(client: FlaskClient, header: str) -> None:
+def test_malformed_signature_is_401(webhooks: FlaskClient, header: str) -> None:
     body = json.dumps(closed()).encode()
     headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
-    assert post(client, body, headers) == 401
+    assert post(webhooks, body, headers) == 401
 
 
-def test_missing_signature_is_401(client: FlaskClient) -> None:
-    assert post(client, b"{}", {"Content-Type": "application/json"}) == 401
+def test_missing_signature_is_401(webhooks: FlaskClient) -> None:
+    assert post(webhooks, b"{}", {"Content-Type": "application/json"}) == 401
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", FIELDS)
-def test_malformed_field_of_event(client: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_event(webhooks: FlaskClient, name: str, value: object) -> None:
     wanted = {400} if name == "data" else {200, 202} if name != "event_fqn" else {200, 400}
     body = json.dumps(closed() | {name: value}).encode()
-    assert post(client, body, signed(body)) in wanted
+    assert post(webhooks, body, signed(body)) in wanted
 
 
 @pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", CONVERSATION)
-def test_malformed_field_of_conversation(client: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_conversation(webhooks: FlaskClient, name: str, value: object) -> None:
     """A malformed optional field never refuses the event."""
     body = json.dumps(closed(**{name: value})).encode()
-    assert post(client, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
+    assert post(webhooks, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
 
 
 BODIES: dict[str, Callable[[], bytes]] = {
@@ -132,20 +119,20 @@ BODIES: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_malformed_body_is_400(client: FlaskClient, body: Callable[[], bytes]) -> None:
+def test_malformed_body_is_400(webhooks: FlaskClient, body: Callable[[], bytes]) -> None:
     raw = body()
-    assert post(client, raw, signed(raw)) == 400
+    assert post(webhooks, raw, signed(raw)) == 400
 
 
-def test_compressed_body_is_not_decompressed(client: FlaskClient) -> None:
+def test_compressed_body_is_not_decompressed(webhooks: FlaskClient) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
-    assert post(client, bomb, signed(bomb) | {"Content-Encoding": "gzip"}) == 400
+    assert post(webhooks, bomb, signed(bomb) | {"Content-Encoding": "gzip"}) == 400
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"])
-def test_other_method_is_refused(client: FlaskClient, method: str) -> None:
+def test_other_method_is_refused(webhooks: FlaskClient, method: str) -> None:
     body = json.dumps(closed()).encode()
-    assert post(client, body, signed(body), method=method) == 405
+    assert post(webhooks, body, signed(body), method=method) == 405
 
 
 HOSTS = [
@@ -164,9 +151,9 @@ HOSTS = [
 
 
 @pytest.mark.parametrize("host", HOSTS)
-def test_other_host_is_400(client: FlaskClient, host: str) -> None:
+def test_other_host_is_400(webhooks: FlaskClient, host: str) -> None:
     body = json.dumps(closed()).encode()
-    response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
+    response = webhooks.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body) | {"Host": host})
     assert response.status_code == 400
 
 
@@ -187,15 +174,15 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_unknown_header_changes_nothing(client: FlaskClient, name: str) -> None:
+def test_unknown_header_changes_nothing(webhooks: FlaskClient, name: str) -> None:
     body = json.dumps(closed()).encode()
-    assert post(client, body, signed(body) | {name: STRANGE[name]}) == 202
+    assert post(webhooks, body, signed(body) | {name: STRANGE[name]}) == 202
 
 
 @pytest.mark.parametrize("query", ["a=\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie:%20a=b", "\xff", "a=" + "x" * 5000])
-def test_query_changes_nothing(client: FlaskClient, query: str) -> None:
+def test_query_changes_nothing(webhooks: FlaskClient, query: str) -> None:
     body = json.dumps(closed()).encode()
-    response = client.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
+    response = webhooks.post(PATH, base_url=PUBLIC_URL, data=body, headers=signed(body), query_string=query)
     assert response.status_code == 202
     assert "Set-Cookie" not in response.headers
 
@@ -218,19 +205,19 @@ QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], de
 
 @QUIET
 @given(event=EVENTS | JSON)
-def test_any_signed_json_is_accepted_or_refused(client: FlaskClient, event: object) -> None:
+def test_any_signed_json_is_accepted_or_refused(webhooks: FlaskClient, event: object) -> None:
     body = json.dumps(event).encode()
-    assert post(client, body, signed(body)) in {200, 202, 400}
+    assert post(webhooks, body, signed(body)) in {200, 202, 400}
 
 
 @QUIET
 @given(body=st.binary(max_size=500))
-def test_any_signed_bytes_are_refused(client: FlaskClient, body: bytes) -> None:
-    assert post(client, body, signed(body)) == 400
+def test_any_signed_bytes_are_refused(webhooks: FlaskClient, body: bytes) -> None:
+    assert post(webhooks, body, signed(body)) == 400
 
 
 @QUIET
 @given(header=st.text(st.characters(min_codepoint=32, max_codepoint=255)))
-def test_any_unsigned_header_is_401(client: FlaskClient, header: str) -> None:
+def test_any_unsigned_header_is_401(webhooks: FlaskClient, header: str) -> None:
     headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
-    assert post(client, b"{}", headers) == 401
+    assert post(webhooks, b"{}", headers) == 401
