@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from config.parsers import Pace, key_bytes, keys
+from config.parsers import Pace
+from config.secret_parsers import key_bytes, keys
 from config.settings import Settings, Timings
 from service.surveys.definition import Survey
 from service.surveys.dixa_names import CHANNELS, USER_TYPES

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import parsers
+from config import address_parsers, parsers, secret_parsers
 from config.endpoints import Mail, SignedEndpoint, SmtpServer
 from config.environment import Variable, variable
 from service.surveys import urls
@@ -83,7 +83,7 @@ class Settings:
     """The settings of one installation. `warnings` go to the log."""
 
     dixa_api_tokens: tuple[str, ...] = variable(
-        parsers.api_tokens,
+        secret_parsers.api_tokens,
         "The API token as Dixa shows it, without `Bearer`. Several, separated by commas, share the load.",
         name="DIXA_API_TOKEN",
         example="eyJhbGciOi… (made in Dixa's settings)",
@@ -91,7 +91,7 @@ class Settings:
         is_secret=True,
     )
     webhook_secrets: tuple[bytes, ...] = variable(
-        parsers.webhook_keys,
+        secret_parsers.webhook_keys,
         "The secret key of the webhook subscription: 16 bytes or more, in hex as Dixa shows it. Several, separated by "
         "commas, are all tried.",
         name="DIXA_WEBHOOK_SECRETS",
@@ -99,19 +99,19 @@ class Settings:
         is_secret=True,
     )
     secret_keys: tuple[str, ...] = variable(
-        parsers.signing_keys,
-        f"Signs the links; 32 characters or more. Make one: `{parsers.MAKE_A_KEY}`. To rotate it, write the new key "
-        "first (`new,old`), and drop the old one when its links have expired.",
-        example=f"what this prints: {parsers.MAKE_A_KEY}",
+        secret_parsers.signing_keys,
+        f"Signs the links; 32 characters or more. Make one: `{secret_parsers.MAKE_A_KEY}`. To rotate it, write the new "
+        "key first (`new,old`), and drop the old one when its links have expired.",
+        example=f"what this prints: {secret_parsers.MAKE_A_KEY}",
         is_secret=True,
     )
     public_url: str = variable(
-        parsers.public_url,
+        address_parsers.public_url,
         "Where customers reach the survey pages, such as `https://feedback.example.com`.",
         example="https://feedback.example.com",
     )
     redis_url: str = variable(
-        parsers.redis_url,
+        address_parsers.redis_url,
         "A Redis with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`: `redis://host:6379/0`, "
         "`rediss://host:6380/0` (TLS) or `unix:///run/redis/redis.sock`. Options after a `?`: `db`, `username`, "
         "`password`, `protocol` (2 or 3), and for `rediss://` `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile`, "
@@ -143,14 +143,14 @@ class Settings:
     )
 
     bind: tuple[str, ...] = variable(
-        parsers.listen_addresses,
+        address_parsers.listen_addresses,
         "Where the web process listens: an address and a port, `[::]:8000` for IPv6, or `unix:/run/afterword.sock`. "
         "Several are separated by commas. Behind a proxy on another machine it is `0.0.0.0:8000`.",
         default="127.0.0.1:8000",
         group="Network",
     )
     port: int | None = variable(
-        parsers.port,
+        address_parsers.port,
         "Set by platforms. Without `BIND`, the web process listens on this port of every IPv4 address.",
         default="",
     )
@@ -166,7 +166,9 @@ class Settings:
         name="SSL_CERT_FILE",
         default="",
     )
-    dixa_api_url: str = variable(parsers.http_url, "Dixa's API, version included.", default="https://dev.dixa.io/beta")
+    dixa_api_url: str = variable(
+        address_parsers.http_url, "Dixa's API, version included.", default="https://dev.dixa.io/beta"
+    )
     dixa_pace: parsers.Pace = variable(
         parsers.pace,
         "Requests per second and burst of each token. Dixa allows 10/4. The default gets hardly any 429 (measured).",
@@ -176,7 +178,7 @@ class Settings:
         parsers.duration, "How far the time in a webhook's signature may be from ours.", default="5m"
     )
     readyz_token: str | None = variable(
-        parsers.bearer_token,
+        secret_parsers.bearer_token,
         "Requests to `/readyz` with this bearer token, and those from this machine itself, get the degraded parts. All "
         "others get only the status.",
         default="",
@@ -236,7 +238,7 @@ class Settings:
     )
 
     smtp_server: SmtpServer | None = variable(
-        parsers.smtp_url,
+        address_parsers.smtp_url,
         'The mail server, for `deliver = ["email"]`: `smtp://user:password@host:587` (STARTTLS, required), '
         "`smtps://user:password@host:465` (TLS from the start), or `smtp://localhost:25?starttls=off`. Special "
         "characters in the password as `%XX`.",
@@ -255,37 +257,37 @@ class Settings:
     )
 
     delivery_webhook_url: str | None = variable(
-        parsers.endpoint_url,
+        address_parsers.endpoint_url,
         'Your own sender of links, for `deliver = ["webhook"]`: `https://`, or `http://` on this machine.',
         default="",
         group="Webhooks and Slack",
         is_secret=True,
     )
     delivery_webhook_secret: str | None = variable(
-        parsers.webhook_secret,
+        secret_parsers.webhook_secret,
         "The secret that it verifies with (Standard Webhooks): `whsec_` and Base64 of 24 bytes or more. Make one: "
-        f"`{parsers.MAKE_A_WHSEC_KEY}`",
+        f"`{secret_parsers.MAKE_A_WHSEC_KEY}`",
         default="",
         is_secret=True,
     )
     answer_webhook_url: str | None = variable(
-        parsers.endpoint_url,
+        address_parsers.endpoint_url,
         "Your own receiver of answers, for `webhook = true` in `[[survey.on_answer]]`.",
         default="",
         is_secret=True,
     )
     answer_webhook_secret: str | None = variable(
-        parsers.webhook_secret, "Its secret, made like the one above.", default="", is_secret=True
+        secret_parsers.webhook_secret, "Its secret, made like the one above.", default="", is_secret=True
     )
     slack_url: str | None = variable(
-        parsers.endpoint_url,
+        address_parsers.endpoint_url,
         "An incoming webhook of Slack, or of a compatible service, for `slack = true` in `[[survey.on_answer]]`.",
         name="SLACK_WEBHOOK_URL",
         default="",
         is_secret=True,
     )
     thank_you_hosts: tuple[str, ...] | None = variable(
-        parsers.hosts,
+        address_parsers.hosts,
         "The hosts that a `thank_you` in `[[survey.on_answer]]` may be at, separated by commas: `reviews.example.com`.",
         default="",
     )
