@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from queue import SimpleQueue
 from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -79,6 +80,7 @@ class Crash:
     def tell(self) -> Told:
         """Run it from the close to the result."""
         case, number = self._case, self._dixa.make_conversation()
+        submitted_twice = len(self._dixa.report.double_submits)
         if case.trouble:
             case.trouble(self._dixa, number)
         self._dixa.close(number)
@@ -92,7 +94,7 @@ class Crash:
             offers=len(self._dixa.offers(number)),
             results=len(self._dixa.results(number)),
             messages=len(sent),
-            double_submits=len(self._dixa.report.double_submits),
+            double_submits=len(self._dixa.report.double_submits) - submitted_twice,
             end=record.offer.state if not record.answer or record.answer.state is AnswerState.SUBMITTED else "failed",
             seconds=self._seconds,
         )
@@ -195,20 +197,28 @@ def control_cases() -> list[Case]:
 def tell_all(
     cases: Sequence[Case], *, reconcile_after_ms: int = 400, listing_lag: float = 0.0, at_once: int = AT_ONCE
 ) -> list[Told]:
-    """Run many cases in parallel, each with its own Dixa."""
+    """Run many cases in parallel, each with a Dixa that no other one uses at the same time."""
     with ExitStack() as stack:
         server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))
         stack.callback(server.stop)
         server.start()
         zygote = stack.enter_context(Zygote())
+        free: SimpleQueue[Sandbox] = SimpleQueue()
+        for _ in range(min(at_once, len(cases))):
+            dixa = stack.enter_context(sandbox())
+            dixa.state.listing_lag = listing_lag
+            free.put(dixa)
 
         def tell(case: Case) -> Told:
-            with sandbox() as dixa:
-                dixa.state.listing_lag = listing_lag
-                place = Place(
-                    server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, reconcile_after_ms=reconcile_after_ms
-                )
+            dixa = free.get()
+            place = Place(
+                server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, reconcile_after_ms=reconcile_after_ms
+            )
+            try:
                 return Crash(zygote, dixa, place, case).tell()
+            finally:
+                dixa.faults.clear()
+                free.put(dixa)
 
         with ThreadPoolExecutor(at_once) as pool:
             return [*pool.map(tell, cases)]

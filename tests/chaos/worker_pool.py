@@ -23,6 +23,7 @@ from tests.processes import RedisServer
 from tests.sandboxes import sandbox
 
 _LONGEST_WAIT_SECONDS = 600.0
+_STEP_SECONDS = 0.1
 
 TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 
@@ -84,12 +85,12 @@ class WorkerPool:
     def work(self) -> None:
         """Run one worker."""
         worker = Worker(self._place, **self._pace)
-        while not self._stopping.wait(0.05):
+        while not self._stopping.wait(_STEP_SECONDS):
             worker.step()
 
     def answer_what_came(self) -> None:
         """Answer each survey once, as its customer."""
-        while not self._stopping.wait(0.05):
+        while not self._stopping.wait(_STEP_SECONDS):
             for number in list(self._unanswered):
                 record = self._desk.records.load(str(number))
                 if record and record.offer.state is OfferState.DELIVERED:
