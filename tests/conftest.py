@@ -1,6 +1,7 @@
 """Shared fixtures: a real Redis for the session, the records in it, and a browser."""
 
 import os
+import threading
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,6 +18,7 @@ from service.dixa.client import DixaClient
 from service.records.records import Records
 from service.sandbox.server import Sandbox
 from service.web.readiness import Readiness
+from service.web.rejections import Rejections
 from tests import sandboxes
 from tests.browser import tools
 from tests.browser.conftest import chromium
@@ -69,6 +71,15 @@ def redis_server() -> Iterator[RedisServer]:
         server.start()
         yield server
         server.stop()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_late_reports() -> Iterator[None]:
+    """Cancel the reports of rejected requests, due in a minute. They would be in a later test's log."""
+    yield
+    for each in threading.enumerate():
+        if isinstance(each, threading.Timer) and each.function.__qualname__.startswith(Rejections.__name__):
+            each.cancel()
 
 
 @pytest.fixture(autouse=True)
