@@ -74,9 +74,9 @@ def number(dixa: Sandbox) -> int:
 
 def test_the_tables_list_every_call() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
-    asks = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
-    asks |= {"queues", "closed_between"}
-    assert found == {"take_slot", "downtime"} | asks | {
+    queries = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
+    queries |= {"queues", "closed_between"}
+    assert found == {"take_slot", "downtime"} | queries | {
         "offer",
         "submit",
         "add_message",
@@ -210,7 +210,7 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[CallError], type[
     ("503", lambda dixa, call: dixa.fails(1, 503, call=call), RETRY, UNKNOWN),
     ("504", lambda dixa, call: dixa.executes_then_fails(1, 504, call=call), RETRY, UNKNOWN),
     ("a lost call", lambda dixa, call: dixa.drops_before(1, call=call), RETRY, UNKNOWN),
-    ("a lost answer", lambda dixa, call: dixa.executes_then_drops(1, call=call), RETRY, UNKNOWN),
+    ("a lost response", lambda dixa, call: dixa.executes_then_drops(1, call=call), RETRY, UNKNOWN),
     (SILENCE, lambda dixa, call: dixa.hangs(30, 1, call=call), RETRY, UNKNOWN),
     ("429", lambda dixa, call: dixa.throttles(1, call=call), RETRY, RETRY),
     ("401", lambda dixa, call: dixa.fails(1, 401, call=call), FORBIDDEN, FORBIDDEN),

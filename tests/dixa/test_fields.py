@@ -71,3 +71,24 @@ def test_texts_are_cut_and_cleaned() -> None:
     assert event.close
     assert event.id == "x" * 200
     assert event.close.tags == ("ab", "n" * 200)
+
+
+@pytest.mark.parametrize(
+    ("email", "kept"),
+    [
+        ("ida@example.com", "ida@example.com"),
+        (" ida@example.com ", "ida@example.com"),
+        ("ida@bücher.example", "ida@xn--bcher-kva.example"),
+        ("ida@example.com\r\nBcc: eve@evil.example", None),
+        ("ida@example.com, eve@evil.example", None),
+        (f"{'a' * 300}@example.com", None),
+        ("", None),
+        (None, None),
+        (5, None),
+        (["ida@example.com"], None),
+    ],
+)
+def test_only_a_deliverable_address_is_kept(email: object, kept: str | None) -> None:
+    close = load(closed("data", "conversation", "requester", "email", value=email)).close
+    assert close
+    assert (close.requester_id, close.email) == ("b1d6a0c2", kept)

@@ -20,7 +20,8 @@ from tests.harness import open_client
 from tests.processes import free_port
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-ENOUGH, BACK = 5, 3
+FAILURES, RESPONSES = 5, 3
+"""The failures that begin an outage, and the responses that end it."""
 
 Break = Callable[[Sandbox], object]
 BREAKS: dict[str, tuple[Break, Break]] = {
@@ -74,7 +75,7 @@ def test_one_claim_probes_and_the_others_make_no_call(
     begin, end = BREAKS[breaks]
     with capture_logs() as logs:
         begin(dixa)
-        found = [query(client, number) for number in numbers[:ENOUGH]]
+        found = [query(client, number) for number in numbers[:FAILURES]]
         assert found.count(DixaDown) == 1
         assert found[-1] is DixaDown
         seen = len(dixa.calls)
@@ -87,7 +88,7 @@ def test_one_claim_probes_and_the_others_make_no_call(
         assert len(dixa.calls) == seen
         allow_probe(redis_client, prefix)
         assert [query(client, number, 30) for number in numbers] == [None] * len(numbers)
-        assert len(dixa.calls) == seen + len(numbers) + BACK
+        assert len(dixa.calls) == seen + len(numbers) + RESPONSES
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
@@ -102,7 +103,7 @@ def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa:
     for number in numbers:
         dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=number))
     for round_ in range(4):
-        found = [query(client, each) for each in (*numbers[: ENOUGH - 1], good)]
+        found = [query(client, each) for each in (*numbers[: FAILURES - 1], good)]
         assert (found[-1], DixaDown in found) == (None, False), round_
 
 
@@ -133,7 +134,7 @@ def test_a_broken_conversation_does_not_prolong_an_outage(
     assert query(client, numbers[2]) is None
 
 
-def test_the_probe_of_a_dead_worker_expires(
+def test_the_probe_of_a_crashed_worker_expires(
     client: DixaClient, dixa: Sandbox, outage: Outage, redis_client: redis.Redis, prefix: str, numbers: list[int]
 ) -> None:
     dixa.outage()
@@ -146,12 +147,12 @@ def test_the_probe_of_a_dead_worker_expires(
 def test_the_relay_queues_one_probe_during_an_outage(outage: Outage, redis_client: redis.Redis, prefix: str) -> None:
     pace = RelayPace(pace_of(redis_client, prefix, rate=100, burst=100), outage)
     assert pace.count_free(SECOND) > 50
-    for number in range(ENOUGH):
+    for number in range(FAILURES):
         outage.count_failure(number, "Dixa returned 503")
     assert pace.count_free(SECOND) == 1
     assert outage.begin_probe() == timedelta()
     assert pace.count_free(SECOND) == 0
-    for _ in range(BACK - 1):
+    for _ in range(RESPONSES - 1):
         outage.count_response()
         assert pace.count_free(SECOND) == 1
     outage.count_response()
@@ -161,9 +162,9 @@ def test_the_relay_queues_one_probe_during_an_outage(outage: Outage, redis_clien
 def test_recovery_reports_the_failed_conversations_once(redis_client: redis.Redis, prefix: str) -> None:
     reported: list[Collection[int]] = []
     outage = Outage(redis_client, on_recovery=reported.append, prefix=prefix)
-    for number in range(ENOUGH):
+    for number in range(FAILURES):
         outage.count_failure(number, "Dixa returned 503")
-    for _ in range(2 * BACK):
+    for _ in range(2 * RESPONSES):
         outage.count_response()
     assert [sorted(each) for each in reported] == [[0, 1, 2, 3, 4]]
 
@@ -189,7 +190,7 @@ def test_short_outages_are_not_kept_and_the_oldest_are_dropped(
     redis_client.zadd(past, {f"{now - 60_000 * each:.0f}": now - 60_000 * each + 1 for each in range(1, 1001)})
     for seconds, oldest in ((2, 1000), (20, 999)):
         redis_client.set(f"{prefix}dixa:down", f"{now - 1000 * seconds:.0f}")
-        for _ in range(BACK):
+        for _ in range(RESPONSES):
             outage.count_response()
         assert redis_client.zcard(past) == 1000
         (member,) = redis_client.zrange(past, 0, 0)
@@ -202,21 +203,21 @@ def test_an_unstable_dixa_stays_down(redis_client: redis.Redis, prefix: str) -> 
     reported: list[Collection[int]] = []
     outage = Outage(redis_client, on_recovery=reported.append, prefix=prefix)
     with capture_logs() as logs:
-        for number in range(ENOUGH):
+        for number in range(FAILURES):
             outage.count_failure(number, "Dixa returned 503")
         for _ in range(10):
-            for _ in range(BACK - 1):
+            for _ in range(RESPONSES - 1):
                 # The next probe may begin at once.
                 assert outage.begin_probe() == timedelta()
                 outage.count_response()
             assert outage.begin_probe() == timedelta()
-            assert outage.count_failure(ENOUGH, "Dixa returned 503")
+            assert outage.count_failure(FAILURES, "Dixa returned 503")
             assert outage.begin_probe()
             redis_client.delete(f"{prefix}dixa:probe")
         assert reported == []
-        for _ in range(BACK):
+        for _ in range(RESPONSES):
             outage.count_response()
-    assert [sorted(each) for each in reported] == [[*range(ENOUGH)]]
+    assert [sorted(each) for each in reported] == [[*range(FAILURES)]]
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 

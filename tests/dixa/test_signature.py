@@ -1,3 +1,5 @@
+"""The signature of a webhook: HMAC of time and body with one of the secrets."""
+
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta

@@ -28,7 +28,7 @@ class NoPace:
         return Slot(API_TOKEN, deadline)
 
     def pause(self, length: timedelta) -> None:
-        """Nobody waits."""
+        """Ignore the pause."""
 
     def cool_down(self, token: str, length: timedelta, problem: str) -> str:
         return problem
@@ -206,7 +206,7 @@ SLOW: dict[str, list[bytes]] = {
     "a status line": [b"HTTP/1.1 201 ", *[b"C"] * 100],
     "headers": [b"HTTP/1.1 201 Created\r\n", *[b"X-A: n\r\n"] * 80, b"\r\n"],
     "one header": [b"HTTP/1.1 201 Created\r\nX-A: ", *[b"n"] * 100],
-    "answers that aren't the last": [b"HTTP/1.1 100 Continue\r\n\r\n"] * 100,
+    "interim responses": [b"HTTP/1.1 100 Continue\r\n\r\n"] * 100,
     "a redirect": [b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n", *[b" "] * 100],
     "a body": [b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n", *[b" "] * 100],
     "a body of no known length": [b"HTTP/1.1 201 Created\r\n\r\n", *[b" "] * 100],

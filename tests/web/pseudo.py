@@ -1,6 +1,6 @@
 """A pseudo-language made from the English texts, to find text without a translation.
 
-Texts are accented, 40 % longer and in brackets, which shows cut texts and sentences joined from pieces, too. Its code
+Texts are accented, 40 % longer and in brackets. So cut texts and sentences joined from pieces show, too. Its code
 is Esperanto's, since Babel knows no `en_XA`.
 """
 

@@ -31,31 +31,31 @@ def answer(records: Records, comment: str = "", **terms: object) -> None:
     records.save_answer(GivenAnswer(LINK, Survey(**{"editable_for": 5 * MINUTE, **terms}), {CSAT: 4}, comment, "en"))  # type: ignore[arg-type]
 
 
-def held(records: Records) -> AnswerProgress:
+def progress_of(records: Records) -> AnswerProgress:
     record = records.load("81000")
     assert record
     assert record.answer
     return record.answer
 
 
-def until(records: Records) -> datetime:
-    due_at = held(records).due_at
+def deadline_of(records: Records) -> datetime:
+    due_at = progress_of(records).due_at
     assert due_at
     return due_at
 
 
-def left(records: Records) -> timedelta:
-    return until(records) - records.now()
+def time_left(records: Records) -> timedelta:
+    return deadline_of(records) - records.now()
 
 
-def said(page: TestResponse, code: str = "en") -> str:
+def deadline_on(page: TestResponse, code: str = "en") -> str:
     """Return the sentence about the deadline, or ""."""
-    told = (
+    sentence = (
         load_language(code)
         .translate(page_texts.CHANGE_UNTIL, time="TIME", left="LEFT")
         .replace("\N{NO-BREAK SPACE}", " ")
     )
-    words = re.escape(told)
+    words = re.escape(sentence)
     found = re.search(words.replace("TIME", "[^<]*?").replace("LEFT", "[^<]*?"), re.sub("</?span>", "", page.text))
     return found[0] if found else ""
 
@@ -64,8 +64,8 @@ def said(page: TestResponse, code: str = "en") -> str:
 def test_page_shows_deadline_and_time_left(redis_url: str, records: Records, query: dict[str, str]) -> None:
     client = make_client(redis_url, TIME_ZONE="Asia/Kolkata")
     answer(records)
-    clock = until(records).astimezone(client.application.extensions["afterword"].settings.time_zone)
-    assert f"{clock:%H:%M} (in 5 minutes)." in said(get(client, query_string=query))
+    clock = deadline_of(records).astimezone(client.application.extensions["afterword"].settings.time_zone)
+    assert f"{clock:%H:%M} (in 5 minutes)." in deadline_on(get(client, query_string=query))
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -73,21 +73,21 @@ def test_deadline_is_shown_in_every_language(client: FlaskClient, records: Recor
     answer(records)
     for query in ({}, {"change": "1"}):
         page = get(client, query_string={"lang": code, **query})
-        assert re.search(r"\d{1,2}[:.]\d\d", said(page, code))
-        assert re.search(r"\b5\b", said(page, code))
+        assert re.search(r"\d{1,2}[:.]\d\d", deadline_on(page, code))
+        assert re.search(r"\b5\b", deadline_on(page, code))
 
 
 def test_deadline_is_in_time_zone_of_send_window(client: FlaskClient, records: Records) -> None:
     answer(records, send_window=SendWindow(days=(0,), opens=time(9), closes=time(17), zone="Pacific/Auckland"))
-    clock = until(records).astimezone(ZoneInfo("Pacific/Auckland"))
-    assert f"{clock:%H:%M} (in 5 minutes)" in said(get(client))
+    clock = deadline_of(records).astimezone(ZoneInfo("Pacific/Auckland"))
+    assert f"{clock:%H:%M} (in 5 minutes)" in deadline_on(get(client))
 
 
 def test_deadline_on_other_day_has_date(client: FlaskClient, records: Records) -> None:
     answer(records, editable_for=timedelta(days=7))
-    day = load_language("en").format_date(until(records).date()).replace("\N{NO-BREAK SPACE}", " ")
-    assert f"until {day}, " in said(get(client))
-    assert said(get(client)).endswith("(in 7 days).")
+    day = load_language("en").format_date(deadline_of(records).date()).replace("\N{NO-BREAK SPACE}", " ")
+    assert f"until {day}, " in deadline_on(get(client))
+    assert deadline_on(get(client)).endswith("(in 7 days).")
 
 
 @pytest.mark.parametrize("hold", [timedelta(), timedelta(milliseconds=1)])
@@ -95,7 +95,7 @@ def test_final_answer_offers_no_change(
     client: FlaskClient, records: Records, keys: "redis.Redis", hold: timedelta
 ) -> None:
     answer(records, editable_for=hold)
-    keys.hset(KEY, "answer_due", "1")  # no worker has come for it
+    keys.hset(KEY, "answer_due", "1")  # The deadline is over, and no worker has claimed the answer.
     for query in ({}, {"change": "1"}, {"r": "4"}):
         page = get(client, query_string=query)
         assert "Your answer “Satisfied” is recorded. It can no longer be changed." in page.text
@@ -109,10 +109,10 @@ def test_more_time_moves_deadline(client: FlaskClient, records: Records, more: s
     answer(records)
     sent = post(client, {"rating": "4", "more": more})
     assert (sent.status_code, sent.headers["Location"]) == (303, f"/s/{TOKEN}{place}")
-    assert 19 * MINUTE < left(records) <= 20 * MINUTE
+    assert 19 * MINUTE < time_left(records) <= 20 * MINUTE
     page = follow(client, sent)
-    assert said(page).endswith("(in 20 minutes).")
-    assert held(records).answer.scores == {CSAT: 4}
+    assert deadline_on(page).endswith("(in 20 minutes).")
+    assert progress_of(records).answer.scores == {CSAT: 4}
 
 
 def test_more_time_button_is_on_thanks_and_change_form(client: FlaskClient, records: Records) -> None:
@@ -130,20 +130,20 @@ def test_more_time_is_offered_only_if_possible(
     client: FlaskClient, records: Records, terms: dict[str, timedelta]
 ) -> None:
     answer(records, **terms)  # type: ignore[arg-type]  # the terms are durations
-    before = until(records)
+    before = deadline_of(records)
     assert "I need more time" not in get(client).text
     assert follow(client, post(client, {"rating": "4", "more": "change"})).status_code == 200
-    assert until(records) == before
+    assert deadline_of(records) == before
 
 
 def test_deadline_moves_by_one_hour_at_most(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
-    first = until(records) - 5 * MINUTE
+    first = deadline_of(records) - 5 * MINUTE
     keys.hset(KEY, mapping={"first_answered_at": to_ms(first - 55 * MINUTE), "answered_at": to_ms(first - 55 * MINUTE)})
     for _ in range(3):
         post(client, {"rating": "4", "more": "1"})
-    assert until(records) <= first + 5 * MINUTE
-    assert said(get(client)).endswith("(in 5 minutes).")
+    assert deadline_of(records) <= first + 5 * MINUTE
+    assert deadline_on(get(client)).endswith("(in 5 minutes).")
 
 
 BEGUN = [
@@ -161,8 +161,8 @@ def test_error_moves_deadline(client: FlaskClient, records: Records, form: dict[
     answer(records)
     page = post(client, form)
     assert page.status_code in (422, 413)
-    assert left(records) > 19 * MINUTE
-    assert said(page).endswith("(in 20 minutes).")
+    assert time_left(records) > 19 * MINUTE
+    assert deadline_on(page).endswith("(in 20 minutes).")
 
 
 def test_more_time_keeps_typed_text(client: FlaskClient, records: Records) -> None:
@@ -177,8 +177,8 @@ def test_more_time_keeps_typed_text(client: FlaskClient, records: Records) -> No
     assert 'action="?change=1"' in change.text
     again = post(client, {"rating": "2", "comment": COMMENT, "more": "change"}, query_string={"change": "1"})
     assert chosen(again) == ["2"]
-    assert held(records).answer.comment == ""
-    assert left(records) > 19 * MINUTE
+    assert progress_of(records).answer.comment == ""
+    assert time_left(records) > 19 * MINUTE
 
 
 def test_get_does_not_move_deadline(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
@@ -193,17 +193,17 @@ def test_get_does_not_move_deadline(client: FlaskClient, records: Records, keys:
 
 def test_more_time_is_not_offered_at_limit(client: FlaskClient, records: Records, keys: "redis.Redis") -> None:
     answer(records)
-    keys.hset(KEY, mapping={"first_answered_at": to_ms(until(records) - 60 * MINUTE)})
+    keys.hset(KEY, mapping={"first_answered_at": to_ms(deadline_of(records) - 60 * MINUTE)})
     assert "I need more time" not in get(client).text
     assert "Change your answer" in get(client).text
 
 
 def test_cross_site_form_does_not_move_deadline(client: FlaskClient, records: Records) -> None:
     answer(records)
-    before = until(records)
+    before = deadline_of(records)
     for form in ({"rating": "4", "more": "1"}, {"rating": "4", "add": "1"}):
         post(client, form, headers={"Sec-Fetch-Site": "cross-site"})
-    assert until(records) == before
+    assert deadline_of(records) == before
 
 
 def test_more_time_without_answer_writes_nothing(client: FlaskClient, keys: "redis.Redis") -> None:
@@ -223,7 +223,7 @@ def test_without_redis_no_deadline_is_shown(own_redis: RedisServer, tmp_path: Pa
         follow(client, post(client, {"rating": "4", "more": "change"}, **query)),
         post(client, {"rating": "4", "add": "1"}, **query),
     ):
-        assert said(page) == ""
+        assert deadline_on(page) == ""
         assert "I need more time" not in page.text
         assert "recorded" not in page.text
 
@@ -231,10 +231,10 @@ def test_without_redis_no_deadline_is_shown(own_redis: RedisServer, tmp_path: Pa
 def test_redis_lost_during_extension_shows_no_false_deadline(own_redis: RedisServer, tmp_path: Path) -> None:
     client = make_client(own_redis.url)
     post(client, {"rating": "4"})
-    assert said(get(client))
+    assert deadline_on(get(client))
     own_redis.stop()
     page = post(client, {"rating": "4", "comment": COMMENT, "more": "1"})
-    assert said(page) == ""
+    assert deadline_on(page) == ""
     assert SHOWN in page.text
 
 
@@ -243,6 +243,6 @@ def test_deadline_is_by_redis_clock(client: FlaskClient, records: Records) -> No
     core = client.application.extensions["afterword"]
     core.records.clock_offset = timedelta(minutes=3)
     try:
-        assert said(get(client)).endswith("(in 2 minutes).")
+        assert deadline_on(get(client)).endswith("(in 2 minutes).")
     finally:
         core.records.clock_offset = timedelta()

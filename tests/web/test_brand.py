@@ -1,4 +1,4 @@
-"""The brand's colours and logo on real pages, which stay one request and small."""
+"""The brand's colours and logo on real pages, each small and a single request."""
 
 import re
 from base64 import b64encode
@@ -87,11 +87,11 @@ def test_browser_shows_colours_and_logo_without_requests(
 ) -> None:
     settings = settings_for(redis_url, PUBLIC_URL="http://127.0.0.1", BRAND_ACCENT="#7a00e6", BRAND_LOGO=logo)
     said: list[str] = []
-    asked: list[str] = []
+    requested: list[str] = []
     with serving(create_app(settings)) as url, browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
         page = context.new_page()
         page.on("console", lambda each: said.append(each.text))
-        page.on("request", lambda each: asked.append(each.url))
+        page.on("request", lambda each: requested.append(each.url))
         page.goto(f"{url}/s/{TOKEN}?r=4", wait_until="networkidle")
         drawn = page.evaluate("[document.images[0].complete, document.images[0].naturalWidth, document.images[0].alt]")
         button, card, tint = (
@@ -100,7 +100,7 @@ def test_browser_shows_colours_and_logo_without_requests(
         )
     assert drawn == [True, 160, "Support"]
     assert said == []
-    assert [each for each in asked if not each.startswith("data:")] == [f"{url}/s/{TOKEN}?r=4"]
+    assert [each for each in requested if not each.startswith("data:")] == [f"{url}/s/{TOKEN}?r=4"]
     theme, shades = {"light": (LIGHT, VIOLET.light), "dark": (DARK, VIOLET.dark)}[scheme]
     assert [hexadecimal(each) for each in (button, card, tint)] == [shades.accent, theme.card, shades.tint]
 

@@ -1,4 +1,4 @@
-"""A worker ends at once on SIGTERM, and after a HUP once the new ones are ready."""
+"""A worker ends at once on SIGTERM. After a HUP, it ends when the new workers are ready."""
 
 import signal
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def test_worker_ends_on_sigterm(worker: Worker) -> None:
     assert not worker.alive
 
 
-def test_worker_serves_after_hup_until_new_children_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_serves_after_hup_until_new_workers_are_ready(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_for("redis://localhost")
     monkeypatch.setattr(gunicorn_hooks, "_kept", gunicorn_hooks.Kept(settings))
     monkeypatch.setattr(gunicorn_hooks, "read_settings", lambda: settings)
@@ -45,7 +45,7 @@ def test_worker_serves_after_hup_until_new_children_are_ready(worker: Worker, mo
     assert not worker.alive
 
 
-def test_worker_does_not_wait_for_ever(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_waits_for_new_workers_at_most_for_the_handover(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.web.connections.HANDOVER_SECONDS", 0.2)
     gunicorn_hooks._pending[0] = 1
     worker.handle_exit(signal.SIGTERM, None)

@@ -73,7 +73,7 @@ def assert_cluster_named(visitor: FlaskClient) -> None:
     assert "this is a Redis Cluster" in response["degraded"]["durability"]
 
 
-def test_readyz_tells_newer_spool_files_apart(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_readyz_counts_newer_spool_files_separately(own_redis: RedisServer, tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     spool.mkdir()
     client = create_app(settings_for(own_redis.url, SPOOL_DIR=str(spool))).test_client()
@@ -108,7 +108,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize(
-    ("asked", "is_told"),
+    ("request_facts", "is_shown"),
     [
         ({}, True),
         ({"base_url": "http://127.0.0.1:8000"}, True),
@@ -137,13 +137,13 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 )
 @pytest.mark.parametrize("hops", ["0", "1"])
 def test_degraded_parts_are_for_operator_only(
-    own_redis: RedisServer, asked: dict[str, Any], hops: str, *, is_told: bool
+    own_redis: RedisServer, request_facts: dict[str, Any], hops: str, *, is_shown: bool
 ) -> None:
     client = create_app(settings_for(own_redis.url, READYZ_TOKEN=TOKEN, PROXY_HOPS=hops)).test_client()
-    response = client.get("/readyz", **asked)
+    response = client.get("/readyz", **request_facts)
     assert response.json
     assert response.json["status"] == "ready"
-    assert ("degraded" in response.json) is is_told
+    assert ("degraded" in response.json) is is_shown
 
 
 def test_without_readyz_token_none_is_accepted(client: FlaskClient) -> None:

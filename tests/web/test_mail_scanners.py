@@ -19,8 +19,8 @@ def test_opening_link_saves_nothing_and_preselects_score(client: FlaskClient, ke
     """A scanner opens every link of a message, and a person may correct a slip."""
     for path in ("", "/stop"):
         for score in ("1", "2", "5", "1", "9", "x"):
-            look = client.open(f"/s/{TOKEN}{path}", method=method, base_url=PUBLIC_URL, query_string={"r": score})
-            assert look.status_code == 200
+            opened = client.open(f"/s/{TOKEN}{path}", method=method, base_url=PUBLIC_URL, query_string={"r": score})
+            assert opened.status_code == 200
     assert list(keys.scan_iter()) == []
     for score in ("3", "4", "3"):
         response = get(client, query_string={"r": score})
@@ -73,7 +73,7 @@ def test_comment_makes_answer_unsuspect(client: FlaskClient, keys: "redis.Redis"
 
 
 def test_suspect_answer_does_not_extend_link(client: FlaskClient, keys: "redis.Redis") -> None:
-    """It isn't the customer's answer. The link expired while it waited, and it stays as it is."""
+    """It isn't the customer's answer, so the link expires as if there were none."""
     post(client, {"rating": "1"}, sign())
     before = keys.hgetall("afterword:survey:81000")
     assert before[b"suspect"] == b"1"

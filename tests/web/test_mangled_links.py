@@ -40,29 +40,29 @@ RAW = ("%92", "%ff", "%94.", "%0D%0A", "%e2%80")
 TAILS = [*(quote(each, safe="") for each in GLUED), *RAW, "/.", ".html", ")/", "/x", "/stopp", "/s/x"]
 
 
-def look(client: FlaskClient, path: str, method: str = "GET") -> TestResponse:
+def open_path(client: FlaskClient, path: str, method: str = "GET") -> TestResponse:
     return client.open(path, method=method, base_url=PUBLIC_URL)
 
 
 def test_clean_link_is_not_redirected(client: FlaskClient) -> None:
     for path in ("", "?r=4", "?r=4.&lang=da)", "/stop", "/stop?lang=da"):
-        assert look(client, f"/s/{TOKEN}{path}").status_code == 200
+        assert open_path(client, f"/s/{TOKEN}{path}").status_code == 200
 
 
 @pytest.mark.parametrize("tail", TAILS)
 def test_suffix_of_link_is_cut_off(client: FlaskClient, tail: str) -> None:
     for method in ("GET", "HEAD"):
-        response = look(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
+        response = open_path(client, f"/s/{TOKEN}{tail}?r=4&lang=da&utm_source=x", method)
         assert (response.status_code, response.location) == (302, f"/s/{TOKEN}?r=4&lang=da")
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Referrer-Policy"] == "no-referrer"
-    assert chosen(look(client, f"/s/{TOKEN}?r=4&lang=da")) == ["4"]
+    assert chosen(open_path(client, f"/s/{TOKEN}?r=4&lang=da")) == ["4"]
 
 
 @pytest.mark.parametrize("glued", [*(quote(each, safe="") for each in GLUED), *RAW, "/."])
 def test_opt_out_page_is_found_with_added_characters(client: FlaskClient, glued: str) -> None:
     for path in (f"{TOKEN}{glued}/stop", f"{TOKEN}/stop{glued}", f"{TOKEN}{glued}/stop{glued}"):
-        response = look(client, f"/s/{path}?lang=da")
+        response = open_path(client, f"/s/{path}?lang=da")
         assert (response.status_code, response.location) == (302, f"/s/{TOKEN}/stop?lang=da")
 
 
@@ -91,26 +91,26 @@ def test_invalid_token_is_never_redirected(client: FlaskClient, path: str) -> No
 
 @pytest.mark.parametrize("before", ["%20", "%22", "%E2%80%9C", "(", "<", "%E2%80%8B"])
 def test_prefix_of_link_is_cut_off(client: FlaskClient, before: str) -> None:
-    assert look(client, f"/s/{before}{TOKEN}").location == f"/s/{TOKEN}"
+    assert open_path(client, f"/s/{before}{TOKEN}").location == f"/s/{TOKEN}"
 
 
 @pytest.mark.parametrize("inside", ["%0D%0A", "%20", "%E2%80%8B", "%C2%AD", "%0D%0A%09"])
 def test_line_breaks_in_link_are_removed(client: FlaskClient, inside: str) -> None:
     for place in (1, 30, len(TOKEN) - 1):
         broken = TOKEN[:place] + inside + TOKEN[place:]
-        assert look(client, f"/s/{broken}?r=2").location == f"/s/{TOKEN}?r=2"
-        assert look(client, f"/s/{broken}/stop").location == f"/s/{TOKEN}/stop"
+        assert open_path(client, f"/s/{broken}?r=2").location == f"/s/{TOKEN}?r=2"
+        assert open_path(client, f"/s/{broken}/stop").location == f"/s/{TOKEN}/stop"
 
 
 def test_query_encoded_into_path_counts(client: FlaskClient) -> None:
-    assert look(client, f"/s/{TOKEN}%3Fr=4&lang=da").location == f"/s/{TOKEN}?r=4&lang=da"
-    assert look(client, f"/s/{TOKEN}.%3Fr%3D4)").location == f"/s/{TOKEN}?r=4"
+    assert open_path(client, f"/s/{TOKEN}%3Fr=4&lang=da").location == f"/s/{TOKEN}?r=4&lang=da"
+    assert open_path(client, f"/s/{TOKEN}.%3Fr%3D4)").location == f"/s/{TOKEN}?r=4"
 
 
 @pytest.mark.parametrize("glued", [*GLUED, "?utm_source=mail", "&amp;x", ". Thanks", ".Thanks"])
 def test_suffix_of_score_or_language_is_ignored(client: FlaskClient, glued: str) -> None:
     for query in (f"r=4{quote(glued, safe='')}&lang=da", f"lang=da{quote(glued, safe='')}&r=4", "r=4&amp;lang=da"):
-        response = look(client, f"/s/{TOKEN}?{query}")
+        response = open_path(client, f"/s/{TOKEN}?{query}")
         assert (response.status_code, chosen(response)) == (200, ["4"])
         assert "<html lang=da" in response.text
         assert 'action="?lang=da"' in response.text
@@ -152,10 +152,10 @@ WRONG = {
 
 @pytest.mark.parametrize("token", WRONG.values(), ids=WRONG)
 def test_mangled_link_with_wrong_signature_is_not_found(client: FlaskClient, token: str, keys: "redis.Redis") -> None:
-    unknown = look(client, "/s/another-bad-token")
+    unknown = open_path(client, "/s/another-bad-token")
     for path in ("", ".", ")", "%E2%80%9D", "./stop", "/stop.", "/", "%3Fr=4", "%20"):
         for method in ("GET", "POST"):
-            response = look(client, f"/s/{token}{path}", method)
+            response = open_path(client, f"/s/{token}{path}", method)
             assert (response.status_code, response.data) == (404, unknown.data)
             assert {**response.headers} == {**unknown.headers}
     assert dump(keys) == {}
@@ -164,7 +164,7 @@ def test_mangled_link_with_wrong_signature_is_not_found(client: FlaskClient, tok
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tail=st.text(min_size=1, max_size=12).filter(lambda text: text.encode("utf-8", "ignore").decode() == text))
 def test_any_suffix_redirects_to_clean_link_or_is_not_found(client: FlaskClient, tail: str) -> None:
-    response = look(client, f"/s/{TOKEN}{quote(tail, safe='')}")
+    response = open_path(client, f"/s/{TOKEN}{quote(tail, safe='')}")
     if tail.lstrip("-_")[:1].isascii() and tail.lstrip("-_")[:1].isalnum():
         assert response.status_code == 404
     else:

@@ -127,7 +127,7 @@ def test_other_requester_of_same_person_can_opt_in(
     assert opt_outs.has("requester-1")
 
 
-def test_requester_who_only_named_address_is_referred_to_support(
+def test_requester_of_unconfirmed_address_is_referred_to_support(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     other = two_requesters(records, keys, "email", "message")
@@ -138,7 +138,7 @@ def test_requester_who_only_named_address_is_referred_to_support(
     assert opt_outs.has("requester-1", ("same-address",))
 
 
-def test_naming_an_address_opts_nobody_else_out(
+def test_opt_out_by_unconfirmed_address_is_for_that_requester_only(
     client: FlaskClient, records: Records, opt_outs: HashedOptOuts, keys: "redis.Redis"
 ) -> None:
     two_requesters(records, keys, "message", "email")
@@ -167,7 +167,7 @@ def test_any_other_body_opts_out(
     assert opt_outs.has(requester)
 
 
-def test_undo_without_identity_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_undo_without_identity_is_refused(client: FlaskClient, keys: "redis.Redis") -> None:
     response = stop(client, UNDO)
     assert response.status_code == 410
     assert "could not be undone here" in response.text
@@ -179,11 +179,11 @@ def test_opting_out_twice_is_idempotent(client: FlaskClient, requester: str, key
     assert stop(client).status_code == 200
     after = dump(keys)
     assert after.keys() == before.keys()
-    # The opt-out has the time of the last one.
+    # The time of the opt-out is that of the last request.
     assert all(b":stopped:" in name for name in after if after[name] != before[name])
 
 
-def test_lost_record_says_so(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_opt_out_of_lost_record_is_refused(client: FlaskClient, keys: "redis.Redis") -> None:
     response = stop(client)
     assert response.status_code == 410
     assert "could not be stopped here" in response.text
@@ -206,7 +206,7 @@ def test_unsaved_opt_out_is_reported() -> None:
 @pytest.mark.parametrize(
     ("spoken", "query", "code"),
     [("", {}, "ar"), ("da-DK", {}, "da"), ("da-DK", {"lang": "fi"}, "fi")],
-    ids=["the browser's", "the conversation's", "what was asked for"],
+    ids=["the browser's", "the conversation's", "the query's"],
 )
 def test_opt_out_page_has_customers_language(
     client: FlaskClient, records: Records, spoken: str, query: dict[str, str], code: str
@@ -215,8 +215,8 @@ def test_opt_out_page_has_customers_language(
     claim = records.claim(Journey.OFFER, "81000")
     assert claim
     records.decide(claim, Decision(Verdict.ASK), spoken)
-    asked = {"base_url": PUBLIC_URL, "headers": {"Accept-Language": "ar"}, "query_string": query}
-    for response in (client.get(PATH, **asked), client.post(PATH, **asked)):
+    sent = {"base_url": PUBLIC_URL, "headers": {"Accept-Language": "ar"}, "query_string": query}
+    for response in (client.get(PATH, **sent), client.post(PATH, **sent)):
         assert response.status_code == 200
         assert f"<html lang={code}" in response.text
         assert response.headers["Content-Language"] == code

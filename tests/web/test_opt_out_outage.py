@@ -25,7 +25,7 @@ PATH = f"/s/{TOKEN}/stop"
 
 @dataclass
 class Site:
-    """A web with a spool, and its Redis."""
+    """A web process with a spool, and its Redis."""
 
     redis: RedisServer
     client: FlaskClient
@@ -120,8 +120,8 @@ def test_spooled_opt_out_of_lost_record_is_logged(site: Site, *, is_opt_in: bool
     assert response.status_code == 200
     with capture_logs() as logs:
         site.recover()
-    [told] = [each for each in logs if each["event"] == "opt_out.unknown"]
-    assert (told["log_level"], told["survey_id"], told["conversation_id"]) == ("error", "81001", 81001)
+    [logged] = [each for each in logs if each["event"] == "opt_out.unknown"]
+    assert (logged["log_level"], logged["survey_id"], logged["conversation_id"]) == ("error", "81001", 81001)
     assert site.core.spool
     assert site.core.spool.waiting() == 0
 
@@ -136,8 +136,8 @@ def test_insufficient_spooled_opt_in_is_logged(site: Site) -> None:
     assert site.post(UNDO, f"/s/{sign(chat)}/stop").status_code == 200
     with capture_logs() as logs:
         site.recover()
-    [told] = [each for each in logs if each["event"] == "opt_out.remains"]
-    assert (told["log_level"], told["conversation_id"]) == ("error", 81001)
+    [logged] = [each for each in logs if each["event"] == "opt_out.remains"]
+    assert (logged["log_level"], logged["conversation_id"]) == ("error", 81001)
     assert site.core.opt_outs.has("address")
 
 

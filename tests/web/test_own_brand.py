@@ -43,7 +43,7 @@ ELSEWHERE = sign(replace(LINK, survey_name="gone"))
 
 @pytest.fixture
 def branded(redis_url: str, keys: "redis.Redis", tmp_path: Path) -> FlaskClient:
-    """An installation with a third brand."""
+    """An installation with another brand than its survey's."""
     file = tmp_path / "surveys.toml"
     file.write_text(FILE, encoding="utf-8")
     return make_client(
@@ -60,7 +60,7 @@ def accept(records: Records, **terms: object) -> None:
     records.accept(close, [Survey(delay=timedelta(), brand=TIDEWATER, **terms)])  # type: ignore[arg-type]
 
 
-def who(html: str) -> tuple[str, str]:
+def brand_of(html: str) -> tuple[str, str]:
     """Return the brand name and the accent of a page."""
     shown = re.search(r'<header>(?:<bdi>(.*?)</bdi>|<img(?: class=plate)? src="[^"]*" alt="([^"]*)">)</header>', html)
     assert shown
@@ -83,7 +83,7 @@ def test_every_page_has_brand_of_record(branded: FlaskClient, records: Records) 
         get(branded),
     ]
     for page in pages:
-        assert who(page.text) == ("Tidewater &amp; Søn", "#9d174d")
+        assert brand_of(page.text) == ("Tidewater &amp; Søn", "#9d174d")
         assert URI in page.text
         assert "Tidewater &amp; Søn</title>" in page.text
         assert "https://tidewater.example/privacy" in page.text
@@ -96,13 +96,13 @@ def test_closed_page_has_brand_of_record(branded: FlaskClient, records: Records)
     assert claim
     records.decide(claim, Decision(Verdict.CANCEL, Reason.ERASED), "")
     page = get(branded)
-    assert (page.status_code, who(page.text)) == (410, ("Tidewater &amp; Søn", "#9d174d"))
+    assert (page.status_code, brand_of(page.text)) == (410, ("Tidewater &amp; Søn", "#9d174d"))
     assert 'href="https://tidewater.example/help"' in page.text
 
 
 def test_without_record_brand_is_the_surveys_in_file(branded: FlaskClient, keys: "redis.Redis") -> None:
     for page in (get(branded), get(branded, f"{TOKEN}/stop"), post(branded, {"rating": "4"}, follow_redirects=True)):
-        assert who(page.text) == ("Newer", "#1d4ed8")
+        assert brand_of(page.text) == ("Newer", "#1d4ed8")
         assert "https://holding.example/privacy" in page.text
     keys.flushdb()
     old = sign(at=datetime.now(UTC) - timedelta(days=60))
@@ -121,21 +121,21 @@ def test_without_redis_brand_is_the_surveys_in_file(branded: FlaskClient) -> Non
     core: Services = branded.application.extensions["afterword"]
     broken = Records(connect("redis://127.0.0.1:1/0"), lease=timedelta(1), keep=timedelta(1), breaker=Breaker())
     branded.application.extensions["afterword"] = replace(core, records=broken)
-    assert who(get(branded).text) == ("Newer", "#1d4ed8")
+    assert brand_of(get(branded).text) == ("Newer", "#1d4ed8")
 
 
 def test_unknown_survey_has_installations_brand(branded: FlaskClient) -> None:
-    assert who(get(branded, ELSEWHERE).text) == ("Holding", "#0b5d56")
+    assert brand_of(get(branded, ELSEWHERE).text) == ("Holding", "#0b5d56")
 
 
 def test_not_found_page_has_installations_brand(branded: FlaskClient) -> None:
     """A suffix of a valid token is cut off. So no not-found page belongs to a survey."""
-    assert who(get(branded, f"{TOKEN}/nowhere", follow_redirects=True).text) == ("Newer", "#1d4ed8")
+    assert brand_of(get(branded, f"{TOKEN}/nowhere", follow_redirects=True).text) == ("Newer", "#1d4ed8")
     page = get(branded, "not-a-token")
-    assert (page.status_code, who(page.text)) == (404, ("Holding", "#0b5d56"))
+    assert (page.status_code, brand_of(page.text)) == (404, ("Holding", "#0b5d56"))
 
 
 def test_failed_form_has_surveys_brand(branded: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.intake.intake.Intake.take_answer", lambda *_, **__: 1 / 0)
     page = post(branded, {"rating": "4"})
-    assert (page.status_code, who(page.text)) == (500, ("Newer", "#1d4ed8"))
+    assert (page.status_code, brand_of(page.text)) == (500, ("Newer", "#1d4ed8"))

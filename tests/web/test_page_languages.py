@@ -33,7 +33,7 @@ from tests.web.test_survey import begin_to_submit
 APP = create_app(settings_for("redis://127.0.0.1:1/0"))
 
 
-def speak(records: Records, spoken: str) -> None:
+def decide_in_language(records: Records, spoken: str) -> None:
     """Decide to send a survey in this language of Dixa's."""
     records.accept(Close(81000, datetime.now(UTC)), [Survey(delay=timedelta())])
     claim = records.claim(Journey.OFFER, "81000")
@@ -93,7 +93,7 @@ def test_any_header_gives_a_language(lang: str, spoken: str, accepted: str) -> N
 
 
 def test_page_has_language_of_conversation(client: FlaskClient, records: Records) -> None:
-    speak(records, "da-DK")
+    decide_in_language(records, "da-DK")
     response = get(client, headers={"Accept-Language": "fr"})
     assert "<html lang=da dir=ltr>" in response.text
     assert response.headers["Content-Language"] == "da"
@@ -150,7 +150,7 @@ def test_form_has_button_for_every_other_language(client: FlaskClient) -> None:
 TYPED = {"rating": "2", "comment": f"\n {COMMENT}"}
 
 
-def again(client: FlaskClient, typed: dict[str, str], lang: str = "da", **given: Any) -> TestResponse:
+def change_language(client: FlaskClient, typed: dict[str, str], lang: str = "da", **given: Any) -> TestResponse:
     """Post the form with the button of a language."""
     return post(client, {**typed, "lang": lang}, **given)
 
@@ -160,7 +160,7 @@ def test_language_change_keeps_typed_text_and_saves_nothing(
     client: FlaskClient, keys: redis.Redis, typed: dict[str, str]
 ) -> None:
     before = dump(keys)
-    shown = again(client, typed, query_string={"lang": "fi"})
+    shown = change_language(client, typed, query_string={"lang": "fi"})
     assert shown.status_code == 200
     assert "<html lang=da" in shown.text
     assert chosen(shown) == [score for score in typed.values() if score == "2"]
@@ -173,7 +173,7 @@ def test_language_change_keeps_typed_text_and_saves_nothing(
 
 def test_unknown_language_shows_form_unchanged(client: FlaskClient, records: Records) -> None:
     for lang in ("", "xx", "<"):
-        shown = again(client, TYPED, lang, query_string={"lang": "fi"})
+        shown = change_language(client, TYPED, lang, query_string={"lang": "fi"})
         assert (shown.status_code, chosen(shown)) == (200, ["2"])
         assert "<html lang=fi" in shown.text
     assert records.load("81000") is None
@@ -181,7 +181,7 @@ def test_unknown_language_shows_form_unchanged(client: FlaskClient, records: Rec
 
 def test_language_change_keeps_comment_to_be_added(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4"})
-    shown = again(client, {"rating": "4", "comment": COMMENT})
+    shown = change_language(client, {"rating": "4", "comment": COMMENT})
     assert load_language("da").translate(page_texts.THANKS) in shown.text
     assert f">\n{escape(COMMENT)}</textarea>" in shown.text
     assert '<input type="hidden" name="rating" value="4">' in shown.text
@@ -196,7 +196,7 @@ def test_language_change_keeps_comment_to_be_added(client: FlaskClient, records:
 def test_language_change_keeps_unsaved_change(client: FlaskClient, records: Records) -> None:
     post(client, {"rating": "4", "comment": "first"})
     assert 'action="?change=1"' in get(client, query_string={"change": "1"}).text
-    shown = again(client, TYPED, query_string={"change": "1"})
+    shown = change_language(client, TYPED, query_string={"change": "1"})
     assert chosen(shown) == ["2"]
     assert load_language("da").translate(page_texts.COMMENT_KEPT) in shown.text
     assert f">\n{escape(TYPED['comment'])}</textarea>" in shown.text
@@ -219,14 +219,14 @@ def test_language_change_keeps_receipt_of_spooled_answer(tmp_path: Path) -> None
 
 
 def test_language_change_is_rate_limited_and_same_site(client: FlaskClient) -> None:
-    foreign = again(client, TYPED, headers={"Sec-Fetch-Site": "cross-site"})
+    foreign = change_language(client, TYPED, headers={"Sec-Fetch-Site": "cross-site"})
     assert (foreign.status_code, "<html lang=da" in foreign.text) == (403, True)
-    codes = [again(client, TYPED).status_code for _ in range(100)]
+    codes = [change_language(client, TYPED).status_code for _ in range(100)]
     assert (codes[0], codes[-1]) == (200, 429)
 
 
 def test_language_change_makes_no_answer_suspect(client: FlaskClient, records: Records) -> None:
-    again(client, {**TYPED, "website": "x"})
+    change_language(client, {**TYPED, "website": "x"})
     post(client, TYPED)
     kept = records.load("81000")
     assert kept

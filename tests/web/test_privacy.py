@@ -63,7 +63,7 @@ def test_no_last_day_without_a_whole_day_left(client: FlaskClient, records: Reco
     ("keep", "expires", "said"),
     [("90d", timedelta(days=28), "90"), ("30d", timedelta(days=60), "61"), ("90d", timedelta(days=90, hours=1), "92")],
 )
-def test_retention_on_page_is_the_records(
+def test_page_states_the_retention_of_the_record(
     redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, said: str
 ) -> None:
     client, terms = make_client(redis_url, RECORD_RETENTION=keep), Survey(delay=timedelta(), expires=expires)
@@ -112,7 +112,7 @@ def test_every_other_page_links_to_opt_out(client: FlaskClient, records: Records
     assert f'<a href="/s/{closed}/stop">' in get(client, closed).text
     assert link in post(client, {}, query_string=danish).text
     assert link in post(client, {"lang": "da"}).text
-    assert get(client, f"{TOKEN}/stop?lang=da").text.count("/stop") == 1  # Its own form's.
+    assert get(client, f"{TOKEN}/stop?lang=da").text.count("/stop") == 1  # The form's action.
     begin_to_submit(records)
     assert link in get(client, query_string=danish).text
     assert "/stop" not in get(client, "nothing").text

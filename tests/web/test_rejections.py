@@ -1,4 +1,4 @@
-"""Floods of rejections are a line at once and one a minute. Operators get hints at faults of ours."""
+"""A flood of rejections is logged once immediately, then once a minute. Hints name wrong clocks and secrets."""
 
 import json
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.processes import PUBLIC_URL
 HOUR = timedelta(hours=1)
 
 
-def test_flood_is_one_line_and_then_one_a_minute() -> None:
+def test_flood_is_logged_at_once_and_then_once_a_minute() -> None:
     rejections = Rejections(every=timedelta(milliseconds=200))
     with capture_logs() as lines:
         rejections.note("webhook.rejected", "no header", status=401)
@@ -84,5 +84,5 @@ def test_processes_key_stays_small(client: FlaskClient, keys: redis.Redis) -> No
         rejections.suspect("x")
     processes: Processes = client.application.extensions["afterword"].processes
     processes.write("web")
-    [told] = keys.hvals("afterword:processes")
-    assert json.loads(told)["suspicions"] == {"x": 1000}
+    [written] = keys.hvals("afterword:processes")
+    assert json.loads(written)["suspicions"] == {"x": 1000}

@@ -21,7 +21,7 @@ from tests.processes import PUBLIC_URL, RedisServer
 from tests.web.survey_client import COMMENT, LINK, NEW_ENOUGH, SHOWN, chosen, dump, follow, get, make_client, post, sign
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
-HELD = Survey(editable_for=timedelta(minutes=5))
+EDITABLE = Survey(editable_for=timedelta(minutes=5))
 NOT_YET, TOO_LATE = "Not saved yet.", "Your new choice came too late and is not saved."
 
 
@@ -32,8 +32,8 @@ def link_of(*ratings: RatingType) -> Link:
 def answer(records: Records, scores: Mapping[RatingType, int], comment: str = "", **terms: timedelta) -> str:
     """Save an answer to a survey of these questions. Return the token of its link."""
     link = link_of(*scores)
-    asked = replace(HELD, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
-    records.save_answer(GivenAnswer(link, asked, scores, comment, "en"))
+    survey = replace(EDITABLE, ratings=tuple(scores), **terms)  # type: ignore[arg-type]
+    records.save_answer(GivenAnswer(link, survey, scores, comment, "en"))
     return sign(link, at=NEW_ENOUGH)
 
 
@@ -93,7 +93,7 @@ def test_other_questions_keep_saved_scores(client: FlaskClient, records: Records
 
 
 def test_unanswered_question_can_be_preselected_later(client: FlaskClient, records: Records) -> None:
-    records.save_answer(GivenAnswer(LINK, HELD, {NPS: 9}, "", "en"))
+    records.save_answer(GivenAnswer(LINK, EDITABLE, {NPS: 9}, "", "en"))
     token = sign(link_of(CSAT, NPS), at=NEW_ENOUGH)
     page = get(client, token, query_string={"r": "2"})
     assert chosen(page) == ["2", "9"]
@@ -168,7 +168,7 @@ def test_late_form_shows_no_errors(client: FlaskClient, records: Records, form: 
 
 @pytest.fixture
 def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
-    """A web with a spool, whose Redis is down."""
+    """A web process with a spool, while its Redis is down."""
     client = make_client(own_redis.url, SPOOL_DIR=str(tmp_path / "spool"))
     client.application.extensions["afterword"].spool.prepare()
     own_redis.stop()

@@ -118,7 +118,7 @@ def frozen(server: RedisServer) -> str:
 @pytest.mark.parametrize("path", [UNKNOWN, f"{UNKNOWN}/stop", f"{UNKNOWN}?r=4"])
 def test_without_redis_short_link_is_503(own_redis: RedisServer, away: Callable[[RedisServer], str], path: str) -> None:
     client = make_client(away(own_redis))
-    for _ in range(2):  # The second one isn't asked for any more.
+    for _ in range(2):  # After the first failure, Redis is not queried for a while.
         for response in (get(client, path), client.head(f"/s/{path}", base_url=PUBLIC_URL)):
             assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
             assert_protected(response)

@@ -1,4 +1,4 @@
-"""Hostile webhooks: never a 500, and a good webhook right after each is taken."""
+"""A hostile webhook is never a 500, and a good webhook after it is accepted."""
 
 import gzip
 import json
