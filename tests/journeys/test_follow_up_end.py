@@ -60,14 +60,18 @@ def test_what_has_failed_is_tried_again_when_an_operator_says_so(team: Team) -> 
     assert len(team.receiver.of("/slack")) == 1
 
 
-def test_unavailable_receiver_is_retried_for_a_day(team: Team) -> None:
-    team.receiver.next["/answer"] = [503] * 50
+@pytest.mark.parametrize(("path", "name"), [("/answer", "webhook"), ("/slack", "slack")])
+def test_unavailable_receiver_is_retried_for_a_day(team: Team, path: str, name: str) -> None:
+    """The day begins when the answer is final: an hour after it."""
+    team.receiver.next[path] = [503] * 3
     survey_id = team.answered()
-    assert states(team.run_once(survey_id))["webhook"] is ActionState.WAITING
-    past = datetime.now(UTC) - timedelta(days=1, hours=1)
-    team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)))
-    record = team.follow(survey_id)
-    assert action_of(record, "webhook").problem == TOO_LONG
+    for hours, state in ((0, ActionState.WAITING), (24, ActionState.WAITING), (26, ActionState.FAILED)):
+        past = datetime.now(UTC) - timedelta(hours=hours)
+        team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)), follow_up_due="0")
+        action = action_of(team.run_once(survey_id), name)
+        assert action.state is state
+    assert action.problem == TOO_LONG
+    assert len(team.receiver.of(path)) == 2
 
 
 def test_begun_alert_never_fails_and_is_never_retried(team: Team) -> None:
