@@ -1,5 +1,6 @@
 """The sandbox's responses match Dixa's documentation: statuses, bodies and refusals."""
 
+from collections.abc import Iterator
 from http.client import HTTPConnection
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import requests
 
 from service.sandbox.dixa.model import Link
 from service.sandbox.server import Sandbox
+from tests import sandboxes
 from tests.openapi import Description
 from tests.sandbox.conftest import Client
 
@@ -25,6 +27,21 @@ KINDS = {
 }
 TAKES_MESSAGES = ("WidgetChat", "Messenger", "ContactForm", "Email", "Sms", "WhatsApp")
 AGENT = str(uuid4())
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """One sandbox without a rate limit for all tests of this module: a start costs more than most tests."""
+    with sandboxes.sandbox() as opened:
+        yield opened
+
+
+@pytest.fixture
+def dixa(sandbox: Sandbox) -> Sandbox:
+    sandbox.reset()
+    sandbox.on_exchange.clear()
+    sandbox.state.listing_lag, sandbox.state.message_reopens = 0.0, False
+    return sandbox
 
 
 @pytest.mark.parametrize("version", ["beta", "v1"])
