@@ -80,20 +80,20 @@ def test_missing_signature_is_401(webhooks: FlaskClient) -> None:
     assert post(webhooks, b"{}", {"Content-Type": "application/json"}) == 401
 
 
-@pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", FIELDS)
-def test_malformed_field_of_event(webhooks: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_event(webhooks: FlaskClient, name: str) -> None:
     wanted = {400} if name == "data" else {200, 202} if name != "event_fqn" else {200, 400}
-    body = json.dumps(closed() | {name: value}).encode()
-    assert post(webhooks, body, signed(body)) in wanted
+    for value in ODD:
+        body = json.dumps(closed() | {name: value}).encode()
+        assert post(webhooks, body, signed(body)) in wanted, value
 
 
-@pytest.mark.parametrize("value", ODD, ids=repr)
 @pytest.mark.parametrize("name", CONVERSATION)
-def test_malformed_field_of_conversation(webhooks: FlaskClient, name: str, value: object) -> None:
+def test_malformed_field_of_conversation(webhooks: FlaskClient, name: str) -> None:
     """A malformed optional field never refuses the event."""
-    body = json.dumps(closed(**{name: value})).encode()
-    assert post(webhooks, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202})
+    for value in ODD:
+        body = json.dumps(closed(**{name: value})).encode()
+        assert post(webhooks, body, signed(body)) in ({200, 202, 400} if name == "csid" else {202}), value
 
 
 BODIES: dict[str, Callable[[], bytes]] = {
@@ -200,7 +200,7 @@ EVENTS = st.fixed_dictionaries(
     },
     optional={name: JSON for name in FIELDS if name not in {"event_fqn", "data"}},
 )
-QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 
 
 @QUIET
