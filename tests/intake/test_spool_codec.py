@@ -51,7 +51,7 @@ closes = st.builds(
     person=st.lists(texts, max_size=3).map(tuple),
     email_hashes=st.lists(texts, max_size=2).map(tuple),
     phone_hashes=st.lists(texts, max_size=2).map(tuple),
-    email=st.none() | st.emails(),
+    email=st.none() | texts.map("{}@example.com".format),
 )
 terms = st.builds(
     Survey,
@@ -235,7 +235,7 @@ def test_an_entry_with_a_missing_key_is_an_entry_error(entry: Entry, name: str) 
         read_entry({key: value for key, value in entry.items() if key != name})
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(entry=st.sampled_from([CLOSE, ANSWER, STOP, SEVERAL]), data=st.data(), value=json_values)
 def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.DataObject, value: Any) -> None:
     name = data.draw(st.sampled_from(sorted(entry)))

@@ -1,7 +1,7 @@
 """The same person is recognised by id, address or number, and the hashes reveal none of them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.rules.identity import Identities
@@ -43,6 +43,7 @@ def test_nobody_is_forgotten_while_a_key_is_replaced() -> None:
     assert not {*before.hashes_of(*IDA)} & {*after.hashes_of(*IDA)}
 
 
+@settings(max_examples=30)
 @given(st.text(min_size=1), st.emails(), st.from_regex(r"\+[1-9][0-9]{7,12}", fullmatch=True))
 def test_a_hash_tells_nothing_and_is_always_the_same(requester_id: str, email: str, phone: str) -> None:
     found = PERSONS.hashes_of(requester_id, email, phone)

@@ -1,6 +1,6 @@
 """Matching holds for every close and every set of surveys."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.rules.matching import (
@@ -56,6 +56,7 @@ SEEN = st.builds(
 )
 
 
+@settings(max_examples=60)
 @given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: list[Survey]) -> None:
     choice = choose_at_close(close, surveys)
@@ -64,6 +65,7 @@ def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: l
     assert choose_at_close(close, list(surveys)) == choice
 
 
+@settings(max_examples=60)
 @given(CLOSES, SEEN, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_every_due_survey_has_one_choice_and_always_the_same(
     close: Close, seen: DixaFacts, surveys: list[Survey]
@@ -75,12 +77,14 @@ def test_every_due_survey_has_one_choice_and_always_the_same(
     assert choose_when_due(close, list(candidates), seen) == choice
 
 
+@settings(max_examples=60)
 @given(CLOSES, st.builds(Survey, name=st.just("a"), match=ASKS), st.builds(Survey, name=st.just("b"), match=ASKS))
 def test_a_survey_is_used_only_when_none_before_it_matches(close: Close, first: Survey, second: Survey) -> None:
     alone = choose_at_close(close, [first]).candidates or choose_at_close(close, [second]).candidates
     assert choose_at_close(close, [first, second]).candidates[:1] == alone[:1]
 
 
+@settings(max_examples=60)
 @given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
 def test_only_the_last_candidate_is_sure(close: Close, surveys: list[Survey]) -> None:
     candidates = choose_at_close(close, surveys).candidates
