@@ -19,7 +19,7 @@ from tests.harness import ANSWER_OVER, AT_ONCE, CSAT, OFFER_OVER, Story
 from tests.moments import pass_time
 from tests.relayed import AS_SHIPPED, MINUTE, SECOND, THREADS, Workers
 
-MANY = 40
+MANY = 20
 TERMS = replace(AT_ONCE, editable_for=timedelta())
 
 
