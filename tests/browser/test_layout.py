@@ -1,17 +1,41 @@
 """Every state has room: on small screens, with large text, with WCAG's wide spacing, and for every finger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from service.surveys.language_codes import LANGUAGES
+from service.texts.catalog import load_language
 from tests.browser.conftest import PHONE, Site
 from tests.web.pseudo import PSEUDO
-from tests.web.states import STATES
+from tests.web.states import CONTEXT, STATES, make_app
 
-TROUBLE_JS = """() => {
+MEASURE_JS = """([pages, views]) => {
+    const frame = document.querySelector('iframe')
+    const page = frame.contentDocument
+    const spaced = new frame.contentWindow.CSSStyleSheet()
+    // WCAG 1.4.12's.
+    spaced.replaceSync(`
+        * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
+        p { margin-block-end: 2em !important }`)
+    return pages.map(html => {
+        page.open()
+        page.write(html)
+        page.close()
+        return views.map(([width, way]) => {
+            frame.style.width = `${width}px`
+            page.documentElement.style.fontSize = way === 'large' ? '200%%' : ''
+            page.adoptedStyleSheets = way === 'spaced' ? [spaced] : []
+            return (%s)(page)
+        })
+    })
+}"""
+"""Measures pages in a frame, with one round trip for all. Windows of other sizes cost ten times as much."""
+TROUBLE_JS = """document => {
+    document.querySelectorAll('details').forEach(each => each.open = true)
     const root = document.documentElement, found = []
     const name = each => each.outerHTML.slice(0, 80)
     const wide = root.scrollWidth - root.clientWidth
@@ -31,52 +55,43 @@ TROUBLE_JS = """() => {
     return found
 }"""
 """What has no room, in words."""
-LARGE_JS = "on => { document.documentElement.style.fontSize = on ? '200%' : '' }"
-SPACED_JS = """on => {
-    const sheet = new CSSStyleSheet()
-    sheet.replaceSync(`
-        * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
-        p { margin-block-end: 2em !important }`)
-    document.adoptedStyleSheets = on ? [sheet] : []
-}"""
-"""WCAG 1.4.12's."""
-OPEN_JS = "document.querySelectorAll('details').forEach(each => each.open = true)"
+PLAIN, LARGE, SPACED = "plain", "large", "spaced"
+PHONE_VIEW = [(PHONE["width"], PLAIN)]
 
 
 @pytest.fixture(scope="module")
-def phone(browser: Browser) -> Iterator[Page]:
-    """Open one phone-sized window without JavaScript, for measuring."""
-    with browser.new_context(viewport=PHONE, java_script_enabled=False) as context:
-        yield context.new_page()
+def frame(browser: Browser) -> Iterator[Page]:
+    """Open a window with a frame as tall as a phone, and an app to render pages for it."""
+    with browser.new_context() as context, make_app().test_request_context():
+        page = context.new_page()
+        page.set_content("<!doctype html><iframe height=740 style='border: 0'></iframe>")
+        yield page
 
 
-def trouble(page: Page, width: int) -> Any:
-    page.set_viewport_size({"width": width, "height": 740})
-    return page.evaluate(TROUBLE_JS)
+def render(name: str, code: str = "en", brand: str = CONTEXT.brand) -> str:
+    language = PSEUDO if code == PSEUDO.code else load_language(code)
+    return STATES[name](replace(CONTEXT, language=language, brand=brand)).get_data(as_text=True)
+
+
+def measure(frame: Page, script: str, pages: Iterable[str], views: Sequence[tuple[int, str]]) -> Any:
+    """Return the script's finding for each page in each view: a width, and how its text is shown."""
+    return frame.evaluate(MEASURE_JS % script, [list(pages), views])
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_every_state_fits_small_screens_large_text_and_wide_spacing(scripted: Page, server: Site, name: str) -> None:
-    for code in ("en", "de", "ar", "el", PSEUDO.code):
-        scripted.goto(f"{server.url}/states/{name}?lang={code}")
-        scripted.evaluate(OPEN_JS)
-        found: dict[object, Any] = {width: trouble(scripted, width) for width in (1280, 640, 320)}
-        for change in (LARGE_JS, SPACED_JS):
-            scripted.evaluate(change, arg=True)
-            found[change] = trouble(scripted, 320)
-            scripted.evaluate(change, arg=False)
-        assert {view: each for view, each in found.items() if each} == {}, code
+def test_every_state_fits_small_screens_large_text_and_wide_spacing(frame: Page, name: str) -> None:
+    pages = [render(name, code) for code in ("en", "de", "ar", "el", PSEUDO.code)]
+    views = [(1280, PLAIN), (640, PLAIN), (320, PLAIN), (320, LARGE), (320, SPACED)]
+    assert measure(frame, TROUBLE_JS, pages, views) == [[[]] * len(views)] * len(pages)
 
 
 @pytest.mark.parametrize("code", [*LANGUAGES, PSEUDO.code])
-def test_every_language_fits_small_screens(scripted: Page, server: Site, code: str) -> None:
-    for name in ("preselected", "all-error", "saved"):
-        scripted.goto(f"{server.url}/states/{name}?lang={code}")
-        scripted.evaluate(OPEN_JS)
-        assert [trouble(scripted, width) for width in (320, 640)] == [[], []], name
+def test_every_language_fits_small_screens(frame: Page, code: str) -> None:
+    pages = [render(name, code) for name in ("preselected", "all-error", "saved")]
+    assert measure(frame, TROUBLE_JS, pages, [(320, PLAIN), (640, PLAIN)]) == [[[], []]] * len(pages)
 
 
-BROKEN_JS = """() => [...document.querySelectorAll('.csat span')].flatMap(each => {
+BROKEN_JS = """document => [...document.querySelectorAll('.csat span')].flatMap(each => {
     each.style.fontWeight = 700
     const text = each.firstChild, range = document.createRange()
     return [...text.data.matchAll(/\\S+/g)].filter(word => {
@@ -88,15 +103,13 @@ BROKEN_JS = """() => [...document.querySelectorAll('.csat span')].flatMap(each =
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_side_by_side_no_word_is_broken(scripted: Page, server: Site, code: str) -> None:
+def test_side_by_side_no_word_is_broken(frame: Page, code: str) -> None:
     """Not even in the bold letters of the tile that is chosen."""
-    scripted.goto(f"{server.url}/states/form?lang={code}")
-    for width in (672, 1280):
-        scripted.set_viewport_size({"width": width, "height": 740})
-        assert scripted.evaluate(BROKEN_JS) == []
+    assert measure(frame, BROKEN_JS, [render("form", code)], [(672, PLAIN), (1280, PLAIN)]) == [[[], []]]
 
 
-WORDS_JS = """() => {
+WORDS_JS = """document => {
+    document.querySelectorAll('details').forEach(each => each.open = true)
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT)
     const range = document.createRange(), found = []
     while (walker.nextNode()) {
@@ -114,34 +127,32 @@ WORDS_JS = """() => {
 
 
 @pytest.mark.parametrize("code", ["de", "el", "fi", "hu", "lt"])
-def test_large_text_breaks_no_word(scripted: Page, server: Site, code: str) -> None:
+def test_large_text_breaks_no_word(frame: Page, code: str) -> None:
     """Neither in the longest words of our languages nor in a date."""
-    for name in ("preselected", "nps", "all-error", "saved-comment", "closed-expired", "stop", "not-found"):
-        scripted.goto(f"{server.url}/states/{name}?lang={code}")
-        scripted.evaluate(OPEN_JS)
-        scripted.evaluate(LARGE_JS, arg=True)
-        for width in (320, 360):
-            scripted.set_viewport_size({"width": width, "height": 740})
-            assert scripted.evaluate(WORDS_JS) == [], f"{name}, {width} px"
+    names = ("preselected", "nps", "all-error", "saved-comment", "closed-expired", "stop", "not-found")
+    pages = [render(name, code) for name in names]
+    assert measure(frame, WORDS_JS, pages, [(320, LARGE), (360, LARGE)]) == [[[], []]] * len(names)
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_the_rows_of_nps_are_even(scripted: Page, server: Site, large: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("way", [PLAIN, LARGE])
+def test_the_rows_of_nps_are_even(frame: Page, way: str) -> None:
     """All eleven in one, or each in its own: eleven divides into no other rows of the same length."""
-    scripted.goto(f"{server.url}/states/nps")
-    scripted.evaluate(LARGE_JS, arg=large)
-    tops = "[...document.querySelectorAll('.nps label')].map(each => each.getBoundingClientRect().top)"
-    for width in (320, 360, 412, 640, 1280):
-        scripted.set_viewport_size({"width": width, "height": 740})
-        assert len(set(scripted.evaluate(tops))) == (11 if large and width <= 640 else 1), width
+    rows = """document => {
+        const tops = [...document.querySelectorAll('.nps label')].map(each => each.getBoundingClientRect().top)
+        return new Set(tops).size
+    }"""
+    widths = (320, 360, 412, 640, 1280)
+    [found] = measure(frame, rows, [render("nps")], [(width, way) for width in widths])
+    assert found == [11 if way == LARGE and width <= 640 else 1 for width in widths]
 
 
 @pytest.mark.parametrize("name", ["form", "saved", "closed-expired", "stop", "recorded"])
-def test_the_footer_is_one_line_on_a_phone(phone: Page, server: Site, name: str) -> None:
-    for code in ("en", "de"):
-        phone.goto(f"{server.url}/states/{name}?lang={code}")
-        tops = [each.bounding_box() for each in phone.locator("footer > *").all()]
-        assert len({box["y"] for box in tops if box}) == 1, code
+def test_the_footer_is_one_line_on_a_phone(frame: Page, name: str) -> None:
+    lines = """document => {
+        const tops = [...document.querySelectorAll('footer > *')].map(each => each.getBoundingClientRect().top)
+        return new Set(tops).size
+    }"""
+    assert measure(frame, lines, [render(name, code) for code in ("en", "de")], PHONE_VIEW) == [[1], [1]]
 
 
 LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"
@@ -149,13 +160,9 @@ LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"
 
 
 @pytest.mark.parametrize("name", ["form", "all-preselected", "saved", "recorded-late", "stop", "not-found"])
-def test_a_long_brand_fits_small_screens(scripted: Page, server: Site, name: str) -> None:
-    for code in ("en", "de", "ar", "he"):
-        scripted.goto(f"{server.url}/states/{name}?lang={code}&brand={LONG_BRAND}")
-        found = [trouble(scripted, 320)]
-        scripted.evaluate(LARGE_JS, arg=True)
-        found.append(trouble(scripted, 320))
-        assert found == [[], []], code
+def test_a_long_brand_fits_small_screens(frame: Page, name: str) -> None:
+    pages = [render(name, code, LONG_BRAND) for code in ("en", "de", "ar", "he")]
+    assert measure(frame, TROUBLE_JS, pages, [(320, PLAIN), (320, LARGE)]) == [[[], []]] * len(pages)
 
 
 def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> None:
@@ -167,32 +174,33 @@ def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> N
     assert dot not in {ground, "rgba(0, 0, 0, 0)"}
 
 
-def test_what_has_no_room_is_found(scripted: Page, server: Site) -> None:
-    scripted.goto(f"{server.url}/states/form")
-    scripted.evaluate("document.querySelector('h1').style.whiteSpace = 'nowrap'")
-    scripted.evaluate("document.querySelector('summary').style.cssText = 'height: 20px; padding: 0; overflow: hidden'")
-    scripted.evaluate("document.querySelector('.tiles span').textContent = 'very '.repeat(20)")
-    scripted.evaluate("document.querySelector('.tiles label').style.height = '48px'")
-    wide, small, cut = trouble(scripted, 320)
+def test_what_has_no_room_is_found(frame: Page) -> None:
+    spoil = """document => {
+        document.querySelector('h1').style.whiteSpace = 'nowrap'
+        document.querySelector('summary').style.cssText = 'height: 20px; padding: 0; overflow: hidden'
+        document.querySelector('.tiles span').textContent = 'very '.repeat(20)
+        document.querySelector('.tiles label').style.height = '48px'
+    }"""
+    spoilt = f"document => {{ ({spoil})(document); return ({TROUBLE_JS})(document) }}"
+    [[[wide, small, cut]]] = measure(frame, spoilt, [render("form")], [(320, PLAIN)])
     assert wide.endswith("px too wide")
     assert small.startswith("a target of")
     assert cut.startswith("text that is cut: <label")
 
 
-@pytest.mark.parametrize("code", LANGUAGES)
-def test_confirm_is_above_the_fold_in_every_language(phone: Page, server: Site, code: str) -> None:
-    phone.goto(f"{server.url}/states/preselected?lang={code}")
-    box = phone.locator(".notice button").bounding_box()
-    assert box
-    assert box["y"] + box["height"] < PHONE["height"]
+BOTTOM_JS = "document => document.querySelector('.notice button').getBoundingClientRect().bottom"
+
+
+def test_confirm_is_above_the_fold_in_every_language(frame: Page) -> None:
+    found = measure(frame, BOTTOM_JS, [render("preselected", code) for code in LANGUAGES], PHONE_VIEW)
+    assert [code for code, [bottom] in zip(LANGUAGES, found, strict=True) if bottom >= PHONE["height"]] == []
 
 
 @pytest.mark.parametrize("name", [name for name in STATES if name.endswith("preselected")])
-def test_confirm_rating_is_above_the_fold_of_a_phone(phone: Page, server: Site, name: str) -> None:
-    phone.goto(f"{server.url}/states/{name}")
-    box = phone.get_by_role("button", name="Confirm rating").bounding_box()
-    assert box
-    assert box["y"] + box["height"] < PHONE["height"]
+def test_confirm_rating_is_above_the_fold_of_a_phone(frame: Page, name: str) -> None:
+    text = "document => document.querySelector('.notice button').innerText"
+    assert measure(frame, text, [render(name)], PHONE_VIEW) == [["Confirm rating"]]
+    assert measure(frame, BOTTOM_JS, [render(name)], PHONE_VIEW) < [[PHONE["height"]]]
 
 
 def test_tile_under_the_pointer_has_a_darker_border(scripted: Page, server: Site) -> None:
