@@ -1,25 +1,28 @@
 """Runs axe-core on every state of a page, in the languages, screens and themes that can differ."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page
 
+from service.texts.catalog import load_language
 from tests.browser.tools import axe_source
 from tests.web.pseudo import PSEUDO
+from tests.web.states import STATES, show
 
 TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
-WIDTHS = (360, 1280)
-LANGUAGES = ("de", "ar", PSEUDO.code, "en")
-"""English comes last: what is done with it alone needs no other load."""
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-RUN_JS = """tags => {
+LANGUAGES = ("en", "de", "ar", PSEUDO.code)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+VIEWS = tuple((width, scheme) for width in (360, 1280) for scheme in SCHEMES)
+RUN_JS = """([html, tags]) => {
+    document.open()
+    document.write(html)
+    document.close()
     const name = each => `${each.id}: ${each.nodes.map(node => node.html).join(' ')}`
     const options = {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations', 'incomplete']}
     return axe.run(document, options).then(({violations, incomplete}) => [...violations, ...incomplete].map(name))
 }"""
+"""Writes a page and judges it. Loading one takes longer, since axe-core is compiled anew."""
 FORCED_JS = """() => {
     const read = CSSStyleDeclaration.prototype.getPropertyValue
     CSSStyleDeclaration.prototype.getPropertyValue = function (name) {
@@ -41,39 +44,35 @@ class Tally:
         return f"axe-core: {self.runs} runs, {len(self.found)} violations"
 
 
-@contextmanager
-def window(browser: Browser) -> Iterator[Page]:
-    """Open a window with axe-core. It hangs with JavaScript off, so here it is on; our pages have none.
+class Windows:
+    """A window with axe-core for each view, and one with forced colours. JavaScript is on; our pages have none."""
 
-    axe-core comes in by the debugger's own way, which the strict Content-Security-Policy doesn't concern.
-    """
-    with browser.new_context() as context:
-        context.add_init_script(axe_source())
-        yield context.new_page()
+    def __init__(self, browser: Browser) -> None:
+        self.views = {(width, scheme): _open(browser, width, color_scheme=scheme) for width, scheme in VIEWS}
+        self.forced = _open(browser, VIEWS[-1][0], color_scheme="dark", forced_colors="active")
+        self.forced.evaluate(FORCED_JS)
 
+    def audit_state(self, name: str, tally: Tally, *, every_language: bool = False) -> list[str]:
+        """Run axe-core on a state in each view, each in another language, and in English with forced colours.
 
-def audit_state(page: Page, url: str, tally: Tally, *, themes_everywhere: bool = False) -> list[str]:
-    """Run axe-core on a state in each language and width, in English in both themes, and once with forced colours.
-
-    Return the violations, and what axe-core could not decide. The colours are the same in all languages, so the dark
-    theme of the others is for `make figures` alone: `themes_everywhere`.
-    """
-    before = len(tally.found)
-    for lang in LANGUAGES:
-        # Loading a page takes longer than anything else here.
-        page.goto(f"{url}?lang={lang}")
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 740})
-            for theme in THEMES if themes_everywhere or lang == "en" else THEMES[:1]:
-                page.emulate_media(color_scheme=theme)
-                _run(page, tally, f"{width} {theme}")
-    page.evaluate(FORCED_JS)
-    page.emulate_media(color_scheme="dark", forced_colors="active")
-    _run(page, tally, "forced colours")
-    page.emulate_media(forced_colors="none")
-    return tally.found[before:]
+        Return the violations, and what axe-core could not decide. The next state has its languages in other views.
+        Every language in every view is for `make figures` alone.
+        """
+        before, number = len(tally.found), list(STATES).index(name)
+        for place, (view, page) in enumerate(self.views.items()):
+            for lang in LANGUAGES if every_language else [LANGUAGES[(number + place) % len(LANGUAGES)]]:
+                _run(page, tally, name, lang, str(view))
+        _run(self.forced, tally, name, "en", "forced colours")
+        return tally.found[before:]
 
 
-def _run(page: Page, tally: Tally, view: str) -> None:
+def _open(browser: Browser, width: int, **media: Any) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 740}, **media)
+    page.evaluate(axe_source())
+    return page
+
+
+def _run(page: Page, tally: Tally, name: str, lang: str, view: str) -> None:
     tally.runs += 1
-    tally.found += [f"{page.url} {view}: {each}" for each in page.evaluate(RUN_JS, TAGS)]
+    html = show(name, PSEUDO if lang == PSEUDO.code else load_language(lang)).get_data(as_text=True)
+    tally.found += [f"{name} {lang} {view}: {each}" for each in page.evaluate(RUN_JS, [html, TAGS])]
