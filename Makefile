@@ -92,7 +92,12 @@ $(VENV)/installed-try: requirements-try.txt $(VENV)/installed
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-try.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed-try
-	@echo "Installing the tests' and linters' packages …"
-	@$(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
-	@touch $@
+# All three lists at once. uv needs a fifth of pip's time, but doesn't read pip's settings, such as a mirror of one's own.
+$(VENV)/installed-dev: requirements-dev.txt requirements-try.txt requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Afterword, with the tests' and linters' packages, into $(VENV) …"
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > $(VENV)/uv.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r $(VENV)/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --system-certs --no-deps --require-hashes -r requirements-dev.txt \
+		|| $(PIP) install --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/installed $(VENV)/installed-try $@
