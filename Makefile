@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Tests wait more than they work: two processes for each core. Each has a Redis, ports and folders of its own.
 WORKERS ?= 4
-CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-noto-core
+CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell fonts-noto-core
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint check figures bench chaos fuzz mutants browser pictures lighthouse docs texts lock clean
@@ -36,7 +36,7 @@ check: $(VENV)/installed-dev ## Run everything that CI runs, with coverage
 	@$(MAKE) --no-print-directory test
 
 browser: $(VENV)/installed-dev ## Install the tools for the page's tests: Chromium (Debian, as root), and npm packages
-	@command -v chromium >/dev/null || { $(CHROMIUM); }
+	@command -v chromium-headless-shell >/dev/null || { $(CHROMIUM); } || command -v chromium
 	@$(BIN)/python -m tests.browser.tools
 
 pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and the e-mail, into build/screenshots

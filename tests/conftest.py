@@ -141,7 +141,7 @@ def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> DixaClient:
 def browser() -> Iterator[Browser]:
     """Start one Chromium for a module; each test opens its own context. It has an event loop, so it must end."""
     try:
-        tools.chromium_path()
+        tools.browser_path()
     except tools.ToolMissing as missing:
         tools.skip_without(missing)
     with chromium() as started:

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from service.texts.catalog import load_language
 from service.web import forms, pages
-from tests.browser.tools import chromium_path
+from tests.browser.tools import browser_path
 from tests.web.states import CONTEXT, CSAT, make_app
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
@@ -31,7 +31,7 @@ QUIET = (
 def chromium() -> Iterator[Browser]:
     """Start the system's Chromium without a window, asking nobody for anything."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), chromium_sandbox=False, args=list(QUIET))
+        browser = playwright.chromium.launch(executable_path=browser_path(), chromium_sandbox=False, args=list(QUIET))
         try:
             yield browser
         finally:

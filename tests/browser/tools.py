@@ -54,6 +54,11 @@ def chromium_path() -> str:
     return found
 
 
+def browser_path() -> str:
+    """Find the system's Chromium, if possible the one without a user interface: it takes half of the CPU."""
+    return shutil.which("chromium-headless-shell") or chromium_path()
+
+
 @cache
 def axe_source() -> str:
     """Read axe-core, to be run in a page."""
