@@ -61,15 +61,6 @@ def assert_all_end(running: LocalStack, everyone: list[psutil.Process]) -> None:
     assert not [process for process in everyone if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
-    with local_stack(tmp_path) as running:
-        everyone = running.children()
-        assert {"redis-server", "gunicorn", "celery"} <= {name for each in everyone for name in words(each)}
-        os.killpg(running.process.pid, signal.SIGINT)
-        assert_all_end(running, everyone)
-        assert running.process.returncode == 0
-
-
 def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path: Path) -> None:
     with local_stack(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=30).text
@@ -83,7 +74,7 @@ def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path:
         assert_all_end(running, everyone)
 
 
-def test_its_operator_can_ask_why(tmp_path: Path) -> None:
+def test_its_operator_can_ask_why_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     with local_stack(tmp_path) as running:
         command, conversation = re.findall(r"^ +(cd \S+ && \S+ why (\d+))$", running.printed, re.MULTILINE)[0]
         requests.post(f"{running.urls[0]}/conversations/{conversation}/close", timeout=30).raise_for_status()
@@ -93,6 +84,11 @@ def test_its_operator_can_ask_why(tmp_path: Path) -> None:
             return ran.stdout + ran.stderr
 
         eventually(lambda: "Delivered" in story())
+        everyone = running.children()
+        assert {"redis-server", "gunicorn", "celery"} <= {name for each in everyone for name in words(each)}
+        os.killpg(running.process.pid, signal.SIGINT)
+        assert_all_end(running, everyone)
+        assert running.process.returncode == 0
 
 
 def words(process: psutil.Process) -> list[str]:
