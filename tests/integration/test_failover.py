@@ -23,13 +23,12 @@ from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
 
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[tuple[RedisServer, RedisServer]]:
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RedisServer]]:
     """A primary and its replica."""
     pair = []
     for name in ("primary", "replica"):
-        (tmp_path / name).mkdir()
-        pair.append(RedisServer(tmp_path / name))
+        pair.append(RedisServer(tmp_path_factory.mktemp(name)))
         pair[-1].start()
     with redis.Redis(port=pair[1].port) as replica:
         replica.replicaof("127.0.0.1", pair[0].port)
@@ -39,13 +38,13 @@ def servers(tmp_path: Path) -> Iterator[tuple[RedisServer, RedisServer]]:
         each.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def way(servers: tuple[RedisServer, RedisServer]) -> Iterator[Front]:
     with front(servers[0].port) as opened:
         yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def afterword(start: Starter, way: Front) -> Iterator[Afterword]:
     started = start(SURVEYS, REDIS_URL=f"redis://127.0.0.1:{way.port}/0", SPOOL_DIR="off")
     yield started
@@ -73,6 +72,26 @@ class Teller:
 def teller(afterword: Afterword, dixa: Sandbox, way: Front) -> Iterator[Teller]:
     opened = Teller(afterword, dixa, way.port)
     yield opened
+    opened.close()
+
+
+def test_a_burst_takes_no_more_connections_than_are_documented(
+    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, dixa: Sandbox
+) -> None:
+    opened = Teller(afterword, dixa, servers[0].port)
+    most = []
+
+    def close(_: int) -> LiveSurvey:
+        told = opened.tell().close()
+        most.append(way.open_connections)
+        return told
+
+    with ThreadPoolExecutor(32) as threads:
+        stories = list(threads.map(close, range(64)))
+    for each in stories:
+        each.link()
+        most.append(way.open_connections)
+    assert max(most) <= USUAL_CONNECTIONS
     opened.close()
 
 
@@ -107,26 +126,6 @@ def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Te
     assert [delivery.attempts for each in stories for delivery in dixa.deliveries(each.id)] == [1] * len(stories)
     for each in stories:
         each.link()
-
-
-def test_a_burst_takes_no_more_connections_than_are_documented(
-    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, dixa: Sandbox
-) -> None:
-    opened = Teller(afterword, dixa, servers[0].port)
-    most = []
-
-    def close(_: int) -> LiveSurvey:
-        told = opened.tell().close()
-        most.append(way.open_connections)
-        return told
-
-    with ThreadPoolExecutor(32) as threads:
-        stories = list(threads.map(close, range(100)))
-    for each in stories:
-        each.link()
-        most.append(way.open_connections)
-    assert max(most) <= USUAL_CONNECTIONS
-    opened.close()
 
 
 def test_a_worker_without_a_connection_says_why(own_redis: RedisServer, tmp_path: Path) -> None:
