@@ -119,12 +119,17 @@ def test_it_stays_open_after_a_person_has_written(
     assert dixa.conversation(record.conversation_id).state == state
 
 
-def test_it_stays_open_if_somebody_else_has_opened_it(client: DixaClient, dixa: Sandbox) -> None:
+@pytest.mark.parametrize(("seconds", "state"), [(10, "Closed"), (11, "Open")])
+def test_it_stays_open_if_it_was_opened_long_after_the_message(
+    client: DixaClient, dixa: Sandbox, seconds: int, state: str
+) -> None:
+    """A message opens its conversation at once, so a person has opened it."""
     record = left_open(client, dixa)
     conversation = dixa.conversation(record.conversation_id)
-    conversation.state_updated_at += timedelta(minutes=1)
+    (message,) = conversation.messages
+    conversation.state_updated_at = message.created_at + timedelta(seconds=seconds)
     deliver(client, record)
-    assert conversation.state == "Open"
+    assert conversation.state == state
 
 
 @pytest.mark.parametrize(("minutes", "goes_on"), [(50, True), (70, False)])

@@ -80,6 +80,14 @@ def test_the_link_is_posted_with_all_facts(receiver: Receiver) -> None:
     }
 
 
+def test_the_link_is_posted_without_close_and_terms(receiver: Receiver) -> None:
+    deliver(receiver.url, replace(RECORD, close=None, terms=None))
+    data = receiver.posts[0].body["data"]
+    unknown = ("survey", "channel", "queue_id", "requester_id", "agent_id", "closed_at")
+    assert {name: data[name] for name in unknown} == dict.fromkeys(unknown)
+    assert (data["survey_id"], data["conversation_id"], data["link"]) == ("48213", 48213, LINK)
+
+
 def test_without_a_language_the_default_is_sent(receiver: Receiver) -> None:
     deliver(receiver.url, replace(RECORD, offer=OfferProgress(OfferState.OFFERED)))
     assert receiver.posts[0].body["data"]["language"] == "de"
@@ -114,7 +122,7 @@ def test_temporary_statuses_are_not_delivered(receiver: Receiver, status: int) -
     assert [post.path for post in receiver.posts] == ["/"]
 
 
-@pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 405, 407, 410])
+@pytest.mark.parametrize("status", [301, 302, 401, 402, 403, 404, 405, 407, 410, 415, 421, 426])
 def test_statuses_about_our_settings_mean_channel_down(receiver: Receiver, status: int) -> None:
     """An operator can repair the URL, the key or the proxy."""
     receiver.next["/"] = [status]
