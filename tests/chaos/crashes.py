@@ -39,7 +39,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Outcome:
     """The outcome of one conversation."""
 
     case: Case
@@ -77,7 +77,7 @@ class Crash:
         self._terms = Survey(ratings=case.ratings, delay=wait, editable_for=wait)
         self._seconds = 0.0
 
-    def tell(self) -> Told:
+    def run(self) -> Outcome:
         """Run it from the close to the result."""
         case, number = self._case, self._dixa.make_conversation()
         submitted_twice = len(self._dixa.report.double_submits)
@@ -89,7 +89,7 @@ class Crash:
             record = self._answer(record)
         self._normal.client.set(f"{self._place.prefix}over", 1)
         sent = [each for each in self._dixa.messages(number) if each.direction == "Outbound"]
-        return Told(
+        return Outcome(
             case=case,
             offers=len(self._dixa.offers(number)),
             results=len(self._dixa.results(number)),
@@ -162,25 +162,25 @@ def run_crashes(seed: int, scale: Scale) -> Row:
     Random(seed).shuffle(cases)
     place = Place("", "", "")
     limit = (place.lease_ms + place.reconcile_after_ms) / 1000 + _NOT_SCALED_SECONDS
-    told = tell_all(cases * (5 if scale == "long" else 1))
-    slow = [each for each in told if each.seconds > limit]
+    outcomes = run_all(cases * (5 if scale == "long" else 1))
+    slow = [each for each in outcomes if each.seconds > limit]
     for _ in range(_TRIES - 1 if scale == "short" else 0):
         # A machine under load makes one of them slow; a fault of ours makes it slow each time, also with few beside it.
-        again = tell_all([each.case for each in slow], at_once=2)
-        told += again
+        again = run_all([each.case for each in slow], at_once=2)
+        outcomes += again
         slow = [each for each in again if each.seconds > limit]
-    control = tell_all(control_cases(), reconcile_after_ms=1, listing_lag=8.0)
-    lost, doubled = sum(each.lost for each in told), sum(each.doubled for each in told)
-    worst = max(each.seconds for each in told if each in slow or each.seconds <= limit)
+    control = run_all(control_cases(), reconcile_after_ms=1, listing_lag=8.0)
+    lost, doubled = sum(each.lost for each in outcomes), sum(each.doubled for each in outcomes)
+    worst = max(each.seconds for each in outcomes if each in slow or each.seconds <= limit)
     harm = sum(each.doubled for each in control)
-    bad = "; ".join(f"{each.case} → {each}" for each in told if each.lost or each.doubled)
+    bad = "; ".join(f"{each.case} → {each}" for each in outcomes if each.lost or each.doubled)
     return Row(
         number=2,
         fault="a crash before and after every step of both journeys",
         seed=seed,
         commit=commit(),
         shown=(
-            f"{len(told)} crashes at {len(all_cases())} points: lost {lost}, doubled {doubled}; recovered within "
+            f"{len(outcomes)} crashes at {len(all_cases())} points: lost {lost}, doubled {doubled}; recovered within "
             f"{worst:.1f} s (LEASE + RECONCILE_AFTER + 5 s: {limit:.1f} s){'; ' + bad if bad else ''}"
         ),
         control=f"RECONCILE_AFTER shorter than Dixa's list lags: doubled {harm} of {len(control)}",
@@ -194,9 +194,9 @@ def control_cases() -> list[Case]:
     return [Case(journey, Point(name, "after")) for journey, name in points.items() for _ in range(3)]
 
 
-def tell_all(
+def run_all(
     cases: Sequence[Case], *, reconcile_after_ms: int = 400, listing_lag: float = 0.0, at_once: int = AT_ONCE
-) -> list[Told]:
+) -> list[Outcome]:
     """Run many cases in parallel, each with a Dixa that no other one uses at the same time."""
     with ExitStack() as stack:
         server = RedisServer(Path(stack.enter_context(TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True))))
@@ -209,19 +209,19 @@ def tell_all(
             dixa.state.listing_lag = listing_lag
             free.put(dixa)
 
-        def tell(case: Case) -> Told:
+        def run(case: Case) -> Outcome:
             dixa = free.get()
             place = Place(
                 server.url, f"chaos-{uuid.uuid4().hex[:12]}:", dixa.api_url, reconcile_after_ms=reconcile_after_ms
             )
             try:
-                return Crash(zygote, dixa, place, case).tell()
+                return Crash(zygote, dixa, place, case).run()
             finally:
                 dixa.faults.clear()
                 free.put(dixa)
 
         with ThreadPoolExecutor(at_once) as pool:
-            return [*pool.map(tell, cases)]
+            return [*pool.map(run, cases)]
 
 
 ROWS: dict[int, Callable[[int, Scale], Row]] = {

@@ -203,7 +203,7 @@ class Worker:
             client, [API_TOKEN], wait=Event().wait, prefix=prefix, **wanted
         )
         check = TokenCheck(client, timings.token_retry_after, prefix=prefix)
-        # As shipped, a look whether Dixa is back comes as often as the first pause of a survey's own is long.
+        # As shipped: a probe of Dixa is due as often as BACKOFF_MIN allows.
         outage = Outage(client, probe_interval=timings.backoff_min, on_recovery=kept.end_backoff, prefix=prefix)
         kind = _Patient if place.never_too_late else DixaClient
         asks = kind(new_session("chaos"), place.dixa_url, shared, check, outage=None if place.unpaced else outage)
@@ -303,7 +303,7 @@ def _live(job: dict[str, Any]) -> None:
 
 
 def main(lines: Sequence[str] | Any = sys.stdin) -> None:
-    # Whoever dies here is nobody's to bury.
+    # No one waits for these children: let the kernel remove them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in lines:
         pid = os.fork()

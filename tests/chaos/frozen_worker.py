@@ -36,10 +36,10 @@ CALLS = {Journey.OFFER: "dixa.offer", Journey.ANSWER: "dixa.submit"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
-    """The outcome of conversations with a worker stopped between its mark and its call."""
+class Standstills:
+    """The outcome of conversations with a worker stopped between `begin_call` and the call."""
 
-    told: int
+    conversations: int
     lost: int
     doubled: int
 
@@ -49,19 +49,20 @@ def run_standstill(seed: int, scale: Scale) -> Row:
     seconds, copies = (8.0, 1) if scale == "short" else (120.0, 10)
     with ThreadPoolExecutor(3) as beside:
         # They wait more than they work.
-        stood = beside.submit(stand_still, copies, never_too_late=False)
-        harmed = beside.submit(stand_still, 1, never_too_late=True)
+        standstills = beside.submit(run_standstills, copies, never_too_late=False)
+        harmed = beside.submit(run_standstills, 1, never_too_late=True)
         cuts, verdict, is_over = cut_connections(seed, seconds)
-        ours, control = stood.result(), harmed.result()
+        ours, control = standstills.result(), harmed.result()
     return Row(
         number=10,
         fault="CLIENT KILL of all connections every second; SIGSTOP between mark and call for longer than the lease",
         seed=seed,
         commit=commit(),
         shown=(
-            f"{cuts} × CLIENT KILL: {verdict}; {ours.told} workers stopped: lost {ours.lost}, doubled {ours.doubled}"
+            f"{cuts} × CLIENT KILL: {verdict}; "
+            f"{ours.conversations} workers stopped: lost {ours.lost}, doubled {ours.doubled}"
         ),
-        control=f"a client that begins a call after its time: doubled {control.doubled} of {control.told}",
+        control=f"a client that begins a call after its time: doubled {control.doubled} of {control.conversations}",
         passed=verdict.is_clean and is_over and not ours.lost and not ours.doubled and control.doubled > 0,
     )
 
@@ -102,7 +103,7 @@ def _is_in_time(customers: Customers) -> bool:
         return False
 
 
-def stand_still(copies: int, *, never_too_late: bool) -> Stood:
+def run_standstills(copies: int, *, never_too_late: bool) -> Standstills:
     """Stop a worker right after its mark, or right before its call; wake it when another one is done."""
     points = [
         (journey, *point)
@@ -115,16 +116,16 @@ def stand_still(copies: int, *, never_too_late: bool) -> Stood:
         server.start()
         zygote = stack.enter_context(Zygote())
 
-        def tell(given: tuple[Journey, str, str]) -> Stood:
+        def run(given: tuple[Journey, str, str]) -> Standstills:
             journey, name, when = given
             with sandbox() as dixa:
                 prefix = f"chaos-{uuid.uuid4().hex[:12]}:"
                 place = Place(server.url, prefix, dixa.api_url, never_too_late=never_too_late)
-                return Stop(zygote, dixa, place, journey, Point(name, when, signal=signal.SIGSTOP)).tell()
+                return Stop(zygote, dixa, place, journey, Point(name, when, signal=signal.SIGSTOP)).run()
 
         with ThreadPoolExecutor(8) as pool:
-            told = [*pool.map(tell, points * copies)]
-    return Stood(len(told), sum(each.lost for each in told), sum(each.doubled for each in told))
+            outcomes = [*pool.map(run, points * copies)]
+    return Standstills(len(outcomes), sum(each.lost for each in outcomes), sum(each.doubled for each in outcomes))
 
 
 class Stop:
@@ -138,7 +139,7 @@ class Stop:
         self._point = point
         self._other = Worker(place)
 
-    def tell(self) -> Stood:
+    def run(self) -> Standstills:
         number = self._dixa.make_conversation()
         self._dixa.close(number)
         found = self._dixa.conversation(number)
@@ -183,8 +184,8 @@ class Stop:
         self._other.client.set(f"{self._place.prefix}over", 1)
         wait_until_gone(pid)
 
-    def _result(self, number: int) -> Stood:
+    def _result(self, number: int) -> Standstills:
         offers, results = len(self._dixa.offers(number)), len(self._dixa.results(number))
         sent = sum(each.direction == "Outbound" for each in self._dixa.messages(number))
         doubled = max(0, offers - 1) + max(0, sent - 1) + len(self._dixa.report.double_submits)
-        return Stood(1, int(not offers or not results or not sent), doubled)
+        return Standstills(1, int(not offers or not results or not sent), doubled)

@@ -168,7 +168,7 @@ def run_late(seed: int, scale: Scale) -> Row:
         control=(
             f"at RECONCILE_AFTER + {after:.0f} s, the documented duplicate: {too_late.second_offers} second offers, "
             f"{too_late.double_submits} double submits, {too_late.second_messages} second messages and "
-            f"{too_late.orphans} offers taken for someone else's, of {too_late.told}"
+            f"{too_late.orphans} offers taken for someone else's, of {too_late.conversations}"
         ),
         passed=in_time.is_clean and too_late.doubled > 0,
     )

@@ -10,7 +10,7 @@ from tests.chaos.backlog import ROWS
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", ROWS)
-def test_a_backlog_is_done_at_the_whole_pace(number: int) -> None:
+def test_row(number: int) -> None:
     row = ROWS[number](1, "short")
     sys.stdout.write(f"\n{dump_row(row)}")
     assert row.passed, dump_row(row)

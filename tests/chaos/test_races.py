@@ -14,13 +14,13 @@ from tests.processes import RedisServer
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", ROWS)
-def test_a_row_holds_and_its_control_does_not(number: int) -> None:
+def test_row(number: int) -> None:
     row = ROWS[number](1, "short")
     sys.stdout.write(f"\n{row}\n")
     assert row.passed, row
 
 
-def test_a_result_is_looked_for_when_redis_was_emptied_and_the_close_came_again(redis_server: RedisServer) -> None:
+def test_result_is_reconciled_after_redis_was_emptied_and_the_close_was_resent(redis_server: RedisServer) -> None:
     """Row 12 found this case: the new record has no offer, and the customer answers again."""
     model = type("Found", (Model,), {"make_world": staticmethod(lambda: World(redis_server.new_database()))})()
     model.begin(two=False)

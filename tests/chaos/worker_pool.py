@@ -32,7 +32,7 @@ TERMS = Survey(delay=timedelta(), editable_for=timedelta())
 class Sum:
     """The outcome of all conversations. Orphans are offers found too late, and taken for another system's."""
 
-    told: int
+    conversations: int
     lost: int
     second_offers: int
     second_messages: int
@@ -48,7 +48,7 @@ class Sum:
         return not self.lost and not self.doubled
 
     def __str__(self) -> str:
-        return f"{self.told} conversations: lost {self.lost}, doubled {self.doubled}"
+        return f"{self.conversations} conversations: lost {self.lost}, doubled {self.doubled}"
 
 
 class WorkerPool:
@@ -109,7 +109,7 @@ class WorkerPool:
         sent = [sum(each.direction == "Outbound" for each in self.dixa.messages(n)) for n in self._numbers]
         submitted = [r and r.answer and r.answer.state is AnswerState.SUBMITTED for r in records]
         return Sum(
-            told=len(records),
+            conversations=len(records),
             lost=sum(
                 not (is_submitted and count and self.dixa.results(number))
                 for is_submitted, count, number in zip(submitted, sent, self._numbers, strict=True)
