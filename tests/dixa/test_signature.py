@@ -126,6 +126,21 @@ def test_a_hostile_header_is_refused_and_not_quoted(header: str | None) -> None:
     assert signed() not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("header", "problem"),
+    [
+        (None, "no signature header"),
+        (f"v1={signed()}", "no time"),
+        (f"t={T}", "no v1 signature"),
+        (f"t={T},v1={signed()[:-1]}", "a malformed one"),
+    ],
+)
+def test_a_malformed_header_is_no_hint_at_our_settings(header: str | None, problem: str) -> None:
+    with pytest.raises(SignatureError, match=problem) as caught:
+        check(header)
+    assert caught.value.hint == ""
+
+
 def test_a_header_has_at_most_1024_characters() -> None:
     header = f"t={T},v1={signed()}"
     check(header.ljust(1024))
