@@ -64,6 +64,14 @@ def test_a_word_too_long_for_a_line_is_encoded(letters: int, *, is_encoded: bool
         assert raw_header(raw, name).startswith("=?utf-8?") is is_encoded
 
 
+@pytest.mark.parametrize(("letters", "is_folded"), [(48, False), (49, True), (60, True)])
+def test_an_address_is_on_the_next_line_after_a_long_name(letters: int, *, is_folded: bool) -> None:
+    """A line has at most 76 characters."""
+    raw = write_email(replace(BRANDING, sender=Mailbox("a@northwind.example", "n" * letters)), EMAIL)
+    assert (b"n\r\n <a@northwind.example>\r\n" in raw) is is_folded
+    assert (b"n <a@northwind.example>\r\n" in raw) is not is_folded
+
+
 def test_the_longest_addresses_are_not_folded() -> None:
     domain = ".".join(["d" * 60] * 3)
     longest = f"{'a' * 64}@{domain}.c"
