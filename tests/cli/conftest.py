@@ -51,18 +51,18 @@ def keys(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def story(keys: redis.Redis, dixa: Sandbox) -> Story:
-    """Surveys in the very records that the commands look at."""
+    """Write surveys to the records that the commands read."""
     return Story(keys, "afterword:", dixa)
 
 
 @pytest.fixture
 def run(redis_url: str, dixa: Sandbox, tmp_path: Path) -> Runner:
-    """Run a command: `run("why", "48201", surveys=…)`. Whatever it must not do, it says by its exit code."""
+    """Run a command, such as `run("why", "48201", surveys=…)`, and check its exit code."""
 
     def run_one(*arguments: str, surveys: str = SURVEYS, fails: bool = False, **environ: str) -> Result:
         surveys_file = tmp_path / "surveys.toml"
         surveys_file.write_text(surveys, encoding="utf-8")
-        given = {
+        environ_of_command = {
             "DIXA_API_TOKEN": API_TOKEN,
             "DIXA_API_URL": dixa.api_url,
             "DIXA_PACE": "5000/100",
@@ -72,9 +72,9 @@ def run(redis_url: str, dixa: Sandbox, tmp_path: Path) -> Runner:
             "REDIS_URL": redis_url,
             "SURVEYS_FILE": str(surveys_file),
         }
-        outcome = CliRunner().invoke(main, arguments, env=given | environ)
-        assert (outcome.exit_code != 0) is fails, outcome.output
-        assert outcome.exception is None or isinstance(outcome.exception, SystemExit), outcome.exception
-        return outcome
+        result = CliRunner().invoke(main, arguments, env=environ_of_command | environ)
+        assert (result.exit_code != 0) is fails, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        return result
 
     return run_one

@@ -1,4 +1,4 @@
-"""Closed conversations, and what `afterword try-rules` prints about them."""
+"""Closed conversations, and the output of `afterword try-rules` about them."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -24,14 +24,14 @@ def close(dixa: Sandbox, *, days_ago: float = 1, **facts: Any) -> int:
     return number
 
 
-def tried(run: Runner, *options: str, surveys: str = ONE, **environ: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run("try-rules", "--json", *options, surveys=surveys, **environ).stdout)
-    return found
+def dry_run(run: Runner, *options: str, surveys: str = ONE, **environ: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(run("try-rules", "--json", *options, surveys=surveys, **environ).stdout)
+    return report
 
 
 MAIL = {"SMTP_URL": "smtp://localhost:2525", "MAIL_FROM": "help@nordlys.example"}
 
 
-def percents(told: str) -> list[str]:
-    """The lines of the table, each with single blanks."""
-    return [" ".join(line.split()) for line in told.splitlines() if line.endswith("%")]
+def percentage_lines(output: str) -> list[str]:
+    """Return the lines of the table with single spaces."""
+    return [" ".join(line.split()) for line in output.splitlines() if line.endswith("%")]

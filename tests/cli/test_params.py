@@ -1,4 +1,4 @@
-"""What an operator has at hand names a conversation: its number, the page's address, an id from a log."""
+"""A command accepts a conversation's number, its page's address, or a survey id from the log."""
 
 import pytest
 
@@ -9,7 +9,7 @@ COMMANDS = ["why", "retry"]
 
 
 @pytest.mark.parametrize(
-    "named",
+    "argument",
     [
         "48203",
         "#48203",
@@ -22,20 +22,20 @@ COMMANDS = ["why", "retry"]
     ],
 )
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_conversation_has_many_names(run: Runner, command: str, named: str) -> None:
-    assert "onversation 48203" in run(command, named, fails=True).output
+def test_conversation_is_found_by_number_address_or_survey_id(run: Runner, command: str, argument: str) -> None:
+    assert "onversation 48203" in run(command, argument, fails=True).output
 
 
 @pytest.mark.parametrize(
-    "named",
+    "argument",
     ["", "0", "#", "-1", "48203-", "48203-x", "4.8", "٤٨", "48203 48204", "https://nordlys.dixa.com/", "9" * 5000],
 )
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_names_none_is_told_what_does(run: Runner, command: str, named: str) -> None:
-    told = run(command, "--", named, fails=True).output
-    assert "is not a conversation. Write its number, such as 48201." in told
+def test_other_text_is_refused_with_an_example(run: Runner, command: str, argument: str) -> None:
+    output = run(command, "--", argument, fails=True).output
+    assert "is not a conversation. Write its number, such as 48201." in output
 
 
-def test_a_survey_id_of_the_log_finds_its_conversation(run: Runner, story: Story) -> None:
+def test_survey_id_of_the_log_finds_its_conversation(run: Runner, story: Story) -> None:
     survey_id = story.begin()
     assert f"Conversation {survey_id} (times in UTC)" in run("why", f"{survey_id}-2").output

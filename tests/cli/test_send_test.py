@@ -27,7 +27,7 @@ def send(*arguments: str, server: SmtpServer | None) -> Result:
     return CliRunner().invoke(main, ["send-test", *arguments], env=environ)
 
 
-def test_it_arrives() -> None:
+def test_survey_email_arrives() -> None:
     with post_office() as (post, server):
         result = send("me@example.com", "--rating", "nps", "--language", "Danish", server=server)
         assert (result.exit_code, result.output) == (0, f"Sent. localhost:{server.port} accepted it.\n")
@@ -36,14 +36,14 @@ def test_it_arrives() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["me"], ["me@example.com", "--language", "Klingon"]])
-def test_a_mistake_is_named(arguments: list[str]) -> None:
+def test_invalid_argument_is_refused_with_an_example(arguments: list[str]) -> None:
     with post_office() as (post, server):
         result = send(*arguments, server=server)
         assert (result.exit_code, post.mails) == (1, [])
         assert re.search("Write (it like|a code such as)", result.output)
 
 
-def test_what_the_server_says_is_told() -> None:
+def test_error_of_the_mail_server_is_shown() -> None:
     with post_office() as (post, server):
         post.answers["RCPT"] = "550 5.1.1 me@example.com is nobody"
         result = send("me@example.com", server=server)
@@ -51,13 +51,13 @@ def test_what_the_server_says_is_told() -> None:
         assert "the mail server replied to RCPT with 550 5.1.1" in result.output
 
 
-def test_without_a_server_it_says_what_to_set() -> None:
+def test_missing_smtp_url_is_reported() -> None:
     assert "SMTP_URL is not set" in send("me@example.com", server=None).output
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
-def test_its_day_is_that_of_the_brands_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where these two are it is never the same day."""
+def test_date_is_in_the_brands_time_zone(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """These two zones never have the same date."""
     monkeypatch.setenv("TIME_ZONE", zone)
     with post_office() as (post, server):
         days = [load_language("en").format_date(datetime.now(ZoneInfo(zone)).date())]
@@ -88,7 +88,7 @@ privacy_url = "https://returns.example/privacy"
 """
 
 
-def test_a_surveys_own_words_and_sender_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_survey_has_its_own_words_sender_and_brand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "surveys.toml"
     file.write_text(SURVEYS, encoding="utf-8")
     monkeypatch.setenv("SURVEYS_FILE", str(file))

@@ -11,7 +11,7 @@ from tests.cli.timelines import LATER, close, timeline
 from tests.harness import CSAT, Story
 
 
-def test_answered_survey(run: Runner, story: Story) -> None:
+def test_timeline_of_an_answered_survey(run: Runner, story: Story) -> None:
     survey_id = close(story, language="da")
     rating_id = story.ask(survey_id).offers[0].rating_id
     agent = story.dixa.state.agents[0].id
@@ -42,7 +42,7 @@ def test_answered_survey(run: Runner, story: Story) -> None:
 
 
 @pytest.mark.parametrize(
-    "forged",
+    "name",
     [
         "Support\n  2026-01-01 00:00:00  Result submitted to Dixa.",
         "Support\r\x1b[1A\x1b[2KDecided",
@@ -51,15 +51,15 @@ def test_answered_survey(run: Runner, story: Story) -> None:
         "a\u2028b\x85c",
     ],
 )
-def test_names_from_dixa_cannot_forge_a_line_or_move_the_cursor(run: Runner, story: Story, forged: str) -> None:
-    survey_id = close(story, queue=forged)
+def test_name_from_dixa_cannot_forge_a_line_or_move_the_cursor(run: Runner, story: Story, name: str) -> None:
+    survey_id = close(story, queue=name)
     story.ask(survey_id)
     lines = len(timeline(run, close(story, queue="Support")))
     printed, data = run("why", survey_id).stdout, run("why", survey_id, "--json").stdout
     assert len(timeline(run, survey_id)) >= lines
     assert len([line for line in printed.split("\n") if "Closed: " in line]) == 1
     assert not [char for char in printed + data if char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Zl"}]
-    assert forged in json.loads(data)["facts"].values()
+    assert name in json.loads(data)["facts"].values()
 
 
 def test_waiting_survey_shows_its_next_step_and_a_pause(run: Runner, story: Story) -> None:
@@ -97,5 +97,5 @@ def test_failed_survey_shows_the_retry_command(run: Runner, story: Story) -> Non
     assert timeline(run, survey_id)[-1] == f"Next: nothing. To retry: afterword retry {survey_id}."
 
 
-def test_conversation_without_a_record(run: Runner) -> None:
+def test_conversation_without_a_record_is_reported(run: Runner) -> None:
     assert "There is no record of conversation 7" in run("why", "7", fails=True).output

@@ -14,17 +14,17 @@ from tests.cli.timelines import close, timeline
 from tests.harness import AT_ONCE, Story
 
 
-def _two_rounds(story: Story) -> str:
+def _survey_with_two_rounds(story: Story) -> str:
     terms = replace(AT_ONCE, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
     survey_id = story.begin(terms)
     story.ask(survey_id)
-    again = Close(int(survey_id), datetime.now(UTC) + timedelta(minutes=1), channel="Email", direction="Inbound")
-    story.records.accept(again, [terms])
+    second = Close(int(survey_id), datetime.now(UTC) + timedelta(minutes=1), channel="Email", direction="Inbound")
+    story.records.accept(second, [terms])
     return survey_id
 
 
 def test_every_round_is_shown_in_order(run: Runner, story: Story) -> None:
-    survey_id = _two_rounds(story)
+    survey_id = _survey_with_two_rounds(story)
     titles = [line for line in timeline(run, survey_id) if line.startswith("Conversation")]
     assert titles == [f"Conversation {survey_id}, round {number} of 2 (times in UTC)" for number in (1, 2)]
     found = json.loads(run("why", survey_id, "--json").output)

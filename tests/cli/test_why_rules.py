@@ -36,7 +36,7 @@ def test_channel_and_cooldown_are_shown_as_rules(run: Runner, story: Story) -> N
     assert f"Survey default was not used: {why}." in timeline(run, second)
 
 
-def test_rule_of_all_surveys_names_none(run: Runner, story: Story) -> None:
+def test_exclusion_from_all_surveys_names_no_survey(run: Runner, story: Story) -> None:
     survey_id = close(story, direction="Internal")
     assert "No survey was used: internal (found: internal)." in timeline(run, survey_id)
 

@@ -16,7 +16,7 @@ def close(story: Story, surveys: str = SURVEYS, *, webhook_tags: tuple[str, ...]
     number = story.dixa.make_conversation(**facts)
     story.dixa.close(number)
     found = story.dixa.conversation(number)
-    given = Close(
+    webhook = Close(
         conversation_id=number,
         closed_at=datetime.now(UTC),
         channel=found.channel,
@@ -27,7 +27,7 @@ def close(story: Story, surveys: str = SURVEYS, *, webhook_tags: tuple[str, ...]
         tags=webhook_tags,
         email=found.requester.email,
     )
-    story.intake(*load_surveys(surveys)).take_close(given)
+    story.intake(*load_surveys(surveys)).take_close(webhook)
     return str(number)
 
 
