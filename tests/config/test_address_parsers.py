@@ -16,7 +16,7 @@ def test_trailing_slash_of_url_is_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "taken"),
+    ("url", "normalized"),
     [
         ("https://bücher.example/", "https://xn--bcher-kva.example"),
         ("https://bücher.example:8443", "https://xn--bcher-kva.example:8443"),
@@ -25,12 +25,12 @@ def test_trailing_slash_of_url_is_removed() -> None:
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_host_of_public_url_becomes_ascii(url: str, taken: str) -> None:
+def test_host_of_public_url_becomes_ascii(url: str, normalized: str) -> None:
     """The URL is written into headers of e-mails, which are ASCII."""
-    assert read_settings({**GOOD, "PUBLIC_URL": url}).public_url == taken
+    assert read_settings({**GOOD, "PUBLIC_URL": url}).public_url == normalized
 
 
-def test_links_of_pages() -> None:
+def test_support_and_privacy_urls_are_read() -> None:
     settings = read_settings(
         {**GOOD, "SUPPORT_URL": "mailto:help@shop.example", "PRIVACY_URL": "https://shop.example/?p"}
     )
@@ -40,7 +40,7 @@ def test_links_of_pages() -> None:
 @pytest.mark.parametrize(
     "url", ["redis://h", "redis://u:p@h:6379/15", "rediss://h:6380", "unix:///run/redis.sock?db=1"]
 )
-def test_redis_urls(url: str) -> None:
+def test_redis_url_is_accepted(url: str) -> None:
     assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
 
 
@@ -48,7 +48,7 @@ def test_redis_urls(url: str) -> None:
     "options",
     ["db=3", "username=u&password=p%40%3F", "protocol=2", "protocol=3&ssl_cert_reqs=none", "ssl_check_hostname=false"],
 )
-def test_redis_options(options: str) -> None:
+def test_redis_option_is_accepted(options: str) -> None:
     url = f"rediss://h:6380?{options}"
     assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
 
@@ -99,14 +99,14 @@ def test_refused_redis_option_is_named_without_its_value(url: str, words: str) -
         ("smtps://[::1]:465", SmtpServer("::1", 465, Tls.IMPLICIT)),
     ],
 )
-def test_smtp_urls(text: str, server: SmtpServer) -> None:
+def test_smtp_url_is_read(text: str, server: SmtpServer) -> None:
     assert smtp_url(text) == server
 
 
 @pytest.mark.parametrize(
     "text", ["https://sender.example/hook?x=1", "http://localhost:8080/", "http://127.0.0.1", "http://[::1]:1/x"]
 )
-def test_endpoint_urls(text: str) -> None:
+def test_endpoint_url_is_accepted(text: str) -> None:
     assert endpoint_url(text) == text
 
 
@@ -142,7 +142,7 @@ def test_refused_url_is_not_repeated(parse: Callable[[str], object], text: str) 
     assert "s3c" not in str(caught.value)
 
 
-def test_host_names() -> None:
+def test_host_names_are_read_or_refused() -> None:
     assert hosts("Reviews.example, shop.example,") == ("reviews.example", "shop.example")
     for text in ("https://reviews.example", "*.example", "a b"):
         with pytest.raises(ValueError, match=r"^(is|has) "):

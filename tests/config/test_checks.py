@@ -13,7 +13,7 @@ from tests.receiver import SECRET
 MAIL = {"SMTP_URL": "smtps://user:smtp-password@mail.example", "MAIL_FROM": "Northwind <survey@northwind.example>"}
 
 
-WANTS_ALL = """
+NEEDS_EVERY_ENDPOINT = """
 [[survey]]
 deliver = ["webhook"]
 [[survey.on_answer]]
@@ -55,7 +55,7 @@ def test_unreadable_spool_is_no_mistake_of_settings(folder: str) -> None:
         ("DIXA_PACE", "9.5/5"),
     ],
 )
-def test_risk_of_duplicates_or_refusals_is_warned_of(name: str, value: str) -> None:
+def test_risk_of_duplicates_or_refusals_is_a_warning(name: str, value: str) -> None:
     [warning] = read_settings({**GOOD, name: value}).warnings
     assert warning.startswith(name)
     assert read_settings({**GOOD, "RECONCILE_AFTER": "15s", "DIXA_PACE": "10/4", "STEP_BUDGET": "5s"}).warnings == ()
@@ -71,14 +71,14 @@ def test_risk_of_duplicates_or_refusals_is_warned_of(name: str, value: str) -> N
         ("WEBHOOK_TOLERANCE", "61m", "1h"),
     ],
 )
-def test_eavesdropping_and_replay_are_warned_of(name: str, risky: str, fine: str) -> None:
+def test_risk_of_eavesdropping_or_replay_is_a_warning(name: str, risky: str, fine: str) -> None:
     [warning] = read_settings({**GOOD, name: risky}).warnings
     assert warning.startswith(name)
     assert read_settings({**GOOD, name: fine}).warnings == ()
 
 
-def test_unknown_channel_is_warned_of(tmp_path: Path) -> None:
-    """Dixa may have added it; more often it is a slip, and the survey asks nobody."""
+def test_unknown_channel_is_a_warning(tmp_path: Path) -> None:
+    """Dixa may have added the channel. More often it is a typing error, and the survey is never sent."""
     file = tmp_path / "surveys.toml"
     file.write_text(
         '[[survey]]\ndelay = { SMSS = "1h" }\n[survey.match]\nchannels = ["EMIAL", "SMS"]\n', encoding="utf-8"
@@ -87,7 +87,7 @@ def test_unknown_channel_is_warned_of(tmp_path: Path) -> None:
     assert [warning.split('"')[3] for warning in warnings] == ["Emial", "Smss"]
 
 
-def test_unknown_user_type_is_warned_of(tmp_path: Path) -> None:
+def test_unknown_user_type_is_a_warning(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
     ask = 'user_types = ["CONTACT", "Member", "Customer"]\nassignee_types = ["MEMBER", "Agent"]'
     file.write_text(f'[[survey]]\nname = "vip"\n[survey.match]\n{ask}\n', encoding="utf-8")
@@ -99,13 +99,13 @@ def test_unknown_user_type_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o777, True), (0o702, True), (0o770, False), (0o700, False)])
-def test_spool_writable_by_others_is_warned_of(tmp_path: Path, mode: int, *, warned: bool) -> None:
+def test_spool_writable_by_others_is_a_warning(tmp_path: Path, mode: int, *, warned: bool) -> None:
     tmp_path.chmod(mode)
     warnings = read_settings({**GOOD, "SPOOL_DIR": str(tmp_path)}).warnings
     assert ["chmod o-w" in warning for warning in warnings] == [True] * warned
 
 
-def test_mail_settings() -> None:
+def test_mail_settings_are_read() -> None:
     settings = read_settings({**GOOD, **MAIL, "MAIL_REPLY_TO": "help@northwind.example"})
     assert settings.mail
     assert settings.mail.sender == Mailbox("survey@northwind.example", "Northwind")
@@ -132,9 +132,9 @@ def test_survey_by_email_needs_smtp_url(tmp_path: object) -> None:
         pytest.fail(str(error))
 
 
-def test_endpoint_settings(tmp_path: Path) -> None:
+def test_endpoint_settings_are_read(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
+    file.write_text(NEEDS_EVERY_ENDPOINT)
     settings = read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file)})
     assert settings.delivery_webhook == SignedEndpoint("https://sender.example/links", SECRET)
     assert settings.answer_webhook == SignedEndpoint("https://sender.example/answers", SECRET)
@@ -147,7 +147,7 @@ def test_endpoint_settings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "said"),
+    ("missing", "mistake"),
     [
         ("DELIVERY_WEBHOOK_SECRET", "DELIVERY_WEBHOOK_SECRET is not set, and DELIVERY_WEBHOOK_URL is"),
         ("ANSWER_WEBHOOK_URL", "'default' has webhook = true in on_answer, which needs ANSWER_WEBHOOK_URL"),
@@ -156,16 +156,16 @@ def test_endpoint_settings(tmp_path: Path) -> None:
         ("THANK_YOU_HOSTS", "'default' has a thank_you at reviews.example, which is not in THANK_YOU_HOSTS"),
     ],
 )
-def test_variables_that_a_survey_needs_must_be_set(tmp_path: Path, missing: str, said: str) -> None:
+def test_variables_that_a_survey_needs_must_be_set(tmp_path: Path, missing: str, mistake: str) -> None:
     file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
+    file.write_text(NEEDS_EVERY_ENDPOINT)
     found = mistakes(SURVEYS_FILE=str(file), **{name: value for name, value in ENDPOINTS.items() if name != missing})
-    assert any(said in line for line in found)
+    assert any(mistake in line for line in found)
 
 
 def test_mistake_of_a_variable_is_reported_once(tmp_path: Path) -> None:
     file = tmp_path / "surveys.toml"
-    file.write_text(WANTS_ALL)
+    file.write_text(NEEDS_EVERY_ENDPOINT)
     with pytest.raises(SettingsError) as caught:
         read_settings({**GOOD, **ENDPOINTS, "SURVEYS_FILE": str(file), "SLACK_WEBHOOK_URL": "http://slack.example/T"})
     assert str(caught.value).splitlines()[1:] == [

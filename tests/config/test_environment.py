@@ -22,7 +22,7 @@ def test_old_name_is_refused_with_the_new_one() -> None:
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
-def test_quotes_around_a_value_are_warned_of(quote: str) -> None:
+def test_quotes_around_a_value_are_a_warning(quote: str) -> None:
     key = f"{quote}{GOOD['SECRET_KEYS']}{quote}"
     [warning] = read_settings({**GOOD, "SECRET_KEYS": key}).warnings
     assert warning.startswith("SECRET_KEYS has quotes around its value")
@@ -33,40 +33,40 @@ def test_quotes_around_a_value_are_warned_of(quote: str) -> None:
 class TestDotEnv:
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """An empty working folder, and an environment with nothing but the path of the surveys."""
+        """Change to an empty folder, and set only the path of the surveys."""
         monkeypatch.setenv("SURVEYS_FILE", str(Path("config/surveys.toml").resolve()))
         for name in GOOD:
             monkeypatch.delenv(name, raising=False)
         monkeypatch.chdir(tmp_path)
         return tmp_path
 
-    def test_process_overrides_it(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_variable_of_the_process_overrides_the_file(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
         monkeypatch.setenv("PUBLIC_URL", "https://process.example")
         settings = read_settings()
         assert settings.dixa_api_tokens == ("token-one",)
         assert settings.public_url == "https://process.example"
 
-    def test_old_name_in_it_is_refused(self, folder: Path) -> None:
+    def test_old_name_in_the_file_is_refused(self, folder: Path) -> None:
         lines = [f"{name}={value}" for name, value in GOOD.items()]
         (folder / ".env").write_text("\n".join([*lines, "SPOOL_MOST_MB=256"]))
         with pytest.raises(SettingsError, match="SPOOL_MOST_MB is called SPOOL_MAX_MB now"):
             read_settings()
 
-    def test_one_in_a_parent_folder_is_not_read(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_file_in_a_parent_folder_is_not_read(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
         (folder / "below").mkdir()
         monkeypatch.chdir(folder / "below")
         with pytest.raises(SettingsError):
             read_settings()
 
-    def test_it_is_not_read_when_an_environment_is_given(self, folder: Path) -> None:
+    def test_file_is_not_read_if_an_environment_is_given(self, folder: Path) -> None:
         (folder / ".env").write_text("REDIS_URL=redis://localhost\n")
         with pytest.raises(SettingsError, match="REDIS_URL"):
             read_settings({})
 
     @pytest.mark.parametrize("first", ["", "# Ours\n", "\n"])
-    def test_it_may_begin_with_a_bom(self, folder: Path, first: str) -> None:
+    def test_file_may_begin_with_a_bom(self, folder: Path, first: str) -> None:
         text = first + "\n".join(f"{name}={value}" for name, value in GOOD.items())
         (folder / ".env").write_text(text, encoding="utf-8-sig")
         assert read_settings().dixa_api_tokens == ("token-one",)
@@ -83,7 +83,7 @@ class TestDotEnv:
             ("SECRET_KEY", "SECRET_KEYS"),
         ],
     )
-    def test_misspelt_name_is_warned_of(
+    def test_misspelt_name_is_a_warning(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str
     ) -> None:
         (folder / ".env").touch(mode=0o600)
@@ -96,7 +96,7 @@ class TestDotEnv:
         assert read_settings().warnings == ()
 
     @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o604, True), (0o640, False), (0o600, False)])
-    def test_file_readable_by_all_is_warned_of(self, folder: Path, mode: int, *, warned: bool) -> None:
+    def test_file_readable_by_all_is_a_warning(self, folder: Path, mode: int, *, warned: bool) -> None:
         (folder / ".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
         (folder / ".env").chmod(mode)
         assert ["chmod 600" in warning for warning in read_settings().warnings] == [True] * warned
@@ -108,7 +108,7 @@ class TestDotEnv:
         (folder / ".env").write_text(text)
         assert read_settings().secret_keys == (key,)
 
-    def test_binary_file_hides_missing_variables(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unreadable_file_reports_no_missing_variables(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / ".env").write_bytes(b"A=\xff\xfe")
         monkeypatch.setenv("DIXA_PACE", "fast")
         with pytest.raises(SettingsError) as caught:
@@ -116,8 +116,8 @@ class TestDotEnv:
         pace = "  DIXA_PACE: is not a pace. Write requests per second and burst, such as 9.5/3."
         assert str(caught.value).splitlines()[1:] == ["  .env can't be read: it is not UTF-8 text.", pace]
 
-    def test_folder_of_that_name_is_a_mistake(self, folder: Path) -> None:
-        """Docker makes a folder in place of a missing file that it should mount."""
+    def test_folder_named_dot_env_is_a_mistake(self, folder: Path) -> None:
+        """Docker creates a folder if the file to mount is missing."""
         (folder / ".env").mkdir()
         with pytest.raises(SettingsError) as caught:
             read_settings()

@@ -22,17 +22,17 @@ LOGGED: dict[str, str] = {
     "as a shortened text": 'library.error("lost: %s…", repr(error)[:24])',
     "as a field": 'library.error("lost: %(exc)s", {"exc": repr(error), "name": "task"}, exc_info=error)',
     "in the line itself": 'library.error(f"lost: {error}")',
-    "in the line itself, and a part": 'library.error(f"lost: {error.args[0]} and {error!r}")',
+    "in the line itself and in part": 'library.error(f"lost: {error.args[0]} and {error!r}")',
     "as the line": "library.error(error)",
     "as a traceback's text": 'library.warning("lost:\\n%s", traceback.format_exc())',
     "as a traceback in the line": 'library.warning("lost:\\n" + traceback.format_exc())',
     "as a warning": 'warnings.warn(RuntimeWarning(f"lost: {error!r}"))',
-    "as what another was raised for": "raise_another(error, library)",
+    "as the cause of another error": "raise_another(error, library)",
     "in a group": 'library.error("lost", exc_info=ExceptionGroup("of " + SECRET, [error]))',
     "with a note": 'error.add_note(SECRET); library.exception("lost")',
-    "after it was handled": 'later.append(lambda error=error: library.error("lost", exc_info=error))',
+    "after its handler": 'later.append(lambda error=error: library.error("lost", exc_info=error))',
     "in a line that can't be written": 'library.error("lost %d", str(error)); library.exception("lost")',
-    "by nobody": "raise",
+    "uncaught": "raise",
     "by a thread": "in_a_thread(error)",
     "by a greenlet": "log_greenlet_failures(); gevent.spawn(connect, SECRET).join()",
     "by a finaliser": "in_a_finaliser(error)",
@@ -116,14 +116,14 @@ def test_exception_is_logged_by_type_without_its_text(how: str) -> None:
     assert "Logging error" not in log
 
 
-def test_place_and_reason_are_logged() -> None:
+def test_line_and_errno_of_an_exception_are_logged() -> None:
     for log in (run("json", *LOGGED)["our own event"], run("console", "our own event")["our own event"]):
         assert "in connect" in log
         assert "ConnectionRefusedError (nobody listens there)" in log
         assert SECRET not in log
 
 
-def test_numbers_and_the_words_of_the_line_stay() -> None:
+def test_other_words_of_the_line_are_unchanged() -> None:
     assert "lost: ConnectionRefusedError (nobody listens there), again in 5 s" in run("json", *LOGGED)["as an argument"]
 
 

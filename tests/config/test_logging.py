@@ -18,8 +18,8 @@ TOUCHED = ("", "celery", "celery.task", "gunicorn.error", "gunicorn.access", "we
 
 
 @pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """Leave logging as it was, for the tests that come after."""
+def _restored_logging() -> Iterator[None]:
+    """Restore logging for the tests that follow."""
     loggers = [logging.getLogger(name) for name in TOUCHED]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
@@ -69,7 +69,7 @@ def test_library_with_its_own_handler_is_logged_once_in_our_format(
     assert event["timestamp"].endswith("Z")
 
 
-def test_console_format(capsys: pytest.CaptureFixture[str]) -> None:
+def test_console_format_is_no_json(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("console", "INFO")
     structlog.get_logger().warning("offer.refused", status=400)
     (line,) = lines(capsys)
@@ -96,7 +96,7 @@ def test_control_characters_are_escaped_on_the_console(capsys: pytest.CaptureFix
     assert not set("\x1b\r\x9b\u202e") & set("".join([of_event, of_access, *of_failure]))
 
 
-def test_lines_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("json", "WARNING")
     structlog.get_logger().info("quiet")
     logging.getLogger("celery").info("quiet")

@@ -26,7 +26,7 @@ def mistakes(**changes: str) -> list[str]:
     return str(caught.value).splitlines()[1:]
 
 
-def test_defaults() -> None:
+def test_settings_have_defaults() -> None:
     settings = read_settings(GOOD)
     assert settings.dixa_api_url == "https://dev.dixa.io/beta"
     assert settings.dixa_pace == Pace(9.5, 3)

@@ -22,7 +22,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
-def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_every_link_names_an_existing_file_and_heading(page: Path) -> None:
     for link in links_of(page):
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
@@ -36,5 +36,5 @@ def test_every_named_file_exists(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_readme_is_short() -> None:
+def test_readme_has_at_most_125_lines() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 125

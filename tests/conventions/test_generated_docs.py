@@ -10,7 +10,7 @@ from tests.docs import FILES, ROOT
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_document_is_as_made(name: str) -> None:
+def test_document_is_up_to_date(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == FILES[name](), "run: make docs"
 
 

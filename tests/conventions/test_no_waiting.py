@@ -8,13 +8,13 @@ ROOT = Path(__file__).parents[2]
 BANNED = {"countdown", "eta"}
 
 
-def test_nothing_is_published_with_a_delay() -> None:
+def test_no_celery_message_has_a_delay() -> None:
     sources = [path for folder in ("config", "service", "workers") for path in (ROOT / folder).rglob("*.py")]
     assert len(sources) > 10
     assert [f"{path}:{line}" for path in sources for line in delays(path.read_text(encoding="utf-8"))] == []
 
 
-def test_a_delay_is_found() -> None:
+def test_check_finds_a_delay() -> None:
     assert list(delays("task.apply_async((1,), countdown=3)\ntask.apply_async(eta=4)\ntask.retry()")) == [1, 2, 3]
 
 

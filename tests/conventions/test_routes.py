@@ -8,7 +8,7 @@ from tests.processes import PUBLIC_URL, settings_for
 
 SIGNED_BY_DIXA = "Dixa's signature over the raw body (401 without)"
 SIGNED_BY_US = "our signature in the token (404 without)"
-NOTHING_TO_GUARD = "tells nothing and takes nothing"
+PUBLIC = "reveals nothing and accepts nothing"
 
 ROUTES = {
     ("POST", "/webhooks/dixa"): SIGNED_BY_DIXA,
@@ -16,9 +16,9 @@ ROUTES = {
     ("POST", "/s/<token>"): SIGNED_BY_US,
     ("GET", "/s/<token>/stop"): SIGNED_BY_US,
     ("POST", "/s/<token>/stop"): SIGNED_BY_US,
-    ("GET", "/"): NOTHING_TO_GUARD,
-    ("GET", "/healthz"): NOTHING_TO_GUARD,
-    ("GET", "/readyz"): NOTHING_TO_GUARD,
+    ("GET", "/"): PUBLIC,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
 }
 REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404}
 
@@ -33,14 +33,14 @@ def test_every_route_is_listed_with_its_protection(app: Flask) -> None:
     assert {(method, path) for method, path in found if method not in {"HEAD", "OPTIONS"}} == set(ROUTES)
 
 
-def test_what_answers_head_and_options_is_what_answers_otherwise(app: Flask) -> None:
+def test_head_equals_get_and_options_has_no_body(app: Flask) -> None:
     for rule in app.url_map.iter_rules():
         assert ("HEAD" in (rule.methods or ())) == ("GET" in (rule.methods or ()))
         assert app.test_client().options(rule.rule, base_url=PUBLIC_URL).data == b""
 
 
 @pytest.mark.parametrize("route", [route for route, guard in ROUTES.items() if guard in REFUSED_WITH])
-def test_a_guarded_route_refuses_who_has_nothing_to_show(app: Flask, route: tuple[str, str]) -> None:
+def test_guarded_route_refuses_a_request_without_credentials(app: Flask, route: tuple[str, str]) -> None:
     method, path = route
-    answer = app.test_client().open(path, method=method, base_url=PUBLIC_URL, json={} if "webhooks" in path else None)
-    assert answer.status_code == REFUSED_WITH[ROUTES[route]]
+    response = app.test_client().open(path, method=method, base_url=PUBLIC_URL, json={} if "webhooks" in path else None)
+    assert response.status_code == REFUSED_WITH[ROUTES[route]]

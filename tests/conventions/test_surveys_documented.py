@@ -23,7 +23,7 @@ def keys_of(schema: Schema) -> Iterator[str]:
 KEYS = set(keys_of(SurveySchema()))
 
 
-def test_the_keys_are_those_of_the_schema() -> None:
+def test_keys_are_read_from_the_schema() -> None:
     assert {"name", "rating", "delay", "send_window", "zone", "match", "sample"} <= KEYS
 
 
@@ -36,7 +36,7 @@ def test_every_key_is_in_the_guide() -> None:
     assert {key for key in KEYS if not re.search(rf"`(?:\[+survey\.)?{key}\b", GUIDE)} == set()
 
 
-def test_what_is_off_in_the_shipped_file_can_be_turned_on() -> None:
+def test_every_commented_out_key_of_the_shipped_file_is_valid() -> None:
     text, count = re.subn(r"^#(?=\w+ = )", "", SHIPPED, flags=re.MULTILINE)
     (survey,) = load_surveys(text)
     assert count >= 3

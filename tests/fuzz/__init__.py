@@ -1,1 +1,1 @@
-"""Bad input, counted: `make fuzz` runs many cases, `make test` 5,000."""
+"""Random bad input. `make fuzz` sends many cases, `make test` 5,000."""

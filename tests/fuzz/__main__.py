@@ -1,6 +1,6 @@
-"""`python -m tests.fuzz`: send bad input of every kind, and count the outcomes.
+"""`python -m tests.fuzz` sends bad input of every kind and counts the responses.
 
-It passes when no answer was a 500 (or another that isn't documented), no log has a traceback, and none a secret.
+It passes if every response is a documented one other than 500, and no log has a traceback or a secret.
 """
 
 import argparse
@@ -33,35 +33,35 @@ SHARES = {
     "environment": 0.1,
 }
 """The rest goes over the wire."""
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 
 
 def main() -> int:
     """Return 1 if anything is wrong."""
-    asked = _read_arguments()
+    arguments = _read_arguments()
     wrong: list[str] = []
-    answers: Counter[int] = Counter()
+    responses: Counter[int] = Counter()
     with _redis() as server:
-        log, hidden = _inside(server, asked.cases, asked.seed, wrong, answers, is_broken=asked.broken)
-        _files(asked.cases, asked.seed, wrong)
-        wire_log, sent = _wire(server, asked, wrong, answers)
+        log, hidden = _inside(server, arguments.cases, arguments.seed, wrong, responses, is_broken=arguments.broken)
+        _files(arguments.cases, arguments.seed, wrong)
+        wire_log, sent = _wire(server, arguments, wrong, responses)
     log += wire_log
     tracebacks = log.count("Traceback (most recent call last)")
     secrets = [each for each in (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY, corpus.MARK, *sent, *hidden) if each in log]
     wrong += [next(line for line in log.splitlines() if each in line)[:400] for each in secrets]
-    for each in wrong[:MOST_SHOWN]:
+    for each in wrong[:MAX_SHOWN]:
         sys.stdout.write(f"  {each}\n")
-    sys.stdout.write(f"  answers: {dict(sorted(answers.items()))} (0: none)\n")
+    sys.stdout.write(f"  responses: {dict(sorted(responses.items()))} (0: none)\n")
     sys.stdout.write(
-        f"fuzz: {asked.cases:,} cases, {answers[500]} answers of 500, {tracebacks} tracebacks, "
+        f"fuzz: {arguments.cases:,} cases, {responses[500]} responses of 500, {tracebacks} tracebacks, "
         f"{len(secrets)} secrets in {len(log.splitlines()):,} lines of log, "
-        f"{len(wrong) - len(secrets)} other surprises (seed {asked.seed})\n"
+        f"{len(wrong) - len(secrets)} other failures (seed {arguments.seed})\n"
     )
-    return 1 if wrong or tracebacks or secrets or answers[500] else 0
+    return 1 if wrong or tracebacks or secrets or responses[500] else 0
 
 
 def _inside(
-    server: RedisServer, cases: int, seed: int, wrong: list[str], answers: Counter[int], *, is_broken: bool
+    server: RedisServer, cases: int, seed: int, wrong: list[str], responses: Counter[int], *, is_broken: bool
 ) -> tuple[str, set[str]]:
     log = io.StringIO()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
@@ -80,7 +80,7 @@ def _inside(
             for _ in range(int(cases * SHARES[kind])):
                 send()
     wrong += inside.unexpected
-    answers += inside.answers
+    responses += inside.responses
     return _readable(log.getvalue()), inside.hidden
 
 
@@ -94,29 +94,29 @@ def _files(cases: int, seed: int, wrong: list[str]) -> None:
 
 
 def _wire(
-    server: RedisServer, asked: argparse.Namespace, wrong: list[str], answers: Counter[int]
+    server: RedisServer, arguments: argparse.Namespace, wrong: list[str], responses: Counter[int]
 ) -> tuple[str, set[str]]:
     with tempfile.TemporaryDirectory() as name:
         environ = {"REDIS_URL": server.new_database(), "DIXA_API_URL": "http://127.0.0.1:1", "LOG_LEVEL": "DEBUG"}
         afterword = Afterword(Path(name), environ).start("web")
         try:
-            wire = Wire(afterword, asked.seed)
-            wire.send(asked.cases - sum(int(asked.cases * share) for share in SHARES.values()))
+            wire = Wire(afterword, arguments.seed)
+            wire.send(arguments.cases - sum(int(arguments.cases * share) for share in SHARES.values()))
         finally:
             afterword.stop()
         wrong += wire.unexpected
-        answers += wire.answers
+        responses += wire.responses
         return _readable(afterword.log), wire.hidden
 
 
 def _readable(log: str) -> str:
-    """Add the log without JSON's escapes."""
+    """Return the log, followed by its lines without JSON's escapes."""
     plain = [json.dumps(json.loads(line), ensure_ascii=False) for line in log.splitlines() if line.startswith("{")]
     return log + "\n".join(plain)
 
 
 def _break(app: Flask) -> None:
-    """The control: an app that sometimes fails, and logs a secret."""
+    """Make some requests fail and log a secret, to prove that the fuzz notices both."""
 
     @app.before_request
     def fail() -> None:
@@ -131,7 +131,7 @@ def _redis() -> Iterator[RedisServer]:
         server = RedisServer(Path(name))
         server.start()
         client = connect(server.url)
-        # Nothing here is about crashes: Redis needn't wait for the disk.
+        # No test of a crash: Redis needn't wait for the disk.
         client.config_set("appendonly", "no")
         client.close()
         try:
@@ -144,7 +144,7 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--broken", action="store_true", help="the control: an app that fails now and then")
+    parser.add_argument("--broken", action="store_true", help="the control: an app that sometimes fails")
     return parser.parse_args()
 
 

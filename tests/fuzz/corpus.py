@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 MARK = "kumquat"
-"""Stands in every comment and every name: no log may have it."""
+"""Every comment and name contains this word, and no log may."""
 
 TEXTS = [
     "",
@@ -57,7 +57,7 @@ BYTES += [b"+", b";", b"[", b'"', b"\\u", b"\xef\xbb\xbf", b"\x1f\x8b\x08"]
 
 
 def spoil_bytes(raw: bytes, chance: Random) -> bytes:
-    """Cut, repeat, replace and insert bytes, a few times."""
+    """Cut, repeat, replace or insert bytes up to four times."""
     for _ in range(chance.randint(1, 4)):
         at, to = sorted(chance.randrange(len(raw) + 1) for _ in range(2))
         way = chance.randrange(6)
@@ -78,7 +78,7 @@ def spoil_bytes(raw: bytes, chance: Random) -> bytes:
 
 
 def spoil_json(document: Any, chance: Random) -> Any:
-    """Replace, drop or add a few parts, however deep they lie."""
+    """Replace, drop or add up to three parts at any depth."""
     document = copy.deepcopy(document)
     for _ in range(chance.randint(1, 3)):
         place = document
@@ -96,7 +96,7 @@ def spoil_json(document: Any, chance: Random) -> Any:
 
 
 def dump(document: Any, chance: Random) -> bytes:
-    """Write JSON in one of several ways."""
+    """Return the document as JSON in a random encoding, sometimes with a repeated key."""
     text = json.dumps(document, ensure_ascii=chance.random() < 0.7)
     if chance.random() < 0.05:
         text = text[:-1] + ', "event_fqn": "X"}'
@@ -106,7 +106,7 @@ def dump(document: Any, chance: Random) -> bytes:
 
 
 def header(chance: Random, good: str) -> str:
-    """A header's value that WSGI can carry."""
+    """Return a header's value that WSGI can carry."""
     if chance.random() < 0.4:
         text = spoil_bytes(good.encode(), chance).decode("latin-1")
     else:
@@ -128,7 +128,7 @@ def form(chance: Random, names: Sequence[str]) -> bytes:
 
 
 def multipart(chance: Random, names: Sequence[str]) -> tuple[bytes, str]:
-    """A multipart form and its content type: files, no names, no end, another boundary."""
+    """Return a multipart form and its content type. It may have files, no names, no end or another boundary."""
     boundary = chance.choice(["b", "-", "x" * 70, "x" * 300, 'a"b', "é"])
     parts = []
     for _ in range(chance.randint(0, 15)):

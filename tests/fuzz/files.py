@@ -97,7 +97,7 @@ def surveys_file(chance: Random, path: Path) -> str:
         read_surveys(path)
     except SurveysFileError as error:
         return "" if str(error).strip() else f"no words for {raw!r}"
-    except Exception as error:  # noqa: BLE001 - every other error is what is looked for
+    except Exception as error:  # noqa: BLE001 - every other error is a defect
         return f"{type(error).__name__} for the surveys {raw[-300:]!r}"
     return ""
 

@@ -21,8 +21,8 @@ from service.web.services import Services
 from tests.fuzz import corpus
 from tests.processes import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
-WEBHOOK_ANSWERS = {200, 202, 400, 401, 405, 413, 415}
-SURVEY_ANSWERS = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422}
+WEBHOOK_STATUSES = {200, 202, 400, 401, 405, 413, 415}
+SURVEY_STATUSES = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422}
 FIELDS = ("rating", "rating_csat", "rating_nps", "rating_thumbs", "comment", "website")
 KINDS = ["application/x-www-form-urlencoded"] * 8
 KINDS += ["", "text/plain", "application/json", "application/x-www-form-urlencoded; charset=utf-7", "a/b; c=\xff", ";"]
@@ -36,19 +36,19 @@ OFFERS = tuple(
 
 
 class Inside:
-    """Sends cases and counts the responses. `unexpected` holds the undocumented ones."""
+    """Sends cases and counts the responses. `unexpected` contains the undocumented responses."""
 
     def __init__(self, app: Flask, seed: int) -> None:
         self._client: FlaskClient = app.test_client()
         self._chance = Random(seed)
         self._number = 100_000
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         self.unexpected: list[str] = []
         self.hidden: set[str] = set()
-        """The signatures and tokens sent. No log may have them."""
+        """The signatures and tokens sent. No log may contain them."""
 
     def webhook_body(self) -> None:
-        """A spoilt body with a good signature, as if Dixa had sent it."""
+        """Send a spoilt body with a good signature, as if Dixa had sent it."""
         event = self._event()
         if self._chance.random() < 0.7:
             event = corpus.spoil_json(event, self._chance)
@@ -59,10 +59,10 @@ class Inside:
             body = corpus.spoil_bytes(body, self._chance)
         if self._chance.random() < 0.01:
             body = self._chance.choice([b"[" * 100_000, b'{"data":' * 20_000, b"9" * 100_000, body + b" " * 300_000])
-        self._send("POST", "/webhooks/dixa", body, sign(body, WEBHOOK_SECRET), WEBHOOK_ANSWERS)
+        self._send("POST", "/webhooks/dixa", body, sign(body, WEBHOOK_SECRET), WEBHOOK_STATUSES)
 
     def webhook_headers(self) -> None:
-        """A good body with spoilt headers."""
+        """Send a good body with spoilt headers."""
         body = json.dumps(self._event()).encode()
         headers = sign(body, WEBHOOK_SECRET)
         self.hidden.add(headers["X-DIXA-SIGNATURE"].rpartition("=")[2])
@@ -70,10 +70,10 @@ class Inside:
             name = self._chance.choice([*headers, "X-DIXA-SIGNATURE", "X-DIXA-SIGNATURE", *HEADERS])
             headers[name] = corpus.header(self._chance, headers.get(name, "a"))
         method = self._chance.choice(["POST"] * 9 + ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
-        self._send(method, "/webhooks/dixa", body, headers, WEBHOOK_ANSWERS)
+        self._send(method, "/webhooks/dixa", body, headers, WEBHOOK_STATUSES)
 
     def token(self) -> None:
-        """A spoilt token, with a spoilt query now and then."""
+        """Send a spoilt token, sometimes with a spoilt query."""
         raw = self._chance.choice([self._token, self._token, self._code])().encode()
         if self._chance.random() < 0.85:
             raw = corpus.spoil_bytes(raw, self._chance)
@@ -85,10 +85,10 @@ class Inside:
             value = self._chance.choice([*corpus.TEXTS, "4", self._receipt()]).encode("utf-8", "surrogatepass")
             path += f"?{name}={quote_from_bytes(value)}"
         method = self._chance.choice(["GET", "GET", "GET", "HEAD", "POST", "PUT", "OPTIONS"])
-        self._send(method, path, b"rating=4" if method == "POST" else b"", {}, SURVEY_ANSWERS)
+        self._send(method, path, b"rating=4" if method == "POST" else b"", {}, SURVEY_STATUSES)
 
     def form(self) -> None:
-        """A good token and a spoilt form."""
+        """Send a good token and a spoilt form."""
         headers = {"Content-Type": self._chance.choice(KINDS)}
         if self._chance.random() < 0.15:
             body, headers["Content-Type"] = corpus.multipart(self._chance, FIELDS)
@@ -97,17 +97,17 @@ class Inside:
         if self._chance.random() < 0.1:
             name = self._chance.choice(HEADERS)
             headers[name] = corpus.header(self._chance, "a")
-        self._send("POST", f"/s/{self._token()}", body, headers, SURVEY_ANSWERS)
+        self._send("POST", f"/s/{self._token()}", body, headers, SURVEY_STATUSES)
 
-    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str], wanted: set[int]) -> None:
+    def _send(self, method: str, path: str, body: bytes, headers: dict[str, str], documented: set[int]) -> None:
         length = headers.pop("Content-Length", None)
         overrides = {"CONTENT_LENGTH": length} if length is not None else {}
-        answer = self._client.open(
+        response = self._client.open(
             path, method=method, base_url=PUBLIC_URL, data=body, headers=headers, environ_overrides=overrides
         )
-        self.answers[answer.status_code] += 1
-        if answer.status_code not in wanted or "Set-Cookie" in answer.headers:
-            self.unexpected.append(f"{answer.status_code} to {method} {path[:60]!r} {body[:200]!r} {headers!r}"[:400])
+        self.responses[response.status_code] += 1
+        if response.status_code not in documented or "Set-Cookie" in response.headers:
+            self.unexpected.append(f"{response.status_code} to {method} {path[:60]!r} {body[:200]!r} {headers!r}"[:400])
 
     def _event(self) -> dict[str, object]:
         self._number += 1
@@ -141,7 +141,7 @@ class Inside:
         return token
 
     def _code(self) -> str:
-        """Make a short link's code for a good token, or for none."""
+        """Return the code of a short link, or a random code."""
         code = "".join(self._chance.choices(ascii_letters + digits, k=12))
         if self._chance.random() < 0.5:
             core: Services = self._client.application.extensions["afterword"]

@@ -1,4 +1,4 @@
-"""Hostile bytes to the Procfile's web process, unlike those of any HTTP client."""
+"""Sends bytes that no HTTP client would send to the web process of the Procfile."""
 
 import json
 import socket
@@ -15,10 +15,10 @@ from tests.fuzz import corpus
 from tests.fuzz.inside import OFFERS
 from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword
 
-_AT_ONCE = 16
-_LONGEST_SECONDS = 5
+_CONCURRENCY = 16
+_TIMEOUT_SECONDS = 5
 _REFUSED_BY_GUNICORN = {501, 505}
-"""Transfer codings and versions of HTTP that there aren't."""
+"""The statuses for unknown transfer codings and versions of HTTP."""
 
 HEADS = [
     b"GET / HTTP/1.1\r\nHost: %h\r\n\r\n",
@@ -78,28 +78,28 @@ FRAMES = [
 
 
 class Wire:
-    """Sends bytes, whole or in drops, and reads the status if one comes."""
+    """Sends bytes, at once or one by one, and reads the status of the response, if any."""
 
     def __init__(self, afterword: Afterword, seed: int) -> None:
         self._afterword = afterword
         self._chance = Random(seed)
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         self.unexpected: list[str] = []
         self.token = Links([SECRET_KEY], afterword.url).sign(Link("99", 99, "default", OFFERS[:1]))
         self.hidden = {self.token}
 
     def send(self, count: int) -> None:
-        """Send this many, several at once. A valid request must get its response at the end."""
-        with ThreadPoolExecutor(_AT_ONCE) as senders:
+        """Send this many cases, several at a time. Afterwards a valid request must succeed."""
+        with ThreadPoolExecutor(_CONCURRENCY) as senders:
             for sent, status in senders.map(self._exchange, [self._case() for _ in range(count)]):
-                self.answers[status] += 1
+                self.responses[status] += 1
                 if status >= 500 and status not in _REFUSED_BY_GUNICORN:
                     self.unexpected.append(f"{status} to {sent[:300]!r}")
         if not requests.get(f"{self._afterword.url}/healthz", timeout=5).ok:
-            self.unexpected.append("an honest request was not answered")
+            self.unexpected.append("a valid request failed")
 
     def _case(self) -> tuple[bytes, bool]:
-        """Return the bytes, and whether to send them in drops."""
+        """Return the bytes, and whether to send them one by one."""
         way = self._chance.random()
         if way < 0.3:
             raw = self._chance.choice(HEADS).replace(b"%s", self.token.encode())
@@ -132,20 +132,20 @@ class Wire:
     def _exchange(self, case: tuple[bytes, bool]) -> tuple[bytes, int]:
         sent, is_slow = case
         try:
-            with socket.create_connection(("127.0.0.1", self._afterword.port), timeout=_LONGEST_SECONDS) as connection:
+            with socket.create_connection(("127.0.0.1", self._afterword.port), timeout=_TIMEOUT_SECONDS) as connection:
                 if is_slow:
                     for at in range(20):
                         connection.sendall(sent[at : at + 1])
                         Event().wait(0.01)
                     sent = sent[20:]
                 connection.sendall(sent)
-                # Nothing more comes: end the body for a server that waits for the rest.
+                # End the body for a server that waits for the rest.
                 connection.shutdown(socket.SHUT_WR)
                 return case[0], _status(connection.recv(4096))
         except OSError:
             return case[0], 0
 
 
-def _status(answer: bytes) -> int:
-    parts = answer.split(b" ", 2)
+def _status(response: bytes) -> int:
+    parts = response.split(b" ", 2)
     return int(parts[1]) if len(parts) > 1 and parts[0].startswith(b"HTTP/") and parts[1].isdigit() else 0
