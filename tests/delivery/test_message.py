@@ -9,7 +9,7 @@ from service.delivery.message import MessageDelivery
 from service.dixa.client import DixaClient
 from service.sandbox.server import Sandbox
 from service.surveys.definition import Survey
-from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
+from service.surveys.errors import CallError, DeliveryRefused, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import Close, OfferProgress
 from service.surveys.states import OfferState
 from service.surveys.words import Sender
@@ -131,11 +131,17 @@ def test_another_surveys_message_does_not_count(client: DixaClient, dixa: Sandbo
     assert len(dixa.messages(record.conversation_id)) == 2
 
 
-def test_without_an_agent_nothing_is_sent(client: DixaClient, dixa: Sandbox) -> None:
+def test_without_an_agent_close_or_channel_nothing_is_sent(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close is not None
-    with pytest.raises(Refused):
-        deliver(client, replace(record, close=replace(record.close, agent_id=None)))
+    own_agent = replace(record, terms=Survey(senders={"": Sender(agent="agent")}))
+    for refused in (
+        replace(record, close=replace(record.close, agent_id=None)),
+        replace(own_agent, close=None),
+        replace(own_agent, close=replace(record.close, channel=None)),
+    ):
+        with pytest.raises(DeliveryRefused, match="no agent to send the message"):
+            deliver(client, refused)
     assert dixa.calls == []
 
 
