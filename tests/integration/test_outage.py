@@ -12,16 +12,13 @@ from threading import Event, Thread
 from time import monotonic
 
 import pytest
-import redis
 import requests
 
-from service.queue import HINT_SECONDS, CeleryQueue, QueueUnavailable, make_app
 from service.records.records import Records
 from service.records.redis import connect
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.surveys.links import Links
-from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.live_survey import LiveSurvey
 from tests.integration.no_room import fill, full, no_room_for
@@ -32,8 +29,6 @@ DEAD = "redis://127.0.0.1:1/0"
 THANKS, FORM = "Thank you", "<form"
 REDIS_SECONDS = 1
 """The maximum wait of a request for Redis. Requests without Redis don't wait."""
-TASKS = 600
-"""More than a worker takes before Redis is full."""
 
 Told = Callable[..., LiveSurvey]
 
@@ -178,31 +173,6 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     assert_once(answered)
 
 
-def test_a_hint_is_bounded_and_no_error_whatever_redis_does(own_redis: RedisServer) -> None:
-    queue = CeleryQueue(make_app(own_redis.url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
-    queue.hint(Journey.OFFER, "1")
-    assert queue.length() == 1
-    own_redis.freeze()
-    frozen = [timed(lambda: queue.hint(Journey.OFFER, "2")) for _ in range(3)]
-    with pytest.raises(QueueUnavailable, match="Error"):
-        queue.length()
-    own_redis.thaw()
-    own_redis.stop()
-    down = [timed(lambda: queue.hint(Journey.OFFER, "3")) for _ in range(3)]
-    own_redis.start()
-    queue.hint(Journey.OFFER, "4")
-    client = redis.Redis.from_url(own_redis.url)
-    client.config_set("maxmemory", "1")
-    full = [timed(lambda: queue.hint(Journey.OFFER, "5")) for _ in range(3)]
-    with pytest.raises(QueueUnavailable, match="Error"):
-        queue.publish(Journey.OFFER, "6")
-    client.close()
-    sys.stdout.write(f"\na hint: frozen {max(frozen):.3f} s, down {max(down):.3f} s, full {max(full):.3f} s\n")
-    # It was 7 s while kombu repeated the connection, and is 0.3 s on a quiet machine.
-    # A machine under load spoils one of three; a fault of ours spoils all.
-    assert max(median(each) for each in (frozen, down, full)) < HINT_SECONDS * 4
-
-
 def test_redis_full_then_the_spool_full_then_room_again(
     told: Told, afterword: Afterword, server: RedisServer, spool: Path
 ) -> None:
@@ -237,28 +207,6 @@ def test_redis_full_then_the_spool_full_then_room_again(
         eventually(lambda story=story: story.results)  # type: ignore[misc]
     eventually(lambda: answered.results)
     assert_once(answered, refused, kept, not_kept)
-
-
-def test_a_worker_lives_through_a_redis_that_is_full(start: Starter, tmp_path: Path) -> None:
-    """The worker can't write that it has taken a task. By default, Celery ends a worker then."""
-    server = RedisServer(tmp_path)
-    server.start()
-    try:
-        afterword = start(SURVEYS, "worker", REDIS_URL=server.url)
-        queue, client = CeleryQueue(make_app(server.url)), redis.Redis.from_url(server.url)
-        queue.publish(Journey.OFFER, "1")
-        eventually(lambda: queue.length() == 0)
-        with afterword.frozen("worker"):
-            for number in range(TASKS):
-                queue.publish(Journey.OFFER, str(number))
-        eventually(lambda: queue.length() < TASKS)
-        with full(server):
-            eventually(lambda: "OutOfMemoryError" in afterword.log)
-        assert int(client.llen("afterword:afterword")) > 0
-        eventually(lambda: queue.length() == 0)
-        client.close()
-    finally:
-        server.stop()
 
 
 def test_redis_away_and_no_room_on_the_disk(told: Told, afterword: Afterword, server: RedisServer) -> None:
