@@ -1,4 +1,4 @@
-"""Logos to try: pictures of one colour, as small as PNG allows."""
+"""Test logos: pictures of one colour, as small as PNG allows."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ def png(width: int, height: int) -> bytes:
 
 
 def theme_with(content: bytes, kind: str = "image/png") -> Theme:
-    """Give the usual colours with this logo."""
+    """Return the default colours with this logo."""
     uri = f"data:{kind};base64,{b64encode(content).decode()}"
     return Theme(DEFAULT_THEME.light, DEFAULT_THEME.dark, Logo(uri, adapts=False))
 

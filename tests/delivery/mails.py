@@ -12,7 +12,7 @@ from service.surveys.model import Close, Offer, OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.ratings import RatingType
 from service.surveys.states import OfferState
-from tests.delivery.messages import LINK, bring
+from tests.delivery.messages import LINK, deliver_once
 from tests.harness import AT_ONCE
 
 BRANDING = EmailBranding(Mailbox("survey@northwind.example", "Northwind"), None, "Northwind", "https://survey.example")
@@ -21,17 +21,17 @@ BUDGET = timedelta(seconds=30)
 
 
 class Mailings:
-    """The lease and the mark of one e-mail."""
+    """Records the lease and the start of one e-mail."""
 
     def __init__(self, *, is_free: bool = True) -> None:
         self.is_free = is_free
-        self.marks = 0
+        self.begun = 0
 
     def extend_lease(self, survey_id: str) -> bool:
         return True
 
     def begin_email(self, survey_id: str) -> bool:
-        self.marks += 1
+        self.begun += 1
         return self.is_free
 
 
@@ -44,8 +44,8 @@ def record_of(**facts: object) -> Record:
     return replace(record, **facts)  # type: ignore[arg-type]
 
 
-def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **given: object) -> None:
-    context = given.pop("context", None)
+def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **facts: object) -> None:
+    context = facts.pop("context", None)
     assert context is None or isinstance(context, ssl.SSLContext)
     channel = EmailDelivery(server, BRANDING, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
-    bring(channel, record_of(**given), LINK, Deadline(timedelta(seconds=seconds)))
+    deliver_once(channel, record_of(**facts), LINK, Deadline(timedelta(seconds=seconds)))

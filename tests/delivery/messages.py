@@ -22,7 +22,7 @@ KINDS = {
 
 
 def record_of(dixa: Sandbox, *, channel: str = "Email", state: OfferState = OfferState.OFFERED) -> Record:
-    """An offered survey of a new conversation."""
+    """Return an offered survey of a new conversation."""
     number = dixa.make_conversation(channel=channel)
     agent = dixa.conversation(number).agent
     assert agent is not None
@@ -31,7 +31,7 @@ def record_of(dixa: Sandbox, *, channel: str = "Email", state: OfferState = Offe
     return Record(str(number), number, now, close, AT_ONCE, OfferProgress(state))
 
 
-def bring(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> None:
+def deliver_once(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> None:
     """Deliver like the journey: reconcile first if a delivery has begun."""
     is_begun = record.offer.state in (OfferState.DELIVERING, OfferState.REMINDING)
     if not is_begun or not delivery.reconcile(record, deadline):
@@ -39,4 +39,4 @@ def bring(delivery: Delivery, record: Record, link: str, deadline: Deadline) -> 
 
 
 def deliver(client: DixaClient, record: Record, seconds: float = 5.0) -> None:
-    bring(MessageDelivery(client), record, LINK, Deadline(timedelta(seconds=seconds)))
+    deliver_once(MessageDelivery(client), record, LINK, Deadline(timedelta(seconds=seconds)))

@@ -37,7 +37,7 @@ def test_a_slow_mail_server_occupies_four_threads() -> None:
         assert len(taken.mails) == 5
 
 
-def test_a_place_is_released_after_any_exception() -> None:
+def test_place_is_released_after_any_exception() -> None:
     limit = ConcurrencyLimit("it", 1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), limit.reserve():

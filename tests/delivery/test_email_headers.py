@@ -13,7 +13,7 @@ from service.texts.catalog import load_language
 from tests.delivery.test_email_text import BRANDING, EMAIL, LINK, write
 
 
-def test_the_headers() -> None:
+def test_email_has_the_required_headers() -> None:
     message = write()
     assert str(message["From"]) == "Northwind Ångström <survey@northwind.example>"
     assert str(message["Reply-To"]) == "Northwind <help@northwind.example>"
@@ -25,7 +25,7 @@ def test_the_headers() -> None:
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert message["Date"].datetime.utcoffset() is not None
     assert message["MIME-Version"] == "1.0"
-    assert len(message.keys()) == len({*message.keys()}) == 13, "one of each, and none that tells of our insides"
+    assert len(message.keys()) == len({*message.keys()}) == 13, "one of each, and none about Afterword's internals"
     own = [name for name in message.keys() if name.startswith("X-")]  # noqa: SIM118 - a message isn't a dict
     assert own == ["X-Auto-Response-Suppress"]
 

@@ -14,11 +14,11 @@ from service.surveys.language_codes import LANGUAGES
 from service.surveys.theme import MAX_LOGO_BYTES, Logo, Theme
 from service.texts.catalog import load_language
 from tests.delivery.logos import PNG_THEME, SVG_THEME, png, theme_with
-from tests.delivery.test_email_text import BRANDING, EMAIL, Seen, part, write
+from tests.delivery.test_email_text import BRANDING, EMAIL, ParsedHtml, part, write
 
 
 def pictures(message: EmailMessage) -> list[dict[str, str | None]]:
-    return [dict(attributes) for tag, attributes in Seen(part(message, "html")).elements if tag == "img"]
+    return [dict(attributes) for tag, attributes in ParsedHtml(part(message, "html")).elements if tag == "img"]
 
 
 def test_a_png_logo_is_attached() -> None:
@@ -54,7 +54,7 @@ def test_the_logo_is_not_fetched() -> None:
 @pytest.mark.parametrize(
     "theme",
     [BRANDING.theme, SVG_THEME, theme_with(png(180, 64)[:20]), theme_with(png(0, 64)), theme_with(png(64, 0))],
-    ids=["no logo", "an SVG", "a PNG that ends early", "a PNG without width", "a PNG without height"],
+    ids=["no logo", "SVG", "truncated PNG", "PNG without width", "PNG without height"],
 )
 def test_without_a_usable_logo_the_name_is_shown(theme: Theme) -> None:
     message = write(replace(BRANDING, theme=theme))

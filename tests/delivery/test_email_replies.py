@@ -9,7 +9,7 @@ from tests.smtp import Post
 
 
 @pytest.mark.parametrize(
-    ("command", "answer", "error"),
+    ("command", "reply", "error"),
     [
         ("MAIL", "450 4.3.2 Busy", NotDelivered),
         ("MAIL", "550 5.7.1 Who are you?", ChannelDown),
@@ -54,21 +54,21 @@ from tests.smtp import Post
     ],
 )
 def test_each_reply_raises_the_right_error(
-    post: tuple[Post, SmtpServer], command: str, answer: str, error: type[CallError]
+    post: tuple[Post, SmtpServer], command: str, reply: str, error: type[CallError]
 ) -> None:
     taken, server = post
-    taken.answers[command] = answer
+    taken.replies[command] = reply
     with pytest.raises(error) as caught:
         deliver(server)
     assert type(caught.value) is error
-    assert answer[:3] in str(caught.value)
+    assert reply[:3] in str(caught.value)
     assert ADDRESS not in str(caught.value)
     assert taken.mails == []
 
 
 def test_a_forwarded_recipient_is_accepted(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
-    taken.answers["RCPT"] = "251 Will forward"
+    taken.replies["RCPT"] = "251 Will forward"
     deliver(server)
     assert len(taken.mails) == 1
 
@@ -88,7 +88,7 @@ def test_a_greeting_other_than_220_raises_the_right_error(
     post: tuple[Post, SmtpServer], greeting: str, error: type[NotDelivered]
 ) -> None:
     taken, server = post
-    taken.answers["greeting"] = greeting
+    taken.replies["greeting"] = greeting
     with pytest.raises(error, match=f"greeted with {greeting[:3]}") as caught:
         deliver(server)
     assert type(caught.value) is error

@@ -19,7 +19,7 @@ from service.surveys.model import Close, OfferProgress
 from service.surveys.ports import Deadline
 from service.surveys.states import OfferState
 from tests.delivery.mails import ADDRESS, BRANDING, BUDGET, Mailings, deliver, record_of
-from tests.delivery.messages import LINK, bring
+from tests.delivery.messages import LINK, deliver_once
 from tests.delivery.test_email_text import EMAIL
 from tests.harness import AT_ONCE
 from tests.polling import eventually, soon
@@ -32,7 +32,7 @@ def test_an_email_arrives(post: tuple[Post, SmtpServer]) -> None:
     deliver(server, mailings=mailings)
     assert taken.envelopes == [("survey@northwind.example", [ADDRESS])]
     assert b"\r\nSubject: How was the help you got?\r\n" in taken.mails[0]
-    assert mailings.marks == 1
+    assert mailings.begun == 1
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_day_is_in_the_time_zone_of_the_brand(post: tuple[Post, SmtpServer],
     taken, server = post
     close = Close(48213, datetime(2026, 5, 12, 22, 30, tzinfo=UTC), requester_id="requester-1", email=ADDRESS)
     channel = EmailDelivery(server, replace(BRANDING, time_zone=ZoneInfo(zone)), Mailings(), budget=BUDGET)
-    bring(channel, record_of(close=close), LINK, Deadline(timedelta(seconds=5)))
+    deliver_once(channel, record_of(close=close), LINK, Deadline(timedelta(seconds=5)))
     body = message_from_bytes(taken.mails[0], policy=default).get_body(("plain",))
     assert body
     assert day.replace(" ", "\xa0") in body.get_content()
@@ -59,42 +59,42 @@ def test_the_day_is_in_the_time_zone_of_the_send_window(post: tuple[Post, SmtpSe
 
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA"])
-@pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
+@pytest.mark.parametrize("failure", ["drops", "hangs", "drips"])
 def test_a_connection_lost_before_the_dot_is_not_delivered(
-    post: tuple[Post, SmtpServer], place: str, trouble: str
+    post: tuple[Post, SmtpServer], place: str, failure: str
 ) -> None:
     taken, server = post
-    getattr(taken, trouble).add(place)
+    getattr(taken, failure).add(place)
 
-    def try_it() -> None:
+    def attempt() -> None:
         mailings = Mailings()
         with pytest.raises(NotDelivered) as caught:
             deliver(server, seconds=0.7, mailings=mailings)
         assert type(caught.value) is NotDelivered
-        assert (taken.mails, mailings.marks) == ([], 0)
+        assert (taken.mails, mailings.begun) == ([], 0)
 
-    soon(try_it, within=2)
+    soon(attempt, within=2)
 
 
-@pytest.mark.parametrize("trouble", ["drops", "hangs", "drips"])
+@pytest.mark.parametrize("failure", ["drops", "hangs", "drips"])
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_connection_lost_after_the_dot_is_unconfirmable(
-    post: tuple[Post, SmtpServer], trouble: str, *, is_kept: bool
+    post: tuple[Post, SmtpServer], failure: str, *, is_kept: bool
 ) -> None:
     taken, server = post
     taken.keeps_what_it_drops = is_kept
-    getattr(taken, trouble).add("dot")
+    getattr(taken, failure).add("dot")
 
-    def try_it() -> None:
+    def attempt() -> None:
         mailings = Mailings()
         with pytest.raises(Unconfirmable):
             deliver(server, seconds=0.7, mailings=mailings)
-        assert mailings.marks == 1
+        assert mailings.begun == 1
 
-    soon(try_it, within=2)
+    soon(attempt, within=2)
 
 
-def test_after_the_deadline_the_dot_is_not_sent() -> None:
+def test_the_dot_is_not_sent_after_the_deadline() -> None:
     """Before the dot the record is written, and Redis may take long."""
     deadline = Deadline(BUDGET)
 
@@ -155,7 +155,7 @@ def test_a_claim_that_is_over_does_not_connect(post: tuple[Post, SmtpServer], mo
     assert taken.commands == []
 
 
-def test_an_email_that_may_be_sent_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
+def test_possibly_sent_email_is_not_sent_again(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     with pytest.raises(Unconfirmable):
         deliver(server, offer=OfferProgress(OfferState.DELIVERING, mailed_at=datetime.now(UTC)))
@@ -190,7 +190,7 @@ def test_without_time_left_no_connection_is_made(post: tuple[Post, SmtpServer]) 
         ({"agent_id": None, "channel": None}, True),
     ],
 )
-def test_who_can_be_reached(facts: dict[str, None], can_reach: bool) -> None:  # noqa: FBT001
+def test_email_needs_an_address_and_a_requester(facts: dict[str, None], can_reach: bool) -> None:  # noqa: FBT001
     record = record_of()
     assert record.close
     channel = EmailDelivery(SmtpServer("127.0.0.1", 1), BRANDING, Mailings(), budget=BUDGET)
@@ -208,8 +208,8 @@ def test_a_line_beginning_with_a_dot_arrives_unchanged(post: tuple[Post, SmtpSer
 
 
 def test_no_connection_stays_open_after_the_deadline(post: tuple[Post, SmtpServer]) -> None:
-    """A socket that nothing closed is reported when it is collected."""
+    """The garbage collector reports a socket that is still open."""
     channel = EmailDelivery(post[1], BRANDING, Mailings(), budget=timedelta())
     with pytest.raises(NotDelivered):
-        bring(channel, record_of(), LINK, Deadline(timedelta(seconds=5)))
+        deliver_once(channel, record_of(), LINK, Deadline(timedelta(seconds=5)))
     gc.collect()

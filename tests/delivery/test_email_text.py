@@ -43,8 +43,8 @@ BRANDING = EmailBranding(
 EMAIL = SurveyEmail("48213", "ida@example.com", CSAT, LINK, load_language("en"), "WidgetChat", date(2026, 5, 12))
 
 
-class Seen(HTMLParser):
-    """The elements, links and text of HTML."""
+class ParsedHtml(HTMLParser):
+    """Parses the elements, links and text of HTML."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def test_the_email_is_small_and_both_parts_have_the_same_links(rating: RatingTyp
     assert message.get_content_type() == "multipart/alternative"
     assert [each.get_content_type() for each in message.iter_parts()] == ["text/plain", "text/html"]
     assert [each.defects for each in message.walk()] == [[], [], []]
-    seen, text = Seen(part(message, "html")), part(message, "plain")
+    seen, text = ParsedHtml(part(message, "html")), part(message, "plain")
     written = re.findall(r"^https://\S+$", text, re.MULTILINE)
     options = [1, 0] if rating is THUMBS else list(rating.scores)
     assert seen.links == [*(f"{LINK}?r={score}" for score in options), f"{LINK}/stop"]
@@ -152,7 +152,7 @@ def test_each_link_in_plain_text_has_its_own_line(code: str) -> None:
 
 @pytest.mark.parametrize("rating", RatingType)
 def test_the_html_fetches_nothing(rating: RatingType) -> None:
-    seen = Seen(part(write(rating=rating), "html"))
+    seen = ParsedHtml(part(write(rating=rating), "html"))
     assert not {"img", "link", "script", "iframe", "form", "object"} & {tag for tag, _ in seen.elements}
     fetched = [
         name for _, attributes in seen.elements for name in attributes if name in {"src", "background", "srcset"}
@@ -167,14 +167,14 @@ def test_the_html_fetches_nothing(rating: RatingType) -> None:
 @pytest.mark.parametrize(("code", "direction"), [("en", "ltr"), ("ar", "rtl"), ("he", "rtl"), ("da", "ltr")])
 def test_the_language_is_declared(code: str, direction: str) -> None:
     message = write(language=load_language(code))
-    (html,) = [attributes for tag, attributes in Seen(part(message, "html")).elements if tag == "html"]
+    (html,) = [attributes for tag, attributes in ParsedHtml(part(message, "html")).elements if tag == "html"]
     assert (html["lang"], html["dir"]) == (code, direction)
     assert message["Content-Language"] == code
 
 
 @pytest.mark.parametrize("rating", [CSAT, THUMBS])
 def test_each_link_has_text(rating: RatingType) -> None:
-    seen = Seen(part(write(rating=rating), "html"))
+    seen = ParsedHtml(part(write(rating=rating), "html"))
     words = {CSAT: ("Very dissatisfied", "Satisfied", "Neutral"), THUMBS: ("Yes", "No")}[rating]
     assert all(word in seen.text for word in words)
     assert "Your chat with support on 12\xa0May\xa02026" in seen.text
@@ -189,7 +189,7 @@ def test_the_styles_are_supported_by_mail_programs() -> None:
 
 
 def test_the_preview_is_hidden() -> None:
-    hidden = [attributes for tag, attributes in Seen(part(write(), "html")).elements if tag == "div"]
+    hidden = [attributes for tag, attributes in ParsedHtml(part(write(), "html")).elements if tag == "div"]
     assert [str(each["style"]).split(";")[0] for each in hidden] == ["display:none"]
 
 
@@ -197,7 +197,7 @@ def test_the_preview_is_hidden() -> None:
 def test_the_email_has_greeting_question_and_subject_matter(rating: RatingType) -> None:
     message = write(rating=rating)
     assert part(message, "plain").splitlines()[:4] == ["Northwind", "", "Hello,", ""]
-    seen = Seen(part(message, "html")).text
+    seen = ParsedHtml(part(message, "html")).text
     question = {CSAT: "How satisfied", NPS: "How likely", THUMBS: "Did we solve"}[rating]
     assert seen.index("Hello,") < seen.index(question) < seen.index("Your chat with support on 12\xa0May\xa02026")
     assert "Your chat with support on 12\xa0May\xa02026" in part(message, "plain")
@@ -205,7 +205,7 @@ def test_the_email_has_greeting_question_and_subject_matter(rating: RatingType) 
 
 def test_the_email_mentions_both_taps() -> None:
     """A tap on a rating saves nothing. The second tap, on the page, does."""
-    seen, text = Seen(part(write(), "html")), part(write(), "plain")
+    seen, text = ParsedHtml(part(write(), "html")), part(write(), "plain")
     assert "It takes two taps and less than a minute." in seen.text
     for words in (seen.text, text):
         assert "Confirm on the next page." in words
@@ -220,7 +220,7 @@ def test_values_are_escaped() -> None:
 
 def test_a_configured_privacy_notice_is_linked() -> None:
     message = write(replace(BRANDING, privacy_url="https://northwind.example/privacy?a=1&b=2"))
-    assert Seen(part(message, "html")).links[-1] == "https://northwind.example/privacy?a=1&b=2"
+    assert ParsedHtml(part(message, "html")).links[-1] == "https://northwind.example/privacy?a=1&b=2"
     assert part(message, "plain").rstrip().endswith("https://northwind.example/privacy?a=1&b=2")
 
 

@@ -28,7 +28,7 @@ def test_the_card_and_the_footer_are_560_pixels_wide(rating: RatingType) -> None
     (card,) = [each for each in root.walk() if each.style.get("max-width") == "560px"]
     (footer,) = [each for each in root.walk() if each.tag == "p" and "in touch" in each.text]
     for each in (card, footer):
-        assert [table.attributes["width"] for table in each.above("table")] == ["560", "100%"]
+        assert [table.attributes["width"] for table in each.ancestors("table")] == ["560", "100%"]
 
 
 @pytest.mark.parametrize(("rating", "tolerance"), [(CSAT, 1.0), (THUMBS, 1.0), (NPS, 0.0)])
@@ -74,7 +74,7 @@ FAULTS = [
         r"<!--\[if mso\]><table[^>]*width=\"560\".*?<!\[endif\]-->|<!--\[if mso\]></td></tr></table><!\[endif\]-->",
         "",
     ),
-    ("its width is not scaled", r' style="width:560px"', ""),
+    ("a width that is not scaled", r' style="width:560px"', ""),
     ("a padded cell", r'(<td style="border:1px solid #6f7b87)', r"\1;padding:12px 16px"),
     ("a padded table", r'cellpadding="0" cellspacing="8"', 'cellpadding="12" cellspacing="8"'),
     ("a cell padded for Word", r"\.k a\{", ".k td{mso-padding-alt:12px 16px}.k a{"),

@@ -1,4 +1,4 @@
-"""Who gets the link as a message, from whom, and that it arrives once."""
+"""The link is sent as a message, by the right agent, and arrives once."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,9 @@ from tests.delivery.messages import KINDS, deliver, record_of
 
 @pytest.mark.parametrize("channel", [*KINDS, "PstnPhone", "FacebookMessenger", "SomethingNew", None])
 @pytest.mark.parametrize("agent_id", ["agent", None])
-def test_who_can_be_reached(client: DixaClient, dixa: Sandbox, channel: str | None, agent_id: str | None) -> None:
+def test_message_needs_channel_and_agent(
+    client: DixaClient, dixa: Sandbox, channel: str | None, agent_id: str | None
+) -> None:
     record = record_of(dixa)
     close = Close(record.conversation_id, datetime.now(UTC), channel=channel, agent_id=agent_id)
     can_reach = MessageDelivery(client).can_reach(replace(record, close=close))
@@ -56,7 +58,7 @@ def test_a_language_may_have_its_own_agent(client: DixaClient, dixa: Sandbox) ->
 
 
 @pytest.mark.parametrize(
-    ("channel", "open_for", "can"),
+    ("channel", "open_for", "can_reach"),
     [
         ("WhatsApp", None, True),
         ("WhatsApp", timedelta(hours=1), True),
@@ -66,11 +68,11 @@ def test_a_language_may_have_its_own_agent(client: DixaClient, dixa: Sandbox) ->
     ],
 )
 def test_an_expired_channel_gets_no_message(
-    client: DixaClient, dixa: Sandbox, channel: str, open_for: timedelta | None, *, can: bool
+    client: DixaClient, dixa: Sandbox, channel: str, open_for: timedelta | None, *, can_reach: bool
 ) -> None:
     record = record_of(dixa, channel=channel)
     open_until = None if open_for is None else datetime.now(UTC) + open_for
-    assert MessageDelivery(client).can_reach(replace(record, open_until=open_until)) is can
+    assert MessageDelivery(client).can_reach(replace(record, open_until=open_until)) is can_reach
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails])

@@ -1,4 +1,4 @@
-"""A message may open its conversation. It is closed again if configured."""
+"""A message may open its conversation. Afterword closes the conversation again if configured."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -26,14 +26,14 @@ def reopens(dixa: Sandbox) -> Iterator[None]:
     dixa.state.message_reopens = False
 
 
-def closed_record(dixa: Sandbox, *, wanted: bool = True) -> Record:
+def closed_record(dixa: Sandbox, *, reclose: bool = True) -> Record:
     record = record_of(dixa)
     dixa.close(record.conversation_id)
-    return replace(record, terms=replace(AT_ONCE, reclose=wanted))
+    return replace(record, terms=replace(AT_ONCE, reclose=reclose))
 
 
-def delivered_record(client: DixaClient, dixa: Sandbox, *, wanted: bool = True) -> Record:
-    record = closed_record(dixa, wanted=wanted)
+def delivered_record(client: DixaClient, dixa: Sandbox, *, reclose: bool = True) -> Record:
+    record = closed_record(dixa, reclose=reclose)
     deliver(client, record)
     return record
 
@@ -57,8 +57,8 @@ def test_the_conversation_is_closed_again(client: DixaClient, dixa: Sandbox) -> 
 
 
 @pytest.mark.parametrize("state", [OfferState.OFFERED, OfferState.DELIVERING])
-def test_it_stays_open_unless_configured(client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
-    record = delivered_record(client, dixa, wanted=False)
+def test_conversation_stays_open_unless_configured(client: DixaClient, dixa: Sandbox, state: OfferState) -> None:
+    record = delivered_record(client, dixa, reclose=False)
     deliver(client, replace(record, offer=OfferProgress(state)))
     assert dixa.conversation(record.conversation_id).state == "Open"
     assert {each.call for each in dixa.calls} == {"message", "messages"}
@@ -73,23 +73,23 @@ def test_a_closed_conversation_is_not_closed_again(client: DixaClient, dixa: San
 @pytest.mark.parametrize("call", ["conversation", "close"])
 def test_a_refusal_is_logged_and_the_message_counts(client: DixaClient, dixa: Sandbox, call: str) -> None:
     dixa.fails(1, 400, call=call)
-    with capture_logs() as said:
+    with capture_logs() as logged:
         record = delivered_record(client, dixa)
-    assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_reclosed", "warning")]
+    assert [(each["event"], each["log_level"]) for each in logged] == [("conversation.not_reclosed", "warning")]
     assert len(dixa.messages(record.conversation_id)) == 1
 
 
 @pytest.mark.parametrize("call", ["conversation", "close"])
 def test_a_failure_is_logged_and_retried(client: DixaClient, dixa: Sandbox, call: str) -> None:
-    with capture_logs() as said:
+    with capture_logs() as logged:
         record = left_open(client, dixa, call)
-    assert [(each["event"], each["log_level"]) for each in said] == [("conversation.not_reclosed", "warning")]
+    assert [(each["event"], each["log_level"]) for each in logged] == [("conversation.not_reclosed", "warning")]
     deliver(client, record)
     assert dixa.conversation(record.conversation_id).state == "Closed"
     assert len(dixa.messages(record.conversation_id)) == 1
 
 
-def test_it_is_closed_after_a_lost_response(client: DixaClient, dixa: Sandbox) -> None:
+def test_conversation_is_closed_after_a_lost_response(client: DixaClient, dixa: Sandbox) -> None:
     record = closed_record(dixa)
     dixa.executes_then_drops(1, call="message")
     with pytest.raises(OutcomeUnknown):
@@ -98,7 +98,7 @@ def test_it_is_closed_after_a_lost_response(client: DixaClient, dixa: Sandbox) -
     assert dixa.conversation(record.conversation_id).state == "Closed"
 
 
-def test_it_is_closed_after_a_refused_duplicate(client: DixaClient, dixa: Sandbox) -> None:
+def test_conversation_is_closed_after_a_refused_duplicate(client: DixaClient, dixa: Sandbox) -> None:
     record = left_open(client, dixa)
     deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED)))
     assert dixa.conversation(record.conversation_id).state == "Closed"
@@ -109,18 +109,18 @@ def test_it_is_closed_after_a_refused_duplicate(client: DixaClient, dixa: Sandbo
     ("direction", "is_automated", "state"),
     [("Inbound", False, "Open"), ("Outbound", False, "Open"), ("Inbound", True, "Closed")],
 )
-def test_it_stays_open_after_a_person_has_written(
+def test_conversation_stays_open_after_a_message_of_a_person(
     client: DixaClient, dixa: Sandbox, direction: str, state: str, *, is_automated: bool
 ) -> None:
     record = left_open(client, dixa)
-    said = Message("somebody", "Wait", direction, is_automated=is_automated)
-    dixa.state.add_message(record.conversation_id, said)
+    message = Message("somebody", "Wait", direction, is_automated=is_automated)
+    dixa.state.add_message(record.conversation_id, message)
     deliver(client, record)
     assert dixa.conversation(record.conversation_id).state == state
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(10, "Closed"), (11, "Open")])
-def test_it_stays_open_if_it_was_opened_long_after_the_message(
+def test_conversation_opened_long_after_the_message_stays_open(
     client: DixaClient, dixa: Sandbox, seconds: int, state: str
 ) -> None:
     """A message opens its conversation at once, so a person has opened it."""
@@ -132,26 +132,26 @@ def test_it_stays_open_if_it_was_opened_long_after_the_message(
     assert conversation.state == state
 
 
-@pytest.mark.parametrize(("minutes", "goes_on"), [(50, True), (70, False)])
-def test_closing_is_retried_for_an_hour(client: DixaClient, dixa: Sandbox, minutes: int, *, goes_on: bool) -> None:
+@pytest.mark.parametrize(("minutes", "is_retried"), [(50, True), (70, False)])
+def test_closing_is_retried_for_an_hour(client: DixaClient, dixa: Sandbox, minutes: int, *, is_retried: bool) -> None:
     record, ago = left_open(client, dixa), timedelta(minutes=minutes)
     conversation = dixa.conversation(record.conversation_id)
     (message,) = conversation.messages
     conversation.messages[:] = [replace(message, created_at=message.created_at - ago)]
     conversation.state_updated_at -= ago
     dixa.fails(1, 503, call="close")
-    with capture_logs() as said, pytest.raises(OutcomeUnknown) if goes_on else nullcontext():
+    with capture_logs() as logged, pytest.raises(OutcomeUnknown) if is_retried else nullcontext():
         deliver(client, record)
-    assert [each["event"] for each in said] == ["conversation.not_reclosed"]
+    assert [each["event"] for each in logged] == ["conversation.not_reclosed"]
     assert len(conversation.messages) == 1
 
 
-@pytest.mark.parametrize("fails", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
+@pytest.mark.parametrize("failure", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
 def test_a_survey_is_delivered_once_and_its_conversation_closed(
-    redis_client: redis.Redis, prefix: str, dixa: Sandbox, fails: Callable[..., None]
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox, failure: Callable[..., None]
 ) -> None:
     story = Story(redis_client, prefix, dixa)
-    fails(dixa, 2, call="close")
+    failure(dixa, 2, call="close")
     survey_id = story.begin(replace(AT_ONCE, reclose=True))
     record = story.ask(survey_id)
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, "")

@@ -1,4 +1,4 @@
-"""What a message says, in which format and language."""
+"""The text, format and language of a message."""
 
 import re
 from dataclasses import replace
@@ -25,7 +25,7 @@ from tests.harness import AT_ONCE
 
 
 @pytest.mark.parametrize("channel", KINDS)
-def test_each_channel_gets_its_format(client: DixaClient, dixa: Sandbox, channel: str) -> None:
+def test_each_channel_has_its_format(client: DixaClient, dixa: Sandbox, channel: str) -> None:
     record = record_of(dixa, channel=channel)
     deliver(client, record)
     (message,) = dixa.messages(record.conversation_id)
@@ -49,7 +49,7 @@ def test_white_space_or_a_quote_follows_the_link(kind: str, code: str) -> None:
 
 
 class Links(HTMLParser):
-    """The links and elements of an HTML message."""
+    """Parses the links and elements of an HTML message."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -67,14 +67,14 @@ class Links(HTMLParser):
     [LINK, f"{LINK}?a=1&b=2&copy=3", f'{LINK}"><script>alert(1)</script>', f"{LINK}'<b>"],
     ids=lambda link: link[60:],
 )
-def test_in_html_the_link_is_escaped(link: str) -> None:
+def test_link_is_escaped_in_html(link: str) -> None:
     found = Links(write_message("Html", "Words", link, load_language("en")))
     assert found.links == [link]
     assert found.elements == {"p", "a"}
 
 
 @pytest.mark.parametrize(
-    ("spoken", "words"),
+    ("language", "words"),
     [
         ("da", "Hvor tilfreds er du"),
         ("da-DK", "Hvor tilfreds er du"),
@@ -83,9 +83,9 @@ def test_in_html_the_link_is_escaped(link: str) -> None:
         ("", "How satisfied are you"),
     ],
 )
-def test_a_message_is_in_the_conversations_language(client: DixaClient, dixa: Sandbox, spoken: str, words: str) -> None:
+def test_message_is_in_the_conversations_language(client: DixaClient, dixa: Sandbox, language: str, words: str) -> None:
     record = record_of(dixa)
-    deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED, language=spoken)))
+    deliver(client, replace(record, offer=OfferProgress(OfferState.OFFERED, language=language)))
     (message,) = dixa.messages(record.conversation_id)
     assert words in message.value
 
@@ -133,7 +133,7 @@ def test_a_message_names_the_brand_of_its_survey(client: DixaClient, dixa: Sandb
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_invitation_is_translated(code: str) -> None:
-    said = {
+    invitations = {
         invitation(Survey(ratings=ratings), load_language(code), "Northwind")
         for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
     }
@@ -141,8 +141,8 @@ def test_every_invitation_is_translated(code: str) -> None:
         invitation(Survey(ratings=ratings), load_language("en"), "Northwind")
         for ratings in ((CSAT,), (NPS,), (THUMBS,), (CSAT, NPS))
     }
-    assert len(said) == 4
-    assert not said & english or code == "en"
+    assert len(invitations) == 4
+    assert not invitations & english or code == "en"
 
 
 @pytest.mark.parametrize(
@@ -196,5 +196,5 @@ def test_only_a_text_message_has_the_stop_line(client: DixaClient, dixa: Sandbox
 
 
 @pytest.mark.parametrize("kind", ["Text", "Markdown"])
-def test_in_plain_text_the_link_is_unchanged(kind: str) -> None:
+def test_link_is_unchanged_in_plain_text(kind: str) -> None:
     assert f"{LINK}?a=1&b=2" in write_message(kind, "Words", f"{LINK}?a=1&b=2", load_language("en"))

@@ -1,4 +1,4 @@
-"""The agent gets the link once, after any number of tries."""
+"""The note with the link is added once, after any number of attempts."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,13 +13,13 @@ from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import OfferProgress, Record
 from service.surveys.ports import Deadline
 from service.surveys.states import OfferState
-from tests.delivery.messages import LINK, bring, record_of
+from tests.delivery.messages import LINK, deliver_once, record_of
 
-AGAIN = OfferProgress(OfferState.DELIVERING)
+BEGUN = OfferProgress(OfferState.DELIVERING)
 
 
 def deliver(client: DixaClient, record: Record) -> None:
-    bring(NoteDelivery(client), record, LINK, Deadline(timedelta(seconds=5)))
+    deliver_once(NoteDelivery(client), record, LINK, Deadline(timedelta(seconds=5)))
 
 
 def test_the_note_has_the_link_and_its_reference(client: DixaClient, dixa: Sandbox) -> None:
@@ -36,7 +36,7 @@ def test_after_a_lost_response_there_is_one_note(client: DixaClient, dixa: Sandb
     record = record_of(dixa)
     with pytest.raises(OutcomeUnknown):
         deliver(client, record)
-    deliver(client, replace(record, offer=AGAIN))
+    deliver(client, replace(record, offer=BEGUN))
     assert len(dixa.notes(record.conversation_id)) == 1
 
 
@@ -51,17 +51,17 @@ def test_no_note_is_added_after_a_failed_look_up(client: DixaClient, dixa: Sandb
 def test_another_surveys_note_does_not_count(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     deliver(client, replace(record, survey_id=f"{record.survey_id}-2"))
-    deliver(client, replace(record, offer=AGAIN))
+    deliver(client, replace(record, offer=BEGUN))
     assert len(dixa.notes(record.conversation_id)) == 2
 
 
-def test_without_an_agent_no_note_is_added(client: DixaClient, dixa: Sandbox) -> None:
+def test_unassigned_conversation_gets_no_note(client: DixaClient, dixa: Sandbox) -> None:
     record = record_of(dixa)
     assert record.close is not None
-    lonely = replace(record, close=replace(record.close, agent_id=None))
+    unassigned = replace(record, close=replace(record.close, agent_id=None))
     assert NoteDelivery(client).can_reach(record)
-    assert not NoteDelivery(client).can_reach(lonely)
+    assert not NoteDelivery(client).can_reach(unassigned)
     assert not NoteDelivery(client).can_reach(replace(record, close=None))
     with pytest.raises(Refused):
-        deliver(client, lonely)
+        deliver(client, unassigned)
     assert dixa.calls == []

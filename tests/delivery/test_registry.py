@@ -1,4 +1,4 @@
-"""Which channels an installation has."""
+"""The delivery channels depend on the settings."""
 
 from collections.abc import Mapping
 
@@ -20,4 +20,7 @@ WEBHOOK = {"DELIVERY_WEBHOOK_URL": "https://sender.example/links", "DELIVERY_WEB
     [({}, set()), (MAIL, {"email"}), (WEBHOOK, {"webhook"}), (MAIL | WEBHOOK, {"email", "webhook"})],
 )
 def test_mail_and_webhook_need_settings(client: DixaClient, settings: Mapping[str, str], further: set[str]) -> None:
-    assert {*open_deliveries(read_settings({**GOOD, **settings}), client, Mailings())} == {"message", "note"} | further
+    assert {*open_deliveries(read_settings({**GOOD, **settings}), client, Mailings())} == {
+        "message",
+        "note",
+    } | further

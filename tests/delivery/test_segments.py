@@ -42,16 +42,16 @@ LETTERS_OUTSIDE = "áíóúçêõãřžšąęłőűğışţđþðÀÈç" + "Ωλ
         ("🙂" * 67, "UCS-2", 134, 3),
     ],
 )
-def test_the_size_of_a_text(text: str, encoding: str, units: int, segments: int) -> None:
+def test_segments_are_counted_by_encoding(text: str, encoding: str, units: int, segments: int) -> None:
     assert measure(text) == Size(encoding, units, segments)
 
 
-def test_a_size_in_words() -> None:
+def test_size_is_printed_in_words() -> None:
     assert str(measure("a")) == "1 segment (1 characters of GSM-7)"
     assert str(measure("🙂" * 40)) == "2 segments (80 characters of UCS-2)"
 
 
-def test_the_alphabet_is_gsm7s() -> None:
+def test_alphabet_is_that_of_gsm_7() -> None:
     """128 places, one of them the escape, and ten escaped characters of two septets each."""
     found = [chr(number) for number in range(0x10000) if is_gsm7(chr(number))]
     assert [sum(measure(each).units == septets for each in found) for septets in (1, 2)] == [127, 10]
@@ -88,7 +88,7 @@ def test_letters_are_kept_and_ucs2_texts_keep_their_punctuation(letter: str) -> 
 
 
 @given(st.text())
-def test_a_text_keeps_its_letters_and_never_costs_more(text: str) -> None:
+def test_text_keeps_its_letters_and_never_takes_more_segments(text: str) -> None:
     sent = to_gsm7(text)
     assert sent == text or is_gsm7(sent)
     kept = [each for each in unicodedata.normalize("NFC", text) if each.isalnum()]

@@ -43,13 +43,13 @@ def test_a_short_link_makes_one_gsm7_or_two_ucs2_segments(code: str, *, stop_lin
     assert size.segments <= (1 if size.encoding == "GSM-7" else 2), size
 
 
-def test_own_words_keep_all_but_expensive_punctuation() -> None:
+def test_only_expensive_punctuation_of_own_words_is_replaced() -> None:
     own = Survey(words={"da": Words(message="Fortæl os “ærligt” – hvad synes du?", questions={CSAT: "Hvor godt?"})})
-    spoken = load_language("da")
-    sms = write_short_text(own, spoken, SHORT, channel="Sms")
+    danish = load_language("da")
+    sms = write_short_text(own, danish, SHORT, channel="Sms")
     assert sms == f'Fortæl os "ærligt" - hvad synes du? {SHORT}'
     # WhatsApp doesn't charge by length.
-    assert write_short_text(own, spoken, SHORT, channel="WhatsApp") == f"{own.words['da'].message} {SHORT}"
+    assert write_short_text(own, danish, SHORT, channel="WhatsApp") == f"{own.words['da'].message} {SHORT}"
 
 
 def test_own_words_in_ucs2_are_unchanged() -> None:

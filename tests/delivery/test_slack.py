@@ -1,4 +1,4 @@
-"""The texts of alerts. Sending them is tested with the follow-up journey."""
+"""The texts of alerts. The tests of the follow-up journey send them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def test_an_alert_hints_at_a_comment_that_it_may_not_show() -> None:
     assert text.splitlines()[1:] == ["There is a comment: see the rating in Dixa.", FACTS]
 
 
-def test_an_alert_of_a_suspect_answer_says_so() -> None:
+def test_an_alert_names_a_suspect_answer() -> None:
     text = write_alert(context_of({NPS: 3}, is_suspect=True))
     assert text.splitlines()[1:] == ["This answer is suspect: a machine may have sent it.", FACTS]
 
@@ -71,7 +71,7 @@ def test_a_correction_has_both_scores() -> None:
     )
 
 
-def test_a_comment_mentions_nobody_and_hides_no_link() -> None:
+def test_mentions_and_links_of_a_comment_are_escaped() -> None:
     text = write_alert(context_of({NPS: 3}, "<!channel> @all [x](https://x.example) a & b"))
     assert text.endswith("> &lt;!channel&gt; @\u200ball [x]\u200b(https://x.example) a &amp; b")
 

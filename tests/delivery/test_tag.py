@@ -32,7 +32,7 @@ def test_the_names_are_read_once(client: DixaClient, dixa: Sandbox) -> None:
     assert count_reads(dixa) == 1
 
 
-def test_the_names_are_read_again_for_an_unknown_one_after_a_minute(
+def test_an_unknown_name_reloads_the_names_after_a_minute(
     client: DixaClient, dixa: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     action = AnswerTag(client)

@@ -1,4 +1,4 @@
-"""A failure before the request is sent is not delivered. After it the outcome is unknown."""
+"""A failure before the request is "not delivered". After the request the outcome is unknown."""
 
 import ssl
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def ca(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
-    """The only trusted authority."""
+    """Create the only trusted certificate authority."""
     found = trustme.CA()
     found.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
@@ -49,13 +49,13 @@ def certificates(ca: trustme.CA) -> Iterator[tuple[trustme.LeafCert, str]]:
     yield ca.issue_cert("receiver.example"), "is for another host"
 
 
-def test_a_wrong_certificate_is_not_delivered_and_named(ca: trustme.CA) -> None:
+def test_a_wrong_certificate_is_named_and_nothing_is_sent(ca: trustme.CA) -> None:
     for certificate, named in certificates(ca):
         with RawServer(OK, context=context_of(certificate)) as server, pytest.raises(NotDelivered, match=named):
             post(server.url)
 
 
-def test_a_server_without_tls_is_not_delivered(ca: trustme.CA) -> None:
+def test_nothing_is_sent_to_a_server_without_tls(ca: trustme.CA) -> None:
     with RawServer([b"220 mail.example ESMTP\r\n"]) as server, pytest.raises(NotDelivered, match="no TLS: "):
         post(server.url.replace("http:", "https:"))
     with RawServer([]) as server, pytest.raises(NotDelivered):
@@ -71,17 +71,20 @@ def test_an_unreachable_host_is_named(ca: trustme.CA) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_is_down_is_not_delivered(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, scheme: str) -> None:
+def test_nothing_is_sent_if_the_proxy_is_down(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, scheme: str) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(NotDelivered, match="nobody listens there"):
         post(f"{scheme}://receiver.example/token")
 
 
 @pytest.mark.parametrize(
-    "said", [[response("407 Proxy Authentication Required")], [response("502 Bad Gateway")], [b"SSH-2.0-odd\r\n"], []]
+    "raw",
+    [[response("407 Proxy Authentication Required")], [response("502 Bad Gateway")], [b"SSH-2.0-odd\r\n"], []],
 )
-def test_a_refusing_proxy_is_not_delivered(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, said: list[bytes]) -> None:
-    with RawServer(said) as proxy:
+def test_nothing_is_sent_through_a_refusing_proxy(
+    monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, raw: list[bytes]
+) -> None:
+    with RawServer(raw) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         with pytest.raises(NotDelivered):
             post("https://receiver.example/token")
@@ -89,7 +92,7 @@ def test_a_refusing_proxy_is_not_delivered(monkeypatch: pytest.MonkeyPatch, ca: 
     assert b"secret" not in proxy.requests[0]
 
 
-def test_after_a_lost_plain_proxy_the_outcome_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outcome_is_unknown_after_an_http_proxy_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer([]) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         with pytest.raises(OutcomeUnknown):
@@ -97,8 +100,11 @@ def test_after_a_lost_plain_proxy_the_outcome_is_unknown(monkeypatch: pytest.Mon
     assert proxy.requests[0].startswith(b"POST http://receiver.example/token")
 
 
-@pytest.mark.parametrize("said", [[], [b"HTTP/1.1 20"]])
-def test_after_a_connection_lost_in_the_response_the_outcome_is_unknown(ca: trustme.CA, said: list[bytes]) -> None:
-    with RawServer(said, context=context_of(ca.issue_cert("127.0.0.1"))) as server, pytest.raises(OutcomeUnknown):
+@pytest.mark.parametrize("raw", [[], [b"HTTP/1.1 20"]])
+def test_outcome_is_unknown_after_an_interrupted_response(ca: trustme.CA, raw: list[bytes]) -> None:
+    with (
+        RawServer(raw, context=context_of(ca.issue_cert("127.0.0.1"))) as server,
+        pytest.raises(OutcomeUnknown),
+    ):
         post(server.url)
     assert server.requests[0].startswith(b"POST /beta")

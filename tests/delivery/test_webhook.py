@@ -1,4 +1,4 @@
-"""The team's own sender gets the link, signed, with the same id on each try."""
+"""The receiver of the team gets the signed link, with the same id in each attempt."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -173,11 +173,11 @@ def test_a_slow_receiver_is_cut_off_at_the_deadline(drip: str) -> None:
     """Each byte arrives within the timeout of a single read."""
     with RawServer(DRIPS[drip], pause=0.1) as server:
 
-        def try_it() -> None:
+        def attempt() -> None:
             with pytest.raises(DeliveryUnknown):
                 deliver(server.url, seconds=0.5)
 
-        soon(try_it, within=3)
+        soon(attempt, within=3)
 
 
 def test_the_body_of_a_redirect_is_not_read() -> None:

@@ -1,4 +1,4 @@
-"""Reads an e-mail like Outlook on Windows, whose engine is Word. Its rules are listed at caniemail.com.
+"""Reads an e-mail like Outlook on Windows, which renders with Word. caniemail.com lists Word's rules.
 
 Nothing is drawn: `faults` lists the differences from other mail programs.
 """
@@ -17,13 +17,13 @@ KNOWN = {
 
 DEGRADE = {
     "border-radius": "the corners are square",
-    "color-scheme": "Outlook decides about the dark by itself",
-    "max-width": "a table around has the same width, fixed",
+    "color-scheme": "Outlook has its own dark mode",
+    "max-width": "a surrounding table has the same fixed width",
     "overflow-wrap": "the window is wide enough for every word",
-    "table-layout": "numbers are equally wide by themselves",
+    "table-layout": "numbers have equal width anyway",
     "text-wrap": "lines are not balanced",
 }
-"""Properties ignored by Word, and why that does no harm. A property in neither list is a fault."""
+"""Properties ignored by Word, with the reason why that is harmless. A property in neither list is a fault."""
 
 _FOR_WORD = re.compile(r"<!--\[if mso\]>(.*?)<!\[endif\]-->", re.DOTALL)
 _FOR_OTHERS = re.compile(r"<!--\[if !mso\]><!-->.*?<!--<!\[endif\]-->", re.DOTALL)
@@ -56,7 +56,7 @@ class Element:
             if isinstance(each, Element):
                 yield from each.walk()
 
-    def above(self, tag: str) -> Iterator["Element"]:
+    def ancestors(self, tag: str) -> Iterator["Element"]:
         found = self.parent
         while found:
             if found.tag == tag:
@@ -120,23 +120,23 @@ def faults(html: str) -> list[str]:
 def _of_style(where: str, style: Mapping[str, str]) -> Iterator[str]:
     tag = where.rpartition(" ")[2].partition(".")[0]
     for name, value in style.items():
-        said = f"{where} {{{name}: {value}}}"
+        declaration = f"{where} {{{name}: {value}}}"
         if name not in KNOWN and name not in DEGRADE:
-            yield f"{said}: unknown"
+            yield f"{declaration}: unknown"
         if re.search(r"\b\d*\.?\d+(rem|vw|vh|ch)\b|calc\(|var\(|url\(|!important", value):
-            yield f"{said}: a value that is unknown"
+            yield f"{declaration}: a value that is unknown"
         if name == "margin" and (tag in {"div", "span", "a", "table"} or re.search(r"-\d|auto", value)):
-            yield f"{said}: margins are for paragraphs, and neither negative nor auto"
+            yield f"{declaration}: margins are for paragraphs, and neither negative nor auto"
         if name == "width" and tag not in {"table", "td"}:
-            yield f"{said}: a width is for tables and cells"
+            yield f"{declaration}: a width is for tables and cells"
         if (
             name.startswith("border")
             and name != "border-radius"
             and any(int(px) > 8 for px in re.findall(r"(\d+)px", value))
         ):
-            yield f"{said}: no border is wider than 8px"
+            yield f"{declaration}: no border is wider than 8px"
         if name == "display" and value not in {"none", "block"}:
-            yield f"{said}: a layout that is unknown"
+            yield f"{declaration}: a layout that is unknown"
 
 
 def _of_layout(each: Element) -> Iterator[str]:
@@ -144,7 +144,7 @@ def _of_layout(each: Element) -> Iterator[str]:
     if each.tag in {"div", "table"} and "max-width" in style and not _has_fixed_width(each):
         yield f"{each.tag}: max-width alone is as wide as the window"
     if style.get("display") == "none" and style.get("mso-hide") != "all":
-        yield f"{each.tag}: shown, for want of mso-hide"
+        yield f"{each.tag}: visible without mso-hide"
     if each.tag == "img" and not all(_PIXELS.fullmatch(each.attributes.get(name, "")) for name in ("width", "height")):
         yield "img: without width and height it is as large as its file"
     if each.tag == "table" and "cellspacing" not in each.attributes:
@@ -162,7 +162,7 @@ def _is_cell(each: Element | None) -> bool:
 def _has_fixed_width(each: Element) -> bool:
     """Whether a surrounding table has this width, as attribute and as style. Only the style scales with the screen."""
     wanted = each.style["max-width"]
-    tables = [each, *each.above("table")]
+    tables = [each, *each.ancestors("table")]
     return any(f"{table.attributes.get('width')}px" == table.style.get("width") == wanted for table in tables)
 
 
@@ -176,7 +176,7 @@ def _of_answer(cell: Element, sheet: Mapping[str, Mapping[str, str]]) -> Iterato
     """Check that the link fills its cell. Word ignores a link's padding, so spaces in it replace that."""
     link = _answer(cell)
     assert link
-    table = next(cell.above("table"))
+    table = next(cell.ancestors("table"))
     if cell.content != [link]:
         yield "answer: more than its link is in the cell"
     is_padded = any(
