@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """Start a Redis. Its files are in memory, if possible: most tests don't depend on the speed of a disk."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own in it
+    memory = Path("/dev/shm")  # noqa: S108 - the files are in a temporary folder inside
     with TemporaryDirectory(prefix="redis-", dir=memory if memory.is_dir() else None) as folder:
         server = RedisServer(Path(folder))
         server.start()
@@ -83,7 +83,7 @@ def no_late_reports() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make `/readyz` check at each request, without a cache."""
     monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 0.0)
 
@@ -139,7 +139,7 @@ def client(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> DixaClient:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start one Chromium for a module; each test opens its own context. It has an event loop, so it must end."""
+    """Start one Chromium for a module. Each test opens its own context. Its event loop must end with the module."""
     try:
         tools.browser_path()
     except tools.ToolMissing as missing:
@@ -150,5 +150,5 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
-    """A story in records of the test's own."""
+    """Return a story with separate records for this test."""
     return Story(redis_client, prefix, dixa)

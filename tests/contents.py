@@ -1,4 +1,4 @@
-"""The contents of a Redis, for comparisons. `DUMP` would not do: encodings change while a hash is rehashed."""
+"""The contents of a Redis, for comparisons. `DUMP` is unsuitable: an encoding changes while a hash is rehashed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ _READ: dict[str, Callable[[Any, Any], Any]] = {
 def contents(client: redis.Redis, *, but: str) -> dict[Any, Any]:
     """Read all keys and values of a database. Skips keys with the prefix `but`, and keys about to expire."""
     found = {key: _READ[_text(client.type(key))](client, key) for key in client.scan_iter()}
-    return {key: held for key, held in found.items() if held is not None and not _text(key).startswith(but)}
+    return {key: value for key, value in found.items() if value is not None and not _text(key).startswith(but)}
 
 
 def _text(name: Any) -> str:

@@ -1,4 +1,4 @@
-"""A TCP proxy before a server such as Redis, like a load balancer: its target can change."""
+"""A TCP proxy in front of a server such as Redis, like a load balancer. Its target can change."""
 
 import socket
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ class Front:
     """Listens on its own port and forwards both directions."""
 
     def __init__(self, port: int) -> None:
-        self._leads_to = port
+        self._target = port
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self._open: list[socket.socket] = []
@@ -23,15 +23,15 @@ class Front:
         return len(self._open)
 
     def lead_to(self, port: int) -> None:
-        """Connect new clients to another server, as a changed DNS record does. Open connections stay."""
-        self._leads_to = port
+        """Connect new clients to another server, like a changed DNS record. Open connections are unchanged."""
+        self._target = port
 
     def forget(self) -> None:
-        """Drop all data of the open connections silently, as a NAT does after a while."""
+        """Drop all data of the open connections silently, like a NAT after its timeout."""
         self._forgotten.update(self._open)
 
     def close(self) -> None:
-        """Close the front and all connections."""
+        """Close the listener and all connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for each in self._open[:]:
@@ -45,7 +45,7 @@ class Front:
             except OSError:
                 return
             try:
-                far = socket.create_connection(("127.0.0.1", self._leads_to))
+                far = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 near.close()
                 continue
@@ -73,7 +73,7 @@ class Front:
 
 @contextmanager
 def front(port: int) -> Iterator[Front]:
-    """Open a front before the server on this port."""
+    """Open a proxy in front of the server on this port."""
     opened = Front(port)
     yield opened
     opened.close()

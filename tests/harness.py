@@ -95,8 +95,8 @@ def without_redis(records: Records) -> Records:
     return Records(records._redis, lease=records._lease, keep=records._keep, breaker=breaker)
 
 
-class LosesAnswers:
-    """Sends every message and loses the response."""
+class LosesResponses:
+    """Loses the response to every message."""
 
     name = "message"
     sends_reminders = True
@@ -187,7 +187,7 @@ class Story:
         self.intake(*surveys).take_close(replace(close, **facts))
         return self.records.list_rounds(number)[0]
 
-    def hear(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
+    def take_change(self, survey_id: str, kind: ChangeKind, *, at: datetime | None = None) -> bool:
         """Take the webhook of a change, and return whether it had an effect."""
         number = int(survey_id.partition("-")[0])
         return self.intake().take_change(Change(number, kind, at or moment()))
@@ -224,7 +224,7 @@ class Story:
             lambda record: record.follow_up is not None and record.follow_up.state is not FollowUpState.FOLLOWING,
         )
 
-    def tell(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:
+    def complete(self, survey_id: str, scores: Mapping[RatingType, int], comment: str = "") -> Record:
         """Run the whole survey: offer, answer, submit."""
         self.ask(survey_id)
         self.answer(survey_id, scores, comment)
@@ -249,7 +249,7 @@ class Story:
         return found
 
     def after(self, call: str, act: Callable[[], object]) -> None:
-        """Act right after the next exchange of this call, before the client sees its response."""
+        """Call `act` right after the next exchange of this call, before the client receives the response."""
         done = Event()
 
         def watch(exchange: Any) -> None:

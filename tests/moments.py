@@ -1,7 +1,4 @@
-"""Distinct moments, and time that passes without waiting. Two events of the same millisecond have no order.
-
-So is time that has to pass.
-"""
+"""Distinct moments, and time that passes without waiting. Two events of the same millisecond have no order."""
 
 import json
 import re
@@ -17,7 +14,7 @@ _last = datetime.fromtimestamp(0, UTC)
 
 
 def moment() -> datetime:
-    """Return a moment later than all earlier ones, and than all times in Redis so far."""
+    """Return a moment later than all earlier moments and all times in Redis."""
     global _last  # noqa: PLW0603
     now = datetime.now(UTC)
     with _lock:
@@ -50,7 +47,7 @@ def pass_time(client: Any, prefix: str, length: timedelta) -> None:
 
 
 def _move_records(client: Any, prefix: str, ms: int) -> None:
-    """Read all, then write all: tests of outages do this for many surveys, many times."""
+    """Move all records in two round trips: tests of outages do this for many surveys, many times."""
     keys = list(client.scan_iter(f"{prefix}survey:*", count=10_000))
     with client.pipeline() as reads, client.pipeline() as writes:
         for key in keys:

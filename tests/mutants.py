@@ -1,8 +1,8 @@
 """Mutation tests: `python -m tests.mutants`, or `make mutants`.
 
 cosmic-ray makes the mutants. For each one, only the tests that execute the mutated line run. They run in a forked
-process, which has the libraries already and so saves seconds for each mutant. The mutants stand in a copy of the
-project, `build/mutants/copy`.
+process that has already imported the libraries, which saves seconds for each mutant. The mutants are made in a copy of
+the project, `build/mutants/copy`.
 """
 
 import argparse
@@ -53,11 +53,11 @@ PRELOADED = (
     *("babel", "celery", "flask", "hypothesis", "marshmallow", "playwright.sync_api", "redis", "requests"),
     *("schemathesis", "structlog"),
 )
-"""Not pytest's plugins: pytest rewrites their assertions, so it must import them itself."""
+"""Libraries imported before the fork. Pytest must import its plugins itself, to rewrite their assertions."""
 GRACE_SECONDS = 20.0
-"""A test may take this, and five times as long as without a mutant."""
+"""A test times out after this, plus five times its duration without a mutant."""
 ENOUGH_SECONDS = 30.0
-"""A mutant has survived when tests of this length have passed: those of its module's name, then the shortest."""
+"""A mutant has survived when tests of this duration pass: those of its module's name, then the shortest."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Mutant:
 
     @contextmanager
     def applied(self, number: int) -> Iterator[str]:
-        """Change the file in the copy for a while, and return the diff.
+        """Change the file in the copy during the context, and yield the diff.
 
         Python recognizes stale bytecode by the time and size of the source, and two mutants of one file can be made in
-        one second: so the number is the time.
+        one second. So the number is the time.
         """
         file = COPY / self.path
         after = before = file.read_text()
@@ -110,20 +110,20 @@ class Coverage:
         return sorted(found & self.seconds.keys(), key=lambda each: (own not in each, self.seconds[each], each))
 
     def choose_tests(self, mutant: Mutant) -> list[str]:
-        """Return the first of those tests, as many as take ENOUGH_SECONDS."""
+        """Return the first of those tests, up to a duration of ENOUGH_SECONDS."""
         found = self.find_tests(mutant)
         ends = accumulate(self.seconds[each] for each in found)
         return [each for each, end in zip(found, ends, strict=True) if end <= ENOUGH_SECONDS] or found[:1]
 
 
 class Selection:
-    """A plugin of pytest: runs some of the collected tests, and notes the first that fails."""
+    """A plugin of pytest that runs some of the collected tests, and writes the first failure to a file."""
 
     def __init__(self, tests: set[str]) -> None:
         self._tests = tests
 
     def pytest_sessionstart(self) -> None:
-        # Hypothesis would search minutes for the smallest example that fails.
+        # Without the shrink phase: searching for the smallest failing example takes minutes.
         settings.register_profile("mutants", settings.get_profile("afterword"), phases=[Phase.explicit, Phase.generate])
         settings.load_profile("mutants")
 
@@ -136,7 +136,7 @@ class Selection:
 
 
 class Durations:
-    """A plugin of pytest: notes how long each test takes, and leaves out those that fail."""
+    """A plugin of pytest that writes the duration of each test that passes to a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -155,28 +155,28 @@ class Durations:
 
 _PROVIDER = OperatorProvider()
 _HARMLESS = ("_Is", "_IsNot", "Is_Eq", "IsNot_NotEq")
-"""`==` to `is` and back: without effect on None, on enumerations and on most short texts."""
+"""`==` to `is` and back. They have no effect on None, enumerations and most short texts."""
 OPERATORS = {
     name: _PROVIDER[name]
     for name in _PROVIDER
     if not _PROVIDER[name].arguments() and (not name.endswith(_HARMLESS) or name.endswith(("Is_IsNot", "IsNot_Is")))
 }
-"""An operator with arguments needs names of variables."""
+"""All operators without arguments. Those with arguments need names of variables."""
 
 
 def main() -> int:
-    """Print each mutant with what became of it, and the count."""
-    asked = _read_arguments()
+    """Print each mutant with its result, and the totals."""
+    arguments = _read_arguments()
     for name in PRELOADED:
         importlib.import_module(name)
-    gc.freeze()  # Otherwise each process would search them all for garbage.
-    parts = {part: folders for part, folders in PARTS.items() if not asked.only or asked.only.startswith(part)}
+    gc.freeze()  # Otherwise the garbage collector of each process would scan all libraries.
+    parts = {part: folders for part, folders in PARTS.items() if not arguments.only or arguments.only.startswith(part)}
     if not parts:
         sys.exit(f"--only takes a file or folder in {', '.join(PARTS)}")
     _copy()
-    mutants = [each for part in parts for each in _mutants(part, asked.only or part)]
-    chosen = mutants if asked.all else _sample(mutants, asked.sample, Random(asked.seed))
-    coverage = _measure(asked.tests or sorted({folder for folders in parts.values() for folder in folders}))
+    mutants = [each for part in parts for each in _mutants(part, arguments.only or part)]
+    chosen = mutants if arguments.all else _sample(mutants, arguments.sample, Random(arguments.seed))
+    coverage = _measure(arguments.tests or sorted({folder for folders in parts.values() for folder in folders}))
     results: Counter[str] = Counter()
     for number, mutant in enumerate(chosen, 1):
         with mutant.applied(number) as diff:
@@ -187,14 +187,14 @@ def main() -> int:
             _print(diff)
     noticed, valid = results["killed"] + results["timeout"], len(chosen) - results["invalid"]
     _print(
-        f"mutants: {valid} of {len(mutants)} (seed {asked.seed}), {results['killed']} killed, "
+        f"mutants: {valid} of {len(mutants)} (seed {arguments.seed}), {results['killed']} killed, "
         f"{results['timeout']} timeouts, {results['survived']} survived: {noticed / max(1, valid):.0%} noticed"
     )
     return 0
 
 
 def _mutants(part: str, only: str) -> Iterator[Mutant]:
-    """One mutant for each place and kind of change; `a == b` becomes one of six other comparisons."""
+    """Yield one mutant for each place and kind of change. `a == b` becomes one of six other comparisons."""
     for file in _modules(COPY / only):
         path = file.relative_to(COPY).as_posix()
         nodes = list(ast_nodes(get_ast(file.read_text())))
@@ -211,7 +211,7 @@ def _mutants(part: str, only: str) -> Iterator[Mutant]:
 
 
 def _sample(mutants: Sequence[Mutant], size: int, chance: Random) -> list[Mutant]:
-    """Draw as many of each part, as far as it has so many."""
+    """Draw the same number from each part, or all of a smaller part."""
     queues: dict[str, list[Mutant]] = defaultdict(list)
     for each in chance.sample(mutants, len(mutants)):
         queues[each.part].append(each)
@@ -222,7 +222,7 @@ def _sample(mutants: Sequence[Mutant], size: int, chance: Random) -> list[Mutant
 
 
 def _ignored(path: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Return the spans of code that mypy checks and no test needs to: annotations, and `@dataclass(frozen=True)`."""
+    """Return the spans of code checked by mypy instead of tests: annotations, and `@dataclass(frozen=True)`."""
     return [
         ((each.lineno, each.col_offset - 1), (each.end_lineno or 0, each.end_col_offset or 0))
         for node in ast.walk(_tree(path))
@@ -271,7 +271,7 @@ def _copy() -> None:
 
 
 def _measure(paths: Sequence[str]) -> Coverage:
-    """Run the tests without a mutant; a file's coverage is kept until something that it imports changes."""
+    """Run the tests without a mutant. Reuse a file's coverage until it or an imported module changes."""
     tests: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     seconds: dict[str, float] = {}
     for file in _test_files(paths):
@@ -283,7 +283,7 @@ def _measure(paths: Sequence[str]) -> Coverage:
             options = ["--cov=service", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
             code = _run([file, *options], Durations(times), None)
             if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-                sys.exit(f"{file} doesn't run: see {LOG}")
+                sys.exit(f"Can't run {file}: see {LOG}")
             if code:
                 _print(f"Some tests of {file} fail without a mutant and are left out: see {LOG}")
         seconds |= json.loads(times.read_text())
@@ -327,7 +327,7 @@ def _test(coverage: Coverage, mutant: Mutant) -> tuple[str, str]:
         case pytest.ExitCode.OK:
             return "survived", f"{len(tests)} of {len(coverage.find_tests(mutant))} tests"
         case pytest.ExitCode.NO_TESTS_COLLECTED:
-            sys.exit(f"pytest found none of its tests; see {LOG}")
+            sys.exit(f"pytest found no test of the mutant; see {LOG}")
         case _:
             failed = FAILED.read_text() if FAILED.exists() else "by an import"
             return "timeout" if failed.endswith(TIMED_OUT) else "killed", failed
@@ -358,7 +358,7 @@ def _run_here(arguments: Sequence[str], plugin: Selection | Durations) -> None:
         os.dup2(log.fileno(), 2)
     for name in list(sys.modules):
         if name.partition(".")[0] in {"config", "service", "tests", "workers"}:
-            del sys.modules[name]  # What is imported already stands outside of the copy.
+            del sys.modules[name]  # The imported modules are those outside of the copy.
     sys.path[:] = [str(COPY), *(each for each in sys.path if Path(each).resolve() != ROOT)]
     os.environ["PYTHONPATH"] = str(COPY)
     options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]  # Of Hypothesis.
@@ -368,7 +368,7 @@ def _run_here(arguments: Sequence[str], plugin: Selection | Durations) -> None:
 def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--sample", type=int, default=200, help="how many mutants (200)")
-    parser.add_argument("--seed", type=int, default=1, help="chooses them (1)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the sample (1)")
     parser.add_argument("--all", action="store_true", help="every mutant, which takes many hours")
     parser.add_argument("--only", help="a file or folder, such as service/rules")
     parser.add_argument("--tests", nargs="+", help="run these files or folders of tests only, such as tests/rules")

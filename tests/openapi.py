@@ -1,8 +1,8 @@
 """Checks exchanges with the sandbox against Dixa's OpenAPI description, which is beside the repository.
 
-The description is reference data and no copy of it is kept here. It leaves three things out, which are added to the
-loaded document before it is used: `_type` tells the members of each `oneOf` apart (the examples all carry it), times of
-messages and notes end in `[GMT]`, and any call can be answered with 401, 429 or an error of the server.
+The description is reference data without a copy in this repository. It lacks three facts, which are added after
+loading: `_type` distinguishes the members of each `oneOf` (all examples have it), times of messages and notes end in
+`[GMT]`, and any call can return 401, 429 or an error of the server.
 """
 
 import copy
@@ -49,17 +49,17 @@ class Description:
         """Raise AssertionError unless the response is as described, and the request too if it was accepted."""
         if exchange.status is None or not 400 <= exchange.status < 500:
             self.check_request(exchange)
-        self.check_answer(exchange)
+        self.check_response(exchange)
 
     def check_request(self, exchange: Exchange) -> None:
         """Raise AssertionError unless the request is as described."""
         _assert_none(exchange, "request", self._openapi.iter_request_errors(_Request(exchange)))
 
-    def check_answer(self, exchange: Exchange) -> None:
+    def check_response(self, exchange: Exchange) -> None:
         """Raise AssertionError unless the response is as described. A closed connection is no response."""
         if exchange.status is not None:
             errors = self._openapi.iter_response_errors(_Request(exchange), _Response(exchange))
-            _assert_none(exchange, "answer", errors)
+            _assert_none(exchange, "response", errors)
 
 
 class _Request:
@@ -93,7 +93,7 @@ def _assert_none(exchange: Exchange, part: str, errors: Iterator[Exception]) -> 
 
 
 def _lines(error: Exception) -> Iterator[str]:
-    """Return an error with its causes. Those of a schema name the field."""
+    """Return an error with its causes. A cause from a schema names the field."""
     schema_errors = getattr(error, "schema_errors", None) or getattr(error.__cause__, "schema_errors", None)
     if schema_errors:
         for each in schema_errors:
@@ -106,11 +106,11 @@ def _lines(error: Exception) -> Iterator[str]:
 
 def _reduced(document: _Json) -> _Json:
     """Keep the sandbox's calls and their schemas: reading all 91 paths is slow."""
-    wanted = {(_described_path(path), method.lower()) for method, path, _ in CALLS.values()}
+    used = {(_described_path(path), method.lower()) for method, path, _ in CALLS.values()}
     paths = {
-        path: {method: call for method, call in calls.items() if (path, method) in wanted}
+        path: {method: call for method, call in calls.items() if (path, method) in used}
         for path, calls in document["paths"].items()
-        if any((path, method) in wanted for method in calls)
+        if any((path, method) in used for method in calls)
     }
     schemas: _Json = {}
     _collect(paths, document["components"]["schemas"], schemas)
@@ -168,5 +168,5 @@ def _pin_type(schemas: _Json, name: str) -> None:
     if schema is None or schema.get("type") != "object":
         return
     schema.setdefault("properties", {})["_type"] = {"type": "string", "enum": [schema["title"]]}
-    # A schema may be a member of several.
+    # A schema may be a member of several `oneOf`s.
     schema["required"] = [*dict.fromkeys((*schema.get("required", ()), "_type"))]

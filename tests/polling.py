@@ -6,7 +6,7 @@ from time import monotonic
 from typing import TypeVar
 
 _SOON_SECONDS, _LATER_SECONDS = 0.01, 0.05
-"""The pause between looks: at first, and after half a second. Many tests wait at the same time, on few cores."""
+"""The pause between polls, at first and after half a second. Many tests wait at the same time, on few cores."""
 
 T = TypeVar("T")
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
     """Poll until the condition holds, and return its value.
 
-    Fails after `within` seconds. No machine is so slow: the limit only ends a wait for an event that never comes.
+    Fails after `within` seconds. No machine is so slow: the limit only ends a wait for an event that never happens.
     """
     began = monotonic()
     while not (found := condition()):
@@ -25,9 +25,9 @@ def eventually(condition: Callable[[], T], within: float = 240.0) -> T:
 
 
 def soon(act: Callable[[], object], within: float, tries: int = 3) -> None:
-    """Act, and fail unless one of the tries takes less than `within` seconds.
+    """Call `act` up to `tries` times, and fail unless one call takes less than `within` seconds.
 
-    A machine under load spoils one try; a fault of ours spoils all.
+    A machine under load delays one call; a defect delays all.
     """
     began = monotonic()
     act()

@@ -1,7 +1,7 @@
-"""A disk without locks or syncs, like some network mounts, for a process of its own.
+"""A disk without locks or syncs, like some network mounts, for separate processes.
 
-All file systems of test machines have these calls. So Python's `fcntl.flock` and `os.fsync` fail in the processes
-started with this disk's environment, with the errno of such a mount. All else is real.
+All file systems of test machines support these calls. So Python's `fcntl.flock` and `os.fsync` fail in the processes
+started with this disk's environment, with the errno of such a mount. All other calls are real.
 """
 
 import errno
@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.processes import ROOT
 
 _SITE = '''
-"""Python runs this first in each process with it on the path."""
+"""Python imports this module first in each process that has it on its path."""
 
 import fcntl
 import os
@@ -23,9 +23,9 @@ _HERE = Path(__file__).parent
 
 
 def _refuse(call):
-    lacking = _HERE / call
-    if lacking.exists():
-        number = int(lacking.read_text())
+    marker = _HERE / call
+    if marker.exists():
+        number = int(marker.read_text())
         raise OSError(number, os.strerror(number))
 
 
@@ -44,7 +44,7 @@ fcntl.flock, os.fsync = _flock, _fsync
 
 
 class PoorDisk:
-    """The disk of the processes with its `environ`. `lacks` and `mend` affect running processes at once."""
+    """The disk of processes started with its `environ`. `lacks` and `restore` affect running processes at once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,11 +54,11 @@ class PoorDisk:
 
     def lacks(self, call: str, number: int = errno.EOPNOTSUPP) -> "PoorDisk":
         """Make `flock`, `fsync` or `fsync_folder` fail from now on."""
-        self._tell(call).write_text(str(number))
+        self._marker(call).write_text(str(number))
         return self
 
-    def mend(self, call: str) -> None:
-        self._tell(call).unlink()
+    def restore(self, call: str) -> None:
+        self._marker(call).unlink()
 
-    def _tell(self, call: str) -> Path:
+    def _marker(self, call: str) -> Path:
         return self._folder / call

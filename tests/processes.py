@@ -83,10 +83,10 @@ class RedisServer:
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([program, *options, *durable, *self._options], stdout=subprocess.DEVNULL)
         client = redis.Redis.from_url(self.url)
-        eventually(lambda: self._answers(client))
+        eventually(lambda: self._responds(client))
         client.close()
 
-    def _answers(self, client: redis.Redis) -> bool:
+    def _responds(self, client: redis.Redis) -> bool:
         assert self._process
         assert self._process.poll() is None, "redis-server has ended; run it by hand to see why"
         try:
@@ -100,13 +100,13 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/{self._databases}"
 
     def stop(self) -> None:
-        """Kill it. Its data is in its files, so a new start continues from there."""
+        """Kill the server. The next start loads its files."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def freeze(self) -> None:
-        """Stop it until `thaw`: it still listens, but doesn't respond."""
+        """Suspend the server until `thaw`. It still listens, but doesn't respond."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
@@ -117,7 +117,7 @@ class RedisServer:
 
 @contextmanager
 def cluster_node(folder: Path) -> Iterator[RedisServer]:
-    """Start a node of a Redis Cluster. It also listens 10,000 ports higher: it must be free and at most 65535."""
+    """Start a node of a Redis Cluster. It also needs the port 10,000 higher: free, and at most 65535."""
     server = RedisServer(folder, "--cluster-enabled", "yes")
     while not _is_free(server.port + 10_000):
         server = RedisServer(folder, "--cluster-enabled", "yes")
@@ -127,9 +127,9 @@ def cluster_node(folder: Path) -> Iterator[RedisServer]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as tried:
+    with socket.socket() as socket_:
         try:
-            tried.bind(("127.0.0.1", port))
+            socket_.bind(("127.0.0.1", port))
         except (OSError, OverflowError):
             return False
     return True
@@ -217,7 +217,7 @@ class Afterword:
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
-        """Stop a process and its children meanwhile (SIGSTOP)."""
+        """Suspend a process and its children for the context (SIGSTOP)."""
         group = self._running[name].pid
         os.killpg(group, signal.SIGSTOP)
         try:

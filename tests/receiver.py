@@ -1,4 +1,4 @@
-"""A receiver of webhooks as a real HTTP server: it verifies signatures, and fails on request."""
+"""A receiver of webhooks as a real HTTP server. It verifies signatures, and fails on request."""
 
 import json
 from collections import defaultdict
@@ -13,12 +13,12 @@ from standardwebhooks.webhooks import Webhook
 
 SECRET = "whsec_dGhlIHRlc3RzJyBvd24ga2V5IGZvciB3ZWJob29rcw=="
 DROP = 0
-"""Instead of a status: read the request and hang up."""
+"""Instead of a status: read the request and close the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A request. `id` is the webhook's id, if the signature was right."""
+    """A request. `id` is the webhook's id if the signature was valid."""
 
     path: str
     body: dict[str, Any]
@@ -28,7 +28,7 @@ class Post:
 
 
 class Receiver:
-    """The requests so far, and the next responses by path. The default is 204."""
+    """The requests received, and the next statuses by path. The default is 204."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"

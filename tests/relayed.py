@@ -1,4 +1,4 @@
-"""Workers under the test's control: threads do the work of the relays, and time passes without waiting.
+"""Workers under the test's control. Threads do the work of the relays, and time passes without waiting.
 
 The rate limit is off, so surveys wait only for the seconds given.
 """
@@ -26,22 +26,28 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 class Workers:
-    """Two workers with some threads each, and their relays. The control's ignore outages."""
+    """Two workers with some threads each, and their relays. Those of the control ignore outages."""
 
     def __init__(
-        self, client: redis.Redis, prefix: str, dixa: Sandbox, *, knows: bool = True, timings: Timings = AS_SHIPPED
+        self,
+        client: redis.Redis,
+        prefix: str,
+        dixa: Sandbox,
+        *,
+        knows_outages: bool = True,
+        timings: Timings = AS_SHIPPED,
     ) -> None:
         self._client, self._prefix = client, prefix
         self.stories = [Story(client, prefix, dixa, timings=timings) for _ in range(2)]
         self.story = self.stories[0]
         self.outage = Outage(client, on_recovery=self.story.records.end_backoff, prefix=prefix)
         for each in self.stories:
-            each.calls._outage = self.outage if knows else None
+            each.calls._outage = self.outage if knows_outages else None
         shared = cast("SharedPace", self.story.calls._pace)
-        self.pace: Pace = RelayPace(shared, self.outage) if knows else shared
+        self.pace: Pace = RelayPace(shared, self.outage) if knows_outages else shared
 
     def work(self, journey: Journey = Journey.OFFER) -> None:
-        """Do all due work, in the order of the relays."""
+        """Run all due journeys, in the order of the relays."""
         for turn in count():
             story = self.stories[turn % 2]
             runner = story.offering if journey is Journey.OFFER else story.answering
@@ -51,14 +57,14 @@ class Workers:
             with ThreadPoolExecutor(THREADS) as threads:
                 list(threads.map(runner.run, due))
 
-    def live(self, length: timedelta, step: timedelta) -> None:
-        """Work for this time."""
+    def run_for(self, length: timedelta, step: timedelta) -> None:
+        """Run all due journeys during this time."""
         for _ in range(length // step):
             self.work()
             pass_time(self._client, self._prefix, step)
 
     def seconds_until(self, survey_ids: list[str], most: int) -> int:
-        """Return the seconds until the last of them is asked, `most` at the latest."""
+        """Return the seconds until the last of these surveys is sent, or `most`."""
         for seconds in range(most):
             self.work()
             if all(self.story.load(each).offer.state in OFFER_OVER for each in survey_ids):

@@ -1,4 +1,4 @@
-"""A sandbox Dixa for a module of tests, a row of the chaos table, or a conversation of it."""
+"""A sandbox Dixa for a module of tests, or for a row or conversation of the chaos table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
 from tests.processes import API_TOKEN
 
-# Werkzeug compiles its routes, and compiling in two threads at once can break CPython 3.11 (SystemError: AST
-# constructor recursion depth mismatch).
+# Werkzeug compiles its routes. Compiling in two threads at once can fail in CPython 3.11 (SystemError: AST constructor
+# recursion depth mismatch).
 _building = Lock()
 
 

@@ -51,7 +51,7 @@ MAIL_VIEWS = (View("en", 360), View("en", 640), View("en", 640, "dark"), View("a
 
 @contextmanager
 def window(browser: Browser, view: View) -> Iterator[Page]:
-    """Open a window for a view; small ones are phones, with twice the pixels."""
+    """Open a window for a view. Small windows are phones, with twice the pixels."""
     with browser.new_context(
         viewport={"width": view.width, "height": 740},
         device_scale_factor=2 if view.width < 640 else 1,
@@ -74,10 +74,10 @@ def take_pages(browser: Browser, names: Sequence[str], views: Sequence[View], fo
 def take_mails(browser: Browser, folder: Path) -> None:
     """Take the pictures of the e-mail of each kind of survey."""
     for view in MAIL_VIEWS:
-        spoken = replace(EMAIL, language=load_language(view.lang))
+        translated = replace(EMAIL, language=load_language(view.lang))
         with window(browser, view) as page:
             for rating in RatingType:
-                email = replace(spoken, rating=rating)
+                email = replace(translated, rating=rating)
                 words = write_words(
                     email.language, rating, brand=BRANDING.brand, channel=email.channel, closed_on=email.closed_on
                 )
@@ -86,19 +86,19 @@ def take_mails(browser: Browser, folder: Path) -> None:
 
 
 def main() -> None:
-    """Take the pictures of the named states, or of all and the e-mails; in one language, if it is named."""
+    """Take the pictures of the named states, or of all states and e-mails, in one language if it is arguments."""
     parser = ArgumentParser(prog="python -m tests.screenshots")
     parser.add_argument("states", nargs="*", metavar="STATE", help=", ".join(STATES))
     parser.add_argument("--lang", choices=[*LANGUAGES, PSEUDO.code])
     parser.add_argument("--into", type=Path, default=ROOT / "build" / "screenshots", metavar="FOLDER")
-    given = parser.parse_args()
-    given.into.mkdir(parents=True, exist_ok=True)
+    arguments = parser.parse_args()
+    arguments.into.mkdir(parents=True, exist_ok=True)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    views = [View(given.lang, width) for width in (320, 360, 1280)] if given.lang else VIEWS
+    views = [View(arguments.lang, width) for width in (320, 360, 1280)] if arguments.lang else VIEWS
     with chromium() as browser:
-        take_pages(browser, given.states or list(STATES), views, given.into)
-        if not given.states:
-            take_mails(browser, given.into)
+        take_pages(browser, arguments.states or list(STATES), views, arguments.into)
+        if not arguments.states:
+            take_mails(browser, arguments.into)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A real SMTP server for the tests: it refuses, delays and hangs up on request."""
+"""A real SMTP server for the tests. It refuses, delays or closes connections on request."""
 
 import asyncio
 import ssl
@@ -16,12 +16,12 @@ USER, PASSWORD = "afterword", "a pass/word: of the tests"
 
 
 class Post:
-    """The mails and commands of a server, and its behaviour.
+    """The e-mails and commands received by a server, and its behaviour.
 
-    `answers` are given instead of its own, by command; `drops` are where it hangs up without an answer, `hangs` where
-    it says nothing for a while: at `RCPT`, `DATA` (before the text) or `dot` (after it). It greets once it may, and an
-    answer to `greeting` is all it says.
-    `refuses` is what single recipients are answered.
+    `replies` replaces its replies, by command: `MAIL`, `RCPT`, `DATA` (before the text) or `dot` (after the text). At
+    the commands in `drops` it closes the connection, at those in `hangs` it is silent until they are removed, at those
+    in `drips` it sends a reply without an end. `greets` delays the greeting; after a reply to `greeting` it closes the
+    connection. `refuses` has the replies to single recipients.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Post:
         self.envelopes: list[tuple[str, list[str]]] = []
         self.commands: list[str] = []
         self.logins: list[bool] = []
-        self.answers: dict[str, str] = {}
+        self.replies: dict[str, str] = {}
         self.refuses: dict[str, str] = {}
         self.drops: set[str] = set()
         self.hangs: set[str] = set()
@@ -43,14 +43,14 @@ class Post:
         return await self._behave("MAIL", server) or "250 OK"
 
     async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
-        answer = await self._behave("RCPT", server) or self.refuses.get(address)
-        if answer is None or answer.startswith("2"):
+        reply = await self._behave("RCPT", server) or self.refuses.get(address)
+        if reply is None or reply.startswith("2"):
             envelope.rcpt_tos.append(address)
-        return answer or "250 OK"
+        return reply or "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        answer = self.answers.get("dot")
-        if answer is None and self.keeps_what_it_drops:
+        reply = self.replies.get("dot")
+        if reply is None and self.keeps_what_it_drops:
             self.mails.append(envelope.original_content or b"")
             self.envelopes.append((envelope.mail_from or "", list(envelope.rcpt_tos)))
             self.logins.append(bool(session.authenticated))
@@ -69,7 +69,7 @@ class Post:
         if name in self.drops:
             _transport(server).abort()
             await asyncio.sleep(0.2)
-        return self.answers.get(name)
+        return self.replies.get(name)
 
 
 def _transport(server: SMTP) -> asyncio.Transport:
@@ -78,7 +78,7 @@ def _transport(server: SMTP) -> asyncio.Transport:
 
 
 class _Smtp(SMTP):
-    """aiosmtpd has no hook before its greeting, and none before the text."""
+    """Adds hooks before the greeting and before the text, which aiosmtpd lacks."""
 
     async def _handle_client(self) -> None:
         post: Post = self.event_handler
@@ -89,7 +89,7 @@ class _Smtp(SMTP):
             except asyncio.CancelledError:
                 _transport(self).abort()
                 raise
-        if greeting := post.answers.get("greeting"):
+        if greeting := post.replies.get("greeting"):
             await self.push(greeting)
             _transport(self).close()
         else:
@@ -97,18 +97,18 @@ class _Smtp(SMTP):
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         post: Post = self.event_handler
-        answer = await post._behave("DATA", self)
-        if answer is None:
+        reply = await post._behave("DATA", self)
+        if reply is None:
             await super().smtp_DATA(arg)
         elif self.transport is not None:
-            await self.push(answer)
+            await self.push(reply)
 
 
 @contextmanager
 def post_office(
     tls: Tls = Tls.NONE, context: ssl.SSLContext | None = None, **options: Any
 ) -> Iterator[tuple[Post, SmtpServer]]:
-    """Run a server; yields its behaviour and its address. With a `context` it can encrypt."""
+    """Run a server, and yield its behaviour and its address. It needs a `context` for TLS."""
     post = Post()
     loop = asyncio.new_event_loop()
 
@@ -126,13 +126,13 @@ def post_office(
         yield post, SmtpServer("localhost", listening.sockets[0].getsockname()[1], tls)
     finally:
         post.greets.set()
-        asyncio.run_coroutine_threadsafe(_end(listening), loop).result(5)
+        asyncio.run_coroutine_threadsafe(_close(listening), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
 
 
-async def _end(listening: asyncio.Server) -> None:
+async def _close(listening: asyncio.Server) -> None:
     listening.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
@@ -141,7 +141,7 @@ async def _end(listening: asyncio.Server) -> None:
 
 
 def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Make a certificate for localhost; returns the server's context, and a client's that trusts it."""
+    """Make a certificate for localhost. Return the server's context, and a client's that trusts it."""
     authority = trustme.CA()
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(server)
@@ -149,13 +149,13 @@ def certificates() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return server, client
 
 
-def checks_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
-    """An authenticator with one user."""
-    return knows(USER, PASSWORD)(server, session, envelope, mechanism, data)
+def check_password(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+    """Accept `USER` with `PASSWORD`."""
+    return authenticator_for(USER, PASSWORD)(server, session, envelope, mechanism, data)
 
 
-def knows(user: str, password: str) -> Callable[..., AuthResult]:
-    """Make an authenticator with this user, in UTF-8."""
+def authenticator_for(user: str, password: str) -> Callable[..., AuthResult]:
+    """Return an authenticator that accepts this user, in UTF-8."""
 
     def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
         is_right = isinstance(data, LoginPassword) and (data.login, data.password) == (user.encode(), password.encode())

@@ -1,4 +1,4 @@
-"""A TLS proxy before a plain server, such as the Redis of the tests."""
+"""A TLS proxy in front of a server without TLS, such as the Redis of the tests."""
 
 import socket
 import ssl
@@ -9,7 +9,7 @@ from threading import Thread
 
 @contextmanager
 def tls_front(context: ssl.SSLContext, port: int) -> Iterator[int]:
-    """Listen with TLS, yield that port, and forward to the plain server on `port`."""
+    """Listen with TLS, yield that port, and forward to the server on `port`."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         Thread(target=_accept, args=(listening, context, port), daemon=True).start()
         yield listening.getsockname()[1]

@@ -1,6 +1,6 @@
 """The memory of a web worker without recycling, after each tenth of 200,000 requests.
 
-`python -m tests.bench.memory` prints it. The requests are pages, webhooks, answers, and what is refused of each.
+`python -m tests.bench.memory` prints it. The requests are pages, webhooks and responses, accepted and refused.
 """
 
 import json
@@ -24,7 +24,7 @@ from tests.processes import BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Afterword, Re
 
 REQUESTS = 200_000
 TENTHS = 10
-AT_ONCE = 8
+CONCURRENCY = 8
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -52,16 +52,16 @@ def main() -> None:
 
 def _measure(worker: psutil.Process, afterword: Afterword) -> None:
     cases = _cases(afterword)
-    answers: Counter[int] = Counter()
-    with ThreadPoolExecutor(AT_ONCE) as senders:
+    responses: Counter[int] = Counter()
+    with ThreadPoolExecutor(CONCURRENCY) as senders:
         for tenth in range(1, TENTHS + 1):
-            lots = [list(islice(cases, REQUESTS // TENTHS // AT_ONCE)) for _ in range(AT_ONCE)]
+            lots = [list(islice(cases, REQUESTS // TENTHS // CONCURRENCY)) for _ in range(CONCURRENCY)]
             for seen in senders.map(lambda lot: _send(afterword.port, lot), lots):
-                answers += seen
+                responses += seen
             size = worker.memory_info().rss / 2**20
             sys.stdout.write(f"{tenth * REQUESTS // TENTHS:9,} requests: {size:6.1f} MB, {worker.num_fds()} handles\n")
             sys.stdout.flush()
-    sys.stdout.write(f"answers: {dict(sorted(answers.items()))}\n")
+    sys.stdout.write(f"responses: {dict(sorted(responses.items()))}\n")
 
 
 def _cases(afterword: Afterword) -> Iterator[bytes]:
@@ -95,8 +95,8 @@ def _cases(afterword: Afterword) -> Iterator[bytes]:
 
 
 def _send(port: int, requests: list[bytes]) -> Counter[int]:
-    """Send one after the other, on a connection for as long as the server keeps it."""
-    answers: Counter[int] = Counter()
+    """Send the requests in turn. Reconnect when the server closes the connection."""
+    responses: Counter[int] = Counter()
     wire = None
     for each in requests:
         if wire is None:
@@ -104,7 +104,7 @@ def _send(port: int, requests: list[bytes]) -> Counter[int]:
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wire.sendall(each)
         head, _, rest = _read_until(wire, b"\r\n\r\n").partition(b"\r\n\r\n")
-        answers[int(head.split(b" ", 2)[1])] += 1
+        responses[int(head.split(b" ", 2)[1])] += 1
         names = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
         missing = int(names.get(b"content-length", b"0")) - len(rest)
         while missing > 0:
@@ -114,14 +114,14 @@ def _send(port: int, requests: list[bytes]) -> Counter[int]:
             wire = None
     if wire:
         wire.close()
-    return answers
+    return responses
 
 
 def _read_until(wire: socket.socket, end: bytes) -> bytes:
     found = b""
     while end not in found:
         found += (more := wire.recv(65536))
-        assert more, "the server hung up"
+        assert more, "the server closed the connection"
     return found
 
 

@@ -1,8 +1,8 @@
 """The latency of web servers beside 200 clients that send a byte a second, without a proxy.
 
-`python -m tests.bench.slow_clients` prints, for each server, how many of 50 ordinary requests it answered within 5 s
-beside the slow ones, and how long the middle one took, as a multiple of the same server's with no slow clients. Of the
-Procfile's it prints how long ordinary requests waited while its workers, with stalled bodies to read, were replaced.
+`python -m tests.bench.slow_clients` prints, for each server, how many of 50 ordinary requests got a response within 5 s
+beside the slow clients, and the median latency as a multiple of the median without slow clients. For the server of the
+Procfile it prints the longest latency while workers that read stalled bodies were replaced.
 """
 
 import shlex
@@ -30,7 +30,7 @@ SERVERS = {
     "gunicorn gthread 2×8": "gunicorn service.web.main:app -k gthread -w 2 --threads 8",
     "gunicorn gevent 2": "gunicorn service.web.main:app -k gevent -w 2",
 }
-"""All else is as gunicorn.conf.py says, which gunicorn finds by itself."""
+"""Gunicorn finds gunicorn.conf.py itself, which has all other settings."""
 STALLED = 6
 HEAD = (
     "POST /webhooks/dixa HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
@@ -71,14 +71,14 @@ def _measure(folder: Path, redis: RedisServer, command: str) -> str:
         process.terminate()
         process.wait(40)
         log.close()
-    answered = [took for took in beside if took is not None]
+    latencies = [took for took in beside if took is not None]
     quick = statistics.median(took for took in alone if took is not None)
-    middle = f"{statistics.median(answered) / quick:.1f} × as long" if answered else "-"
-    return f"{len(answered)} of {REQUESTS} answered, {middle}"
+    middle = f"{statistics.median(latencies) / quick:.1f} × as long" if latencies else "-"
+    return f"{len(latencies)} of {REQUESTS} with a response, {middle}"
 
 
 def _cross_a_restart(folder: Path, redis: RedisServer) -> str:
-    """Replace the Procfile's workers while bodies stall, and ask until all are others."""
+    """Replace the Procfile's workers while bodies stall, and send requests until all are replaced."""
     surveys = {"SURVEYS_FILE": str(folder / "surveys.toml")}
     afterword = Afterword(folder, {"REDIS_URL": redis.new_database(), **surveys}).start("web")
     try:
@@ -111,7 +111,7 @@ def _seconds(url: str) -> float | None:
 
 @contextmanager
 def _slow_clients(port: int) -> Iterator[None]:
-    """Half of them are slow in the headers, half in the body. Whoever is given up comes again."""
+    """Run clients that are slow in the headers or in the body. A closed connection is opened again."""
     clients = [_begin(port, number) for number in range(SLOW)]
     ended = threading.Event()
     dripping = threading.Thread(target=_drip, args=(clients, port, ended))

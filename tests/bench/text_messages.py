@@ -16,24 +16,24 @@ PUBLIC_URL: Final = "https://feedback.example.com"
 
 
 def rows() -> Iterator[str]:
-    """Write a row for each kind of link, with and without the line to stop."""
+    """Yield a row for each kind of link, with and without the stop line."""
     yield f"The neutral SMS in {len(LANGUAGES)} languages at {PUBLIC_URL}:"
     for short_links in ("on", "off"):
         for stop_line in (False, True):
             name = f"SHORT_LINKS={short_links}{', stop_line' if stop_line else ''}"
-            yield f"{name}: {_tell(short_links, Survey(stop_line=stop_line))}"
+            yield f"{name}: {_count(short_links, Survey(stop_line=stop_line))}"
 
 
-def _tell(short_links: str, survey: Survey) -> str:
+def _count(short_links: str, survey: Survey) -> str:
     settings = settings_for("redis://127.0.0.1:1/0", PUBLIC_URL=PUBLIC_URL, SHORT_LINKS=short_links)
     sizes = [measure(write_sample(settings, survey, load_language(code))) for code in LANGUAGES]
     return "; ".join(
-        _tell_of(encoding, [each.segments for each in sizes if each.encoding == encoding])
+        _count_encoding(encoding, [each.segments for each in sizes if each.encoding == encoding])
         for encoding in ("GSM-7", "UCS-2")
     )
 
 
-def _tell_of(encoding: str, segments: list[int]) -> str:
+def _count_encoding(encoding: str, segments: list[int]) -> str:
     counts = sorted(Counter(segments).items())
     return f"{len(segments)} in {encoding}: " + (", ".join(f"{count} × {each}" for each, count in counts) or "none")
 

@@ -18,7 +18,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.states import Journey, OfferState
 from tests.chaos.rows import Row, commit
 from tests.chaos.supervisor import Cluster
-from tests.harness import OFFER_OVER, LosesAnswers, Story
+from tests.harness import OFFER_OVER, LosesResponses, Story
 from tests.processes import ROOT
 from tests.sandboxes import sandbox
 
@@ -172,7 +172,7 @@ def work_off(kinds: list[Seed], size: PoolSize, app: str, within: float) -> Outc
         cluster = Cluster(Path(folder), dixa.api_url, size.commands(app), **AS_SHIPPED)
         cluster.server.start()
         with connect(cluster.server.url) as client:
-            lost = Story(client, PREFIX, dixa, deliveries=[LosesAnswers()])
+            lost = Story(client, PREFIX, dixa, deliveries=[LosesResponses()])
             backlog = [make(lost, dixa) for make in kinds]
             claimed = _count_claims(lost, backlog)
         # Its file holds it all.

@@ -61,17 +61,17 @@ def run_downtime(seed: int, scale: Scale) -> Row:
     )
 
 
-def go_down(surveys: int, minutes: int, status: int | None, knows: bool) -> Outcome:  # noqa: FBT001
+def go_down(surveys: int, minutes: int, status: int | None, knows_outages: bool) -> Outcome:  # noqa: FBT001
     """Make the surveys, and run an outage of Dixa."""
     with sandbox() as dixa, TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
         server = RedisServer(Path(folder), "--appendfsync", "no")
         server.start()
         try:
             with patient(server.url) as client:
-                workers = Workers(client, "chaos:", dixa, knows=knows)
+                workers = Workers(client, "chaos:", dixa, knows_outages=knows_outages)
                 waiting = [workers.story.begin() for _ in range(surveys)]
                 dixa.outage(status)
-                workers.live(timedelta(minutes=minutes), 15 * SECOND)
+                workers.run_for(timedelta(minutes=minutes), 15 * SECOND)
                 calls = len(dixa.calls)
                 tries = sum(workers.story.load(each).offer.tries for each in waiting)
                 dixa.outage_is_over()

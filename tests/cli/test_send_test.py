@@ -45,7 +45,7 @@ def test_invalid_argument_is_refused_with_an_example(arguments: list[str]) -> No
 
 def test_error_of_the_mail_server_is_shown() -> None:
     with post_office() as (post, server):
-        post.answers["RCPT"] = "550 5.1.1 me@example.com is nobody"
+        post.replies["RCPT"] = "550 5.1.1 me@example.com is nobody"
         result = send("me@example.com", server=server)
         assert result.exit_code == 1
         assert "the mail server replied to RCPT with 550 5.1.1" in result.output

@@ -51,5 +51,5 @@ def test_machine_is_shown_without_its_address(run: Runner, story: Story) -> None
 
 def test_reopened_conversation_is_cancelled(run: Runner, story: Story) -> None:
     survey_id = close(story, LATER)
-    story.hear(survey_id, ChangeKind.REOPENED, at=datetime.now(UTC) + timedelta(seconds=1))
+    story.take_change(survey_id, ChangeKind.REOPENED, at=datetime.now(UTC) + timedelta(seconds=1))
     assert "Cancelled: reopened." in timeline(run, survey_id)

@@ -8,7 +8,7 @@ import pytest
 from config.endpoints import SmtpServer, Tls
 from service.surveys.errors import ChannelDown, NotDelivered
 from tests.delivery.mails import deliver
-from tests.smtp import PASSWORD, USER, Post, certificates, checks_password, knows, post_office
+from tests.smtp import PASSWORD, USER, Post, authenticator_for, certificates, check_password, post_office
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def trust() -> tuple[ssl.SSLContext, ssl.SSLContext]:
 def test_an_email_is_sent_with_tls_and_login(tls: Tls, trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
     theirs, ours = trust
     # aiosmtpd accepts a login without STARTTLS only if configured so.
-    options = {"authenticator": checks_password, "auth_require_tls": tls is Tls.STARTTLS}
+    options = {"authenticator": check_password, "auth_require_tls": tls is Tls.STARTTLS}
     with post_office(tls, theirs, **options) as (taken, server):
         deliver(replace(server, user=USER, password=PASSWORD), context=ours)
     assert taken.logins == [True]
@@ -55,7 +55,7 @@ def test_without_starttls_nothing_is_sent_unencrypted(post: tuple[Post, SmtpServ
 @pytest.mark.parametrize("without", [[], ["PLAIN"]])
 @pytest.mark.parametrize(("user", "password"), [(USER, "pässwörd"), ("søren", PASSWORD), ("søren", "密码🔑 \u20ac")])
 def test_a_login_may_have_non_ascii_letters(user: str, password: str, without: list[str]) -> None:
-    authenticator = knows(user, password)
+    authenticator = authenticator_for(user, password)
     with post_office(authenticator=authenticator, auth_require_tls=False, auth_exclude_mechanism=without) as (
         taken,
         server,
@@ -79,7 +79,7 @@ def test_a_non_ascii_login_without_a_mechanism_fails_without_quoting_the_passwor
 
 
 def test_a_wrong_password_means_channel_down(trust: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    with post_office(Tls.STARTTLS, trust[0], authenticator=checks_password) as (taken, server):
+    with post_office(Tls.STARTTLS, trust[0], authenticator=check_password) as (taken, server):
         with pytest.raises(ChannelDown, match="535"):
             deliver(replace(server, user=USER, password="wrong"), context=trust[1])
         assert taken.commands == []

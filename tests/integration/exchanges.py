@@ -51,7 +51,7 @@ class Exchanges:
         if self.description is None:
             return
         for exchange in new:
-            self.description.check_answer(exchange)
+            self.description.check_response(exchange)
             if is_ours(exchange):
                 self.description.check_request(exchange)
                 self.calls.add(exchange.call)

@@ -73,7 +73,7 @@ def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
     told = CliRunner().invoke(main, ["doctor"], env=own._environ)
     assert told.exit_code == 1
     assert "FAIL spool: 1 waiting for over a minute, though Redis is available." in told.output
-    disk.mend("flock")
+    disk.restore("flock")
     eventually(lambda: not entries(tmp_path))
     told = CliRunner().invoke(main, ["doctor"], env=own._environ)
     assert "ok   spool: nothing waiting" in told.output

@@ -11,7 +11,7 @@ import redis
 
 from service.sandbox.server import Sandbox
 from service.surveys.states import Journey, OfferState
-from tests.harness import CSAT, OFFER_OVER, QUICK, LosesAnswers, Story
+from tests.harness import CSAT, OFFER_OVER, QUICK, LosesResponses, Story
 from tests.polling import eventually
 
 THREADS = 32
@@ -35,7 +35,7 @@ def test_many_workers_finish_a_backlog_without_a_wasted_look(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """Deliveries with an unknown outcome. A claim with a slot is worked on to its end."""
-    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesAnswers()])
+    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesResponses()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:
         before.run_until(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)

@@ -27,11 +27,11 @@ ENDS = {
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_change_event_ends_a_waiting_survey(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin(LATER)
-    assert story.hear(survey_id, kind)
+    assert story.take_change(survey_id, kind)
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.reason) == ENDS[kind]
     assert record.offer.due_at is None
-    assert not story.hear(survey_id, kind)
+    assert not story.take_change(survey_id, kind)
     assert story.load(survey_id) == record
     assert story.records.count_decisions(datetime.now(UTC).date()) == {ENDS[kind][1]: 1}
 
@@ -39,7 +39,7 @@ def test_change_event_ends_a_waiting_survey(story: Story, kind: ChangeKind) -> N
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin(LATER)
-    assert not story.hear(survey_id, kind, at=moment() - timedelta(minutes=1))
+    assert not story.take_change(survey_id, kind, at=moment() - timedelta(minutes=1))
     assert story.load(survey_id).offer.state is OfferState.WAITING
 
 
@@ -47,17 +47,17 @@ def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeK
 def test_a_change_after_the_link_is_with_the_customer_says_nothing(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin()
     story.ask(survey_id)
-    assert not story.hear(survey_id, kind)
+    assert not story.take_change(survey_id, kind)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
 
 
 def test_change_of_an_unknown_conversation_is_ignored(story: Story) -> None:
-    assert not story.hear("4711", ChangeKind.REOPENED)
+    assert not story.take_change("4711", ChangeKind.REOPENED)
 
 
 def test_a_change_in_the_middle_of_a_claim_stops_it_before_the_offer(story: Story) -> None:
     survey_id = story.begin()
-    story.after("ratings", lambda: story.hear(survey_id, ChangeKind.REOPENED))
+    story.after("ratings", lambda: story.take_change(survey_id, ChangeKind.REOPENED))
     assert story.ask(survey_id).offer.reason == Reason.REOPENED
     assert story.dixa.offers() == []
 
@@ -66,7 +66,7 @@ def test_a_change_is_about_the_last_round(story: Story) -> None:
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))
     second = story.close(number, replace(ALWAYS, delay=timedelta(hours=1)))
-    assert story.hear(second, ChangeKind.REOPENED)
+    assert story.take_change(second, ChangeKind.REOPENED)
     assert story.load(second).offer.state is OfferState.CANCELLED
     assert story.load(str(number)).offer.state is OfferState.DELIVERED
 
@@ -104,8 +104,8 @@ def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story
     number = story.dixa.make_conversation()
     survey_id = story.close(number, LATER, closed_at=moment() - timedelta(minutes=10))
     story.close(number, LATER)
-    assert not story.hear(survey_id, ChangeKind.REOPENED, at=moment() - timedelta(minutes=5))
-    assert story.hear(survey_id, ChangeKind.REOPENED)
+    assert not story.take_change(survey_id, ChangeKind.REOPENED, at=moment() - timedelta(minutes=5))
+    assert story.take_change(survey_id, ChangeKind.REOPENED)
 
 
 def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
@@ -115,6 +115,6 @@ def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story,
     story.close(number, terms, closed_at=opened_at - SECOND)
     other = str(uuid4())
     survey_id = story.close(number, terms, agent_id=other)
-    assert not story.hear(survey_id, ChangeKind.REOPENED, at=opened_at)
+    assert not story.take_change(survey_id, ChangeKind.REOPENED, at=opened_at)
     story.ask(survey_id)
     assert [each.agent_id for each in dixa.offers(number)] == [other]

@@ -27,7 +27,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("place", "answer"), REFUSALS)
 def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: str) -> None:
-    bench.post.answers[place] = answer
+    bench.post.replies[place] = answer
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
     assert bench.run_once(first).offer.state is OfferState.OFFERED
     for _ in range(3):
@@ -38,11 +38,11 @@ def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: st
 
 
 def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     ids = [bench.story.begin(BY_MAIL) for _ in range(3)]
     for each in ids:
         bench.run_once(each)
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     bench.end_pause()
     assert [bench.run_once(each).offer.state for each in ids] == [OfferState.DELIVERED] * 3
     assert (bench.offers(*ids), len(bench.post.mails)) == ([1, 1, 1], 3)
@@ -50,7 +50,7 @@ def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
 
 
 def test_waiting_surveys_make_no_call_while_the_channel_is_down(bench: Bench) -> None:
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
     bench.run_once(first)
     before = len(bench.dixa.calls)
@@ -61,7 +61,7 @@ def test_waiting_surveys_make_no_call_while_the_channel_is_down(bench: Bench) ->
 
 def test_the_next_channel_brings_the_link(bench: Bench) -> None:
     """Nothing was delivered, so nobody is asked twice. The channel stays paused."""
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     records = [bench.run_once(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
     assert {(each.offer.state, each.offer.channel, each.offer.failed) for each in records} == {
         (OfferState.DELIVERED, "message", ())
@@ -71,12 +71,12 @@ def test_the_next_channel_brings_the_link(bench: Bench) -> None:
 
 
 def test_refused_message_waits_for_the_mail_server(bench: Bench) -> None:
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     bench.dixa.fails(1, 422, call="message")
     survey_id = bench.story.begin(BY_MAIL_OR_MESSAGE)
     record = bench.run_once(survey_id)
     assert (record.offer.state, record.offer.failed) == (OfferState.OFFERED, ("message",))
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     bench.end_pause()
     record = bench.run_once(survey_id)
     assert (record.offer.state, record.offer.channel, len(bench.post.mails)) == (OfferState.DELIVERED, "email", 1)
@@ -183,7 +183,7 @@ def test_failure_counts_again_after_a_success(bench: Bench) -> None:
 
 def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None:
     """A phone call takes no message, though `message` comes first."""
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
     ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
     bench.run_once(ids[0])
@@ -203,18 +203,18 @@ def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
 
 
 def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
-    bench.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    bench.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     bench.run_once(bench.story.begin(BY_MAIL))
-    bench.post.answers["RCPT"] = "451 4.3.0 Later"
+    bench.post.replies["RCPT"] = "451 4.3.0 Later"
     bench.run_once(bench.story.begin(BY_MAIL))
     assert bench.story.channels.troubles() == []
 
 
 def test_refused_own_sender_affects_no_other_survey(bench: Bench) -> None:
     own = replace(BY_MAIL, name="own", senders={"": Sender(email=Mailbox("other@example.com"))})
-    bench.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
+    bench.post.replies["MAIL"] = "550 5.7.60 May not send as this sender"
     bench.run_once(bench.story.begin(own))
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     assert bench.run_once(bench.story.begin(BY_MAIL)).offer.state is OfferState.DELIVERED
     assert bench.run_once(bench.story.begin(own)).offer.state is OfferState.DECIDING
 
@@ -258,27 +258,27 @@ def test_a_reminder_waits_as_well(bench: Bench) -> None:
     terms = replace(BY_MAIL, reminder=timedelta(hours=1))
     survey_id = bench.story.begin(terms)
     assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
     before = len(bench.dixa.calls)
     assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
     assert len(bench.dixa.calls) == before
     assert bench.post.commands.count("dot") == 2
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     bench.end_pause()
     assert bench.run_once(survey_id).offer.state is OfferState.DELIVERED
     assert len(bench.post.mails) == 2
 
 
 def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
-    bench.post.answers["dot"] = SUSPENDED
+    bench.post.replies["dot"] = SUSPENDED
     ids = [bench.story.begin(BY_MAIL) for _ in range(2)]
     with capture_logs() as logs:
         for each in ids:
             bench.run_once(each)
         bench.end_pause()
         bench.run_once(ids[1])
-        bench.post.answers.clear()
+        bench.post.replies.clear()
         bench.end_pause()
         bench.run_once(ids[0])
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]

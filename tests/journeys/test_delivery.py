@@ -60,7 +60,7 @@ def test_a_refused_message_is_mailed(chain: Chain) -> None:
 
 
 def test_a_refused_mail_becomes_a_message(chain: Chain) -> None:
-    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     record = chain.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.channel, record.offer.failed) == (
         OfferState.DELIVERED,
@@ -71,7 +71,7 @@ def test_a_refused_mail_becomes_a_message(chain: Chain) -> None:
 
 
 def test_offer_fails_after_all_channels_refused(chain: Chain) -> None:
-    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.reason, record.offer.failed) == (
@@ -94,7 +94,7 @@ def test_404_of_a_proxy_is_no_answer_about_the_conversation(
 
 
 def test_retry_uses_the_last_channel(chain: Chain) -> None:
-    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     chain.dixa.fails(1, 422, call="message")
     record = chain.ask(EMAIL_FIRST)
     chain.story.records.retry(Journey.OFFER, record.survey_id)
@@ -104,19 +104,19 @@ def test_retry_uses_the_last_channel(chain: Chain) -> None:
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
 def test_busy_server_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
-    chain.post.answers[place] = "451 4.3.0 Later"
+    chain.post.replies[place] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id)
     assert (between.offer.state, between.offer.tries, between.offer.mailed_at) == (OfferState.OFFERED, 1, None)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     record = chain.story.ask(survey_id)
     assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
     assert len(chain.dixa.offers(record.conversation_id)) == 1
 
 
 def test_server_busy_for_too_long_ends_the_delivery(chain: Chain) -> None:
-    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.post.replies["RCPT"] = "451 4.3.0 Later"
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.story.offering.run(survey_id)
     past = int((datetime.now(UTC) - timedelta(hours=73)).timestamp() * 1000)
@@ -172,9 +172,9 @@ def test_a_lost_answer_to_the_dot_is_not_asked_for_again(chain: Chain, is_kept: 
 def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
     """The worker had recorded the mail as begun, and lost the server's reply."""
     survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.post.replies["RCPT"] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     key = f"{chain._prefix}survey:{survey_id}"
     chain._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
     assert chain.story.records.begin_email(survey_id)
@@ -185,9 +185,9 @@ def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
 
 def test_crash_before_begin_email_sends_it_later(chain: Chain) -> None:
     survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.post.replies["RCPT"] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"})
     record = chain.story.ask(survey_id)
     assert (record.offer.note, chain.went(record)) == ("", (0, 1))
@@ -218,22 +218,22 @@ def test_possible_mail_after_a_restore_is_not_repeated(chain: Chain) -> None:
     [("dot", "554 Your account is suspended"), ("MAIL", "550 5.7.60 May not send as"), ("RCPT", "550 5.7.1 No relay")],
 )
 def test_what_is_about_us_is_for_later(chain: Chain, place: str, answer: str) -> None:
-    chain.post.answers[place] = answer
+    chain.post.replies[place] = answer
     survey_id = chain.story.begin(replace(EMAIL_FIRST, deliver=("email",)))
     chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id)
     assert (between.offer.state, between.offer.failed, between.offer.mailed_at) == (OfferState.OFFERED, (), None)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     record = chain.story.ask(survey_id)
     assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
     assert len(chain.dixa.offers(record.conversation_id)) == 1
 
 
 def test_retry_after_a_refused_dot_sends_the_mail(chain: Chain) -> None:
-    chain.post.answers["dot"] = "550 5.1.1 No such user"
+    chain.post.replies["dot"] = "550 5.1.1 No such user"
     record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     chain.story.records.retry(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
     assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", "")
@@ -255,7 +255,7 @@ def test_operator_can_retry_a_refused_message(chain: Chain) -> None:
 def test_a_channel_is_down_for_all_surveys_or_for_one_with_its_own_sender(
     chain: Chain, senders: dict[str, Sender], name: str
 ) -> None:
-    chain.post.answers["MAIL"] = "550 5.7.60 May not send as this sender"
+    chain.post.replies["MAIL"] = "550 5.7.60 May not send as this sender"
     chain.story.offering.run(chain.story.begin(replace(EMAIL_FIRST, deliver=("email",), senders=senders)))
     (trouble,) = chain.story.channels.troubles()
     assert trouble.startswith(f'channel "{name}" is down')

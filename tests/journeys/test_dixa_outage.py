@@ -30,25 +30,25 @@ def workers(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[W
 
 
 @pytest.mark.parametrize("status", [503, 200, None], ids=["503", "200 to all", "hangs up"])
-@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+@pytest.mark.parametrize("knows_outages", [True, False], ids=["ours", "control"])
 def test_the_last_of_many_is_asked_soon_after_an_outage(
     redis_client: redis.Redis,
     prefix: str,
     dixa: Sandbox,
-    knows: bool,  # noqa: FBT001
+    knows_outages: bool,  # noqa: FBT001
     status: int | None,
 ) -> None:
-    workers = Workers(redis_client, prefix, dixa, knows=knows)
+    workers = Workers(redis_client, prefix, dixa, knows_outages=knows_outages)
     waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
     with capture_logs() as logs:
         dixa.outage(status)
-        workers.live(10 * MINUTE, 15 * SECOND)
+        workers.run_for(10 * MINUTE, 15 * SECOND)
         calls = len(dixa.calls)
         tries = sum(workers.story.load(each).offer.tries for each in waiting)
         dixa.outage_is_over()
-        waited = workers.seconds_until(waiting, 60 if knows else 15)
+        waited = workers.seconds_until(waiting, 60 if knows_outages else 15)
     asked = [workers.story.load(each).offer for each in waiting]
-    if not knows:
+    if not knows_outages:
         assert waited == 15
         assert sum(each.state is OfferState.DELIVERED for each in asked) < MANY
         return
@@ -70,7 +70,7 @@ def test_who_had_failed_often_before_is_due_at_once_too(
     for survey_id in waiting:
         redis_client.hset(f"{prefix}survey:{survey_id}", "offer_tries", 12)
     dixa.outage()
-    workers.live(2 * MINUTE, 15 * SECOND)
+    workers.run_for(2 * MINUTE, 15 * SECOND)
     dixa.outage_is_over()
     assert workers.seconds_until(waiting, 60) <= 10
 
@@ -93,16 +93,16 @@ def test_answers_wait_and_go_first(workers: Workers, dixa: Sandbox) -> None:
     workers.story.assert_no_doubles()
 
 
-@pytest.mark.parametrize("knows", [True, False], ids=["ours", "control"])
+@pytest.mark.parametrize("knows_outages", [True, False], ids=["ours", "control"])
 def test_outage_does_not_count_for_deadlines(
     redis_client: redis.Redis,
     prefix: str,
     dixa: Sandbox,
-    knows: bool,  # noqa: FBT001
+    knows_outages: bool,  # noqa: FBT001
 ) -> None:
     """The outage is longer than offers and answers are retried."""
     timings = replace(AS_SHIPPED, offer_max_age=30 * MINUTE, answer_max_age=30 * MINUTE)
-    workers = Workers(redis_client, prefix, dixa, knows=knows, timings=timings)
+    workers = Workers(redis_client, prefix, dixa, knows_outages=knows_outages, timings=timings)
     answered = [workers.story.begin(TERMS) for _ in range(6)]
     workers.seconds_until(answered, 10)
     for each in answered:
@@ -113,23 +113,23 @@ def test_outage_does_not_count_for_deadlines(
     dixa.outage()
     for _ in range(60):
         workers.work(Journey.ANSWER)
-        workers.live(MINUTE, MINUTE)
+        workers.run_for(MINUTE, MINUTE)
     dixa.outage_is_over()
     for _ in range(30):
         workers.work(Journey.ANSWER)
-        workers.live(30 * SECOND, 30 * SECOND)
+        workers.run_for(30 * SECOND, 30 * SECOND)
     records = [workers.story.load(each) for each in (*answered, *waiting)]
     assert all(each.offer.state in OFFER_OVER for each in records)
     assert all(each.answer is None or each.answer.state in ANSWER_OVER for each in records)
     late = [each for each in records if Reason.TOO_LATE in (each.offer.reason, each.answer and each.answer.reason)]
-    assert len(late) == (0 if knows else 12)
+    assert len(late) == (0 if knows_outages else 12)
 
 
 def test_one_failing_conversation_is_no_outage(workers: Workers, dixa: Sandbox) -> None:
     """The others don't wait, however often this conversation fails."""
     poisoned = workers.story.begin(TERMS)
     dixa.inject(Fault(Kind.FAILS, 10_000, status=500, conversation=int(poisoned)))
-    workers.live(30 * MINUTE, 30 * SECOND)
+    workers.run_for(30 * MINUTE, 30 * SECOND)
     assert workers.outage.down_since() is None
     assert workers.story.load(poisoned).offer.tries >= 5
     others = [workers.story.begin(TERMS) for _ in range(10)]
@@ -151,12 +151,12 @@ def test_flapping_dixa_uses_up_no_tries(workers: Workers, dixa: Sandbox) -> None
     waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
     for _ in range(20):
         dixa.outage()
-        workers.live(30 * SECOND, 5 * SECOND)
+        workers.run_for(30 * SECOND, 5 * SECOND)
         dixa.outage_is_over()
         # The next call is answered, and those after it aren't.
         dixa.fails(1, 404, call="conversation")
         dixa.fails(100, 503)
-        workers.live(5 * SECOND, 5 * SECOND)
+        workers.run_for(5 * SECOND, 5 * SECOND)
         dixa.faults.clear()
     assert max(workers.story.load(each).offer.tries for each in waiting) <= 1
     assert workers.seconds_until(waiting, 60) <= 10
@@ -166,7 +166,7 @@ def test_after_an_outage_dixa_may_have_to_catch_up(workers: Workers, dixa: Sandb
     """Dixa may know an event from right before the outage no sooner than after it."""
     waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
     dixa.outage()
-    workers.live(20 * MINUTE, 15 * SECOND)
+    workers.run_for(20 * MINUTE, 15 * SECOND)
     dixa.outage_is_over()
     dixa.fails(len(waiting), 404, call="offer")
     assert workers.seconds_until(waiting, 240) < 240

@@ -29,12 +29,12 @@ def break_receiver(bench: Bench, status: int) -> Survey:
 
 
 def break_mail_server(bench: Bench, answer: str) -> Survey:
-    bench.post.answers["MAIL"] = answer
+    bench.post.replies["MAIL"] = answer
     return BY_MAIL
 
 
 def refuse_recipients(bench: Bench, answer: str) -> Survey:
-    bench.post.answers["RCPT"] = answer
+    bench.post.replies["RCPT"] = answer
     return BY_MAIL
 
 
@@ -63,7 +63,7 @@ def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Call
     assert bench.pause_left(channel) <= PAUSE
     assert {bench.run_once(each).offer.tries for each in ids[ENOUGH:]} == {0}
     bench.receiver.next.clear()
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     bench.dixa.faults.clear()
     bench.end_pause(channel)
     assert bench.run_once(ids[-1]).offer.state is OfferState.DELIVERED
@@ -88,7 +88,7 @@ def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Calla
     assert states == [OfferState.FAILED] * ENOUGH + [OfferState.DECIDING] * (MANY - ENOUGH)
     assert sum(bench.offers(*ids)) == ENOUGH
     bench.receiver.next.clear()
-    bench.post.answers.clear()
+    bench.post.replies.clear()
     bench.end_pause(channel)
     for each in ids[:ENOUGH]:
         bench.story.records.retry(Journey.OFFER, each)

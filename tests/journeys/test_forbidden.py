@@ -45,7 +45,7 @@ def test_forbidden_conversation_delays_no_other(
 def test_what_is_allowed_a_little_later_goes_on(story: Story, call: str) -> None:
     survey_id = story.begin()
     forbid(story.dixa, survey_id, times=2, call=call)
-    record = story.tell(survey_id, {CSAT: 4})
+    record = story.complete(survey_id, {CSAT: 4})
     assert record.offer.state is OfferState.DELIVERED
     story.assert_once(survey_id)
 
@@ -91,7 +91,7 @@ def test_forbidden_note_is_retried_then_fails(
 ) -> None:
     story = Story(redis_client, prefix, dixa, actions=[AnswerNote(open_client(dixa, redis_client, prefix))])
     survey_id = story.begin(replace(AT_ONCE, on_answer=(OnAnswer((1, 2), CSAT, note=True),)))
-    story.tell(survey_id, {CSAT: 1})
+    story.complete(survey_id, {CSAT: 1})
     forbid(dixa, survey_id, times=times, call="note")
     record = story.follow(survey_id)
     assert record.follow_up

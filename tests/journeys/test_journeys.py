@@ -34,7 +34,7 @@ def test_calls_in_trouble_double_and_lose_nothing(story: Story, trouble: str) ->
     for call in CALLS:
         HARMLESS[trouble](story.dixa, call)
     survey_id = story.begin()
-    record = story.tell(survey_id, {CSAT: 4}, "Quick and friendly")
+    record = story.complete(survey_id, {CSAT: 4}, "Quick and friendly")
     assert story.dixa.faults.pending() == []
     assert record.offer.state is OfferState.DELIVERED
     assert record.answer is not None
@@ -68,7 +68,7 @@ def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
         LOST[loses](story.dixa, act)
         story.after(act, lambda look=look: LOOKS[blinds](story.dixa, look))  # type: ignore[misc]
     survey_id = story.begin()
-    story.tell(survey_id, {CSAT: 4})
+    story.complete(survey_id, {CSAT: 4})
     assert story.dixa.faults.pending() == []
     story.assert_once(survey_id)
     seen = [(each.call, each.fault) for each in story.dixa.calls]
@@ -96,7 +96,7 @@ def test_refused_offer_fails_with_its_reason(story: Story, call: str, status: in
 def test_refused_result_fails_and_keeps_the_answer(story: Story, status: int, reason: Reason) -> None:
     story.dixa.fails(1, status, call="submit")
     survey_id = story.begin()
-    record = story.tell(survey_id, {CSAT: 2}, "Slow")
+    record = story.complete(survey_id, {CSAT: 2}, "Slow")
     assert record.answer is not None
     assert (record.answer.state, record.answer.reason) == (AnswerState.FAILED, reason)
     assert (record.answered.scores, record.answered.comment) == ({CSAT: 2}, "Slow")
@@ -106,7 +106,7 @@ def test_refused_result_fails_and_keeps_the_answer(story: Story, status: int, re
 def test_refusal_of_an_existing_result_is_success(story: Story) -> None:
     story.dixa.executes_then_fails(1, 400, call="submit")
     survey_id = story.begin()
-    record = story.tell(survey_id, {CSAT: 5})
+    record = story.complete(survey_id, {CSAT: 5})
     assert record.answer is not None
     assert record.answer.state is AnswerState.SUBMITTED
     story.assert_once(survey_id)
@@ -123,7 +123,7 @@ def test_failed_check_after_a_refusal_is_repeated(story: Story) -> None:
     story.dixa.executes_then_fails(1, 400, call="submit")
     story.after("submit", lambda: story.dixa.fails(2, 503, call="ratings"))
     survey_id = story.begin()
-    story.tell(survey_id, {CSAT: 5})
+    story.complete(survey_id, {CSAT: 5})
     story.assert_once(survey_id)
 
 
@@ -131,7 +131,7 @@ def test_retry_after_of_a_429_is_respected(story: Story) -> None:
     story.dixa.throttles(1, retry_after=1, call="offer")
     first, second = story.begin(), story.begin()
     for survey_id in (first, second):
-        story.tell(survey_id, {CSAT: 4})
+        story.complete(survey_id, {CSAT: 4})
     story.assert_no_doubles()
     throttled = next(position for position, each in enumerate(story.dixa.calls) if each.status == 429)
     before, after = story.dixa.calls[throttled : throttled + 2]
@@ -144,7 +144,7 @@ def test_an_outage_only_delays(story: Story) -> None:
     for _ in range(20):
         story.offering.run(survey_id)
     story.dixa.outage_is_over()
-    story.tell(survey_id, {CSAT: 3})
+    story.complete(survey_id, {CSAT: 3})
     story.assert_once(survey_id)
 
 
@@ -153,7 +153,7 @@ def test_offer_executed_before_reconciling_is_not_repeated(story: Story) -> None
     survey_id = story.begin()
     story.run_until(story.offering, survey_id, lambda record: record.offer.state is OfferState.UNKNOWN)
     eventually(lambda: story.dixa.offers(int(survey_id)))
-    story.tell(survey_id, {CSAT: 4})
+    story.complete(survey_id, {CSAT: 4})
     story.assert_once(survey_id)
     assert [each.call for each in story.dixa.calls].count("offer") == 1
 

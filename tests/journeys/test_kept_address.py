@@ -50,9 +50,9 @@ ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
 
 def failed(chain: Chain) -> tuple[Record, str]:
     """A survey without a delivered mail, and the key of its address."""
-    chain.post.answers["RCPT"] = "550 5.1.1 No such mailbox"
+    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     record = chain.ask(ONLY_EMAIL)
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
     return record, f"{chain._prefix}retry:{record.survey_id}:email"
 
@@ -103,7 +103,7 @@ def test_address_goes_with_a_new_round(chain: Chain) -> None:
 
 
 def test_address_of_an_opted_out_customer_is_not_kept(chain: Chain) -> None:
-    chain.post.answers["RCPT"] = "451 4.3.0 Later"
+    chain.post.replies["RCPT"] = "451 4.3.0 Later"
     survey_id = chain.story.begin(ONLY_EMAIL)
     chain.story.offering.run(survey_id)
     record = chain.story.load(survey_id)

@@ -27,7 +27,7 @@ def results(story: Story) -> dict[str, tuple[int, str | None]]:
 
 def test_three_questions_are_three_offers_one_message_and_three_results(story: Story) -> None:
     survey_id = story.begin(THREE)
-    story.tell(survey_id, SCORES, "All good")
+    story.complete(survey_id, SCORES, "All good")
     assert [offer.type for offer in story.dixa.offers()] == ["Csat", "Nps", "ThumbsUpOrDown"]
     assert results(story) == {"Csat": (4, "All good"), "Nps": (9, None), "ThumbsUpOrDown": (1, None)}
     assert len(story.dixa.messages()) == 1
@@ -44,7 +44,7 @@ def test_a_partly_answered_survey_has_the_results_of_its_answers(
     story: Story, scores: Mapping[RatingType, int]
 ) -> None:
     survey_id = story.begin(THREE)
-    record = story.tell(survey_id, scores, "Only this")
+    record = story.complete(survey_id, scores, "Only this")
     first = next(iter(scores))
     assert record.answer is not None
     assert set(record.answer.submitted) == set(scores)
@@ -54,7 +54,7 @@ def test_a_partly_answered_survey_has_the_results_of_its_answers(
 
 def test_nothing_is_worth_as_much_as_another_score(story: Story) -> None:
     """A 0 is an answer."""
-    story.tell(story.begin(THREE), {NPS: 0, THUMBS: 0})
+    story.complete(story.begin(THREE), {NPS: 0, THUMBS: 0})
     assert results(story) == {"Nps": (0, None), "ThumbsUpOrDown": (0, None)}
 
 
@@ -74,7 +74,7 @@ def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: 
         loses(1, call="offer")
         loses(1, call="submit")
     survey_id = story.begin(THREE)
-    story.tell(survey_id, SCORES, "Once")
+    story.complete(survey_id, SCORES, "Once")
     assert story.dixa.faults.pending() == []
     assert len(story.dixa.offers()) == 3
     assert results(story) == {"Csat": (4, "Once"), "Nps": (9, None), "ThumbsUpOrDown": (1, None)}

@@ -71,7 +71,7 @@ def test_agent_of_the_language_can_replace_the_assignee(story: Story, spoken: st
 def test_a_cancelled_survey_of_dixas_own_is_no_obstacle(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.make_rating(int(survey_id), status="Cancelled")
-    story.tell(survey_id, {CSAT: 4})
+    story.complete(survey_id, {CSAT: 4})
     story.assert_once(survey_id)
 
 
@@ -130,7 +130,7 @@ def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
     dixa.executes_then_drops(1, call="offer")
     dixa.executes_then_drops(1, call="submit")
     survey_id = story.begin()
-    story.tell(survey_id, {CSAT: 4})
+    story.complete(survey_id, {CSAT: 4})
     story.assert_once(survey_id)
 
 

@@ -163,7 +163,7 @@ def test_a_called_off_reminder_leaves_the_record_as_long_as_its_link(story: Stor
     terms = replace(AT_ONCE, reminder=timedelta(minutes=30), expires=timedelta(days=300))
     survey_id = story.begin(terms)
     deliver(story, survey_id)
-    assert story.hear(survey_id, ChangeKind.RATED)
+    assert story.take_change(survey_id, ChangeKind.RATED)
     assert story.records._redis.ttl(story.records._key(survey_id)) > timedelta(days=300).total_seconds()
 
 

@@ -123,11 +123,11 @@ def test_answered_survey_gets_no_reminder(story: Story) -> None:
 @pytest.mark.parametrize("kind", ChangeKind)
 def test_an_event_is_enough_to_call_it_off(story: Story, kind: ChangeKind) -> None:
     survey_id = delivered(story)
-    assert story.hear(survey_id, kind, at=moment() + timedelta(minutes=3))
+    assert story.take_change(survey_id, kind, at=moment() + timedelta(minutes=3))
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.due_at) == (OfferState.DELIVERED, None)
     assert record.offer.note.startswith("no reminder: ")
-    assert not story.hear(survey_id, kind)
+    assert not story.take_change(survey_id, kind)
 
 
 def test_conversation_opened_by_our_message_gets_a_reminder(story: Story) -> None:
@@ -135,7 +135,7 @@ def test_conversation_opened_by_our_message_gets_a_reminder(story: Story) -> Non
     try:
         survey_id = delivered(story)
         assert story.dixa.conversation(int(survey_id)).state == "Open"
-        assert not story.hear(survey_id, ChangeKind.REOPENED)
+        assert not story.take_change(survey_id, ChangeKind.REOPENED)
         write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
         story.ask(survey_id)
     finally:
@@ -216,12 +216,12 @@ def test_possible_reminder_mail_is_not_repeated(chain: Chain) -> None:
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
 def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
     survey_id = reminding(chain.story, MAILED)
-    chain.post.answers[place] = "451 4.3.0 Later"
+    chain.post.replies[place] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id).offer
     assert (between.state, between.failed) == (OfferState.REMINDING, ())
     assert len(chain.post.mails) == 1
-    chain.post.answers.clear()
+    chain.post.replies.clear()
     record = chain.story.ask(survey_id)
     assert (record.offer.note, len(chain.post.mails)) == ("", 2)
 
@@ -269,7 +269,7 @@ def test_a_message_from_before_the_delivery_stops_no_reminder(story: Story) -> N
 def test_an_event_in_the_middle_of_a_claim_calls_it_off(story: Story, kind: ChangeKind) -> None:
     survey_id = reminding(story)
     later = moment() + timedelta(minutes=3)
-    story.after("conversation", lambda: story.hear(survey_id, kind, at=later))
+    story.after("conversation", lambda: story.take_change(survey_id, kind, at=later))
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
     assert sent(story, survey_id) == [""]

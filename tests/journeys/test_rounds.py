@@ -36,7 +36,7 @@ def test_when_a_conversation_is_asked_again(story: Story, again: OnReclose, *, i
     terms = replace(ALWAYS, on_reclose=again)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
-    story.tell(first, {CSAT: 2}) if is_answered else story.ask(first)
+    story.complete(first, {CSAT: 2}) if is_answered else story.ask(first)
     story.dixa.reopen(number)
     write_as_customer(story, number)
     second = story.close(number, terms)
@@ -50,9 +50,9 @@ def test_when_a_conversation_is_asked_again(story: Story, again: OnReclose, *, i
 def test_each_round_has_its_own_answer(story: Story) -> None:
     number = story.dixa.make_conversation()
     first = story.close(number, ALWAYS)
-    story.tell(first, {CSAT: 1}, "Not yet")
+    story.complete(first, {CSAT: 1}, "Not yet")
     write_as_customer(story, number)
-    story.tell(story.close(number, ALWAYS), {CSAT: 5}, "Now it is")
+    story.complete(story.close(number, ALWAYS), {CSAT: 5}, "Now it is")
     assert [(each.value, each.comment) for each in story.dixa.results(number)] == [(1, "Not yet"), (5, "Now it is")]
     assert story.records.list_rounds(number) == [f"{number}-2", str(number)]
 
@@ -74,7 +74,7 @@ def test_reopened_waiting_survey_is_sent_after_the_next_close(story: Story) -> N
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.dixa.reopen(number)
-    assert story.hear(first, ChangeKind.REOPENED)
+    assert story.take_change(first, ChangeKind.REOPENED)
     record = story.ask(story.close(number, terms))
     assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.DELIVERED)
 
@@ -126,7 +126,7 @@ def test_a_close_while_the_first_still_waits_makes_no_round(story: Story) -> Non
 def test_close_without_a_round_is_counted(story: Story) -> None:
     number = story.dixa.make_conversation()
     survey_id = story.close(number, AT_ONCE)
-    story.tell(survey_id, {CSAT: 4})
+    story.complete(survey_id, {CSAT: 4})
     for _ in range(2):
         story.dixa.reopen(number)
         assert story.close(number, AT_ONCE) == survey_id
@@ -165,7 +165,7 @@ def test_later_close_names_the_mismatching_rule(story: Story) -> None:
 def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left_out(story: Story) -> None:
     terms = replace(UNANSWERED, match=Match(without_tags=("spam",)))
     number = story.dixa.make_conversation()
-    story.tell(story.close(number, terms), {CSAT: 5})
+    story.complete(story.close(number, terms), {CSAT: 5})
     story.close(number, terms, tags=("spam",))
     write_as_customer(story, number)
     record = story.ask(story.close(number, terms))
@@ -187,7 +187,7 @@ def test_our_own_result_does_not_end_a_waiting_round(story: Story, again: OnRecl
     second = story.close(number, terms)
     story.answer(first, {CSAT: 4})
     story.submit(first)
-    assert not story.hear(second, ChangeKind.RATED)
+    assert not story.take_change(second, ChangeKind.RATED)
     assert story.ask(second).offer.reason == reason
 
 
