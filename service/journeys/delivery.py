@@ -59,8 +59,7 @@ class LinkSender:
         delivery = next(self._usable(record), None)
         if delivery is None:
             return Fail(Reason.UNREACHABLE, "its channel is no longer set up")
-        if record.offer.state is OfferState.OFFERED:
-            self.records.begin_delivery(attempt.claim, delivery.name)
+        self.records.begin_delivery(attempt.claim, delivery.name)
         try:
             has_arrived = delivery.reconcile(record, attempt.deadline)
         except (RetryLater, OutcomeUnknown, Unconfirmable) as error:
