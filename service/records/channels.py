@@ -74,12 +74,13 @@ class Channels(Store):
         pipeline.get(self._pause_key(channel))
         pipeline.pttl(self._pause_key(channel))
         own_ms, down, whose, left_ms = self._run_command(pipeline.execute)
+        is_down = down is not None
         if own_ms > 0:
-            return down is not None, timedelta(milliseconds=own_ms)
-        if down is None or whose in (None, survey_id):
-            return down is not None, None
+            return is_down, timedelta(milliseconds=own_ms)
+        if not is_down or whose in (None, survey_id):
+            return is_down, None
         left = timedelta(milliseconds=max(left_ms, 1))
-        return True, min(left, _TRY_WAIT) if whose else left
+        return is_down, min(left, _TRY_WAIT) if whose else left
 
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"

@@ -142,4 +142,4 @@ def _number(info: Mapping[str, Any], name: str) -> int:
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
