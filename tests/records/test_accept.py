@@ -13,7 +13,7 @@ from service.surveys.model import Change
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE
-from tests.records.steps import DAY, MINUTE, SURVEY_ID, claim, close_of, is_about, offer
+from tests.records.steps import DAY, MINUTE, SURVEY_ID, claim, close_of, is_about, load, offer
 
 
 def test_an_accepted_close_can_be_loaded(records: Records) -> None:
@@ -104,3 +104,20 @@ def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
     record = records.load(SURVEY_ID)
     assert record is not None
     assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE
+
+
+def test_the_terms_are_those_of_the_first_candidate_until_the_decision(records: Records) -> None:
+    first, second = replace(AT_ONCE, name="first"), replace(AT_ONCE, name="second")
+    records.accept(close_of(), [first, second])
+    record = load(records)
+    assert (record.terms, record.candidates) == (first, (first, second))
+
+
+def test_a_reopening_within_two_minutes_of_the_link_may_be_our_own(records: Records) -> None:
+    records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, reminder=DAY)])
+    offer(records)
+    delivered_at = load(records).offer.delivered_at
+    assert delivered_at
+    for later, outcome in ((2 * MINUTE, "older"), (2 * MINUTE + timedelta(milliseconds=1), "not_reminded")):
+        opened = Change(48213, ChangeKind.REOPENED, delivered_at + later)
+        assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == outcome

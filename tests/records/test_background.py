@@ -1,6 +1,8 @@
 """A lasting problem is logged when it begins, once a minute, and when it is over."""
 
 from datetime import timedelta
+from threading import Event
+from threading import enumerate as all_threads
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,11 +10,13 @@ from structlog.testing import capture_logs
 from service.records import background
 from service.records.background import BackgroundLoop, LogEvents
 
+EVENTS = LogEvents("lost", "back", "broken")
+
 
 def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[int, str, str]] = []
-    loop = BackgroundLoop(lambda: None, timedelta(), LogEvents("lost", "back", "broken"), describe=str)
-    for second in range(1, 200):
+    loop = BackgroundLoop(lambda: None, timedelta(), EVENTS, describe=str)
+    for second in (*range(1, 130), *range(131, 200)):
         monkeypatch.setattr(background, "monotonic", lambda second=second: float(second))
         problem = "" if second in range(150, 160) or second < 10 else "odd" if second >= 180 else "away"
         with capture_logs() as logs:
@@ -22,7 +26,7 @@ def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: 
     assert logged == [
         (10, "lost", "away"),
         (70, "lost", "away"),
-        (130, "lost", "away"),
+        (131, "lost", "away"),
         (150, "back", ""),
         (160, "lost", "away"),
         (180, "lost", "odd"),
@@ -43,7 +47,7 @@ def run(*failures: Exception | None) -> list[tuple[str, str]]:
     loop = BackgroundLoop(
         step,
         timedelta(),
-        LogEvents("lost", "back", "broken"),
+        EVENTS,
         describe=lambda error: str(error) if isinstance(error, OSError) else "",
     )
     with capture_logs() as logs:
@@ -58,3 +62,15 @@ def test_a_failing_step_is_logged_and_so_is_its_end() -> None:
 def test_an_unexpected_error_is_logged_once_without_its_text() -> None:
     error = ValueError("the words of a customer")
     assert run(error, error, None) == [("broken", "ValueError"), ("lost", "ValueError"), ("back", "")]
+
+
+def test_a_loop_ends_with_its_process_or_when_it_is_stopped() -> None:
+    stepped = Event()
+    loop = BackgroundLoop(stepped.set, timedelta(milliseconds=1), EVENTS, describe=str)
+    loop.start("loop of a test")
+    (thread,) = [each for each in all_threads() if each.name == "loop of a test"]
+    assert thread.daemon
+    assert stepped.wait(60)
+    loop.stop()
+    thread.join(60)
+    assert not thread.is_alive()

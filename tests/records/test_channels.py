@@ -59,3 +59,20 @@ def test_a_failure_is_logged_when_the_channel_goes_down_and_not_again(channels: 
     with capture_logs() as logs:
         channels.works("email", OTHER)
     assert logs == [{"event": "channel.recovered", "channel": "email", "log_level": "warning"}]
+
+
+def test_an_uncertain_failure_alone_pauses_nothing(channels: Channels) -> None:
+    """The fifth survey in a row is enough."""
+    for number in range(4):
+        channels.failed("email", str(number), "away", is_certain=False)
+    assert channels.troubles() == []
+    channels.failed("email", "4", "away", is_certain=False)
+    assert len(channels.troubles()) == 1
+
+
+def test_a_channel_without_a_try_is_forgotten_after_a_day(
+    channels: Channels, redis_client: redis.Redis, prefix: str
+) -> None:
+    channels.failed("email", SURVEY, "away")
+    left = timedelta(milliseconds=redis_client.pttl(f"{prefix}channels_down"))
+    assert timedelta(hours=23) < left <= timedelta(days=1)

@@ -1,12 +1,14 @@
-"""What a record keeps of a close."""
+"""What a record keeps of a close, of terms and of a decision, and what it lacks at first."""
 
 import json
 from datetime import UTC, datetime
 
 import pytest
 
-from service.records.codec import dump_close, load_close
-from service.surveys.model import Close
+from service.records.codec import dump_close, load_close, read_record, write_candidates, write_decision, write_terms
+from service.surveys.definition import Survey
+from service.surveys.model import Close, RuleMismatch
+from service.surveys.reasons import Reason
 
 NOON = datetime(2026, 5, 12, 12, tzinfo=UTC)
 
@@ -21,3 +23,25 @@ def test_empty_facts_need_no_room_and_tags_stay_known_or_unknown(
     assert load_close(48213, text, "ida@example.com") == Close(
         48213, NOON, channel="Email", tags=tags, email="ida@example.com"
     )
+
+
+def test_the_only_candidate_stands_in_the_terms_alone() -> None:
+    first, second = Survey(name="first"), Survey(name="second")
+    assert write_candidates([]) == write_candidates([first]) == ""
+    assert [each["name"] for each in json.loads(write_candidates([first, second]))] == ["first", "second"]
+
+
+def test_texts_are_kept_in_utf_8() -> None:
+    """JSON's other form takes three times the room."""
+    survey = Survey(name="Grüße")
+    mismatches = [RuleMismatch("Grüße", Reason.LANGUAGE, "languages", "dansk")]
+    written = [dump_close(Close(1, NOON, tags=("Grüße",))), write_terms(survey), write_candidates([survey, survey])]
+    assert all("Grüße" in text for text in (*written, write_decision(mismatches, {})))
+
+
+def test_a_journey_begins_without_a_try() -> None:
+    states = {"offer_state": "delivered", "answer_state": "editable", "follow_up_state": "following"}
+    record = read_record({"survey_id": "1", "conversation_id": "1", "accepted_at": "0", "answered_at": "0", **states})
+    assert record.answer
+    assert record.follow_up
+    assert (record.offer.tries, record.answer.tries, record.follow_up.tries) == (0, 0, 0)

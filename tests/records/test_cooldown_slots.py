@@ -80,3 +80,16 @@ def test_a_survey_is_not_kept_back_by_its_own_slot(records: Records, redis_clien
     redis_client.delete(f"{prefix}survey:1", f"{prefix}due:offer")
     ask(records, 1)
     assert holder(redis_client, prefix) == "1"
+
+
+def test_the_chosen_survey_is_the_one_counted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(1), [AT_ONCE, replace(AT_ONCE, name="second")])
+    found = records.claim(Journey.OFFER, "1")
+    assert found
+    records.decide(found, Decision(Verdict.ASK, survey=replace(AT_ONCE, name="second")))
+    assert [*redis_client.scan_iter(f"{prefix}asks:*")] == [f"{prefix}asks:{found.at.date()}:second"]
+
+
+def test_without_any_cooldown_a_slot_is_taken_all_the_same(records: Records) -> None:
+    """Redis refuses an expiry of no time."""
+    ask(records, 1, replace(AT_ONCE, cooldown=timedelta()), retention=timedelta())

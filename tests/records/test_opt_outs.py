@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 import redis
 
 from service.records.opt_outs import HashedOptOuts
 from service.rules.identity import IdentityKind
+from tests.processes import RedisServer
 
 NOON = datetime(2026, 5, 12, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -126,3 +128,31 @@ def test_nobody_is_found_without_traits_or_opt_outs(opt_outs: HashedOptOuts) -> 
     opt_outs.add(BO, at=NOON)
     assert opt_outs.find([BO, "nobody"]) == {BO: NOON}
     assert list(opt_outs.find([SAME, IDA])) == [IDA]
+
+
+class SlowClient(redis.Redis):
+    """A Redis in which another process creates the key of the hashes at the same moment: the first GET misses it."""
+
+    has_missed = False
+
+    def get(self, name: Any) -> Any:
+        if self.has_missed:
+            return super().get(name)
+        self.has_missed = True
+        return None
+
+
+def test_processes_that_begin_at_once_use_one_key(
+    opt_outs: HashedOptOuts, redis_server: RedisServer, prefix: str
+) -> None:
+    opt_outs.add(IDA)
+    client = SlowClient(port=redis_server.port, decode_responses=True)
+    HashedOptOuts(client, prefix=prefix).add(BO)
+    assert opt_outs.has(IDA)
+    assert opt_outs.has(BO)
+    client.close()
+
+
+def test_the_key_of_the_hashes_has_256_bits(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
+    opt_outs.add(IDA)
+    assert len(bytes.fromhex(str(redis_client.get(f"{prefix}stop_key")))) * 8 == 256

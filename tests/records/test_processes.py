@@ -1,13 +1,17 @@
 """Processes report themselves, and disagreements between them are found."""
 
+import atexit
 import json
 from dataclasses import asdict
+from threading import enumerate as all_threads
+from typing import NoReturn
 
 import pytest
 import redis
 
 from config.fingerprint import take_fingerprint
 from service.records.processes import Process, Processes
+from tests.polling import eventually
 from tests.processes import SECRET_KEY, settings_for
 
 SETTINGS = {"SECRET_KEYS": "a1", "PUBLIC_URL": "b1"}
@@ -51,18 +55,25 @@ def test_an_onlooker_is_compared_as_well(web: Processes, redis_client: redis.Red
 def test_a_process_without_a_report_for_a_minute_is_not_running(
     web: Processes, redis_client: redis.Redis, prefix: str
 ) -> None:
-    write(redis_client, prefix, Process("worker", "b", {"SECRET_KEYS": "a2"}), seconds_ago=70)
+    write(redis_client, prefix, Process("worker", "b", {"SECRET_KEYS": "a2"}), seconds_ago=61)
     assert web.at_work() == []
     assert web.find_disagreements("this command") == []
+    write(redis_client, prefix, Process("worker", "b", SETTINGS), seconds_ago=50)
+    assert [each.place for each in web.at_work()] == ["worker on b"]
 
 
 def test_old_reports_are_removed(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
-    write(redis_client, prefix, Process("worker", "b", SETTINGS), seconds_ago=4000)
+    write(redis_client, prefix, Process("worker", "b", SETTINGS), seconds_ago=3601)
+    write(redis_client, prefix, Process("worker", "c", SETTINGS), seconds_ago=3500)
     web.write("web")
-    assert redis_client.hlen(f"{prefix}processes") == 1
+    left = [json.loads(text) for text in redis_client.hvals(f"{prefix}processes")]
+    assert {each["role"] for each in left} == {"web", "worker"}
+    assert [each["host"] for each in left if each["role"] == "worker"] == ["c"]
 
 
-@pytest.mark.parametrize(("ahead", "told"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (40.0, None)])
+@pytest.mark.parametrize(
+    ("ahead", "told"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (60.0, None), (-60.0, None)]
+)
 def test_a_wrong_clock_is_reported(
     web: Processes, redis_client: redis.Redis, prefix: str, ahead: float, told: str | None
 ) -> None:
@@ -84,6 +95,29 @@ def test_unknown_keys_of_another_version_are_ignored(web: Processes, redis_clien
     redis_client.hset(f"{prefix}processes", "web@a:1", json.dumps(entry))
     write(redis_client, prefix, Process("worker", "b", SETTINGS))
     assert web.find_disagreements() == []
+    assert [each.ahead_seconds for each in web.at_work()] == [0, 0]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_reports_itself_and_its_problem_until_it_ends(
+    web: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.report("web")
+    (thread,) = [each for each in all_threads() if each.name == "processes"]
+    assert thread.daemon
+    eventually(web.at_work)
+    web.set_problem("surveys.toml: no [[survey]]")
+    eventually(lambda: [each.problem for each in web.at_work()] == ["surveys.toml: no [[survey]]"])
+    monkeypatch.setattr(web, "write", end_thread)
+    web.set_problem("")
+    thread.join(60)
+    atexit.unregister(web._leave)
+    web._leave("web")
+    assert web.at_work() == []
+
+
+def end_thread(role: str) -> NoReturn:
+    raise SystemExit(role)
 
 
 def test_a_fingerprint_shows_differences_and_no_secret() -> None:

@@ -1,5 +1,7 @@
 """Counts of surveys."""
 
+from datetime import date
+
 import pytest
 import redis
 
@@ -24,3 +26,9 @@ def test_all_rounds_of_a_conversation_are_listed(records: Records, redis_client:
     assert records.list_rounds(48213) == ["48213"]
     redis_client.set(f"{prefix}rounds:48213", 4)
     assert records.list_rounds(48213) == ["48213-4", "48213-3", "48213-2", "48213"]
+
+
+def test_a_reason_counted_down_to_none_is_left_out(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    day = date(2026, 5, 12)
+    redis_client.hset(f"{prefix}decisions:{day}", mapping={"asked": 2, "reopened": 0, "channel": 1})
+    assert records.count_decisions(day) == {"asked": 2, "channel": 1}

@@ -77,6 +77,19 @@ def test_appendfsync_is_a_setting() -> None:
 
 def test_an_eviction_policy_without_a_limit_does_no_harm() -> None:
     assert not [*find_problems(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always")]
+    unlimited = {name: value for name, value in SAFE.items() if name != "maxmemory"}
+    assert not [*find_problems(unlimited | {"maxmemory_policy": "allkeys-lru"}, "always")]
+
+
+def test_redis_6_2_is_new_enough() -> None:
+    assert not [*find_problems(SAFE | {"redis_version": "6.2.0"}, "always")]
+
+
+@pytest.mark.parametrize(
+    "info", [{"used_memory": 900}, {"maxmemory": 0, "used_memory": 900, "total_system_memory": 1000}]
+)
+def test_a_tenth_of_the_memory_free_is_enough(info: dict[str, object]) -> None:
+    assert not [*find_problems(SAFE | info, "always")]
 
 
 def test_a_forbidden_info_is_reported() -> None:

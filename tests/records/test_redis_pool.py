@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic
+from typing import Any, NamedTuple
 
 import pytest
 import redis
@@ -11,7 +12,13 @@ import redis
 from service.queue import CeleryQueue, make_app
 from service.records import redis_pool
 from service.records.redis import Breaker, RecordsRefused, Store, connect
-from service.records.redis_pool import MAX_CONNECTIONS, ConnectionOutdatedError
+from service.records.redis_pool import (
+    MAX_CONNECTIONS,
+    USUAL_CONNECTIONS,
+    WEB_CONNECTIONS,
+    WORKER_CONNECTIONS,
+    ConnectionOutdatedError,
+)
 from service.surveys.states import Journey
 from tests.fronts import Front, front
 from tests.polling import eventually
@@ -206,3 +213,34 @@ def test_idle_connections_are_closed(pair: Pair, client: redis.Redis, monkeypatc
     client.ping()
     eventually(lambda: pair.front.open_connections == 0)
     assert client.ping()
+
+
+def test_a_connection_is_closed_after_thirty_idle_seconds(
+    pair: Pair, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for with a command, every five seconds at most."""
+    pool, began = client.connection_pool, monotonic()
+
+    def pass_time(seconds: float) -> None:
+        monkeypatch.setattr(redis_pool, "monotonic", lambda: began + seconds)
+
+    pass_time(0)
+    for each in [pool.get_connection() for _ in range(MAX_CONNECTIONS)]:
+        pool.release(each)
+    for seconds in (29.9, 34.8):
+        pass_time(seconds)
+        client.ping()
+        assert connected(pool) == MAX_CONNECTIONS
+    pass_time(35)
+    client.ping()
+    assert connected(pool) == 1
+    eventually(lambda: pair.front.open_connections == 1)
+
+
+def connected(pool: Any) -> int:
+    return sum(each.is_connected for each in pool.pool.queue if each)
+
+
+def test_the_connections_of_the_procfile_are_those_of_its_processes() -> None:
+    """docs/getting-started.md gives these numbers."""
+    assert (WEB_CONNECTIONS, WORKER_CONNECTIONS, USUAL_CONNECTIONS) == (5, 9, 19)

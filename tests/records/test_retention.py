@@ -100,3 +100,9 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
     assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7"]
     client.close()
+
+
+def test_a_skipped_record_is_kept_by_its_terms(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
+    records.decide(claim(records), Decision(Verdict.SKIP, Reason.UNREACHABLE))
+    assert is_about(ttl(redis_client, prefix), 366 * DAY)

@@ -56,3 +56,37 @@ def test_a_record_from_before_a_restore_is_reconciled_first(
     accepted_at = int(redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "accepted_at"))  # type: ignore[arg-type]
     redis_client.set(f"{prefix}restored_at", accepted_at + later_ms)
     assert claim(records).record.reconcile_first is is_reconciled
+
+
+def test_a_restore_is_dated_by_redis_clock_in_milliseconds(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    def now_ms() -> int:
+        seconds, micros = redis_client.time()
+        return seconds * 1000 + micros // 1000
+
+    before = now_ms()
+    records.mark_restored()
+    assert before <= int(redis_client.get(f"{prefix}restored_at") or 0) <= now_ms()
+
+
+def test_a_second_pause_keeps_the_time_of_the_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    redis_client.set(f"{prefix}paused", "2026-05-12T12:00:00+00:00")
+    records.pause()
+    assert records.paused_since() == "2026-05-12T12:00:00+00:00"
+    assert records.resume()
+    assert not records.resume()
+
+
+@pytest.mark.parametrize(("switch", "seconds"), [("draining", 1), ("paused", 10)])
+def test_a_survey_that_can_not_be_claimed_is_due_again_soon(
+    records: Records, redis_client: redis.Redis, prefix: str, switch: str, seconds: int
+) -> None:
+    journey = Journey.OFFER if switch == "paused" else Journey.ANSWER
+    records.accept(close_of(), [AT_ONCE]) if switch == "paused" else answer(records)
+    redis_client.set(f"{prefix}{switch}", 1)
+    before = redis_client.time()[0]
+    assert records.claim(journey, SURVEY_ID) is None
+    after = redis_client.time()[0] + 1
+    due_at = redis_client.zscore(f"{prefix}due:{journey}", SURVEY_ID)
+    assert before + seconds <= due_at / 1000 <= after + seconds  # type: ignore[operator]
