@@ -9,7 +9,7 @@ from service.journeys.answer import latest_final_at
 from service.surveys.definition import Survey
 from service.surveys.model import Answer, AnswerProgress, OfferProgress, Record
 from service.surveys.states import AnswerState, OfferState
-from tests.harness import CSAT, Story
+from tests.harness import CSAT, NPS, Story
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,13 +17,15 @@ HOUR = timedelta(hours=1)
 
 @pytest.mark.parametrize("status", ["Cancelled", "Offered", "Scheduled", "Unscheduled"])
 def test_result_is_submitted_unless_its_offer_is_rated(story: Story, status: str) -> None:
-    """Records from a backup look at the ratings first."""
+    """Records from a backup look at the ratings first. Those of another system don't count."""
     survey_id = story.begin()
     story.ask(survey_id)
     story.records.mark_restored()
     story.answer(survey_id, {CSAT: 4})
     (offer,) = story.dixa.offers(int(survey_id))
     offer.status = status
+    for rating in (CSAT, NPS):
+        story.dixa.make_rating(int(survey_id), rating, status="Rated")
     story.submit(survey_id)
     assert [each.call for each in story.dixa.calls][-2:] == ["ratings", "submit"]
 

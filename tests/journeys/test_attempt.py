@@ -143,6 +143,7 @@ def test_only_some_refusals_can_come_from_a_lag(status: int, *, may_pass: bool) 
         pytest.param(40, None, 10, None, id="old after an outage"),
         pytest.param(100, None, 200, 60, id="long outage"),
         pytest.param(100, 7, 0, 7, id="the latest event counts"),
+        pytest.param(100, 0, 0, 2, id="even one of this moment"),
         pytest.param(100, -1, 0, None, id="no event in the future counts"),
         pytest.param(-1, None, 0, 2, id="only an event in the future"),
     ],

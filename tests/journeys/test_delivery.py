@@ -5,20 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from config.endpoints import SignedEndpoint
 from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
+from service.journeys.delivery import is_too_late
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.mailbox import Mailbox
-from service.surveys.model import UNCONFIRMED
+from service.surveys.model import UNCONFIRMED, Close
 from service.surveys.ports import Delivery
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story, open_client
 from tests.journeys.chain import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, Chain
+from tests.journeys.test_attempt import attempt_of
 from tests.receiver import SECRET, receiving
 
 
@@ -259,3 +262,22 @@ def test_a_channel_is_down_for_all_surveys_or_for_one_with_its_own_sender(
     chain.story.offering.run(chain.story.begin(replace(EMAIL_FIRST, deliver=("email",), senders=senders)))
     (trouble,) = chain.story.channels.troubles()
     assert trouble.startswith(f'channel "{name}" is down')
+
+
+def test_the_log_names_the_channel_and_an_unconfirmed_delivery(chain: Chain) -> None:
+    chain.post.drops.add("dot")
+    with capture_logs() as logs:
+        chain.ask(MESSAGE_FIRST)
+        chain.ask(EMAIL_FIRST)
+    delivered = [(each["channel"], each["note"]) for each in logs if each["event"] == "survey.delivered"]
+    assert delivered == [("message", None), ("email", UNCONFIRMED)]
+
+
+def test_without_a_close_or_terms_nothing_is_too_late() -> None:
+    """A record made from a link has no close, and its link is delivered."""
+    long_ago = datetime.now(UTC) - timedelta(days=900)
+    bare = attempt_of(accepted_at=long_ago)
+    closed = bare.with_record(replace(bare.record, close=Close(1, long_ago)))
+    assert (is_too_late(bare), is_too_late(bare, AT_ONCE), is_too_late(closed)) == (False, False, False)
+    assert is_too_late(closed, AT_ONCE)
+    assert is_too_late(closed.with_record(replace(closed.record, terms=AT_ONCE)))

@@ -12,14 +12,16 @@ from structlog.testing import capture_logs
 
 from config.settings import Timings
 from service.delivery.slack import SlackAlert
-from service.journeys.follow_up import OUTCOME_UNKNOWN, PlannedAction, plan_actions
+from service.journeys.follow_up import OUTCOME_UNKNOWN, FollowUpJourney, PlannedAction, plan_actions
+from service.journeys.next_step import Done
 from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Deadline, FollowUpContext
-from service.surveys.states import ActionState, FollowUpState
+from service.surveys.states import ActionState, FollowUpState, Journey
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.journeys.team import ALL, TERMS, Team, action_of, states
+from tests.journeys.test_attempt import attempt_of
 from tests.polling import eventually
 from tests.receiver import DROP
 
@@ -149,3 +151,11 @@ def test_a_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], o
     assert record.follow_up
     assert record.follow_up.tries == tries
     assert sum(state is not ActionState.DONE for state in states(team.follow(survey_id)).values()) == 0
+
+
+@pytest.mark.parametrize("missing", ["answer", "follow_up", "terms"])
+def test_without_an_answer_or_terms_nothing_follows(story: Story, missing: str) -> None:
+    attempt = attempt_of(Journey.FOLLOW_UP)
+    record = replace(attempt.record, **{"terms": TERMS, missing: None})  # type: ignore[arg-type]
+    journey = FollowUpJourney(story.records, actions=(), channels=story.channels)
+    assert journey.advance(attempt.with_record(record)) == Done()

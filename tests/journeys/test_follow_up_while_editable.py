@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.journeys.follow_up import _until_final
 from service.records.codec import to_ms
+from service.surveys.model import Answer, AnswerProgress
 from service.surveys.states import ActionState, AnswerState, FollowUpState
 from tests.harness import CSAT
 from tests.journeys.team import ALL, HELD, Team, states
+from tests.journeys.test_attempt import attempt_of
 
 
 def test_a_low_score_alerts_at_once(team: Team) -> None:
@@ -97,3 +100,16 @@ def test_the_longer_a_result_is_overdue_the_rarer_the_checks(team: Team, overdue
     assert follow_up
     assert follow_up.due_at
     assert abs((follow_up.due_at - now).total_seconds() - wait) < 30
+
+
+@pytest.mark.parametrize(
+    ("left", "wait"), [(400, 400), (10, 10), (0.5, 1), (0, 1), (-3, 3), (-299, 299), (-3600, 300), (None, 1)]
+)
+def test_the_answer_is_looked_at_again_when_it_is_final_and_then_ever_more_rarely(
+    left: float | None, wait: float
+) -> None:
+    """All times are in seconds."""
+    attempt = attempt_of()
+    due_at = None if left is None else attempt.at + timedelta(seconds=left)
+    answer = AnswerProgress(AnswerState.EDITABLE, Answer({CSAT: 4}, "", "en", attempt.at), due_at=due_at)
+    assert _until_final(attempt, answer) == timedelta(seconds=wait)

@@ -10,6 +10,7 @@ import pytest
 from service.records.codec import to_ms
 from service.sandbox.dixa.model import Message
 from service.surveys.definition import OnReclose, Survey
+from service.surveys.model import UNCONFIRMED
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, Journey, OfferState
@@ -100,6 +101,14 @@ def test_arrived_message_counts_even_if_it_reopened_the_conversation(story: Stor
     assert len(story.dixa.messages(int(survey_id))) == 1
 
 
+def test_a_possible_delivery_that_can_not_be_checked_in_time_counts_as_one(story: Story) -> None:
+    survey_id = delivering(story)
+    write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
+    story.dixa.fails(1, 503, call="messages")
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
+
+
 def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
     survey_id = delivering(story)
     write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
@@ -182,6 +191,23 @@ def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
     assert story.records.retry(Journey.OFFER, survey_id) == "retried"
     assert story.load(survey_id).offer.state is OfferState.OFFERED
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_an_offer_made_after_a_restore_is_sent_in_the_same_claim(story: Story) -> None:
+    survey_id = story.begin()
+    story.records.mark_restored()
+    story.offering.run(survey_id)
+    assert story.load(survey_id).offer.state is OfferState.DELIVERED
+
+
+def test_an_offer_executed_late_is_adopted_and_sent_in_the_same_claim(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.drops_before(1, call="offer")
+    story.offering.run(survey_id)
+    story.run_until(story.offering, survey_id, lambda record: record.offer.call is None)
+    story.dixa.make_rating(int(survey_id))
+    record = story.run_until(story.offering, survey_id, lambda record: bool(record.offers))
+    assert record.offer.state is OfferState.DELIVERED
 
 
 @pytest.mark.parametrize("lost", [(), ("offer_before",)], ids=["during the call", "before the call"])

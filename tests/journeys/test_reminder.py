@@ -9,8 +9,10 @@ from email.policy import default as modern
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from service.delivery.email.text import message_id
+from service.journeys.reminder import _is_too_late
 from service.records.codec import to_ms
 from service.records.terms_codec import dump_terms
 from service.sandbox.dixa.model import Message
@@ -21,6 +23,7 @@ from service.surveys.model import UNCONFIRMED
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.journeys.chain import BRANDING, EMAIL_FIRST, Chain
+from tests.journeys.test_attempt import attempt_of
 from tests.journeys.test_reasons import Carrier
 from tests.journeys.test_waiting import window_in
 from tests.moments import moment
@@ -219,7 +222,7 @@ def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) 
     chain.post.replies[place] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)
     between = chain.story.load(survey_id).offer
-    assert (between.state, between.failed) == (OfferState.REMINDING, ())
+    assert (between.state, between.failed, between.tries) == (OfferState.REMINDING, (), 1)
     assert len(chain.post.mails) == 1
     chain.post.replies.clear()
     record = chain.story.ask(survey_id)
@@ -273,3 +276,37 @@ def test_an_event_in_the_middle_of_a_claim_calls_it_off(story: Story, kind: Chan
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
     assert sent(story, survey_id) == [""]
+
+
+def test_a_lost_reminder_counts_as_a_try(story: Story) -> None:
+    survey_id = reminding(story)
+    story.dixa.drops_before(1, call="message")
+    story.offering.run(survey_id)
+    assert story.load(survey_id).offer.tries == 1
+
+
+def test_the_log_shows_whether_a_reminder_was_sent_and_why_not(chain: Chain) -> None:
+    sent, possible, stopped = (reminding(chain.story, MAILED) for _ in range(3))
+    chain.story.records.begin_email(possible)
+    chain.story.opt_outs.add(chain.dixa.conversation(int(stopped)).requester.id)
+    with capture_logs() as logs:
+        for survey_id in (sent, possible, stopped):
+            chain.story.ask(survey_id)
+    found = [(each["event"], each.get("channel"), each.get("problem")) for each in logs if "reminded" in each["event"]]
+    assert found == [
+        ("survey.reminded", "email", None),
+        ("survey.reminded", "email", None),
+        ("survey.not_reminded", None, "no reminder: opted out"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("terms", "has_link", "is_late"),
+    [(REMINDED, True, True), (REMINDED, False, False), (AT_ONCE, True, False), (None, True, False)],
+)
+def test_only_a_reminder_of_a_delivered_link_can_be_too_late(
+    terms: Survey | None, *, has_link: bool, is_late: bool
+) -> None:
+    long_ago = moment() - timedelta(days=900)
+    found = attempt_of(accepted_at=long_ago, delivered_at=long_ago if has_link else None)
+    assert _is_too_late(found.with_record(replace(found.record, terms=terms))) is is_late

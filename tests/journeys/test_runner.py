@@ -1,8 +1,16 @@
 """The runner counts a failed call, or a record that no step can work on, as a try: the backoff grows."""
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from structlog.testing import capture_logs
 
+from service.journeys.answer import AnswerJourney
+from service.journeys.follow_up import FollowUpJourney
+from service.journeys.offer import OfferJourney
 from tests.harness import Story
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 def test_a_record_that_no_step_can_work_on_is_retried_ever_more_rarely(story: Story) -> None:
@@ -25,3 +33,26 @@ def test_a_lost_call_that_was_not_executed_counts_as_a_try(story: Story) -> None
     record = story.run_until(story.offering, survey_id, lambda record: record.offer.call is None)
     assert record.offer.tries == lost.tries + 1
     assert story.dixa.offers() == []
+
+
+@pytest.mark.parametrize("status", [503, 403])
+def test_a_failed_look_counts_as_a_try(story: Story, status: int) -> None:
+    survey_id = story.begin()
+    story.dixa.fails(1, status, call="conversation")
+    story.offering.run(survey_id)
+    assert story.load(survey_id).offer.tries == 1
+
+
+def test_a_survey_whose_channel_is_down_waits_for_it_and_counts_no_try(story: Story) -> None:
+    survey_id = story.begin()
+    story.channels.pause = MINUTE
+    story.channels.failed("message", "another", "away")
+    before = datetime.now(UTC)
+    story.offering.run(survey_id)
+    offer = story.load(survey_id).offer
+    assert offer.due_at
+    assert (offer.due_at > before + 30 * SECOND, offer.tries) == (True, 0)
+
+
+def test_an_offer_waits_half_as_long_for_its_first_slot_as_an_answer() -> None:
+    assert AnswerJourney.max_wait == FollowUpJourney.max_wait == 2 * OfferJourney.max_wait == SECOND

@@ -17,6 +17,7 @@ from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState, Verdict
+from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)
@@ -131,6 +132,12 @@ def test_survey_waits_for_its_send_window(story: Story, surveys: int) -> None:
     assert len(story.dixa.calls) == (0 if surveys == 1 else 2)
 
 
+def test_the_window_of_another_candidate_delays_nothing(story: Story) -> None:
+    survey_id = closed_in(story, "en", replace(DANISH, send_window=window_in(3)), AT_ONCE)
+    story.offering.run(survey_id)
+    assert is_delivered(story.load(survey_id))
+
+
 def test_in_its_window_it_is_sent(story: Story) -> None:
     survey_id = closed_in(story, "en", replace(AT_ONCE, send_window=window_in(0)))
     assert is_delivered(story.ask(survey_id))
@@ -152,21 +159,35 @@ def test_what_was_closed_before_the_first_day_is_never_asked(story: Story, ahead
     assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.WAITING)
 
 
-def rated_agent(dixa: Sandbox) -> str | None:
+def rated(dixa: Sandbox) -> tuple[str | None, str | None]:
+    """Return the customer and the agent of the offer."""
     body = next(each.request_json for each in dixa.calls if each.call == "offer")
-    found: str | None = body.get("agentId")
-    return found
+    return body.get("userId"), body.get("agentId")
 
 
-@pytest.mark.parametrize("rated", Credit)
-def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: Story, rated: Credit) -> None:
+@pytest.mark.parametrize("credit", Credit)
+def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: Story, credit: Credit) -> None:
     number = story.dixa.make_conversation()
     at_close = story.dixa.conversation(number).agent
-    survey_id = story.close(number, replace(AT_ONCE, credit=rated))
+    survey_id = story.close(number, replace(AT_ONCE, credit=credit))
     story.dixa.conversation(number).agent = story.dixa.state.agents[1]
     assert is_delivered(story.ask(survey_id))
     assert at_close
-    assert rated_agent(story.dixa) == (at_close.id if rated is Credit.ASSIGNEE else None)
+    assert rated(story.dixa)[1] == (at_close.id if credit is Credit.ASSIGNEE else None)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_offer_is_for_the_requester_and_the_agent_of_the_close_or_else_of_today(
+    story: Story, *, is_known: bool
+) -> None:
+    number = story.dixa.make_conversation()
+    found = story.dixa.conversation(number)
+    terms = replace(AT_ONCE, senders={"": Sender(agent=story.dixa.state.agents[1].id)})
+    facts = {"requester_id": "of-the-close", "agent_id": "of-the-close"}
+    survey_id = story.close(number, terms, **(facts if is_known else dict.fromkeys(facts)))
+    story.offering.run(survey_id)
+    assert found.agent
+    assert rated(story.dixa) == (("of-the-close",) * 2 if is_known else (found.requester.id, found.agent.id))
 
 
 def is_delivered(record: Record) -> bool:
