@@ -42,5 +42,6 @@ class LinkGuard(Store):
         begun_at, posts = self._here.get(survey_id, (now, 0))
         if now - begun_at >= lasts:
             begun_at, posts = now, 0
-        self._here[survey_id] = (begun_at, posts + 1)
-        return posts + 1, (begun_at + lasts - now) * 1000
+        posts += 1
+        self._here[survey_id] = (begun_at, posts)
+        return posts, (begun_at + lasts - now) * 1000
