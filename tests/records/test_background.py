@@ -18,7 +18,7 @@ def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: 
     loop = BackgroundLoop(lambda: None, timedelta(), EVENTS, describe=str)
     for second in (*range(1, 130), *range(131, 200)):
         monkeypatch.setattr(background, "monotonic", lambda second=second: float(second))
-        problem = "" if second in range(150, 160) or second < 10 else "odd" if second >= 180 else "away"
+        problem = "" if second in range(150, 160) or second < 10 else "again" if second >= 180 else "away"
         with capture_logs() as logs:
             for _ in range(4):
                 loop.report(problem)
@@ -29,7 +29,7 @@ def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: 
         (131, "lost", "away"),
         (150, "back", ""),
         (160, "lost", "away"),
-        (180, "lost", "odd"),
+        (180, "lost", "again"),
     ]
 
 

@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.records.codec import dump_close, load_close, read_record, write_candidates, write_decision, write_terms
+from service.records.codec import (
+    dump_close,
+    from_ms,
+    load_close,
+    read_record,
+    write_candidates,
+    write_decision,
+    write_terms,
+)
 from service.surveys.definition import Survey
 from service.surveys.model import Close, RuleMismatch
 from service.surveys.reasons import Reason
@@ -39,9 +47,25 @@ def test_texts_are_kept_in_utf_8() -> None:
     assert all("Grüße" in text for text in (*written, write_decision(mismatches, {})))
 
 
+BARE = {
+    "survey_id": "1",
+    "conversation_id": "1",
+    "accepted_at": "0",
+    "offer_state": "delivering",
+    "answer_state": "editable",
+    "answered_at": "0",
+    "follow_up_state": "following",
+}
+
+
 def test_a_journey_begins_without_a_try() -> None:
-    states = {"offer_state": "delivered", "answer_state": "editable", "follow_up_state": "following"}
-    record = read_record({"survey_id": "1", "conversation_id": "1", "accepted_at": "0", "answered_at": "0", **states})
+    record = read_record(BARE)
     assert record.answer
     assert record.follow_up
     assert (record.offer.tries, record.answer.tries, record.follow_up.tries) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("state", "mailed_ms"), [("delivering", "1000"), ("reminding", "2000")])
+def test_the_link_and_the_reminder_are_mailed_each_at_its_time(state: str, mailed_ms: str) -> None:
+    mailed = {"offer_state": state, "mailed_at": "1000", "reminder_mailed_at": "2000"}
+    assert read_record(BARE | mailed).offer.mailed_at == from_ms(mailed_ms)

@@ -12,7 +12,8 @@ import redis
 from config.fingerprint import take_fingerprint
 from service.records.processes import Process, Processes
 from tests.polling import eventually
-from tests.processes import SECRET_KEY, settings_for
+from tests.processes import SECRET_KEY, RedisServer, settings_for
+from tests.records.test_redis import OffClient
 
 SETTINGS = {"SECRET_KEYS": "a1", "PUBLIC_URL": "b1"}
 
@@ -42,6 +43,22 @@ def test_a_different_key_is_reported_with_its_processes(web: Processes, redis_cl
     write(redis_client, prefix, Process("worker", "c", SETTINGS | {"SECRET_KEYS": "a2"}))
     [told] = web.find_disagreements()
     assert told.startswith("SECRET_KEYS is not the same in all processes (web on a | worker on b, worker on c): ")
+
+
+def test_settings_with_a_mistake_are_reported_in_one_line(
+    web: Processes, redis_client: redis.Redis, prefix: str
+) -> None:
+    write(redis_client, prefix, Process("web", "a", SETTINGS, problem="surveys.toml:\n  name: missing"))
+    write(redis_client, prefix, Process("worker", "b", SETTINGS))
+    assert web.find_disagreements() == [
+        "web on a keeps older settings, since newer ones have a mistake: surveys.toml:; name: missing"
+    ]
+
+
+def test_refused_webhooks_of_all_processes_are_added_up(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+    for host, times in (("a", 2), ("b", 3)):
+        write(redis_client, prefix, Process("web", host, SETTINGS, suspicions={"with another secret": times}))
+    assert web.find_disagreements() == ["webhooks refused in the last hour, 5: what came with another secret"]
 
 
 def test_an_onlooker_is_compared_as_well(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
@@ -81,6 +98,19 @@ def test_a_wrong_clock_is_reported(
     assert [f"the clock of web on a is {told} that of Redis" in each for each in web.find_disagreements()] == (
         [True] if told else []
     )
+
+
+@pytest.mark.parametrize(("redis_ahead", "told"), [(-400, "ahead of"), (400, "behind")])
+def test_a_process_compares_its_clock_with_that_of_redis(
+    redis_server: RedisServer, prefix: str, redis_ahead: int, told: str
+) -> None:
+    client = OffClient(port=redis_server.port, decode_responses=True)
+    client.ahead = redis_ahead
+    web = Processes(client, SETTINGS, prefix=prefix)
+    web.write("web")
+    (found,) = web.find_disagreements()
+    assert f"{told} that of Redis" in found
+    client.close()
 
 
 def test_the_clock_of_the_tests_is_right(web: Processes, redis_client: redis.Redis, prefix: str) -> None:

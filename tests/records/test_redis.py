@@ -1,7 +1,7 @@
 """A ping shows whether Redis takes a write, and measures its clock."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -94,3 +94,31 @@ def test_a_failed_ping_keeps_the_clock_offset(own_client: redis.Redis, own_redis
     with pytest.raises(RecordsUnavailable):
         store.ping()
     assert store.clock_offset == 30 * SECOND
+
+
+def test_a_redis_that_is_away_is_logged_at_the_start(own_client: redis.Redis, own_redis: RedisServer) -> None:
+    own_redis.stop()
+    with capture_logs() as logs:
+        Store(own_client).report_problems()
+    assert [each["event"] for each in logs] == ["redis.unavailable"]
+    assert Store(own_client).unusable() == ""
+
+
+def test_redis_has_read_its_clock_in_the_middle_of_the_call(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call took 20 seconds."""
+    moments = iter(datetime.fromtimestamp(seconds, UTC) for seconds in (990, 1010))
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return next(moments)
+
+    client = redis.Redis(port=redis_server.port)
+    monkeypatch.setattr(client, "time", lambda: (1000, 0))
+    monkeypatch.setattr("service.records.redis.datetime", Clock)
+    store = Store(client)
+    store.read_clock()
+    assert store.clock_offset == timedelta()
+    client.close()

@@ -14,7 +14,6 @@ from service.records import redis_pool
 from service.records.redis import Breaker, RecordsRefused, Store, connect
 from service.records.redis_pool import (
     MAX_CONNECTIONS,
-    USUAL_CONNECTIONS,
     WEB_CONNECTIONS,
     WORKER_CONNECTIONS,
     ConnectionOutdatedError,
@@ -195,6 +194,16 @@ def test_a_silent_server_gets_no_third_try(pair: Pair) -> None:
     client.close()
 
 
+def test_a_new_connection_to_a_silent_server_is_tried_once(pair: Pair) -> None:
+    client = connect(url_of(pair))
+    client.connection_pool.connection_kwargs["socket_timeout"] = 0.2
+    pair.primary.client_pause(60_000)
+    with pytest.raises((redis.ConnectionError, redis.TimeoutError)) as caught:
+        client.ping()
+    assert not isinstance(caught.value, ConnectionOutdatedError)
+    client.close()
+
+
 def test_many_threads_share_a_few_connections(pair: Pair) -> None:
     client = connect(url_of(pair))
     client.connection_pool.connection_kwargs["socket_timeout"] = 20
@@ -241,6 +250,13 @@ def connected(pool: Any) -> int:
     return sum(each.is_connected for each in pool.pool.queue if each)
 
 
-def test_the_connections_of_the_procfile_are_those_of_its_processes() -> None:
+def test_the_procfile_needs_nineteen_connections(own_redis: RedisServer) -> None:
     """docs/getting-started.md gives these numbers."""
-    assert (WEB_CONNECTIONS, WORKER_CONNECTIONS, USUAL_CONNECTIONS) == (5, 9, 19)
+    client = connect(own_redis.url)
+    client.config_set("maxclients", 19)
+    assert Store(client).problems() == []
+    client.config_set("maxclients", 18)
+    (found,) = Store(client).problems()
+    assert "takes 18 connections, and Afterword may need 19" in found
+    assert (WEB_CONNECTIONS, WORKER_CONNECTIONS) == (5, 9)
+    client.close()
