@@ -122,6 +122,14 @@ def test_an_older_offer_of_its_type_is_not_taken_for_a_lost_one(story: Story) ->
     assert len(story.dixa.offers()) == 1
 
 
+def test_a_new_offer_of_another_type_is_not_taken_for_a_lost_one(story: Story) -> None:
+    survey_id = story.begin()
+    story.dixa.drops_before(1, call="offer")
+    story.after("offer", lambda: story.dixa.make_rating(int(survey_id), "Nps"))
+    record = story.ask(survey_id)
+    assert (record.offers, record.offer.reason) == ((), Reason.ALREADY_SURVEYED)
+
+
 def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:

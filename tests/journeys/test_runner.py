@@ -5,10 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from service.journeys.answer import AnswerJourney
-from service.journeys.follow_up import FollowUpJourney
-from service.journeys.offer import OfferJourney
-from tests.harness import Story
+from service.surveys.ports import Deadline, Slot
+from tests.harness import CSAT, Story
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
@@ -35,10 +33,10 @@ def test_a_lost_call_that_was_not_executed_counts_as_a_try(story: Story) -> None
     assert story.dixa.offers() == []
 
 
-@pytest.mark.parametrize("status", [503, 403])
-def test_a_failed_look_counts_as_a_try(story: Story, status: int) -> None:
+@pytest.mark.parametrize(("call", "status"), [("conversation", 503), ("conversation", 403), ("offer", 429)])
+def test_a_failed_call_counts_as_a_try(story: Story, call: str, status: int) -> None:
     survey_id = story.begin()
-    story.dixa.fails(1, status, call="conversation")
+    story.dixa.fails(1, status, call=call)
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.tries == 1
 
@@ -54,5 +52,22 @@ def test_a_survey_whose_channel_is_down_waits_for_it_and_counts_no_try(story: St
     assert (offer.due_at > before + 30 * SECOND, offer.tries) == (True, 0)
 
 
-def test_an_offer_waits_half_as_long_for_its_first_slot_as_an_answer() -> None:
-    assert AnswerJourney.max_wait == FollowUpJourney.max_wait == 2 * OfferJourney.max_wait == SECOND
+def test_an_offer_waits_half_as_long_for_its_first_slot_as_an_answer(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So answers go first."""
+    waits: list[timedelta] = []
+    take_slot = story.calls.take_slot
+
+    def watch(deadline: Deadline, max_wait: timedelta) -> Slot:
+        waits.append(max_wait)
+        return take_slot(deadline, max_wait)
+
+    survey_id = story.begin()
+    monkeypatch.setattr(story.calls, "take_slot", watch)
+    story.offering.run(survey_id)
+    assert waits[0] == SECOND / 2
+    waits.clear()
+    story.answer(survey_id, {CSAT: 4})
+    story.answering.run(survey_id)
+    assert waits == [SECOND]
