@@ -45,7 +45,8 @@ def record_of(**facts: object) -> Record:
 
 
 def deliver(server: SmtpServer, *, seconds: float = 5.0, mailings: Mailings | None = None, **facts: object) -> None:
+    """Deliver the e-mail of a record within this time, by a claim with more time."""
     context = facts.pop("context", None)
     assert context is None or isinstance(context, ssl.SSLContext)
     channel = EmailDelivery(server, BRANDING, mailings or Mailings(), context, budget=timedelta(seconds=seconds))
-    deliver_once(channel, record_of(**facts), LINK, Deadline(timedelta(seconds=seconds)))
+    deliver_once(channel, record_of(**facts), LINK, Deadline(BUDGET))

@@ -3,6 +3,7 @@
 import gc
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from email import message_from_bytes
@@ -128,10 +129,11 @@ def _receive(listener: socket.socket) -> list[bytes]:
 def test_a_late_greeting_within_the_budget_is_accepted(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.greets.clear()
-    channel, claims = EmailDelivery(server, BRANDING, Mailings(), budget=BUDGET), Deadline(timedelta(seconds=0.6))
+    channel, claims = EmailDelivery(server, BRANDING, Mailings(), budget=BUDGET), Deadline(BUDGET)
     with ThreadPoolExecutor(1) as threads:
         sent = threads.submit(channel.deliver, record_of(), LINK, claims)
-        eventually(lambda: taken.commands == ["connect"] and not claims.remaining())
+        eventually(lambda: taken.commands == ["connect"])
+        claims._at = 0.0
         taken.greets.set()
         sent.result()
     assert len(taken.mails) == 1
@@ -174,11 +176,16 @@ def test_a_refused_connection_means_channel_down() -> None:
         deliver(SmtpServer("127.0.0.1", 1, Tls.NONE))
 
 
-def test_without_time_left_no_connection_is_made(post: tuple[Post, SmtpServer]) -> None:
+@pytest.mark.parametrize(("seconds", "mails"), [(0.0, 0), (0.49, 0), (0.5, 1)])
+def test_an_email_is_begun_with_half_a_second_of_the_claim(
+    post: tuple[Post, SmtpServer], monkeypatch: pytest.MonkeyPatch, seconds: float, mails: int
+) -> None:
     taken, server = post
-    with pytest.raises(NotNow):
-        deliver(server, seconds=0)
-    assert taken.commands == []
+    claims = Deadline(BUDGET)
+    monkeypatch.setattr(claims, "remaining", lambda: seconds)
+    with nullcontext() if mails else pytest.raises(NotNow, match="time is up"):
+        EmailDelivery(server, BRANDING, Mailings(), budget=BUDGET).deliver(record_of(), LINK, claims)
+    assert taken.commands == ["MAIL", "RCPT", "DATA", "dot"] * mails
 
 
 @pytest.mark.parametrize(
