@@ -1,4 +1,4 @@
-"""A survey with every channel, and the pauses of channels that are down."""
+"""Helpers for surveys with every delivery channel, and for the pauses of failed channels."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ SUSPENDED = "554 Your account is suspended"
 
 
 class Bench:
-    """The journeys with all channels. A test puts them down and ends their pauses."""
+    """The journeys with all channels. A test makes channels fail and ends their pauses."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
         self.post, self.receiver, self.dixa = post, receiver, dixa
@@ -45,7 +45,7 @@ class Bench:
         self.story.channels.pause = PAUSE
 
     def run_once(self, survey_id: str) -> Record:
-        """Let a worker claim the survey once, whenever it is due."""
+        """Make the survey due and let a worker claim it once."""
         self._client.hset(f"{self._prefix}survey:{survey_id}", mapping={"offer_due": 0, "follow_up_due": 0})
         self.story.offering.run(survey_id)
         return self.story.load(survey_id)
@@ -61,12 +61,12 @@ class Bench:
         for key in self._client.scan_iter(f"{self._prefix}channel:{channel}:pause:*"):
             self._client.delete(key)
 
-    def end_pause_of_others(self, channel: str = "email") -> None:
-        """End the channel's pause alone."""
+    def end_shared_pause(self, channel: str = "email") -> None:
+        """End the pause of the channel. The pauses of single surveys remain."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause")
 
     def end_own_pause(self, survey_id: str, channel: str = "email") -> None:
-        """End the pause of one survey."""
+        """End the pause of one survey only."""
         assert self._client.delete(f"{self._prefix}channel:{channel}:pause:{survey_id}")
 
     def pause_left(self, channel: str = "email") -> timedelta:

@@ -1,4 +1,4 @@
-"""A survey whose link goes by message or e-mail, with a real mail server."""
+"""Helpers for surveys delivered by message or e-mail, with a real mail server."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -36,7 +36,7 @@ class Chain:
     def field(self, record: Record, name: str) -> str | None:
         return self._redis.hget(f"{self._prefix}survey:{record.survey_id}", name)  # type: ignore[return-value]
 
-    def went(self, record: Record) -> tuple[int, int]:
-        """Return the numbers of messages and mails."""
+    def sent_counts(self, record: Record) -> tuple[int, int]:
+        """Return how many messages and mails were sent."""
         messages = [each for each in self.dixa.messages(record.conversation_id) if each.external_id]
         return len(messages), len(self.post.mails)

@@ -1,4 +1,4 @@
-"""Fixtures of the journeys."""
+"""Fixtures for the tests of the journeys."""
 
 from collections.abc import Iterator
 from dataclasses import replace

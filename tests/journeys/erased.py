@@ -1,4 +1,4 @@
-"""A sent survey whose conversation is anonymised, and what must be gone afterwards."""
+"""Helpers for a sent survey with an anonymised conversation."""
 
 import json
 from datetime import timedelta
@@ -15,7 +15,7 @@ SECRET = "My card is 4711"
 CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")
 
 
-def asked(story: Story, terms: Survey = AT_ONCE) -> str:
+def send_survey(story: Story, terms: Survey = AT_ONCE) -> str:
     """Send a survey and return its id."""
     survey_id = story.begin(terms, requester=CUSTOMER)
     story.run_until(story.offering, survey_id, lambda record: record.offer.state in ("delivered", "reminding"))
@@ -32,11 +32,11 @@ def fields(story: Story, survey_id: str) -> dict[str, str]:
     return found
 
 
-def put(story: Story, survey_id: str, **values: str) -> None:
+def write_fields(story: Story, survey_id: str, **values: str) -> None:
     story.records._redis.hset(story.records._key(survey_id), mapping=values)  # type: ignore[arg-type]
 
 
-def until_erased(story: Story, runner: JourneyRunner, survey_id: str) -> Record:
+def run_until_erased(story: Story, runner: JourneyRunner, survey_id: str) -> Record:
     return story.run_until(runner, survey_id, lambda record: record.offer.reason == Reason.ERASED)
 
 

@@ -1,4 +1,4 @@
-"""Surveys that begin another round, or wait an hour, and a customer who writes again."""
+"""Surveys with further rounds or a delay of an hour, and a new message of the customer."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A survey in the customer's hands, and a robot that answers before the customer."""
+"""Helpers for a delivered survey, answered by a robot before the customer."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,13 @@ from tests.harness import AT_ONCE, CSAT, Story
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 NOW = datetime.now(UTC)
-"""When this file was read: minutes ago, or a moment."""
+"""The import time of this module: a few minutes ago at most."""
 LOW = OnAnswer((1, 2), CSAT, note=True, slack=True, webhook=True)
 TERMS = replace(AT_ONCE, editable_for=5 * MINUTE, on_answer=(LOW,))
 
 
 class Scene:
-    """A survey in the customer's hands, and a faster robot."""
+    """A delivered survey, with answers of a robot and of the customer."""
 
     def __init__(self, story: Story, client: redis.Redis) -> None:
         self.story = story
@@ -33,30 +33,32 @@ class Scene:
         )
         return survey_id
 
-    def robot(self, survey_id: str, score: int = 1, comment: str = "", *, at: datetime | None = None) -> str:
-        """Answer at once, or fill in the hidden field."""
+    def answer_as_robot(self, survey_id: str, score: int = 1, comment: str = "", *, at: datetime | None = None) -> str:
+        """Save a suspect answer, as after a form sent too soon or with its hidden field filled."""
         record = self.story.load(survey_id)
         link, terms = Link.to(record), record.terms or AT_ONCE
         answer = GivenAnswer(link, terms, {CSAT: score}, comment, "en", is_suspect=True)
         return self.story.records.save_answer(answer, at).outcome
 
-    def customer(self, survey_id: str, score: int = 5, comment: str = "", *, at: datetime | None = None) -> str:
+    def answer_as_customer(
+        self, survey_id: str, score: int = 5, comment: str = "", *, at: datetime | None = None
+    ) -> str:
         return self.story.answer(survey_id, {CSAT: score}, comment, answered_at=at)
 
-    def put(self, survey_id: str, **times: datetime) -> None:
+    def write_times(self, survey_id: str, **times: datetime) -> None:
         for name, moment in times.items():
             self._client.hset(self.story.records._key(survey_id), name, to_ms(moment))
 
-    def wait_is_over(self, survey_id: str) -> None:
-        """Let the editable time be over now."""
-        self.put(survey_id, answer_due=NOW, follow_up_due=NOW)
+    def end_editable_time(self, survey_id: str) -> None:
+        """End the editable time now."""
+        self.write_times(survey_id, answer_due=NOW, follow_up_due=NOW)
 
-    def said(self, survey_id: str) -> tuple[int, str, bool]:
+    def saved_answer(self, survey_id: str) -> tuple[int, str, bool]:
         record = self.story.load(survey_id)
         assert record.answer
         return record.answered.scores[CSAT], record.answered.comment, record.answer.is_suspect
 
-    def left(self, survey_id: str) -> timedelta:
+    def editable_time_left(self, survey_id: str) -> timedelta:
         """Return how long the answer can still be changed."""
         answer = self.story.load(survey_id).answer
         assert answer

@@ -1,4 +1,4 @@
-"""A survey with every kind of action, and the receivers of its actions."""
+"""Helpers for surveys with every kind of action, and for the receivers of these actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ from tests.receiver import SECRET, Receiver
 
 LOW = OnAnswer((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
 TERMS = replace(AT_ONCE, on_answer=(LOW,))
-HELD = replace(TERMS, editable_for=timedelta(days=1))
+EDITABLE = replace(TERMS, editable_for=timedelta(days=1))
 TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(seconds=4))
 ALL = {"note", "slack", "tag:angry", "webhook"}
 
@@ -100,7 +100,7 @@ class Team:
         self.put(survey_id, follow_up_due="0")
 
     def finish(self, survey_id: str) -> Record:
-        """End the editable time, and do the rest."""
+        """End the editable time, submit the result and run the follow-up."""
         self.end_editable_time(survey_id)
         return self.follow(survey_id)
 
@@ -115,11 +115,11 @@ class Team:
     def fields(self, survey_id: str) -> dict[str, str]:
         return self._client.hgetall(f"{self._prefix}survey:{survey_id}")  # type: ignore[return-value]
 
-    def comment_lasts_ms(self, survey_id: str) -> int:
-        """Return how long the comment is still kept for a retry; negative if it isn't kept."""
+    def kept_comment_ttl_ms(self, survey_id: str) -> int:
+        """Return the remaining time of the comment kept for a retry, negative without one."""
         return self._client.pttl(f"{self._prefix}retry:{survey_id}:comment")
 
-    def forget_comment(self, survey_id: str) -> None:
+    def delete_kept_comment(self, survey_id: str) -> None:
         """Delete the comment kept for a retry, as Redis does in time."""
         assert self._client.delete(f"{self._prefix}retry:{survey_id}:comment")
 

@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.mark.parametrize("status", ["Cancelled", "Offered", "Scheduled", "Unscheduled"])
 def test_result_is_submitted_unless_its_offer_is_rated(story: Story, status: str) -> None:
-    """Records from a backup look at the ratings first. Those of another system don't count."""
+    """A record from a backup queries the ratings before the submit. Ratings of another system don't count."""
     survey_id = story.begin()
     story.ask(survey_id)
     story.records.mark_restored()
@@ -40,9 +40,7 @@ def test_result_is_submitted_unless_its_offer_is_rated(story: Story, status: str
         (None, True, 24),
     ],
 )
-def test_an_answer_is_final_after_its_longest_editable_time(
-    terms: Survey | None, hours: int, *, is_suspect: bool
-) -> None:
+def test_answer_is_final_after_its_longest_editable_time(terms: Survey | None, hours: int, *, is_suspect: bool) -> None:
     record = Record("1", 1, NOW, None, terms, OfferProgress(OfferState.DELIVERED))
     progress = AnswerProgress(AnswerState.EDITABLE, Answer({CSAT: 4}, "", "en", NOW))
     assert latest_final_at(record, replace(progress, is_suspect=is_suspect)) == NOW + hours * HOUR

@@ -1,4 +1,4 @@
-"""The time that an attempt has, and its waits: backoff, a lost call, Dixa's lag, a forbidden call."""
+"""The time left for an attempt, and its waits after a lost or forbidden call, a failure or a lag of Dixa."""
 
 import random
 from dataclasses import replace
@@ -27,7 +27,7 @@ TIMINGS = Timings(
 
 
 class FixedDeadline(Deadline):
-    """The same time is always left."""
+    """A deadline with a fixed remaining time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(timedelta())
@@ -38,7 +38,7 @@ class FixedDeadline(Deadline):
 
 
 class DownSince:
-    """A Dixa that was down for a while, since the event asked about."""
+    """A Dixa with a fixed downtime since any event."""
 
     def __init__(self, downtime: timedelta) -> None:
         self._downtime = downtime
@@ -74,7 +74,7 @@ def attempt_of(
     ("step_budget", "seconds_left", "has_time"),
     [(MINUTE, 5.0, True), (MINUTE, 4.99, False), (6 * SECOND, 2.0, True), (6 * SECOND, 1.99, False)],
 )
-def test_a_call_needs_five_seconds_or_a_third_of_the_budget(
+def test_call_needs_five_seconds_or_a_third_of_the_budget(
     step_budget: timedelta, seconds_left: float, *, has_time: bool
 ) -> None:
     found = attempt_of(timings=replace(TIMINGS, step_budget=step_budget), seconds_left=seconds_left)
@@ -92,41 +92,41 @@ def test_journey_without_progress_has_no_tries() -> None:
 
 
 @pytest.mark.parametrize(("tries", "seconds"), [(0, 2), (1, 4), (4, 32), (5, 60), (10_000, 60)])
-def test_the_backoff_doubles_up_to_its_maximum(monkeypatch: pytest.MonkeyPatch, tries: int, seconds: int) -> None:
+def test_backoff_doubles_up_to_its_maximum(monkeypatch: pytest.MonkeyPatch, tries: int, seconds: int) -> None:
     monkeypatch.setattr(random, "random", lambda: 1.0)
     assert attempt_of(tries=tries).backoff() == seconds * SECOND
 
 
-def test_the_backoff_is_spread_from_zero_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backoff_is_random_between_zero_and_its_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     for share in (0.0, 0.25):
         monkeypatch.setattr(random, "random", lambda share=share: share)
         assert attempt_of(tries=1).backoff() == 4 * SECOND * share
 
 
-def test_an_error_with_a_wait_of_its_own_needs_no_backoff() -> None:
+def test_wait_of_the_error_replaces_the_backoff() -> None:
     assert attempt_of().backoff(RetryLater("busy", timedelta())) == timedelta()
     assert attempt_of().backoff(RetryLater("busy", MINUTE)) == MINUTE
 
 
-def test_a_lost_call_is_reconciled_a_fixed_time_after_it_was_sent() -> None:
+def test_lost_call_is_reconciled_a_fixed_time_after_its_start() -> None:
     found = attempt_of()
     assert found.reconcile_in(Call(CSAT, NOW - 4 * SECOND)) == 6 * SECOND
     assert found.reconcile_in(Call(CSAT, NOW - 10 * SECOND)) == timedelta()
 
 
-def test_the_backoff_of_a_lost_call_is_no_shorter_than_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backoff_of_a_lost_call_is_at_least_reconcile_after(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "random", lambda: 1.0)
     assert attempt_of().reconcile_backoff() == 10 * SECOND
     assert attempt_of(tries=4).reconcile_backoff() == 32 * SECOND
 
 
-def test_a_forbidden_call_is_tried_ten_times() -> None:
+def test_forbidden_call_is_tried_ten_times() -> None:
     assert attempt_of(tries=9).may_be_allowed()
     assert not attempt_of(tries=10).may_be_allowed()
 
 
 @pytest.mark.parametrize(("status", "may_pass"), [(404, True), (409, True), (423, True), (425, True), (400, False)])
-def test_only_some_refusals_can_come_from_a_lag(status: int, *, may_pass: bool) -> None:
+def test_only_some_statuses_are_retried_during_the_lag(status: int, *, may_pass: bool) -> None:
     found = attempt_of(accepted_at=NOW - 5 * SECOND).lag_wait(Refused("no", status))
     assert found == (5 * SECOND if may_pass else None)
 
@@ -134,21 +134,21 @@ def test_only_some_refusals_can_come_from_a_lag(status: int, *, may_pass: bool) 
 @pytest.mark.parametrize(
     ("accepted", "offered", "downtime", "wait"),
     [
-        pytest.param(5, None, 0, 5, id="young"),
-        pytest.param(1, None, 0, 2, id="very young"),
-        pytest.param(29, None, 0, 29, id="before the end"),
-        pytest.param(30, None, 0, None, id="at the end"),
-        pytest.param(31, None, 0, None, id="old"),
-        pytest.param(39, None, 10, 39, id="after an outage"),
-        pytest.param(40, None, 10, None, id="old after an outage"),
+        pytest.param(5, None, 0, 5, id="recent event"),
+        pytest.param(1, None, 0, 2, id="very recent event"),
+        pytest.param(29, None, 0, 29, id="just before the end of the lag"),
+        pytest.param(30, None, 0, None, id="end of the lag"),
+        pytest.param(31, None, 0, None, id="old event"),
+        pytest.param(39, None, 10, 39, id="lag extended by an outage"),
+        pytest.param(40, None, 10, None, id="end of the extended lag"),
         pytest.param(100, None, 200, 60, id="long outage"),
-        pytest.param(100, 7, 0, 7, id="the latest event counts"),
-        pytest.param(100, 0, 0, 2, id="even one of this moment"),
-        pytest.param(100, -1, 0, None, id="no event in the future counts"),
-        pytest.param(-1, None, 0, 2, id="only an event in the future"),
+        pytest.param(100, 7, 0, 7, id="latest event counts"),
+        pytest.param(100, 0, 0, 2, id="event of this moment"),
+        pytest.param(100, -1, 0, None, id="future event is ignored"),
+        pytest.param(-1, None, 0, 2, id="only a future event"),
     ],
 )
-def test_the_wait_for_dixas_lag_doubles_until_the_lag_is_over(
+def test_wait_for_the_lag_of_dixa_doubles_until_its_end(
     accepted: int, offered: int | None, downtime: int, wait: int | None
 ) -> None:
     """Events are given by their age in seconds."""
@@ -158,7 +158,7 @@ def test_the_wait_for_dixas_lag_doubles_until_the_lag_is_over(
 
 
 @pytest.mark.parametrize(("downtime", "is_late"), [(0, True), (1, True), (2, False)])
-def test_dixas_downtime_does_not_make_it_late(downtime: int, *, is_late: bool) -> None:
+def test_downtime_of_dixa_extends_the_deadline(downtime: int, *, is_late: bool) -> None:
     found = attempt_of(downtime=downtime * MINUTE)
     assert found.is_late(3 * MINUTE, lambda within: within < 5 * MINUTE) is is_late
     assert not found.is_late(5 * MINUTE, lambda within: within < 5 * MINUTE)

@@ -19,7 +19,7 @@ TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seco
 
 
 def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    """A worker that started earlier has queued it."""
+    """An earlier worker has queued the answer."""
     story = Story(redis_client, prefix, dixa)
     survey_id = story.begin()
     story.ask(survey_id)
@@ -31,10 +31,10 @@ def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: st
     assert (redis_client.zscore(f"{prefix}due:answer", survey_id) or 0) < (time() + 6 * 60) * 1000
 
 
-def test_many_workers_finish_a_backlog_without_a_wasted_look(
+def test_many_workers_query_each_survey_of_a_backlog_once(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
-    """Deliveries with an unknown outcome. A claim with a slot is worked on to its end."""
+    """All deliveries have an unknown outcome. A worker finishes each claim with a slot."""
     before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesResponses()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:

@@ -41,7 +41,7 @@ def test_links_waiting_for_a_busy_receiver_make_no_call_to_dixa(
             for each in story.records.take_due(Journey.OFFER, MANY, timedelta(seconds=60)):
                 story.offering.run(each)
         assert len(dixa.calls) == before
-        # Whoever is asked another way is asked at once.
+        # A survey with another channel is sent at once.
         other = story.begin()
         story.offering.run(other)
         assert story.load(other).offer.state is OfferState.DELIVERED

@@ -1,4 +1,4 @@
-"""A change of the conversation in Dixa ends a survey that still waits."""
+"""A change of the conversation in Dixa ends a waiting survey."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,14 +37,14 @@ def test_change_event_ends_a_waiting_survey(story: Story, kind: ChangeKind) -> N
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
-def test_a_change_from_before_the_close_says_nothing(story: Story, kind: ChangeKind) -> None:
+def test_change_before_the_close_is_ignored(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin(LATER)
     assert not story.take_change(survey_id, kind, at=moment() - timedelta(minutes=1))
     assert story.load(survey_id).offer.state is OfferState.WAITING
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
-def test_a_change_after_the_link_is_with_the_customer_says_nothing(story: Story, kind: ChangeKind) -> None:
+def test_change_after_the_delivery_is_ignored(story: Story, kind: ChangeKind) -> None:
     survey_id = story.begin()
     story.ask(survey_id)
     assert not story.take_change(survey_id, kind)
@@ -55,14 +55,14 @@ def test_change_of_an_unknown_conversation_is_ignored(story: Story) -> None:
     assert not story.take_change("4711", ChangeKind.REOPENED)
 
 
-def test_a_change_in_the_middle_of_a_claim_stops_it_before_the_offer(story: Story) -> None:
+def test_change_during_a_claim_prevents_the_offer(story: Story) -> None:
     survey_id = story.begin()
     story.after("ratings", lambda: story.take_change(survey_id, ChangeKind.REOPENED))
     assert story.ask(survey_id).offer.reason == Reason.REOPENED
     assert story.dixa.offers() == []
 
 
-def test_a_change_is_about_the_last_round(story: Story) -> None:
+def test_change_ends_only_the_last_round(story: Story) -> None:
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))
     second = story.close(number, replace(ALWAYS, delay=timedelta(hours=1)))
@@ -71,7 +71,7 @@ def test_a_change_is_about_the_last_round(story: Story) -> None:
     assert story.load(str(number)).offer.state is OfferState.DELIVERED
 
 
-def test_a_change_waits_in_the_spool_and_counts_as_of_its_own_time(story: Story, tmp_path: Path) -> None:
+def test_spooled_change_counts_from_its_own_time(story: Story, tmp_path: Path) -> None:
     survey_id = story.begin(LATER)
     spool = Spool(tmp_path / "spool", max_bytes=100_000)
     spool.prepare()
@@ -92,7 +92,7 @@ def test_change_without_storage_is_refused(story: Story) -> None:
         away.take_change(Change(1, ChangeKind.RATED, moment()))
 
 
-def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
+def test_change_drained_twice_counts_once(story: Story) -> None:
     survey_id = story.begin(LATER)
     change = Change(int(survey_id), ChangeKind.RATED, moment())
     for _ in range(2):
@@ -100,7 +100,7 @@ def test_what_the_spool_brings_twice_counts_once(story: Story) -> None:
     assert story.records.count_decisions(datetime.now(UTC).date()) == {Reason.ALREADY_SURVEYED: 1}
 
 
-def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story: Story) -> None:
+def test_change_between_two_closes_does_not_end_the_later_survey(story: Story) -> None:
     number = story.dixa.make_conversation()
     survey_id = story.close(number, LATER, closed_at=moment() - timedelta(minutes=10))
     story.close(number, LATER)
@@ -108,7 +108,7 @@ def test_a_change_from_between_two_closes_says_nothing_about_the_later_one(story
     assert story.take_change(survey_id, ChangeKind.REOPENED)
 
 
-def test_who_closed_it_last_is_rated_when_the_reopening_comes_late(story: Story, dixa: Sandbox) -> None:
+def test_last_closing_agent_is_rated_despite_a_late_reopening_event(story: Story, dixa: Sandbox) -> None:
     terms = replace(AT_ONCE, delay=timedelta(milliseconds=500))
     number = dixa.make_conversation()
     opened_at = moment() - SECOND

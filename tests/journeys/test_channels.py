@@ -1,4 +1,4 @@
-"""A channel that is down pauses for all workers. It gets no offers, and no customer is lost."""
+"""A failed channel pauses for all workers. It gets no offers meanwhile, and no survey is lost."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,9 +25,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("place", "answer"), REFUSALS)
-def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: str) -> None:
-    bench.post.replies[place] = answer
+@pytest.mark.parametrize(("place", "reply"), REFUSALS)
+def test_no_offer_is_made_while_the_channel_is_down(bench: Bench, place: str, reply: str) -> None:
+    bench.post.replies[place] = reply
     first, second = bench.story.begin(BY_MAIL), bench.story.begin(BY_MAIL)
     assert bench.run_once(first).offer.state is OfferState.OFFERED
     for _ in range(3):
@@ -37,7 +37,7 @@ def test_no_offer_while_the_channel_is_down(bench: Bench, place: str, answer: st
     assert bench.post.commands.count("MAIL") == 1
 
 
-def test_what_waits_goes_when_it_is_mended_and_once(bench: Bench) -> None:
+def test_waiting_surveys_are_sent_once_after_the_repair(bench: Bench) -> None:
     bench.post.replies["dot"] = SUSPENDED
     ids = [bench.story.begin(BY_MAIL) for _ in range(3)]
     for each in ids:
@@ -59,7 +59,7 @@ def test_waiting_surveys_make_no_call_while_the_channel_is_down(bench: Bench) ->
     assert len(bench.dixa.calls) == before
 
 
-def test_the_next_channel_brings_the_link(bench: Bench) -> None:
+def test_link_is_delivered_by_the_next_channel(bench: Bench) -> None:
     """Nothing was delivered, so nobody is asked twice. The channel stays paused."""
     bench.post.replies["dot"] = SUSPENDED
     records = [bench.run_once(bench.story.begin(BY_MAIL_OR_MESSAGE)) for _ in range(3)]
@@ -82,7 +82,7 @@ def test_refused_message_waits_for_the_mail_server(bench: Bench) -> None:
     assert (record.offer.state, record.offer.channel, len(bench.post.mails)) == (OfferState.DELIVERED, "email", 1)
 
 
-def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
+def test_one_survey_at_a_time_tries_the_channel_after_the_pause(bench: Bench) -> None:
     channels = bench.story.channels
     channels.failed("email", "1", "no")
     assert channels.begin("email", "1")
@@ -95,7 +95,7 @@ def test_when_the_pause_is_over_one_at_a_time_tries_it(bench: Bench) -> None:
     assert channels.begin("email", "3") is None
 
 
-def test_other_surveys_follow_soon_after_a_successful_try(bench: Bench) -> None:
+def test_other_surveys_wait_ten_seconds_for_the_first_try(bench: Bench) -> None:
     channels = bench.story.channels
     channels.failed("email", "1", "no")
     bench.end_pause()
@@ -103,7 +103,7 @@ def test_other_surveys_follow_soon_after_a_successful_try(bench: Bench) -> None:
     assert channels.begin("email", "3") == timedelta(seconds=10)
 
 
-def test_each_further_survey_doubles_the_pause_and_the_same_one_does_not(bench: Bench) -> None:
+def test_only_another_failed_survey_doubles_the_pause(bench: Bench) -> None:
     channels, minutes = bench.story.channels, []
     for each in "1112233456":
         assert channels.begin("email", each) is None
@@ -119,35 +119,35 @@ def test_concurrent_failures_lengthen_the_pause_once(bench: Bench) -> None:
     assert bench.pause_left() <= PAUSE
 
 
-POISON = Person("Ida Holm", "ida@example.com")
+REFUSED_CUSTOMER = Person("Ida Holm", "ida@example.com")
 REFUSED = "550 5.7.1 Not from you"
 
 
-def test_who_has_failed_leaves_the_next_try_to_others(bench: Bench) -> None:
-    """A survey refused for its own sake must not be the only one to test the channel."""
-    bench.post.refuses = {str(POISON.email): REFUSED}
-    poisoned, other = bench.story.begin(BY_MAIL, requester=POISON), bench.story.begin(BY_MAIL)
+def test_failed_survey_leaves_the_next_try_to_another_survey(bench: Bench) -> None:
+    """A survey with a refused customer must not be the only survey to test the channel."""
+    bench.post.refuses = {str(REFUSED_CUSTOMER.email): REFUSED}
+    poisoned, other = bench.story.begin(BY_MAIL, requester=REFUSED_CUSTOMER), bench.story.begin(BY_MAIL)
     bench.run_once(poisoned)
-    bench.end_pause_of_others()
+    bench.end_shared_pause()
     assert bench.run_once(poisoned).offer.state is OfferState.OFFERED
     assert bench.post.commands.count("RCPT") == 1
     assert bench.run_once(other).offer.state is OfferState.DELIVERED
     assert bench.story.channels.troubles() == []
 
 
-def test_what_fails_when_others_get_through_pauses_nothing_any_more(bench: Bench) -> None:
-    bench.post.refuses = {str(POISON.email): REFUSED}
-    poisoned = bench.story.begin(BY_MAIL, requester=POISON)
+def test_survey_failing_alone_does_not_pause_the_channel_again(bench: Bench) -> None:
+    bench.post.refuses = {str(REFUSED_CUSTOMER.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL, requester=REFUSED_CUSTOMER)
     others = [bench.story.begin(BY_MAIL) for _ in range(3)]
     bench.run_once(poisoned)
-    bench.end_pause_of_others()
+    bench.end_shared_pause()
     for tries, each in enumerate(others, start=1):
         assert bench.run_once(each).offer.state is OfferState.DELIVERED
         assert bench.post.commands.count("dot") == tries
         bench.end_own_pause(poisoned)
         assert bench.run_once(poisoned).offer.state is OfferState.OFFERED
         assert bench.story.channels.troubles() == []
-        # It waits all the same, and asks Dixa nothing meanwhile.
+        # The refused survey still waits, without a call to Dixa.
         before = len(bench.dixa.calls)
         assert bench.run_once(poisoned).offer.tries == 0
         assert len(bench.dixa.calls) == before
@@ -157,11 +157,11 @@ def test_what_fails_when_others_get_through_pauses_nothing_any_more(bench: Bench
     assert bench.offers(poisoned) == [1]
 
 
-def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
+def test_survey_failing_alone_is_sent_by_the_next_channel(bench: Bench) -> None:
     bench.story.channels.failed("email", "1", "no")
     bench.end_pause()
-    bench.post.refuses = {str(POISON.email): REFUSED}
-    poisoned = bench.story.begin(BY_MAIL_OR_MESSAGE, requester=POISON)
+    bench.post.refuses = {str(REFUSED_CUSTOMER.email): REFUSED}
+    poisoned = bench.story.begin(BY_MAIL_OR_MESSAGE, requester=REFUSED_CUSTOMER)
     bench.story.channels.failed("email", poisoned, "no")
     bench.story.channels.works("email", "1")
     bench.end_own_pause(poisoned)
@@ -170,7 +170,7 @@ def test_what_fails_alone_goes_by_the_next_channel(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_failure_counts_again_after_a_success(bench: Bench) -> None:
+def test_failure_after_a_success_pauses_the_channel_again(bench: Bench) -> None:
     channels = bench.story.channels
     for each in "12":
         channels.failed("email", each, "no")
@@ -181,8 +181,8 @@ def test_failure_counts_again_after_a_success(bench: Bench) -> None:
     assert channels.begin("email", "3")
 
 
-def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None:
-    """A phone call takes no message, though `message` comes first."""
+def test_survey_without_another_channel_makes_no_call_during_the_pause(bench: Bench) -> None:
+    """A phone call takes no message, although `message` is the first channel."""
     bench.post.replies["dot"] = SUSPENDED
     by_message_or_mail = replace(AT_ONCE, deliver=("message", "email"))
     ids = [bench.story.begin(by_message_or_mail, channel="PstnPhone") for _ in range(3)]
@@ -193,7 +193,7 @@ def test_without_another_channel_no_call_is_made_meanwhile(bench: Bench) -> None
     assert len(bench.dixa.calls) == before
 
 
-def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
+def test_agent_for_one_language_makes_another_channel_possible(bench: Bench) -> None:
     """The sender depends on the language, and only Dixa knows it."""
     bench.story.channels.failed("email of own", "1", "no")
     sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
@@ -202,7 +202,7 @@ def test_a_sender_for_one_language_may_be_another_way(bench: Bench) -> None:
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "message")
 
 
-def test_what_is_about_the_customer_pauses_nothing(bench: Bench) -> None:
+def test_unknown_or_busy_mailbox_does_not_pause_the_channel(bench: Bench) -> None:
     bench.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     bench.run_once(bench.story.begin(BY_MAIL))
     bench.post.replies["RCPT"] = "451 4.3.0 Later"
@@ -219,7 +219,7 @@ def test_refused_own_sender_affects_no_other_survey(bench: Bench) -> None:
     assert bench.run_once(bench.story.begin(own)).offer.state is OfferState.DECIDING
 
 
-def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
+def test_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
     terms = replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),))
     ids = [bench.story.begin(terms) for _ in range(2)]
     for each in ids:
@@ -231,7 +231,7 @@ def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
     before = len(bench.dixa.calls)
     for each in ids:
         bench.follow(each)
-    # Whether the conversation was anonymised matters when something is to be told.
+    # Dixa is queried for an anonymised conversation only right before an alert is sent.
     assert len(bench.dixa.calls) == before
     assert [post.status for post in bench.receiver.of("/slack")] == [404]
     bench.end_pause("slack of answers")
@@ -240,7 +240,7 @@ def test_an_alert_waits_while_its_receiver_is_down(bench: Bench) -> None:
     assert len(bench.receiver.taken("/slack")) == 2
 
 
-def test_an_alert_with_a_lost_response_is_not_sent_again(bench: Bench) -> None:
+def test_alert_with_a_lost_response_is_not_repeated(bench: Bench) -> None:
     survey_id = bench.story.begin(replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
     bench.story.ask(survey_id)
     bench.story.answer(survey_id, {CSAT: 1}, "Too slow")
@@ -254,7 +254,7 @@ def test_an_alert_with_a_lost_response_is_not_sent_again(bench: Bench) -> None:
     assert follow_up.actions["slack"].problem == OUTCOME_UNKNOWN
 
 
-def test_a_reminder_waits_as_well(bench: Bench) -> None:
+def test_reminder_waits_while_its_channel_is_down(bench: Bench) -> None:
     terms = replace(BY_MAIL, reminder=timedelta(hours=1))
     survey_id = bench.story.begin(terms)
     assert bench.run_once(survey_id).offer.state is OfferState.REMINDING
@@ -270,7 +270,7 @@ def test_a_reminder_waits_as_well(bench: Bench) -> None:
     assert len(bench.post.mails) == 2
 
 
-def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
+def test_outage_of_a_channel_is_logged_at_its_start_and_end(bench: Bench) -> None:
     bench.post.replies["dot"] = SUSPENDED
     ids = [bench.story.begin(BY_MAIL) for _ in range(2)]
     with capture_logs() as logs:
@@ -285,7 +285,7 @@ def test_the_log_says_it_once_and_when_it_is_over(bench: Bench) -> None:
     assert events == ["channel.down", "channel.recovered"]
 
 
-def test_what_is_down_is_told_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:
+def test_failed_channel_is_reported_with_its_reason(redis_client: redis.Redis, prefix: str) -> None:
     channels = Channels(redis_client, prefix=prefix)
     channels.failed("email", "1", "the mail server replied to the text with 554")
     (trouble,) = channels.troubles()

@@ -1,6 +1,6 @@
-"""An outage of Dixa counts for no try and no deadline, and all surveys are due right after it.
+"""An outage of Dixa counts for no try and no deadline. All surveys are due right after it.
 
-Row 15 of the table of faults has more surveys, and the builds before as its control.
+Row 15 of the table of faults has more surveys, and older builds as its control.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def workers(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[W
 
 @pytest.mark.parametrize("status", [503, 200, None], ids=["503", "200 to all", "hangs up"])
 @pytest.mark.parametrize("knows_outages", [True, False], ids=["ours", "control"])
-def test_the_last_of_many_is_asked_soon_after_an_outage(
+def test_all_waiting_surveys_are_sent_soon_after_an_outage(
     redis_client: redis.Redis,
     prefix: str,
     dixa: Sandbox,
@@ -63,7 +63,7 @@ def test_the_last_of_many_is_asked_soon_after_an_outage(
     assert events.count("call.failed") <= 2 * THREADS
 
 
-def test_who_had_failed_often_before_is_due_at_once_too(
+def test_survey_with_many_failed_tries_is_due_right_after_the_outage(
     workers: Workers, redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     waiting = [workers.story.begin(TERMS) for _ in range(10)]
@@ -75,7 +75,7 @@ def test_who_had_failed_often_before_is_due_at_once_too(
     assert workers.seconds_until(waiting, 60) <= 10
 
 
-def test_answers_wait_and_go_first(workers: Workers, dixa: Sandbox) -> None:
+def test_waiting_answers_are_submitted_right_after_an_outage(workers: Workers, dixa: Sandbox) -> None:
     survey_ids = [workers.story.begin(TERMS) for _ in range(12)]
     workers.seconds_until(survey_ids, 10)
     for each in survey_ids:
@@ -140,7 +140,7 @@ def test_downtime_is_read_only_after_a_deadline(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     story = Story(redis_client, prefix, dixa)
-    monkeypatch.setattr(story.calls, "downtime", lambda _: pytest.fail("asked"))
+    monkeypatch.setattr(story.calls, "downtime", lambda _: pytest.fail("queried"))
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
@@ -153,7 +153,7 @@ def test_flapping_dixa_uses_up_no_tries(workers: Workers, dixa: Sandbox) -> None
         dixa.outage()
         workers.run_for(30 * SECOND, 5 * SECOND)
         dixa.outage_is_over()
-        # The next call is answered, and those after it aren't.
+        # The next call gets a response, and the later calls fail.
         dixa.fails(1, 404, call="conversation")
         dixa.fails(100, 503)
         workers.run_for(5 * SECOND, 5 * SECOND)
@@ -162,8 +162,8 @@ def test_flapping_dixa_uses_up_no_tries(workers: Workers, dixa: Sandbox) -> None
     assert workers.seconds_until(waiting, 60) <= 10
 
 
-def test_after_an_outage_dixa_may_have_to_catch_up(workers: Workers, dixa: Sandbox) -> None:
-    """Dixa may know an event from right before the outage no sooner than after it."""
+def test_refusals_right_after_an_outage_are_retried(workers: Workers, dixa: Sandbox) -> None:
+    """After the outage, Dixa's API may lag behind the last events before it."""
     waiting = [workers.story.begin(TERMS) for _ in range(MANY)]
     dixa.outage()
     workers.run_for(20 * MINUTE, 15 * SECOND)

@@ -16,13 +16,13 @@ from service.surveys.model import Decision
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, Verdict
 from tests.harness import AT_ONCE, CSAT, Story
-from tests.journeys.erased import SECRET, asked, assert_erased, fields
+from tests.journeys.erased import SECRET, assert_erased, fields, send_survey
 from tests.polling import eventually
 from tests.processes import RedisServer, patient
 
 
-def test_a_worker_on_its_way_writes_nothing_any_more(story: Story) -> None:
-    survey_id = asked(story)
+def test_worker_with_a_claim_writes_nothing_after_the_erasure(story: Story) -> None:
+    survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 1}, SECRET)
     claim = story.records.claim(Journey.ANSWER, survey_id)
     assert claim
@@ -45,8 +45,8 @@ def test_erased_waiting_survey_releases_its_cooldown_slot(story: Story, prefix: 
     assert story.records.count_decisions(claim.at.date()) == {Reason.ERASED: 1}
 
 
-def test_twice_is_once(story: Story) -> None:
-    survey_id = asked(story)
+def test_second_erasure_changes_nothing(story: Story) -> None:
+    survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 1}, SECRET)
     record = story.load(survey_id)
     assert story.records.erase(record) == "erased"
@@ -57,10 +57,10 @@ def test_twice_is_once(story: Story) -> None:
     assert story.records.erase(replace(record, survey_id="7")) == "missing"
 
 
-@pytest.mark.parametrize(("again", "outcome"), [(OnReclose.NEVER, "duplicate"), (OnReclose.ALWAYS, "accepted")])
-def test_erasing_does_not_change_later_closes(story: Story, again: OnReclose, outcome: str) -> None:
-    terms = replace(AT_ONCE, on_reclose=again)
-    survey_id = asked(story, terms)
+@pytest.mark.parametrize(("on_reclose", "outcome"), [(OnReclose.NEVER, "duplicate"), (OnReclose.ALWAYS, "accepted")])
+def test_erasing_does_not_change_later_closes(story: Story, on_reclose: OnReclose, outcome: str) -> None:
+    terms = replace(AT_ONCE, on_reclose=on_reclose)
+    survey_id = send_survey(story, terms)
     record = story.load(survey_id)
     assert record.close
     story.records.erase(record)
@@ -71,43 +71,43 @@ def test_erasing_does_not_change_later_closes(story: Story, again: OnReclose, ou
 
 @pytest.mark.parametrize("is_submitted", [True, False])
 def test_why_shows_only_the_erasure(story: Story, *, is_submitted: bool) -> None:
-    survey_id = asked(story)
+    survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 1}, SECRET)
     if is_submitted:
         story.submit(survey_id)
     story.records.erase(story.load(survey_id))
-    told = "\n".join(describe(story.load(survey_id), ""))
-    assert "Matched survey default." in told
-    assert "Answered. The answer is deleted." in told
-    assert ("Its result is in Dixa." in told) is is_submitted
-    assert "Ended. All data on the customer is deleted: erased." in told
-    assert told.endswith("Next: nothing.")
-    assert "Csat 1" not in told
+    shown = "\n".join(describe(story.load(survey_id), ""))
+    assert "Matched survey default." in shown
+    assert "Answered. The answer is deleted." in shown
+    assert ("Its result is in Dixa." in shown) is is_submitted
+    assert "Ended. All data on the customer is deleted: erased." in shown
+    assert shown.endswith("Next: nothing.")
+    assert "Csat 1" not in shown
 
 
-def test_what_is_erased_is_not_in_redis_own_file_for_long(
+def test_erased_data_is_removed_from_the_append_only_file(
     own_redis: RedisServer, dixa: Sandbox, tmp_path: Path
 ) -> None:
-    def in_the_file() -> bool:
+    def is_in_the_file() -> bool:
         return any(SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonlydir/*")) or any(
             SECRET.encode() in each.read_bytes() for each in tmp_path.glob("appendonly.aof")
         )
 
     client = patient(own_redis.url)
     story = Story(client, "afterword:", dixa)
-    survey_id = asked(story, replace(AT_ONCE, editable_for=timedelta(hours=1)))
+    survey_id = send_survey(story, replace(AT_ONCE, editable_for=timedelta(hours=1)))
     assert story.answer(survey_id, {CSAT: 1}, SECRET) == "saved"
     assert not story.records.rewrite_if_erased()
     story.records.erase(story.load(survey_id))
-    assert in_the_file()
+    assert is_in_the_file()
     assert story.records.rewrite_if_erased()
-    eventually(lambda: not in_the_file())
+    eventually(lambda: not is_in_the_file())
     assert not story.records.rewrite_if_erased()
     client.close()
 
 
 def test_redis_without_bgrewriteaof_is_logged(story: Story) -> None:
-    survey_id = asked(story)
+    survey_id = send_survey(story)
     story.records.erase(story.load(survey_id))
     client = story.records._redis
     client.acl_setuser(

@@ -1,4 +1,4 @@
-"""Several failures in a row put a channel down, even if each may be about its customer."""
+"""Several failures in a row pause a channel, even if each may be due to its customer."""
 
 from collections.abc import Callable
 
@@ -28,13 +28,13 @@ def break_receiver(bench: Bench, status: int) -> Survey:
     return BY_WEBHOOK
 
 
-def break_mail_server(bench: Bench, answer: str) -> Survey:
-    bench.post.replies["MAIL"] = answer
+def break_mail_server(bench: Bench, reply: str) -> Survey:
+    bench.post.replies["MAIL"] = reply
     return BY_MAIL
 
 
-def refuse_recipients(bench: Bench, answer: str) -> Survey:
-    bench.post.replies["RCPT"] = answer
+def refuse_recipients(bench: Bench, reply: str) -> Survey:
+    bench.post.replies["RCPT"] = reply
     return BY_MAIL
 
 
@@ -52,8 +52,8 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("breaks", "how"), BROKEN)
-def test_several_failures_in_a_row_put_a_channel_down(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
-    """Each refusal may be about its customer, but further offers would be in vain."""
+def test_several_failures_in_a_row_pause_the_channel(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
+    """Each refusal may be due to its customer, but further offers would be wasted."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
     for each in ids:
@@ -80,8 +80,10 @@ REFUSES_ALL = [
 
 
 @pytest.mark.parametrize(("breaks", "how"), REFUSES_ALL)
-def test_channel_refusing_everybody_ends_few_surveys(bench: Bench, breaks: Callable[..., Survey], how: object) -> None:
-    """Each refusal seems to be about its customer, and they can't all be."""
+def test_channel_refusing_every_customer_fails_only_few_surveys(
+    bench: Bench, breaks: Callable[..., Survey], how: object
+) -> None:
+    """Each refusal seems due to its customer, but not all of them can be."""
     terms = breaks(bench, how)
     channel, ids = terms.deliver[0], [bench.story.begin(terms) for _ in range(MANY)]
     states = [bench.run_once(each).offer.state for each in ids]

@@ -26,7 +26,7 @@ from tests.polling import eventually
 from tests.receiver import DROP
 
 
-def test_all_of_it_happens_once(team: Team) -> None:
+def test_each_action_runs_once(team: Team) -> None:
     survey_id = team.answered(comment="Too slow")
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
@@ -39,7 +39,7 @@ def test_all_of_it_happens_once(team: Team) -> None:
 @pytest.mark.parametrize(
     ("call", "path"), [("note", None), ("tag", None), ("tags", None), (None, "/slack"), (None, "/answer")]
 )
-def test_what_fails_first_happens_later_and_once(team: Team, call: str | None, path: str | None) -> None:
+def test_failed_action_is_retried_until_its_first_success(team: Team, call: str | None, path: str | None) -> None:
     survey_id = team.answered()
     if call:
         team.dixa.fails(2, 503, call=call)
@@ -52,7 +52,7 @@ def test_what_fails_first_happens_later_and_once(team: Team, call: str | None, p
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
 @pytest.mark.parametrize("call", ["note", "tag"])
-def test_a_lost_answer_of_dixas_doubles_nothing(team: Team, loses: Any, call: str) -> None:
+def test_lost_response_of_dixa_doubles_no_action(team: Team, loses: Any, call: str) -> None:
     survey_id = team.answered()
     loses(team.dixa, 1, call=call)
     team.follow(survey_id)
@@ -72,7 +72,7 @@ def test_alert_with_lost_response_is_not_repeated(team: Team, status: int) -> No
 
 
 @pytest.mark.parametrize("status", [DROP, 500, 302])
-def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None:
+def test_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None:
     survey_id = team.answered()
     team.receiver.next["/answer"] = [status]
     team.follow(survey_id)
@@ -80,12 +80,12 @@ def test_a_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> None:
+def test_crash_between_begin_and_done_doubles_no_action(team: Team, name: str) -> None:
     """The begun action was executed."""
     survey_id = team.answered()
     record = team.begin_and_crash(survey_id, name)
     planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
-    team.story.actions[planned.kind].act(_told(record, planned), _deadline(), is_retry=False)
+    team.story.actions[planned.kind].act(_context_of(record, planned), _deadline(), is_retry=False)
     record = team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert action_of(record, name).problem == (OUTCOME_UNKNOWN if name == "slack" else "")
@@ -93,14 +93,14 @@ def test_crash_between_begin_and_done_doubles_nothing(team: Team, name: str) -> 
 
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_crash_right_after_begin_repeats_the_action(team: Team, name: str) -> None:
-    """Only an alert counts as sent by then: it is sent at most once."""
+    """Only a begun alert counts as sent: an alert is sent at most once."""
     survey_id = team.answered()
     team.begin_and_crash(survey_id, name)
     team.follow(survey_id)
     assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
 
 
-def _told(record: Record, planned: PlannedAction) -> FollowUpContext:
+def _context_of(record: Record, planned: PlannedAction) -> FollowUpContext:
     return FollowUpContext(record, planned.subject, planned.shows_comment)
 
 
@@ -108,7 +108,7 @@ def _deadline() -> Deadline:
     return Deadline(timedelta(seconds=5))
 
 
-def test_a_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
+def test_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
     """The other threads submit results."""
     actions = [SlackAlert(f"{team.receiver.url}/slack")]
     patient = Story(redis_client, prefix, team.dixa, timings=Timings(), actions=actions)
@@ -144,7 +144,7 @@ TROUBLES: dict[str, tuple[Callable[[Team], object], int]] = {
 
 
 @pytest.mark.parametrize(("trouble", "tries"), TROUBLES.values(), ids=TROUBLES)
-def test_a_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], object], tries: int) -> None:
+def test_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], object], tries: int) -> None:
     survey_id = team.answered()
     trouble(team)
     record = team.run_once(survey_id)
@@ -154,7 +154,7 @@ def test_a_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], o
 
 
 @pytest.mark.parametrize("missing", ["answer", "follow_up", "terms"])
-def test_without_an_answer_or_terms_nothing_follows(story: Story, missing: str) -> None:
+def test_record_without_an_answer_or_terms_has_no_follow_up(story: Story, missing: str) -> None:
     attempt = attempt_of(Journey.FOLLOW_UP)
     record = replace(attempt.record, **{"terms": TERMS, missing: None})  # type: ignore[arg-type]
     journey = FollowUpJourney(story.records, actions=(), channels=story.channels)

@@ -16,13 +16,13 @@ def test_alert_mentions_the_comment_without_quoting_it(team: Team) -> None:
     survey_id = team.answered(comment="My secret is 4711")
     team.follow(survey_id)
     (alert,) = team.receiver.of("/slack")
-    said = json.dumps(alert.body) + team.dixa.notes(int(survey_id))[0].message
-    assert "4711" not in said
-    assert said.count("There is a comment") == 2
+    shown = json.dumps(alert.body) + team.dixa.notes(int(survey_id))[0].message
+    assert "4711" not in shown
+    assert shown.count("There is a comment") == 2
 
 
 @pytest.mark.parametrize("comment", ["My secret is 4711", ""])
-def test_the_teams_own_receiver_gets_the_whole_answer(team: Team, comment: str) -> None:
+def test_webhook_always_contains_the_comment(team: Team, comment: str) -> None:
     survey_id = team.answered(comment=comment)
     team.follow(survey_id)
     data = team.receiver.of("/answer")[0].body["data"]
@@ -30,31 +30,31 @@ def test_the_teams_own_receiver_gets_the_whole_answer(team: Team, comment: str) 
 
 
 def test_comment_is_quoted_with_comment_true(team: Team) -> None:
-    said = "<!channel> a & b @here [words](https://evil.example)"
+    shown = "<!channel> a & b @here [words](https://evil.example)"
     terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
-    survey_id = team.answered(comment=said, terms=terms)
+    survey_id = team.answered(comment=shown, terms=terms)
     team.follow(survey_id)
     (alert,) = team.receiver.of("/slack")
     assert "&lt;!channel&gt; a &amp; b @\u200bhere [words]\u200b(https://evil.example)" in alert.body["text"]
-    assert team.receiver.of("/answer")[0].body["data"]["comment"] == said
-    assert said in team.dixa.notes(int(survey_id))[0].message
+    assert team.receiver.of("/answer")[0].body["data"]["comment"] == shown
+    assert shown in team.dixa.notes(int(survey_id))[0].message
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
-def test_no_line_of_it_passes_for_one_of_ours(team: Team, end: str) -> None:
+def test_line_breaks_in_a_comment_forge_no_line_of_the_alert(team: Team, end: str) -> None:
     forged = "conversation 7, survey vip, agent 9"
     terms = replace(AT_ONCE, on_answer=(replace(LOW, comment=True),))
     survey_id = team.answered(
         comment=f"Slow{end}{forged}{end}> me\u202e\u2067\x1b[2K\x07 \U0001f469\u200d\U0001f680", terms=terms
     )
     team.follow(survey_id)
-    said = ["> Slow", f"> {forged}", "> > me[2K \U0001f469\u200d\U0001f680"]
+    shown = ["> Slow", f"> {forged}", "> > me[2K \U0001f469\u200d\U0001f680"]
     note = team.dixa.notes(int(survey_id))[0].message
-    assert note.splitlines()[2:-1] == said
+    assert note.splitlines()[2:-1] == shown
     assert note.splitlines()[-1] == f"[afterword-{survey_id}-answer]"
     text = team.receiver.of("/slack")[0].body["text"]
     assert text.splitlines()[1].startswith(f"conversation {survey_id}, ")
-    assert text.splitlines()[3:] == [*said[:2], said[2].replace("> > ", "> &gt; ").replace("]", "]\u200b")]
+    assert text.splitlines()[3:] == [*shown[:2], shown[2].replace("> > ", "> &gt; ").replace("]", "]\u200b")]
 
 
 @pytest.mark.parametrize("unit", ["&", "<", ">", "a&", "aa&", "aaa&", "@", "]", "&\n"])
@@ -76,20 +76,20 @@ def test_reference_in_a_foreign_note_is_ignored(team: Team, writes: str) -> None
     calls = team.calls
     deadline = Deadline(timedelta(seconds=5))
     calls.add_note(calls.take_slot(deadline, timedelta(seconds=1)), int(survey_id), text)
-    told = FollowUpContext(team.story.load(survey_id))
-    AnswerNote(calls).act(told, deadline, is_retry=True)
-    AnswerNote(calls).act(told, deadline, is_retry=True)
+    context = FollowUpContext(team.story.load(survey_id))
+    AnswerNote(calls).act(context, deadline, is_retry=True)
+    AnswerNote(calls).act(context, deadline, is_retry=True)
     assert team.counts(survey_id)["note"] == 1
 
 
-def test_it_is_kept_until_all_is_over(team: Team) -> None:
+def test_comment_is_kept_until_the_follow_up_ends(team: Team) -> None:
     survey_id = team.answered(comment="Too slow")
     assert team.fields(survey_id)["comment"] == "Too slow"
     team.follow(survey_id)
     assert "comment" not in team.fields(survey_id)
 
 
-def test_it_is_kept_while_its_result_is_on_its_way(team: Team) -> None:
+def test_comment_is_kept_while_its_result_is_submitted(team: Team) -> None:
     survey_id = team.ask()
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.put(survey_id, answer_state="submitting")
@@ -100,7 +100,7 @@ def test_it_is_kept_while_its_result_is_on_its_way(team: Team) -> None:
 
 
 @pytest.mark.parametrize("is_submitted_first", [True, False])
-def test_what_has_failed_has_it_when_an_operator_tries_again(team: Team, is_submitted_first: bool) -> None:  # noqa: FBT001
+def test_retry_of_a_failed_action_contains_the_comment(team: Team, is_submitted_first: bool) -> None:  # noqa: FBT001
     survey_id = team.ask()
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.receiver.next["/answer"] = [400]
@@ -111,39 +111,39 @@ def test_what_has_failed_has_it_when_an_operator_tries_again(team: Team, is_subm
     team.follow(survey_id)
     team.story.submit(survey_id)
     assert "comment" not in team.fields(survey_id)
-    assert 0 < team.comment_lasts_ms(survey_id) <= TIMINGS.offer_max_age // timedelta(milliseconds=1)
+    assert 0 < team.kept_comment_ttl_ms(survey_id) <= TIMINGS.offer_max_age // timedelta(milliseconds=1)
     team.retry(survey_id)
     (taken,) = team.receiver.taken("/answer")
     assert taken.body["data"]["comment"] == "Too slow"
     assert "comment" not in team.fields(survey_id)
-    assert team.comment_lasts_ms(survey_id) < 0
+    assert team.kept_comment_ttl_ms(survey_id) < 0
 
 
 def test_late_retry_only_mentions_the_comment(team: Team) -> None:
     team.receiver.next["/answer"] = [400]
     survey_id = team.answered(comment="Too slow")
     team.follow(survey_id)
-    team.forget_comment(survey_id)
+    team.delete_kept_comment(survey_id)
     team.retry(survey_id)
     (taken,) = team.receiver.taken("/answer")
     assert (taken.body["data"]["comment"], taken.body["data"]["has_comment"]) == (None, True)
 
 
-def test_an_erased_one_is_kept_for_no_retry(team: Team) -> None:
+def test_erased_comment_is_not_kept_for_a_retry(team: Team) -> None:
     team.receiver.next["/answer"] = [400]
     survey_id = team.answered(comment="Too slow")
     team.story.records.erase(team.follow(survey_id))
-    assert team.comment_lasts_ms(survey_id) < 0
+    assert team.kept_comment_ttl_ms(survey_id) < 0
 
 
-def test_nothing_follows_and_it_is_gone_at_once(team: Team) -> None:
+def test_comment_without_a_follow_up_is_deleted_after_the_submit(team: Team) -> None:
     survey_id = team.answered(comment="Too slow", terms=AT_ONCE)
     assert "comment" not in team.fields(survey_id)
     assert team.story.load(survey_id).follow_up is None
 
 
 @pytest.mark.parametrize("last", ["answer", "follow_up"])
-def test_the_record_lives_until_both_are_over(team: Team, last: str) -> None:
+def test_record_expires_only_after_the_result_and_the_follow_up(team: Team, last: str) -> None:
     survey_id = team.ask()
     key = f"{team._prefix}survey:{survey_id}"
     team.story.answer(survey_id, {CSAT: 1})

@@ -1,4 +1,4 @@
-"""No action is retried forever. A failed one is shown and can be retried."""
+"""No action is retried forever. A failed action is shown and can be retried."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ def test_unknown_tag_fails_alone(team: Team) -> None:
     assert team.counts(record.survey_id) == dict.fromkeys(ALL, 1)
 
 
-def test_tags_are_asked_for_once(team: Team) -> None:
+def test_tags_are_fetched_once(team: Team) -> None:
     for _ in range(3):
         team.follow(team.answered())
     assert [each.call for each in team.dixa.calls].count("tags") == 1
@@ -50,7 +50,7 @@ def test_misconfigured_receiver_is_retried(team: Team, status: int) -> None:
     assert team.receiver.taken("/answer")[0].body["data"]["comment"] == "Too slow"
 
 
-def test_what_has_failed_is_tried_again_when_an_operator_says_so(team: Team) -> None:
+def test_operator_can_retry_a_failed_action(team: Team) -> None:
     team.receiver.next["/answer"] = [400]
     survey_id = team.answered()
     team.follow(survey_id)
@@ -62,7 +62,7 @@ def test_what_has_failed_is_tried_again_when_an_operator_says_so(team: Team) -> 
 
 @pytest.mark.parametrize(("path", "name"), [("/answer", "webhook"), ("/slack", "slack")])
 def test_unavailable_receiver_is_retried_for_a_day(team: Team, path: str, name: str) -> None:
-    """The day begins when the answer is final: an hour after it."""
+    """The day begins when the answer is final, an hour after it was given."""
     team.receiver.next[path] = [503] * 3
     survey_id = team.answered()
     for hours, state in ((0, ActionState.WAITING), (24, ActionState.WAITING), (26, ActionState.FAILED)):
@@ -74,7 +74,7 @@ def test_unavailable_receiver_is_retried_for_a_day(team: Team, path: str, name: 
 
 
 def test_begun_alert_never_fails_and_is_never_retried(team: Team) -> None:
-    """It doesn't matter how late it is found."""
+    """The age of the alert doesn't matter."""
     survey_id = team.answered()
     team.begin_and_crash(survey_id, "slack")
     past = str(int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000))
@@ -84,7 +84,7 @@ def test_begun_alert_never_fails_and_is_never_retried(team: Team) -> None:
     assert team.receiver.of("/slack") == []
 
 
-def test_a_tag_made_again_under_its_name_is_found_by_a_retry(team: Team) -> None:
+def test_retry_finds_a_tag_recreated_with_the_same_name(team: Team) -> None:
     team.follow(team.answered())
     del team.dixa.state.tags["angry"]
     tag = team.dixa.state.tag("angry")
@@ -94,7 +94,7 @@ def test_a_tag_made_again_under_its_name_is_found_by_a_retry(team: Team) -> None
     assert [each.id for each in team.dixa.conversation(int(survey_id)).tags] == [tag.id]
 
 
-def test_what_comes_very_late_is_still_tried_once(team: Team) -> None:
+def test_very_late_follow_up_is_still_tried_once(team: Team) -> None:
     survey_id = team.answered()
     past = datetime.now(UTC) - timedelta(days=40)
     team.put(survey_id, answered_at=str(int(past.timestamp() * 1000)))
@@ -109,7 +109,7 @@ def test_action_without_configuration_fails(team: Team) -> None:
     assert states(record)["note"] is ActionState.DONE
 
 
-def test_an_answer_without_actions_ends_too(team: Team) -> None:
+def test_follow_up_without_actions_ends(team: Team) -> None:
     record = team.follow(team.answered(score=5))
     assert (record.follow_up and record.follow_up.actions) == {}
     assert team.receiver.posts == []

@@ -9,12 +9,12 @@ from service.records.codec import to_ms
 from service.surveys.model import Answer, AnswerProgress
 from service.surveys.states import ActionState, AnswerState, FollowUpState
 from tests.harness import CSAT
-from tests.journeys.team import ALL, HELD, Team, states
+from tests.journeys.team import ALL, EDITABLE, Team, states
 from tests.journeys.test_attempt import attempt_of
 
 
-def test_a_low_score_alerts_at_once(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_low_score_sends_an_alert_at_once(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 1})
     record = team.run_once(survey_id)
     assert record.answer
@@ -23,8 +23,8 @@ def test_a_low_score_alerts_at_once(team: Team) -> None:
     assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
 
 
-def test_it_is_looked_at_again_when_the_hold_is_over(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_follow_up_is_due_again_after_the_editable_time(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 1})
     record = team.run_once(survey_id)
     assert record.follow_up
@@ -34,16 +34,16 @@ def test_it_is_looked_at_again_when_the_hold_is_over(team: Team) -> None:
     assert abs(record.follow_up.due_at - record.answer.due_at) < timedelta(seconds=5)
 
 
-def test_answer_changed_to_bad_alerts_at_once(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_answer_changed_to_a_low_score_sends_an_alert_at_once(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 5})
     assert states(team.run_once(survey_id)) == {}
     team.story.answer(survey_id, {CSAT: 2})
     assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
-def test_answer_changed_during_the_claim_alerts_at_once(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_answer_changed_during_the_claim_sends_an_alert_at_once(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 5})
     claim = team.claim(survey_id)
     team.story.answer(survey_id, {CSAT: 1})
@@ -51,16 +51,16 @@ def test_answer_changed_during_the_claim_alerts_at_once(team: Team) -> None:
     assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
-def test_second_bad_answer_sends_no_second_alert(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_second_low_score_sends_no_second_alert(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     for score in (1, 2, 1):
         team.story.answer(survey_id, {CSAT: score})
         team.run_once(survey_id)
     assert len(team.receiver.of("/slack")) == 1
 
 
-def test_answer_changed_to_good_sends_only_a_correction(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_answer_changed_to_a_high_score_sends_only_a_correction(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 1})
     team.run_once(survey_id)
     team.story.answer(survey_id, {CSAT: 5})
@@ -70,8 +70,8 @@ def test_answer_changed_to_good_sends_only_a_correction(team: Team) -> None:
     assert record.follow_up.state is FollowUpState.FOLLOWED
 
 
-def test_what_follows_says_the_last_answer(team: Team) -> None:
-    survey_id = team.ask(HELD)
+def test_note_and_webhook_contain_the_last_answer(team: Team) -> None:
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 1})
     team.run_once(survey_id)
     team.story.answer(survey_id, {CSAT: 2}, "Late")
@@ -80,7 +80,7 @@ def test_what_follows_says_the_last_answer(team: Team) -> None:
     assert team.receiver.of("/answer")[0].body["data"]["scores"] == {"Csat": 2}
 
 
-def test_a_failing_alert_keeps_no_result_waiting(team: Team) -> None:
+def test_failing_alert_does_not_delay_the_result(team: Team) -> None:
     team.receiver.next["/slack"] = [503] * 50
     survey_id = team.ask()
     team.story.answer(survey_id, {CSAT: 1})
@@ -90,9 +90,9 @@ def test_a_failing_alert_keeps_no_result_waiting(team: Team) -> None:
 
 
 @pytest.mark.parametrize(("overdue", "wait"), [(60, 60), (120, 120), (3600, 300)])
-def test_the_longer_a_result_is_overdue_the_rarer_the_checks(team: Team, overdue: int, wait: int) -> None:
+def test_checks_for_an_overdue_result_are_increasingly_rare(team: Team, overdue: int, wait: int) -> None:
     """All times are in seconds. The checks are five minutes apart at most."""
-    survey_id = team.ask(HELD)
+    survey_id = team.ask(EDITABLE)
     team.story.answer(survey_id, {CSAT: 5})
     now = datetime.now(UTC)
     team.put(survey_id, answer_due=str(to_ms(now - timedelta(seconds=overdue))))
@@ -105,9 +105,7 @@ def test_the_longer_a_result_is_overdue_the_rarer_the_checks(team: Team, overdue
 @pytest.mark.parametrize(
     ("left", "wait"), [(400, 400), (10, 10), (0.5, 1), (0, 1), (-3, 3), (-299, 299), (-3600, 300), (None, 1)]
 )
-def test_the_answer_is_looked_at_again_when_it_is_final_and_then_ever_more_rarely(
-    left: float | None, wait: float
-) -> None:
+def test_wait_ends_with_the_editable_time_and_then_grows(left: float | None, wait: float) -> None:
     """All times are in seconds."""
     attempt = attempt_of()
     due_at = None if left is None else attempt.at + timedelta(seconds=left)

@@ -32,17 +32,17 @@ def test_forbidden_conversation_delays_no_other(
     forbid(story.dixa, poisoned, status)
     for survey_id in (poisoned, *others):
         story.offering.run(survey_id)
-    # One claim each was enough for the others, right after the refusal.
+    # One claim was enough for each other survey, right after the refusal.
     assert {story.load(each).offer.state for each in others} == {OfferState.DELIVERED}
     assert redis_client.keys(f"{prefix}pace:*cooldown") == []
     record = story.ask(poisoned)
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.FORBIDDEN)
-    asked = Counter(each.call for each in story.dixa.calls if each.status == status)
-    assert asked == {"conversation": 11}
+    forbidden_calls = Counter(each.call for each in story.dixa.calls if each.status == status)
+    assert forbidden_calls == {"conversation": 11}
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_is_allowed_a_little_later_goes_on(story: Story, call: str) -> None:
+def test_survey_forbidden_for_a_while_is_sent_later(story: Story, call: str) -> None:
     survey_id = story.begin()
     forbid(story.dixa, survey_id, times=2, call=call)
     record = story.complete(survey_id, {CSAT: 4})
@@ -51,7 +51,7 @@ def test_what_is_allowed_a_little_later_goes_on(story: Story, call: str) -> None
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_stays_forbidden_ends_and_can_be_tried_again(story: Story, call: str) -> None:
+def test_forbidden_survey_fails_and_can_be_retried(story: Story, call: str) -> None:
     survey_id = story.begin()
     forbid(story.dixa, survey_id, call=call)
     assert story.ask(survey_id).offer.reason == Reason.FORBIDDEN

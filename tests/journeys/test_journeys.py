@@ -12,27 +12,27 @@ from tests.polling import eventually
 
 Break = Callable[[Sandbox, str], None]
 
-HARMLESS: dict[str, Break] = {
+TRANSIENT: dict[str, Break] = {
     "fails twice with 503": lambda dixa, call: dixa.fails(2, 503, call=call),
     "fails with 500": lambda dixa, call: dixa.fails(1, 500, call=call),
     "drops the call": lambda dixa, call: dixa.drops_before(2, call=call),
-    "loses the answer": lambda dixa, call: dixa.executes_then_drops(1, call=call),
-    "does it and says 500": lambda dixa, call: dixa.executes_then_fails(1, 500, call=call),
+    "executes then drops": lambda dixa, call: dixa.executes_then_drops(1, call=call),
+    "executes then returns 500": lambda dixa, call: dixa.executes_then_fails(1, 500, call=call),
     "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
     "throttles": lambda dixa, call: dixa.throttles(2, retry_after=0, call=call),
-    "knows the token not yet": lambda dixa, call: dixa.fails(2, 401, call=call),
+    "rejects the token twice": lambda dixa, call: dixa.fails(2, 401, call=call),
 }
-"""What a later try makes good."""
+"""Faults with a successful later try."""
 
 
 CALLS = ("conversation", "ratings", "offer", "message", "submit")
 
 
-@pytest.mark.parametrize("trouble", HARMLESS)
-def test_calls_in_trouble_double_and_lose_nothing(story: Story, trouble: str) -> None:
+@pytest.mark.parametrize("trouble", TRANSIENT)
+def test_transient_faults_double_and_lose_nothing(story: Story, trouble: str) -> None:
     """Every call of a survey fails like this."""
     for call in CALLS:
-        HARMLESS[trouble](story.dixa, call)
+        TRANSIENT[trouble](story.dixa, call)
     survey_id = story.begin()
     record = story.complete(survey_id, {CSAT: 4}, "Quick and friendly")
     assert story.dixa.faults.pending() == []
@@ -48,33 +48,31 @@ LOST: dict[str, Break] = {
     "executes then drops": lambda dixa, call: dixa.executes_then_drops(1, call=call),
     "drops before": lambda dixa, call: dixa.drops_before(1, call=call),
 }
-LOOKS: dict[str, Break] = {
+CHECK_FAULTS: dict[str, Break] = {
     "fails": lambda dixa, call: dixa.fails(3, 503, call=call),
     "hangs": lambda dixa, call: dixa.hangs(30, 1, call=call),
     "is throttled": lambda dixa, call: dixa.throttles(1, retry_after=0, call=call),
 }
 
 
-LOOK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
+CHECK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
 
 
 @pytest.mark.parametrize("loses", LOST)
-@pytest.mark.parametrize("blinds", LOOKS)
-def test_after_a_lost_answer_nothing_is_done_again_before_a_look_succeeded(
-    story: Story, loses: str, blinds: str
-) -> None:
-    """Both the call and the next check lose their response."""
-    for act, look in LOOK_OF.items():
-        LOST[loses](story.dixa, act)
-        story.after(act, lambda look=look: LOOKS[blinds](story.dixa, look))  # type: ignore[misc]
+@pytest.mark.parametrize("check_fault", CHECK_FAULTS)
+def test_lost_call_is_repeated_only_after_a_successful_check(story: Story, loses: str, check_fault: str) -> None:
+    """The call loses its response, and the next check fails."""
+    for call, check in CHECK_OF.items():
+        LOST[loses](story.dixa, call)
+        story.after(call, lambda check=check: CHECK_FAULTS[check_fault](story.dixa, check))  # type: ignore[misc]
     survey_id = story.begin()
     story.complete(survey_id, {CSAT: 4})
     assert story.dixa.faults.pending() == []
     story.assert_once(survey_id)
     seen = [(each.call, each.fault) for each in story.dixa.calls]
-    for act, look in LOOK_OF.items():
-        first, *later = [position for position, (call, _) in enumerate(seen) if call == act]
-        assert (look, None) in seen[first + 1 : later[0] if later else None]
+    for call, check in CHECK_OF.items():
+        first, *later = [position for position, (seen_call, _) in enumerate(seen) if seen_call == call]
+        assert (check, None) in seen[first + 1 : later[0] if later else None]
 
 
 REFUSED = [(400, Reason.REFUSED), (404, Reason.NOT_FOUND), (422, Reason.REFUSED)]
@@ -138,7 +136,7 @@ def test_retry_after_of_a_429_is_respected(story: Story) -> None:
     assert (after.at - before.at).total_seconds() > 0.5
 
 
-def test_an_outage_only_delays(story: Story) -> None:
+def test_outage_only_delays_a_survey(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.outage(None)
     for _ in range(20):

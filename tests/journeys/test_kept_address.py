@@ -15,7 +15,7 @@ from tests.harness import AT_ONCE, CSAT
 from tests.journeys.chain import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, Chain
 
 
-def test_address_is_kept_while_a_mail_may_go(chain: Chain) -> None:
+def test_address_is_kept_while_a_mail_may_be_sent(chain: Chain) -> None:
     record = chain.story.load(chain.story.begin(MESSAGE_FIRST))
     assert chain.field(record, "email") == f"ida+{record.conversation_id}@example.com"
     assert "example.com" not in (chain.field(record, "close") or "")
@@ -23,13 +23,13 @@ def test_address_is_kept_while_a_mail_may_go(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("facts", [{}, {"channel": "PstnPhone"}])
-def test_address_is_gone_when_delivered(chain: Chain, facts: dict[str, object]) -> None:
+def test_address_is_deleted_after_the_delivery(chain: Chain, facts: dict[str, object]) -> None:
     record = chain.ask(MESSAGE_FIRST, **facts)
     assert record.offer.state is OfferState.DELIVERED
     assert chain.field(record, "email") is None
 
 
-def test_address_is_gone_when_skipped(chain: Chain) -> None:
+def test_address_of_a_skipped_survey_is_deleted(chain: Chain) -> None:
     survey_id = chain.story.begin(MESSAGE_FIRST)
     chain.dixa.make_rating(int(survey_id))
     record = chain.story.ask(survey_id)
@@ -37,7 +37,7 @@ def test_address_is_gone_when_skipped(chain: Chain) -> None:
     assert chain.field(record, "email") is None
 
 
-def test_address_is_gone_when_the_customer_has_answered(chain: Chain) -> None:
+def test_address_is_deleted_after_the_answer(chain: Chain) -> None:
     survey_id = chain.story.begin(MESSAGE_FIRST)
     record = chain.story.load(survey_id)
     link = Link(survey_id, int(survey_id), "default", ())
@@ -48,8 +48,8 @@ def test_address_is_gone_when_the_customer_has_answered(chain: Chain) -> None:
 ONLY_EMAIL = replace(EMAIL_FIRST, deliver=("email",))
 
 
-def failed(chain: Chain) -> tuple[Record, str]:
-    """A survey without a delivered mail, and the key of its address."""
+def fail_delivery(chain: Chain) -> tuple[Record, str]:
+    """Return a survey with a refused mail, and the key of its kept address."""
     chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
     record = chain.ask(ONLY_EMAIL)
     chain.post.replies.clear()
@@ -57,46 +57,46 @@ def failed(chain: Chain) -> tuple[Record, str]:
     return record, f"{chain._prefix}retry:{record.survey_id}:email"
 
 
-def test_address_is_out_of_the_record_and_gone_after_a_while(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_address_of_a_failed_survey_expires_outside_the_record(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     assert chain.field(record, "email") is None
     assert chain._redis.get(key) == f"ida+{record.conversation_id}@example.com"
     within = TIMINGS.offer_max_age // timedelta(milliseconds=1)
     assert 0 < chain._redis.pttl(key) <= within
 
 
-def test_retry_takes_the_address_back(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_retry_restores_the_address(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     assert chain.story.records.retry(Journey.OFFER, record.survey_id) == "retried"
     assert not chain._redis.exists(key)
     record = chain.story.ask(record.survey_id)
-    assert (record.offer.state, chain.went(record)) == (OfferState.DELIVERED, (0, 1))
+    assert (record.offer.state, chain.sent_counts(record)) == (OfferState.DELIVERED, (0, 1))
     assert (chain.field(record, "email"), chain._redis.exists(key)) == (None, 0)
     assert len(chain.dixa.offers(record.conversation_id)) == 1
 
 
-def test_later_retry_has_no_address(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_retry_after_the_expiry_has_no_address(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     chain._redis.delete(key)
     chain.story.records.retry(Journey.OFFER, record.survey_id)
     record = chain.story.ask(record.survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.UNREACHABLE)
 
 
-def test_address_goes_when_the_customer_is_forgotten(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_kept_address_is_deleted_by_an_erasure(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     chain.story.records.erase(record)
     assert not chain._redis.exists(key)
 
 
-def test_address_goes_when_the_customer_has_answered(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_kept_address_is_deleted_by_an_answer(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     chain.story.answer(record.survey_id, {CSAT: 4})
     assert not chain._redis.exists(key)
 
 
-def test_address_goes_with_a_new_round(chain: Chain) -> None:
-    record, key = failed(chain)
+def test_kept_address_is_deleted_by_a_new_round(chain: Chain) -> None:
+    record, key = fail_delivery(chain)
     chain.story.close(record.conversation_id, replace(ONLY_EMAIL, on_reclose=OnReclose.ALWAYS))
     assert len(chain.story.records.list_rounds(record.conversation_id)) == 2
     assert not chain._redis.exists(key)

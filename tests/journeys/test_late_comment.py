@@ -1,4 +1,4 @@
-"""A comment from the thank-you page comes after the alert. A second alert sends it once."""
+"""A comment from the thank-you page is later than the alert. A second alert contains it once."""
 
 from dataclasses import replace
 
@@ -7,14 +7,14 @@ import pytest
 from service.journeys.follow_up import IN_THE_ALERT, OUTCOME_UNKNOWN
 from service.surveys.states import ActionState
 from tests.harness import CSAT
-from tests.journeys.team import ALL, HELD, LOW, Team, action_of, states
+from tests.journeys.team import ALL, EDITABLE, LOW, Team, action_of, states
 from tests.receiver import DROP
 
-TERMS = replace(HELD, on_answer=(replace(LOW, comment=True),))
+TERMS = replace(EDITABLE, on_answer=(replace(LOW, comment=True),))
 ADDED = "slack:comment"
 
 
-def test_it_is_told_once_the_answer_is_final(team: Team) -> None:
+def test_late_comment_is_sent_when_the_answer_is_final(team: Team) -> None:
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too <slow>")
     assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
@@ -25,7 +25,7 @@ def test_it_is_told_once_the_answer_is_final(team: Team) -> None:
     assert states(record) == dict.fromkeys(ALL | {ADDED}, ActionState.DONE)
 
 
-def test_one_that_the_alert_had_is_not_told_again(team: Team) -> None:
+def test_comment_of_the_alert_is_not_repeated(team: Team) -> None:
     record = team.finish(team.alerted(TERMS, comment="Too slow"))
     (alert,) = team.alerts()
     assert "Comment:\n> Too slow" in alert
@@ -42,7 +42,7 @@ def test_late_alert_contains_the_comment(team: Team) -> None:
 
 
 @pytest.mark.parametrize("status", [DROP, 500])
-def test_it_is_not_repeated_when_its_answer_is_lost(team: Team, status: int) -> None:
+def test_comment_alert_with_a_lost_response_is_not_repeated(team: Team, status: int) -> None:
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.receiver.next["/slack"] = [status]
@@ -51,7 +51,7 @@ def test_it_is_not_repeated_when_its_answer_is_lost(team: Team, status: int) -> 
     assert action_of(record, ADDED).problem == OUTCOME_UNKNOWN
 
 
-def test_it_is_told_later_when_the_receiver_is_away(team: Team) -> None:
+def test_comment_alert_is_retried_when_the_receiver_is_back(team: Team) -> None:
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.receiver.next["/slack"] = [503, 429]
@@ -69,10 +69,10 @@ def test_crash_after_begin_loses_the_comment_alert(team: Team) -> None:
     assert action_of(record, ADDED).problem == OUTCOME_UNKNOWN
 
 
-@pytest.mark.parametrize("case", ["not allowed", "no comment", "a good answer now"])
-def test_nothing_is_told(team: Team, case: str) -> None:
-    survey_id = team.alerted(HELD if case == "not allowed" else TERMS)
-    score, comment = (5 if case == "a good answer now" else 1), ("" if case == "no comment" else "Too slow")
+@pytest.mark.parametrize("case", ["not allowed", "no comment", "a high score now"])
+def test_no_comment_alert_is_sent(team: Team, case: str) -> None:
+    survey_id = team.alerted(EDITABLE if case == "not allowed" else TERMS)
+    score, comment = (5 if case == "a high score now" else 1), ("" if case == "no comment" else "Too slow")
     team.story.answer(survey_id, {CSAT: score}, comment)
     record = team.finish(survey_id)
     assert "Too slow" not in "".join(team.alerts())
@@ -80,14 +80,14 @@ def test_nothing_is_told(team: Team, case: str) -> None:
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_retry_of_a_refused_comment_alert_contains_it(team: Team, is_kept: bool) -> None:  # noqa: FBT001
-    """Once the comment is deleted here, the alert refers to Dixa."""
+def test_retry_of_a_refused_comment_alert_contains_the_comment(team: Team, is_kept: bool) -> None:  # noqa: FBT001
+    """After its deletion, the alert refers to Dixa instead."""
     survey_id = team.alerted(TERMS)
     team.story.answer(survey_id, {CSAT: 1}, "Too slow")
     team.receiver.next["/slack"] = [400]
     assert states(team.finish(survey_id))[ADDED] is ActionState.FAILED
     if not is_kept:
-        team.forget_comment(survey_id)
+        team.delete_kept_comment(survey_id)
     team.retry(survey_id)
     _, added = team.alerts()
     assert added.startswith("A comment was added.\n" if is_kept else "A comment was added: see the rating in Dixa.\n")

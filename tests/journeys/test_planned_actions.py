@@ -1,4 +1,4 @@
-"""Which actions an answer calls for."""
+"""The actions planned for an answer."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -19,20 +19,20 @@ def find(scores: dict[RatingType, int], *after: OnAnswer) -> list[str]:
     return [each.name for each in plan_actions(replace(AT_ONCE, ratings=(CSAT, NPS), on_answer=after), scores)]
 
 
-def test_each_once() -> None:
+def test_action_of_two_rules_is_planned_once() -> None:
     twice = OnAnswer((1,), CSAT, slack=True, tag="angry"), OnAnswer((0, 1), NPS, slack=True, tag="sad")
     assert find({CSAT: 1, NPS: 1}, *twice) == ["slack", "tag:angry", "tag:sad"]
     assert find({NPS: 0}, *twice) == ["slack", "tag:sad"]
     assert find({CSAT: 5, NPS: 9}, *twice) == []
 
 
-def test_a_comment_is_told_if_one_of_them_allows_it() -> None:
+def test_comment_is_quoted_if_one_rule_allows_it() -> None:
     after = OnAnswer((1,), CSAT, note=True), OnAnswer((1, 2), CSAT, note=True, comment=True, slack=True)
     found = {each.name: each.shows_comment for each in plan_actions(replace(AT_ONCE, on_answer=after), {CSAT: 1})}
     assert found == {"slack": True, "note": True}
 
 
-def test_a_webhook_is_told_the_comment_always() -> None:
+def test_webhook_always_contains_the_comment() -> None:
     after = OnAnswer((1,), CSAT, webhook=True, slack=True)
     found = {each.name: each.shows_comment for each in plan_actions(replace(AT_ONCE, on_answer=(after,)), {CSAT: 1})}
     assert found == {"slack": False, "webhook": True}
@@ -42,13 +42,13 @@ ALERT, QUOTING_ALERT = PlannedAction("slack"), PlannedAction("slack", shows_comm
 CORRECTION, COMMENT = PlannedAction("slack", "correction"), PlannedAction("slack", "comment", shows_comment=True)
 QUOTING_CORRECTION = replace(CORRECTION, shows_comment=True)
 SENT = ActionProgress(ActionState.DONE, sent_scores={CSAT: 1})
-TOLD, TOLD_IN_CORRECTION = (ActionProgress(ActionState.DONE, where) for where in (IN_THE_ALERT, IN_THE_CORRECTION))
+IN_ALERT, IN_CORRECTION = (ActionProgress(ActionState.DONE, where) for where in (IN_THE_ALERT, IN_THE_CORRECTION))
 
 
 def corrections(
     score: int, planned: Collection[PlannedAction] = (ALERT,), *, has_comment: bool = False, **actions: ActionProgress
 ) -> list[PlannedAction]:
-    """Find the second alerts for an answer with this score now. `slack_comment` is a comment's own alert."""
+    """Plan the second alerts for an answer with this score. `slack_comment` is the separate alert for a comment."""
     answer = AnswerProgress(
         AnswerState.SUBMITTED, Answer({CSAT: score}, "", "en", datetime.now(UTC)), has_comment=has_comment
     )
@@ -57,7 +57,7 @@ def corrections(
 
 
 @pytest.mark.parametrize("state", [ActionState.WAITING, ActionState.FAILED, None])
-def test_an_alert_that_was_not_sent_is_not_corrected(state: ActionState | None) -> None:
+def test_unsent_alert_is_not_corrected(state: ActionState | None) -> None:
     actions = {"slack": replace(SENT, state=state)} if state else {}
     assert corrections(5, [QUOTING_ALERT], has_comment=True, **actions) == []
 
@@ -70,23 +70,23 @@ def test_changed_scores_are_corrected(state: ActionState) -> None:
     assert corrections(2, slack=replace(sent, sent_scores={})) == []
 
 
-def test_an_alert_that_the_last_scores_do_not_call_for_still_ends() -> None:
+def test_begun_alert_without_a_rule_for_the_last_scores_still_ends() -> None:
     note = PlannedAction("note")
     assert corrections(5, [note], slack=SENT) == [ALERT, CORRECTION]
     assert corrections(2, [note, ALERT], slack=SENT) == [CORRECTION]
 
 
-def test_a_later_comment_is_sent_once_and_only_if_allowed() -> None:
+def test_later_comment_is_sent_only_if_allowed() -> None:
     assert corrections(1, [QUOTING_ALERT], has_comment=True, slack=SENT) == [COMMENT]
     assert corrections(1, [QUOTING_ALERT], slack=SENT) == []
     assert corrections(1, [ALERT], has_comment=True, slack=SENT) == []
     assert corrections(1, [ALERT, PlannedAction("note", shows_comment=True)], has_comment=True, slack=SENT) == []
 
 
-def test_a_later_comment_is_part_of_the_correction() -> None:
+def test_later_comment_is_part_of_the_correction() -> None:
     found = partial(corrections, 2, [QUOTING_ALERT], slack=SENT)
     assert found() == [CORRECTION]
     assert found(has_comment=True) == [QUOTING_CORRECTION]
-    assert found(has_comment=True, slack_comment=TOLD_IN_CORRECTION) == [QUOTING_CORRECTION]
-    assert found(has_comment=True, slack_comment=TOLD) == [CORRECTION, COMMENT]
+    assert found(has_comment=True, slack_comment=IN_CORRECTION) == [QUOTING_CORRECTION]
+    assert found(has_comment=True, slack_comment=IN_ALERT) == [CORRECTION, COMMENT]
     assert corrections(2, [ALERT], has_comment=True, slack=SENT) == [CORRECTION]

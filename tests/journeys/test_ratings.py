@@ -25,7 +25,7 @@ def results(story: Story) -> dict[str, tuple[int, str | None]]:
     return {each.type: (each.value, each.comment) for each in story.dixa.results()}
 
 
-def test_three_questions_are_three_offers_one_message_and_three_results(story: Story) -> None:
+def test_three_questions_make_three_offers_one_message_and_three_results(story: Story) -> None:
     survey_id = story.begin(THREE)
     story.complete(survey_id, SCORES, "All good")
     assert [offer.type for offer in story.dixa.offers()] == ["Csat", "Nps", "ThumbsUpOrDown"]
@@ -34,15 +34,13 @@ def test_three_questions_are_three_offers_one_message_and_three_results(story: S
     story.assert_no_doubles()
 
 
-def test_the_offers_keep_the_order_of_the_file(story: Story) -> None:
+def test_offers_keep_the_order_of_the_file(story: Story) -> None:
     story.ask(story.begin(replace(THREE, ratings=(THUMBS, CSAT))))
     assert [offer.type for offer in story.dixa.offers()] == ["ThumbsUpOrDown", "Csat"]
 
 
 @pytest.mark.parametrize("scores", [{CSAT: 1}, {NPS: 0}, {THUMBS: 0}, {NPS: 10, THUMBS: 1}], ids="+".join)
-def test_a_partly_answered_survey_has_the_results_of_its_answers(
-    story: Story, scores: Mapping[RatingType, int]
-) -> None:
+def test_partly_answered_survey_submits_only_the_given_scores(story: Story, scores: Mapping[RatingType, int]) -> None:
     survey_id = story.begin(THREE)
     record = story.complete(survey_id, scores, "Only this")
     first = next(iter(scores))
@@ -52,15 +50,14 @@ def test_a_partly_answered_survey_has_the_results_of_its_answers(
     story.assert_no_doubles()
 
 
-def test_nothing_is_worth_as_much_as_another_score(story: Story) -> None:
-    """A 0 is an answer."""
+def test_score_of_zero_is_submitted(story: Story) -> None:
     story.complete(story.begin(THREE), {NPS: 0, THUMBS: 0})
     assert results(story) == {"Nps": (0, None), "ThumbsUpOrDown": (0, None)}
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize("fault", ["executes_then_drops", "drops_before"])
-def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: str) -> None:
+def test_lost_response_of_any_call_doubles_nothing(story: Story, nth: int, fault: str) -> None:
     loses = getattr(story.dixa, fault)
     made: Counter[str] = Counter()
 
@@ -82,7 +79,7 @@ def test_each_of_three_calls_may_lose_its_answer(story: Story, nth: int, fault: 
 
 
 class Interrupted:
-    """The journeys, with a worker that waits for its slot while something else happens."""
+    """The journeys, with an event between a worker's claim and its call."""
 
     def __init__(self, redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._then: Callable[[], object] = int
@@ -94,7 +91,7 @@ class Interrupted:
         """Work on the answer once. Call `then` between the claim and the call."""
         self._then = then
         self._slow.answering.run(survey_id)
-        assert self._then is int, "the worker wanted no slot"
+        assert self._then is int, "the worker took no slot"
 
     def _slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
         then, self._then = self._then, int

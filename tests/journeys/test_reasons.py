@@ -24,10 +24,10 @@ Then = Callable[[Sandbox, int], object]
 NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
     "a phone call": ({"channel": "PstnPhone"}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
     "no agent": ({"agent": False}, lambda *_: None, OfferState.SKIPPED, Reason.UNREACHABLE),
-    "open again": ({}, lambda dixa, number: dixa.reopen(number), OfferState.CANCELLED, Reason.REOPENED),
+    "reopened": ({}, lambda dixa, number: dixa.reopen(number), OfferState.CANCELLED, Reason.REOPENED),
     "erased": ({}, lambda dixa, number: dixa.erase(number), OfferState.CANCELLED, Reason.ERASED),
-    "asked by Dixa": ({}, Sandbox.make_rating, OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
-    "about to be asked by Dixa": (
+    "surveyed by Dixa": ({}, Sandbox.make_rating, OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
+    "scheduled survey of Dixa": (
         {},
         lambda dixa, number: dixa.make_rating(number, "Nps", status="Scheduled"),
         OfferState.SKIPPED,
@@ -39,7 +39,7 @@ NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
         OfferState.SKIPPED,
         Reason.ALREADY_SURVEYED,
     ),
-    "gone": (
+    "deleted": (
         {},
         lambda dixa, number: dixa.state.conversations.pop(number),
         OfferState.FAILED,
@@ -49,7 +49,7 @@ NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
 
 
 @pytest.mark.parametrize("case", NOT_ASKED)
-def test_who_is_not_asked_and_why(story: Story, case: str) -> None:
+def test_unsent_survey_has_its_reason(story: Story, case: str) -> None:
     facts, then, state, reason = NOT_ASKED[case]
     # In the same millisecond as its close, a reopening could be the state before it.
     survey_id = story.begin(closed_at=datetime.now(UTC) - timedelta(milliseconds=1), **facts)
@@ -68,7 +68,7 @@ def test_agent_of_the_language_can_replace_the_assignee(story: Story, spoken: st
     assert [each.author_id for each in story.dixa.messages()] == ([] if reason else [agent])
 
 
-def test_a_cancelled_survey_of_dixas_own_is_no_obstacle(story: Story) -> None:
+def test_cancelled_survey_of_dixa_is_ignored(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.make_rating(int(survey_id), status="Cancelled")
     story.complete(survey_id, {CSAT: 4})
@@ -76,7 +76,7 @@ def test_a_cancelled_survey_of_dixas_own_is_no_obstacle(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("hours", "reason"), [(71, ""), (73, Reason.TOO_LATE)])
-def test_an_offer_is_made_within_three_days_or_never(story: Story, hours: int, reason: str) -> None:
+def test_offer_is_made_within_three_days_or_never(story: Story, hours: int, reason: str) -> None:
     survey_id = story.begin(closed_at=datetime.now(UTC) - timedelta(hours=hours))
     record = story.ask(survey_id)
     assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.DELIVERED)
@@ -91,7 +91,7 @@ def test_the_three_days_begin_after_the_delay(story: Story) -> None:
 
 
 @pytest.mark.parametrize(("days", "state"), [(29, AnswerState.SUBMITTED), (31, AnswerState.FAILED)])
-def test_an_answer_is_tried_for_thirty_days(story: Story, days: int, state: AnswerState) -> None:
+def test_result_is_retried_for_thirty_days(story: Story, days: int, state: AnswerState) -> None:
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1}, "Still waiting", answered_at=datetime.now(UTC) - timedelta(days=days))
@@ -112,7 +112,7 @@ def test_offer_with_lost_response_is_adopted(story: Story) -> None:
     assert len(story.dixa.offers()) == 1
 
 
-def test_an_older_offer_of_its_type_is_not_taken_for_a_lost_one(story: Story) -> None:
+def test_older_offer_of_the_same_type_is_not_adopted(story: Story) -> None:
     """Another offer was cancelled before. Ours was lost before it reached Dixa."""
     survey_id = story.begin()
     older = story.dixa.make_rating(int(survey_id), status="Cancelled")
@@ -122,7 +122,7 @@ def test_an_older_offer_of_its_type_is_not_taken_for_a_lost_one(story: Story) ->
     assert len(story.dixa.offers()) == 1
 
 
-def test_a_new_offer_of_another_type_is_not_taken_for_a_lost_one(story: Story) -> None:
+def test_new_offer_of_another_type_is_not_adopted(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.drops_before(1, call="offer")
     story.after("offer", lambda: story.dixa.make_rating(int(survey_id), "Nps"))
@@ -130,7 +130,7 @@ def test_a_new_offer_of_another_type_is_not_taken_for_a_lost_one(story: Story) -
     assert (record.offers, record.offer.reason) == ((), Reason.ALREADY_SURVEYED)
 
 
-def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
+def test_call_listed_late_but_before_the_check_is_not_repeated(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     dixa.state.listing_lag = 0.3
@@ -142,7 +142,7 @@ def test_what_shows_late_in_the_list_but_before_the_look_is_not_done_again(
     story.assert_once(survey_id)
 
 
-def test_a_conversation_reopened_after_a_failed_offer_is_not_asked(story: Story) -> None:
+def test_conversation_reopened_after_a_failed_offer_gets_no_survey(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, 503, call="offer")
     story.after("offer", lambda: story.dixa.reopen(int(survey_id)))
@@ -151,8 +151,8 @@ def test_a_conversation_reopened_after_a_failed_offer_is_not_asked(story: Story)
     assert story.dixa.offers() == []
 
 
-class Carrier:
-    """A channel that a later version, or another surveys.toml, doesn't have."""
+class FailingChannel:
+    """A channel with only failed deliveries."""
 
     name = "message"
     sends_reminders = True
@@ -173,7 +173,7 @@ class Carrier:
 
 
 def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
-    before = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
+    before = Story(redis_client, prefix, dixa, deliveries=[FailingChannel(OutcomeUnknown("lost"))])
     survey_id = before.begin()
     before.offering.run(survey_id)
     assert before.load(survey_id).offer.state is OfferState.DELIVERING
@@ -186,9 +186,9 @@ def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str
 def test_answer_during_delivery_ends_it(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
-    """The customer must have the link, despite the channel's error."""
-    carrier = Carrier(error, lambda: story.answer(survey_id, {CSAT: 5}))
-    story = Story(redis_client, prefix, dixa, deliveries=[carrier])
+    """The customer has the link, despite the channel's error."""
+    channel = FailingChannel(error, lambda: story.answer(survey_id, {CSAT: 5}))
+    story = Story(redis_client, prefix, dixa, deliveries=[channel])
     survey_id = story.begin()
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
@@ -200,7 +200,7 @@ def test_unknown_message_backs_off(redis_client: redis.Redis, prefix: str, dixa:
     """A channel broken for a day must not use up the rate limit."""
     timings = replace(QUICK, reconcile_after=timedelta(milliseconds=1), backoff_min=timedelta(hours=1))
     timings = replace(timings, backoff_max=timedelta(days=1))
-    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))], timings=timings)
+    story = Story(redis_client, prefix, dixa, deliveries=[FailingChannel(OutcomeUnknown("lost"))], timings=timings)
     survey_id = story.begin()
     story.offering.run(survey_id)
     due_at = story.load(survey_id).offer.due_at
@@ -217,7 +217,7 @@ def test_journey_not_due_is_not_claimed(story: Story) -> None:
     assert story.dixa.calls == []
 
 
-def test_the_words_of_a_survey_are_those_of_its_close(story: Story) -> None:
+def test_survey_keeps_the_terms_of_its_close(story: Story) -> None:
     """A change of surveys.toml affects only later closes."""
     terms = Survey(name="shop", delay=timedelta(), editable_for=timedelta(hours=1))
     survey_id = story.begin(terms)

@@ -27,7 +27,7 @@ def write(story: Story, survey_id: str, **facts: Any) -> None:
 
 
 def offered(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey with an offer and without a delivery. Its worker has crashed."""
+    """Return a survey with an offer but no delivery, as after a crash of its worker."""
     survey_id = story.begin(terms)
     story.ask(survey_id)
     story.records._redis.hdel(story.records._key(survey_id), "channel", "delivered_at")
@@ -36,7 +36,7 @@ def offered(story: Story, terms: Survey = AT_ONCE) -> str:
 
 
 def delivering(story: Story, terms: Survey = AT_ONCE) -> str:
-    """A survey to be delivered again after a certain failure."""
+    """Return a survey with a delivery to retry after a certain failure."""
     survey_id = story.begin(terms)
     story.dixa.fails(1, 503, call="message")
     story.offering.run(survey_id)
@@ -60,7 +60,7 @@ def test_late_survey_ends_without_a_call(story: Story) -> None:
     assert not story.dixa.calls
 
 
-def test_a_second_rating_is_not_offered_for_ever(story: Story) -> None:
+def test_second_offer_is_not_retried_forever(story: Story) -> None:
     survey_id = story.begin(BOTH, closed_at=LONG_AGO)
     write(story, survey_id, offer_state="offering", **{f"rating_id:{CSAT}": "id-1"})
     record = story.ask(survey_id)
@@ -82,7 +82,7 @@ def test_a_second_rating_is_not_offered_for_ever(story: Story) -> None:
     ],
     ids=["reopened", "erased", "opted out", "too late"],
 )
-def test_what_changed_before_the_delivery_is_seen(
+def test_change_before_the_delivery_fails_the_survey(
     story: Story, happens: Callable[[Story, str], object], reason: Reason, begin: Callable[[Story], str]
 ) -> None:
     survey_id = begin(story)
@@ -101,7 +101,7 @@ def test_arrived_message_counts_even_if_it_reopened_the_conversation(story: Stor
     assert len(story.dixa.messages(int(survey_id))) == 1
 
 
-def test_a_possible_delivery_that_can_not_be_checked_in_time_counts_as_one(story: Story) -> None:
+def test_possible_delivery_without_a_check_in_time_counts_as_delivered(story: Story) -> None:
     survey_id = delivering(story)
     write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
     story.dixa.fails(1, 503, call="messages")
@@ -109,7 +109,7 @@ def test_a_possible_delivery_that_can_not_be_checked_in_time_counts_as_one(story
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
 
 
-def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
+def test_retry_by_an_operator_restarts_the_deadline(story: Story) -> None:
     survey_id = delivering(story)
     write(story, survey_id, accepted_at=str(to_ms(LONG_AGO)))
     assert story.ask(survey_id).offer.reason == Reason.TOO_LATE
@@ -117,8 +117,8 @@ def test_what_an_operator_tries_again_has_its_time_again(story: Story) -> None:
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_an_offer_is_not_tried_again_once_there_is_an_answer(story: Story) -> None:
-    """A customer with an answer has had the link."""
+def test_failed_offer_with_an_answer_is_not_retried(story: Story) -> None:
+    """A customer with an answer has received the link."""
     survey_id = offered(story)
     story.dixa.reopen(int(survey_id))
     assert story.ask(survey_id).offer.state is OfferState.FAILED
@@ -136,7 +136,7 @@ def test_foreign_offer_is_not_adopted_after_a_certain_failure(story: Story) -> N
     assert story.dixa.messages(int(survey_id)) == []
 
 
-def test_what_has_not_changed_is_delivered(story: Story) -> None:
+def test_unchanged_offered_survey_is_delivered(story: Story) -> None:
     assert story.ask(offered(story)).offer.state is OfferState.DELIVERED
 
 
@@ -149,7 +149,7 @@ def test_reminder_failing_for_weeks_is_dropped(story: Story) -> None:
 
 
 @pytest.mark.parametrize("editable_for", [timedelta(), timedelta(hours=1)])
-def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, editable_for: timedelta) -> None:
+def test_answer_to_the_earlier_round_skips_the_new_round(story: Story, editable_for: timedelta) -> None:
     terms = replace(AT_ONCE, on_reclose=OnReclose.UNANSWERED, cooldown=timedelta(), editable_for=editable_for)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
@@ -168,7 +168,7 @@ def test_who_answered_meanwhile_is_not_asked_by_a_new_round(story: Story, editab
     assert len(story.dixa.offers(number)) == 1
 
 
-def test_a_called_off_reminder_leaves_the_record_as_long_as_its_link(story: Story) -> None:
+def test_record_with_a_cancelled_reminder_outlives_its_link(story: Story) -> None:
     terms = replace(AT_ONCE, reminder=timedelta(minutes=30), expires=timedelta(days=300))
     survey_id = story.begin(terms)
     deliver(story, survey_id)
@@ -183,7 +183,7 @@ def test_answer_before_delivered_sets_delivered_at(story: Story) -> None:
     assert story.load(survey_id).offer.delivered_at is not None
 
 
-def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
+def test_survey_failed_before_its_delivery_can_be_retried(story: Story) -> None:
     survey_id = offered(story)
     story.dixa.reopen(int(survey_id))
     assert story.ask(survey_id).offer.state is OfferState.FAILED
@@ -193,14 +193,14 @@ def test_what_died_before_its_delivery_can_be_tried_again(story: Story) -> None:
     assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_an_offer_made_after_a_restore_is_sent_in_the_same_claim(story: Story) -> None:
+def test_survey_after_a_restore_is_offered_and_sent_in_one_claim(story: Story) -> None:
     survey_id = story.begin()
     story.records.mark_restored()
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.DELIVERED
 
 
-def test_an_offer_executed_late_is_adopted_and_sent_in_the_same_claim(story: Story) -> None:
+def test_offer_executed_late_is_adopted_and_sent_in_one_claim(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.drops_before(1, call="offer")
     story.offering.run(survey_id)
@@ -211,8 +211,8 @@ def test_an_offer_executed_late_is_adopted_and_sent_in_the_same_claim(story: Sto
 
 
 @pytest.mark.parametrize("lost", [(), ("offer_before",)], ids=["during the call", "before the call"])
-def test_a_record_older_than_its_offer_adopts_it_and_checks_before_it_sends(story: Story, lost: tuple[str]) -> None:
-    """Redis was restored from a backup of the moment of the offer. The link was delivered since."""
+def test_restored_record_adopts_its_offer_and_checks_before_the_delivery(story: Story, lost: tuple[str]) -> None:
+    """Redis was restored from a backup made during the offer. The link was delivered after the backup."""
     survey_id = story.begin()
     key, redis_client = story.records._key(survey_id), story.records._redis
     backup: dict[str, Any] = {}

@@ -24,7 +24,7 @@ from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.journeys.chain import BRANDING, EMAIL_FIRST, Chain
 from tests.journeys.test_attempt import attempt_of
-from tests.journeys.test_reasons import Carrier
+from tests.journeys.test_reasons import FailingChannel
 from tests.journeys.test_waiting import window_in
 from tests.moments import moment
 from tests.polling import eventually
@@ -34,7 +34,7 @@ MAILED = replace(EMAIL_FIRST, reminder=timedelta(minutes=30))
 
 
 def delivered(story: Story, terms: Survey = REMINDED) -> str:
-    """A delivered survey, waiting for its reminder."""
+    """Return a delivered survey before its reminder is due."""
     survey_id = story.begin(terms)
 
     def step() -> bool:
@@ -47,7 +47,7 @@ def delivered(story: Story, terms: Survey = REMINDED) -> str:
 
 
 def reminding(story: Story, terms: Survey = REMINDED) -> str:
-    """A delivered survey, half an hour later: its reminder is due."""
+    """Return a delivered survey with a due reminder."""
     survey_id = delivered(story, terms)
     write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
     return survey_id
@@ -62,7 +62,7 @@ def sent(story: Story, survey_id: str) -> list[str]:
     return [each.removeprefix(f"afterword-{survey_id}") for each in found]
 
 
-def test_none_is_sent_unless_the_file_says_so(story: Story) -> None:
+def test_no_reminder_is_sent_by_default(story: Story) -> None:
     survey_id = story.begin()
     assert story.ask(survey_id).offer.reminded_at is None
     assert sent(story, survey_id) == [""]
@@ -77,7 +77,7 @@ def test_silent_customer_is_reminded_once(story: Story) -> None:
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
-def test_a_reminder_waits_as_long_as_the_file_says(story: Story) -> None:
+def test_reminder_waits_for_its_configured_time(story: Story) -> None:
     survey_id = delivered(story)
     due_at = story.load(survey_id).offer.due_at
     assert due_at is not None
@@ -92,20 +92,20 @@ def write_as_customer(story: Story, number: int, *, at: datetime | None = None) 
     story.dixa.state.add_message(number, Message(requester.id, "One more thing", created_at=at or moment()))
 
 
-NOT_ANY_MORE: dict[str, tuple[Callable[[Story, str], object], str]] = {
-    "in touch": (lambda story, survey_id: write_as_customer(story, int(survey_id)), "in touch again"),
-    "stopped": (
+OUTDATED: dict[str, tuple[Callable[[Story, str], object], str]] = {
+    "customer wrote": (lambda story, survey_id: write_as_customer(story, int(survey_id)), "in touch again"),
+    "opted out": (
         lambda story, survey_id: story.opt_outs.add(story.dixa.conversation(int(survey_id)).requester.id),
         "opted out",
     ),
-    "gone": (lambda story, survey_id: story.dixa.state.conversations.pop(int(survey_id)), "404"),
+    "deleted": (lambda story, survey_id: story.dixa.state.conversations.pop(int(survey_id)), "404"),
     "refused": (lambda story, _: story.dixa.fails(1, 422, call="message"), "422"),
 }
 
 
-@pytest.mark.parametrize("case", NOT_ANY_MORE)
-def test_no_reminder_when_it_is_no_longer_right(story: Story, case: str) -> None:
-    happens, note = NOT_ANY_MORE[case]
+@pytest.mark.parametrize("case", OUTDATED)
+def test_outdated_survey_gets_no_reminder(story: Story, case: str) -> None:
+    happens, note = OUTDATED[case]
     survey_id = reminding(story)
     happens(story, survey_id)
     record = story.ask(survey_id)
@@ -124,7 +124,7 @@ def test_answered_survey_gets_no_reminder(story: Story) -> None:
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
-def test_an_event_is_enough_to_call_it_off(story: Story, kind: ChangeKind) -> None:
+def test_change_event_cancels_the_reminder(story: Story, kind: ChangeKind) -> None:
     survey_id = delivered(story)
     assert story.take_change(survey_id, kind, at=moment() + timedelta(minutes=3))
     record = story.load(survey_id)
@@ -146,7 +146,7 @@ def test_conversation_opened_by_our_message_gets_a_reminder(story: Story) -> Non
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
-def test_no_reminder_while_a_spool_may_hold_the_answer(story: Story) -> None:
+def test_no_reminder_is_sent_while_a_spool_may_contain_the_answer(story: Story) -> None:
     survey_id = reminding(story)
     story.records.delay_answers(timedelta(minutes=1))
     story.offering.run(survey_id)
@@ -156,7 +156,7 @@ def test_no_reminder_while_a_spool_may_hold_the_answer(story: Story) -> None:
     assert sent(story, survey_id) == ["", "-reminder"]
 
 
-def test_no_reminder_right_after_a_redis_outage(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_no_reminder_is_sent_right_after_a_redis_outage(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=1)))
     survey_id = reminding(story)
     story.offering.run(survey_id)
@@ -164,7 +164,7 @@ def test_no_reminder_right_after_a_redis_outage(redis_client: redis.Redis, prefi
     assert story.load(survey_id).offer.state is OfferState.REMINDING
 
 
-def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
+def test_reminder_waits_for_the_send_window(story: Story) -> None:
     survey_id = reminding(story)
     write(story, survey_id, "terms", json.dumps(dump_terms(replace(REMINDED, send_window=window_in(3)))))
     story.offering.run(survey_id)
@@ -174,8 +174,8 @@ def test_a_reminder_waits_for_the_window_too(story: Story) -> None:
     assert sent(story, survey_id) == [""]
 
 
-@pytest.mark.parametrize("trouble", ["503", "lost", "made and lost"])
-def test_a_reminder_in_trouble_comes_once(story: Story, trouble: str) -> None:
+@pytest.mark.parametrize("trouble", ["503", "lost", "executed and lost"])
+def test_reminder_with_a_failed_call_is_sent_once(story: Story, trouble: str) -> None:
     """A crash between the call and its record looks like a lost response."""
     survey_id = reminding(story)
     story.dixa.fails(1, 503, call="conversation")
@@ -191,7 +191,7 @@ def test_a_reminder_in_trouble_comes_once(story: Story, trouble: str) -> None:
     story.assert_no_doubles()
 
 
-def test_a_mail_reminds_with_a_name_of_its_own(chain: Chain) -> None:
+def test_reminder_mail_has_its_own_message_id(chain: Chain) -> None:
     survey_id = reminding(chain.story, MAILED)
     record = chain.story.ask(survey_id)
     assert record.offer.channel == "email"
@@ -202,7 +202,7 @@ def test_a_mail_reminds_with_a_name_of_its_own(chain: Chain) -> None:
     assert chain.field(record, "email") is None
 
 
-def test_the_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
+def test_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
     survey_id = reminding(chain.story, MAILED)
     assert chain.field(chain.story.load(survey_id), "email")
 
@@ -229,9 +229,11 @@ def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) 
     assert (record.offer.note, len(chain.post.mails)) == ("", 2)
 
 
-def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_unknown_delivery_counts_as_delivered_after_the_deadline(
+    redis_client: redis.Redis, prefix: str, dixa: Sandbox
+) -> None:
     """The customer may have the link, so the survey neither fails nor is sent again."""
-    story = Story(redis_client, prefix, dixa, deliveries=[Carrier(OutcomeUnknown("lost"))])
+    story = Story(redis_client, prefix, dixa, deliveries=[FailingChannel(OutcomeUnknown("lost"))])
     survey_id = story.begin()
     story.run_until(story.offering, survey_id, lambda record: record.offer.tries > 1)
     write(story, survey_id, "accepted_at", str(to_ms(moment() - timedelta(hours=73))))
@@ -239,7 +241,7 @@ def test_unknown_delivery_counts_as_delivered_at_the_end(redis_client: redis.Red
     assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, UNCONFIRMED)
 
 
-def test_no_reminder_after_the_customer_wrote_and_a_reclose(story: Story) -> None:
+def test_no_reminder_is_sent_after_a_new_message_and_a_reclose(story: Story) -> None:
     """The webhook of the reopening was lost, or our own message might have caused it."""
     survey_id = reminding(story)
     number = int(survey_id)
@@ -250,16 +252,16 @@ def test_no_reminder_after_the_customer_wrote_and_a_reclose(story: Story) -> Non
     assert sent(story, survey_id) == ["", ""]
 
 
-def test_after_a_backup_no_mail_is_repeated(chain: Chain) -> None:
-    """It may have been sent after the backup, and sent mails can't be listed."""
+def test_reminder_mail_is_not_repeated_after_a_restore(chain: Chain) -> None:
+    """The mail may have been sent after the backup, and a mail server doesn't list sent mails."""
     survey_id = reminding(chain.story, MAILED)
     chain.story.records.mark_restored()
     record = chain.story.ask(survey_id)
     assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)
 
 
-def test_a_message_from_before_the_delivery_stops_no_reminder(story: Story) -> None:
-    """It came while the survey was on its way. The customer has not written since the link."""
+def test_message_before_the_delivery_cancels_no_reminder(story: Story) -> None:
+    """The customer has not written since the delivery."""
     survey_id = reminding(story)
     delivered_at = story.load(survey_id).offer.delivered_at
     assert delivered_at
@@ -269,7 +271,7 @@ def test_a_message_from_before_the_delivery_stops_no_reminder(story: Story) -> N
 
 
 @pytest.mark.parametrize("kind", ChangeKind)
-def test_an_event_in_the_middle_of_a_claim_calls_it_off(story: Story, kind: ChangeKind) -> None:
+def test_change_event_during_a_claim_cancels_the_reminder(story: Story, kind: ChangeKind) -> None:
     survey_id = reminding(story)
     later = moment() + timedelta(minutes=3)
     story.after("conversation", lambda: story.take_change(survey_id, kind, at=later))
@@ -278,19 +280,19 @@ def test_an_event_in_the_middle_of_a_claim_calls_it_off(story: Story, kind: Chan
     assert sent(story, survey_id) == [""]
 
 
-def test_a_lost_reminder_counts_as_a_try(story: Story) -> None:
+def test_lost_reminder_counts_as_a_try(story: Story) -> None:
     survey_id = reminding(story)
     story.dixa.drops_before(1, call="message")
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.tries == 1
 
 
-def test_the_log_shows_whether_a_reminder_was_sent_and_why_not(chain: Chain) -> None:
-    sent, possible, stopped = (reminding(chain.story, MAILED) for _ in range(3))
+def test_log_shows_a_sent_reminder_or_the_reason_against_it(chain: Chain) -> None:
+    sent, possible, opted_out = (reminding(chain.story, MAILED) for _ in range(3))
     chain.story.records.begin_email(possible)
-    chain.story.opt_outs.add(chain.dixa.conversation(int(stopped)).requester.id)
+    chain.story.opt_outs.add(chain.dixa.conversation(int(opted_out)).requester.id)
     with capture_logs() as logs:
-        for survey_id in (sent, possible, stopped):
+        for survey_id in (sent, possible, opted_out):
             chain.story.ask(survey_id)
     found = [(each["event"], each.get("channel"), each.get("problem")) for each in logs if "reminded" in each["event"]]
     assert found == [

@@ -1,4 +1,4 @@
-"""A reclosed conversation: a new round only if the survey says so, and never because of our own message."""
+"""A reclosed conversation gets a new round only with `on_reclose`, and never because of our own message."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,16 +31,16 @@ def reopening(dixa: Sandbox) -> Iterator[Sandbox]:
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["unanswered", "answered"])
-@pytest.mark.parametrize("again", OnReclose)
-def test_when_a_conversation_is_asked_again(story: Story, again: OnReclose, *, is_answered: bool) -> None:
-    terms = replace(ALWAYS, on_reclose=again)
+@pytest.mark.parametrize("on_reclose", OnReclose)
+def test_on_reclose_decides_about_a_new_round(story: Story, on_reclose: OnReclose, *, is_answered: bool) -> None:
+    terms = replace(ALWAYS, on_reclose=on_reclose)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.complete(first, {CSAT: 2}) if is_answered else story.ask(first)
     story.dixa.reopen(number)
     write_as_customer(story, number)
     second = story.close(number, terms)
-    is_new = again is OnReclose.ALWAYS or (again is OnReclose.UNANSWERED and not is_answered)
+    is_new = on_reclose is OnReclose.ALWAYS or (on_reclose is OnReclose.UNANSWERED and not is_answered)
     assert second == (f"{number}-2" if is_new else str(number))
     story.ask(second)
     assert sent(story, number) == [f"afterword-{each}" for each in ([first, second] if is_new else [first])]
@@ -79,7 +79,7 @@ def test_reopened_waiting_survey_is_sent_after_the_next_close(story: Story) -> N
     assert (record.survey_id, record.offer.state) == (f"{number}-2", OfferState.DELIVERED)
 
 
-def test_a_new_round_has_to_wait_for_the_cooldown_too(story: Story) -> None:
+def test_new_round_respects_the_cooldown(story: Story) -> None:
     terms = replace(ALWAYS, cooldown=timedelta(days=30))
     number = story.dixa.make_conversation()
     story.ask(story.close(number, terms))
@@ -87,7 +87,7 @@ def test_a_new_round_has_to_wait_for_the_cooldown_too(story: Story) -> None:
     assert story.ask(story.close(number, terms)).offer.reason == Reason.ASKED_RECENTLY
 
 
-def test_our_own_message_makes_no_loop(story: Story, reopening: Sandbox) -> None:
+def test_our_own_message_causes_no_new_survey(story: Story, reopening: Sandbox) -> None:
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))
     for round_number in (2, 3, 4):
@@ -99,7 +99,7 @@ def test_our_own_message_makes_no_loop(story: Story, reopening: Sandbox) -> None
     assert len(story.dixa.offers(number)) == 1
 
 
-def test_what_the_customer_wrote_after_our_message_is_news(story: Story, reopening: Sandbox) -> None:
+def test_customer_message_after_our_message_allows_a_new_round(story: Story, reopening: Sandbox) -> None:
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))
     story.ask(story.close(number, ALWAYS))
@@ -108,7 +108,7 @@ def test_what_the_customer_wrote_after_our_message_is_news(story: Story, reopeni
     assert (record.survey_id, record.offer.state) == (f"{number}-3", OfferState.DELIVERED)
 
 
-def test_the_same_close_makes_no_round(story: Story) -> None:
+def test_duplicate_or_earlier_close_makes_no_round(story: Story) -> None:
     number = story.dixa.make_conversation()
     first = story.close(number, ALWAYS, event_id="event-1")
     closed_at = story.load(first).close.closed_at  # type: ignore[union-attr]
@@ -117,7 +117,7 @@ def test_the_same_close_makes_no_round(story: Story) -> None:
     assert story.close(number, ALWAYS, event_id="event-0", closed_at=closed_at - SECOND) == first
 
 
-def test_a_close_while_the_first_still_waits_makes_no_round(story: Story) -> None:
+def test_close_during_the_delay_makes_no_round(story: Story) -> None:
     number = story.dixa.make_conversation()
     waiting = replace(ALWAYS, delay=timedelta(hours=1))
     assert [story.close(number, waiting), story.close(number, waiting)] == [str(number)] * 2
@@ -143,7 +143,7 @@ def test_duplicate_webhook_is_no_second_close(story: Story) -> None:
     assert story.records.count_decisions(datetime.now(UTC).date()) == {"asked": 1}
 
 
-def test_what_could_not_be_asked_is_not_counted_as_asked(story: Story) -> None:
+def test_failed_survey_is_not_counted_as_asked(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, 400, call="offer")
     assert story.ask(survey_id).offer.state is OfferState.FAILED
@@ -162,7 +162,7 @@ def test_later_close_names_the_mismatching_rule(story: Story) -> None:
     assert story.ask(story.close(number, terms)).offer.state is OfferState.DELIVERED
 
 
-def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left_out(story: Story) -> None:
+def test_skipped_close_in_between_does_not_hide_an_earlier_answer(story: Story) -> None:
     terms = replace(UNANSWERED, match=Match(without_tags=("spam",)))
     number = story.dixa.make_conversation()
     story.complete(story.close(number, terms), {CSAT: 5})
@@ -174,12 +174,12 @@ def test_who_has_answered_is_not_asked_again_because_a_close_in_between_was_left
 
 
 @pytest.mark.parametrize(
-    ("again", "reason"),
+    ("on_reclose", "reason"),
     [(OnReclose.ALWAYS, ""), (OnReclose.UNANSWERED, Reason.CLOSED_AGAIN)],
     ids=["always", "unanswered"],
 )
-def test_our_own_result_does_not_end_a_waiting_round(story: Story, again: OnReclose, reason: str) -> None:
-    terms = replace(ALWAYS, on_reclose=again)
+def test_our_own_result_does_not_end_a_waiting_round(story: Story, on_reclose: OnReclose, reason: str) -> None:
+    terms = replace(ALWAYS, on_reclose=on_reclose)
     number = story.dixa.make_conversation()
     first = story.close(number, terms)
     story.ask(first)
@@ -191,7 +191,7 @@ def test_our_own_result_does_not_end_a_waiting_round(story: Story, again: OnRecl
     assert story.ask(second).offer.reason == reason
 
 
-def test_no_round_is_written_over_when_their_number_is_lost(story: Story, redis_client: redis.Redis) -> None:
+def test_lost_number_of_rounds_overwrites_no_round(story: Story, redis_client: redis.Redis) -> None:
     """After a restore, the second round's link has recreated its record."""
     number = story.dixa.make_conversation()
     story.ask(story.close(number, ALWAYS))

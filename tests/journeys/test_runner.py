@@ -1,4 +1,4 @@
-"""The runner counts a failed call, or a record that no step can work on, as a try: the backoff grows."""
+"""The runner counts a failed call and an unusable record as a try, so the backoff grows."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +11,8 @@ from tests.harness import CSAT, Story
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
-def test_a_record_that_no_step_can_work_on_is_retried_ever_more_rarely(story: Story) -> None:
-    """Such as after a manual change of it."""
+def test_unusable_record_is_retried_with_a_growing_backoff(story: Story) -> None:
+    """For example after a manual change of the record."""
     survey_id = story.begin()
     story.records._redis.hdel(story.records._key(survey_id), "close")
     with capture_logs() as logs:
@@ -22,7 +22,7 @@ def test_a_record_that_no_step_can_work_on_is_retried_ever_more_rarely(story: St
     assert story.dixa.calls == []
 
 
-def test_a_lost_call_that_was_not_executed_counts_as_a_try(story: Story) -> None:
+def test_lost_unexecuted_call_counts_as_a_try(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.drops_before(1, call="offer")
     story.offering.run(survey_id)
@@ -34,14 +34,14 @@ def test_a_lost_call_that_was_not_executed_counts_as_a_try(story: Story) -> None
 
 
 @pytest.mark.parametrize(("call", "status"), [("conversation", 503), ("conversation", 403), ("offer", 429)])
-def test_a_failed_call_counts_as_a_try(story: Story, call: str, status: int) -> None:
+def test_failed_call_counts_as_a_try(story: Story, call: str, status: int) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, status, call=call)
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.tries == 1
 
 
-def test_a_survey_whose_channel_is_down_waits_for_it_and_counts_no_try(story: Story) -> None:
+def test_survey_waits_for_a_failed_channel_without_a_try(story: Story) -> None:
     survey_id = story.begin()
     story.channels.pause = MINUTE
     story.channels.failed("message", "another", "away")
@@ -52,7 +52,7 @@ def test_a_survey_whose_channel_is_down_waits_for_it_and_counts_no_try(story: St
     assert (offer.due_at > before + 30 * SECOND, offer.tries) == (True, 0)
 
 
-def test_an_offer_waits_half_as_long_for_its_first_slot_as_an_answer(
+def test_offer_waits_half_as_long_as_an_answer_for_its_first_slot(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So answers go first."""

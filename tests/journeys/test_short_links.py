@@ -23,7 +23,7 @@ from tests.processes import SECRET_KEY
 URL = "https://survey.example"
 KEEP = timedelta(days=91)
 
-Tell = Callable[..., Story]
+MakeStory = Callable[..., Story]
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def short_links(redis_client: redis.Redis, prefix: str) -> ShortLinks:
 
 
 @pytest.fixture
-def tell(redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks) -> Tell:
-    """Make a story with short links in its texts. The first `away` requests for one fail."""
+def make_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks) -> MakeStory:
+    """Make a story with short links in its texts. The first `failures` requests for a short link fail."""
 
-    def make(away: int = 0) -> Story:
-        left = iter(range(away))
+    def make(failures: int = 0) -> Story:
+        left = iter(range(failures))
 
         def shorten(record: Record, link: str) -> str:
             if next(left, None) is not None:
-                raise RecordsUnavailable("away")
+                raise RecordsUnavailable("down")
             return short_links.shorten(record.survey_id, link, KEEP)
 
         delivery = MessageDelivery(open_client(dixa, redis_client, prefix), shorten=shorten)
@@ -57,13 +57,13 @@ def codes(client: redis.Redis, prefix: str) -> list[str]:
     return [*client.scan_iter(f"{prefix}short:*")]
 
 
-@pytest.mark.parametrize("fault", ["none", "fails", "drops_before", "executes_then_drops", "away"])
+@pytest.mark.parametrize("fault", ["none", "fails", "drops_before", "executes_then_drops", "redis down"])
 def test_one_link_is_sent_and_one_code_is_kept(
-    tell: Tell, redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks, fault: str
+    make_story: MakeStory, redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_links: ShortLinks, fault: str
 ) -> None:
-    story = tell(away=1 if fault == "away" else 0)
+    story = make_story(failures=1 if fault == "redis down" else 0)
     survey_id = story.begin(channel="Sms")
-    if fault not in {"none", "away"}:
+    if fault not in {"none", "redis down"}:
         getattr(dixa, fault)(call="message")
 
     def step() -> bool:
@@ -83,11 +83,11 @@ def test_one_link_is_sent_and_one_code_is_kept(
 
 
 def test_reminder_has_the_same_short_link_with_a_new_token(
-    tell: Tell, redis_client: redis.Redis, prefix: str, short_links: ShortLinks
+    make_story: MakeStory, redis_client: redis.Redis, prefix: str, short_links: ShortLinks
 ) -> None:
-    story, terms = tell(), replace(AT_ONCE, reminder=timedelta(minutes=30))
+    story, terms = make_story(), replace(AT_ONCE, reminder=timedelta(minutes=30))
     survey_id = story.begin(terms, channel="Sms")
-    eventually(lambda: travelled(story, survey_id).offer.state is OfferState.REMINDING)
+    eventually(lambda: run_once(story, survey_id).offer.state is OfferState.REMINDING)
     (first,) = links_of(story, survey_id)
     redis_client.hset(story.records._key(survey_id), "offer_due", str(to_ms(datetime.now(UTC))))
     story.ask(survey_id)
@@ -95,20 +95,20 @@ def test_reminder_has_the_same_short_link_with_a_new_token(
     assert len(codes(redis_client, prefix)) == 1
 
 
-def test_surveys_have_links_of_their_own(tell: Tell, short_links: ShortLinks) -> None:
-    story = tell()
+def test_each_survey_has_its_own_short_link(make_story: MakeStory, short_links: ShortLinks) -> None:
+    story = make_story()
     found = [links_of(story, story.ask(story.begin(channel="WhatsApp")).survey_id)[0] for _ in range(3)]
     tokens = [short_links.find(link.rpartition("/")[2]) or "" for link in found]
     assert len({Links([SECRET_KEY], URL).read(token).survey_id for token in tokens}) == 3
 
 
-def test_no_code_is_made_for_other_channels(tell: Tell, redis_client: redis.Redis, prefix: str) -> None:
-    story = tell()
+def test_no_code_is_made_for_other_channels(make_story: MakeStory, redis_client: redis.Redis, prefix: str) -> None:
+    story = make_story()
     for channel in ("Email", "WidgetChat", "Messenger", "ContactForm"):
         assert story.ask(story.begin(Survey(delay=timedelta()), channel=channel)).offer.state is OfferState.DELIVERED
     assert codes(redis_client, prefix) == []
 
 
-def travelled(story: Story, survey_id: str) -> Record:
+def run_once(story: Story, survey_id: str) -> Record:
     story.offering.run(survey_id)
     return story.load(survey_id)

@@ -1,4 +1,4 @@
-"""Nobody is asked too often: one cooldown slot for a person, in all conversations, and a daily cap."""
+"""Each person has one cooldown slot in all conversations, and a daily cap limits each survey."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +38,7 @@ def is_asked(record: Record) -> bool:
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_two_closes_at_once_of_one_person_ask_once(story: Story, attempt: int) -> None:
+def test_simultaneous_closes_of_one_customer_send_one_survey(story: Story, attempt: int) -> None:
     surveys = [closed(story), closed(story)]
     start = Barrier(2)
 
@@ -60,34 +60,34 @@ def test_two_closes_at_once_of_one_person_ask_once(story: Story, attempt: int) -
     ("other", "is_same"),
     [
         pytest.param(IDA, True, id="the same requester"),
-        pytest.param(Person("I. Holm", "IDA@example.com"), True, id="another requester with the address"),
-        pytest.param(Person("Mobile", None, "0045 2012 3456"), True, id="another requester with the number"),
+        pytest.param(Person("I. Holm", "IDA@example.com"), True, id="another requester with the same address"),
+        pytest.param(Person("Mobile", None, "0045 2012 3456"), True, id="another requester with the same number"),
         pytest.param(BO, False, id="somebody else"),
-        pytest.param(Person("Nobody known"), False, id="of whom nothing is known but the id"),
+        pytest.param(Person("Nobody known"), False, id="a requester without address and number"),
     ],
 )
-def test_one_person_behind_two_requesters_is_asked_once(story: Story, other: Person, *, is_same: bool) -> None:
+def test_person_with_two_requester_ids_is_asked_once(story: Story, other: Person, *, is_same: bool) -> None:
     assert is_asked(story.ask(closed(story)))
     assert is_asked(story.ask(closed(story, other))) is not is_same
 
 
 def reopen_after_a_failure(story: Story, survey_id: str) -> None:
-    """Let the first offer fail, and the conversation be open at the retry."""
+    """Make the first offer fail, and reopen the conversation before the retry."""
     story.dixa.fails(1, 503, call="offer")
     story.after("offer", lambda: story.dixa.reopen(int(survey_id)))
 
 
-LOST: dict[str, Callable[[Story, str], object]] = {
+UNUSED: dict[str, Callable[[Story, str], object]] = {
     "the message was refused": lambda story, _: story.dixa.fails(1, 400, call="message"),
     "the offer was refused": lambda story, _: story.dixa.fails(1, 400, call="offer"),
     "the conversation was reopened": reopen_after_a_failure,
 }
 
 
-@pytest.mark.parametrize("loses", LOST)
-def test_unused_cooldown_slot_is_released(story: Story, loses: str) -> None:
+@pytest.mark.parametrize("ends", UNUSED)
+def test_unused_cooldown_slot_is_released(story: Story, ends: str) -> None:
     first = closed(story)
-    LOST[loses](story, first)
+    UNUSED[ends](story, first)
     assert story.ask(first).offer.state in (OfferState.FAILED, OfferState.CANCELLED)
     assert is_asked(story.ask(closed(story)))
     assert not is_asked(story.ask(closed(story)))
@@ -102,14 +102,14 @@ def test_released_cooldown_slot_gets_its_old_value(story: Story) -> None:
     assert not is_asked(story.ask(closed(story, terms=seldom)))
 
 
-def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
-    """Let all cooldown slots have been taken so long ago."""
+def set_cooldown_age(client: redis.Redis, prefix: str, ago: timedelta) -> None:
+    """Change the age of all cooldown slots."""
     keys = list(client.scan_iter(f"{prefix}asked:*"))
     assert keys
     at = int((datetime.now(UTC) - ago).timestamp() * 1000)
     for key in keys:
-        whose = str(client.get(key)).split(" ")[1]
-        client.set(key, f"{at} {whose}", keepttl=True)
+        holder = str(client.get(key)).split(" ")[1]
+        client.set(key, f"{at} {holder}", keepttl=True)
 
 
 @pytest.mark.parametrize(
@@ -122,23 +122,23 @@ def was_asked(client: redis.Redis, prefix: str, ago: timedelta) -> None:
         pytest.param(30, 0, 0, True, id="asked each time"),
     ],
 )
-def test_the_same_customer_is_not_asked_twice_within_the_cooldown(
+def test_customer_is_not_asked_twice_within_the_cooldown(
     story: Story, redis_client: redis.Redis, prefix: str, first: int, cooldown: int, ago: int, *, asked: bool
 ) -> None:
     assert is_asked(story.ask(closed(story, terms=replace(AT_ONCE, cooldown=first * DAY))))
-    was_asked(redis_client, prefix, ago * DAY)
+    set_cooldown_age(redis_client, prefix, ago * DAY)
     later = replace(AT_ONCE, name="later", cooldown=cooldown * DAY)
     assert is_asked(story.ask(closed(story, terms=later))) is asked
 
 
-def test_a_cooldown_slot_is_kept_for_the_longest_cooldown(story: Story, redis_client: redis.Redis, prefix: str) -> None:
+def test_cooldown_slot_is_kept_for_the_longest_cooldown(story: Story, redis_client: redis.Redis, prefix: str) -> None:
     """The story has a survey with a cooldown of 30 days."""
     story.ask(closed(story, terms=replace(AT_ONCE, cooldown=timedelta(hours=1))))
     for key in redis_client.scan_iter(f"{prefix}asked:*"):
         assert 29 * DAY < timedelta(milliseconds=int(redis_client.pttl(key))) <= 30 * DAY
 
 
-def test_redis_holds_nothing_to_know_a_person_by(story: Story, redis_client: redis.Redis, prefix: str) -> None:
+def test_redis_contains_no_readable_personal_data(story: Story, redis_client: redis.Redis, prefix: str) -> None:
     story.ask(closed(story))
     keys = [*redis_client.scan_iter(f"{prefix}*")]
     assert sum("asked:" in key for key in keys) == 3
@@ -168,7 +168,7 @@ def test_longer_cooldown_asks_no_additional_customer(
     assert verdict(longer) == verdicts[1]
 
 
-def test_no_more_than_the_cap_are_asked_on_a_day(story: Story) -> None:
+def test_daily_cap_limits_the_surveys_of_a_day(story: Story) -> None:
     capped = replace(AT_ONCE, daily_cap=2)
     ended = [story.ask(closed(story, Person(f"No. {number}"), capped)) for number in range(4)]
     assert [record.offer.reason for record in ended] == ["", "", Reason.DAILY_CAP, Reason.DAILY_CAP]
@@ -177,7 +177,7 @@ def test_no_more_than_the_cap_are_asked_on_a_day(story: Story) -> None:
     assert story.records.count_decisions(today()) == {"asked": 3, "daily_cap": 2}
 
 
-def test_the_cap_leaves_the_persons_turn_alone(story: Story) -> None:
+def test_survey_skipped_by_the_cap_takes_no_cooldown_slot(story: Story) -> None:
     capped = replace(AT_ONCE, daily_cap=1)
     story.ask(closed(story, BO, capped))
     assert story.ask(closed(story, IDA, capped)).offer.reason == Reason.DAILY_CAP
@@ -196,7 +196,7 @@ def test_every_close_is_counted_once(story: Story) -> None:
     assert counted == {"reopened": 1, "asked": 1, "asked_recently": 1, "direction": 1}
 
 
-def test_a_pause_holds_every_claim_and_goes_on_after(story: Story) -> None:
+def test_pause_blocks_every_claim_until_the_resume(story: Story) -> None:
     story.records.pause()
     survey_id = closed(story)
     for _ in range(3):
@@ -209,7 +209,7 @@ def test_a_pause_holds_every_claim_and_goes_on_after(story: Story) -> None:
     assert not story.records.resume()
 
 
-def test_a_pause_in_the_middle_delivers_nothing(story: Story) -> None:
+def test_pause_during_a_journey_prevents_the_delivery(story: Story) -> None:
     """A call in flight is reconciled during a pause. The next step waits."""
     survey_id = closed(story)
     story.dixa.executes_then_drops(1, call="offer")
@@ -228,7 +228,7 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) -> None:
+def test_opt_out_applies_to_other_requesters_of_the_person(story: Story) -> None:
     first = story.load(closed(story))
     assert first.close
     assert first.close.requester_id
@@ -241,7 +241,7 @@ def test_who_has_stopped_the_surveys_has_as_another_requester_too(story: Story) 
     assert not story.opt_outs.remove(first.close.requester_id)
 
 
-def test_a_requester_who_stopped_is_not_asked(chain: Chain) -> None:
+def test_opted_out_requester_is_not_asked(chain: Chain) -> None:
     ida = Person("Ida Holm", "ida@example.com")
     chain.story.opt_outs.add(ida.id)
     for terms in (MESSAGE_FIRST, AT_ONCE):
@@ -251,7 +251,7 @@ def test_a_requester_who_stopped_is_not_asked(chain: Chain) -> None:
     assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
 
 
-def test_only_a_hash_is_kept_and_for_good(chain: Chain) -> None:
+def test_opt_out_is_stored_as_a_hash_without_expiry(chain: Chain) -> None:
     chain.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
     keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
     assert len(keys) == 2

@@ -1,4 +1,4 @@
-"""A suspect answer waits, yields to any other, and is submitted only if none comes."""
+"""A suspect answer waits. Any other answer replaces it. Without another answer it is submitted."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,106 +22,106 @@ from tests.processes import free_port
     ("editable_for", "suspect_editable_for", "wanted"),
     [(5 * MINUTE, DAY, DAY), (HOUR, 5 * MINUTE, HOUR), (MINUTE, 7 * DAY, 7 * DAY)],
 )
-def test_it_waits_as_long_as_the_file_says(
+def test_suspect_answer_waits_for_its_configured_time(
     scene: Scene, editable_for: timedelta, suspect_editable_for: timedelta, wanted: timedelta
 ) -> None:
     survey_id = scene.ask(replace(AT_ONCE, editable_for=editable_for, suspect_editable_for=suspect_editable_for))
-    assert scene.robot(survey_id) == "saved"
-    assert is_about(scene.left(survey_id), wanted)
+    assert scene.answer_as_robot(survey_id) == "saved"
+    assert is_about(scene.editable_time_left(survey_id), wanted)
     scene.story.answering.run(survey_id)
     assert scene.story.dixa.results() == []
 
 
-def test_later_customer_replaces_a_suspect_answer(scene: Scene) -> None:
+def test_later_answer_of_the_customer_replaces_a_suspect_answer(scene: Scene) -> None:
     """A robot answers 1. An hour later the customer answers 5."""
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
-    assert scene.customer(survey_id, 5) == "saved"
-    assert scene.said(survey_id) == (5, "", False)
-    assert is_about(scene.left(survey_id), 5 * MINUTE)
-    scene.wait_is_over(survey_id)
+    scene.answer_as_robot(survey_id, 1)
+    assert scene.answer_as_customer(survey_id, 5) == "saved"
+    assert scene.saved_answer(survey_id) == (5, "", False)
+    assert is_about(scene.editable_time_left(survey_id), 5 * MINUTE)
+    scene.end_editable_time(survey_id)
     scene.story.submit(survey_id)
     assert [each.value for each in scene.story.dixa.results()] == [5]
     scene.story.assert_once(survey_id)
 
 
-def test_same_answer_of_a_customer_is_not_suspect(scene: Scene) -> None:
+def test_same_answer_of_the_customer_is_not_suspect(scene: Scene) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 4)
-    assert scene.customer(survey_id, 4) == "saved"
-    assert scene.said(survey_id) == (4, "", False)
-    assert is_about(scene.left(survey_id), 5 * MINUTE)
+    scene.answer_as_robot(survey_id, 4)
+    assert scene.answer_as_customer(survey_id, 4) == "saved"
+    assert scene.saved_answer(survey_id) == (4, "", False)
+    assert is_about(scene.editable_time_left(survey_id), 5 * MINUTE)
 
 
-def test_it_takes_the_place_of_no_answer_of_a_customers(scene: Scene) -> None:
+def test_suspect_answer_replaces_no_answer_of_the_customer(scene: Scene) -> None:
     survey_id = scene.ask()
-    scene.customer(survey_id, 5, "Quick")
+    scene.answer_as_customer(survey_id, 5, "Quick")
     before = scene.story.load(survey_id)
-    assert scene.robot(survey_id, 1, "Buy now") == "ignored"
-    assert scene.robot(survey_id, 5) == "same"
+    assert scene.answer_as_robot(survey_id, 1, "Buy now") == "ignored"
+    assert scene.answer_as_robot(survey_id, 5) == "same"
     assert scene.story.load(survey_id) == before
 
 
-def test_what_a_robot_wrote_is_no_customers_comment(scene: Scene) -> None:
+def test_answer_of_the_customer_removes_the_comment_of_a_robot(scene: Scene) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1, "Buy now")
-    assert scene.said(survey_id) == (1, "Buy now", True)
-    scene.customer(survey_id, 5)
-    assert scene.said(survey_id) == (5, "", False)
+    scene.answer_as_robot(survey_id, 1, "Buy now")
+    assert scene.saved_answer(survey_id) == (1, "Buy now", True)
+    scene.answer_as_customer(survey_id, 5)
+    assert scene.saved_answer(survey_id) == (5, "", False)
     answer = scene.story.load(survey_id).answer
     assert answer
     assert not answer.has_comment
 
 
-def test_of_two_robots_the_later_counts_and_none_waits_longer(scene: Scene) -> None:
+def test_second_suspect_answer_counts_without_a_longer_wait(scene: Scene) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
+    scene.answer_as_robot(survey_id, 1)
     now = datetime.now(UTC)
-    scene.put(survey_id, first_answered_at=now - 23 * HOUR, answer_due=now + HOUR)
-    assert scene.robot(survey_id, 3) == "saved"
-    assert scene.said(survey_id) == (3, "", True)
-    assert is_about(scene.left(survey_id), HOUR)
+    scene.write_times(survey_id, first_answered_at=now - 23 * HOUR, answer_due=now + HOUR)
+    assert scene.answer_as_robot(survey_id, 3) == "saved"
+    assert scene.saved_answer(survey_id) == (3, "", True)
+    assert is_about(scene.editable_time_left(survey_id), HOUR)
 
 
-def test_without_any_other_it_is_submitted_as_it_is_and_stays_marked(scene: Scene) -> None:
+def test_unreplaced_suspect_answer_is_submitted_and_stays_suspect(scene: Scene) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
-    scene.wait_is_over(survey_id)
+    scene.answer_as_robot(survey_id, 1)
+    scene.end_editable_time(survey_id)
     record = scene.story.submit(survey_id)
     assert record.answer
     assert (record.answer.state, record.answer.is_suspect) == (AnswerState.SUBMITTED, True)
     assert [each.value for each in scene.story.dixa.results()] == [1]
-    assert scene.customer(survey_id, 5) == "not_changed"
-    assert scene.robot(survey_id, 5) == "not_changed"
+    assert scene.answer_as_customer(survey_id, 5) == "not_changed"
+    assert scene.answer_as_robot(survey_id, 5) == "not_changed"
 
 
-def test_customer_wins_over_a_worker_with_a_claim(scene: Scene) -> None:
+def test_answer_during_a_claim_replaces_the_suspect_answer(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
-    scene.robot(survey_id, 1)
-    scene.wait_is_over(survey_id)
-    scene.story.after("ratings", lambda: scene.customer(survey_id, 5))
-    scene.story.records.mark_restored()  # Dixa is looked at before it is submitted.
+    scene.answer_as_robot(survey_id, 1)
+    scene.end_editable_time(survey_id)
+    scene.story.after("ratings", lambda: scene.answer_as_customer(survey_id, 5))
+    scene.story.records.mark_restored()  # So the ratings are queried before the submit.
     scene.story.submit(survey_id)
     assert [each.value for each in scene.story.dixa.results()] == [5]
 
 
-def test_a_day_of_waiting_is_no_day_of_trying(scene: Scene) -> None:
-    """ANSWER_MAX_AGE begins when it could first be submitted."""
+def test_wait_of_a_suspect_answer_does_not_count_for_answer_max_age(scene: Scene) -> None:
+    """ANSWER_MAX_AGE begins at the end of the wait."""
     scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR)
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
-    scene.put(survey_id, answered_at=NOW - DAY, answer_due=NOW)
+    scene.answer_as_robot(survey_id, 1)
+    scene.write_times(survey_id, answered_at=NOW - DAY, answer_due=NOW)
     assert scene.story.submit(survey_id).answer
     assert [each.value for each in scene.story.dixa.results()] == [1]
 
 
-def test_editable_time_does_not_count_as_trying(scene: Scene) -> None:
+def test_editable_time_does_not_count_for_answer_max_age(scene: Scene) -> None:
     """An extension of the editable time delays the result."""
     scene.story.answering._timings = replace(QUICK, answer_max_age=HOUR / 2)
     survey_id = scene.ask()
-    scene.customer(survey_id, 4)
+    scene.answer_as_customer(survey_id, 4)
     now = datetime.now(UTC)
-    scene.put(survey_id, answered_at=now - HOUR, answer_due=now)
+    scene.write_times(survey_id, answered_at=now - HOUR, answer_due=now)
     assert scene.story.submit(survey_id).answer
     assert [each.value for each in scene.story.dixa.results()] == [4]
 
@@ -131,7 +131,7 @@ ORDERS = [(0, 1), (1, 0)]
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("is_earlier", [True, False])
-def test_the_customers_answer_counts_however_spools_bring_them_home(
+def test_answer_of_the_customer_counts_in_any_order_of_the_spools(
     scene: Scene, tmp_path: Path, order: tuple[int, int], *, is_earlier: bool
 ) -> None:
     survey_id = scene.ask()
@@ -146,7 +146,7 @@ def test_the_customers_answer_counts_however_spools_bring_them_home(
         away.take_answer(GivenAnswer(link, TERMS, {CSAT: score}, "", "en", is_suspect=is_suspect))
     for number in order:
         assert spools[number].drain(intake().take_spooled) == 1
-    assert scene.said(survey_id) == (5, "", False)
+    assert scene.saved_answer(survey_id) == (5, "", False)
     scene.story.records.delay_answers(timedelta())
 
 
@@ -157,16 +157,16 @@ def _without_redis(at: datetime) -> Records:
     return away
 
 
-def test_no_new_round_begins_while_one_waits(scene: Scene) -> None:
+def test_no_new_round_begins_while_a_suspect_answer_waits(scene: Scene) -> None:
     terms = replace(TERMS, on_reclose=OnReclose.ALWAYS, cooldown=timedelta())
     survey_id = scene.ask(terms)
-    scene.robot(survey_id)
+    scene.answer_as_robot(survey_id)
     assert scene.story.close(int(survey_id), terms) == survey_id
 
 
-def test_records_without_suspect_time_wait_a_day(scene: Scene) -> None:
+def test_record_without_a_suspect_time_waits_a_day(scene: Scene) -> None:
     survey_id = scene.ask(AT_ONCE)
     scene.story.records._redis.hset(scene.story.records._key(survey_id), "terms", '{"editable_for": 0}')
-    scene.robot(survey_id)
-    assert is_about(scene.left(survey_id), DAY)
+    scene.answer_as_robot(survey_id)
+    assert is_about(scene.editable_time_left(survey_id), DAY)
     assert scene.story.records.claim(Journey.ANSWER, survey_id) is None

@@ -1,4 +1,4 @@
-"""A suspect answer has no follow-up until it is final. Then each action says that it is suspect."""
+"""A suspect answer has no follow-up until it is final. Then each action marks it as suspect."""
 
 import json
 from dataclasses import replace
@@ -15,10 +15,10 @@ def follow_once(scene: Scene, survey_id: str) -> Record:
     return scene.story.load(survey_id)
 
 
-def test_no_alert_goes_out_at_once(scene: Scene, receiver: Receiver) -> None:
+def test_suspect_answer_sends_no_alert_at_once(scene: Scene, receiver: Receiver) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
-    scene.put(survey_id, follow_up_due=NOW)
+    scene.answer_as_robot(survey_id, 1)
+    scene.write_times(survey_id, follow_up_due=NOW)
     record = follow_once(scene, survey_id)
     assert record.follow_up
     assert record.follow_up.due_at
@@ -30,22 +30,22 @@ def test_no_alert_goes_out_at_once(scene: Scene, receiver: Receiver) -> None:
 
 def test_replaced_suspect_answer_has_no_follow_up(scene: Scene, receiver: Receiver) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
+    scene.answer_as_robot(survey_id, 1)
     follow_once(scene, survey_id)
-    scene.customer(survey_id, 5)
+    scene.answer_as_customer(survey_id, 5)
     follow_once(scene, survey_id)
-    scene.wait_is_over(survey_id)
+    scene.end_editable_time(survey_id)
     scene.story.submit(survey_id)
     scene.story.follow(survey_id)
     assert receiver.posts == []
     assert scene.story.dixa.notes() == []
 
 
-def test_a_customers_own_alert_does_at_once(scene: Scene, receiver: Receiver) -> None:
+def test_later_answer_of_the_customer_sends_an_alert_at_once(scene: Scene, receiver: Receiver) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 5)
+    scene.answer_as_robot(survey_id, 5)
     follow_once(scene, survey_id)
-    scene.customer(survey_id, 1)
+    scene.answer_as_customer(survey_id, 1)
     follow_once(scene, survey_id)
     (alert,) = receiver.of("/slack")
     assert "suspect" not in json.dumps(alert.body)
@@ -53,10 +53,10 @@ def test_a_customers_own_alert_does_at_once(scene: Scene, receiver: Receiver) ->
 
 def test_final_suspect_answer_has_its_follow_up(scene: Scene, receiver: Receiver) -> None:
     survey_id = scene.ask()
-    scene.robot(survey_id, 1)
-    scene.wait_is_over(survey_id)
+    scene.answer_as_robot(survey_id, 1)
+    scene.end_editable_time(survey_id)
     scene.story.submit(survey_id)
-    scene.put(survey_id, answered_at=NOW - DAY)
+    scene.write_times(survey_id, answered_at=NOW - DAY)
     record = scene.story.follow(survey_id)
     assert record.follow_up
     assert record.follow_up.state is FollowUpState.FOLLOWED
@@ -66,9 +66,9 @@ def test_final_suspect_answer_has_its_follow_up(scene: Scene, receiver: Receiver
     assert receiver.of("/answer")[0].body["data"]["is_suspect"] is True
 
 
-def test_webhook_of_a_customer_is_not_suspect(scene: Scene, receiver: Receiver) -> None:
+def test_webhook_with_an_answer_of_the_customer_is_not_suspect(scene: Scene, receiver: Receiver) -> None:
     survey_id = scene.ask(replace(TERMS, editable_for=timedelta()))
-    scene.customer(survey_id, 1)
+    scene.answer_as_customer(survey_id, 1)
     scene.story.submit(survey_id)
     scene.story.follow(survey_id)
     assert receiver.of("/answer")[0].body["data"]["is_suspect"] is False

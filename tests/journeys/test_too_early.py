@@ -28,7 +28,7 @@ def story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
     ("call", "status"),
     [("conversation", 404), ("ratings", 404), ("offer", 404), ("offer", 409), ("offer", 423), ("offer", 425)],
 )
-def test_a_refusal_right_after_the_event_may_pass(story: Story, call: str, status: int) -> None:
+def test_refusal_right_after_the_close_is_retried(story: Story, call: str, status: int) -> None:
     survey_id = story.begin()
     story.dixa.fails(2, status, call=call)
     record = story.ask(survey_id)
@@ -37,7 +37,7 @@ def test_a_refusal_right_after_the_event_may_pass(story: Story, call: str, statu
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_what_does_not_pass_ends_it_at_once(story: Story, status: int) -> None:
+def test_invalid_offer_fails_the_survey_at_once(story: Story, status: int) -> None:
     survey_id = story.begin()
     story.dixa.fails(1, status, call="offer")
     assert story.ask(survey_id).offer.state is OfferState.FAILED
@@ -51,7 +51,7 @@ def test_message_refused_right_after_the_offer_is_retried(story: Story, status: 
     assert (record.offer.state, record.offer.failed) == (OfferState.DELIVERED, ())
 
 
-def test_when_the_lag_is_over_a_refusal_counts(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
+def test_refusal_after_the_lag_fails_the_survey(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, dixa_lag=timedelta(milliseconds=1)))
     survey_id = story.begin(closed_at=moment() - timedelta(hours=1))
     story.records._redis.hset(story.records._key(survey_id), "accepted_at", str(to_ms(moment() - timedelta(hours=1))))

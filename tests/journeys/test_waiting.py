@@ -30,7 +30,7 @@ def is_about(found: datetime | None, wanted: datetime) -> bool:
 
 
 def window_in(days: int) -> SendWindow:
-    """A whole day, some days ahead, in a zone far from midnight."""
+    """Return a window of one whole day, some days ahead, in a zone far from midnight."""
     zone = "UTC" if datetime.now(UTC).hour < 22 else "Etc/GMT+12"
     today = datetime.now(ZoneInfo(zone)).weekday()
     return SendWindow(((today + days) % 7,), time(0), time(23, 59), zone)
@@ -56,7 +56,7 @@ def test_first_matching_survey_is_sent_after_its_delay(story: Story) -> None:
     assert record.terms.name == "danish"
 
 
-def test_the_chosen_survey_sets_the_reminder(story: Story) -> None:
+def test_chosen_survey_sets_the_reminder(story: Story) -> None:
     reminded = replace(AT_ONCE, name="others", reminder=HOUR)
     survey_id = closed_in(story, "en", DANISH, reminded)
     story.run_until(story.offering, survey_id, lambda record: record.offer.delivered_at is not None)
@@ -76,7 +76,7 @@ def test_second_matching_survey_waits_for_its_own_delay(story: Story) -> None:
     assert len(story.dixa.calls) == 2
 
 
-def test_the_later_one_is_taken_when_it_is_due(story: Story) -> None:
+def test_survey_with_a_longer_delay_is_sent_when_due(story: Story) -> None:
     later = replace(OTHERS, delay=timedelta(milliseconds=400))
     record = story.ask(closed_in(story, "en", DANISH, later))
     assert record.terms
@@ -84,7 +84,7 @@ def test_the_later_one_is_taken_when_it_is_due(story: Story) -> None:
     assert [each.survey for each in record.mismatches] == ["danish"]
 
 
-def test_when_none_fits_each_says_why(story: Story) -> None:
+def test_each_mismatching_survey_has_its_reason(story: Story) -> None:
     wordy = replace(AT_ONCE, name="wordy", match=Match(min_agent_messages=1))
     record = story.ask(closed_in(story, "en", DANISH, wordy))
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES)
@@ -105,12 +105,12 @@ def test_missing_tags_are_fetched(story: Story) -> None:
     assert record.facts["tags"] == "VIP"
 
 
-def test_dixa_is_asked_twice_before_an_offer_and_no_more_unless_a_rule_needs_it(story: Story) -> None:
+def test_offer_needs_only_two_queries(story: Story) -> None:
     story.ask(story.close(story.dixa.make_conversation(), AT_ONCE))
     assert [each.call for each in story.dixa.calls] == ["conversation", "ratings", "offer", "message"]
 
 
-def test_who_wrote_enough_is_asked(story: Story) -> None:
+def test_conversation_with_enough_messages_gets_a_survey(story: Story) -> None:
     terms = replace(AT_ONCE, match=Match(min_customer_messages=1, min_agent_messages=1))
     number = story.dixa.make_conversation()
     conversation = story.dixa.conversation(number)
@@ -132,19 +132,19 @@ def test_survey_waits_for_its_send_window(story: Story, surveys: int) -> None:
     assert len(story.dixa.calls) == (0 if surveys == 1 else 2)
 
 
-def test_the_window_of_another_candidate_delays_nothing(story: Story) -> None:
+def test_send_window_of_another_candidate_delays_no_survey(story: Story) -> None:
     survey_id = closed_in(story, "en", replace(DANISH, send_window=window_in(3)), AT_ONCE)
     story.offering.run(survey_id)
     assert is_delivered(story.load(survey_id))
 
 
-def test_in_its_window_it_is_sent(story: Story) -> None:
+def test_survey_is_sent_inside_its_send_window(story: Story) -> None:
     survey_id = closed_in(story, "en", replace(AT_ONCE, send_window=window_in(0)))
     assert is_delivered(story.ask(survey_id))
 
 
-def test_the_hours_outside_of_the_window_make_nothing_too_late(story: Story) -> None:
-    """It was due five days ago, and its send window opened for the first time today."""
+def test_time_outside_the_send_window_does_not_make_a_survey_late(story: Story) -> None:
+    """The survey was due five days ago. Its send window opened for the first time today."""
     today = replace(AT_ONCE, send_window=window_in(0))
     number = story.dixa.make_conversation()
     survey_id = story.close(number, today, closed_at=datetime.now(UTC) - timedelta(days=5))
@@ -152,34 +152,32 @@ def test_the_hours_outside_of_the_window_make_nothing_too_late(story: Story) -> 
 
 
 @pytest.mark.parametrize(("ahead", "reason"), [(HOUR, Reason.BEFORE_START), (-HOUR, "")])
-def test_what_was_closed_before_the_first_day_is_never_asked(story: Story, ahead: timedelta, reason: str) -> None:
+def test_close_before_not_before_is_skipped(story: Story, ahead: timedelta, reason: str) -> None:
     terms = replace(AT_ONCE, not_before=datetime.now(UTC) + ahead)
     record = story.load(story.close(story.dixa.make_conversation(), terms))
     assert record.offer.reason == reason
     assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.WAITING)
 
 
-def rated(dixa: Sandbox) -> tuple[str | None, str | None]:
-    """Return the customer and the agent of the offer."""
+def requester_and_agent(dixa: Sandbox) -> tuple[str | None, str | None]:
+    """Return the requester and the agent of the offer."""
     body = next(each.request_json for each in dixa.calls if each.call == "offer")
     return body.get("userId"), body.get("agentId")
 
 
 @pytest.mark.parametrize("credit", Credit)
-def test_the_rating_is_of_the_assignee_at_the_close_or_as_dixa_guesses(story: Story, credit: Credit) -> None:
+def test_credit_decides_about_the_agent_of_the_rating(story: Story, credit: Credit) -> None:
     number = story.dixa.make_conversation()
     at_close = story.dixa.conversation(number).agent
     survey_id = story.close(number, replace(AT_ONCE, credit=credit))
     story.dixa.conversation(number).agent = story.dixa.state.agents[1]
     assert is_delivered(story.ask(survey_id))
     assert at_close
-    assert rated(story.dixa)[1] == (at_close.id if credit is Credit.ASSIGNEE else None)
+    assert requester_and_agent(story.dixa)[1] == (at_close.id if credit is Credit.ASSIGNEE else None)
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_the_offer_is_for_the_requester_and_the_agent_of_the_close_or_else_of_today(
-    story: Story, *, is_known: bool
-) -> None:
+def test_offer_has_the_requester_and_agent_of_the_close_or_else_of_dixa(story: Story, *, is_known: bool) -> None:
     number = story.dixa.make_conversation()
     found = story.dixa.conversation(number)
     terms = replace(AT_ONCE, senders={"": Sender(agent=story.dixa.state.agents[1].id)})
@@ -187,7 +185,9 @@ def test_the_offer_is_for_the_requester_and_the_agent_of_the_close_or_else_of_to
     survey_id = story.close(number, terms, **(facts if is_known else dict.fromkeys(facts)))
     story.offering.run(survey_id)
     assert found.agent
-    assert rated(story.dixa) == (("of-the-close",) * 2 if is_known else (found.requester.id, found.agent.id))
+    assert requester_and_agent(story.dixa) == (
+        ("of-the-close",) * 2 if is_known else (found.requester.id, found.agent.id)
+    )
 
 
 def is_delivered(record: Record) -> bool:
@@ -203,7 +203,7 @@ TOO_LATE: list[tuple[str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("moment", "is_late"), [line[1:] for line in TOO_LATE], ids=[line[0] for line in TOO_LATE])
-def test_a_weekend_makes_nothing_too_late(story: Story, moment: str, *, is_late: bool) -> None:
+def test_weekend_does_not_make_a_survey_late(story: Story, moment: str, *, is_late: bool) -> None:
     office = replace(AT_ONCE, send_window=SendWindow((0, 1, 2, 3, 4), time(9), time(17), "Europe/Copenhagen"))
     thursday_evening = datetime(2026, 11, 19, 18, tzinfo=UTC)
     close = Close(1, thursday_evening)
@@ -212,18 +212,18 @@ def test_a_weekend_makes_nothing_too_late(story: Story, moment: str, *, is_late:
     assert is_too_late(record, close, office, at, timedelta(hours=72)) is is_late
 
 
-def test_the_record_keeps_dixas_language(story: Story) -> None:
+def test_record_keeps_the_language_from_dixa(story: Story) -> None:
     assert story.ask(closed_in(story, "da", AT_ONCE)).offer.language == "da"
     assert story.ask(closed_in(story, None, AT_ONCE)).offer.language == ""
 
 
-def test_a_late_survey_is_named_though_it_was_not_decided(story: Story) -> None:
+def test_late_survey_has_a_mismatch_without_a_decision(story: Story) -> None:
     number = story.dixa.make_conversation()
     record = story.ask(story.close(number, DANISH, closed_at=datetime.now(UTC) - timedelta(days=30)))
     assert [(each.survey, each.reason) for each in mismatches_of(record)] == [("danish", Reason.TOO_LATE)]
 
 
-def test_the_log_shows_the_decision_with_its_reason(story: Story) -> None:
+def test_log_shows_the_decision_with_its_reason(story: Story) -> None:
     with capture_logs() as logs:
         for language in ("da", "en"):
             story.ask(closed_in(story, language, DANISH))
