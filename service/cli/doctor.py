@@ -92,7 +92,7 @@ def _check_dixa(settings: Settings) -> None:
         say(f"warn {trouble}.", fg="yellow")
     # A cooldown holds the workers back. The operator must still be able to check a new token.
     if not held:
-        dixa.take_slot(deadline, timedelta(seconds=1))
+        dixa.take_slot(deadline)
     tokens = settings.dixa_api_tokens
     for number, token in enumerate(tokens, 1):
         which = "the token" if len(tokens) == 1 else f"token {number} of {len(tokens)}"

@@ -3,14 +3,10 @@
 Dixa accepts the same note twice. So each note ends with a reference, and a retry first searches the notes for it.
 """
 
-from datetime import timedelta
-
 from service.delivery.answer_text import describe, quote
 from service.surveys.errors import DeliveryRefused
 from service.surveys.model import Record
 from service.surveys.ports import Action, Deadline, Delivery, Dixa, FollowUpContext
-
-_MAX_WAIT = timedelta(seconds=1)
 
 
 class NoteDelivery(Delivery):
@@ -35,7 +31,7 @@ class NoteDelivery(Delivery):
             raise DeliveryRefused("no agent to pass the link on")
         request = "Please pass this survey link on to the customer. It is for this conversation only:"
         text = f"{request}\n{link}\n{_reference(record)}"
-        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id, text)
+        self._dixa.add_note(self._dixa.take_slot(deadline), record.conversation_id, text)
 
 
 class AnswerNote(Action):
@@ -52,7 +48,7 @@ class AnswerNote(Action):
         if is_retry and _has_note(self._dixa, context.record, reference, deadline):
             return
         text = f"The customer answered the survey. {describe(context)}{quote(context.comment)}\n{reference}"
-        self._dixa.add_note(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, text)
+        self._dixa.add_note(self._dixa.take_slot(deadline), context.record.conversation_id, text)
 
 
 def _reference(record: Record) -> str:
@@ -61,5 +57,5 @@ def _reference(record: Record) -> str:
 
 def _has_note(dixa: Dixa, record: Record, reference: str, deadline: Deadline) -> bool:
     """Return whether a note's last line is the reference. On other lines a customer's comment may contain it."""
-    found = dixa.notes(dixa.take_slot(deadline, _MAX_WAIT), record.conversation_id)
+    found = dixa.notes(dixa.take_slot(deadline), record.conversation_id)
     return any(text.rstrip().rpartition("\n")[2].strip() == reference for text in found)

@@ -1,14 +1,12 @@
 """Tags a conversation after an answer. Adding the same tag twice is harmless in Dixa."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from threading import Lock
 from time import monotonic
 
 from service.surveys.errors import DeliveryRefused, NotNow, Refused
 from service.surveys.ports import Action, Deadline, Dixa, FollowUpContext
 
-_MAX_WAIT = timedelta(seconds=1)
 _REFRESH_SECONDS = 60.0
 
 
@@ -27,7 +25,7 @@ class AnswerTag(Action):
         """Tag the conversation with `context.subject`."""
         tag_id = self._find(context.subject, deadline)
         try:
-            self._dixa.add_tag(self._dixa.take_slot(deadline, _MAX_WAIT), context.record.conversation_id, tag_id)
+            self._dixa.add_tag(self._dixa.take_slot(deadline), context.record.conversation_id, tag_id)
         except Refused:
             # A tag has another id after it was deleted and made again.
             self._ids, self._read_at = {}, None
@@ -41,7 +39,7 @@ class AnswerTag(Action):
             raise NotNow("another thread is reading the names of the tags")
         try:
             if self._read_at is None or monotonic() > self._read_at + _REFRESH_SECONDS:
-                found = self._dixa.tags(self._dixa.take_slot(deadline, _MAX_WAIT))
+                found = self._dixa.tags(self._dixa.take_slot(deadline))
                 self._ids, self._read_at = {each.casefold(): tag_id for each, tag_id in found.items()}, monotonic()
         finally:
             self._lock.release()

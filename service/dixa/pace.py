@@ -21,7 +21,7 @@ from config.failures import describe_failure
 from config.settings import Settings
 from service.dixa.errors import NoSlot, TokenRefused
 from service.dixa.token_check import token_name
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Slot
 
 log = structlog.get_logger()
 
@@ -31,7 +31,6 @@ _PAUSE = Path(__file__).with_name("pause.lua")
 _MAX_PAUSE_MS = 300_000
 _SLACK_MS = 1000
 
-_FIRST_SLOT_MAX_WAIT = timedelta(seconds=1)
 _NEXT_SLOT_MAX_WAIT = timedelta(seconds=5)
 
 _CALL_RESERVE = timedelta(seconds=5)
@@ -155,8 +154,8 @@ def _longest_wait(deadline: Deadline, max_wait: timedelta) -> timedelta:
     """Return the longest acceptable wait for a slot."""
     left = timedelta(seconds=deadline.remaining())
     if deadline.has_begun:
-        return min(max(_FIRST_SLOT_MAX_WAIT, min(_NEXT_SLOT_MAX_WAIT, left - _CALL_RESERVE)), left)
-    return min(max_wait, _FIRST_SLOT_MAX_WAIT, left)
+        return min(max(FIRST_SLOT_MAX_WAIT, min(_NEXT_SLOT_MAX_WAIT, left - _CALL_RESERVE)), left)
+    return min(max_wait, FIRST_SLOT_MAX_WAIT, left)
 
 
 class ObserverPace:

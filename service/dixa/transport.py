@@ -15,7 +15,7 @@ from service.dixa.payloads import PayloadError, load_json
 from service.dixa.token_check import TokenCheck
 from service.sessions import has_never_connected
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Slot
 
 _MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -68,7 +68,7 @@ class Transport:
         self._base_url = base_url
         self._pace = pace
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
 
         Raises NoSlot, or DixaDown during an outage. A claim with permission to probe Dixa does so first.

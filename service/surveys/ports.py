@@ -90,10 +90,14 @@ class Message:
     created_at: datetime | None = None
 
 
+FIRST_SLOT_MAX_WAIT = timedelta(seconds=1)
+"""The longest wait for the first slot of a claim."""
+
+
 class Dixa(Protocol):
     """The calls of journeys, deliveries and actions. Each needs a slot, and raises a CallError unless it succeeds."""
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
 
         Raises NoSlot, or DixaDown during an outage.

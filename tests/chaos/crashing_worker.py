@@ -42,7 +42,7 @@ from service.sessions import new_session
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
 from service.surveys.model import Close
-from service.surveys.ports import Deadline, Delivery, Slot
+from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Delivery, Slot
 from service.surveys.ratings import RatingType
 from service.surveys.states import Journey
 from tests.polling import eventually
@@ -186,7 +186,7 @@ class _Unpaced(SharedPace):
 
 
 class _Patient(DixaClient):
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         return replace(super().take_slot(deadline, max_wait), deadline=_Endless(timedelta()))
 
 

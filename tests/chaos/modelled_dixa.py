@@ -14,7 +14,7 @@ from service.dixa.errors import NoSlot
 from service.surveys.errors import OutcomeUnknown, Refused, RetryLater
 from service.surveys.links import Link
 from service.surveys.model import Record
-from service.surveys.ports import Conversation, Deadline, Message, Rating, Slot
+from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Conversation, Deadline, Message, Rating, Slot
 from service.surveys.ratings import RatingType
 
 TIMINGS = Timings(
@@ -122,7 +122,7 @@ class ModelledDixa:
             due[1].executed_at = due[0]
             due[2]()
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         if pause() not in (Fate.DONE, Fate.LOST_AFTER) or self._left() < 5:
             raise NoSlot("no slot", timedelta())
         return Slot("token", deadline)

@@ -11,7 +11,7 @@ import redis
 
 from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Slot
 from service.surveys.ratings import RatingType
 from service.surveys.states import AnswerState, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, THUMBS, Story
@@ -93,7 +93,7 @@ class Interrupted:
         self._slow.answering.run(survey_id)
         assert self._then is int, "the worker took no slot"
 
-    def _slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def _slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         then, self._then = self._then, int
         then()
         return self._take_slot(deadline, max_wait)
