@@ -46,14 +46,14 @@ name = "editable"
 delay = "0s"
 editable_for = "1h"
 suspect_editable_for = "0s"
-match = {queues = ["Held"]}
+match = {queues = ["Editable"]}
 
 [[survey]]
-name = "briefly-held"
+name = "briefly-editable"
 delay = "0s"
 editable_for = "1500ms"
 suspect_editable_for = "0s"
-match = {queues = ["Briefly held"]}
+match = {queues = ["Briefly editable"]}
 
 [[survey]]
 name = "later"
@@ -82,7 +82,7 @@ editable_for = "0s"
 suspect_editable_for = "0s"
 match = {without_tags = ["spam"]}
 """
-"""The queue of a conversation selects its survey; all others get the last one."""
+"""The queue of a conversation selects its survey. All other queues get the last survey."""
 
 QUICK = {
     "DIXA_PACE": "500/50",
@@ -97,11 +97,11 @@ QUICK = {
     "BACKOFF_MIN": "100ms",
     "BACKOFF_MAX": "1s",
 }
-"""Short timings. Redis' clock and the code are those of production."""
+"""Short timings. The code and Redis's clock are those of production."""
 
 Opener = Callable[[SandboxSettings], Sandbox]
 Starter = Callable[..., Afterword]
-Teller = Callable[..., LiveSurvey]
+NewSurvey = Callable[..., LiveSurvey]
 
 
 @pytest.fixture(scope="session")
@@ -111,8 +111,8 @@ def exchanges() -> Exchanges:
 
 
 @pytest.fixture(autouse=True)
-def is_as_described(exchanges: Exchanges) -> Iterator[None]:
-    """Check every exchange with a sandbox against Dixa's OpenAPI description, if it is here."""
+def matches_description(exchanges: Exchanges) -> Iterator[None]:
+    """Check every exchange with a sandbox against Dixa's OpenAPI description, if the file exists."""
     yield
     exchanges.check()
 
@@ -158,7 +158,7 @@ def _starter(factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: S
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox) -> Iterator[Starter]:
-    """Start processes with their own surveys.toml: `start(surveys, "web", LEASE="2s")`. They end with the module."""
+    """Start processes with a separate surveys.toml: `start(surveys, "web", LEASE="2s")`. They end with the module."""
     with _starter(tmp_path_factory, redis_server, dixa) as start:
         yield start
 
@@ -181,14 +181,14 @@ def _environ(
 def afterword(
     tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer, dixa: Sandbox
 ) -> Iterator[Afterword]:
-    """Start a pair for the tests that leave it as it was. It ends with the folder: idle, it works on for nothing."""
+    """Start a web and a worker for all tests that don't change them. They stop after this folder, to save CPU."""
     with _starter(tmp_path_factory, redis_server, dixa) as start:
         yield start(SURVEYS)
 
 
 @pytest.fixture
-def tell(afterword: Afterword, dixa: Sandbox) -> Iterator[Teller]:
-    """Make a conversation with these facts: `tell(channel="Sms")`."""
+def new_survey(afterword: Afterword, dixa: Sandbox) -> Iterator[NewSurvey]:
+    """Make a conversation with these facts: `new_survey(channel="Sms")`."""
     dixa.sends_webhooks_to(afterword.webhook_url)
     client = patient(afterword.redis_url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))

@@ -20,7 +20,7 @@ _LINK = re.compile(r"https?://[^\s\"<]+/s/[A-Za-z0-9_.-]+")
 
 @dataclass(frozen=True, slots=True)
 class LiveSurvey:
-    """Each method waits for its step, so the step is complete when it returns."""
+    """Each method waits until its step is complete."""
 
     dixa: Sandbox
     records: Records
@@ -59,7 +59,7 @@ class LiveSurvey:
         return self
 
     def link(self) -> str:
-        """Return the customer's link, once the offer journey has ended."""
+        """Wait for the end of the offer journey, and return the customer's link."""
         found = eventually(lambda: find_link(self.sent))
         assert found
         self.ended()
@@ -72,19 +72,19 @@ class LiveSurvey:
         """Post the form and follow the redirect."""
         return requests.post(self.link(), data=form, timeout=30)
 
-    def end_hold(self) -> None:
-        """End the time for changes of the answer."""
+    def end_editing(self) -> None:
+        """End the time in which the customer can change the answer."""
         survey_id, due = str(self.id), self.records._due(Journey.ANSWER)
         self.records._redis.hset(self.records._key(survey_id), "answer_due", "0")
         self.records._redis.zadd(due, {survey_id: 0})
 
     def submitted(self) -> Record:
-        """Return the record, once the answer is submitted and recorded."""
+        """Wait until the result is submitted, and return the record."""
         eventually(lambda: (self.record.answer or _NOT_YET).state == AnswerState.SUBMITTED)
         return self.record
 
     def ended(self) -> Record:
-        """Return the record, once its offer journey has ended."""
+        """Wait for the end of the offer journey, and return the record."""
         eventually(lambda: self.records.load(str(self.id)))
         eventually(lambda: self.record.offer.state in TERMINAL)
         return self.record

@@ -1,4 +1,4 @@
-"""Forty conversations close at once: each is asked and rated once, within Dixa's rate limit, despite killed workers."""
+"""Forty conversations close at once. Each has one offer and one result, despite killed workers and the rate limit."""
 
 import sys
 from collections.abc import Callable
@@ -91,10 +91,10 @@ class Burst:
         assert report.rejections == 0
 
     def assert_in_pace(self, rate: float = 9.5, burst: int = 3) -> None:
-        """Assert that no call arrived before the pace allowed it, and that Dixa throttled few.
+        """Assert that no call arrived before the pace allowed it, and that Dixa throttled only a few.
 
-        A machine under load only makes calls later, so the first holds on any machine. It makes some calls arrive in a
-        bunch, so Dixa may throttle a few. Without a shared pace it throttles more than a tenth (row 8).
+        On a machine under load calls arrive later, never earlier. Some arrive together, so Dixa may throttle a few.
+        Without a shared pace it throttles more than a tenth (row 8).
         """
         arrived = sorted(each.at for each in self.dixa.calls)
         allowed = [burst + rate * (at - self.began).total_seconds() for at in arrived]
@@ -103,7 +103,7 @@ class Burst:
 
 
 def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
-    """Close all at once, answer each link, and wait until Dixa has all results."""
+    """Close all conversations at once, answer each survey, and wait until Dixa has all results."""
     dixa = burst.dixa
     dixa.sends_webhooks_to(afterword.webhook_url)
     burst.began = now()
@@ -123,7 +123,7 @@ def run(burst: Burst, afterword: Afterword, during: Kill | None = None) -> None:
     )
 
 
-def test_forty_closes_in_a_burst_at_dixas_own_limit(open_dixa: Opener, start: Starter) -> None:
+def test_forty_closes_at_once_stay_within_dixas_rate_limit(open_dixa: Opener, start: Starter) -> None:
     dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET))
     assert (dixa.settings.rate, dixa.settings.burst) == (10, 4)
     burst = Burst.of(dixa, COUNT)
@@ -134,7 +134,7 @@ def test_forty_closes_in_a_burst_at_dixas_own_limit(open_dixa: Opener, start: St
     burst.assert_in_pace()
 
 
-def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, start: Starter) -> None:
+def test_worker_killed_twice_during_a_burst_makes_no_duplicates(open_dixa: Opener, start: Starter) -> None:
     dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=25, burst=10))
     burst = Burst.of(dixa, COUNT)
     afterword = start(SURVEYS, dixa_url=dixa.api_url, DIXA_PACE="24/4")
@@ -153,8 +153,8 @@ def test_the_worker_killed_twice_in_the_middle_of_a_burst(open_dixa: Opener, sta
 
 
 @pytest.fixture
-def told() -> Burst:
-    """A sandbox with one offer, message and result for each conversation, made by this test."""
+def complete_burst() -> Burst:
+    """Make a sandbox with one offer, message and result for each conversation."""
     burst = Burst.of(Sandbox(SandboxSettings(tokens=(API_TOKEN,))), 3)
     for number, each in enumerate(burst.ids):
         conversation = burst.dixa.conversation(each)
@@ -175,7 +175,7 @@ def offer(burst: Burst, number: int, kind: str = "Csat") -> str:
     return made.id
 
 
-def offer_again(burst: Burst) -> None:
+def make_second_offer(burst: Burst) -> None:
     offer(burst, 1)
 
 
@@ -200,35 +200,35 @@ def swap_agent(burst: Burst) -> None:
     burst.dixa.offers(burst.ids[1])[0].agent_id = burst.dixa.offers(burst.ids[2])[0].agent_id
 
 
-def test_what_was_told_once_passes(told: Burst) -> None:
-    told.assert_once_each()
-    told.assert_in_pace()
+def test_check_accepts_one_offer_message_and_result_each(complete_burst: Burst) -> None:
+    complete_burst.assert_once_each()
+    complete_burst.assert_in_pace()
 
 
-WRONG = [offer_again, offer_by_an_api_call, lose_result, repeat_message, swap_agent]
+MISTAKES = [make_second_offer, offer_by_an_api_call, lose_result, repeat_message, swap_agent]
 
 
-@pytest.mark.parametrize("wrong", WRONG)
-def test_what_was_told_twice_or_wrongly_is_seen(told: Burst, wrong: Callable[[Burst], None]) -> None:
-    wrong(told)
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_check_finds_a_duplicate_or_wrong_value(complete_burst: Burst, mistake: Callable[[Burst], None]) -> None:
+    mistake(complete_burst)
     with pytest.raises(AssertionError):
-        told.assert_once_each()
+        complete_burst.assert_once_each()
 
 
-def test_a_call_before_its_time_is_seen(told: Burst) -> None:
+def test_check_finds_a_call_above_the_rate_limit(complete_burst: Burst) -> None:
     def call_after(seconds: float) -> Exchange:
-        at = told.began + timedelta(seconds=seconds)
+        at = complete_burst.began + timedelta(seconds=seconds)
         return Exchange("conversation", "GET", "/", {}, b"", 200, b"", None, 0.0, at=at)
 
-    told.dixa.state.exchanges.extend([call_after(0), call_after(0), call_after(0), call_after(0.11)])
-    told.assert_in_pace()
-    told.dixa.state.exchanges.append(call_after(0.2))
+    complete_burst.dixa.state.exchanges.extend([call_after(0), call_after(0), call_after(0), call_after(0.11)])
+    complete_burst.assert_in_pace()
+    complete_burst.dixa.state.exchanges.append(call_after(0.2))
     with pytest.raises(AssertionError):
-        told.assert_in_pace()
+        complete_burst.assert_in_pace()
 
 
-def test_a_throttled_call_is_seen(told: Burst) -> None:
-    told.dixa.report.throttled += 1
-    told.assert_once_each()
+def test_check_finds_throttled_calls(complete_burst: Burst) -> None:
+    complete_burst.dixa.report.throttled += 1
+    complete_burst.assert_once_each()
     with pytest.raises(AssertionError):
-        told.assert_in_pace()
+        complete_burst.assert_in_pace()

@@ -1,4 +1,4 @@
-"""Webhooks come twice, late and in any order. Whatever comes, a conversation has one record and one offer."""
+"""Webhooks arrive repeatedly, late and in any order. A conversation still has one record and one offer."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import requests
 
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.surveys.states import OfferState
-from tests.integration.conftest import Teller
+from tests.integration.conftest import NewSurvey
 from tests.integration.live_survey import LiveSurvey
 from tests.processes import WEBHOOK_SECRET, Afterword
 
@@ -32,8 +32,8 @@ def event(story: LiveSurvey, name: str = "CONVERSATION_CLOSED", event_id: str | 
 
 
 def send(afterword: Afterword, body: bytes) -> tuple[int, str]:
-    answer = requests.post(afterword.webhook_url, body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
-    return answer.status_code, answer.json()["status"]
+    response = requests.post(afterword.webhook_url, body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
+    return response.status_code, response.json()["status"]
 
 
 def assert_one_offer(story: LiveSurvey) -> None:
@@ -43,19 +43,19 @@ def assert_one_offer(story: LiveSurvey) -> None:
     assert story.record.offer.state is OfferState.DELIVERED
 
 
-def test_fifty_copies_of_one_webhook_at_once_are_one(tell: Teller, afterword: Afterword) -> None:
-    story = tell(state="Closed")
+def test_fifty_copies_of_a_webhook_at_once_make_one_offer(new_survey: NewSurvey, afterword: Afterword) -> None:
+    story = new_survey(state="Closed")
     body = event(story)
     with ThreadPoolExecutor(COPIES) as senders:
-        answers = [*senders.map(lambda _: send(afterword, body), range(COPIES))]
-    assert sorted(answers) == [(200, "duplicate")] * (COPIES - 1) + [(202, "accepted")]
+        responses = [*senders.map(lambda _: send(afterword, body), range(COPIES))]
+    assert sorted(responses) == [(200, "duplicate")] * (COPIES - 1) + [(202, "accepted")]
     assert_one_offer(story)
     assert send(afterword, body) == (200, "duplicate")
     assert len(story.offers) == 1
 
 
-def test_another_close_of_the_same_conversation_asks_nobody_again(tell: Teller, afterword: Afterword) -> None:
-    story = tell().close()
+def test_second_close_makes_no_second_offer(new_survey: NewSurvey, afterword: Afterword) -> None:
+    story = new_survey().close()
     story.link()
     story.dixa.reopen(story.id)
     story.dixa.close(story.id)
@@ -64,10 +64,10 @@ def test_another_close_of_the_same_conversation_asks_nobody_again(tell: Teller, 
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_events_before_and_after_the_close_change_nothing(
-    tell: Teller, afterword: Afterword, keys: "redis.Redis", name: str
+def test_other_events_before_and_after_the_close_are_ignored(
+    new_survey: NewSurvey, afterword: Afterword, keys: "redis.Redis", name: str
 ) -> None:
-    story = tell(state="Closed")
+    story = new_survey(state="Closed")
     other = event(story, name)
     assert send(afterword, other) == (200, "ignored")
     assert not keys.exists(f"afterword:survey:{story.id}")
@@ -82,15 +82,15 @@ def test_other_events_before_and_after_the_close_change_nothing(
     assert {name: fact for name, fact in found.items() if name != "latest_close"} == record
 
 
-def test_a_hundred_events_in_any_order_and_number_make_one_offer_each(tell: Teller, afterword: Afterword) -> None:
-    stories = [tell(state="Closed") for _ in range(10)]
-    # The closes happen last: events of an earlier time don't affect them, at whatever time they come.
+def test_a_hundred_shuffled_events_make_one_offer_each(new_survey: NewSurvey, afterword: Afterword) -> None:
+    stories = [new_survey(state="Closed") for _ in range(10)]
+    # The closes are the latest events. Earlier events don't affect them, in any order of arrival.
     bodies = [event(each, name) for name in (*OTHERS, "CONVERSATION_CLOSED") for each in stories] * 2
     bodies.sort(key=hash)
     with ThreadPoolExecutor(16) as senders:
-        answers = [*senders.map(lambda body: send(afterword, body), bodies)]
-    assert answers.count((202, "accepted")) == len(stories)
-    assert answers.count((200, "duplicate")) == len(stories)
-    assert answers.count((200, "ignored")) == len(stories) * 2 * len(OTHERS)
+        responses = [*senders.map(lambda body: send(afterword, body), bodies)]
+    assert responses.count((202, "accepted")) == len(stories)
+    assert responses.count((200, "duplicate")) == len(stories)
+    assert responses.count((200, "ignored")) == len(stories) * 2 * len(OTHERS)
     for each in stories:
         assert_one_offer(each)

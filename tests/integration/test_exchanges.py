@@ -1,4 +1,4 @@
-"""Every exchange of these tests is checked against Dixa's description (`is_as_described`). This tests the check."""
+"""Tests of `matches_description`, which checks every exchange of this folder against Dixa's description."""
 
 import json
 from dataclasses import replace
@@ -7,11 +7,11 @@ import pytest
 
 from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
-from tests.integration.conftest import Teller
-from tests.integration.exchanges import Exchanges, is_ours
+from tests.integration.conftest import NewSurvey
+from tests.integration.exchanges import Exchanges, is_from_afterword
 from tests.openapi import MISSING, Description
 
-OURS = {"conversation", "ratings", "offer", "message", "submit"}
+REQUIRED_CALLS = {"conversation", "ratings", "offer", "message", "submit"}
 
 
 @pytest.fixture
@@ -23,30 +23,32 @@ def description() -> Description:
 
 
 @pytest.fixture
-def offer(tell: Teller, dixa: Sandbox) -> Exchange:
-    """An offer made by our client."""
-    story = tell().close()
+def offer(new_survey: NewSurvey, dixa: Sandbox) -> Exchange:
+    """Return an offer made by Afterword's client."""
+    story = new_survey().close()
     story.answer(rating="4", comment="Fint")
     story.submitted()
-    return next(each for each in reversed(dixa.calls) if each.call == "offer" and is_ours(each) and each.status == 201)
+    return next(
+        each for each in reversed(dixa.calls) if each.call == "offer" and is_from_afterword(each) and each.status == 201
+    )
 
 
 def changed(raw: bytes, **fields: object) -> bytes:
     return json.dumps(json.loads(raw) | fields).encode()
 
 
-def test_what_our_client_says_is_checked(description: Description, offer: Exchange, exchanges: Exchanges) -> None:
+def test_calls_of_the_client_are_checked(description: Description, offer: Exchange, exchanges: Exchanges) -> None:
     exchanges.check()
-    assert exchanges.calls >= OURS
+    assert exchanges.calls >= REQUIRED_CALLS
 
 
-def test_an_offer_names_its_customer_and_its_agent(offer: Exchange) -> None:
-    """Both are optional in the description. An older page of Dixa's requires them."""
+def test_offer_has_requester_and_agent(offer: Exchange) -> None:
+    """Both are optional in the description, but required by an older page of Dixa's documentation."""
     assert set(offer.request_json) == {"ratingType", "userId", "agentId", "offeredAt"}
 
 
 @pytest.mark.parametrize(
-    "crooked",
+    "change",
     [
         lambda offer: replace(offer, body=changed(offer.body, userId=7)),
         lambda offer: replace(offer, body=changed(offer.body, offeredAt=1)),
@@ -57,16 +59,16 @@ def test_an_offer_names_its_customer_and_its_agent(offer: Exchange) -> None:
         lambda offer: replace(offer, path=offer.path + "/twice"),
     ],
 )
-def test_an_exchange_that_is_not_as_described_fails(description: Description, offer: Exchange, crooked: object) -> None:
+def test_check_finds_a_wrong_exchange(description: Description, offer: Exchange, change: object) -> None:
     exchanges = Exchanges(description)
     exchanges.add(offer)
     exchanges.check()
-    exchanges.add(crooked(offer))  # type: ignore[operator]
+    exchanges.add(change(offer))  # type: ignore[operator]
     with pytest.raises(AssertionError):
         exchanges.check()
 
 
-def test_an_exchange_is_checked_once_by_its_shape(description: Description, offer: Exchange) -> None:
+def test_exchanges_of_the_same_shape_are_checked_once(description: Description, offer: Exchange) -> None:
     exchanges = Exchanges(description)
     exchanges.add(offer)
     exchanges.check()

@@ -1,4 +1,4 @@
-"""Redis fails over or is cut off under Afterword: nothing is refused, and no restart is needed."""
+"""Redis fails over or loses its connections. No webhook is refused, and no restart is needed."""
 
 import signal
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RedisServer]]:
-    """A primary and its replica."""
+    """Start a primary and its replica."""
     pair = []
     for name in ("primary", "replica"):
         pair.append(RedisServer(tmp_path_factory.mktemp(name)))
@@ -39,20 +39,20 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisSer
 
 
 @pytest.fixture(scope="module")
-def way(servers: tuple[RedisServer, RedisServer]) -> Iterator[Front]:
+def proxy(servers: tuple[RedisServer, RedisServer]) -> Iterator[Front]:
     with front(servers[0].port) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def afterword(start: Starter, way: Front) -> Iterator[Afterword]:
-    started = start(SURVEYS, REDIS_URL=f"redis://127.0.0.1:{way.port}/0", SPOOL_DIR="off")
+def afterword(start: Starter, proxy: Front) -> Iterator[Afterword]:
+    started = start(SURVEYS, REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", SPOOL_DIR="off")
     yield started
     started.stop()
 
 
-class Teller:
-    """Begins surveys with records behind the front."""
+class Surveys:
+    """Starts surveys, and reads their records through the proxy."""
 
     def __init__(self, afterword: Afterword, dixa: Sandbox, port: int) -> None:
         self._dixa = dixa
@@ -61,7 +61,7 @@ class Teller:
         self._links = Links([SECRET_KEY], afterword.url)
         dixa.sends_webhooks_to(afterword.webhook_url)
 
-    def tell(self) -> LiveSurvey:
+    def new_survey(self) -> LiveSurvey:
         return LiveSurvey(self._dixa, self._records, self._links, self._dixa.make_conversation())
 
     def close(self) -> None:
@@ -69,44 +69,44 @@ class Teller:
 
 
 @pytest.fixture
-def teller(afterword: Afterword, dixa: Sandbox, way: Front) -> Iterator[Teller]:
-    opened = Teller(afterword, dixa, way.port)
+def surveys(afterword: Afterword, dixa: Sandbox, proxy: Front) -> Iterator[Surveys]:
+    opened = Surveys(afterword, dixa, proxy.port)
     yield opened
     opened.close()
 
 
-def test_a_burst_takes_no_more_connections_than_are_documented(
-    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, dixa: Sandbox
+def test_burst_uses_at_most_the_documented_connections(
+    servers: tuple[RedisServer, RedisServer], proxy: Front, afterword: Afterword, dixa: Sandbox
 ) -> None:
-    opened = Teller(afterword, dixa, servers[0].port)
-    most = []
+    opened = Surveys(afterword, dixa, servers[0].port)
+    counts = []
 
     def close(_: int) -> LiveSurvey:
-        told = opened.tell().close()
-        most.append(way.open_connections)
-        return told
+        story = opened.new_survey().close()
+        counts.append(proxy.open_connections)
+        return story
 
     with ThreadPoolExecutor(32) as threads:
         stories = list(threads.map(close, range(64)))
     for each in stories:
         each.link()
-        most.append(way.open_connections)
-    assert max(most) <= USUAL_CONNECTIONS
+        counts.append(proxy.open_connections)
+    assert max(counts) <= USUAL_CONNECTIONS
     opened.close()
 
 
-def test_a_failover_needs_no_restart_and_no_webhook_is_refused(
-    servers: tuple[RedisServer, RedisServer], way: Front, afterword: Afterword, teller: Teller
+def test_failover_refuses_no_webhook_and_needs_no_restart(
+    servers: tuple[RedisServer, RedisServer], proxy: Front, afterword: Afterword, surveys: Surveys
 ) -> None:
-    before = [teller.tell().close() for _ in range(4)]
+    before = [surveys.new_survey().close() for _ in range(4)]
     links = [each.link() for each in before]
     primary, replica = (redis.Redis(port=each.port) for each in servers)
     eventually(lambda: primary.wait(1, 100))
     replica.replicaof("NO", "ONE")
     primary.replicaof("127.0.0.1", servers[1].port)
-    way.lead_to(servers[1].port)
+    proxy.lead_to(servers[1].port)
     with ThreadPoolExecutor(8) as threads:
-        after = list(threads.map(lambda _: teller.tell().close(), range(16)))
+        after = list(threads.map(lambda _: surveys.new_survey().close(), range(16)))
     for link in links:
         assert requests.post(link, data={"rating": "5"}, timeout=30).ok
     for each in (*before, *after):
@@ -117,18 +117,18 @@ def test_a_failover_needs_no_restart_and_no_webhook_is_refused(
     assert "redis.lost" not in afterword.log_of("web")
 
 
-def test_connections_that_a_nat_has_cut_refuse_no_webhook(way: Front, teller: Teller, dixa: Sandbox) -> None:
+def test_connections_dropped_by_a_nat_refuse_no_webhook(proxy: Front, surveys: Surveys, dixa: Sandbox) -> None:
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: teller.tell().close(), range(16)))
-        way.forget()
-        stories = list(threads.map(lambda _: teller.tell().close(), range(16)))
-    # Dixa would have sent a refused one again.
+        list(threads.map(lambda _: surveys.new_survey().close(), range(16)))
+        proxy.forget()
+        stories = list(threads.map(lambda _: surveys.new_survey().close(), range(16)))
+    # Dixa would have retried a refused webhook.
     assert [delivery.attempts for each in stories for delivery in dixa.deliveries(each.id)] == [1] * len(stories)
     for each in stories:
         each.link()
 
 
-def test_a_worker_without_a_connection_says_why(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_worker_without_a_connection_logs_the_reason(own_redis: RedisServer, tmp_path: Path) -> None:
     with redis.Redis(port=own_redis.port) as client:
         client.config_set("maxclients", 1)
         worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
@@ -140,9 +140,7 @@ def test_a_worker_without_a_connection_says_why(own_redis: RedisServer, tmp_path
 
 
 @pytest.mark.parametrize("has_noticed", [False, True])
-def test_a_worker_whose_redis_is_frozen_ends_in_time(
-    own_redis: RedisServer, tmp_path: Path, *, has_noticed: bool
-) -> None:
+def test_worker_with_a_frozen_redis_stops_in_time(own_redis: RedisServer, tmp_path: Path, *, has_noticed: bool) -> None:
     worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
     queue = CeleryQueue(make_app(own_redis.url))
     queue.publish(Journey.OFFER, "1")
@@ -152,6 +150,6 @@ def test_a_worker_whose_redis_is_frozen_ends_in_time(
         eventually(lambda: "celery.worker.consumer.consumer" in worker.log)
     process = worker._running["worker"]
     process.send_signal(signal.SIGTERM)
-    # As docs/getting-started.md promises.
+    # The limit promised by docs/getting-started.md.
     assert process.wait(30) == 0
     own_redis.thaw()

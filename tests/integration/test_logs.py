@@ -1,4 +1,4 @@
-"""Logs and queue of a whole run: the same ids from the webhook to the result, nothing secret or personal."""
+"""The logs and the queue of a survey have its ids at each step, and no secret or personal data."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ COMMENT = "Fuldstændig uovertruffen betjening, kumquat"
 SUBJECT = "Knækket teltstang fra Xanadu"
 THREAD = "Min pakke er forsvundet i Ouagadougou"
 PERSONAL = (CUSTOMER.name, CUSTOMER.email, CUSTOMER.phone, AGENT.name, AGENT.email, AGENT.phone, "Quistgaard")
-SAID = (COMMENT, "uovertruffen", "kumquat", SUBJECT, "Xanadu", THREAD, "Ouagadougou")
+TEXTS = (COMMENT, "uovertruffen", "kumquat", SUBJECT, "Xanadu", THREAD, "Ouagadougou")
 SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY)
 
 STEPS = [
@@ -37,9 +37,9 @@ STEPS = [
     "result.submitted",
 ]
 PLAIN = (
-    # gunicorn says this before it asks us how to log.
+    # gunicorn logs this line before it loads our log format.
     re.compile(r"\[[-0-9: +]+\] \[\d+\] \[INFO\] Starting gunicorn [.\d]+"),
-    # Celery prints its own end, after an empty line.
+    # Celery prints its end after an empty line.
     re.compile(r"(worker: Warm shutdown \(MainProcess\))?"),
 )
 """The lines that aren't JSON."""
@@ -47,7 +47,7 @@ PLAIN = (
 
 @dataclass
 class Run:
-    """A survey in its own processes, with their logs and their queue."""
+    """A survey in separate processes, with their logs and their queue."""
 
     conversation_id: int
     link: str = ""
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """The events of both processes, in the order of time."""
+        """Return the events of both processes in the order of time."""
         lines = [line for line in (self.web + self.worker).splitlines() if not is_plain(line)]
         return sorted(map(json.loads, lines), key=lambda line: line["timestamp"])
 
@@ -68,7 +68,7 @@ def is_plain(line: str) -> bool:
 
 
 def take_queue(afterword: Afterword) -> list[str]:
-    """Read the waiting messages with their bodies, once there is one."""
+    """Wait for a queued message, and return all messages with their bodies."""
     client = redis.Redis.from_url(afterword.redis_url, decode_responses=True)
     messages: list[str] = eventually(lambda: client.lrange("afterword:afterword", 0, -1))  # type: ignore[arg-type, return-value]
     client.close()
@@ -80,7 +80,7 @@ def outbound(dixa: Sandbox, conversation_id: int) -> list[Message]:
 
 
 @pytest.fixture(scope="module")
-def told(open_dixa: Opener, start: Starter) -> Run:
+def completed(open_dixa: Opener, start: Starter) -> Run:
     dixa = open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None))
     number = dixa.make_conversation(agent=AGENT, requester=CUSTOMER, subject=SUBJECT, state="Closed")
     dixa.state.add_message(number, Message(CUSTOMER.id, THREAD))
@@ -88,7 +88,7 @@ def told(open_dixa: Opener, start: Starter) -> Run:
     afterword = start(SURVEYS, "web", dixa_url=dixa.api_url, GUNICORN_CMD_ARGS="--access-logfile=-")
     close(afterword, dixa, run)
     run.queued += take_queue(afterword)
-    # Errors of every kind have their own words in the log.
+    # Each kind of error is logged in a different way.
     dixa.fails(status=503, call="conversation")
     dixa.drops_before(call="ratings")
     dixa.executes_then_drops(call="offer")
@@ -109,7 +109,7 @@ def told(open_dixa: Opener, start: Starter) -> Run:
 
 
 def close(afterword: Afterword, dixa: Sandbox, run: Run) -> None:
-    """Send the webhook, and some that are refused."""
+    """Send the webhook, and three variants that are refused."""
     body = json.dumps(closed_event(dixa.conversation(run.conversation_id), dixa.state.organization)).encode()
     headers = sign(body, WEBHOOK_SECRET)
     run.signature = headers["X-DIXA-SIGNATURE"].rpartition("=")[2]
@@ -124,7 +124,7 @@ def close(afterword: Afterword, dixa: Sandbox, run: Run) -> None:
 
 
 def answer(link: str) -> None:
-    """Open the link, post a form that lacks the rating, a forged link, and then the answer."""
+    """Open the link, post a form without the rating, post to a forged link, and then post the answer."""
     statuses = [
         requests.get(link, params={"r": "4"}, timeout=30).status_code,
         requests.get(link.replace("/s/", "/%73/"), headers={"Referer": link}, timeout=30).status_code,
@@ -137,51 +137,51 @@ def answer(link: str) -> None:
 
 def hidden(run: Run) -> list[str]:
     token = run.link.rpartition("/")[2]
-    return [*filter(None, PERSONAL), *SAID, *SECRETS, token, token[:-1], run.signature]
+    return [*filter(None, PERSONAL), *TEXTS, *SECRETS, token, token[:-1], run.signature]
 
 
-def test_nothing_personal_or_secret_is_logged(told: Run) -> None:
-    everything = told.web + told.worker
-    assert len(told.lines) > len(STEPS)
-    assert [each for each in hidden(told) if each in everything or json.dumps(each)[1:-1] in everything] == []
+def test_nothing_personal_or_secret_is_logged(completed: Run) -> None:
+    everything = completed.web + completed.worker
+    assert len(completed.lines) > len(STEPS)
+    assert [each for each in hidden(completed) if each in everything or json.dumps(each)[1:-1] in everything] == []
 
 
-def test_the_access_log_tells_what_was_asked_and_no_link(told: Run) -> None:
-    asked = [line["event"] for line in told.lines if line["logger"] == "gunicorn.access"]
-    assert [line for line in asked if '"GET /s/***' in line]
-    assert [line for line in asked if '"POST /webhooks/dixa HTTP/1.1" 202' in line]
+def test_access_log_has_each_request_without_its_token(completed: Run) -> None:
+    requested = [line["event"] for line in completed.lines if line["logger"] == "gunicorn.access"]
+    assert [line for line in requested if '"GET /s/***' in line]
+    assert [line for line in requested if '"POST /webhooks/dixa HTTP/1.1" 202' in line]
 
 
-def test_nothing_personal_or_secret_is_queued(told: Run) -> None:
-    assert len(told.queued) == len(["offer", "answer"])
-    assert [each for each in hidden(told) if any(each in message for message in told.queued)] == []
-    assert all(f'[["{told.conversation_id}"], {{}},' in message for message in told.queued)
+def test_nothing_personal_or_secret_is_queued(completed: Run) -> None:
+    assert len(completed.queued) == len(["offer", "answer"])
+    assert [each for each in hidden(completed) if any(each in message for message in completed.queued)] == []
+    assert all(f'[["{completed.conversation_id}"], {{}},' in message for message in completed.queued)
 
 
-def test_what_is_hidden_would_be_found(told: Run) -> None:
-    for each in hidden(told):
+def test_check_finds_each_secret_in_a_log(completed: Run) -> None:
+    for each in hidden(completed):
         assert len(each) > 5
-        assert each in f"{told.web} {each}"
+        assert each in f"{completed.web} {each}"
 
 
 @pytest.mark.parametrize("name", ["conversation_id", "survey_id"])
-def test_the_same_id_is_on_every_step(told: Run, name: str) -> None:
-    steps = [line for line in told.lines if line["event"] in STEPS or line["event"] == "offer.adopted"]
+def test_every_step_is_logged_with_the_same_id(completed: Run, name: str) -> None:
+    steps = [line for line in completed.lines if line["event"] in STEPS or line["event"] == "offer.adopted"]
     assert [line["event"] for line in steps] == ["offer.adopted" if step == "offer.created" else step for step in STEPS]
-    assert {str(line.get(name)) for line in steps} == {str(told.conversation_id)}
+    assert {str(line.get(name)) for line in steps} == {str(completed.conversation_id)}
 
 
 @pytest.mark.parametrize("event", ["call.failed", "call.lost"])
-def test_what_went_wrong_with_a_survey_has_its_ids(told: Run, event: str) -> None:
-    found = [line for line in told.lines if line["event"] == event]
+def test_error_of_a_survey_is_logged_with_its_ids(completed: Run, event: str) -> None:
+    found = [line for line in completed.lines if line["event"] == event]
     assert found
     assert {(line["survey_id"], line["conversation_id"]) for line in found} == {
-        (str(told.conversation_id), told.conversation_id)
+        (str(completed.conversation_id), completed.conversation_id)
     }
 
 
-def test_every_line_is_json_apart_from_those_that_are_listed(told: Run) -> None:
-    odd = [line for line in (told.web + told.worker).splitlines() if not (is_plain(line) or is_event(line))]
+def test_every_other_line_of_the_log_is_json(completed: Run) -> None:
+    odd = [line for line in (completed.web + completed.worker).splitlines() if not (is_plain(line) or is_event(line))]
     assert odd == []
 
 

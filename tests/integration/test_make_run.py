@@ -1,4 +1,4 @@
-"""`make run`, as a newcomer starts, uses and ends it."""
+"""A newcomer starts, uses and stops `make run`."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ URL = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
 class LocalStack:
-    """One run and its output."""
+    """A run of `make run` and its output."""
 
     def __init__(self, output: Path) -> None:
         self._output = output
@@ -45,7 +45,7 @@ class LocalStack:
 
 @contextmanager
 def local_stack(folder: Path) -> Iterator[LocalStack]:
-    # One at a time, in whichever process tests run: two starts at once would choose the same ports.
+    # Only one process of the tests runs it at a time: two starts at once would choose the same ports.
     with Path(__file__).open(encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         running = LocalStack(folder / "output")
@@ -56,25 +56,25 @@ def local_stack(folder: Path) -> Iterator[LocalStack]:
             running.process.wait(120)
 
 
-def assert_all_end(running: LocalStack, everyone: list[psutil.Process]) -> None:
+def assert_all_end(running: LocalStack, processes: list[psutil.Process]) -> None:
     running.process.wait(120)
-    assert not [process for process in everyone if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_the_first_address_is_the_inbox_and_what_dies_is_started_again(tmp_path: Path) -> None:
+def test_inbox_is_the_first_url_and_a_killed_worker_is_restarted(tmp_path: Path) -> None:
     with local_stack(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=30).text
         assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=30).text
-        worker = next(each for each in running.children() if "celery" in words(each))
+        worker = next(each for each in running.children() if "celery" in program_names(each))
         worker.kill()
         eventually(lambda: "worker has ended and is started again" in running.printed)
-        eventually(lambda: any("celery" in words(each) for each in running.children() if each != worker))
-        everyone = running.children()
+        eventually(lambda: any("celery" in program_names(each) for each in running.children() if each != worker))
+        processes = running.children()
         running.process.send_signal(signal.SIGTERM)
-        assert_all_end(running, everyone)
+        assert_all_end(running, processes)
 
 
-def test_its_operator_can_ask_why_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+def test_why_shows_a_delivery_and_ctrl_c_stops_every_process(tmp_path: Path) -> None:
     with local_stack(tmp_path) as running:
         command, conversation = re.findall(r"^ +(cd \S+ && \S+ why (\d+))$", running.printed, re.MULTILINE)[0]
         requests.post(f"{running.urls[0]}/conversations/{conversation}/close", timeout=30).raise_for_status()
@@ -84,15 +84,15 @@ def test_its_operator_can_ask_why_and_ctrl_c_ends_every_process(tmp_path: Path) 
             return ran.stdout + ran.stderr
 
         eventually(lambda: "Delivered" in story())
-        everyone = running.children()
-        assert {"redis-server", "gunicorn", "celery"} <= {name for each in everyone for name in words(each)}
+        processes = running.children()
+        assert {"redis-server", "gunicorn", "celery"} <= {name for each in processes for name in program_names(each)}
         os.killpg(running.process.pid, signal.SIGINT)
-        assert_all_end(running, everyone)
+        assert_all_end(running, processes)
         assert running.process.returncode == 0
 
 
-def words(process: psutil.Process) -> list[str]:
-    """The names of the programs in a command line."""
+def program_names(process: psutil.Process) -> list[str]:
+    """Return the names of the programs in a command line."""
     try:
         return [Path(word.split(" ")[0].rstrip(":")).name for word in process.cmdline()[:2]]
     except psutil.NoSuchProcess:

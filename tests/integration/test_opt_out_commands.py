@@ -1,4 +1,4 @@
-"""`afterword opt-out` and `opt-in`, for a customer on the phone."""
+"""An operator runs `afterword opt-out` and `opt-in` for a customer."""
 
 import pytest
 from click.testing import CliRunner, Result
@@ -21,25 +21,25 @@ def run(url: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments], env={**GOOD, "REDIS_URL": url})
 
 
-def test_a_stop_and_its_end(url: str) -> None:
+def test_requester_is_opted_out_and_opted_in(url: str) -> None:
     opt_outs = HashedOptOuts(patient(url))
     opt_outs.add("somebody-else")
     assert run(url, "opt-out", REQUESTER.upper()).exit_code == 0
     assert run(url, "opt-out", REQUESTER).exit_code == 0
     assert opt_outs.has(REQUESTER)
-    undone = run(url, "opt-in", REQUESTER)
-    assert (undone.exit_code, opt_outs.has(REQUESTER), opt_outs.has("somebody-else")) == (0, False, True)
-    assert REQUESTER not in undone.output
+    opted_in = run(url, "opt-in", REQUESTER)
+    assert (opted_in.exit_code, opt_outs.has(REQUESTER), opt_outs.has("somebody-else")) == (0, False, True)
+    assert REQUESTER not in opted_in.output
 
 
-def test_who_has_not_stopped_is_told(url: str) -> None:
+def test_opt_in_without_an_opt_out_is_reported(url: str) -> None:
     result = run(url, "opt-in", REQUESTER)
     assert result.exit_code == 1
     assert "There is no opt-out for this" in result.output
 
 
 @pytest.mark.parametrize(
-    ("written", "otherwise", "email", "phone"),
+    ("written", "variant", "email", "phone"),
     [
         ("ida@example.com", "Ida@Example.com", "ida@example.com", None),
         ("+4520123456", "0045 20 12 34 56", None, "+45 20123456"),
@@ -47,21 +47,21 @@ def test_who_has_not_stopped_is_told(url: str) -> None:
         ("Ida@STRASSE.example ", "ida@strasse.example", "ida@strasse.example", None),
         ("ida@straße.example", "ida@xn--strae-oqa.example", "ida@xn--strae-oqa.example", None),
     ],
-    ids=["address", "number", "number-in-brackets", "address-in-capitals", "address-beyond-ascii"],
+    ids=["address", "number", "number in brackets", "address in capitals", "non-ASCII address"],
 )
-def test_an_address_and_a_number_do_too(
-    url: str, written: str, otherwise: str, email: str | None, phone: str | None
+def test_address_or_number_is_opted_out_and_opted_in(
+    url: str, written: str, variant: str, email: str | None, phone: str | None
 ) -> None:
     opt_outs = HashedOptOuts(patient(url))
     traits = Identities([GOOD["SECRET_KEYS"]]).hashes_of(None, email, phone)
     assert run(url, "opt-out", written).exit_code == 0
-    assert opt_outs.has("whoever", traits)
-    undone = run(url, "opt-in", otherwise)
-    assert (undone.exit_code, opt_outs.has("whoever", traits)) == (0, False)
-    assert written not in undone.output
+    assert opt_outs.has("requester-2", traits)
+    opted_in = run(url, "opt-in", variant)
+    assert (opted_in.exit_code, opt_outs.has("requester-2", traits)) == (0, False)
+    assert written not in opted_in.output
 
 
-def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
+def test_opt_in_by_address_ends_the_opt_out_of_its_requester(url: str) -> None:
     opt_outs = HashedOptOuts(patient(url))
     traits = Identities([GOOD["SECRET_KEYS"]]).hashes_of(None, "ida@example.com")
     opt_outs.add(REQUESTER, traits)
@@ -74,11 +74,11 @@ def test_who_was_stopped_with_an_address_is_undone_by_it(url: str) -> None:
     "customer",
     [
         *("ida", "48201", "ida@", "7b2d1c3e", "+45", "anonymous", "", "00000000"),
-        # The hash of an impossible number.
+        # Numbers that can't exist.
         *("20 12 34 56", "4520123456", "020 7946 0958", "+44 (0)20 7946 0958", "++4520123456", "45+20123456"),
     ],
 )
-def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str) -> None:
+def test_invalid_customer_is_refused_and_nothing_is_written(url: str, command: str, customer: str) -> None:
     result = run(url, command, customer)
     assert result.exit_code == 2
     assert "not a requester's id, an e-mail address or a telephone number" in " ".join(result.output.split())
@@ -86,7 +86,7 @@ def test_what_is_none_of_them_stops_nobody(url: str, command: str, customer: str
 
 
 @pytest.mark.parametrize("command", ["opt-out", "opt-in"])
-def test_without_redis_nothing_is_claimed(command: str) -> None:
+def test_unavailable_redis_is_reported(command: str) -> None:
     result = run("redis://127.0.0.1:1/0", command, REQUESTER)
     assert result.exit_code == 1
     assert "Redis is unavailable" in result.output

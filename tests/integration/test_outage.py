@@ -1,4 +1,4 @@
-"""Redis killed, frozen, full; the spool full, off, without room; a deploy: accepted requests arrive, once."""
+"""Outages of Redis and of the spool, and a deploy. Each accepted request has its effect once."""
 
 import json
 import subprocess
@@ -28,9 +28,9 @@ from tests.processes import SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer
 DEAD = "redis://127.0.0.1:1/0"
 THANKS, FORM = "Thank you", "<form"
 REDIS_SECONDS = 1
-"""The maximum wait of a request for Redis. Requests without Redis don't wait."""
+"""The maximum wait of a request for Redis. Requests during a detected outage don't wait."""
 
-Told = Callable[..., LiveSurvey]
+NewSurvey = Callable[..., LiveSurvey]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def afterword(start: Starter, server: RedisServer, spool: Path) -> Iterator[Afte
 
 
 @pytest.fixture
-def told(afterword: Afterword, server: RedisServer, dixa: Sandbox) -> Iterator[Told]:
-    """Make a survey; this test sends its webhooks itself."""
+def new_survey(afterword: Afterword, server: RedisServer, dixa: Sandbox) -> Iterator[NewSurvey]:
+    """Make a survey. The test sends its webhooks."""
     dixa.sends_webhooks_to(None)
     client = connect(server.url)
     records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
@@ -66,21 +66,21 @@ def told(afterword: Afterword, server: RedisServer, dixa: Sandbox) -> Iterator[T
 
 
 def close(story: LiveSurvey, afterword: Afterword) -> requests.Response:
-    """Close a conversation and send its webhook, as often as it is called."""
+    """Close a conversation, and send its webhook, also repeatedly."""
     if story.conversation.state != "Closed":
         story.dixa.close(story.id)
     body = json.dumps(closed_event(story.conversation, story.dixa.state.organization)).encode()
     return requests.post(afterword.webhook_url, data=body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
 
 
-def asked(story: LiveSurvey, afterword: Afterword) -> str:
-    """Run a survey until its customer has the link."""
+def sent_link(story: LiveSurvey, afterword: Afterword) -> str:
+    """Send the webhook, and wait until the customer has the link."""
     assert close(story, afterword).status_code == 202
     return story.link()
 
 
 def assert_thanked(link: str, **form: str) -> None:
-    """Answer, and see the thanks while the records are unavailable."""
+    """Answer while the records are unavailable, and assert that the response is the thanks."""
     posted = requests.post(link, data=form, timeout=30, allow_redirects=False)
     assert posted.status_code == 303
     assert "receipt=" in posted.headers["Location"]
@@ -94,19 +94,19 @@ def assert_once(*stories: LiveSurvey) -> None:
 
 
 def readiness(afterword: Afterword) -> tuple[int, dict[str, str]]:
-    """Return its response, which is up to a second old."""
+    """Return the status and the degraded parts, which are up to a second old."""
     found = requests.get(f"{afterword.url}/readyz", timeout=30)
     return found.status_code, found.json()["degraded"]
 
 
 def degraded_by(afterword: Afterword, *parts: str) -> dict[str, str]:
-    """Return the degraded parts, once all of these are among them."""
+    """Wait until all of these parts are degraded, and return the degraded parts."""
 
-    def theme() -> dict[str, str] | None:
+    def all_degraded() -> dict[str, str] | None:
         degraded = readiness(afterword)[1]
         return degraded if set(parts) <= set(degraded) else None
 
-    found = eventually(theme)
+    found = eventually(all_degraded)
     assert found is not None
     return found
 
@@ -115,12 +115,14 @@ def is_drained(afterword: Afterword) -> bool:
     return not {"redis", "spool", "spool_waiting"} & set(readiness(afterword)[1])
 
 
-def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> None:
-    answered, changed, late = told(), told(queue="Held"), told()
-    links = {each: asked(each, afterword) for each in (answered, changed, late)}
+def test_killed_redis_loses_and_repeats_no_request(
+    new_survey: NewSurvey, afterword: Afterword, server: RedisServer
+) -> None:
+    answered, changed, late = new_survey(), new_survey(queue="Editable"), new_survey()
+    links = {each: sent_link(each, afterword) for each in (answered, changed, late)}
     requests.post(links[changed], data={"rating": "2"}, timeout=30)
     server.stop()
-    closed = [told() for _ in range(3)]
+    closed = [new_survey() for _ in range(3)]
     assert [close(each, afterword).status_code for each in [*closed, *closed[:1]]] == [202] * 4
     assert_thanked(links[answered], rating="4", comment="i et udfald")
     assert_thanked(links[changed], rating="5")
@@ -128,13 +130,13 @@ def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> 
     degraded = degraded_by(afterword, "redis", "spool_waiting")
     assert readiness(afterword)[0] == 200
     assert degraded["redis"] == "ConnectionError (nobody listens there)"
-    # Each post and its follower: an entry of the survey's in each process that took one; nothing was doubled by that.
+    # Each answer is posted twice. If two processes accept it, it has an entry in each.
     assert 4 + 3 <= int(degraded["spool_waiting"].split()[0]) <= 4 + 3 * 2
     server.start()
-    # One process may save it while another one, which shows the next page, has not noticed yet that Redis is back.
+    # A process may save the answer while the process of the next page has not yet detected Redis.
     eventually(lambda: THANKS in requests.post(links[late], data={"rating": "3", "comment": "efter"}, timeout=30).text)
     eventually(lambda: is_drained(afterword))
-    changed.end_hold()
+    changed.end_editing()
     for each in closed:
         requests.post(each.link(), data={"rating": "4"}, timeout=30)
     eventually(lambda: all(each.results for each in (*links, *closed)))
@@ -143,12 +145,12 @@ def test_redis_killed(told: Told, afterword: Afterword, server: RedisServer) -> 
     assert_once(*links, *closed)
 
 
-def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
-    told: Told, afterword: Afterword, server: RedisServer
+def test_frozen_redis_delays_only_the_first_request_of_a_process(
+    new_survey: NewSurvey, afterword: Afterword, server: RedisServer
 ) -> None:
-    answered = told()
-    link = asked(answered, afterword)
-    stories = [told() for _ in range(24)]
+    answered = new_survey()
+    link = sent_link(answered, afterword)
+    stories = [new_survey() for _ in range(24)]
     server.freeze()
     try:
         seconds = [timed(lambda each=each: close(each, afterword)) for each in stories]  # type: ignore[misc]
@@ -161,9 +163,9 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     sys.stdout.write(
         f"\na frozen Redis: first {slowest:.2f} s, then {usual * 1000:.0f} ms, page {page * 1000:.0f} ms\n"
     )
-    # Each of the two processes detects the outage itself. A machine under load may spoil one more.
+    # Each of the two processes detects the outage itself. A machine under load may delay one more request.
     *_, next_slowest, _ = sorted(seconds)
-    assert next_slowest < 3, "the promise is 1.5 s, on a machine that does nothing else"
+    assert next_slowest < 3, "the promise is 1.5 s on an idle machine"
     assert sum(1 for each in seconds if each >= REDIS_SECONDS) <= 3
     eventually(lambda: is_drained(afterword))
     eventually(lambda: all(each.offers for each in stories) and answered.results)
@@ -173,12 +175,12 @@ def test_redis_frozen_costs_the_first_request_little_and_the_next_nothing(
     assert_once(answered)
 
 
-def test_redis_full_then_the_spool_full_then_room_again(
-    told: Told, afterword: Afterword, server: RedisServer, spool: Path
+def test_full_redis_uses_the_spool_and_a_full_spool_returns_503(
+    new_survey: NewSurvey, afterword: Afterword, server: RedisServer, spool: Path
 ) -> None:
-    answered, refused = told(), told()
-    links = [asked(each, afterword) for each in (answered, refused)]
-    kept, not_kept, filler = told(), told(), told()
+    answered, refused = new_survey(), new_survey()
+    links = [sent_link(each, afterword) for each in (answered, refused)]
+    kept, not_kept, filler = new_survey(), new_survey(), new_survey()
     with full(server):
         assert close(kept, afterword).status_code == 202
         assert_thanked(links[0], rating="4")
@@ -187,7 +189,7 @@ def test_redis_full_then_the_spool_full_then_room_again(
         assert "maxmemory" in degraded["durability"]
 
         fill(spool, filler)
-        # Each process measures for itself, once a second.
+        # Each process measures the spool once a second.
         eventually(lambda: {close(not_kept, afterword).status_code for _ in range(10)} == {503})
         webhook = close(not_kept, afterword)
         assert (webhook.status_code, webhook.headers["Retry-After"]) == (503, "30")
@@ -209,13 +211,13 @@ def test_redis_full_then_the_spool_full_then_room_again(
     assert_once(answered, refused, kept, not_kept)
 
 
-def test_redis_away_and_no_room_on_the_disk(told: Told, afterword: Afterword, server: RedisServer) -> None:
-    story = told()
-    link = asked(story, afterword)
+def test_outage_with_a_full_disk_returns_503(new_survey: NewSurvey, afterword: Afterword, server: RedisServer) -> None:
+    story = new_survey()
+    link = sent_link(story, afterword)
     server.stop()
     try:
         with no_room_for(afterword):
-            assert close(told(), afterword).status_code == 503
+            assert close(new_survey(), afterword).status_code == 503
             form = requests.post(link, data={"rating": "2", "comment": "bliver"}, timeout=30)
             assert (form.status_code, "bliver" in form.text) == (503, True)
             degraded_by(afterword, "redis", "spool")
@@ -227,19 +229,19 @@ def test_redis_away_and_no_room_on_the_disk(told: Told, afterword: Afterword, se
     assert_once(story)
 
 
-def test_without_a_spool_an_outage_is_answered_503(told: Told, start: Starter) -> None:
+def test_outage_without_a_spool_returns_503(new_survey: NewSurvey, start: Starter) -> None:
     web = start(SURVEYS, "web", REDIS_URL=DEAD, SPOOL_DIR="off")
-    answer = close(told(), web)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+    response = close(new_survey(), web)
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "30")
     assert degraded_by(web, "redis") == {"redis": "ConnectionError (nobody listens there)", "spool": "off"}
     assert readiness(web)[0] == 503
     web.stop()
 
 
-def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
-    told: Told, afterword: Afterword, start: Starter, server: RedisServer, spool: Path
+def test_deploy_with_both_versions_running_loses_and_repeats_nothing(
+    new_survey: NewSurvey, afterword: Afterword, start: Starter, server: RedisServer, spool: Path
 ) -> None:
-    stories = [told() for _ in range(40)]
+    stories = [new_survey() for _ in range(40)]
     new = start(SURVEYS, REDIS_URL=server.url, SPOOL_DIR=str(spool))
     statuses: Counter[int] = Counter()
     halfway = Event()
@@ -258,7 +260,7 @@ def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
     halfway.wait(30)
     afterword.stop()
     sender.join()
-    # Dixa repeats webhooks without a response, and sometimes others.
+    # Dixa retries webhooks without a response, and sometimes others.
     assert {close(each, new).status_code for each in stories} <= {200, 202}
     eventually(lambda: all(each.sent for each in stories))
     assert statuses[202] > len(stories) // 2
@@ -267,13 +269,13 @@ def test_a_deploy_with_both_versions_side_by_side_loses_and_doubles_nothing(
     afterword.start()
 
 
-def test_the_web_refuses_to_start_without_its_spool(afterword: Afterword) -> None:
-    """Gunicorn ends, instead of starting a worker again and again, and the operator reads what to do."""
+def test_web_without_a_usable_spool_does_not_start(afterword: Afterword) -> None:
+    """Gunicorn stops instead of restarting a worker repeatedly, and the log has instructions for the operator."""
     environ = {**afterword._environ, "SPOOL_DIR": "/proc/nowhere", "BIND": "127.0.0.1:0"}
     command = [sys.executable, "-m", *afterword._commands["web"].split()]
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
     output = ended.stdout + ended.stderr
-    # Usually 4. When both workers end in the same moment gunicorn trips over the second, and ends with 1.
+    # Usually 4. If both workers stop at the same moment, gunicorn fails with 1.
     assert ended.returncode != 0
     assert "SPOOL_DIR can't be used: /proc/nowhere: No such file or directory. Name a folder on a disk" in output
 

@@ -1,4 +1,4 @@
-"""A private certificate authority, set once, is trusted everywhere: Redis (both clients), Dixa, receivers and mail."""
+"""SSL_CERT_FILE adds a private certificate authority for Redis (both clients), Dixa, receivers and mail servers."""
 
 import ssl
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def context(authority: trustme.CA) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process trust it until the end of the test."""
+    """Trust the authority in this process until the end of the test."""
     monkeypatch.setenv("SSL_CERT_FILE", "")
     trust_certificates(settings_for("redis://h", SSL_CERT_FILE=str(tmp_path / "authority.pem")).certificates)
     tls_context.cache_clear()
@@ -47,7 +47,7 @@ def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     tls_context.cache_clear()
 
 
-def test_web_worker_and_dixa_over_tls_of_ones_own(
+def test_web_and_worker_trust_a_private_authority(
     start: Starter, own_redis: RedisServer, dixa: Sandbox, context: ssl.SSLContext, tmp_path: Path
 ) -> None:
     dixa_port = urlsplit(dixa.api_url).port
@@ -67,7 +67,7 @@ def test_web_worker_and_dixa_over_tls_of_ones_own(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_https_trusts_it_and_the_public_ones(dixa: Sandbox, context: ssl.SSLContext) -> None:
+def test_https_trusts_the_private_and_the_public_authorities(dixa: Sandbox, context: ssl.SSLContext) -> None:
     port = urlsplit(dixa.api_url).port
     assert port
     with tls_front(context, port) as front, new_session("test") as session:
@@ -76,7 +76,7 @@ def test_https_trusts_it_and_the_public_ones(dixa: Sandbox, context: ssl.SSLCont
     assert len(tls_context.__wrapped__().get_ca_certs()) == len(public) + 1
 
 
-def test_https_trusts_nobody_else(dixa: Sandbox, context: ssl.SSLContext) -> None:
+def test_https_does_not_trust_an_unknown_authority(dixa: Sandbox, context: ssl.SSLContext) -> None:
     port = urlsplit(dixa.api_url).port
     assert port
     with tls_front(context, port) as front, new_session("test") as session, pytest.raises(requests.RequestException):
@@ -85,7 +85,7 @@ def test_https_trusts_nobody_else(dixa: Sandbox, context: ssl.SSLContext) -> Non
 
 @pytest.mark.usefixtures("trusted")
 @pytest.mark.parametrize("tls", [Tls.STARTTLS, Tls.IMPLICIT])
-def test_mail_trusts_it(tls: Tls, context: ssl.SSLContext) -> None:
+def test_smtp_trusts_the_private_authority(tls: Tls, context: ssl.SSLContext) -> None:
     with post_office(tls, context) as (taken, server):
         deliver(server)
     assert len(taken.mails) == 1

@@ -1,4 +1,4 @@
-"""The web on a disk without locks: it refuses to start, and reports stuck entries if locks fail later."""
+"""The web doesn't start on a disk without locks, and reports stuck entries if locks fail later."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def entries(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "spool").glob("*.json"))
 
 
-def test_the_web_does_not_start_on_it_and_says_what_waits_there(own: Afterword, disk: PoorDisk, tmp_path: Path) -> None:
+def test_web_without_locks_does_not_start(own: Afterword, disk: PoorDisk, tmp_path: Path) -> None:
     disk.lacks("flock")
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "0.json").write_text("{}")
@@ -46,12 +46,12 @@ def test_the_web_does_not_start_on_it_and_says_what_waits_there(own: Afterword, 
     assert "Files that wait in it: 1. Move its *.json" in ended.stderr
 
 
-def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
+def test_stuck_entry_fails_doctor_until_it_is_processed(
     own: Afterword, own_redis: RedisServer, disk: PoorDisk, dixa: Sandbox, tmp_path: Path
 ) -> None:
     own.start("web")
     with redis.Redis.from_url(own_redis.url) as keys:
-        # Both of its children have tried the disk.
+        # Both child processes have tested the disk.
         eventually(lambda: keys.hlen("afterword:processes") > 1)
     dixa.sends_webhooks_to(own.webhook_url)
     own_redis.stop()
@@ -66,14 +66,14 @@ def test_what_waits_for_ever_fails_the_checks_until_it_comes_home(
         for path in (*entries(tmp_path), tmp_path / "spool" / ".lock"):
             os.utime(path, (0, 0))
         found = requests.get(f"{own.url}/readyz", timeout=30)
-        # A stuck entry needs an operator, but is no reason to refuse all requests.
+        # A stuck entry needs an operator, but other requests are still accepted.
         return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)
-    told = CliRunner().invoke(main, ["doctor"], env=own._environ)
-    assert told.exit_code == 1
-    assert "FAIL spool: 1 waiting for over a minute, though Redis is available." in told.output
+    result = CliRunner().invoke(main, ["doctor"], env=own._environ)
+    assert result.exit_code == 1
+    assert "FAIL spool: 1 waiting for over a minute, though Redis is available." in result.output
     disk.restore("flock")
     eventually(lambda: not entries(tmp_path))
-    told = CliRunner().invoke(main, ["doctor"], env=own._environ)
-    assert "ok   spool: nothing waiting" in told.output
+    result = CliRunner().invoke(main, ["doctor"], env=own._environ)
+    assert "ok   spool: nothing waiting" in result.output

@@ -1,4 +1,4 @@
-"""Every reason against a survey, made with the sandbox: no offer is made, and the record has the reason."""
+"""The sandbox causes every reason against a survey. No offer is made, and the record has the reason."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from service.sandbox.dixa.webhooks import closed_event, post, sign
 from service.sandbox.server import Sandbox
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState
-from tests.integration.conftest import Starter, Teller
+from tests.integration.conftest import NewSurvey, Starter
 from tests.integration.live_survey import TERMINAL, LiveSurvey
 from tests.polling import eventually
 from tests.processes import ROOT, WEBHOOK_SECRET, Afterword
@@ -55,40 +55,40 @@ FITS: dict[str, Any] = {
 
 
 CUSTOMER, AGENT = new_id(), new_id()
-WRITTEN = {
+MESSAGES = {
     "c": Message(CUSTOMER, "Can I swap it?", "Inbound"),
     "a": Message(AGENT, "Of course.", "Outbound"),
     "C": Message(CUSTOMER, "I am out of office.", "Inbound", is_automated=True),
     "A": Message(AGENT, "We have received your message.", "Outbound", is_automated=True),
 }
-"""A thread in letters: who wrote, in capitals what a machine wrote for them."""
+"""The messages of a thread by letter: c for the customer, a for the agent, and capitals for automated messages."""
 
 
 @pytest.fixture(scope="module")
 def strict(start: Starter, afterword: Afterword) -> Afterword:
-    """A web process with one strict survey. The other worker runs its records, which hold their terms."""
+    """Start a web process with one strict survey. The shared worker runs its records, which contain their terms."""
     return start(STRICT, "web", REDIS_URL=afterword.redis_url)
 
 
 @pytest.fixture
-def tell_strictly(tell: Teller, strict: Afterword, dixa: Sandbox) -> Iterator[Callable[..., LiveSurvey]]:
-    """Begin a survey with a conversation inside or outside the sample."""
+def new_strict_survey(new_survey: NewSurvey, strict: Afterword, dixa: Sandbox) -> Iterator[Callable[..., LiveSurvey]]:
+    """Make a conversation inside or outside the sample."""
     dixa.sends_webhooks_to(strict.webhook_url)
 
     def begin(*, sampled: bool = True, thread: str = "ca", contact_point: str = "", **facts: Any) -> LiveSurvey:
-        while is_in_sample((story := tell(**FITS | facts)).id, 0.5, "strict") is not sampled:
+        while is_in_sample((story := new_survey(**FITS | facts)).id, 0.5, "strict") is not sampled:
             pass
         conversation = story.conversation
         conversation.contact_point = contact_point or conversation.contact_point
-        conversation.messages += [WRITTEN[by] for by in thread]
+        conversation.messages += [MESSAGES[by] for by in thread]
         return story
 
     yield begin
     dixa.sends_webhooks_to(None)
 
 
-def announce(story: LiveSurvey, target: str, **facts: Any) -> None:
-    """Send the close's webhook with facts the sandbox never sends."""
+def send_close(story: LiveSurvey, target: str, **facts: Any) -> None:
+    """Send the webhook of the close with facts that the sandbox never sends."""
     body = json.dumps(closed_event(story.conversation, story.dixa.state.organization, **facts)).encode()
     assert post(target, body, sign(body, WEBHOOK_SECRET)) == 202
 
@@ -101,8 +101,8 @@ def assert_not_asked(story: LiveSurvey, state: OfferState, reason: Reason) -> No
     assert [each for each in story.sent if each.external_id] == []
 
 
-def test_a_conversation_that_fits_the_strict_survey_is_asked(tell_strictly: Callable[..., LiveSurvey]) -> None:
-    story = tell_strictly().close()
+def test_survey_is_sent_if_all_rules_match(new_strict_survey: Callable[..., LiveSurvey]) -> None:
+    story = new_strict_survey().close()
     eventually(lambda: story.offers)
     terms = story.ended().terms
     assert terms
@@ -132,116 +132,116 @@ RULES: dict[Reason, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("reason", RULES)
-def test_one_broken_rule_is_the_reason(tell_strictly: Callable[..., LiveSurvey], reason: Reason) -> None:
-    assert_not_asked(tell_strictly(**RULES[reason]).close(), OfferState.SKIPPED, reason)
+def test_mismatching_rule_is_the_reason(new_strict_survey: Callable[..., LiveSurvey], reason: Reason) -> None:
+    assert_not_asked(new_strict_survey(**RULES[reason]).close(), OfferState.SKIPPED, reason)
 
 
-def test_before_start(tell_strictly: Callable[..., LiveSurvey], strict: Afterword) -> None:
-    story = tell_strictly(state="Closed")
-    announce(story, strict.webhook_url, at=datetime(2026, 10, 31, tzinfo=UTC))
+def test_reason_is_before_start(new_strict_survey: Callable[..., LiveSurvey], strict: Afterword) -> None:
+    story = new_strict_survey(state="Closed")
+    send_close(story, strict.webhook_url, at=datetime(2026, 10, 31, tzinfo=UTC))
     assert_not_asked(story, OfferState.SKIPPED, Reason.BEFORE_START)
 
 
-def test_unassigned(tell_strictly: Callable[..., LiveSurvey], strict: Afterword) -> None:
-    """A close without an agent is skipped, by whichever event Dixa tells of it."""
-    story = tell_strictly(agent=False)
+def test_reason_is_unassigned(new_strict_survey: Callable[..., LiveSurvey], strict: Afterword) -> None:
+    """A close without an agent is skipped, in any kind of event."""
+    story = new_strict_survey(agent=False)
     story.conversation.state = "Closed"
-    announce(story, strict.webhook_url)
+    send_close(story, strict.webhook_url)
     assert_not_asked(story, OfferState.SKIPPED, Reason.UNASSIGNED)
 
 
-def test_unreachable(tell: Teller) -> None:
-    """A phone call takes no message."""
-    assert_not_asked(tell(channel="PstnPhone").close(), OfferState.SKIPPED, Reason.UNREACHABLE)
+def test_reason_is_unreachable(new_survey: NewSurvey) -> None:
+    """A phone call can't receive a message."""
+    assert_not_asked(new_survey(channel="PstnPhone").close(), OfferState.SKIPPED, Reason.UNREACHABLE)
 
 
-def test_no_survey_matches(tell: Teller) -> None:
-    assert_not_asked(tell(tags=["spam"]).close(), OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES)
+def test_reason_is_no_survey_matches(new_survey: NewSurvey) -> None:
+    assert_not_asked(new_survey(tags=["spam"]).close(), OfferState.SKIPPED, Reason.NO_SURVEY_MATCHES)
 
 
 @pytest.mark.parametrize("status", ["Scheduled", "Offered", "Rated"])
-def test_already_surveyed(tell: Teller, status: str) -> None:
-    story = tell()
+def test_reason_is_already_surveyed(new_survey: NewSurvey, status: str) -> None:
+    story = new_survey()
     story.dixa.make_rating(story.id, status=status)
     assert_not_asked(story.close(), OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
 
 
 @pytest.mark.parametrize("status", ["Unscheduled", "Cancelled"])
-def test_a_survey_of_dixas_own_that_is_not_sent_is_no_reason(tell: Teller, status: str) -> None:
-    story = tell()
+def test_unsent_survey_of_dixa_does_not_prevent_ours(new_survey: NewSurvey, status: str) -> None:
+    story = new_survey()
     story.dixa.make_rating(story.id, status=status)
     story.close().link()
     assert len(story.offers) == 1
 
 
-def test_too_late(tell: Teller, afterword: Afterword) -> None:
+def test_reason_is_too_late(new_survey: NewSurvey, afterword: Afterword) -> None:
     """OFFER_MAX_AGE is 72 hours."""
-    late, in_time = tell(state="Closed"), tell(state="Closed")
-    announce(late, afterword.webhook_url, at=now() - timedelta(hours=72, minutes=1))
-    announce(in_time, afterword.webhook_url, at=now() - timedelta(hours=71, minutes=59))
+    late, in_time = new_survey(state="Closed"), new_survey(state="Closed")
+    send_close(late, afterword.webhook_url, at=now() - timedelta(hours=72, minutes=1))
+    send_close(in_time, afterword.webhook_url, at=now() - timedelta(hours=71, minutes=59))
     assert_not_asked(late, OfferState.SKIPPED, Reason.TOO_LATE)
     in_time.link()
 
 
-def test_reopened(tell: Teller, afterword: Afterword) -> None:
+def test_reason_is_reopened(new_survey: NewSurvey, afterword: Afterword) -> None:
     with afterword.frozen("worker"):
-        story = tell().close()
+        story = new_survey().close()
         story.dixa.reopen(story.id)
     assert_not_asked(story, OfferState.CANCELLED, Reason.REOPENED)
 
 
-def test_erased(tell: Teller, afterword: Afterword) -> None:
+def test_reason_is_erased(new_survey: NewSurvey, afterword: Afterword) -> None:
     with afterword.frozen("worker"):
-        story = tell(requester=Person("Ida Holm", "ida@example.com")).close()
+        story = new_survey(requester=Person("Ida Holm", "ida@example.com")).close()
         story.dixa.erase(story.id)
     assert_not_asked(story, OfferState.CANCELLED, Reason.ERASED)
 
 
-def test_not_found(tell: Teller, dixa: Sandbox) -> None:
-    story = tell()
+def test_reason_is_not_found(new_survey: NewSurvey, dixa: Sandbox) -> None:
+    story = new_survey()
     dixa.fails(status=404, call="conversation")
     assert_not_asked(story.close(), OfferState.FAILED, Reason.NOT_FOUND)
 
 
-def test_refused(tell: Teller, dixa: Sandbox) -> None:
-    story = tell()
+def test_reason_is_refused(new_survey: NewSurvey, dixa: Sandbox) -> None:
+    story = new_survey()
     dixa.fails(status=400, call="offer")
     assert_not_asked(story.close(), OfferState.FAILED, Reason.REFUSED)
 
 
-def test_forbidden(tell: Teller, dixa: Sandbox) -> None:
-    """Others are asked meanwhile."""
-    story = tell()
+def test_reason_is_forbidden(new_survey: NewSurvey, dixa: Sandbox) -> None:
+    """Other surveys are sent meanwhile."""
+    story = new_survey()
     dixa.inject(Fault(Kind.FAILS, 1000, "conversation", 401, conversation=story.id))
     story.close()
-    tell().close().link()
+    new_survey().close().link()
     assert_not_asked(story, OfferState.FAILED, Reason.FORBIDDEN)
     dixa.faults.clear()
 
 
-def test_opted_out(tell: Teller) -> None:
+def test_reason_is_opted_out(new_survey: NewSurvey) -> None:
     customer = Person("Ida Holm", "ida@example.com")
-    earlier = tell(requester=customer).close()
+    earlier = new_survey(requester=customer).close()
     assert requests.post(f"{earlier.link()}/stop", timeout=30).status_code == 200
-    assert_not_asked(tell(requester=customer).close(), OfferState.SKIPPED, Reason.OPTED_OUT)
-    tell(requester=Person("Ida Holm", "another.ida@example.com")).close().link()
+    assert_not_asked(new_survey(requester=customer).close(), OfferState.SKIPPED, Reason.OPTED_OUT)
+    new_survey(requester=Person("Ida Holm", "another.ida@example.com")).close().link()
 
 
-def test_asked_recently(tell: Teller) -> None:
-    """The same phone number identifies the customer, though Dixa has her twice."""
-    tell(requester=Person("Freja Lindqvist", "freja@example.com", "+46 70 123 45 67")).close().link()
-    again = tell(requester=Person("Freja L.", phone="0046701234567")).close()
+def test_reason_is_asked_recently(new_survey: NewSurvey) -> None:
+    """The phone number identifies a customer with two requester ids."""
+    new_survey(requester=Person("Freja Lindqvist", "freja@example.com", "+46 70 123 45 67")).close().link()
+    again = new_survey(requester=Person("Freja L.", phone="0046701234567")).close()
     assert_not_asked(again, OfferState.SKIPPED, Reason.ASKED_RECENTLY)
 
 
-def test_daily_cap(tell: Teller) -> None:
-    tell(queue="Capped").close().link()
-    assert_not_asked(tell(queue="Capped").close(), OfferState.SKIPPED, Reason.DAILY_CAP)
+def test_reason_is_daily_cap(new_survey: NewSurvey) -> None:
+    new_survey(queue="Capped").close().link()
+    assert_not_asked(new_survey(queue="Capped").close(), OfferState.SKIPPED, Reason.DAILY_CAP)
 
 
-def test_nothing_new(tell: Teller) -> None:
+def test_reason_is_nothing_new(new_survey: NewSurvey) -> None:
     """The conversation was reopened and closed without a message from the customer."""
-    story = tell(queue="Again").close()
+    story = new_survey(queue="Again").close()
     story.link()
     story.dixa.reopen(story.id)
     story.close()
@@ -253,8 +253,8 @@ def test_nothing_new(tell: Teller) -> None:
     assert len(story.offers) == len(story.sent) == 1
 
 
-def test_closed_again(tell: Teller) -> None:
-    story = tell().close()
+def test_reason_is_closed_again(new_survey: NewSurvey) -> None:
+    story = new_survey().close()
     story.link()
     story.dixa.reopen(story.id)
     story.dixa.close(story.id)
@@ -263,12 +263,13 @@ def test_closed_again(tell: Teller) -> None:
     assert story.records.count_decisions(datetime.now(UTC).date())[Reason.CLOSED_AGAIN] >= 1
 
 
-def test_each_reason_is_produced_above() -> None:
-    named = {Reason(name.removeprefix("test_")) for name in globals() if name.removeprefix("test_") in list(Reason)}
+def test_every_reason_has_a_test() -> None:
+    prefix = "test_reason_is_"
+    named = {Reason(name.removeprefix(prefix)) for name in globals() if name.startswith(prefix)}
     assert {*RULES, *named} == set(Reason)
 
 
-def test_the_docs_explain_each_reason() -> None:
+def test_docs_explain_every_reason() -> None:
     text = (ROOT / "docs" / "reasons.md").read_text(encoding="utf-8")
     table = text.split("| reason | meaning | what to change |\n")[1].split("\n\n")[0]
     named = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in table.splitlines()[1:]))

@@ -1,4 +1,4 @@
-"""Afterword with a Redis user limited to the rights `afterword doctor` checks."""
+"""A Redis user needs only the permissions checked by `afterword doctor`."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer
 
 
-def test_a_worker_whose_redis_refuses_does_not_ask_without_end(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_worker_refused_by_redis_reconnects_with_pauses(own_redis: RedisServer, tmp_path: Path) -> None:
     worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
     eventually(lambda: " ready." in worker.log)
     before, began = worker.log.count("Connected to"), monotonic()
@@ -35,26 +35,26 @@ def test_a_worker_whose_redis_refuses_does_not_ask_without_end(own_redis: RedisS
     worker.stop()
 
 
-def test_a_user_with_just_the_rights_that_are_tried_is_enough(
+def test_user_with_only_the_checked_permissions_is_sufficient(
     own_redis: RedisServer, start: Starter, dixa: Sandbox
 ) -> None:
     admin = redis.Redis(port=own_redis.port, decode_responses=True)
-    rights = [f"+{each.lower()}" for each in COMMANDS]
-    admin.acl_setuser("few", enabled=True, reset=True, passwords=["+few"], keys=["afterword:*"], commands=rights)
+    permissions = [f"+{each.lower()}" for each in COMMANDS]
+    admin.acl_setuser("few", enabled=True, reset=True, passwords=["+few"], keys=["afterword:*"], commands=permissions)
     afterword = start(SURVEYS, REDIS_URL=own_redis.url.replace("//", "//few:few@"), SHORT_LINKS="on")
     dixa.sends_webhooks_to(afterword.webhook_url)
     records = Records(admin, lease=timedelta(seconds=60), keep=timedelta(days=90))
     links = Links([SECRET_KEY], afterword.url)
 
-    def tell(**facts: Any) -> LiveSurvey:
+    def new_survey(**facts: Any) -> LiveSurvey:
         return LiveSurvey(dixa, records, links, dixa.make_conversation(**facts)).close()
 
-    tell(queue="Capped").link()
-    for story in [tell(), tell(channel="Sms"), tell(queue="Briefly held")]:
+    new_survey(queue="Capped").link()
+    for story in [new_survey(), new_survey(channel="Sms"), new_survey(queue="Briefly editable")]:
         link = requests.get(story.link(), timeout=30).url
         assert requests.post(link, data={"rating": "5", "comment": "ja"}, timeout=30).ok
         story.submitted()
-    # The queue's own housekeeping, too.
+    # The queue's housekeeping needs permissions too.
     eventually(lambda: admin.info("commandstats")["cmdstat_zrange"]["calls"] > 3)
     assert "NoPermission" not in afterword.log
     assert "permission" not in afterword.log

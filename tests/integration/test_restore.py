@@ -26,15 +26,15 @@ BOTH = Survey(delay=timedelta(), editable_for=timedelta(), ratings=(CSAT, NPS))
 class Backup:
     """A Redis with files that can be backed up and restored."""
 
-    def __init__(self, server: RedisServer, folder: Path, beside: Path) -> None:
+    def __init__(self, server: RedisServer, folder: Path, other_folder: Path) -> None:
         self._server = server
         self._folder = folder
-        self._copy = beside / "backup"
+        self._copy = other_folder / "backup"
 
     def take(self) -> None:
         shutil.copytree(self._folder, self._copy)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         self._server.stop()
         shutil.rmtree(self._folder)
         shutil.copytree(self._copy, self._folder)
@@ -43,7 +43,7 @@ class Backup:
 
 @pytest.fixture
 def backup(own_redis: RedisServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Backup:
-    return Backup(own_redis, tmp_path, tmp_path_factory.mktemp("beside"))
+    return Backup(own_redis, tmp_path, tmp_path_factory.mktemp("other_folder"))
 
 
 @pytest.fixture
@@ -68,13 +68,13 @@ def run(own_redis: RedisServer, *arguments: str) -> str:
         "PUBLIC_URL": PUBLIC_URL,
         "REDIS_URL": own_redis.url,
     }
-    outcome = CliRunner().invoke(main, arguments, env=environ)
-    assert outcome.exit_code == 0, outcome.output
-    return outcome.output
+    result = CliRunner().invoke(main, arguments, env=environ)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
-def put_back(backup: Backup, own_redis: RedisServer, *commands: str) -> None:
-    backup.put_back()
+def restore(backup: Backup, own_redis: RedisServer, *commands: str) -> None:
+    backup.restore()
     client = patient(own_redis.url)
     eventually(client.ping)
     client.close()
@@ -86,22 +86,22 @@ def reconnected(own_redis: RedisServer, dixa: Sandbox) -> Story:
     return Story(patient(own_redis.url), PREFIX, dixa)
 
 
-def test_a_survey_that_went_out_after_the_backup_is_not_sent_again_and_its_answer_arrives(
+def test_survey_sent_after_the_backup_is_not_sent_again(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox
 ) -> None:
     survey_id = story.begin()
     backup.take()
     link = Link.to(story.ask(survey_id))
-    put_back(backup, own_redis, "mark-restored")
-    again = reconnected(own_redis, dixa)
-    assert again.ask(survey_id).offer.state is OfferState.SKIPPED
-    assert again.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "Tak", "en")).outcome == "saved"
-    assert again.submit(survey_id).answered.scores == {CSAT: 4}
-    again.assert_once(survey_id)
+    restore(backup, own_redis, "mark-restored")
+    restored = reconnected(own_redis, dixa)
+    assert restored.ask(survey_id).offer.state is OfferState.SKIPPED
+    assert restored.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "Tak", "en")).outcome == "saved"
+    assert restored.submit(survey_id).answered.scores == {CSAT: 4}
+    restored.assert_once(survey_id)
 
 
 @pytest.mark.parametrize(("commands", "second_submits"), [(["mark-restored"], 0), ([], 1)])
-def test_a_result_that_was_submitted_after_the_backup_is_looked_for(
+def test_result_submitted_after_the_backup_is_reconciled(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox, commands: list[str], second_submits: int
 ) -> None:
     survey_id = story.begin()
@@ -109,18 +109,18 @@ def test_a_result_that_was_submitted_after_the_backup_is_looked_for(
     story.answer(survey_id, {CSAT: 5}, "Tak")
     backup.take()
     story.submit(survey_id)
-    put_back(backup, own_redis, *commands)
-    again = reconnected(own_redis, dixa)
-    assert again.load(survey_id).answer
-    submitted = again.submit(survey_id).answer
+    restore(backup, own_redis, *commands)
+    restored = reconnected(own_redis, dixa)
+    assert restored.load(survey_id).answer
+    submitted = restored.submit(survey_id).answer
     assert submitted
     assert submitted.state is AnswerState.SUBMITTED
     assert len(dixa.results()) == 1
-    assert len(dixa.report.double_submits) == second_submits, "without the command, Dixa had to refuse it"
+    assert len(dixa.report.double_submits) == second_submits, "without the command, Dixa must refuse the second submit"
 
 
 @pytest.mark.parametrize(("commands", "second_offers"), [(["mark-restored"], 0), ([], 1)])
-def test_an_offer_that_was_made_after_the_backup_is_adopted(
+def test_offer_made_after_the_backup_is_adopted(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox, commands: list[str], second_offers: int
 ) -> None:
     survey_id = story.begin(BOTH)
@@ -128,37 +128,35 @@ def test_an_offer_that_was_made_after_the_backup_is_adopted(
     story.offering.run(survey_id)
     assert story.load(survey_id).offer.state is OfferState.OFFERING
     assert [offer.rating for offer in story.load(survey_id).offers] == [CSAT]
-    # As if no try had come to nothing: such a record would know an offer of its own by itself.
+    # Remove the trace of the failed call. With it the record would recognize its own offer without the command.
     story.records._redis.hdel(story.records._key(survey_id), "offer_before")
     backup.take()
     link = Link.to(story.ask(survey_id))
-    put_back(backup, own_redis, *commands)
-    again = reconnected(own_redis, dixa)
-    asked = again.ask(survey_id)
+    restore(backup, own_redis, *commands)
+    restored = reconnected(own_redis, dixa)
+    asked = restored.ask(survey_id)
     assert asked.offer.state is OfferState.DELIVERED
     assert len(dixa.report.second_offers) == second_offers
     assert (asked.offers == link.offers) is (second_offers == 0)
     assert [each.direction for each in dixa.messages()].count("Outbound") == 1
 
 
-def test_what_is_closed_after_the_restore_is_asked_as_ever(
+def test_conversation_closed_after_the_restore_is_surveyed(
     story: Story, backup: Backup, own_redis: RedisServer, dixa: Sandbox
 ) -> None:
     story.begin()
     backup.take()
-    put_back(backup, own_redis, "mark-restored")
-    again = reconnected(own_redis, dixa)
-    survey_id = again.begin()
-    assert not again.ask(survey_id).reconcile_first
-    again.answer(survey_id, {CSAT: 1})
-    again.submit(survey_id)
+    restore(backup, own_redis, "mark-restored")
+    restored = reconnected(own_redis, dixa)
+    survey_id = restored.begin()
+    assert not restored.ask(survey_id).reconcile_first
+    restored.answer(survey_id, {CSAT: 1})
+    restored.submit(survey_id)
     assert len(dixa.results(int(survey_id))) == 1
-    again.assert_no_doubles()
+    restored.assert_no_doubles()
 
 
-def test_an_operator_revives_a_dead_offer_and_a_dead_answer(
-    story: Story, own_redis: RedisServer, dixa: Sandbox
-) -> None:
+def test_retry_resumes_a_failed_offer_and_a_failed_answer(story: Story, own_redis: RedisServer, dixa: Sandbox) -> None:
     survey_id = story.begin()
     dixa.fails(status=400, call="offer")
     assert story.ask(survey_id).offer.state is OfferState.FAILED

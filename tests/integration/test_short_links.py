@@ -1,4 +1,4 @@
-"""SHORT_LINKS in real processes: an SMS with a short link, its reminder, an outage, and no link in the logs."""
+"""SHORT_LINKS in real processes: an SMS with a short link, an outage, and no link in the logs."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -37,7 +37,7 @@ def records(own_redis: RedisServer) -> Iterator[Records]:
     client.close()
 
 
-def test_an_sms_from_its_link_to_the_result(
+def test_short_link_of_an_sms_leads_to_a_result(
     afterword: Afterword, own_redis: RedisServer, records: Records, dixa: Sandbox
 ) -> None:
     dixa.sends_webhooks_to(afterword.webhook_url)
@@ -56,9 +56,9 @@ def test_an_sms_from_its_link_to_the_result(
     assert "<form" in requests.get(f"{short}/stop", timeout=10).text
 
     own_redis.stop()
-    away = requests.get(short, timeout=10)
-    assert (away.status_code, "Retry-After" in away.headers) == (503, True)
-    # The page was open: its form's target needs no Redis.
+    unavailable = requests.get(short, timeout=10)
+    assert (unavailable.status_code, "Retry-After" in unavailable.headers) == (503, True)
+    # The page is already open: the URL of its form needs no Redis.
     assert requests.post(signed, data={"rating": "5"}, timeout=10, allow_redirects=False).status_code == 303
     own_redis.start()
 
@@ -68,7 +68,7 @@ def test_an_sms_from_its_link_to_the_result(
     assert code not in afterword.log
 
 
-def test_an_email_keeps_the_signed_link(afterword: Afterword, records: Records, dixa: Sandbox) -> None:
+def test_email_and_chat_have_the_signed_link(afterword: Afterword, records: Records, dixa: Sandbox) -> None:
     dixa.sends_webhooks_to(afterword.webhook_url)
     links = Links([SECRET_KEY], afterword.url)
     for channel in ("Email", "WidgetChat"):

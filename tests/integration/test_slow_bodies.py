@@ -1,4 +1,4 @@
-"""Endless bodies on the wire: each is ended in time, and delays no other request."""
+"""The server ends the connection of an endless body, and serves other requests without delay."""
 
 import signal
 import socket
@@ -14,19 +14,19 @@ import pytest
 import requests
 
 from service.web.request_body import MAX_PIECES
-from tests.integration.conftest import SURVEYS, Starter, Teller
+from tests.integration.conftest import SURVEYS, NewSurvey, Starter
 from tests.integration.test_wire import chunks, connect, request
 from tests.polling import eventually
 from tests.processes import Afterword
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 FLOOD = 250_000
-"""So many chunks of a byte are 1.5 MB, and within the limit of what is in them."""
+"""These chunks of one byte have 1.5 MB, but their content is within the limit."""
 
 
 @pytest.fixture(scope="module")
 def web(start: Starter) -> Afterword:
-    """A web process whose workers the test may kill."""
+    """Start a web process. The test may kill its workers."""
     return start(SURVEYS, "web")
 
 
@@ -53,14 +53,14 @@ def send(wires: ExitStack, web: Afterword, raw: bytes) -> socket.socket:
     return wire
 
 
-def answer(wire: socket.socket) -> tuple[int, bytes]:
+def read_response(wire: socket.socket) -> tuple[int, bytes]:
     """Read until the server closes the connection."""
     raw = b"".join(iter(lambda: wire.recv(65536), b""))
     return int(raw.split(b" ", 2)[1]), raw
 
 
-def test_a_body_that_does_not_end_is_given_up(wires: ExitStack, afterword: Afterword, tell: Teller) -> None:
-    story = tell().close()
+def test_endless_body_gets_a_408(wires: ExitStack, afterword: Afterword, new_survey: NewSurvey) -> None:
+    story = new_survey().close()
     link = story.link()
     stalled = [
         send(wires, afterword, raw)
@@ -74,7 +74,7 @@ def test_a_body_that_does_not_end_is_given_up(wires: ExitStack, afterword: After
     ]
     dripping = send(wires, afterword, request(afterword, b"", "Content-Length: 99", headers=unsigned()))
     while True:
-        # As slowly as a socket's own timeout never sees.
+        # Each byte arrives within the socket's timeout.
         dripping.sendall(b"a")
         dripping.settimeout(0.3)
         try:
@@ -82,26 +82,28 @@ def test_a_body_that_does_not_end_is_given_up(wires: ExitStack, afterword: After
         except TimeoutError:
             continue
         break
-    answers = [answer(wire) for wire in stalled]
-    assert [status for status, _ in answers] == [408] * len(stalled)
-    assert all(b"\r\nConnection: close\r\n" in raw for _, raw in answers)
-    assert b"<form" in answers[3][1], "the customer can send it again"
+    responses = [read_response(wire) for wire in stalled]
+    assert [status for status, _ in responses] == [408] * len(stalled)
+    assert all(b"\r\nConnection: close\r\n" in raw for _, raw in responses)
+    assert b"<form" in responses[3][1], "the customer can send the form again"
     assert story.record.answer is None
-    assert "Stop asking me" in requests.get(f"{link}/stop", timeout=30).text, "half an undo stops nobody"
+    assert "Stop asking me" in requests.get(f"{link}/stop", timeout=30).text, "half an undo changes nothing"
 
 
-def test_who_has_no_signature_or_link_is_not_waited_for(wires: ExitStack, afterword: Afterword) -> None:
-    waiting = {
+def test_request_without_signature_or_link_is_refused_at_once(wires: ExitStack, afterword: Afterword) -> None:
+    cases = {
         "none": {"Content-Type": "application/json"},
         "odd": unsigned() | {"X-DIXA-SIGNATURE": "t=1,v1=zz"},
         "old": unsigned(time.time() - 3600),
         "early": unsigned(time.time() + 3600),
     }
-    for headers in waiting.values():
+    for headers in cases.values():
         raw = request(afterword, b"", "Content-Length: 100", headers=headers)
-        assert answer(send(wires, afterword, raw + b"{"))[0] == 401
+        assert read_response(send(wires, afterword, raw + b"{"))[0] == 401
     for path in ("/s/nothing", "/s/nothing/stop", "/nowhere"):
-        assert answer(send(wires, afterword, form(f"{afterword.url}{path}", "Content-Length: 9") + b"a"))[0] == 404
+        assert (
+            read_response(send(wires, afterword, form(f"{afterword.url}{path}", "Content-Length: 9") + b"a"))[0] == 404
+        )
 
 
 FLOODS: dict[str, Callable[[Afterword, str], bytes]] = {
@@ -112,25 +114,25 @@ FLOODS: dict[str, Callable[[Afterword, str], bytes]] = {
 
 
 @pytest.mark.parametrize("write", FLOODS.values(), ids=FLOODS)
-def test_very_many_chunks_are_refused(
-    wires: ExitStack, afterword: Afterword, tell: Teller, write: Callable[[Afterword, str], bytes]
+def test_too_many_chunks_are_refused(
+    wires: ExitStack, afterword: Afterword, new_survey: NewSurvey, write: Callable[[Afterword, str], bytes]
 ) -> None:
-    """Reading them all would cost half a second of a worker, before anything is verified."""
-    head = write(afterword, tell().close().link())
+    """Reading them all would block a worker for half a second, before the signature is verified."""
+    head = write(afterword, new_survey().close().link())
     assert b"411" in send_all(wires, afterword, head + chunks(b"a" * FLOOD, 1))
     assert b"411" in send_all(wires, afterword, head + chunks(b"a" * (MAX_PIECES + 1), 1))
 
 
 def send_all(wires: ExitStack, web: Afterword, raw: bytes) -> bytes:
-    """Send until the server has enough, and read the status line."""
+    """Send all bytes, and read the status line."""
     wire = wires.enter_context(connect(web))
     wire.sendall(raw)
     return wire.makefile("rb").readline()
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/s/nothing", "/nowhere"])
-def test_a_body_that_nobody_reads_ends_the_connection(wires: ExitStack, afterword: Afterword, path: str) -> None:
-    """Otherwise gunicorn would read it all, to answer what comes after it."""
+def test_unread_body_closes_the_connection(wires: ExitStack, afterword: Afterword, path: str) -> None:
+    """Otherwise gunicorn would read the whole body to reach the next request."""
     after = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
     for frame, body in (
         ("Content-Length: 100000", b"a" * 100_000),
@@ -138,47 +140,47 @@ def test_a_body_that_nobody_reads_ends_the_connection(wires: ExitStack, afterwor
         ("Transfer-Encoding: chunked", b"5;a"),
     ):
         raw = form(f"{afterword.url}{path}", frame).replace(b"POST", b"GET", 1)
-        status, whole = answer(send(wires, afterword, raw + body + after))
+        status, whole = read_response(send(wires, afterword, raw + body + after))
         assert status in {200, 404}
         assert whole.count(b"HTTP/1.1 ") == 1
         assert b"\r\nConnection: close\r\n" in whole
 
 
-def test_who_does_not_read_is_not_waited_for(afterword: Afterword) -> None:
-    ask = f"GET /s/nothing HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
+def test_client_that_reads_no_response_is_disconnected(afterword: Afterword) -> None:
+    get = f"GET /s/nothing HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
 
-    def ask_on(wire: socket.socket) -> None:
+    def keep_sending(wire: socket.socket) -> None:
         while True:
-            wire.sendall(ask * 100)
+            wire.sendall(get * 100)
 
     with socket.socket() as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         wire.settimeout(60)
         wire.connect(("127.0.0.1", afterword.port))
         with pytest.raises(ConnectionError):
-            ask_on(wire)
+            keep_sending(wire)
 
 
-def test_who_sends_requests_without_end_keeps_nobody_waiting(wires: ExitStack, afterword: Afterword) -> None:
-    """A greenlet with a next request at each read never yields by itself."""
-    ask = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 200
+def test_endless_requests_of_a_client_do_not_delay_others(wires: ExitStack, afterword: Afterword) -> None:
+    """A greenlet that always finds the next request in its buffer never yields."""
+    get = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 200
     is_over = Event()
 
-    def ask_on(wire: socket.socket) -> None:
+    def keep_sending(wire: socket.socket) -> None:
         while not is_over.is_set():
-            wire.sendall(ask)
+            wire.sendall(get)
         wire.shutdown(socket.SHUT_RDWR)
 
-    def read_on(wire: socket.socket) -> None:
+    def keep_reading(wire: socket.socket) -> None:
         while wire.recv(2**20):
             pass
 
-    # Enough for each worker to have some.
+    # So many that each worker gets some.
     many = [wires.enter_context(connect(afterword)) for _ in range(8)]
     with ThreadPoolExecutor(2 * len(many)) as threads, ThreadPoolExecutor(20) as others:
-        begun = [threads.submit(act, wire) for wire in many for act in (ask_on, read_on)]
+        begun = [threads.submit(act, wire) for wire in many for act in (keep_sending, keep_reading)]
         try:
-            # Side by side, since a machine under load takes seconds for each. So many that both workers get some.
+            # In parallel, because a machine under load needs seconds for each. So many that both workers get some.
             healthy = others.map(lambda _: requests.get(f"{afterword.url}/healthz", timeout=120).ok, range(20))
             assert all(healthy)
             assert not any(each.done() for each in begun)
@@ -186,7 +188,7 @@ def test_who_sends_requests_without_end_keeps_nobody_waiting(wires: ExitStack, a
             is_over.set()
 
 
-def test_chunks_of_few_bytes_and_long_lines_are_refused(wires: ExitStack, afterword: Afterword) -> None:
+def test_small_chunks_with_long_lines_are_refused(wires: ExitStack, afterword: Afterword) -> None:
     head = request(afterword, b"", "Transfer-Encoding: chunked", headers=unsigned())
     long = (b"1" + b";a" * 4000 + b"\r\na\r\n") * 200
     assert b"411" in send_all(wires, afterword, head + long + b"0\r\n\r\n")
@@ -197,8 +199,8 @@ def stall(wires: ExitStack, web: Afterword) -> None:
         send(wires, web, request(web, b"", "Content-Length: 100", headers=unsigned()) + b"{")
 
 
-def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web: Afterword) -> None:
-    """Ordinary requests go on meanwhile: the other worker takes them."""
+def test_terminated_worker_does_not_wait_for_a_stalled_body(wires: ExitStack, web: Afterword) -> None:
+    """The other worker serves ordinary requests meanwhile."""
     gunicorn = psutil.Process(web._running["web"].pid)
     stall(wires, web)
     old = gunicorn.children()[0]
@@ -213,8 +215,8 @@ def test_a_worker_that_is_to_end_waits_for_no_stalled_body(wires: ExitStack, web
     assert "graceful timeout" not in web.log
 
 
-def test_a_hup_replaces_the_workers_though_bodies_stall(wires: ExitStack, web: Afterword) -> None:
-    """`make bench` measures the wait of others."""
+def test_hup_replaces_workers_with_stalled_bodies(wires: ExitStack, web: Afterword) -> None:
+    """`make bench` measures the latency of other requests."""
     gunicorn = psutil.Process(web._running["web"].pid)
     stall(wires, web)
     old = gunicorn.children()

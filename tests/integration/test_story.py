@@ -1,4 +1,4 @@
-"""The whole way in real processes: a closed conversation becomes a rating in Dixa, compared field by field."""
+"""Surveys in real processes: a closed conversation becomes a rating in Dixa, compared field by field."""
 
 import re
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from service.sandbox.dixa.model import Person, now
 from service.surveys.model import Record
 from service.surveys.ratings import RatingType
 from service.surveys.states import AnswerState, OfferState
-from tests.integration.conftest import Teller
+from tests.integration.conftest import NewSurvey
 from tests.integration.live_survey import LiveSurvey
 from tests.processes import Afterword
 
@@ -30,7 +30,7 @@ KEPT = "Hurtig hjælp 🙂\n\nTak – “Ærligt talt”!\n"
 
 
 def is_just_now(moment: datetime, since: datetime) -> bool:
-    """Return whether a time is within this test. Dixa's times have milliseconds."""
+    """Return whether a time is within this test. Dixa's times are in milliseconds."""
     return since - timedelta(milliseconds=1) <= moment <= now()
 
 
@@ -56,17 +56,17 @@ def assert_finished(record: Record, kind: str, score: int) -> None:
     assert (answer.state, answer.answer.scores) == (AnswerState.SUBMITTED, {RatingType(kind): score})
     assert (answer.submitted, answer.due_at, answer.call) == ((kind,), None, None)
     assert answer.has_comment
-    assert not answer.answer.comment, "the comment is in Dixa, and no longer here"
+    assert not answer.answer.comment, "the record has the comment although Dixa has it"
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("kind", QUEUES)
-def test_a_closed_conversation_becomes_a_rating(tell: Teller, kind: str, channel: str) -> None:
+def test_a_closed_conversation_becomes_a_rating(new_survey: NewSurvey, kind: str, channel: str) -> None:
     since = now()
     requester = Person("Ida Holm", f"ida+{kind}+{channel}@example.com")
     agent = Person("Mads Lund", "mads@example.com")
     score = SCORES[kind][len(channel) % len(SCORES[kind])]
-    story = tell(channel=channel, language="da", queue=QUEUES[kind], requester=requester, agent=agent)
+    story = new_survey(channel=channel, language="da", queue=QUEUES[kind], requester=requester, agent=agent)
     story.close().link()
     assert_offered(story, kind, requester, agent, since)
     assert story.results == []
@@ -84,8 +84,8 @@ def test_a_closed_conversation_becomes_a_rating(tell: Teller, kind: str, channel
     assert result.submitted_at <= result.received_at
 
 
-def test_a_survey_of_three_questions_brings_each_result_once_and_the_comment_with_one(tell: Teller) -> None:
-    story = tell(queue="Three").close()
+def test_three_questions_make_three_results_and_one_comment(new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Three").close()
     story.link()
     assert sorted(each.type for each in story.offers) == ["Csat", "Nps", "ThumbsUpOrDown"]
     story.answer(rating="9", rating_csat="2", rating_thumbs="0", comment="Tak")
@@ -94,59 +94,59 @@ def test_a_survey_of_three_questions_brings_each_result_once_and_the_comment_wit
     assert sorted(each.comment or "" for each in story.results) == ["", "", "Tak"]
 
 
-def test_the_rating_is_for_who_had_the_conversation_when_it_was_closed(tell: Teller, afterword: Afterword) -> None:
+def test_rating_is_for_the_assignee_at_the_close(new_survey: NewSurvey, afterword: Afterword) -> None:
     first, second = Person("Mads Lund"), Person("Eva Krogh")
     with afterword.frozen("worker"):
-        story = tell(agent=first).close()
+        story = new_survey(agent=first).close()
         story.conversation.agent = second
     story.link()
     assert story.offers[0].agent_id == first.id
     assert story.sent[0].author_id == first.id
 
 
-def test_a_survey_waits_for_its_delay(tell: Teller) -> None:
-    story = tell(queue="Later").close()
+def test_survey_is_sent_after_its_delay(new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Later").close()
     closed_at = story.conversation.state_updated_at
     story.link()
     assert story.offers[0].created_at - closed_at >= timedelta(seconds=1.5)
 
 
-def test_an_answer_can_be_changed_while_it_is_held_and_is_submitted_once(tell: Teller) -> None:
-    story = tell(queue="Held").close()
+def test_edited_answer_is_submitted_once(new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Editable").close()
     story.answer(rating="2", comment="first")
-    again = requests.get(f"{story.link()}?change=1", timeout=30)
-    assert re.search(r"value=2\b[^>]* checked", again.text)
+    form = requests.get(f"{story.link()}?change=1", timeout=30)
+    assert re.search(r"value=2\b[^>]* checked", form.text)
     assert story.answer(rating="5", comment="second").history[0].status_code == 303
     assert story.answer(rating="5", comment="last").history[0].status_code == 303
     assert story.results == []
-    story.end_hold()
+    story.end_editing()
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(5, "last")]
     assert story.dixa.report.double_submits == []
 
 
-def test_an_answer_is_not_submitted_before_its_hold_is_over(tell: Teller) -> None:
-    story = tell(queue="Briefly held").close()
+def test_answer_is_submitted_after_its_editing_period(new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Briefly editable").close()
     story.answer(rating="2")
     story.submitted()
     (result,) = story.results
     assert result.received_at - result.submitted_at >= timedelta(seconds=1.5)
 
 
-def test_a_comment_that_is_added_after_the_thanks_arrives_with_the_rating(tell: Teller) -> None:
-    story = tell(queue="Held").close()
+def test_later_comment_is_submitted_with_the_rating(new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Editable").close()
     thanks = story.answer(rating="3").text
     assert "Add comment" in thanks
     kept = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)"', thanks))
     assert kept == {"rating": "3"}
     assert "Your comment is saved too" in story.answer(**kept, comment="Ventede længe").text
-    story.end_hold()
+    story.end_editing()
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(3, "Ventede længe")]
 
 
-def test_after_the_submission_only_the_same_answer_is_taken(tell: Teller) -> None:
-    story = tell().close()
+def test_different_answer_is_refused_after_the_submission(new_survey: NewSurvey) -> None:
+    story = new_survey().close()
     story.answer(rating="4", comment="Fint")
     story.submitted()
     different = story.answer(rating="1", comment="Fint")
@@ -159,21 +159,21 @@ def test_after_the_submission_only_the_same_answer_is_taken(tell: Teller) -> Non
     assert story.dixa.report.double_submits == []
 
 
-def test_the_link_alone_brings_an_answer_to_dixa_when_redis_has_lost_all(afterword: Afterword, tell: Teller) -> None:
-    story = tell(queue="Nps").close()
+def test_link_is_sufficient_for_an_answer_after_a_loss_of_redis(afterword: Afterword, new_survey: NewSurvey) -> None:
+    story = new_survey(queue="Nps").close()
     link = story.link()
-    empty(afterword)
+    flush_redis(afterword)
     page = requests.get(link, timeout=30)
     assert page.status_code == 200
     assert "How likely are you to recommend" in page.text
     assert requests.post(link, data={"rating": "9", "comment": "Stadig her"}, timeout=30).status_code == 200
     story.submitted()
     assert [(each.value, each.comment) for each in story.results] == [(9, "Stadig her")]
-    # What is closed after it is asked as before.
-    tell().close().link()
+    # The next closed conversation is surveyed.
+    new_survey().close().link()
 
 
-def empty(afterword: Afterword) -> None:
+def flush_redis(afterword: Afterword) -> None:
     client = redis.Redis.from_url(afterword.redis_url)
     client.flushdb()
     client.close()

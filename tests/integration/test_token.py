@@ -1,9 +1,9 @@
-"""A wrong API token: all surveys wait, the status names it, and they continue with a right one."""
+"""All surveys wait while Dixa refuses the API token, and `/readyz` shows the reason."""
 
 import requests
 
 from service.sandbox.server import Sandbox
-from tests.integration.conftest import Teller
+from tests.integration.conftest import NewSurvey
 from tests.polling import eventually
 from tests.processes import Afterword
 
@@ -15,17 +15,17 @@ def degraded(afterword: Afterword) -> dict[str, str]:
     return found
 
 
-def test_surveys_wait_for_the_right_token_and_readyz_says_so(afterword: Afterword, dixa: Sandbox, tell: Teller) -> None:
+def test_surveys_wait_while_dixa_refuses_the_token(afterword: Afterword, dixa: Sandbox, new_survey: NewSurvey) -> None:
     before = len(dixa.calls)
-    said = afterword.log.count("dixa.token_refused")
-    # The first call, and each check of the token.
+    logged = afterword.log.count("dixa.token_refused")
+    # The first call and each check of the token fail.
     dixa.fails(times=2 * REFUSED, status=401)
-    story = tell().close()
-    trouble = eventually(lambda: degraded(afterword).get("dixa"))
-    assert trouble == "Dixa returned 401: is DIXA_API_TOKEN right?"
+    story = new_survey().close()
+    reason = eventually(lambda: degraded(afterword).get("dixa"))
+    assert reason == "Dixa returned 401: is DIXA_API_TOKEN right?"
     story.link()
     assert len(story.offers) == 1
-    # One call at a time looked whether the token is right by now, and each refusal was said once.
+    # One call at a time checked the token, and each refusal was logged once.
     assert [call.status for call in dixa.calls[before:]].count(401) == 2 * REFUSED
-    assert afterword.log.count("dixa.token_refused") == said + REFUSED
+    assert afterword.log.count("dixa.token_refused") == logged + REFUSED
     eventually(lambda: "dixa" not in degraded(afterword))

@@ -19,7 +19,7 @@ EXAMPLE = (ROOT / "config" / "examples" / "two-brands.toml").read_text(encoding=
 
 @dataclass(frozen=True)
 class Expected:
-    """The marks of a brand, and the form for its survey."""
+    """The identifying values of a brand, and the answer to its survey."""
 
     name: str
     contact_point: str
@@ -38,13 +38,13 @@ BOTH = pytest.mark.parametrize(("brand", "other"), [(NORTHWIND, TIDEWATER), (TID
 
 @pytest.fixture(scope="module")
 def dixa_of_both(open_dixa: Opener) -> Sandbox:
-    """A sandbox with a mail server."""
+    """Start a sandbox with a mail server."""
     return open_dixa(SandboxSettings(tokens=(API_TOKEN,), secret=WEBHOOK_SECRET, rate=None, smtp_port=0))
 
 
 @pytest.fixture(scope="module")
 def afterword_of_both(start: Starter, dixa_of_both: Sandbox) -> Afterword:
-    """The shipped file without its delays, in an installation with a third name."""
+    """Start Afterword with the shipped file without delays, and with a third brand in the environment."""
     surveys, count = re.subn(r"(?m)^delay = .*", 'delay = "0s"', EXAMPLE)
     assert count == 2
     afterword = start(
@@ -70,16 +70,16 @@ def closed(dixa: Sandbox, brand: Expected, channel: str, requester: Person) -> i
 
 
 def assert_is_of(page: requests.Response, brand: Expected, other: Expected) -> None:
-    """Assert that all marks are this brand's."""
+    """Assert that the page has the values of this brand only."""
     assert f"<header><bdi>{brand.name}</bdi></header>" in page.text
     assert f"– {brand.name}</title>" in page.text
     assert brand.accent in page.text
-    for foreign in (other.name, other.accent, other.host, "Holding", "holding.example"):
-        assert foreign not in page.text
+    for value in (other.name, other.accent, other.host, "Holding", "holding.example"):
+        assert value not in page.text
 
 
 @BOTH
-def test_a_message_and_every_page_behind_its_link_are_of_one_brand(
+def test_message_and_pages_show_only_the_brand_of_the_survey(
     afterword_of_both: Afterword, dixa_of_both: Sandbox, brand: Expected, other: Expected
 ) -> None:
     requester = Person(f"Mia {brand.name}", f"mia@{brand.host}")
@@ -106,7 +106,7 @@ def test_a_message_and_every_page_behind_its_link_are_of_one_brand(
 
 
 @BOTH
-def test_an_email_is_of_one_brand(
+def test_email_shows_only_the_brand_of_the_survey(
     afterword_of_both: Afterword, dixa_of_both: Sandbox, brand: Expected, other: Expected
 ) -> None:
     requester = Person(f"Nils {brand.name}", f"nils@{brand.host}")
@@ -119,8 +119,8 @@ def test_an_email_is_of_one_brand(
     assert brand.accent in mail.html
     assert f"https://{brand.host}/privacy" in mail.html
     assert f"you were in touch with {brand.name}" in mail.html
-    for foreign in (other.name, other.accent, other.host, "Holding", "holding.example"):
-        assert foreign not in mail.html
+    for value in (other.name, other.accent, other.host, "Holding", "holding.example"):
+        assert value not in mail.html
     links = re.findall(r'href="([^"]+)"', mail.html)
     form, stop = (next(each for each in links if end in each) for end in ("?r=", "/stop"))
     assert_is_of(requests.get(form, timeout=30), brand, other)

@@ -1,4 +1,4 @@
-"""Webhooks on the wire, through the Procfile's own web server: chunked, slow, huge and broken ones lose nothing."""
+"""Chunked, slow, huge and malformed requests to the web server of the Procfile. No webhook is lost."""
 
 import json
 import socket
@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from service.sandbox.dixa.webhooks import closed_event, sign
-from tests.integration.conftest import Teller
+from tests.integration.conftest import NewSurvey
 from tests.integration.live_survey import LiveSurvey
 from tests.processes import WEBHOOK_SECRET, Afterword
 
@@ -23,19 +23,19 @@ def body_of(story: LiveSurvey) -> bytes:
 
 
 @pytest.fixture
-def body(tell: Teller) -> bytes:
-    """A new event."""
-    return body_of(tell(state="Closed"))
+def body(new_survey: NewSurvey) -> bytes:
+    """Return the body of a new webhook."""
+    return body_of(new_survey(state="Closed"))
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_lost(tell: Teller, afterword: Afterword) -> Iterator[None]:
-    """A good webhook leads to an offer afterwards."""
+def nothing_is_lost(new_survey: NewSurvey, afterword: Afterword) -> Iterator[None]:
+    """Assert after each test that a valid webhook causes an offer."""
     yield
-    story = tell(state="Closed")
+    story = new_survey(state="Closed")
     good = body_of(story)
-    answer = requests.post(afterword.webhook_url, good, headers=sign(good, WEBHOOK_SECRET), timeout=30)
-    assert answer.status_code == 202
+    response = requests.post(afterword.webhook_url, good, headers=sign(good, WEBHOOK_SECRET), timeout=30)
+    assert response.status_code == 202
     story.link()
 
 
@@ -44,7 +44,7 @@ def connect(afterword: Afterword) -> socket.socket:
 
 
 def request(afterword: Afterword, body: bytes, *more: str, headers: dict[str, str] | None = None) -> bytes:
-    """Write a request by hand."""
+    """Return a webhook's request head, without a body."""
     host = urlsplit(afterword.url).netloc
     given = headers if headers is not None else sign(body, WEBHOOK_SECRET)
     lines = [
@@ -56,16 +56,16 @@ def request(afterword: Afterword, body: bytes, *more: str, headers: dict[str, st
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
 
 
-def talk(afterword: Afterword, raw: bytes) -> int:
-    """Send bytes and read the response's status; 0 if the server hangs up."""
+def send(afterword: Afterword, raw: bytes) -> int:
+    """Send bytes, and return the status of the response, or 0 if the server closes the connection."""
     with connect(afterword) as wire:
         try:
             wire.sendall(raw)
             wire.shutdown(socket.SHUT_WR)
-            answer = wire.makefile("rb").readline().split()
+            response = wire.makefile("rb").readline().split()
         except ConnectionError:
             return 0
-    return int(answer[1]) if answer else 0
+    return int(response[1]) if response else 0
 
 
 def chunks(body: bytes, size: int) -> bytes:
@@ -74,19 +74,19 @@ def chunks(body: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [1, 100, 100_000])
-def test_a_chunked_event_is_taken(afterword: Afterword, body: bytes, size: int) -> None:
+def test_chunked_webhook_is_accepted(afterword: Afterword, body: bytes, size: int) -> None:
     raw = request(afterword, body, "Transfer-Encoding: chunked", "Connection: close")
-    assert talk(afterword, raw + chunks(body, size)) == 202
+    assert send(afterword, raw + chunks(body, size)) == 202
 
 
-def test_a_chunked_body_has_the_same_limit(afterword: Afterword, body: bytes) -> None:
+def test_chunked_body_has_the_same_size_limit(afterword: Afterword, body: bytes) -> None:
     large = body + b" " * (256 * 1024 + 1 - len(body))
     raw = request(afterword, large, "Transfer-Encoding: chunked", "Connection: close")
-    assert talk(afterword, raw + chunks(large, 10_000)) == 413
+    assert send(afterword, raw + chunks(large, 10_000)) == 413
 
 
-def test_a_form_that_breaks_off_is_not_taken_for_a_whole_one(tell: Teller, afterword: Afterword) -> None:
-    story = tell().close()
+def test_truncated_form_is_not_saved(new_survey: NewSurvey, afterword: Afterword) -> None:
+    story = new_survey().close()
     link = urlsplit(story.link())
     whole = b"rating=4&comment=Tak+for+hj%C3%A6lpen"
     head = f"POST {link.path} HTTP/1.1\r\nHost: {link.netloc}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
@@ -95,17 +95,17 @@ def test_a_form_that_breaks_off_is_not_taken_for_a_whole_one(tell: Teller, after
         ("Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s" % (len(whole), whole[:25])),
         ("Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s\r\n" % (25, whole[:25])),
     ):
-        assert talk(afterword, (head + more).encode() + body) in {0, 400}
+        assert send(afterword, (head + more).encode() + body) in {0, 400}
         assert story.record.answer is None
-    assert talk(afterword, f"{head}Content-Length: {len(whole)}\r\n\r\n".encode() + whole) == 303
+    assert send(afterword, f"{head}Content-Length: {len(whole)}\r\n\r\n".encode() + whole) == 303
 
 
-def test_a_huge_body_is_refused_by_its_length(afterword: Afterword, body: bytes) -> None:
+def test_huge_body_is_refused_by_its_content_length(afterword: Afterword, body: bytes) -> None:
     raw = request(afterword, body, f"Content-Length: {10**12}", "Connection: close")
-    assert talk(afterword, raw + body) == 413
+    assert send(afterword, raw + body) == 413
 
 
-BROKEN: dict[str, Callable[[Afterword, bytes], bytes]] = {
+MALFORMED: dict[str, Callable[[Afterword, bytes], bytes]] = {
     "length too long": lambda web, body: request(web, body, f"Content-Length: {len(body) + 5}") + body,
     "length too short": lambda web, body: request(web, body, f"Content-Length: {len(body) - 5}") + body,
     "no length": lambda web, body: request(web, body) + body,
@@ -131,36 +131,36 @@ BROKEN: dict[str, Callable[[Afterword, bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("write", BROKEN.values(), ids=BROKEN)
-def test_a_broken_request_is_refused(
+@pytest.mark.parametrize("write", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_request_is_refused(
     afterword: Afterword, body: bytes, write: Callable[[Afterword, bytes], bytes]
 ) -> None:
-    status = talk(afterword, write(afterword, body))
+    status = send(afterword, write(afterword, body))
     assert status == 0 or 400 <= status < 500
 
 
-def ask(afterword: Afterword, path: str, *headers: str) -> int:
+def get(afterword: Afterword, path: str, *headers: str) -> int:
     lines = [f"GET {path} HTTP/1.1", f"Host: {urlsplit(afterword.url).netloc}", *headers]
-    return talk(afterword, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    return send(afterword, ("\r\n".join(lines) + "\r\n\r\n").encode())
 
 
-def test_a_parent_domains_cookies_keep_nobody_out(afterword: Afterword, tell: Teller) -> None:
-    link = urlsplit(tell().close().link()).path
+def test_large_cookies_of_a_parent_domain_are_accepted(afterword: Afterword, new_survey: NewSurvey) -> None:
+    link = urlsplit(new_survey().close().link()).path
     for size in (8_000, 16_384):
-        assert ask(afterword, link, f"Cookie: {'a' * size}") == 200
-    assert ask(afterword, link, f"Cookie: {'a' * 20_000}") == 431
+        assert get(afterword, link, f"Cookie: {'a' * size}") == 200
+    assert get(afterword, link, f"Cookie: {'a' * 20_000}") == 431
 
 
-def test_no_header_moves_us_below_another_path(afterword: Afterword) -> None:
-    assert ask(afterword, "/healthz", "SCRIPT_NAME: /healthz", "PATH_INFO: /", "REMOTE_USER: a") == 200
-    assert ask(afterword, "/s/healthz", "SCRIPT_NAME: /s") == 404
+def test_no_header_changes_the_path(afterword: Afterword) -> None:
+    assert get(afterword, "/healthz", "SCRIPT_NAME: /healthz", "PATH_INFO: /", "REMOTE_USER: a") == 200
+    assert get(afterword, "/s/healthz", "SCRIPT_NAME: /s") == 404
 
 
-def test_a_slash_too_many_is_passed_over(afterword: Afterword, body: bytes) -> None:
+def test_extra_slash_is_ignored(afterword: Afterword, body: bytes) -> None:
     for path in ("/healthz/", "//healthz", "/readyz//"):
-        assert ask(afterword, path) == 200
+        assert get(afterword, path) == 200
     raw = request(afterword, body, f"Content-Length: {len(body)}").replace(b"/dixa HTTP", b"//dixa/ HTTP", 1)
-    assert talk(afterword, raw + body) == 202
+    assert send(afterword, raw + body) == 202
 
 
 def has_ipv6() -> bool:
@@ -173,28 +173,28 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_ipv6_serves_like_ipv4(afterword: Afterword, tmp_path: Path, body: bytes) -> None:
+def test_web_listens_on_ipv6(afterword: Afterword, tmp_path: Path, body: bytes) -> None:
     web = Afterword(tmp_path, afterword._environ)
     here = f"http://[::1]:{web.port}"
     web._environ |= {"BIND": f"[::]:{web.port}", "PUBLIC_URL": here, "SPOOL_DIR": "off"}
     web.start("web")
     try:
         for url in (here, f"http://[0:0:0:0:0:0:0:1]:{web.port}"):
-            answer = requests.post(f"{url}/webhooks/dixa", body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
-            assert answer.status_code in {200, 202}
+            response = requests.post(f"{url}/webhooks/dixa", body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
+            assert response.status_code in {200, 202}
     finally:
         web.stop()
 
 
-def test_slow_clients_leave_room_for_others(afterword: Afterword, tell: Teller) -> None:
-    """docs/proxy.md has the effect of many of them, and the proxy in front."""
+def test_slow_clients_do_not_block_others(afterword: Afterword, new_survey: NewSurvey) -> None:
+    """docs/proxy.md describes the effect of many slow clients, and the proxy against them."""
     with ExitStack() as held:
-        stories = [tell(state="Closed") for _ in range(SLOW_CLIENTS)]
+        stories = [new_survey(state="Closed") for _ in range(SLOW_CLIENTS)]
         bodies = [body_of(each) for each in stories]
         wires = [held.enter_context(connect(afterword)) for _ in stories]
         for wire, raw in zip(wires, bodies, strict=True):
             wire.sendall(request(afterword, raw, f"Content-Length: {len(raw)}") + raw[:10])
-        tell().close().link()
+        new_survey().close().link()
         for wire, raw in zip(wires, bodies, strict=True):
             wire.sendall(raw[10:])
             assert wire.makefile("rb").readline().split()[1] == b"202"

@@ -1,4 +1,4 @@
-"""Follow-ups in real processes: the team gets each once, whatever fails before."""
+"""Follow-ups in real processes. The team gets each one once, also after a failure."""
 
 import json
 import re
@@ -27,7 +27,7 @@ name = "editable"
 delay = "0s"
 editable_for = "1h"
 suspect_editable_for = "0s"
-match = {queues = ["Held"]}
+match = {queues = ["Editable"]}
 [[survey.on_answer]]
 scores = [1, 2]
 slack = true
@@ -79,7 +79,7 @@ class Team:
     links: Links
     dixa: Sandbox
 
-    def tell(self, **facts: object) -> LiveSurvey:
+    def new_survey(self, **facts: object) -> LiveSurvey:
         return LiveSurvey(self.dixa, self.records, self.links, self.dixa.make_conversation(**facts))
 
     def followed(self, story: LiveSurvey) -> Record:
@@ -126,7 +126,7 @@ def team(following: Afterword, receiver: Receiver, dixa: Sandbox) -> Iterator[Te
 
 
 def nothing(_team: Team) -> None:
-    """All is well."""
+    """Cause no failure."""
 
 
 FAILURES: dict[str, Callable[[Team], None]] = {
@@ -141,8 +141,8 @@ FAILURES: dict[str, Callable[[Team], None]] = {
 
 
 @pytest.mark.parametrize("failing", FAILURES)
-def test_a_bad_answer_is_followed_up_once(team: Team, failing: str) -> None:
-    story = team.tell().close()
+def test_low_score_is_followed_up_once_after_a_failure(team: Team, failing: str) -> None:
+    story = team.new_survey().close()
     story.link()
     FAILURES[failing](team)
     story.answer(rating="1", comment=COMMENT)
@@ -156,15 +156,15 @@ def test_a_bad_answer_is_followed_up_once(team: Team, failing: str) -> None:
     (note,) = team.dixa.notes(story.id)
     assert COMMENT in note.message
     assert [tag.name for tag in story.conversation.tags] == ["unhappy"]
-    said = [post for post in team.receiver.taken("/answer") if post.id == f"afterword-{story.id}-answered"]
-    assert len(said) == 1
-    data = said[0].body["data"]
-    assert (said[0].body["type"], data["scores"], data["comment"]) == ("survey.answered", {"Csat": 1}, COMMENT)
+    events = [post for post in team.receiver.taken("/answer") if post.id == f"afterword-{story.id}-answered"]
+    assert len(events) == 1
+    data = events[0].body["data"]
+    assert (events[0].body["type"], data["scores"], data["comment"]) == ("survey.answered", {"Csat": 1}, COMMENT)
     assert (data["conversation_id"], data["agent_id"]) == (story.id, story.offers[0].agent_id)
 
 
-def test_a_low_score_alerts_while_it_can_still_be_changed(team: Team) -> None:
-    story = team.tell(queue="Held").close()
+def test_low_score_is_alerted_while_the_answer_is_editable(team: Team) -> None:
+    story = team.new_survey(queue="Editable").close()
     story.answer(rating="2", comment=COMMENT)
     eventually(lambda: team.alerts(story))
     assert (story.results, team.dixa.notes(story.id)) == ([], [])
@@ -172,9 +172,9 @@ def test_a_low_score_alerts_while_it_can_still_be_changed(team: Team) -> None:
     assert story.record.answer.state == "editable"
 
 
-def test_a_worker_killed_meanwhile_doubles_nothing(team: Team) -> None:
-    """The worker is killed during the request to the team's receiver, so the outcome is unknown."""
-    story = team.tell().close()
+def test_worker_killed_during_an_alert_sends_no_duplicate(team: Team) -> None:
+    """The worker is killed during the request to the receiver, so the outcome is unknown."""
+    story = team.new_survey().close()
     story.link()
     team.receiver.held.clear()
     seen = len(team.receiver.of("/slack"))
@@ -189,8 +189,8 @@ def test_a_worker_killed_meanwhile_doubles_nothing(team: Team) -> None:
     assert len({post.id for post in team.receiver.of("/answer") if f"-{story.id}-" in str(post.id)}) == 1
 
 
-def test_a_promoter_is_led_on_and_nobody_is_told(team: Team) -> None:
-    story = team.tell().close()
+def test_high_score_shows_the_link_and_alerts_nobody(team: Team) -> None:
+    story = team.new_survey().close()
     link, before = story.link(), len(team.receiver.posts)
     thanks = requests.post(link, data={"rating": "5"}, timeout=30)
     assert [(each.status_code, each.headers["Location"].startswith("/s/")) for each in thanks.history] == [(303, True)]
@@ -201,9 +201,9 @@ def test_a_promoter_is_led_on_and_nobody_is_told(team: Team) -> None:
     assert len(team.receiver.posts) == before
 
 
-def test_where_no_message_can_go_the_teams_own_sender_gets_the_link(team: Team) -> None:
+def test_link_of_an_unreachable_customer_is_sent_to_the_webhook(team: Team) -> None:
     team.receiver.next["/links"] = [503]
-    story = team.tell(queue="Sent", channel="PstnPhone").close()
+    story = team.new_survey(queue="Sent", channel="PstnPhone").close()
     record = story.ended()
     assert (record.offer.state, record.offer.channel) == ("delivered", "webhook")
     first, second = (post for post in team.receiver.of("/links") if post.body["data"]["conversation_id"] == story.id)
@@ -214,26 +214,26 @@ def test_where_no_message_can_go_the_teams_own_sender_gets_the_link(team: Team) 
     assert team.links.read(data["link"].rpartition("/")[2]).survey_id == str(story.id)
 
 
-def test_where_no_message_can_go_the_agent_gets_the_link(team: Team) -> None:
+def test_link_of_an_unreachable_customer_is_added_as_a_note(team: Team) -> None:
     team.dixa.executes_then_drops(1, call="note")
-    story = team.tell(queue="Noted", channel="PstnPhone").close()
+    story = team.new_survey(queue="Noted", channel="PstnPhone").close()
     record = story.ended()
     assert (record.offer.state, record.offer.channel) == ("delivered", "note")
     (note,) = team.dixa.notes(story.id)
     assert "/s/" in note.message
 
 
-def test_an_operator_is_told_what_followed(team: Team) -> None:
-    story = team.tell().close()
+def test_why_shows_the_follow_ups(team: Team) -> None:
+    story = team.new_survey().close()
     story.answer(rating="1", comment=COMMENT)
     team.followed(story)
-    told, facts = (_why(team, story, *options) for options in ((), ("--json",)))
+    text, facts = (_why(team, story, *options) for options in ((), ("--json",)))
     for name in ("slack", "note", "webhook", "tag:unhappy"):
-        assert f"Follow-up {name}: done" in told
-    assert "Follow-up slack:comment: done (part of the alert)" in told
+        assert f"Follow-up {name}: done" in text
+    assert "Follow-up slack:comment: done (part of the alert)" in text
     assert json.loads(facts)["follow_up"]["actions"]["slack"]["sent_scores"] == {"Csat": 1}
     assert json.loads(facts)["follow_up"]["actions"]["note"] == {"state": "done", "problem": None}
-    assert COMMENT not in told + facts
+    assert COMMENT not in text + facts
 
 
 def _why(team: Team, story: LiveSurvey, *options: str) -> str:
@@ -242,7 +242,7 @@ def _why(team: Team, story: LiveSurvey, *options: str) -> str:
     return str(done.stdout)
 
 
-def test_nothing_of_it_is_logged(team: Team) -> None:
+def test_no_comment_secret_or_url_is_logged(team: Team) -> None:
     log = team.afterword.log
     assert "action.done" in log
     for hidden in (COMMENT, "jeg ventede", SECRET, SECRET.removeprefix("whsec_"), team.receiver.url, "reviews.example"):

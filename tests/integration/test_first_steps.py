@@ -1,11 +1,11 @@
-"""The first steps after `make run`, in a real browser without JavaScript: close, open the link, rate, see it."""
+"""The first steps after `make run`, in a real browser without JavaScript: close a conversation and rate it."""
 
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.integration.conftest import Teller
+from tests.integration.conftest import NewSurvey
 
 COMMENT = "Rigtig god hjælp – tusind tak! 🙂"
 
@@ -18,12 +18,12 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
     context.close()
 
 
-def test_a_person_can_walk_the_whole_story(tell: Teller, window: BrowserContext) -> None:
-    story = tell(channel="WidgetChat", language="da")
+def test_conversation_is_closed_and_rated_in_a_browser(new_survey: NewSurvey, window: BrowserContext) -> None:
+    story = new_survey(channel="WidgetChat", language="da")
     inbox = window.new_page()
     inbox.goto(f"{story.dixa.url}/conversations/{story.id}")
     inbox.get_by_role("button", name="Close conversation").click()
-    # The page looks again by itself.
+    # The page reloads itself.
     link = inbox.get_by_role("region", name="Messages").get_by_role("link")
     with window.expect_page() as opened:
         link.click()
