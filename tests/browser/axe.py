@@ -1,4 +1,4 @@
-"""Runs axe-core on every state of a page, in the languages, screens and themes that can differ."""
+"""Runs axe-core on every state of a page, in several languages, screens and themes."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,15 +22,15 @@ RUN_JS = """([html, tags]) => {
     const options = {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations', 'incomplete']}
     return axe.run(document, options).then(({violations, incomplete}) => [...violations, ...incomplete].map(name))
 }"""
-"""Writes a page and judges it. Loading one takes longer, since axe-core is compiled anew."""
+"""Write a page and check it. Loading a page is slower: axe-core is compiled each time."""
 FORCED_JS = """() => {
     const read = CSSStyleDeclaration.prototype.getPropertyValue
     CSSStyleDeclaration.prototype.getPropertyValue = function (name) {
         return name === '-webkit-text-fill-color' ? '' : read.call(this, name)
     }
 }"""
-"""axe-core takes a text's colour from a property that Chromium gives unforced, though it paints it forced; `color` is
-right, and is what axe-core reads without it."""
+"""Hide a property from axe-core. With forced colours, Chromium returns the original colour in it instead of the
+painted one. Without it axe-core reads `color`, which is correct."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Tally:
 
 
 class Windows:
-    """A window with axe-core for each view, and one with forced colours. JavaScript is on; our pages have none."""
+    """A window with axe-core for each view, and one with forced colours. JavaScript is on for axe-core only."""
 
     def __init__(self, browser: Browser) -> None:
         self.views = {(width, scheme): _open(browser, width, color_scheme=scheme) for width, scheme in VIEWS}
@@ -53,10 +53,10 @@ class Windows:
         self.forced.evaluate(FORCED_JS)
 
     def audit_state(self, name: str, tally: Tally, *, every_language: bool = False) -> list[str]:
-        """Run axe-core on a state in each view, each in another language, and in English with forced colours.
+        """Run axe-core on a state in each view, and in English with forced colours.
 
-        Return the violations, and what axe-core could not decide. The next state has its languages in other views.
-        Every language in every view is for `make figures` alone.
+        Return the violations, and the elements that axe-core could not decide. Each view has a different language,
+        and the next state has them in other views. Only `make figures` combines all languages and views.
         """
         before, number = len(tally.found), list(STATES).index(name)
         for place, (view, page) in enumerate(self.views.items()):

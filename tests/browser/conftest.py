@@ -1,4 +1,4 @@
-"""A real browser for the tests of this folder, and a server with our pages."""
+"""A real browser for the tests of this folder, and a server with the survey pages."""
 
 import threading
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ QUIET = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the system's Chromium without a window, asking nobody for anything."""
+    """Start the system's Chromium without a window and without background requests."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path(), chromium_sandbox=False, args=list(QUIET))
         try:
@@ -57,16 +57,16 @@ class Site:
     """Pages behind a URL, with their requests and posts."""
 
     url: str = ""
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     posted: list[forms.AnswerForm] = field(default_factory=list)
 
 
-def add_journey(app: Flask, site: Site) -> None:
-    """Add the shortest journey that uses every page: the real views have tests of their own."""
+def add_views(app: Flask, site: Site) -> None:
+    """Add views for the form, its errors and the thanks. Other tests cover the real views."""
 
     @app.before_request
     def count() -> None:
-        site.asked.append(request.full_path.rstrip("?"))
+        site.requested.append(request.full_path.rstrip("?"))
 
     @app.get("/s/token")
     def show() -> Response:
@@ -81,8 +81,8 @@ def add_journey(app: Flask, site: Site) -> None:
         try:
             form = forms.load_answer_form(request.form, CONTEXT.ratings)
             if "lang" in request.form:
-                spoken = replace(CONTEXT, language=load_language(request.form["lang"]))
-                return pages.form_page(spoken, chosen=form.scores, comment=form.comment, preselected=True)
+                translated = replace(CONTEXT, language=load_language(request.form["lang"]))
+                return pages.form_page(translated, chosen=form.scores, comment=form.comment, preselected=True)
             site.posted.append(form)
         except forms.FormError as error:
             return pages.form_page(CONTEXT, chosen=error.typed.scores, comment=error.typed.comment, errors=error.errors)
@@ -92,7 +92,7 @@ def add_journey(app: Flask, site: Site) -> None:
 @pytest.fixture(name="server", scope="session")
 def serve_site() -> Iterator[Site]:
     app, site = make_app(), Site()
-    add_journey(app, site)
+    add_views(app, site)
     with serving(app) as url:
         site.url = url
         yield site
@@ -100,7 +100,7 @@ def serve_site() -> Iterator[Site]:
 
 @pytest.fixture
 def site(server: Site) -> Site:
-    server.asked.clear()
+    server.requested.clear()
     server.posted.clear()
     return server
 

@@ -1,6 +1,6 @@
 """The figures of the survey page in docs/benchmarks.md: sizes, axe-core, Lighthouse. `make figures` prints them.
 
-Fails when one of them isn't what we promise.
+Fails if a figure exceeds the documented limit.
 """
 
 import logging
@@ -14,9 +14,9 @@ from tests.web.weights import GZIPPED_BYTES, ONE, RAW_BYTES, SEVERAL, weigh_larg
 
 
 def sizes() -> Iterator[str]:
-    """Weigh every state in each language, with room for the longest token; a row for each, a column for each survey."""
+    """Yield a table of the sizes: a row for each state, a column for each survey, in the largest language."""
     yield f"A page of one question, with {ONE};"
-    yield f"a page of all three, with {SEVERAL}. A logo and what the customer typed come on top."
+    yield f"a page of all three, with {SEVERAL}. A logo and the customer's text add to this."
     yield ""
     yield "| bytes (gzipped), at most | CSAT | NPS | thumbs | all three |"
     yield "|---|---|---|---|---|"
@@ -27,7 +27,7 @@ def sizes() -> Iterator[str]:
 
 
 def weight(name: str) -> str:
-    """Weigh a state in the languages that make it largest."""
+    """Return the largest size of a state in any language."""
     raw, gzipped = weigh_largest(name)
     assert raw <= RAW_BYTES
     assert gzipped <= GZIPPED_BYTES
@@ -45,21 +45,21 @@ def accessibility() -> axe.Tally:
 
 
 def main() -> None:
-    """Print all of them."""
+    """Print all figures."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    say(*sizes(), "")
+    write(*sizes(), "")
     tally = accessibility()
-    say(str(tally), *tally.found)
+    write(str(tally), *tally.found)
     low: list[str] = []
     with lighthouse.real_pages() as urls:
         for name, url in urls.items():
-            best = lighthouse.best_look(url)
+            best = lighthouse.best_result(url)
             low += best.too_low()
-            say(f"Lighthouse, {name}: {best}")
+            write(f"Lighthouse, {name}: {best}")
     sys.exit(1 if tally.found or low else 0)
 
 
-def say(*lines: str) -> None:
+def write(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

@@ -1,11 +1,10 @@
 """Lighthouse's scores of the most used pages, served by the real web process.
 
-`python -m tests.browser.lighthouse` prints them and fails when one is too low. SEO is left out: `noindex` fails it.
+`python -m tests.browser.lighthouse` prints them and fails if a score is too low. SEO is excluded: `noindex` fails it.
 
-Lighthouse slows the processor's times down as if the machine were a phone, four times unless told otherwise, and warns
-that this suits a fast desktop only: a slower machine, or a busy one, calls for less (Lighthouse's docs/throttling.md,
-"Calibrating the CPU slowdown"). So the first look is the strictest, and a further one slows down by as much as the
-machine's benchmark index of the look before asks for.
+Lighthouse simulates a phone by multiplying CPU times, by 4 by default. This suits a fast desktop only: a slower or busy
+machine needs a smaller factor (Lighthouse's docs/throttling.md, "Calibrating the CPU slowdown"). So the first run uses
+4, and each further run the factor for the benchmark index that the previous run measured.
 """
 
 import json
@@ -27,10 +26,10 @@ from tests.web.survey_client import LINK, sign
 
 LOWEST = {"performance": 99, "accessibility": 100, "best-practices": 100}
 TRIES = 10
-"""A busy machine makes a page slow, or Lighthouse give up; none makes a page fast. The best one counts."""
+"""The best run counts: a busy machine makes a page slow or Lighthouse fail, but never makes a page fast."""
 
 SLOWDOWN = 4.0
-"""Lighthouse's own: it makes a phone of a desktop with the benchmark index below."""
+"""Lighthouse's default. It simulates a phone on a desktop with the benchmark index below."""
 
 DESKTOP = 1750
 """The middle of 1500 to 2000, a high-end desktop's index (docs/throttling.md)."""
@@ -39,8 +38,8 @@ Scores = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Look:
-    """One result of Lighthouse for a page, with the machine's speed."""
+class Result:
+    """The result of a Lighthouse run, with the machine's speed."""
 
     scores: Scores
     slowdown: float
@@ -55,13 +54,13 @@ class Look:
         return [f"{name} {score} < {LOWEST[name]}" for name, score in self.scores.items() if score < LOWEST[name]]
 
     def calibrated(self) -> float:
-        """Return the slowdown for the next run, if the machine stays as fast."""
+        """Return the slowdown for the next run, based on the measured speed."""
         return min(max(SLOWDOWN * self.index / DESKTOP, 1.0), SLOWDOWN)
 
 
 @contextmanager
 def real_pages() -> Iterator[Mapping[str, str]]:
-    """Serve the form, the form with a choice, and the thanks for an answer, and yield their URLs."""
+    """Serve the form, the preselected form and the thanks, and yield their URLs."""
     with TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
         server.start()
@@ -76,27 +75,27 @@ def real_pages() -> Iterator[Mapping[str, str]]:
             server.stop()
 
 
-def best_look(url: str) -> Look:
-    """Run Lighthouse on a page, up to `TRIES` times if the machine was too busy. Return the fastest result."""
-    looks: list[Look] = []
+def best_result(url: str) -> Result:
+    """Run Lighthouse on a page, up to `TRIES` times if a score is too low. Return the best result."""
+    results: list[Result] = []
     problems: list[str] = []
     for _ in range(TRIES):
         try:
-            looks.append(look(url, looks[-1].calibrated() if looks else SLOWDOWN))
+            results.append(run_once(url, results[-1].calibrated() if results else SLOWDOWN))
         except subprocess.CalledProcessError as error:
             problems.append(error.stderr[-2000:])
             continue
-        if not looks[-1].too_low():
+        if not results[-1].too_low():
             break
-    if not looks:
-        sys.exit(f"Lighthouse gave up {TRIES} times:\n{problems[-1]}")
-    return max(looks, key=lambda each: each.scores["performance"])
+    if not results:
+        sys.exit(f"Lighthouse failed {TRIES} times:\n{problems[-1]}")
+    return max(results, key=lambda each: each.scores["performance"])
 
 
-def look(url: str, slowdown: float) -> Look:
-    """Run Lighthouse once, as on a phone."""
+def run_once(url: str, slowdown: float) -> Result:
+    """Run Lighthouse once, with a simulated phone."""
     flags = " ".join(("--headless=new", "--no-sandbox", *QUIET))
-    wanted = (
+    options = (
         "--output=json",
         "--quiet",
         f"--only-categories={','.join(LOWEST)}",
@@ -104,7 +103,7 @@ def look(url: str, slowdown: float) -> Look:
         f"--throttling.cpuSlowdownMultiplier={slowdown}",
     )
     run = subprocess.run(
-        [*tools.program("lighthouse"), url, *wanted],
+        [*tools.program("lighthouse"), url, *options],
         capture_output=True,
         text=True,
         check=True,
@@ -112,7 +111,7 @@ def look(url: str, slowdown: float) -> Look:
     )
     report = json.loads(run.stdout)
     scores = {name: round(report["categories"][name]["score"] * 100) for name in LOWEST}
-    return Look(scores, slowdown, report["environment"]["benchmarkIndex"])
+    return Result(scores, slowdown, report["environment"]["benchmarkIndex"])
 
 
 def main() -> None:
@@ -125,7 +124,7 @@ def main() -> None:
     wrong: list[str] = []
     with real_pages() as urls:
         for page, url in urls.items():
-            best = best_look(url)
+            best = best_result(url)
             wrong += best.too_low()
             sys.stdout.write(f"lighthouse: {page}: {best}\n")
             sys.stdout.flush()

@@ -36,22 +36,22 @@ def windows(browser: Browser) -> Iterator[axe.Windows]:
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_nothing_is_in_anybodys_way(windows: axe.Windows, tally: axe.Tally, name: str) -> None:
+def test_no_state_of_the_page_violates_wcag(windows: axe.Windows, tally: axe.Tally, name: str) -> None:
     assert windows.audit_state(name, tally) == []
 
 
 @pytest.mark.parametrize("rating", RatingType)
 @pytest.mark.parametrize("code", ["en", "ar"])
-def test_nothing_in_the_email_is_either(windows: axe.Windows, rating: RatingType, code: str) -> None:
-    """By WCAG; what is merely good practice, landmarks say, mail programs have around it."""
+def test_email_does_not_violate_wcag(windows: axe.Windows, rating: RatingType, code: str) -> None:
+    """Only WCAG is tested: best practices, such as landmarks, are the task of the mail program."""
     raw = write_email(replace(BRANDING, theme=PNG_THEME), replace(EMAIL, rating=rating, language=load_language(code)))
     html = inline_pictures(message_from_bytes(raw, policy=default))
     for window in windows.views.values():
         assert window.evaluate(axe.RUN_JS, [html, [tag for tag in axe.TAGS if tag != "best-practice"]]) == []
 
 
-def test_axe_finds_what_is_wrong(windows: axe.Windows) -> None:
-    """The control: a page with five faults, one of each important kind."""
+def test_axe_finds_five_kinds_of_faults(windows: axe.Windows) -> None:
+    """The page has five faults, one of each important kind."""
     html = show("form").get_data(as_text=True)
     pale = "color: light-dark(#aaa, #444); forced-color-adjust: none"
     for right, wrong in (

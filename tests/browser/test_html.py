@@ -1,4 +1,4 @@
-"""The HTML of pages and e-mails is valid, by html-validate's recommended rules."""
+"""The HTML of pages and e-mails is valid by html-validate's recommended rules."""
 
 import json
 import subprocess
@@ -22,8 +22,8 @@ LANGUAGES = (*(load_language(code) for code in ("en", "de", "ar", "el")), PSEUDO
 RULES = {
     "root": True,
     "extends": ["html-validate:recommended"],
-    # The codes in the list of languages have none, and are valid: one byte there is thirty in every page.
-    # Nor does a button of the list have a type: submitting the form is the default.
+    # The list of languages has unquoted attributes, which are valid: a byte there is thirty bytes in every page.
+    # Its buttons have no type: the default is to submit the form.
     "rules": {
         "attr-quotes": ["error", {"unquoted": True}],
         "no-implicit-button-type": "off",
@@ -31,15 +31,15 @@ RULES = {
     },
 }
 MAIL_RULES = {
-    # Mail programs are older than browsers, and need each of these.
-    "no-inline-style": "off",  # Many of them drop a sheet.
-    "no-deprecated-attr": "off",  # Outlook knows cellspacing, width and align, and no CSS for them.
-    "no-conditional-comment": "off",  # Outlook on Windows alone reads them.
-    "prefer-tbody": "off",  # A matter of taste, and bytes.
+    # Mail programs are older than browsers, and need these exceptions.
+    "no-inline-style": "off",  # Many of them ignore style sheets.
+    "no-deprecated-attr": "off",  # Outlook supports these attributes, but not the CSS that replaced them.
+    "no-conditional-comment": "off",  # Only Outlook on Windows reads them.
+    "prefer-tbody": "off",  # Saves bytes.
 }
 
 
-def complaints(folder: Path, rules: Mapping[str, object]) -> list[str]:
+def find_faults(folder: Path, rules: Mapping[str, object]) -> list[str]:
     """Return html-validate's findings for the pages in a folder, with one run of node."""
     try:
         command = tools.program("html-validate")
@@ -55,34 +55,34 @@ def complaints(folder: Path, rules: Mapping[str, object]) -> list[str]:
     )
     assert run.stdout, run.stderr
     return [
-        f"{Path(file['filePath']).name}: {said['ruleId']}: {said['message']}"
+        f"{Path(file['filePath']).name}: {message['ruleId']}: {message['message']}"
         for file in json.loads(run.stdout)
-        for said in file["messages"]
+        for message in file["messages"]
     ]
 
 
-def test_every_state_is_valid(tmp_path: Path) -> None:
+def test_html_of_every_state_is_valid(tmp_path: Path) -> None:
     with make_app().test_request_context():
         for name in STATES:
-            for spoken in LANGUAGES:
-                (tmp_path / f"{name}-{spoken.code}.html").write_bytes(show(name, spoken).data)
-    assert complaints(tmp_path, RULES) == []
+            for language in LANGUAGES:
+                (tmp_path / f"{name}-{language.code}.html").write_bytes(show(name, language).data)
+    assert find_faults(tmp_path, RULES) == []
 
 
-def test_every_e_mail_is_valid(tmp_path: Path) -> None:
+def test_html_of_every_email_is_valid(tmp_path: Path) -> None:
     for rating in RatingType:
-        for spoken in LANGUAGES:
-            email = replace(EMAIL, rating=rating, language=spoken)
-            words = write_words(spoken, rating, brand=BRANDING.brand, channel="WidgetChat", closed_on=email.closed_on)
+        for language in LANGUAGES:
+            email = replace(EMAIL, rating=rating, language=language)
+            words = write_words(language, rating, brand=BRANDING.brand, channel="WidgetChat", closed_on=email.closed_on)
             for kind, theme in (("name", BRANDING.theme), ("logo", PNG_THEME)):
-                file = tmp_path / f"{rating.name}-{spoken.code}-{kind}.html"
+                file = tmp_path / f"{rating.name}-{language.code}-{kind}.html"
                 file.write_text(write_html(replace(BRANDING, theme=theme), email, words), encoding="utf-8")
-    assert complaints(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
+    assert find_faults(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
 
 
 @pytest.mark.parametrize("fault", ['<p id="about"></p>', "<p><div></div></p>", '<img src="x">', "<li>x</li>"])
-def test_what_is_not_valid_is_found(tmp_path: Path, fault: str) -> None:
+def test_check_finds_invalid_html(tmp_path: Path, fault: str) -> None:
     with make_app().test_request_context():
         html = show("form").get_data(as_text=True)
     (tmp_path / "form.html").write_text(html.replace("</main>", f"{fault}</main>"), encoding="utf-8")
-    assert complaints(tmp_path, RULES) != []
+    assert find_faults(tmp_path, RULES) != []

@@ -1,4 +1,4 @@
-"""Every state has room: on small screens, with large text, with WCAG's wide spacing, and for every finger."""
+"""Every state fits: on small screens, with large text, with WCAG's wide spacing, and with large touch targets."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ MEASURE_JS = """([pages, views]) => {
     const frame = document.querySelector('iframe')
     const page = frame.contentDocument
     const spaced = new frame.contentWindow.CSSStyleSheet()
-    // WCAG 1.4.12's.
+    // The spacing of WCAG 1.4.12.
     spaced.replaceSync(`
         * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }
         p { margin-block-end: 2em !important }`)
@@ -33,8 +33,8 @@ MEASURE_JS = """([pages, views]) => {
         })
     })
 }"""
-"""Measures pages in a frame, with one round trip for all. Windows of other sizes cost ten times as much."""
-TROUBLE_JS = """document => {
+"""Measures pages in a frame, in one round trip. Windows of different sizes are ten times slower."""
+FAULTS_JS = """document => {
     document.querySelectorAll('details').forEach(each => each.open = true)
     const root = document.documentElement, found = []
     const name = each => each.outerHTML.slice(0, 80)
@@ -54,14 +54,14 @@ TROUBLE_JS = """document => {
     }
     return found
 }"""
-"""What has no room, in words."""
+"""Returns descriptions of overflowing or too small elements."""
 PLAIN, LARGE, SPACED = "plain", "large", "spaced"
 PHONE_VIEW = [(PHONE["width"], PLAIN)]
 
 
 @pytest.fixture(scope="module")
 def frame(browser: Browser) -> Iterator[Page]:
-    """Open a window with a frame as tall as a phone, and an app to render pages for it."""
+    """Open a window with a frame as tall as a phone, in the request context of an app."""
     with browser.new_context() as context, make_app().test_request_context():
         page = context.new_page()
         page.set_content("<!doctype html><iframe height=740 style='border: 0'></iframe>")
@@ -74,7 +74,7 @@ def render(name: str, code: str = "en", brand: str = CONTEXT.brand) -> str:
 
 
 def measure(frame: Page, script: str, pages: Iterable[str], views: Sequence[tuple[int, str]]) -> Any:
-    """Return the script's finding for each page in each view: a width, and how its text is shown."""
+    """Return the script's result for each page in each view: a width and a text size."""
     return frame.evaluate(MEASURE_JS % script, [list(pages), views])
 
 
@@ -82,16 +82,16 @@ def measure(frame: Page, script: str, pages: Iterable[str], views: Sequence[tupl
 def test_every_state_fits_small_screens_large_text_and_wide_spacing(frame: Page, name: str) -> None:
     pages = [render(name, code) for code in ("en", "de", "ar", "el", PSEUDO.code)]
     views = [(1280, PLAIN), (640, PLAIN), (320, PLAIN), (320, LARGE), (320, SPACED)]
-    assert measure(frame, TROUBLE_JS, pages, views) == [[[]] * len(views)] * len(pages)
+    assert measure(frame, FAULTS_JS, pages, views) == [[[]] * len(views)] * len(pages)
 
 
 @pytest.mark.parametrize("code", [*LANGUAGES, PSEUDO.code])
 def test_every_language_fits_small_screens(frame: Page, code: str) -> None:
     pages = [render(name, code) for name in ("preselected", "all-error", "saved")]
-    assert measure(frame, TROUBLE_JS, pages, [(320, PLAIN), (640, PLAIN)]) == [[[], []]] * len(pages)
+    assert measure(frame, FAULTS_JS, pages, [(320, PLAIN), (640, PLAIN)]) == [[[], []]] * len(pages)
 
 
-BROKEN_JS = """document => [...document.querySelectorAll('.csat span')].flatMap(each => {
+BROKEN_WORDS_JS = """document => [...document.querySelectorAll('.csat span')].flatMap(each => {
     each.style.fontWeight = 700
     const text = each.firstChild, range = document.createRange()
     return [...text.data.matchAll(/\\S+/g)].filter(word => {
@@ -103,9 +103,9 @@ BROKEN_JS = """document => [...document.querySelectorAll('.csat span')].flatMap(
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_side_by_side_no_word_is_broken(frame: Page, code: str) -> None:
-    """Not even in the bold letters of the tile that is chosen."""
-    assert measure(frame, BROKEN_JS, [render("form", code)], [(672, PLAIN), (1280, PLAIN)]) == [[[], []]]
+def test_no_word_breaks_in_adjacent_tiles(frame: Page, code: str) -> None:
+    """Bold letters too: those of the chosen tile."""
+    assert measure(frame, BROKEN_WORDS_JS, [render("form", code)], [(672, PLAIN), (1280, PLAIN)]) == [[[], []]]
 
 
 WORDS_JS = """document => {
@@ -127,16 +127,16 @@ WORDS_JS = """document => {
 
 
 @pytest.mark.parametrize("code", ["de", "el", "fi", "hu", "lt"])
-def test_large_text_breaks_no_word(frame: Page, code: str) -> None:
-    """Neither in the longest words of our languages nor in a date."""
+def test_no_word_breaks_in_large_text(frame: Page, code: str) -> None:
+    """Including the longest words of all languages, and dates."""
     names = ("preselected", "nps", "all-error", "saved-comment", "closed-expired", "stop", "not-found")
     pages = [render(name, code) for name in names]
     assert measure(frame, WORDS_JS, pages, [(320, LARGE), (360, LARGE)]) == [[[], []]] * len(names)
 
 
 @pytest.mark.parametrize("way", [PLAIN, LARGE])
-def test_the_rows_of_nps_are_even(frame: Page, way: str) -> None:
-    """All eleven in one, or each in its own: eleven divides into no other rows of the same length."""
+def test_rows_of_nps_have_equal_length(frame: Page, way: str) -> None:
+    """One row of eleven, or eleven rows of one: eleven is a prime number."""
     rows = """document => {
         const tops = [...document.querySelectorAll('.nps label')].map(each => each.getBoundingClientRect().top)
         return new Set(tops).size
@@ -147,7 +147,7 @@ def test_the_rows_of_nps_are_even(frame: Page, way: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["form", "saved", "closed-expired", "stop", "recorded"])
-def test_the_footer_is_one_line_on_a_phone(frame: Page, name: str) -> None:
+def test_footer_is_one_line_on_a_phone(frame: Page, name: str) -> None:
     lines = """document => {
         const tops = [...document.querySelectorAll('footer > *')].map(each => each.getBoundingClientRect().top)
         return new Set(tops).size
@@ -160,9 +160,9 @@ LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"
 
 
 @pytest.mark.parametrize("name", ["form", "all-preselected", "saved", "recorded-late", "stop", "not-found"])
-def test_a_long_brand_fits_small_screens(frame: Page, name: str) -> None:
+def test_long_brand_name_fits_small_screens(frame: Page, name: str) -> None:
     pages = [render(name, code, LONG_BRAND) for code in ("en", "de", "ar", "he")]
-    assert measure(frame, TROUBLE_JS, pages, [(320, PLAIN), (320, LARGE)]) == [[[], []]] * len(pages)
+    assert measure(frame, FAULTS_JS, pages, [(320, PLAIN), (320, LARGE)]) == [[[], []]] * len(pages)
 
 
 def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> None:
@@ -174,14 +174,14 @@ def test_forced_colours_show_the_brands_dot(browser: Browser, server: Site) -> N
     assert dot not in {ground, "rgba(0, 0, 0, 0)"}
 
 
-def test_what_has_no_room_is_found(frame: Page) -> None:
+def test_check_finds_overflowing_and_small_elements(frame: Page) -> None:
     spoil = """document => {
         document.querySelector('h1').style.whiteSpace = 'nowrap'
         document.querySelector('summary').style.cssText = 'height: 20px; padding: 0; overflow: hidden'
         document.querySelector('.tiles span').textContent = 'very '.repeat(20)
         document.querySelector('.tiles label').style.height = '48px'
     }"""
-    spoilt = f"document => {{ ({spoil})(document); return ({TROUBLE_JS})(document) }}"
+    spoilt = f"document => {{ ({spoil})(document); return ({FAULTS_JS})(document) }}"
     [[[wide, small, cut]]] = measure(frame, spoilt, [render("form")], [(320, PLAIN)])
     assert wide.endswith("px too wide")
     assert small.startswith("a target of")

@@ -1,4 +1,4 @@
-"""Machines open every link of a message: the real web process records nothing of it."""
+"""Link scanners open every link of a message. The real web process records no response."""
 
 import uuid
 from collections import Counter
@@ -37,7 +37,7 @@ def keys(afterword: Afterword) -> Iterator["redis.Redis"]:
 
 
 def rating_links(afterword: Afterword) -> list[str]:
-    """Every link of messages and e-mails for any survey: to rate, to open, and to opt out."""
+    """Return every link of messages and e-mails for each kind of survey: to rate, to open, and to opt out."""
     links = []
     for number, rating in enumerate(RatingType, start=81000):
         link = Link(str(number), number, "default", (Offer(rating, str(uuid.uuid4())),))
@@ -46,26 +46,24 @@ def rating_links(afterword: Afterword) -> list[str]:
     return links
 
 
-def test_a_storm_over_every_link_records_nothing(afterword: Afterword, keys: "redis.Redis") -> None:
-    asked = [(method, link) for link in rating_links(afterword) for method in METHODS] * ROUNDS
+def test_many_requests_to_every_link_record_nothing(afterword: Afterword, keys: "redis.Redis") -> None:
+    calls = [(method, link) for link in rating_links(afterword) for method in METHODS] * ROUNDS
     with ThreadPoolExecutor(8) as crowd:
-        answers = list(crowd.map(lambda each: requests.request(*each, timeout=30), asked))
-    assert Counter(answer.status_code for answer in answers) == {200: len(asked)}
-    assert all(answer.headers.get("Set-Cookie") is None for answer in answers)
-    # By the probe the process looks, now and then, whether Redis takes a write; and it tells of itself.
+        responses = list(crowd.map(lambda each: requests.request(*each, timeout=30), calls))
+    assert Counter(response.status_code for response in responses) == {200: len(calls)}
+    assert all(response.headers.get("Set-Cookie") is None for response in responses)
+    # The process writes a probe to test Redis, and a report about itself.
     assert {*keys.scan_iter()} <= {b"afterword:probe", b"afterword:processes"}
 
 
-def test_a_browser_that_looks_answers_nothing_and_one_that_presses_does(
-    afterword: Afterword, keys: "redis.Redis", page: Page
-) -> None:
-    """The real process all the way, JavaScript off, with the keyboard alone."""
+def test_only_confirm_saves_an_answer(afterword: Afterword, keys: "redis.Redis", page: Page) -> None:
+    """JavaScript is off, and only the keyboard is used."""
     link = rating_links(afterword)[0]
     page.goto(f"{link}?r=4")
     assert not keys.exists("afterword:survey:81000")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
     assert keys.hget("afterword:survey:81000", f"score:{RatingType.CSAT}") == b"4"
     assert page.url == link
     assert page.context.cookies() == []

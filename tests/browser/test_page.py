@@ -1,4 +1,4 @@
-"""The survey page as a customer uses it: in a browser, JavaScript off, with a finger or with the keyboard alone."""
+"""A customer uses the survey page in a browser without JavaScript, by touch or by keyboard."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def focused(page: Page) -> Any:
     return page.locator(":focus")
 
 
-def test_the_keyboard_alone_is_enough(page: Page, site: Site) -> None:
+def test_survey_is_answered_by_keyboard(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token")
     page.keyboard.press("Tab")
     assert focused(page).get_attribute("name") == "rating"
@@ -31,7 +31,7 @@ def test_the_keyboard_alone_is_enough(page: Page, site: Site) -> None:
     assert site.posted == [forms.AnswerForm({CSAT: 4}, "Quick and kind", is_suspect=False)]
 
 
-def test_one_tap_on_confirm_saves_and_a_comment_can_follow(page: Page, site: Site) -> None:
+def test_confirm_saves_the_rating_and_a_comment_can_be_added(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token?r=4")
     assert site.posted == []
     page.get_by_role("button", name="Confirm rating").click()
@@ -41,8 +41,8 @@ def test_one_tap_on_confirm_saves_and_a_comment_can_follow(page: Page, site: Sit
     assert [(each.scores, each.comment) for each in site.posted] == [({CSAT: 4}, ""), ({CSAT: 4}, "Thanks\nagain")]
 
 
-def test_another_choice_than_the_links_is_what_confirm_saves(page: Page, site: Site) -> None:
-    """The notice names no choice, so it stays true without a rule that hides it."""
+def test_confirm_saves_the_changed_choice(page: Page, site: Site) -> None:
+    """The notice mentions no score, so it is correct for every choice."""
     page.goto(f"{site.url}/s/token?r=4")
     page.get_by_label("2 Dissatisfied").check()
     assert page.get_by_text("Not saved yet.").is_visible()
@@ -51,7 +51,7 @@ def test_another_choice_than_the_links_is_what_confirm_saves(page: Page, site: S
     assert site.posted[-1].scores == {CSAT: 2}
 
 
-def test_enter_confirms_what_is_chosen(page: Page, site: Site) -> None:
+def test_enter_key_saves_the_changed_choice(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token?r=4")
     page.get_by_label("2 Dissatisfied").check()
     page.keyboard.press("Enter")
@@ -59,7 +59,7 @@ def test_enter_confirms_what_is_chosen(page: Page, site: Site) -> None:
     assert site.posted[-1].scores == {CSAT: 2}
 
 
-def test_a_preselected_page_has_one_primary_button(page: Page, site: Site) -> None:
+def test_preselected_page_has_one_primary_button(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token?r=4")
     primary = page.locator("main button:not(.second)")
     assert [each.inner_text() for each in primary.all()] == ["Confirm rating"]
@@ -69,7 +69,7 @@ def test_a_preselected_page_has_one_primary_button(page: Page, site: Site) -> No
     assert site.posted == [forms.AnswerForm({CSAT: 4}, "Quick", is_suspect=False)]
 
 
-def test_an_empty_form_comes_back_with_the_problem_focused_and_the_comment_kept(page: Page, site: Site) -> None:
+def test_empty_form_focuses_the_error_and_keeps_the_comment(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token#elsewhere")
     page.get_by_label("What is the main reason").fill("\nA first line was empty")
     page.get_by_role("button", name="Send feedback").click()
@@ -83,7 +83,7 @@ def test_an_empty_form_comes_back_with_the_problem_focused_and_the_comment_kept(
     assert focused(page).get_attribute("id") == "rating"
 
 
-def test_the_honeypot_is_out_of_sight_and_out_of_the_tab_order(page: Page, site: Site) -> None:
+def test_honeypot_is_invisible_and_not_in_the_tab_order(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token")
     box = page.locator("[name=website]").bounding_box()
     assert box
@@ -95,7 +95,7 @@ def test_the_honeypot_is_out_of_sight_and_out_of_the_tab_order(page: Page, site:
     assert stops == ["rating", "comment", None]
 
 
-def test_a_language_is_chosen_with_the_keyboard_alone(page: Page, site: Site) -> None:
+def test_language_is_chosen_by_keyboard(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/states/recorded")
     page.get_by_text("English", exact=True).focus()
     page.keyboard.press("Enter")
@@ -106,7 +106,7 @@ def test_a_language_is_chosen_with_the_keyboard_alone(page: Page, site: Site) ->
     assert page.locator("html").get_attribute("lang") == "cs"
 
 
-def test_another_language_keeps_what_was_typed(page: Page, site: Site) -> None:
+def test_change_of_language_keeps_the_answer(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token")
     page.get_by_label("2 Dissatisfied").check()
     page.locator("textarea").fill("\nToo slow")
@@ -118,7 +118,7 @@ def test_another_language_keeps_what_was_typed(page: Page, site: Site) -> None:
     assert site.posted == []
 
 
-def test_what_is_open_in_the_footer_has_its_whole_width(page: Page, site: Site) -> None:
+def test_open_details_have_the_full_width_of_the_footer(page: Page, site: Site) -> None:
     page.goto(f"{site.url}/s/token")
     for name in ("Privacy", "English"):
         summary = page.get_by_text(name, exact=True)

@@ -1,4 +1,4 @@
-"""A thank-you page that redirects to a third host: Chromium follows, with real hosts."""
+"""The thank-you link redirects to a third host. Chromium follows the redirects."""
 
 import ssl
 import threading
@@ -21,9 +21,9 @@ HEADING = "<h1>Rate us here as well</h1>"
 
 
 @contextmanager
-def host(name: str, context: ssl.SSLContext, answer: Response) -> Iterator[str]:
-    """Answer everything over HTTPS, under a name that is this machine's."""
-    server = make_server("127.0.0.1", 0, Request.application(lambda _: answer), ssl_context=context)
+def host(name: str, context: ssl.SSLContext, response: Response) -> Iterator[str]:
+    """Return the same response to every request over HTTPS, under a name of this machine."""
+    server = make_server("127.0.0.1", 0, Request.application(lambda _: response), ssl_context=context)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -36,7 +36,7 @@ def host(name: str, context: ssl.SSLContext, answer: Response) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[Afterword]:
-    """Run the real web. Its thanks for a 5 link to a host that redirects."""
+    """Start the real web process. For a 5 its thanks link to a host that redirects."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     with ExitStack() as hosts:
@@ -57,7 +57,7 @@ def web(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> 
 
 @pytest.fixture
 def afterword(web: Afterword) -> Afterword:
-    """Return the web, without the answers of the test before: all have the same link."""
+    """Delete the answers of earlier tests, which use the same link, and return the web process."""
     with redis.Redis.from_url(web.redis_url) as client:
         client.flushdb()
     return web
@@ -69,27 +69,27 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         yield context.new_page()
 
 
-def test_the_customer_gets_through_both_redirects(afterword: Afterword, page: Page) -> None:
+def test_browser_follows_both_redirects(afterword: Afterword, page: Page) -> None:
     link = f"{afterword.url}/s/{sign(at=NEW_ENOUGH)}"
     page.goto(f"{link}?r=5")
     page.get_by_role("button", name="Confirm rating").click()
     page.get_by_role("heading", name="Rate us here as well").wait_for()
-    # Back leads to the survey, not through the thanks to the same place again.
+    # The back button opens the survey, not the redirect.
     page.go_back()
-    page.get_by_text("Your answer “Very satisfied” is saved.").wait_for()
+    page.get_by_text("Your response “Very satisfied” is saved.").wait_for()
     assert page.get_by_role("link", name="Continue to localhost").is_visible()
     assert page.url == f"{link}?r=5"
 
 
-def test_any_other_score_stays_with_us(afterword: Afterword, page: Page) -> None:
+def test_other_scores_show_the_thanks(afterword: Afterword, page: Page) -> None:
     link = f"{afterword.url}/s/{sign(at=NEW_ENOUGH)}"
     page.goto(f"{link}?r=4")
     page.get_by_role("button", name="Confirm rating").click()
-    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
     assert page.url == link
 
 
-def test_more_time_and_a_change_work_without_a_script(afterword: Afterword, page: Page) -> None:
+def test_more_time_and_changes_work_without_javascript(afterword: Afterword, page: Page) -> None:
     link = f"{afterword.url}/s/{sign(at=NEW_ENOUGH)}"
     page.goto(f"{link}?r=2")
     page.get_by_role("button", name="Confirm rating").click()
@@ -100,13 +100,13 @@ def test_more_time_and_a_change_work_without_a_script(afterword: Afterword, page
     assert page.get_by_label("Anything you would like to add?").input_value() == "My card is 4111"
     page.get_by_role("button", name="Add comment").click()
     page.get_by_text("Your comment is saved too.").wait_for()
-    page.get_by_role("button", name="Change your answer").click()
+    page.get_by_role("button", name="Change your response").click()
     page.get_by_role("button", name="Remove my comment").wait_for()
-    # Enter sends the answer; it removes nothing.
+    # The enter key saves the response, and doesn't remove the comment.
     page.get_by_label("4 Satisfied", exact=True).check()
     page.keyboard.press("Enter")
-    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
     assert page.get_by_text("Your comment is saved too.").is_visible()
-    page.get_by_role("button", name="Change your answer").click()
+    page.get_by_role("button", name="Change your response").click()
     page.get_by_role("button", name="Remove my comment").click()
     page.get_by_text("Your comment is removed.").wait_for()

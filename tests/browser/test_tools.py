@@ -1,4 +1,4 @@
-"""The tools for the pages come from the right place, and CI skips no test without them."""
+"""The tools are fetched from the configured registry with the pinned hash, and CI fails without them."""
 
 import tarfile
 from io import BytesIO
@@ -11,7 +11,7 @@ from tests.browser import tools
 from tests.browser.conftest import serving
 
 
-def test_what_is_missing_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tool_skips_tests_locally_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = tools.ToolMissing("axe-core is not here")
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="axe-core is not here"):
@@ -21,26 +21,26 @@ def test_what_is_missing_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.Mon
         tools.skip_without(missing)
 
 
-def test_an_axe_core_that_is_not_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    registry, asked = Flask("registry"), []
+def test_axe_core_with_another_hash_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    registry, requested = Flask("registry"), []
     packed = BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as package:
         package.addfile(tarfile.TarInfo("package/axe.min.js"))
 
     @registry.get("/<path:path>")
-    def answer(path: str) -> Response:
-        asked.append(path)
+    def serve_package(path: str) -> Response:
+        requested.append(path)
         return Response(packed.getvalue())
 
     with serving(registry) as url:
         monkeypatch.setenv("NPM_CONFIG_REGISTRY", f"{url}/")
-        with pytest.raises(tools.ToolMissing, match="isn't what"):
+        with pytest.raises(tools.ToolMissing, match="its hash"):
             tools.fetch_axe(tmp_path / "axe.min.js")
-    assert asked == ["axe-core/-/axe-core-4.14.1.tgz"]
+    assert requested == ["axe-core/-/axe-core-4.14.1.tgz"]
     assert not (tmp_path / "axe.min.js").exists()
 
 
-def test_the_lock_names_no_host_and_has_a_hash_for_everything() -> None:
+def test_lock_file_has_a_hash_for_each_package_and_no_host() -> None:
     lock = (tools.HERE / tools.LOCK).read_text(encoding="utf-8")
     assert '"resolved"' not in lock
     assert lock.count('"integrity": "sha512-') == lock.count('    "node_modules/')
