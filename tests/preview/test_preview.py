@@ -171,7 +171,7 @@ def test_links_of_email_open_form_with_score(client: FlaskClient) -> None:
     chosen = client.get(links[3]).text
     assert re.findall(r"value=(\d) checked", chosen) == ["4"]
     assert "<form" in client.get(links[-1]).text
-    assert load_language("de").translate("You will not be asked again") in client.post(links[-1]).text
+    assert load_language("de").translate("You will not be requested again") in client.post(links[-1]).text
 
 
 def test_form_can_be_sent_and_is_not_saved(client: FlaskClient) -> None:
@@ -219,12 +219,12 @@ def test_hidden_copies_cannot_be_reached(browser: Browser, app: Flask) -> None:
 
 @pytest.mark.parametrize("outside", ["light", "dark"])
 def test_frames_have_their_own_colour_scheme(browser: Browser, app: Flask, outside: str) -> None:
-    said: list[str] = []
-    asked: list[str] = []
+    messages: list[str] = []
+    requested: list[str] = []
     with serving(app) as url, browser.new_context(color_scheme=outside) as context:  # type: ignore[arg-type]
         page = context.new_page()
-        page.on("console", lambda each: said.append(each.text))
-        page.on("request", lambda each: asked.append(each.url))
+        page.on("console", lambda each: messages.append(each.text))
+        page.on("request", lambda each: requested.append(each.url))
         for state in ("form", "email"):
             page.goto(f"{url}/?state={state}", wait_until="networkidle")
             grounds = {
@@ -237,8 +237,8 @@ def test_frames_have_their_own_colour_scheme(browser: Browser, app: Flask, outsi
         page.goto(f"{url}/?state=message-html", wait_until="networkidle")
         page.frames[1].get_by_role("link").click()
         page.frames[1].get_by_role("button", name="Send feedback").wait_for()
-    assert [each for each in said if "422" not in each] == []
-    assert {each for each in asked if not each.startswith((url, "data:"))} == set()
+    assert [each for each in messages if "422" not in each] == []
+    assert {each for each in requested if not each.startswith((url, "data:"))} == set()
 
 
 def test_error_in_settings_is_shown() -> None:

@@ -63,7 +63,7 @@ def dixa() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def client(dixa: Sandbox) -> Iterator[Client]:
-    """A client with every exchange checked against Dixa's description, if present."""
+    """Return a client, and check its exchanges against Dixa's description, if the file exists."""
     client = Client(dixa)
     yield client
     client.session.close()

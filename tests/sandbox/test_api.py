@@ -220,10 +220,10 @@ def test_an_unknown_path_or_method_is_json_too(dixa: Sandbox, client: Client) ->
 
 
 @pytest.mark.parametrize(
-    "given", [None, "", "wrong", "Bearer sandbox-token", "sandbox-token2", "Basic x", "t\u00f8ken"]
+    "token", [None, "", "wrong", "Bearer sandbox-token", "sandbox-token2", "Basic x", "t\u00f8ken"]
 )
-def test_only_the_raw_token_is_accepted(dixa: Sandbox, client: Client, given: str | None) -> None:
-    client.session.headers["Authorization"] = given.encode() if given else given  # type: ignore[assignment]
+def test_only_the_raw_token_is_accepted(dixa: Sandbox, client: Client, token: str | None) -> None:
+    client.session.headers["Authorization"] = token.encode() if token else token  # type: ignore[assignment]
     refused = client.get("/organization")
     assert (refused.status_code, list(refused.json())) == (401, ["message"])
     assert "Authorization" not in dixa.calls[-1].headers
@@ -286,7 +286,7 @@ def test_a_message_reopens_a_closed_conversation_only_if_configured(dixa: Sandbo
     assert dixa.conversation(number).state == "Open"
 
 
-def _ask_again(connection: HTTPConnection) -> None:
+def _repeat_request(connection: HTTPConnection) -> None:
     connection.request("GET", "/beta/organization")
     connection.getresponse()
 
@@ -301,7 +301,7 @@ def test_connections_are_kept_alive_until_the_sandbox_stops(dixa: Sandbox, clien
     assert client.get("/organization").status_code == 200
     dixa.stop()
     with pytest.raises(OSError, match=r"closed|reset|pipe"):
-        _ask_again(connection)
+        _repeat_request(connection)
     connection.close()
     with pytest.raises(requests.ConnectionError):
         client.get("/organization")

@@ -163,7 +163,7 @@ def test_a_refused_token_consumes_no_fault(dixa: Sandbox, client: Client, number
 
 
 def test_each_token_has_its_own_limit() -> None:
-    # It refills slower than any machine can be slow.
+    # It refills too slowly to affect a slow machine.
     dixa = Sandbox(SandboxSettings(tokens=("a", "b"), rate=0.001)).start()
     a, b = Client(dixa), Client(dixa)
     b.session.headers["Authorization"] = "b"

@@ -97,7 +97,7 @@ def test_each_fault_has_a_button_and_can_be_cleared(dixa: Sandbox, name: str) ->
 
 
 def test_the_panel_has_no_words_of_the_api(dixa: Sandbox) -> None:
-    """Names of calls are for engineers, behind a click."""
+    """The names of calls are in a collapsed section for engineers."""
     requests.post(f"{dixa.url}/trouble/lose-submit", timeout=5)
     for kind in Kind:
         dixa.inject(Fault(kind, times=2, call="offer"))

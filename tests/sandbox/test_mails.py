@@ -93,7 +93,7 @@ def test_reset_deletes_emails(dixa: Sandbox) -> None:
     assert requests.get(f"{dixa.url}/mails/1", timeout=30).status_code == 404
 
 
-def test_without_a_mail_server_the_page_says_so() -> None:
+def test_page_reports_a_missing_mail_server() -> None:
     with pytest.raises(LookupError):
         _ = Sandbox(SandboxSettings()).smtp_url
 

@@ -15,7 +15,7 @@ def _last(dixa: Sandbox) -> Exchange:
     return dixa.calls[-1]
 
 
-def test_a_wrong_response_is_noticed(dixa: Sandbox, client: Client, description: Description) -> None:
+def test_check_finds_a_wrong_response(dixa: Sandbox, client: Client, description: Description) -> None:
     number = dixa.make_conversation(language="en")
     client.get(f"/conversations/{number}")
     good = _last(dixa)
@@ -48,7 +48,7 @@ def test_a_wrong_response_is_noticed(dixa: Sandbox, client: Client, description:
         {"ratingResult": {"_type": "Csat", "value": 4}, "submittedAt": "now"},
     ],
 )
-def test_a_wrong_request_is_noticed(dixa: Sandbox, client: Client, description: Description, body: object) -> None:
+def test_check_finds_a_wrong_request(dixa: Sandbox, client: Client, description: Description, body: object) -> None:
     number = dixa.make_conversation()
     client.submit(number, client.offered(number))
     good = _last(dixa)
@@ -61,7 +61,7 @@ def test_a_wrong_request_is_noticed(dixa: Sandbox, client: Client, description: 
         description.check(replace(good, path=good.path.replace("submit", "send")))
 
 
-def test_of_a_refused_request_only_the_response_is_checked(
+def test_only_the_response_of_a_refused_request_is_checked(
     dixa: Sandbox, client: Client, description: Description
 ) -> None:
     number = dixa.make_conversation()

@@ -11,15 +11,15 @@ from tests.sandbox.conftest import Client
 
 
 def closed(hours: int = 1, **more: Any) -> dict[str, Any]:
-    """Conversations closed in the last hours."""
+    """Return a search for conversations closed in the last hours."""
     since, until = now() - timedelta(hours=hours), now() + timedelta(seconds=1)
     between = {"_type": "Between", "timestampFrom": iso(since), "timestampTo": iso(until)}
     field = {"_type": "ClosedDate", "operator": between | more}
     return {"filters": {"strategy": "All", "conditions": [{"field": field}]}}
 
 
-def ids(answer: Any) -> list[int]:
-    return [hit["id"] for hit in answer.json()["data"]]
+def ids(response: Any) -> list[int]:
+    return [hit["id"] for hit in response.json()["data"]]
 
 
 def test_search_returns_closed_conversations_latest_first(dixa: Sandbox, client: Client) -> None:
@@ -38,10 +38,10 @@ def test_pages_are_linked_by_key(dixa: Sandbox, client: Client) -> None:
     found: list[int] = []
     path = "/search/conversations?pageLimit=2"
     for size in (2, 2, 1):
-        answer = client.post(path, closed())
-        assert len(ids(answer)) == size
-        found += ids(answer)
-        path = answer.json().get("meta", {}).get("next", "").removeprefix("/beta").replace("/?", "?")
+        response = client.post(path, closed())
+        assert len(ids(response)) == size
+        found += ids(response)
+        path = response.json().get("meta", {}).get("next", "").removeprefix("/beta").replace("/?", "?")
     assert (sorted(found), path) == (made, "")
 
 

@@ -67,7 +67,7 @@ def test_a_close_is_signed_over_the_stamp_and_the_raw_body(dixa: Sandbox, target
 
 
 def test_a_known_signature_is_reproduced() -> None:
-    """Made with `printf '1700000000000.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:00ff`."""
+    """The signature was made with `printf '1700000000000.{}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:00ff`."""
     headers = sign(b"{}", "00ff", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
     assert (
         headers["X-DIXA-SIGNATURE"]
@@ -79,22 +79,26 @@ def test_a_close_contains_the_whole_conversation(dixa: Sandbox, target: Target) 
     number = dixa.make_conversation(channel="WidgetChat", subject="Hello", tags=["vip"], queue="Returns")
     dixa.close(number)
     event = eventually(target.events)[0]
-    told = event["data"]["conversation"]
+    conversation = event["data"]["conversation"]
     assert (event["event_fqn"], event["event_version"]) == ("CONVERSATION_CLOSED", "1")
     assert set(event) == {"event_id", "event_fqn", "event_version", "event_timestamp", "organization", "data"}
-    assert (told["csid"], told["channel"], told["status"], told["direction"]) == (
+    assert (conversation["csid"], conversation["channel"], conversation["status"], conversation["direction"]) == (
         number,
         "WIDGET_CHAT",
         "CLOSED",
         "INBOUND",
     )
-    assert (told["queue"]["name"], told["subject"], told["tags"][0]["name"]) == ("Returns", "Hello", "vip")
-    assert (told["requester"]["user_type"], told["assignee"]["user_type"]) == ("Contact", "Member")
-    assert told["contact_point"]
-    assert "language" not in told
+    assert (conversation["queue"]["name"], conversation["subject"], conversation["tags"][0]["name"]) == (
+        "Returns",
+        "Hello",
+        "vip",
+    )
+    assert (conversation["requester"]["user_type"], conversation["assignee"]["user_type"]) == ("Contact", "Member")
+    assert conversation["contact_point"]
+    assert "language" not in conversation
 
 
-def test_channels_are_spelled_in_capitals() -> None:
+def test_channels_are_in_capitals() -> None:
     spelled = ["WidgetChat", "PstnPhone", "ContactForm", "WhatsApp", "FacebookMessenger", "Email", "AwaitingPending"]
     assert [webhook_spelling(name) for name in spelled] == [
         "WIDGET_CHAT",
@@ -156,7 +160,7 @@ def test_undeliverable_webhooks_end(dixa: Sandbox) -> None:
     assert (delivery.attempts, delivery.problem) == (dixa.settings.attempts, "ConnectionError")
 
 
-def test_without_a_target_nothing_is_sent(dixa: Sandbox) -> None:
+def test_nothing_is_sent_without_a_target(dixa: Sandbox) -> None:
     dixa.close(dixa.make_conversation())
     assert dixa.deliveries() == []
 

@@ -233,13 +233,13 @@ def test_the_length_of_a_link_in_a_variable_is_limited_too() -> None:
         ('accent = "#9d174d"', False),
     ],
 )
-def test_warns_of_a_brand_name_with_the_logo_of_the_environment(tmp_path: Path, brand: str, *, warned: bool) -> None:
+def test_brand_name_with_the_logo_of_the_environment_is_a_warning(tmp_path: Path, brand: str, *, warned: bool) -> None:
     """A logo replaces the name on the page."""
     logo = write(tmp_path / "logo.png", PNG)
     warnings = settings_with(tmp_path, brand, BRAND_NAME="Holding", BRAND_LOGO=logo).warnings
-    told = (
+    warning = (
         'survey "tidewater": its brand "Tidewater" has no logo, so it gets that of BRAND_LOGO.'
         " Write a `logo` in its [survey.brand]"
     )
-    assert [each.startswith(told) for each in warnings] == ([True] if warned else [])
+    assert [each.startswith(warning) for each in warnings] == ([True] if warned else [])
     assert settings_with(tmp_path, brand, BRAND_NAME="Holding").warnings == ()

@@ -27,10 +27,10 @@ EXAMPLES = Path(__file__).parents[2] / "config" / "examples"
 HERE = ZoneInfo("Europe/Copenhagen")
 FRIDAY, SATURDAY = datetime(2026, 11, 20, 15, tzinfo=HERE), datetime(2026, 11, 21, 15, tzinfo=HERE)
 IN_DECEMBER = datetime(2026, 12, 4, 15, tzinfo=HERE)
-"""This one is a Friday, too."""
+"""A Friday."""
 
-DRAWN, NOT_DRAWN = 44, 13
-"""Two conversations. A sample of one in ten contains the first one only."""
+IN_SAMPLE, OUTSIDE_SAMPLE = 44, 13
+"""Two conversation ids. A sample of one in ten contains only the first."""
 
 CHAT, FORM, CALL, SMS = (
     {"channel": "WidgetChat", "email": None},
@@ -43,54 +43,66 @@ NO_AGENT = {"agent_id": None, "assignee_type": None}
 
 Row = tuple[str, dict[str, Any], str | Reason]
 
-# what this line shows             the conversation, an e-mail closed on Friday at 15:00 but for     what comes of it
+# description                      facts that differ from an e-mail closed on Friday at 15:00         outcome
 SMALL_WEBSHOP: list[Row] = [
     ("a chat", CHAT, "webshop, Fri 15:15"),
     ("an e-mail", {}, "webshop, Sat 15:00"),
     ("a contact form", FORM, "webshop, Sat 15:00"),
     ("a call", CALL, Reason.CHANNEL),
     ("spam", {"tags": ("spam",)}, Reason.TAG_EXCLUDED),
-    ("an e-mail that nobody took", NO_AGENT, Reason.UNASSIGNED),
-    ("an e-mail that we wrote first", {"direction": "Outbound"}, Reason.DIRECTION),
-    ("a colleague's", {"user_type": "Member"}, Reason.MEMBER),
+    ("an unassigned e-mail", NO_AGENT, Reason.UNASSIGNED),
+    ("an outbound e-mail", {"direction": "Outbound"}, Reason.DIRECTION),
+    ("an e-mail of a colleague", {"user_type": "Member"}, Reason.MEMBER),
 ]
 TWO_BRANDS: list[Row] = [
     ("an e-mail to Northwind", {"contact_point": "help@northwind.example"}, "northwind, Sat 15:00"),
     ("a call to Northwind", CALL | {"contact_point": "+4570123456"}, "northwind, Fri 15:15"),
     ("an e-mail to Tidewater", {"contact_point": "hello@tidewater.example"}, "tidewater, Sun 15:00"),
     ("an e-mail to the press office", {"contact_point": "press@northwind.example"}, Reason.CONTACT_POINT),
-    ("an e-mail to who knows where", {"contact_point": None}, Reason.CONTACT_POINT),
+    ("an e-mail to an unknown address", {"contact_point": None}, Reason.CONTACT_POINT),
 ]
 BY_LANGUAGE: list[Row] = [
     ("Danish", {"language": "da"}, "csat, Sat 15:00"),
-    ("the German of Austria", {"language": "de-AT"}, "csat, Sat 15:00"),
+    ("Austrian German", {"language": "de-AT"}, "csat, Sat 15:00"),
     ("a Danish chat", CHAT | {"language": "da"}, "csat, Fri 15:15"),
     ("Swedish", {"language": "sv"}, "nps, Sat 15:00"),
-    ("a language that we don't have", {"language": "tlh"}, "nps, Sat 15:00"),
-    ("an SMS, whose language Dixa doesn't know", SMS, "nps, Fri 15:15"),
+    ("an unsupported language", {"language": "tlh"}, "nps, Sat 15:00"),
+    ("an SMS without a language", SMS, "nps, Fri 15:15"),
     ("Danish spam", {"language": "da", "tags": ("spam",)}, Reason.TAG_EXCLUDED),
 ]
 BUSINESS_CUSTOMERS: list[Row] = [
-    ("a real exchange, on a Thursday", {"closed_at": FRIDAY - timedelta(days=1)}, "business, Fri 15:00"),
-    ("one on a Friday", {}, "business, Mon 09:00"),
-    ("one on a Thursday, late", {"closed_at": FRIDAY - timedelta(hours=20)}, "business, Mon 09:00"),
-    ("one on a Thursday, early", {"closed_at": FRIDAY - timedelta(hours=32)}, "business, Fri 09:00"),
-    ("one mail, answered", {"by_customer": 1}, Reason.FEW_CUSTOMER_MESSAGES),
-    ("mails that only a machine answered", {"by_agent": 0, "by_bot": 2}, Reason.FEW_AGENT_MESSAGES),
-    ("somebody of our own", {"email": "Mads@Northwind.example"}, Reason.ADDRESS),
+    ("an e-mail of a Thursday", {"closed_at": FRIDAY - timedelta(days=1)}, "business, Fri 15:00"),
+    ("an e-mail of a Friday", {}, "business, Mon 09:00"),
+    ("an e-mail of a Thursday evening", {"closed_at": FRIDAY - timedelta(hours=20)}, "business, Mon 09:00"),
+    ("an e-mail of a Thursday morning", {"closed_at": FRIDAY - timedelta(hours=32)}, "business, Fri 09:00"),
+    ("a single message of the customer", {"by_customer": 1}, Reason.FEW_CUSTOMER_MESSAGES),
+    ("a reply of a machine only", {"by_agent": 0, "by_bot": 2}, Reason.FEW_AGENT_MESSAGES),
+    ("a customer with our domain", {"email": "Mads@Northwind.example"}, Reason.ADDRESS),
     ("a partner", {"email": "li@northwind-partners.example"}, Reason.ADDRESS),
-    ("a customer whose name is like ours", {"email": "a@not-northwind.example"}, "business, Mon 09:00"),
+    ("a customer with a similar domain", {"email": "a@not-northwind.example"}, "business, Mon 09:00"),
     ("a customer without an address", {"email": None}, "business, Mon 09:00"),
 ]
 CAREFUL_START: list[Row] = [
     ("the test address", {"email": "Afterword.Test@northwind.example"}, "test, Fri 15:00"),
-    ("a customer, before the start", {"conversation_id": DRAWN}, Reason.NO_SURVEY_MATCHES),
-    ("a customer after it, drawn", {"conversation_id": DRAWN, "closed_at": IN_DECEMBER}, "live, Sat 15:00"),
-    ("a chat after it, drawn", CHAT | {"conversation_id": DRAWN, "closed_at": IN_DECEMBER}, "live, Fri 15:15"),
-    ("not drawn", {"conversation_id": NOT_DRAWN, "closed_at": IN_DECEMBER}, Reason.NO_SURVEY_MATCHES),
+    ("a customer before the start", {"conversation_id": IN_SAMPLE}, Reason.NO_SURVEY_MATCHES),
     (
-        "the test address, always drawn",
-        {"email": "afterword.test@northwind.example", "conversation_id": NOT_DRAWN, "closed_at": IN_DECEMBER},
+        "a customer in the sample after the start",
+        {"conversation_id": IN_SAMPLE, "closed_at": IN_DECEMBER},
+        "live, Sat 15:00",
+    ),
+    (
+        "a chat in the sample after the start",
+        CHAT | {"conversation_id": IN_SAMPLE, "closed_at": IN_DECEMBER},
+        "live, Fri 15:15",
+    ),
+    (
+        "a customer outside the sample",
+        {"conversation_id": OUTSIDE_SAMPLE, "closed_at": IN_DECEMBER},
+        Reason.NO_SURVEY_MATCHES,
+    ),
+    (
+        "the test address outside the sample",
+        {"email": "afterword.test@northwind.example", "conversation_id": OUTSIDE_SAMPLE, "closed_at": IN_DECEMBER},
         "test, Fri 15:00",
     ),
 ]
@@ -99,14 +111,14 @@ PHONE_AND_BOTS: list[Row] = [
     ("a call on a Thursday evening", CALL | {"closed_at": FRIDAY - timedelta(hours=19)}, "phone, Fri 11:00"),
     ("a call on a Friday", CALL, "phone, Mon 09:00"),
     ("a call on a Saturday", CALL | {"closed_at": SATURDAY}, "phone, Mon 09:00"),
-    ("a call that nobody took", CALL | NO_AGENT, Reason.NO_SURVEY_MATCHES),
-    ("a call from somebody without an address", CALL | {"email": None}, Reason.UNREACHABLE),
+    ("an unassigned call", CALL | NO_AGENT, Reason.NO_SURVEY_MATCHES),
+    ("a call of a customer without an address", CALL | {"email": None}, Reason.UNREACHABLE),
     ("a chat with an agent", CHAT, "chat, Fri 15:15"),
-    ("a chat that the bot handed over to an agent", CHAT | BY_BOT | {"by_agent": 2}, "chat, Fri 15:15"),
-    ("a chat that the bot settled", CHAT | BY_BOT, "bot, Fri 15:15"),
-    ("the same, and no agent's name on it", CHAT | BY_BOT | NO_AGENT, "bot, Fri 15:15"),
-    ("a mere hello to the bot", CHAT | BY_BOT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
-    ("a mere hello to an agent", CHAT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
+    ("a chat with the bot and an agent", CHAT | BY_BOT | {"by_agent": 2}, "chat, Fri 15:15"),
+    ("a chat with the bot", CHAT | BY_BOT, "bot, Fri 15:15"),
+    ("an unassigned chat with the bot", CHAT | BY_BOT | NO_AGENT, "bot, Fri 15:15"),
+    ("a single message to the bot", CHAT | BY_BOT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
+    ("a single message to an agent", CHAT | {"by_customer": 1}, Reason.NO_SURVEY_MATCHES),
     ("an e-mail", {}, Reason.CHANNEL),
 ]
 COOKBOOK = {
@@ -122,13 +134,13 @@ COOKBOOK = {
 @pytest.mark.parametrize(
     ("name", "facts", "outcome"),
     [
-        pytest.param(name, facts, outcome, id=f"{name}: {shows}")
+        pytest.param(name, facts, outcome, id=f"{name}: {description}")
         for name, rows in COOKBOOK.items()
-        for shows, facts, outcome in rows
+        for description, facts, outcome in rows
     ],
 )
 def test_outcomes_of_the_examples(name: str, facts: dict[str, Any], outcome: str | Reason) -> None:
-    assert what_comes_of(read_surveys(EXAMPLES / f"{name}.toml"), facts) == outcome
+    assert outcome_of(read_surveys(EXAMPLES / f"{name}.toml"), facts) == outcome
 
 
 def test_every_example_has_a_row_and_is_named_in_the_guide() -> None:
@@ -154,7 +166,7 @@ def test_every_survey_of_an_example_has_a_matching_conversation(name: str) -> No
 
 
 def test_a_reminder_is_due_inside_the_send_window() -> None:
-    """After whole weeks the weekday and the hour are the same."""
+    """The reminder is due whole weeks later, at the same weekday and hour."""
     (survey,) = read_surveys(EXAMPLES / "business-customers.toml")
     assert survey.reminder
     for days in range(7):
@@ -162,24 +174,24 @@ def test_a_reminder_is_due_inside_the_send_window() -> None:
         assert next_opening(survey.send_window, sent_at + survey.reminder) == sent_at + survey.reminder
 
 
-def what_comes_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | Reason | None:
+def outcome_of(surveys: tuple[Survey, ...], facts: dict[str, Any]) -> str | Reason | None:
     """Return the survey and the time of sending, or the reason for none."""
     known: dict[str, Any] = {"language": "en", "by_customer": 2, "by_agent": 1, "by_bot": 0} | facts
-    told = {name: known.pop(name) for name in ("language", "by_customer", "by_agent", "by_bot")}
+    thread = {name: known.pop(name) for name in ("language", "by_customer", "by_agent", "by_bot")}
     close = close_of(**known)
     messages = (
-        *[Message("c", None, "Inbound")] * told["by_customer"],
-        *[Message("a", None, "Outbound")] * told["by_agent"],
-        *[Message("b", None, "Outbound", is_automated=True)] * told["by_bot"],
+        *[Message("c", None, "Inbound")] * thread["by_customer"],
+        *[Message("a", None, "Outbound")] * thread["by_agent"],
+        *[Message("b", None, "Outbound", is_automated=True)] * thread["by_bot"],
     )
-    conversation = Conversation(close.conversation_id, close.channel or "", "requester", language=told["language"])
+    conversation = Conversation(close.conversation_id, close.channel or "", "requester", language=thread["language"])
     choice = choose_at_close(close, surveys)
     candidates = [survey.for_channel(close.channel) for survey in choice.candidates]
     later = choose_when_due(close, candidates, DixaFacts(conversation, messages=messages))
     if not later.candidates:
         return Choice((), (*choice.mismatches, *later.mismatches)).reason
     survey = later.candidates[0]
-    if not can_reach(close, survey, told["language"]):
+    if not can_reach(close, survey, thread["language"]):
         return Reason.UNREACHABLE
     sent_at = next_opening(survey.send_window, close.closed_at + survey.delay)
     return f"{survey.name}, {sent_at.astimezone(HERE):%a %H:%M}"

@@ -23,7 +23,7 @@ URL = "https://survey.northwind.example"
 OLD_KEY, NEW_KEY = "old-key-0123456789-0123456789-0123", "new-key-0123456789-0123456789-0123"
 LINKS = Links([OLD_KEY], URL)
 
-# Dixa's ids are UUIDs, which nothing promises. Lone surrogates can't be in what came as UTF-8.
+# Dixa's ids are UUIDs, but that isn't documented. UTF-8 can't contain lone surrogates.
 RATING_IDS = st.uuids().map(str) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 OFFERS = st.lists(st.builds(Offer, st.sampled_from(RatingType), RATING_IDS), min_size=1, max_size=3).map(tuple)
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,19}", fullmatch=True)
@@ -124,7 +124,7 @@ def test_a_token_of_another_key_is_refused() -> None:
 
 
 def test_a_token_with_another_salt_is_refused() -> None:
-    """The salt is the only difference: with the right one, the token is valid."""
+    """With the right salt the token is valid."""
     kwargs = {"key_derivation": "hmac", "digest_method": partial(blake2s, digest_size=20)}
     payload = [48213, "", "default", []]
     for salt, is_link in ((SALT, True), ("afterword.something-else.v1", False)):

@@ -33,9 +33,9 @@ colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 def test_the_style_sheet_has_the_colours_of_the_contrast_check(shades: object, scheme: ColourScheme) -> None:
     assert STYLE.count(shades.css) == 1  # type: ignore[attr-defined]
     root = next(block for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL) if shades.css in block)  # type: ignore[attr-defined]
-    said = {name: "#" + "".join(each * 2 for each in value[1:]) if len(value) == 4 else value
+    values = {name: "#" + "".join(each * 2 for each in value[1:]) if len(value) == 4 else value
             for name, value in re.findall(r"--(card|bg|ink): (#[0-9a-f]+)", root)}  # fmt: skip
-    assert said == {"card": scheme.card, "bg": scheme.ground, "ink": scheme.ink}
+    assert values == {"card": scheme.card, "bg": scheme.ground, "ink": scheme.ink}
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK])

@@ -57,14 +57,14 @@ def test_translation_has_placeholders_of_its_text(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
 def test_translation_is_not_english(code: str) -> None:
-    """Some single words are the same in two languages; a whole sentence never is."""
+    """Single words may be the same in two languages, but no whole sentence."""
     same = {str(each.id) for each in read_catalog(code) if each.id and each.string == each.id}
     assert same <= {"Neutral", "No", "Error:"}
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_translation_is_clean(code: str) -> None:
-    """No space at an end, no straight quotes, and it ends like the English: a sentence stays one."""
+    """A translation has no space at an end and no straight quotes, and ends with a full stop like the English text."""
     for message in read_catalog(code):
         text = str(message.string)
         if not message.id:
@@ -126,15 +126,15 @@ def test_name_is_isolated_in_rtl_text(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "text"),
     [
         ("fr", "Votre discussion par chat du 12 mai avec l’assistance"),
         ("it", "La Sua chat con l’assistenza in data 12 mai"),
         ("pt", "O seu chat de 12 mai com o atendimento"),
     ],
 )
-def test_date_belongs_to_conversation(code: str, said: str) -> None:
-    assert load_language(code).translate("Your chat with support on %(date)s", date="12 mai") == said
+def test_date_belongs_to_conversation(code: str, text: str) -> None:
+    assert load_language(code).translate("Your chat with support on %(date)s", date="12 mai") == text
 
 
 def test_missing_translation_is_english() -> None:

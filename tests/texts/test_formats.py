@@ -1,4 +1,4 @@
-"""Numbers, dates and durations are written as each language has them."""
+"""Numbers, dates and durations are in the format of each language."""
 
 from datetime import UTC, date, datetime, timedelta
 
