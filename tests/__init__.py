@@ -2,6 +2,6 @@
 
 from hypothesis import HealthCheck, settings
 
-# How fast a machine is says nothing about the code: an example has no deadline, only the whole test has.
+# The speed of the machine is no property of the code: only the whole test has a time limit, not an example.
 settings.register_profile("afterword", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("afterword")

@@ -35,7 +35,7 @@ def free_port() -> int:
     """Reserve a port for the caller until the tests end, also while its server is down.
 
     The socket stays bound. Servers that reuse addresses, such as Redis and gunicorn, can still listen on it. The kernel
-    gives it to nobody else, not even as the local end of a connection.
+    assigns it to no other socket, not even to the local end of a connection.
     """
     if not _reserved:
         atexit.register(_release_ports)

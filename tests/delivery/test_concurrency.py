@@ -1,4 +1,4 @@
-"""A silent mail server occupies half of a worker's threads at most, and the others go on."""
+"""A silent mail server blocks at most half of a worker's threads."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta

@@ -98,7 +98,7 @@ def test_after_a_lost_request_there_is_one_message(client: DixaClient, dixa: San
 
 
 def test_a_refused_duplicate_counts_as_delivered(client: DixaClient, dixa: Sandbox) -> None:
-    """The record says `offered`, since Redis has lost the later state."""
+    """The state is `offered` because Redis has lost the later state."""
     record = record_of(dixa)
     deliver(client, record)
     deliver(client, record)
@@ -147,7 +147,7 @@ def test_without_an_agent_close_or_channel_nothing_is_sent(client: DixaClient, d
     assert dixa.calls == []
 
 
-def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox) -> None:
+def test_nothing_is_sent_without_time_left(client: DixaClient, dixa: Sandbox) -> None:
     with pytest.raises(CallError):
         deliver(client, record_of(dixa), 0)
     assert dixa.calls == []

@@ -186,7 +186,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
         deliver(dripping.url, seconds=0.5)
 
 
-def test_with_no_time_left_nothing_is_sent(receiver: Receiver) -> None:
+def test_nothing_is_sent_without_time_left(receiver: Receiver) -> None:
     with pytest.raises(NotNow):
         deliver(receiver.url, seconds=0)
     assert receiver.posts == []

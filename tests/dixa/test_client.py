@@ -272,7 +272,7 @@ def test_the_repr_of_a_slot_hides_its_token(client: DixaClient, dixa: Sandbox) -
     assert dixa.token not in repr(slot_of(client))
 
 
-def test_with_no_time_left_nothing_is_sent(client: DixaClient, dixa: Sandbox, number: int) -> None:
+def test_nothing_is_sent_without_time_left(client: DixaClient, dixa: Sandbox, number: int) -> None:
     slot = slot_of(client)
     with pytest.raises(RetryLater):
         offer(client, Slot(slot.token, Deadline(timedelta())), number)

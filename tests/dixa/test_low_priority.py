@@ -1,4 +1,4 @@
-"""Low-priority calls keep their rate, go after all others, and are retried."""
+"""Low-priority calls keep their rate, leave slots for other calls, and are retried."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -42,7 +42,7 @@ def test_calls_keep_the_rate(client: DixaClient) -> None:
     assert all(0.5 - took <= each <= 0.5 for each in waits.seconds[1:])
 
 
-def test_reserved_slots_go_to_others_first(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> None:
+def test_other_calls_get_their_reserved_slots_first(dixa: Sandbox, redis_client: redis.Redis, prefix: str) -> None:
     """The worker has used the burst and reserved the next slot."""
     worker = open_client(dixa, redis_client, prefix, rate=1.1, burst=1, wait=lambda _: None)
     for _ in range(2):
@@ -67,7 +67,7 @@ def test_failed_calls_are_retried(client: DixaClient, dixa: Sandbox) -> None:
     assert [each for each in waits.seconds if each >= 0.5] == [1.0, 2.0]
 
 
-def test_it_gives_up_after_four_tries_or_a_refusal(client: DixaClient, dixa: Sandbox) -> None:
+def test_a_call_fails_after_four_attempts_or_a_refusal(client: DixaClient, dixa: Sandbox) -> None:
     dixa.fails(times=4, status=503, call="organization")
     with pytest.raises(RetryLater):
         LowPriorityDixa(client, 1000, Waits()).call(name(client))

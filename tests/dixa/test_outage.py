@@ -32,7 +32,7 @@ BREAKS: dict[str, tuple[Break, Break]] = {
     "refuses connections": (Sandbox.stop, Sandbox.start),
     "is silent": (lambda dixa: dixa.hangs(30, 100), lambda dixa: dixa.faults.clear()),
 }
-"""How Dixa goes down, and how it comes back."""
+"""Kinds of outages: the beginning and the end."""
 
 
 def query(client: DixaClient, number: int, seconds: float = 0.5) -> type[CallError] | None:
@@ -221,7 +221,7 @@ def test_an_unstable_dixa_stays_down(redis_client: redis.Redis, prefix: str) -> 
     assert [each["event"] for each in logs] == ["dixa.down", "dixa.recovered"]
 
 
-def test_without_redis_there_is_no_outage() -> None:
+def test_no_outage_is_recorded_without_redis() -> None:
     outage = Outage(connect(f"redis://127.0.0.1:{free_port()}/0"), prefix="none:")
     assert outage.count_failure(1, "Dixa returned 503") is None
     outage.count_response()

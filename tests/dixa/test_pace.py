@@ -83,7 +83,7 @@ def test_the_first_slot_waits_at_most_a_second_and_not_beyond_the_deadline(
         quick.take_slot(Deadline(timedelta(milliseconds=20)), SECOND)
 
 
-def test_claims_that_have_begun_go_before_new_ones(redis_client: redis.Redis, prefix: str) -> None:
+def test_begun_claims_get_slots_before_new_claims(redis_client: redis.Redis, prefix: str) -> None:
     """Otherwise each claim would spend its slot on the same first query, and none would finish."""
     pace = pace_of(redis_client, prefix, rate=0.5)
     begun = Deadline(timedelta(seconds=30))
@@ -113,7 +113,7 @@ def test_free_slots_are_counted_and_not_taken(redis_client: redis.Redis, prefix:
     assert pace.count_free(timedelta(seconds=5)) == 0
 
 
-def test_without_redis_there_is_no_slot_and_no_error() -> None:
+def test_no_slot_and_no_error_without_redis() -> None:
     pace = pace_of(connect(f"redis://127.0.0.1:{free_port()}/0"), "none:")
     with pytest.raises(NoSlot) as caught:
         pace.take_slot(Deadline(SECOND), SECOND)

@@ -23,7 +23,7 @@ def test_a_pause_applies_to_all_processes_and_tokens(redis_client: redis.Redis, 
     assert 20 * SECOND < refused_for(another) <= 30 * SECOND
 
 
-def test_there_is_no_burst_after_a_pause(redis_client: redis.Redis, prefix: str) -> None:
+def test_slots_after_a_pause_have_no_burst(redis_client: redis.Redis, prefix: str) -> None:
     grants = Grants(redis_client, prefix, rate=10, burst=4)
     pace_of(redis_client, prefix).pause(timedelta(milliseconds=500))
     grants.count()
@@ -32,7 +32,7 @@ def test_there_is_no_burst_after_a_pause(redis_client: redis.Redis, prefix: str)
     assert min(gaps) > 0.09
 
 
-def test_a_shorter_pause_does_not_end_a_longer_one(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_shorter_pause_does_not_end_a_longer_pause(redis_client: redis.Redis, prefix: str) -> None:
     """Two calls in flight got a 429: one with a Retry-After, one without."""
     pace = pace_of(redis_client, prefix)
     pace.pause(30 * SECOND)

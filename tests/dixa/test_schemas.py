@@ -98,18 +98,18 @@ def test_a_response_of_another_shape_is_refused(read: Any, body: Any) -> None:
 AT = datetime(2026, 11, 20, 10, 15, 2, 114999, tzinfo=timezone(timedelta(hours=1)))
 
 
-def test_the_body_of_an_offer() -> None:
+def test_body_of_an_offer_is_as_documented() -> None:
     offer = schemas.dump_offer(RatingType.CSAT, user_id="u", agent_id="a", offered_at=AT)
     assert json.dumps(offer) == (
         '{"ratingType": "Csat", "userId": "u", "agentId": "a", "offeredAt": "2026-11-20T09:15:02.114Z"}'
     )
 
 
-def test_the_body_of_an_offer_without_agent() -> None:
+def test_body_of_an_offer_without_agent_has_no_agent_id() -> None:
     assert "agentId" not in schemas.dump_offer(RatingType.NPS, user_id="u", agent_id=None, offered_at=AT)
 
 
-def test_the_body_of_a_result() -> None:
+def test_body_of_a_result_is_as_documented() -> None:
     result = schemas.dump_result(RatingType.THUMBS, score=0, comment="Tak", submitted_at=AT)
     assert json.dumps(result) == (
         '{"ratingResult": {"_type": "ThumbsUpOrDown", "value": 0}, "comment": "Tak", '
@@ -117,11 +117,11 @@ def test_the_body_of_a_result() -> None:
     )
 
 
-def test_the_body_of_a_result_without_comment() -> None:
+def test_body_of_a_result_without_comment_has_no_comment() -> None:
     assert "comment" not in schemas.dump_result(RatingType.CSAT, score=5, comment="", submitted_at=AT)
 
 
-def test_the_body_of_a_message() -> None:
+def test_body_of_a_message_is_as_documented() -> None:
     assert schemas.dump_message("a", "<p>Hej</p>", external_id="s1", kind="Html") == {
         "_type": "Outbound",
         "agentId": "a",

@@ -249,12 +249,12 @@ def test_a_kept_connection_has_a_new_deadline_for_each_call() -> None:
         assert len(server.requests) == 1
 
 
-def test_after_a_refused_connection_nothing_happened() -> None:
+def test_refused_connection_is_retried_later() -> None:
     url = f"http://127.0.0.1:{free_port()}/beta"
     assert outcome(offer, url) is outcome(ratings, url) is RetryLater
 
 
-def test_after_a_failed_name_lookup_nothing_happened() -> None:
+def test_failed_name_lookup_is_retried_later() -> None:
     assert outcome(offer, "http://dixa.invalid/beta") is RetryLater
 
 

@@ -53,7 +53,7 @@ _OF_EACH_KIND = {
     *("form", "preselected", "error", "saved", "change", "changed", "change-error"),
     *("recorded", "recorded-not-changed", "failed"),
 }
-"""States that look different for each kind of survey."""
+"""States with a different page for each kind of survey."""
 
 
 def _contexts(name: str) -> Iterator[tuple[str, Callable[[PageContext], PageContext]]]:

@@ -1,4 +1,4 @@
-"""The comment on the page: removed, added to a saved answer, and quoted if it comes too late."""
+"""The comment on the page: removed, added to a saved answer, and quoted if it is too late."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -74,7 +74,7 @@ def test_text_typed_beside_removal_is_shown_again_unsaved(client: FlaskClient, r
     assert f">\n{SHOWN}</textarea>" in page.text
 
 
-def test_blank_comment_keeps_saved_one(client: FlaskClient, records: Records) -> None:
+def test_blank_comment_keeps_saved_comment(client: FlaskClient, records: Records) -> None:
     answer(records)
     post(client, {"rating": "2", "comment": ""}, query_string={"change": "1"})
     assert kept(records) == ({CSAT: 2}, CARD, True)

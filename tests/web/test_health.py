@@ -24,7 +24,7 @@ def test_home_describes_host(client: FlaskClient) -> None:
     assert response.text == "This host serves customer-satisfaction surveys.\n"
 
 
-def test_ready_with_redis(client: FlaskClient) -> None:
+def test_web_is_ready_with_redis(client: FlaskClient) -> None:
     assert client.get("/readyz").status_code == 200
     response = client.get("/readyz").json
     assert response
@@ -32,7 +32,7 @@ def test_ready_with_redis(client: FlaskClient) -> None:
     assert "redis" not in response["degraded"]
 
 
-def test_without_redis_alive_but_not_ready(client: FlaskClient, own_redis: RedisServer) -> None:
+def test_web_without_redis_is_alive_but_not_ready(client: FlaskClient, own_redis: RedisServer) -> None:
     own_redis.stop()
     assert client.get("/healthz").status_code == 200
     assert client.get("/healthz").json == {"status": "ok"}
@@ -146,7 +146,7 @@ def test_degraded_parts_are_for_operator_only(
     assert ("degraded" in response.json) is is_shown
 
 
-def test_without_readyz_token_none_is_accepted(client: FlaskClient) -> None:
+def test_no_token_is_accepted_without_the_setting(client: FlaskClient) -> None:
     for given in ("Bearer", "Bearer ", "Bearer none"):
         response = client.get("/readyz", base_url=PUBLIC_URL, headers={"Authorization": given})
         assert response.json == {"status": "ready"}

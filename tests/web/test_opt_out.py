@@ -62,7 +62,7 @@ def test_button_opts_out(client: FlaskClient, requester: str, opt_outs: HashedOp
 def test_one_click_of_mail_provider_opts_out(
     client: FlaskClient, requester: str, opt_outs: HashedOptOuts, mimetype: str
 ) -> None:
-    """RFC 8058: it comes from a server, without our cookie or origin, and follows no redirect."""
+    """RFC 8058: a server sends the request, without a cookie or origin, and follows no redirect."""
     odd = {"Origin": "https://mail.example", "Sec-Fetch-Site": "cross-site"}
     assert stop(client, ONE_CLICK, content_type=mimetype, headers=odd).status_code == 200
     assert opt_outs.has(requester)

@@ -81,7 +81,7 @@ def test_order_of_opt_outs_and_opt_ins_is_kept(site: Site, *, last: bool) -> Non
     assert has_stopped(site) is last
 
 
-def test_choice_after_outage_overrides_spooled_one(site: Site) -> None:
+def test_choice_after_outage_overrides_spooled_choice(site: Site) -> None:
     """Redis is back before the spool is drained: another host may drain its spool later."""
     site.redis.stop()
     site.post()

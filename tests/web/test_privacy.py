@@ -53,7 +53,9 @@ def test_last_day_follows_terms_of_record(client: FlaskClient, records: Records)
 
 
 @pytest.mark.parametrize("expires", [timedelta(minutes=1), timedelta(hours=12)])
-def test_no_last_day_without_a_whole_day_left(client: FlaskClient, records: Records, expires: timedelta) -> None:
+def test_last_day_is_missing_without_a_whole_day_left(
+    client: FlaskClient, records: Records, expires: timedelta
+) -> None:
     now = datetime.now(UTC)
     records.accept(Close(81000, now), [Survey(expires=expires)])
     assert "You can answer until" not in get(client, sign(at=now)).text
@@ -143,7 +145,7 @@ def test_failed_page_does_not_log_link(
     assert TOKEN not in caplog.text
 
 
-def test_no_last_day_after_answer(client: FlaskClient) -> None:
+def test_last_day_is_missing_after_answer(client: FlaskClient) -> None:
     token = sign(at=NOON)
     assert until(timedelta(days=28)) in words_of(post(client, {}, token).text)
     post(client, {"rating": "4"}, token)

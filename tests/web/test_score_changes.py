@@ -1,4 +1,4 @@
-"""A customer taps another score: the page shows what is saved, unsaved or too late."""
+"""A customer taps another score. The page shows if the score is saved, unsaved or too late."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -175,7 +175,7 @@ def outage(own_redis: RedisServer, tmp_path: Path) -> FlaskClient:
     return client
 
 
-def test_without_redis_choice_is_not_called_unsaved(outage: FlaskClient) -> None:
+def test_page_without_redis_does_not_call_choice_unsaved(outage: FlaskClient) -> None:
     """It may be saved in Redis, which is down."""
     tapped = get(outage, query_string={"r": "4"})
     assert chosen(tapped) == ["4"]

@@ -48,7 +48,7 @@ def assert_protected(response: TestResponse) -> None:
 
 
 @pytest.mark.usefixtures("page_context")
-def test_security_headers_of_page() -> None:
+def test_page_has_its_security_headers() -> None:
     response = security_headers.add_security_headers(pages.form_page(CONTEXT), public_url=PUBLIC_URL)
     style = re.search(r"<style>(.*?)</style>", html_of(response), re.DOTALL)
     assert style

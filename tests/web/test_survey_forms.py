@@ -76,7 +76,7 @@ def test_post_over_limit_is_429_and_filled_in(client: FlaskClient, keys: "redis.
     assert post(client, {"rating": "2"}).status_code == 303
 
 
-def test_counter_without_expiry_gets_one(client: FlaskClient, keys: "redis.Redis") -> None:
+def test_counter_without_expiry_gets_expiry(client: FlaskClient, keys: "redis.Redis") -> None:
     post(client, {"rating": "4"})
     keys.persist("afterword:posted:81000")
     post(client, {"rating": "4"})

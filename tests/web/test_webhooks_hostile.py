@@ -81,7 +81,7 @@ def test_missing_signature_is_401(webhooks: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_malformed_field_of_event(webhooks: FlaskClient, name: str) -> None:
+def test_malformed_field_of_event_is_400(webhooks: FlaskClient, name: str) -> None:
     wanted = {400} if name == "data" else {200, 202} if name != "event_fqn" else {200, 400}
     for value in ODD:
         body = json.dumps(closed() | {name: value}).encode()
@@ -89,7 +89,7 @@ def test_malformed_field_of_event(webhooks: FlaskClient, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONVERSATION)
-def test_malformed_field_of_conversation(webhooks: FlaskClient, name: str) -> None:
+def test_malformed_field_of_conversation_is_400(webhooks: FlaskClient, name: str) -> None:
     """A malformed optional field never refuses the event."""
     for value in ODD:
         body = json.dumps(closed(**{name: value})).encode()

@@ -1,6 +1,6 @@
 """The size of the pages: the limits of docs/benchmarks.md, and the assumed lengths of an installation's texts.
 
-Every page carries the 30 languages and the longest token. The customer's text and a logo come on top.
+Every page has the 30 languages and the longest token. The customer's text and a logo add to this.
 """
 
 import gzip
