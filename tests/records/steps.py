@@ -1,4 +1,4 @@
-"""Steps with a record, such as a close, a claim or an answer."""
+"""Steps of a record, such as a close, a claim or an answer."""
 
 from datetime import datetime, timedelta
 
@@ -45,8 +45,8 @@ def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:
     return found
 
 
-def brief(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records:
-    """Records with short leases."""
+def records_with_short_leases(redis_client: redis.Redis, prefix: str, lease_ms: int = 80) -> Records:
+    """Return records with short leases."""
     return Records(redis_client, lease=timedelta(milliseconds=lease_ms), keep=timedelta(days=90), prefix=prefix)
 
 
@@ -56,7 +56,7 @@ def load(records: Records) -> Record:
     return found
 
 
-def said(records: Records) -> tuple[dict[str, int], str]:
+def saved_answer(records: Records) -> tuple[dict[str, int], str]:
     found = load(records).answered
     return {str(rating): score for rating, score in found.scores.items()}, found.comment
 

@@ -39,7 +39,7 @@ def test_a_second_close_changes_nothing(records: Records) -> None:
 
 
 def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
-    """It was reopened in between, and that event is late or lost. The last agent is rated."""
+    """The event of the reopening in between is late or lost. The last agent is rated."""
     records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
     later = replace(close_of(), agent_id="another", tags=("b",))
     assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
@@ -59,7 +59,7 @@ def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
     assert (today[Reason.REOPENED], today[Reason.TAG_EXCLUDED]) == (2, 1)
 
 
-def test_a_later_close_takes_nothing_over_from_the_earlier(
+def test_a_later_close_keeps_no_field_of_the_earlier_close(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     later = replace(AT_ONCE, delay=2 * MINUTE)
@@ -93,9 +93,9 @@ def test_the_number_of_rounds_outlives_their_records(records: Records, redis_cli
 @pytest.mark.parametrize(
     ("ago", "delay", "is_due"),
     [(10, 30, False), (40, 30, True), (-5, 30, False), (-600, 0, True)],
-    ids=["20 minutes left", "late already", "closed in the future", "and without a delay"],
+    ids=["20 minutes left", "already due", "closed in the future", "closed in the future, without a delay"],
 )
-def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
+def test_the_delay_starts_at_the_close_but_never_in_the_future(
     records: Records, ago: int, delay: int, *, is_due: bool
 ) -> None:
     close = close_of(ago=ago * MINUTE)
@@ -106,14 +106,14 @@ def test_the_delay_starts_at_the_close_or_now_if_that_is_earlier(
     assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE
 
 
-def test_the_terms_are_those_of_the_first_candidate_until_the_decision(records: Records) -> None:
+def test_the_first_candidate_provides_the_terms_until_the_decision(records: Records) -> None:
     first, second = replace(AT_ONCE, name="first"), replace(AT_ONCE, name="second")
     records.accept(close_of(), [first, second])
     record = load(records)
     assert (record.terms, record.candidates) == (first, (first, second))
 
 
-def test_a_reopening_within_two_minutes_of_the_link_may_be_our_own(records: Records) -> None:
+def test_a_reopening_within_two_minutes_of_the_link_is_ignored(records: Records) -> None:
     records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, reminder=DAY)])
     offer(records)
     delivered_at = load(records).offer.delivered_at

@@ -1,4 +1,4 @@
-"""How long an answer can be changed."""
+"""The editable time of an answer, and its extensions."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.states import Journey
 from tests.harness import CSAT
-from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, is_about, load, said, submit
+from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, is_about, load, saved_answer, submit
 
 
 def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Records) -> None:
@@ -24,10 +24,10 @@ def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Re
     assert first.due_at is not None
     assert second.due_at is not None
     assert second.due_at - first.due_at >= MINUTE
-    assert said(records) == ({"Csat": 2}, "")
+    assert saved_answer(records) == ({"Csat": 2}, "")
 
 
-class Held:
+class EditableAnswer:
     """The editable time of an answer, with times as distances from now."""
 
     def __init__(self, records: Records, client: redis.Redis, prefix: str) -> None:
@@ -36,7 +36,7 @@ class Held:
         self._key = f"{prefix}survey:{SURVEY_ID}"
 
     def answer(self, terms: Survey, *, since: timedelta, left: timedelta) -> None:
-        """A first answer came so long ago, and is due in a while."""
+        """Save a first answer with this age and remaining editable time."""
         assert answer(self.records, 1, terms=terms) == "saved"
         self.move(since=since, left=left)
 
@@ -47,7 +47,7 @@ class Held:
 
     @property
     def left(self) -> timedelta:
-        """How long it can still be changed."""
+        """The remaining editable time."""
         progress = load(self.records).answer
         assert progress is not None
         assert progress.due_at is not None
@@ -55,73 +55,73 @@ class Held:
 
 
 @pytest.fixture
-def held(records: Records, redis_client: redis.Redis, prefix: str) -> Held:
-    return Held(records, redis_client, prefix)
+def editable(records: Records, redis_client: redis.Redis, prefix: str) -> EditableAnswer:
+    return EditableAnswer(records, redis_client, prefix)
 
 
 CHANGES = {
-    # hold, extend (minutes); how long ago the first answer was, and how long is left; what is left then
-    "more than is left": (5, 20, 1, 4, 20),
-    "less than is left": (30, 20, 1, 29, 29),
-    "off": (5, 0, 1, 4, 4),
+    # editable_for, extend, age of the first answer, time left before and after the extension (minutes)
+    "longer than the time left": (5, 20, 1, 4, 20),
+    "shorter than the time left": (30, 20, 1, 29, 29),
+    "extension off": (5, 0, 1, 4, 4),
     "up to an hour after the first answer": (5, 20, 50, 2, 10),
-    "no further": (5, 20, 58, 2, 2),
-    "a longer hold stays": (600, 20, 300, 300, 300),
+    "no longer than an hour": (5, 20, 58, 2, 2),
+    "longer editable time stays": (600, 20, 300, 300, 300),
 }
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_an_extension_never_shortens_the_time(held: Held, case: str) -> None:
-    hold, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
-    terms = Survey(editable_for=hold, extend=extend)
-    held.answer(terms, since=since, left=left)
-    until = held.records.extend(SURVEY_ID, terms)
+def test_an_extension_never_shortens_the_time(editable: EditableAnswer, case: str) -> None:
+    editable_for, extend, since, left, wanted = (count * MINUTE for count in CHANGES[case])
+    terms = Survey(editable_for=editable_for, extend=extend)
+    editable.answer(terms, since=since, left=left)
+    until = editable.records.extend(SURVEY_ID, terms)
     assert until is not None
-    progress = load(held.records).answer
+    progress = load(editable.records).answer
     assert progress is not None
     assert progress.due_at == until
-    assert is_about(held.left, wanted)
-    assert held.records.extend(SURVEY_ID, terms) >= until  # type: ignore[operator]
-    assert is_about(held.left, wanted)
+    assert is_about(editable.left, wanted)
+    assert editable.records.extend(SURVEY_ID, terms) >= until  # type: ignore[operator]
+    assert is_about(editable.left, wanted)
 
 
-HELD_ANEW = {
-    # hold (minutes); how long ago the first answer was, and how long is left; what is left after a change
-    "anew": (5, 1, 4, 5),
-    "what was promised": (5, 1, 20, 20),
+RENEWED = {
+    # editable_for, age of the first answer, time left before and after a change (minutes)
+    "renewed": (5, 1, 4, 5),
+    "longer promised time stays": (5, 1, 20, 20),
     "up to an hour after the first answer": (5, 58, 1, 2),
-    "not for longer than that": (5, 61, 1, 1),
-    "a longer hold counts from the first answer": (600, 300, 200, 300),
+    "no longer than an hour": (5, 61, 1, 1),
+    "longer editable time counts from the first answer": (600, 300, 200, 300),
 }
 
 
-@pytest.mark.parametrize("case", HELD_ANEW)
-def test_changes_delay_a_result_by_an_hour_at_most(held: Held, case: str) -> None:
-    hold, since, left, wanted = (count * MINUTE for count in HELD_ANEW[case])
-    terms = Survey(editable_for=hold)
-    held.answer(terms, since=since, left=left)
+@pytest.mark.parametrize("case", RENEWED)
+def test_changes_delay_a_result_by_an_hour_at_most(editable: EditableAnswer, case: str) -> None:
+    editable_for, since, left, wanted = (count * MINUTE for count in RENEWED[case])
+    terms = Survey(editable_for=editable_for)
+    editable.answer(terms, since=since, left=left)
     for score in (2, 3, 4):
-        assert answer(held.records, score, terms=terms) == "saved"
-        assert is_about(held.left, wanted)
+        assert answer(editable.records, score, terms=terms) == "saved"
+        assert is_about(editable.left, wanted)
 
 
-def test_repeated_extensions_end_at_the_same_limit(held: Held) -> None:
+def test_repeated_extensions_end_at_the_same_limit(editable: EditableAnswer) -> None:
     terms = Survey()
-    held.answer(terms, since=timedelta(), left=5 * MINUTE)
+    editable.answer(terms, since=timedelta(), left=5 * MINUTE)
     for passed, wanted in ((15, 20), (30, 20), (45, 15), (59, 1)):
-        held.move(since=passed * MINUTE, left=timedelta(seconds=30))
-        held.records.extend(SURVEY_ID, terms)
-        answer(held.records, passed % 5, terms=terms)
-        assert is_about(held.left, wanted * MINUTE)
+        editable.move(since=passed * MINUTE, left=timedelta(seconds=30))
+        editable.records.extend(SURVEY_ID, terms)
+        answer(editable.records, passed % 5, terms=terms)
+        assert is_about(editable.left, wanted * MINUTE)
 
 
-def test_no_extension_after_the_time_is_over(held: Held) -> None:
+def test_no_extension_after_the_time_is_over(editable: EditableAnswer) -> None:
     terms = Survey()
-    assert held.records.extend(SURVEY_ID, terms) is None
-    held.answer(terms, since=70 * MINUTE, left=timedelta(milliseconds=-1))
-    assert held.records.extend(SURVEY_ID, terms) is None
-    submit(held.records)
-    assert held.records.extend(SURVEY_ID, terms) is None
+    assert editable.records.extend(SURVEY_ID, terms) is None
+    editable.answer(terms, since=70 * MINUTE, left=timedelta(milliseconds=-1))
+    assert editable.records.extend(SURVEY_ID, terms) is None
+    submit(editable.records)
+    assert editable.records.extend(SURVEY_ID, terms) is None
 
 
 def test_no_extension_while_an_answer_is_submitted(records: Records) -> None:
@@ -144,7 +144,7 @@ def test_an_extension_also_delays_a_claimed_answer(records: Records) -> None:
     assert progress.due_at == until
 
 
-def test_the_same_answer_again_does_not_extend_the_time(records: Records) -> None:
+def test_a_repeated_answer_does_not_extend_the_time(records: Records) -> None:
     answer(records, 3, "Same", Survey(editable_for=MINUTE))
     before = load(records).answer
     assert answer(records, 3, "Same", Survey(editable_for=2 * MINUTE)) == "same"

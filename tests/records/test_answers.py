@@ -16,16 +16,16 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
-from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, said, submit
+from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, saved_answer, submit
 
 NOW = datetime.now(UTC)
 
 
 def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     answer(records, 4, "A secret thought")
-    assert said(records) == ({"Csat": 4}, "A secret thought")
+    assert saved_answer(records) == ({"Csat": 4}, "A secret thought")
     submit(records)
-    assert said(records) == ({"Csat": 4}, "")
+    assert saved_answer(records) == ({"Csat": 4}, "")
     assert "secret" not in str(redis_client.hgetall(f"{prefix}survey:{SURVEY_ID}"))
     progress = load(records).answer
     assert progress is not None
@@ -36,7 +36,7 @@ def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client:
 def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
     answer(records, 4, "Worth keeping")
     records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)
-    assert said(records) == ({"Csat": 4}, "Worth keeping")
+    assert saved_answer(records) == ({"Csat": 4}, "Worth keeping")
 
 
 @pytest.mark.parametrize("failed", [False, True])
@@ -65,18 +65,18 @@ def test_a_failed_answer_does_not_count_as_a_decision(records: Records) -> None:
     assert records.count_decisions(datetime.now(UTC).date()) == {}
 
 
-def test_a_removal_from_a_spool_counts_though_the_scores_were_changed_since(records: Records) -> None:
+def test_a_spooled_removal_counts_despite_later_changed_scores(records: Records) -> None:
     answer(records, 4, "my card 4111", answered_at=NOW - 3 * MINUTE)
     answer(records, 2, answered_at=NOW - MINUTE)
     assert answer(records, 4, None, answered_at=NOW - 2 * MINUTE) == "superseded"
-    assert said(records) == ({"Csat": 2}, "")
+    assert saved_answer(records) == ({"Csat": 2}, "")
 
 
-def test_a_comment_from_a_spool_counts_though_the_scores_were_changed_since(records: Records) -> None:
+def test_a_spooled_comment_counts_despite_later_changed_scores(records: Records) -> None:
     answer(records, 4, answered_at=NOW - 3 * MINUTE)
     answer(records, 2, answered_at=NOW - MINUTE)
     assert answer(records, 4, "From between", answered_at=NOW - 2 * MINUTE) == "superseded"
-    assert said(records) == ({"Csat": 2}, "From between")
+    assert saved_answer(records) == ({"Csat": 2}, "From between")
 
 
 @pytest.mark.parametrize("last", ["Said last", None])
@@ -85,40 +85,40 @@ def test_the_last_change_of_the_comment_counts(records: Records, last: str | Non
     answer(records, 4, last, answered_at=NOW - MINUTE)
     for comment in ("Said before", None):
         answer(records, 4, comment, answered_at=NOW - 2 * MINUTE)
-    assert said(records) == ({"Csat": 4}, last or "")
+    assert saved_answer(records) == ({"Csat": 4}, last or "")
 
 
 def test_a_suspect_form_removes_the_comment_and_changes_nothing_else(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 1, None, is_suspect=True) == "ignored"
-    assert said(records) == ({"Csat": 4}, "")
+    assert saved_answer(records) == ({"Csat": 4}, "")
 
 
 def test_a_blank_comment_keeps_the_earlier_one(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 5, "") == "saved"
-    assert said(records) == ({"Csat": 5}, "Said before")
+    assert saved_answer(records) == ({"Csat": 5}, "Said before")
     assert answer(records, 5, "") == "same"
     assert answer(records, 5, "Another") == "saved"
-    assert said(records) == ({"Csat": 5}, "Another")
+    assert saved_answer(records) == ({"Csat": 5}, "Another")
 
 
 def test_a_score_missing_in_a_changed_answer_is_removed(records: Records) -> None:
     terms = Survey(ratings=(CSAT, NPS))
     records.save_answer(GivenAnswer(link_of(), terms, {CSAT: 1, NPS: 2}, "", "en"))
     records.save_answer(GivenAnswer(link_of(), terms, {NPS: 0}, "", "da"))
-    assert said(records) == ({"Nps": 0}, "")
+    assert saved_answer(records) == ({"Nps": 0}, "")
     assert load(records).answered.language == "da"
 
 
-def test_an_answer_given_again_is_later_than_a_spooled_one_from_between(records: Records) -> None:
+def test_a_repeated_answer_supersedes_a_spooled_answer_in_between(records: Records) -> None:
     answer(records, 5, answered_at=NOW - 2 * MINUTE)
     assert answer(records, 5) == "same"
     assert answer(records, 3, answered_at=NOW - MINUTE) == "superseded"
-    assert said(records) == ({"Csat": 5}, "")
+    assert saved_answer(records) == ({"Csat": 5}, "")
 
 
-def test_the_same_answer_out_of_a_spool_is_no_earlier(records: Records) -> None:
+def test_a_spooled_repetition_keeps_the_later_time_of_the_answer(records: Records) -> None:
     answer(records, 5)
     assert answer(records, 5, answered_at=NOW - 2 * MINUTE) == "same"
     assert answer(records, 3, answered_at=NOW - MINUTE) == "superseded"
@@ -128,17 +128,17 @@ def test_an_answer_is_never_dated_in_the_future(records: Records) -> None:
     """The clock of the spool's host was ahead."""
     answer(records, 5, answered_at=datetime.now(UTC) + 2 * MINUTE)
     assert answer(records, 1) == "saved"
-    assert said(records) == ({"Csat": 1}, "")
+    assert saved_answer(records) == ({"Csat": 1}, "")
 
 
-def test_an_answer_now_is_the_latest_though_redis_clock_was_set_back(
+def test_an_answer_now_is_the_latest_after_a_clock_set_back(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     answer(records, 5)
     ahead = to_ms(datetime.now(UTC) + 2 * MINUTE)
     redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "answered_at", ahead)
     assert answer(records, 1) == "saved"
-    assert said(records) == ({"Csat": 1}, "")
+    assert saved_answer(records) == ({"Csat": 1}, "")
     assert answer(records, 4, answered_at=datetime.now(UTC)) == "superseded"
 
 
@@ -152,7 +152,7 @@ def test_an_answer_reopens_a_cancelled_record_from_a_backup(records: Records, re
         submit(records)
 
 
-def test_an_answer_can_not_change_while_it_is_submitted(records: Records) -> None:
+def test_an_answer_can_not_change_during_the_submit(records: Records) -> None:
     answer(records, 1)
     found = claim(records, Journey.ANSWER)
     records.begin_call(found, CSAT, [], timedelta())
@@ -160,19 +160,19 @@ def test_an_answer_can_not_change_while_it_is_submitted(records: Records) -> Non
     assert answer(records, 1) == "same"
     records.submitted(found, CSAT, [CSAT])
     assert answer(records, 5) == "not_changed"
-    assert said(records) == ({"Csat": 1}, "")
+    assert saved_answer(records) == ({"Csat": 1}, "")
 
 
 def test_the_later_answer_counts_in_any_order_of_arrival(records: Records) -> None:
     """Answers in the spools of two web processes are drained in any order."""
     answer(records, 2, answered_at=NOW)
     assert answer(records, 1, answered_at=NOW - MINUTE) == "superseded"
-    assert said(records) == ({"Csat": 2}, "")
+    assert saved_answer(records) == ({"Csat": 2}, "")
     assert answer(records, 3, answered_at=NOW + timedelta(seconds=1)) == "saved"
-    assert said(records) == ({"Csat": 3}, "")
+    assert saved_answer(records) == ({"Csat": 3}, "")
 
 
-def test_an_answer_before_the_offer_is_written_ends_the_offers_journey(records: Records) -> None:
+def test_an_answer_before_the_recorded_offer_ends_the_offer_journey(records: Records) -> None:
     """The customer was quicker than a worker frozen between Dixa's response and its own next write."""
     records.accept(close_of(), [AT_ONCE])
     found = claim(records)

@@ -1,4 +1,4 @@
-"""A lasting problem is logged when it begins, once a minute, and when it is over."""
+"""A lasting problem is logged at its start, once a minute, and at its end."""
 
 from datetime import timedelta
 from threading import Event
@@ -13,7 +13,7 @@ from service.records.background import BackgroundLoop, LogEvents
 EVENTS = LogEvents("lost", "back", "broken")
 
 
-def test_a_problem_is_logged_again_each_minute_and_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_problem_is_logged_each_minute_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[tuple[int, str, str]] = []
     loop = BackgroundLoop(lambda: None, timedelta(), EVENTS, describe=str)
     for second in (*range(1, 130), *range(131, 200)):
@@ -55,7 +55,7 @@ def run(*failures: Exception | None) -> list[tuple[str, str]]:
     return [(each["event"], each.get("problem", "")) for each in logs]
 
 
-def test_a_failing_step_is_logged_and_so_is_its_end() -> None:
+def test_a_failing_step_is_logged_at_its_start_and_end() -> None:
     assert run(None, OSError("away"), OSError("away"), None, None) == [("lost", "away"), ("back", "")]
 
 
@@ -64,7 +64,7 @@ def test_an_unexpected_error_is_logged_once_without_its_text() -> None:
     assert run(error, error, None) == [("broken", "ValueError"), ("lost", "ValueError"), ("back", "")]
 
 
-def test_a_loop_ends_with_its_process_or_when_it_is_stopped() -> None:
+def test_a_loop_ends_with_its_process_or_on_stop() -> None:
     stepped = Event()
     loop = BackgroundLoop(stepped.set, timedelta(milliseconds=1), EVENTS, describe=str)
     loop.start("loop of a test")

@@ -1,4 +1,4 @@
-"""The health of delivery channels: what is written, and what is logged."""
+"""The state of delivery channels in Redis and in the log."""
 
 from datetime import timedelta
 
@@ -16,14 +16,12 @@ def channels(redis_client: redis.Redis, prefix: str) -> Channels:
     return Channels(redis_client, prefix=prefix)
 
 
-def test_a_try_of_a_channel_that_works_reserves_nothing(
-    channels: Channels, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_a_try_of_a_working_channel_writes_nothing(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
     assert channels.begin("email", SURVEY) is None
     assert list(redis_client.scan_iter(f"{prefix}*")) == []
 
 
-def test_a_survey_that_waits_reserves_nothing(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_waiting_survey_reserves_no_try(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
     channels.failed("email", SURVEY, "away")
     redis_client.delete(f"{prefix}channel:email:pause")
     assert channels.begin("email", SURVEY)
@@ -51,7 +49,7 @@ def test_a_success_ends_all_pauses(channels: Channels) -> None:
     assert channels.troubles() == []
 
 
-def test_a_failure_is_logged_when_the_channel_goes_down_and_not_again(channels: Channels) -> None:
+def test_a_failing_channel_is_logged_once(channels: Channels) -> None:
     for expected in ([{"event": "channel.down", "channel": "email", "problem": "away", "log_level": "error"}], []):
         with capture_logs() as logs:
             channels.failed("email", SURVEY, "away")
@@ -61,8 +59,7 @@ def test_a_failure_is_logged_when_the_channel_goes_down_and_not_again(channels: 
     assert logs == [{"event": "channel.recovered", "channel": "email", "log_level": "warning"}]
 
 
-def test_an_uncertain_failure_alone_pauses_nothing(channels: Channels) -> None:
-    """The fifth survey in a row is enough."""
+def test_only_the_fifth_uncertain_failure_pauses_a_channel(channels: Channels) -> None:
     for number in range(4):
         channels.failed("email", str(number), "away", is_certain=False)
     assert channels.troubles() == []
@@ -70,7 +67,7 @@ def test_an_uncertain_failure_alone_pauses_nothing(channels: Channels) -> None:
     assert len(channels.troubles()) == 1
 
 
-def test_a_channel_without_a_try_is_forgotten_after_a_day(
+def test_the_state_of_a_channel_expires_a_day_after_its_last_try(
     channels: Channels, redis_client: redis.Redis, prefix: str
 ) -> None:
     channels.failed("email", SURVEY, "away")

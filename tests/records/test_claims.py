@@ -1,4 +1,4 @@
-"""Claims: only of a due survey, one at a time, and without effect once they are stale."""
+"""Claims: only of due surveys, one at a time, and without effect when stale."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +19,7 @@ from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.moments import moment
 from tests.polling import eventually
-from tests.records.steps import MINUTE, SURVEY_ID, answer, brief, claim, close_of, load
+from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, load, records_with_short_leases
 
 
 @pytest.mark.parametrize("journey", Journey)
@@ -35,7 +35,7 @@ def test_only_one_of_two_claims_succeeds(records: Records, journey: Journey) -> 
 
 
 def test_the_claim_after_a_lease_has_a_higher_fence(redis_client: redis.Redis, prefix: str) -> None:
-    records = brief(redis_client, prefix)
+    records = records_with_short_leases(redis_client, prefix)
     records.accept(close_of(), [AT_ONCE])
     first = claim(records)
     second = eventually(lambda: records.claim(Journey.OFFER, SURVEY_ID))
@@ -53,7 +53,7 @@ def test_a_lease_longer_than_possible_counts_as_over(records: Records, redis_cli
     assert second.fence > first.fence
 
 
-def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix: str) -> None:
+def test_sending_a_mail_extends_the_lease(redis_client: redis.Redis, prefix: str) -> None:
     lease, budget = timedelta(seconds=60), timedelta(minutes=5)
     records = Records(redis_client, lease=lease, keep=timedelta(days=90), mail_budget=budget, prefix=prefix)
     records.accept(close_of(), [AT_ONCE])
@@ -62,7 +62,7 @@ def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix
     redis_client.hset(key, "offer_state", "delivering")
     assert records.extend_lease(SURVEY_ID)
     ends_at = int(redis_client.hget(key, "offer_lease"))  # type: ignore[arg-type]
-    # Redis cuts its time to milliseconds, and `to_ms` rounds ours.
+    # Redis truncates its time to milliseconds, and `to_ms` rounds ours.
     assert ends_at >= began - 1 + to_ms(lease + budget)
     assert redis_client.zscore(f"{prefix}due:offer", SURVEY_ID) == ends_at
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
@@ -73,8 +73,8 @@ def test_handing_a_mail_over_extends_the_lease(redis_client: redis.Redis, prefix
     assert claim(records).fence > first.fence
 
 
-def test_a_state_of_a_newer_version_is_left_to_it(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """During a deploy both work side by side, and after a rollback the older one is alone until the next."""
+def test_a_state_of_a_newer_version_is_not_claimed(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """During a deploy both versions work side by side. After a rollback the older version works alone."""
     records.accept(close_of(), [AT_ONCE])
     redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_state", "pondering")
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
@@ -99,7 +99,7 @@ def test_a_returned_lease_can_be_claimed(records: Records, end: str) -> None:
 
 
 @pytest.mark.parametrize("journey", [Journey.OFFER, Journey.ANSWER])
-def test_a_success_ends_the_count_of_failed_tries(
+def test_a_success_resets_the_count_of_tries(
     records: Records, redis_client: redis.Redis, prefix: str, journey: Journey
 ) -> None:
     records.accept(close_of(), [AT_ONCE]) if journey is Journey.OFFER else answer(records)
@@ -115,7 +115,7 @@ def test_a_success_ends_the_count_of_failed_tries(
         assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", f"{journey}_tries") == tries
 
 
-def test_a_reminder_has_tries_of_its_own(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_reminder_has_its_own_tries(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [replace(AT_ONCE, reminder=MINUTE)])
     redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "offer_tries", 3)
     found = claim(records)
@@ -125,8 +125,8 @@ def test_a_reminder_has_tries_of_its_own(records: Records, redis_client: redis.R
     assert redis_client.hget(f"{prefix}survey:{SURVEY_ID}", "offer_tries") is None
 
 
-def test_a_decision_made_again_takes_no_second_place_of_the_day(records: Records) -> None:
-    """A worker ended right after the first."""
+def test_a_repeated_decision_counts_once_for_the_daily_cap(records: Records) -> None:
+    """A worker crashed right after the first decision."""
     records.accept(close_of(), [replace(AT_ONCE, daily_cap=1)])
     for _ in range(2):
         found = claim(records)
@@ -135,10 +135,10 @@ def test_a_decision_made_again_takes_no_second_place_of_the_day(records: Records
 
 
 WRITES: dict[str, Callable[[Records, Claim], object]] = {
-    "mark": lambda records, claim: records.begin_call(claim, CSAT, [], timedelta()),
-    "unknown": lambda records, claim: records.call_lost(claim, MINUTE),
-    "again": lambda records, claim: records.call_failed(claim, MINUTE),
-    "die": lambda records, claim: records.fail(claim, Reason.REFUSED),
+    "begin call": lambda records, claim: records.begin_call(claim, CSAT, [], timedelta()),
+    "call lost": lambda records, claim: records.call_lost(claim, MINUTE),
+    "call failed": lambda records, claim: records.call_failed(claim, MINUTE),
+    "fail": lambda records, claim: records.fail(claim, Reason.REFUSED),
 }
 
 
@@ -156,20 +156,20 @@ OF_ANSWERS: dict[str, Callable[[Records, Claim], object]] = {
 }
 
 
-@pytest.mark.parametrize("is_marked", ["marked", "not marked"])
+@pytest.mark.parametrize("call", ["call in flight", "no call"])
 @pytest.mark.parametrize(
     ("journey", "write"),
     [(Journey.OFFER, name) for name in WRITES | OF_OFFERS] + [(Journey.ANSWER, name) for name in WRITES | OF_ANSWERS],
 )
 def test_a_stale_claim_writes_nothing(
-    records: Records, redis_client: redis.Redis, prefix: str, journey: Journey, write: str, is_marked: str
+    records: Records, redis_client: redis.Redis, prefix: str, journey: Journey, write: str, call: str
 ) -> None:
     if journey is Journey.OFFER:
         records.accept(close_of(), [AT_ONCE])
     else:
         answer(records)
     stale = claim(records, journey)
-    if is_marked == "marked":
+    if call == "call in flight":
         records.begin_call(stale, CSAT, [], timedelta())
     records.reschedule(stale, timedelta(), failed=False)
     claim(records, journey)
@@ -191,7 +191,7 @@ def test_no_call_begins_twice_or_near_the_end_of_the_lease(records: Records) -> 
         records.begin_call(found, CSAT, [], timedelta(seconds=15))
 
 
-def test_a_survey_that_is_not_due_can_not_be_claimed(records: Records) -> None:
+def test_a_survey_can_not_be_claimed_before_its_due_time(records: Records) -> None:
     records.accept(close_of(), [Survey(delay=MINUTE)])
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
     answer(records, terms=Survey(editable_for=MINUTE))
@@ -212,7 +212,7 @@ def test_duplicate_tasks_are_harmless(records: Records) -> None:
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
-def at_once(work: Callable[[], object], times: int) -> None:
+def run_in_threads(work: Callable[[], object], times: int) -> None:
     """Run the same work in many threads at once."""
     barrier = Barrier(times)
 
@@ -230,19 +230,19 @@ def at_once(work: Callable[[], object], times: int) -> None:
 def test_one_of_fifty_equal_closes_is_accepted(records: Records) -> None:
     outcomes: list[str] = []
     close = close_of()
-    at_once(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
+    run_in_threads(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
     assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
 
 
 def test_one_of_fifty_equal_answers_is_saved(records: Records) -> None:
     outcomes: list[str] = []
-    at_once(lambda: outcomes.append(answer(records, 4, "The same")), 50)
+    run_in_threads(lambda: outcomes.append(answer(records, 4, "The same")), 50)
     assert sorted(outcomes) == ["same"] * 49 + ["saved"]
 
 
 def test_one_of_fifty_claims_succeeds(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims: list[Claim | None] = []
-    at_once(lambda: claims.append(records.claim(Journey.OFFER, SURVEY_ID)), 50)
+    run_in_threads(lambda: claims.append(records.claim(Journey.OFFER, SURVEY_ID)), 50)
     assert [found.fence for found in claims if found] == [1]
     assert len(claims) == 50

@@ -1,4 +1,4 @@
-"""What a record keeps of a close, of terms and of a decision, and what it lacks at first."""
+"""The stored form of a close, of terms and of a decision, and the defaults of a record."""
 
 import json
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ NOON = datetime(2026, 5, 12, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(("tags", "kept"), [((), {"tags": []}), (None, {})])
-def test_empty_facts_need_no_room_and_tags_stay_known_or_unknown(
+def test_empty_facts_are_not_stored_and_unknown_tags_stay_unknown(
     tags: tuple[str, ...] | None, kept: dict[str, object]
 ) -> None:
     close = Close(48213, NOON, channel="Email", tags=tags, odd_email="no-reply@example.com")
@@ -33,14 +33,14 @@ def test_empty_facts_need_no_room_and_tags_stay_known_or_unknown(
     )
 
 
-def test_the_only_candidate_stands_in_the_terms_alone() -> None:
+def test_the_only_candidate_is_stored_only_in_the_terms() -> None:
     first, second = Survey(name="first"), Survey(name="second")
     assert write_candidates([]) == write_candidates([first]) == ""
     assert [each["name"] for each in json.loads(write_candidates([first, second]))] == ["first", "second"]
 
 
-def test_texts_are_kept_in_utf_8() -> None:
-    """JSON's other form takes three times the room."""
+def test_texts_are_stored_as_utf_8() -> None:
+    """Escaped JSON takes three times the space."""
     survey = Survey(name="Grüße")
     mismatches = [RuleMismatch("Grüße", Reason.LANGUAGE, "languages", "dansk")]
     written = [dump_close(Close(1, NOON, tags=("Grüße",))), write_terms(survey), write_candidates([survey, survey])]
@@ -66,6 +66,6 @@ def test_a_journey_begins_without_a_try() -> None:
 
 
 @pytest.mark.parametrize(("state", "mailed_ms"), [("delivering", "1000"), ("reminding", "2000")])
-def test_the_link_and_the_reminder_are_mailed_each_at_its_time(state: str, mailed_ms: str) -> None:
+def test_mails_of_the_link_and_the_reminder_have_separate_times(state: str, mailed_ms: str) -> None:
     mailed = {"offer_state": state, "mailed_at": "1000", "reminder_mailed_at": "2000"}
     assert read_record(BARE | mailed).offer.mailed_at == from_ms(mailed_ms)

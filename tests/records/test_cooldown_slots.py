@@ -1,4 +1,4 @@
-"""The cooldown slots of a customer: who keeps them, and for how long."""
+"""The holder and the expiry of a customer's cooldown slots."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.records.steps import DAY, close_of, is_about
 
 
 def ask(records: Records, number: int, terms: Survey = AT_ONCE, retention: timedelta = 30 * DAY) -> Claim:
-    """Decide to ask the customer, and claim that survey still."""
+    """Decide to ask the customer, and return the claim."""
     records.accept(close_of(number), [terms])
     found = records.claim(Journey.OFFER, str(number))
     assert found is not None
@@ -39,7 +39,7 @@ def time_left(redis_client: redis.Redis, key: str) -> timedelta:
     return timedelta(milliseconds=int(redis_client.pttl(key)))
 
 
-def test_a_slot_given_back_expires_when_it_would_have(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_released_slot_keeps_its_earlier_expiry(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     often = replace(AT_ONCE, cooldown=timedelta())
     deliver(records, ask(records, 1))
     second = ask(records, 2, often)
@@ -49,9 +49,7 @@ def test_a_slot_given_back_expires_when_it_would_have(records: Records, redis_cl
     assert is_about(time_left(redis_client, f"{prefix}asked:hash"), 30 * DAY)
 
 
-def test_a_slot_taken_by_another_survey_is_not_given_back(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_a_slot_of_another_survey_is_not_released(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     often = replace(AT_ONCE, cooldown=timedelta())
     first = ask(records, 1, often)
     ask(records, 2, often)
@@ -59,9 +57,7 @@ def test_a_slot_taken_by_another_survey_is_not_given_back(
     assert holder(redis_client, prefix) == "2"
 
 
-def test_a_customer_with_the_link_keeps_the_slot_though_the_survey_is_erased(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_an_erased_delivered_survey_keeps_its_slot(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     deliver(records, ask(records, 1, replace(AT_ONCE, reminder=DAY)))
     record = records.load("1")
     assert record is not None
@@ -69,20 +65,20 @@ def test_a_customer_with_the_link_keeps_the_slot_though_the_survey_is_erased(
     assert holder(redis_client, prefix) == "1"
 
 
-def test_the_count_of_a_day_is_kept_for_two(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_count_of_a_day_is_kept_for_two_days(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     ask(records, 1)
     assert is_about(time_left(redis_client, f"{prefix}asks:{datetime.now(UTC).date()}:default"), 2 * DAY)
 
 
-def test_a_survey_is_not_kept_back_by_its_own_slot(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """Its record may be lost, and the conversation closed again."""
+def test_a_survey_is_not_blocked_by_its_own_slot(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    """The record may be lost, and the conversation reclosed."""
     ask(records, 1)
     redis_client.delete(f"{prefix}survey:1", f"{prefix}due:offer")
     ask(records, 1)
     assert holder(redis_client, prefix) == "1"
 
 
-def test_the_chosen_survey_is_the_one_counted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_chosen_survey_is_counted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(1), [AT_ONCE, replace(AT_ONCE, name="second")])
     found = records.claim(Journey.OFFER, "1")
     assert found
@@ -90,6 +86,6 @@ def test_the_chosen_survey_is_the_one_counted(records: Records, redis_client: re
     assert [*redis_client.scan_iter(f"{prefix}asks:*")] == [f"{prefix}asks:{found.at.date()}:second"]
 
 
-def test_without_any_cooldown_a_slot_is_taken_all_the_same(records: Records) -> None:
-    """Redis refuses an expiry of no time."""
+def test_a_slot_is_taken_even_without_a_cooldown(records: Records) -> None:
+    """Redis refuses an expiry of 0."""
     ask(records, 1, replace(AT_ONCE, cooldown=timedelta()), retention=timedelta())

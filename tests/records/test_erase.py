@@ -1,4 +1,4 @@
-"""Erasing a record: how long it is kept, and how its survey counts."""
+"""The expiry of an erased record, and the decision counted for its survey."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,7 @@ from tests.harness import AT_ONCE
 from tests.records.steps import DAY, SURVEY_ID, close_of, is_about, load, offer
 
 
-def test_an_erased_record_is_kept_as_long_as_any_other(
-    records: Records, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_an_erased_record_expires_after_ninety_days(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     key = f"{prefix}survey:{SURVEY_ID}"
     records.accept(close_of(), [AT_ONCE])
     offer(records)
@@ -26,7 +24,7 @@ def test_an_erased_record_is_kept_as_long_as_any_other(
 
 
 @pytest.mark.parametrize(("has_link", "counted"), [(False, {Reason.ERASED: 1}), (True, {"asked": 1})])
-def test_an_erased_survey_counts_as_asked_if_its_link_is_out(
+def test_an_erased_survey_counts_as_asked_only_after_its_delivery(
     records: Records, counted: dict[str, int], *, has_link: bool
 ) -> None:
     records.accept(close_of(), [replace(AT_ONCE, reminder=DAY)])

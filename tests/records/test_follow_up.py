@@ -1,4 +1,4 @@
-"""When a follow-up is due, and the state of its actions."""
+"""The due time of a follow-up."""
 
 from dataclasses import replace
 

@@ -17,7 +17,7 @@ SURVEY, OTHER = "48201", "48202"
 
 
 class Clock:
-    """A clock that a test moves, in seconds."""
+    """A manual clock, in seconds."""
 
     def __init__(self) -> None:
         self.now = 7.0
@@ -65,7 +65,7 @@ def test_a_process_counts_without_redis(without_redis: LinkGuard, clock: Clock) 
     assert without_redis.wait_seconds(SURVEY) == 60
 
 
-def test_a_process_forgets_when_it_counts_too_many_links(
+def test_a_process_resets_its_counts_after_too_many_links(
     without_redis: LinkGuard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_guard, "_MAX_LINKS", 2)

@@ -1,10 +1,10 @@
-"""Records of an older version can be continued. `samples/` has one for each state of both journeys.
+"""Records of an older version can be continued. `samples/` contains one record for each state of both journeys.
 
 The samples were written once, by the version they are named after, with
 
     python -m tests.records.test_old_records > tests/records/samples/v1.json
 
-and are never written again: a change that can't read them must learn to. Before the first release the names of states
+and are never written again: every later version must read them. Before the first release the names of states
 and fields changed, and were replaced in the file.
 """
 
@@ -50,11 +50,11 @@ ENDED_OFFERS = ("delivered", "skipped", "cancelled", "failed")
 OPEN_ANSWERS = ("editable", "submitting", "submitting+", "submitting+ made", "unknown answer")
 ENDED_ANSWERS = ("submitted", "failed answer")
 MADE_AT_DIXA = {"offering", "offering+ made", "offered", "delivering", "delivered", *OPEN_ANSWERS, *ENDED_ANSWERS}
-"""Those for which Dixa has an offer."""
+"""The samples with an offer in Dixa."""
 
 
-class Shelf:
-    """Puts a stored record into Redis and Dixa, as they were when it was written."""
+class SampleLoader:
+    """Loads a sample into Redis, and recreates its conversation in Dixa."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class Shelf:
         self._dixa = dixa
         self.story = Story(client, prefix, dixa, timings=PATIENT)
 
-    def take(self, name: str, **changes: str) -> Record:
+    def load(self, name: str, **changes: str) -> Record:
         number = self._dixa.make_conversation()
         assert number == FIRST_ID
         self._dixa.close(number)
@@ -81,8 +81,8 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Shelf:
-    return Shelf(redis_client, prefix, dixa)
+def loader(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> SampleLoader:
+    return SampleLoader(redis_client, prefix, dixa)
 
 
 def state_of(name: str) -> str:
@@ -91,82 +91,82 @@ def state_of(name: str) -> str:
 
 def test_every_state_has_a_sample() -> None:
     records = {name: read_record(fields) for name, fields in STORED.items()}
-    # Reminders came later.
+    # Reminders are newer than the samples.
     assert {record.offer.state for record in records.values()} == set(OfferState) - {OfferState.REMINDING}
     assert {record.answer.state for record in records.values() if record.answer} == set(AnswerState)
     assert all(fields["v"] == "1" for fields in STORED.values())
 
 
 @pytest.mark.parametrize("name", OPEN_OFFERS)
-def test_an_offer_goes_on_from_where_it_was(shelf: Shelf, name: str) -> None:
-    assert shelf.take(name).offer.state == state_of(name)
-    asked = shelf.story.ask(SURVEY_ID)
-    assert asked.offer.state is OfferState.DELIVERED
-    shelf.story.answer(SURVEY_ID, {CSAT: 4}, "Tak")
-    shelf.story.submit(SURVEY_ID)
-    shelf.story.assert_once(SURVEY_ID)
+def test_an_open_offer_is_continued(loader: SampleLoader, name: str) -> None:
+    assert loader.load(name).offer.state == state_of(name)
+    record = loader.story.ask(SURVEY_ID)
+    assert record.offer.state is OfferState.DELIVERED
+    loader.story.answer(SURVEY_ID, {CSAT: 4}, "Tak")
+    loader.story.submit(SURVEY_ID)
+    loader.story.assert_once(SURVEY_ID)
 
 
-def test_a_second_question_is_still_asked(shelf: Shelf, dixa: Sandbox) -> None:
-    assert shelf.take("offering").offer.state is OfferState.OFFERING
-    asked = shelf.story.ask(SURVEY_ID)
-    assert asked.offers[0] == Offer(CSAT, RATING_ID)
-    shelf.story.answer(SURVEY_ID, {CSAT: 4, NPS: 9}, "Tak")
-    shelf.story.submit(SURVEY_ID)
+def test_the_second_offer_is_still_made(loader: SampleLoader, dixa: Sandbox) -> None:
+    assert loader.load("offering").offer.state is OfferState.OFFERING
+    record = loader.story.ask(SURVEY_ID)
+    assert record.offers[0] == Offer(CSAT, RATING_ID)
+    loader.story.answer(SURVEY_ID, {CSAT: 4, NPS: 9}, "Tak")
+    loader.story.submit(SURVEY_ID)
     assert [(each.type, each.value) for each in dixa.results()] == [("Csat", 4), ("Nps", 9)]
-    shelf.story.assert_no_doubles()
+    loader.story.assert_no_doubles()
 
 
 @pytest.mark.parametrize("name", ENDED_OFFERS)
-def test_an_ended_offer_does_not_change(shelf: Shelf, dixa: Sandbox, name: str) -> None:
-    before = shelf.take(name)
+def test_an_ended_offer_does_not_change(loader: SampleLoader, dixa: Sandbox, name: str) -> None:
+    before = loader.load(name)
     assert before.offer.state == name
-    shelf.story.offering.run(SURVEY_ID)
-    assert shelf.story.load(SURVEY_ID) == before
+    loader.story.offering.run(SURVEY_ID)
+    assert loader.story.load(SURVEY_ID) == before
     assert dixa.calls == []
 
 
-def test_a_failed_offer_can_be_retried(shelf: Shelf) -> None:
-    shelf.take("failed")
-    assert shelf.story.records.retry(Journey.OFFER, SURVEY_ID) == "retried"
-    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+def test_a_failed_offer_can_be_retried(loader: SampleLoader) -> None:
+    loader.load("failed")
+    assert loader.story.records.retry(Journey.OFFER, SURVEY_ID) == "retried"
+    assert loader.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
 @pytest.mark.parametrize("name", OPEN_ANSWERS)
-def test_an_answer_goes_on_from_where_it_was(shelf: Shelf, dixa: Sandbox, name: str) -> None:
-    record = shelf.take(name)
+def test_an_open_answer_is_submitted(loader: SampleLoader, dixa: Sandbox, name: str) -> None:
+    record = loader.load(name)
     assert record.answered.comment == "Tak"
     assert record.answer
     assert record.answer.state == state_of(name)
-    submitted = shelf.story.submit(SURVEY_ID).answer
+    submitted = loader.story.submit(SURVEY_ID).answer
     assert submitted
     assert (submitted.state, submitted.answer.comment) == (AnswerState.SUBMITTED, "")
     assert [(each.value, each.comment) for each in dixa.results()] == [(4, "Tak")]
-    shelf.story.assert_no_doubles()
+    loader.story.assert_no_doubles()
 
 
 @pytest.mark.parametrize("name", ENDED_ANSWERS)
-def test_an_ended_answer_does_not_change(shelf: Shelf, dixa: Sandbox, name: str) -> None:
-    before = shelf.take(name)
-    shelf.story.answering.run(SURVEY_ID)
-    assert shelf.story.load(SURVEY_ID) == before
-    assert shelf.story.answer(SURVEY_ID, {CSAT: 4}, "Tak") == "same"
-    assert shelf.story.answer(SURVEY_ID, {CSAT: 1}, "Tak") == "not_changed"
+def test_an_ended_answer_does_not_change(loader: SampleLoader, dixa: Sandbox, name: str) -> None:
+    before = loader.load(name)
+    loader.story.answering.run(SURVEY_ID)
+    assert loader.story.load(SURVEY_ID) == before
+    assert loader.story.answer(SURVEY_ID, {CSAT: 4}, "Tak") == "same"
+    assert loader.story.answer(SURVEY_ID, {CSAT: 1}, "Tak") == "not_changed"
     assert dixa.calls == []
 
 
-def test_a_failed_answer_can_be_retried(shelf: Shelf, dixa: Sandbox) -> None:
-    shelf.take("failed answer")
-    assert shelf.story.records.retry(Journey.ANSWER, SURVEY_ID) == "retried"
-    shelf.story.submit(SURVEY_ID)
+def test_a_failed_answer_can_be_retried(loader: SampleLoader, dixa: Sandbox) -> None:
+    loader.load("failed answer")
+    assert loader.story.records.retry(Journey.ANSWER, SURVEY_ID) == "retried"
+    loader.story.submit(SURVEY_ID)
     assert [(each.value, each.comment) for each in dixa.results()] == [(4, "Tak")]
 
 
 @pytest.mark.parametrize("name", ["waiting", "offering+", "delivering"])
-def test_additions_of_a_later_version_are_ignored(shelf: Shelf, name: str) -> None:
+def test_additions_of_a_later_version_are_ignored(loader: SampleLoader, name: str) -> None:
     stored = STORED[name]
     later: dict[str, Any] = {"mood": "sunny", "match": json.loads(stored["terms"])["match"] | {"moods": ["sunny"]}}
-    shelf.take(
+    loader.load(
         name,
         v="2",
         offer_mood="sunny",
@@ -174,20 +174,20 @@ def test_additions_of_a_later_version_are_ignored(shelf: Shelf, name: str) -> No
         terms=json.dumps(json.loads(stored["terms"]) | later),
     )
     if name == "delivering":
-        shelf.story.dixa.state.offer(FIRST_ID, "Csat", user_id=None, agent_id=None, offered_at=None).id = RATING_ID
-    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+        loader.story.dixa.state.offer(FIRST_ID, "Csat", user_id=None, agent_id=None, offered_at=None).id = RATING_ID
+    assert loader.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
 @pytest.mark.parametrize("terms", ['{"delay": 0, "editable_for": 0}', '{"editable_for": 0, "match": {}}', "{}"])
-def test_terms_that_lack_keys_have_their_defaults(shelf: Shelf, terms: str) -> None:
-    record = shelf.take("waiting", terms=terms)
+def test_missing_keys_of_the_terms_have_their_defaults(loader: SampleLoader, terms: str) -> None:
+    record = loader.load("waiting", terms=terms)
     assert record.terms
     assert (record.terms.name, record.terms.ratings, record.terms.match) == ("default", (CSAT,), Match())
-    assert shelf.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
+    assert loader.story.ask(SURVEY_ID).offer.state is OfferState.DELIVERED
 
 
 def write_samples(records: Records, client: redis.Redis) -> Iterator[tuple[str, Hash]]:
-    """Lead a new record to each state in turn."""
+    """Write a new record in each state."""
     for name in ("offering", *OPEN_OFFERS, *ENDED_OFFERS, *OPEN_ANSWERS, *ENDED_ANSWERS):
         if name.endswith(" made"):
             continue

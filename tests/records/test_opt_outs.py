@@ -1,4 +1,4 @@
-"""Opt-outs and opt-ins: the traits they cover, and the later one counts."""
+"""Opt-outs and opt-ins: the covered traits, and the order of requests."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -44,7 +44,7 @@ def test_an_opt_in_leaves_the_opt_out_of_another_requester(opt_outs: HashedOptOu
 def test_an_opt_out_of_an_older_version_can_be_removed(
     opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str, known: str
 ) -> None:
-    """It has no time, and may name other traits."""
+    """An older opt-out has no time, and may name other traits."""
     [mine] = opt_outs._names(IDA, ())
     redis_client.mset({mine: known.format(prefix=prefix), f"{prefix}stopped:0123": "1"})
     opt_outs.add(IDA)
@@ -67,18 +67,18 @@ def test_opt_outs_are_found_with_their_times(opt_outs: HashedOptOuts, redis_clie
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
-@pytest.mark.parametrize("wishes", [(True, False, True), (False, True, False)])
-def test_the_latest_wish_counts_in_any_order_of_arrival(
-    opt_outs: HashedOptOuts, order: tuple[int, ...], wishes: tuple[bool, ...]
+@pytest.mark.parametrize("requests", [(True, False, True), (False, True, False)])
+def test_the_latest_request_counts_in_any_order_of_arrival(
+    opt_outs: HashedOptOuts, order: tuple[int, ...], requests: tuple[bool, ...]
 ) -> None:
     for place in order:
         at = NOON + place * 2 * MINUTE
-        (opt_outs.add if wishes[place] else opt_outs.remove)(IDA, ADDRESS, at=at)
-    assert opt_outs.has(IDA) is wishes[-1]
-    assert opt_outs.has(SAME, ADDRESS) is wishes[-1]
+        (opt_outs.add if requests[place] else opt_outs.remove)(IDA, ADDRESS, at=at)
+    assert opt_outs.has(IDA) is requests[-1]
+    assert opt_outs.has(SAME, ADDRESS) is requests[-1]
 
 
-def test_a_wish_now_counts_over_one_dated_by_a_fast_clock(opt_outs: HashedOptOuts) -> None:
+def test_a_request_now_replaces_a_request_dated_in_the_future(opt_outs: HashedOptOuts) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=3)
     opt_outs.remove(IDA, at=ahead)
     assert opt_outs.add(IDA)
@@ -101,7 +101,7 @@ def test_a_repeated_opt_out_changes_only_its_time(
     assert kept() == before
 
 
-def test_an_opt_in_from_between_two_opt_outs_is_too_late(opt_outs: HashedOptOuts) -> None:
+def test_a_late_opt_in_between_two_opt_outs_is_ignored(opt_outs: HashedOptOuts) -> None:
     """The opt-in waited in a spool while another process wrote both opt-outs to Redis."""
     now = datetime.now(UTC)
     opt_outs.add(IDA, ADDRESS, at=now - timedelta(seconds=20))
@@ -110,9 +110,7 @@ def test_an_opt_in_from_between_two_opt_outs_is_too_late(opt_outs: HashedOptOuts
     assert opt_outs.has(IDA)
 
 
-def test_an_opt_in_is_remembered_for_thirty_days(
-    opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str
-) -> None:
+def test_an_opt_in_is_kept_for_thirty_days(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
     opt_outs.add(IDA)
     opt_outs.remove(IDA)
     [name] = redis_client.scan_iter(f"{prefix}unstopped:*")
@@ -121,7 +119,7 @@ def test_an_opt_in_is_remembered_for_thirty_days(
     assert not redis_client.exists(name)
 
 
-def test_nobody_is_found_without_traits_or_opt_outs(opt_outs: HashedOptOuts) -> None:
+def test_no_opt_out_is_found_for_other_requesters(opt_outs: HashedOptOuts) -> None:
     assert opt_outs.find([IDA]) == {}
     opt_outs.add(IDA)
     assert opt_outs.find([]) == {}
@@ -131,7 +129,7 @@ def test_nobody_is_found_without_traits_or_opt_outs(opt_outs: HashedOptOuts) -> 
 
 
 class SlowClient(redis.Redis):
-    """A Redis in which another process creates the key of the hashes at the same moment: the first GET misses it."""
+    """A client in a race: its first GET misses the hash key that another process creates at the same moment."""
 
     has_missed = False
 
@@ -142,7 +140,7 @@ class SlowClient(redis.Redis):
         return None
 
 
-def test_processes_that_begin_at_once_use_one_key(
+def test_simultaneous_processes_use_one_hash_key(
     opt_outs: HashedOptOuts, redis_server: RedisServer, prefix: str
 ) -> None:
     opt_outs.add(IDA)
@@ -153,6 +151,6 @@ def test_processes_that_begin_at_once_use_one_key(
     client.close()
 
 
-def test_the_key_of_the_hashes_has_256_bits(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_hash_key_has_256_bits(opt_outs: HashedOptOuts, redis_client: redis.Redis, prefix: str) -> None:
     opt_outs.add(IDA)
     assert len(bytes.fromhex(str(redis_client.get(f"{prefix}stop_key")))) * 8 == 256

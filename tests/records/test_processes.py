@@ -24,7 +24,7 @@ def web(redis_client: redis.Redis, prefix: str) -> Processes:
 
 
 def write(client: redis.Redis, prefix: str, process: Process, seconds_ago: float = 0) -> None:
-    """Let another host's process have written."""
+    """Write the report of another host's process."""
     at = client.time()[0] - seconds_ago
     client.hset(f"{prefix}processes", f"{process.role}@{process.host}:1", json.dumps(asdict(process) | {"at": at}))
 
@@ -41,8 +41,8 @@ def test_a_different_key_is_reported_with_its_processes(web: Processes, redis_cl
     write(redis_client, prefix, Process("web", "a", SETTINGS))
     write(redis_client, prefix, Process("worker", "b", SETTINGS | {"SECRET_KEYS": "a2"}))
     write(redis_client, prefix, Process("worker", "c", SETTINGS | {"SECRET_KEYS": "a2"}))
-    [told] = web.find_disagreements()
-    assert told.startswith("SECRET_KEYS is not the same in all processes (web on a | worker on b, worker on c): ")
+    [reported] = web.find_disagreements()
+    assert reported.startswith("SECRET_KEYS is not the same in all processes (web on a | worker on b, worker on c): ")
 
 
 def test_settings_with_a_mistake_are_reported_in_one_line(
@@ -61,12 +61,12 @@ def test_refused_webhooks_of_all_processes_are_added_up(web: Processes, redis_cl
     assert web.find_disagreements() == ["webhooks refused in the last hour, 5: what came with another secret"]
 
 
-def test_an_onlooker_is_compared_as_well(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_command_is_compared_with_the_processes(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     write(redis_client, prefix, Process("web", "a", SETTINGS | {"PUBLIC_URL": "b2"}))
     assert web.find_disagreements() == []
-    [told] = web.find_disagreements("this command")
-    assert "PUBLIC_URL" in told
-    assert "this command on " in told
+    [reported] = web.find_disagreements("this command")
+    assert "PUBLIC_URL" in reported
+    assert "this command on " in reported
 
 
 def test_a_process_without_a_report_for_a_minute_is_not_running(
@@ -89,34 +89,34 @@ def test_old_reports_are_removed(web: Processes, redis_client: redis.Redis, pref
 
 
 @pytest.mark.parametrize(
-    ("ahead", "told"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (60.0, None), (-60.0, None)]
+    ("ahead", "reported"), [(412.0, "0:06:52 ahead of"), (-412.0, "0:06:52 behind"), (60.0, None), (-60.0, None)]
 )
 def test_a_wrong_clock_is_reported(
-    web: Processes, redis_client: redis.Redis, prefix: str, ahead: float, told: str | None
+    web: Processes, redis_client: redis.Redis, prefix: str, ahead: float, reported: str | None
 ) -> None:
     write(redis_client, prefix, Process("web", "a", SETTINGS, ahead_seconds=ahead))
-    assert [f"the clock of web on a is {told} that of Redis" in each for each in web.find_disagreements()] == (
-        [True] if told else []
+    assert [f"the clock of web on a is {reported} that of Redis" in each for each in web.find_disagreements()] == (
+        [True] if reported else []
     )
 
 
-@pytest.mark.parametrize(("redis_ahead", "told"), [(-400, "ahead of"), (400, "behind")])
-def test_a_process_compares_its_clock_with_that_of_redis(
-    redis_server: RedisServer, prefix: str, redis_ahead: int, told: str
+@pytest.mark.parametrize(("redis_ahead", "reported"), [(-400, "ahead of"), (400, "behind")])
+def test_a_process_compares_its_clock_with_the_clock_of_redis(
+    redis_server: RedisServer, prefix: str, redis_ahead: int, reported: str
 ) -> None:
     client = OffClient(port=redis_server.port, decode_responses=True)
     client.ahead = redis_ahead
     web = Processes(client, SETTINGS, prefix=prefix)
     web.write("web")
     (found,) = web.find_disagreements()
-    assert f"{told} that of Redis" in found
+    assert f"{reported} that of Redis" in found
     client.close()
 
 
-def test_the_clock_of_the_tests_is_right(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_clock_of_the_test_host_is_right(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     web.write("web")
-    [told] = redis_client.hvals(f"{prefix}processes")
-    assert abs(json.loads(told)["ahead_seconds"]) < 30
+    [reported] = redis_client.hvals(f"{prefix}processes")
+    assert abs(json.loads(reported)["ahead_seconds"]) < 30
 
 
 def test_unknown_keys_of_another_version_are_ignored(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
@@ -129,7 +129,7 @@ def test_unknown_keys_of_another_version_are_ignored(web: Processes, redis_clien
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_process_reports_itself_and_its_problem_until_it_ends(
+def test_a_process_reports_itself_and_its_problem_until_its_end(
     web: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web.report("web")

@@ -11,7 +11,7 @@ from tests.harness import AT_ONCE
 from tests.records.steps import close_of
 
 
-def test_surveys_without_a_link_at_the_customer_are_counted(
+def test_undelivered_surveys_are_counted(
     records: Records, redis_client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "_BATCH", 2)
@@ -28,7 +28,7 @@ def test_all_rounds_of_a_conversation_are_listed(records: Records, redis_client:
     assert records.list_rounds(48213) == ["48213-4", "48213-3", "48213-2", "48213"]
 
 
-def test_a_reason_counted_down_to_none_is_left_out(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_reason_with_a_count_of_zero_is_omitted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     day = date(2026, 5, 12)
     redis_client.hset(f"{prefix}decisions:{day}", mapping={"asked": 2, "reopened": 0, "channel": 1})
     assert records.count_decisions(day) == {"asked": 2, "channel": 1}

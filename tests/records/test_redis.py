@@ -1,4 +1,4 @@
-"""A ping shows whether Redis takes a write, and measures its clock."""
+"""A ping tests whether Redis accepts a write, and measures its clock."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -22,12 +22,12 @@ def own_client(own_redis: RedisServer) -> Iterator[redis.Redis]:
     client.close()
 
 
-def test_a_ping_leaves_a_key_of_a_second(redis_client: redis.Redis, prefix: str) -> None:
+def test_the_key_of_a_ping_expires_after_a_second(redis_client: redis.Redis, prefix: str) -> None:
     def time_left() -> int:
         Store(redis_client, prefix=prefix).ping()
         return int(redis_client.pttl(f"{prefix}probe"))
 
-    # A machine that stands still for that second finds it gone.
+    # After a pause of the machine the key may have expired.
     assert eventually(lambda: max(0, time_left())) <= 1000
 
 
@@ -96,7 +96,7 @@ def test_a_failed_ping_keeps_the_clock_offset(own_client: redis.Redis, own_redis
     assert store.clock_offset == 30 * SECOND
 
 
-def test_a_redis_that_is_away_is_logged_at_the_start(own_client: redis.Redis, own_redis: RedisServer) -> None:
+def test_an_unavailable_redis_is_logged_at_the_start(own_client: redis.Redis, own_redis: RedisServer) -> None:
     own_redis.stop()
     with capture_logs() as logs:
         Store(own_client).report_problems()
@@ -104,7 +104,7 @@ def test_a_redis_that_is_away_is_logged_at_the_start(own_client: redis.Redis, ow
     assert Store(own_client).unusable() == ""
 
 
-def test_redis_has_read_its_clock_in_the_middle_of_the_call(
+def test_the_clock_offset_counts_from_the_middle_of_the_call(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call took 20 seconds."""

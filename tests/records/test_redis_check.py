@@ -58,24 +58,24 @@ def test_each_problem_is_reported_without_config_get(info: dict[str, object], wo
 
 
 def test_too_few_connections_are_reported_before_they_are_used_up() -> None:
-    plan = SAFE | {"maxclients": 20, "connected_clients": 3}
-    assert not [*find_problems(plan, "always", 20)]
-    (found,) = find_problems(plan, "always", 21)
+    limited = SAFE | {"maxclients": 20, "connected_clients": 3}
+    assert not [*find_problems(limited, "always", 20)]
+    (found,) = find_problems(limited, "always", 21)
     assert "takes 20 connections, and Afterword may need 21" in found
 
 
-@pytest.mark.parametrize(("there", "named"), [(36, False), (37, True)])
-def test_used_up_connections_are_reported(there: int, *, named: bool) -> None:
-    found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": there}, "always", 19)]
-    assert ["37 of the 40 connections" in each for each in found] == [True] * named
+@pytest.mark.parametrize(("connected", "is_reported"), [(36, False), (37, True)])
+def test_used_up_connections_are_reported(connected: int, *, is_reported: bool) -> None:
+    found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": connected}, "always", 19)]
+    assert ["37 of the 40 connections" in each for each in found] == [True] * is_reported
 
 
-def test_appendfsync_is_a_setting() -> None:
+def test_appendfsync_everysec_is_reported() -> None:
     (found,) = find_problems(SAFE, "everysec")
     assert "set appendfsync always" in found
 
 
-def test_an_eviction_policy_without_a_limit_does_no_harm() -> None:
+def test_an_eviction_policy_without_a_limit_is_safe() -> None:
     assert not [*find_problems(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always")]
     unlimited = {name: value for name, value in SAFE.items() if name != "maxmemory"}
     assert not [*find_problems(unlimited | {"maxmemory_policy": "allkeys-lru"}, "always")]
@@ -88,13 +88,13 @@ def test_redis_6_2_is_new_enough() -> None:
 @pytest.mark.parametrize(
     "info", [{"used_memory": 900}, {"maxmemory": 0, "used_memory": 900, "total_system_memory": 1000}]
 )
-def test_a_tenth_of_the_memory_free_is_enough(info: dict[str, object]) -> None:
+def test_a_tenth_of_free_memory_is_enough(info: dict[str, object]) -> None:
     assert not [*find_problems(SAFE | info, "always")]
 
 
 def test_a_forbidden_info_is_reported() -> None:
-    told, hidden = find_problems({}, None)
-    assert "INFO is forbidden" in told
+    missing, hidden = find_problems({}, None)
+    assert "INFO is forbidden" in missing
     assert "CONFIG GET is forbidden" in hidden
 
 
@@ -109,7 +109,7 @@ def test_a_redis_cluster_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_setting_with_binary_content_is_not_read(own_redis: RedisServer) -> None:
-    """`CONFIG GET *` has passwords in it, of any bytes."""
+    """The response to `CONFIG GET *` contains passwords of any bytes."""
     client = patient(own_redis.url)
     client.config_set("masterauth", b"pa\xdfwort")
     assert records_in(client).problems() == []

@@ -34,7 +34,7 @@ class Pair(NamedTuple):
     front: Front
 
     def fail_over(self) -> None:
-        """Let the replica be the primary. The old one is its replica now, and the name has changed."""
+        """Swap the primary and its replica, and lead the host name to the new primary."""
         self.demote()
         self.front.lead_to(port_of(self.replica))
 
@@ -103,12 +103,12 @@ def in_a_transaction(client: redis.Redis) -> object:
     return pipeline.execute()
 
 
-@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
-def test_a_failover_fails_no_command_and_reads_nothing_old(pair: Pair, client: redis.Redis, ask: object) -> None:
+@pytest.mark.parametrize("command", [write, write_by_script, in_a_pipeline, in_a_transaction])
+def test_no_command_fails_or_reads_old_data_after_a_failover(pair: Pair, client: redis.Redis, command: object) -> None:
     client.register_script(WRITE)(keys=["key"], args=["before"])
     pair.fail_over()
-    assert callable(ask)
-    assert ask(client)
+    assert callable(command)
+    assert command(client)
     pair.primary.replicaof("127.0.0.1", 1)
     pair.replica.set("key", "newer")
     with ThreadPoolExecutor(MAX_CONNECTIONS) as threads:
@@ -116,19 +116,19 @@ def test_a_failover_fails_no_command_and_reads_nothing_old(pair: Pair, client: r
     eventually(lambda: pair.front.open_connections <= MAX_CONNECTIONS)
 
 
-@pytest.mark.parametrize("ask", [write, write_by_script, read])
-def test_a_replica_without_its_primary_is_abandoned(pair: Pair, client: redis.Redis, ask: object) -> None:
-    """It responds MASTERDOWN, even to reads."""
+@pytest.mark.parametrize("command", [write, write_by_script, read])
+def test_a_replica_without_its_primary_is_abandoned(pair: Pair, client: redis.Redis, command: object) -> None:
+    """The replica responds MASTERDOWN, even to reads."""
     pair.primary.config_set("replica-serve-stale-data", "no")
     pair.primary.replicaof("127.0.0.1", 1)
     pair.replica.replicaof("NO", "ONE")
     pair.replica.set("key", "there")
     pair.front.lead_to(port_of(pair.replica))
-    assert callable(ask)
-    assert ask(client)
+    assert callable(command)
+    assert command(client)
 
 
-def test_a_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redis.Redis) -> None:
+def test_a_host_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redis.Redis) -> None:
     breaker = Breaker()
     store = Store(client, breaker=breaker)
     pair.demote()
@@ -141,16 +141,16 @@ def test_a_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redis.Red
     assert not breaker.is_open
 
 
-@pytest.mark.parametrize("ask", [write, write_by_script, in_a_pipeline, in_a_transaction])
-def test_a_name_of_a_replica_fails_each_command(pair: Pair, client: redis.Redis, ask: object) -> None:
+@pytest.mark.parametrize("command", [write, write_by_script, in_a_pipeline, in_a_transaction])
+def test_a_host_name_of_a_replica_fails_each_command(pair: Pair, client: redis.Redis, command: object) -> None:
     """Any other error, as from reading on after the connection was closed, would end a worker."""
     pair.demote()
-    assert callable(ask)
+    assert callable(command)
     for _ in range(3):
         with pytest.raises(redis.ResponseError, match="read only replica"):
-            ask(client)
+            command(client)
     pair.front.lead_to(port_of(pair.replica))
-    assert ask(client)
+    assert command(client)
 
 
 def test_the_queue_follows_a_failover(pair: Pair) -> None:
@@ -161,7 +161,7 @@ def test_the_queue_follows_a_failover(pair: Pair) -> None:
     assert pair.replica.llen("afterword:afterword") == 2
 
 
-def test_a_silently_cut_connection_costs_only_time(pair: Pair) -> None:
+def test_a_silently_cut_connection_fails_no_command(pair: Pair) -> None:
     client = connect(url_of(pair))
     breaker = Breaker()
     store = Store(client, breaker=breaker)
@@ -227,7 +227,7 @@ def test_idle_connections_are_closed(pair: Pair, client: redis.Redis, monkeypatc
 def test_a_connection_is_closed_after_thirty_idle_seconds(
     pair: Pair, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Looked for with a command, every five seconds at most."""
+    """A command looks for idle connections, every five seconds at most."""
     pool, began = client.connection_pool, monotonic()
 
     def pass_time(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Redis users with few rights: each missing right is named, and the named rights are enough."""
+"""Redis users with few rights: each missing right is reported, and the listed rights are enough."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -55,7 +55,7 @@ def test_each_missing_command_is_reported_alone(admin: redis.Redis, missing: str
     client.close()
 
 
-def test_a_user_of_other_keys_gets_our_prefix(admin: redis.Redis) -> None:
+def test_missing_rights_to_keys_are_reported_with_our_prefix(admin: redis.Redis) -> None:
     client = user(admin, *COMMANDS, keys="other:*")
     (found,) = find_missing_rights(client)
     assert "~afterword:*" in found
@@ -94,7 +94,7 @@ def accept_close(records: Records) -> str:
 def test_a_write_refused_for_a_missing_right_succeeds_later(
     admin: redis.Redis, take: Callable[[Records], str], taken: str, journey: Journey
 ) -> None:
-    """Otherwise half of it would stay. The spooled entry would be a duplicate then, and never due."""
+    """After half a write the spooled entry would be a duplicate, and its survey never due."""
     client = user(admin, *COMMANDS)
     records = Records(client, lease=MINUTE, keep=MINUTE)
     admin.acl_setuser("few", enabled=True, commands=["-zadd"])
@@ -106,12 +106,12 @@ def test_a_write_refused_for_a_missing_right_succeeds_later(
     client.close()
 
 
-def test_every_command_of_ours_is_tried() -> None:
-    """Those of the scripts, and those of the client; kombu's are seen where a whole story is told by such a user."""
+def test_the_list_contains_every_command_of_the_code() -> None:
+    """Commands of the scripts and of the client. Another test runs a complete survey, with kombu, as such a user."""
     scripts = "".join(each.read_text() for each in (ROOT / "service").rglob("*.lua"))
     code = "".join(each.read_text() for each in (ROOT / "service").rglob("*.py"))
-    asked = set(re.findall(r"redis\.p?call\('([A-Z]+)'", scripts))
-    asked |= {each.upper() for each in re.findall(r"(?:_redis|pipeline)\.([a-z_]+)\(", code)}
-    # What Redis may refuse without harm isn't needed.
-    named = asked - {"BGREWRITEAOF", "CONFIG_GET", "INFO", "PIPELINE", "EXECUTE", "DELETE"}
-    assert named - set(COMMANDS) == set()
+    used = set(re.findall(r"redis\.p?call\('([A-Z]+)'", scripts))
+    used |= {each.upper() for each in re.findall(r"(?:_redis|pipeline)\.([a-z_]+)\(", code)}
+    # Redis may refuse these commands without harm.
+    needed = used - {"BGREWRITEAOF", "CONFIG_GET", "INFO", "PIPELINE", "EXECUTE", "DELETE"}
+    assert needed - set(COMMANDS) == set()

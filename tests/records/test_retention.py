@@ -1,4 +1,4 @@
-"""How long a record is kept, and its keys."""
+"""The expiry of a record, and its keys."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of,
 
 
 def ttl(redis_client: redis.Redis, prefix: str) -> timedelta | None:
-    """How long the record lives on; None for ever."""
+    """Return the remaining time of the record, or None without an expiry."""
     seconds = redis_client.ttl(f"{prefix}survey:{SURVEY_ID}")
     return None if seconds == -1 else timedelta(seconds=int(seconds))
 
@@ -49,7 +49,7 @@ def test_an_ended_record_expires_after_ninety_days(
     assert is_about(ttl(redis_client, prefix), 90 * DAY)
 
 
-def test_a_record_does_not_expire_before_its_answer_is_submitted(
+def test_a_record_does_not_expire_before_the_submit_of_its_answer(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     records.accept(close_of(), [AT_ONCE])
@@ -102,7 +102,9 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     client.close()
 
 
-def test_a_skipped_record_is_kept_by_its_terms(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_skipped_record_is_kept_as_long_as_its_terms_demand(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])
     records.decide(claim(records), Decision(Verdict.SKIP, Reason.UNREACHABLE))
     assert is_about(ttl(redis_client, prefix), 366 * DAY)

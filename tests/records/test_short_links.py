@@ -35,7 +35,7 @@ def code_of(link: str) -> str:
     return link.removeprefix(f"{URL}/s/")
 
 
-def test_a_code_leads_to_the_signed_token(short_links: ShortLinks) -> None:
+def test_a_code_resolves_to_the_signed_token(short_links: ShortLinks) -> None:
     link = short_links.shorten("48203", SIGNED, KEEP)
     assert re.fullmatch(rf"{URL}/s/[A-Za-z0-9]{{12}}", link)
     assert short_links.find(code_of(link)) == TOKEN
@@ -49,10 +49,10 @@ def test_codes_differ_and_use_the_whole_alphabet(short_links: ShortLinks) -> Non
     assert {len(code) for code in codes} == {LENGTH}
 
 
-def test_a_survey_has_one_code_which_leads_to_the_latest_token(
+def test_the_only_code_of_a_survey_resolves_to_the_latest_token(
     short_links: ShortLinks, redis_client: redis.Redis, prefix: str
 ) -> None:
-    """A reminder's token is younger, and its time to answer counts from then."""
+    """A reminder has a newer token with a later expiry."""
     first = short_links.shorten("48203", SIGNED, KEEP)
     later = LINKS.url(replace(LINK, survey_name="later"))
     assert short_links.shorten("48203", later, KEEP) == first
@@ -75,7 +75,7 @@ def test_a_code_of_another_survey_is_never_reused(short_links: ShortLinks) -> No
     assert (short_links.find("a" * LENGTH), short_links.find("b" * LENGTH)) == ("1", "2")
 
 
-def test_both_keys_expire_after_the_last_sending(
+def test_both_keys_expire_after_the_latest_link(
     short_links: ShortLinks, redis_client: redis.Redis, prefix: str
 ) -> None:
     link = short_links.shorten("48203", SIGNED, timedelta(days=1))
@@ -86,22 +86,22 @@ def test_both_keys_expire_after_the_last_sending(
 
 
 @pytest.mark.parametrize(
-    ("keep", "expires", "hold", "least"),
+    ("keep", "expires", "editable_for", "least"),
     [(90, 28, 0, 91), (1, 28, 0, 30), (1, 28, 7, 36), (90, 365, 7, 373)],
 )
 def test_a_link_works_until_its_answer_is_final(
-    redis_client: redis.Redis, keep: int, expires: int, hold: int, least: int
+    redis_client: redis.Redis, keep: int, expires: int, editable_for: int, least: int
 ) -> None:
-    """An answer on the last day is editable for its usual time, a suspect one for a day.
+    """An answer on the last day is editable for its usual time, a suspect answer for a day.
 
-    Then it is shown that it is recorded.
+    Afterwards the page still confirms the recorded answer.
     """
     records = Records(redis_client, lease=timedelta(seconds=60), keep=timedelta(days=keep))
-    terms = replace(AT_ONCE, expires=timedelta(days=expires), editable_for=timedelta(days=hold))
+    terms = replace(AT_ONCE, expires=timedelta(days=expires), editable_for=timedelta(days=editable_for))
     assert records.link_lifetime(terms) == timedelta(days=least)
 
 
-def test_a_look_up_writes_nothing(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_lookup_writes_nothing(short_links: ShortLinks, redis_client: redis.Redis, prefix: str) -> None:
     code = code_of(short_links.shorten("48203", SIGNED, KEEP))
     assert redis_client.persist(f"{prefix}short:{code}")
     assert (short_links.find(code), short_links.find(CODE)) == (TOKEN, None)
@@ -109,12 +109,12 @@ def test_a_look_up_writes_nothing(short_links: ShortLinks, redis_client: redis.R
     assert {*redis_client.scan_iter(f"{prefix}*")} == {f"{prefix}short:{code}", f"{prefix}short_of:48203"}
 
 
-def test_without_redis_no_code_is_unknown() -> None:
-    away = ShortLinks(connect(f"redis://127.0.0.1:{free_port()}/0"), URL)
+def test_an_unavailable_redis_makes_no_code_unknown() -> None:
+    unavailable = ShortLinks(connect(f"redis://127.0.0.1:{free_port()}/0"), URL)
     with pytest.raises(RecordsUnavailable):
-        away.find(CODE)
+        unavailable.find(CODE)
     with pytest.raises(RecordsUnavailable):
-        away.shorten("48203", SIGNED, KEEP)
+        unavailable.shorten("48203", SIGNED, KEEP)
 
 
 @pytest.mark.parametrize(

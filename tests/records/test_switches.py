@@ -1,4 +1,4 @@
-"""What nobody may claim while surveys are paused, while spools are drained, or after a restore."""
+"""Claims during a pause, during a drain of spools, and after a restore."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.polling import eventually
 from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, offer
 
 
-def test_no_call_begins_during_a_pause_but_a_lost_one_is_looked_up(records: Records) -> None:
+def test_only_a_lost_call_is_claimed_during_a_pause(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     records.pause()
     assert records.claim(Journey.OFFER, SURVEY_ID) is None
@@ -25,7 +25,7 @@ def test_no_call_begins_during_a_pause_but_a_lost_one_is_looked_up(records: Reco
     assert records.claim(Journey.OFFER, SURVEY_ID) is not None
 
 
-def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Records) -> None:
+def test_no_answer_is_claimed_while_a_spool_may_contain_a_later_answer(records: Records) -> None:
     answer(records, 2)
     records.delay_answers(MINUTE)
     assert records.claim(Journey.ANSWER, SURVEY_ID) is None
@@ -36,7 +36,7 @@ def test_no_answer_is_claimed_while_a_spool_may_hold_a_later_one(records: Record
     assert found.record.answered.scores == {CSAT: 5}
 
 
-def test_no_reminder_is_claimed_while_a_spool_may_hold_an_answer(
+def test_no_reminder_is_claimed_while_a_spool_may_contain_an_answer(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), reminder=MINUTE)])
@@ -70,7 +70,9 @@ def test_a_restore_is_dated_by_redis_clock_in_milliseconds(
     assert before <= int(redis_client.get(f"{prefix}restored_at") or 0) <= now_ms()
 
 
-def test_a_second_pause_keeps_the_time_of_the_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_second_pause_keeps_the_time_of_the_first_pause(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
     redis_client.set(f"{prefix}paused", "2026-05-12T12:00:00+00:00")
     records.pause()
     assert records.paused_since() == "2026-05-12T12:00:00+00:00"
@@ -79,7 +81,7 @@ def test_a_second_pause_keeps_the_time_of_the_first(records: Records, redis_clie
 
 
 @pytest.mark.parametrize(("switch", "seconds"), [("draining", 1), ("paused", 10)])
-def test_a_survey_that_can_not_be_claimed_is_due_again_soon(
+def test_a_survey_refused_by_a_switch_is_due_again_soon(
     records: Records, redis_client: redis.Redis, prefix: str, switch: str, seconds: int
 ) -> None:
     journey = Journey.OFFER if switch == "paused" else Journey.ANSWER

@@ -1,4 +1,4 @@
-"""Which due surveys are taken first, and when they are due again."""
+"""The order of due surveys, and their next due time."""
 
 from datetime import timedelta
 
@@ -12,14 +12,14 @@ from service.surveys.reasons import Reason
 from service.surveys.states import Journey
 from tests.harness import AT_ONCE, CSAT
 from tests.polling import eventually
-from tests.records.steps import MINUTE, SURVEY_ID, brief, claim, close_of
+from tests.records.steps import MINUTE, SURVEY_ID, claim, close_of, records_with_short_leases
 
 
 def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
-    records = brief(redis_client, prefix)
+    records = records_with_short_leases(redis_client, prefix)
     records.accept(close_of(ago=MINUTE), [AT_ONCE])
-    for again_after in (timedelta(milliseconds=1), MINUTE):
-        assert eventually(lambda after=again_after: records.take_due(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
+    for requeue_after in (timedelta(milliseconds=1), MINUTE):
+        assert eventually(lambda after=requeue_after: records.take_due(Journey.OFFER, 10, after)) == [SURVEY_ID]  # type: ignore[misc]
     assert records.take_due(Journey.OFFER, 10, MINUTE) == []
 
 
@@ -32,7 +32,7 @@ def test_a_survey_due_at_once_is_left_to_its_own_task_for_a_second(
 
 
 def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """The relay had pushed it forward, and the journey was rescheduled meanwhile."""
+    """The relay had requeued the survey, and the journey was rescheduled meanwhile."""
     records.accept(close_of(), [Survey(delay=MINUTE)])
     due_at = redis_client.zscore(f"{prefix}due:offer", SURVEY_ID)
     redis_client.zadd(f"{prefix}due:offer", {SURVEY_ID: 1})
@@ -50,7 +50,7 @@ def test_an_ended_or_lost_survey_leaves_the_due_set(records: Records, redis_clie
     assert redis_client.zcard(f"{prefix}due:offer") == 0
 
 
-def test_the_longest_due_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_the_longest_due_surveys_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     for number, due_ms in ((1, 5), (2, 1), (3, 4), (4, 3)):
         records.accept(close_of(number), [Survey(delay=MINUTE)])
         redis_client.zadd(f"{prefix}due:offer", {str(number): due_ms})
@@ -67,7 +67,7 @@ def begin_call(records: Records, survey_id: str = SURVEY_ID) -> Claim:
 
 
 def test_surveys_with_a_call_are_taken_first(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    """However long the others have waited."""
+    """The waiting time of other surveys doesn't matter."""
     for number in (1, 2):
         records.accept(close_of(number), [AT_ONCE])
     redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2})

@@ -19,7 +19,7 @@ KEEP = "1000000"
 
 
 def _accept(*, reason: str = "", again: str = "never") -> list[str]:
-    """Return the arguments of a close at 1 ms. The records of the bench have one at 0."""
+    """Return the arguments of a close at 1 ms. The prepared records have a close at 0 ms."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
     return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", again, "event-2"]
 
@@ -177,19 +177,21 @@ def bench(redis_client: redis.Redis, prefix: str, request: pytest.FixtureRequest
 
 
 @pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
-def test_a_cell_of_the_table_is_true_twice(bench: Bench, journey: str, script: str, state: str, cell: str) -> None:
+def test_a_script_run_twice_matches_its_cell_of_the_table(
+    bench: Bench, journey: str, script: str, state: str, cell: str
+) -> None:
     outcome, _, after = (part.strip() for part in cell.partition("→"))
     args = ARGS[script](journey)
     if script == "claim":
-        # A claim finds the lease of whoever was there before it over.
+        # A claim needs an expired lease.
         bench.prepare(state)
         bench._client.hdel(bench.key, f"{journey}_lease")
     else:
         bench.prepare(state)
     assert bench.run(script, args) == outcome
     assert bench.state() == (after or state)
-    # A script may have run before a timeout, so a second run must lead to the same state. A second claim finds the
-    # lease of the first, which test_records shows.
+    # A script may have run before a timeout, so a second run must lead to the same state. A second claim is refused
+    # because of the lease of the first: see test_claims.
     if script != "claim":
         bench.run(script, args)
         assert bench.state() == (after or state)

@@ -1,4 +1,4 @@
-"""A Redis that is down or frozen is reported at once."""
+"""A stopped or frozen Redis is reported at once."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def silent_port() -> Iterator[int]:
         yield port
 
 
-ASKS: dict[str, Callable[[Records], object]] = {
+COMMANDS: dict[str, Callable[[Records], object]] = {
     "accept": lambda records: records.accept(close_of(), [AT_ONCE]),
     "claim": lambda records: records.claim(Journey.OFFER, SURVEY_ID),
     "load": lambda records: records.load(SURVEY_ID),
@@ -37,19 +37,19 @@ ASKS: dict[str, Callable[[Records], object]] = {
 }
 
 
-def refuse(port: int, *asks: str) -> None:
+def assert_unavailable(port: int, *names: str) -> None:
     client = connect(f"redis://127.0.0.1:{port}/0")
-    for name in asks:
+    for name in names:
         with pytest.raises(RecordsUnavailable):
-            ASKS[name](Records(client, lease=MINUTE, keep=DAY, prefix="none:"))
+            COMMANDS[name](Records(client, lease=MINUTE, keep=DAY, prefix="none:"))
     client.close()
 
 
-def test_a_redis_that_is_down_is_reported_at_once() -> None:
-    refuse(free_port(), *ASKS)
+def test_a_stopped_redis_is_reported_at_once() -> None:
+    assert_unavailable(free_port(), *COMMANDS)
 
 
 @pytest.mark.timeout(15)
 def test_a_frozen_redis_is_reported_within_seconds(silent_port: int) -> None:
-    """A second each; redis-py's own retries would take a minute."""
-    refuse(silent_port, "accept", "load")
+    """Each command takes a second. With redis-py's own retries it would take a minute."""
+    assert_unavailable(silent_port, "accept", "load")
