@@ -1,4 +1,4 @@
-"""A close, a conversation, messages and surveys for the tables of the rules."""
+"""Examples of closes, conversations, messages and surveys for the tests of the rules."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from service.surveys.toml.loader import load_surveys
 
 
 def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
-    """Return the close of an e-mail in the queue Returns, handled by an agent, with these facts changed."""
+    """Return the close of an e-mail in the queue Returns with an agent, and with these facts changed."""
     usual: dict[str, Any] = {
         "channel": "Email",
         "direction": "Inbound",
@@ -27,17 +27,17 @@ def close_of(conversation_id: int = 48213, **facts: Any) -> Close:
     return Close(conversation_id, datetime(2026, 11, 20, tzinfo=UTC), **usual | facts)
 
 
-def survey_of(ask: str = "", name: str = "one", terms: str = "") -> Survey:
+def survey_of(match: str = "", name: str = "one", terms: str = "") -> Survey:
     """Load a survey from its text in surveys.toml."""
-    return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.match]\n{ask}')[0]
+    return load_surveys(f'[[survey]]\nname = "{name}"\n{terms}\n[survey.match]\n{match}')[0]
 
 
 def conversation_of(**facts: Any) -> Conversation:
     return Conversation(48213, "Email", "requester", **{"state": "Closed"} | facts)
 
 
-def facts_of(*, language: str | None = None, **said: Any) -> DixaFacts:
-    return DixaFacts(conversation_of(language=language), **{"tags": (), "messages": ()} | said)
+def facts_of(*, language: str | None = None, **facts: Any) -> DixaFacts:
+    return DixaFacts(conversation_of(language=language), **{"tags": (), "messages": ()} | facts)
 
 
 def message_of(direction: str, *, at: int = 0, external_id: str | None = None, is_automated: bool = False) -> Message:

@@ -22,37 +22,42 @@ FIRST = replace(RECLOSED, earlier=())
 
 
 def never(*_: object) -> Any:
-    pytest.fail("a query without need")
+    pytest.fail("unneeded query")
 
 
-def decided(
-    survey: Survey = ONE, record: Record = FIRST, *, close: Close | None = None, rated: bool = False, **answers: Any
+def decide_with(
+    survey: Survey = ONE,
+    record: Record = FIRST,
+    *,
+    close: Close | None = None,
+    rated: bool = False,
+    **lookups_given: Any,
 ) -> Decision:
-    """Decide with the lookups given. All others must not be made, apart from those that every decision makes."""
+    """Decide with these lookups. Any other lookup fails the test, apart from the lookups of every decision."""
     close = close or close_of()
     record = replace(record, close=close, terms=survey, candidates=(survey,))
-    known: dict[str, Any] = {"is_too_late": False, "is_opted_out": False, "reserve_channel": True} | answers
+    known: dict[str, Any] = {"is_too_late": False, "is_opted_out": False, "reserve_channel": True} | lookups_given
     lookups: dict[str, Any] = dict.fromkeys(Lookups.__dataclass_fields__, never)
     lookups |= {name: (lambda *_, value=value: value) for name, value in known.items()}
     ratings = [Rating("first", "Csat", "Rated" if rated else "Offered")] if record.earlier else []
     return decide(DecisionInput(record, close, conversation_of(), ratings, record.earlier, CLOSED), Lookups(**lookups))
 
 
-def test_asking_takes_no_tags_and_no_messages() -> None:
-    found = decided()
+def test_survey_without_rules_needs_no_tags_or_messages() -> None:
+    found = decide_with()
     assert (found.verdict, found.reason, found.survey) == (Verdict.ASK, None, ONE)
 
 
 @pytest.mark.parametrize(
-    ("answers", "reason"),
+    ("lookups_given", "reason"),
     [
         ({"reserve_channel": False}, Reason.UNREACHABLE),
         ({"reserve_channel": False, "is_opted_out": True}, Reason.OPTED_OUT),
         ({"reserve_channel": False, "is_opted_out": True, "is_too_late": True}, Reason.TOO_LATE),
     ],
 )
-def test_first_reason_counts(answers: dict[str, Any], reason: Reason) -> None:
-    found = decided(**answers)
+def test_first_reason_counts(lookups_given: dict[str, Any], reason: Reason) -> None:
+    found = decide_with(**lookups_given)
     assert (found.verdict, found.reason, found.survey) == (Verdict.SKIP, reason, ONE)
 
 
@@ -65,24 +70,24 @@ def test_first_reason_counts(answers: dict[str, Any], reason: Reason) -> None:
         ({"link": "EmailForward"}, Verdict.SKIP, Reason.SIDE_CONVERSATION),
     ],
 )
-def test_later_event_cancels_and_rule_skips(facts: dict[str, Any], verdict: Verdict, reason: Reason) -> None:
+def test_reopening_or_erasure_cancels_and_rule_skips(facts: dict[str, Any], verdict: Verdict, reason: Reason) -> None:
     lookups = Lookups(**dict.fromkeys(Lookups.__dataclass_fields__, never))
     found = decide(DecisionInput(FIRST, close_of(), conversation_of(**facts), [], [], CLOSED), lookups)
     assert (found.verdict, found.reason, found.survey) == (verdict, reason, None)
 
 
-def test_tags_are_looked_up_only_if_the_webhook_had_none() -> None:
+def test_tags_are_queried_only_if_missing_in_the_webhook() -> None:
     vip = survey_of('with_tags = ["vip"]', terms='delay = "0s"')
-    assert decided(vip).verdict is Verdict.ASK
-    assert decided(vip, tags=("vip",), close=close_of(tags=None)).verdict is Verdict.ASK
-    assert decided(vip, tags=(), close=close_of(tags=None)).reason is Reason.TAG_MISSING
+    assert decide_with(vip).verdict is Verdict.ASK
+    assert decide_with(vip, tags=("vip",), close=close_of(tags=None)).verdict is Verdict.ASK
+    assert decide_with(vip, tags=(), close=close_of(tags=None)).reason is Reason.TAG_MISSING
 
 
 def test_closed_send_window_waits_for_its_opening() -> None:
     windowed = survey_of(
         terms='delay = "0s"\nsend_window = { days = ["sat"], from = "09:00", to = "17:00", zone = "UTC" }'
     )
-    found = decided(windowed)
+    found = decide_with(windowed)
     assert (found.verdict, found.due_at) == (Verdict.WAIT, CLOSED + 33 * HOUR)
 
 
@@ -103,7 +108,7 @@ def test_new_round_needs_on_reclose(
     reason: Reason | None,
 ) -> None:
     survey = replace(ONE, on_reclose=on_reclose)
-    assert decided(survey, RECLOSED, rated=rated, is_answered=is_answered).reason is reason
+    assert decide_with(survey, RECLOSED, rated=rated, is_answered=is_answered).reason is reason
 
 
 @pytest.mark.parametrize(
@@ -112,30 +117,30 @@ def test_new_round_needs_on_reclose(
 def test_new_round_needs_a_message_since_the_last_survey(written: timedelta, reason: Reason | None) -> None:
     messages = (Message("1", None, "Inbound", created_at=CLOSED + written),)
     record = replace(RECLOSED, delivered_before=CLOSED)
-    assert decided(replace(ONE, on_reclose=OnReclose.ALWAYS), record, messages=messages).reason is reason
+    assert decide_with(replace(ONE, on_reclose=OnReclose.ALWAYS), record, messages=messages).reason is reason
 
 
-def test_our_own_message_is_no_news() -> None:
+def test_our_own_message_and_a_bot_are_no_news() -> None:
     ours = Message("1", "afterword-48213", "Outbound", created_at=CLOSED + HOUR)
     machines = Message("2", None, "Inbound", is_automated=True, created_at=CLOSED + HOUR)
     assert not has_news([ours, machines], CLOSED)
 
 
-def test_a_rule_about_messages_looks_them_up_and_shows_their_number() -> None:
+def test_rule_about_messages_queries_and_counts_them() -> None:
     messages = (*(Message(each, None, "Inbound") for each in "12"), Message("3", None, "Outbound"))
-    found = decided(survey_of("min_customer_messages = 2", terms='delay = "0s"'), messages=messages)
+    found = decide_with(survey_of("min_customer_messages = 2", terms='delay = "0s"'), messages=messages)
     assert found.verdict is Verdict.ASK
     assert (found.facts["customer_messages"], found.facts["agent_messages"]) == ("2", "1")
-    assert decided(survey_of("min_customer_messages = 3"), messages=messages).survey is None
+    assert decide_with(survey_of("min_customer_messages = 3"), messages=messages).survey is None
 
 
-def test_a_close_in_the_future_counts_as_of_its_arrival() -> None:
+def test_close_in_the_future_counts_from_its_arrival() -> None:
     later = replace(close_of(), closed_at=CLOSED + HOUR)
     assert due_at(FIRST, later, ONE) == CLOSED
     assert due_at(FIRST, close_of(), replace(ONE, delay=HOUR)) == CLOSED + HOUR
 
 
-def test_a_survey_is_too_late_some_time_after_its_due_time_or_its_retry() -> None:
+def test_maximum_age_counts_from_the_due_time_or_the_retry() -> None:
     last, retried = CLOSED + HOUR, CLOSED + 5 * HOUR
     assert not is_too_late(FIRST, close_of(), ONE, last, HOUR)
     assert is_too_late(FIRST, close_of(), ONE, last + timedelta(microseconds=1), HOUR)
@@ -168,7 +173,7 @@ SHOWN = {
         ({"queue_id": None}, {}, {}),
     ],
 )
-def test_facts_are_those_of_the_webhook_or_else_of_dixa(
+def test_facts_of_the_webhook_take_precedence_over_dixa(
     webhook: dict[str, Any], dixa: dict[str, Any], changed: dict[str, str]
 ) -> None:
     close, record = close_of(**webhook), replace(FIRST, candidates=(ONE,))
@@ -177,9 +182,9 @@ def test_facts_are_those_of_the_webhook_or_else_of_dixa(
     assert decide(given, Lookups(**lookups)).facts == SHOWN | changed
 
 
-def test_facts_show_looked_up_tags_and_the_ratings_of_others() -> None:
+def test_facts_show_queried_tags_and_ratings_of_other_systems() -> None:
     vip = survey_of('with_tags = ["vip"]', terms='delay = "0s"')
-    assert decided(vip, tags=("vip", "new"), close=close_of(tags=None)).facts["tags"] == "vip, new"
+    assert decide_with(vip, tags=("vip", "new"), close=close_of(tags=None)).facts["tags"] == "vip, new"
     ratings = [Rating("ours", "Csat", "Rated"), Rating("a", "Csat", "Offered"), Rating("b", "Nps", "Cancelled")]
     lookups = Lookups(**dict.fromkeys(Lookups.__dataclass_fields__, never))
     found = decide(DecisionInput(FIRST, close_of(), conversation_of(), ratings, ["ours"], CLOSED), lookups)

@@ -76,12 +76,12 @@ PERSONS = [
 
 
 @pytest.mark.parametrize("address", MACHINES)
-def test_a_machine(address: str) -> None:
+def test_address_of_a_machine_is_recognised(address: str) -> None:
     assert is_machine(address)
 
 
 @pytest.mark.parametrize("address", PERSONS)
-def test_a_person(address: str) -> None:
+def test_address_of_a_person_is_no_machine(address: str) -> None:
     assert not is_machine(address)
 
 
@@ -91,14 +91,14 @@ OWN = frozenset({"survey@northwind.example", "Help+surveys@Northwind.example"})
 @pytest.mark.parametrize(
     "address", ["survey@northwind.example", "Survey@NORTHWIND.example", "survey+bounce@northwind.example", *sorted(OWN)]
 )
-def test_a_mailbox_of_our_own(address: str) -> None:
+def test_own_mailbox_is_recognised(address: str) -> None:
     assert is_among(address, OWN)
 
 
 @pytest.mark.parametrize(
     "address", ["surveys@northwind.example", "survey@southwind.example", "survey", "ida@x.example"]
 )
-def test_a_mailbox_of_somebody_else(address: str) -> None:
+def test_other_mailbox_is_not_our_own(address: str) -> None:
     assert not is_among(address, OWN)
 
 
@@ -107,28 +107,28 @@ def close_from(email: str | None, **facts: str) -> Close:
 
 
 @pytest.mark.parametrize("channel", ["Email", "WidgetChat", "ContactForm", "PstnPhone", "Sms", None])
-def test_a_machine_is_asked_by_no_channel(channel: str) -> None:
+def test_machine_is_skipped_in_every_channel(channel: str) -> None:
     choice = choose_at_close(close_from("no-reply@x.example", channel=channel), [Survey()])
     assert (choice.candidates, choice.reason) == ((), Reason.MACHINE)
     assert [each.fact for each in choice.mismatches] == ["the address of a machine"]
 
 
-def test_our_own_mailboxes_are_not_asked() -> None:
+def test_own_mailbox_is_skipped() -> None:
     choice = choose_at_close(close_from("survey@northwind.example"), [Survey()], OWN)
     assert (choice.candidates, choice.reason) == ((), Reason.MACHINE)
     assert [each.fact for each in choice.mismatches] == ["an address of your own"]
 
 
-def test_contact_point_is_no_customer() -> None:
+def test_contact_point_as_requester_is_skipped() -> None:
     close = close_from("help@nordlys.example", contact_point="Help@nordlys.example")
     assert choose_at_close(close, [Survey()]).reason is Reason.MACHINE
     assert choose_at_close(close_from("ida@example.com", contact_point="+4570123456"), [Survey()]).candidates
 
 
-def test_who_has_no_address_is_no_machine() -> None:
+def test_customer_without_an_address_is_no_machine() -> None:
     assert choose_at_close(close_from(None), [Survey()], OWN).candidates
 
 
-def test_of_several_reasons_for_everybody_the_first_is_told() -> None:
+def test_first_of_several_reasons_is_used() -> None:
     close = close_from("no-reply@x.example", direction="Internal", user_type="Member")
     assert choose_at_close(close, [Survey()]).reason is Reason.INTERNAL

@@ -1,4 +1,4 @@
-"""Matching holds for every close and every set of surveys."""
+"""Properties of matching for every close and every set of surveys."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from tests.rules.examples import BOT_IN, BOT_OUT, IN, OUR_OWN, OUT, close_of, fa
 
 NAMES = st.sampled_from(["Email", "WidgetChat", "Returns", "q-1", "Inbound", "spam", "SPAM", "ß"]) | st.text(max_size=5)
 LISTS = st.lists(NAMES, max_size=3).map(tuple)
-ASKS = st.builds(
+MATCHES = st.builds(
     Match,
     channels=LISTS,
     queues=LISTS,
@@ -48,7 +48,7 @@ CLOSES = st.builds(
     email=st.none() | NAMES,
     tags=st.none() | LISTS,
 )
-SEEN = st.builds(
+FACTS = st.builds(
     facts_of,
     language=st.none() | NAMES,
     tags=st.none() | LISTS,
@@ -57,8 +57,8 @@ SEEN = st.builds(
 
 
 @settings(max_examples=60)
-@given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
-def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: list[Survey]) -> None:
+@given(CLOSES, st.lists(st.builds(Survey, match=MATCHES), max_size=4))
+def test_every_close_has_exactly_one_stable_choice(close: Close, surveys: list[Survey]) -> None:
     choice = choose_at_close(close, surveys)
     assert (not choice.candidates) is (choice.reason is not None)
     assert all(survey in surveys for survey in choice.candidates)
@@ -66,26 +66,24 @@ def test_every_close_has_one_choice_and_always_the_same(close: Close, surveys: l
 
 
 @settings(max_examples=60)
-@given(CLOSES, SEEN, st.lists(st.builds(Survey, match=ASKS), max_size=4))
-def test_every_due_survey_has_one_choice_and_always_the_same(
-    close: Close, seen: DixaFacts, surveys: list[Survey]
-) -> None:
+@given(CLOSES, FACTS, st.lists(st.builds(Survey, match=MATCHES), max_size=4))
+def test_every_due_survey_has_exactly_one_stable_choice(close: Close, facts: DixaFacts, surveys: list[Survey]) -> None:
     candidates = choose_at_close(close, surveys).candidates
-    choice = choose_when_due(close, candidates, seen)
+    choice = choose_when_due(close, candidates, facts)
     assert len(choice.candidates) == (0 if choice.reason else 1)
     assert all(survey in candidates for survey in choice.candidates)
-    assert choose_when_due(close, list(candidates), seen) == choice
+    assert choose_when_due(close, list(candidates), facts) == choice
 
 
 @settings(max_examples=60)
-@given(CLOSES, st.builds(Survey, name=st.just("a"), match=ASKS), st.builds(Survey, name=st.just("b"), match=ASKS))
-def test_a_survey_is_used_only_when_none_before_it_matches(close: Close, first: Survey, second: Survey) -> None:
+@given(CLOSES, st.builds(Survey, name=st.just("a"), match=MATCHES), st.builds(Survey, name=st.just("b"), match=MATCHES))
+def test_survey_is_used_only_if_no_earlier_survey_matches(close: Close, first: Survey, second: Survey) -> None:
     alone = choose_at_close(close, [first]).candidates or choose_at_close(close, [second]).candidates
     assert choose_at_close(close, [first, second]).candidates[:1] == alone[:1]
 
 
 @settings(max_examples=60)
-@given(CLOSES, st.lists(st.builds(Survey, match=ASKS), max_size=4))
-def test_only_the_last_candidate_is_sure(close: Close, surveys: list[Survey]) -> None:
+@given(CLOSES, st.lists(st.builds(Survey, match=MATCHES), max_size=4))
+def test_all_candidates_but_the_last_have_open_rules(close: Close, surveys: list[Survey]) -> None:
     candidates = choose_at_close(close, surveys).candidates
     assert all(has_open_rules(close, survey) for survey in candidates[:-1])

@@ -1,4 +1,4 @@
-"""Matching when the survey is due, and the queries to Dixa it takes."""
+"""Matching of due surveys, and the necessary queries to Dixa."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -18,69 +18,69 @@ from service.rules.matching import (
 from service.surveys.reasons import Reason
 from tests.rules.examples import BOT_IN, BOT_OUT, IN, OUR_OWN, OUT, close_of, conversation_of, facts_of, survey_of
 
-WHO_IS_ASKED_WHEN_DUE: list[tuple[str, str, dict[str, Any], Reason | None]] = [
-    # case                               [survey.match] says               Dixa says              the reason, or asked
-    ("nothing more to know", "", {}, None),
+CASES: list[tuple[str, str, dict[str, Any], Reason | None]] = [
+    # case                               [survey.match]                    facts of Dixa          the reason, if any
+    ("no rule", "", {}, None),
     ("its language", 'languages = ["da"]', {"language": "da"}, None),
     ("its language by name", 'languages = ["Danish"]', {"language": "da-DK"}, None),
     ("one of several languages", 'languages = ["en", "da"]', {"language": "da"}, None),
     ("another language", 'languages = ["da"]', {"language": "de"}, Reason.LANGUAGE),
-    ("a language that isn't ours", 'languages = ["da"]', {"language": "ja"}, Reason.LANGUAGE),
+    ("an unsupported language", 'languages = ["da"]', {"language": "ja"}, Reason.LANGUAGE),
     ("an unknown language", 'languages = ["da"]', {"language": None}, Reason.LANGUAGE),
-    ("an unwanted tag", 'without_tags = ["spam"]', {"tags": ("Spam",)}, Reason.TAG_EXCLUDED),
-    ("no unwanted tag", 'without_tags = ["spam"]', {"tags": ("vip",)}, None),
-    ("the wanted tag", 'with_tags = ["vip"]', {"tags": ("VIP",)}, None),
-    ("no wanted tag", 'with_tags = ["vip"]', {"tags": ()}, Reason.TAG_MISSING),
+    ("an excluded tag", 'without_tags = ["spam"]', {"tags": ("Spam",)}, Reason.TAG_EXCLUDED),
+    ("no excluded tag", 'without_tags = ["spam"]', {"tags": ("vip",)}, None),
+    ("the required tag", 'with_tags = ["vip"]', {"tags": ("VIP",)}, None),
+    ("no required tag", 'with_tags = ["vip"]', {"tags": ()}, Reason.TAG_MISSING),
     ("enough from the customer", "min_customer_messages = 2", {"messages": (IN, OUT, IN)}, None),
     ("too few from the customer", "min_customer_messages = 2", {"messages": (IN, OUT)}, Reason.FEW_CUSTOMER_MESSAGES),
     (
-        "a machine isn't the customer",
+        "an automated message of the customer",
         "min_customer_messages = 1",
         {"messages": (BOT_IN,)},
         Reason.FEW_CUSTOMER_MESSAGES,
     ),
     ("enough from an agent", "min_agent_messages = 1", {"messages": (IN, OUT)}, None),
     ("too few from an agent", "min_agent_messages = 1", {"messages": (IN, IN)}, Reason.FEW_AGENT_MESSAGES),
-    ("a bot isn't an agent", "min_agent_messages = 1", {"messages": (IN, BOT_OUT)}, Reason.FEW_AGENT_MESSAGES),
-    ("nor are we", "min_agent_messages = 1", {"messages": (IN, OUR_OWN)}, Reason.FEW_AGENT_MESSAGES),
+    ("a message of a bot", "min_agent_messages = 1", {"messages": (IN, BOT_OUT)}, Reason.FEW_AGENT_MESSAGES),
+    ("our own message", "min_agent_messages = 1", {"messages": (IN, OUR_OWN)}, Reason.FEW_AGENT_MESSAGES),
 ]
 
 
 @pytest.mark.parametrize(
-    ("ask", "said", "reason"),
-    [line[1:] for line in WHO_IS_ASKED_WHEN_DUE],
-    ids=[line[0] for line in WHO_IS_ASKED_WHEN_DUE],
+    ("match", "dixa", "reason"),
+    [line[1:] for line in CASES],
+    ids=[line[0] for line in CASES],
 )
-def test_who_is_asked_when_it_is_due(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
-    survey = survey_of(ask)
+def test_due_survey_matches_or_has_a_reason(match: str, dixa: dict[str, Any], reason: Reason | None) -> None:
+    survey = survey_of(match)
     close = close_of(tags=None)
     assert choose_at_close(close, [survey]).candidates == (survey,)
-    choice = choose_when_due(close, [survey], facts_of(**said))
+    choice = choose_when_due(close, [survey], facts_of(**dixa))
     assert choice.candidates == (() if reason else (survey,))
     assert choice.reason is reason
 
 
-UNTOLD: list[tuple[str, str, dict[str, str | None], Reason | None]] = [
-    # case                     the survey asks               Dixa says when it is due     why not
-    ("that channel", 'channels = ["Email"]', {}, None),
+MISSING: list[tuple[str, str, dict[str, str | None], Reason | None]] = [
+    # case                     [survey.match]                facts of Dixa                the reason, if any
+    ("the same channel", 'channels = ["Email"]', {}, None),
     ("another channel", 'channels = ["Sms"]', {}, Reason.CHANNEL),
-    ("that direction", 'directions = ["Inbound"]', {"direction": "Inbound"}, None),
+    ("the same direction", 'directions = ["Inbound"]', {"direction": "Inbound"}, None),
     ("another direction", 'directions = ["Inbound"]', {"direction": "Outbound"}, Reason.DIRECTION),
-    ("not even Dixa knows", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
+    ("unknown to Dixa", 'directions = ["Inbound"]', {"direction": None}, Reason.DIRECTION),
 ]
 
 
-@pytest.mark.parametrize(("ask", "said", "reason"), [line[1:] for line in UNTOLD], ids=[line[0] for line in UNTOLD])
-def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, Any], reason: Reason | None) -> None:
-    survey, close = survey_of(ask), close_of(channel=None, direction=None)
+@pytest.mark.parametrize(("match", "dixa", "reason"), [line[1:] for line in MISSING], ids=[line[0] for line in MISSING])
+def test_facts_missing_in_the_webhook_come_from_dixa(match: str, dixa: dict[str, Any], reason: Reason | None) -> None:
+    survey, close = survey_of(match), close_of(channel=None, direction=None)
     assert choose_at_close(close, [survey]).candidates == (survey,)
     assert has_open_rules(close, survey)
-    choice = choose_when_due(close, [survey], DixaFacts(conversation_of(**said), (), ()))
+    choice = choose_when_due(close, [survey], DixaFacts(conversation_of(**dixa), (), ()))
     assert choice.reason is reason
 
 
 @pytest.mark.parametrize(
-    ("ask", "about_tags", "about_messages"),
+    ("match", "about_tags", "about_messages"),
     [
         ("", False, False),
         ('without_tags = ["spam"]', True, False),
@@ -91,11 +91,11 @@ def test_what_the_webhook_does_not_tell_is_looked_up(ask: str, said: dict[str, A
     ],
 )
 def test_rules_about_tags_and_messages_need_a_query(
-    ask: str,
+    match: str,
     about_tags: bool,  # noqa: FBT001
     about_messages: bool,  # noqa: FBT001
 ) -> None:
-    surveys = [survey_of(), survey_of(ask)]
+    surveys = [survey_of(), survey_of(match)]
     assert (needs_tags(surveys), needs_messages(surveys)) == (about_tags, about_messages)
 
 
@@ -114,14 +114,16 @@ LONG = survey_of("min_agent_messages = 2", "long")
     ("surveys", "candidates", "language", "taken"),
     [
         pytest.param(["danish", "all"], ["danish", "all"], "da", "danish", id="its language"),
-        pytest.param(["danish", "all"], ["danish", "all"], "sv", "all", id="none of them: the one for all"),
-        pytest.param(["all", "danish"], ["all"], "da", "all", id="the one for all comes first"),
-        pytest.param(["danish", "chat", "german"], ["danish", "german"], "de", "german", id="not the chat's"),
-        pytest.param(["danish", "german"], ["danish", "german"], "fr", Reason.LANGUAGE, id="no language fits"),
+        pytest.param(["danish", "all"], ["danish", "all"], "sv", "all", id="the survey for all languages"),
+        pytest.param(["all", "danish"], ["all"], "da", "all", id="first survey for all languages"),
+        pytest.param(
+            ["danish", "chat", "german"], ["danish", "german"], "de", "german", id="no survey of another channel"
+        ),
+        pytest.param(["danish", "german"], ["danish", "german"], "fr", Reason.LANGUAGE, id="no matching language"),
         pytest.param(["danish", "long"], ["danish", "long"], "fr", Reason.NO_SURVEY_MATCHES, id="different mismatches"),
     ],
 )
-def test_the_language_decides_when_it_is_known(
+def test_language_from_dixa_chooses_the_survey(
     surveys: list[str], candidates: list[str], language: str, taken: str | Reason
 ) -> None:
     known = {"danish": DANISH, "german": GERMAN, "long": LONG, "all": survey_of(name="all")}
@@ -133,7 +135,7 @@ def test_the_language_decides_when_it_is_known(
     assert found == taken
 
 
-def test_a_due_survey_is_the_first_of_those_that_match() -> None:
+def test_first_matching_due_survey_is_used() -> None:
     surveys = [survey_of(name="one"), survey_of(name="other")]
     assert choose_when_due(close_of(), surveys, facts_of()).candidates == (surveys[0],)
 
@@ -150,7 +152,7 @@ def test_a_due_survey_is_the_first_of_those_that_match() -> None:
         (None, 0, False, False),
     ],
 )
-def test_an_open_conversation_may_be_older_than_its_close(
+def test_open_conversation_may_be_older_than_its_close(
     state: str | None, hours: int | None, *, is_erased: bool, is_earlier: bool
 ) -> None:
     changed_at = None if hours is None else close_of().closed_at + timedelta(hours=hours)

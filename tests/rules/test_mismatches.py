@@ -1,4 +1,4 @@
-"""Unmet rules are shown as surveys.toml spells them."""
+"""Mismatching rules are shown in the spelling of surveys.toml."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,15 +27,15 @@ SKIPPED = Record(
 )
 
 
-def last_of(reason: Reason, terms: Survey = TERMS, agent_id: str | None = "agent") -> tuple[str, str]:
-    """Return the rule and the fact that decided."""
+def deciding_mismatch(reason: Reason, terms: Survey = TERMS, agent_id: str | None = "agent") -> tuple[str, str]:
+    """Return the deciding rule and its fact."""
     offer = OfferProgress(OfferState.SKIPPED, reason)
     last = mismatches_of(replace(SKIPPED, offer=offer, terms=terms, close=close_of(agent_id=agent_id)))[-1]
     assert (last.survey, last.reason) == ("mails", reason)
     return last.rule, last.fact
 
 
-def test_the_deciding_rule_comes_last() -> None:
+def test_deciding_rule_is_the_last_mismatch() -> None:
     assert mismatches_of(SKIPPED) == (
         EARLIER,
         RuleMismatch("mails", Reason.DAILY_CAP, "daily_cap = 20", "reached that day"),
@@ -45,13 +45,15 @@ def test_the_deciding_rule_comes_last() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        pytest.param(replace(SKIPPED, terms=None), id="no survey was chosen"),
+        pytest.param(replace(SKIPPED, terms=None), id="no chosen survey"),
         pytest.param(replace(SKIPPED, offer=replace(SKIPPED.offer, state=OfferState.DELIVERED)), id="sent"),
         pytest.param(replace(SKIPPED, offer=replace(SKIPPED.offer, reason="")), id="no reason"),
-        pytest.param(replace(SKIPPED, offer=replace(SKIPPED.offer, reason=Reason.OPTED_OUT)), id="no rule's reason"),
+        pytest.param(
+            replace(SKIPPED, offer=replace(SKIPPED.offer, reason=Reason.OPTED_OUT)), id="reason without a rule"
+        ),
     ],
 )
-def test_only_a_rule_of_the_chosen_survey_comes_last(record: Record) -> None:
+def test_record_without_a_deciding_rule_has_no_further_mismatch(record: Record) -> None:
     assert mismatches_of(record) == (EARLIER,)
 
 
@@ -65,11 +67,14 @@ def test_only_a_rule_of_the_chosen_survey_comes_last(record: Record) -> None:
         (timedelta(days=30), "30d"),
     ],
 )
-def test_a_duration_is_spelled_as_in_surveys_toml(length: timedelta, spelled: str) -> None:
-    rule, fact = last_of(Reason.ASKED_RECENTLY, replace(TERMS, cooldown=length))
+def test_duration_is_shown_as_in_surveys_toml(length: timedelta, spelled: str) -> None:
+    rule, fact = deciding_mismatch(Reason.ASKED_RECENTLY, replace(TERMS, cooldown=length))
     assert (rule, fact) == (f'cooldown = "{spelled}"', "survey calls was sent less than that before")
 
 
-@pytest.mark.parametrize(("agent_id", "named"), [("agent", "an agent"), (None, "no agent")])
-def test_an_unreachable_customer_is_shown_by_channel_and_agent(agent_id: str | None, named: str) -> None:
-    assert last_of(Reason.UNREACHABLE, agent_id=agent_id) == ('deliver = ["message", "email"]', f"Email, {named}")
+@pytest.mark.parametrize(("agent_id", "shown"), [("agent", "an agent"), (None, "no agent")])
+def test_unreachable_customer_is_shown_with_channel_and_agent(agent_id: str | None, shown: str) -> None:
+    assert deciding_mismatch(Reason.UNREACHABLE, agent_id=agent_id) == (
+        'deliver = ["message", "email"]',
+        f"Email, {shown}",
+    )

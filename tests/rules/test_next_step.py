@@ -17,7 +17,7 @@ from service.surveys.model import (
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, FollowUpState, OfferState
-from tests.rules.timelines import ANSWER, DELIVERED, MIDNIGHT, answered, at, next_of, record_of, told
+from tests.rules.timelines import ANSWER, DELIVERED, MIDNIGHT, answered, at, lines_of, next_of, record_of
 
 
 @pytest.mark.parametrize(
@@ -37,11 +37,11 @@ from tests.rules.timelines import ANSWER, DELIVERED, MIDNIGHT, answered, at, nex
     ],
     ids=["editable", "suspect", "failed once", "failed twice", "submitted"],
 )
-def test_an_answers_next_step(answer: dict[str, Any], line: str) -> None:
+def test_next_step_of_an_answer_is_shown(answer: dict[str, Any], line: str) -> None:
     assert next_of(answered(**answer)) == [line]
 
 
-def test_after_a_suspect_answer_the_reminder_is_still_due() -> None:
+def test_reminder_after_a_suspect_answer_is_shown() -> None:
     suspect = answered(is_suspect=True)
     reminding = replace(suspect.offer, state=OfferState.REMINDING, due_at=at(90))
     remind = "2026-11-20 01:30:00  Next: remind the customer, unless there is an answer by then."
@@ -57,24 +57,24 @@ def test_after_a_suspect_answer_the_reminder_is_still_due() -> None:
         (FollowUpState.FOLLOWED, None, "Next: nothing, the survey is complete."),
     ],
 )
-def test_next_step_after_the_result(state: FollowUpState, due_at: datetime | None, line: str) -> None:
+def test_next_step_after_the_result_is_shown(state: FollowUpState, due_at: datetime | None, line: str) -> None:
     record = replace(answered(AnswerState.SUBMITTED), follow_up=FollowUp(state, due_at=due_at))
     assert next_of(record) == [line]
 
 
-def test_with_an_answer_a_failed_offer_no_longer_matters() -> None:
+def test_failed_offer_with_an_answer_needs_no_retry() -> None:
     record = replace(record_of(OfferState.FAILED, Reason.REFUSED), answer=AnswerProgress(AnswerState.SUBMITTED, ANSWER))
     assert next_of(record) == ["Next: nothing, the survey is complete."]
 
 
-def test_pause_and_trouble_are_shown_while_a_step_waits() -> None:
+def test_pause_and_outage_are_shown_while_a_step_waits() -> None:
     waiting = record_of(OfferState.DECIDING, due_at=at(15))
-    assert told(waiting, "PAUSED", "Dixa is down")[-2:] == ["PAUSED", "Dixa is down."]
-    assert told(waiting)[-1].endswith("Next: decide.")
+    assert lines_of(waiting, "PAUSED", "Dixa is down")[-2:] == ["PAUSED", "Dixa is down."]
+    assert lines_of(waiting)[-1].endswith("Next: decide.")
     calling = replace(waiting, offer=replace(waiting.offer, call=Call(RatingType.CSAT, at(5))))
-    assert told(calling, "PAUSED", "Dixa is down")[-1] == "Dixa is down."
-    assert "PAUSED" not in told(calling, "PAUSED")
-    assert told(record_of(**DELIVERED), "PAUSED", "Dixa is down")[-1].endswith("wait for the customer's answer.")
+    assert lines_of(calling, "PAUSED", "Dixa is down")[-1] == "Dixa is down."
+    assert "PAUSED" not in lines_of(calling, "PAUSED")
+    assert lines_of(record_of(**DELIVERED), "PAUSED", "Dixa is down")[-1].endswith("wait for the customer's answer.")
 
 
 def test_record_waits_while_any_journey_is_due() -> None:
@@ -109,7 +109,7 @@ def waiting_for(
     ids=["before", "at the opening", "a moment after", "almost a second after"],
 )
 def test_one_survey_waits_for_its_send_window(due_at: datetime) -> None:
-    """Once it has waited, it is due up to a second after the opening."""
+    """A survey after its wait is due up to a second after the opening."""
     assert next_of(waiting_for(MONDAYS, due_at=due_at)) == [
         "2026-11-23 08:00:00  Next: look up the conversation in Dixa, then decide (its send window opens then)."
     ]
@@ -120,8 +120,8 @@ def test_open_send_window_is_not_shown() -> None:
     assert after == ["2026-11-23 08:00:01  Next: look up the conversation in Dixa, then decide."]
 
 
-def test_of_several_surveys_the_first_window_is_shown() -> None:
-    """Dixa's facts decide which survey it is, so the decision comes first."""
+def test_first_send_window_of_several_surveys_is_shown() -> None:
+    """The facts of Dixa decide about the survey, so the decision is first."""
     first = " (the first send window opens at 2026-11-23 08:00)."
     decide = "2026-11-21 12:00:00  Next: look up the conversation in Dixa, then decide"
     assert next_of(waiting_for(LATER, MONDAYS)) == [decide + first]
@@ -138,7 +138,7 @@ def test_of_several_surveys_the_first_window_is_shown() -> None:
         (OfferState.DECIDING, True, False),
     ],
 )
-def test_only_a_step_that_reaches_the_customer_waits_for_the_window(
+def test_only_a_step_with_a_delivery_waits_for_the_send_window(
     state: OfferState, *, has_call: bool, waits: bool
 ) -> None:
     record = waiting_for(MONDAYS, state=state)
@@ -147,7 +147,7 @@ def test_only_a_step_that_reaches_the_customer_waits_for_the_window(
     assert line.startswith("2026-11-23 08:00:00" if waits else "2026-11-21 12:00:00")
 
 
-def test_without_a_time_nothing_is_said_of_the_window() -> None:
+def test_send_window_is_not_shown_without_a_due_time() -> None:
     record = waiting_for(MONDAYS)
     assert next_of(replace(record, offer=replace(record.offer, due_at=None))) == [
         "Next: look up the conversation in Dixa, then decide."

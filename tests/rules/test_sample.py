@@ -22,20 +22,20 @@ def test_samples_of_two_surveys_are_independent() -> None:
 
 
 @given(st.integers(1, 2**63 - 1), st.floats(0, 1), st.floats(0, 1))
-def test_a_larger_sample_asks_all_of_a_smaller_one(conversation_id: int, one: float, other: float) -> None:
+def test_larger_sample_contains_the_smaller_sample(conversation_id: int, one: float, other: float) -> None:
     smaller, larger = sorted((one, other))
     assert not is_in_sample(conversation_id, smaller, "all") or is_in_sample(conversation_id, larger, "all")
 
 
 @given(st.integers(1, 2**63 - 1))
-def test_sample_of_0_is_nobody_and_of_1_everybody(conversation_id: int) -> None:
+def test_sample_of_0_is_empty_and_sample_of_1_is_complete(conversation_id: int) -> None:
     assert not is_in_sample(conversation_id, 0, "all")
     assert is_in_sample(conversation_id, 1, "all")
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("first", [1, 48_201, 2**31], ids=["ids from 1", "from 48201", "from 2^31"])
-def test_the_share_is_honoured_over_many_conversations(share: float, first: int) -> None:
+def test_sample_of_many_conversations_has_the_configured_share(share: float, first: int) -> None:
     asked = sum(is_in_sample(conversation_id, share, "all") for conversation_id in range(first, first + 20_000))
-    # Four standard deviations: these draws are always the same ones.
+    # Four standard deviations. The drawn sample is always the same.
     assert abs(asked / 20_000 - share) < 4 * (share * (1 - share) / 20_000) ** 0.5

@@ -14,22 +14,22 @@ OFFICE = SendWindow(days=(0, 1, 2, 3, 4), opens=time(9), closes=time(17), zone="
 NIGHT = SendWindow(days=tuple(range(7)), opens=time(2, 30), closes=time(4), zone="Europe/Copenhagen")
 COPENHAGEN = ZoneInfo("Europe/Copenhagen")
 
-WHEN: list[tuple[str, SendWindow, str, str]] = [
-    # case                                          the window      the moment (UTC)    it is sent at (UTC)
+OPENINGS: list[tuple[str, SendWindow, str, str]] = [
+    # case                                          the window      the moment (UTC)    the sending (UTC)
     ("in the middle of the day", OFFICE, "2026-11-20T12:00", "2026-11-20T12:00"),
-    ("as it opens", OFFICE, "2026-11-20T08:00", "2026-11-20T08:00"),
+    ("at the opening", OFFICE, "2026-11-20T08:00", "2026-11-20T08:00"),
     ("a minute before it opens", OFFICE, "2026-11-20T07:59", "2026-11-20T08:00"),
     ("a minute before it closes", OFFICE, "2026-11-19T15:59", "2026-11-19T15:59"),
-    ("as it closes: tomorrow", OFFICE, "2026-11-19T16:00", "2026-11-20T08:00"),
+    ("at the closing: the next day", OFFICE, "2026-11-19T16:00", "2026-11-20T08:00"),
     ("on Friday evening: on Monday", OFFICE, "2026-11-20T16:00", "2026-11-23T08:00"),
     ("on Saturday", OFFICE, "2026-11-21T12:00", "2026-11-23T08:00"),
-    ("on Sunday night, which is Monday there", OFFICE, "2026-11-22T23:30", "2026-11-23T08:00"),
-    ("in summer it opens an hour earlier", OFFICE, "2026-07-06T06:30", "2026-07-06T07:00"),
-    ("over the weekend that begins summer", OFFICE, "2026-03-27T16:00", "2026-03-30T07:00"),
-    ("over the weekend that ends it", OFFICE, "2026-10-23T15:00", "2026-10-26T08:00"),
-    ("an opening in the hour that is left out", NIGHT, "2026-03-29T00:00", "2026-03-29T01:30"),
-    ("after the hour that comes twice", NIGHT, "2026-10-25T02:59", "2026-10-25T02:59"),
-    ("the first time of the hour that comes twice", NIGHT, "2026-10-25T00:00", "2026-10-25T00:30"),
+    ("on Sunday night in UTC: on Monday in the zone", OFFICE, "2026-11-22T23:30", "2026-11-23T08:00"),
+    ("in summer, an hour earlier in UTC", OFFICE, "2026-07-06T06:30", "2026-07-06T07:00"),
+    ("over the weekend of the change to summer time", OFFICE, "2026-03-27T16:00", "2026-03-30T07:00"),
+    ("over the weekend of the change to winter time", OFFICE, "2026-10-23T15:00", "2026-10-26T08:00"),
+    ("an opening in the skipped hour", NIGHT, "2026-03-29T00:00", "2026-03-29T01:30"),
+    ("after the repeated hour", NIGHT, "2026-10-25T02:59", "2026-10-25T02:59"),
+    ("an opening in the repeated hour", NIGHT, "2026-10-25T00:00", "2026-10-25T00:30"),
     (
         "once a week, a minute too late",
         SendWindow((2,), time(9), time(10), "UTC"),
@@ -45,33 +45,35 @@ WHEN: list[tuple[str, SendWindow, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("window", "moment", "sent"), [line[1:] for line in WHEN], ids=[line[0] for line in WHEN])
-def test_when_a_survey_is_sent(window: SendWindow, moment: str, sent: str) -> None:
+@pytest.mark.parametrize(
+    ("window", "moment", "sent"), [line[1:] for line in OPENINGS], ids=[line[0] for line in OPENINGS]
+)
+def test_survey_is_sent_at_the_next_opening(window: SendWindow, moment: str, sent: str) -> None:
     found = next_opening(window, datetime.fromisoformat(moment).replace(tzinfo=UTC))
     assert found == datetime.fromisoformat(sent).replace(tzinfo=UTC)
 
 
-def test_without_a_window_it_is_sent_at_once() -> None:
+def test_survey_without_a_send_window_is_sent_at_once() -> None:
     moment = datetime(2026, 11, 22, 3, tzinfo=UTC)
     assert next_opening(None, moment) == moment
 
 
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - they get one
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - `timezones` adds a zone
 
 
 @st.composite
 def windows(draw: st.DrawFn) -> SendWindow:
-    opens, closes = sorted(draw(st.sets(st.times().map(_in_minutes), min_size=2, max_size=2)))
+    opens, closes = sorted(draw(st.sets(st.times().map(_truncate_to_minutes), min_size=2, max_size=2)))
     days = tuple(sorted(draw(st.sets(st.integers(0, 6), min_size=1))))
     return SendWindow(days, opens, closes, draw(st.sampled_from(["Europe/Copenhagen", "UTC", "Asia/Kolkata"])))
 
 
-def _in_minutes(found: time) -> time:
+def _truncate_to_minutes(found: time) -> time:
     return found.replace(second=0, microsecond=0)
 
 
 def is_inside(window: SendWindow, moment: datetime) -> bool:
-    """Compute it by wall-clock time. Not for the hours of a clock change."""
+    """Compare wall-clock times. Invalid for the hours of a clock change."""
     there = moment.astimezone(ZoneInfo(window.zone))
     return there.weekday() in window.days and window.opens <= there.time() < window.closes
 
@@ -82,7 +84,7 @@ def is_clock_changed_on(moment: datetime) -> bool:
 
 
 @given(windows(), MOMENTS)
-def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: SendWindow, moment: datetime) -> None:
+def test_survey_is_never_sent_early_or_outside_the_send_window(window: SendWindow, moment: datetime) -> None:
     sent = next_opening(window, moment)
     assert sent >= moment
     assert next_opening(window, sent) == sent
@@ -91,22 +93,22 @@ def test_it_is_never_sent_earlier_than_asked_and_always_in_the_window(window: Se
 
 
 @given(windows(), MOMENTS)
-def test_it_is_sent_at_once_in_the_window_and_only_there(window: SendWindow, moment: datetime) -> None:
+def test_survey_is_sent_at_once_only_inside_the_send_window(window: SendWindow, moment: datetime) -> None:
     if not is_clock_changed_on(moment):
         assert (next_opening(window, moment) == moment) is is_inside(window, moment)
 
 
-LAST: list[tuple[str, str, str]] = [
-    # case                            the moment (UTC)    until when it may be sent (UTC)
-    ("while it is open: that day", "2026-11-20T12:00", "2026-11-20T16:00"),
-    ("as it opens: that day", "2026-11-23T08:00", "2026-11-23T16:00"),
-    ("before it opens: that day", "2026-11-20T02:00", "2026-11-20T16:00"),
-    ("on Saturday: all of Monday", "2026-11-21T12:00", "2026-11-23T16:00"),
+CLOSINGS: list[tuple[str, str, str]] = [
+    # case                            the moment (UTC)    the last sending (UTC)
+    ("inside the window: the same day", "2026-11-20T12:00", "2026-11-20T16:00"),
+    ("at the opening: the same day", "2026-11-23T08:00", "2026-11-23T16:00"),
+    ("before the opening: the same day", "2026-11-20T02:00", "2026-11-20T16:00"),
+    ("on Saturday: on Monday", "2026-11-21T12:00", "2026-11-23T16:00"),
 ]
 
 
-@pytest.mark.parametrize(("moment", "until"), [line[1:] for line in LAST], ids=[line[0] for line in LAST])
-def test_until_when_a_survey_may_be_sent(moment: str, until: str) -> None:
+@pytest.mark.parametrize(("moment", "until"), [line[1:] for line in CLOSINGS], ids=[line[0] for line in CLOSINGS])
+def test_survey_may_be_sent_until_the_next_closing(moment: str, until: str) -> None:
     found = next_closing(OFFICE, datetime.fromisoformat(moment).replace(tzinfo=UTC))
     assert found == datetime.fromisoformat(until).replace(tzinfo=UTC)
     assert next_closing(None, found) == found

@@ -1,4 +1,4 @@
-"""An opt-out holds for the requester and for each hash of the same person."""
+"""An opt-out applies to the requester and to each hash of the same person."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -36,7 +36,7 @@ class OptOutOf:
         (close_of(person=("hash",)), "somebody", False),
     ],
 )
-def test_the_requester_of_the_webhook_counts_or_else_dixas(
+def test_requester_of_the_webhook_takes_precedence_over_dixa(
     close: Close | None, opted_out: str, *, is_suppressed: bool
 ) -> None:
     record = record_of()

@@ -22,19 +22,19 @@ from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ActionState, AnswerState, FollowUpState, OfferState
 from tests.rules.examples import close_of
-from tests.rules.timelines import ACCEPTED, ANSWER, CLOSED, DELIVERED, answered, at, next_of, record_of, told
+from tests.rules.timelines import ACCEPTED, ANSWER, CLOSED, DELIVERED, answered, at, lines_of, next_of, record_of
 
 
 def after_close(record: Record) -> list[str]:
-    assert told(record)[:2] == [CLOSED, ACCEPTED]
-    return told(record)[2:]
+    assert lines_of(record)[:2] == [CLOSED, ACCEPTED]
+    return lines_of(record)[2:]
 
 
 def explained(reason: Reason) -> list[str]:
     return [reason.meaning, f"What to change: {reason.remedy}"]
 
 
-def test_texts_stand_in_one_column_and_details_are_indented() -> None:
+def test_texts_have_one_column_and_indented_details() -> None:
     record = replace(record_of(OfferState.DECIDING), facts={"closed_at": "then", "channel": "Email", "state": "Closed"})
     assert list(describe(record, "")) == [
         f"  {CLOSED}",
@@ -55,26 +55,26 @@ def test_texts_stand_in_one_column_and_details_are_indented() -> None:
         ({"channel": None, "direction": None}, "queue Returns, agent agent"),
     ],
 )
-def test_the_close_is_shown_as_far_as_it_is_known(facts: dict[str, Any], shown: str) -> None:
-    assert told(replace(record_of(), close=close_of(**facts)))[0] == f"2026-11-20 00:00:00  Closed: {shown}."
+def test_known_facts_of_the_close_are_shown(facts: dict[str, Any], shown: str) -> None:
+    assert lines_of(replace(record_of(), close=close_of(**facts)))[0] == f"2026-11-20 00:00:00  Closed: {shown}."
 
 
-def test_candidates_are_shown_until_one_is_chosen() -> None:
+def test_candidates_are_shown_until_the_decision() -> None:
     record = replace(record_of(OfferState.WAITING, due_at=at(15)), candidates=(Survey("one"), Survey("other")))
     undecided = replace(record, decided_at=None)
     surveys = "2026-11-20 00:01:00  Webhook accepted. Surveys that may match: one, other."
     waiting = "2026-11-20 00:15:00  Next: look up the conversation in Dixa, then decide."
-    assert told(undecided) == [CLOSED, surveys, waiting]
-    assert told(replace(undecided, candidates=())) == [CLOSED, ACCEPTED, waiting]
+    assert lines_of(undecided) == [CLOSED, surveys, waiting]
+    assert lines_of(replace(undecided, candidates=())) == [CLOSED, ACCEPTED, waiting]
     assert after_close(record) == ["2026-11-20 00:04:00  Matched survey mails.", waiting]
 
 
-def test_record_made_from_a_link_has_no_close() -> None:
+def test_record_created_from_a_link_shows_no_close() -> None:
     made = replace(answered(), close=None, terms=None, decided_at=None, offer=OfferProgress(OfferState.DELIVERED))
-    assert told(made)[0] == (
+    assert lines_of(made)[0] == (
         "2026-11-20 00:01:00  A customer answered after the record was lost. The link made a new one."
     )
-    assert told(replace(made, decided_at=at(4)))[1] == "2026-11-20 00:04:00  Matched survey none."
+    assert lines_of(replace(made, decided_at=at(4)))[1] == "2026-11-20 00:04:00  Matched survey none."
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_mismatches_show_the_survey_the_rule_and_the_fact() -> None:
     ]
 
 
-def test_delivery_shows_each_offer_and_the_channels_that_refused() -> None:
+def test_delivery_shows_each_offer_and_each_refusing_channel() -> None:
     record = record_of(**DELIVERED, failed=("email", "webhook"), mailed_at=at(3))
     offers = (Offer(RatingType.CSAT, "r-1"), Offer(RatingType.NPS, "r-2"))
     assert after_close(replace(record, offers=offers))[1:] == [
@@ -188,7 +188,7 @@ def test_erased_answer_shows_only_whether_dixa_has_its_result(state: AnswerState
     ]
 
 
-def test_conversation_erased_before_the_delivery_says_so_once() -> None:
+def test_erasure_before_the_delivery_is_shown_once() -> None:
     lines = after_close(record_of(OfferState.CANCELLED, Reason.ERASED))
     assert lines == ["2026-11-20 00:04:00  Cancelled: erased.", *explained(Reason.ERASED), "Next: nothing."]
 
@@ -197,7 +197,7 @@ def test_later_close_without_a_round_is_shown_unless_a_step_is_due() -> None:
     record = replace(record_of(**DELIVERED), latest_close=at(50))
     closed_again = "2026-11-20 00:50:00  Closed again. No new survey: closed_again."
     assert after_close(record)[2:5] == [closed_again, *explained(Reason.CLOSED_AGAIN)]
-    assert closed_again not in told(replace(record, offer=replace(record.offer, due_at=at(60))))
+    assert closed_again not in lines_of(replace(record, offer=replace(record.offer, due_at=at(60))))
 
 
 def test_follow_up_shows_each_action() -> None:
@@ -228,11 +228,11 @@ def test_follow_up_shows_each_action() -> None:
     ],
     ids=["nothing to do", "due", "done", "erased"],
 )
-def test_answer_without_actions_says_so(follow_up: FollowUp, *, is_shown: bool) -> None:
-    assert ("No follow-up for this answer." in told(replace(answered(), follow_up=follow_up))) is is_shown
+def test_missing_follow_up_of_an_answer_is_shown(follow_up: FollowUp, *, is_shown: bool) -> None:
+    assert ("No follow-up for this answer." in lines_of(replace(answered(), follow_up=follow_up))) is is_shown
 
 
-def test_opt_outs_stand_between_the_decision_and_the_delivery() -> None:
+def test_opt_outs_are_shown_between_the_decision_and_the_delivery() -> None:
     opt_outs = {IdentityKind.EMAIL: at(3), IdentityKind.REQUESTER: None}
     lines = [line.strip() for line in describe(record_of(**DELIVERED), "", opt_outs=opt_outs)]
     assert lines[3:6] == [

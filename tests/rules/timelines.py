@@ -1,4 +1,4 @@
-"""Records and the lines of their timeline."""
+"""Examples of records, and the lines of their timelines."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,10 +46,10 @@ def answered(state: AnswerState = AnswerState.EDITABLE, **answer: Any) -> Record
     return replace(record_of(**DELIVERED), answer=AnswerProgress(state, ANSWER, **answer))
 
 
-def told(record: Record, paused: str = "", trouble: str = "") -> list[str]:
-    """Return the lines without the indent."""
+def lines_of(record: Record, paused: str = "", trouble: str = "") -> list[str]:
+    """Return the lines of the timeline without their indent."""
     return [line.strip() for line in describe(record, paused, trouble)]
 
 
 def next_of(record: Record) -> list[str]:
-    return [line for line in told(record) if "Next: " in line]
+    return [line for line in lines_of(record) if "Next: " in line]
