@@ -1,13 +1,13 @@
-"""A spool in a folder of the test."""
+"""Fixtures for the tests of the spool."""
 
 from pathlib import Path
 
 import pytest
 
 from service.intake.spool import Spool
-from tests.intake.folders import opened
+from tests.intake.folders import open_spool
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    return opened(tmp_path / "spool")
+    return open_spool(tmp_path / "spool")

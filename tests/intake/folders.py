@@ -12,13 +12,13 @@ class Down(Exception):
     """Redis is down during a drain."""
 
 
-def opened(folder: Path, max_bytes: int = MB) -> Spool:
+def open_spool(folder: Path, max_bytes: int = MB) -> Spool:
     spool = Spool(folder, max_bytes=max_bytes)
     spool.prepare()
     return spool
 
 
-def drained(spool: Spool) -> list[Entry]:
+def drain_all(spool: Spool) -> list[Entry]:
     taken: list[Entry] = []
     spool.drain(taken.append)
     return taken

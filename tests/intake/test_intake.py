@@ -1,4 +1,4 @@
-"""The intake decides which survey's terms a link has."""
+"""The terms of a link without a record."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.processes import RedisServer, settings_for
 
 
 @pytest.mark.parametrize("name", ["chat", "mail"])
-def test_a_link_without_record_has_the_terms_of_the_survey_of_its_name(
+def test_link_without_a_record_has_the_terms_of_its_named_survey(
     redis_server: RedisServer, tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / "surveys.toml"
@@ -24,7 +24,7 @@ def test_a_link_without_record_has_the_terms_of_the_survey_of_its_name(
     assert core.intake.terms_of(Link("1", 1, name, (Offer(RatingType.NPS, "r"),)), None).name == name
 
 
-def test_a_link_of_a_removed_survey_has_the_default_terms(redis_server: RedisServer) -> None:
+def test_link_of_a_removed_survey_has_the_default_terms(redis_server: RedisServer) -> None:
     core: Services = create_app(settings_for(redis_server.url)).extensions["afterword"]
     link = Link("1", 1, "removed", (Offer(RatingType.NPS, "r"),))
     assert core.intake.terms_of(link, None) == Survey(ratings=(RatingType.NPS,))

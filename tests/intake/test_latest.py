@@ -1,4 +1,4 @@
-"""Several answers of one survey share an entry, with the same effect as all of them."""
+"""Several answers of one survey share a spool entry, with the same effect as separate entries."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,10 +28,10 @@ def link(survey_id: str) -> Link:
 
 
 @st.composite
-def given_answers(draw: st.DrawFn, fewest: int, most: int) -> list[SpooledAnswer]:
-    """Draw answers of a survey in the order of their times: with comments, removals, and suspect ones."""
+def given_answers(draw: st.DrawFn, min_size: int, max_size: int) -> list[SpooledAnswer]:
+    """Draw answers of a survey in the order of their times, some suspect, some with a comment or its removal."""
     kinds = st.tuples(st.integers(1, 3), st.sampled_from(["", "", "Tak", "Nej", None]), st.booleans())
-    return answered(*draw(st.lists(kinds, min_size=fewest, max_size=most)))
+    return answered(*draw(st.lists(kinds, min_size=min_size, max_size=max_size)))
 
 
 def answered(*made: tuple[int, str | None, bool]) -> list[SpooledAnswer]:
@@ -45,7 +45,7 @@ def answered(*made: tuple[int, str | None, bool]) -> list[SpooledAnswer]:
     ]
 
 
-def kept(waiting: list[Repeated]) -> Entry:
+def merge(waiting: list[Repeated]) -> Entry:
     entry: Entry | None = None
     for each in waiting:
         entry = add_to(entry, each)
@@ -67,32 +67,32 @@ def outcome(records: Records, answers: list[SpooledAnswer]) -> dict[str, Any]:
 @example(before=answered((1, "Tak", False)), waiting=answered((1, None, True), (2, "Tak", True), (1, "", False)))
 @example(before=answered((1, "Nej", False)), waiting=answered((1, None, True), (2, "Nej", True)))
 @given(before=given_answers(0, 3), waiting=given_answers(1, 6))
-def test_the_merged_entry_has_the_effect_of_all(
+def test_merged_entry_has_the_effect_of_separate_entries(
     records: Records, before: list[SpooledAnswer], waiting: list[SpooledAnswer]
 ) -> None:
     earlier = [SpooledAnswer(each.answer, each.answered_at - timedelta(hours=1)) for each in before]
-    several = [each for each in read_entries(kept([*waiting])) if isinstance(each, SpooledAnswer)]
+    several = [each for each in read_entries(merge([*waiting])) if isinstance(each, SpooledAnswer)]
     assert len(several) <= 3
     assert outcome(records, [*earlier, *several]) == outcome(records, [*earlier, *waiting])
 
 
 @given(waiting=given_answers(1, 6))
 def test_at_most_three_answers_are_kept(waiting: list[SpooledAnswer]) -> None:
-    assert len(kept([*waiting])["entries"]) <= 3
+    assert len(merge([*waiting])["entries"]) <= 3
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=6))
-def test_only_the_latest_opt_out_or_opt_in_is_kept(wishes: list[tuple[bool, int]]) -> None:
+def test_only_the_latest_opt_out_or_opt_in_is_kept(requests: list[tuple[bool, int]]) -> None:
     waiting: list[Repeated] = [
-        SpooledOptOut(link("1"), is_opt_in, BEGUN + timedelta(minutes=minute)) for is_opt_in, minute in wishes
+        SpooledOptOut(link("1"), is_opt_in, BEGUN + timedelta(minutes=minute)) for is_opt_in, minute in requests
     ]
-    latest = max(minute for _, minute in wishes)
-    last = next(is_opt_in for is_opt_in, minute in reversed(wishes) if minute == latest)
-    assert read_entries(kept(waiting)) == (SpooledOptOut(link("1"), last, BEGUN + timedelta(minutes=latest)),)
+    latest = max(minute for _, minute in requests)
+    last = next(is_opt_in for is_opt_in, minute in reversed(requests) if minute == latest)
+    assert read_entries(merge(waiting)) == (SpooledOptOut(link("1"), last, BEGUN + timedelta(minutes=latest)),)
 
 
 def test_answers_and_opt_outs_have_separate_entries() -> None:
     answer = SpooledAnswer(GivenAnswer(link("1"), TERMS, {RatingType.CSAT: 4}, "", "en", is_suspect=False), BEGUN)
-    stop = SpooledOptOut(link("1"), is_opt_in=False, wished_at=BEGUN)
+    opt_out = SpooledOptOut(link("1"), is_opt_in=False, wished_at=BEGUN)
     other = SpooledOptOut(link("2"), is_opt_in=False, wished_at=BEGUN)
-    assert len({key_of(answer), key_of(stop), key_of(other)}) == 3
+    assert len({key_of(answer), key_of(opt_out), key_of(other)}) == 3

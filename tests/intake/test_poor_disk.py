@@ -1,4 +1,4 @@
-"""A spool on a disk without locks or sync reports that and takes nothing."""
+"""A spool on a disk without locks or sync is reported, and accepts no entry."""
 
 import errno
 import os
@@ -62,16 +62,16 @@ def run(disk: PoorDisk, code: str, *arguments: Path) -> list[str]:
         ("fsync_folder", "it can't be synced"),
     ],
 )
-def test_an_unfit_disk_is_reported_and_takes_nothing(tmp_path: Path, call: str, number: int, problem: str) -> None:
+def test_unsuitable_disk_is_reported_and_gets_no_entry(tmp_path: Path, call: str, number: int, problem: str) -> None:
     spool = tmp_path / "spool"
-    told = f"{spool}: {problem}: {os.strerror(number)}"
-    assert run(PoorDisk(tmp_path / "disk").lacks(call, number), PREPARE, spool) == [told, told, "False 0 0"]
+    reported = f"{spool}: {problem}: {os.strerror(number)}"
+    assert run(PoorDisk(tmp_path / "disk").lacks(call, number), PREPARE, spool) == [reported, reported, "False 0 0"]
 
 
-def test_a_disk_without_locks_takes_nothing(tmp_path: Path) -> None:
+def test_disk_without_locks_gets_no_entry(tmp_path: Path) -> None:
     spool, disk = tmp_path / "spool", PoorDisk(tmp_path / "disk")
-    logged, *told = run(disk, LOSE, spool, tmp_path / "disk" / "flock")
+    logged, *reported = run(disk, LOSE, spool, tmp_path / "disk" / "flock")
     problem = f"it can't be locked: {os.strerror(errno.EOPNOTSUPP)}"
     assert "spool.unavailable" in logged
     assert problem in logged
-    assert told == ["[0, 0, 0]", f"{spool}: {problem}", "False 1", "{'number': 1}", "{'number': 3}"]
+    assert reported == ["[0, 0, 0]", f"{spool}: {problem}", "False 1", "{'number': 1}", "{'number': 3}"]

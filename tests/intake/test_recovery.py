@@ -34,16 +34,14 @@ def spool_close(spool: Spool | None, number: int) -> None:
     spool.put(write_entry(SpooledClose(close, (), Reason.NO_SURVEY_MATCHES)))
 
 
-def test_the_first_step_finds_the_clock_of_redis(core: Services) -> None:
+def test_first_step_measures_the_clock_of_redis(core: Services) -> None:
     core.records.clock_offset = timedelta(hours=1)
     core.recovery.step()
     core.recovery.step()
     assert abs(core.records.clock_offset) < timedelta(seconds=1)
 
 
-def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(
-    core: Services, own_redis: RedisServer
-) -> None:
+def test_full_redis_stops_the_drain_and_keeps_the_breaker_open(core: Services, own_redis: RedisServer) -> None:
     spool_close(core.spool, 1)
     with redis.Redis.from_url(own_redis.url) as client:
         client.config_set("maxmemory", "1")
@@ -58,7 +56,7 @@ def test_while_redis_is_full_nothing_is_drained_and_the_breaker_stays_open(
     assert core.records.load("1")
 
 
-def test_an_entry_refused_by_redis_delays_no_other(core: Services, own_redis: RedisServer) -> None:
+def test_entry_refused_by_redis_delays_no_other_entry(core: Services, own_redis: RedisServer) -> None:
     for number in (1, 2, 3):
         spool_close(core.spool, number)
     with redis.Redis.from_url(own_redis.url) as client:
@@ -73,7 +71,7 @@ def test_an_entry_refused_by_redis_delays_no_other(core: Services, own_redis: Re
     assert core.records.load("1")
 
 
-def test_an_entry_is_overdue_if_redis_refuses_it_but_not_after_an_outage(
+def test_entry_refused_by_redis_is_overdue_but_not_after_an_outage(
     core: Services, own_redis: RedisServer, tmp_path: Path
 ) -> None:
     own_redis.stop()
@@ -97,24 +95,24 @@ def test_an_entry_is_overdue_if_redis_refuses_it_but_not_after_an_outage(
 SECRET = b"pa\xdfword, or password"
 
 
-class Odd:
+class FailingRecords:
     """Records with unexpected errors at first."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.pings = 0
 
     def report_problems(self) -> None:
         SECRET.decode()
 
     def ping(self) -> None:
-        self.asked += 1
-        if self.asked < 3:
+        self.pings += 1
+        if self.pings < 3:
             raise KeyError(SECRET)
 
 
-def test_it_survives_unexpected_errors_and_logs_no_text(core: Services) -> None:
-    odd = Odd()
-    recovery = Recovery(odd, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
+def test_recovery_survives_unexpected_errors_without_logging_their_text(core: Services) -> None:
+    records = FailingRecords()
+    recovery = Recovery(records, core.recovery._breaker, None, core.intake)  # type: ignore[arg-type]
     core.recovery._breaker.is_open = True
     with capture_logs() as logs:
         recovery.loop.start("recovery")
@@ -128,7 +126,7 @@ def test_it_survives_unexpected_errors_and_logs_no_text(core: Services) -> None:
     assert "password" not in str(logs)
 
 
-def test_the_number_of_drained_entries_is_logged_once(core: Services) -> None:
+def test_number_of_drained_entries_is_logged_once(core: Services) -> None:
     for number in (1, 2):
         spool_close(core.spool, number)
     with capture_logs() as logs:
@@ -144,7 +142,7 @@ def test_the_number_of_drained_entries_is_logged_once(core: Services) -> None:
         (RecordsUnavailable("Redis is full"), "Redis is full"),
     ],
 )
-def test_a_spool_that_cannot_be_drained_is_reported(
+def test_undrainable_spool_is_reported(
     core: Services, monkeypatch: pytest.MonkeyPatch, error: Exception, problem: str
 ) -> None:
     def fail(_: Spool) -> int:

@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 
 from service.intake.spool import Entry, Spool
-from tests.intake.folders import Down, drained, files, opened
+from tests.intake.folders import Down, drain_all, files, open_spool
 
 
-def test_only_the_owner_may_read_it(spool: Spool, tmp_path: Path) -> None:
+def test_only_the_owner_may_read_the_spool(spool: Spool, tmp_path: Path) -> None:
     spool.put({})
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool", *files(tmp_path / "spool"))]
     assert modes == [0o700, 0o600]
 
 
-def test_a_killed_writer_leaves_no_half_entry_and_loses_no_acknowledged_one(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", max_bytes=1 << 30)
+def test_killed_writer_loses_no_acknowledged_entry_and_leaves_no_half_entry(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path / "spool", max_bytes=1 << 30)
     acknowledged: dict[str, int] = {}
     seen: dict[str, set[int]] = {}
 
@@ -33,36 +33,36 @@ def test_a_killed_writer_leaves_no_half_entry_and_loses_no_acknowledged_one(tmp_
         seen.setdefault(str(entry["writer"]), set()).add(int(entry["number"]))
 
     for run in range(40):
-        said, ear = Pipe()
-        writer = get_context("fork").Process(target=put_for_ever, args=(tmp_path / "spool", str(run), said))
+        sender, receiver = Pipe()
+        writer = get_context("fork").Process(target=put_until_killed, args=(tmp_path / "spool", str(run), sender))
         writer.start()
-        said.close()
-        ear.recv()
-        # A drainer looks while the writer writes, and the kill comes at a moment of its own.
+        sender.close()
+        receiver.recv()
+        # The drain runs during the writes. Each run kills the writer at another moment.
         spool.drain(take)
         Event().wait(0.0007 * run)
         writer.kill()
-        acknowledged[str(run)] = last_of(ear)
+        acknowledged[str(run)] = last_of(receiver)
         writer.join()
         spool.drain(take)
     assert spool.set_aside() == 0
     assert all(set(range(last + 1)) <= seen[run] for run, last in acknowledged.items())
 
 
-def put_for_ever(folder: Path, name: str, said: Connection) -> None:
-    spool = opened(folder, max_bytes=1 << 30)
+def put_until_killed(folder: Path, name: str, sender: Connection) -> None:
+    spool = open_spool(folder, max_bytes=1 << 30)
     for number in count():
         spool.put({"writer": name, "number": number, "padding": "x" * 20_000})
-        said.send(number)
+        sender.send(number)
 
 
-def last_of(ear: Connection) -> int:
+def last_of(receiver: Connection) -> int:
     """Return the last acknowledged number of the writer."""
     last = 0
     with suppress(EOFError):
         while True:
-            last = ear.recv()
-    ear.close()
+            last = receiver.recv()
+    receiver.close()
     return last
 
 
@@ -71,7 +71,7 @@ def test_files_of_a_killed_writer_are_deleted_after_an_hour(spool: Spool, tmp_pa
     for path in (fresh, old):
         path.write_text('{"half":')
     os.utime(old, (0, 0))
-    assert (spool.waiting(), drained(spool)) == (0, [])
+    assert (spool.waiting(), drain_all(spool)) == (0, [])
     spool.prepare()
     assert (fresh.exists(), old.exists()) == (True, False)
 
@@ -82,7 +82,7 @@ def test_concurrent_writes_and_drains_lose_and_double_nothing(tmp_path: Path) ->
     together = Barrier(4)
 
     def put(name: int) -> None:
-        spool = opened(folder, max_bytes=50_000)
+        spool = open_spool(folder, max_bytes=50_000)
         together.wait()
         for number in range(100):
             spool.put({"name": name, "number": number})
@@ -90,7 +90,7 @@ def test_concurrent_writes_and_drains_lose_and_double_nothing(tmp_path: Path) ->
     writers = [Thread(target=put, args=[name]) for name in range(3)]
     for writer in writers:
         writer.start()
-    drainer = opened(folder)
+    drainer = open_spool(folder)
     together.wait()
     while any(writer.is_alive() for writer in writers) or drainer.waiting():
         drainer.drain(lambda entry: taken.append((entry["name"], entry["number"])))
@@ -112,13 +112,13 @@ def test_entries_of_one_key_share_a_file(spool: Spool, tmp_path: Path) -> None:
         spool.put_latest("a", add(number))
         spool.put_latest("b", add(-number))
     assert len(files(tmp_path / "spool")) == spool.waiting() == 2
-    assert drained(spool) == [{"numbers": [*range(200)]}, {"numbers": [-number for number in range(200)]}]
+    assert drain_all(spool) == [{"numbers": [*range(200)]}, {"numbers": [-number for number in range(200)]}]
     spool.put_latest("a", add(7))
-    assert drained(spool) == [{"numbers": [7]}]
+    assert drain_all(spool) == [{"numbers": [7]}]
 
 
 def test_an_entry_written_during_a_drain_is_kept(spool: Spool, tmp_path: Path) -> None:
-    other = opened(tmp_path / "spool")
+    other = open_spool(tmp_path / "spool")
     spool.put_latest("a", add(1))
     taken: list[Entry] = []
 
@@ -127,10 +127,10 @@ def test_an_entry_written_during_a_drain_is_kept(spool: Spool, tmp_path: Path) -
         taken.append(entry)
 
     assert other.drain(take) == 1
-    assert (taken, drained(other)) == ([{"numbers": [1]}], [{"numbers": [2]}])
+    assert (taken, drain_all(other)) == ([{"numbers": [1]}], [{"numbers": [2]}])
 
 
-def test_an_entry_written_after_a_failed_drain_comes_second(spool: Spool) -> None:
+def test_an_entry_after_a_failed_drain_keeps_its_order(spool: Spool) -> None:
     spool.put_latest("a", add(1))
 
     def refuse(entry: Entry) -> None:
@@ -140,16 +140,16 @@ def test_an_entry_written_after_a_failed_drain_comes_second(spool: Spool) -> Non
         with pytest.raises(Down):
             spool.drain(refuse)
     spool.put_latest("a", add(2))
-    assert drained(spool) == [{"numbers": [1]}, {"numbers": [2]}]
+    assert drain_all(spool) == [{"numbers": [1]}, {"numbers": [2]}]
 
 
 def test_writers_of_one_key_during_a_drain_lose_nothing(tmp_path: Path) -> None:
     folder, seen = tmp_path / "spool", set[int]()
-    opened(folder)
+    open_spool(folder)
     writers = [get_context("fork").Process(target=put_latest_often, args=(folder, first)) for first in (0, 1000)]
     for writer in writers:
         writer.start()
-    drainer = opened(folder)
+    drainer = open_spool(folder)
     while any(writer.is_alive() for writer in writers) or drainer.waiting():
         drainer.drain(lambda entry: seen.update(entry["numbers"]))
     assert [writer.exitcode for writer in writers] == [0, 0]
@@ -157,7 +157,7 @@ def test_writers_of_one_key_during_a_drain_lose_nothing(tmp_path: Path) -> None:
 
 
 def put_latest_often(folder: Path, first: int) -> None:
-    spool = opened(folder)
+    spool = open_spool(folder)
     for number in range(first, first + 300):
         spool.put_latest("a", add(number))
 
@@ -166,7 +166,7 @@ def test_a_corrupt_open_file_is_set_aside_and_the_next_is_kept(spool: Spool, tmp
     spool.put_latest("a", add(1))
     files(tmp_path / "spool")[0].write_text('{"half":')
     spool.put_latest("a", add(2))
-    assert (spool.set_aside(), drained(spool)) == (1, [{"numbers": [2]}])
+    assert (spool.set_aside(), drain_all(spool)) == (1, [{"numbers": [2]}])
 
 
 def test_a_text_is_stored_as_utf_8(spool: Spool, tmp_path: Path) -> None:
@@ -174,4 +174,4 @@ def test_a_text_is_stored_as_utf_8(spool: Spool, tmp_path: Path) -> None:
     spool.put(entry)
     [file] = files(tmp_path / "spool")
     assert "ελληνικά 🙂".encode() in file.read_bytes()
-    assert drained(spool) == [entry]
+    assert drain_all(spool) == [entry]

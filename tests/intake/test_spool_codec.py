@@ -29,7 +29,7 @@ from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind
 
-# Redis, like every UTF-8 text, holds no lone surrogates.
+# UTF-8, and so Redis, can't contain lone surrogates.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 times = st.integers(0, 4_000_000_000_000).map(str).map(from_ms)
 optional_texts = st.none() | texts
@@ -86,37 +86,37 @@ json_values = st.recursive(
 
 CLOSE = write_entry(SpooledClose(Close(81000, datetime(2026, 5, 12, tzinfo=UTC), channel="Email"), (Survey(),), None))
 LINK = Link("81000", 81000, "default", (Offer(RatingType.CSAT, "0e2f"),))
-GIVEN = SpooledAnswer(
+GIVEN_ANSWER = SpooledAnswer(
     GivenAnswer(LINK, Survey(), {RatingType.CSAT: 4}, "Tak", "en"), datetime(2026, 5, 12, 8, tzinfo=UTC)
 )
-WISH = SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime(2026, 5, 12, 8, tzinfo=UTC))
-ANSWER, STOP = write_entry(GIVEN), write_entry(WISH)
+GIVEN_OPT_OUT = SpooledOptOut(LINK, is_opt_in=False, wished_at=datetime(2026, 5, 12, 8, tzinfo=UTC))
+ANSWER, OPT_OUT = write_entry(GIVEN_ANSWER), write_entry(GIVEN_OPT_OUT)
 
 
-def through_the_spool(entry: Entry) -> Waiting:
+def round_trip(entry: Entry) -> Waiting:
     return read_entry(json.loads(json.dumps(entry)))
 
 
-SEVERAL = write_several([GIVEN, WISH])
+SEVERAL = write_several([GIVEN_ANSWER, GIVEN_OPT_OUT])
 
 
 def test_merged_entries_round_trip() -> None:
-    assert read_entries(json.loads(json.dumps(SEVERAL))) == (read_entry(ANSWER), read_entry(STOP))
+    assert read_entries(json.loads(json.dumps(SEVERAL))) == (read_entry(ANSWER), read_entry(OPT_OUT))
     assert read_entries(CLOSE) == (read_entry(CLOSE),)
     assert (SEVERAL["conversation_id"], SEVERAL["survey_id"]) == (81000, "81000")
 
 
 @pytest.mark.parametrize("within", [None, [], {}, "no", 7, [7], [ANSWER, None], [{}]])
-def test_invalid_merged_entries_are_an_entry_error(within: object) -> None:
+def test_invalid_merged_entries_raise_an_entry_error(within: object) -> None:
     with pytest.raises(EntryError) as refused:
         read_entries(SEVERAL | {"entries": within})
     assert not isinstance(refused.value, EntryIsNewer)
 
 
 @pytest.mark.parametrize(
-    "later", [SEVERAL | {"v": 2}, SEVERAL | {"v": 2, "entries": 7}, SEVERAL | {"entries": [ANSWER, STOP | {"v": 2}]}]
+    "later", [SEVERAL | {"v": 2}, SEVERAL | {"v": 2, "entries": 7}, SEVERAL | {"entries": [ANSWER, OPT_OUT | {"v": 2}]}]
 )
-def test_a_merged_entry_with_a_newer_part_is_left_to_the_newer_version(later: Entry) -> None:
+def test_a_merged_entry_with_a_newer_part_is_left_to_a_newer_version(later: Entry) -> None:
     with pytest.raises(EntryIsNewer):
         read_entries(later)
 
@@ -134,26 +134,26 @@ mismatches = st.builds(RuleMismatch, st.text(), st.sampled_from(Reason), st.text
     )
 )
 def test_a_close_round_trips(close: SpooledClose) -> None:
-    assert through_the_spool(write_entry(close)) == close
+    assert round_trip(write_entry(close)) == close
 
 
 @given(st.builds(Change, st.integers(1, 2**63 - 1), st.sampled_from(ChangeKind), times))
 def test_a_change_round_trips(change: Change) -> None:
-    assert through_the_spool(write_entry(change)) == change
+    assert round_trip(write_entry(change)) == change
 
 
 @given(answers, times)
 def test_an_answer_round_trips_with_its_time(answer: GivenAnswer, answered_at: datetime) -> None:
     spooled = SpooledAnswer(answer, answered_at)
-    assert through_the_spool(write_entry(spooled)) == spooled
+    assert round_trip(write_entry(spooled)) == spooled
 
 
 @given(st.builds(SpooledOptOut, links, st.booleans(), times))
-def test_an_opt_out_and_an_opt_in_round_trip_with_their_time(stop: SpooledOptOut) -> None:
-    assert through_the_spool(write_entry(stop)) == stop
+def test_opt_outs_and_opt_ins_round_trip_with_their_times(opt_out: SpooledOptOut) -> None:
+    assert round_trip(write_entry(opt_out)) == opt_out
 
 
-# As the version that began the spool wrote them: no later version may fail to read these.
+# Entries of the first version. Every later version must read them.
 STORED_CLOSE = (
     '{"v": 1, "kind": "close", "conversation_id": 81000, "close": {"closed_at": 1778544000000}, '
     '"terms": {"name": "default", "ratings": ["Csat"], "delay": 60000}, "reason": null}'
@@ -163,22 +163,22 @@ STORED_ANSWER = (
     '"rating_ids": {"Csat": "0e2f"}, "terms": {"name": "default", "ratings": ["Csat"]}, "scores": {"Csat": 4}, '
     '"comment": "Tak", "language": "en", "is_suspect": false, "answered_at": 1778544000000}'
 )
-STORED_STOP = (
+STORED_OPT_OUT = (
     '{"v": 1, "kind": "opt_out", "survey_id": "81000", "conversation_id": 81000, "survey": "default", '
     '"rating_ids": {"Csat": "0e2f"}, "is_opt_in": false, "wished_at": 1778572800000}'
 )
 
 
-def test_an_older_version_leaves_an_opt_out_to_this_one() -> None:
-    """An unknown kind needs no higher version: it is from a newer version (see `_is_newer`)."""
-    assert json.loads(STORED_STOP) == STOP
-    assert read_entry(STOP) == WISH
+def test_the_stored_form_of_an_opt_out_is_unchanged() -> None:
+    """A new kind needs no new version: an older version leaves an unknown kind to a newer version (`_is_newer`)."""
+    assert json.loads(STORED_OPT_OUT) == OPT_OUT
+    assert read_entry(OPT_OUT) == GIVEN_OPT_OUT
 
 
-@pytest.mark.parametrize("wish", [None, "", "no", 0, 1, [], {}])
-def test_an_opt_out_is_never_read_as_an_opt_in(wish: object) -> None:
+@pytest.mark.parametrize("value", [None, "", "no", 0, 1, [], {}])
+def test_an_opt_out_is_never_read_as_an_opt_in(value: object) -> None:
     with pytest.raises(EntryError):
-        read_entry(STOP | {"is_opt_in": wish})
+        read_entry(OPT_OUT | {"is_opt_in": value})
 
 
 def test_an_entry_of_an_older_version_can_be_read() -> None:
@@ -192,8 +192,8 @@ def test_an_entry_of_an_older_version_can_be_read() -> None:
 
 
 def test_a_removal_of_a_comment_has_its_own_kind() -> None:
-    """An older version would keep the comment. It leaves an unknown kind to a newer one."""
-    removing = write_entry(replace(GIVEN, answer=replace(GIVEN.answer, comment=None)))
+    """With a known kind, an older version would keep the comment. It leaves an unknown kind to a newer version."""
+    removing = write_entry(replace(GIVEN_ANSWER, answer=replace(GIVEN_ANSWER.answer, comment=None)))
     assert (removing["v"], removing["kind"]) == (1, "removal")
     assert ANSWER["kind"] == "answer"
 
@@ -210,13 +210,13 @@ def test_unknown_keys_are_ignored(stored: str) -> None:
     [
         json.loads(STORED_ANSWER) | {"v": 2},
         json.loads(STORED_ANSWER) | {"v": 9, "kind": "", "terms": 7},
-        {"v": 1, "kind": "riddle"},
-        CLOSE | {"reason": "riddle"},
-        CLOSE | {"mismatches": [["default", "riddle", "", ""]]},
-        write_entry(Change(81000, ChangeKind.RATED, datetime(2026, 5, 12, tzinfo=UTC))) | {"change": "riddle"},
+        {"v": 1, "kind": "unknown"},
+        CLOSE | {"reason": "unknown"},
+        CLOSE | {"mismatches": [["default", "unknown", "", ""]]},
+        write_entry(Change(81000, ChangeKind.RATED, datetime(2026, 5, 12, tzinfo=UTC))) | {"change": "unknown"},
     ],
 )
-def test_a_newer_entry_is_distinguished_from_a_corrupt_one(later: Entry) -> None:
+def test_a_newer_entry_is_distinguished_from_a_corrupt_entry(later: Entry) -> None:
     with pytest.raises(EntryIsNewer):
         read_entry(later)
 
@@ -225,34 +225,34 @@ def test_a_newer_entry_is_distinguished_from_a_corrupt_one(later: Entry) -> None
     ("entry", "name"),
     [
         (entry, name)
-        for entry in (CLOSE, ANSWER, STOP)
+        for entry in (CLOSE, ANSWER, OPT_OUT)
         for name in entry
         if name not in {"v", "reason", "others", "mismatches"}
     ],
 )
-def test_an_entry_with_a_missing_key_is_an_entry_error(entry: Entry, name: str) -> None:
+def test_an_entry_with_a_missing_key_raises_an_entry_error(entry: Entry, name: str) -> None:
     with pytest.raises(EntryError):
         read_entry({key: value for key, value in entry.items() if key != name})
 
 
 @settings(max_examples=150)
-@given(entry=st.sampled_from([CLOSE, ANSWER, STOP, SEVERAL]), data=st.data(), value=json_values)
-def test_garbage_in_any_place_is_an_entry_error_or_reads(entry: Entry, data: st.DataObject, value: Any) -> None:
+@given(entry=st.sampled_from([CLOSE, ANSWER, OPT_OUT, SEVERAL]), data=st.data(), value=json_values)
+def test_garbage_in_any_field_is_read_or_raises_an_entry_error(entry: Entry, data: st.DataObject, value: Any) -> None:
     name = data.draw(st.sampled_from(sorted(entry)))
-    read_or_refused(entry | {name: value})
+    assert_read_or_refused(entry | {name: value})
     if isinstance(entry[name], dict) and entry[name]:
         inner = data.draw(st.sampled_from(sorted(entry[name])))
-        read_or_refused(entry | {name: entry[name] | {inner: value}})
+        assert_read_or_refused(entry | {name: entry[name] | {inner: value}})
 
 
-@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *STOP, *SEVERAL, "x"]), json_values))
-def test_garbage_is_an_entry_error(entry: Entry) -> None:
-    read_or_refused(entry)
+@given(entry=st.dictionaries(st.sampled_from([*ANSWER, *CLOSE, *OPT_OUT, *SEVERAL, "x"]), json_values))
+def test_a_garbage_entry_is_read_or_raises_an_entry_error(entry: Entry) -> None:
+    assert_read_or_refused(entry)
 
 
-def read_or_refused(entry: Entry) -> None:
+def assert_read_or_refused(entry: Entry) -> None:
     try:
         read_entries(entry)
     except EntryError as error:
-        # The log names the problem: it must not quote what a customer wrote.
+        # The log contains this text, so it must not quote a customer.
         assert str(error).isidentifier()  # noqa: PT017

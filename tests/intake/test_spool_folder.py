@@ -1,4 +1,4 @@
-"""A folder that is full, deleted or can't be written, locked or synced is reported, and loses no entry."""
+"""A full, deleted, unwritable or unlockable folder is reported, and loses no entry."""
 
 import os
 import resource
@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.intake.spool import Spool, SpoolUnavailable
-from tests.intake.folders import drained, files, opened
+from tests.intake.folders import drain_all, files, open_spool
 
 
-def test_an_unopenable_lock_is_reported_and_nothing_is_taken(spool: Spool, tmp_path: Path) -> None:
+def test_an_unusable_lock_is_reported_and_stops_writes_and_drains(spool: Spool, tmp_path: Path) -> None:
     spool.put({})
     (tmp_path / "spool" / ".lock").mkdir()
     with capture_logs() as logs:
@@ -28,22 +28,22 @@ def test_an_unopenable_lock_is_reported_and_nothing_is_taken(spool: Spool, tmp_p
     assert not spool.is_writable()
     (tmp_path / "spool" / ".lock").rmdir()
     spool.put({})
-    assert len(drained(spool)) == 2
+    assert len(drain_all(spool)) == 2
 
 
 def test_a_full_spool_refuses_until_it_is_drained(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", max_bytes=1000)
+    spool = open_spool(tmp_path / "spool", max_bytes=1000)
     for _ in range(9):
         spool.put({"text": "x" * 87})
     with pytest.raises(SpoolUnavailable, match="full"):
         spool.put({"text": "x" * 200})
     assert sum(path.stat().st_size for path in files(tmp_path / "spool")) <= 1000
-    drained(spool)
+    drain_all(spool)
     spool.put({"text": "x" * 200})
 
 
 def test_the_last_quarter_is_reserved_for_webhooks(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool", max_bytes=10_000)
+    spool = open_spool(tmp_path / "spool", max_bytes=10_000)
     for number in range(15):
         spool.put_latest(str(number), lambda before: {"text": "x" * 489})
     with pytest.raises(SpoolUnavailable, match="full"):
@@ -52,23 +52,23 @@ def test_the_last_quarter_is_reserved_for_webhooks(tmp_path: Path) -> None:
     assert spool.is_writable()
     for _ in range(3):
         spool.put({"text": "x" * 500})
-    drained(spool)
+    drain_all(spool)
     assert spool.has_room_for_answers()
 
 
 def test_a_deleted_folder_is_created_again(tmp_path: Path) -> None:
-    spool, folder = opened(tmp_path / "spool"), tmp_path / "spool"
+    spool, folder = open_spool(tmp_path / "spool"), tmp_path / "spool"
     shutil.rmtree(folder)
     spool.put({"n": 1})
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert drained(spool) == [{"n": 1}]
+    assert drain_all(spool) == [{"n": 1}]
     shutil.rmtree(folder)
     spool.put_latest("key", lambda _: {"n": 2})
-    assert drained(spool) == [{"n": 2}]
+    assert drain_all(spool) == [{"n": 2}]
 
 
 def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool")
+    spool = open_spool(tmp_path / "spool")
     shutil.rmtree(tmp_path / "spool")
     (tmp_path / "spool").write_text("a file")
     with pytest.raises(SpoolUnavailable, match="File exists"):
@@ -76,11 +76,11 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnavailable, match="File exists"):
         spool.prepare()
     assert not spool.is_writable()
-    assert (spool.waiting(), spool.set_aside(), drained(spool)) == (0, 0, [])
+    assert (spool.waiting(), spool.set_aside(), drain_all(spool)) == (0, 0, [])
 
 
-def test_a_full_disk_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) -> None:
-    with no_room():
+def test_a_full_disk_refuses_an_entry_and_keeps_no_file(spool: Spool, tmp_path: Path) -> None:
+    with full_disk():
         with pytest.raises(SpoolUnavailable, match="File too large"):
             spool.put({"text": "x" * 5000})
         assert not spool.is_writable()
@@ -89,7 +89,7 @@ def test_a_full_disk_refuses_and_leaves_nothing(spool: Spool, tmp_path: Path) ->
 
 
 @contextmanager
-def no_room() -> Iterator[None]:
+def full_disk() -> Iterator[None]:
     """Set a file size limit of 0 for this process, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -102,14 +102,14 @@ def no_room() -> Iterator[None]:
 
 
 def test_a_leftover_probe_does_not_stop_the_next_process(tmp_path: Path) -> None:
-    spool = opened(tmp_path / "spool")
+    spool = open_spool(tmp_path / "spool")
     (tmp_path / "spool" / f".probe-{os.getpid()}").touch()
     spool.prepare()
 
 
-def test_measuring_survives_deleted_files(tmp_path: Path) -> None:
+def test_a_measurement_survives_deleted_files(tmp_path: Path) -> None:
     """A drain may delete a file during a measurement. The spool accepts entries all the same."""
-    spool = opened(tmp_path / "spool")
+    spool = open_spool(tmp_path / "spool")
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
     spool.put({})
     assert spool.is_writable()

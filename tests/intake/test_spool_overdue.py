@@ -1,4 +1,4 @@
-"""An entry is overdue after more than a minute without a drained one."""
+"""Entries are overdue after more than a minute without a drained entry."""
 
 import os
 import time
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.intake.spool import Entry, EntryIsNewer, Spool
-from tests.intake.folders import Down, age, drained
+from tests.intake.folders import Down, age, drain_all
 
 
-def test_an_entry_is_overdue_after_a_minute_without_a_drained_one(spool: Spool, tmp_path: Path) -> None:
+def test_entries_are_overdue_after_a_minute_without_a_drain(spool: Spool, tmp_path: Path) -> None:
     for number in range(3):
         spool.put({"number": number})
     assert spool.overdue() == 0
@@ -26,7 +26,7 @@ def test_an_entry_is_overdue_after_a_minute_without_a_drained_one(spool: Spool, 
     assert spool.overdue() == 0
     age(tmp_path / "spool")
     assert spool.overdue() == 2
-    drained(spool)
+    drain_all(spool)
     assert spool.overdue() == 0
 
 
@@ -39,7 +39,7 @@ def test_a_clock_set_back_hides_no_stuck_entry(spool: Spool, tmp_path: Path) -> 
         os.utime(path, (tomorrow, tomorrow))
     assert spool.overdue() == 1
     spool.restart_overdue()
-    assert spool.overdue() == 0, "Redis is back just now"
+    assert spool.overdue() == 0, "Redis has just recovered"
 
 
 def test_an_entry_of_a_newer_version_is_not_overdue(spool: Spool, tmp_path: Path) -> None:
