@@ -1,4 +1,4 @@
-"""A foreign message in a real worker's queue is dropped without its text, and the worker goes on."""
+"""A real worker drops foreign messages from its queue without logging their text."""
 
 import base64
 import json
@@ -58,19 +58,19 @@ def raw(text: str | bytes) -> Callable[[Message], bytes]:
 NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 GARBAGE: dict[str, Callable[[Message], bytes]] = {
     "not JSON": raw(WORD),
-    "nothing": raw(b""),
+    "empty": raw(b""),
     "not UTF-8": raw(b"\xff\xfe" + WORD.encode()),
-    "half of it": lambda real: json.dumps(real).encode()[:100],
+    "truncated": lambda real: json.dumps(real).encode()[:100],
     "a number": raw("5"),
     "null": raw("null"),
     "a text": raw(f'"{WORD}"'),
     "a list": raw(f'["{WORD}"]'),
     "an empty object": raw("{}"),
     "deep": raw("[" * 100_000),
-    "deep and whole": raw("[" * 100_000 + "]" * 100_000),
+    "deep and complete": raw("[" * 100_000 + "]" * 100_000),
     "a number too large": raw("1" * 10_000),
-    "an object of kombu's kinds": raw('{"__type__": "datetime", "__value__": "Hemmelig"}'),
-    "one without a value": raw('{"__type__": "uuid"}'),
+    "an object of a kombu type": raw('{"__type__": "datetime", "__value__": "Hemmelig"}'),
+    "a kombu object without a value": raw('{"__type__": "uuid"}'),
     "no headers": without("headers"),
     "no task": without("headers", "task"),
     "no body": without("body"),
@@ -103,15 +103,15 @@ TASKS: dict[str, Callable[[Message], bytes]] = {
     "properties of a list": changed(properties=[WORD]),
     "another encoding": with_properties(body_encoding=WORD),
     "another content": changed(**{"content-type": "application/x-python-serialize", "content-encoding": WORD}),
-    "compressed, as it says": with_headers(compression=WORD),
+    "declared as compressed": with_headers(compression=WORD),
     "no id": without("headers", "id"),
     "an id of a list": with_headers(id=[WORD]),
-    "a far day": with_headers(eta="9999-12-31T23:59:59", expires=WORD),
-    "a day that is none": with_headers(eta=WORD),
-    "limits of no number": with_headers(timelimit=WORD, retries=WORD),
+    "a distant date": with_headers(eta="9999-12-31T23:59:59", expires=WORD),
+    "an invalid date": with_headers(eta=WORD),
+    "limits without a number": with_headers(timelimit=WORD, retries=WORD),
     "callbacks": changed(body=body(["callbacks"], {WORD: WORD}, {"callbacks": [{"task": WORD}], "chord": WORD})),
 }
-"""Odd messages too, but with a task and a survey id. Nothing else of them is read."""
+"""Odd messages with a task and a survey id. The worker reads no other field."""
 
 
 @pytest.fixture
@@ -135,12 +135,12 @@ def real_message(queue: CeleryQueue, client: redis.Redis, survey_id: str) -> Mes
     return message
 
 
-def test_a_foreign_message_is_dropped_and_the_worker_goes_on(
+def test_worker_drops_foreign_messages_and_keeps_running(
     own_queue: CeleryQueue, client: redis.Redis, tmp_path: Path, own_redis: RedisServer
 ) -> None:
     for name, make in [*GARBAGE.items(), *TASKS.items(), ("the last", lambda real: json.dumps(real).encode())]:
         client.lpush(KEY, make(real_message(own_queue, client, name)))
-        # A task that finds no record takes it out of what is due; the relay would do so in a hundred years.
+        # A task without a record removes its survey from the due set. The relay would queue it in a hundred years.
         client.zadd(DUE, {name: IN_A_HUNDRED_YEARS})
     worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
     try:

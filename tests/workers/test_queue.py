@@ -31,7 +31,7 @@ def socket(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("url", ["unix://:{}@{}", "unix://default:{}@{}?db=3", "unix://{1}?password={0}&db=3"])
-def test_a_socket_with_a_password(socket: Path, url: str) -> None:
+def test_queue_works_over_a_socket_with_a_password(socket: Path, url: str) -> None:
     written = url.format("p%40ss%2Fw%3Ard%2541", socket)
     assert connect(written).ping()
     queue = CeleryQueue(make_app(written))
@@ -41,13 +41,13 @@ def test_a_socket_with_a_password(socket: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["redis://h", "redis://u:p@h:6379/15", "redis://[::1]:6379/1", "redis:///2"])
-def test_a_url_without_options_is_unchanged(url: str) -> None:
+def test_url_without_options_is_unchanged(url: str) -> None:
     assert make_app(url).conf.broker_url == url
 
 
 @pytest.mark.parametrize("given", ["", "&db=3", "&username=default&password=p%40ss%2Fw%3Ard%2541"])
-def test_a_redis_without_hello(own_redis: RedisServer, tmp_path: Path, given: str) -> None:
-    """As behind some proxies: `protocol=2` asks for none, in the web and in the worker."""
+def test_web_and_worker_work_with_a_redis_without_hello(own_redis: RedisServer, tmp_path: Path, given: str) -> None:
+    """`protocol=2` avoids HELLO, which some proxies don't support."""
     client = redis.Redis(port=own_redis.port, protocol=2)
     client.acl_setuser(
         "default", enabled=True, passwords=[f"+{PASSWORD}"] if "pass" in given else [], commands=["-hello"]
@@ -55,7 +55,7 @@ def test_a_redis_without_hello(own_redis: RedisServer, tmp_path: Path, given: st
     assert_both_work(f"redis://127.0.0.1:{own_redis.port}?protocol=2{given}", tmp_path)
 
 
-def test_a_redis_with_an_authority_of_its_own_that_wants_a_certificate(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_web_and_worker_work_with_a_private_ca_and_client_certificate(own_redis: RedisServer, tmp_path: Path) -> None:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("redis.example").configure_cert(context)
     authority.configure_trust(context)
@@ -66,12 +66,12 @@ def test_a_redis_with_an_authority_of_its_own_that_wants_a_certificate(own_redis
     ours.cert_chain_pems[0].write_to_path(str(files["ssl_certfile"]))
     ours.private_key_pem.write_to_path(str(files["ssl_keyfile"]))
     with tls_front(context, own_redis.port) as port:
-        # The certificate is of another name.
+        # The certificate has another host name.
         options = urlencode(files | {"ssl_check_hostname": "false", "protocol": "3"})
         assert_both_work(f"rediss://127.0.0.1:{port}/1?{options}", tmp_path)
 
 
-def test_a_redis_whose_certificate_nobody_checks(own_redis: RedisServer, tmp_path: Path) -> None:
+def test_web_and_worker_work_with_an_unchecked_certificate(own_redis: RedisServer, tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("redis.example").configure_cert(context)
     with tls_front(context, own_redis.port) as port:

@@ -20,8 +20,8 @@ TASKS = 600
 """More than a worker takes before Redis is full."""
 
 
-def test_a_worker_survives_a_full_redis(own_redis: RedisServer, tmp_path: Path) -> None:
-    """The worker can't write that it has taken a task. By default, Celery ends a worker then."""
+def test_worker_survives_a_full_redis(own_redis: RedisServer, tmp_path: Path) -> None:
+    """The worker can't record a taken task. By default, this error ends a Celery worker."""
     afterword = Afterword(tmp_path, QUICK | {"REDIS_URL": own_redis.url}).start("worker")
     try:
         queue, client = CeleryQueue(make_app(own_redis.url)), redis.Redis.from_url(own_redis.url)
@@ -40,7 +40,7 @@ def test_a_worker_survives_a_full_redis(own_redis: RedisServer, tmp_path: Path) 
         afterword.stop()
 
 
-def test_a_hint_is_bounded_and_no_error_whatever_redis_does(own_redis: RedisServer) -> None:
+def test_hint_returns_in_bounded_time_without_an_error(own_redis: RedisServer) -> None:
     queue = CeleryQueue(make_app(own_redis.url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     queue.hint(Journey.OFFER, "1")
     assert queue.length() == 1
@@ -61,7 +61,7 @@ def test_a_hint_is_bounded_and_no_error_whatever_redis_does(own_redis: RedisServ
     client.close()
     sys.stdout.write(f"\na hint: frozen {max(frozen):.3f} s, down {max(down):.3f} s, full {max(full):.3f} s\n")
     # It was 7 s while kombu repeated the connection, and is 0.3 s on a quiet machine.
-    # A machine under load spoils one of three; a fault of ours spoils all.
+    # A busy machine delays one of three hints. A fault of ours delays all.
     assert max(median(each) for each in (frozen, down, full)) < HINT_SECONDS * 4
 
 

@@ -1,4 +1,4 @@
-"""The relay: the order of journeys when there is room for a few tasks only."""
+"""The relay: the order of journeys in a queue with room for a few tasks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -45,14 +45,14 @@ def relay(records: Records, queue: Queue, room: int) -> int:
     return Relay(records, queue, timings, BoundlessPace()).relay_once(room)
 
 
-def test_answers_go_first(records: Records, queue: Queue) -> None:
+def test_answers_are_queued_first(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, *map(str, range(100)))
     make_due(records, Journey.ANSWER, "a", "b", "c")
     assert relay(records, queue, 3) == 3
     assert queue.tasks == [(Journey.ANSWER, each) for each in "abc"]
 
 
-def test_an_alert_does_not_wait_for_a_backlog_of_offers(records: Records, queue: Queue) -> None:
+def test_alert_does_not_wait_for_a_backlog_of_offers(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, *map(str, range(1000)))
     make_due(records, Journey.FOLLOW_UP, "alert")
     relay(records, queue, 16)
@@ -67,13 +67,13 @@ def test_follow_ups_leave_room_for_offers(records: Records, queue: Queue) -> Non
     assert [journey for journey, _ in queue.tasks].count(Journey.OFFER) == 12
 
 
-def test_a_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None:
+def test_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, *map(str, range(10)))
     assert relay(records, queue, 4) == 4
     assert relay(records, queue, 4) == 0
 
 
-def test_no_more_is_queued_than_the_pace_can_begin(
+def test_relay_queues_only_as_many_tasks_as_the_pace_allows(
     records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
 ) -> None:
     """The limit is shared by all relays and threads."""
@@ -88,7 +88,7 @@ def test_no_more_is_queued_than_the_pace_can_begin(
     assert queue.tasks == []
 
 
-def test_an_alert_does_not_wait_for_a_pause_of_dixa(
+def test_alert_does_not_wait_for_a_pause_of_dixa(
     records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
 ) -> None:
     pace = SharedPace(redis_client, ["token"], rate=10, burst=1, wait=lambda _: None, prefix=prefix)
@@ -102,7 +102,7 @@ def test_an_alert_does_not_wait_for_a_pause_of_dixa(
 SECRET = "of a customer"
 
 
-class Odd:
+class FailingRecords:
     """Records with unexpected errors at first."""
 
     def __init__(self, records: Records) -> None:
@@ -128,10 +128,10 @@ class Odd:
         return False
 
 
-def test_it_survives_unexpected_errors_and_logs_no_text(records: Records, queue: Queue) -> None:
+def test_relay_survives_unexpected_errors_without_logging_their_text(records: Records, queue: Queue) -> None:
     make_due(records, Journey.OFFER, "1")
     timings = Timings(relay_interval=timedelta(milliseconds=5))
-    relay = Relay(Odd(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
+    relay = Relay(FailingRecords(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
     with capture_logs() as logs:
         relay.start(lambda: 4)
         eventually(lambda: queue.tasks == [(Journey.OFFER, "1")])

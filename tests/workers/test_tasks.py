@@ -38,11 +38,11 @@ app.worker_main(["--quiet", "worker", "--pool", "threads", "--concurrency", "2",
 """
 
 
-def test_an_error_of_a_task_is_logged_with_type_and_place(redis_server: RedisServer, tmp_path: Path) -> None:
+def test_error_of_a_task_is_logged_with_type_and_place(redis_server: RedisServer, tmp_path: Path) -> None:
     url = redis_server.new_database()
     queue = CeleryQueue(make_app(url))
     queue.publish(Journey.OFFER, "48201")
-    queue.publish(Journey.ANSWER, "48202")  # Its task isn't ours: Celery itself hears of it.
+    queue.publish(Journey.ANSWER, "48202")  # This task isn't ours, so Celery itself logs its error.
     log = tmp_path / "worker.log"
     with log.open("wb") as out:
         worker = subprocess.Popen(
