@@ -35,7 +35,7 @@ def given_answers(draw: st.DrawFn, min_size: int, max_size: int) -> list[Spooled
 
 
 def answered(*made: tuple[int, str | None, bool]) -> list[SpooledAnswer]:
-    """Return answers a minute apart. Each is given as score, comment, and whether it is suspect."""
+    """Return answers a minute apart. Each is given as score, comment and suspicion."""
     return [
         SpooledAnswer(
             GivenAnswer(link("1"), TERMS, {RatingType.CSAT: score}, comment, "en", is_suspect),

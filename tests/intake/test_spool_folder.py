@@ -31,7 +31,7 @@ def test_an_unusable_lock_is_reported_and_stops_writes_and_drains(spool: Spool, 
     assert len(drain_all(spool)) == 2
 
 
-def test_a_full_spool_refuses_until_it_is_drained(tmp_path: Path) -> None:
+def test_a_full_spool_refuses_entries_until_the_drain(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool", max_bytes=1000)
     for _ in range(9):
         spool.put({"text": "x" * 87})

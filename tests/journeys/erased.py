@@ -41,7 +41,7 @@ def run_until_erased(story: Story, runner: JourneyRunner, survey_id: str) -> Rec
 
 
 def assert_erased(story: Story, survey_id: str) -> None:
-    """Assert that all journeys have ended, that no data on the customer is left, and that the link is closed."""
+    """Assert ended journeys, a closed link, and no data on the customer."""
     record = story.load(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.ERASED)
     for progress in (record.answer, record.follow_up):

@@ -59,7 +59,7 @@ class Scene:
         return record.answered.scores[CSAT], record.answered.comment, record.answer.is_suspect
 
     def editable_time_left(self, survey_id: str) -> timedelta:
-        """Return how long the answer can still be changed."""
+        """Return the remaining editable time."""
         answer = self.story.load(survey_id).answer
         assert answer
         assert answer.due_at

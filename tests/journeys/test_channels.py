@@ -194,7 +194,7 @@ def test_survey_without_another_channel_makes_no_call_during_the_pause(bench: Be
 
 
 def test_agent_for_one_language_makes_another_channel_possible(bench: Bench) -> None:
-    """The sender depends on the language, and only Dixa knows it."""
+    """The sender depends on the language, and only Dixa knows the language."""
     bench.story.channels.failed("email of own", "1", "no")
     sender = {"da": Sender(agent="7e3c2a10-5d4b-4c6a-8b1f-9f2d0e6c4b51")}
     own = replace(AT_ONCE, name="own", deliver=("email", "message"), senders=sender)

@@ -184,7 +184,7 @@ def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
     assert (record.offer.state, record.offer.note, chain.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
 
 
-def test_crash_before_begin_email_sends_it_later(chain: Chain) -> None:
+def test_crash_before_begin_email_delays_the_mail(chain: Chain) -> None:
     survey_id = chain.story.begin(EMAIL_FIRST)
     chain.post.replies["RCPT"] = "451 4.3.0 Later"
     chain.story.offering.run(survey_id)

@@ -126,7 +126,7 @@ def test_outage_does_not_count_for_deadlines(
 
 
 def test_one_failing_conversation_is_no_outage(workers: Workers, dixa: Sandbox) -> None:
-    """The others don't wait, however often this conversation fails."""
+    """Other surveys don't wait for the failing conversation."""
     poisoned = workers.story.begin(TERMS)
     dixa.inject(Fault(Kind.FAILS, 10_000, status=500, conversation=int(poisoned)))
     workers.run_for(30 * MINUTE, 30 * SECOND)

@@ -103,7 +103,7 @@ def test_failed_check_is_repeated_before_the_submit(story: Story, status: int) -
     assert set(calls(story)) == {"conversation"}
 
 
-def test_refused_check_does_not_stop_the_result(story: Story) -> None:
+def test_refused_check_does_not_prevent_the_submit(story: Story) -> None:
     """A 404 is no proof of an anonymisation."""
     survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 4}, "Fint")

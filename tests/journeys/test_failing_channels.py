@@ -115,7 +115,7 @@ def test_repeated_failure_of_one_survey_affects_no_other(bench: Bench) -> None:
     assert bench.story.channels.troubles() == []
 
 
-def test_unknown_outcome_stays_with_its_channel(bench: Bench) -> None:
+def test_survey_with_an_unknown_outcome_keeps_its_channel(bench: Bench) -> None:
     bench.receiver.next["/link"] = [502, 404]
     first = bench.story.begin(BY_WEBHOOK)
     for _ in range(2):

@@ -14,7 +14,7 @@ from tests.harness import AT_ONCE, CSAT
 from tests.journeys.team import ALL, LOW, Team, action_of, states
 
 
-def test_unknown_tag_fails_alone(team: Team) -> None:
+def test_only_the_action_with_an_unknown_tag_fails(team: Team) -> None:
     terms = replace(AT_ONCE, on_answer=(LOW, OnAnswer((1,), CSAT, tag="no-such-tag")))
     record = team.follow(team.answered(terms=terms))
     assert action_of(record, "tag:no-such-tag").problem == "Dixa has no tag of this name"

@@ -25,7 +25,7 @@ def forbid(dixa: Sandbox, survey_id: str, status: int = 403, *, times: int = 10_
 
 
 @pytest.mark.parametrize("status", FORBIDDEN)
-def test_forbidden_conversation_delays_no_other(
+def test_forbidden_conversation_delays_no_other_survey(
     story: Story, redis_client: redis.Redis, prefix: str, status: int
 ) -> None:
     poisoned, *others = (story.begin() for _ in range(10))
@@ -99,7 +99,7 @@ def test_forbidden_note_is_retried_then_fails(
     assert len(dixa.notes(int(survey_id))) == (1 if times == 2 else 0)
 
 
-def test_revoked_token_does_not_stop_the_others(redis_client: redis.Redis, prefix: str) -> None:
+def test_revoked_token_does_not_stop_other_tokens(redis_client: redis.Redis, prefix: str) -> None:
     with opened(tokens=("first-token", "second-token")) as dixa:
         dixa.api.tokens = ("second-token",)
         story = Story(redis_client, prefix, dixa)

@@ -30,7 +30,7 @@ CALLS = ("conversation", "ratings", "offer", "message", "submit")
 
 @pytest.mark.parametrize("trouble", TRANSIENT)
 def test_transient_faults_double_and_lose_nothing(story: Story, trouble: str) -> None:
-    """Every call of a survey fails like this."""
+    """Every call of the survey has this fault."""
     for call in CALLS:
         TRANSIENT[trouble](story.dixa, call)
     survey_id = story.begin()

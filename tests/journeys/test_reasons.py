@@ -51,7 +51,7 @@ NOT_ASKED: dict[str, tuple[dict[str, Any], Then, OfferState, Reason]] = {
 @pytest.mark.parametrize("case", NOT_ASKED)
 def test_unsent_survey_has_its_reason(story: Story, case: str) -> None:
     facts, then, state, reason = NOT_ASKED[case]
-    # In the same millisecond as its close, a reopening could be the state before it.
+    # A reopening in the millisecond of the close could be the earlier state.
     survey_id = story.begin(closed_at=datetime.now(UTC) - timedelta(milliseconds=1), **facts)
     then(story.dixa, int(survey_id))
     record = story.ask(survey_id)
@@ -183,7 +183,7 @@ def test_removed_channel_fails_the_survey(redis_client: redis.Redis, prefix: str
 
 
 @pytest.mark.parametrize("error", [OutcomeUnknown("lost"), Refused("no", 400)], ids=["lost", "refused"])
-def test_answer_during_delivery_ends_it(
+def test_answer_during_the_delivery_ends_the_delivery(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox, error: Exception
 ) -> None:
     """The customer has the link, despite the channel's error."""

@@ -92,7 +92,7 @@ def test_change_before_the_delivery_fails_the_survey(
     assert [each.call for each in story.dixa.calls].count("message") == 1
 
 
-def test_arrived_message_counts_even_if_it_reopened_the_conversation(story: Story) -> None:
+def test_arrived_message_counts_despite_a_reopened_conversation(story: Story) -> None:
     survey_id = story.begin()
     story.dixa.executes_then_drops(1, call="message")
     story.offering.run(survey_id)

@@ -55,7 +55,7 @@ def test_survey_waits_for_a_failed_channel_without_a_try(story: Story) -> None:
 def test_offer_waits_half_as_long_as_an_answer_for_its_first_slot(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So answers go first."""
+    """So answers take precedence."""
     waits: list[timedelta] = []
     take_slot = story.calls.take_slot
 

@@ -61,7 +61,7 @@ def test_refusal_after_the_lag_fails_the_survey(redis_client: redis.Redis, prefi
 
 
 def lag_behind(story: Story, survey_id: str) -> None:
-    """Let Dixa's API show the conversation as it was before its close."""
+    """Make Dixa's API return the conversation with its state before the close."""
     found = story.dixa.conversation(int(survey_id))
     found.state, found.state_updated_at = "Open", found.state_updated_at - timedelta(minutes=1)
 
@@ -77,7 +77,7 @@ def test_lagging_conversation_is_fetched_again(story: Story) -> None:
 
 
 def test_conversation_reopened_after_the_close_is_cancelled(story: Story) -> None:
-    # In the same millisecond as its close, the reopening could be the state before it.
+    # A reopening in the millisecond of the close could be the earlier state.
     survey_id = story.begin(closed_at=moment() - timedelta(milliseconds=1))
     story.dixa.reopen(int(survey_id))
     record = story.ask(survey_id)

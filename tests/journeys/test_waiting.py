@@ -122,7 +122,7 @@ def test_conversation_with_enough_messages_gets_a_survey(story: Story) -> None:
 
 @pytest.mark.parametrize("surveys", [1, 2])
 def test_survey_waits_for_its_send_window(story: Story, surveys: int) -> None:
-    """With one survey its window is known without a call to Dixa."""
+    """The send window of a single survey is known without a call to Dixa."""
     windowed = replace(AT_ONCE, send_window=window_in(3))
     survey_id = closed_in(story, "en", *[DANISH, windowed][-surveys:])
     story.offering.run(survey_id)
@@ -195,7 +195,7 @@ def is_delivered(record: Record) -> bool:
 
 
 TOO_LATE: list[tuple[str, str, bool]] = [
-    # 72 hours after Friday 09:00, when it was due, are Monday 09:00: as the window opens
+    # The survey was due on Friday at 09:00. 72 hours later the window opens on Monday.
     ("paused all Friday, as Monday begins", "2026-11-23T08:00:01", False),
     ("at the end of Monday", "2026-11-23T16:00:00", False),
     ("on Tuesday", "2026-11-24T08:00:00", True),

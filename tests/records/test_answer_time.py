@@ -14,7 +14,7 @@ from tests.harness import CSAT
 from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, is_about, load, saved_answer, submit
 
 
-def test_a_changed_answer_replaces_the_old_one_and_is_editable_again(records: Records) -> None:
+def test_a_changed_answer_replaces_the_old_answer_and_is_editable_again(records: Records) -> None:
     assert answer(records, 1, terms=Survey(editable_for=MINUTE)) == "saved"
     first = load(records).answer
     assert answer(records, 2, terms=Survey(editable_for=2 * MINUTE)) == "saved"
@@ -115,7 +115,7 @@ def test_repeated_extensions_end_at_the_same_limit(editable: EditableAnswer) -> 
         assert is_about(editable.left, wanted * MINUTE)
 
 
-def test_no_extension_after_the_time_is_over(editable: EditableAnswer) -> None:
+def test_the_editable_time_is_not_extended_after_its_end(editable: EditableAnswer) -> None:
     terms = Survey()
     assert editable.records.extend(SURVEY_ID, terms) is None
     editable.answer(terms, since=70 * MINUTE, left=timedelta(milliseconds=-1))
@@ -124,7 +124,7 @@ def test_no_extension_after_the_time_is_over(editable: EditableAnswer) -> None:
     assert editable.records.extend(SURVEY_ID, terms) is None
 
 
-def test_no_extension_while_an_answer_is_submitted(records: Records) -> None:
+def test_the_editable_time_is_not_extended_during_a_submit(records: Records) -> None:
     answer(records)
     records.begin_call(claim(records, Journey.ANSWER), CSAT, [], timedelta())
     assert records.extend(SURVEY_ID, Survey()) is None

@@ -21,7 +21,7 @@ from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of,
 NOW = datetime.now(UTC)
 
 
-def test_a_comment_is_deleted_once_it_is_in_dixa(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_comment_is_deleted_after_its_submit(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     answer(records, 4, "A secret thought")
     assert saved_answer(records) == ({"Csat": 4}, "A secret thought")
     submit(records)
@@ -94,7 +94,7 @@ def test_a_suspect_form_removes_the_comment_and_changes_nothing_else(records: Re
     assert saved_answer(records) == ({"Csat": 4}, "")
 
 
-def test_a_blank_comment_keeps_the_earlier_one(records: Records) -> None:
+def test_a_blank_comment_keeps_the_earlier_comment(records: Records) -> None:
     answer(records, 4, "Said before")
     assert answer(records, 5, "") == "saved"
     assert saved_answer(records) == ({"Csat": 5}, "Said before")
@@ -189,7 +189,7 @@ def test_an_answer_before_the_recorded_offer_ends_the_offer_journey(records: Rec
     submit(records)
 
 
-def test_an_answer_without_a_record_creates_one(records: Records) -> None:
+def test_an_answer_without_a_record_creates_a_record(records: Records) -> None:
     assert answer(records, 4, "Still here") == "saved"
     record = load(records)
     assert (record.close, record.terms, record.offer.state) == (None, AT_ONCE, OfferState.DELIVERED)
@@ -201,7 +201,7 @@ def test_an_answer_without_a_record_creates_one(records: Records) -> None:
     assert records.accept(close_of(), [AT_ONCE]).outcome == "duplicate"
 
 
-def test_an_erased_survey_takes_no_answer(records: Records) -> None:
+def test_an_erased_survey_accepts_no_answer(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     records.decide(claim(records), Decision(Verdict.CANCEL, Reason.ERASED))
     assert answer(records) == "closed"

@@ -28,7 +28,7 @@ def test_a_waiting_survey_reserves_no_try(channels: Channels, redis_client: redi
     assert channels.begin("email", OTHER) is None
 
 
-def test_a_failed_survey_waits_longer_than_the_others(
+def test_a_failed_survey_waits_longer_than_other_surveys(
     channels: Channels, redis_client: redis.Redis, prefix: str
 ) -> None:
     channels.failed("email", SURVEY, "away")

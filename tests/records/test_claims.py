@@ -44,7 +44,9 @@ def test_the_claim_after_a_lease_has_a_higher_fence(redis_client: redis.Redis, p
     assert second.at >= first.at + timedelta(milliseconds=80)
 
 
-def test_a_lease_longer_than_possible_counts_as_over(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+def test_a_lease_longer_than_possible_counts_as_expired(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
     """Redis' clock was set back by half a minute."""
     records.accept(close_of(), [AT_ONCE])
     first = claim(records)

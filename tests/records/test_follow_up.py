@@ -13,7 +13,7 @@ from tests.records.steps import MINUTE, SURVEY_ID, answer
 NOTED = replace(AT_ONCE, on_answer=(OnAnswer((4,), CSAT, note=True),), suspect_editable_for=MINUTE)
 
 
-def test_the_follow_up_of_a_suspect_answer_waits_until_it_is_final(
+def test_the_follow_up_of_a_suspect_answer_waits_for_the_final_answer(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     answer(records, terms=NOTED, is_suspect=True)

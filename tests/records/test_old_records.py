@@ -200,7 +200,7 @@ def write_samples(records: Records, client: redis.Redis) -> Iterator[tuple[str, 
 
 
 def _age(stored: Hash) -> Hash:
-    """Move all times to the beginning of 2026, which is the past on every host."""
+    """Move all times to the beginning of 2026, in the past on every host."""
     shift = int(stored["accepted_at"]) - 1767225600000
     aged = re.sub(r"\b1[789][0-9]{11}\b", lambda found: str(int(found[0]) - shift), json.dumps(stored))
     return dict(json.loads(aged))

@@ -79,7 +79,7 @@ def test_an_address_named_in_a_chat_is_not_opted_in(story: Story) -> None:
     assert send_survey(story, IDA).offer.reason == Reason.OPTED_OUT
 
 
-def test_an_opt_out_of_an_address_holds_in_every_channel(story: Story) -> None:
+def test_an_opt_out_of_an_address_applies_in_every_channel(story: Story) -> None:
     other, chatting = Person("I. Holm", EMAIL), Person("Ida", EMAIL)
     before = send_survey(story, other)
     post(story, send_survey(story, IDA))

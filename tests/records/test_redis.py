@@ -76,7 +76,9 @@ class OffClient(redis.Redis):
 
 
 @pytest.mark.parametrize("ahead", [0, 30, -30, 3600])
-def test_the_time_is_redis_time_after_the_first_ping(redis_server: RedisServer, prefix: str, ahead: int) -> None:
+def test_the_store_uses_the_redis_clock_after_the_first_ping(
+    redis_server: RedisServer, prefix: str, ahead: int
+) -> None:
     client = OffClient(port=redis_server.port)
     client.ahead = ahead
     store = Store(client, prefix=prefix)

@@ -57,7 +57,7 @@ def test_each_problem_is_reported_without_config_get(info: dict[str, object], wo
     assert "CONFIG GET is forbidden" in hidden
 
 
-def test_too_few_connections_are_reported_before_they_are_used_up() -> None:
+def test_too_few_connections_are_reported_before_their_use() -> None:
     limited = SAFE | {"maxclients": 20, "connected_clients": 3}
     assert not [*find_problems(limited, "always", 20)]
     (found,) = find_problems(limited, "always", 21)
@@ -92,7 +92,7 @@ def test_a_tenth_of_free_memory_is_enough(info: dict[str, object]) -> None:
     assert not [*find_problems(SAFE | info, "always")]
 
 
-def test_a_forbidden_info_is_reported() -> None:
+def test_a_forbidden_info_command_is_reported() -> None:
     missing, hidden = find_problems({}, None)
     assert "INFO is forbidden" in missing
     assert "CONFIG GET is forbidden" in hidden

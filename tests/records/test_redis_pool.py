@@ -27,7 +27,7 @@ WRITE = "return redis.call('SET', KEYS[1], ARGV[1])"
 
 
 class Pair(NamedTuple):
-    """A primary, its replica, and a front that leads to one of them."""
+    """A primary, its replica, and a front connected to one of them."""
 
     primary: redis.Redis
     replica: redis.Redis
@@ -143,7 +143,7 @@ def test_a_host_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redi
 
 @pytest.mark.parametrize("command", [write, write_by_script, in_a_pipeline, in_a_transaction])
 def test_a_host_name_of_a_replica_fails_each_command(pair: Pair, client: redis.Redis, command: object) -> None:
-    """Any other error, as from reading on after the connection was closed, would end a worker."""
+    """Any other error, such as a read from the closed connection, would end a worker."""
     pair.demote()
     assert callable(command)
     for _ in range(3):

@@ -76,7 +76,7 @@ def test_a_record_outlives_its_link(records: Records, redis_client: redis.Redis,
     assert is_about(ttl(redis_client, prefix), 366 * DAY)
 
 
-def test_a_record_outlives_its_link_though_its_reminder_is_cancelled(
+def test_a_record_with_a_cancelled_reminder_outlives_its_link(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY, reminder=DAY)])
@@ -102,7 +102,7 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     client.close()
 
 
-def test_a_skipped_record_is_kept_as_long_as_its_terms_demand(
+def test_a_skipped_record_outlives_the_expiry_of_its_terms(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     records.accept(close_of(), [Survey(delay=timedelta(), expires=365 * DAY)])

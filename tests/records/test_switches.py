@@ -58,7 +58,7 @@ def test_a_record_from_before_a_restore_is_reconciled_first(
     assert claim(records).record.reconcile_first is is_reconciled
 
 
-def test_a_restore_is_dated_by_redis_clock_in_milliseconds(
+def test_a_restore_has_the_time_of_the_redis_clock_in_milliseconds(
     records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     def now_ms() -> int:

@@ -15,7 +15,7 @@ from tests.polling import eventually
 from tests.records.steps import MINUTE, SURVEY_ID, claim, close_of, records_with_short_leases
 
 
-def test_a_taken_survey_is_due_again_unless_it_is_claimed(redis_client: redis.Redis, prefix: str) -> None:
+def test_a_taken_unclaimed_survey_is_due_again(redis_client: redis.Redis, prefix: str) -> None:
     records = records_with_short_leases(redis_client, prefix)
     records.accept(close_of(ago=MINUTE), [AT_ONCE])
     for requeue_after in (timedelta(milliseconds=1), MINUTE):

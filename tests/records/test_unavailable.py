@@ -21,7 +21,7 @@ from tests.records.steps import (
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A server that accepts connections and sends nothing, like a frozen Redis."""
+    """A silent server, like a frozen Redis: it accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         yield port

@@ -56,7 +56,7 @@ def test_survey_without_rules_needs_no_tags_or_messages() -> None:
         ({"reserve_channel": False, "is_opted_out": True, "is_too_late": True}, Reason.TOO_LATE),
     ],
 )
-def test_first_reason_counts(lookups_given: dict[str, Any], reason: Reason) -> None:
+def test_first_of_several_reasons_is_shown(lookups_given: dict[str, Any], reason: Reason) -> None:
     found = decide_with(**lookups_given)
     assert (found.verdict, found.reason, found.survey) == (Verdict.SKIP, reason, ONE)
 
@@ -83,7 +83,7 @@ def test_tags_are_queried_only_if_missing_in_the_webhook() -> None:
     assert decide_with(vip, tags=(), close=close_of(tags=None)).reason is Reason.TAG_MISSING
 
 
-def test_closed_send_window_waits_for_its_opening() -> None:
+def test_survey_with_a_closed_send_window_waits_for_the_opening() -> None:
     windowed = survey_of(
         terms='delay = "0s"\nsend_window = { days = ["sat"], from = "09:00", to = "17:00", zone = "UTC" }'
     )

@@ -69,7 +69,7 @@ PERSONS = [
     *("requests@example.com", "request@example.com", "owner@example.com", "shop-owner@example.com"),
     *("ida@noreplyson.example", "ida@bounces.example", "ida@postmaster.example", "ida@mailer-daemon.example"),
     *("+4570123456@sms.example", "4570123456@sms.example"),
-    # Shared mailboxes that people read (RFC 2142).
+    # Shared mailboxes read by people (RFC 2142).
     *("info@x.example", "support@x.example", "sales@x.example", "abuse@x.example", "security@x.example"),
     *("hostmaster@x.example", "webmaster@x.example", "noc@x.example"),
 ]

@@ -84,7 +84,7 @@ def test_record_waits_while_any_journey_is_due() -> None:
     assert is_waiting(replace(answered(), follow_up=FollowUp(FollowUpState.FOLLOWING, due_at=at(60))))
 
 
-def test_pause_holds_back_a_due_offer_without_a_call() -> None:
+def test_due_offer_without_a_call_is_paused() -> None:
     due = record_of(OfferState.OFFERING, due_at=at(15))
     assert is_paused(due)
     assert not is_paused(record_of())

@@ -177,7 +177,7 @@ def test_answer_is_shown_without_its_comment(answer: dict[str, Any], shown: list
 @pytest.mark.parametrize(
     ("state", "note"), [(AnswerState.SUBMITTED, " Its result is in Dixa."), (AnswerState.FAILED, "")], ids=["in", "out"]
 )
-def test_erased_answer_shows_only_whether_dixa_has_its_result(state: AnswerState, note: str) -> None:
+def test_erased_answer_shows_only_the_state_of_its_result(state: AnswerState, note: str) -> None:
     record = answered(state, reason=Reason.ERASED)
     erased = replace(record, offer=replace(record.offer, reason=Reason.ERASED))
     assert after_close(erased)[2:] == [
