@@ -15,33 +15,33 @@ from service.delivery.webhook import AnswerWebhook
 from service.sandbox.server import Sandbox
 from service.surveys.ports import Action
 from tests.harness import QUICK, Story
-from tests.journeys.bench import Bench
-from tests.journeys.chain import BRANDING, TIMINGS, Chain
-from tests.journeys.scene import Scene
-from tests.journeys.team import Team
+from tests.journeys.action_story import ActionStory
+from tests.journeys.channel_story import ChannelStory
+from tests.journeys.mail_story import BRANDING, TIMINGS, MailStory
+from tests.journeys.robot_story import RobotStory
 from tests.receiver import SECRET, Receiver, receiving
 from tests.smtp import post_office
 
 
 @pytest.fixture
-def team(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Team]:
+def action_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[ActionStory]:
     with receiving() as receiver:
-        yield Team(redis_client, prefix, dixa, receiver)
+        yield ActionStory(redis_client, prefix, dixa, receiver)
 
 
 @pytest.fixture
-def chain(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Chain]:
+def mail_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[MailStory]:
     with post_office() as (post, server):
-        made = Chain(redis_client, prefix, dixa, post)
+        made = MailStory(redis_client, prefix, dixa, post)
         email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
         made.story.deliveries["email"] = email
         yield made
 
 
 @pytest.fixture
-def bench(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[Bench]:
+def channel_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[ChannelStory]:
     with post_office() as (post, server), receiving() as receiver:
-        made = Bench(redis_client, prefix, dixa, post, receiver)
+        made = ChannelStory(redis_client, prefix, dixa, post, receiver)
         email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
         made.story.deliveries["email"] = email
         yield made
@@ -54,11 +54,11 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def scene(redis_client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> Scene:
+def robot_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> RobotStory:
     actions: list[Action] = [
         SlackAlert(f"{receiver.url}/slack"),
         AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
     ]
     story = Story(redis_client, prefix, dixa, timings=replace(QUICK, step_budget=timedelta(seconds=2)))
     story.actions.update({each.kind: each for each in (*actions, AnswerNote(story.calls))})
-    return Scene(story, redis_client)
+    return RobotStory(story, redis_client)

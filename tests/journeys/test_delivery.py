@@ -20,63 +20,63 @@ from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story, open_client
-from tests.journeys.chain import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, Chain
+from tests.journeys.mail_story import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, MailStory
 from tests.journeys.test_attempt import attempt_of
 from tests.receiver import SECRET, receiving
 
 
-def test_link_is_sent_as_a_message_where_possible(chain: Chain) -> None:
-    record = chain.ask(MESSAGE_FIRST)
-    assert (record.offer.channel, chain.sent_counts(record)) == ("message", (1, 0))
+def test_link_is_sent_as_a_message_where_possible(mail_story: MailStory) -> None:
+    record = mail_story.ask(MESSAGE_FIRST)
+    assert (record.offer.channel, mail_story.sent_counts(record)) == ("message", (1, 0))
 
 
 @pytest.mark.parametrize(
     "facts", [{"channel": "PstnPhone"}, {"channel": "FacebookMessenger"}, {"channel": "Email", "agent": False}]
 )
-def test_link_is_mailed_where_no_message_is_possible(chain: Chain, facts: dict[str, object]) -> None:
-    record = chain.ask(MESSAGE_FIRST, **facts)
+def test_link_is_mailed_where_no_message_is_possible(mail_story: MailStory, facts: dict[str, object]) -> None:
+    record = mail_story.ask(MESSAGE_FIRST, **facts)
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "email")
-    assert chain.sent_counts(record) == (0, 1)
+    assert mail_story.sent_counts(record) == (0, 1)
 
 
-def test_channels_are_tried_in_the_order_of_deliver(chain: Chain) -> None:
-    record = chain.ask(EMAIL_FIRST)
-    assert (record.offer.channel, chain.sent_counts(record)) == ("email", (0, 1))
+def test_channels_are_tried_in_the_order_of_deliver(mail_story: MailStory) -> None:
+    record = mail_story.ask(EMAIL_FIRST)
+    assert (record.offer.channel, mail_story.sent_counts(record)) == ("email", (0, 1))
 
 
-def test_customer_without_an_address_gets_no_mail(chain: Chain) -> None:
+def test_customer_without_an_address_gets_no_mail(mail_story: MailStory) -> None:
     without_address = Person("Ida Holm", phone="+4520112233")
-    record = chain.ask(MESSAGE_FIRST, channel="PstnPhone", requester=without_address)
+    record = mail_story.ask(MESSAGE_FIRST, channel="PstnPhone", requester=without_address)
     assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.UNREACHABLE)
-    assert chain.dixa.offers(record.conversation_id) == []
+    assert mail_story.dixa.offers(record.conversation_id) == []
 
 
-def test_refused_message_is_replaced_by_a_mail(chain: Chain) -> None:
-    chain.dixa.fails(1, 422, call="message")
-    record = chain.ask(MESSAGE_FIRST)
+def test_refused_message_is_replaced_by_a_mail(mail_story: MailStory) -> None:
+    mail_story.dixa.fails(1, 422, call="message")
+    record = mail_story.ask(MESSAGE_FIRST)
     assert (record.offer.state, record.offer.channel, record.offer.failed) == (
         OfferState.DELIVERED,
         "email",
         ("message",),
     )
-    assert chain.sent_counts(record) == (0, 1)
+    assert mail_story.sent_counts(record) == (0, 1)
 
 
-def test_refused_mail_is_replaced_by_a_message(chain: Chain) -> None:
-    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
-    record = chain.ask(EMAIL_FIRST)
+def test_refused_mail_is_replaced_by_a_message(mail_story: MailStory) -> None:
+    mail_story.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
+    record = mail_story.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.channel, record.offer.failed) == (
         OfferState.DELIVERED,
         "message",
         ("email",),
     )
-    assert chain.sent_counts(record) == (1, 0)
+    assert mail_story.sent_counts(record) == (1, 0)
 
 
-def test_offer_fails_after_all_channels_refused(chain: Chain) -> None:
-    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
-    chain.dixa.fails(1, 422, call="message")
-    record = chain.ask(EMAIL_FIRST)
+def test_offer_fails_after_all_channels_refused(mail_story: MailStory) -> None:
+    mail_story.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
+    mail_story.dixa.fails(1, 422, call="message")
+    record = mail_story.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.reason, record.offer.failed) == (
         OfferState.FAILED,
         Reason.REFUSED,
@@ -94,37 +94,37 @@ def test_404_from_a_webhook_receiver_is_retried(redis_client: redis.Redis, prefi
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "webhook")
 
 
-def test_retry_uses_the_last_channel(chain: Chain) -> None:
-    chain.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
-    chain.dixa.fails(1, 422, call="message")
-    record = chain.ask(EMAIL_FIRST)
-    chain.story.records.retry(Journey.OFFER, record.survey_id)
-    assert chain.story.ask(record.survey_id).offer.state is OfferState.DELIVERED
-    assert chain.sent_counts(record) == (1, 0)
+def test_retry_uses_the_last_channel(mail_story: MailStory) -> None:
+    mail_story.post.replies["RCPT"] = "550 5.1.1 No such mailbox"
+    mail_story.dixa.fails(1, 422, call="message")
+    record = mail_story.ask(EMAIL_FIRST)
+    mail_story.story.records.retry(Journey.OFFER, record.survey_id)
+    assert mail_story.story.ask(record.survey_id).offer.state is OfferState.DELIVERED
+    assert mail_story.sent_counts(record) == (1, 0)
 
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
-def test_busy_server_gets_the_mail_later_and_once(chain: Chain, place: str) -> None:
-    chain.post.replies[place] = "451 4.3.0 Later"
-    survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.story.offering.run(survey_id)
-    between = chain.story.load(survey_id)
+def test_busy_server_gets_the_mail_later_and_once(mail_story: MailStory, place: str) -> None:
+    mail_story.post.replies[place] = "451 4.3.0 Later"
+    survey_id = mail_story.story.begin(EMAIL_FIRST)
+    mail_story.story.offering.run(survey_id)
+    between = mail_story.story.load(survey_id)
     assert (between.offer.state, between.offer.tries, between.offer.mailed_at) == (OfferState.OFFERED, 1, None)
-    chain.post.replies.clear()
-    record = chain.story.ask(survey_id)
-    assert (record.offer.state, chain.sent_counts(record)) == (OfferState.DELIVERED, (0, 1))
-    assert len(chain.dixa.offers(record.conversation_id)) == 1
+    mail_story.post.replies.clear()
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.state, mail_story.sent_counts(record)) == (OfferState.DELIVERED, (0, 1))
+    assert len(mail_story.dixa.offers(record.conversation_id)) == 1
 
 
-def test_server_busy_for_too_long_ends_the_delivery(chain: Chain) -> None:
-    chain.post.replies["RCPT"] = "451 4.3.0 Later"
-    survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.story.offering.run(survey_id)
+def test_server_busy_for_too_long_ends_the_delivery(mail_story: MailStory) -> None:
+    mail_story.post.replies["RCPT"] = "451 4.3.0 Later"
+    survey_id = mail_story.story.begin(EMAIL_FIRST)
+    mail_story.story.offering.run(survey_id)
     past = int((datetime.now(UTC) - timedelta(hours=73)).timestamp() * 1000)
-    chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"accepted_at": past})
-    record = chain.story.ask(survey_id)
+    mail_story._redis.hset(f"{mail_story._prefix}survey:{survey_id}", mapping={"accepted_at": past})
+    record = mail_story.story.ask(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.TOO_LATE)
-    assert chain.sent_counts(record) == (0, 0)
+    assert mail_story.sent_counts(record) == (0, 0)
 
 
 def test_possible_delivery_by_webhook_excludes_other_channels(
@@ -144,127 +144,129 @@ def test_possible_delivery_by_webhook_excludes_other_channels(
     assert dixa.messages(record.conversation_id) == []
 
 
-def test_expired_whatsapp_window_excludes_messages(chain: Chain) -> None:
+def test_expired_whatsapp_window_excludes_messages(mail_story: MailStory) -> None:
     """Both the decision and the delivery check the window, also after a crash between them."""
     for is_late in (False, True):
-        number = chain.dixa.make_conversation(channel="WhatsApp")
-        chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
-        survey_id = chain.story.close(number, MESSAGE_FIRST)
+        number = mail_story.dixa.make_conversation(channel="WhatsApp")
+        mail_story.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
+        survey_id = mail_story.story.close(number, MESSAGE_FIRST)
         if is_late:
-            chain.dixa.state.conversation(number).transport_expires_at = None
-            chain.dixa.fails(1, 503, call="message")
-            chain.story.offering.run(survey_id)
-            assert chain.story.load(survey_id).offer.state is OfferState.DELIVERING
-            chain.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
-        record = chain.story.ask(survey_id)
-        assert (record.offer.channel, chain.dixa.messages(number)) == ("email", [])
+            mail_story.dixa.state.conversation(number).transport_expires_at = None
+            mail_story.dixa.fails(1, 503, call="message")
+            mail_story.story.offering.run(survey_id)
+            assert mail_story.story.load(survey_id).offer.state is OfferState.DELIVERING
+            mail_story.dixa.state.conversation(number).transport_expires_at = datetime.now(UTC) - timedelta(hours=3)
+        record = mail_story.story.ask(survey_id)
+        assert (record.offer.channel, mail_story.dixa.messages(number)) == ("email", [])
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_mail_with_a_lost_response_to_the_dot_is_not_repeated(chain: Chain, is_kept: bool) -> None:  # noqa: FBT001
-    chain.post.drops.add("dot")
-    chain.post.keeps_what_it_drops = is_kept
-    record = chain.ask(EMAIL_FIRST)
+def test_mail_with_a_lost_response_to_the_dot_is_not_repeated(mail_story: MailStory, is_kept: bool) -> None:  # noqa: FBT001
+    mail_story.post.drops.add("dot")
+    mail_story.post.keeps_what_it_drops = is_kept
+    record = mail_story.ask(EMAIL_FIRST)
     assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", UNCONFIRMED)
-    assert chain.post.commands.count("dot") == 1
-    assert chain.sent_counts(record) == (0, int(is_kept))
+    assert mail_story.post.commands.count("dot") == 1
+    assert mail_story.sent_counts(record) == (0, int(is_kept))
 
 
-def test_crash_at_the_last_dot_counts_as_delivered(chain: Chain) -> None:
+def test_crash_at_the_last_dot_counts_as_delivered(mail_story: MailStory) -> None:
     """The worker had recorded the mail as begun, and lost the server's reply."""
-    survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.post.replies["RCPT"] = "451 4.3.0 Later"
-    chain.story.offering.run(survey_id)
-    chain.post.replies.clear()
-    key = f"{chain._prefix}survey:{survey_id}"
-    chain._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
-    assert chain.story.records.begin_email(survey_id)
-    assert not chain.story.records.begin_email(survey_id)
-    record = chain.story.ask(survey_id)
-    assert (record.offer.state, record.offer.note, chain.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
+    survey_id = mail_story.story.begin(EMAIL_FIRST)
+    mail_story.post.replies["RCPT"] = "451 4.3.0 Later"
+    mail_story.story.offering.run(survey_id)
+    mail_story.post.replies.clear()
+    key = f"{mail_story._prefix}survey:{survey_id}"
+    mail_story._redis.hset(key, mapping={"offer_state": "delivering", "channel": "email"})
+    assert mail_story.story.records.begin_email(survey_id)
+    assert not mail_story.story.records.begin_email(survey_id)
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.state, record.offer.note, mail_story.post.mails) == (OfferState.DELIVERED, UNCONFIRMED, [])
 
 
-def test_crash_before_begin_email_delays_the_mail(chain: Chain) -> None:
-    survey_id = chain.story.begin(EMAIL_FIRST)
-    chain.post.replies["RCPT"] = "451 4.3.0 Later"
-    chain.story.offering.run(survey_id)
-    chain.post.replies.clear()
-    chain._redis.hset(f"{chain._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"})
-    record = chain.story.ask(survey_id)
-    assert (record.offer.note, chain.sent_counts(record)) == ("", (0, 1))
+def test_crash_before_begin_email_delays_the_mail(mail_story: MailStory) -> None:
+    survey_id = mail_story.story.begin(EMAIL_FIRST)
+    mail_story.post.replies["RCPT"] = "451 4.3.0 Later"
+    mail_story.story.offering.run(survey_id)
+    mail_story.post.replies.clear()
+    mail_story._redis.hset(
+        f"{mail_story._prefix}survey:{survey_id}", mapping={"offer_state": "delivering", "channel": "email"}
+    )
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.note, mail_story.sent_counts(record)) == ("", (0, 1))
 
 
-def test_possible_mail_after_a_restore_is_not_repeated(chain: Chain) -> None:
+def test_possible_mail_after_a_restore_is_not_repeated(mail_story: MailStory) -> None:
     """Dixa lists its messages. A mail server doesn't list sent mails."""
     for terms, counts, note in ((MESSAGE_FIRST, (1, 0), ""), (EMAIL_FIRST, (0, 1), UNCONFIRMED)):
-        survey_id = chain.story.begin(terms)
-        key = chain.story.records._key(survey_id)
+        survey_id = mail_story.story.begin(terms)
+        key = mail_story.story.records._key(survey_id)
         backup: dict[str, str] = {}
-        chain.story.after("offer", lambda key=key, backup=backup: backup.update(chain._redis.hgetall(key)))  # type: ignore[misc]
-        record = chain.story.ask(survey_id)
+        mail_story.story.after("offer", lambda key=key, backup=backup: backup.update(mail_story._redis.hgetall(key)))  # type: ignore[misc]
+        record = mail_story.story.ask(survey_id)
         backup |= {"offer_state": "offered", "rating_id:Csat": record.offers[0].rating_id, "offer_due": "0"}
         for gone in ("offer_lease", "offer_call", "offer_sent_at", "offer_seen"):
             backup.pop(gone, None)
-        chain._redis.delete(key)
-        chain._redis.hset(key, mapping=backup)  # type: ignore[arg-type]
-        chain.story.records.mark_restored()
-        record = chain.story.ask(survey_id)
+        mail_story._redis.delete(key)
+        mail_story._redis.hset(key, mapping=backup)  # type: ignore[arg-type]
+        mail_story.story.records.mark_restored()
+        record = mail_story.story.ask(survey_id)
         assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, note)
-        assert chain.sent_counts(record) == counts
-        chain.post.mails.clear()
+        assert mail_story.sent_counts(record) == counts
+        mail_story.post.mails.clear()
 
 
 @pytest.mark.parametrize(
     ("place", "reply"),
     [("dot", "554 Your account is suspended"), ("MAIL", "550 5.7.60 May not send as"), ("RCPT", "550 5.7.1 No relay")],
 )
-def test_refusal_of_our_account_or_sender_is_retried(chain: Chain, place: str, reply: str) -> None:
-    chain.post.replies[place] = reply
-    survey_id = chain.story.begin(replace(EMAIL_FIRST, deliver=("email",)))
-    chain.story.offering.run(survey_id)
-    between = chain.story.load(survey_id)
+def test_refusal_of_our_account_or_sender_is_retried(mail_story: MailStory, place: str, reply: str) -> None:
+    mail_story.post.replies[place] = reply
+    survey_id = mail_story.story.begin(replace(EMAIL_FIRST, deliver=("email",)))
+    mail_story.story.offering.run(survey_id)
+    between = mail_story.story.load(survey_id)
     assert (between.offer.state, between.offer.failed, between.offer.mailed_at) == (OfferState.OFFERED, (), None)
-    chain.post.replies.clear()
-    record = chain.story.ask(survey_id)
-    assert (record.offer.state, chain.sent_counts(record)) == (OfferState.DELIVERED, (0, 1))
-    assert len(chain.dixa.offers(record.conversation_id)) == 1
+    mail_story.post.replies.clear()
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.state, mail_story.sent_counts(record)) == (OfferState.DELIVERED, (0, 1))
+    assert len(mail_story.dixa.offers(record.conversation_id)) == 1
 
 
-def test_retry_after_a_refused_dot_sends_the_mail(chain: Chain) -> None:
-    chain.post.replies["dot"] = "550 5.1.1 No such user"
-    record = chain.ask(replace(EMAIL_FIRST, deliver=("email",)))
+def test_retry_after_a_refused_dot_sends_the_mail(mail_story: MailStory) -> None:
+    mail_story.post.replies["dot"] = "550 5.1.1 No such user"
+    record = mail_story.ask(replace(EMAIL_FIRST, deliver=("email",)))
     assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, Reason.REFUSED)
-    chain.post.replies.clear()
-    chain.story.records.retry(Journey.OFFER, record.survey_id)
-    record = chain.story.ask(record.survey_id)
+    mail_story.post.replies.clear()
+    mail_story.story.records.retry(Journey.OFFER, record.survey_id)
+    record = mail_story.story.ask(record.survey_id)
     assert (record.offer.state, record.offer.channel, record.offer.note) == (OfferState.DELIVERED, "email", "")
-    assert chain.sent_counts(record) == (0, 1)
+    assert mail_story.sent_counts(record) == (0, 1)
 
 
-def test_operator_can_retry_a_refused_message(chain: Chain) -> None:
-    chain.dixa.fails(1, 422, call="message")
-    record = chain.ask(AT_ONCE)
+def test_operator_can_retry_a_refused_message(mail_story: MailStory) -> None:
+    mail_story.dixa.fails(1, 422, call="message")
+    record = mail_story.ask(AT_ONCE)
     assert record.offer.state is OfferState.FAILED
-    chain.story.records.retry(Journey.OFFER, record.survey_id)
-    record = chain.story.ask(record.survey_id)
-    assert (record.offer.state, chain.sent_counts(record)) == (OfferState.DELIVERED, (1, 0))
+    mail_story.story.records.retry(Journey.OFFER, record.survey_id)
+    record = mail_story.story.ask(record.survey_id)
+    assert (record.offer.state, mail_story.sent_counts(record)) == (OfferState.DELIVERED, (1, 0))
 
 
 @pytest.mark.parametrize(
     ("senders", "name"), [({}, "email"), ({"": Sender(email=Mailbox("own@example.com"))}, "email of default")]
 )
-def test_own_sender_has_a_separate_channel_state(chain: Chain, senders: dict[str, Sender], name: str) -> None:
-    chain.post.replies["MAIL"] = "550 5.7.60 May not send as this sender"
-    chain.story.offering.run(chain.story.begin(replace(EMAIL_FIRST, deliver=("email",), senders=senders)))
-    (trouble,) = chain.story.channels.troubles()
+def test_own_sender_has_a_separate_channel_state(mail_story: MailStory, senders: dict[str, Sender], name: str) -> None:
+    mail_story.post.replies["MAIL"] = "550 5.7.60 May not send as this sender"
+    mail_story.story.offering.run(mail_story.story.begin(replace(EMAIL_FIRST, deliver=("email",), senders=senders)))
+    (trouble,) = mail_story.story.channels.troubles()
     assert trouble.startswith(f'channel "{name}" is down')
 
 
-def test_log_shows_the_channel_and_an_unconfirmed_delivery(chain: Chain) -> None:
-    chain.post.drops.add("dot")
+def test_log_shows_the_channel_and_an_unconfirmed_delivery(mail_story: MailStory) -> None:
+    mail_story.post.drops.add("dot")
     with capture_logs() as logs:
-        chain.ask(MESSAGE_FIRST)
-        chain.ask(EMAIL_FIRST)
+        mail_story.ask(MESSAGE_FIRST)
+        mail_story.ask(EMAIL_FIRST)
     delivered = [(each["channel"], each["note"]) for each in logs if each["event"] == "survey.delivered"]
     assert delivered == [("message", None), ("email", UNCONFIRMED)]
 

@@ -16,6 +16,7 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, FollowUpState
 from tests.harness import AT_ONCE, CSAT, NPS, Story
+from tests.journeys.action_story import EDITABLE, LOW, ActionStory
 from tests.journeys.erased import (
     CUSTOMER,
     SECRET,
@@ -26,7 +27,6 @@ from tests.journeys.erased import (
     send_survey,
     write_fields,
 )
-from tests.journeys.team import EDITABLE, LOW, Team
 
 AFTER = replace(AT_ONCE, on_answer=(LOW,))
 
@@ -138,44 +138,44 @@ def test_record_recreated_from_a_link_is_erased(story: Story) -> None:
 class TestFollowUp:
     """No note or tag is written, and no alert or webhook is sent."""
 
-    def assert_no_actions(self, team: Team, survey_id: str) -> None:
-        assert set(team.counts(survey_id).values()) == {0}
-        assert_erased(team.story, survey_id)
-        record = team.story.load(survey_id)
+    def assert_no_actions(self, action_story: ActionStory, survey_id: str) -> None:
+        assert set(action_story.counts(survey_id).values()) == {0}
+        assert_erased(action_story.story, survey_id)
+        record = action_story.story.load(survey_id)
         assert record.follow_up
         assert record.follow_up.state is FollowUpState.FAILED
 
     @pytest.mark.parametrize("terms", [EDITABLE, AFTER])
-    def test_erased_answer_with_a_comment_sends_no_alert(self, team: Team, terms: Survey) -> None:
-        survey_id = send_survey(team.story, terms)
-        team.story.answer(survey_id, {CSAT: 1}, SECRET)
-        team.dixa.erase(int(survey_id))
-        run_until_erased(team.story, team.story.following, survey_id)
-        self.assert_no_actions(team, survey_id)
-        assert team.dixa.results() == []
+    def test_erased_answer_with_a_comment_sends_no_alert(self, action_story: ActionStory, terms: Survey) -> None:
+        survey_id = send_survey(action_story.story, terms)
+        action_story.story.answer(survey_id, {CSAT: 1}, SECRET)
+        action_story.dixa.erase(int(survey_id))
+        run_until_erased(action_story.story, action_story.story.following, survey_id)
+        self.assert_no_actions(action_story, survey_id)
+        assert action_story.dixa.results() == []
 
-    def test_erased_answer_without_a_comment_makes_no_note_or_tag(self, team: Team) -> None:
-        survey_id = send_survey(team.story, AFTER)
-        team.story.answer(survey_id, {CSAT: 1})
-        team.story.submit(survey_id)
-        team.dixa.erase(int(survey_id))
-        run_until_erased(team.story, team.story.following, survey_id)
-        self.assert_no_actions(team, survey_id)
+    def test_erased_answer_without_a_comment_makes_no_note_or_tag(self, action_story: ActionStory) -> None:
+        survey_id = send_survey(action_story.story, AFTER)
+        action_story.story.answer(survey_id, {CSAT: 1})
+        action_story.story.submit(survey_id)
+        action_story.dixa.erase(int(survey_id))
+        run_until_erased(action_story.story, action_story.story.following, survey_id)
+        self.assert_no_actions(action_story, survey_id)
 
-    def test_all_actions_share_one_check(self, team: Team) -> None:
-        survey_id = send_survey(team.story, AFTER)
-        team.story.answer(survey_id, {CSAT: 1})
-        team.story.submit(survey_id)
-        team.follow(survey_id)
-        assert calls(team.story).count("conversation") == 1
-        assert set(team.counts(survey_id).values()) == {1}
+    def test_all_actions_share_one_check(self, action_story: ActionStory) -> None:
+        survey_id = send_survey(action_story.story, AFTER)
+        action_story.story.answer(survey_id, {CSAT: 1})
+        action_story.story.submit(survey_id)
+        action_story.follow(survey_id)
+        assert calls(action_story.story).count("conversation") == 1
+        assert set(action_story.counts(survey_id).values()) == {1}
 
-    def test_alert_without_comment_needs_no_check(self, team: Team) -> None:
-        survey_id = send_survey(team.story, replace(EDITABLE, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
-        team.story.answer(survey_id, {CSAT: 1})
-        team.run_once(survey_id)
-        assert len(team.receiver.of("/slack")) == 1
-        assert calls(team.story) == []
+    def test_alert_without_comment_needs_no_check(self, action_story: ActionStory) -> None:
+        survey_id = send_survey(action_story.story, replace(EDITABLE, on_answer=(OnAnswer((1,), CSAT, slack=True),)))
+        action_story.story.answer(survey_id, {CSAT: 1})
+        action_story.run_once(survey_id)
+        assert len(action_story.receiver.of("/slack")) == 1
+        assert calls(action_story.story) == []
 
 
 def test_due_reminder_detects_the_erasure(story: Story) -> None:

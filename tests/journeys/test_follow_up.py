@@ -20,84 +20,88 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Deadline, FollowUpContext
 from service.surveys.states import ActionState, FollowUpState, Journey
 from tests.harness import AT_ONCE, CSAT, Story
-from tests.journeys.team import ALL, TERMS, Team, action_of, states
+from tests.journeys.action_story import ALL, TERMS, ActionStory, action_of, states
 from tests.journeys.test_attempt import attempt_of
 from tests.polling import eventually
 from tests.receiver import DROP
 
 
-def test_each_action_runs_once(team: Team) -> None:
-    survey_id = team.answered(comment="Too slow")
-    record = team.follow(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+def test_each_action_runs_once(action_story: ActionStory) -> None:
+    survey_id = action_story.answered(comment="Too slow")
+    record = action_story.follow(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert states(record) == dict.fromkeys(ALL, ActionState.DONE)
     assert record.follow_up
     assert record.follow_up.state is FollowUpState.FOLLOWED
-    assert len(team.receiver.posts) == 2
+    assert len(action_story.receiver.posts) == 2
 
 
 @pytest.mark.parametrize(
     ("call", "path"), [("note", None), ("tag", None), ("tags", None), (None, "/slack"), (None, "/answer")]
 )
-def test_failed_action_is_retried_until_its_first_success(team: Team, call: str | None, path: str | None) -> None:
-    survey_id = team.answered()
+def test_failed_action_is_retried_until_its_first_success(
+    action_story: ActionStory, call: str | None, path: str | None
+) -> None:
+    survey_id = action_story.answered()
     if call:
-        team.dixa.fails(2, 503, call=call)
+        action_story.dixa.fails(2, 503, call=call)
     if path:
-        team.receiver.next[path] = [503, 429]
-    record = team.follow(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+        action_story.receiver.next[path] = [503, 429]
+    record = action_story.follow(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert set(states(record).values()) == {ActionState.DONE}
 
 
 @pytest.mark.parametrize("loses", [Sandbox.executes_then_drops, Sandbox.executes_then_fails, Sandbox.drops_before])
 @pytest.mark.parametrize("call", ["note", "tag"])
-def test_lost_response_of_dixa_doubles_no_action(team: Team, loses: Any, call: str) -> None:
-    survey_id = team.answered()
-    loses(team.dixa, 1, call=call)
-    team.follow(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+def test_lost_response_of_dixa_doubles_no_action(action_story: ActionStory, loses: Any, call: str) -> None:
+    survey_id = action_story.answered()
+    loses(action_story.dixa, 1, call=call)
+    action_story.follow(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 1)
 
 
 @pytest.mark.parametrize("status", [DROP, 500])
-def test_alert_with_lost_response_is_not_repeated(team: Team, status: int) -> None:
-    survey_id = team.answered()
-    team.receiver.next["/slack"] = [status]
+def test_alert_with_lost_response_is_not_repeated(action_story: ActionStory, status: int) -> None:
+    survey_id = action_story.answered()
+    action_story.receiver.next["/slack"] = [status]
     with capture_logs() as logs:
-        record = team.follow(survey_id)
-    assert len(team.receiver.of("/slack")) == 1
+        record = action_story.follow(survey_id)
+    assert len(action_story.receiver.of("/slack")) == 1
     assert action_of(record, "slack").problem == OUTCOME_UNKNOWN
     problems = {each["action"]: each["problem"] for each in logs if each["event"] == "action.done"}
     assert problems == dict.fromkeys(ALL) | {"slack": OUTCOME_UNKNOWN}
 
 
 @pytest.mark.parametrize("status", [DROP, 500, 302])
-def test_webhook_is_repeated_with_the_same_id(team: Team, status: int) -> None:
-    survey_id = team.answered()
-    team.receiver.next["/answer"] = [status]
-    team.follow(survey_id)
-    assert [post.id for post in team.receiver.posts if post.path != "/slack"] == [f"afterword-{survey_id}-answered"] * 2
+def test_webhook_is_repeated_with_the_same_id(action_story: ActionStory, status: int) -> None:
+    survey_id = action_story.answered()
+    action_story.receiver.next["/answer"] = [status]
+    action_story.follow(survey_id)
+    assert [post.id for post in action_story.receiver.posts if post.path != "/slack"] == [
+        f"afterword-{survey_id}-answered"
+    ] * 2
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_crash_between_begin_and_done_doubles_no_action(team: Team, name: str) -> None:
+def test_crash_between_begin_and_done_doubles_no_action(action_story: ActionStory, name: str) -> None:
     """The begun action was executed."""
-    survey_id = team.answered()
-    record = team.begin_and_crash(survey_id, name)
+    survey_id = action_story.answered()
+    record = action_story.begin_and_crash(survey_id, name)
     planned = next(each for each in plan_actions(TERMS, {CSAT: 1}) if each.name == name)
-    team.story.actions[planned.kind].act(_context_of(record, planned), _deadline(), is_retry=False)
-    record = team.follow(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 1)
+    action_story.story.actions[planned.kind].act(_context_of(record, planned), _deadline(), is_retry=False)
+    record = action_story.follow(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 1)
     assert action_of(record, name).problem == (OUTCOME_UNKNOWN if name == "slack" else "")
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
-def test_crash_right_after_begin_repeats_the_action(team: Team, name: str) -> None:
+def test_crash_right_after_begin_repeats_the_action(action_story: ActionStory, name: str) -> None:
     """Only a begun alert counts as sent: an alert is sent at most once."""
-    survey_id = team.answered()
-    team.begin_and_crash(survey_id, name)
-    team.follow(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
+    survey_id = action_story.answered()
+    action_story.begin_and_crash(survey_id, name)
+    action_story.follow(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 1) | ({"slack": 0} if name == "slack" else {})
 
 
 def _context_of(record: Record, planned: PlannedAction) -> FollowUpContext:
@@ -108,35 +112,37 @@ def _deadline() -> Deadline:
     return Deadline(timedelta(seconds=5))
 
 
-def test_slow_receiver_keeps_few_threads_busy(redis_client: redis.Redis, prefix: str, team: Team) -> None:
+def test_slow_receiver_keeps_few_threads_busy(
+    redis_client: redis.Redis, prefix: str, action_story: ActionStory
+) -> None:
     """The other threads submit results."""
-    actions = [SlackAlert(f"{team.receiver.url}/slack")]
-    patient = Story(redis_client, prefix, team.dixa, timings=Timings(), actions=actions)
+    actions = [SlackAlert(f"{action_story.receiver.url}/slack")]
+    patient = Story(redis_client, prefix, action_story.dixa, timings=Timings(), actions=actions)
     terms = replace(AT_ONCE, on_answer=(OnAnswer((1,), CSAT, slack=True),))
-    ids = [team.answered(terms=terms) for _ in range(4)]
-    team.receiver.held.clear()
+    ids = [action_story.answered(terms=terms) for _ in range(4)]
+    action_story.receiver.held.clear()
     threads = [Thread(target=patient.following.run, args=(survey_id,)) for survey_id in ids]
     for thread in threads:
         thread.start()
     eventually(lambda: sum(not thread.is_alive() for thread in threads) == 2)
-    eventually(lambda: len(team.receiver.of("/slack")) == 2)
-    team.receiver.held.set()
+    eventually(lambda: len(action_story.receiver.of("/slack")) == 2)
+    action_story.receiver.held.set()
     for thread in threads:
         thread.join()
-    waiting = [state for survey_id in ids for state in states(team.story.load(survey_id)).values()]
+    waiting = [state for survey_id in ids for state in states(action_story.story.load(survey_id)).values()]
     assert sorted(waiting) == [ActionState.DONE] * 2 + [ActionState.WAITING] * 2
 
 
-TROUBLES: dict[str, tuple[Callable[[Team], object], int]] = {
+TROUBLES: dict[str, tuple[Callable[[ActionStory], object], int]] = {
     "none": (lambda _: None, 0),
-    "unavailable": (lambda team: team.dixa.fails(1, 503, call="note"), 1),
-    "forbidden": (lambda team: team.dixa.fails(1, 403, call="note"), 1),
-    "response lost": (lambda team: team.dixa.executes_then_drops(1, call="note"), 1),
-    "receiver unavailable": (lambda team: team.receiver.next.update({"/answer": [503]}), 1),
-    "receiver down": (lambda team: team.story.channels.failed("slack of answers", "other", "no"), 1),
+    "unavailable": (lambda action_story: action_story.dixa.fails(1, 503, call="note"), 1),
+    "forbidden": (lambda action_story: action_story.dixa.fails(1, 403, call="note"), 1),
+    "response lost": (lambda action_story: action_story.dixa.executes_then_drops(1, call="note"), 1),
+    "receiver unavailable": (lambda action_story: action_story.receiver.next.update({"/answer": [503]}), 1),
+    "receiver down": (lambda action_story: action_story.story.channels.failed("slack of answers", "other", "no"), 1),
     "down since the check": (
-        lambda team: team.story.after(
-            "conversation", lambda: team.story.channels.failed("slack of answers", "other", "no")
+        lambda action_story: action_story.story.after(
+            "conversation", lambda: action_story.story.channels.failed("slack of answers", "other", "no")
         ),
         1,
     ),
@@ -144,13 +150,15 @@ TROUBLES: dict[str, tuple[Callable[[Team], object], int]] = {
 
 
 @pytest.mark.parametrize(("trouble", "tries"), TROUBLES.values(), ids=TROUBLES)
-def test_failed_action_counts_as_a_try(team: Team, trouble: Callable[[Team], object], tries: int) -> None:
-    survey_id = team.answered()
-    trouble(team)
-    record = team.run_once(survey_id)
+def test_failed_action_counts_as_a_try(
+    action_story: ActionStory, trouble: Callable[[ActionStory], object], tries: int
+) -> None:
+    survey_id = action_story.answered()
+    trouble(action_story)
+    record = action_story.run_once(survey_id)
     assert record.follow_up
     assert record.follow_up.tries == tries
-    assert sum(state is not ActionState.DONE for state in states(team.follow(survey_id)).values()) == 0
+    assert sum(state is not ActionState.DONE for state in states(action_story.follow(survey_id)).values()) == 0
 
 
 @pytest.mark.parametrize("missing", ["answer", "follow_up", "terms"])

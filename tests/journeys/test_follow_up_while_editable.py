@@ -9,24 +9,24 @@ from service.records.codec import to_ms
 from service.surveys.model import Answer, AnswerProgress
 from service.surveys.states import ActionState, AnswerState, FollowUpState
 from tests.harness import CSAT
-from tests.journeys.team import ALL, EDITABLE, Team, states
+from tests.journeys.action_story import ALL, EDITABLE, ActionStory, states
 from tests.journeys.test_attempt import attempt_of
 
 
-def test_low_score_sends_an_alert_at_once(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 1})
-    record = team.run_once(survey_id)
+def test_low_score_sends_an_alert_at_once(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 1})
+    record = action_story.run_once(survey_id)
     assert record.answer
     assert record.answer.state is AnswerState.EDITABLE
     assert states(record) == {"slack": ActionState.DONE}
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 1}
 
 
-def test_follow_up_is_due_again_after_the_editable_time(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 1})
-    record = team.run_once(survey_id)
+def test_follow_up_is_due_again_after_the_editable_time(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 1})
+    record = action_story.run_once(survey_id)
     assert record.follow_up
     assert record.answer
     assert record.follow_up.due_at
@@ -34,69 +34,69 @@ def test_follow_up_is_due_again_after_the_editable_time(team: Team) -> None:
     assert abs(record.follow_up.due_at - record.answer.due_at) < timedelta(seconds=5)
 
 
-def test_answer_changed_to_a_low_score_sends_an_alert_at_once(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 5})
-    assert states(team.run_once(survey_id)) == {}
-    team.story.answer(survey_id, {CSAT: 2})
-    assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
+def test_answer_changed_to_a_low_score_sends_an_alert_at_once(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 5})
+    assert states(action_story.run_once(survey_id)) == {}
+    action_story.story.answer(survey_id, {CSAT: 2})
+    assert states(action_story.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
-def test_answer_changed_during_the_claim_sends_an_alert_at_once(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 5})
-    claim = team.claim(survey_id)
-    team.story.answer(survey_id, {CSAT: 1})
-    team.story.records.reschedule(claim, timedelta(days=1), failed=False)
-    assert states(team.run_once(survey_id)) == {"slack": ActionState.DONE}
+def test_answer_changed_during_the_claim_sends_an_alert_at_once(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 5})
+    claim = action_story.claim(survey_id)
+    action_story.story.answer(survey_id, {CSAT: 1})
+    action_story.story.records.reschedule(claim, timedelta(days=1), failed=False)
+    assert states(action_story.run_once(survey_id)) == {"slack": ActionState.DONE}
 
 
-def test_second_low_score_sends_no_second_alert(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
+def test_second_low_score_sends_no_second_alert(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
     for score in (1, 2, 1):
-        team.story.answer(survey_id, {CSAT: score})
-        team.run_once(survey_id)
-    assert len(team.receiver.of("/slack")) == 1
+        action_story.story.answer(survey_id, {CSAT: score})
+        action_story.run_once(survey_id)
+    assert len(action_story.receiver.of("/slack")) == 1
 
 
-def test_answer_changed_to_a_high_score_sends_only_a_correction(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 1})
-    team.run_once(survey_id)
-    team.story.answer(survey_id, {CSAT: 5})
-    record = team.finish(survey_id)
-    assert team.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 2}
+def test_answer_changed_to_a_high_score_sends_only_a_correction(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 1})
+    action_story.run_once(survey_id)
+    action_story.story.answer(survey_id, {CSAT: 5})
+    record = action_story.finish(survey_id)
+    assert action_story.counts(survey_id) == dict.fromkeys(ALL, 0) | {"slack": 2}
     assert record.follow_up
     assert record.follow_up.state is FollowUpState.FOLLOWED
 
 
-def test_note_and_webhook_contain_the_last_answer(team: Team) -> None:
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 1})
-    team.run_once(survey_id)
-    team.story.answer(survey_id, {CSAT: 2}, "Late")
-    team.finish(survey_id)
-    assert "Dissatisfied (2 of 5)" in team.dixa.notes(int(survey_id))[0].message
-    assert team.receiver.of("/answer")[0].body["data"]["scores"] == {"Csat": 2}
+def test_note_and_webhook_contain_the_last_answer(action_story: ActionStory) -> None:
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 1})
+    action_story.run_once(survey_id)
+    action_story.story.answer(survey_id, {CSAT: 2}, "Late")
+    action_story.finish(survey_id)
+    assert "Dissatisfied (2 of 5)" in action_story.dixa.notes(int(survey_id))[0].message
+    assert action_story.receiver.of("/answer")[0].body["data"]["scores"] == {"Csat": 2}
 
 
-def test_failing_alert_does_not_delay_the_result(team: Team) -> None:
-    team.receiver.next["/slack"] = [503] * 50
-    survey_id = team.ask()
-    team.story.answer(survey_id, {CSAT: 1})
-    team.run_once(survey_id)
-    assert team.story.submit(survey_id).answer
-    team.story.assert_once(survey_id)
+def test_failing_alert_does_not_delay_the_result(action_story: ActionStory) -> None:
+    action_story.receiver.next["/slack"] = [503] * 50
+    survey_id = action_story.ask()
+    action_story.story.answer(survey_id, {CSAT: 1})
+    action_story.run_once(survey_id)
+    assert action_story.story.submit(survey_id).answer
+    action_story.story.assert_once(survey_id)
 
 
 @pytest.mark.parametrize(("overdue", "wait"), [(60, 60), (120, 120), (3600, 300)])
-def test_checks_for_an_overdue_result_are_increasingly_rare(team: Team, overdue: int, wait: int) -> None:
+def test_checks_for_an_overdue_result_are_increasingly_rare(action_story: ActionStory, overdue: int, wait: int) -> None:
     """All times are in seconds. The checks are five minutes apart at most."""
-    survey_id = team.ask(EDITABLE)
-    team.story.answer(survey_id, {CSAT: 5})
+    survey_id = action_story.ask(EDITABLE)
+    action_story.story.answer(survey_id, {CSAT: 5})
     now = datetime.now(UTC)
-    team.put(survey_id, answer_due=str(to_ms(now - timedelta(seconds=overdue))))
-    follow_up = team.run_once(survey_id).follow_up
+    action_story.put(survey_id, answer_due=str(to_ms(now - timedelta(seconds=overdue))))
+    follow_up = action_story.run_once(survey_id).follow_up
     assert follow_up
     assert follow_up.due_at
     assert abs((follow_up.due_at - now).total_seconds() - wait) < 30

@@ -22,7 +22,7 @@ from service.surveys.errors import OutcomeUnknown
 from service.surveys.model import UNCONFIRMED
 from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
-from tests.journeys.chain import BRANDING, EMAIL_FIRST, Chain
+from tests.journeys.mail_story import BRANDING, EMAIL_FIRST, MailStory
 from tests.journeys.test_attempt import attempt_of
 from tests.journeys.test_reasons import FailingChannel
 from tests.journeys.test_waiting import window_in
@@ -191,42 +191,42 @@ def test_reminder_with_a_failed_call_is_sent_once(story: Story, trouble: str) ->
     story.assert_no_doubles()
 
 
-def test_reminder_mail_has_its_own_message_id(chain: Chain) -> None:
-    survey_id = reminding(chain.story, MAILED)
-    record = chain.story.ask(survey_id)
+def test_reminder_mail_has_its_own_message_id(mail_story: MailStory) -> None:
+    survey_id = reminding(mail_story.story, MAILED)
+    record = mail_story.story.ask(survey_id)
     assert record.offer.channel == "email"
-    names = [message_from_bytes(mail, policy=modern)["Message-ID"] for mail in chain.post.mails]
+    names = [message_from_bytes(mail, policy=modern)["Message-ID"] for mail in mail_story.post.mails]
     url = BRANDING.public_url
     assert names == [message_id(url, survey_id), message_id(url, survey_id, is_reminder=True)]
     assert len({*names}) == 2
-    assert chain.field(record, "email") is None
+    assert mail_story.field(record, "email") is None
 
 
-def test_address_is_kept_until_the_reminder_is_sent(chain: Chain) -> None:
-    survey_id = reminding(chain.story, MAILED)
-    assert chain.field(chain.story.load(survey_id), "email")
+def test_address_is_kept_until_the_reminder_is_sent(mail_story: MailStory) -> None:
+    survey_id = reminding(mail_story.story, MAILED)
+    assert mail_story.field(mail_story.story.load(survey_id), "email")
 
 
-def test_possible_reminder_mail_is_not_repeated(chain: Chain) -> None:
+def test_possible_reminder_mail_is_not_repeated(mail_story: MailStory) -> None:
     """A worker crashed between the last dot and the server's reply."""
-    survey_id = reminding(chain.story, MAILED)
-    assert chain.story.records.begin_email(survey_id)
-    record = chain.story.ask(survey_id)
+    survey_id = reminding(mail_story.story, MAILED)
+    assert mail_story.story.records.begin_email(survey_id)
+    record = mail_story.story.ask(survey_id)
     assert record.offer.note == UNCONFIRMED
-    assert len(chain.post.mails) == 1
+    assert len(mail_story.post.mails) == 1
 
 
 @pytest.mark.parametrize("place", ["MAIL", "RCPT", "DATA", "dot"])
-def test_busy_server_gets_the_reminder_later_and_once(chain: Chain, place: str) -> None:
-    survey_id = reminding(chain.story, MAILED)
-    chain.post.replies[place] = "451 4.3.0 Later"
-    chain.story.offering.run(survey_id)
-    between = chain.story.load(survey_id).offer
+def test_busy_server_gets_the_reminder_later_and_once(mail_story: MailStory, place: str) -> None:
+    survey_id = reminding(mail_story.story, MAILED)
+    mail_story.post.replies[place] = "451 4.3.0 Later"
+    mail_story.story.offering.run(survey_id)
+    between = mail_story.story.load(survey_id).offer
     assert (between.state, between.failed, between.tries) == (OfferState.REMINDING, (), 1)
-    assert len(chain.post.mails) == 1
-    chain.post.replies.clear()
-    record = chain.story.ask(survey_id)
-    assert (record.offer.note, len(chain.post.mails)) == ("", 2)
+    assert len(mail_story.post.mails) == 1
+    mail_story.post.replies.clear()
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.note, len(mail_story.post.mails)) == ("", 2)
 
 
 def test_unknown_delivery_counts_as_delivered_after_the_deadline(
@@ -252,12 +252,12 @@ def test_no_reminder_is_sent_after_a_new_message_and_a_reclose(story: Story) -> 
     assert sent(story, survey_id) == ["", ""]
 
 
-def test_reminder_mail_is_not_repeated_after_a_restore(chain: Chain) -> None:
+def test_reminder_mail_is_not_repeated_after_a_restore(mail_story: MailStory) -> None:
     """The mail may have been sent after the backup, and a mail server doesn't list sent mails."""
-    survey_id = reminding(chain.story, MAILED)
-    chain.story.records.mark_restored()
-    record = chain.story.ask(survey_id)
-    assert (record.offer.note, len(chain.post.mails)) == (UNCONFIRMED, 1)
+    survey_id = reminding(mail_story.story, MAILED)
+    mail_story.story.records.mark_restored()
+    record = mail_story.story.ask(survey_id)
+    assert (record.offer.note, len(mail_story.post.mails)) == (UNCONFIRMED, 1)
 
 
 def test_message_before_the_delivery_cancels_no_reminder(story: Story) -> None:
@@ -287,13 +287,13 @@ def test_lost_reminder_counts_as_a_try(story: Story) -> None:
     assert story.load(survey_id).offer.tries == 1
 
 
-def test_log_shows_a_sent_reminder_or_the_reason_against_it(chain: Chain) -> None:
-    sent, possible, opted_out = (reminding(chain.story, MAILED) for _ in range(3))
-    chain.story.records.begin_email(possible)
-    chain.story.opt_outs.add(chain.dixa.conversation(int(opted_out)).requester.id)
+def test_log_shows_a_sent_reminder_or_the_reason_against_it(mail_story: MailStory) -> None:
+    sent, possible, opted_out = (reminding(mail_story.story, MAILED) for _ in range(3))
+    mail_story.story.records.begin_email(possible)
+    mail_story.story.opt_outs.add(mail_story.dixa.conversation(int(opted_out)).requester.id)
     with capture_logs() as logs:
         for survey_id in (sent, possible, opted_out):
-            chain.story.ask(survey_id)
+            mail_story.story.ask(survey_id)
     found = [(each["event"], each.get("channel"), each.get("problem")) for each in logs if "reminded" in each["event"]]
     assert found == [
         ("survey.reminded", "email", None),

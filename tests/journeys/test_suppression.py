@@ -19,7 +19,7 @@ from service.surveys.model import Close, Decision, Record
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, Story
-from tests.journeys.chain import MESSAGE_FIRST, Chain
+from tests.journeys.mail_story import MESSAGE_FIRST, MailStory
 
 DAY = timedelta(days=1)
 IDA = Person("Ida Holm", "ida@example.com", "+4520123456")
@@ -241,19 +241,19 @@ def test_opt_out_applies_to_other_requesters_of_the_person(story: Story) -> None
     assert not story.opt_outs.remove(first.close.requester_id)
 
 
-def test_opted_out_requester_is_not_asked(chain: Chain) -> None:
+def test_opted_out_requester_is_not_asked(mail_story: MailStory) -> None:
     ida = Person("Ida Holm", "ida@example.com")
-    chain.story.opt_outs.add(ida.id)
+    mail_story.story.opt_outs.add(ida.id)
     for terms in (MESSAGE_FIRST, AT_ONCE):
-        record = chain.ask(terms, requester=ida)
+        record = mail_story.ask(terms, requester=ida)
         assert (record.offer.state, record.offer.reason) == (OfferState.SKIPPED, Reason.OPTED_OUT)
-        assert chain.dixa.offers(record.conversation_id) == []
-    assert chain.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
+        assert mail_story.dixa.offers(record.conversation_id) == []
+    assert mail_story.ask(MESSAGE_FIRST).offer.state is OfferState.DELIVERED
 
 
-def test_opt_out_is_stored_as_a_hash_without_expiry(chain: Chain) -> None:
-    chain.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
-    keys = [str(key) for key in chain._redis.scan_iter(f"{chain._prefix}stop*")]
+def test_opt_out_is_stored_as_a_hash_without_expiry(mail_story: MailStory) -> None:
+    mail_story.story.opt_outs.add("b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90")
+    keys = [str(key) for key in mail_story._redis.scan_iter(f"{mail_story._prefix}stop*")]
     assert len(keys) == 2
-    assert not any("b1d6a0c2" in each for key in keys for each in (key, str(chain._redis.get(key))))
-    assert {chain._redis.ttl(key) for key in keys} == {-1}
+    assert not any("b1d6a0c2" in each for key in keys for each in (key, str(mail_story._redis.get(key))))
+    assert {mail_story._redis.ttl(key) for key in keys} == {-1}

@@ -97,7 +97,7 @@ def _read_cells() -> Iterator[Any]:
 _load_once = cache(load_scripts)
 
 
-class Bench:
+class ScriptRunner:
     """Runs a script on one record in a given state."""
 
     def __init__(self, client: redis.Redis, prefix: str, journey: str) -> None:
@@ -172,43 +172,43 @@ class Bench:
 
 
 @pytest.fixture
-def bench(redis_client: redis.Redis, prefix: str, request: pytest.FixtureRequest) -> Bench:
-    return Bench(redis_client, prefix, request.node.callspec.params["journey"])
+def runner(redis_client: redis.Redis, prefix: str, request: pytest.FixtureRequest) -> ScriptRunner:
+    return ScriptRunner(redis_client, prefix, request.node.callspec.params["journey"])
 
 
 @pytest.mark.parametrize(("journey", "script", "state", "cell"), _cells())
 def test_a_script_run_twice_matches_its_cell_of_the_table(
-    bench: Bench, journey: str, script: str, state: str, cell: str
+    runner: ScriptRunner, journey: str, script: str, state: str, cell: str
 ) -> None:
     outcome, _, after = (part.strip() for part in cell.partition("→"))
     args = ARGS[script](journey)
     if script == "claim":
         # A claim needs an expired lease.
-        bench.prepare(state)
-        bench._client.hdel(bench.key, f"{journey}_lease")
+        runner.prepare(state)
+        runner._client.hdel(runner.key, f"{journey}_lease")
     else:
-        bench.prepare(state)
-    assert bench.run(script, args) == outcome
-    assert bench.state() == (after or state)
+        runner.prepare(state)
+    assert runner.run(script, args) == outcome
+    assert runner.state() == (after or state)
     # A script may have run before a timeout, so a second run must lead to the same state. A second claim is refused
     # because of the lease of the first: see test_claims.
     if script != "claim":
-        bench.run(script, args)
-        assert bench.state() == (after or state)
+        runner.run(script, args)
+        assert runner.state() == (after or state)
 
 
 @pytest.mark.parametrize(
     ("journey", "script", "state", "cell"), [each for each in _cells() if each.values[1] in FENCED]
 )
 def test_a_stale_fence_changes_nothing(
-    bench: Bench, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
+    runner: ScriptRunner, redis_client: redis.Redis, journey: str, script: str, state: str, cell: str
 ) -> None:
-    bench.prepare(state)
+    runner.prepare(state)
     if state != "none":
-        redis_client.hset(bench.key, f"{journey}_fence", "8")
-    before = redis_client.hgetall(bench.key)
-    bench.run(script, ARGS[script](journey))
-    assert redis_client.hgetall(bench.key) == before
+        redis_client.hset(runner.key, f"{journey}_fence", "8")
+    before = redis_client.hgetall(runner.key)
+    runner.run(script, ARGS[script](journey))
+    assert redis_client.hgetall(runner.key) == before
 
 
 def test_the_tables_contain_every_script() -> None:

@@ -19,7 +19,7 @@ EMAIL_FIRST = replace(AT_ONCE, deliver=("email", "message"))
 TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(seconds=3.2))
 
 
-class Chain:
+class MailStory:
     """The journeys with both channels and a mail server."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post) -> None:

@@ -19,7 +19,7 @@ LOW = OnAnswer((1, 2), CSAT, note=True, slack=True, webhook=True)
 TERMS = replace(AT_ONCE, editable_for=5 * MINUTE, on_answer=(LOW,))
 
 
-class Scene:
+class RobotStory:
     """A delivered survey, with answers of a robot and of the customer."""
 
     def __init__(self, story: Story, client: redis.Redis) -> None:

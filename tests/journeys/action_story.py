@@ -28,7 +28,7 @@ TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(secon
 ALL = {"note", "slack", "tag:angry", "webhook"}
 
 
-class Team:
+class ActionStory:
     """The journeys with actions and their receivers."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, receiver: Receiver) -> None:

@@ -14,7 +14,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.ports import Delivery
 from tests.harness import AT_ONCE, Story, open_client
-from tests.journeys.chain import TIMINGS
+from tests.journeys.mail_story import TIMINGS
 from tests.receiver import SECRET, Receiver
 from tests.smtp import Post
 
@@ -24,7 +24,7 @@ BY_WEBHOOK = replace(AT_ONCE, deliver=("webhook",))
 SUSPENDED = "554 Your account is suspended"
 
 
-class Bench:
+class ChannelStory:
     """The journeys with all channels. A test makes channels fail and ends their pauses."""
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post, receiver: Receiver) -> None:
