@@ -88,7 +88,7 @@ def fresh_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Readiness, "MAX_AGE_SECONDS", 0.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis_client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     client = patient(redis_server.url)
     yield client
