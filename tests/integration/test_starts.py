@@ -102,13 +102,20 @@ def test_web_keeps_its_socket_after_a_hup_with_an_invalid_bind(own: Afterword, t
     dotenv = tmp_path / ".env"
     dotenv.write_text(f"BIND=127.0.0.1:{own.port}")
     own.start("web")
-    for line in ("BIND=127.0.0.1:80o0", "BIND=127.0.0.1:80000", "PORT=80o0", "BIND=198.51.100.1:8000"):
+
+    def hup(line: str, problem: str) -> None:
         so_far = len(own.log)
         dotenv.write_text(line)
         replace_children(own, lambda: os.kill(own.pid_of("web"), signal.SIGHUP))
         assert requests.get(f"{own.url}/healthz", timeout=30).ok
-        reason = "needs a restart" if "198" in line else line.partition("=")[0]
-        assert reason in eventually(lambda so_far=so_far: own.log[so_far:].partition('"settings.')[2])  # type: ignore[misc]
+        eventually(lambda: problem in own.log[so_far:].partition('"settings.')[2])
+
+    hup("BIND=127.0.0.1:80o0", "BIND")
+    hup("BIND=127.0.0.1:80000", "BIND")
+    hup("PORT=80o0", "PORT")
+    hup("BIND=198.51.100.1:8000", "needs a restart")
+    # gunicorn opens the addresses of the reload before: it must not have taken the new one.
+    hup("BIND=198.51.100.1:8000", "needs a restart")
 
 
 def test_web_does_not_start_with_a_mistake(own: Afterword, surveys: Path) -> None:
