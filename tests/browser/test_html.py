@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from service.delivery.email.text import write_html
 from service.delivery.email.words import write_words
 from service.surveys.ratings import RatingType
@@ -80,9 +78,11 @@ def test_html_of_every_email_is_valid(tmp_path: Path) -> None:
     assert find_faults(tmp_path, {**RULES, "rules": MAIL_RULES}) == []
 
 
-@pytest.mark.parametrize("fault", ['<p id="about"></p>', "<p><div></div></p>", '<img src="x">', "<li>x</li>"])
-def test_check_finds_invalid_html(tmp_path: Path, fault: str) -> None:
+def test_check_finds_invalid_html(tmp_path: Path) -> None:
     with make_app().test_request_context():
         html = show("form").get_data(as_text=True)
-    (tmp_path / "form.html").write_text(html.replace("</main>", f"{fault}</main>"), encoding="utf-8")
-    assert find_faults(tmp_path, RULES) != []
+    for number, fault in enumerate(('<p id="about"></p>', "<p><div></div></p>", '<img src="x">', "<li>x</li>")):
+        (tmp_path / f"{number}.html").write_text(html.replace("</main>", f"{fault}</main>"), encoding="utf-8")
+    assert {each.partition(":")[0] for each in find_faults(tmp_path, RULES)} == {
+        f"{number}.html" for number in range(4)
+    }
