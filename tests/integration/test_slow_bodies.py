@@ -163,7 +163,7 @@ def test_client_that_reads_no_response_is_disconnected(afterword: Afterword) -> 
 
 def test_endless_requests_of_a_client_do_not_delay_others(wires: ExitStack, afterword: Afterword) -> None:
     """A greenlet that always finds the next request in its buffer never yields."""
-    get = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 200
+    get = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode() * 50
     is_over = Event()
 
     def keep_sending(wire: socket.socket) -> None:
@@ -177,6 +177,9 @@ def test_endless_requests_of_a_client_do_not_delay_others(wires: ExitStack, afte
 
     # So many that each worker gets some.
     many = [wires.enter_context(connect(afterword)) for _ in range(8)]
+    for wire in many:
+        # Otherwise megabytes of requests would wait in its buffer, and the test would end minutes later.
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with ThreadPoolExecutor(2 * len(many)) as threads, ThreadPoolExecutor(20) as others:
         begun = [threads.submit(act, wire) for wire in many for act in (keep_sending, keep_reading)]
         try:
