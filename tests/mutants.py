@@ -106,8 +106,10 @@ class Coverage:
         }
         if found == {""}:
             found = {test for tests in lines.values() for test in tests} - {""} or {*self.seconds}
-        own = f"/test_{Path(mutant.path).stem}.py::"
-        return sorted(found & self.seconds.keys(), key=lambda each: (own not in each, self.seconds[each], each))
+        path = Path(mutant.path)
+        own = {f"test_{path.stem}.py", f"test_{path.parent.name}_{path.stem}.py"}
+        is_other = {each: Path(each.partition("::")[0]).name not in own for each in found}
+        return sorted(found & self.seconds.keys(), key=lambda each: (is_other[each], self.seconds[each], each))
 
     def choose_tests(self, mutant: Mutant) -> list[str]:
         """Return the first of those tests, up to a duration of ENOUGH_SECONDS."""
