@@ -36,7 +36,7 @@ from hypothesis import Phase, settings
 
 PARTS = {
     "service/rules": ("tests/rules", "tests/records/test_opt_out_scope.py", "tests/journeys", "tests/cli"),
-    "service/journeys": ("tests/journeys",),
+    "service/journeys": ("tests/journeys", "tests/delivery/test_message_reclose.py"),
     "service/records": ("tests/records", "tests/journeys"),
     "service/surveys/links.py": ("tests/surveys/test_links.py", "tests/web/test_mangled_links.py"),
     "service/dixa/signature.py": ("tests/dixa/test_signature.py", "tests/web/test_webhooks_refused.py"),

@@ -1,7 +1,7 @@
 """The link goes by the first usable channel. After a permanent failure the next one follows."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import redis
@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 from config.endpoints import SignedEndpoint
 from service.delivery.message import MessageDelivery
 from service.delivery.webhook import WebhookDelivery
-from service.journeys.delivery import is_too_late
+from service.journeys.delivery import is_too_late, opens_in
 from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
+from service.surveys.definition import SendWindow
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import UNCONFIRMED, Close
 from service.surveys.ports import Delivery
@@ -279,3 +280,13 @@ def test_record_without_a_close_or_terms_is_never_too_late() -> None:
     assert (is_too_late(bare), is_too_late(bare, AT_ONCE), is_too_late(closed)) == (False, False, False)
     assert is_too_late(closed, AT_ONCE)
     assert is_too_late(closed.with_record(replace(closed.record, terms=AT_ONCE)))
+
+
+def test_link_waits_for_the_send_window_of_the_only_candidate() -> None:
+    """The window of another candidate says nothing."""
+    window = SendWindow((0, 1, 2, 3, 4), time(9), time(17), "UTC")
+    windowed, saturday = replace(AT_ONCE, send_window=window), datetime(2026, 11, 21, 12, tzinfo=UTC)
+    record = attempt_of().record
+    for candidates, hours in (((windowed,), 45), ((AT_ONCE,), 0), ((windowed, windowed), 0), ((), 0)):
+        assert opens_in(replace(record, candidates=candidates), saturday) == timedelta(hours=hours)
+    assert opens_in(replace(record, candidates=(windowed,)), saturday - timedelta(days=1)) == timedelta()

@@ -18,6 +18,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Deadline, FollowUpContext
+from service.surveys.reasons import Reason
 from service.surveys.states import ActionState, FollowUpState, Journey
 from tests.harness import AT_ONCE, CSAT, Story
 from tests.journeys.action_story import ALL, TERMS, ActionStory, action_of, states
@@ -167,3 +168,10 @@ def test_record_without_an_answer_or_terms_has_no_follow_up(story: Story, missin
     record = replace(attempt.record, **{"terms": TERMS, missing: None})  # type: ignore[arg-type]
     journey = FollowUpJourney(story.records, actions=(), channels=story.channels)
     assert journey.advance(attempt.with_record(record)) == Done()
+
+
+def test_failed_action_fails_the_follow_up(action_story: ActionStory) -> None:
+    action_story.receiver.next["/slack"] = [400]
+    follow_up = action_story.follow(action_story.answered()).follow_up
+    assert follow_up
+    assert (follow_up.state, follow_up.reason) == (FollowUpState.FAILED, Reason.REFUSED)

@@ -312,3 +312,16 @@ def test_only_a_reminder_of_a_delivered_link_can_be_too_late(
     long_ago = moment() - timedelta(days=900)
     found = attempt_of(accepted_at=long_ago, delivered_at=long_ago if has_link else None)
     assert _is_too_late(found.with_record(replace(found.record, terms=terms))) is is_late
+
+
+@pytest.mark.parametrize("is_removed", [True, False], ids=["removed channel", "channel without reminders"])
+def test_channel_without_reminders_ends_the_survey(story: Story, *, is_removed: bool) -> None:
+    survey_id = reminding(story)
+    if is_removed:
+        story.deliveries.clear()
+    else:
+        story.deliveries["message"].sends_reminders = False
+    story.offering.run(survey_id)
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.note) == (OfferState.DELIVERED, "no reminder by this channel")
+    assert sent(story, survey_id) == [""]

@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from service.surveys.ports import Deadline, Slot
-from tests.harness import CSAT, Story
+from tests.harness import Story
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
@@ -50,24 +49,3 @@ def test_survey_waits_for_a_failed_channel_without_a_try(story: Story) -> None:
     offer = story.load(survey_id).offer
     assert offer.due_at
     assert (offer.due_at > before + 30 * SECOND, offer.tries) == (True, 0)
-
-
-def test_offer_waits_half_as_long_as_an_answer_for_its_first_slot(
-    story: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """So answers take precedence."""
-    waits: list[timedelta] = []
-    take_slot = story.calls.take_slot
-
-    def watch(deadline: Deadline, max_wait: timedelta) -> Slot:
-        waits.append(max_wait)
-        return take_slot(deadline, max_wait)
-
-    survey_id = story.begin()
-    monkeypatch.setattr(story.calls, "take_slot", watch)
-    story.offering.run(survey_id)
-    assert waits[0] == SECOND / 2
-    waits.clear()
-    story.answer(survey_id, {CSAT: 4})
-    story.answering.run(survey_id)
-    assert waits == [SECOND]

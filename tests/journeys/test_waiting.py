@@ -11,13 +11,11 @@ from service.rules.decision import is_too_late
 from service.rules.mismatches import mismatches_of
 from service.rules.send_window import next_opening
 from service.sandbox.dixa.model import Message
-from service.sandbox.server import Sandbox
-from service.surveys.definition import Credit, SendWindow, Survey
+from service.surveys.definition import SendWindow, Survey
 from service.surveys.match import Match
 from service.surveys.model import Close, OfferProgress, Record
 from service.surveys.reasons import Reason
 from service.surveys.states import OfferState, Verdict
-from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story
 
 HOUR = timedelta(hours=1)
@@ -157,37 +155,6 @@ def test_close_before_not_before_is_skipped(story: Story, ahead: timedelta, reas
     record = story.load(story.close(story.dixa.make_conversation(), terms))
     assert record.offer.reason == reason
     assert record.offer.state is (OfferState.SKIPPED if reason else OfferState.WAITING)
-
-
-def requester_and_agent(dixa: Sandbox) -> tuple[str | None, str | None]:
-    """Return the requester and the agent of the offer."""
-    body = next(each.request_json for each in dixa.calls if each.call == "offer")
-    return body.get("userId"), body.get("agentId")
-
-
-@pytest.mark.parametrize("credit", Credit)
-def test_credit_decides_about_the_agent_of_the_rating(story: Story, credit: Credit) -> None:
-    number = story.dixa.make_conversation()
-    at_close = story.dixa.conversation(number).agent
-    survey_id = story.close(number, replace(AT_ONCE, credit=credit))
-    story.dixa.conversation(number).agent = story.dixa.state.agents[1]
-    assert is_delivered(story.ask(survey_id))
-    assert at_close
-    assert requester_and_agent(story.dixa)[1] == (at_close.id if credit is Credit.ASSIGNEE else None)
-
-
-@pytest.mark.parametrize("is_known", [True, False])
-def test_offer_has_the_requester_and_agent_of_the_close_or_else_of_dixa(story: Story, *, is_known: bool) -> None:
-    number = story.dixa.make_conversation()
-    found = story.dixa.conversation(number)
-    terms = replace(AT_ONCE, senders={"": Sender(agent=story.dixa.state.agents[1].id)})
-    facts = {"requester_id": "of-the-close", "agent_id": "of-the-close"}
-    survey_id = story.close(number, terms, **(facts if is_known else dict.fromkeys(facts)))
-    story.offering.run(survey_id)
-    assert found.agent
-    assert requester_and_agent(story.dixa) == (
-        ("of-the-close",) * 2 if is_known else (found.requester.id, found.agent.id)
-    )
 
 
 def is_delivered(record: Record) -> bool:
