@@ -73,3 +73,20 @@ def test_the_state_of_a_channel_expires_a_day_after_its_last_try(
     channels.failed("email", SURVEY, "away")
     left = timedelta(milliseconds=redis_client.pttl(f"{prefix}channels_down"))
     assert timedelta(hours=23) < left <= timedelta(days=1)
+
+
+def test_only_one_of_two_concurrent_surveys_gets_the_next_try(
+    channels: Channels, redis_client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels.failed("email", SURVEY, "away")
+    redis_client.delete(f"{prefix}channel:email:pause")
+    faster, read = Channels(redis_client, prefix=prefix), channels._read_health
+
+    def read_before_the_other(channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
+        found = read(channel, survey_id)
+        monkeypatch.setattr(channels, "_read_health", read)
+        assert faster.begin("email", OTHER) is None
+        return found
+
+    monkeypatch.setattr(channels, "_read_health", read_before_the_other)
+    assert channels.begin("email", "48203") == timedelta(seconds=10)
