@@ -194,16 +194,6 @@ def test_a_silent_server_gets_no_third_try(pair: Pair) -> None:
     client.close()
 
 
-def test_a_new_connection_to_a_silent_server_is_tried_once(pair: Pair) -> None:
-    client = connect(url_of(pair))
-    client.connection_pool.connection_kwargs["socket_timeout"] = 0.2
-    pair.primary.client_pause(60_000)
-    with pytest.raises((redis.ConnectionError, redis.TimeoutError)) as caught:
-        client.ping()
-    assert not isinstance(caught.value, ConnectionOutdatedError)
-    client.close()
-
-
 def test_many_threads_share_a_few_connections(pair: Pair) -> None:
     client = connect(url_of(pair))
     client.connection_pool.connection_kwargs["socket_timeout"] = 20
