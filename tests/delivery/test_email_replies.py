@@ -51,6 +51,7 @@ from tests.smtp import Post
         ("dot", "554 5.3.0 Account suspended", ChannelDown),
         ("dot", "554 5.6.0 No", ChannelDown),
         ("dot", "550 No", ChannelDown),
+        ("dot", "599 No", ChannelDown),
     ],
 )
 def test_each_reply_raises_the_right_error(
