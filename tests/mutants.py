@@ -56,7 +56,7 @@ PRELOADED = (
 """Libraries imported before the fork. Pytest must import its plugins itself, to rewrite their assertions."""
 GRACE_SECONDS = 20.0
 """A test times out after this, plus five times its duration without a mutant."""
-ENOUGH_SECONDS = 30.0
+ENOUGH_SECONDS = 90.0
 """A mutant has survived when tests of this duration pass: those of its module's name, then the shortest."""
 
 
