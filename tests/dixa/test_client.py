@@ -223,12 +223,12 @@ OUTCOMES: list[tuple[str, Callable[[Sandbox, str], None], type[CallError], type[
 ]
 
 
-@pytest.mark.parametrize(("trouble", "breaks", "query", "command"), OUTCOMES, ids=[line[0] for line in OUTCOMES])
+@pytest.mark.parametrize(("failure", "breaks", "query", "command"), OUTCOMES, ids=[line[0] for line in OUTCOMES])
 def test_each_failure_raises_the_right_error(
     client: DixaClient,
     dixa: Sandbox,
     number: int,
-    trouble: str,
+    failure: str,
     breaks: Callable[[Sandbox, str], None],
     query: type[CallError],
     command: type[CallError],
@@ -238,7 +238,7 @@ def test_each_failure_raises_the_right_error(
     for name, call in ALL.items():
         breaks(dixa, name)
         # Only a silent server takes until the deadline.
-        deadline = Deadline(timedelta(seconds=1)) if trouble == SILENCE else PLENTY
+        deadline = Deadline(timedelta(seconds=1)) if failure == SILENCE else PLENTY
         with pytest.raises(CallError) as caught:
             call(client, unlimited_slot(dixa, deadline), number)
         found[name] = type(caught.value)

@@ -114,10 +114,10 @@ def environment(chance: Random) -> str:
             spoilt if way < 0.4 else chance.choice(HOSTILE) if way < 0.9 else f"{good}{chance.choice(HOSTILE)}"
         )
     try:
-        said = repr(read_settings(environ))
+        output = repr(read_settings(environ))
     except SettingsError as error:
-        said = str(error)
+        output = str(error)
     except Exception as error:  # noqa: BLE001 - the same
         changed = {name: value[:80] for name, value in environ.items() if value != ENVIRON[name]}
         return f"{type(error).__name__} for {changed}"
-    return "".join(f"{name} shows a secret" for name in environ for secret in SECRETS if secret in said)
+    return "".join(f"{name} shows a secret" for name in environ for secret in SECRETS if secret in output)

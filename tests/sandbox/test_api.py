@@ -232,14 +232,14 @@ def test_only_the_raw_token_is_accepted(dixa: Sandbox, client: Client, token: st
 @pytest.mark.parametrize("channel", KINDS)
 def test_a_message_is_accepted_by_message_channels_only(dixa: Sandbox, client: Client, channel: str) -> None:
     number = dixa.make_conversation(channel=channel)
-    answer = client.post(f"/conversations/{number}/messages", _outbound("Hello", channel, externalId="a-1"))
+    response = client.post(f"/conversations/{number}/messages", _outbound("Hello", channel, externalId="a-1"))
     if channel not in TAKES_MESSAGES:
-        assert (answer.status_code, answer.json()["message"]) == (400, "Unsupported ConversationChannel")
+        assert (response.status_code, response.json()["message"]) == (400, "Unsupported ConversationChannel")
         return
-    assert answer.status_code == 200
-    assert not answer.json()["data"]["createdAt"].endswith("]")
+    assert response.status_code == 200
+    assert not response.json()["data"]["createdAt"].endswith("]")
     [shown] = client.get(f"/conversations/{number}/messages").json()["data"]
-    assert (shown["externalId"], shown["id"]) == ("a-1", answer.json()["data"]["messageId"])
+    assert (shown["externalId"], shown["id"]) == ("a-1", response.json()["data"]["messageId"])
     assert shown["createdAt"].endswith("Z[GMT]")
 
 

@@ -108,9 +108,9 @@ def test_executes_late_closes_the_connection_first(dixa: Sandbox, client: Client
 def test_throttles_returns_429_with_an_optional_retry_after(dixa: Sandbox, client: Client, number: int) -> None:
     dixa.throttles()
     dixa.throttles(retry_after=7)
-    answers = [client.get(f"/conversations/{number}") for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [429, 429, 200]
-    assert [answer.headers.get("Retry-After") for answer in answers] == [None, "7", None]
+    responses = [client.get(f"/conversations/{number}") for _ in range(3)]
+    assert [response.status_code for response in responses] == [429, 429, 200]
+    assert [response.headers.get("Retry-After") for response in responses] == [None, "7", None]
     assert dixa.report.throttled == 2
 
 

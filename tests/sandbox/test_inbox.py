@@ -26,9 +26,9 @@ def dixa() -> Iterator[Sandbox]:
 
 
 def _page(dixa: Sandbox, path: str = "/") -> str:
-    answer = requests.get(dixa.url + path, timeout=30)
-    assert answer.status_code == 200
-    return answer.text
+    response = requests.get(dixa.url + path, timeout=30)
+    assert response.status_code == 200
+    return response.text
 
 
 def test_the_inbox_lists_every_sample(dixa: Sandbox) -> None:
@@ -41,10 +41,10 @@ def test_the_inbox_lists_every_sample(dixa: Sandbox) -> None:
 
 def test_the_close_button_closes_and_redirects_to_the_thread(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
-    answer = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=30)
-    assert answer.url == f"{dixa.url}/conversations/{number}"
+    response = requests.post(f"{dixa.url}/conversations/{number}/close", timeout=30)
+    assert response.url == f"{dixa.url}/conversations/{number}"
     assert dixa.conversation(number).state == "Closed"
-    assert ">Reopen<" in answer.text
+    assert ">Reopen<" in response.text
     requests.post(f"{dixa.url}/conversations/{number}/reopen", timeout=30)
     assert dixa.conversation(number).state == "Open"
     assert requests.post(f"{dixa.url}/conversations/7/close", timeout=30).status_code == 404
@@ -152,8 +152,8 @@ def test_a_button_redirects_to_its_own_page_only(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
 
     def lands(back: str) -> str:
-        answer = requests.post(f"{dixa.url}/trouble/fail", data={"back": back}, timeout=30, allow_redirects=False)
-        return answer.headers["Location"]
+        response = requests.post(f"{dixa.url}/trouble/fail", data={"back": back}, timeout=30, allow_redirects=False)
+        return response.headers["Location"]
 
     assert lands(f"/conversations/{number}") == f"/conversations/{number}"
     assert lands("//evil.example") == "/"
@@ -172,8 +172,8 @@ def test_start_over_restores_the_samples(dixa: Sandbox) -> None:
 def test_a_form_of_another_site_is_refused(dixa: Sandbox) -> None:
     number = next(iter(dixa.state.conversations))
     headers = {"Origin": "https://evil.example"}
-    answer = requests.post(f"{dixa.url}/conversations/{number}/close", headers=headers, timeout=30)
-    assert answer.status_code == 403
+    response = requests.post(f"{dixa.url}/conversations/{number}/close", headers=headers, timeout=30)
+    assert response.status_code == 403
     assert dixa.conversation(number).state == "Open"
     own = requests.post(f"{dixa.url}/conversations/{number}/close", headers={"Origin": dixa.url}, timeout=30)
     assert own.status_code == 200
@@ -254,7 +254,7 @@ def test_a_running_preview_is_linked(dixa: Sandbox) -> None:
     with_one = Sandbox(SandboxSettings(preview="http://127.0.0.1:8030")).start()
     try:
         assert 'href="/preview"' in _page(with_one)
-        answer = requests.get(f"{with_one.url}/preview", timeout=30, allow_redirects=False)
-        assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:8030")
+        response = requests.get(f"{with_one.url}/preview", timeout=30, allow_redirects=False)
+        assert (response.status_code, response.headers["Location"]) == (302, "http://127.0.0.1:8030")
     finally:
         with_one.stop()

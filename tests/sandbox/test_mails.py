@@ -37,9 +37,9 @@ def send(dixa: Sandbox, to: str = "ida@example.com") -> None:
 
 
 def page(dixa: Sandbox, path: str) -> requests.Response:
-    answer = requests.get(dixa.url + path, timeout=30)
-    assert answer.status_code == 200
-    return answer
+    response = requests.get(dixa.url + path, timeout=30)
+    assert response.status_code == 200
+    return response
 
 
 def test_received_emails_are_listed(dixa: Sandbox) -> None:

@@ -86,11 +86,11 @@ def test_browser_shows_colours_and_logo_without_requests(
     browser: Browser, redis_url: str, keys: "redis.Redis", logo: str, scheme: str
 ) -> None:
     settings = settings_for(redis_url, PUBLIC_URL="http://127.0.0.1", BRAND_ACCENT="#7a00e6", BRAND_LOGO=logo)
-    said: list[str] = []
+    messages: list[str] = []
     requested: list[str] = []
     with serving(create_app(settings)) as url, browser.new_context(color_scheme=scheme) as context:  # type: ignore[arg-type]
         page = context.new_page()
-        page.on("console", lambda each: said.append(each.text))
+        page.on("console", lambda each: messages.append(each.text))
         page.on("request", lambda each: requested.append(each.url))
         page.goto(f"{url}/s/{TOKEN}?r=4", wait_until="networkidle")
         drawn = page.evaluate("[document.images[0].complete, document.images[0].naturalWidth, document.images[0].alt]")
@@ -99,7 +99,7 @@ def test_browser_shows_colours_and_logo_without_requests(
             for each in (".notice button", "main", "label input:checked")
         )
     assert drawn == [True, 160, "Support"]
-    assert said == []
+    assert messages == []
     assert [each for each in requested if not each.startswith("data:")] == [f"{url}/s/{TOKEN}?r=4"]
     theme, shades = {"light": (LIGHT, VIOLET.light), "dark": (DARK, VIOLET.dark)}[scheme]
     assert [hexadecimal(each) for each in (button, card, tint)] == [shades.accent, theme.card, shades.tint]

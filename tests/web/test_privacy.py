@@ -30,10 +30,10 @@ def until(expires: timedelta, issued_at: datetime = NOON) -> str:
 
 
 def test_privacy_text_states_purpose_readers_and_end(client: FlaskClient) -> None:
-    said = load_language("en").translate(page_texts.PRIVACY, brand="Support")
-    assert f"{said} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
+    text = load_language("en").translate(page_texts.PRIVACY, brand="Support")
+    assert f"{text} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
-        assert words in said
+        assert words in text
 
 
 def test_last_day_has_ended_everywhere_before_link_expires(client: FlaskClient) -> None:
@@ -42,8 +42,8 @@ def test_last_day_has_ended_everywhere_before_link_expires(client: FlaskClient) 
     days = {words_of(load_language("en").format_date(each.date())): each for each in noons}
     for hour in range(24):
         issued_at = NOON.replace(hour=hour)
-        (said,) = re.findall(r"You can answer until ([^.]*)\.", words_of(get(client, sign(at=issued_at)).text))
-        ends = days[said].replace(hour=0) + timedelta(days=1, hours=12)
+        (date,) = re.findall(r"You can answer until ([^.]*)\.", words_of(get(client, sign(at=issued_at)).text))
+        ends = days[date].replace(hour=0) + timedelta(days=1, hours=12)
         assert timedelta() <= issued_at + timedelta(days=28) - ends < timedelta(days=1)
 
 
@@ -62,27 +62,27 @@ def test_last_day_is_missing_without_a_whole_day_left(
 
 
 @pytest.mark.parametrize(
-    ("keep", "expires", "said"),
+    ("keep", "expires", "days"),
     [("90d", timedelta(days=28), "90"), ("30d", timedelta(days=60), "61"), ("90d", timedelta(days=90, hours=1), "92")],
 )
 def test_page_states_the_retention_of_the_record(
-    redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, said: str
+    redis_url: str, keys: redis.Redis, records: Records, keep: str, expires: timedelta, days: str
 ) -> None:
     client, terms = make_client(redis_url, RECORD_RETENTION=keep), Survey(delay=timedelta(), expires=expires)
     records.accept(Close(81000, NOON), [terms])
-    assert f"is deleted {said} days after the survey ends." in words_of(get(client).text)
+    assert f"is deleted {days} days after the survey ends." in words_of(get(client).text)
     kept: Records = client.application.extensions["afterword"].records
     claim = kept.claim(Journey.OFFER, "81000")
     assert claim
     kept.decide(claim, Decision(Verdict.SKIP, Reason.NO_SURVEY_MATCHES), "")
     left = timedelta(milliseconds=keys.pttl("afterword:survey:81000"))
-    assert timedelta() <= timedelta(days=int(said)) - left < timedelta(days=1)
+    assert timedelta() <= timedelta(days=int(days)) - left < timedelta(days=1)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_states_retention(code: str) -> None:
-    said = load_language(code).translate(page_texts.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
-    assert "90\xa0" in said
+    text = load_language(code).translate(page_texts.KEPT_FOR, time=load_language(code).format_days(timedelta(days=90)))
+    assert "90\xa0" in text
 
 
 def test_privacy_text_is_on_every_page_of_a_survey(redis_url: str, keys: redis.Redis, records: Records) -> None:

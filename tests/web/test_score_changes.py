@@ -136,8 +136,8 @@ def test_recorded_page_lists_all_answers(client: FlaskClient, records: Records) 
     for query in ({}, {"r": "2"}):
         page = get(client, token, query_string=query)
         assert "Your answers are recorded. They can no longer be changed." in page.text
-        for said in ("Satisfied", "9", "Yes"):
-            assert f"<dd>{said}</dd>" in page.text
+        for saved in ("Satisfied", "9", "Yes"):
+            assert f"<dd>{saved}</dd>" in page.text
         assert (TOO_LATE in page.text) is bool(query)
 
 

@@ -171,6 +171,6 @@ def test_token_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_code_is_not_logged_during_outage(redis_server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     client = make_client(dead(redis_server))
     get(client, UNKNOWN)
-    said = capsys.readouterr().out
-    assert "short_link.unavailable" in said
-    assert UNKNOWN not in said
+    log = capsys.readouterr().out
+    assert "short_link.unavailable" in log
+    assert UNKNOWN not in log
