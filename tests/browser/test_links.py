@@ -1,4 +1,4 @@
-"""Link scanners open every link of a message. The real web process records no response."""
+"""Link scanners open every link of a message. The real web process records no answer."""
 
 import uuid
 from collections import Counter
@@ -63,7 +63,7 @@ def test_only_confirm_saves_an_answer(afterword: Afterword, keys: "redis.Redis",
     assert not keys.exists("afterword:survey:81000")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
     assert keys.hget("afterword:survey:81000", f"score:{RatingType.CSAT}") == b"4"
     assert page.url == link
     assert page.context.cookies() == []

@@ -76,7 +76,7 @@ def test_browser_follows_both_redirects(afterword: Afterword, page: Page) -> Non
     page.get_by_role("heading", name="Rate us here as well").wait_for()
     # The back button opens the survey, not the redirect.
     page.go_back()
-    page.get_by_text("Your response “Very satisfied” is saved.").wait_for()
+    page.get_by_text("Your answer “Very satisfied” is saved.").wait_for()
     assert page.get_by_role("link", name="Continue to localhost").is_visible()
     assert page.url == f"{link}?r=5"
 
@@ -85,7 +85,7 @@ def test_other_scores_show_the_thanks(afterword: Afterword, page: Page) -> None:
     link = f"{afterword.url}/s/{sign(at=NEW_ENOUGH)}"
     page.goto(f"{link}?r=4")
     page.get_by_role("button", name="Confirm rating").click()
-    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
     assert page.url == link
 
 
@@ -100,13 +100,13 @@ def test_more_time_and_changes_work_without_javascript(afterword: Afterword, pag
     assert page.get_by_label("Anything you would like to add?").input_value() == "My card is 4111"
     page.get_by_role("button", name="Add comment").click()
     page.get_by_text("Your comment is saved too.").wait_for()
-    page.get_by_role("button", name="Change your response").click()
+    page.get_by_role("button", name="Change your answer").click()
     page.get_by_role("button", name="Remove my comment").wait_for()
-    # The enter key saves the response, and doesn't remove the comment.
+    # The enter key saves the answer, and doesn't remove the comment.
     page.get_by_label("4 Satisfied", exact=True).check()
     page.keyboard.press("Enter")
-    page.get_by_text("Your response “Satisfied” is saved.").wait_for()
+    page.get_by_text("Your answer “Satisfied” is saved.").wait_for()
     assert page.get_by_text("Your comment is saved too.").is_visible()
-    page.get_by_role("button", name="Change your response").click()
+    page.get_by_role("button", name="Change your answer").click()
     page.get_by_role("button", name="Remove my comment").click()
     page.get_by_text("Your comment is removed.").wait_for()

@@ -171,7 +171,7 @@ def test_links_of_email_open_form_with_score(client: FlaskClient) -> None:
     chosen = client.get(links[3]).text
     assert re.findall(r"value=(\d) checked", chosen) == ["4"]
     assert "<form" in client.get(links[-1]).text
-    assert load_language("de").translate("You will not be requested again") in client.post(links[-1]).text
+    assert load_language("de").translate("You will not be asked again") in client.post(links[-1]).text
 
 
 def test_form_can_be_sent_and_is_not_saved(client: FlaskClient) -> None:
