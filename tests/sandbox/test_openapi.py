@@ -29,7 +29,7 @@ def test_check_finds_a_wrong_response(dixa: Sandbox, client: Client, description
         data | {"createdAt": "today"},
         data | {"id": "48201"},
     ):
-        with pytest.raises(AssertionError, match="answer of GET /beta/conversations/"):
+        with pytest.raises(AssertionError, match="response of GET /beta/conversations/"):
             description.check(replace(good, response=json.dumps({"data": spoilt}).encode()))
     for status in (201, 204, 302, 404):
         with pytest.raises(AssertionError):
