@@ -67,7 +67,7 @@ def test_a_login_may_have_non_ascii_letters(user: str, password: str, without: l
     assert password not in str(refused.getrepr(style="native"))
 
 
-def test_a_non_ascii_login_without_a_mechanism_fails_without_quoting_the_password() -> None:
+def test_failed_non_ascii_login_does_not_quote_the_password() -> None:
     without = ["PLAIN", "LOGIN"]
     with (
         post_office(auth_require_tls=False, auth_exclude_mechanism=without) as (taken, server),
