@@ -33,7 +33,7 @@ from tests.sandboxes import sandbox
 Scale = Literal["short", "long"]
 
 SCORES = {RatingType.CSAT: 4, RatingType.NPS: 9}
-AT_ONCE = 16
+AT_ONCE = 8
 _NOT_SCALED_SECONDS = 5.0
 _TRIES = 3
 
