@@ -127,7 +127,6 @@ def dixa(sandbox: Sandbox) -> Sandbox:
     """Reset the sandbox and return it."""
     sandbox.reset()
     sandbox.on_exchange.clear()
-    sandbox.state.listing_lag = 0.0
     return sandbox
 
 

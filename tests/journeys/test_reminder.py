@@ -135,14 +135,11 @@ def test_change_event_cancels_the_reminder(story: Story, kind: ChangeKind) -> No
 
 def test_conversation_opened_by_our_message_gets_a_reminder(story: Story) -> None:
     story.dixa.state.message_reopens = True
-    try:
-        survey_id = delivered(story)
-        assert story.dixa.conversation(int(survey_id)).state == "Open"
-        assert not story.take_change(survey_id, ChangeKind.REOPENED)
-        write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
-        story.ask(survey_id)
-    finally:
-        story.dixa.state.message_reopens = False
+    survey_id = delivered(story)
+    assert story.dixa.conversation(int(survey_id)).state == "Open"
+    assert not story.take_change(survey_id, ChangeKind.REOPENED)
+    write(story, survey_id, "offer_due", str(to_ms(datetime.now(UTC))))
+    story.ask(survey_id)
     assert sent(story, survey_id) == ["", "-reminder"]
 
 

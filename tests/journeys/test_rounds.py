@@ -1,6 +1,5 @@
 """A reclosed conversation gets a new round only with `on_reclose`, and never because of our own message."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,11 +22,10 @@ def sent(story: Story, number: int) -> list[str]:
 
 
 @pytest.fixture
-def reopening(dixa: Sandbox) -> Iterator[Sandbox]:
+def reopening(dixa: Sandbox) -> Sandbox:
     """A Dixa with conversations reopened by our own messages."""
     dixa.state.message_reopens = True
-    yield dixa
-    dixa.state.message_reopens = False
+    return dixa
 
 
 @pytest.mark.parametrize("is_answered", [False, True], ids=["unanswered", "answered"])

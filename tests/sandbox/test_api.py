@@ -1,6 +1,5 @@
 """The sandbox's responses match Dixa's documentation: statuses, bodies and refusals."""
 
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from uuid import uuid4
 
@@ -9,7 +8,6 @@ import requests
 
 from service.sandbox.dixa.model import Link
 from service.sandbox.server import Sandbox
-from tests import sandboxes
 from tests.openapi import Description
 from tests.sandbox.conftest import Client
 
@@ -29,18 +27,11 @@ TAKES_MESSAGES = ("WidgetChat", "Messenger", "ContactForm", "Email", "Sms", "Wha
 AGENT = str(uuid4())
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """One sandbox without a rate limit for all tests of this module: a start costs more than most tests."""
-    with sandboxes.sandbox() as opened:
-        yield opened
-
-
 @pytest.fixture
 def dixa(sandbox: Sandbox) -> Sandbox:
+    """Return one sandbox for all tests of this module: a start costs more than most of them."""
     sandbox.reset()
     sandbox.on_exchange.clear()
-    sandbox.state.listing_lag, sandbox.state.message_reopens = 0.0, False
     return sandbox
 
 
@@ -284,6 +275,12 @@ def test_a_message_reopens_a_closed_conversation_only_if_configured(dixa: Sandbo
     dixa.state.message_reopens = True
     client.post(f"/conversations/{number}/messages", _outbound("Hi again"))
     assert dixa.conversation(number).state == "Open"
+
+
+def test_a_reset_restores_the_behaviour(dixa: Sandbox) -> None:
+    dixa.state.message_reopens, dixa.state.listing_lag = True, 60.0
+    dixa.reset()
+    assert (dixa.state.message_reopens, dixa.state.listing_lag) == (False, 0.0)
 
 
 def _repeat_request(connection: HTTPConnection) -> None:

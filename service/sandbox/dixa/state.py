@@ -59,10 +59,6 @@ class State:
     def __init__(self) -> None:
         self.lock = RLock()
         self.organization = Organization()
-        self.message_reopens = False
-        """Whether a message reopens a closed conversation."""
-        self.listing_lag = 0.0
-        """The delay in seconds until the list of ratings shows an offer or a result."""
         self.listeners: list[Listener] = []
         self.agents = [
             Person("Mads Lund", "mads@nordlys.example"),
@@ -74,8 +70,12 @@ class State:
         self.clear()
 
     def clear(self) -> None:
-        """Delete all conversations and reports. The organization stays."""
+        """Delete all conversations and reports, and behave as at the start. The organization stays."""
         with self.lock:
+            self.message_reopens = False
+            """Whether a message reopens a closed conversation."""
+            self.listing_lag = 0.0
+            """The delay in seconds until the list of ratings shows an offer or a result."""
             self.conversations: dict[int, Conversation] = {}
             self.deliveries: list[Delivery] = []
             self.exchanges: deque[Exchange] = deque(maxlen=KEPT_EXCHANGES)
