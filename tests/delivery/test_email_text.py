@@ -180,6 +180,12 @@ def test_each_link_has_text(rating: RatingType) -> None:
     assert "Your chat with support on 12\xa0May\xa02026" in seen.text
 
 
+@pytest.mark.parametrize(("rating", "rows"), [(CSAT, [1] * 5), (NPS, [6, 5]), (THUMBS, [1, 1])])
+def test_a_phone_has_room_for_each_row_of_answers(rating: RatingType, rows: list[int]) -> None:
+    counts = [row.count("?r=") for row in part(write(rating=rating), "html").split("<tr")]
+    assert [each for each in counts if each] == rows
+
+
 def test_the_styles_are_supported_by_mail_programs() -> None:
     html = part(write(rating=NPS), "html")
     assert "border-radius:0 0 16px 16px" in html, "rounded at the top, the accent's line would taper"
