@@ -47,7 +47,7 @@ class BackgroundLoop:
         self._stopping = Event()
         self._thread: Thread | None = None
         self._problem = ""
-        self._repeat_at = 0.0
+        self._repeat_at = monotonic()
 
     def start(self, name: str) -> None:
         """Run in a thread of this name."""

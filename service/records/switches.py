@@ -46,4 +46,4 @@ class Switches(Store):
 
     def delay_answers(self, wait: timedelta) -> None:
         """Let nobody claim an answer for this time: a spool may hold a later one than the record."""
-        self._run_command(lambda: self._redis.set(self._draining_key, 1, px=max(to_ms(wait), 1)))
+        self._run_command(lambda: self._redis.set(self._draining_key, "", px=max(to_ms(wait), 1)))

@@ -128,6 +128,15 @@ def test_a_replica_without_its_primary_is_abandoned(pair: Pair, client: redis.Re
     assert command(client)
 
 
+def test_a_connection_in_use_at_a_failover_is_closed_after_its_command(pair: Pair, client: redis.Redis) -> None:
+    pool = client.connection_pool
+    used = pool.get_connection()
+    pair.fail_over()
+    write(client)
+    pool.release(used)
+    assert not used.is_connected
+
+
 def test_a_host_name_of_a_replica_is_resolved_each_time(pair: Pair, client: redis.Redis) -> None:
     breaker = Breaker()
     store = Store(client, breaker=breaker)
