@@ -27,7 +27,7 @@ def _timing(default: str, help_text: str, *, former_name: str = "", group: str =
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Durations. Few installations change them; docs/architecture explains them."""
+    """Durations. Few installations change them."""
 
     lease: timedelta = _timing(
         "60s",
@@ -49,14 +49,20 @@ class Timings:
         "425, or a conversation that isn't closed yet, is checked again later.",
     )
     requeue_after: timedelta = _timing(
-        "60s", "When a task that was queued, and that no worker began, is queued again.", former_name="HINT_AGAIN"
+        "60s",
+        "After this time a queued task that no worker has begun is queued again.",
+        former_name="HINT_AGAIN",
     )
     backoff_min: timedelta = _timing(
-        "5s", "The pause after a first failure. It doubles up to `BACKOFF_MAX`.", former_name="BACKOFF_FIRST"
+        "5s",
+        "The longest pause after a first failure; the pause is random. It doubles up to `BACKOFF_MAX`.",
+        former_name="BACKOFF_FIRST",
     )
     backoff_max: timedelta = _timing("15m", "The longest pause between two tries.", former_name="BACKOFF_MOST")
     offer_max_age: timedelta = _timing(
-        "72h", "An offer that could not be made this long after its time is not made.", former_name="OFFER_WITHIN"
+        "72h",
+        "How late a survey may be offered. After that it is dropped (`too_late`).",
+        former_name="OFFER_WITHIN",
     )
     answer_max_age: timedelta = _timing(
         "30d", "How long Afterword tries to submit an answer to Dixa.", former_name="ANSWER_WITHIN"
@@ -72,8 +78,8 @@ class Timings:
     )
     token_retry_after: timedelta = _timing(
         "1m",
-        "How often a token that Dixa refuses is tried again while others go on. A token that Dixa accepts is not "
-        "checked again for as long.",
+        "How long a token that Dixa refuses is not used, at most 5m. A token that Dixa accepts is not checked again "
+        "for this time.",
         former_name="TOKEN_PAUSE",
     )
 
