@@ -30,7 +30,7 @@ NAME = "afterword"
 TASKS = {journey: f"afterword.{journey}" for journey in Journey}
 
 HINT_SECONDS = 0.3
-"""The timeout of the web for a hint."""
+"""The web's timeout of each connect and each response for a hint. A frozen Redis costs both."""
 
 _WORKER_SECONDS = 2.0
 """A worker's timeout for one response of Redis. A shutdown while Redis is frozen needs several of them."""
@@ -206,7 +206,7 @@ def _transport_options(redis_url: str, socket_timeout: float, connect_timeout: f
         "health_check_interval": 10,
         "max_connections": _CHANNEL_CONNECTIONS,
         "global_keyprefix": "afterword:",
-        # By default kombu retries a failed connection for 6 s inside of one publish. The web has 0.3 s for it.
+        # By default kombu retries a failed connection for 6 s inside of one publish. The web has about 0.6 s for it.
         "max_retries": 0,
         "interval_start": 0,
         "interval_step": 0,

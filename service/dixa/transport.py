@@ -156,7 +156,7 @@ class Transport:
         return TokenRefused(self._pace.cool_down(slot.token, self._token_retry_after, problem), timedelta())
 
     def _is_valid(self, slot: Slot) -> bool:
-        """Query whether Dixa accepts the token. Takes no slot: it happens once a minute at most."""
+        """Query whether Dixa accepts the token. Takes no slot: TokenCheck makes it rare."""
         try:
             response, _ = self._send(slot, "GET", ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:

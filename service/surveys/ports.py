@@ -246,4 +246,4 @@ class Queue(Protocol):
     """Queues a task for a survey due at once. A lost task is harmless: the relay queues it later."""
 
     def hint(self, journey: Journey, survey_id: str) -> None:
-        """Queue a task within 0.3 s or not at all. Never raises."""
+        """Queue a task, or give up within about 0.6 s. Never raises."""
