@@ -21,9 +21,9 @@ class Close:
     `tags` are None if the event has none. `person` are keyed hashes of the requester's id, address and number;
     `email_hashes` and `phone_hashes` are those of the address and of the number.
 
-    A record keeps the address, in clear, only for a survey with the channel `email`, until the offer has ended, or for a
-    retry of a failed one. It keeps no number. `odd_email` is an address that can't receive e-mail: the rules use it, and
-    no record keeps it.
+    A record keeps the address, in clear, only for a survey with the channel `email`, until the offer has ended, or for
+    a retry of a failed one. It keeps no number. `odd_email` is an address that can't receive e-mail: the rules use it,
+    and no record keeps it.
     """
 
     conversation_id: int
