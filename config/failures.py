@@ -12,7 +12,7 @@ _X509_EXPIRED, _X509_OTHER_HOST = 10, (62, 64)
 
 _BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "no such host"),
-    (ConnectionRefusedError, "nobody listens there"),
+    (ConnectionRefusedError, "connection refused"),
     (ConnectionResetError, "the connection was cut"),
     (BrokenPipeError, "the connection was cut"),
     (FileNotFoundError, "no such file"),

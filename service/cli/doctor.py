@@ -43,7 +43,9 @@ def doctor() -> None:
         say(f"warn {warning}")
     _report_sms_length(settings)
     is_redis_up = _report("Redis", _check_redis, settings)
-    is_dixa_up = _report("Dixa", _check_dixa, settings)
+    is_dixa_up = is_redis_up and _report("Dixa", _check_dixa, settings)
+    if not is_redis_up:
+        say("skip Dixa: not tested, since Redis failed.")
     is_spool_fine = _report("spool", partial(_check_spool, is_redis_up=is_redis_up), settings)
     if is_redis_up:
         _report_work(settings)
@@ -63,6 +65,10 @@ def _check_redis(settings: Settings) -> None:
     records = open_records(settings)
     if problem := records.unusable():
         raise RecordsUnavailable(problem)
+    try:
+        records.read_clock()
+    except RecordsUnavailable as error:
+        raise RecordsUnavailable(f"{error}. Is it running? Check REDIS_URL.") from error
     try:
         # Celery connects with a client of its own, kombu.
         CeleryQueue(make_app(settings.redis_url)).length()

@@ -57,10 +57,17 @@ def test_low_maxclients_is_a_warning(run: Runner, few_connections: str) -> None:
     assert "warn Redis: Redis takes 18 connections, and Afterword may need 19" in output
 
 
-def test_unavailable_redis_and_refused_token_fail(run: Runner) -> None:
-    unavailable = run("doctor", fails=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").output
+def test_unavailable_redis_fails_with_what_to_do(run: Runner) -> None:
+    output = run("doctor", fails=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").output
+    assert output.splitlines()[-3:] == [
+        "FAIL Redis: ConnectionError (connection refused). Is it running? Check REDIS_URL.",
+        "skip Dixa: not tested, since Redis failed.",
+        "ok   spool: nothing waiting",
+    ]
+
+
+def test_refused_token_fails(run: Runner) -> None:
     refused = run("doctor", fails=True, DIXA_API_TOKEN="another-token", DIXA_PACE="9.5/3").output
-    assert "FAIL Redis: " in unavailable
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
     # One line for each part, and no log line.
@@ -78,7 +85,7 @@ def test_unavailable_redis_and_refused_token_fail(run: Runner) -> None:
 )
 def test_unusable_redis_fails_with_the_reason(run: Runner, redis_server: RedisServer, url: str, reason: str) -> None:
     output = run("doctor", fails=True, REDIS_URL=url.format(port=redis_server.port)).output
-    assert output.count(f"({reason})") == 2, output
+    assert output.count(f"({reason}). ") == 1, output
     assert "secret" not in output
 
 
@@ -91,7 +98,7 @@ def password_required(keys: redis.Redis) -> Iterator[None]:
 
 @pytest.mark.usefixtures("password_required")
 def test_missing_redis_password_fails_with_the_reason(run: Runner) -> None:
-    assert run("doctor", fails=True).output.count("(Redis wants a password)") == 2
+    assert "(Redis wants a password). " in run("doctor", fails=True).output
 
 
 def test_refused_token_sets_no_cooldown_for_the_workers(run: Runner, story: Story, keys: redis.Redis) -> None:

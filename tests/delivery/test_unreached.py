@@ -63,7 +63,7 @@ def test_nothing_is_sent_to_a_server_without_tls(ca: trustme.CA) -> None:
 
 
 def test_an_unreachable_host_is_named(ca: trustme.CA) -> None:
-    with pytest.raises(NotDelivered, match="nobody listens there"):
+    with pytest.raises(NotDelivered, match="connection refused"):
         post(f"https://127.0.0.1:{free_port()}/token")
     with pytest.raises(NotDelivered, match="no such host") as caught:
         post("https://receiver.invalid/token")
@@ -73,7 +73,7 @@ def test_an_unreachable_host_is_named(ca: trustme.CA) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_nothing_is_sent_if_the_proxy_is_down(monkeypatch: pytest.MonkeyPatch, ca: trustme.CA, scheme: str) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(NotDelivered, match="nobody listens there"):
+    with pytest.raises(NotDelivered, match="connection refused"):
         post(f"{scheme}://receiver.example/token")
 
 
