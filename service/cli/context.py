@@ -9,9 +9,24 @@ from service.cli.output import say
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
 
+_RENAMED = {
+    "check": "doctor",
+    "counts": "stats",
+    "stop": "opt-out",
+    "unstop": "opt-in",
+    "restored": "mark-restored",
+}
+"""Former names of commands."""
+
 
 class Commands(click.Group):
     """Commands that end with a clear line when a setting is wrong or Redis is unavailable."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, and refuse a former name with the new one."""
+        if cmd_name in _RENAMED:
+            raise click.UsageError(f"`{cmd_name}` is called `{_RENAMED[cmd_name]}` now.", ctx)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
