@@ -22,9 +22,11 @@ def retry(conversation_id: int) -> None:
         # An earlier round's offer would ask beside the latest one.
         if journey is not Journey.OFFER or number == 0
     ]
+    if all(outcome is Outcome.MISSING for _, outcome in outcomes):
+        raise click.ClickException(f"There is no record of conversation {conversation_id}.")
     retried = [journey for journey, outcome in outcomes if outcome is Outcome.RETRIED]
     if not retried:
-        raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why")
+        raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why {conversation_id}")
     say(f"{' and '.join(retried).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 
@@ -32,4 +34,4 @@ def retry(conversation_id: int) -> None:
 def mark_restored() -> None:
     """Reconcile every record with Dixa before its next call, after Redis was restored from a backup."""
     open_records(open_settings()).mark_restored()
-    say("Noted. Each of these records is now reconciled with Dixa before its next call.")
+    say("Done. Every record made before now is reconciled with Dixa before its next call.")
