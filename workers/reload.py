@@ -25,7 +25,7 @@ def keep_settings(report: Callable[[str], None]) -> None:
             try:
                 read_settings()
             except SettingsError as error:
-                log.error("settings.refused", problem=str(error), kept="those before")  # noqa: TRY400 - it says it all
+                log.error("settings.refused", problem=str(error), kept="previous settings")  # noqa: TRY400 - it says it all
                 report(str(error))
             else:
                 restart(number, None)

@@ -14,7 +14,7 @@ from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
 from config.settings import Settings
 
-_MOVED = "BIND or PORT has changed since the start, which needs a restart: the web listens where it did."
+_MOVED = "BIND or PORT changed. The web still listens at the old address. Restart it."
 
 _CANT_START = 4
 """gunicorn's exit status for "app failed to load". After any other status it would restart the child for ever."""

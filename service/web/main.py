@@ -16,7 +16,7 @@ log_greenlet_failures()
 for _warning in _settings.warnings:
     structlog.get_logger().warning("settings.warning", problem=_warning)
 if _kept.problem:
-    structlog.get_logger().error("settings.refused", problem=_kept.problem, kept="those before")
+    structlog.get_logger().error("settings.refused", problem=_kept.problem, kept="previous settings")
 
 app = create_app(_settings)
 _core: Services = app.extensions["afterword"]
