@@ -26,7 +26,9 @@ def retry(conversation_id: int) -> None:
         raise click.ClickException(f"There is no record of conversation {conversation_id}.")
     retried = [journey for journey, outcome in outcomes if outcome is Outcome.RETRIED]
     if not retried:
-        raise click.ClickException(f"Nothing of conversation {conversation_id} has failed. See: afterword why {conversation_id}")
+        raise click.ClickException(
+            f"Nothing of conversation {conversation_id} has failed. See: afterword why {conversation_id}"
+        )
     say(f"{' and '.join(retried).replace('_', '-')} of conversation {conversation_id}: due again now.")
 
 

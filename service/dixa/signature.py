@@ -44,7 +44,7 @@ def read_signature(header: str | None, *, now: datetime, tolerance: timedelta) -
     if abs(now - datetime.fromtimestamp(0, UTC) - timedelta(milliseconds=int(signature.time))) > tolerance:
         raise SignatureError(
             "The signature's time is too far from now.",
-            "was signed too long ago, or in the future: is the clock right?",
+            "signed at a time too far from ours. Check the clock of the web's host",
         )
     return signature
 
@@ -57,7 +57,7 @@ def verify(raw: bytes, signature: Signature, secrets: Sequence[bytes]) -> None:
     if not any(hmac.compare_digest(ours, theirs) for ours in made for theirs in signature.values):
         raise SignatureError(
             "The signature is not made with any of our keys.",
-            "was signed with another key: does DIXA_WEBHOOK_SECRETS have the one that Dixa shows?",
+            "signed with an unknown key. Copy the key that Dixa shows into DIXA_WEBHOOK_SECRETS",
         )
 
 

@@ -157,4 +157,4 @@ def _suspicious(alive: list[Process]) -> Iterator[str]:
     for each in alive:
         counts.update(each.suspicions)
     for hint, times in counts.items():
-        yield f"webhooks refused in the last hour, {times}: what came {hint}"
+        yield f"webhooks refused in the last hour: {times}, {hint}"

@@ -57,8 +57,8 @@ def test_settings_with_a_mistake_are_reported_in_one_line(
 
 def test_refused_webhooks_of_all_processes_are_added_up(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
     for host, times in (("a", 2), ("b", 3)):
-        write(redis_client, prefix, Process("web", host, SETTINGS, suspicions={"with another secret": times}))
-    assert web.find_disagreements() == ["webhooks refused in the last hour, 5: what came with another secret"]
+        write(redis_client, prefix, Process("web", host, SETTINGS, suspicions={"signed with an unknown key": times}))
+    assert web.find_disagreements() == ["webhooks refused in the last hour: 5, signed with an unknown key"]
 
 
 def test_a_command_is_compared_with_the_processes(web: Processes, redis_client: redis.Redis, prefix: str) -> None:
