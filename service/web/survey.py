@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, RequestTimeout
 from service.intake.intake import NotKept
 from service.records.answer_transitions import GivenAnswer
 from service.records.outcomes import Outcome
+from service.records.redis import RecordsUnavailable
 from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
 from service.surveys.ratings import RatingType
@@ -74,7 +75,7 @@ def send(token: str) -> ResponseReturnValue:
     if form.more_time:
         return _extend(context, form) if is_own_form else _show_again(context, PostedForm(form))
     if posted.errors:
-        return _show_again(context.extend_deadline() if is_own_form else context, posted)
+        return _show_again(_extend_deadline(context) if is_own_form else context, posted)
     if not is_own_form:
         return _failed(context, form, HTTPStatus.FORBIDDEN)
     if form.language is not None:
@@ -133,10 +134,22 @@ def _ignored(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
 
 def _extend(context: SurveyContext, form: AnswerForm) -> ResponseReturnValue:
     """Extend the time to change the answer, then show the page named by the button, with the typed text."""
-    context = context.extend_deadline()
+    context = _extend_deadline(context)
     if form.comment or form.scores != context.scores:
         return _show_again(context, PostedForm(form))
     return redirect(context.change_url if form.more_time == CHANGE else context.own_url, HTTPStatus.SEE_OTHER)
+
+
+def _extend_deadline(context: SurveyContext) -> SurveyContext:
+    """Extend the time to change the answer, if there is any left. Return the context as it is afterwards."""
+    if context.deadline is None:
+        return context
+    try:
+        services().records.extend(context.link.survey_id, context.terms)
+    except RecordsUnavailable as error:
+        log.warning("answer.not_extended", survey_id=context.link.survey_id, problem=str(error))
+        return context
+    return replace(load_context(context.token), chosen_language=context.chosen_language)
 
 
 def _show_again(context: SurveyContext, posted: PostedForm) -> Response:

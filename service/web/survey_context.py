@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -145,17 +145,6 @@ class SurveyContext:
             onward=onward,
             forgotten=forgotten,
         )
-
-    def extend_deadline(self) -> "SurveyContext":
-        """Extend the time to change the answer, if there is any left. Return the context as it is afterwards."""
-        if self.deadline is None:
-            return self
-        try:
-            services().records.extend(self.link.survey_id, self.terms)
-        except RecordsUnavailable as error:
-            log.warning("answer.not_extended", survey_id=self.link.survey_id, problem=str(error))
-            return self
-        return replace(load_context(self.token), chosen_language=self.chosen_language)
 
     @property
     def own_url(self) -> str:
