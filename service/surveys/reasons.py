@@ -5,7 +5,7 @@ from typing import Self
 
 
 class Reason(StrEnum):
-    """Why a survey was not sent, or why a journey failed. In the order of the checks.
+    """Why a survey was not sent, or why a journey failed. Grouped by subject.
 
     `afterword why` and docs/reasons.md show the meaning and the remedy. Keys in them are of surveys.toml, names in
     capitals are settings.
