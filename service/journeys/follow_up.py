@@ -18,7 +18,7 @@ import structlog
 from service.journeys.answer import latest_final_at
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import Done, Erase, Fail, Next, Wait
-from service.records.channels import Channels
+from service.records.channels import Channels, name_receiver
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
@@ -118,7 +118,7 @@ class FollowUpJourney:
         since = max(final_at, progress.retried_at or final_at)
         due = self._find_due(terms, answer, progress)
         left = [each for each in due if self._end_if_over(attempt, progress, each, since) is None]
-        ready = [each for each in left if self._channels.wait(_health_name(each), record.survey_id) is None]
+        ready = [each for each in left if self._channels.wait(name_receiver(each.kind), record.survey_id) is None]
         # An action of these writes into the conversation, or may pass on a comment.
         if any(answer.has_comment or each.kind in _IN_DIXA for each in ready) and attempt.is_erased():
             return Erase()
@@ -169,7 +169,7 @@ class FollowUpJourney:
         """Begin an action and do it, unless the claim has no time left or the receiver is down."""
         if not attempt.has_time():
             return Wait(_MIN_WAIT)
-        if self._channels.begin(_health_name(planned), attempt.record.survey_id):
+        if self._channels.begin(name_receiver(planned.kind), attempt.record.survey_id):
             return Wait(attempt.backoff(), is_failure=True)
         scores = attempt.record.answered.scores if planned.name == _ALERT else None
         is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, sent_scores=scores)
@@ -192,7 +192,7 @@ class FollowUpJourney:
         except (RetryLater, Refused) as error:
             return self._not_done(attempt, planned, error, is_new=is_new)
         done = self._end(attempt, planned)
-        self._channels.works(_health_name(planned), record.survey_id)
+        self._channels.works(name_receiver(planned.kind), record.survey_id)
         return done
 
     def _not_done(
@@ -210,7 +210,7 @@ class FollowUpJourney:
                 log.warning("call.forbidden", action=planned.name, problem=str(error))
                 return Wait(attempt.reconcile_backoff(), is_failure=True)
             case ChannelDown():
-                self._channels.failed(_health_name(planned), attempt.record.survey_id, str(error))
+                self._channels.failed(name_receiver(planned.kind), attempt.record.survey_id, str(error))
         log.warning("action.unavailable", action=planned.name, problem=str(error))
         return Wait(attempt.backoff(), is_failure=True)
 
@@ -232,11 +232,6 @@ class FollowUpJourney:
             return Fail(Reason.REFUSED, f"failed: {', '.join(failed)}")
         self._records.followed(attempt.claim)
         return Done()
-
-
-def _health_name(planned: PlannedAction) -> str:
-    """Name a receiver for its health. A receiver of answers isn't the receiver of links."""
-    return f"{planned.kind} of answers"
 
 
 def _until_final(attempt: Attempt, answer: AnswerProgress) -> timedelta:

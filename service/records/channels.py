@@ -26,6 +26,13 @@ _ENOUGH_IN_A_ROW = 5
 _FORGET_AFTER = timedelta(days=1)
 """Without a failure for so long, nobody has tried the channel."""
 
+_OF_ANSWERS = " of answers"
+
+
+def name_receiver(kind: str) -> str:
+    """Return the channel of a follow-up action, such as `slack of answers`. It isn't the channel that sends links."""
+    return f"{kind}{_OF_ANSWERS}"
+
 
 class Channels(Store):
     """The health of the channels of links and of follow-up actions."""
@@ -95,5 +102,8 @@ class Channels(Store):
 
 def _describe(channel: str, since_ms: str, problem: str) -> str:
     since = f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
-    meanwhile = "Surveys go by their next channel, or wait; one at a time tries it"
+    if channel.endswith(_OF_ANSWERS):
+        meanwhile = "Follow-ups wait, and are retried for a day. Surveys are not affected"
+    else:
+        meanwhile = "Surveys use their next channel, or wait. One at a time tries this one"
     return f'channel "{channel}" is down since {since}: {problem}. {meanwhile}'

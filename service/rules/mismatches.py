@@ -26,7 +26,7 @@ def mismatches_of(record: Record) -> tuple[RuleMismatch, ...]:
         Reason.UNREACHABLE: (f"deliver = {json.dumps(terms.deliver)}", f"{channel}, {agent}"),
         Reason.TOO_LATE: (
             "OFFER_MAX_AGE (a setting)",
-            f"it was due {_spell(terms.delay)} after the close, longer ago than that",
+            f"due {_spell(terms.delay)} after the close, and later than OFFER_MAX_AGE allows",
         ),
     }
     if reason not in later:

@@ -7,11 +7,14 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
+from service.delivery.slack import SlackAlert
+from service.delivery.webhook import AnswerWebhook
 from service.journeys.follow_up import OUTCOME_UNKNOWN
-from service.records.channels import PAUSE, Channels
+from service.records.channels import PAUSE, Channels, name_receiver
 from service.sandbox.dixa.model import Person
 from service.surveys.mailbox import Mailbox
 from service.surveys.on_answer import OnAnswer
+from service.surveys.ports import Action
 from service.surveys.states import OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT
@@ -238,7 +241,8 @@ def test_alert_waits_while_its_receiver_is_down(channel_story: ChannelStory) -> 
     # Dixa is queried for an anonymised conversation only right before an alert is sent.
     assert len(channel_story.dixa.calls) == before
     assert [post.status for post in channel_story.receiver.of("/slack")] == [404]
-    channel_story.end_pause("slack of answers")
+    assert channel_story.story.channels.troubles()[0].startswith('channel "slack of answers" is down since ')
+    channel_story.end_pause(name_receiver("slack"))
     for each in ids:
         channel_story.follow(each)
     assert len(channel_story.receiver.taken("/slack")) == 2
@@ -294,4 +298,17 @@ def test_failed_channel_is_reported_with_its_reason(redis_client: redis.Redis, p
     channels.failed("email", "1", "the mail server replied to the text with 554")
     (trouble,) = channels.troubles()
     assert trouble.startswith('channel "email" is down since 20')
-    assert "the mail server replied to the text with 554" in trouble
+    assert trouble.endswith(
+        ": the mail server replied to the text with 554. Surveys use their next channel, or wait. "
+        "One at a time tries this one"
+    )
+
+
+@pytest.mark.parametrize("action", [SlackAlert, AnswerWebhook])
+def test_failed_receiver_of_answers_is_reported_as_no_problem_of_surveys(
+    redis_client: redis.Redis, prefix: str, action: type[Action]
+) -> None:
+    channels = Channels(redis_client, prefix=prefix)
+    channels.failed(name_receiver(action.kind), "1", "the receiver returned 404")
+    assert channels.troubles()[0].endswith("404. Follow-ups wait, and are retried for a day. Surveys are not affected")
+    assert action.max_age == timedelta(days=1)

@@ -14,6 +14,7 @@ from config.settings import Timings
 from service.delivery.slack import SlackAlert
 from service.journeys.follow_up import OUTCOME_UNKNOWN, FollowUpJourney, PlannedAction, plan_actions
 from service.journeys.next_step import Done
+from service.records.channels import name_receiver
 from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
@@ -140,10 +141,13 @@ TROUBLES: dict[str, tuple[Callable[[ActionStory], object], int]] = {
     "forbidden": (lambda action_story: action_story.dixa.fails(1, 403, call="note"), 1),
     "response lost": (lambda action_story: action_story.dixa.executes_then_drops(1, call="note"), 1),
     "receiver unavailable": (lambda action_story: action_story.receiver.next.update({"/answer": [503]}), 1),
-    "receiver down": (lambda action_story: action_story.story.channels.failed("slack of answers", "other", "no"), 1),
+    "receiver down": (
+        lambda action_story: action_story.story.channels.failed(name_receiver("slack"), "other", "no"),
+        1,
+    ),
     "down since the check": (
         lambda action_story: action_story.story.after(
-            "conversation", lambda: action_story.story.channels.failed("slack of answers", "other", "no")
+            "conversation", lambda: action_story.story.channels.failed(name_receiver("slack"), "other", "no")
         ),
         1,
     ),

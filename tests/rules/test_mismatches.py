@@ -72,6 +72,13 @@ def test_duration_is_shown_as_in_surveys_toml(length: timedelta, spelled: str) -
     assert (rule, fact) == (f'cooldown = "{spelled}"', "survey calls was sent less than that before")
 
 
+def test_too_late_offer_is_shown_with_its_delay() -> None:
+    assert deciding_mismatch(Reason.TOO_LATE, replace(TERMS, delay=timedelta(minutes=15))) == (
+        "OFFER_MAX_AGE (a setting)",
+        "due 15m after the close, and later than OFFER_MAX_AGE allows",
+    )
+
+
 @pytest.mark.parametrize(("agent_id", "shown"), [("agent", "an agent"), (None, "no agent")])
 def test_unreachable_customer_is_shown_with_channel_and_agent(agent_id: str | None, shown: str) -> None:
     assert deciding_mismatch(Reason.UNREACHABLE, agent_id=agent_id) == (
