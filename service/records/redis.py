@@ -110,11 +110,16 @@ class Store:
 
         Return whether a rewrite was started. Managed services rewrite it themselves and forbid the command.
         """
-        if not self._run_command(lambda: self._redis.delete(f"{self._prefix}erased")):
+        sign = f"{self._prefix}erased"
+        if not self._run_command(lambda: self._redis.delete(sign)):
             return False
         try:
             self._redis.bgrewriteaof()
         except redis.RedisError as error:
+            if "in progress" in str(error):
+                # That rewrite may have begun before the erasure, so another one has to follow it.
+                self._run_command(lambda: self._redis.set(sign, 1))
+                return False
             log.warning("redis.not_rewritten", problem=describe_failure(error))
             return False
         return True

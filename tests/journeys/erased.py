@@ -55,3 +55,8 @@ def assert_erased(story: Story, survey_id: str) -> None:
     for secret in (SECRET, "ida", person, "score", "comment", "person", "language", "sent_scores", "action", "hash-"):
         assert secret not in kept, secret
     assert story.answer(survey_id, {CSAT: 3}) == "closed"
+
+
+def asks_for_a_rewrite(story: Story) -> bool:
+    """Return whether the relay will rewrite Redis's append-only file, which still has the erased data."""
+    return bool(story.records._redis.exists(f"{story.records._prefix}erased"))

@@ -16,7 +16,7 @@ from service.surveys.model import Decision
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, Verdict
 from tests.harness import AT_ONCE, CSAT, Story
-from tests.journeys.erased import SECRET, assert_erased, fields, send_survey
+from tests.journeys.erased import SECRET, asks_for_a_rewrite, assert_erased, fields, send_survey
 from tests.polling import eventually
 from tests.processes import RedisServer, patient
 
@@ -103,6 +103,20 @@ def test_erased_data_is_removed_from_the_append_only_file(
     assert story.records.rewrite_if_erased()
     eventually(lambda: not is_in_the_file())
     assert not story.records.rewrite_if_erased()
+    client.close()
+
+
+def test_erasure_during_a_rewrite_gets_a_rewrite_of_its_own(own_redis: RedisServer, dixa: Sandbox) -> None:
+    client = patient(own_redis.url)
+    story = Story(client, "afterword:", dixa)
+    record = story.load(send_survey(story))
+    client.config_set("rdb-key-save-delay", 60_000_000)  # Microseconds: the rewrite takes minutes.
+    story.records.erase(record)
+    assert story.records.rewrite_if_erased()
+    story.records.erase(record)
+    assert not story.records.rewrite_if_erased()
+    assert asks_for_a_rewrite(story)
+    client.shutdown(nosave=True)  # Ends the rewrite too.
     client.close()
 
 

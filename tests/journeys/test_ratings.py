@@ -13,8 +13,10 @@ from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Slot
 from service.surveys.ratings import RatingType
+from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, THUMBS, Story
+from tests.journeys.erased import asks_for_a_rewrite
 from tests.polling import eventually
 
 THREE = replace(AT_ONCE, ratings=(CSAT, NPS, THUMBS))
@@ -76,6 +78,17 @@ def test_lost_response_of_any_call_doubles_nothing(story: Story, nth: int, fault
     assert len(story.dixa.offers()) == 3
     assert results(story) == {"Csat": (4, "Once"), "Nps": (9, None), "ThumbsUpOrDown": (1, None)}
     story.assert_no_doubles()
+
+
+def test_conversation_erased_between_two_offers_gets_no_second_one(story: Story) -> None:
+    story.dixa.executes_then_drops(1, call="offer")
+    survey_id = story.begin(THREE)
+    story.offering.run(survey_id)
+    story.dixa.erase(int(survey_id))
+    record = story.ask(survey_id)
+    assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.ERASED)
+    assert [offer.type for offer in story.dixa.offers()] == ["Csat"]
+    assert asks_for_a_rewrite(story)
 
 
 class Interrupted:

@@ -17,6 +17,7 @@ from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
+from tests.journeys.erased import asks_for_a_rewrite
 from tests.polling import eventually
 
 Then = Callable[[Sandbox, int], object]
@@ -58,6 +59,7 @@ def test_unsent_survey_has_its_reason(story: Story, case: str) -> None:
     assert (record.offer.state, record.offer.reason) == (state, reason)
     assert story.dixa.offers() == []
     assert story.dixa.messages() == []
+    assert asks_for_a_rewrite(story) is (reason is Reason.ERASED)
 
 
 @pytest.mark.parametrize(("spoken", "reason"), [("da", ""), ("en", Reason.UNREACHABLE)])

@@ -15,6 +15,7 @@ from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import ChangeKind, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, Story
+from tests.journeys.erased import asks_for_a_rewrite
 from tests.polling import eventually
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=30)
@@ -82,14 +83,18 @@ def test_second_offer_is_not_retried_forever(story: Story) -> None:
     ],
     ids=["reopened", "erased", "opted out", "too late"],
 )
-def test_change_before_the_delivery_fails_the_survey(
+def test_change_before_the_delivery_ends_the_survey(
     story: Story, happens: Callable[[Story, str], object], reason: Reason, begin: Callable[[Story], str]
 ) -> None:
     survey_id = begin(story)
     happens(story, survey_id)
     record = story.ask(survey_id)
-    assert (record.offer.state, record.offer.reason) == (OfferState.FAILED, reason)
+    is_erased = reason is Reason.ERASED
+    assert record.offer.state is (OfferState.CANCELLED if is_erased else OfferState.FAILED)
+    assert record.offer.reason == reason
     assert [each.call for each in story.dixa.calls].count("message") == 1
+    # Only a rewrite removes the customer's data from Redis's append-only file.
+    assert asks_for_a_rewrite(story) is is_erased
 
 
 def test_arrived_message_counts_despite_a_reopened_conversation(story: Story) -> None:
