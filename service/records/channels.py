@@ -26,12 +26,13 @@ _ENOUGH_IN_A_ROW = 5
 _FORGET_AFTER = timedelta(days=1)
 """Without a failure for so long, nobody has tried the channel."""
 
-_OF_ANSWERS = " of answers"
+_AFTER_ANSWERS = " after an answer"
+"""A name of a survey has no spaces, so this is never a survey's own sender, such as `email of answers`."""
 
 
 def name_receiver(kind: str) -> str:
-    """Return the channel of a follow-up action, such as `slack of answers`. It isn't the channel that sends links."""
-    return f"{kind}{_OF_ANSWERS}"
+    """Return the channel of a follow-up action, such as `slack after an answer`. It sends no links."""
+    return f"{kind}{_AFTER_ANSWERS}"
 
 
 class Channels(Store):
@@ -102,7 +103,7 @@ class Channels(Store):
 
 def _describe(channel: str, since_ms: str, problem: str) -> str:
     since = f"{from_ms(since_ms):%Y-%m-%d %H:%M:%S} UTC"
-    if channel.endswith(_OF_ANSWERS):
+    if channel.endswith(_AFTER_ANSWERS):
         meanwhile = "Follow-ups wait, and are retried for a day. Surveys are not affected"
     else:
         meanwhile = "Surveys use their next channel, or wait. One at a time tries this one"

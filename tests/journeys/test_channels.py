@@ -241,7 +241,7 @@ def test_alert_waits_while_its_receiver_is_down(channel_story: ChannelStory) -> 
     # Dixa is queried for an anonymised conversation only right before an alert is sent.
     assert len(channel_story.dixa.calls) == before
     assert [post.status for post in channel_story.receiver.of("/slack")] == [404]
-    assert channel_story.story.channels.troubles()[0].startswith('channel "slack of answers" is down since ')
+    assert channel_story.story.channels.troubles()[0].startswith('channel "slack after an answer" is down since ')
     channel_story.end_pause(name_receiver("slack"))
     for each in ids:
         channel_story.follow(each)
@@ -302,6 +302,12 @@ def test_failed_channel_is_reported_with_its_reason(redis_client: redis.Redis, p
         ": the mail server replied to the text with 554. Surveys use their next channel, or wait. "
         "One at a time tries this one"
     )
+
+
+def test_sender_of_a_survey_named_answers_is_no_receiver_of_answers(redis_client: redis.Redis, prefix: str) -> None:
+    channels = Channels(redis_client, prefix=prefix)
+    channels.failed("email of answers", "1", "the mail server returned 535")
+    assert "Surveys use their next channel" in channels.troubles()[0]
 
 
 @pytest.mark.parametrize("action", [SlackAlert, AnswerWebhook])
