@@ -90,14 +90,14 @@ def _count_connections(settings: Settings) -> int:
 
 def _check_dixa(settings: Settings) -> None:
     client, deadline = connect(settings.redis_url), Deadline(timedelta(seconds=15))
-    dixa, held = open_dixa(settings, client, observes_only=True), open_pace(settings, client).cooldown()
-    if held:
-        trouble, wait = held
+    dixa, cooldown = open_dixa(settings, client, observes_only=True), open_pace(settings, client).cooldown()
+    if cooldown:
+        trouble, wait = cooldown
         say(f"warn Dixa: the workers are waiting: {trouble} {_RETRY.format(wait.total_seconds())}", fg="yellow")
     if trouble := Outage(client).problem():
         say(f"warn {trouble}.", fg="yellow")
     # A cooldown holds the workers back. The operator must still be able to check a new token.
-    if not held:
+    if not cooldown:
         dixa.take_slot(deadline)
     tokens = settings.dixa_api_tokens
     for number, token in enumerate(tokens, 1):

@@ -97,7 +97,7 @@ class _DryRun:
         self._low_priority = LowPriorityDixa(dixa, self.rate, Event().wait)
 
     @property
-    def most_calls(self) -> int:
+    def max_calls(self) -> int:
         """The maximum of calls for one conversation."""
         return _USUAL_CALLS + needs_tags(self._surveys) + needs_messages(self._surveys)
 
@@ -159,13 +159,13 @@ class _DryRun:
 
 def _confirm(dry_run: _DryRun, found: Found, *, is_agreed: bool) -> None:
     count = len(found.ids)
-    fewest, most = (count * calls / dry_run.rate for calls in (1, dry_run.most_calls))
+    min_seconds, max_seconds = (count * calls / dry_run.rate for calls in (1, dry_run.max_calls))
     say(
-        f"{count} conversations to try, {dry_run.most_calls} calls each at most, {dry_run.rate:.1f} calls a second "
-        f"(a fifth of DIXA_PACE): {_spell(fewest)} to {_spell(most)}.",
+        f"{count} conversations to try, {dry_run.max_calls} calls each at most, {dry_run.rate:.1f} calls a second "
+        f"(a fifth of DIXA_PACE): {_spell(min_seconds)} to {_spell(max_seconds)}.",
         err=True,
     )
-    if most > _CONFIRM_FROM_SECONDS and not is_agreed:
+    if max_seconds > _CONFIRM_FROM_SECONDS and not is_agreed:
         click.confirm("Begin?", abort=True, err=True)
 
 
