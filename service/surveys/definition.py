@@ -12,7 +12,7 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.words import NEUTRAL, Sender, Words
 
-CHANNELS = ("message", "email", "note", "webhook")
+DELIVERY_CHANNELS = ("message", "email", "note", "webhook")
 """The delivery channels."""
 
 _DEFAULT_SENDER = Sender()

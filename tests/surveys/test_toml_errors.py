@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.surveys.definition import CHANNELS
+from service.surveys.definition import DELIVERY_CHANNELS
 from service.surveys.toml.errors import RENAMED
 from service.surveys.toml.loader import SurveysFileError, load_surveys, read_surveys
 
@@ -38,7 +38,7 @@ def mistakes(text: str) -> list[str]:
         ('editable_for = "8d"', "survey 1: editable_for", "7d"),
         ('expires = "59s"', "survey 1: expires", '"1m"'),
         ('cooldown = "3651d"', "survey 1: cooldown", "3650d"),
-        ("deliver = []", "survey 1: deliver", CHANNELS[0]),
+        ("deliver = []", "survey 1: deliver", DELIVERY_CHANNELS[0]),
         ('deliver = "message"', "survey 1: deliver", "brackets"),
         ('deliver = ["pigeon"]', "survey 1: deliver", "'pigeon'"),
         ("match = 5", "survey 1: match", "[survey.match]"),

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.records.terms_codec import dump_terms, load_terms
-from service.surveys.definition import CHANNELS, Credit, OnReclose, SendWindow, Survey
+from service.surveys.definition import DELIVERY_CHANNELS, Credit, OnReclose, SendWindow, Survey
 from service.surveys.match import Match
 from service.surveys.ratings import RatingType
 from service.surveys.toml.loader import (
@@ -140,7 +140,7 @@ SURVEYS = st.builds(
     editable_for=st.integers(0, 7 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
     expires=st.integers(60_000, 365 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
     cooldown=st.integers(0, 3650 * 86_400_000).map(lambda ms: timedelta(milliseconds=ms)),
-    deliver=st.lists(st.sampled_from(CHANNELS), min_size=1).map(tuple),
+    deliver=st.lists(st.sampled_from(DELIVERY_CHANNELS), min_size=1).map(tuple),
     match=st.builds(
         Match,
         channels=SPELLED,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from service.surveys.definition import CHANNELS, Credit, OnReclose, Survey
+from service.surveys.definition import DELIVERY_CHANNELS, Credit, OnReclose, Survey
 from service.surveys.toml.brand import BrandSchema
 from service.surveys.toml.errors import Table, describe_mistakes
 from service.surveys.toml.fields import (
@@ -70,11 +70,11 @@ def read_surveys(path: Path) -> tuple[Survey, ...]:
 
 
 def _check_deliver(names: tuple[str, ...]) -> None:
-    known = ", ".join(CHANNELS)
+    known = ", ".join(DELIVERY_CHANNELS)
     if not names:
         raise ValidationError(f"Name at least one of: {known}.")
     for name in names:
-        if name not in CHANNELS:
+        if name not in DELIVERY_CHANNELS:
             raise ValidationError(f"There is no channel {name!r}. Known: {known}.")
 
 
