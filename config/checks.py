@@ -9,7 +9,7 @@ from config.parsers import Pace
 from config.secret_parsers import key_bytes, keys
 from config.settings import Settings, Timings
 from service.surveys.definition import Survey
-from service.surveys.dixa_names import CHANNELS, USER_TYPES
+from service.surveys.dixa_names import DIXA_CHANNELS, USER_TYPES
 from service.surveys.urls import LOOPBACK
 
 _LIMIT_OF_DIXA = Pace(rate=10, burst=4)
@@ -101,7 +101,7 @@ def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
 
 def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:
     for kind, names, known in (
-        ("channel", (*survey.match.channels, *survey.delays), CHANNELS),
+        ("channel", (*survey.match.channels, *survey.delays), DIXA_CHANNELS),
         ("user type", survey.match.user_types, USER_TYPES),
         ("assignee type", survey.match.assignee_types, USER_TYPES),
     ):

@@ -1,11 +1,11 @@
 """Names of Dixa's channels, directions and types. Webhooks and the API spell them differently."""
 
-CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
+DIXA_CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
 ASKED_DIRECTIONS = ("Inbound", "Outbound")
 USER_TYPES = ("Contact", "Member")
 """The documented ones, as of the channels."""
 
-_KNOWN = (*CHANNELS, *ASKED_DIRECTIONS, "Internal", *USER_TYPES)
+_KNOWN = (*DIXA_CHANNELS, *ASKED_DIRECTIONS, "Internal", *USER_TYPES)
 _API_NAMES = {name.casefold(): name for name in _KNOWN}
 
 
