@@ -14,7 +14,7 @@ from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
 from service.surveys.definition import Survey
 from service.texts.catalog import Language
-from service.web.page_context import Deadline, PageContext
+from service.web.page_context import EditDeadline, PageContext
 
 _CHANNEL = "WidgetChat"
 
@@ -50,7 +50,7 @@ class View:
             theme=brand.theme,
             until=(now + self.survey.expires - timedelta(days=1, hours=12)).date(),
             kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),
-            deadline=Deadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None,
+            deadline=EditDeadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None,
             words=self.survey.words_in(self.language.code),
         )
 

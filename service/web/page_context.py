@@ -14,7 +14,7 @@ from service.web.forms import FormErrors
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class EditDeadline:
     """The end of the time to change an answer, in the customer's time zone, seen from `now`.
 
     `can_move` is true if the customer can extend it.
@@ -70,7 +70,7 @@ class PageContext:
     opt_out_url: str | None = None
     words: Words = NEUTRAL
     thank_you: str = ""
-    deadline: Deadline | None = None
+    deadline: EditDeadline | None = None
 
     @property
     def without_form(self) -> Self:

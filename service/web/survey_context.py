@@ -22,7 +22,7 @@ from service.texts.catalog import Language
 from service.web.forms import AnswerForm
 from service.web.language import choose_language, requested_language
 from service.web.mangled_links import query_value
-from service.web.page_context import Closed, Deadline, PageContext
+from service.web.page_context import Closed, EditDeadline, PageContext
 from service.web.services import services
 
 log = structlog.get_logger()
@@ -106,7 +106,7 @@ class SurveyContext:
         return self.receipt is not None and self.receipt.has_comment
 
     @property
-    def deadline(self) -> Deadline | None:
+    def deadline(self) -> EditDeadline | None:
         """The end of the time to change the answer. None if it is final, or if Redis is down."""
         now = services().records.now()
         if self.answer is None or self.answer.state is not AnswerState.EDITABLE or self.answer.due_at is None:
@@ -116,7 +116,7 @@ class SurveyContext:
             return None
         first = self.answer.first_answered_at or self.answer.answer.answered_at
         can_move = min(now + self.terms.extend, first + MAX_EXTENSION) > self.answer.due_at
-        return Deadline(self.answer.due_at.astimezone(zone), now, can_move=can_move)
+        return EditDeadline(self.answer.due_at.astimezone(zone), now, can_move=can_move)
 
     @property
     def is_final(self) -> bool:

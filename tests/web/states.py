@@ -12,7 +12,7 @@ from service.preview.states import State
 from service.surveys.ratings import RatingType
 from service.texts.catalog import Language, load_language
 from service.web import security_headers
-from service.web.page_context import Deadline, PageContext
+from service.web.page_context import EditDeadline, PageContext
 from tests.web.pseudo import PSEUDO
 
 CSAT, NPS, THUMBS = RatingType.CSAT, RatingType.NPS, RatingType.THUMBS
@@ -35,7 +35,7 @@ CONTEXT = PageContext(
     kept_for=timedelta(days=90),
     action="?",
     opt_out_url=STOP_URL,
-    deadline=Deadline(NOW + timedelta(minutes=5), NOW, can_move=True),
+    deadline=EditDeadline(NOW + timedelta(minutes=5), NOW, can_move=True),
 )
 WITH_NPS = replace(CONTEXT, ratings=(NPS,))
 WITH_THUMBS = replace(CONTEXT, ratings=(THUMBS,))
