@@ -53,7 +53,7 @@ _CALLS_IN_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ScoreLabel:
     """A rating in words: `CSAT 4 of 5`, `Satisfied`, and good, fair or poor."""
 
     score: str
@@ -61,18 +61,18 @@ class Verdict:
     tone: str
 
 
-def verdict(rating: Rating) -> Verdict | None:
+def score_label(rating: Rating) -> ScoreLabel | None:
     """Return a rating's result in words, or None."""
     if rating.result is None:
         return None
     value = rating.result.value
     if rating.type == "Csat":
         tone = "good" if value >= 4 else "fair" if value == 3 else "poor"  # noqa: PLR2004
-        return Verdict(f"CSAT {value} of 5", _CSAT[value - 1], tone)
+        return ScoreLabel(f"CSAT {value} of 5", _CSAT[value - 1], tone)
     if rating.type == "Nps":
         meaning = "Promoter" if value >= _PROMOTER else "Passive" if value >= _PASSIVE else "Detractor"
-        return Verdict(f"NPS {value} of 10", meaning, {"Promoter": "good", "Passive": "fair"}.get(meaning, "poor"))
-    return Verdict("Thumbs up" if value else "Thumbs down", "Good" if value else "Bad", "good" if value else "poor")
+        return ScoreLabel(f"NPS {value} of 10", meaning, {"Promoter": "good", "Passive": "fair"}.get(meaning, "poor"))
+    return ScoreLabel("Thumbs up" if value else "Thumbs down", "Good" if value else "Bad", "good" if value else "poor")
 
 
 def inbox_blueprint(dixa: FakeDixa) -> Blueprint:
@@ -80,7 +80,7 @@ def inbox_blueprint(dixa: FakeDixa) -> Blueprint:
     blueprint = Blueprint("inbox", __name__, template_folder="templates")
     _route_pages(blueprint, dixa)
     _route_buttons(blueprint, dixa)
-    for template_filter in (ago, channel_name, clock, in_words, iso, readable, snippet, verdict):
+    for template_filter in (ago, channel_name, clock, in_words, iso, readable, snippet, score_label):
         blueprint.add_app_template_filter(template_filter)
     blueprint.app_context_processor(lambda: {"dixa": dixa, "fault_buttons": FAULT_BUTTONS})
     return blueprint
