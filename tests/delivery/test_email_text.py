@@ -181,7 +181,7 @@ def test_each_link_has_text(rating: RatingType) -> None:
 
 
 @pytest.mark.parametrize(("rating", "rows"), [(CSAT, [1] * 5), (NPS, [6, 5]), (THUMBS, [1, 1])])
-def test_a_phone_has_room_for_each_row_of_answers(rating: RatingType, rows: list[int]) -> None:
+def test_a_phone_has_room_for_each_row_of_options(rating: RatingType, rows: list[int]) -> None:
     counts = [row.count("?r=") for row in part(write(rating=rating), "html").split("<tr")]
     assert [each for each in counts if each] == rows
 

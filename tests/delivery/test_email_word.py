@@ -82,7 +82,7 @@ FAULTS = [
     ("spaces that are not stretched", r"mso-font-width:300%;", ""),
     ("a link as high as its text", r"mso-text-raise:18pt", "mso-text-raise:0"),
     (
-        "answers as wide as the card",
+        "options as wide as the card",
         r'<!--\[if mso\]><table role="presentation" cell[^>]*><!\[endif\]-->|<!--\[if !mso\]><!-->|<!--<!\[endif\]-->',
         "",
     ),

@@ -1,4 +1,4 @@
-"""The answers and the logo of the e-mail's HTML. The answers are as large in Outlook on Windows as elsewhere."""
+"""The options and the logo of the e-mail's HTML. The options are as large in Outlook on Windows as elsewhere."""
 
 import struct
 from base64 import b64decode, b64encode
@@ -32,8 +32,8 @@ _MAX_EMS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerCell:
-    """A cell of the answers. In Word, `fill` spaces of `stretch` per cent of an em follow its text."""
+class OptionCell:
+    """A cell of the options. In Word, `fill` spaces of `stretch` per cent of an em follow its text."""
 
     link: str
     text: str
@@ -50,14 +50,14 @@ class Picture:
     height: int
 
 
-def make_answers(rating: RatingType, options: Mapping[int, str], link: str) -> list[AnswerCell]:
+def make_options(rating: RatingType, options: Mapping[int, str], link: str) -> list[OptionCell]:
     """Make the cells. Word needs filling spaces to make links below each other equally wide; numbers are so already."""
     if rating is RatingType.NPS:
-        return [AnswerCell(f"{link}?r={score}", text) for score, text in options.items()]
+        return [OptionCell(f"{link}?r={score}", text) for score, text in options.items()]
     is_numbered = rating is RatingType.CSAT
     texts = {score: f"{score}\u00a0\u00a0{text}" if is_numbered else text for score, text in options.items()}
     longest = max(_MIN_LETTERS, *map(len, texts.values()))
-    return [AnswerCell(f"{link}?r={score}", text, *_fill(longest - len(text))) for score, text in texts.items()]
+    return [OptionCell(f"{link}?r={score}", text, *_fill(longest - len(text))) for score, text in texts.items()]
 
 
 def _fill(letters: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, StrictUndefined, Template
 
 from service.delivery.email.headers import POLICY
-from service.delivery.email.parts import LOGO_ID, make_answers, make_picture
+from service.delivery.email.parts import LOGO_ID, make_options, make_picture
 from service.delivery.email.words import Words, write_words
 from service.surveys.brand import Brand, OwnBrand
 from service.surveys.mailbox import Mailbox
@@ -150,7 +150,7 @@ def write_html(branding: EmailBranding, email: SurveyEmail, words: Words) -> str
         logo_id=LOGO_ID,
         stop=email.stop,
         privacy_url=branding.privacy_url,
-        answers=make_answers(email.rating, words.options, email.link),
+        options=make_options(email.rating, words.options, email.link),
         columns=6 if email.rating is RatingType.NPS else 1,
         side=500 if email.rating is RatingType.NPS else 300,
     )
