@@ -30,7 +30,7 @@ log = structlog.get_logger()
 _ABANDONED_SECONDS = 3600.0
 _MAX_WAIT = 3
 """How often an entry may fail before the entries of other conversations are tried."""
-_REPORT_INTERVAL = 600.0
+_REPORT_INTERVAL_SECONDS = 600.0
 _OVERDUE_SECONDS = 60.0
 """An entry that waits for longer than this while Redis works shows a problem."""
 
@@ -253,7 +253,7 @@ class Spool:
 
     def _report_newer(self) -> None:
         if self._newer and time.monotonic() >= self._report_at:
-            self._report_at = time.monotonic() + _REPORT_INTERVAL
+            self._report_at = time.monotonic() + _REPORT_INTERVAL_SECONDS
             log.warning("spool.newer", entries=len(self._newer), problem="only the version that wrote them reads them")
 
     def _names(self) -> list[str]:

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-_MEASURE_AGAIN = 1.0
+_MEASURE_AGAIN_SECONDS = 1.0
 _MEASURE_SHARE = 0.02
 """The share of a process's time for measuring the folder."""
 
@@ -24,7 +24,7 @@ class SpoolSize:
         if begun_at >= self._measure_at:
             self._bytes = sum(_size(entry) for entry in list_entries(self._folder))
             took = time.monotonic() - begun_at
-            self._measure_at = begun_at + max(_MEASURE_AGAIN, took / _MEASURE_SHARE)
+            self._measure_at = begun_at + max(_MEASURE_AGAIN_SECONDS, took / _MEASURE_SHARE)
         return self._bytes
 
     def add(self, put: int) -> None:
