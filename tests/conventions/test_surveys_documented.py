@@ -16,15 +16,16 @@ GUIDE = (ROOT / "docs" / "surveys.md").read_text(encoding="utf-8")
 def keys_of(schema: Schema) -> Iterator[str]:
     for name, field in schema.fields.items():
         yield field.data_key or name
-        if isinstance(field, fields.Nested):
-            yield from keys_of(field.schema)
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            yield from keys_of(inner.schema)
 
 
 KEYS = set(keys_of(SurveySchema()))
 
 
 def test_keys_are_read_from_the_schema() -> None:
-    assert {"name", "rating", "delay", "send_window", "zone", "match", "sample"} <= KEYS
+    assert {"name", "rating", "delay", "send_window", "zone", "match", "sample", "slack"} <= KEYS
 
 
 def test_shipped_file_shows_every_key() -> None:
