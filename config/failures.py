@@ -17,10 +17,10 @@ _BY_TYPE: tuple[tuple[type[BaseException], str], ...] = (
     (BrokenPipeError, "the connection was cut"),
     (FileNotFoundError, "no such file"),
     (PermissionError, "the file can't be used by this user"),
-    (TimeoutError, "no answer in time"),
+    (TimeoutError, "no response in time"),
 )
 _BY_TEXT = {
-    "The handshake operation timed out": "no TLS: nothing answers in it",
+    "The handshake operation timed out": "no response to the TLS handshake",
     "max number of clients reached": "all connections that Redis takes are taken",
     "DB index is out of range": "Redis has no database of that number",
     "invalid username-password pair": "Redis takes no such user and password",

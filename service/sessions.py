@@ -86,7 +86,7 @@ def limit_socket(connected: socket, deadline: Deadline) -> None:
     left = deadline.remaining()
     # A timeout of zero would make the socket non-blocking instead of ending the wait.
     if not left:
-        raise TimeoutError("no answer in time")
+        raise TimeoutError("no response in time")
     connected.settimeout(left)
 
 

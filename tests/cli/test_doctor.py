@@ -79,7 +79,7 @@ def test_refused_token_fails(run: Runner) -> None:
     [
         ("redis://127.0.0.1:{port}/9999", "Redis has no database of that number"),
         ("redis://nobody:secret@127.0.0.1:{port}/0", "Redis takes no such user and password"),
-        ("rediss://127.0.0.1:{port}/0", "no TLS: nothing answers in it"),
+        ("rediss://127.0.0.1:{port}/0", "no response to the TLS handshake"),
         ("unix:///nowhere/redis.sock", "no such file"),
     ],
 )

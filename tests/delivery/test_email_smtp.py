@@ -142,7 +142,7 @@ def test_a_late_greeting_within_the_budget_is_accepted(post: tuple[Post, SmtpSer
 def test_a_missing_greeting_is_not_delivered(post: tuple[Post, SmtpServer]) -> None:
     taken, server = post
     taken.greets.clear()
-    with pytest.raises(NotDelivered, match="no answer in time") as caught:
+    with pytest.raises(NotDelivered, match="no response in time") as caught:
         deliver(server, seconds=0.7)
     assert type(caught.value) is NotDelivered
     assert taken.mails == []

@@ -130,7 +130,7 @@ class EmailDelivery(Delivery):
         except smtplib.SMTPResponseException as error:
             raise smtp.failure(error.smtp_code)(f"the mail server returned {error.smtp_code}") from None
         except smtplib.SMTPException as error:
-            kind = "no answer in time" if smtp.is_over else type(error).__name__
+            kind = "no response in time" if smtp.is_over else type(error).__name__
             raise smtp.failure()(f"the mail server: {kind}") from None
         except TimeoutError as error:
             raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
