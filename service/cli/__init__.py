@@ -1,6 +1,6 @@
 """The operator's commands, one module for each.
 
-`doctor`, `why`, `stats` and `try-rules` change nothing. `send-test` sends one e-mail.
+`doctor`, `why`, `stats` and `try-rules` change no survey. `send-test` sends one e-mail.
 """
 
 from importlib.metadata import version

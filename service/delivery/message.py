@@ -111,7 +111,7 @@ class MessageDelivery(Delivery):
                 external_id=external_id(record),
             )
         except Refused as error:
-            # Dixa answers 400 to a duplicate, and to five other mistakes, without a code to tell them apart.
+            # Dixa returns 400 for a duplicate, and for five other mistakes, without a code to tell them apart.
             if error.status != _DUPLICATE_OR_WORSE or not self.reconcile(record, deadline):
                 raise
         else:
@@ -172,7 +172,10 @@ def external_id(record: Record) -> str:
 
 
 def invitation(terms: Survey, spoken: Language, brand: str) -> str:
-    """Return the question of the page, in the survey's own words if it has some in this language."""
+    """Return the text before the link, in the survey's own words if it has some in this language.
+
+    For NPS and thumbs it is the question of the page. CSAT and several ratings have a text of their own.
+    """
     own = terms.words_in(spoken.code)
     if own.message:
         return own.message

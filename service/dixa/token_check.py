@@ -1,4 +1,4 @@
-"""Checks a token after a refused call. The refusal may be about the conversation alone, so Dixa is asked separately.
+"""Checks a token after a refused call. The refusal may be about the conversation alone: a query finds out.
 
 The result is shared by all processes through Redis, so many refused calls cause one check.
 """

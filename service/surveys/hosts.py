@@ -22,7 +22,7 @@ def ascii_host(host: str) -> str:
 
 
 def public_host(host: str) -> str:
-    """Return a host name in ASCII, without the underscores and the final dot of private networks."""
+    """Return a host name in ASCII. Raise ValueError if it isn't valid, or has an underscore or a final dot."""
     name = ascii_host(host)
     if "_" in name or name.endswith("."):
         raise ValueError("not a name of a public host")

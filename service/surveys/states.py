@@ -1,4 +1,4 @@
-"""The states of the journeys, and the reasons for their ends."""
+"""The states of journeys and actions, the verdicts of a decision, and the kinds of change."""
 
 from enum import StrEnum
 

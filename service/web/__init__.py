@@ -1,1 +1,1 @@
-"""The web process: webhooks in, survey pages out, health. Thin views over `service.surveys`; never talks to Dixa."""
+"""The web process: webhooks in, survey pages out, health. Thin views over intake and records; never calls Dixa."""

@@ -55,7 +55,7 @@ def run_downtime(seed: int, scale: Scale) -> Row:
         fault=f"Dixa down for {minutes} minutes (given, not waited for), with {surveys} surveys due; 2 × 8 threads",
         seed=seed,
         commit=commit(),
-        shown=f"503: {answers}; no answer: {hangs_up}",
+        shown=f"503: {answers}; no response: {hangs_up}",
         control=f"each survey waits for itself: {control}",
         passed=answers.is_good and hangs_up.is_good and not control.is_good,
     )

@@ -42,7 +42,7 @@ def run_outage(seed: int, scale: Scale) -> Row:
         ours, calls, most, during, throttled = _go_down(paced, limit, count, seconds, rate=9.5 * faster, burst=3)
         shown = (
             f"{ours}; {during} calls while down; at most {most} calls in any second (pace and burst: {allowed:.0f}); "
-            f"{throttled} answers of 429 to {calls} calls"
+            f"{throttled} responses 429 to {calls} calls"
         )
         return ours, most <= 1.1 * allowed and throttled <= 2 + calls // 1000, shown
 
@@ -62,7 +62,7 @@ def run_outage(seed: int, scale: Scale) -> Row:
         shown=shown,
         control=(
             f"no pace and no backoff: {hasty_during} calls while down, at most {hasty_most} in a second, "
-            f"{hasty_throttled} answers of 429 to {hasty_calls} calls"
+            f"{hasty_throttled} responses 429 to {hasty_calls} calls"
         ),
         passed=ours.is_clean and is_paced and hasty_throttled > 2 + hasty_calls // 10,
     )
