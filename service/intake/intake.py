@@ -114,7 +114,7 @@ class Intake:
             self._put(SpooledClose(close, candidates, choice.reason, choice.mismatches), error)
             outcome = Outcome.SPOOLED
         surveys = [survey.name for survey in candidates]
-        log.info("close.taken", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
+        log.info("close.received", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
         return outcome
 
     def take_change(self, change: Change) -> bool:
@@ -124,7 +124,7 @@ class Intake:
         except RecordsUnavailable as error:
             self._put(change, error)
             outcome = Outcome.SPOOLED
-        log.info("change.taken", outcome=outcome, change=change.kind)
+        log.info("change.received", outcome=outcome, change=change.kind)
         return outcome in (Outcome.CANCELLED, Outcome.SKIPPED, Outcome.NOT_REMINDED, Outcome.SPOOLED)
 
     def take_answer(self, answer: GivenAnswer) -> Outcome:
@@ -139,7 +139,7 @@ class Intake:
             self._put(SpooledAnswer(answer, given_at), error)
             outcome = Outcome.SPOOLED
         log.info(
-            "answer.taken",
+            "answer.received",
             outcome=outcome,
             survey_id=survey_id,
             has_comment=bool(answer.comment),

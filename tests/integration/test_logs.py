@@ -29,11 +29,11 @@ TEXTS = (COMMENT, "uovertruffen", "kumquat", SUBJECT, "Xanadu", THREAD, "Ouagado
 SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY)
 
 STEPS = [
-    "close.taken",
+    "close.received",
     "survey.decided",
     "offer.created",
     "survey.delivered",
-    "answer.taken",
+    "answer.received",
     "result.submitted",
 ]
 PLAIN = (
