@@ -3,7 +3,7 @@
 DIXA_CHANNELS = ("WidgetChat", "Email", "ContactForm", "PstnPhone", "Sms", "WhatsApp", "FacebookMessenger", "Messenger")
 ASKED_DIRECTIONS = ("Inbound", "Outbound")
 USER_TYPES = ("Contact", "Member")
-"""CHANNELS and USER_TYPES are the names that Dixa documents."""
+"""DIXA_CHANNELS and USER_TYPES are the names that Dixa documents."""
 
 _KNOWN = (*DIXA_CHANNELS, *ASKED_DIRECTIONS, "Internal", *USER_TYPES)
 _API_NAMES = {name.casefold(): name for name in _KNOWN}
