@@ -68,7 +68,7 @@ def _check_redis(settings: Settings) -> None:
     try:
         records.read_clock()
     except RecordsUnavailable as error:
-        raise RecordsUnavailable(f"{error}. Is it running? Check REDIS_URL.") from error
+        raise RecordsUnavailable(f"{error}. Check REDIS_URL, and that Redis is running.") from error
     try:
         # Celery connects with a client of its own, kombu.
         CeleryQueue(make_app(settings.redis_url)).length()

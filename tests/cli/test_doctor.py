@@ -60,7 +60,7 @@ def test_low_maxclients_is_a_warning(run: Runner, few_connections: str) -> None:
 def test_unavailable_redis_fails_with_what_to_do(run: Runner) -> None:
     output = run("doctor", fails=True, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0").output
     assert output.splitlines()[-3:] == [
-        "FAIL Redis: ConnectionError (connection refused). Is it running? Check REDIS_URL.",
+        "FAIL Redis: ConnectionError (connection refused). Check REDIS_URL, and that Redis is running.",
         "skip Dixa: not tested, since Redis failed.",
         "ok   spool: nothing waiting",
     ]
