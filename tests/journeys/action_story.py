@@ -18,13 +18,12 @@ from service.surveys.on_answer import OnAnswer
 from service.surveys.ports import Action
 from service.surveys.ratings import RatingType
 from service.surveys.states import ActionState, Journey
-from tests.harness import AT_ONCE, CSAT, QUICK, Story, open_client
+from tests.harness import AT_ONCE, CSAT, Story, open_client
 from tests.receiver import SECRET, Receiver
 
 LOW = OnAnswer((1, 2), CSAT, note=True, tag="angry", slack=True, webhook=True)
 TERMS = replace(AT_ONCE, on_answer=(LOW,))
 EDITABLE = replace(TERMS, editable_for=timedelta(days=1))
-TIMINGS = replace(QUICK, step_budget=timedelta(seconds=2), lease=timedelta(seconds=4))
 ALL = {"note", "slack", "tag:angry", "webhook"}
 
 
@@ -39,7 +38,7 @@ class ActionStory:
             SlackAlert(f"{receiver.url}/slack"),
             AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
         ]
-        self.story = Story(client, prefix, dixa, timings=TIMINGS, actions=actions)
+        self.story = Story(client, prefix, dixa, actions=actions)
         self.calls = calls
         self.dixa = dixa
         self.receiver = receiver

@@ -14,7 +14,6 @@ from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.ports import Delivery
 from tests.harness import AT_ONCE, Story, open_client
-from tests.journeys.mail_story import TIMINGS
 from tests.receiver import SECRET, Receiver
 from tests.smtp import Post
 
@@ -38,7 +37,6 @@ class ChannelStory:
             client,
             prefix,
             dixa,
-            timings=TIMINGS,
             deliveries=self.deliveries,
             actions=[SlackAlert(f"{receiver.url}/slack")],
         )

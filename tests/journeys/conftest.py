@@ -1,8 +1,6 @@
 """Fixtures for the tests of the journeys."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 import redis
@@ -17,7 +15,7 @@ from service.surveys.ports import Action
 from tests.harness import QUICK, Story
 from tests.journeys.action_story import ActionStory
 from tests.journeys.channel_story import ChannelStory
-from tests.journeys.mail_story import BRANDING, TIMINGS, MailStory
+from tests.journeys.mail_story import BRANDING, MailStory
 from tests.journeys.robot_story import RobotStory
 from tests.receiver import SECRET, Receiver, receiving
 from tests.smtp import post_office
@@ -33,7 +31,7 @@ def action_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Itera
 def mail_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[MailStory]:
     with post_office() as (post, server):
         made = MailStory(redis_client, prefix, dixa, post)
-        email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
+        email = EmailDelivery(server, BRANDING, made.story.records, budget=QUICK.step_budget)
         made.story.deliveries["email"] = email
         yield made
 
@@ -42,7 +40,7 @@ def mail_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterato
 def channel_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Iterator[ChannelStory]:
     with post_office() as (post, server), receiving() as receiver:
         made = ChannelStory(redis_client, prefix, dixa, post, receiver)
-        email = EmailDelivery(server, BRANDING, made.story.records, budget=TIMINGS.step_budget)
+        email = EmailDelivery(server, BRANDING, made.story.records, budget=QUICK.step_budget)
         made.story.deliveries["email"] = email
         yield made
 
@@ -59,6 +57,6 @@ def robot_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox, receiver:
         SlackAlert(f"{receiver.url}/slack"),
         AnswerWebhook(SignedEndpoint(f"{receiver.url}/answer", SECRET)),
     ]
-    story = Story(redis_client, prefix, dixa, timings=replace(QUICK, step_budget=timedelta(seconds=2)))
+    story = Story(redis_client, prefix, dixa)
     story.actions.update({each.kind: each for each in (*actions, AnswerNote(story.calls))})
     return RobotStory(story, redis_client)

@@ -1,7 +1,6 @@
 """Helpers for surveys delivered by message or e-mail, with a real mail server."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 import redis
 
@@ -10,13 +9,12 @@ from service.delivery.message import MessageDelivery
 from service.sandbox.server import Sandbox
 from service.surveys.mailbox import Mailbox
 from service.surveys.model import Record
-from tests.harness import AT_ONCE, QUICK, Story, open_client
+from tests.harness import AT_ONCE, Story, open_client
 from tests.smtp import Post
 
 BRANDING = EmailBranding(Mailbox("survey@northwind.example"), None, "Northwind", "https://survey.example")
 MESSAGE_FIRST = replace(AT_ONCE, deliver=("message", "email"))
 EMAIL_FIRST = replace(AT_ONCE, deliver=("email", "message"))
-TIMINGS = replace(QUICK, step_budget=timedelta(seconds=1.5), lease=timedelta(seconds=3.2))
 
 
 class MailStory:
@@ -24,7 +22,7 @@ class MailStory:
 
     def __init__(self, client: redis.Redis, prefix: str, dixa: Sandbox, post: Post) -> None:
         messages = MessageDelivery(open_client(dixa, client, prefix))
-        self.story = Story(client, prefix, dixa, timings=TIMINGS, deliveries=[messages])
+        self.story = Story(client, prefix, dixa, deliveries=[messages])
         self.post = post
         self.dixa = dixa
         self._redis = client

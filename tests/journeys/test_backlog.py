@@ -15,7 +15,6 @@ from tests.harness import CSAT, OFFER_OVER, QUICK, LosesResponses, Story
 from tests.polling import eventually
 
 THREADS = 32
-TIMINGS = replace(QUICK, lease=timedelta(seconds=60), step_budget=timedelta(seconds=15))
 
 
 def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> None:
@@ -35,12 +34,12 @@ def test_many_workers_query_each_survey_of_a_backlog_once(
     redis_client: redis.Redis, prefix: str, dixa: Sandbox
 ) -> None:
     """All deliveries have an unknown outcome. A worker finishes each claim with a slot."""
-    before = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[LosesResponses()])
+    before = Story(redis_client, prefix, dixa, deliveries=[LosesResponses()])
     backlog = [before.begin() for _ in range(24)]
     for survey_id in backlog:
         before.run_until(before.offering, survey_id, lambda record: record.offer.state is OfferState.DELIVERING)
     so_far = len(dixa.calls)
-    story = Story(redis_client, prefix, dixa, timings=TIMINGS, rate=12, burst=1, wait=Event().wait)
+    story = Story(redis_client, prefix, dixa, rate=12, burst=1, wait=Event().wait)
 
     def work(_: int) -> None:
         while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):

@@ -21,7 +21,7 @@ from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
 from service.surveys.words import Sender
 from tests.harness import AT_ONCE, Story, open_client
-from tests.journeys.mail_story import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, MailStory
+from tests.journeys.mail_story import EMAIL_FIRST, MESSAGE_FIRST, MailStory
 from tests.journeys.test_attempt import attempt_of
 from tests.receiver import SECRET, receiving
 
@@ -89,7 +89,7 @@ def test_404_from_a_webhook_receiver_is_retried(redis_client: redis.Redis, prefi
     with receiving() as receiver:
         receiver.next["/"] = [404]
         sender = WebhookDelivery(SignedEndpoint(receiver.url, SECRET), "en")
-        story = Story(redis_client, prefix, dixa, timings=TIMINGS, deliveries=[sender])
+        story = Story(redis_client, prefix, dixa, deliveries=[sender])
         record = story.ask(story.begin(replace(AT_ONCE, deliver=("webhook",))))
         assert [post.status for post in receiver.posts] == [404, 204]
     assert (record.offer.state, record.offer.channel) == (OfferState.DELIVERED, "webhook")

@@ -8,8 +8,8 @@ import pytest
 
 from service.delivery.note import AnswerNote
 from service.surveys.ports import Deadline, FollowUpContext
-from tests.harness import AT_ONCE, CSAT
-from tests.journeys.action_story import LOW, TIMINGS, ActionStory
+from tests.harness import AT_ONCE, CSAT, QUICK
+from tests.journeys.action_story import LOW, ActionStory
 
 
 def test_alert_mentions_the_comment_without_quoting_it(action_story: ActionStory) -> None:
@@ -111,7 +111,7 @@ def test_retry_of_a_failed_action_contains_the_comment(action_story: ActionStory
     action_story.follow(survey_id)
     action_story.story.submit(survey_id)
     assert "comment" not in action_story.fields(survey_id)
-    assert 0 < action_story.kept_comment_ttl_ms(survey_id) <= TIMINGS.offer_max_age // timedelta(milliseconds=1)
+    assert 0 < action_story.kept_comment_ttl_ms(survey_id) <= QUICK.offer_max_age // timedelta(milliseconds=1)
     action_story.retry(survey_id)
     (taken,) = action_story.receiver.taken("/answer")
     assert taken.body["data"]["comment"] == "Too slow"

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+import redis
 
 from service.sandbox.server import Sandbox
 from service.surveys.reasons import Reason
 from service.surveys.states import AnswerState, OfferState
-from tests.harness import CSAT, Story
+from tests.harness import BRIEF_CLAIMS, CSAT, Story
 from tests.polling import eventually
 
 Break = Callable[[Sandbox, str], None]
@@ -28,19 +29,24 @@ TRANSIENT: dict[str, Break] = {
 CALLS = ("conversation", "ratings", "offer", "message", "submit")
 
 
+@pytest.fixture
+def brief_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox) -> Story:
+    return Story(redis_client, prefix, dixa, timings=BRIEF_CLAIMS)
+
+
 @pytest.mark.parametrize("trouble", TRANSIENT)
-def test_transient_faults_double_and_lose_nothing(story: Story, trouble: str) -> None:
+def test_transient_faults_double_and_lose_nothing(brief_story: Story, trouble: str) -> None:
     """Every call of the survey has this fault."""
     for call in CALLS:
-        TRANSIENT[trouble](story.dixa, call)
-    survey_id = story.begin()
-    record = story.complete(survey_id, {CSAT: 4}, "Quick and friendly")
-    assert story.dixa.faults.pending() == []
+        TRANSIENT[trouble](brief_story.dixa, call)
+    survey_id = brief_story.begin()
+    record = brief_story.complete(survey_id, {CSAT: 4}, "Quick and friendly")
+    assert brief_story.dixa.faults.pending() == []
     assert record.offer.state is OfferState.DELIVERED
     assert record.answer is not None
     assert record.answer.state is AnswerState.SUBMITTED
-    story.assert_once(survey_id)
-    result = story.dixa.results(int(survey_id))[0]
+    brief_story.assert_once(survey_id)
+    result = brief_story.dixa.results(int(survey_id))[0]
     assert (result.value, result.comment) == (4, "Quick and friendly")
 
 
@@ -60,16 +66,16 @@ CHECK_OF = {"offer": "ratings", "message": "messages", "submit": "ratings"}
 
 @pytest.mark.parametrize("loses", LOST)
 @pytest.mark.parametrize("check_fault", CHECK_FAULTS)
-def test_lost_call_is_repeated_only_after_a_successful_check(story: Story, loses: str, check_fault: str) -> None:
+def test_lost_call_is_repeated_only_after_a_successful_check(brief_story: Story, loses: str, check_fault: str) -> None:
     """The call loses its response, and the next check fails."""
     for call, check in CHECK_OF.items():
-        LOST[loses](story.dixa, call)
-        story.after(call, lambda check=check: CHECK_FAULTS[check_fault](story.dixa, check))  # type: ignore[misc]
-    survey_id = story.begin()
-    story.complete(survey_id, {CSAT: 4})
-    assert story.dixa.faults.pending() == []
-    story.assert_once(survey_id)
-    seen = [(each.call, each.fault) for each in story.dixa.calls]
+        LOST[loses](brief_story.dixa, call)
+        brief_story.after(call, lambda check=check: CHECK_FAULTS[check_fault](brief_story.dixa, check))  # type: ignore[misc]
+    survey_id = brief_story.begin()
+    brief_story.complete(survey_id, {CSAT: 4})
+    assert brief_story.dixa.faults.pending() == []
+    brief_story.assert_once(survey_id)
+    seen = [(each.call, each.fault) for each in brief_story.dixa.calls]
     for call, check in CHECK_OF.items():
         first, *later = [position for position, (seen_call, _) in enumerate(seen) if seen_call == call]
         assert (check, None) in seen[first + 1 : later[0] if later else None]

@@ -11,8 +11,8 @@ from service.surveys.links import Link
 from service.surveys.model import Record
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
-from tests.harness import AT_ONCE, CSAT
-from tests.journeys.mail_story import EMAIL_FIRST, MESSAGE_FIRST, TIMINGS, MailStory
+from tests.harness import AT_ONCE, CSAT, QUICK
+from tests.journeys.mail_story import EMAIL_FIRST, MESSAGE_FIRST, MailStory
 
 
 def test_address_is_kept_while_a_mail_may_be_sent(mail_story: MailStory) -> None:
@@ -61,7 +61,7 @@ def test_address_of_a_failed_survey_expires_outside_the_record(mail_story: MailS
     record, key = fail_delivery(mail_story)
     assert mail_story.field(record, "email") is None
     assert mail_story._redis.get(key) == f"ida+{record.conversation_id}@example.com"
-    within = TIMINGS.offer_max_age // timedelta(milliseconds=1)
+    within = QUICK.offer_max_age // timedelta(milliseconds=1)
     assert 0 < mail_story._redis.pttl(key) <= within
 
 

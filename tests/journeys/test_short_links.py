@@ -16,7 +16,7 @@ from service.surveys.definition import Survey
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.states import OfferState
-from tests.harness import AT_ONCE, Story, open_client
+from tests.harness import AT_ONCE, BRIEF_CLAIMS, QUICK, Story, open_client
 from tests.polling import eventually
 from tests.processes import SECRET_KEY
 
@@ -44,7 +44,7 @@ def make_story(redis_client: redis.Redis, prefix: str, dixa: Sandbox, short_link
             return short_links.shorten(record.survey_id, link, KEEP)
 
         delivery = MessageDelivery(open_client(dixa, redis_client, prefix), shorten=shorten)
-        return Story(redis_client, prefix, dixa, deliveries=[delivery])
+        return Story(redis_client, prefix, dixa, timings=BRIEF_CLAIMS if failures else QUICK, deliveries=[delivery])
 
     return make
 
