@@ -24,8 +24,8 @@ from service.surveys.states import Journey
 
 log = structlog.get_logger()
 
-_REMIND_SECONDS = 600.0
-"""How often the log repeats that surveys are paused."""
+_HOUSEKEEPING_SECONDS = 600.0
+"""How often the log repeats that surveys are paused, and Redis may rewrite its file after an erasure."""
 
 _MAX_WAIT = {each.journey: each.max_wait for each in (AnswerJourney, FollowUpJourney, OfferJourney)}
 """How long a claim waits for its first slot. A survey that would wait longer isn't queued yet."""
@@ -56,7 +56,7 @@ class Relay:
         self._queue = queue
         self._pace = pace
         self._timings = timings
-        self._remind_at = 0.0
+        self._housekeeping_at = 0.0
         self._room: Callable[[], int] = lambda: 0
         self.loop = BackgroundLoop(
             self._step,
@@ -94,8 +94,8 @@ class Relay:
 
     def _step(self) -> None:
         self.relay_once(self._room())
-        if monotonic() >= self._remind_at:
-            self._remind_at = monotonic() + _REMIND_SECONDS
+        if monotonic() >= self._housekeeping_at:
+            self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             if since := self._records.paused_since():
                 log.warning("surveys.paused", since=since, to_resume="afterword resume")
             self._records.rewrite_if_erased()

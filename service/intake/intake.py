@@ -44,7 +44,7 @@ _CHANGES = {
 }
 """The end of a waiting survey after each kind of change."""
 _COUNTS = {Outcome.SAVED, Outcome.SAME, Outcome.SUPERSEDED, Outcome.IGNORED}
-"""The outcomes of a spooled answer that lose nothing: it counts, or a later one does, or one that isn't suspect."""
+"""The outcomes of a spooled answer without a loss: it counts, or one that replaces it does."""
 
 
 class OptOutResult(StrEnum):
@@ -69,7 +69,7 @@ class NotKept(Exception):
 
 
 class Intake:
-    """Takes in events and forms. Each method raises NotKept when nothing could be written."""
+    """Takes in events and forms. What `take_` methods can't write raises NotKept, except spooled entries."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class Intake:
         return outcome
 
     def take_change(self, change: Change) -> bool:
-        """Apply a reopening or a rating. Return True if it ends a waiting survey or reminder."""
+        """Apply a reopening or a rating. Return False if it ends no survey or reminder. A spooled one may."""
         try:
             outcome = self._records.cancel(change, *_CHANGES[change.kind])
         except RecordsUnavailable as error:
@@ -166,7 +166,7 @@ class Intake:
     def take_spooled(self, entry: Entry) -> None:
         """Write a spooled entry to the records. Raises RecordsUnavailable, or EntryError for a corrupt one."""
         waiting = read_entries(entry)
-        # Answers wait until all spools are empty, and a little longer: another host's spool may hold a later one.
+        # Each entry delays all answers by RECOVERY_WAIT: another host's spool may hold a later one.
         self._records.delay_answers(self._recovery_wait)
         for waited in waiting:
             self._unspool(waited, survey_id=str(entry.get("survey_id") or entry.get("conversation_id")))

@@ -28,7 +28,7 @@ from service.intake.synced_files import FolderUnfit
 log = structlog.get_logger()
 
 _ABANDONED_SECONDS = 3600.0
-_MAX_WAIT = 3
+_MAX_FAILURES = 3
 """How often an entry may fail before the entries of other conversations are tried."""
 _REPORT_INTERVAL_SECONDS = 600.0
 _OVERDUE_SECONDS = 60.0
@@ -143,8 +143,8 @@ class Spool:
             self._is_unfit = True
             return 0
 
-    def is_writable(self) -> bool:
-        """Return whether the spool accepts an entry now."""
+    def probe(self) -> bool:
+        """Write and delete a file. Return whether the spool accepts an entry now."""
         try:
             self.prepare()
             return self._size.bytes() < self._max_bytes
@@ -179,7 +179,7 @@ class Spool:
         """Count the entries of a newer version read so far."""
         return len(self._newer.intersection(self._names()))
 
-    def set_aside(self) -> int:
+    def corrupt(self) -> int:
         """Count the unreadable entries."""
         return len(list_entries(self._corrupt))
 
@@ -203,7 +203,7 @@ class Spool:
                     taken += self._drain_one(self._folder / sealed, entry, take)
             except Exception as error:
                 self._failures[sealed] += 1
-                if self._failures[sealed] < _MAX_WAIT:
+                if self._failures[sealed] < _MAX_FAILURES:
                     raise
                 stuck[conversation] = error
         if stuck:

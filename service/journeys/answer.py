@@ -67,7 +67,7 @@ class AnswerJourney:
         if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
             # Other questions were answered, or a comment was added. A comment needs the conversation first.
             # Nothing was sent yet, so begin anew.
-            return CallFailed(timedelta())
+            return CallFailed(timedelta(), is_failure=False)
         step = Done() if is_there else self._send(attempt, slot, rating, answer)
         if isinstance(step, Done):
             self._write_submitted(attempt, rating, answer)
@@ -125,6 +125,6 @@ def _is_too_late(attempt: Attempt, progress: AnswerProgress) -> bool:
 
 
 def latest_final_at(record: Record, progress: AnswerProgress) -> datetime:
-    """Return when the answer is final at the latest: the customer may have been given more time to change it."""
+    """Return when the answer is final at the latest, unless it was in a spool. More time to change it is included."""
     editable_time = (record.terms or Survey()).editable_time(is_suspect=progress.is_suspect)
     return progress.answer.answered_at + max(editable_time, MAX_EXTENSION)

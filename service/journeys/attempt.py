@@ -30,7 +30,7 @@ _TRANSIENT_STATUSES = {NOT_FOUND, 409, 423, 425}
 
 _MAX_LAG_WAIT = timedelta(minutes=1)
 
-_MAX_FORBIDDEN_TRIES = 10
+_MAX_FORBIDDEN_RETRIES = 10
 """These tries are at least RECONCILE_AFTER apart, long enough for the token check to run again in between."""
 
 
@@ -144,7 +144,7 @@ class Attempt:
 
     def may_be_allowed(self) -> bool:
         """Return whether a forbidden call is tried again: an operator may be changing the token's rights."""
-        return self.tries < _MAX_FORBIDDEN_TRIES
+        return self.tries < _MAX_FORBIDDEN_RETRIES
 
     def lag_wait(self, refusal: Refused | None = None) -> timedelta | None:
         """Return when to ask again because Dixa may lag behind its own event; None once it can't any more.

@@ -54,7 +54,7 @@ class LinkSender:
     # ── Steps of the offer journey ────────────────────────────────────────────────────────────────────────────────────
 
     def resume(self, attempt: Attempt) -> Next:
-        """Go on with an earlier delivery, certain or (after a restore) possible. First check for its arrival."""
+        """Go on with a delivery that has begun, or may have before a restore. First check for its arrival."""
         record = attempt.record
         delivery = next(self._usable(record), None)
         if delivery is None:
@@ -152,7 +152,10 @@ class LinkSender:
     # ── Channels ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def reserve(self, record: Record) -> Delivery | None:
-        """Return the first usable channel that isn't down, or None. Raises NotNow if all are down."""
+        """Return the first usable channel that works or that this survey may try; None if there is none at all.
+
+        Raises NotNow while this survey may try none.
+        """
         waits: list[timedelta] = []
         for each in self._usable(record):
             wait = self.acquire(each, record)

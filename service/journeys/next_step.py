@@ -29,7 +29,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class CallFailed:
-    """The begun call did not happen. If `may_still_happen`, Dixa may still execute it."""
+    """The begun call has not happened so far. With `may_still_happen`, Dixa may execute it later."""
 
     delay: timedelta
     may_still_happen: bool = False

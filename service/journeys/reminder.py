@@ -108,5 +108,5 @@ def _is_too_late(attempt: Attempt) -> bool:
 
 
 def _is_unanswered(record: Record) -> bool:
-    """Return whether no final answer is there. A suspect one may be a machine's."""
+    """Return whether there is no answer, or only a suspect one that isn't final: it may be a machine's."""
     return record.answer is None or record.answer.is_provisional

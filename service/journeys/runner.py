@@ -33,7 +33,7 @@ class Steps(Protocol):
 
 
 class JourneyRunner:
-    """Works on one claim at a time. Only here a lease is given back or a journey fails."""
+    """Works on one claim at a time. Only here a journey is rescheduled or fails."""
 
     def __init__(self, steps: Steps, records: Records, dixa: Dixa, timings: Timings) -> None:
         self.journey = steps.journey
@@ -54,7 +54,8 @@ class JourneyRunner:
             try:
                 self._write(attempt, self._advance(attempt))
             except StaleClaim as error:
-                # Another worker goes on. If the claim is still ours, no script knows this state: try ever more rarely.
+                # Another worker goes on. If the claim is still ours, the answer was changed, the lease is nearly over,
+                # or no script knows this state: try ever more rarely.
                 log.info("claim.stale", journey=self.journey, outcome=str(error))
                 self._records.reschedule(claim, attempt.backoff(), failed=True)
 

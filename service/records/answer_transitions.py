@@ -16,7 +16,7 @@ from service.surveys.ratings import RatingType
 from service.surveys.states import ActionState, Journey
 
 MAX_EXTENSION: Final = timedelta(hours=1)
-"""How long after the first answer its result may be delayed, by changes and by extra time for them."""
+"""How long after the first answer its result may be delayed by changes and extra time, if `editable_for` is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class AnswerTransitions(Transitions):
         """Save a customer's answer. It is editable for as long as the terms say.
 
         `answered_at` is now, except for an answer from a spool. An answer that replaces another restarts the time, up
-        to MAX_EXTENSION after the first.
+        to MAX_EXTENSION or the editable time after the first, whichever is longer.
         """
         link, terms, editable_for = answer.link, answer.terms, answer.terms.editable_time(is_suspect=answer.is_suspect)
         outcome, due = self._run_script(

@@ -1,4 +1,4 @@
--- A channel has failed, and not because of the customer as far as anyone can tell. Enough surveys in a row pause it.
+-- A channel has failed. If the cause may be the customer, only several surveys in a row pause it.
 -- KEYS: channels down, pause of the channel, surveys failing in a row, surveys failing alone, pause of this survey
 -- ARGV: channel, survey id, problem, number of surveys that pause it, first pause (ms), longest pause (ms), retention of all
 --       this (ms)

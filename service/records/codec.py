@@ -1,6 +1,6 @@
 """The codec of a record's hash: the one place with its field names, beside the Lua scripts that write them.
 
-docs/architecture/records.md lists the fields. All times are epoch milliseconds as text; lists are JSON.
+docs/architecture/records.md lists the fields. Times are epoch milliseconds as text; lists are JSON.
 """
 
 import dataclasses

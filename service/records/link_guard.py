@@ -27,7 +27,7 @@ class LinkGuard(Store):
         self._here: dict[str, tuple[float, int]] = {}
         """The time of the first post in a link's minute, and the count, while Redis is unavailable."""
 
-    def wait_seconds(self, survey_id: str) -> int:
+    def count_post(self, survey_id: str) -> int:
         """Count a post to a link. Return the seconds until the next one is accepted, 0 if this one is."""
         try:
             posts, left_ms = self._run_script("link_guard", [f"{self._prefix}posted:{survey_id}"], _PERIOD)

@@ -51,7 +51,7 @@ class OfferTransitions(Transitions):
         return WriteResult(Outcome(outcome), bool(due), survey_id)
 
     def cancel(self, change: Change, state: OfferState, reason: Reason) -> Outcome:
-        """End the survey of a conversation as cancelled or skipped if its link isn't sent yet, or its reminder."""
+        """End a survey that is waiting or deciding as cancelled or skipped. End a reminder that isn't sent yet."""
         number = change.conversation_id
         given = (number, state, reason, change.happened_at, self.lifetime(None), _REOPEN_GRACE)
         return Outcome(self._run_for_conversation("cancel", number, *given))

@@ -2,8 +2,9 @@
 
 A customer has several traits: the requester's id, and the hashes of an address and a number (`Identities`). Each trait
 has an opt-out of its own. A link opts out the id, and the address or number it was sent to. One opt-out is enough.
-The key of the hashes is random and kept beside them. A key made from SECRET_KEYS would forget everybody when an old key
-is removed. All methods raise RecordsUnavailable when Redis can't be reached.
+The key of the hashes is random and kept beside them, so the opt-out of an id outlives every change of SECRET_KEYS. An
+address or number is hashed with SECRET_KEYS first, and its opt-out ends with the last of those keys. All methods raise
+RecordsUnavailable when Redis can't be reached.
 
 An opt-out and an opt-in may wait in a spool. Both carry their time, and the later one counts in whatever order they
 arrive.

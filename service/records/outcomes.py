@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     # Closes and changes
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
+    """The same close, or a later one without a new round."""
     OLDER = "older"
     UNDECIDED = "undecided"
     NOT_REMINDED = "not_reminded"
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     """A later answer is known."""
     IGNORED = "ignored"
-    """A suspect answer doesn't replace the customer's."""
+    """A suspect answer doesn't replace the customer's. Only its wish to remove the comment counts."""
     NOT_CHANGED = "not_changed"
     """The earlier answer is final."""
     CLOSED = "closed"
@@ -54,6 +55,8 @@ class Outcome(StrEnum):
     # Operators
     RETRIED = "retried"
     NOT_FAILED = "not_failed"
+
+    # Anonymised conversations
     ERASED = "erased"
 
     # The states that a change returns. Other scripts return the new state as a plain text, too.

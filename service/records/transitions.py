@@ -1,6 +1,6 @@
 """Transitions of all three journeys: claims, calls, and the end of a journey.
 
-Each method runs one Lua script, so it happens as a whole or not at all. Redis has the only clock.
+Each transition is one Lua script, timed by Redis's clock, and happens as a whole or not at all.
 Every method raises RecordsUnavailable when Redis can't be reached. The script may still have run, and running it
 again is harmless.
 """

@@ -59,11 +59,11 @@ def decide(given: DecisionInput, lookups: Lookups) -> Decision:
     if exclusion := find_exclusion(given.conversation, given.ratings, given.ours):
         verdict = Verdict.CANCEL if exclusion in _LATER_EVENTS else Verdict.SKIP
         return Decision(verdict, exclusion, None, record.mismatches, _describe(given, None))
-    has_messages = needs_messages(record.candidates) or record.delivered_before
+    wants_messages = needs_messages(record.candidates) or record.delivered_before
     facts = DixaFacts(
         conversation=given.conversation,
         tags=lookups.tags() if close.tags is None and needs_tags(record.candidates) else None,
-        messages=lookups.messages() if has_messages else None,
+        messages=lookups.messages() if wants_messages else None,
     )
     choice = choose_when_due(close, record.candidates, facts)
     mismatches = (*record.mismatches, *choice.mismatches)

@@ -107,7 +107,7 @@ def may_predate_close(conversation: Conversation, close: Close) -> bool:
 
 
 def active_ratings(ratings: Sequence[Rating], ours: Sequence[str]) -> list[Rating]:
-    """Return the surveys of others that are on their way or done."""
+    """Return the surveys that are on their way or done, except ours. To find our lost ones, omit them from `ours`."""
     return [rating for rating in ratings if rating.status in _ACTIVE and rating.id not in ours]
 
 
@@ -164,7 +164,7 @@ def _always_excluded(close: Close, own: Collection[str]) -> Iterator[RuleMismatc
 
 
 def _mismatches(close: Close, survey: Survey) -> Iterator[RuleMismatch]:
-    """Check the rules about facts of the webhook, in the order of docs/reasons.md."""
+    """Check the rules about facts of the webhook."""
     match = survey.match
     if survey.not_before and close.closed_at < survey.not_before:
         yield _mismatch(survey, Reason.BEFORE_START, "not_before", close.closed_at.isoformat(timespec="minutes"))

@@ -247,7 +247,7 @@ class Record:
 class Claim:
     """A lease on one journey of a record, taken at `at` by Redis' clock.
 
-    Every script checks the fence, so a claim that has lost its lease can't write.
+    A later claim raises the fence of the record, and the scripts refuse an outdated one.
     """
 
     journey: Journey

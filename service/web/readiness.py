@@ -78,7 +78,7 @@ def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:
     if core.spool is None:
         yield "spool", "off"
         return
-    if not core.spool.is_writable():
+    if not core.spool.probe():
         yield "spool", "can't be used, or is full"
     elif not core.spool.has_room_for_answers():
         yield "spool_answers", "full for answers and opt-outs: the rest is reserved for webhooks"
@@ -87,5 +87,5 @@ def _degraded_spool(core: Services) -> Iterator[tuple[str, str]]:
         yield "spool_waiting", f"{waiting} waiting for Redis"
     if newer:
         yield "spool_newer", f"{newer} waiting for the newer version that wrote them"
-    if corrupt := core.spool.set_aside():
+    if corrupt := core.spool.corrupt():
         yield "spool_corrupt", f"{corrupt} could not be read and were set aside"

@@ -66,7 +66,7 @@ def send(token: str) -> ResponseReturnValue:
     context = replace(context, chosen_language=find_language(form.language or "") or context.chosen_language)
     if context.closed:
         return pages.closed_page(context.page, context.closed, form.comment if context.closed is Closed.EXPIRED else "")
-    wait_seconds = services().link_guard.wait_seconds(context.link.survey_id)
+    wait_seconds = services().link_guard.count_post(context.link.survey_id)
     if wait_seconds:
         services().rejections.note("answer.rate_limited", "over 100 posts a minute", survey_id=context.link.survey_id)
         return _failed(context, form, HTTPStatus.TOO_MANY_REQUESTS, wait_seconds)

@@ -21,7 +21,7 @@ for act in (spool.prepare, lambda: spool.put({})):
         act()
     except SpoolUnavailable as error:
         print(error)
-print(spool.is_writable(), spool.waiting(), len(list(Path(sys.argv[1]).iterdir())))
+print(spool.probe(), spool.waiting(), len(list(Path(sys.argv[1]).iterdir())))
 """
 LOSE = """
 import sys
@@ -37,7 +37,7 @@ try:
     spool.put({"number": 2})
 except SpoolUnavailable as error:
     print(error)
-print(spool.is_writable(), spool.waiting())
+print(spool.probe(), spool.waiting())
 lacking.unlink()
 spool.put({"number": 3})
 spool.drain(print)

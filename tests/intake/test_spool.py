@@ -45,7 +45,7 @@ def test_killed_writer_loses_no_acknowledged_entry_and_leaves_no_half_entry(tmp_
         acknowledged[str(run)] = last_of(receiver)
         writer.join()
         spool.drain(take)
-    assert spool.set_aside() == 0
+    assert spool.corrupt() == 0
     assert all(set(range(last + 1)) <= seen[run] for run, last in acknowledged.items())
 
 
@@ -166,7 +166,7 @@ def test_a_corrupt_open_file_is_set_aside_and_the_next_is_kept(spool: Spool, tmp
     spool.put_latest("a", add(1))
     files(tmp_path / "spool")[0].write_text('{"half":')
     spool.put_latest("a", add(2))
-    assert (spool.set_aside(), drain_all(spool)) == (1, [{"numbers": [2]}])
+    assert (spool.corrupt(), drain_all(spool)) == (1, [{"numbers": [2]}])
 
 
 def test_a_text_is_stored_as_utf_8(spool: Spool, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_corrupt_file_is_set_aside_and_reported(spool: Spool, tmp_path: Path, 
     with capture_logs() as logs:
         assert drain_all(spool) == [{"number": 1}]
     assert [(each["event"], each["file"]) for each in logs] == [("spool.corrupt", "0-corrupt.json")]
-    assert (spool.waiting(), spool.set_aside()) == (0, 1)
+    assert (spool.waiting(), spool.corrupt()) == (0, 1)
     assert (tmp_path / "spool" / "corrupt" / "0-corrupt.json").read_bytes() == body
 
 
@@ -46,7 +46,7 @@ def test_an_invalid_entry_is_set_aside(spool: Spool) -> None:
         taken.append(entry)
 
     assert spool.drain(take) == 1
-    assert (taken, spool.set_aside()) == ([{"kind": "answer"}], 1)
+    assert (taken, spool.corrupt()) == ([{"kind": "answer"}], 1)
 
 
 def test_an_outage_during_a_drain_keeps_the_remaining_entries(spool: Spool) -> None:
@@ -131,7 +131,7 @@ def test_an_entry_of_a_newer_version_waits_for_that_version(spool: Spool, tmp_pa
     with capture_logs() as logs:
         assert [spool.drain(take) for _ in range(5)] == [1, 0, 0, 0, 0]
     assert (taken, tried) == ([1], [2, 1, 2])
-    assert (spool.waiting(), spool.left_to_newer(), spool.set_aside()) == (2, 2, 0)
+    assert (spool.waiting(), spool.left_to_newer(), spool.corrupt()) == (2, 2, 0)
     assert [(each["event"], each["entries"]) for each in logs] == [("spool.newer", 2)]
     assert drain_all(open_spool(tmp_path / "spool")) == [{"v": 2}, {"v": 2}]
     assert spool.left_to_newer() == 0

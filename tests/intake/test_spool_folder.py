@@ -25,7 +25,7 @@ def test_an_unusable_lock_is_reported_and_stops_writes_and_drains(spool: Spool, 
     ]
     with pytest.raises(SpoolUnavailable, match="it can't be locked: Is a directory"):
         spool.put({})
-    assert not spool.is_writable()
+    assert not spool.probe()
     (tmp_path / "spool" / ".lock").rmdir()
     spool.put({})
     assert len(drain_all(spool)) == 2
@@ -49,7 +49,7 @@ def test_the_last_quarter_is_reserved_for_webhooks(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnavailable, match="full"):
         spool.put_latest("one more", lambda before: {"text": "x"})
     assert not spool.has_room_for_answers()
-    assert spool.is_writable()
+    assert spool.probe()
     for _ in range(3):
         spool.put({"text": "x" * 500})
     drain_all(spool)
@@ -75,17 +75,17 @@ def test_an_unwritable_folder_is_reported(tmp_path: Path) -> None:
         spool.put({})
     with pytest.raises(SpoolUnavailable, match="File exists"):
         spool.prepare()
-    assert not spool.is_writable()
-    assert (spool.waiting(), spool.set_aside(), drain_all(spool)) == (0, 0, [])
+    assert not spool.probe()
+    assert (spool.waiting(), spool.corrupt(), drain_all(spool)) == (0, 0, [])
 
 
 def test_a_full_disk_refuses_an_entry_and_keeps_no_file(spool: Spool, tmp_path: Path) -> None:
     with full_disk():
         with pytest.raises(SpoolUnavailable, match="File too large"):
             spool.put({"text": "x" * 5000})
-        assert not spool.is_writable()
+        assert not spool.probe()
     assert list((tmp_path / "spool").iterdir()) == []
-    assert spool.is_writable()
+    assert spool.probe()
 
 
 @contextmanager
@@ -112,4 +112,4 @@ def test_a_measurement_survives_deleted_files(tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "spool")
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
     spool.put({})
-    assert spool.is_writable()
+    assert spool.probe()

@@ -120,7 +120,7 @@ def test_backoff_of_a_lost_call_is_at_least_reconcile_after(monkeypatch: pytest.
     assert attempt_of(tries=4).reconcile_backoff() == 32 * SECOND
 
 
-def test_forbidden_call_is_tried_ten_times() -> None:
+def test_forbidden_call_is_retried_ten_times() -> None:
     assert attempt_of(tries=9).may_be_allowed()
     assert not attempt_of(tries=10).may_be_allowed()
 

@@ -129,6 +129,9 @@ def test_answer_changed_before_the_call_is_submitted_as_changed(
     story.ask(survey_id)
     story.answer(survey_id, first, "Before")
     interrupted.submit(survey_id, lambda: story.answer(survey_id, second, "After"))
+    progress = story.load(survey_id).answer
+    assert progress is not None
+    assert progress.tries == 0
     story.submit(survey_id)
     comments = [each.comment for each in story.dixa.results()]
     assert results(story) == {

@@ -41,28 +41,28 @@ def without_redis(clock: Clock) -> Iterator[LinkGuard]:
 
 
 def post_all(guard: LinkGuard) -> None:
-    assert [guard.wait_seconds(SURVEY) for _ in range(100)] == [0] * 100
+    assert [guard.count_post(SURVEY) for _ in range(100)] == [0] * 100
 
 
 def test_redis_counts_the_posts_of_a_minute(redis_client: redis.Redis, prefix: str) -> None:
     guard = LinkGuard(redis_client, breaker=Breaker(), prefix=prefix)
     post_all(guard)
-    assert 0 < guard.wait_seconds(SURVEY) <= 60
-    assert guard.wait_seconds(OTHER) == 0
+    assert 0 < guard.count_post(SURVEY) <= 60
+    assert guard.count_post(OTHER) == 0
     redis_client.pexpire(f"{prefix}posted:{SURVEY}", timedelta(hours=1))
-    assert 3000 < guard.wait_seconds(SURVEY) <= 3600
+    assert 3000 < guard.count_post(SURVEY) <= 3600
 
 
 def test_a_process_counts_without_redis(without_redis: LinkGuard, clock: Clock) -> None:
     post_all(without_redis)
     clock.now += 20.5
-    assert without_redis.wait_seconds(SURVEY) == 40
-    assert without_redis.wait_seconds(OTHER) == 0
+    assert without_redis.count_post(SURVEY) == 40
+    assert without_redis.count_post(OTHER) == 0
     clock.now += 39
-    assert without_redis.wait_seconds(SURVEY) == 1
+    assert without_redis.count_post(SURVEY) == 1
     clock.now += 0.5
     post_all(without_redis)
-    assert without_redis.wait_seconds(SURVEY) == 60
+    assert without_redis.count_post(SURVEY) == 60
 
 
 def test_a_process_resets_its_counts_after_too_many_links(
@@ -70,6 +70,6 @@ def test_a_process_resets_its_counts_after_too_many_links(
 ) -> None:
     monkeypatch.setattr(link_guard, "_MAX_LINKS", 2)
     post_all(without_redis)
-    assert without_redis.wait_seconds(SURVEY) == 60
-    assert without_redis.wait_seconds(OTHER) == 0
-    assert without_redis.wait_seconds(SURVEY) == 0
+    assert without_redis.count_post(SURVEY) == 60
+    assert without_redis.count_post(OTHER) == 0
+    assert without_redis.count_post(SURVEY) == 0

@@ -148,7 +148,7 @@ def test_unreadable_spool_file_is_set_aside_and_next_is_drained(site: Site) -> N
     site.core.spool.put(entry)
     site.core.recovery.step()
     assert has_stopped(site)
-    assert (site.core.spool.waiting(), site.core.spool.set_aside()) == (0, 1)
+    assert (site.core.spool.waiting(), site.core.spool.corrupt()) == (0, 1)
 
 
 def test_page_shows_button_during_outage(site: Site) -> None:

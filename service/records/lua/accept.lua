@@ -30,7 +30,8 @@ local function is_later()
   return known and tonumber(closed_at) > known and not is_same_event()
 end
 
--- Only a survey that is over makes room for a round. A skipped close of a later round is recorded as one.
+-- A new round begins only after the offer and the answer of the earlier survey are over. A later close that no survey
+-- matches begins one too, so that its reason is recorded.
 local function is_new_round()
   if is_open('offer') or is_open('answer') or not is_later() then return false end
   return reason ~= '' or on_reclose == 'always' or on_reclose == 'unanswered' and not get('answer_state')
@@ -47,7 +48,7 @@ local function note_later_close()
 end
 
 -- The conversation was reopened in between, and that event is late or lost. The survey now is about the later close and
--- its agent. Raising the fence stops a worker that is deciding about the earlier one.
+-- its agent. The new fence refuses a late write of an earlier claim. A close during a decision is only noted.
 local function restart()
   redis.call('HINCRBY', counts, 'reopened', 1)
   redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)

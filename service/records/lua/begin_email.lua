@@ -1,5 +1,5 @@
 -- The last dot of a mail is about to be sent: write that first. From here until the server's response nobody knows whether
--- the mail went out, so it is never sent again.
+-- the mail went out, so only a refusal by the server allows another.
 -- KEYS: record, due offers
 -- ARGV: none
 -- States: delivering and reminding don't change. Returns `begun` once, and `begun_before` to every later caller.

@@ -8,7 +8,7 @@ if not is_current(journey, fence) then return 'stale' end
 if not is_open(journey) or not get(journey .. '_call') then return 'wrong_state' end
 local to = 'submitting'
 if journey == 'offer' then to = has_offer() and 'offering' or 'deciding' end
--- If Dixa executes this call after all, its offer is recognised by its absence before this first try.
+-- Keep the rating ids from before the first try. If Dixa executes this call after all, its offer is the one not among them.
 if journey == 'offer' and may_still_happen == '1' then
   redis.call('HSETNX', record, 'offer_before', get('offer_seen'))
 end

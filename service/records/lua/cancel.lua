@@ -1,4 +1,4 @@
--- A conversation was reopened, or rated elsewhere, so a survey that is not sent yet is no longer valid.
+-- A conversation was reopened, or rated elsewhere, so a survey without an offer, or its reminder, is no longer valid.
 -- KEYS: record of the first round, due offers, number of the last round, decision counts of the day
 -- ARGV: conversation id, new state (cancelled or skipped), reason, time of the change (ms), retention (ms), how long after a
 --       delivery the conversation may be reopened by our own message (ms)

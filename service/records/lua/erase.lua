@@ -1,10 +1,10 @@
--- The conversation was anonymised, or an operator erases it: end all journeys and forget the customer.
+-- The conversation was anonymised: end all journeys and forget the customer.
 -- KEYS: record, due offers, due answers, due follow-ups, decision counts of the day, sign that Redis's own file still has the
 --       erased data
 -- ARGV: retention (ms)
 -- States: every offer → cancelled. An answer and a follow-up → failed, except submitted and followed: those stay. All have the
 -- reason `erased` from then on, and the link no longer works.
--- A crash leaves it erased or not. A second run changes nothing.
+-- A crash leaves it erased or not. A second run only restarts the record's retention.
 local keep_ms = unpack(ARGV)
 local DUE_SETS = {offer = KEYS[2], answer = KEYS[3], follow_up = KEYS[4]}
 local counts, erased_key = KEYS[5], KEYS[6]

@@ -27,7 +27,8 @@ local OVER = {delivered = true, skipped = true, cancelled = true, failed = true,
 
 local function is_open(journey) return OPEN[get(journey .. '_state') or ''] or false end
 
--- The fence is a fencing token. Each claim raises it, so a worker whose lease has ended can't write any more.
+-- The fence is a fencing token. Each claim raises it, and so do events that overtake a worker: from then on it can't write.
+-- Until another claim a worker may still write, even if its lease has ended.
 local function is_current(journey, fence) return get(journey .. '_fence') == fence end
 
 local function read_round(key) return tonumber(redis.call('GET', key) or 1) end
@@ -135,7 +136,8 @@ end
 
 -- End a journey.
 -- The address is only needed by the offer. The comment is only needed until Dixa has it and the follow-up is over. A
--- failed journey keeps both for `retry_ms`, in case an operator retries it.
+-- failed offer keeps the address for `retry_ms`, in case an operator retries it, but not after an opt-out. A failed follow-up
+-- keeps the comment for as long. A failed answer keeps its comment in the record.
 -- A record without an open journey expires after `keep_ms`. Until then it prevents a second offer.
 local function finish(journey, state, reason, keep_ms, retry_ms)
   put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))

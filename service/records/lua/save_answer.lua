@@ -7,8 +7,8 @@
 -- A crash leaves the whole answer or none. The same form again returns `same`.
 --
 -- A changed answer is editable again for the full time, up to the maximum, and never for less than was promised before.
--- A suspect answer replaces no other (`ignored`). Any other answer replaces it, even one given earlier, as if it were the
--- first: its comment is not the customer's, and the reminder is still sent.
+-- A suspect answer replaces no other (`ignored`). Any other answer replaces it, even one given earlier, and counts as the
+-- first: the suspect comment is dropped. A suspect answer stops no reminder until it is final.
 -- The link alone is enough. A record that Redis has lost is created again from it, as delivered. Dixa may already have its
 -- answer, so that is looked up first.
 -- Follow-ups start at once, since an alert must not wait. Those of a suspect answer wait until it is final.
