@@ -133,6 +133,9 @@ def post_office(
 
 
 async def _close(listening: asyncio.Server) -> None:
+    # Python leaves a socket open if its server is closed between two steps of accepting it (gh-109564): finish them first.
+    for _ in range(5):
+        await asyncio.sleep(0)
     listening.close()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
