@@ -133,7 +133,7 @@ def post_office(
 
 
 async def _close(listening: asyncio.Server) -> None:
-    # Python leaves a socket open if its server is closed between two steps of accepting it (gh-109564): finish them first.
+    # Python leaves a socket open if its server closes between two steps of accepting it (gh-109564). Finish them first.
     for _ in range(5):
         await asyncio.sleep(0)
     listening.close()
