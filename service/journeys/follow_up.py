@@ -6,7 +6,7 @@ If scores or comment change after the alert, a second one follows. Before a susp
 An anonymised conversation has no follow-up: it is fetched before an action writes into it or passes on a comment.
 
 The follow-up is a journey of its own, so it delays no result. Each action is on record as begun before it is done.
-After a lost response it is repeated or not, by the action's own `is_repeatable`: it may be doubled, or may be lost.
+After a lost response, an action with `is_repeatable` is repeated and may happen twice. Any other may be lost.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

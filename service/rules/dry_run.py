@@ -1,7 +1,7 @@
 """A dry run of the rules on closed conversations. Writes nothing.
 
 The decision is the journey's own. Its facts come from Dixa's API, with fewer facts than a webhook.
-Without a needed fact the result is unknown.
+A rule without its fact counts as met, and the result names it in `unknown`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -18,10 +18,10 @@ SURVEY = "48213"
 KEEP = "1000000"
 
 
-def _accept(*, reason: str = "", again: str = "never") -> list[str]:
+def _accept(*, reason: str = "", on_reclose: str = "never") -> list[str]:
     """Return the arguments of a close at 1 ms. The prepared records have a close at 0 ms."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
-    return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", again, "event-2"]
+    return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2"]
 
 
 def _decide(verdict: str, reason: str = "") -> list[str]:
@@ -37,8 +37,8 @@ def _answer(comment: str, score: int, *, suspect: str = "0") -> list[str]:
 ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept": lambda _: _accept(),
     "accept (skip)": lambda _: _accept(reason="channel"),
-    "accept (again)": lambda _: _accept(again="always"),
-    "accept (again, unanswered)": lambda _: _accept(again="unanswered"),
+    "accept (on_reclose = always)": lambda _: _accept(on_reclose="always"),
+    "accept (on_reclose = unanswered)": lambda _: _accept(on_reclose="unanswered"),
     "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP, "120000"],
     "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP, "120000"],
     "save_answer": lambda _: _answer("new", 4),
