@@ -152,9 +152,9 @@ class LinkSender:
     # ── Channels ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def reserve(self, record: Record) -> Delivery | None:
-        """Return the first usable channel that works or that this survey may try; None if there is none at all.
+        """Return the first usable channel in working order, or due for a try by this survey. None if none is usable.
 
-        Raises NotNow while this survey may try none.
+        Raises NotNow while all usable channels are down.
         """
         waits: list[timedelta] = []
         for each in self._usable(record):

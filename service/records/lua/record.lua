@@ -9,7 +9,7 @@ local COUNTS_RETENTION_MS = 400 * 24 * 60 * 60 * 1000
 -- Lua prints a time in milliseconds as 1.7e+12. Redis needs all digits.
 local function text(number) return string.format('%.0f', number) end
 
--- Redis has the only clock, so hosts with different clocks agree on what is due and on who holds a lease.
+-- All times are by Redis's clock, so hosts with different clocks agree on due times and leases.
 local function now()
   local seconds, micros = unpack(redis.call('TIME'))
   return seconds * 1000 + math.floor(micros / 1000)
