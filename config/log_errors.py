@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from traceback import format_tb
 from types import TracebackType
 from typing import Any
@@ -50,7 +50,7 @@ _HIDDEN = _Word("…")
 
 
 class ExceptionTextFilter(logging.Filter):
-    """Removes the texts of exceptions from the log lines of libraries. Our own events are dicts and pass unchanged.
+    """Removes the texts of exceptions from the log lines of libraries.
 
     A line that is logged while an exception is handled may quote any part of it in its arguments. So of the arguments
     only numbers stay.
@@ -58,8 +58,6 @@ class ExceptionTextFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Pass every record, without the texts of exceptions."""
-        if isinstance(record.msg, dict):
-            return True
         given = list(record.args.values()) if isinstance(record.args, dict) else list(record.args or ())
         around = (record.exc_info and record.exc_info[1], sys.exception(), record.msg, *given)
         errors = [error for each in around if isinstance(each, BaseException) for error in causes_of(each)]
@@ -97,12 +95,26 @@ def _words(error: BaseException) -> Iterator[str]:
 class LineHandler(logging.StreamHandler[Any]):
     """Writes log lines. If writing fails, Python's own handler prints the arguments of the line to stderr."""
 
+    def write_line(self, line: str, logger_name: str) -> None:
+        """Write a finished line."""
+        with self.lock or nullcontext():
+            try:
+                self.stream.write(f"{line}\n")
+                self.flush()
+            except Exception:  # noqa: BLE001 - as logging does
+                report_lost_line(logger_name)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's
         """Report the lost line by its place only."""
-        raised = sys.exception()
-        kind = type(raised).__name__ if raised else "an error"
-        with suppress(OSError):  # If the disk is full, stderr may be, too.
-            sys.stderr.write(f"A log line of {record.name}, {record.pathname}:{record.lineno}, is lost: {kind}\n")
+        report_lost_line(f"{record.name}, {record.pathname}:{record.lineno},")
+
+
+def report_lost_line(place: str) -> None:
+    """Report to stderr a line that could not be written, by its place and the type of the error being handled."""
+    raised = sys.exception()
+    kind = type(raised).__name__ if raised else "an error"
+    with suppress(OSError):  # If the disk is full, stderr may be, too.
+        sys.stderr.write(f"A log line of {place} is lost: {kind}\n")
 
 
 def log_uncaught() -> None:

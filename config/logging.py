@@ -4,20 +4,31 @@ Code that logs must leave out secrets and personal data itself. Two things are e
 without their texts (`config.log_errors`), and passwords in URLs are masked.
 """
 
+import json
 import logging
 import re
 import sys
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.invisible import escape_invisible
-from config.log_errors import ExceptionTextFilter, LineHandler, format_exception, log_uncaught
+from config.log_errors import (
+    ExceptionTextFilter,
+    LineHandler,
+    format_exception,
+    log_uncaught,
+    report_lost_line,
+)
 
 _CREDENTIALS = re.compile(r"://[^\s/?#]*@")
 _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
 _OWN_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
 _MULTILINE = {"exception", "stack"}
+_ENCODER = json.JSONEncoder(default=repr)
+_HANDLER = LineHandler()
+"""Writes all lines, ours and those of libraries."""
 _MIN_LEVELS = {
     "werkzeug": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
@@ -28,30 +39,33 @@ _MIN_LEVELS = {
 }
 """The lowest level of noisy loggers. werkzeug's lines contain the secret paths of links."""
 
+_steps: list[Any] = []
+"""The processors of our events. Loggers keep `_PROCESSORS`, and a second set-up changes only this list."""
+
 
 def set_up_logging(log_format: str, level: str) -> None:
     """Log all events, ours and those of libraries, to stdout as `log_format` (`json` or `console`).
 
     The entry module of a process calls this after gunicorn or Celery have set up their logging. It may be called again.
     """
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    # One handler for our events and for the lines of libraries ("foreign" in structlog).
-    handler = LineHandler(sys.stdout)
-    handler.addFilter(ExceptionTextFilter())
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_shared(), processors=_rendering(log_format))
+    rendering = _rendering(log_format)
+    _steps[:] = [*_shared(), *rendering]
+    _HANDLER.stream = sys.stdout
+    _HANDLER.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    root.handlers = [_HANDLER]
     root.setLevel(level)
+    structlog.configure(
+        processors=_PROCESSORS,
+        logger_factory=_Logger,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+        cache_logger_on_first_use=True,
+    )
     for name in _OWN_HANDLERS:
         # gunicorn and Celery attach handlers with formats of their own.
         logging.getLogger(name).handlers = []
@@ -61,9 +75,39 @@ def set_up_logging(log_format: str, level: str) -> None:
     log_uncaught()
 
 
+class _Logger:
+    """Writes our events. structlog calls the method of the level. The standard library's records would cost thrice."""
+
+    def __init__(self, *name: str) -> None:
+        # Without a name, structlog finds the module that logs.
+        self.name = structlog.stdlib.LoggerFactory(ignore_frame_names=[__name__])(*name).name
+
+    def write(self, line: str) -> None:
+        """Write a finished line."""
+        _HANDLER.write_line(line, self.name)
+
+    debug = info = warning = error = critical = write
+
+
+def _render(logger: _Logger, method: str, event: EventDict) -> str:
+    """Return an event as a line. An error here must not end what logs."""
+    if logging.getLogger().level > getattr(logging, method.upper()):
+        raise structlog.DropEvent
+    rendered: Any = event
+    try:
+        for step in _steps:
+            rendered = step(logger, method, rendered)
+    except Exception:  # noqa: BLE001 - whatever the text of a field raises
+        report_lost_line(logger.name)
+        raise structlog.DropEvent from None
+    return str(rendered)
+
+
 def mask_passwords(text: str) -> str:
     """Mask user and password of every URL: `redis://:secret@host` becomes `redis://***@host`."""
-    return _PASSWORD.sub(r"\1***", _CREDENTIALS.sub("://***@", text))
+    if "://" in text:
+        text = _CREDENTIALS.sub("://***@", text)
+    return _PASSWORD.sub(r"\1***", text) if "word=" in text.lower() else text
 
 
 def _shared() -> list[Processor]:
@@ -80,16 +124,19 @@ def _shared() -> list[Processor]:
 def _rendering(log_format: str) -> list[Processor]:
     """Return the processors that turn an event into a line."""
     renderers: list[Processor] = (
-        [structlog.processors.JSONRenderer()]
+        [_to_json]
         if log_format == "json"
         else [_escape_fields, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     return [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.ExceptionRenderer(format_exception),
         *renderers,
         _mask_line,
     ]
+
+
+def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return _ENCODER.encode(event)
 
 
 def _escape_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -103,3 +150,7 @@ def _escape_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
 def _mask_line(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     """Mask the finished line, so that no field is forgotten. After the renderer, an event is a text."""
     return mask_passwords(str(line))
+
+
+_HANDLER.addFilter(ExceptionTextFilter())
+_PROCESSORS: list[Any] = [_render]

@@ -22,10 +22,11 @@ def _restored_logging() -> Iterator[None]:
     """Restore logging for the tests that follow."""
     loggers = [logging.getLogger(name) for name in TOUCHED]
     before = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    config = structlog.get_config()
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
     yield
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
-    structlog.reset_defaults()
+    structlog.configure(**config)
     structlog.contextvars.clear_contextvars()
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
         logger.handlers, logger.propagate = handlers, propagate
@@ -53,6 +54,32 @@ def test_event_is_one_json_line_with_bound_fields(capsys: pytest.CaptureFixture[
         "conversation_id": 48213,
         "note": "two\nlines",
     }
+
+
+def test_event_is_of_the_module_that_logs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "INFO")
+    structlog.get_logger().info("once")
+    (line,) = lines(capsys)
+    assert json.loads(line)["logger"] == __name__
+
+
+def test_later_set_up_counts_for_a_logger_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "INFO")
+    log = structlog.get_logger()
+    log.info("first")
+    set_up_logging("console", "WARNING")
+    log.info("dropped")
+    log.warning("second")
+    first, second = lines(capsys)
+    assert json.loads(first)["event"] == "first"
+    assert "second" in second
+    assert not second.startswith("{")
+
+
+def test_event_that_cannot_be_written_is_reported_by_its_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json", "INFO")
+    structlog.get_logger("service").info("lost", by={object(): "a key that is no text"})
+    assert capsys.readouterr().err == "A log line of service is lost: TypeError\n"
 
 
 @pytest.mark.parametrize("name", ["celery", "celery.task", "gunicorn.error", "werkzeug"])
