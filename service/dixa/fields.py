@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing
 
 from service.surveys.dixa_names import api_spelling
 from service.surveys.mailbox import read_address
@@ -45,8 +45,9 @@ class Lenient(fields.Field[Any]):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(load_default=None, allow_none=True, **kwargs)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> Any:
-        return self._read(value)
+    def deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        """Read a value. There are no errors, so this skips marshmallow's steps around it."""
+        return None if value is None or value is missing else self._read(value)
 
     def _read(self, value: Any) -> Any:
         return value
@@ -57,6 +58,9 @@ class Text(Lenient):
 
     def _read(self, value: Any) -> str | None:
         return clean(value) or None if isinstance(value, str) else None
+
+
+_TEXT = Text()
 
 
 class AnyText(Lenient):
@@ -86,7 +90,7 @@ class Part(Lenient):
 
     def __init__(self, *keys: str, **others: Lenient) -> None:
         super().__init__()
-        self._parts = dict.fromkeys(keys, Text()) | others
+        self._parts = dict.fromkeys(keys, _TEXT) | others
 
     def _read(self, value: Any) -> dict[str, str | None] | None:
         if not isinstance(value, Mapping):
@@ -104,7 +108,7 @@ class Tags(Lenient):
         if not isinstance(value, list):
             return None
         names = [tag.get("name") if isinstance(tag, Mapping) else tag for tag in value]
-        found = tuple(name for name in map(Text().deserialize, names) if name)
+        found = tuple(name for name in map(_TEXT.deserialize, names) if name)
         return found if found or not value else None
 
 

@@ -75,8 +75,11 @@ def _split(address: str) -> tuple[str, str]:
     Case, accents, apostrophes, a name before `<…>` and a `+` suffix of the mailbox are dropped.
     """
     bare = re.search(r"<([^<>]*)>\s*$", address)
-    spelled = unicodedata.normalize("NFKD", bare[1] if bare else address).casefold()
-    plain = "".join(each for each in spelled if not unicodedata.combining(each) and each not in "'’").strip()
+    plain = bare[1] if bare else address
+    plain = (plain if plain.isascii() else unicodedata.normalize("NFKD", plain)).casefold()
+    if not plain.isascii():
+        plain = "".join(each for each in plain if not unicodedata.combining(each) and each != "’")
+    plain = plain.replace("'", "").strip()
     local, at, domain = plain.rpartition("@")
     if not at:
         local, domain = plain, ""
