@@ -6,24 +6,23 @@ from contextlib import suppress
 from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
-from flask import request
 from werkzeug.exceptions import BadRequest
 
-from service.web import health
+HostCheck = Callable[[str], None]
 
 _PORT = re.compile(r":[0-9]*\Z")
 
 
-def host_check(public_url: str) -> Callable[[], None]:
-    """Return a `before_request` function. Werkzeug's own check handles neither IPv6 nor capital letters."""
+def host_check(public_url: str) -> HostCheck:
+    """Return a function that raises BadRequest for a foreign `Host`.
+
+    Werkzeug's own check handles neither IPv6 nor capital letters.
+    """
     hostname = urlsplit(public_url).hostname or ""
     own_host = _normalize(f"[{hostname}]" if ":" in hostname else hostname)
 
-    def refuse_other_hosts() -> None:
-        # Load balancers probe the health routes by address.
-        if request.blueprint == health.bp.name:
-            return
-        if _normalize(_PORT.sub("", request.headers.get("Host", ""))) != own_host:
+    def refuse_other_hosts(host: str) -> None:
+        if _normalize(_PORT.sub("", host)) != own_host:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
     return refuse_other_hosts

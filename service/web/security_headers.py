@@ -1,6 +1,8 @@
 """Security headers of every response."""
 
 from base64 import b64encode
+from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 
 from flask import Response
@@ -8,29 +10,36 @@ from flask import Response
 from service.texts.catalog import DEFAULT
 
 _YEAR_IN_SECONDS = 31_536_000
+_OF_PAGES = {"Content-Security-Policy", "Content-Language"}
 
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
-    """Add headers against loading resources, framing and caching. Meant for `after_request`.
+    """Add the headers to a response. Meant for `after_request`. A page keeps its own policy and language."""
+    own = {name for name in _OF_PAGES if name in response.headers}
+    response.headers.extend([each for each in security_headers(public_url) if each[0] not in own])
+    return response
+
+
+@cache
+def security_headers(public_url: str) -> Sequence[tuple[str, str]]:
+    """Return the headers against loading resources, framing and caching.
 
     HSTS is sent over https only, and without `includeSubDomains`: the operator's other hosts may not have TLS.
     """
-    response.headers.update(
-        {
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-            "X-Robots-Tag": "noindex, nofollow",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-        }
-    )
-    response.headers.setdefault("Content-Security-Policy", policy("'none'"))
-    response.headers.setdefault("Content-Language", DEFAULT)
+    headers = {
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "X-Robots-Tag": "noindex, nofollow",
+        "X-Content-Type-Options": "nosniff",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "Content-Security-Policy": policy("'none'"),
+        "Content-Language": DEFAULT,
+    }
     if public_url.startswith("https://"):
-        response.headers["Strict-Transport-Security"] = f"max-age={_YEAR_IN_SECONDS}"
-    return response
+        headers["Strict-Transport-Security"] = f"max-age={_YEAR_IN_SECONDS}"
+    return tuple(headers.items())
 
 
 def page_policy(style_sheet: str) -> str:

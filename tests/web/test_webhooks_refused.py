@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 
+from service.intake.intake import Intake
 from service.sandbox.dixa.webhooks import sign
 from tests.processes import PUBLIC_URL, WEBHOOK_SECRET
 from tests.web.webhook_client import OTHER_SECRET, PATH, closed, id_of, make_client, send
@@ -80,3 +82,24 @@ def test_other_type_than_json_is_415(webhooks: FlaskClient, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "Application/JSON"])
 def test_spellings_of_json_type_are_accepted(webhooks: FlaskClient, kind: str) -> None:
     assert send(webhooks, closed(), **{"Content-Type": kind})[0] == 202
+
+
+def test_unexpected_error_is_500_and_logged_without_its_text(
+    webhooks: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("Ida Holm")
+
+    monkeypatch.setattr(Intake, "take_close", fail)
+    with capture_logs() as logs:
+        status, response = send(webhooks, closed())
+    assert (status, response["status"]) == (500, "rejected")
+    assert [each["event"] for each in logs] == ["webhook.failed"]
+    assert "Ida Holm" not in json.dumps(response)
+
+
+def test_get_is_405(webhooks: FlaskClient) -> None:
+    response = webhooks.get(PATH, base_url=PUBLIC_URL)
+    assert response.status_code == 405
+    assert response.json
+    assert response.json["status"] == "rejected"
