@@ -49,7 +49,8 @@ figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: surve
 	@$(BIN)/python -m tests.bench.text_messages
 	@$(BIN)/python -m tests.browser.figures
 
-bench: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: speed
+bench: $(VENV)/installed-dev ## Measure Afterword's speed beside a naive build and a bare server (a quarter of an hour)
+	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.slow_clients
 
 chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md: every row, long, with three seeds (hours)

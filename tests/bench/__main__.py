@@ -1,0 +1,78 @@
+"""Afterword's speed beside the naive build and the bare server, as one table: `make bench`.
+
+    python -m tests.bench                       all figures, within a quarter of an hour
+    python -m tests.bench --only webhooks pages some
+    python -m tests.bench --rounds 5            more repetitions
+    python -m tests.bench --million             the records up to a million as well
+
+It listens on this machine only. build/bench.json has every value of every round.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import redis
+
+from tests.bench.bench import Bench, open_bench
+from tests.bench.figures import webhooks
+from tests.bench.report import Figure, write_json, write_table
+from tests.processes import ROOT
+
+FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
+    "webhooks": webhooks.measure,
+}
+RESULTS = ROOT / "build" / "bench.json"
+
+
+def main() -> None:
+    """Measure, print the table, and write the results."""
+    given = _read_arguments()
+    figures: list[Figure] = []
+    with open_bench(given.rounds, has_million=given.million) as bench:
+        about = _describe(bench)
+        sys.stdout.write("; ".join(f"{name}: {value}" for name, value in about.items()) + "\n\n")
+        for name in given.only or FIGURES:
+            began = monotonic()
+            figures += FIGURES[name](bench)
+            sys.stderr.write(f"{name}: measured in {monotonic() - began:.0f} s\n")
+    sys.stdout.write(write_table(figures))
+    _write(RESULTS, write_json(figures, about))
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure Afterword's speed.")
+    parser.add_argument("--only", nargs="+", choices=FIGURES, metavar="NAME", help=f"of {', '.join(FIGURES)}")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--million", action="store_true", help="fill Redis with a million records (ten minutes more)")
+    return parser.parse_args()
+
+
+def _describe(bench: Bench) -> Mapping[str, Any]:
+    with redis.Redis.from_url(bench.redis.url) as client:
+        version = client.info("server")["redis_version"]
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return {
+        "commit": commit,
+        "cores": os.cpu_count(),
+        "Python": platform.python_version(),
+        "Redis": f"{version}, appendfsync always",
+        "rounds": bench.rounds,
+    }
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
