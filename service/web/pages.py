@@ -4,8 +4,11 @@ The functions need an application context, as `flask.render_template` does.
 """
 
 import re
+import secrets
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Self
 
 from flask import Response, render_template
 from markupsafe import Markup, escape
@@ -28,6 +31,9 @@ _LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
 _WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
 """A date, or a number with its unit, as `Language` formats them: joined by no-break spaces."""
 
+_LINK = f"link-{secrets.token_hex(16)}"
+"""The place of the opt-out link in a page kept for all customers. Nobody can guess it, so no text contains it."""
+
 
 def form_page(  # noqa: PLR0913 - a form has all of these
     ctx: PageContext,
@@ -44,19 +50,21 @@ def form_page(  # noqa: PLR0913 - a form has all of these
 
     Without `status` it is 422 with errors, 503 after a failure, and 200 otherwise.
     """
-    problem = bool(errors) or failed
+    chosen, errors = chosen or {}, errors or {}
     usual = 503 if failed else 422 if errors else 200
-    return _form(
-        ctx,
-        chosen or {},
-        usual if status is None else status,
-        title=page_texts.TITLE,
-        comment=comment,
-        confirm=_first_chosen(ctx, chosen or {}) if preselected and not problem else None,
-        errors=errors or {},
-        failed=failed,
-        keeps_comment=keeps_comment,
-    )
+    facts = {
+        "confirm": _first_chosen(ctx, chosen) if preselected and not (errors or failed) else None,
+        "failed": failed,
+        "keeps_comment": keeps_comment,
+    }
+    # A page with nothing of this customer's but the links with the token is the same for others.
+    is_common = not (comment or errors or ctx.deadline) and ctx.query is not None
+    if is_common:
+        common = replace(ctx, opt_out_url=_LINK) if ctx.opt_out_url else ctx
+        page = _common_form(common, tuple(chosen.items()), **facts).with_link(ctx.opt_out_url)
+    else:
+        page = _form(ctx, chosen, title=page_texts.TITLE, comment=comment, errors=errors, **facts)
+    return _respond(page, usual if status is None else status, ctx.language)
 
 
 def change_page(
@@ -72,10 +80,9 @@ def change_page(
     """
     chosen = {**scores, **typed.scores}
     unsaved = (rating for rating in ctx.ratings if chosen.get(rating) != scores.get(rating))
-    return _form(
+    page = _form(
         ctx,
         chosen,
-        typed.status,
         title=page_texts.TITLE,
         saved=scores,
         about=_deadline_text(ctx) or conversation_text(ctx.language, ctx.channel, ctx.closed_on),
@@ -84,6 +91,7 @@ def change_page(
         errors=typed.errors,
         keeps_comment=has_comment,
     )
+    return _respond(page, typed.status, ctx.language)
 
 
 def saved_page(
@@ -207,19 +215,30 @@ def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     )
 
 
-def render_page(
-    template: str,
-    language: Language,
-    status: int,
-    theme: Theme,
-    *,
-    typed: bool = False,
-    **facts: Any,
-) -> Response:
-    """Render a page with its style sheet.
+def render_page(template: str, language: Language, status: int, theme: Theme, **facts: Any) -> Response:
+    """Render a page with its style sheet."""
+    return _respond(_render(template, language, theme, **facts), status, language)
 
-    With `typed` the languages are buttons of the form and not links: a change of language keeps typed text.
-    """
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A rendered page and its Content-Security-Policy."""
+
+    html: bytes
+    policy: str
+
+    def with_link(self, opt_out_url: str | None) -> Self:
+        """Return the page with this link instead of `_LINK`."""
+        return replace(self, html=self.html.replace(_LINK.encode(), escape(opt_out_url or "").encode(), 1))
+
+
+def _respond(page: _Page, status: int, language: Language) -> Response:
+    headers = {"Content-Language": language.code, "Content-Security-Policy": page.policy}
+    return Response(page.html, status, headers, content_type="text/html; charset=utf-8")
+
+
+def _render(template: str, language: Language, theme: Theme, *, typed: bool = False, **facts: Any) -> _Page:
+    """Render a page. With `typed` the languages are buttons of the form, not links: they keep typed text."""
     html = render_template(
         template,
         _=language.translate,
@@ -236,10 +255,7 @@ def render_page(
     html = _LINE_ENDS.sub("><", html)
     sheet = stylesheet_for(html, theme)
     html = html.replace("<style></style>", f"<style>{sheet}</style>", 1)
-    response = Response(html, status, content_type="text/html; charset=utf-8")
-    response.headers["Content-Language"] = language.code
-    response.headers["Content-Security-Policy"] = page_policy(sheet)
-    return response
+    return _Page(html.encode(), page_policy(sheet))
 
 
 def _keep_whole(text: str) -> Markup:
@@ -251,12 +267,17 @@ def _keep_whole(text: str) -> Markup:
     return Markup(html)  # noqa: S704 - it was escaped above
 
 
-def _form(ctx: PageContext, chosen: Mapping[RatingType, int], status: int, **facts: Any) -> Response:
+@lru_cache(maxsize=200)
+def _common_form(ctx: PageContext, chosen: tuple[tuple[RatingType, int], ...], **facts: Any) -> _Page:
+    """Render an empty or a preselected form. The key has all of the page's facts, and a page has 10,000 bytes."""
+    return _form(ctx, dict(chosen), title=page_texts.TITLE, comment="", errors={}, **facts)
+
+
+def _form(ctx: PageContext, chosen: Mapping[RatingType, int], **facts: Any) -> _Page:
     questions = list_questions(ctx, chosen, facts.get("errors"), facts.get("saved"))
-    return render_page(
+    return _render(
         "form.html",
         ctx.language,
-        status,
         ctx.theme,
         brand=ctx.brand,
         query=ctx.query,

@@ -2,15 +2,20 @@
 
 import re
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import product
 
 import pytest
 from markupsafe import escape
 
 from service.preview.states import SCORES
 from service.surveys.language_codes import LANGUAGES
+from service.surveys.ratings import RatingType
+from service.surveys.theme import make_theme
+from service.surveys.words import Words
 from service.texts.catalog import load_language
 from service.web import pages
-from service.web.page_context import Closed
+from service.web.page_context import Closed, PageContext
 from tests.web.outline import HOSTILE, Outline, html_of, text_of
 from tests.web.states import CONTEXT, STATES, WITH_ALL, show
 from tests.web.weights import GZIPPED_BYTES, RAW_BYTES, assumed, weigh
@@ -89,6 +94,44 @@ def test_page_has_rules_of_its_own_tiles_only() -> None:
     below = {code for code, html in pages_of.items() if "<div class=tiles>" in html}
     assert below == {code for code, html in pages_of.items() if ".csat{" not in html}
     assert below == {"el", "lt", "lv", "pl", "uk"}
+
+
+OTHER_FACTS: dict[str, object] = {
+    "language": load_language("da"),
+    "brand": "Contoso",
+    "support_url": "https://contoso.example",
+    "privacy_url": "https://contoso.example/privacy",
+    "ratings": (RatingType.NPS,),
+    "channel": "Email",
+    "closed_on": date(2026, 5, 13),
+    "action": "?lang=da",
+    "query": "r=4",
+    "theme": make_theme("#7a1fa2", None, None),
+    "until": date(2026, 9, 23),
+    "kept_for": timedelta(days=10),
+    "has_answer": False,
+    "opt_out_url": "/s/another/stop?lang=da&x",
+    "words": Words({RatingType.CSAT: "How was it?"}),
+    "thank_you": "https://contoso.example/thanks",
+    "deadline": None,
+}
+
+
+def test_kept_page_is_used_for_no_other_facts() -> None:
+    """An empty form is rendered once for all customers with equal facts."""
+    assert set(OTHER_FACTS) == set(PageContext.__slots__)
+    ctx = replace(CONTEXT, deadline=None)
+    contexts = [ctx, *(replace(ctx, **{name: fact}) for name, fact in OTHER_FACTS.items())]  # type: ignore[arg-type]
+
+    def show(of: PageContext, score: int, comment: str = "", *, preselected: bool) -> str:
+        return html_of(pages.form_page(of, chosen={RatingType.CSAT: score}, comment=comment, preselected=preselected))
+
+    for _ in range(2):
+        for of in contexts:
+            for score, preselected in product((4, 5), (False, True)):
+                # A page with a comment isn't kept.
+                expected = show(of, score, "MINE", preselected=preselected).replace("MINE", "")
+                assert show(of, score, preselected=preselected) == expected
 
 
 def test_hostile_text_is_escaped() -> None:
