@@ -75,6 +75,7 @@ class Theme:
 DEFAULT_THEME: Final = Theme()
 
 
+@lru_cache
 def make_theme(accent: str, dark_accent: str | None, logo: Logo | None) -> Theme:
     """Make a theme of readable accents. Without a dark accent, derive it from the light one."""
     if dark_accent is None and accent != DEFAULT_THEME.light.accent:

@@ -72,7 +72,7 @@ def field_names(ratings: tuple[RatingType, ...]) -> Mapping[RatingType, str]:
 def load_answer_form(form: MultiDict[str, str], ratings: tuple[RatingType, ...]) -> AnswerForm:
     """Parse the form of a survey with these rating types. Raises FormError."""
     try:
-        return _answer(_schema(ratings)().load(form.to_dict(flat=False)), ratings)
+        return _answer(_schema(ratings).load(form.to_dict(flat=False)), ratings)
     except ValidationError as error:
         valid: dict[str, Any] = error.valid_data  # type: ignore[assignment]  # one form was loaded, not many
         messages = {name: error.messages_dict[name][0] for name in _in_order(ratings) if name in error.messages_dict}
@@ -173,9 +173,9 @@ class _AnswerSchema(Schema):
 
 
 @cache
-def _schema(ratings: tuple[RatingType, ...]) -> type[Schema]:
+def _schema(ratings: tuple[RatingType, ...]) -> Schema:
     """Build the schema of a survey's form. A single question must be answered; of several, at least one."""
     scores: dict[str, fields.Field[Any]] = {
         name: _Score(rating, required=len(ratings) == 1) for rating, name in field_names(ratings).items()
     }
-    return _AnswerSchema.from_dict(scores, name="AnswerSchema")
+    return _AnswerSchema.from_dict(scores, name="AnswerSchema")()

@@ -1,6 +1,7 @@
 """Chooses the language of a page: `?lang`, else the conversation's, the browser's, or the brand's default."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from flask import request
 from werkzeug.datastructures import LanguageAccept
@@ -30,13 +31,17 @@ def choose_language(conversation: str, default: str, chosen: str | None = None) 
 def _candidates(conversation: str, default: str) -> Iterator[str | None]:
     yield requested_language()
     yield find_language(conversation)
-    for code, quality in _accepted(request.headers.get("Accept-Language", "")):
-        yield find_language(code) if quality > 0 else None
+    yield _find_accepted(_cut(request.headers.get("Accept-Language", "")))
     yield default
 
 
-def _accepted(header: str) -> LanguageAccept:
-    """Parse the browser's languages, best first. Only the beginning of a very long header is read."""
-    if len(header) > _MAX_HEADER_CHARACTERS:
-        header = header[:_MAX_HEADER_CHARACTERS].rpartition(",")[0]
-    return parse_accept_header(header, LanguageAccept)
+def _cut(header: str) -> str:
+    """Return the beginning of a very long header."""
+    return header if len(header) <= _MAX_HEADER_CHARACTERS else header[:_MAX_HEADER_CHARACTERS].rpartition(",")[0]
+
+
+@lru_cache(maxsize=1000)
+def _find_accepted(header: str) -> str | None:
+    """Return the best of the browser's languages that we have."""
+    accepted = (find_language(code) for code, quality in parse_accept_header(header, LanguageAccept) if quality > 0)
+    return next(filter(None, accepted), None)

@@ -66,7 +66,8 @@ def query_value(name: str) -> str:
 
     A mail program that escapes "&" twice makes `amp;lang` of the name of the second value.
     """
-    found = _VALUE.match(request.args.get(name) or request.args.get(f"amp;{name}", ""))
+    values = request.args
+    found = _VALUE.match(values.get(name) or values.get(f"amp;{name}", "")) if values else None
     return found[1] if found else ""
 
 

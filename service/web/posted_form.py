@@ -37,7 +37,7 @@ class PostedForm:
 def read_form(context: SurveyContext) -> PostedForm:
     """Read the form in this request. Raises HTTPException if the body can't be read."""
     try:
-        form = load_answer_form(_read_fields(), context.page.ratings)
+        form = load_answer_form(_read_fields(), context.ratings)
     except RequestEntityTooLarge:
         form = AnswerForm(_read_scores_of_large_form(context), "", is_suspect=False)
         return PostedForm(form, {COMMENT: page_texts.COMMENT_TOO_LONG}, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
@@ -63,7 +63,7 @@ def _missing_addition(form: AnswerForm, context: SurveyContext) -> FormErrors:
         return {}
     if not context.has_comment:
         return {COMMENT: page_texts.NOTHING_TO_ADD}
-    names = field_names(context.page.ratings)
+    names = field_names(context.ratings)
     return {name: page_texts.NOTHING_CHOSEN for rating, name in names.items() if rating not in form.scores}
 
 
@@ -93,6 +93,6 @@ def _read_scores_of_large_form(context: SurveyContext) -> Mapping[RatingType, in
     """Read the scores at the beginning of the body. The last field may be cut in two, so it is dropped."""
     whole_fields, _, _ = read_start(request, _SCORES_WITHIN_BYTES).rpartition(b"&")
     try:
-        return load_answer_form(_parse(whole_fields), context.page.ratings).scores
+        return load_answer_form(_parse(whole_fields), context.ratings).scores
     except FormError as error:
         return error.typed.scores

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from urllib.parse import urlsplit
 
 import structlog
@@ -34,9 +35,9 @@ _LAST_TIME_ZONE = timedelta(hours=12)
 """In UTC-12 a day ends 12 hours after UTC's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SurveyContext:
-    """A valid link and its record.
+    """A valid link and its record. Each fact is derived once for a request.
 
     `record` is None if it is lost, or if Redis is down: then `problem` is the error. The page works without it.
     `chosen_language` is the customer's choice on the page.
@@ -49,7 +50,7 @@ class SurveyContext:
     problem: str = ""
     chosen_language: str | None = field(default_factory=requested_language)
 
-    @property
+    @cached_property
     def page(self) -> PageContext:
         """The facts on every page of this survey."""
         settings = services().settings
@@ -60,10 +61,10 @@ class SurveyContext:
             brand=brand.name,
             support_url=brand.support_url,
             privacy_url=brand.privacy_url,
-            ratings=tuple(offer.rating for offer in self.link.offers),
+            ratings=self.ratings,
             channel=close.channel if close else None,
             closed_on=close.day_in(self.terms.zone_or(settings.time_zone)) if close else None,
-            action=query_of(self.own_url),
+            action=query_of(self.own_url) if self.chosen_language or self.receipt else "?",
             opt_out_url=url_for("opt_out.show", token=self.token, lang=self.chosen_language),
             query=_query_to_keep(),
             theme=brand.theme,
@@ -75,6 +76,11 @@ class SurveyContext:
         )
 
     @property
+    def ratings(self) -> tuple[RatingType, ...]:
+        """The rating types of the link, in the order of the page."""
+        return tuple(offer.rating for offer in self.link.offers)
+
+    @cached_property
     def answer(self) -> AnswerProgress | None:
         """The saved answer.
 
@@ -105,7 +111,7 @@ class SurveyContext:
             return self.answer.has_comment and not self.answer.is_suspect
         return self.receipt is not None and self.receipt.has_comment
 
-    @property
+    @cached_property
     def deadline(self) -> EditDeadline | None:
         """The end of the time to change the answer. None if it is final, or if Redis is down."""
         now = services().records.now()
@@ -160,13 +166,14 @@ class SurveyContext:
     def _signed_receipt(self) -> str | None:
         return request.args["receipt"] if self.receipt else None
 
-    @property
+    @cached_property
     def receipt(self) -> Receipt | None:
         """The signed copy of a spooled or suspect answer, from the URL of the thanks."""
-        receipt = services().links.read_receipt(request.args.get("receipt", ""))
+        text = request.args.get("receipt", "")
+        receipt = services().links.read_receipt(text) if text else None
         return receipt if receipt and receipt.survey_id == self.link.survey_id else None
 
-    @property
+    @cached_property
     def language(self) -> Language:
         """The language of the page."""
         spoken = self.record.offer.language if self.record else ""
