@@ -23,7 +23,7 @@ def moment() -> datetime:
 
 
 _TIMES = re.compile(r"_(at|due|lease|since)$")
-_LIVES = ("dixa:probe", "dixa:failing")
+_LIVES = ("dixa:probe", "dixa:failed")
 """Keys with a relevant time to live."""
 
 

@@ -1,6 +1,6 @@
 -- Count a failed call about a conversation: no response, or an error of Dixa's own. Enough in a row mean an outage.
 --
--- KEYS  failing    set: conversations with a failed call since Dixa's last good response
+-- KEYS  failing    string: conversations with a failed call since Dixa's last good response, separated by spaces
 --       down       string: begin of the outage (ms), if there is one
 --       responses  counter: good responses in a row during the outage
 -- ARGV  conversation   its id
@@ -14,11 +14,18 @@ local failing, down, responses = unpack(KEYS)
 local conversation, threshold, window_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 redis.call('DEL', responses)
 if redis.call('EXISTS', down) == 1 then return {1, 0} end
-redis.call('SADD', failing, conversation)
-redis.call('PEXPIRE', failing, window_ms)
-if redis.call('SCARD', failing) < threshold then return {0, 0} end
+local found, count, is_known = redis.call('GET', failing) or '', 0, false
+for each in string.gmatch(found, '%S+') do
+  count = count + 1
+  if each == conversation then is_known = true end
+end
+if not is_known then found, count = found .. ' ' .. conversation, count + 1 end
+if count < threshold then
+  redis.call('SET', failing, found, 'PX', window_ms)
+  return {0, 0}
+end
 local seconds, microseconds = unpack(redis.call('TIME'))
 redis.call('SET', down, string.format('%.0f', seconds * 1000 + math.floor(microseconds / 1000)))
--- Their surveys become due when the outage ends, however long it lasts.
-redis.call('PERSIST', failing)
+-- Without an expiry: their surveys become due when the outage ends, however long it lasts.
+redis.call('SET', failing, found)
 return {1, 1}

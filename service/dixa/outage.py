@@ -57,11 +57,14 @@ class Outage:
         self._failed, self._probe, self._responded = (
             client.register_script(path.read_text(encoding="utf-8")) for path in (_FAILED, _PROBE, _RESPONDED)
         )
-        self._failing_key = f"{prefix}dixa:failing"
+        self._failing_key = f"{prefix}dixa:failed"
         self._down_key = f"{prefix}dixa:down"
         self._responses_key = f"{prefix}dixa:responses"
         self._probe_key = f"{prefix}dixa:probe"
         self._past_key = f"{prefix}dixa:outages"
+        self.keys = (self._down_key, self._failing_key)
+        """The keys from which `SharedPace` knows of an outage, and of failed calls."""
+        self._has_counted = False
 
     def count_failure(self, conversation_id: int, problem: str) -> timedelta | None:
         """Count a failed call. Return how long to wait during an outage, or None without one."""
@@ -71,6 +74,7 @@ class Outage:
             [conversation_id, _FAILURES, _WINDOW_MS],
             (0, 0),
         )
+        self._has_counted = True
         if is_new:
             log.error(
                 "dixa.down", problem=f"calls about different conversations fail in a row, the last one: {problem}"
@@ -79,8 +83,14 @@ class Outage:
         # this one may be broken for ever.
         return 2 * self._probe_interval if is_down else None
 
-    def count_response(self) -> None:
-        """Count a good response. It may end an outage."""
+    def count_response(self, *, may_follow_failure: bool = True) -> None:
+        """Count a good response. It may end an outage.
+
+        Nothing is sent if no failure was on record when the call began, and this process has counted none since.
+        """
+        if not (may_follow_failure or self._has_counted):
+            return
+        self._has_counted = False
         seconds, failed = self._run(
             self._responded,
             [self._failing_key, self._down_key, self._probe_key, self._past_key, self._responses_key],

@@ -1,6 +1,6 @@
 -- Count a good response of Dixa's. It ends a row of failures; enough of them in a row end an outage.
 --
--- KEYS  failing    set: conversations with a failed call since Dixa's last good response
+-- KEYS  failing    string: conversations with a failed call since Dixa's last good response, separated by spaces
 --       down       string: begin of the outage (ms), if there is one
 --       probe      string: a claim is probing Dixa
 --       past       sorted set: past outages, begin (ms) by end (ms)
@@ -23,7 +23,8 @@ if not since then
 end
 redis.call('DEL', probe)
 if redis.call('INCR', responses) < threshold then return {'', {}} end
-local failed = redis.call('SMEMBERS', failing)
+local failed = {}
+for each in string.gmatch(redis.call('GET', failing) or '', '%S+') do table.insert(failed, each) end
 local seconds, microseconds = unpack(redis.call('TIME'))
 local now = seconds * 1000 + math.floor(microseconds / 1000)
 redis.call('DEL', failing, down, responses)

@@ -19,7 +19,7 @@ import structlog
 
 from config.failures import describe_failure
 from config.settings import Settings
-from service.dixa.errors import NoSlot, TokenRefused
+from service.dixa.errors import DixaDown, NoSlot, TokenRefused
 from service.dixa.token_check import token_name
 from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Slot
 
@@ -65,26 +65,29 @@ class SharedPace:
         self._cooldown_keys = [self._key_of(token, ":cooldown") for token in tokens]
         self._keys = [*arrivals, *self._cooldown_keys, self._pause_key]
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         """Take a slot, waiting for it. `max_wait`, at most a second, applies to the first slot of the deadline's claim.
 
-        Raises NoSlot with the time until the next slot, and also if Redis fails.
+        Raises NoSlot with the time until the next slot, and also if Redis fails. With the keys of the outage, raises
+        DixaDown during one.
         """
         try:
-            index, wait_us, _ = self._run_pace(_ms(_longest_wait(deadline, max_wait)))
+            index, wait_us, _, is_down, has_failed = self._run_pace(_ms(_longest_wait(deadline, max_wait)), outage_keys)
         except redis.RedisError as error:
             raise NoSlot(f"no rate limit without Redis: {describe_failure(error)}", timedelta(seconds=1)) from error
+        if is_down:
+            raise DixaDown("Dixa is down", timedelta())
         if not index:
             raise NoSlot("the pace is used up", timedelta(microseconds=wait_us))
         deadline.has_begun = True
         if wait_us:
             self._wait(wait_us / 1_000_000)
-        return Slot(self._tokens[index - 1], deadline)
+        return Slot(self._tokens[index - 1], deadline, may_follow_failure=not outage_keys or bool(has_failed))
 
     def count_free(self, within: timedelta) -> int:
         """Count the free first slots within this time, without reserving any. Returns 0 if Redis fails."""
         try:
-            _, wait_us, working = self._run_pace(_RESERVE_NOTHING)
+            _, wait_us, working, *_ = self._run_pace(_RESERVE_NOTHING)
         except redis.RedisError:
             return 0
         left_ms = _ms(within) - wait_us / 1000
@@ -126,12 +129,13 @@ class SharedPace:
             return f"{problem}: is DIXA_API_TOKEN right?"
         return f"{problem} to token {self._tokens.index(token) + 1} of DIXA_API_TOKEN: is it right?"
 
-    def _run_pace(self, max_wait_ms: float) -> tuple[int, int, int]:
+    def _run_pace(self, max_wait_ms: float, outage_keys: Sequence[str] = ()) -> Sequence[int]:
         limits = [_MAX_PAUSE_MS, _ms(_NEXT_SLOT_MAX_WAIT), _SLACK_MS]
-        index, wait_us, working = self._reserve(
-            keys=self._keys, args=[self._interval_ms, self._burst, max_wait_ms, *limits]
+        found: Sequence[int] = self._reserve(
+            keys=[*self._keys, *outage_keys],
+            args=[len(self._tokens), self._interval_ms, self._burst, max_wait_ms, *limits],
         )
-        return index, wait_us, working
+        return found
 
     def _key_of(self, token: str, ending: str = "") -> str:
         return f"{self._prefix}pace:{token_name(token)}{ending}"
@@ -168,13 +172,13 @@ class ObserverPace:
         self._shared = shared
         self._paused_until = 0.0
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         """Take a slot. Raises NoSlot, or TokenRefused with the reason while all tokens are in a cooldown."""
         left = self._paused_until - monotonic()
         if left > 0:
             raise NoSlot("Dixa wants a pause", timedelta(seconds=left))
         try:
-            return self._shared.take_slot(deadline, max_wait)
+            return self._shared.take_slot(deadline, max_wait, outage_keys)
         except NoSlot as error:
             if (cooldown := self._shared.cooldown()) is None:
                 raise

@@ -1,6 +1,7 @@
 """Sends requests to Dixa, and turns each failure into an error about the call, its token, or Dixa as a whole."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -38,8 +39,8 @@ Effect = Literal["query", "command"]
 class Pace(Protocol):
     """The shared rate limit."""
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
-        """Take a slot, waiting at most `max_wait`. Raises NoSlot."""
+    def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
+        """Take a slot, waiting at most `max_wait`. Raises NoSlot, or with keys of the outage DixaDown during one."""
 
     def pause(self, length: timedelta) -> None:
         """Pause all tokens."""
@@ -73,9 +74,14 @@ class Transport:
 
         Raises NoSlot, or DixaDown during an outage. A claim with permission to probe Dixa does so first.
         """
-        while self._outage and (wait := self._outage.begin_probe()) is not None:
-            self._probe(deadline, wait)
-        return self._pace.take_slot(deadline, max_wait)
+        if self._outage is None:
+            return self._pace.take_slot(deadline, max_wait)
+        while True:
+            with suppress(DixaDown):
+                return self._pace.take_slot(deadline, max_wait, self._outage.keys)
+            # Otherwise the outage has just ended.
+            if (wait := self._outage.begin_probe()) is not None:
+                self._probe(deadline, wait)
 
     def downtime(self, since: datetime) -> timedelta:
         """Return the total length of outages since a time."""
@@ -94,33 +100,33 @@ class Transport:
         try:
             response, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
-            raise self._count_failure(path, _lost(error, effect)) from error
+            raise self._count_failure(slot, path, _lost(error, effect)) from error
         if not _is_from_dixa(response, body):
             problem = f"{_describe(response)}, but not in Dixa's format"
-            raise self._count_failure(path, _outcome_unknown(problem, effect))
+            raise self._count_failure(slot, path, _outcome_unknown(problem, effect))
         if _is_success(response):
-            self._count_response(path)
+            self._count_response(slot, path)
             return load_json(body) if body else None
         if response.status_code == requests.codes.too_many_requests:
             pause = _retry_after(response.headers.get("Retry-After"))
             self._pace.pause(pause)
             raise RetryLater(_describe(response), pause)
         if response.status_code in _REFUSALS:
-            self._count_response(path)
+            self._count_response(slot, path)
             raise self._refusal(slot, path, response.status_code)
-        raise self._count_failure(path, _failure(response, effect))
+        raise self._count_failure(slot, path, _failure(response, effect))
 
-    def _count_response(self, path: str) -> None:
+    def _count_response(self, slot: Slot, path: str) -> None:
         if self._outage and _CONVERSATION.match(path):
-            self._outage.count_response()
+            self._outage.count_response(may_follow_failure=slot.may_follow_failure)
 
-    def _count_failure(self, path: str, error: CallError) -> CallError:
+    def _count_failure(self, slot: Slot, path: str, error: CallError) -> CallError:
         """Count a failed call about a conversation. Return its error, or DixaDown during an outage."""
         about = _CONVERSATION.match(path)
         if about is None or self._outage is None:
             return error
         if isinstance(error, Refused):
-            self._outage.count_response()
+            self._count_response(slot, path)
             return error
         wait = self._outage.count_failure(int(about[1]), str(error))
         # DixaDown would claim: nothing has happened. A command with an unknown outcome must be reconciled.

@@ -32,6 +32,8 @@ class Slot:
 
     token: str
     deadline: Deadline
+    may_follow_failure: bool = True
+    """Whether a failed call of any process may have been on record when the slot was taken."""
 
     def __repr__(self) -> str:
         return "Slot()"

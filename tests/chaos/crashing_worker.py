@@ -175,7 +175,7 @@ class _Endless(Deadline):
 class _Unpaced(SharedPace):
     """A control's pace: no limit."""
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         return Slot(API_TOKEN, deadline)
 
     def count_free(self, within: timedelta) -> int:

@@ -13,7 +13,7 @@ from service.dixa.outage import Outage, RelayPace
 from service.records.redis import connect
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.server import Sandbox
-from service.surveys.errors import CallError, NotNow
+from service.surveys.errors import CallError, NotNow, RetryLater
 from service.surveys.ports import Deadline
 from tests.dixa.paces import pace_of
 from tests.harness import open_client
@@ -105,6 +105,38 @@ def test_failures_with_a_success_between_are_no_outage(client: DixaClient, dixa:
     for round_ in range(4):
         found = [query(client, each) for each in (*numbers[: FAILURES - 1], good)]
         assert (found[-1], DixaDown in found) == (None, False), round_
+
+
+def test_a_success_of_another_process_ends_a_row_of_failures(
+    client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, prefix: str, numbers: list[int]
+) -> None:
+    other, good = open_client(dixa, redis_client, prefix), dixa.make_conversation()
+    for number in numbers:
+        dixa.inject(Fault(Kind.FAILS, 100, status=500, conversation=number))
+    assert [query(client, each) for each in numbers[: FAILURES - 1]] == [RetryLater] * (FAILURES - 1)
+    assert query(other, good) is None
+    assert query(client, numbers[FAILURES - 1]) is RetryLater
+
+
+def test_a_call_costs_one_script_while_no_failure_is_on_record(
+    client: DixaClient, dixa: Sandbox, redis_client: redis.Redis, numbers: list[int]
+) -> None:
+    def count_scripts() -> int:
+        calls: int = redis_client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        return calls
+
+    query(client, numbers[0])
+    before = count_scripts()
+    for number in numbers:
+        query(client, number)
+    assert count_scripts() - before == len(numbers)
+    # Only the next call knows of this failure, counts its response, and ends the row.
+    dixa.fails(1, 500)
+    query(client, numbers[0])
+    before = count_scripts()
+    for number in numbers:
+        query(client, number)
+    assert count_scripts() - before == len(numbers) + 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 429])

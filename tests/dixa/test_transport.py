@@ -1,7 +1,7 @@
 """The client with servers other than Dixa: malformed, endless and slow responses."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +24,7 @@ BODY = b'{"data": {"id": "rating-1"}}'
 class NoPace:
     """No limit."""
 
-    def take_slot(self, deadline: Deadline, max_wait: timedelta) -> Slot:
+    def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         return Slot(API_TOKEN, deadline)
 
     def pause(self, length: timedelta) -> None:
