@@ -26,10 +26,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """The `worker_class` of gunicorn.conf.py."""
 
     def handle_request(self, listener_name: Any, request: Any, client: socket.socket, address: Any) -> None:
-        """Handle a request. A request with a body is the last one of its connection."""
+        """Handle a request. One whose body isn't read before the response is the last one of its connection."""
         client.settimeout(CLIENT_SECONDS)
         if _has_more(request.body):
-            request.force_close()
+            _close_unless_read(request)
         try:
             super().handle_request(listener_name, request, client, address)
         except TimeoutError:
@@ -59,6 +59,18 @@ def _has_more(body: Any) -> bool:
     if isinstance(reader, LengthReader):
         return bool(reader.length)
     return not isinstance(reader, ChunkedReader) or reader.parser is not None
+
+
+def _close_unless_read(request: Any) -> None:
+    """Let gunicorn close the connection if, at the head of the response, a part of the body is unread."""
+    should_close = request.should_close
+
+    def close_unless_read() -> bool:
+        if _has_more(request.body):
+            request.force_close()
+        return bool(should_close())
+
+    request.should_close = close_unless_read
 
 
 def _linger(client: socket.socket) -> None:

@@ -146,6 +146,15 @@ def test_unread_body_closes_the_connection(wires: ExitStack, afterword: Afterwor
         assert b"\r\nConnection: close\r\n" in whole
 
 
+def test_read_body_leaves_the_connection_open(wires: ExitStack, afterword: Afterword) -> None:
+    for frame, body in (("Content-Length: 2", b"{}"), ("Transfer-Encoding: chunked", chunks(b"{}", 1))):
+        raw = request(afterword, b"", frame, headers=unsigned()) + body
+        status, whole = read_response(send(wires, afterword, raw * 2 + b"no HTTP\r\n\r\n"))
+        assert status == 401
+        assert whole.count(b"HTTP/1.1 401") == 2
+        assert whole.count(b"\r\nConnection: keep-alive\r\n") == 2
+
+
 def test_client_that_reads_no_response_is_disconnected(afterword: Afterword) -> None:
     get = f"GET /s/nothing HTTP/1.1\r\nHost: {urlsplit(afterword.url).netloc}\r\n\r\n".encode()
 
