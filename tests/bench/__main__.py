@@ -21,12 +21,13 @@ from typing import Any
 import redis
 
 from tests.bench.bench import Bench, open_bench
-from tests.bench.figures import webhooks
+from tests.bench.figures import pages, webhooks
 from tests.bench.report import Figure, write_json, write_table
 from tests.processes import ROOT
 
 FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "webhooks": webhooks.measure,
+    "pages": pages.measure,
 }
 RESULTS = ROOT / "build" / "bench.json"
 

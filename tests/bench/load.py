@@ -77,7 +77,7 @@ class _Drive:
 
     def run(self, connections: int) -> Load:
         began = perf_counter()
-        for request, _ in zip(self._requests, range(connections), strict=False):
+        for _, request in zip(range(connections), self._requests, strict=False):
             self._connect(request)
         while self._open:
             events = self._poll.poll(_STALLED_SECONDS)

@@ -30,18 +30,19 @@ class Server(Protocol):
 
 
 class AfterwordServer:
-    """Afterword's web process with the Procfile's command, and its worker if `programs` name it."""
+    """Afterword with the Procfile's commands: the web, or the named processes."""
 
     name: ClassVar[str] = "Afterword"
 
-    def __init__(self, folder: Path, redis: RedisServer, *programs: str, **environ: str) -> None:
-        self._programs = programs or ("web",)
-        given = {"REDIS_URL": redis.new_database()}
-        self.processes = Afterword(folder, given | environ)
+    def __init__(self, folder: Path, redis: RedisServer, **environ: str) -> None:
+        self.processes = Afterword(folder, {"REDIS_URL": redis.new_database(), **environ})
         self.port = self.processes.port
+        self.url = self.processes.url
         self.redis_url = self.processes.redis_url
+        self._programs: tuple[str, ...] = ()
 
-    def start(self) -> None:
+    def start(self, *programs: str) -> None:
+        self._programs = programs or ("web",)
         self.processes.start(*self._programs)
         wait_until_settled(*self.pids)
 
@@ -50,7 +51,11 @@ class AfterwordServer:
 
     @property
     def pids(self) -> Sequence[int]:
-        return [self.processes.pid_of(name) for name in self._programs]
+        return [self.pid_of(name) for name in self._programs]
+
+    def pid_of(self, program: str) -> int:
+        """Return the root of a program's process tree."""
+        return self.processes.pid_of(program)
 
 
 class CommandServer:
