@@ -27,6 +27,8 @@ _PASSWORD = re.compile(r"\b(password=)[^\s&#\"']+", re.IGNORECASE)
 _OWN_HANDLERS = ("celery", "celery.task", "gunicorn.error", "gunicorn.access", "werkzeug")
 _MULTILINE = {"exception", "stack"}
 _ENCODER = json.JSONEncoder(default=repr)
+_LEVELS = structlog.processors.NAME_TO_LEVEL
+_ROOT = logging.getLogger()
 _HANDLER = LineHandler()
 """Writes all lines, ours and those of libraries."""
 _MIN_LEVELS = {
@@ -57,9 +59,8 @@ def set_up_logging(log_format: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [_HANDLER]
-    root.setLevel(level)
+    _ROOT.handlers = [_HANDLER]
+    _ROOT.setLevel(level)
     structlog.configure(
         processors=_PROCESSORS,
         logger_factory=_Logger,
@@ -71,7 +72,7 @@ def set_up_logging(log_format: str, level: str) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     for name, lowest in _MIN_LEVELS.items():
-        logging.getLogger(name).setLevel(max(lowest, root.level))
+        logging.getLogger(name).setLevel(max(lowest, _ROOT.level))
     log_uncaught()
 
 
@@ -91,7 +92,7 @@ class _Logger:
 
 def _render(logger: _Logger, method: str, event: EventDict) -> str:
     """Return an event as a line. An error here must not end what logs."""
-    if logging.getLogger().level > getattr(logging, method.upper()):
+    if _ROOT.level > _LEVELS[method]:
         raise structlog.DropEvent
     rendered: Any = event
     try:
