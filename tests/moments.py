@@ -14,12 +14,19 @@ _last = datetime.fromtimestamp(0, UTC)
 
 
 def moment() -> datetime:
-    """Return a moment later than all earlier moments and all times in Redis."""
+    """Return the current moment once it is later than all earlier moments and all times in Redis, within a tick."""
     global _last  # noqa: PLW0603
-    now = datetime.now(UTC)
     with _lock:
-        _last = max(now.replace(microsecond=now.microsecond // 1000 * 1000), _last) + _TICK
-        return _last
+        before = max(_now(), _last)
+        while (now := _now()) <= before:
+            pass
+        _last = now
+        return now
+
+
+def _now() -> datetime:
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 _TIMES = re.compile(r"_(at|due|lease|since)$")
