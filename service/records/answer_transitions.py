@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from service.records.codec import from_ms, write_terms
+from service.records.codec import from_ms
 from service.records.outcomes import Outcome, WriteResult
+from service.records.terms_codec import store_terms
 from service.records.transitions import Transitions
 from service.surveys.definition import Survey
 from service.surveys.links import Link
@@ -41,12 +42,14 @@ class AnswerTransitions(Transitions):
         to MAX_EXTENSION or the editable time after the first, whichever is longer.
         """
         link, terms, editable_for = answer.link, answer.terms, answer.terms.editable_time(is_suspect=answer.is_suspect)
+        stored = store_terms(terms)
+        due_keys = map(self._due, (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP))
         outcome, due = self._run_script(
             "save_answer",
-            [self._key(link.survey_id), *map(self._due, (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP))],
+            [self._key(link.survey_id), *due_keys, self._terms_key(stored.name)],
             link.survey_id,
             link.conversation_id,
-            write_terms(terms),
+            stored.text,
             editable_for,
             answer.comment,
             answer.language,

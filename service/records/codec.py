@@ -5,10 +5,11 @@ docs/architecture/records.md lists the fields. Times are epoch milliseconds as t
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from service.records.terms_codec import dump_terms, load_fields, load_terms
+from service.records.terms_codec import load_fields, load_terms, read_terms
 from service.surveys.definition import Survey
 from service.surveys.model import (
     ActionProgress,
@@ -27,6 +28,8 @@ from service.surveys.reasons import Reason
 from service.surveys.states import ActionState, AnswerState, FollowUpState, Journey, OfferState
 
 Hash = Mapping[str, str]
+FindTerms = Callable[[str], Survey | None]
+"""Returns the survey of this name (`store_terms`), or None if Redis doesn't have it any more."""
 _NO_FACTS = {"conversation_id", "email", "phone", "odd_email"}
 """The fields of `Close` that its JSON doesn't contain."""
 
@@ -59,16 +62,6 @@ def load_close(conversation_id: int, text: str, email: str | None = None) -> Clo
     return Close(conversation_id, closed_at, **{"tags": None} | load_fields(Close, facts) | {"email": email})
 
 
-def write_terms(terms: Survey | None) -> str:
-    """Write a survey's terms for a record; none were chosen when no survey matched."""
-    return json.dumps(dump_terms(terms), ensure_ascii=False) if terms else ""
-
-
-def write_candidates(candidates: Sequence[Survey]) -> str:
-    """Return the surveys still possible as JSON, or nothing if there is only one, since that is in the terms."""
-    return json.dumps(list(map(dump_terms, candidates)), ensure_ascii=False) if len(candidates) > 1 else ""
-
-
 def dump_mismatches(mismatches: Sequence[RuleMismatch]) -> list[list[str]]:
     """Write mismatches as JSON has them."""
     return [[each.survey, each.reason, each.rule, each.fact] for each in mismatches]
@@ -84,14 +77,14 @@ def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str])
     return json.dumps({"mismatches": dump_mismatches(mismatches), "facts": dict(facts)}, ensure_ascii=False)
 
 
-def read_record(fields: Hash) -> Record:
-    """Read a record from its hash."""
+def read_record(fields: Hash, find_terms: FindTerms) -> Record:
+    """Read a record from its hash. Raises what `find_terms` raises."""
     conversation_id = int(fields["conversation_id"])
-    terms = load_terms(json.loads(fields["terms"])) if fields.get("terms") else None
+    terms = _read_terms(fields.get("terms", ""), find_terms)
     # Page and results follow the survey's order of ratings, and the comment goes with the first result. A link may have
     # types that the survey no longer has, so all others come after.
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
-    candidates = tuple(map(load_terms, json.loads(fields.get("candidates") or "[]")))
+    candidates = [_read_candidate(each, find_terms) for each in json.loads(fields.get("candidates") or "[]")]
     decision = json.loads(fields.get("decision") or "{}")
     return Record(
         survey_id=fields["survey_id"],
@@ -104,7 +97,7 @@ def read_record(fields: Hash) -> Record:
         reconcile_first="reconcile_first" in fields,
         answer=_read_answer(fields, ratings) if "answer_state" in fields else None,
         follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
-        candidates=candidates or ((terms,) if terms else ()),
+        candidates=tuple(filter(None, candidates)) or ((terms,) if terms else ()),
         mismatches=load_mismatches(decision.get("mismatches", ())),
         facts=decision.get("facts", {}),
         decided_at=_read_time(fields, "decided_at"),
@@ -113,6 +106,16 @@ def read_record(fields: Hash) -> Record:
         latest_close=_read_time(fields, "latest_close"),
         cooldown_survey=fields.get("cooldown_survey", ""),
     )
+
+
+def _read_terms(stored: str, find_terms: FindTerms) -> Survey | None:
+    if stored.startswith("{"):  # the terms themselves, in a record of an older version
+        return read_terms(stored)
+    return find_terms(stored) if stored else None
+
+
+def _read_candidate(stored: str | Mapping[str, Any], find_terms: FindTerms) -> Survey | None:
+    return find_terms(stored) if isinstance(stored, str) else load_terms(stored)
 
 
 def _read_call(fields: Hash, journey: Journey) -> Call | None:

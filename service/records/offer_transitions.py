@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from service.records.codec import dump_close, write_candidates, write_decision, write_terms
+from service.records.codec import dump_close, write_decision
 from service.records.outcomes import Outcome, WriteResult
+from service.records.terms_codec import store_terms
 from service.records.transitions import Transitions, refuse_stale
 from service.surveys.definition import OnReclose, Survey
 from service.surveys.model import Change, Claim, Close, Decision, RuleMismatch
@@ -32,13 +33,13 @@ class OfferTransitions(Transitions):
         """Create the record of a close. It waits for the shortest delay, or is skipped for a reason."""
         terms = candidates[0] if candidates else None
         facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")}
+        stored = [store_terms(survey) for survey in candidates]
         outcome, due, survey_id = self._run_for_conversation(
             "accept",
             close.conversation_id,
+            [self._terms_key(each.name) for each in stored],
             close.conversation_id,
             dump_close(close),
-            write_terms(terms),
-            write_candidates(candidates),
             close.closed_at,
             min((survey.delay for survey in candidates), default=timedelta()),
             reason,
@@ -47,6 +48,7 @@ class OfferTransitions(Transitions):
             write_decision(mismatches, facts),
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
+            *(each.text for each in stored),
         )
         return WriteResult(Outcome(outcome), bool(due), survey_id)
 
@@ -54,7 +56,7 @@ class OfferTransitions(Transitions):
         """End a survey that is waiting or deciding as cancelled or skipped. End a reminder that isn't sent yet."""
         number = change.conversation_id
         given = (number, state, reason, change.happened_at, self.lifetime(None), _REOPEN_GRACE)
-        return Outcome(self._run_for_conversation("cancel", number, *given))
+        return Outcome(self._run_for_conversation("cancel", number, (), *given))
 
     def decide(
         self,
@@ -70,12 +72,14 @@ class OfferTransitions(Transitions):
         The verdict `ask` takes the customer's cooldown slots. If one is taken, the survey is skipped.
         """
         terms = decision.survey or claim.record.terms or Survey()
+        stored = store_terms(terms)
         day = claim.at.date()
         keys = [
             self._key(claim.record.survey_id),
             self._due(Journey.OFFER),
             self._decisions_key(day),
             f"{self._prefix}asks:{day}:{terms.name}",
+            self._terms_key(stored.name),
             *(f"{self._prefix}asked:{trait}" for trait in person),
         ]
         verdict, reason = self._run_script(
@@ -87,7 +91,7 @@ class OfferTransitions(Transitions):
             language,
             self.lifetime(terms),
             write_decision(decision.mismatches, decision.facts),
-            write_terms(decision.survey),
+            stored.text if decision.survey else "",
             decision.due_at,
             terms.cooldown,
             max(cooldown_retention, terms.cooldown, timedelta(milliseconds=1)),

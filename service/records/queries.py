@@ -4,18 +4,25 @@ docs/architecture/records.md describes each key.
 """
 
 from datetime import date
+from typing import Any
 
-from service.records.codec import read_record
+from service.records.codec import Hash, read_record
 from service.records.redis import Store
+from service.records.terms_codec import read_terms
+from service.surveys.definition import Survey
 from service.surveys.model import Record
-from service.surveys.states import Journey, OfferState
+from service.surveys.states import Journey
 
-_BATCH = 500
-"""Commands in one pipeline. Redis serves nobody else while it runs one."""
+_MAX_KNOWN = 256
+"""Terms in memory. Few are in use at a time, so all of them are forgotten when there are more."""
 
 
 class Queries(Store):
     """Reads the surveys of one installation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known_terms: dict[str, Survey] = {}
 
     def _key(self, survey_id: str) -> str:
         return f"{self._prefix}survey:{survey_id}"
@@ -26,13 +33,20 @@ class Queries(Store):
     def _decisions_key(self, day: date) -> str:
         return f"{self._prefix}decisions:{day}"
 
+    @property
+    def _reminding_key(self) -> str:
+        return f"{self._prefix}reminding"
+
+    def _terms_key(self, name: str) -> str:
+        return f"{self._prefix}terms:{name}"
+
     def _due(self, journey: Journey) -> str:
         return f"{self._prefix}due:{journey}"
 
     def load(self, survey_id: str) -> Record | None:
         """Return a record, or None if it doesn't exist."""
         fields: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._key(survey_id)))
-        return read_record(fields) if fields else None
+        return self._read(fields) if fields else None
 
     def list_rounds(self, conversation_id: int) -> list[str]:
         """Return the ids of all surveys of a conversation, latest first. Not all of them need to exist any more."""
@@ -45,16 +59,28 @@ class Queries(Store):
 
     def count_waiting(self) -> int:
         """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""
-        ids: list[str] = self._run_command(lambda: self._redis.zrange(self._due(Journey.OFFER), 0, -1))
-        states: list[str | None] = []
-        for begin in range(0, len(ids), _BATCH):
-            pipeline = self._redis.pipeline(transaction=False)
-            for survey_id in ids[begin : begin + _BATCH]:
-                pipeline.hget(self._key(survey_id), f"{Journey.OFFER}_state")
-            states += self._run_command(pipeline.execute)
-        return sum(state not in (None, OfferState.REMINDING) for state in states)
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.zcard(self._due(Journey.OFFER))
+        pipeline.scard(self._reminding_key)
+        due, reminding = map(int, self._run_command(pipeline.execute))
+        return max(due - reminding, 0)
 
     def count_decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day by reason. Surveys sent count as `asked`."""
         found: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._decisions_key(day)))
         return {reason: int(count) for reason, count in found.items() if int(count) > 0}
+
+    def _read(self, fields: Hash) -> Record:
+        return read_record(fields, self._find_terms)
+
+    def _find_terms(self, name: str) -> Survey | None:
+        """Return stored terms. The name is a hash of them, so they never change."""
+        if name in self._known_terms:
+            return self._known_terms[name]
+        text: str | None = self._run_command(lambda: self._redis.get(self._terms_key(name)))
+        if text is None:
+            return None
+        if len(self._known_terms) >= _MAX_KNOWN:
+            self._known_terms.clear()
+        self._known_terms[name] = found = read_terms(text)
+        return found

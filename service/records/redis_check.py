@@ -19,7 +19,7 @@ _TRIES: Final = (
     ("HSET HSETNX", "{key} field value"),
     ("HINCRBY", "{key} field 1"),
     ("BRPOP", "{key} 0.01"),
-    ("LPUSH RPUSH SADD ZREM ZSCORE", "{key} value"),
+    ("LPUSH RPUSH SADD SREM ZREM ZSCORE", "{key} value"),
     ("ZADD", "{key} 1 value"),
     ("ZCOUNT ZRANGE ZRANGEBYSCORE ZREMRANGEBYRANK ZREMRANGEBYSCORE", "{key} 0 1"),
     ("EVALSHA", "0000000000000000000000000000000000000000 1 {key}"),

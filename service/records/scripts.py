@@ -28,10 +28,18 @@ def _read_all() -> dict[str, str]:
 
 
 def read_script(name: str) -> str:
-    """Return the source of a transition, with the rating types and the shared functions in front of it."""
+    """Return the source of a transition, between the shared functions and the write of the record."""
     rating_types = ", ".join(f"'{rating}'" for rating in RatingType)
     shared, script = ((LUA / f"{each}.lua").read_text(encoding="utf-8") for each in ("record", name))
-    return f"local RATING_TYPES = {{{rating_types}}}\n{shared}\n{script}"
+    return f"""local RATING_TYPES = {{{rating_types}}}
+{shared}
+local function transition()
+{script}
+end
+local outcome = transition()
+save()
+return outcome
+"""
 
 
 def to_argument(value: object) -> str:

@@ -1,14 +1,18 @@
-"""Persistence format of a survey's terms: plain JSON values in a record's hash and in spool entries.
+"""Persistence format of a survey's terms: plain JSON values, in Redis and in spool entries.
 
 Keys are the field names of `Survey`, durations are milliseconds, other times are ISO 8601. The format is apart from
 surveys.toml: a record must stay readable when the operator's file gets another key. Two scripts read the terms, too:
 retry.lua `ratings`, save_answer.lua `reminder` and `on_answer`.
+
+A survey has thousands of records, so Redis has its terms once, under the hash of their JSON, and a record names them.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -19,6 +23,31 @@ _READERS: Final[Mapping[Any, Any]] = {
     time: time.fromisoformat,
     timedelta: lambda milliseconds: timedelta(milliseconds=milliseconds),
 }
+
+
+_MAX_CACHED = 256
+"""Surveys in memory: those of surveys.toml, by channel, and earlier versions that records still name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTerms:
+    """The JSON of a survey, and the name that its records have for it."""
+
+    name: str
+    text: str
+
+
+@lru_cache(_MAX_CACHED)
+def store_terms(survey: Survey) -> StoredTerms:
+    """Write a survey for Redis."""
+    text = json.dumps(dump_terms(survey), ensure_ascii=False, separators=(",", ":"))
+    return StoredTerms(hashlib.sha256(text.encode()).hexdigest()[:24], text)
+
+
+@lru_cache(_MAX_CACHED)
+def read_terms(text: str) -> Survey:
+    """Read the JSON of `store_terms`, by this or another version."""
+    return load_terms(json.loads(text))
 
 
 def dump_terms(survey: Survey) -> dict[str, Any]:

@@ -6,13 +6,13 @@ again is harmless.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import redis
 
-from service.records.codec import from_ms, read_record
+from service.records.codec import from_ms
 from service.records.outcomes import Outcome, StaleClaim
 from service.records.queries import Queries
 from service.records.redis import Breaker
@@ -61,7 +61,7 @@ class Transitions(Queries, Switches):
         if outcome != Outcome.CLAIMED:
             return None
         fence, moment, flat = rest
-        return Claim(journey, int(fence), from_ms(moment), _record(flat))
+        return Claim(journey, int(fence), from_ms(moment), self._read_flat(flat))
 
     def reschedule(self, claim: Claim, delay: timedelta, *, failed: bool) -> None:
         """Return the lease. The journey, with any call in flight, is due again after `delay`."""
@@ -85,7 +85,7 @@ class Transitions(Queries, Switches):
         outcome, *rest = self._run("begin_call", claim.journey, claim.record.survey_id, *given)
         if outcome != Outcome.BEGUN:
             raise StaleClaim(outcome)
-        return _record(rest[0])
+        return self._read_flat(rest[0])
 
     def call_lost(self, claim: Claim, reconcile_after: timedelta) -> None:
         """Record a lost response to the call in flight. The journey is due again after `reconcile_after`."""
@@ -145,22 +145,22 @@ class Transitions(Queries, Switches):
     def _run(self, script: str, journey: Journey, survey_id: str, *args: object) -> Any:
         return self._run_script(script, [self._key(survey_id), self._due(journey)], *args)
 
-    def _run_for_conversation(self, script: str, conversation_id: int, *args: object) -> Any:
+    def _run_for_conversation(self, script: str, conversation_id: int, more_keys: Iterable[str], *args: object) -> Any:
         """Run a script that picks the round of a conversation itself."""
         keys = [
             self._key(str(conversation_id)),
             self._due(Journey.OFFER),
             self._rounds_key(conversation_id),
             self._decisions_key(datetime.now(UTC).date()),
+            *more_keys,
         ]
         return self._run_script(script, keys, *args)
 
     def _retry_time(self, terms: Survey | None) -> timedelta:
         return min(self._retry_within, self.lifetime(terms))
 
-
-def _record(flat: Sequence[str]) -> Record:
-    return read_record(dict(zip(flat[::2], flat[1::2], strict=True)))
+    def _read_flat(self, flat: Sequence[str]) -> Record:
+        return self._read(dict(zip(flat[::2], flat[1::2], strict=True)))
 
 
 def refuse_stale(outcome: str) -> None:

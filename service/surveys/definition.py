@@ -54,7 +54,7 @@ class Survey:
     name: str = "default"
     ratings: tuple[RatingType, ...] = (RatingType.CSAT,)
     delay: timedelta = timedelta(minutes=15)
-    delays: Mapping[str, timedelta] = field(default_factory=dict)
+    delays: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
     editable_for: timedelta = timedelta(minutes=5)
     extend: timedelta = timedelta(minutes=20)
     suspect_editable_for: timedelta = timedelta(days=1)
@@ -93,5 +93,5 @@ class Survey:
         return ZoneInfo(self.send_window.zone) if self.send_window else default
 
     def for_channel(self, channel: str | None) -> "Survey":
-        """Return a copy with the delay of this channel only."""
-        return replace(self, delay=self.delays.get(channel or "", self.delay), delays={})
+        """Return the survey with the delay of this channel only."""
+        return replace(self, delay=self.delays.get(channel or "", self.delay), delays={}) if self.delays else self

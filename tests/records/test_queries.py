@@ -1,25 +1,47 @@
 """Counts of surveys."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 import redis
 
-from service.records import queries
 from service.records.records import Records
+from service.surveys.model import Change
+from service.surveys.reasons import Reason
+from service.surveys.states import ChangeKind, OfferState
 from tests.harness import AT_ONCE
-from tests.records.steps import close_of
+from tests.moments import moment, pass_time
+from tests.records.steps import DAY, SURVEY_ID, answer, claim, close_of, load, offer
 
 
-def test_undelivered_surveys_are_counted(
-    records: Records, redis_client: redis.Redis, prefix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "_BATCH", 2)
-    for number in range(1, 7):
+def test_surveys_without_a_link_are_counted(records: Records) -> None:
+    for number in (1, 2, 3):
         records.accept(close_of(number), [AT_ONCE])
-    redis_client.hset(f"{prefix}survey:2", "offer_state", "reminding")
-    redis_client.delete(f"{prefix}survey:5")
-    assert records.count_waiting() == 4
+    assert records.count_waiting() == 3
+
+
+@pytest.mark.parametrize("end", ["reminded", "answered", "erased", "rated"])
+def test_a_survey_that_waits_for_its_reminder_is_not_counted(
+    records: Records, redis_client: redis.Redis, prefix: str, end: str
+) -> None:
+    survey = replace(AT_ONCE, reminder=DAY)
+    records.accept(close_of(1), [survey])
+    records.accept(close_of(), [survey])
+    offer(records)
+    assert records.count_waiting() == 1
+    assert redis_client.smembers(f"{prefix}reminding") == {SURVEY_ID}
+    if end == "answered":
+        answer(records, terms=survey)
+    elif end == "erased":
+        records.erase(load(records))
+    elif end == "rated":
+        records.cancel(Change(48213, ChangeKind.RATED, moment() + DAY), OfferState.SKIPPED, Reason.ALREADY_SURVEYED)
+    else:
+        pass_time(redis_client, prefix, DAY)
+        records.reminded(claim(records))
+    assert not redis_client.exists(f"{prefix}reminding")
+    assert records.count_waiting() == 1
 
 
 def test_all_rounds_of_a_conversation_are_listed(records: Records, redis_client: redis.Redis, prefix: str) -> None:

@@ -7,6 +7,7 @@ import redis
 
 from service.records.records import Records
 from service.records.redis import connect
+from service.records.terms_codec import store_terms
 from service.surveys.definition import Survey
 from service.surveys.model import Change, Decision
 from service.surveys.reasons import Reason
@@ -98,7 +99,8 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     keys = [*client.scan_iter()]
     today = datetime.now(UTC).date()
     counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
-    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7"]
+    terms = f"ours:terms:{store_terms(AT_ONCE).name}"
+    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7", terms]
     client.close()
 
 

@@ -21,7 +21,7 @@ KEEP = "1000000"
 def _accept(*, reason: str = "", on_reclose: str = "never") -> list[str]:
     """Return the arguments of a close at 1 ms. The prepared records have a close at 0 ms."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
-    return [SURVEY, close, "{}", "", "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2"]
+    return [SURVEY, close, "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2", "{}"]
 
 
 def _decide(verdict: str, reason: str = "") -> list[str]:
@@ -108,6 +108,7 @@ class ScriptRunner:
         self.due = f"{prefix}due:{journey}"
         self.restored = f"{prefix}restored_at"
         self.rounds = f"{prefix}rounds:{SURVEY}"
+        self.terms = f"{prefix}terms:1f8b"
         self.decisions = f"{prefix}decisions:2026-11-20"
         self._due_sets = {name: f"{prefix}due:{name}" for name in Journey}
 
@@ -153,13 +154,16 @@ class ScriptRunner:
     def run(self, script: str, args: list[str]) -> str:
         name = script.split(" ", maxsplit=1)[0]
         further = {
-            "save_answer": [self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)],
+            "save_answer": [
+                *(self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)),
+                self.terms,
+            ],
             "erase": [*self._due_sets.values(), self.decisions, f"{self.decisions}-to-rewrite"],
             "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
-            "accept": [self.due, self.rounds, self.decisions],
+            "accept": [self.due, self.rounds, self.decisions, self.terms],
             "fail": [self.due, self.decisions],
             "cancel": [self.due, self.rounds, self.decisions],
-            "decide": [self.due, self.decisions, f"{self.decisions}-asks", f"{self.decisions}-asked"],
+            "decide": [self.due, self.decisions, f"{self.decisions}-asks", self.terms, f"{self.decisions}-asked"],
         }
         found = self._scripts[name](keys=[self.key, *further.get(name, [self.due])], args=args)
         return str(found[0] if isinstance(found, list) else found)

@@ -1,21 +1,21 @@
 -- A conversation was closed. Create its record once, or the record of a new round if the survey's terms allow one.
--- KEYS: record of the first round, due offers, number of the last round, decision counts of the day
--- ARGV: conversation id, close (JSON), terms (JSON or ''), candidates (JSON or ''), closed at (ms), delay (ms),
---       reason or '', retention (ms), e-mail address or '', decision (JSON), on reclose (never, unanswered or always),
---       event id
+-- KEYS: record of the first round, due offers, number of the last round, decision counts of the day, then for each candidate
+--       its terms under their hash
+-- ARGV: conversation id, close (JSON), closed at (ms), delay (ms), reason or '', retention (ms), e-mail address or '',
+--       decision (JSON), on reclose (never, unanswered or always), event id, then the terms of each candidate (JSON)
 -- States: none → waiting, or → skipped if there is a reason. A waiting survey is about the later close from then on. Other
 -- states don't change.
 -- A crash leaves the whole record or none. The same event again returns `duplicate`.
-local conversation_id, close_json, terms, candidates, closed_at, delay_ms = unpack(ARGV)
-local reason, keep_ms, email, decision, on_reclose, event_id = unpack(ARGV, 7)
+local conversation_id, close_json, closed_at, delay_ms, reason = unpack(ARGV)
+local keep_ms, email, decision, on_reclose, event_id = unpack(ARGV, 6)
 local _, _, round_key, counts = unpack(KEYS)
-refuse_without_rights()
 local moment, round = now(), read_round(round_key)
 local survey_id, earlier, delivered_before
 
 local function use_round(number)
   local suffix = number > 1 and '-' .. text(number) or ''
-  round, record, survey_id = number, KEYS[1] .. suffix, conversation_id .. suffix
+  round, survey_id = number, conversation_id .. suffix
+  use_record(KEYS[1] .. suffix)
 end
 
 local function known_close()
@@ -52,7 +52,7 @@ end
 local function restart()
   redis.call('HINCRBY', counts, 'reopened', 1)
   redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
-  redis.call('HINCRBY', record, 'offer_fence', 1)
+  increase('offer_fence')
   drop('candidates', 'email', 'latest_close', 'offer_tries')
 end
 
@@ -60,7 +60,7 @@ use_round(round)
 local restarts = get('offer_state') == 'waiting' and is_later()
 if restarts then
   restart()
-elseif redis.call('EXISTS', record) == 1 then
+elseif exists() then
   if not is_new_round() then
     note_later_close()
     return {'duplicate', 0, survey_id}
@@ -77,12 +77,16 @@ elseif round > 1 then
   use_round(round + 1)
 end
 -- After a restore from a backup, the number of the last round may be older than the records of the rounds.
-while not restarts and redis.call('EXISTS', record) == 1 do use_round(round + 1) end
+while not restarts and exists() do use_round(round + 1) end
 -- The number must outlive the records. An open record has no expiry, so the margin is large: there are few rounds.
-local ROUNDS_MARGIN_MS = 365 * 24 * 60 * 60 * 1000
-if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(keep_ms) + ROUNDS_MARGIN_MS)) end
+if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(keep_ms) + YEAR_MS)) end
 
-put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', terms,
+local candidates = {}
+for place, terms_key in ipairs({unpack(KEYS, 5)}) do
+  keep_terms(terms_key, ARGV[10 + place], keep_ms)
+  table.insert(candidates, name_of(terms_key))
+end
+put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', candidates[1] or '',
   'accepted_at', text(moment), 'decision', decision, 'event_id', event_id)
 if earlier and #earlier > 0 then put('earlier', cjson.encode(earlier)) end
 if delivered_before then put('delivered_before', delivered_before) end
@@ -94,7 +98,7 @@ end
 -- A close can't be in the future. If Dixa's clock is ahead of Redis's, the delay starts now.
 local due = math.min(tonumber(closed_at), moment) + tonumber(delay_ms)
 put('offer_state', 'waiting')
-if candidates ~= '' then put('candidates', candidates) end
+if #candidates > 1 then put('candidates', cjson.encode(candidates)) end
 if email ~= '' then put('email', email) end
 schedule_with_hint('offer', due, moment)
 return {'accepted', due <= moment and 1 or 0, survey_id}

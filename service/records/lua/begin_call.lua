@@ -19,4 +19,4 @@ local lease = tonumber(get(journey .. '_lease') or 0)
 if lease - moment < tonumber(min_lease_ms) then return {'late'} end
 put(journey .. '_state', to, journey .. '_call', rating, journey .. '_sent_at', text(moment), journey .. '_seen', seen)
 prioritize(journey, lease)
-return {'begun', redis.call('HGETALL', record)}
+return {'begun', flatten(read())}

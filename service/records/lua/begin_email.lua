@@ -4,8 +4,10 @@
 -- ARGV: none
 -- States: delivering and reminding don't change. Returns `begun` once, and `begun_before` to every later caller.
 -- A crash right after it: the mail counts as delivered, with a note that nobody confirmed it.
-if redis.call('EXISTS', record) == 0 then return 'missing' end
+if not exists() then return 'missing' end
 local STAMPS = {delivering = 'mailed_at', reminding = 'reminder_mailed_at'}
 local stamp = STAMPS[get('offer_state')]
 if not stamp then return 'wrong_state' end
-return redis.call('HSETNX', record, stamp, text(now())) == 1 and 'begun' or 'begun_before'
+if get(stamp) then return 'begun_before' end
+put(stamp, text(now()))
+return 'begun'

@@ -9,12 +9,10 @@ if not is_open(journey) or not get(journey .. '_call') then return 'wrong_state'
 local to = 'submitting'
 if journey == 'offer' then to = has_offer() and 'offering' or 'deciding' end
 -- Keep the rating ids from before the first try. If Dixa executes this call after all, its offer is the one not among them.
-if journey == 'offer' and may_still_happen == '1' then
-  redis.call('HSETNX', record, 'offer_before', get('offer_seen'))
-end
+if journey == 'offer' and may_still_happen == '1' and not get('offer_before') then put('offer_before', get('offer_seen')) end
 put(journey .. '_state', to)
 forget_call(journey)
 drop(journey .. '_lease')
 schedule(journey, now() + tonumber(delay_ms))
-if counts_as_try == '1' then redis.call('HINCRBY', record, journey .. '_tries', 1) end
+if counts_as_try == '1' then increase(journey .. '_tries') end
 return to

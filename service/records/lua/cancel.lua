@@ -7,7 +7,7 @@
 local _, to, reason, happened_at, keep_ms, reopen_grace_ms = unpack(ARGV)
 local _, _, round_key, counts = unpack(KEYS)
 local round = read_round(round_key)
-if round > 1 then record = KEYS[1] .. '-' .. text(round) end
+if round > 1 then use_record(KEYS[1] .. '-' .. text(round)) end
 local state, close = get('offer_state'), get('close')
 if not state then return 'missing' end
 -- Events arrive in any order. A change from before the close says nothing about the close.
@@ -17,7 +17,7 @@ if state == 'reminding' then
   -- Our own message may have reopened the conversation. The look-up before the reminder tells.
   local own_until = tonumber(get('delivered_at')) + tonumber(reopen_grace_ms)
   if to == 'cancelled' and tonumber(happened_at) <= own_until then return 'older' end
-  redis.call('HINCRBY', record, 'offer_fence', 1)
+  increase('offer_fence')
   put('reminded_at', text(now()), 'delivery_note', 'no reminder: ' .. reason)
   finish('offer', 'delivered', '', get('keep_ms') or keep_ms)
   return 'not_reminded'
@@ -25,7 +25,7 @@ end
 if state ~= 'waiting' and state ~= 'deciding' then return 'wrong_state' end
 -- The rating may be ours, of an earlier round. The look-up before the offer knows the ids of those, and decides.
 if to == 'skipped' and get('earlier') then return 'undecided' end
-redis.call('HINCRBY', record, 'offer_fence', 1)
+increase('offer_fence')
 put('decided_at', text(now()))
 count_decision(counts, reason)
 finish('offer', to, reason, keep_ms)

@@ -6,7 +6,7 @@
 -- States: waiting → deciding. Other open states don't change.
 -- A crash right after it: the lease ends and the journey comes due again.
 local survey_id, journey, lease_ms, max_lease_ms, drain_wait_ms, pause_wait_ms = unpack(ARGV)
-local _, _, restored_key, draining_key, paused_key = unpack(KEYS)
+local restored_at, is_draining, is_paused = unpack(redis.call('MGET', unpack(KEYS, 3)))
 local moment = now()
 local state = get(journey .. '_state')
 
@@ -14,7 +14,7 @@ local function come_back(at) redis.call('ZADD', due_set, text(at), survey_id) en
 
 if not state or OVER[state] then
   redis.call('ZREM', due_set, survey_id)
-  return {redis.call('EXISTS', record) == 1 and 'done' or 'missing'}
+  return {exists() and 'done' or 'missing'}
 elseif not OPEN[state] then
   -- A newer version runs, or ran, beside this one during a deploy. It continues with this record.
   come_back(moment + tonumber(lease_ms))
@@ -29,21 +29,20 @@ if lease > moment or due > moment then
 end
 -- A spool may hold a later answer than the record, or the answer of a customer due for a reminder.
 local needs_answer = journey == 'answer' or get('offer_state') == 'reminding'
-if needs_answer and redis.call('EXISTS', draining_key) == 1 then
+if needs_answer and is_draining then
   come_back(moment + tonumber(drain_wait_ms))
   return {'early'}
 end
 -- A pause stops new calls. The outcome of a call in flight is still looked up.
-if journey == 'offer' and not get('offer_call') and redis.call('EXISTS', paused_key) == 1 then
+if journey == 'offer' and not get('offer_call') and is_paused then
   come_back(moment + tonumber(pause_wait_ms))
   return {'paused'}
 end
-local fence, ends_at = redis.call('HINCRBY', record, journey .. '_fence', 1), moment + tonumber(lease_ms)
+local fence, ends_at = increase(journey .. '_fence'), moment + tonumber(lease_ms)
 put(journey .. '_lease', text(ends_at))
 come_back(ends_at)
 prioritize(journey, ends_at)
 -- A record from a backup may be older than the calls made for it. Reconcile it with Dixa before each call.
-local restored_at = tonumber(redis.call('GET', restored_key) or 0)
-if tonumber(get('accepted_at')) <= restored_at then put('reconcile_first', '1') end
+if tonumber(get('accepted_at')) <= tonumber(restored_at or 0) then put('reconcile_first', '1') end
 if get(journey .. '_state') == 'waiting' then put('offer_state', 'deciding') end
-return {'claimed', fence, text(moment), redis.call('HGETALL', record)}
+return {'claimed', fence, text(moment), flatten(read())}

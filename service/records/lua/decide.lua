@@ -1,7 +1,7 @@
 -- Write the decision about a survey, with its reason and facts. The verdict `ask` also takes the customer's cooldown slots
 -- and one place of the survey's daily cap, in the same step: two closes at once send one survey.
--- KEYS: record, due offers, decision counts of the day, surveys sent on the day, then a cooldown slot for each id, address
---       and number of the customer
+-- KEYS: record, due offers, decision counts of the day, surveys sent on the day, the terms under their hash, then a cooldown
+--       slot for each id, address and number of the customer
 -- ARGV: fence, verdict (ask, waiting, skipped or cancelled), reason or '', language or '', retention (ms), decision (JSON),
 --       terms (JSON, or '' to keep them), due at (ms, for waiting), cooldown (ms), retention of a slot (ms), daily cap (0:
 --       none), retention of the day's surveys sent (ms)
@@ -9,15 +9,16 @@
 -- A crash after `ask`: the journey comes due again and decides again. The slots it finds are its own.
 local fence, verdict, reason, language, keep_ms, decision = unpack(ARGV)
 local terms, due_at, cooldown_ms, keep_slot_ms, daily_cap, keep_sent_ms = unpack(ARGV, 7)
-local _, _, counts, sent_today = unpack(KEYS)
-local slots = {unpack(KEYS, 5)}
+local _, _, counts, sent_today, terms_key = unpack(KEYS)
+local slots = {unpack(KEYS, 6)}
 if not is_current('offer', fence) then return {'stale', ''} end
 local moment, state, survey_id = now(), get('offer_state'), get('survey_id')
 if state == verdict and verdict ~= 'waiting' then return {verdict, get('offer_reason')} end
 if state ~= 'deciding' then return {'wrong_state', ''} end
 put('decision', decision, 'language', language)
 if terms ~= '' then
-  put('terms', terms)
+  keep_terms(terms_key, terms, keep_ms)
+  put('terms', name_of(terms_key))
   drop('candidates')
 end
 if verdict == 'waiting' then
@@ -27,9 +28,11 @@ if verdict == 'waiting' then
   return {'waiting', ''}
 end
 
+local before = #slots > 0 and redis.call('MGET', unpack(slots)) or {}
+
 local function find_obstacle()
-  for _, slot in ipairs(slots) do
-    local taken_at, holder = string.match(redis.call('GET', slot) or '', '^(%d+) (.+)$')
+  for place in ipairs(slots) do
+    local taken_at, holder = string.match(before[place] or '', '^(%d+) (.+)$')
     if taken_at and holder ~= survey_id and tonumber(taken_at) + tonumber(cooldown_ms) > moment then
       put('cooldown_survey', holder)
       return 'asked_recently'
@@ -40,12 +43,12 @@ local function find_obstacle()
 end
 
 local function take_slots()
-  local before = {}
-  for _, slot in ipairs(slots) do
-    before[slot] = redis.call('GET', slot) or ''
+  local contents = {}
+  for place, slot in ipairs(slots) do
+    contents[slot] = before[place] or ''
     redis.call('SET', slot, text(moment) .. ' ' .. survey_id, 'PX', keep_slot_ms)
   end
-  put('cooldown_slots', cjson.encode(before))
+  put('cooldown_slots', cjson.encode(contents))
   redis.call('INCR', sent_today)
   redis.call('PEXPIRE', sent_today, keep_sent_ms)
 end

@@ -8,7 +8,7 @@
 local keep_ms = unpack(ARGV)
 local DUE_SETS = {offer = KEYS[2], answer = KEYS[3], follow_up = KEYS[4]}
 local counts, erased_key = KEYS[5], KEYS[6]
-if redis.call('EXISTS', record) == 0 then return 'missing' end
+if not exists() then return 'missing' end
 -- A customer with the link was asked.
 if is_open('offer') and get('offer_state') ~= 'reminding' then count_decision(counts, 'erased') end
 
@@ -22,7 +22,7 @@ for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
   if state then
     due_set = DUE_SETS[journey]
     -- A worker in the middle of this journey now has a stale fence and writes nothing. Its call can't be undone.
-    redis.call('HINCRBY', record, journey .. '_fence', 1)
+    increase(journey .. '_fence')
     forget_call(journey)
     local ended_at = get(journey .. '_ended_at')
     finish(journey, end_state(journey, state), 'erased', keep_ms)

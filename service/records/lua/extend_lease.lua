@@ -4,7 +4,7 @@
 -- States: delivering and reminding don't change. A claim whose lease has ended gets none.
 -- A crash right after it: the journey comes due again when the longer lease ends.
 local lease_ms = unpack(ARGV)
-if redis.call('EXISTS', record) == 0 then return 'missing' end
+if not exists() then return 'missing' end
 local state = get('offer_state')
 if state ~= 'delivering' and state ~= 'reminding' then return 'wrong_state' end
 local moment = now()

@@ -1,23 +1,120 @@
--- Shared by all transitions. `scripts.py` loads each script with this file in front of it, and RATING_TYPES before both.
+-- Shared by all transitions. `scripts.py` puts RATING_TYPES and this file in front of each script, and calls `save` after it.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
 
 local HINT_GRACE_MS = 1000
 local COUNTS_RETENTION_MS = 400 * 24 * 60 * 60 * 1000
+local YEAR_MS = 365 * 24 * 60 * 60 * 1000
 
 -- Lua prints a time in milliseconds as 1.7e+12. Redis needs all digits.
 local function text(number) return string.format('%.0f', number) end
 
 -- All times are by Redis's clock, so hosts with different clocks agree on due times and leases.
+local started_at
 local function now()
-  local seconds, micros = unpack(redis.call('TIME'))
-  return seconds * 1000 + math.floor(micros / 1000)
+  if not started_at then
+    local seconds, micros = unpack(redis.call('TIME'))
+    started_at = seconds * 1000 + math.floor(micros / 1000)
+  end
+  return started_at
 end
 
-local function get(field) return redis.call('HGET', record, field) end
-local function put(...) redis.call('HSET', record, ...) end
-local function drop(...) redis.call('HDEL', record, ...) end
+-- The record is read once, at the first use of a field, and written once, after the script. So a right that Redis refuses to
+-- this user in the middle of a script leaves no half-written record.
+local fields, changed, dropped, expires_in, was_reminding
+
+local function use_record(key) record, fields, changed, dropped, expires_in = key, nil, {}, {}, nil end
+
+use_record(KEYS[1])
+
+local function read()
+  if fields then return fields end
+  fields = {}
+  local flat = redis.call('HGETALL', record)
+  for place = 1, #flat, 2 do fields[flat[place]] = flat[place + 1] end
+  was_reminding = fields.offer_state == 'reminding'
+  return fields
+end
+
+local function exists() return next(read()) ~= nil end
+
+local function get(field) return read()[field] end
+
+local function put(...)
+  local given = {...}
+  for place = 1, #given, 2 do
+    read()[given[place]], changed[given[place]], dropped[given[place]] = given[place + 1], given[place + 1], nil
+  end
+end
+
+local function drop(...)
+  for _, field in ipairs({...}) do
+    if get(field) then fields[field], changed[field], dropped[field] = nil, nil, true end
+  end
+end
+
+local function increase(field)
+  local number = text(tonumber(get(field) or 0) + 1)
+  put(field, number)
+  return tonumber(number)
+end
+
+local function flatten(values)
+  local flat = {}
+  for field, value in pairs(values) do
+    table.insert(flat, field)
+    table.insert(flat, value)
+  end
+  return flat
+end
+
+local function expire(keep_ms) expires_in = keep_ms end
+local function persist() expires_in = 'never' end
+
+-- Reminders are in the set of due offers, too. Those that aren't are the surveys that wait for a link.
+local function count_reminding()
+  local is_reminding = read().offer_state == 'reminding'
+  if is_reminding == was_reminding then return end
+  redis.call(is_reminding and 'SADD' or 'SREM', string.match(record, '^(.*)survey:') .. 'reminding', get('survey_id'))
+end
+
+local function save()
+  local names = {}
+  if changed.offer_state then count_reminding() end
+  for field in pairs(dropped) do table.insert(names, field) end
+  if next(changed) then redis.call('HSET', record, unpack(flatten(changed))) end
+  if #names > 0 then redis.call('HDEL', record, unpack(names)) end
+  if expires_in == 'never' then
+    redis.call('PERSIST', record)
+  elseif expires_in then
+    redis.call('PEXPIRE', record, expires_in)
+  end
+end
+
+-- Terms are stored once, under the hash of their text, and records name them. They outlive every record that does: each use
+-- by a new record renews them, and a record is kept for less than twice its retention and a year.
+local function name_of(terms_key) return string.match(terms_key, '[^:]+$') end
+
+local function keep_terms(terms_key, terms, keep_ms)
+  local least_ms = 2 * tonumber(keep_ms) + YEAR_MS
+  local left_ms = redis.call('PTTL', terms_key)
+  if left_ms == -2 then
+    redis.call('SET', terms_key, terms, 'PX', text(least_ms + YEAR_MS))
+  elseif left_ms < least_ms then
+    redis.call('PEXPIRE', terms_key, text(least_ms + YEAR_MS))
+  end
+end
+
+-- Records of an older version contain their terms.
+local function read_terms()
+  local terms = get('terms') or ''
+  if terms ~= '' and string.sub(terms, 1, 1) ~= '{' then
+    local terms_key = string.gsub(record, 'survey:[^:]+$', 'terms:' .. terms)
+    terms = redis.call('GET', terms_key) or ''
+  end
+  return terms ~= '' and cjson.decode(terms) or {}
+end
 
 local OPEN = {
   waiting = true, deciding = true, offering = true, unknown = true, offered = true, delivering = true,
@@ -54,10 +151,6 @@ local function schedule_with_hint(journey, at, moment)
   schedule(journey, at)
   if at <= moment then redis.call('ZADD', due_set, text(moment + HINT_GRACE_MS), get('survey_id')) end
 end
-
--- Redis checks a user's rights at each command, and keeps the writes made before a refused one. Half a record would count
--- as a whole one when the same event comes again. This command writes nothing and fails first if the user may not ZADD.
-local function refuse_without_rights() redis.call('ZADD', due_set, 'XX', '0', '') end
 
 local function forget_call(journey)
   drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
@@ -123,7 +216,7 @@ local function forget_customer()
   for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
     for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
   end
-  for _, field in ipairs(redis.call('HKEYS', record)) do
+  for field in pairs(read()) do
     local prefix = string.match(field, '^(%a+_?%a+):')
     if not KEPT[field] and prefix ~= 'rating_id' and prefix ~= 'submitted' then drop(field) end
   end
@@ -154,5 +247,5 @@ local function finish(journey, state, reason, keep_ms, retry_ms)
     keep_for_retry('comment', get('follow_up_state') == 'failed' and retry_ms)
   end
   if reason == 'erased' then forget_customer() end
-  if is_followed_up and not is_open('offer') and not is_open('answer') then redis.call('PEXPIRE', record, keep_ms) end
+  if is_followed_up and not is_open('offer') and not is_open('answer') then expire(keep_ms) end
 end

@@ -12,5 +12,5 @@ drop(journey .. '_lease')
 local at, due = now() + tonumber(delay_ms), tonumber(get(journey .. '_due'))
 local is_changed = journey == 'follow_up' and due ~= tonumber(was_due)
 schedule(journey, is_changed and due or math.max(at, due))
-if has_failed == '1' then redis.call('HINCRBY', record, journey .. '_tries', 1) end
+if has_failed == '1' then increase(journey .. '_tries') end
 return 'rescheduled'

@@ -5,15 +5,14 @@
 -- unknown or submitting. A follow-up: failed → following, with only the failed actions to do.
 -- A crash leaves it failed or retried.
 local journey = unpack(ARGV)
-if get(journey .. '_state') ~= 'failed' then return redis.call('EXISTS', record) == 1 and 'not_failed' or 'missing' end
+if get(journey .. '_state') ~= 'failed' then return exists() and 'not_failed' or 'missing' end
 -- An erased record has no data of the customer left.
 if get(journey .. '_reason') == 'erased' then return 'not_failed' end
 -- A customer with an answer has the link already.
 if journey == 'offer' and get('answer_state') then return 'not_failed' end
 
 local function has_all_offers()
-  local terms = get('terms') or ''
-  for _, rating in ipairs(terms ~= '' and cjson.decode(terms).ratings or {}) do
+  for _, rating in ipairs(read_terms().ratings or {}) do
     if not get('rating_id:' .. rating) then return false end
   end
   return has_offer()
@@ -33,7 +32,7 @@ elseif journey == 'offer' then
 elseif journey == 'follow_up' then
   to = 'following'
   restore_for_retry('comment')
-  for _, field in ipairs(redis.call('HKEYS', record)) do
+  for field in pairs(read()) do
     local action = string.match(field, '^action:(.+)$')
     if action and get(field) == 'failed' then drop(field, 'problem:' .. action) end
   end
@@ -41,12 +40,12 @@ end
 if journey == 'offer' then
   restore_for_retry('email')
   -- A channel that failed for good is tried again, since the operator may have repaired it.
-  for _, field in ipairs(redis.call('HKEYS', record)) do
+  for field in pairs(read()) do
     if string.match(field, '^failed:') then drop(field) end
   end
 end
 put(journey .. '_state', to, journey .. '_retried_at', text(now()))
 drop(journey .. '_reason', journey .. '_tries', journey .. '_ended_at')
-redis.call('PERSIST', record)
+persist()
 schedule(journey, now())
 return 'retried'

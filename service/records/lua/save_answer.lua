@@ -1,6 +1,7 @@
 -- A customer answered: save the answer until it may be submitted, or replace the one that is still editable.
--- KEYS: record, due answers, due offers, due follow-ups
--- ARGV: survey id, conversation id, terms (JSON), editable for (ms), comment, language, answered at (ms, or '' for now),
+-- KEYS: record, due answers, due offers, due follow-ups, the terms under their hash
+-- ARGV: survey id, conversation id, terms (JSON) for a lost record, editable for (ms), comment, language, answered at (ms, or
+--       '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
 --       maximum extension after the first answer (ms), 1 to remove the earlier comment, retention (ms)
 -- States: none or editable → editable. Submitting, unknown, submitted and failed don't change.
@@ -14,8 +15,7 @@
 -- Follow-ups start at once, since an alert must not wait. Those of a suspect answer wait until it is final.
 local survey_id, conversation_id, link_terms, editable_ms, comment, language, given_at = unpack(ARGV)
 local rating_ids, scores, suspect, max_extension_ms, removes, keep_ms = unpack(ARGV, 8)
-local _, _, due_offers, due_follow_ups = unpack(KEYS)
-refuse_without_rights()
+local _, _, due_offers, due_follow_ups, terms_key = unpack(KEYS)
 local moment = now()
 scores = cjson.decode(scores)
 local is_suspect, removes_comment = suspect == '1', removes == '1'
@@ -76,21 +76,22 @@ if not is_later then
   return {'superseded', 0}
 end
 
-if redis.call('EXISTS', record) == 0 then
-  put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', '', 'terms', link_terms,
+if not exists() then
+  keep_terms(terms_key, link_terms, keep_ms)
+  put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', '', 'terms', name_of(terms_key),
     'accepted_at', text(moment), 'offer_state', 'delivered', 'reconcile_first', '1')
 end
 -- The offer of a customer with an answer is never retried.
 redis.call('DEL', retry_key('email'))
 for rating, rating_id in pairs(cjson.decode(rating_ids)) do
   -- A link is sent after its offer is written. If the record doesn't know the offer, it was lost and created anew.
-  if redis.call('HSETNX', record, 'rating_id:' .. rating, rating_id) == 1 then put('reconcile_first', '1') end
+  if not get('rating_id:' .. rating) then put('rating_id:' .. rating, rating_id, 'reconcile_first', '1') end
 end
-local terms = cjson.decode(get('terms') ~= '' and get('terms') or '{}')
+local terms = read_terms()
 if is_open('offer') and not (is_suspect and get('offer_state') == 'reminding') then
   -- The customer has the link, so it was offered and delivered. The new fence stops a worker about to write otherwise.
-  redis.call('HINCRBY', record, 'offer_fence', 1)
-  redis.call('HSETNX', record, 'delivered_at', text(moment))
+  increase('offer_fence')
+  if not get('delivered_at') then put('delivered_at', text(moment)) end
   drop('offer_lease', 'offer_due', 'offer_tries', 'cooldown_slots', 'candidates')
   forget_call('offer')
   local reminder_ms = is_suspect and terms.reminder
@@ -112,7 +113,7 @@ if is_first then drop('comment', 'comment_sha1', 'commented_at') end
 write_comment()
 if is_suspect then put('suspect', '1') else drop('suspect') end
 put('answer_state', 'editable', 'answer_language', language, 'answered_at', text(answered_at))
-redis.call('PERSIST', record)
+persist()
 local due = moment + tonumber(editable_ms)
 if is_first then
   put('first_answered_at', text(moment))
