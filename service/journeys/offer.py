@@ -44,6 +44,9 @@ class OfferJourney:
     def advance(self, attempt: Attempt) -> Next:
         """Go on from the record's state."""
         record = attempt.record
+        if record.terms is None:
+            # The next close of this survey stores them again.
+            raise StaleClaim("its terms are lost")
         if record.offer.call:
             return self._reconcile(attempt, record.offer.call)
         match record.offer.state:
@@ -205,7 +208,7 @@ class OfferJourney:
 
 def _require_close(record: Record) -> Close:
     """Return the close. A record made from a link has none, and is delivered already."""
-    if record.close is None or record.terms is None:
+    if record.close is None:
         raise StaleClaim("no close to decide about")
     return record.close
 

@@ -52,7 +52,11 @@ def dump_close(close: Close) -> str:
     # Without a key, tags are unknown, and everything else has its default.
     absent = {each.name: each.default for each in facts} | {"tags": None}
     known = {name: fact for name, default in absent.items() if (fact := getattr(close, name)) != default}
-    return json.dumps(known | {"closed_at": to_ms(close.closed_at)}, ensure_ascii=False)
+    return _write_json(known | {"closed_at": to_ms(close.closed_at)})
+
+
+def _write_json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
@@ -72,9 +76,10 @@ def load_mismatches(entries: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...
     return tuple(RuleMismatch(survey, Reason(why), *rest) for survey, why, *rest in entries)
 
 
-def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str]) -> str:
-    """Return the mismatches and facts of a decision as JSON."""
-    return json.dumps({"mismatches": dump_mismatches(mismatches), "facts": dict(facts)}, ensure_ascii=False)
+def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str] | None = None) -> str:
+    """Return the mismatches and facts of a decision as JSON. At first the time of the close is the only fact."""
+    given = {"mismatches": dump_mismatches(mismatches)} | ({"facts": dict(facts)} if facts else {})
+    return _write_json(given)
 
 
 def read_record(fields: Hash, find_terms: FindTerms) -> Record:
@@ -86,11 +91,13 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
     candidates = [_read_candidate(each, find_terms) for each in json.loads(fields.get("candidates") or "[]")]
     decision = json.loads(fields.get("decision") or "{}")
+    close = load_close(conversation_id, fields["close"], fields.get("email")) if fields.get("close") else None
+    first_facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")} if close else {}
     return Record(
         survey_id=fields["survey_id"],
         conversation_id=conversation_id,
         accepted_at=from_ms(fields["accepted_at"]),
-        close=load_close(conversation_id, fields["close"], fields.get("email")) if fields.get("close") else None,
+        close=close,
         terms=terms,
         offer=_read_offer(fields),
         offers=tuple(Offer(each, fields[f"rating_id:{each}"]) for each in ratings if f"rating_id:{each}" in fields),
@@ -99,7 +106,7 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
         follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
         candidates=tuple(filter(None, candidates)) or ((terms,) if terms else ()),
         mismatches=load_mismatches(decision.get("mismatches", ())),
-        facts=decision.get("facts", {}),
+        facts=decision.get("facts", first_facts),
         decided_at=_read_time(fields, "decided_at"),
         earlier=tuple(json.loads(fields.get("earlier") or "[]")),
         delivered_before=_read_time(fields, "delivered_before"),

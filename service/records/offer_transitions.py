@@ -32,7 +32,6 @@ class OfferTransitions(Transitions):
     ) -> WriteResult:
         """Create the record of a close. It waits for the shortest delay, or is skipped for a reason."""
         terms = candidates[0] if candidates else None
-        facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")}
         stored = [store_terms(survey) for survey in candidates]
         outcome, due, survey_id = self._run_for_conversation(
             "accept",
@@ -45,7 +44,7 @@ class OfferTransitions(Transitions):
             reason,
             self.lifetime(terms),
             close.email,
-            write_decision(mismatches, facts),
+            write_decision(mismatches) if mismatches else None,
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
             *(each.text for each in stored),

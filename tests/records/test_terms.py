@@ -13,7 +13,7 @@ from service.surveys.model import Claim, Decision
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
-from tests.harness import AT_ONCE, CSAT, NPS
+from tests.harness import AT_ONCE, CSAT, NPS, Story
 from tests.processes import RedisServer
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, is_about, link_of, load, offer, submit
 
@@ -76,6 +76,17 @@ def test_a_record_without_its_terms_is_read_and_its_answer_submitted(
     answer(records, terms=FIRST)
     submit(records)
     assert load(records).offers == link_of().offers
+
+
+def test_an_offer_waits_for_its_lost_terms(story: Story) -> None:
+    survey_id = story.begin()
+    client, key = story.records._redis, story.records._terms_key(store_terms(AT_ONCE).name)
+    client.delete(key)
+    story.offering.run(survey_id)
+    record = story.load(survey_id)
+    assert (record.offer.state, record.offer.tries) == (OfferState.DECIDING, 1)
+    story.begin()
+    assert story.ask(survey_id).offer.state is OfferState.DELIVERED
 
 
 def test_the_next_close_brings_lost_terms_back(records: Records, redis_client: redis.Redis, prefix: str) -> None:

@@ -2,12 +2,12 @@
 -- KEYS: record of the first round, due offers, number of the last round, decision counts of the day, then for each candidate
 --       its terms under their hash
 -- ARGV: conversation id, close (JSON), closed at (ms), delay (ms), reason or '', retention (ms), e-mail address or '',
---       decision (JSON), on reclose (never, unanswered or always), event id, then the terms of each candidate (JSON)
+--       rule mismatches (JSON) or '', on reclose (never, unanswered or always), event id, then the terms of each candidate (JSON)
 -- States: none → waiting, or → skipped if there is a reason. A waiting survey is about the later close from then on. Other
 -- states don't change.
 -- A crash leaves the whole record or none. The same event again returns `duplicate`.
 local conversation_id, close_json, closed_at, delay_ms, reason = unpack(ARGV)
-local keep_ms, email, decision, on_reclose, event_id = unpack(ARGV, 6)
+local keep_ms, email, mismatches, on_reclose, event_id = unpack(ARGV, 6)
 local _, _, round_key, counts = unpack(KEYS)
 local moment, round = now(), read_round(round_key)
 local survey_id, earlier, delivered_before
@@ -19,14 +19,14 @@ local function use_round(number)
 end
 
 local function known_close()
-  local close = get('close')
-  if close and close ~= '' then return cjson.decode(close).closed_at end
+  local close = get('close') or ''
+  return close ~= '' and cjson.decode(close) or {}
 end
 
-local function is_same_event() return event_id ~= '' and event_id == get('event_id') end
+local function is_same_event() return event_id ~= '' and event_id == known_close().event_id end
 
 local function is_later()
-  local known = known_close()
+  local known = known_close().closed_at
   return known and tonumber(closed_at) > known and not is_same_event()
 end
 
@@ -39,7 +39,7 @@ end
 
 -- Count a later close without a round, too. Changes from before it may still arrive, and `cancel` compares them with it.
 local function note_later_close()
-  local latest = get('latest_close') or known_close() or closed_at
+  local latest = get('latest_close') or known_close().closed_at or closed_at
   if tonumber(closed_at) <= tonumber(latest) or is_same_event() then return end
   put('latest_close', closed_at)
   if is_open('offer') then return end
@@ -53,7 +53,7 @@ local function restart()
   redis.call('HINCRBY', counts, 'reopened', 1)
   redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
   increase('offer_fence')
-  drop('candidates', 'email', 'latest_close', 'offer_tries')
+  drop('candidates', 'decision', 'email', 'latest_close', 'offer_tries')
 end
 
 use_round(round)
@@ -87,9 +87,10 @@ for place, terms_key in ipairs({unpack(KEYS, 5)}) do
   table.insert(candidates, name_of(terms_key))
 end
 put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', candidates[1] or '',
-  'accepted_at', text(moment), 'decision', decision, 'event_id', event_id)
+  'accepted_at', text(moment))
 if earlier and #earlier > 0 then put('earlier', cjson.encode(earlier)) end
 if delivered_before then put('delivered_before', delivered_before) end
+if mismatches ~= '' then put('decision', mismatches) end
 if reason ~= '' then
   count_decision(counts, reason)
   finish('offer', 'skipped', reason, keep_ms)

@@ -186,7 +186,7 @@ end
 -- An erased record keeps facts of its own, and the ones that prevent a second offer or result. Every field not listed
 -- here is about the customer, or may be.
 local KEPT = {
-  v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, event_id = true, terms = true,
+  v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, terms = true,
   latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true,
   reconcile_first = true, channel = true, offered_at = true, mailed_at = true, delivered_at = true,
   reminded_at = true, answered_at = true,
