@@ -21,13 +21,16 @@ from typing import Any
 import redis
 
 from tests.bench.bench import Bench, open_bench
-from tests.bench.figures import pages, webhooks
+from tests.bench.figures import idle, latency, pages, surveys, webhooks
 from tests.bench.report import Figure, write_json, write_table
 from tests.processes import ROOT
 
 FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "webhooks": webhooks.measure,
     "pages": pages.measure,
+    "surveys": surveys.measure,
+    "latency": latency.measure,
+    "idle": idle.measure,
 }
 RESULTS = ROOT / "build" / "bench.json"
 
@@ -36,7 +39,7 @@ def main() -> None:
     """Measure, print the table, and write the results."""
     given = _read_arguments()
     figures: list[Figure] = []
-    with open_bench(given.rounds, has_million=given.million) as bench:
+    with open_bench(given.rounds, surveys_due=given.surveys, has_million=given.million) as bench:
         about = _describe(bench)
         sys.stdout.write("; ".join(f"{name}: {value}" for name, value in about.items()) + "\n\n")
         for name in given.only or FIGURES:
@@ -51,6 +54,7 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure Afterword's speed.")
     parser.add_argument("--only", nargs="+", choices=FIGURES, metavar="NAME", help=f"of {', '.join(FIGURES)}")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--surveys", type=int, default=120, help="how many surveys the worker sends at Dixa's pace")
     parser.add_argument("--million", action="store_true", help="fill Redis with a million records (ten minutes more)")
     return parser.parse_args()
 

@@ -25,11 +25,12 @@ suspect_editable_for = "0s"
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The place of all measurements. `rounds` is how often each is repeated."""
+    """The place of all measurements. `rounds` is how often each is repeated, `surveys_due` how many workers drain."""
 
     folder: Path
     redis: RedisServer
     rounds: int = 3
+    surveys_due: int = 120
     has_million: bool = False
 
     def surveys(self, text: str) -> str:
@@ -54,7 +55,7 @@ class Bench:
 
 
 @contextmanager
-def open_bench(rounds: int, *, has_million: bool) -> Iterator[Bench]:
+def open_bench(rounds: int, *, surveys_due: int, has_million: bool) -> Iterator[Bench]:
     """Start a Redis with `appendonly yes` and `appendfsync always`, and stop it."""
     with TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -62,6 +63,6 @@ def open_bench(rounds: int, *, has_million: bool) -> Iterator[Bench]:
         redis = RedisServer(data)
         redis.start()
         try:
-            yield Bench(folder, redis, rounds, has_million)
+            yield Bench(folder, redis, rounds, surveys_due, has_million)
         finally:
             redis.stop()

@@ -8,7 +8,7 @@ import requests
 
 from tests.bench.bench import SURVEYS, Bench
 from tests.bench.costs import cpu_seconds
-from tests.bench.delivered import deliver
+from tests.bench.delivered import running_delivered
 from tests.bench.dixa import stand_in
 from tests.bench.load import Load, drive
 from tests.bench.report import Figure
@@ -37,7 +37,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
     with stand_in() as dixa:
         surveys = {"SURVEYS_FILE": bench.surveys(_EDITABLE), "DIXA_API_URL": dixa.api_url, "DIXA_PACE": "1000/100"}
         afterword = AfterwordServer(bench.new_folder(), bench.redis, **surveys)
-        tokens = list(deliver(afterword, dixa, _SURVEYS).values())
+        with running_delivered(afterword, dixa, _SURVEYS) as found:
+            tokens = list(found.values())
     size = _page_bytes(afterword, tokens[0])
 
     def page() -> Run:
