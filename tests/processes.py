@@ -79,6 +79,9 @@ class RedisServer:
             "",
             "--databases",
             "256",
+            # The name before Redis 7, which later versions still know.
+            "--hash-max-ziplist-value",
+            "1024",
         ]
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
         self._process = subprocess.Popen([program, *options, *durable, *self._options], stdout=subprocess.DEVNULL)

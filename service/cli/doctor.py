@@ -79,6 +79,8 @@ def _check_redis(settings: Settings) -> None:
         say(f"warn Redis: {problem}", fg="yellow")
     if not problems:
         say("ok   Redis: keeps what it acknowledges")
+    if saving := records.saving():
+        say(f"tip  Redis: {saving}")
 
 
 def _count_connections(settings: Settings) -> int:

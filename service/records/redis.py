@@ -12,7 +12,7 @@ import redis
 import structlog
 
 from config.failures import describe_failure
-from service.records.redis_check import find_missing_rights, find_problems, find_unusable
+from service.records.redis_check import find_missing_rights, find_problems, find_saving, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
 from service.records.scripts import load_scripts, to_argument
 
@@ -96,6 +96,11 @@ class Store:
         # By its name: the response to `CONFIG GET *` contains passwords, which may be bytes of any encoding.
         appendfsync = self._query(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
         return [*find_problems(info, appendfsync, connections)]
+
+    def saving(self) -> str:
+        """Return how this Redis could save memory, or an empty text."""
+        limits = self._query(lambda: self._redis.config_get("hash-max-*-value"))
+        return find_saving(self._query(self._redis.info), limits)
 
     def unusable(self) -> str:
         """Return why Afterword can't start on this Redis. Empty if it can, or if Redis can't be reached."""

@@ -8,6 +8,9 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 OLDEST: Final = (6, 2)
 _MIN_HEADROOM: Final = 0.1
+_MANY_KEYS: Final = 10_000
+_COMPACT_BYTES: Final = 1024
+"""Redis stores a hash compactly if no value is longer than its limit. The longest of a record is its close."""
 
 # `ACL DRYRUN` would need Redis 7, and a right that such a user lacks. So each command is tried on a key of our own. The
 # key holds a string, and most of these commands need another type. Redis checks the rights first and the type second,
@@ -51,6 +54,18 @@ def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections:
         yield "CONFIG GET is forbidden here: make sure of appendfsync always"
     elif appendfsync != "always":
         yield f"appendfsync is {appendfsync}, so a crash loses the last second: set appendfsync always"
+
+
+def find_saving(info: Mapping[str, Any], limits: Mapping[str, str]) -> str:
+    """Return how this Redis could hold its records in half the memory. Empty if it does, or has few.
+
+    `limits` is the output of `CONFIG GET hash-max-*-value`. Before Redis 7 it is named after ziplists.
+    """
+    keys = sum(each.get("keys", 0) for name, each in info.items() if name.startswith("db") and isinstance(each, dict))
+    short = sorted(name for name, limit in limits.items() if int(limit) < _COMPACT_BYTES)
+    if keys < _MANY_KEYS or not short:
+        return ""
+    return f"{short[0]} is {limits[short[0]]}: set it to {_COMPACT_BYTES}, and new records take half the memory"
 
 
 def find_unusable(info: Mapping[str, Any]) -> Iterator[str]:

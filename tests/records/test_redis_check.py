@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from service.records.records import Records
-from service.records.redis_check import find_problems
+from service.records.redis_check import find_problems, find_saving
 from tests.processes import RedisServer, cluster_node, patient
 
 GB = 1 << 30
@@ -100,6 +100,30 @@ def test_a_forbidden_info_command_is_reported() -> None:
 
 def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
     assert records.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "limits", "saving"),
+    [
+        (10_000, {"hash-max-ziplist-value": "64", "hash-max-listpack-value": "64"}, "hash-max-listpack-value is 64: "),
+        (10_000, {"hash-max-ziplist-value": "1023"}, "hash-max-ziplist-value is 1023: set it to 1024, "),
+        (10_000, {"hash-max-ziplist-value": "1024"}, ""),
+        (9_999, {"hash-max-ziplist-value": "64"}, ""),
+        (10_000, {}, ""),
+    ],
+)
+def test_many_records_take_less_memory_in_a_compact_form(keys: int, limits: dict[str, str], saving: str) -> None:
+    found = find_saving(SAFE | {"db0": {"keys": keys - 1}, "db3": {"keys": 1}}, limits)
+    assert found.startswith(saving)
+    assert bool(found) == bool(saving)
+
+
+def test_this_redis_knows_the_limit(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = Records(patient(own_redis.url), lease=timedelta(minutes=1), keep=timedelta(days=1))
+    monkeypatch.setattr("service.records.redis_check._MANY_KEYS", 0)
+    assert not records.saving()
+    records._redis.config_set("hash-max-ziplist-value", 64)
+    assert "set it to 1024" in records.saving()
 
 
 def test_a_redis_cluster_is_reported(tmp_path: Path) -> None:

@@ -233,8 +233,9 @@ end
 -- keeps the comment for as long. A failed answer keeps its comment in the record.
 -- A record without an open journey expires after `keep_ms`. Until then it prevents a second offer.
 local function finish(journey, state, reason, keep_ms, retry_ms)
-  put(journey .. '_state', state, journey .. '_reason', reason, journey .. '_ended_at', text(now()))
-  drop(journey .. '_lease', journey .. '_due')
+  put(journey .. '_state', state, journey .. '_ended_at', text(now()))
+  drop(journey .. '_lease', journey .. '_due', journey .. '_reason')
+  if reason ~= '' then put(journey .. '_reason', reason) end
   if journey == 'offer' then
     if state ~= 'delivered' then release_cooldown_slots() end
     keep_for_retry('email', state == 'failed' and reason ~= 'opted_out' and retry_ms)
