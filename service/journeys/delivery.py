@@ -179,8 +179,13 @@ class LinkSender:
             for spoken in (record.offer.language, *terms.senders)
             for delivery in self._usable(replace(record, terms=terms, offer=replace(record.offer, language=spoken)))
         }
-        waits = [wait for name in names if (wait := self.health.wait(name, record.survey_id)) is not None]
-        if waits and len(waits) == len(names):
+        waits = []
+        for name in names:
+            wait = self.health.wait(name, record.survey_id)
+            if wait is None:
+                return
+            waits.append(wait)
+        if waits:
             raise NotNow(_ALL_DOWN, min(waits))
 
     def hand_over(self, attempt: Attempt, delivery: Delivery) -> None:

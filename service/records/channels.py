@@ -62,6 +62,8 @@ class Channels(Store):
 
     def works(self, channel: str, survey_id: str) -> None:
         """Record a successful delivery."""
+        if not self._has_failure(channel, survey_id):
+            return
         if self._run_script("channels.works", self._keys(channel, survey_id), channel, survey_id, _FORGET_AFTER):
             log.warning("channel.recovered", channel=channel)
 
@@ -76,6 +78,8 @@ class Channels(Store):
 
     def _read_health(self, channel: str, survey_id: str) -> tuple[bool, timedelta | None]:
         """Return whether a channel is down, and how long this survey must not use it."""
+        if not self._has_failure(channel, survey_id):
+            return False, None
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.pttl(self._own_pause_key(channel, survey_id))
         pipeline.hget(self._down_key, channel)
@@ -89,6 +93,10 @@ class Channels(Store):
             return is_down, None
         left = timedelta(milliseconds=max(left_ms, 1))
         return is_down, min(left, _TRY_WAIT) if whose else left
+
+    def _has_failure(self, channel: str, survey_id: str) -> bool:
+        """Return whether a failure of this channel is on record, or any channel is down."""
+        return bool(self._run_command(lambda: self._redis.exists(*self._keys(channel, survey_id))))
 
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"

@@ -44,15 +44,15 @@ class HashedOptOuts(Store):
 
     def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
         """Return whether one of these traits is opted out. Writes nothing: without a key nobody is."""
-        return bool(
-            self._run_command(lambda: self._has_secret() and self._redis.exists(*self._names(requester_id, person)))
-        )
+        names = self._find_names(requester_id, person)
+        return bool(names and self._run_command(lambda: self._redis.exists(*names)))
 
     def find(self, traits: Sequence[str]) -> dict[str, datetime | None]:
         """Return which of these traits are opted out, with the time if it is known."""
-        if not traits or not self._run_command(self._has_secret):
+        names = self._find_names(traits[0], traits[1:]) if traits else []
+        if not names:
             return {}
-        found = self._run_command(lambda: self._redis.mget(self._names(traits[0], traits[1:])))
+        found = self._run_command(lambda: self._redis.mget(names))
         return {trait: _time_of(each) for trait, each in zip(traits, found, strict=True) if each is not None}
 
     def find_by_kind(self, traits: Mapping[str, IdentityKind]) -> dict[IdentityKind, datetime | None]:
@@ -68,23 +68,29 @@ class HashedOptOuts(Store):
         written: int = self._run_script("opt_outs", keys, is_opt_in, at, self._prefix, _OPT_IN_RETENTION)
         return written
 
+    def _find_names(self, trait: str, others: Sequence[str]) -> list[str]:
+        """Return the names of these traits. Without a key nobody has opted out, and they have none."""
+        secret = self._run_command(lambda: self._redis.get(self._secret_name))
+        return self._hash(secret, trait, others) if secret else []
+
     def _names(self, trait: str, others: Sequence[str]) -> list[str]:
-        secret = self._secret()
-        return [
-            f"{self._prefix}stopped:{hmac.digest(secret, each.encode(), 'sha256').hex()}" for each in (trait, *others)
-        ]
+        return self._hash(self._secret(), trait, others)
 
-    def _has_secret(self) -> bool:
-        return bool(self._redis.exists(f"{self._prefix}stop_key"))
+    def _hash(self, secret: str, trait: str, others: Sequence[str]) -> list[str]:
+        key = secret.encode()
+        return [f"{self._prefix}stopped:{hmac.digest(key, each.encode(), 'sha256').hex()}" for each in (trait, *others)]
 
-    def _secret(self) -> bytes:
-        name = f"{self._prefix}stop_key"
-        key = self._redis.get(name)
-        if key is None:
+    @property
+    def _secret_name(self) -> str:
+        return f"{self._prefix}stop_key"
+
+    def _secret(self) -> str:
+        secret = self._redis.get(self._secret_name)
+        if secret is None:
             # Several processes may create it at once. NX lets the first one win, and all read its key.
-            self._redis.set(name, secrets.token_hex(32), nx=True)
-            key = self._redis.get(name) or ""
-        return str(key).encode()
+            self._redis.set(self._secret_name, secrets.token_hex(32), nx=True)
+            secret = self._redis.get(self._secret_name)
+        return str(secret or "")
 
 
 def _time_of(opt_out: str) -> datetime | None:

@@ -3,6 +3,7 @@
 docs/architecture/records.md describes each key.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -53,9 +54,9 @@ class Queries(Store):
         last = int(self._run_command(lambda: self._redis.get(self._rounds_key(conversation_id))) or 1)
         return [f"{conversation_id}-{number}" for number in range(last, 1, -1)] + [str(conversation_id)]
 
-    def load_rounds(self, conversation_id: int) -> list[Record]:
-        """Return the records of a conversation, latest first."""
-        return [record for survey_id in self.list_rounds(conversation_id) if (record := self.load(survey_id))]
+    def load_rounds(self, conversation_id: int) -> Iterator[Record]:
+        """Yield the records of a conversation, latest first."""
+        return (record for survey_id in self.list_rounds(conversation_id) if (record := self.load(survey_id)))
 
     def count_waiting(self) -> int:
         """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""

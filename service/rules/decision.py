@@ -112,7 +112,7 @@ def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> 
     """Return whether this survey is sent again after a reclose. Another candidate may have begun the round."""
     if survey.on_reclose is OnReclose.UNANSWERED:
         is_rated = any(each.id in given.record.earlier and each.status == "Rated" for each in given.ratings)
-        return not (lookups.is_answered() or is_rated)
+        return not (is_rated or lookups.is_answered())
     return survey.on_reclose is OnReclose.ALWAYS
 
 

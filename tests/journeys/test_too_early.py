@@ -1,7 +1,7 @@
 """Right after a close Dixa's API may lag behind. The survey is then retried."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -77,8 +77,8 @@ def test_lagging_conversation_is_fetched_again(story: Story) -> None:
 
 
 def test_conversation_reopened_after_the_close_is_cancelled(story: Story) -> None:
-    # A reopening in the millisecond of the close could be the earlier state.
-    survey_id = story.begin(closed_at=moment() - timedelta(milliseconds=1))
+    # A reopening in the millisecond of the close could be the earlier state. `moment` may be ahead of the clock.
+    survey_id = story.begin(closed_at=datetime.now(UTC) - timedelta(milliseconds=1))
     story.dixa.reopen(int(survey_id))
     record = story.ask(survey_id)
     assert (record.offer.state, record.offer.reason) == (OfferState.CANCELLED, Reason.REOPENED)

@@ -21,6 +21,19 @@ def test_a_try_of_a_working_channel_writes_nothing(channels: Channels, redis_cli
     assert list(redis_client.scan_iter(f"{prefix}*")) == []
 
 
+def test_a_delivery_without_failures_on_record_costs_two_commands(
+    channels: Channels, redis_client: redis.Redis
+) -> None:
+    def count() -> int:
+        commands: int = redis_client.info("stats")["total_commands_processed"]
+        return commands
+
+    before = count()
+    channels.begin("email", SURVEY)
+    channels.works("email", SURVEY)
+    assert count() - before - 1 == 2
+
+
 def test_a_waiting_survey_reserves_no_try(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
     channels.failed("email", SURVEY, "away")
     redis_client.delete(f"{prefix}channel:email:pause")
