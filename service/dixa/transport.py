@@ -101,12 +101,14 @@ class Transport:
             response, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
             raise self._count_failure(slot, path, _lost(error, effect)) from error
-        if not _is_from_dixa(response, body):
+        try:
+            found = _load_body(response, body)
+        except PayloadError:
             problem = f"{_describe(response)}, but not in Dixa's format"
-            raise self._count_failure(slot, path, _outcome_unknown(problem, effect))
+            raise self._count_failure(slot, path, _outcome_unknown(problem, effect)) from None
         if _is_success(response):
             self._count_response(slot, path)
-            return load_json(body) if body else None
+            return found
         if response.status_code == requests.codes.too_many_requests:
             pause = _retry_after(response.headers.get("Retry-After"))
             self._pace.pause(pause)
@@ -180,18 +182,18 @@ def _describe(response: requests.Response) -> str:
     return f"Dixa returned {response.status_code}"
 
 
-def _is_from_dixa(response: requests.Response, body: bytes) -> bool:
-    """Return False if a success or a 404 comes from a proxy or a maintenance page in front of Dixa.
+def _load_body(response: requests.Response, body: bytes) -> dict[str, Any] | None:
+    """Return the JSON of a success or a 404; None for an empty body, or another status.
 
-    Dixa's bodies are empty or a JSON object. On success the object has `data`.
+    Dixa's bodies are empty or a JSON object. On success the object has `data`. Raises PayloadError for all others, of a
+    proxy or a maintenance page in front of Dixa.
     """
     if not body or not (_is_success(response) or response.status_code == requests.codes.not_found):
-        return True
-    try:
-        found = load_json(body)
-    except PayloadError:
-        return False
-    return isinstance(found, dict) and ("data" in found or not _is_success(response))
+        return None
+    found = load_json(body)
+    if not isinstance(found, dict) or ("data" not in found and _is_success(response)):
+        raise PayloadError("The body is not in Dixa's format.")
+    return found
 
 
 def _outcome_unknown(problem: str, effect: Effect) -> RetryLater | OutcomeUnknown:

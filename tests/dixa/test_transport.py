@@ -97,6 +97,21 @@ def test_a_login_from_the_environment_does_not_replace_the_token(
     assert f"Authorization: {API_TOKEN}\r\n".encode() in server.requests[0]
 
 
+def test_a_session_reads_the_proxy_of_each_host_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with RawServer([response("200 OK")]) as proxy, RawServer([response("200 OK")]) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        session = new_session("afterword/1.2.3")
+        for _ in range(2):
+            assert session.get("http://dixa.example/", timeout=5).ok
+            assert session.get(server.url, timeout=5).ok
+            monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    assert [each.split(b" ")[1] for each in proxy.requests] == [b"http://dixa.example/"] * 2
+    assert [each.split(b" ")[1] for each in server.requests] == [b"/beta"] * 2
+
+
 def test_no_cookie_is_kept() -> None:
     with RawServer([response("201 Created", BODY, "Set-Cookie: session=1; Path=/")]) as server:
         client = client_of(server.url)
