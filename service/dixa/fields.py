@@ -133,18 +133,6 @@ class FromDixa(Schema):
 
         unknown = EXCLUDE
 
-    def load(self, data: Any, **given: Any) -> Any:
-        """Read a payload. marshmallow's own way, which collects all errors, takes thrice as long."""
-        if not isinstance(data, Mapping):
-            return super().load(data, **given)
-        found = {}
-        try:
-            for name, field in self.load_fields.items():
-                found[name] = field.deserialize(data.get(field.data_key or name, missing), name, data)
-        except ValidationError:
-            return super().load(data, **given)
-        return found
-
 
 def clean(text: str) -> str:
     """Cut a text, and remove NUL and lone surrogates (not encodable in UTF-8)."""

@@ -27,14 +27,13 @@ from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
 from service.surveys.links import Links
 from service.web import health, opt_out, short_links, survey, webhooks
-from service.web.host_check import HostCheck, host_check
+from service.web.host_check import host_check
 from service.web.log_redaction import redact_tokens_in
 from service.web.mangled_links import MangledLinks, redirect_mangled_link
 from service.web.readiness import Readiness
 from service.web.rejections import Rejections
 from service.web.security_headers import add_security_headers
 from service.web.services import Services
-from service.web.webhooks import Webhooks
 
 _WAIT_SECONDS = 2.0
 """How long a request waits for a Redis connection from the pool.
@@ -54,17 +53,13 @@ def create_app(settings: Settings) -> Flask:
     redact_tokens_in(app.logger.name)
     app.extensions["afterword"] = core = _wire(settings)
     app.extensions["afterword.readiness"] = Readiness(core)
-    refuse_other_hosts = host_check(settings.public_url)
-    app.wsgi_app = Webhooks(app.wsgi_app, core, refuse_other_hosts)  # type: ignore[method-assign]
     app.wsgi_app = MangledLinks(app.wsgi_app, core.links)  # type: ignore[method-assign]
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    for blueprint in (health.bp, survey.bp, opt_out.bp):
+    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp):
         app.register_blueprint(blueprint)
-    # Another method than POST is refused.
-    app.add_url_rule(webhooks.PATH, methods=["POST"], endpoint="webhooks")
-    _add_hooks(app, settings, refuse_other_hosts)
+    _add_hooks(app, settings)
     _add_error_handlers(app)
     return app
 
@@ -95,17 +90,18 @@ def _wire(settings: Settings) -> Services:
     )
 
 
-def _add_hooks(app: Flask, settings: Settings, refuse_other_hosts: HostCheck) -> None:
-    """Add the hooks of every request. Flask calls the `before_request` functions in this order."""
+def _add_hooks(app: Flask, settings: Settings) -> None:
+    """Add the hooks of every request."""
+    refuse_other_hosts = host_check(settings.public_url)
 
     @app.before_request
-    def check_host() -> None:
+    def check() -> ResponseReturnValue | None:
         # Load balancers probe the health routes by address.
         if request.blueprint != health.bp.name:
             refuse_other_hosts(request.environ.get("HTTP_HOST", ""))
-
-    app.before_request(short_links.redirect_short_link)
-    app.before_request(redirect_mangled_link)
+        if request.blueprint in {survey.bp.name, opt_out.bp.name}:
+            return short_links.redirect_short_link() or redirect_mangled_link()
+        return None
 
     @app.after_request
     def add_headers(response: Response) -> Response:
