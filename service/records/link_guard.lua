@@ -4,5 +4,7 @@
 -- A count that lost its expiry gets a new one with the next post.
 local count, period_ms = KEYS[1], ARGV[1]
 local posts = redis.call('INCR', count)
-if redis.call('PTTL', count) < 0 then redis.call('PEXPIRE', count, period_ms) end
-return {posts, redis.call('PTTL', count)}
+local left_ms = redis.call('PTTL', count)
+if left_ms >= 0 then return {posts, left_ms} end
+redis.call('PEXPIRE', count, period_ms)
+return {posts, tonumber(period_ms)}

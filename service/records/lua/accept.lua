@@ -43,15 +43,13 @@ local function note_later_close()
   if tonumber(closed_at) <= tonumber(latest) or is_same_event() then return end
   put('latest_close', closed_at)
   if is_open('offer') then return end
-  redis.call('HINCRBY', counts, 'closed_again', 1)
-  redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
+  count(counts, 'closed_again')
 end
 
 -- The conversation was reopened in between, and that event is late or lost. The survey now is about the later close and
 -- its agent. The new fence refuses a late write of an earlier claim. A close during a decision is only noted.
 local function restart()
-  redis.call('HINCRBY', counts, 'reopened', 1)
-  redis.call('PEXPIRE', counts, COUNTS_RETENTION_MS)
+  count(counts, 'reopened')
   increase('offer_fence')
   drop('candidates', 'decision', 'email', 'latest_close', 'offer_tries')
 end

@@ -49,8 +49,7 @@ local function take_slots()
     redis.call('SET', slot, text(moment) .. ' ' .. survey_id, 'PX', keep_slot_ms)
   end
   put('cooldown_slots', cjson.encode(contents))
-  redis.call('INCR', sent_today)
-  redis.call('PEXPIRE', sent_today, keep_sent_ms)
+  if redis.call('INCR', sent_today) == 1 then redis.call('PEXPIRE', sent_today, keep_sent_ms) end
 end
 
 if verdict == 'ask' and not get('cooldown_slots') then

@@ -156,12 +156,15 @@ local function forget_call(journey)
   drop(journey .. '_call', journey .. '_sent_at', journey .. '_seen')
 end
 
+local function count(day, name)
+  if redis.call('HINCRBY', day, name, 1) == 1 then redis.call('PEXPIRE', day, COUNTS_RETENTION_MS) end
+end
+
 -- Count each survey once, on the day of its last decision.
 local function count_decision(day, decision)
   local counted_on, counted_as = string.match(get('counted') or '', '^(%S+) (%S+)$')
   if counted_on then redis.call('HINCRBY', counted_on, counted_as, -1) end
-  redis.call('HINCRBY', day, decision, 1)
-  redis.call('PEXPIRE', day, COUNTS_RETENTION_MS)
+  count(day, decision)
   put('counted', day .. ' ' .. decision)
 end
 
