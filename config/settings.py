@@ -72,7 +72,11 @@ class Timings:
         "How long a finished survey is remembered, which prevents a second one. Under 90d there is a warning.",
         former_name="KEEP_RECORDS",
     )
-    relay_interval: timedelta = _timing("250ms", "How often a worker looks for due surveys.", former_name="RELAY_EVERY")
+    relay_interval: timedelta = _timing(
+        "1500ms",
+        "How often a worker looks for due surveys. It looks sooner when one is due that it knows of.",
+        former_name="RELAY_EVERY",
+    )
     recovery_wait: timedelta = _timing(
         "10s", "How long answers wait after Redis was away, or a worker began: a spool may hold a later answer."
     )

@@ -39,7 +39,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Action, Deadline, Delivery
 from service.surveys.ratings import RatingType
-from service.surveys.states import AnswerState, ChangeKind, FollowUpState, Journey, OfferState
+from service.surveys.states import AnswerState, ChangeKind, FollowUpState, OfferState
 from tests.moments import moment
 from tests.polling import eventually
 from tests.processes import SECRET_KEY
@@ -84,12 +84,6 @@ def open_client(
     )
 
 
-class NoQueue:
-    """Queues nothing: the test runs the journeys."""
-
-    def hint(self, journey: Journey, survey_id: str) -> None: ...
-
-
 def without_redis(records: Records) -> Records:
     """Return the same records behind a breaker that never queries Redis."""
     breaker = Breaker()
@@ -116,8 +110,8 @@ class LosesResponses:
 class BoundlessPace:
     """Always has free slots."""
 
-    def count_free(self, within: timedelta) -> int:
-        return 1_000_000
+    def count_free(self, *within: timedelta) -> list[int]:
+        return [1_000_000 for _ in within]
 
 
 class Story:
@@ -177,7 +171,7 @@ class Story:
 
     def intake(self, *surveys: Survey, spool: Spool | None = None) -> Intake:
         """Return an intake with these surveys."""
-        return Intake(self.records, NoQueue(), surveys, spool, Identities([SECRET_KEY]))
+        return Intake(self.records, surveys, spool, Identities([SECRET_KEY]))
 
     def close(self, number: int, *surveys: Survey, **facts: Any) -> str:
         """Close a conversation, take its webhook with the given facts changed, and return the latest survey's id."""
@@ -210,7 +204,7 @@ class Story:
         record = self.load(survey_id)
         terms = record.terms or AT_ONCE
         answer = GivenAnswer(Link.to(record), terms, scores, comment, "en")
-        return self.records.save_answer(answer, answered_at).outcome
+        return self.records.save_answer(answer, answered_at)
 
     def submit(self, survey_id: str) -> Record:
         """Run the answer journey until it ends."""

@@ -18,6 +18,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.states import Journey
 from tests.harness import OFFER_OVER, Story
 from tests.moments import pass_time
+from tests.tasks import take_due
 from workers.relay import Pace
 
 THREADS = 8
@@ -51,7 +52,7 @@ class Workers:
         for turn in count():
             story = self.stories[turn % 2]
             runner = story.offering if journey is Journey.OFFER else story.answering
-            due = story.records.take_due(journey, min(self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
+            due = take_due(story.records, journey, min(*self.pace.count_free(SECOND), 2 * THREADS), MINUTE)
             if not due:
                 return
             with ThreadPoolExecutor(THREADS) as threads:

@@ -18,7 +18,7 @@ from service.journeys.delivery import LinkSender
 from service.journeys.follow_up import FollowUpJourney
 from service.journeys.offer import OfferJourney
 from service.journeys.runner import JourneyRunner
-from service.queue import CeleryQueue, make_app
+from service.queue import make_app
 from service.records.channels import Channels
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
@@ -29,7 +29,8 @@ from service.rules.suppression import SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
-from workers.relay import Relay, RelayStep
+from workers.relay import Relay
+from workers.steps import RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -66,14 +67,9 @@ def build(settings: Settings) -> Celery:
         AnswerJourney(records),
         FollowUpJourney(records, actions=_actions(settings, dixa), channels=channels),
     )
-    register_tasks(app, *(JourneyRunner(each, records, dixa, timings) for each in journeys))
-    app.steps["worker"].add(RelayStep)
-    app.relay = Relay(
-        records,
-        CeleryQueue(make_app(settings.redis_url)),
-        timings,
-        RelayPace(open_pace(settings, client), outage),
-    )
+    app.relay = relay = Relay(records, timings, RelayPace(open_pace(settings, client), outage))
+    register_tasks(app, [JourneyRunner(each, records, dixa, timings) for each in journeys], relay.task_ended)
+    app.steps["worker"].update((RelayStep, WakeStep))
     return app
 
 

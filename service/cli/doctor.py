@@ -18,7 +18,7 @@ from service.dixa.factory import open_dixa
 from service.dixa.outage import Outage
 from service.dixa.pace import open_pace
 from service.intake.spool import Spool, SpoolUnavailable
-from service.queue import CeleryQueue, QueueUnavailable, make_app
+from service.queue import QueueUnavailable, check_connection, make_app
 from service.records.channels import Channels
 from service.records.processes import Processes
 from service.records.redis import RecordsUnavailable, connect
@@ -71,7 +71,7 @@ def _check_redis(settings: Settings) -> None:
         raise RecordsUnavailable(f"{error}. Check REDIS_URL, and that Redis is running.") from error
     try:
         # Celery connects with a client of its own, kombu.
-        CeleryQueue(make_app(settings.redis_url)).length()
+        check_connection(make_app(settings.redis_url))
     except QueueUnavailable as error:
         raise RecordsUnavailable(f"its queue is unavailable: {error}") from error
     problems = records.problems(_count_connections(settings))

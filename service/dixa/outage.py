@@ -160,10 +160,10 @@ class RelayPace:
         self._pace = pace
         self._outage = outage
 
-    def count_free(self, within: timedelta) -> int:
-        """Count the claims able to begin within this time."""
-        probes, free = self._outage.count_probes(), self._pace.count_free(within)
-        return free if probes is None else min(probes, free)
+    def count_free(self, *within: timedelta) -> list[int]:
+        """Count the claims able to begin within each of these times."""
+        probes, counts = self._outage.count_probes(), self._pace.count_free(*within)
+        return counts if probes is None else [min(probes, each) for each in counts]
 
 
 def _ms(length: timedelta) -> int:

@@ -84,14 +84,14 @@ class SharedPace:
             self._wait(wait_us / 1_000_000)
         return Slot(self._tokens[index - 1], deadline, may_follow_failure=not outage_keys or bool(has_failed))
 
-    def count_free(self, within: timedelta) -> int:
-        """Count the free first slots within this time, without reserving any. Returns 0 if Redis fails."""
+    def count_free(self, *within: timedelta) -> list[int]:
+        """Count the free first slots within each of these times, without reserving any. They are 0 if Redis fails."""
         try:
             _, wait_us, working, *_ = self._run_pace(_RESERVE_NOTHING)
         except redis.RedisError:
-            return 0
-        left_ms = _ms(within) - wait_us / 1000
-        return int(left_ms * working / self._interval_ms) + 1 if left_ms >= 0 else 0
+            return [0 for _ in within]
+        left_ms = [_ms(each) - wait_us / 1000 for each in within]
+        return [int(each * working / self._interval_ms) + 1 if each >= 0 else 0 for each in left_ms]
 
     def problem(self) -> str:
         """Name the tokens refused by Dixa, for an operator. Empty if there are none."""

@@ -31,9 +31,8 @@ from service.rules.matching import choose_at_close
 from service.surveys.definition import Survey
 from service.surveys.links import Link
 from service.surveys.model import Change, Close, Record
-from service.surveys.ports import Queue
 from service.surveys.reasons import Reason
-from service.surveys.states import ChangeKind, Journey, OfferState
+from service.surveys.states import ChangeKind, OfferState
 
 log = structlog.get_logger()
 
@@ -74,7 +73,6 @@ class Intake:
     def __init__(
         self,
         records: Records,
-        queue: Queue,
         surveys: Sequence[Survey],
         spool: Spool | None,
         identities: Identities,
@@ -86,7 +84,6 @@ class Intake:
         self._identities = identities
         self._opt_outs = HashedOptOuts.beside(records)
         self._records = records
-        self._queue = queue
         self._surveys = surveys
         self._spool = spool
 
@@ -106,10 +103,7 @@ class Intake:
         )
         survey_id = str(close.conversation_id)
         try:
-            written = self._records.accept(close, candidates, choice.reason, choice.mismatches)
-            outcome, survey_id = written.outcome, written.survey_id
-            if written.is_due:
-                self._queue.hint(Journey.OFFER, survey_id)
+            outcome, survey_id = self._records.accept(close, candidates, choice.reason, choice.mismatches)
         except RecordsUnavailable as error:
             self._put(SpooledClose(close, candidates, choice.reason, choice.mismatches), error)
             outcome = Outcome.SPOOLED
@@ -131,10 +125,7 @@ class Intake:
         """Save a customer's answer until it is final."""
         given_at, survey_id = self._records.now(), answer.link.survey_id
         try:
-            written = self._records.save_answer(answer)
-            outcome = written.outcome
-            if written.is_due:
-                self._queue.hint(Journey.ANSWER, survey_id)
+            outcome = self._records.save_answer(answer)
         except RecordsUnavailable as error:
             self._put(SpooledAnswer(answer, given_at), error)
             outcome = Outcome.SPOOLED
@@ -172,10 +163,10 @@ class Intake:
             self._unspool(waited, survey_id=str(entry.get("survey_id") or entry.get("conversation_id")))
 
     def _unspool(self, waited: Waiting, survey_id: str) -> None:
-        # No task is queued here: after a long outage they would flood the queue. The relay finds the due surveys.
         outcome: Outcome | OptOutResult
         if isinstance(waited, SpooledClose):
-            outcome = self._records.accept(waited.close, waited.candidates, waited.reason, waited.mismatches).outcome
+            given = (waited.close, waited.candidates, waited.reason, waited.mismatches)
+            outcome = self._records.accept(*given, is_spooled=True)[0]
         elif isinstance(waited, Change):
             outcome = self._records.cancel(waited, *_CHANGES[waited.kind])
         elif isinstance(waited, SpooledOptOut):
@@ -185,7 +176,7 @@ class Intake:
                 conversation_id = waited.link.conversation_id
                 log.error(_LEFT_TO_SUPPORT[outcome], survey_id=survey_id, conversation_id=conversation_id)
         else:
-            outcome = self._records.save_answer(waited.answer, waited.answered_at).outcome
+            outcome = self._records.save_answer(waited.answer, waited.answered_at)
             if outcome not in _COUNTS:
                 # The customer saw the thanks page, but an earlier answer was final before this one was drained.
                 log.error("answer.not_counted", survey_id=survey_id, outcome=outcome)

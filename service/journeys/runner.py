@@ -42,22 +42,27 @@ class JourneyRunner:
         self._dixa = dixa
         self._timings = timings
 
-    def run(self, survey_id: str) -> None:
-        """Work on a survey if it is due and not claimed by another worker. Raises RecordsUnavailable."""
+    def run(self, survey_id: str) -> timedelta | None:
+        """Work on a survey if it is due and not claimed by another worker. Raises RecordsUnavailable.
+
+        Return how soon it is due again, if that is known.
+        """
         claim = self._records.claim(self.journey, survey_id)
         if claim is None:
-            return
+            return None
         conversation_id = claim.record.conversation_id
         deadline = Deadline(self._timings.step_budget, conversation_id)
         attempt = Attempt(claim, deadline, self._dixa, self._timings, self._steps.max_wait)
         with structlog.contextvars.bound_contextvars(survey_id=survey_id, conversation_id=conversation_id):
             try:
-                self._write(attempt, self._advance(attempt))
+                return self._write(attempt, self._advance(attempt))
             except StaleClaim as error:
                 # Another worker goes on. If the claim is still ours, the answer was changed, the lease is nearly over,
                 # or no script knows this state: try ever more rarely.
                 log.info("claim.stale", journey=self.journey, outcome=str(error))
-                self._records.reschedule(claim, attempt.backoff(), failed=True)
+                backoff = attempt.backoff()
+                self._records.reschedule(claim, backoff, failed=True)
+                return backoff
 
     def _advance(self, attempt: Attempt) -> Next:
         """Let the journey take its steps. Translate the errors of its calls."""
@@ -78,20 +83,25 @@ class JourneyRunner:
                 return Wait(wait)
             return Fail(Reason.NOT_FOUND if error.status == NOT_FOUND else Reason.REFUSED, str(error))
 
-    def _write(self, attempt: Attempt, following: Next) -> None:
+    def _write(self, attempt: Attempt, following: Next) -> timedelta | None:
+        """Write the outcome. Return how soon the journey is due again."""
         claim = attempt.claim
         match following:
             case Done():
                 pass
             case Wait(delay, is_failure):
                 self._records.reschedule(claim, delay, failed=is_failure)
+                return delay
             case CallFailed(delay, may_still_happen, is_failure):
                 self._records.call_failed(claim, delay, may_still_happen=may_still_happen, failed=is_failure)
+                return delay
             case CallLost():
                 self._records.call_lost(claim, self._timings.reconcile_after)
+                return self._timings.reconcile_after
             case Fail(reason, problem):
                 self._records.fail(claim, reason)
                 log.error("survey.failed", journey=self.journey, reason=reason, problem=problem)
             case Erase():
                 self._records.erase(claim.record)
                 log.info("survey.erased", journey=self.journey)
+        return None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from service.records.codec import from_ms
-from service.records.outcomes import Outcome, WriteResult
+from service.records.outcomes import Outcome
 from service.records.terms_codec import store_terms
 from service.records.transitions import Transitions
 from service.surveys.definition import Survey
@@ -35,7 +35,7 @@ class GivenAnswer:
 class AnswerTransitions(Transitions):
     """The transitions of the answer journey and of the follow-up."""
 
-    def save_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> WriteResult:
+    def save_answer(self, answer: GivenAnswer, answered_at: datetime | None = None) -> Outcome:
         """Save a customer's answer. It is editable for as long as the terms say.
 
         `answered_at` is now, except for an answer from a spool. An answer that replaces another restarts the time, up
@@ -44,9 +44,9 @@ class AnswerTransitions(Transitions):
         link, terms, editable_for = answer.link, answer.terms, answer.terms.editable_time(is_suspect=answer.is_suspect)
         stored = store_terms(terms)
         due_keys = map(self._due, (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP))
-        outcome, due = self._run_script(
+        outcome = self._run_script(
             "save_answer",
-            [self._key(link.survey_id), *due_keys, self._terms_key(stored.name)],
+            [self._key(link.survey_id), *due_keys, self._queue_key, self._terms_key(stored.name)],
             link.survey_id,
             link.conversation_id,
             stored.text,
@@ -61,7 +61,7 @@ class AnswerTransitions(Transitions):
             answer.comment is None,
             self.lifetime(terms),
         )
-        return WriteResult(Outcome(outcome), bool(due))
+        return Outcome(outcome)
 
     def extend(self, survey_id: str, terms: Survey) -> datetime | None:
         """Keep an answer editable for `terms.extend` from now, up to MAX_EXTENSION after the first one.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event, Thread
+from threading import Condition, Thread
 from time import monotonic
 from traceback import format_tb
 
@@ -26,13 +26,14 @@ class LogEvents:
 class BackgroundLoop:
     """Runs a step again and again until `stop`.
 
+    A step may return the time until the next one, if that is less than the interval. `wake` makes it come sooner.
     `describe` returns the text of an expected error, and nothing for any other. If the thread ended at an unexpected
     error, the process would go on without it: the breaker would stay open, or no task would be queued.
     """
 
     def __init__(
         self,
-        step: Callable[[], object],
+        step: Callable[[], timedelta | None],
         interval: timedelta,
         events: LogEvents,
         *,
@@ -44,7 +45,9 @@ class BackgroundLoop:
         self._events = events
         self._describe = describe
         self._prepare = prepare
-        self._stopping = Event()
+        self._is_stopping = False
+        self._changed = Condition()
+        self._next_at = monotonic() + interval.total_seconds()
         self._thread: Thread | None = None
         self._problem = ""
         self._repeat_at = monotonic()
@@ -57,12 +60,22 @@ class BackgroundLoop:
     def run(self) -> None:
         """Run `prepare` once, then the step at each interval."""
         self._attempt(self._prepare)
-        while not self._stopping.wait(self._interval.total_seconds()):
-            self.report(self._attempt(self._step))
+        while self._wait():
+            self.report(self._attempt(self._run_step))
+
+    def wake(self, within: timedelta = timedelta()) -> None:
+        """Let the next step begin within this time. Safe for threads."""
+        at = monotonic() + within.total_seconds()
+        with self._changed:
+            if at < self._next_at:
+                self._next_at = at
+                self._changed.notify()
 
     def stop(self) -> None:
         """End after the current step. Wait for it, 5 s at most."""
-        self._stopping.set()
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify()
         if self._thread:
             self._thread.join(timeout=5)
 
@@ -74,6 +87,20 @@ class BackgroundLoop:
         if self._problem and not problem:
             log.info(self._events.recovered)
         self._problem = problem
+
+    def _wait(self) -> bool:
+        """Wait for the time of the next step. Return False if the loop stops."""
+        with self._changed:
+            while not self._is_stopping and (left := self._next_at - monotonic()) > 0:
+                self._changed.wait(left)
+            # From here on, `wake` asks for the step after this one.
+            self._next_at = monotonic() + self._interval.total_seconds()
+            return not self._is_stopping
+
+    def _run_step(self) -> None:
+        within = self._step()
+        if within is not None:
+            self.wake(within)
 
     def _attempt(self, act: Callable[[], object]) -> str:
         try:

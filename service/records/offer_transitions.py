@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from service.records.codec import dump_close, write_decision
-from service.records.outcomes import Outcome, WriteResult
+from service.records.outcomes import Outcome
 from service.records.terms_codec import store_terms
 from service.records.transitions import Transitions, refuse_stale
 from service.surveys.definition import OnReclose, Survey
@@ -29,14 +29,21 @@ class OfferTransitions(Transitions):
         candidates: Sequence[Survey],
         reason: Reason | None = None,
         mismatches: Sequence[RuleMismatch] = (),
-    ) -> WriteResult:
-        """Create the record of a close. It waits for the shortest delay, or is skipped for a reason."""
+        *,
+        is_spooled: bool = False,
+    ) -> tuple[Outcome, str]:
+        """Create the record of a close. It waits for the shortest delay, or is skipped for a reason.
+
+        Return the outcome, and the id of the survey.
+
+        `is_spooled`: it waited in a spool. After a long outage many do, so the relay queues them in turn.
+        """
         terms = candidates[0] if candidates else None
         stored = [store_terms(survey) for survey in candidates]
-        outcome, due, survey_id = self._run_for_conversation(
+        outcome, survey_id = self._run_for_conversation(
             "accept",
             close.conversation_id,
-            [self._terms_key(each.name) for each in stored],
+            [self._queue_key, *(self._terms_key(each.name) for each in stored)],
             close.conversation_id,
             dump_close(close),
             close.closed_at,
@@ -47,9 +54,10 @@ class OfferTransitions(Transitions):
             write_decision(mismatches) if mismatches else None,
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
+            is_spooled,
             *(each.text for each in stored),
         )
-        return WriteResult(Outcome(outcome), bool(due), survey_id)
+        return Outcome(outcome), survey_id
 
     def cancel(self, change: Change, state: OfferState, reason: Reason) -> Outcome:
         """End a survey that is waiting or deciding as cancelled or skipped. End a reminder that isn't sent yet."""

@@ -1,6 +1,5 @@
 """The results of the transitions, as the Lua scripts return them and as Python passes them on."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -65,15 +64,6 @@ class Outcome(StrEnum):
 
     SPOOLED = "spooled"
     """Redis is unavailable, so the write waits in the spool. Only `Intake` returns this."""
-
-
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """The outcome of a write by the web, the survey written, and whether it is due now."""
-
-    outcome: Outcome
-    is_due: bool
-    survey_id: str = ""
 
 
 class StaleClaim(Exception):

@@ -9,6 +9,7 @@ from typing import Any
 
 from service.records.codec import Hash, read_record
 from service.records.redis import Store
+from service.records.tasks import QUEUE
 from service.records.terms_codec import read_terms
 from service.surveys.definition import Survey
 from service.surveys.model import Record
@@ -40,6 +41,10 @@ class Queries(Store):
 
     def _terms_key(self, name: str) -> str:
         return f"{self._prefix}terms:{name}"
+
+    @property
+    def _queue_key(self) -> str:
+        return f"{self._prefix}{QUEUE}"
 
     def _due(self, journey: Journey) -> str:
         return f"{self._prefix}due:{journey}"

@@ -27,10 +27,10 @@ MAX_CONNECTIONS = 4
 """Of one pool. A command takes a millisecond and a thread sends few, so many threads can share them."""
 WAIT_SECONDS = 5.0
 """How long a command waits for a free connection."""
-WEB_CONNECTIONS = MAX_CONNECTIONS + 1
-"""The maximum of a web process: its pool, and one of the queue."""
-WORKER_CONNECTIONS = MAX_CONNECTIONS + 5
-"""The maximum of a worker: its pool, three to receive tasks, one to queue them, one to report the process."""
+WEB_CONNECTIONS = MAX_CONNECTIONS
+"""The maximum of a web process."""
+WORKER_CONNECTIONS = MAX_CONNECTIONS + 3
+"""The maximum of a worker: its pool, two to receive tasks, one to report the process."""
 USUAL_CONNECTIONS = 2 * WEB_CONNECTIONS + WORKER_CONNECTIONS
 """The maximum of all processes in the Procfile."""
 _IDLE_SECONDS = 30.0

@@ -17,6 +17,7 @@ from service.records.outcomes import Outcome, StaleClaim
 from service.records.queries import Queries
 from service.records.redis import Breaker
 from service.records.switches import Switches
+from service.records.tasks import Quota, Relayed
 from service.surveys.definition import Survey
 from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
@@ -48,10 +49,15 @@ class Transitions(Queries, Switches):
         self._retry_within = retry_within
         self._max_lease = lease + mail_budget
 
-    def take_due(self, journey: Journey, limit: int, requeue_after: timedelta) -> list[str]:
-        """Return the ids of due surveys to queue. Each is due again after `requeue_after` unless it is claimed."""
-        taken: list[str] = self._run_script("take_due", [self._due(journey)], limit, requeue_after)
-        return taken
+    def queue_due(self, quotas: Sequence[Quota], room: int, requeue_after: timedelta) -> Relayed:
+        """Queue a task for each due survey, until `room` tasks wait in the queue, in the order of the quotas.
+
+        Each survey is due again after `requeue_after` unless it is claimed.
+        """
+        keys = (self._queue_key, *(self._due(each.journey) for each in quotas))
+        given = (part for each in quotas for part in (each.journey, each.free, each.least, each.most))
+        queued, waiting, is_more, next_ms = self._run_script("queue_due", keys, room, requeue_after, *given)
+        return Relayed(queued, waiting, bool(is_more), None if next_ms < 0 else timedelta(milliseconds=next_ms))
 
     def claim(self, journey: Journey, survey_id: str) -> Claim | None:
         """Lease a due journey. Return None if it isn't due, is leased, has ended or doesn't exist."""

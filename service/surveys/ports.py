@@ -8,7 +8,6 @@ from typing import Protocol
 
 from service.surveys.model import Record
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey
 
 
 class Deadline:
@@ -242,10 +241,3 @@ class OptOuts(Protocol):
 
     def has(self, requester_id: str, person: Sequence[str] = ()) -> bool:
         """Return whether this requester, or one of these hashes, has opted out. Raises RecordsUnavailable."""
-
-
-class Queue(Protocol):
-    """Queues a task for a survey due at once. A lost task is harmless: the relay queues it later."""
-
-    def hint(self, journey: Journey, survey_id: str) -> None:
-        """Queue a task, or give up within about 0.6 s. Never raises."""

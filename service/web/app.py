@@ -16,7 +16,6 @@ from service.dixa.pace import open_pace
 from service.intake.intake import Intake
 from service.intake.recovery import Recovery
 from service.intake.spool import Spool
-from service.queue import HINT_SECONDS, CeleryQueue, make_app
 from service.records.channels import Channels
 from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
@@ -68,10 +67,9 @@ def _wire(settings: Settings) -> Services:
     timings, breaker, rejections = settings.timings, Breaker(), Rejections()
     client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
-    queue = CeleryQueue(make_app(settings.redis_url, socket_timeout=HINT_SECONDS, connect_timeout=HINT_SECONDS))
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     identities = Identities(settings.secret_keys)
-    intake = Intake(records, queue, settings.surveys, spool, identities, timings.recovery_wait, settings.own_addresses)
+    intake = Intake(records, settings.surveys, spool, identities, timings.recovery_wait, settings.own_addresses)
     return Services(
         settings=settings,
         records=records,

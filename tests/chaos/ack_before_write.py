@@ -36,6 +36,6 @@ app = create_app(_settings)
 _core: Services = app.extensions["afterword"]
 if _core.spool:
     _core.spool.prepare()
-_intake = LaterIntake(_core.records, _core.intake._queue, _settings.surveys, _core.spool, _core.intake._identities)
+_intake = LaterIntake(_core.records, _settings.surveys, _core.spool, _core.intake._identities)
 app.extensions["afterword"] = replace(_core, intake=_intake.begin())
 _core.recovery.loop.start("recovery")

@@ -31,9 +31,7 @@ class Case:
 
 OFFER_STEPS = (
     "records.accept",
-    "queue.hint",
-    "records.take_due",
-    "queue.publish",
+    "records.queue_due",
     "records.claim",
     "dixa.take_slot",
     "dixa.conversation",
@@ -51,9 +49,7 @@ OFFER_STEPS = (
 )
 ANSWER_STEPS = (
     "records.save_answer",
-    "queue.hint",
-    "records.take_due",
-    "queue.publish",
+    "records.queue_due",
     "records.claim",
     "dixa.take_slot",
     "records.begin_call",

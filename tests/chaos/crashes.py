@@ -72,8 +72,8 @@ class Crash:
         self._place = place
         self._case = case
         self._normal = Worker(place)
-        # Hints come first. Only a survey that isn't due at once reaches the relay's steps.
-        wait = timedelta(milliseconds=0 if case.point.name == "queue.hint" else 30)
+        # A survey due at once is queued by the script that writes it. Only a later one reaches the relay's step.
+        wait = timedelta(milliseconds=0 if case.point.name in ("records.accept", "records.save_answer") else 30)
         self._terms = Survey(ratings=case.ratings, delay=wait, editable_for=wait)
         self._seconds = 0.0
 

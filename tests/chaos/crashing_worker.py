@@ -35,6 +35,7 @@ from service.records.channels import Channels
 from service.records.codec import dump_close, load_close
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
+from service.records.tasks import QUEUE, read_task
 from service.records.terms_codec import dump_terms, load_terms
 from service.rules.identity import Identities
 from service.rules.suppression import SuppressionPolicy
@@ -44,7 +45,6 @@ from service.surveys.links import Link, Links
 from service.surveys.model import Close
 from service.surveys.ports import FIRST_SLOT_MAX_WAIT, Deadline, Delivery, Slot
 from service.surveys.ratings import RatingType
-from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import API_TOKEN, ROOT, SECRET_KEY, patient
 from workers.relay import Relay
@@ -91,30 +91,6 @@ class Place:
             backoff_max=timedelta(milliseconds=self.backoff_ms[1]),
             recovery_wait=timedelta(milliseconds=1),
         )
-
-
-class Hints:
-    """A queue that forgets a task once a worker has it, like Celery's with early acknowledgement."""
-
-    def __init__(self, client: redis.Redis, prefix: str) -> None:
-        self._client = client
-        self._key = f"{prefix}hints"
-
-    def hint(self, journey: Journey, survey_id: str) -> None:
-        self.publish(journey, survey_id)
-
-    def publish(self, journey: Journey, survey_id: str) -> None:
-        self._client.rpush(self._key, f"{journey}:{survey_id}")
-
-    def length(self) -> int:
-        return int(self._client.llen(self._key))
-
-    def next(self) -> tuple[Journey, str] | None:
-        found = self._client.lpop(self._key)
-        if found is None:
-            return None
-        journey, _, survey_id = str(found).partition(":")
-        return Journey(journey), survey_id
 
 
 class Tripwire:
@@ -178,8 +154,8 @@ class _Unpaced(SharedPace):
     def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         return Slot(API_TOKEN, deadline)
 
-    def count_free(self, within: timedelta) -> int:
-        return _ROOM
+    def count_free(self, *within: timedelta) -> list[int]:
+        return [_ROOM for _ in within]
 
     def pause(self, length: timedelta) -> None:
         """Go on."""
@@ -210,8 +186,6 @@ class Worker:
         self.client = client
         self.records = cast("Records", watch("records", kept))
         dixa = cast("DixaClient", watch("dixa", asks))
-        self.hints = Hints(client, prefix)
-        queue = cast("Hints", watch("queue", self.hints))
         self.links = links = Links([SECRET_KEY], "https://survey.example")
         deliveries: dict[str, Delivery] = {"message": MessageDelivery(dixa)}
         self._identities = Identities([SECRET_KEY])
@@ -222,21 +196,21 @@ class Worker:
             AnswerJourney(self.records),
         )
         self._runners = {each.journey: JourneyRunner(each, self.records, dixa, timings) for each in journeys}
-        self._relay = Relay(self.records, queue, timings, shared if place.unpaced else RelayPace(shared, outage))
-        self._queue = queue
+        self._relay = Relay(self.records, timings, shared if place.unpaced else RelayPace(shared, outage))
+        self._queue_key = f"{prefix}{QUEUE}"
 
     def take_close(self, close: Close, terms: Survey) -> None:
-        Intake(self.records, self._queue, [terms], None, self._identities).take_close(close)
+        Intake(self.records, [terms], None, self._identities).take_close(close)
 
     def take_answer(self, link: Link, terms: Survey, scores: dict[RatingType, int]) -> None:
-        intake = Intake(self.records, self._queue, [terms], None, self._identities)
+        intake = Intake(self.records, [terms], None, self._identities)
         intake.take_answer(GivenAnswer(link, terms, scores, "Tak", "en"))
 
     def step(self) -> None:
         """Relay once, and run the tasks."""
         self._relay.relay_once(_ROOM)
-        while hint := self.hints.next():
-            journey, survey_id = hint
+        while text := self.client.rpop(self._queue_key):
+            journey, survey_id = read_task(json.loads(str(text)))
             self._runners[journey].run(survey_id)
 
 

@@ -30,6 +30,7 @@ from tests.chaos.modelled import SURVEY, Worker, World
 from tests.chaos.modelled_dixa import Fate, Violation, require
 from tests.chaos.rows import Row, commit
 from tests.processes import RedisServer, patient
+from tests.tasks import take_due
 
 CSAT, NPS, _ = RatingType
 SEQUENCES = {"short": 150, "long": 10_000}
@@ -91,7 +92,7 @@ class Model(RuleBasedStateMachine):
         """The webhook comes, perhaps again."""
         close = Close(int(SURVEY), datetime.now(UTC), channel="Email", requester_id="customer", agent_id="agent")
         waits = not self.world.is_accepted or self.world.read()[0].get("offer_state") == "waiting"
-        outcome = self.world.records.accept(close, [self.terms]).outcome
+        outcome = self.world.records.accept(close, [self.terms])[0]
         # What waits is about the later close then.
         require(outcome == "duplicate" or waits, f"a close was {outcome}")
         require(outcome == "accepted" or self.world.is_accepted, f"a first close was {outcome}")
@@ -146,7 +147,7 @@ class Model(RuleBasedStateMachine):
             case Event.WEBHOOK:
                 self.accept()
             case Event.RELAY:
-                self.world.records.take_due(journey, 5, timedelta(seconds=60))
+                take_due(self.world.records, journey, 5, timedelta(seconds=60))
             case Event.RETRY:
                 self.is_pardoned = self.world.records.retry(journey, SURVEY) == "retried"
             case Event.REOPENING:

@@ -169,7 +169,7 @@ class World:
             editable_for=hold, suspect_editable_for=4 * hold, ratings=tuple(offer.rating for offer in link.offers)
         )
         answer = GivenAnswer(link, terms, scores, comment, "en", is_suspect=is_suspect)
-        outcome = self.records.save_answer(answer, answered_at).outcome
+        outcome = self.records.save_answer(answer, answered_at)
         is_held = before.get("answer_state") == "editable"
         was_suspect = is_held and "suspect" in before
         is_first = was_suspect and not is_suspect

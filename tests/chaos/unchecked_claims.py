@@ -13,8 +13,8 @@ def wait_a_second(deadline: Deadline, max_wait: timedelta) -> timedelta:
     return min(timedelta(seconds=1), timedelta(seconds=deadline.remaining()))
 
 
-def count_all(self: pace.SharedPace, within: timedelta) -> int:
-    return 1_000_000
+def count_all(self: pace.SharedPace, *within: timedelta) -> list[int]:
+    return [1_000_000 for _ in within]
 
 
 pace._longest_wait = wait_a_second

@@ -8,7 +8,7 @@ import pytest
 import redis
 from structlog.testing import capture_logs
 
-from service.surveys.states import Journey, OfferState
+from service.surveys.states import OfferState
 from service.web.app import create_app
 from tests.cli.conftest import Runner
 from tests.harness import AT_ONCE, CSAT, QUICK, BoundlessPace, Story
@@ -92,18 +92,8 @@ def test_readyz_is_ready_and_shows_the_pause(run: Runner, redis_url: str, story:
     assert response.json["degraded"]["surveys"].startswith(f"paused since {story.records.paused_since()}")
 
 
-class _NoQueue:
-    """A queue that must stay empty."""
-
-    def publish(self, journey: Journey, survey_id: str) -> None:
-        raise AssertionError(survey_id)
-
-    def length(self) -> int:
-        return 0
-
-
 def test_worker_logs_the_pause_once_a_minute(run: Runner, story: Story) -> None:
-    relay = Relay(story.records, _NoQueue(), replace(QUICK, relay_interval=timedelta(milliseconds=1)), BoundlessPace())
+    relay = Relay(story.records, replace(QUICK, relay_interval=timedelta(milliseconds=1)), BoundlessPace())
     run("pause")
     with capture_logs() as logged:
         relay.start(lambda: 1)

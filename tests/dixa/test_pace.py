@@ -104,13 +104,13 @@ def test_a_wait_for_a_later_slot_leaves_time_for_the_call(redis_client: redis.Re
 @pytest.mark.parametrize("tokens", [1, 2])
 def test_free_slots_are_counted_and_not_taken(redis_client: redis.Redis, prefix: str, tokens: int) -> None:
     pace = pace_of(redis_client, prefix, rate=0.1, tokens=tokens)
-    assert pace.count_free(timedelta(seconds=35)) == 3 * tokens + 1 + (tokens - 1)
+    assert pace.count_free(timedelta(seconds=35)) == [3 * tokens + 1 + (tokens - 1)]
     assert redis_client.keys(f"{prefix}*") == []
     pace.take_slot(Deadline(SECOND), timedelta())
-    assert pace.count_free(timedelta(seconds=35)) > 0
+    assert pace.count_free(timedelta(seconds=35))[0] > 0
     for _ in range(tokens - 1):
         pace.take_slot(Deadline(SECOND), timedelta())
-    assert pace.count_free(timedelta(seconds=5)) == 0
+    assert pace.count_free(timedelta(seconds=5)) == [0]
 
 
 def test_no_slot_and_no_error_without_redis() -> None:
@@ -118,7 +118,7 @@ def test_no_slot_and_no_error_without_redis() -> None:
     with pytest.raises(NoSlot) as caught:
         pace.take_slot(Deadline(SECOND), SECOND)
     assert caught.value.retry_in == SECOND
-    assert pace.count_free(SECOND) == 0
+    assert pace.count_free(SECOND) == [0]
     pace.pause(SECOND)
     assert pace.cooldown() is None
 

@@ -10,7 +10,6 @@ import pytest
 import redis
 import requests
 
-from service.queue import CeleryQueue, make_app
 from service.records.records import Records
 from service.records.redis_pool import USUAL_CONNECTIONS
 from service.sandbox.server import Sandbox
@@ -21,6 +20,7 @@ from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.live_survey import LiveSurvey
 from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer, patient
+from tests.tasks import KEY, push_task
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +142,9 @@ def test_worker_without_a_connection_logs_the_reason(own_redis: RedisServer, tmp
 @pytest.mark.parametrize("has_noticed", [False, True])
 def test_worker_with_a_frozen_redis_stops_in_time(own_redis: RedisServer, tmp_path: Path, *, has_noticed: bool) -> None:
     worker = Afterword(tmp_path, {"REDIS_URL": own_redis.url}).start("worker")
-    queue = CeleryQueue(make_app(own_redis.url))
-    queue.publish(Journey.OFFER, "1")
-    eventually(lambda: queue.length() == 0)
+    with redis.Redis(port=own_redis.port) as client:
+        push_task(client, Journey.OFFER, "1")
+        eventually(lambda: client.llen(KEY) == 0)
     own_redis.freeze()
     if has_noticed:
         eventually(lambda: "celery.worker.consumer.consumer" in worker.log)

@@ -8,7 +8,6 @@ from typing import Any
 import redis
 import requests
 
-from service.queue import CeleryQueue, make_app
 from service.records.records import Records
 from service.records.redis_check import COMMANDS
 from service.sandbox.server import Sandbox
@@ -18,6 +17,7 @@ from tests.integration.conftest import SURVEYS, Starter
 from tests.integration.live_survey import LiveSurvey
 from tests.polling import eventually
 from tests.processes import SECRET_KEY, Afterword, RedisServer
+from tests.tasks import KEY, push_task
 
 
 def test_worker_refused_by_redis_reconnects_with_pauses(own_redis: RedisServer, tmp_path: Path) -> None:
@@ -29,9 +29,8 @@ def test_worker_refused_by_redis_reconnects_with_pauses(own_redis: RedisServer, 
         eventually(lambda: worker.log.count("Connected to") >= before + 4)
         assert monotonic() - began >= 3
         admin.acl_setuser("default", enabled=True, nopass=True, commands=["+brpop"])
-    queue = CeleryQueue(make_app(own_redis.url))
-    queue.publish(Journey.OFFER, "1")
-    eventually(lambda: queue.length() == 0)
+        push_task(admin, Journey.OFFER, "1")
+        eventually(lambda: admin.llen(KEY) == 0)
     worker.stop()
 
 

@@ -95,7 +95,7 @@ def test_survey_sent_after_the_backup_is_not_sent_again(
     restore(backup, own_redis, "mark-restored")
     restored = reconnected(own_redis, dixa)
     assert restored.ask(survey_id).offer.state is OfferState.SKIPPED
-    assert restored.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "Tak", "en")).outcome == "saved"
+    assert restored.records.save_answer(GivenAnswer(link, AT_ONCE, {CSAT: 4}, "Tak", "en")) == "saved"
     assert restored.submit(survey_id).answered.scores == {CSAT: 4}
     restored.assert_once(survey_id)
 

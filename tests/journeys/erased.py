@@ -10,6 +10,7 @@ from service.surveys.model import Record
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, Story
+from tests.tasks import take_due
 
 SECRET = "My card is 4711"
 CUSTOMER = Person("Ida Holm", "ida@example.com", "+4512345678")
@@ -48,7 +49,7 @@ def assert_erased(story: Story, survey_id: str) -> None:
         assert progress is None or progress.reason == Reason.ERASED
     assert story.records._redis.ttl(story.records._key(survey_id)) > 0
     for journey in Journey:
-        assert story.records.take_due(journey, 10, timedelta(minutes=1)) == []
+        assert take_due(story.records, journey, 10, timedelta(minutes=1)) == []
         assert story.records.retry(journey, survey_id) != "retried"
     kept = json.dumps({name: value for name, value in fields(story, survey_id).items() if name != "terms"})
     person = story.dixa.conversation(int(survey_id)).requester.id

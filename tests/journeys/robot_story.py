@@ -38,7 +38,7 @@ class RobotStory:
         record = self.story.load(survey_id)
         link, terms = Link.to(record), record.terms or AT_ONCE
         answer = GivenAnswer(link, terms, {CSAT: score}, comment, "en", is_suspect=True)
-        return self.story.records.save_answer(answer, at).outcome
+        return self.story.records.save_answer(answer, at)
 
     def answer_as_customer(
         self, survey_id: str, score: int = 5, comment: str = "", *, at: datetime | None = None

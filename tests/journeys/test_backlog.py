@@ -13,6 +13,7 @@ from service.sandbox.server import Sandbox
 from service.surveys.states import Journey, OfferState
 from tests.harness import CSAT, OFFER_OVER, QUICK, LosesResponses, Story
 from tests.polling import eventually
+from tests.tasks import take_due
 
 THREADS = 32
 
@@ -23,7 +24,7 @@ def test_new_worker_delays_answers_briefly(redis_client: redis.Redis, prefix: st
     survey_id = story.begin()
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 4})
-    eventually(lambda: story.records.take_due(Journey.ANSWER, 1, timedelta(days=1)))
+    eventually(lambda: take_due(story.records, Journey.ANSWER, 1, timedelta(days=1)))
     new = Story(redis_client, prefix, dixa, timings=replace(QUICK, recovery_wait=timedelta(minutes=5)))
     new.answering.run(survey_id)
     assert dixa.results(int(survey_id)) == []
@@ -43,7 +44,7 @@ def test_many_workers_query_each_survey_of_a_backlog_once(
 
     def work(_: int) -> None:
         while any(story.load(each).offer.state not in OFFER_OVER for each in backlog):
-            for survey_id in story.records.take_due(Journey.OFFER, 1, timedelta(seconds=60)):
+            for survey_id in take_due(story.records, Journey.OFFER, 1, timedelta(seconds=60)):
                 story.offering.run(survey_id)
 
     with ThreadPoolExecutor(THREADS) as workers:

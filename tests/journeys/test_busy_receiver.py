@@ -16,6 +16,7 @@ from tests.harness import AT_ONCE, OFFER_OVER, QUICK, Story, open_client
 from tests.moments import pass_time
 from tests.polling import eventually
 from tests.receiver import SECRET, receiving
+from tests.tasks import take_due
 
 MANY = 20
 PATIENT = replace(QUICK, step_budget=timedelta(seconds=60), lease=timedelta(seconds=90))
@@ -38,7 +39,7 @@ def test_links_waiting_for_a_busy_receiver_make_no_call_to_dixa(
         before = len(dixa.calls)
         for _ in range(10):
             pass_time(redis_client, prefix, timedelta(seconds=6))
-            for each in story.records.take_due(Journey.OFFER, MANY, timedelta(seconds=60)):
+            for each in take_due(story.records, Journey.OFFER, MANY, timedelta(seconds=60)):
                 story.offering.run(each)
         assert len(dixa.calls) == before
         # A survey with another channel is sent at once.

@@ -18,6 +18,7 @@ from service.surveys.states import AnswerState, Journey, OfferState
 from tests.harness import AT_ONCE, CSAT, NPS, THUMBS, Story
 from tests.journeys.erased import asks_for_a_rewrite
 from tests.polling import eventually
+from tests.tasks import take_due
 
 THREE = replace(AT_ONCE, ratings=(CSAT, NPS, THUMBS))
 SCORES = {CSAT: 4, NPS: 9, THUMBS: 1}
@@ -144,7 +145,7 @@ def test_changed_answer_is_editable_again(story: Story, interrupted: Interrupted
     survey_id = story.begin(replace(AT_ONCE, editable_for=timedelta(seconds=1.5)))
     story.ask(survey_id)
     story.answer(survey_id, {CSAT: 1})
-    eventually(lambda: story.records.take_due(Journey.ANSWER, 1, timedelta()))
+    eventually(lambda: take_due(story.records, Journey.ANSWER, 1, timedelta()))
     interrupted.submit(survey_id, lambda: story.answer(survey_id, {CSAT: 5}))
     assert story.dixa.results() == []
     record = story.load(survey_id)

@@ -19,6 +19,7 @@ from service.surveys.words import Sender
 from tests.harness import AT_ONCE, CSAT, QUICK, Story
 from tests.journeys.erased import asks_for_a_rewrite
 from tests.polling import eventually
+from tests.tasks import take_due
 
 Then = Callable[[Sandbox, int], object]
 
@@ -225,5 +226,5 @@ def test_survey_keeps_the_terms_of_its_close(story: Story) -> None:
     survey_id = story.begin(terms)
     assert story.ask(survey_id).terms == terms
     story.answer(survey_id, {CSAT: 4})
-    assert story.records.take_due(Journey.ANSWER, 10, timedelta()) == []
+    assert take_due(story.records, Journey.ANSWER, 10, timedelta()) == []
     eventually(lambda: story.load(survey_id).answer)

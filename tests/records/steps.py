@@ -36,7 +36,7 @@ def answer(
     answered_at: datetime | None = None,
 ) -> str:
     given = GivenAnswer(link_of(), terms, {CSAT: score}, comment, "en", is_suspect)
-    return records.save_answer(given, answered_at).outcome
+    return records.save_answer(given, answered_at)
 
 
 def claim(records: Records, journey: Journey = Journey.OFFER) -> Claim:

@@ -6,19 +6,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from service.records.outcomes import Outcome, WriteResult
+from service.records.outcomes import Outcome
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.model import Change
 from service.surveys.reasons import Reason
-from service.surveys.states import ChangeKind, OfferState
+from service.surveys.states import ChangeKind, Journey, OfferState
 from tests.harness import AT_ONCE
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, claim, close_of, is_about, load, offer
+from tests.tasks import take_tasks
 
 
 def test_an_accepted_close_can_be_loaded(records: Records) -> None:
     close = close_of()
-    assert records.accept(close, [AT_ONCE]) == WriteResult(Outcome.ACCEPTED, is_due=True, survey_id=SURVEY_ID)
+    assert records.accept(close, [AT_ONCE]) == (Outcome.ACCEPTED, SURVEY_ID)
     record = records.load(SURVEY_ID)
     assert record is not None
     assert (record.survey_id, record.conversation_id, record.terms) == (SURVEY_ID, 48213, AT_ONCE)
@@ -33,8 +34,8 @@ def test_a_second_close_changes_nothing(records: Records) -> None:
     close = close_of()
     records.accept(close, [AT_ONCE])
     before = records.load(SURVEY_ID)
-    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")]).outcome == "duplicate"
-    assert records.accept(close, [], Reason.CHANNEL).outcome == "duplicate"
+    assert records.accept(close_of(ago=MINUTE), [Survey(name="other")])[0] == "duplicate"
+    assert records.accept(close, [], Reason.CHANNEL)[0] == "duplicate"
     assert records.load(SURVEY_ID) == before
 
 
@@ -42,7 +43,7 @@ def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
     """The event of the reopening in between is late or lost. The last agent is rated."""
     records.accept(close_of(ago=MINUTE), [replace(AT_ONCE, delay=2 * MINUTE)])
     later = replace(close_of(), agent_id="another", tags=("b",))
-    assert records.accept(later, [Survey(name="other", delay=MINUTE)]).outcome == "accepted"
+    assert records.accept(later, [Survey(name="other", delay=MINUTE)])[0] == "accepted"
     found = records.load(SURVEY_ID)
     assert found
     assert found.close
@@ -51,7 +52,7 @@ def test_a_waiting_survey_moves_to_the_later_close(records: Records) -> None:
     assert found.offer.state is OfferState.WAITING
     opened = Change(48213, ChangeKind.REOPENED, later.closed_at - timedelta(seconds=1))
     assert records.cancel(opened, OfferState.CANCELLED, Reason.REOPENED) == "older"
-    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED).outcome == "skipped"
+    assert records.accept(close_of(), [], Reason.TAG_EXCLUDED)[0] == "skipped"
     found = records.load(SURVEY_ID)
     assert found
     assert (found.offer.state, found.offer.reason) == (OfferState.SKIPPED, Reason.TAG_EXCLUDED)
@@ -66,7 +67,7 @@ def test_a_later_close_keeps_no_field_of_the_earlier_close(
     records.accept(close_of(ago=MINUTE), [later])
     of_the_earlier = {"candidates": "[]", "email": "ida@example.com", "latest_close": "0", "offer_tries": "3"}
     redis_client.hset(f"{prefix}survey:{SURVEY_ID}", mapping=of_the_earlier)  # type: ignore[arg-type]
-    assert records.accept(close_of(), [later]).outcome == "accepted"
+    assert records.accept(close_of(), [later])[0] == "accepted"
     assert redis_client.hmget(f"{prefix}survey:{SURVEY_ID}", [*of_the_earlier]) == [None] * 4
 
 
@@ -76,10 +77,10 @@ def test_a_later_close_counts_as_closed_again_only_after_the_offer(records: Reco
 
     records.accept(close_of(ago=2 * MINUTE), [AT_ONCE])
     records.reschedule(claim(records), timedelta(), failed=False)
-    assert records.accept(close_of(ago=MINUTE), [AT_ONCE]).outcome == "duplicate"
+    assert records.accept(close_of(ago=MINUTE), [AT_ONCE])[0] == "duplicate"
     assert count() == 0
     offer(records)
-    assert records.accept(close_of(), [AT_ONCE]).outcome == "duplicate"
+    assert records.accept(close_of(), [AT_ONCE])[0] == "duplicate"
     assert count() == 1
 
 
@@ -99,8 +100,8 @@ def test_the_delay_starts_at_the_close_but_never_in_the_future(
     records: Records, ago: int, delay: int, *, is_due: bool
 ) -> None:
     close = close_of(ago=ago * MINUTE)
-    written = records.accept(close, [Survey(delay=delay * MINUTE)])
-    assert written.is_due is is_due
+    records.accept(close, [Survey(delay=delay * MINUTE)])
+    assert take_tasks(records._redis, records._queue_key) == [(Journey.OFFER, SURVEY_ID)] * is_due
     record = records.load(SURVEY_ID)
     assert record is not None
     assert record.offer.due_at == (close.closed_at if ago > 0 else record.accepted_at) + delay * MINUTE

@@ -20,6 +20,7 @@ from tests.harness import AT_ONCE, CSAT, NPS
 from tests.moments import moment
 from tests.polling import eventually
 from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, load, records_with_short_leases
+from tests.tasks import take_due
 
 
 @pytest.mark.parametrize("journey", Journey)
@@ -211,7 +212,7 @@ def test_duplicate_tasks_are_harmless(records: Records) -> None:
     records.accept(close_of(), [AT_ONCE])
     claims = [records.claim(Journey.OFFER, SURVEY_ID) for _ in range(5)]
     assert [found is not None for found in claims] == [True, False, False, False, False]
-    assert records.take_due(Journey.OFFER, 10, MINUTE) == []
+    assert take_due(records, Journey.OFFER, 10, MINUTE) == []
 
 
 def run_in_threads(work: Callable[[], object], times: int) -> None:
@@ -232,7 +233,7 @@ def run_in_threads(work: Callable[[], object], times: int) -> None:
 def test_one_of_fifty_equal_closes_is_accepted(records: Records) -> None:
     outcomes: list[str] = []
     close = close_of()
-    run_in_threads(lambda: outcomes.append(records.accept(close, [AT_ONCE]).outcome), 50)
+    run_in_threads(lambda: outcomes.append(records.accept(close, [AT_ONCE])[0]), 50)
     assert sorted(outcomes) == ["accepted"] + ["duplicate"] * 49
 
 

@@ -85,7 +85,7 @@ CLOSE = close_of(ago=MINUTE)
 
 
 def accept_close(records: Records) -> str:
-    return records.accept(CLOSE, [AT_ONCE]).outcome
+    return records.accept(CLOSE, [AT_ONCE])[0]
 
 
 @pytest.mark.parametrize(

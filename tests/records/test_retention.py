@@ -16,6 +16,7 @@ from tests.harness import AT_ONCE
 from tests.moments import moment
 from tests.processes import RedisServer
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, is_about, load, offer, submit
+from tests.tasks import take_due
 
 
 def ttl(redis_client: redis.Redis, prefix: str) -> timedelta | None:
@@ -95,12 +96,12 @@ def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     answer(records)
     submit(records)
     records.accept(close_of(7), [AT_ONCE])
-    records.take_due(Journey.OFFER, 10, MINUTE)
+    take_due(records, Journey.OFFER, 10, MINUTE)
     keys = [*client.scan_iter()]
     today = datetime.now(UTC).date()
     counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
     terms = f"ours:terms:{store_terms(AT_ONCE).name}"
-    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7", terms]
+    assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7", "ours:tasks", terms]
     client.close()
 
 

@@ -21,7 +21,7 @@ KEEP = "1000000"
 def _accept(*, reason: str = "", on_reclose: str = "never") -> list[str]:
     """Return the arguments of a close at 1 ms. The prepared records have a close at 0 ms."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
-    return [SURVEY, close, "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2", "{}"]
+    return [SURVEY, close, "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2", "0", "{}"]
 
 
 def _decide(verdict: str, reason: str = "") -> list[str]:
@@ -110,6 +110,7 @@ class ScriptRunner:
         self.rounds = f"{prefix}rounds:{SURVEY}"
         self.terms = f"{prefix}terms:1f8b"
         self.decisions = f"{prefix}decisions:2026-11-20"
+        self.queue = f"{prefix}tasks"
         self._due_sets = {name: f"{prefix}due:{name}" for name in Journey}
 
     def prepare(self, state: str) -> None:
@@ -156,11 +157,12 @@ class ScriptRunner:
         further = {
             "save_answer": [
                 *(self._due_sets[each] for each in (Journey.ANSWER, Journey.OFFER, Journey.FOLLOW_UP)),
+                self.queue,
                 self.terms,
             ],
             "erase": [*self._due_sets.values(), self.decisions, f"{self.decisions}-to-rewrite"],
             "claim": [self.due, self.restored, f"{self.restored}-draining", f"{self.restored}-paused"],
-            "accept": [self.due, self.rounds, self.decisions, self.terms],
+            "accept": [self.due, self.rounds, self.decisions, self.queue, self.terms],
             "fail": [self.due, self.decisions],
             "cancel": [self.due, self.rounds, self.decisions],
             "decide": [self.due, self.decisions, f"{self.decisions}-asks", self.terms, f"{self.decisions}-asked"],
@@ -216,7 +218,7 @@ def test_a_stale_fence_changes_nothing(
 
 
 def test_the_tables_contain_every_script() -> None:
-    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"take_due"}
+    assert {each.values[1].split(" ")[0] for each in _cells()} == set(SCRIPTS) - {"queue_due"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -17,6 +17,7 @@ from tests.records.steps import (
     answer,
     close_of,
 )
+from tests.tasks import take_due
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ COMMANDS: dict[str, Callable[[Records], object]] = {
     "load": lambda records: records.load(SURVEY_ID),
     "ping": Records.ping,
     "answer": answer,
-    "take": lambda records: records.take_due(Journey.OFFER, 1, MINUTE),
+    "take": lambda records: take_due(records, Journey.OFFER, 1, MINUTE),
 }
 
 

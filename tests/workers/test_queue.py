@@ -9,11 +9,12 @@ import pytest
 import redis
 import trustme
 
-from service.queue import CeleryQueue, make_app
+from service.queue import check_connection, make_app
 from service.records.redis import connect
 from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import Afterword, RedisServer, settings_for
+from tests.tasks import KEY, push_task
 from tests.tls import tls_front
 
 PASSWORD = "p@ss/w:rd%41"
@@ -34,10 +35,7 @@ def socket(tmp_path: Path) -> Iterator[Path]:
 def test_queue_works_over_a_socket_with_a_password(socket: Path, url: str) -> None:
     written = url.format("p%40ss%2Fw%3Ard%2541", socket)
     assert connect(written).ping()
-    queue = CeleryQueue(make_app(written))
-    queue.publish(Journey.OFFER, "48201")
-    assert queue.length() == 1
-    assert connect(written).keys("*") != []
+    check_connection(make_app(written))
 
 
 @pytest.mark.parametrize("url", ["redis://h", "redis://u:p@h:6379/15", "redis://[::1]:6379/1", "redis:///2"])
@@ -79,15 +77,13 @@ def test_web_and_worker_work_with_an_unchecked_certificate(own_redis: RedisServe
 
 
 def assert_both_work(url: str, folder: Path) -> None:
-    """The web queues a task, and a worker in another process takes it."""
+    """redis-py queues a task, and kombu takes it in another process."""
     assert settings_for(url).redis_url == url
-    assert connect(url).ping()
-    queue = CeleryQueue(make_app(url))
-    queue.publish(Journey.OFFER, "48201")
-    assert queue.length() == 1
+    client = connect(url)
+    push_task(client, Journey.OFFER, "48201")
     afterword = Afterword(folder, {"REDIS_URL": url}).start("worker")
     try:
-        eventually(lambda: queue.length() == 0)
+        eventually(lambda: client.llen(KEY) == 0)
         assert "redis.unavailable" not in afterword.log
     finally:
         afterword.stop()

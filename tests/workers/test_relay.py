@@ -1,8 +1,10 @@
 """The relay: the order of journeys in a queue with room for a few tasks."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any
 
-import pytest
 import redis
 from structlog.testing import capture_logs
 
@@ -10,93 +12,124 @@ from config.settings import Timings
 from service.dixa.pace import SharedPace
 from service.records.codec import to_ms
 from service.records.records import Records
+from service.records.tasks import read_task
 from service.surveys.ports import Deadline
 from service.surveys.states import Journey
 from tests.harness import BoundlessPace
 from tests.polling import eventually
-from workers.relay import Relay
+from workers.relay import Pace, Relay
 
 
-class Queue:
-    """A queue without a worker."""
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[Journey, str]] = []
-
-    def length(self) -> int:
-        return len(self.tasks)
-
-    def publish(self, journey: Journey, survey_id: str) -> None:
-        self.tasks.append((journey, survey_id))
-
-
-@pytest.fixture
-def queue() -> Queue:
-    return Queue()
-
-
-def make_due(records: Records, journey: Journey, *survey_ids: str) -> None:
+def make_due(records: Records, journey: Journey, *survey_ids: str, in_ms: int = -1000) -> None:
     now = to_ms(datetime.now(UTC))
-    records._redis.zadd(records._due(journey), {each: now - 1000 + number for number, each in enumerate(survey_ids)})
+    records._redis.zadd(records._due(journey), {each: now + in_ms + number for number, each in enumerate(survey_ids)})
 
 
-def relay(records: Records, queue: Queue, room: int) -> int:
-    timings = Timings(recovery_wait=timedelta())
-    return Relay(records, queue, timings, BoundlessPace()).relay_once(room)
+def relay(records: Records, room: int, pace: Pace | None = None) -> list[tuple[Journey, str]]:
+    """Relay once. Return all waiting tasks in the order of a worker."""
+    Relay(records, Timings(recovery_wait=timedelta()), pace or BoundlessPace()).relay_once(room)
+    return waiting(records)
 
 
-def test_answers_are_queued_first(records: Records, queue: Queue) -> None:
+def waiting(records: Records) -> list[tuple[Journey, str]]:
+    texts: Any = records._redis.lrange(records._queue_key, 0, -1)
+    return [read_task(json.loads(each)) for each in reversed(texts)]
+
+
+def test_answers_are_queued_first(records: Records) -> None:
     make_due(records, Journey.OFFER, *map(str, range(100)))
     make_due(records, Journey.ANSWER, "a", "b", "c")
-    assert relay(records, queue, 3) == 3
-    assert queue.tasks == [(Journey.ANSWER, each) for each in "abc"]
+    assert relay(records, 3) == [(Journey.ANSWER, each) for each in "abc"]
 
 
-def test_alert_does_not_wait_for_a_backlog_of_offers(records: Records, queue: Queue) -> None:
+def test_answers_wait_after_an_outage(records: Records) -> None:
+    """A spool may hold a later one."""
+    make_due(records, Journey.ANSWER, "a")
+    make_due(records, Journey.OFFER, "1")
+    Relay(records, Timings(recovery_wait=timedelta(hours=1)), BoundlessPace()).relay_once(3)
+    assert waiting(records) == [(Journey.OFFER, "1")]
+
+
+def test_alert_does_not_wait_for_a_backlog_of_offers(records: Records) -> None:
     make_due(records, Journey.OFFER, *map(str, range(1000)))
     make_due(records, Journey.FOLLOW_UP, "alert")
-    relay(records, queue, 16)
-    assert queue.tasks[0] == (Journey.FOLLOW_UP, "alert")
-    assert len(queue.tasks) == 16
+    tasks = relay(records, 16)
+    assert tasks[0] == (Journey.FOLLOW_UP, "alert")
+    assert len(tasks) == 16
 
 
-def test_follow_ups_leave_room_for_offers(records: Records, queue: Queue) -> None:
+def test_follow_ups_leave_room_for_offers(records: Records) -> None:
     make_due(records, Journey.FOLLOW_UP, *map(str, range(1000)))
     make_due(records, Journey.OFFER, *map(str, range(1000)))
-    relay(records, queue, 16)
-    assert [journey for journey, _ in queue.tasks].count(Journey.OFFER) == 12
+    assert [journey for journey, _ in relay(records, 16)].count(Journey.OFFER) == 12
 
 
-def test_full_queue_gets_no_more_tasks(records: Records, queue: Queue) -> None:
+def test_full_queue_gets_no_more_tasks(records: Records) -> None:
     make_due(records, Journey.OFFER, *map(str, range(10)))
-    assert relay(records, queue, 4) == 4
-    assert relay(records, queue, 4) == 0
+    make_due(records, Journey.FOLLOW_UP, *map(str, range(10)))
+    assert len(relay(records, 4)) == 4
+    assert len(relay(records, 4)) == 4
 
 
 def test_relay_queues_only_as_many_tasks_as_the_pace_allows(
-    records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
+    records: Records, redis_client: redis.Redis, prefix: str
 ) -> None:
     """The limit is shared by all relays and threads."""
     pace = SharedPace(redis_client, ["token"], rate=0.1, burst=1, wait=lambda _: None, prefix=prefix)
     make_due(records, Journey.OFFER, *map(str, range(100)))
     for _ in range(3):
-        Relay(records, queue, Timings(), pace).relay_once(64)
-    assert queue.tasks == [(Journey.OFFER, "0")]
-    queue.tasks.clear()
+        assert relay(records, 64, pace) == [(Journey.OFFER, "0")]
+    redis_client.delete(records._queue_key)
     pace.take_slot(Deadline(timedelta(seconds=15)), timedelta())
-    Relay(records, queue, Timings(), pace).relay_once(64)
-    assert queue.tasks == []
+    assert relay(records, 64, pace) == []
 
 
-def test_alert_does_not_wait_for_a_pause_of_dixa(
-    records: Records, redis_client: redis.Redis, prefix: str, queue: Queue
-) -> None:
+def test_alert_does_not_wait_for_a_pause_of_dixa(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     pace = SharedPace(redis_client, ["token"], rate=10, burst=1, wait=lambda _: None, prefix=prefix)
     pace.pause(timedelta(minutes=1))
     for journey in Journey:
         make_due(records, journey, journey)
-    Relay(records, queue, Timings(recovery_wait=timedelta()), pace).relay_once(64)
-    assert queue.tasks == [(Journey.FOLLOW_UP, Journey.FOLLOW_UP)]
+    assert relay(records, 64, pace) == [(Journey.FOLLOW_UP, Journey.FOLLOW_UP)]
+
+
+def test_survey_due_soon_is_queued_at_its_time(records: Records) -> None:
+    """The relay looks again at that time, long before its interval is over."""
+    relay = Relay(records, Timings(relay_interval=timedelta(hours=1), recovery_wait=timedelta()), BoundlessPace())
+    make_due(records, Journey.OFFER, "1", in_ms=1500)
+    relay.start(lambda: 4)
+    eventually(lambda: waiting(records) == [(Journey.OFFER, "1")])
+    make_due(records, Journey.OFFER, "2")
+    relay.task_ended(timedelta(milliseconds=1))
+    eventually(lambda: len(waiting(records)) == 2)
+    relay.loop.stop()
+
+
+def test_ended_tasks_make_room_for_the_surveys_left(records: Records) -> None:
+    relay = Relay(records, Timings(relay_interval=timedelta(hours=1), recovery_wait=timedelta()), BoundlessPace())
+    make_due(records, Journey.OFFER, *map(str, range(6)))
+    relay.start(lambda: 4)
+    eventually(lambda: len(waiting(records)) == 4)
+    eventually(lambda: relay._ends_left == 2)
+    for _ in range(2):
+        records._redis.rpop(records._queue_key)
+        relay.task_ended(None)
+    eventually(lambda: [survey_id for _, survey_id in waiting(records)] == ["2", "3", "4", "5"])
+    relay.loop.stop()
+
+
+def test_relay_without_a_due_survey_costs_five_commands(records: Records, redis_client: redis.Redis) -> None:
+    make_due(records, Journey.OFFER, "1", in_ms=3_600_000)
+    relay = Relay(records, Timings(recovery_wait=timedelta()), BoundlessPace())
+    relay._housekeeping_at = monotonic() + 60
+    relay._step()  # The first one expects anything.
+    relay._step()
+    before = commands(redis_client)
+    relay._step()
+    assert commands(redis_client) - before == 5 + 1  # `INFO` counts itself.
+
+
+def commands(client: redis.Redis) -> int:
+    return int(client.info("stats")["total_commands_processed"])
 
 
 SECRET = "of a customer"
@@ -108,6 +141,7 @@ class FailingRecords:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._failures = 3
+        self.queue_due = records.queue_due
 
     def report_problems(self) -> None:
         b"\xdf".decode()
@@ -118,9 +152,6 @@ class FailingRecords:
             raise KeyError(SECRET)
         return False
 
-    def take_due(self, journey: Journey, limit: int, requeue_after: timedelta) -> list[str]:
-        return self._records.take_due(journey, limit, requeue_after)
-
     def paused_since(self) -> None:
         return None
 
@@ -128,13 +159,13 @@ class FailingRecords:
         return False
 
 
-def test_relay_survives_unexpected_errors_without_logging_their_text(records: Records, queue: Queue) -> None:
+def test_relay_survives_unexpected_errors_without_logging_their_text(records: Records) -> None:
     make_due(records, Journey.OFFER, "1")
     timings = Timings(relay_interval=timedelta(milliseconds=5))
-    relay = Relay(FailingRecords(records), queue, timings, BoundlessPace())  # type: ignore[arg-type]
+    relay = Relay(FailingRecords(records), timings, BoundlessPace())  # type: ignore[arg-type]
     with capture_logs() as logs:
         relay.start(lambda: 4)
-        eventually(lambda: queue.tasks == [(Journey.OFFER, "1")])
+        eventually(lambda: waiting(records) == [(Journey.OFFER, "1")])
         eventually(lambda: logs[-1]["event"] == "relay.recovered")
         relay.loop.stop()
     assert [each["problem"] for each in logs if each["event"] == "relay.broken"] == ["UnicodeDecodeError", "KeyError"]

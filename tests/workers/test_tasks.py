@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 from textwrap import dedent
 
-from service.queue import CeleryQueue, make_app
+import redis
+
 from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import ROOT, RedisServer
+from tests.tasks import push_task
 
 SECRET = "hunter2"
 
@@ -32,7 +34,7 @@ def fail(survey_id):
 
 
 app = make_app(sys.argv[1])
-register_tasks(app, SimpleNamespace(journey=Journey.OFFER, run=fail))
+register_tasks(app, [SimpleNamespace(journey=Journey.OFFER, run=fail)], lambda _: None)
 app.task(fail, name="afterword.answer", shared=False)
 app.worker_main(["--quiet", "worker", "--pool", "threads", "--concurrency", "2", "--without-mingle"])
 """
@@ -40,9 +42,9 @@ app.worker_main(["--quiet", "worker", "--pool", "threads", "--concurrency", "2",
 
 def test_error_of_a_task_is_logged_with_type_and_place(redis_server: RedisServer, tmp_path: Path) -> None:
     url = redis_server.new_database()
-    queue = CeleryQueue(make_app(url))
-    queue.publish(Journey.OFFER, "48201")
-    queue.publish(Journey.ANSWER, "48202")  # This task isn't ours, so Celery itself logs its error.
+    with redis.Redis.from_url(url) as client:
+        push_task(client, Journey.OFFER, "48201")
+        push_task(client, Journey.ANSWER, "48202")  # This task isn't ours, so Celery itself logs its error.
     log = tmp_path / "worker.log"
     with log.open("wb") as out:
         worker = subprocess.Popen(

@@ -1,14 +1,15 @@
 -- A conversation was closed. Create its record once, or the record of a new round if the survey's terms allow one.
--- KEYS: record of the first round, due offers, number of the last round, decision counts of the day, then for each candidate
---       its terms under their hash
+-- KEYS: record of the first round, due offers, number of the last round, decision counts of the day, queue of tasks, then for
+--       each candidate its terms under their hash
 -- ARGV: conversation id, close (JSON), closed at (ms), delay (ms), reason or '', retention (ms), e-mail address or '',
---       rule mismatches (JSON) or '', on reclose (never, unanswered or always), event id, then the terms of each candidate (JSON)
+--       rule mismatches (JSON) or '', on reclose (never, unanswered or always), event id, 1 to leave the queueing to the
+--       relay, then the terms of each candidate (JSON)
 -- States: none → waiting, or → skipped if there is a reason. A waiting survey is about the later close from then on. Other
 -- states don't change.
 -- A crash leaves the whole record or none. The same event again returns `duplicate`.
 local conversation_id, close_json, closed_at, delay_ms, reason = unpack(ARGV)
-local keep_ms, email, mismatches, on_reclose, event_id = unpack(ARGV, 6)
-local _, _, round_key, counts = unpack(KEYS)
+local keep_ms, email, mismatches, on_reclose, event_id, is_spooled = unpack(ARGV, 6)
+local _, _, round_key, counts, queue = unpack(KEYS)
 local moment, round = now(), read_round(round_key)
 local survey_id, earlier, delivered_before
 
@@ -61,7 +62,7 @@ if restarts then
 elseif exists() then
   if not is_new_round() then
     note_later_close()
-    return {'duplicate', 0, survey_id}
+    return {'duplicate', survey_id}
   end
   earlier, delivered_before = cjson.decode(get('earlier') or '[]'), get('delivered_at') or get('delivered_before')
   for _, rating in ipairs(RATING_TYPES) do
@@ -80,8 +81,8 @@ while not restarts and exists() do use_round(round + 1) end
 if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(keep_ms) + YEAR_MS)) end
 
 local candidates = {}
-for place, terms_key in ipairs({unpack(KEYS, 5)}) do
-  keep_terms(terms_key, ARGV[10 + place], keep_ms)
+for place, terms_key in ipairs({unpack(KEYS, 6)}) do
+  keep_terms(terms_key, ARGV[11 + place], keep_ms)
   table.insert(candidates, name_of(terms_key))
 end
 put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', candidates[1] or '',
@@ -92,12 +93,12 @@ if mismatches ~= '' then put('decision', mismatches) end
 if reason ~= '' then
   count_decision(counts, reason)
   finish('offer', 'skipped', reason, keep_ms)
-  return {'skipped', 0, survey_id}
+  return {'skipped', survey_id}
 end
 -- A close can't be in the future. If Dixa's clock is ahead of Redis's, the delay starts now.
 local due = math.min(tonumber(closed_at), moment) + tonumber(delay_ms)
 put('offer_state', 'waiting')
 if #candidates > 1 then put('candidates', cjson.encode(candidates)) end
 if email ~= '' then put('email', email) end
-schedule_with_hint('offer', due, moment)
-return {'accepted', due <= moment and 1 or 0, survey_id}
+if is_spooled == '1' then schedule('offer', due) else schedule_and_queue(queue, 'offer', due, moment) end
+return {'accepted', survey_id}

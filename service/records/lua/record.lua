@@ -3,7 +3,8 @@
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
 
-local HINT_GRACE_MS = 1000
+local TASK_GRACE_MS = 1000
+local MAX_TASKS_AT_ONCE = 8
 local COUNTS_RETENTION_MS = 400 * 24 * 60 * 60 * 1000
 local YEAR_MS = 365 * 24 * 60 * 60 * 1000
 
@@ -145,11 +146,17 @@ local function schedule(journey, at)
   prioritize(journey, at)
 end
 
--- Do the same where the caller queues a task itself if the journey is due by now. The relay finds it a little later, in
--- case that task is lost.
-local function schedule_with_hint(journey, at, moment)
+-- Do the same, and queue a task at once if the journey is due by now. The relay finds it a little later, in case that task
+-- is lost. Behind a long queue it would only wait, so the relay queues it in its turn. A queue that can't be written
+-- fails no webhook and no answer.
+local function schedule_and_queue(queue, journey, at, moment)
   schedule(journey, at)
-  if at <= moment then redis.call('ZADD', due_set, text(moment + HINT_GRACE_MS), get('survey_id')) end
+  if at > moment then return end
+  local length = redis.pcall('LLEN', queue)
+  if type(length) ~= 'number' or length >= MAX_TASKS_AT_ONCE then return end
+  local survey_id = get('survey_id')
+  if type(redis.pcall('LPUSH', queue, cjson.encode({journey, survey_id}))) ~= 'number' then return end
+  redis.call('ZADD', due_set, text(moment + TASK_GRACE_MS), survey_id)
 end
 
 local function forget_call(journey)

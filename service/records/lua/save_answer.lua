@@ -1,5 +1,5 @@
 -- A customer answered: save the answer until it may be submitted, or replace the one that is still editable.
--- KEYS: record, due answers, due offers, due follow-ups, the terms under their hash
+-- KEYS: record, due answers, due offers, due follow-ups, queue of tasks, the terms under their hash
 -- ARGV: survey id, conversation id, terms (JSON) for a lost record, editable for (ms), comment, language, answered at (ms, or
 --       '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
@@ -15,7 +15,7 @@
 -- Follow-ups start at once, since an alert must not wait. Those of a suspect answer wait until it is final.
 local survey_id, conversation_id, link_terms, editable_ms, comment, language, given_at = unpack(ARGV)
 local rating_ids, scores, suspect, max_extension_ms, removes, keep_ms = unpack(ARGV, 8)
-local _, _, due_offers, due_follow_ups, terms_key = unpack(KEYS)
+local _, _, due_offers, due_follow_ups, queue, terms_key = unpack(KEYS)
 local moment = now()
 scores = cjson.decode(scores)
 local is_suspect, removes_comment = suspect == '1', removes == '1'
@@ -37,11 +37,11 @@ end
 
 -- An offer that is cancelled for another reason than erasure has no link. Its record is older than this link: a backup.
 local is_over = get('offer_state') == 'cancelled' or get('offer_state') == 'failed'
-if is_over and get('offer_reason') == 'erased' then return {'closed', 0} end
+if is_over and get('offer_reason') == 'erased' then return 'closed' end
 if is_suspect and state == 'editable' and not was_suspect then
   -- A browser may fill in the hidden field for a customer, so a wish to remove the comment counts in any case.
   if removes_comment then drop('comment', 'comment_sha1') end
-  return {is_same() and 'same' or 'ignored', 0}
+  return is_same() and 'same' or 'ignored'
 end
 local is_first = not state or (was_suspect and not is_suspect)
 local last = tonumber(get('answered_at') or 0)
@@ -68,12 +68,12 @@ if not is_first and is_same() then
   -- The customer gave it again, so it is later than any answer from between in a spool.
   if state == 'editable' and is_later then put('answered_at', text(answered_at)) end
   if state == 'editable' and (comment ~= '' or removes_comment) then date_comment() end
-  return {'same', 0}
+  return 'same'
 end
-if state and state ~= 'editable' then return {'not_changed', 0} end
+if state and state ~= 'editable' then return 'not_changed' end
 if not is_later then
   write_comment()
-  return {'superseded', 0}
+  return 'superseded'
 end
 
 if not exists() then
@@ -121,10 +121,11 @@ else
   local first = tonumber(get('first_answered_at'))
   due = math.max(tonumber(get('answer_due') or 0), math.min(due, first + tonumber(max_extension_ms)))
 end
-schedule_with_hint('answer', due, moment)
+-- After a long outage the answers of a spool would flood the queue. The relay takes them in turn.
+if given_at == '' then schedule_and_queue(queue, 'answer', due, moment) else schedule('answer', due) end
 if terms.on_answer and #terms.on_answer > 0 then
   local follow_up_at = text(is_suspect and due or moment)
   put('follow_up_state', 'following', 'follow_up_due', follow_up_at)
   redis.call('ZADD', due_follow_ups, follow_up_at, survey_id)
 end
-return {'saved', due <= moment and 1 or 0}
+return 'saved'
