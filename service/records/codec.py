@@ -32,31 +32,27 @@ FindTerms = Callable[[str], Survey | None]
 """Returns the survey of this name (`store_terms`), or None if Redis doesn't have it any more."""
 _NO_FACTS = {"conversation_id", "email", "phone", "odd_email"}
 """The fields of `Close` that its JSON doesn't contain."""
+_ABSENT = {each.name: each.default for each in dataclasses.fields(Close) if each.name not in _NO_FACTS} | {"tags": None}
+"""The facts that have no key: unknown tags, and everything else with its default."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MS = timedelta(milliseconds=1)
 
 
 def to_ms(value: datetime | timedelta) -> int:
     """Return milliseconds: since the epoch, or of the duration."""
-    if isinstance(value, timedelta):
-        return value // timedelta(milliseconds=1)
-    return (value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (value if isinstance(value, timedelta) else value - _EPOCH) // _MS
 
 
 def from_ms(text: str) -> datetime:
     """Return the time of a script's milliseconds."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(text))
+    return _EPOCH + timedelta(milliseconds=int(text))
 
 
 def dump_close(close: Close) -> str:
     """Return a close as JSON for `load_close`. It omits absent facts, and the address in any case."""
-    facts = [each for each in dataclasses.fields(Close) if each.name not in _NO_FACTS]
-    # Without a key, tags are unknown, and everything else has its default.
-    absent = {each.name: each.default for each in facts} | {"tags": None}
-    known = {name: fact for name, default in absent.items() if (fact := getattr(close, name)) != default}
-    return _write_json(known | {"closed_at": to_ms(close.closed_at)})
-
-
-def _write_json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+    known = {name: fact for name, absent in _ABSENT.items() if (fact := getattr(close, name)) != absent}
+    return _JSON.encode(known | {"closed_at": to_ms(close.closed_at)})
 
 
 def load_close(conversation_id: int, text: str, email: str | None = None) -> Close:
@@ -79,7 +75,7 @@ def load_mismatches(entries: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...
 def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str] | None = None) -> str:
     """Return the mismatches and facts of a decision as JSON. At first the time of the close is the only fact."""
     given = {"mismatches": dump_mismatches(mismatches)} | ({"facts": dict(facts)} if facts else {})
-    return _write_json(given)
+    return _JSON.encode(given)
 
 
 def read_record(fields: Hash, find_terms: FindTerms) -> Record:

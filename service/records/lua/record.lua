@@ -193,19 +193,6 @@ local function has_offer()
   return false
 end
 
--- An erased record keeps facts of its own, and the ones that prevent a second offer or result. Every field not listed
--- here is about the customer, or may be.
-local KEPT = {
-  v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, terms = true,
-  latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true,
-  reconcile_first = true, channel = true, offered_at = true, mailed_at = true, delivered_at = true,
-  reminded_at = true, answered_at = true,
-}
-local KEPT_OF_A_JOURNEY = {'_state', '_reason', '_fence', '_ended_at', '_lease', '_due'}
-local KEPT_OF_A_CLOSE = {
-  'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
-}
-
 -- Only a retry needs these values. They get keys of their own, since a field of a hash can't expire before Redis 7.4.
 local function retry_key(field) return (string.gsub(record, 'survey:([^:]+)$', 'retry:%1:' .. field)) end
 
@@ -222,6 +209,18 @@ local function restore_for_retry(field)
 end
 
 local function forget_customer()
+  -- An erased record keeps facts of its own, and the ones that prevent a second offer or result. Every field not listed
+  -- here is about the customer, or may be.
+  local KEPT = {
+    v = true, survey_id = true, conversation_id = true, accepted_at = true, close = true, terms = true,
+    latest_close = true, decided_at = true, counted = true, earlier = true, delivered_before = true,
+    reconcile_first = true, channel = true, offered_at = true, mailed_at = true, delivered_at = true,
+    reminded_at = true, answered_at = true,
+  }
+  local KEPT_OF_A_JOURNEY = {'_state', '_reason', '_fence', '_ended_at', '_lease', '_due'}
+  local KEPT_OF_A_CLOSE = {
+    'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
+  }
   redis.call('DEL', retry_key('email'), retry_key('comment'))
   for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
     for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
