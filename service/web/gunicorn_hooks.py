@@ -4,11 +4,15 @@ A HUP reads `.env` and surveys.toml again. If they have a mistake, the old setti
 successor of a crashed child. New code needs a restart, because the master has imported `config`; so do BIND and PORT.
 """
 
+import gc
 import mmap
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, NoReturn
+
+from gevent import monkey  # type: ignore[import-untyped]
 
 from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
@@ -54,10 +58,24 @@ def refuse_to_start(problem: str) -> NoReturn:
 
 
 def on_starting(_master: Any) -> None:
-    """Read the settings before the first fork."""
+    """Read the settings, and load the code, before the first fork."""
     global _kept  # noqa: PLW0603 - children get it by the fork
     _kept = _first()
     _set_up_logging()
+    share_code(_kept.settings)
+
+
+def share_code(settings: Settings) -> None:
+    """Load the web's code into the master. Its children share that memory, and each makes an app of its own."""
+    # Other modules keep names of these three. A child patches the rest, which the master needs as it is.
+    monkey.patch_thread()
+    monkey.patch_queue()
+    monkey.patch_ssl()
+    # An app that is thrown away fills caches. It would put the certificates into the environment of the next HUP.
+    import_module("service.web.app").create_app(replace(settings, certificates=None))
+    gc.collect()
+    # Without this, the children's garbage collector would write to each page of memory, and so unshare it.
+    gc.freeze()
 
 
 def on_reload(master: Any) -> None:
