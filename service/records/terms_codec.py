@@ -9,7 +9,7 @@ A survey has thousands of records, so Redis has its terms once, under the hash o
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, time, timedelta
 from functools import cache, lru_cache
@@ -63,8 +63,7 @@ def load_terms(terms: Mapping[str, Any]) -> Survey:
 
 def load_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by the names of a dataclass's fields, each of the annotated type. Ignores unknown names."""
-    types = _field_types(kind)
-    return {name: _load(types[name], values[name]) for name in types if name in values}
+    return {name: read(values[name]) for name, read in _field_readers(kind).items() if name in values}
 
 
 def _dump(value: Any) -> Any:
@@ -80,19 +79,22 @@ def _dump(value: Any) -> Any:
     return value.isoformat() if isinstance(value, (datetime, time)) else value
 
 
-def _load(kind: Any, value: Any) -> Any:
-    """Build a value of a field's annotated type."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        return kind(**load_fields(kind, value))
-    if isinstance(kind, UnionType):  # always `… | None`, and None is never written
-        return _load(get_args(kind)[0], value)
-    if get_origin(kind) is tuple:
-        return tuple(_load(get_args(kind)[0], each) for each in value)
-    if get_origin(kind) is Mapping:
-        return {key: _load(get_args(kind)[1], each) for key, each in value.items()}
-    return _READERS.get(kind, kind)(value)
-
-
 @cache
-def _field_types(kind: type) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def _field_readers(kind: type) -> Mapping[str, Callable[[Any], Any]]:
+    return {name: _reader(annotated) for name, annotated in get_type_hints(kind).items()}
+
+
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """Return the function that builds a value of a field's annotated type."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        return lambda value: kind(**load_fields(kind, value))
+    if isinstance(kind, UnionType):  # always `… | None`, and None is never written
+        return _reader(get_args(kind)[0])
+    if get_origin(kind) is tuple:
+        read_item = _reader(get_args(kind)[0])
+        return lambda value: tuple(map(read_item, value))
+    if get_origin(kind) is Mapping:
+        read_value = _reader(get_args(kind)[1])
+        return lambda value: {key: read_value(each) for key, each in value.items()}
+    reader: Callable[[Any], Any] = _READERS.get(kind, kind)
+    return reader
