@@ -24,11 +24,9 @@ from redis.exceptions import RedisError
 
 from config.failures import describe_failure
 from service.records.redis_pool import Pool
-from service.records.tasks import QUEUE, NotATaskError, read_task
-from service.surveys.states import Journey
+from service.records.tasks import QUEUE, NotATaskError, read_task, write_task
 
 NAME = "afterword"
-TASKS = {journey: f"afterword.{journey}" for journey in Journey}
 
 _RESPONSE_SECONDS = 2.0
 """The timeout of one response of Redis. A shutdown while Redis is frozen needs several of them."""
@@ -87,30 +85,18 @@ class _Transport(kombu_redis.Transport):
     Channel = _Channel
 
     def _deliver(self, message: Any, queue: str) -> None:
-        """Pass a task on in Celery's format. Celery would log the text of a message it can't read."""
+        """Pass a task on as written by us. Celery would log the text of a message it can't read."""
         try:
             journey, survey_id = read_task(message)
         except NotATaskError:
             log.error("task.dropped", problem="no task of Afterword")  # noqa: TRY400 - nothing else is known
             return
         if queue in self._callbacks:
-            super()._deliver(_make_message(TASKS[journey], survey_id), queue)  # type: ignore[no-untyped-call]
+            super()._deliver(write_task(journey, survey_id, str(uuid4())), queue)  # type: ignore[no-untyped-call]
         else:
             # It arrived while the worker stops, so it is the next task of another one. A lost one is queued again.
             with suppress(RedisError):
                 self.channels[0].client.rpush(queue, json.dumps(message))
-
-
-def _make_message(task: str, survey_id: str) -> dict[str, Any]:
-    """Return a message of Celery's protocol 2, as kombu expects it from Redis."""
-    tag = str(uuid4())
-    return {
-        "body": json.dumps([[survey_id], {}, dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))]),
-        "content-type": "application/json",
-        "content-encoding": "utf-8",
-        "headers": {"lang": "py", "task": task, "id": tag, "root_id": tag},
-        "properties": {"delivery_tag": tag, "delivery_info": {"exchange": "", "routing_key": QUEUE}},
-    }
 
 
 # Registered by name for all of kombu: Celery's pools create connections themselves, and pass on no transport class.

@@ -7,7 +7,7 @@ from datetime import timedelta
 import redis
 
 from service.records.records import Records
-from service.records.tasks import QUEUE, read_task
+from service.records.tasks import QUEUE, read_task, write_task
 from service.surveys.states import Journey
 
 KEY = f"afterword:{QUEUE}"
@@ -15,7 +15,7 @@ KEY = f"afterword:{QUEUE}"
 
 def push_task(client: redis.Redis, journey: Journey, survey_id: str) -> None:
     """Queue a task for a real worker."""
-    client.lpush(KEY, json.dumps([journey, survey_id]))
+    client.lpush(KEY, json.dumps(write_task(journey, survey_id, str(uuid.uuid4()))))
 
 
 def take_tasks(client: redis.Redis, key: str = KEY) -> list[tuple[Journey, str]]:

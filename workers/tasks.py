@@ -7,8 +7,8 @@ import structlog
 from celery import Celery
 
 from service.journeys.runner import JourneyRunner
-from service.queue import TASKS
 from service.records.redis import RecordsUnavailable
+from service.records.tasks import TASKS
 
 log = structlog.get_logger()
 

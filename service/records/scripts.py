@@ -8,6 +8,7 @@ import redis
 from redis.commands.core import Script
 
 from service.records.codec import to_ms
+from service.records.tasks import QUEUE
 from service.surveys.ratings import RatingType
 
 _HERE = Path(__file__).parent
@@ -31,7 +32,7 @@ def read_script(name: str) -> str:
     """Return the source of a transition, between the shared functions and the write of the record."""
     rating_types = ", ".join(f"'{rating}'" for rating in RatingType)
     shared, script = ((LUA / f"{each}.lua").read_text(encoding="utf-8") for each in ("record", name))
-    return f"""local RATING_TYPES = {{{rating_types}}}
+    return f"""local RATING_TYPES, QUEUE = {{{rating_types}}}, '{QUEUE}'
 {shared}
 local function transition()
 {script}

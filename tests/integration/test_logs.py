@@ -9,10 +9,12 @@ import pytest
 import redis
 import requests
 
+from service.records.tasks import read_task
 from service.sandbox.dixa.model import Message, Person
 from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.sandbox.settings import SandboxSettings
+from service.surveys.states import Journey
 from tests.integration.conftest import SURVEYS, Opener, Starter
 from tests.integration.live_survey import find_link
 from tests.polling import eventually
@@ -154,9 +156,8 @@ def test_access_log_has_each_request_without_its_token(completed: Run) -> None:
 
 def test_nothing_personal_or_secret_is_queued(completed: Run) -> None:
     assert [each for each in hidden(completed) if any(each in message for message in completed.queued)] == []
-    assert [json.loads(each) for each in completed.queued] == [
-        [journey, str(completed.conversation_id)] for journey in ("offer", "answer")
-    ]
+    tasks = [read_task(json.loads(each)) for each in completed.queued]
+    assert tasks == [(journey, str(completed.conversation_id)) for journey in (Journey.OFFER, Journey.ANSWER)]
 
 
 def test_check_finds_each_secret_in_a_log(completed: Run) -> None:

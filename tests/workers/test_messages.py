@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from service.queue import make_app
-from service.records.tasks import QUEUE
+from service.records.tasks import QUEUE, write_task
 from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import Afterword, RedisServer
@@ -19,32 +19,40 @@ WORD = "Hemmelig"
 DUE = "afterword:due:offer"
 IN_A_HUNDRED_YEARS = 4_917_000_000_000
 
+
+def celery(task: object, body: object) -> str:
+    """Return a message like ours with another task or body."""
+    message = write_task(Journey.OFFER, "1", "1")
+    return json.dumps(message | {"headers": message["headers"] | {"task": task}, "body": body})
+
+
 GARBAGE: dict[str, str | bytes] = {
     "not JSON": WORD,
     "empty": b"",
     "not UTF-8": b"\xff\xfe" + WORD.encode(),
-    "truncated": '["offer", "Hemmel',
+    "truncated": '{"body": "Hemmel',
     "a number": "5",
     "null": "null",
     "a text": f'"{WORD}"',
-    "a text of two letters": '"of"',
     "an empty list": "[]",
-    "an object": json.dumps({"offer": WORD, WORD: "offer"}),
+    "an object": json.dumps({"offer": WORD}),
+    "headers of a text": json.dumps({"headers": WORD, "body": WORD}),
     "deep": "[" * 100_000,
     "deep and complete": "[" * 100_000 + "]" * 100_000,
     "a number too large": "1" * 10_000,
     "an object of a kombu type": '{"__type__": "datetime", "__value__": "Hemmelig"}',
     "a kombu object without a value": '{"__type__": "uuid"}',
-    "a kombu object as the id": '["offer", {"__type__": "bytes", "__value__": "Hemmelig"}]',
-    "one text": json.dumps(["offer"]),
-    "three texts": json.dumps(["offer", WORD, WORD]),
-    "an unknown journey": json.dumps([WORD, WORD]),
-    "a journey of a list": json.dumps([["offer"], WORD]),
-    "a journey of null": json.dumps([None, WORD]),
-    "an id of a number": json.dumps(["offer", 5]),
-    "a long id": json.dumps(["offer", WORD * 100]),
+    "an unknown task": celery("afterword.hemmelig", json.dumps([[WORD], {}, {}])),
+    "a task of a list": celery([WORD], json.dumps([[WORD], {}, {}])),
+    "a task of null": celery(None, json.dumps([[WORD], {}, {}])),
+    "a body of null": celery("afterword.offer", None),
+    "a body of a text": celery("afterword.offer", WORD),
+    "a deep body": celery("afterword.offer", "[" * 100_000),
+    "no id": celery("afterword.offer", json.dumps([[], {}, {}])),
+    "two ids": celery("afterword.offer", json.dumps([[WORD, WORD], {}, {}])),
+    "an id of a number": celery("afterword.offer", json.dumps([[5], {}, {}])),
+    "a long id": celery("afterword.offer", json.dumps([[WORD * 100], {}, {}])),
     "huge": f'"{WORD * 2_000_000}"',
-    "Celery's": json.dumps({"body": WORD, "headers": {"task": "afterword.offer", "id": "1"}, "properties": {}}),
 }
 
 

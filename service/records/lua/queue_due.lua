@@ -23,7 +23,7 @@ local function take_from(due_key, journey, limit)
   end
   local tasks, scores = {}, {}
   for i, survey_id in ipairs(taken) do
-    tasks[i] = cjson.encode({journey, survey_id})
+    tasks[i] = task_of(journey, survey_id)
     scores[2 * i - 1], scores[2 * i] = text(moment + requeue_after_ms), survey_id
   end
   redis.call('LPUSH', queue, unpack(tasks))

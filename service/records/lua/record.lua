@@ -1,4 +1,5 @@
--- Shared by all transitions. `scripts.py` puts RATING_TYPES and this file in front of each script, and calls `save` after it.
+-- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE and this file in front of each script, and calls `save`
+-- after it.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
 local record, due_set = KEYS[1], KEYS[2]
@@ -139,24 +140,38 @@ local function prioritize(journey, at)
   if HAS_CALLED[get(journey .. '_state')] then redis.call('ZADD', due_set .. ':first', text(at), get('survey_id')) end
 end
 
--- Make a journey due at a time, for the relay to find.
-local function schedule(journey, at)
+-- Make a journey due at a time, for the relay to find then, or at another time.
+local function schedule(journey, at, found_at)
   put(journey .. '_due', text(at))
-  redis.call('ZADD', due_set, text(at), get('survey_id'))
-  prioritize(journey, at)
+  redis.call('ZADD', due_set, text(found_at or at), get('survey_id'))
+  prioritize(journey, found_at or at)
 end
 
--- Do the same, and queue a task at once if the journey is due by now. The relay finds it a little later, in case that task
--- is lost. Behind a long queue it would only wait, so the relay queues it in its turn. A queue that can't be written
+-- A task in Celery's format (`write_task` in tasks.py). A survey has at most one of a journey in a millisecond.
+local function task_of(journey, survey_id)
+  local id = survey_id .. '-' .. journey .. '-' .. text(now())
+  return cjson.encode({
+    body = cjson.encode({{survey_id}, {}, {}}),
+    ['content-type'] = 'application/json',
+    ['content-encoding'] = 'utf-8',
+    headers = {lang = 'py', task = 'afterword.' .. journey, id = id, root_id = id},
+    properties = {delivery_tag = id, delivery_info = {exchange = '', routing_key = QUEUE}},
+  })
+end
+
+-- Queue a task. Behind a long queue it would only wait, so the relay queues it in its turn. A queue that can't be written
 -- fails no webhook and no answer.
-local function schedule_and_queue(queue, journey, at, moment)
-  schedule(journey, at)
-  if at > moment then return end
+local function queue_task(queue, journey)
   local length = redis.pcall('LLEN', queue)
-  if type(length) ~= 'number' or length >= MAX_TASKS_AT_ONCE then return end
-  local survey_id = get('survey_id')
-  if type(redis.pcall('LPUSH', queue, cjson.encode({journey, survey_id}))) ~= 'number' then return end
-  redis.call('ZADD', due_set, text(moment + TASK_GRACE_MS), survey_id)
+  if type(length) ~= 'number' or length >= MAX_TASKS_AT_ONCE then return false end
+  return type(redis.pcall('LPUSH', queue, task_of(journey, get('survey_id')))) == 'number'
+end
+
+-- Make a journey due, and queue a task at once if it is due by now. The relay finds it a little later, in case that task is
+-- lost.
+local function schedule_and_queue(queue, journey, at, moment)
+  local is_queued = at <= moment and queue_task(queue, journey)
+  schedule(journey, at, is_queued and moment + TASK_GRACE_MS or at)
 end
 
 local function forget_call(journey)

@@ -82,7 +82,7 @@ if not exists() then
     'accepted_at', text(moment), 'offer_state', 'delivered', 'reconcile_first', '1')
 end
 -- The offer of a customer with an answer is never retried.
-redis.call('DEL', retry_key('email'))
+if get('offer_state') == 'failed' then redis.call('DEL', retry_key('email')) end
 for rating, rating_id in pairs(cjson.decode(rating_ids)) do
   -- A link is sent after its offer is written. If the record doesn't know the offer, it was lost and created anew.
   if not get('rating_id:' .. rating) then put('rating_id:' .. rating, rating_id, 'reconcile_first', '1') end
