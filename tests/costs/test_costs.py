@@ -1,0 +1,98 @@
+"""The costs of each kind of request, and of a survey. A change that raises one changes this table, and says why."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from celery import Celery
+
+from service.sandbox.server import Sandbox
+from service.surveys.links import Link, Links
+from service.surveys.model import Offer
+from service.surveys.ratings import RatingType
+from service.web.app import create_app
+from tests.costs.meter import Cost, Meter
+from tests.processes import PUBLIC_URL, SECRET_KEY, RedisServer, settings_for
+from tests.web.webhook_client import closed, send
+from workers.app import build
+
+SURVEYS = """
+[[survey]]
+delay = "0s"
+editable_for = "0s"
+suspect_editable_for = "0s"
+"""
+
+COSTS = {
+    "webhook": Cost(round_trips=1, commands=9, calls=0, schemas=0),
+    "webhook again": Cost(round_trips=1, commands=10, calls=0, schemas=0),
+    "offer and message": Cost(round_trips=15, commands=57, calls=4, schemas=0),
+    "page": Cost(round_trips=1, commands=1, calls=0, schemas=0),
+    "answer": Cost(round_trips=3, commands=14, calls=0, schemas=0),
+    "result": Cost(round_trips=5, commands=27, calls=2, schemas=0),
+}
+
+
+class Installation:
+    """Web and worker in this process, by the settings of production."""
+
+    def __init__(self, redis_url: str, dixa: Sandbox, folder: Path) -> None:
+        surveys = folder / "surveys.toml"
+        surveys.write_text(SURVEYS)
+        # A worker submits nothing in the first seconds: a spool may hold a later answer.
+        given = {"SURVEYS_FILE": str(surveys), "DIXA_API_URL": dixa.api_url, "RECOVERY_WAIT": "1ms"}
+        settings = settings_for(redis_url, **given)
+        self.dixa = dixa
+        self.web = create_app(settings).test_client()
+        self.worker: Celery = build(settings)
+        self._links = Links([SECRET_KEY], PUBLIC_URL)
+
+    def close(self) -> int:
+        number = self.dixa.make_conversation()
+        self.dixa.close(number)
+        return number
+
+    def webhook(self, number: int) -> None:
+        requester = self.dixa.conversation(number).requester.id
+        event = closed(csid=number, requester={"id": requester})
+        assert send(self.web, event)[0] in (200, 202)
+
+    def work(self, journey: str, number: int) -> None:
+        self.worker.tasks[f"afterword.{journey}"](str(number))
+
+    def page(self, number: int) -> None:
+        assert self.web.get(self._path(number), base_url=PUBLIC_URL).status_code == 200
+
+    def answer(self, number: int) -> None:
+        form = {"rating": "4", "comment": "Tak"}
+        assert self.web.post(self._path(number), base_url=PUBLIC_URL, data=form).status_code == 303
+
+    def _path(self, number: int) -> str:
+        (offer,) = self.dixa.offers(number)
+        link = Link(str(number), number, "default", (Offer(RatingType.CSAT, offer.id),))
+        return self._links.url(link).removeprefix(PUBLIC_URL)
+
+    def steps(self, number: int) -> dict[str, Callable[[], None]]:
+        """Return the steps of a survey of this conversation, in order."""
+        return {
+            "webhook": partial(self.webhook, number),
+            "webhook again": partial(self.webhook, number),
+            "offer and message": partial(self.work, "offer", number),
+            "page": partial(self.page, number),
+            "answer": partial(self.answer, number),
+            "result": partial(self.work, "answer", number),
+        }
+
+
+def test_the_costs_of_a_survey_are_known(
+    own_redis: RedisServer, dixa: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation = Installation(own_redis.url, dixa, tmp_path)
+    # The first survey opens connections, loads scripts, and fills caches.
+    for step in installation.steps(installation.close()).values():
+        step()
+    meter = Meter(own_redis.url, dixa, monkeypatch)
+    for name, step in installation.steps(installation.close()).items():
+        cost = meter.measure(step)
+        assert cost == COSTS[name], "\n".join([f"{name}: {cost}", *meter.commands])
