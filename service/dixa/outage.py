@@ -13,6 +13,7 @@ from typing import Any
 import redis
 import structlog
 
+from service.dixa.errors import DixaDown
 from service.dixa.pace import SharedPace
 from service.records.redis import RecordsUnavailable
 
@@ -162,8 +163,11 @@ class RelayPace:
 
     def count_free(self, *within: timedelta) -> list[int]:
         """Count the claims able to begin within each of these times."""
-        probes, counts = self._outage.count_probes(), self._pace.count_free(*within)
-        return counts if probes is None else [min(probes, each) for each in counts]
+        try:
+            return self._pace.count_free(*within, outage_keys=self._outage.keys)
+        except DixaDown:
+            probes, counts = self._outage.count_probes(), self._pace.count_free(*within)
+            return counts if probes is None else [min(probes, each) for each in counts]
 
 
 def _ms(length: timedelta) -> int:

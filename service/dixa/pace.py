@@ -84,12 +84,17 @@ class SharedPace:
             self._wait(wait_us / 1_000_000)
         return Slot(self._tokens[index - 1], deadline, may_follow_failure=not outage_keys or bool(has_failed))
 
-    def count_free(self, *within: timedelta) -> list[int]:
-        """Count the free first slots within each of these times, without reserving any. They are 0 if Redis fails."""
+    def count_free(self, *within: timedelta, outage_keys: Sequence[str] = ()) -> list[int]:
+        """Count the free first slots within each of these times, without reserving any. They are 0 if Redis fails.
+
+        With the keys of the outage, raises DixaDown during one.
+        """
         try:
-            _, wait_us, working, *_ = self._run_pace(_RESERVE_NOTHING)
+            _, wait_us, working, is_down, _ = self._run_pace(_RESERVE_NOTHING, outage_keys)
         except redis.RedisError:
             return [0 for _ in within]
+        if is_down:
+            raise DixaDown("Dixa is down", timedelta())
         left_ms = [_ms(each) - wait_us / 1000 for each in within]
         return [int(each * working / self._interval_ms) + 1 if each >= 0 else 0 for each in left_ms]
 

@@ -154,7 +154,7 @@ class _Unpaced(SharedPace):
     def take_slot(self, deadline: Deadline, max_wait: timedelta, outage_keys: Sequence[str] = ()) -> Slot:
         return Slot(API_TOKEN, deadline)
 
-    def count_free(self, *within: timedelta) -> list[int]:
+    def count_free(self, *within: timedelta, outage_keys: Sequence[str] = ()) -> list[int]:
         return [_ROOM for _ in within]
 
     def pause(self, length: timedelta) -> None:
