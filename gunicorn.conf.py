@@ -1,6 +1,6 @@
 """gunicorn's configuration. Its master reads this file at start and at each HUP."""
 
-from service.web import connections, gunicorn_hooks
+from service.web import connection_balance, connections, gunicorn_hooks
 
 # The addresses of the start, also after a HUP. If they changed, gunicorn would close its sockets before it opens new
 # ones, and end if it can't.
@@ -30,5 +30,6 @@ secure_scheme_headers: dict[str, str] = {}
 
 on_starting = gunicorn_hooks.on_starting
 on_reload = gunicorn_hooks.on_reload
+pre_fork = connection_balance.take_slot
 post_fork = gunicorn_hooks.post_fork
 post_worker_init = gunicorn_hooks.post_worker_init

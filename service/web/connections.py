@@ -10,9 +10,9 @@ from typing import Any
 
 import gevent  # type: ignore[import-untyped]
 from gunicorn.http.body import ChunkedReader, LengthReader  # type: ignore[import-untyped]
-from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 
-from service.web import gunicorn_hooks
+from service.web import connection_balance, gunicorn_hooks
 
 CLIENT_SECONDS = 10
 """The limit of one read or write. A whole body has its own limit (`service.web.request_body`)."""
@@ -22,8 +22,27 @@ HANDOVER_SECONDS = 10
 _PIECE = 64 * 1024
 
 
-class Worker(GeventWorker):  # type: ignore[misc]
+# gunicorn has no setting for it.
+ggevent.StreamServer = connection_balance.Server
+
+
+class Worker(ggevent.GeventWorker):  # type: ignore[misc]
     """The `worker_class` of gunicorn.conf.py."""
+
+    slot: int | None = None
+
+    def init_process(self) -> None:
+        """Serve until the end of the process."""
+        connection_balance.Server.slot = self.slot
+        super().init_process()
+
+    def handle(self, listener: Any, client: socket.socket, address: Any) -> None:
+        """Handle a connection."""
+        connection_balance.count(self.slot, 1)
+        try:
+            super().handle(listener, client, address)
+        finally:
+            connection_balance.count(self.slot, -1)
 
     def handle_request(self, listener_name: Any, request: Any, client: socket.socket, address: Any) -> None:
         """Handle a request. One whose body isn't read before the response is the last one of its connection."""
