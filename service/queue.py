@@ -168,6 +168,7 @@ def _transport_options(redis_url: str) -> dict[str, Any]:
     given = dict(parse_qsl(urlsplit(redis_url).query))
     return {
         "ack_emulation": False,
+        "priority_steps": [0],
         "socket_timeout": _RESPONSE_SECONDS,
         "socket_connect_timeout": _CONNECT_SECONDS,
         "health_check_interval": 10,

@@ -30,7 +30,11 @@ _MAX_WAITS = [each.max_wait for each in (AnswerJourney, FollowUpJourney, OfferJo
 """How long a claim waits for its first slot. A survey that would wait longer isn't queued yet."""
 _MIN_WAIT = timedelta(milliseconds=20)
 """Surveys due within this time of each other are queued together."""
+_BATCH_TIME = timedelta(milliseconds=500)
+"""How long after the end of a task the surveys left may wait for the end of another one, so that one look serves both.
+Meanwhile the claims that have begun use the slots."""
 _ENDS = 4
+"""The webhooks have queued tasks up to a number. After so many ends, surveys may be due that they have not queued."""
 _NOTHING = [Quota(journey, free=0, most=0) for journey in Journey]
 
 
@@ -54,6 +58,7 @@ class Relay:
         self._housekeeping_at = 0.0
         self._room: Callable[[], int] = lambda: 0
         self._expects_due = True
+        self._is_more = False
         self._ends_left = 0
         self.loop = BackgroundLoop(
             self._step,
@@ -70,7 +75,7 @@ class Relay:
         self.loop.start("relay")
 
     def task_ended(self, due_within: timedelta | None) -> None:
-        """Look again when the task's survey is due again, or when about half of the tasks are gone.
+        """Look again when the task's survey is due again. While surveys are left, look when some tasks have ended.
 
         Safe for threads. A look missed in a race comes after `relay_interval`.
         """
@@ -80,6 +85,8 @@ class Relay:
         self._ends_left -= 1
         if self._ends_left <= 0:
             self.loop.wake()
+        elif self._is_more:
+            self.loop.wake(_BATCH_TIME)
 
     def relay_once(self, room: int) -> Relayed:
         """Queue due surveys, answers first, until `room` tasks wait.
@@ -109,8 +116,8 @@ class Relay:
         relayed = self._look()
         soon = relayed.next_due is not None and relayed.next_due <= self._timings.relay_interval
         self._expects_due = relayed.is_more or soon
-        # Without surveys left, tasks come from webhooks, and more surveys than tasks may be due since.
-        self._ends_left = relayed.waiting // 2 if relayed.is_more else _ENDS
+        self._is_more = relayed.is_more
+        self._ends_left = max(2, relayed.waiting // 2) if relayed.is_more else _ENDS
         if monotonic() >= self._housekeeping_at:
             self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             if since := self._records.paused_since():

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from service.records.records import Records
+from service.records.tasks import Quota, Relayed
 from service.surveys.definition import Survey
 from service.surveys.model import Claim
 from service.surveys.reasons import Reason
@@ -14,6 +15,8 @@ from tests.harness import AT_ONCE, CSAT
 from tests.polling import eventually
 from tests.records.steps import MINUTE, SURVEY_ID, answer, claim, close_of, records_with_short_leases
 from tests.tasks import take_due, take_tasks
+
+HOUR = timedelta(hours=1)
 
 
 def test_a_taken_unclaimed_survey_is_due_again(redis_client: redis.Redis, prefix: str) -> None:
@@ -60,6 +63,20 @@ def test_a_queue_that_cannot_be_written_fails_no_webhook_and_no_answer(
     assert take_due(records, Journey.OFFER, 10, MINUTE) == [SURVEY_ID]
     answer(records)
     assert take_due(records, Journey.ANSWER, 10, MINUTE) == [SURVEY_ID]
+
+
+def test_the_relay_learns_what_is_left(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    quotas = [Quota(journey, free=3, most=2) for journey in Journey]
+    assert records.queue_due(quotas, 9, MINUTE) == Relayed(queued=0, waiting=0, is_more=False, next_due=None)
+    in_an_hour = (records.read_clock() + timedelta(hours=1)).timestamp() * 1000
+    redis_client.zadd(f"{prefix}due:answer", {"1": in_an_hour})
+    redis_client.zadd(f"{prefix}due:offer", {"1": 1, "2": 2, "3": 3, "4": in_an_hour + 1})
+    first, second, third = (records.queue_due(quotas, 9, 2 * HOUR) for _ in range(3))
+    assert (first.queued, first.waiting, first.is_more) == (2, 2, True)
+    assert (second.queued, second.waiting, second.is_more) == (1, 3, False)
+    assert (third.queued, third.waiting, third.is_more) == (0, 0, False)
+    assert third.next_due
+    assert HOUR - MINUTE < third.next_due <= HOUR
 
 
 def test_an_early_task_corrects_the_due_time(records: Records, redis_client: redis.Redis, prefix: str) -> None:

@@ -114,6 +114,13 @@ def test_ended_tasks_make_room_for_the_surveys_left(records: Records) -> None:
         records._redis.rpop(records._queue_key)
         relay.task_ended(None)
     eventually(lambda: [survey_id for _, survey_id in waiting(records)] == ["2", "3", "4", "5"])
+    # The end of one task alone has the same effect, a little later.
+    make_due(records, Journey.OFFER, "6", "7")
+    relay.loop.wake()
+    eventually(lambda: relay._is_more)
+    records._redis.rpop(records._queue_key)
+    relay.task_ended(None)
+    eventually(lambda: [survey_id for _, survey_id in waiting(records)] == ["3", "4", "5", "6"])
     relay.loop.stop()
 
 

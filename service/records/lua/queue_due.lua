@@ -12,14 +12,23 @@ local queue = KEYS[1]
 local moment = now()
 local waiting, queued, is_more, next_ms = nil, 0, 0, -1
 
+local function read_due(key, limit)
+  return redis.call('ZRANGEBYSCORE', key, '-inf', text(moment), 'LIMIT', '0', text(limit))
+end
+
+-- Return how many were taken, and whether any is left.
 local function take_from(due_key, journey, limit)
   local first_key = due_key .. ':first'
-  local taken = redis.call('ZRANGEBYSCORE', first_key, '-inf', text(moment), 'LIMIT', '0', text(limit))
-  local is_taken = {}
+  local taken, is_taken = read_due(first_key, limit), {}
+  local firsts = #taken
   for _, survey_id in ipairs(taken) do is_taken[survey_id] = true end
-  -- Those of the first set are in the due set, too.
-  for _, survey_id in ipairs(redis.call('ZRANGEBYSCORE', due_key, '-inf', text(moment), 'LIMIT', '0', text(limit))) do
-    if #taken < limit and not is_taken[survey_id] then table.insert(taken, survey_id) end
+  -- Those of the first set are in the due set, too. One more than the limit shows whether any is left.
+  local is_left = false
+  for _, survey_id in ipairs(read_due(due_key, limit + 1)) do
+    if not is_taken[survey_id] then
+      is_left = #taken == limit
+      if not is_left then table.insert(taken, survey_id) end
+    end
   end
   local tasks, scores = {}, {}
   for i, survey_id in ipairs(taken) do
@@ -28,8 +37,8 @@ local function take_from(due_key, journey, limit)
   end
   redis.call('LPUSH', queue, unpack(tasks))
   redis.call('ZADD', due_key, unpack(scores))
-  redis.call('ZREM', first_key, unpack(taken))
-  return #taken
+  if firsts > 0 then redis.call('ZREM', first_key, unpack(taken, 1, firsts)) end
+  return #taken, is_left
 end
 
 local function read_next(due_key)
@@ -44,9 +53,9 @@ for i = 2, #KEYS do
     waiting = waiting or redis.call('LLEN', queue)
     local limit = math.min(room - waiting, math.max(free - waiting, least), most)
     if limit > 0 then
-      local count = take_from(KEYS[i], journey, limit)
+      local count, is_left = take_from(KEYS[i], journey, limit)
       waiting, queued = waiting + count, queued + count
-      due_in = read_next(KEYS[i])
+      due_in = is_left and 0 or read_next(KEYS[i])
     end
   end
   if due_in and due_in <= 0 then
