@@ -1,4 +1,4 @@
-"""The entry point of the worker: `celery -A workers.main worker`, as in the Procfile."""
+"""The worker's Celery app. `python -m workers` starts it, and so does `celery --app workers.main worker`."""
 
 import logging
 import sys

@@ -102,7 +102,7 @@ class PoolSize:
         command = parse_procfile((ROOT / "Procfile").read_text()).processes["worker"]
         threads = command.replace("--concurrency 8", f"--concurrency {self.threads}")
         assert threads != command or self.threads == 8, command
-        words = threads.replace("workers.main", app).split()
+        words = threads.replace("-m workers", f"-m {app}").split()
         return {f"worker-{number}": [*words, "--hostname", f"{number}@%h"] for number in range(self.workers)}
 
 
@@ -147,7 +147,7 @@ def run_backlog(seed: int, scale: Scale) -> Row:
     # The short ones share the machine, the long ones take turns.
     with ThreadPoolExecutor(2 if scale == "short" else 1) as beside:
         for size in sizes:
-            first = beside.submit(work_off, kinds, size, "workers.main", within)
+            first = beside.submit(work_off, kinds, size, "workers", within)
             second = beside.submit(work_off, kinds, size, "tests.chaos.unchecked_claims", within / 2)
             ours[size], control[size] = first.result(), second.result()
     # Eight threads are too few to take each other's slots: before admission one worker alone did well.

@@ -1,4 +1,4 @@
-"""The control of row 14: a worker without admission control. It begins all due work. Run with `-A` of this module.
+"""The control of row 14: a worker without admission control. It begins all due work. `python -m` runs it.
 
 Its pace has a wait of one second for every slot, so a claim that has begun has no better chance than a new one.
 """
@@ -21,4 +21,4 @@ def count_all(self: pace.SharedPace, *within: timedelta, outage_keys: Sequence[s
 pace._longest_wait = wait_a_second
 pace.SharedPace.count_free = count_all  # type: ignore[method-assign]
 
-from workers.main import app  # noqa: E402, F401
+import workers.__main__  # noqa: E402, F401

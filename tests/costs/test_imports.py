@@ -27,3 +27,12 @@ def test_an_entry_imports_nothing_needless(entry: str, tmp_path: Path) -> None:
     found = {name.partition(".")[0] for name in done.stdout.split()}
     assert {"redis", "structlog"} <= found
     assert not found & NEEDLESS[entry]
+
+
+def test_the_command_of_the_worker_imports_no_shell(tmp_path: Path) -> None:
+    environ = os.environ | Afterword(tmp_path, {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"})._environ
+    command = [sys.executable, "-X", "importtime", "-m", "workers", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True)
+    assert "--concurrency" in done.stdout
+    assert "celery.bin.worker" in done.stderr
+    assert "prompt_toolkit" not in done.stderr

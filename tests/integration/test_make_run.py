@@ -65,10 +65,10 @@ def test_inbox_is_the_first_url_and_a_killed_worker_is_restarted(tmp_path: Path)
     with local_stack(tmp_path) as running:
         assert "Inbox" in requests.get(running.urls[0], timeout=30).text
         assert "What customers see" in requests.get(f"{running.urls[0]}/preview", timeout=30).text
-        worker = next(each for each in running.children() if "celery" in program_names(each))
+        worker = next(each for each in running.children() if is_worker(each))
         worker.kill()
         eventually(lambda: "worker has ended and is started again" in running.printed)
-        eventually(lambda: any("celery" in program_names(each) for each in running.children() if each != worker))
+        eventually(lambda: any(is_worker(each) for each in running.children() if each != worker))
         processes = running.children()
         running.process.send_signal(signal.SIGTERM)
         assert_all_end(running, processes)
@@ -85,10 +85,18 @@ def test_why_shows_a_delivery_and_ctrl_c_stops_every_process(tmp_path: Path) -> 
 
         eventually(lambda: "Delivered" in story())
         processes = running.children()
-        assert {"redis-server", "gunicorn", "celery"} <= {name for each in processes for name in program_names(each)}
+        assert {"redis-server", "gunicorn"} <= {name for each in processes for name in program_names(each)}
+        assert any(map(is_worker, processes))
         os.killpg(running.process.pid, signal.SIGINT)
         assert_all_end(running, processes)
         assert running.process.returncode == 0
+
+
+def is_worker(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[1:3] == ["-m", "workers"]
+    except psutil.NoSuchProcess:
+        return False
 
 
 def program_names(process: psutil.Process) -> list[str]:
