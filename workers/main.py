@@ -1,5 +1,6 @@
 """The worker's Celery app. `python -m workers` starts it, and so does `celery --app workers.main worker`."""
 
+import gc
 import logging
 import sys
 
@@ -35,4 +36,6 @@ if _problem := Store(_client).unusable():
 app = build(_settings)
 _processes = Processes(_client, take_fingerprint(_settings))
 worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
+# Everything imported stays until the end. Without this, each full garbage collection looks through it again.
+worker_ready.connect(lambda **_: gc.freeze(), weak=False)
 keep_settings(report=_processes.set_problem)

@@ -30,9 +30,9 @@ _MAX_WAITS = [each.max_wait for each in (AnswerJourney, FollowUpJourney, OfferJo
 """How long a claim waits for its first slot. A survey that would wait longer isn't queued yet."""
 _MIN_WAIT = timedelta(milliseconds=20)
 """Surveys due within this time of each other are queued together."""
-_BATCH_TIME = timedelta(milliseconds=500)
-"""How long after the end of a task the surveys left may wait for the end of another one, so that one look serves both.
-Meanwhile the claims that have begun use the slots."""
+_BATCH, _BATCH_TIME = 3, timedelta(milliseconds=750)
+"""How many tasks end before the surveys left get a look, and how long after the first of them at most. Meanwhile the
+claims that have begun use the slots."""
 _ENDS = 4
 """The webhooks have queued tasks up to a number. After so many ends, surveys may be due that they have not queued."""
 _NOTHING = [Quota(journey, free=0, most=0) for journey in Journey]
@@ -117,7 +117,7 @@ class Relay:
         soon = relayed.next_due is not None and relayed.next_due <= self._timings.relay_interval
         self._expects_due = relayed.is_more or soon
         self._is_more = relayed.is_more
-        self._ends_left = max(2, relayed.waiting // 2) if relayed.is_more else _ENDS
+        self._ends_left = max(_BATCH, relayed.waiting // 2) if relayed.is_more else _ENDS
         if monotonic() >= self._housekeeping_at:
             self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             if since := self._records.paused_since():

@@ -106,7 +106,7 @@ def test_a_write_refused_for_a_missing_right_succeeds_later(
     client.close()
 
 
-def test_the_list_contains_every_command_of_the_code() -> None:
+def test_the_list_contains_the_commands_of_the_code_and_no_others() -> None:
     """Commands of the scripts and of the client. Another test runs a complete survey, with kombu, as such a user."""
     scripts = "".join(each.read_text() for each in (ROOT / "service").rglob("*.lua"))
     code = "".join(each.read_text() for each in (ROOT / "service").rglob("*.py"))
@@ -115,3 +115,6 @@ def test_the_list_contains_every_command_of_the_code() -> None:
     # Redis may refuse these commands without harm.
     needed = used - {"BGREWRITEAOF", "CONFIG_GET", "INFO", "PIPELINE", "EXECUTE", "DELETE"}
     assert needed - set(COMMANDS) == set()
+    of_libraries = {"BRPOP", "EVALSHA", "EXEC", "MULTI", "PING", "RPUSH", "SCRIPT"}
+    named = used | set(re.findall(r"'([A-Z]+)'", scripts))
+    assert set(COMMANDS) - named == of_libraries

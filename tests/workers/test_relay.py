@@ -105,22 +105,16 @@ def test_survey_due_soon_is_queued_at_its_time(records: Records) -> None:
 
 
 def test_ended_tasks_make_room_for_the_surveys_left(records: Records) -> None:
+    """Three at once, or one a little later."""
     relay = Relay(records, Timings(relay_interval=timedelta(hours=1), recovery_wait=timedelta()), BoundlessPace())
-    make_due(records, Journey.OFFER, *map(str, range(6)))
+    make_due(records, Journey.OFFER, *map(str, range(8)))
     relay.start(lambda: 4)
-    eventually(lambda: len(waiting(records)) == 4)
-    eventually(lambda: relay._ends_left == 2)
-    for _ in range(2):
-        records._redis.rpop(records._queue_key)
-        relay.task_ended(None)
-    eventually(lambda: [survey_id for _, survey_id in waiting(records)] == ["2", "3", "4", "5"])
-    # The end of one task alone has the same effect, a little later.
-    make_due(records, Journey.OFFER, "6", "7")
-    relay.loop.wake()
-    eventually(lambda: relay._is_more)
-    records._redis.rpop(records._queue_key)
-    relay.task_ended(None)
-    eventually(lambda: [survey_id for _, survey_id in waiting(records)] == ["3", "4", "5", "6"])
+    for ended, queued in ((3, "3456"), (1, "4567")):
+        eventually(lambda: relay._ends_left == 3)
+        for _ in range(ended):
+            records._redis.rpop(records._queue_key)
+            relay.task_ended(None)
+        eventually(lambda queued=queued: "".join(each for _, each in waiting(records)) == queued)  # type: ignore[misc]
     relay.loop.stop()
 
 
