@@ -6,6 +6,8 @@ customer's own. A survey that still fails after others have succeeded pauses not
 """
 
 from datetime import timedelta
+from time import monotonic
+from typing import Any
 
 import structlog
 
@@ -26,6 +28,9 @@ _ENOUGH_IN_A_ROW = 5
 _FORGET_AFTER = timedelta(days=1)
 """Without a failure for so long, nobody has tried the channel."""
 
+_QUIET_SECONDS = 1.0
+"""How long a look without a failure counts. A claim makes several, and a pause lasts minutes."""
+
 _AFTER_ANSWERS = " after an answer"
 """A name of a survey has no spaces, so this is never a survey's own sender, such as `email of answers`."""
 
@@ -39,6 +44,10 @@ class Channels(Store):
     """The health of the channels of links and of follow-up actions."""
 
     pause = PAUSE
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._quiet_until: dict[str, float] = {}
 
     def wait(self, channel: str, survey_id: str) -> timedelta | None:
         """Return how long this survey must not use a channel, or None if it may."""
@@ -57,7 +66,9 @@ class Channels(Store):
         """Record a failure. If it may be about the customer (not `is_certain`), several in a row pause the channel."""
         enough, max_pause = 1 if is_certain else _ENOUGH_IN_A_ROW, max(_MAX_PAUSE, self.pause)
         given = (channel, survey_id, problem, enough, self.pause, max_pause, _FORGET_AFTER)
-        if self._run_script("channels.failed", self._keys(channel, survey_id), *given):
+        is_new = self._run_script("channels.failed", self._keys(channel, survey_id), *given)
+        self._quiet_until.pop(channel, None)
+        if is_new:
             log.error("channel.down", channel=channel, problem=problem)
 
     def works(self, channel: str, survey_id: str) -> None:
@@ -95,8 +106,17 @@ class Channels(Store):
         return is_down, min(left, _TRY_WAIT) if whose else left
 
     def _has_failure(self, channel: str, survey_id: str) -> bool:
-        """Return whether a failure of this channel is on record, or any channel is down."""
-        return bool(self._run_command(lambda: self._redis.exists(*self._keys(channel, survey_id))))
+        """Return whether a failure of this channel is on record, or any channel is down.
+
+        A failure of another process may be noticed a second late.
+        """
+        now = monotonic()
+        if now < self._quiet_until.get(channel, now):
+            return False
+        if self._run_command(lambda: self._redis.exists(*self._keys(channel, survey_id))):
+            return True
+        self._quiet_until[channel] = now + _QUIET_SECONDS
+        return False
 
     def _pause_key(self, channel: str) -> str:
         return f"{self._prefix}channel:{channel}:pause"

@@ -7,6 +7,7 @@ import redis
 from structlog.testing import capture_logs
 
 from service.records.channels import PAUSE, Channels
+from tests.polling import eventually
 
 SURVEY, OTHER = "48201", "48202"
 
@@ -21,9 +22,11 @@ def test_a_try_of_a_working_channel_writes_nothing(channels: Channels, redis_cli
     assert list(redis_client.scan_iter(f"{prefix}*")) == []
 
 
-def test_a_delivery_without_failures_on_record_costs_two_commands(
-    channels: Channels, redis_client: redis.Redis
+def test_a_delivery_without_failures_on_record_costs_one_command(
+    channels: Channels, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.records.channels._QUIET_SECONDS", 3600.0)
+
     def count() -> int:
         commands: int = redis_client.info("stats")["total_commands_processed"]
         return commands
@@ -31,7 +34,15 @@ def test_a_delivery_without_failures_on_record_costs_two_commands(
     before = count()
     channels.begin("email", SURVEY)
     channels.works("email", SURVEY)
-    assert count() - before - 1 == 2
+    assert count() - before - 1 == 1
+    channels.failed("email", OTHER, "away")
+    assert channels.begin("email", SURVEY)
+
+
+def test_a_failure_of_another_process_is_noticed(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
+    assert channels.begin("email", SURVEY) is None
+    Channels(redis_client, prefix=prefix).failed("email", OTHER, "away")
+    assert eventually(lambda: channels.begin("email", SURVEY))
 
 
 def test_a_waiting_survey_reserves_no_try(channels: Channels, redis_client: redis.Redis, prefix: str) -> None:
