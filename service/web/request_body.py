@@ -1,6 +1,7 @@
 """Reads the body of a request: whole and in time, or not at all. Each endpoint with a body uses it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import gevent  # type: ignore[import-untyped]
 from gunicorn.http.body import ChunkedReader  # type: ignore[import-untyped]
@@ -22,10 +23,9 @@ def read_body(incoming: Request, max_bytes: int) -> bytes:
     """
     # Werkzeug silently truncates a chunked body at its limit. With one byte more, a body over our limit shows.
     incoming.max_content_length = max_bytes + 1
-    _limit_chunks(incoming, max_bytes)
     try:
         # gevent.Timeout interrupts the greenlet wherever it waits. A socket timeout would start anew with each byte.
-        with gevent.Timeout(BODY_SECONDS, _too_slow()):
+        with _limited_chunks(incoming, max_bytes), gevent.Timeout(BODY_SECONDS, _too_slow()):
             raw = incoming.get_data(parse_form_data=False)
     except TimeoutError:
         raise _too_slow() from None
@@ -54,17 +54,26 @@ def _too_slow() -> RequestTimeout:
     return RequestTimeout(f"The body took longer than {BODY_SECONDS} seconds.")
 
 
-def _limit_chunks(incoming: Request, max_bytes: int) -> None:
-    """Limit the number of chunks and the bytes around them.
+@contextmanager
+def _limited_chunks(incoming: Request, max_bytes: int) -> Iterator[None]:
+    """Limit the number of chunks and the bytes around them, in this request alone.
 
     gunicorn parses chunks in Python: a body of one-byte chunks would keep the worker, and all others waiting.
     """
     reader = getattr(incoming.environ["wsgi.input"], "reader", None)
-    if isinstance(reader, ChunkedReader) and reader.parser:
-        reader.parser = _at_most(MAX_PIECES, reader.parser)
-        source = reader.req.unreader
-        # Chunk headers and extensions may take as many bytes as the data.
-        source.chunk = _at_most_bytes(2 * max_bytes, source.chunk)
+    if not isinstance(reader, ChunkedReader) or not reader.parser:
+        yield
+        return
+    reader.parser = _at_most(MAX_PIECES, reader.parser)
+    # The connection's own, which reads its next request, too.
+    source = reader.req.unreader
+    unlimited = source.chunk
+    # Chunk headers and extensions may take as many bytes as the data.
+    source.chunk = _at_most_bytes(2 * max_bytes, unlimited)
+    try:
+        yield
+    finally:
+        source.chunk = unlimited
 
 
 def _at_most(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:

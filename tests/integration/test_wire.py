@@ -85,6 +85,17 @@ def test_chunked_body_has_the_same_size_limit(afterword: Afterword, body: bytes)
     assert send(afterword, raw + chunks(large, 10_000)) == 413
 
 
+def test_the_limit_of_a_chunked_body_ends_with_its_request(afterword: Afterword, body: bytes) -> None:
+    large = body + b" " * (200 * 1024 - len(body))
+    raw = request(afterword, large, "Transfer-Encoding: chunked") + chunks(large, 10_000)
+    with connect(afterword) as wire, wire.makefile("rb") as response:
+        for expected in (202, 200, 200, 200):
+            wire.sendall(raw)
+            assert int(response.readline().split()[1]) == expected
+            headers = dict(line.decode().rstrip().lower().split(": ", 1) for line in iter(response.readline, b"\r\n"))
+            response.read(int(headers["content-length"]))
+
+
 def test_truncated_form_is_not_saved(new_survey: NewSurvey, afterword: Afterword) -> None:
     story = new_survey().close()
     link = urlsplit(story.link())
