@@ -3,6 +3,7 @@
 Source: Dixa's developer documentation, "Webhook payloads".
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,17 +49,21 @@ def load_event(raw: bytes, received_at: datetime) -> Event:
     missing or malformed required field.
     """
     body = load_json(raw)
-    event = load(_EVENT, body)
-    name, event_id = event["event_fqn"], event["event_id"] or ""
-    happened_at = _happened_at(event["event_timestamp"], received_at)
-    known = _NAMES.get(name.replace("_", "").strip().upper(), "")
-    close = _load_close(body, event_id, happened_at) if known in CLOSED else None
+    known = _known_name(body)
+    event = load(_CLOSE_EVENT if known in CLOSED else _EVENT, body)
+    event_id, happened_at = event["event_id"] or "", _happened_at(event["event_timestamp"], received_at)
+    close = _read_close(event["data"]["conversation"], event_id, happened_at) if known in CLOSED else None
     change = _load_change(body, CHANGES[known], happened_at) if known in CHANGES else None
-    return Event(event_id, clean(name), close, change)
+    return Event(event_id, clean(event["event_fqn"]), close, change)
 
 
-def _load_close(body: Any, event_id: str, happened_at: datetime) -> Close:
-    found = load(_CLOSE_EVENT, body)["data"]["conversation"]
+def _known_name(body: Any) -> str:
+    """Return the name of the event as in CLOSED and CHANGES, or an empty text."""
+    name = body.get("event_fqn") if isinstance(body, Mapping) else None
+    return _NAMES.get(name.replace("_", "").strip().upper(), "") if isinstance(name, str) else ""
+
+
+def _read_close(found: Mapping[str, Any], event_id: str, happened_at: datetime) -> Close:
     queue, requester, assignee = found["queue"] or {}, found["requester"] or {}, found["assignee"] or {}
     address = read_address((written := requester.get("email") or "").strip())
     return Close(
@@ -119,7 +124,7 @@ class _ChangedConversationSchema(FromDixa):
 def _about(conversation: type[Schema]) -> Schema:
     """Build the schema of an event with this conversation at `data.conversation`."""
     data = FromDixa.from_dict({"conversation": fields.Nested(conversation, required=True)})
-    return FromDixa.from_dict({"data": fields.Nested(data, required=True)})()
+    return _EventSchema.from_dict({"data": fields.Nested(data, required=True)})()
 
 
 _EVENT = _EventSchema()
