@@ -8,7 +8,7 @@ WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell fonts-noto-core
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check figures bench chaos fuzz mutants browser pictures lighthouse docs texts lock clean
+.PHONY: help install run test lint check figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: surve
 bench: $(VENV)/installed-dev ## Measure Afterword's speed beside a naive build and a bare server (a quarter of an hour)
 	@$(BIN)/python -m tests.bench $(BENCH)
 	@$(BIN)/python -m tests.bench.slow_clients
+
+bench-peers: $(VENV)/installed-dev ## Compare with Node-RED and n8n, which npm installs into build/peers (3 GB)
+	@$(BIN)/python -m tests.bench.peers
 
 chaos: $(VENV)/installed-dev ## Print the table of faults in docs/benchmarks.md: every row, long, with three seeds (hours)
 	@$(BIN)/python -m tests.chaos
