@@ -51,7 +51,6 @@ figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: surve
 
 bench: $(VENV)/installed-dev ## Measure Afterword's speed beside a naive build and a bare server (a quarter of an hour)
 	@$(BIN)/python -m tests.bench $(BENCH)
-	@$(BIN)/python -m tests.bench.slow_clients
 
 bench-peers: $(VENV)/installed-dev ## Compare with Node-RED and n8n, which npm installs into build/peers (3 GB)
 	@$(BIN)/python -m tests.bench.peers

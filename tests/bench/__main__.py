@@ -20,8 +20,9 @@ from typing import Any
 
 import redis
 
+from config.logging import set_up_logging
 from tests.bench.bench import Bench, open_bench
-from tests.bench.figures import idle, latency, pages, surveys, webhooks
+from tests.bench.figures import idle, latency, losses, pages, records, slow_clients, surveys, webhooks
 from tests.bench.report import Figure, write_json, write_table
 from tests.processes import ROOT
 
@@ -31,6 +32,9 @@ FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "surveys": surveys.measure,
     "latency": latency.measure,
     "idle": idle.measure,
+    "records": records.measure,
+    "slow_clients": slow_clients.measure,
+    "losses": losses.measure,
 }
 RESULTS = ROOT / "build" / "bench.json"
 
@@ -38,6 +42,7 @@ RESULTS = ROOT / "build" / "bench.json"
 def main() -> None:
     """Measure, print the table, and write the results."""
     given = _read_arguments()
+    set_up_logging("console", "ERROR")
     figures: list[Figure] = []
     with open_bench(given.rounds, surveys_due=given.surveys, has_million=given.million) as bench:
         about = _describe(bench)
@@ -54,7 +59,7 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure Afterword's speed.")
     parser.add_argument("--only", nargs="+", choices=FIGURES, metavar="NAME", help=f"of {', '.join(FIGURES)}")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--surveys", type=int, default=120, help="how many surveys the worker sends at Dixa's pace")
+    parser.add_argument("--surveys", type=int, default=60, help="how many surveys the worker sends at Dixa's pace")
     parser.add_argument("--million", action="store_true", help="fill Redis with a million records (ten minutes more)")
     return parser.parse_args()
 

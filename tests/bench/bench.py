@@ -30,7 +30,7 @@ class Bench:
     folder: Path
     redis: RedisServer
     rounds: int = 3
-    surveys_due: int = 120
+    surveys_due: int = 60
     has_million: bool = False
 
     def surveys(self, text: str) -> str:

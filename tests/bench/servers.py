@@ -82,7 +82,7 @@ class CommandServer:
         }
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> None:
+    def start(self, *_programs: str) -> None:
         self.run(self.command.format(port=self.port))
         eventually(self._responds)
         wait_until_settled(*self.pids)
@@ -135,6 +135,17 @@ class NaiveGevent(CommandServer):
 
     name = "naive, gevent"
     command = f"{_GUNICORN} --worker-class gevent tests.bench.naive.web:app"
+
+
+class NaiveWithWorker(NaiveGevent):
+    """The naive build with its worker, which has as many threads as Afterword's."""
+
+    name = "naive"
+
+    def start(self, *programs: str) -> None:
+        super().start(*programs)
+        self.run("celery --quiet -A tests.bench.naive.tasks worker --pool threads --concurrency 8")
+        wait_until_settled(*self.pids)
 
 
 _LIKE_AFTERWORD = f"{_GUNICORN} --worker-class service.web.connections.Worker --keep-alive 5"

@@ -43,9 +43,14 @@ def conversation(number: int) -> Conversation:
     )
 
 
+def close_event(number: int) -> bytes:
+    """Return the body of a conversation's `CONVERSATION_CLOSED`."""
+    return json.dumps(closed_event(conversation(number), _ORGANIZATION)).encode()
+
+
 def webhook(number: int, port: int) -> bytes:
     """Return the signed webhook of a conversation's close."""
-    body = json.dumps(closed_event(conversation(number), _ORGANIZATION)).encode()
+    body = close_event(number)
     return _request("POST", "/webhooks/dixa", port, body, **sign(body, WEBHOOK_SECRET))
 
 
