@@ -5,7 +5,8 @@
     python -m tests.bench --rounds 5            more repetitions
     python -m tests.bench --million             the records up to a million as well
 
-It listens on this machine only. build/bench.json has every value of every round.
+It listens on this machine only. build/bench.json has every value of every round; all
+figures together also make the chart, docs/pictures/bench.svg.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -22,8 +23,10 @@ import redis
 
 from config.logging import set_up_logging
 from tests.bench.bench import Bench, open_bench
+from tests.bench.chart import Group, write_chart
 from tests.bench.figures import idle, latency, losses, pages, records, slow_clients, surveys, webhooks
 from tests.bench.report import Figure, write_json, write_table
+from tests.bench.servers import BareWebhooks
 from tests.processes import ROOT
 
 FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
@@ -37,6 +40,7 @@ FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "losses": losses.measure,
 }
 RESULTS = ROOT / "build" / "bench.json"
+CHART = ROOT / "docs" / "pictures" / "bench.svg"
 
 
 def main() -> None:
@@ -53,6 +57,8 @@ def main() -> None:
             sys.stderr.write(f"{name}: measured in {monotonic() - began:.0f} s\n")
     sys.stdout.write(write_table(figures))
     _write(RESULTS, write_json(figures, about))
+    if not given.only:
+        _write(CHART, _chart(figures))
 
 
 def _read_arguments() -> argparse.Namespace:
@@ -77,6 +83,19 @@ def _describe(bench: Bench) -> Mapping[str, Any]:
         "Redis": f"{version}, appendfsync always",
         "rounds": bench.rounds,
     }
+
+
+def _chart(figures: Sequence[Figure]) -> str:
+    headings = {
+        webhooks.ACCEPTED: "Webhooks accepted a second",
+        losses.BURST: "Surveys lost of 300, closed at once, at 10 calls a second",
+        losses.OUTAGE: "Surveys lost of 300, with ten seconds of outage of the API",
+    }
+    groups = [
+        Group.of(heading, (each for each in figures if each.name == name and each.other != BareWebhooks.name))
+        for name, heading in headings.items()
+    ]
+    return write_chart("Afterword beside the naive build", groups)
 
 
 def _write(file: Path, text: str) -> None:

@@ -24,10 +24,12 @@ from tests.polling import eventually
 
 _SURVEYS = 300
 _RATE = 10.0
+BURST = f"lost of {_SURVEYS} in a burst at 10 calls a second"
 _OVER_SECONDS = 20
 _DOWN_SECONDS = 10
-_QUIET_SECONDS = 20
-"""After so long without a call, and longer than any pause of either build, no survey is left."""
+OUTAGE = f"lost of {_SURVEYS} in {_DOWN_SECONDS} s of outage"
+_QUIET_SECONDS = 75
+"""After so long without a call no survey is left: Afterword queries a lost offer after RECONCILE_AFTER, 60 s."""
 
 Story = Callable[["AfterwordServer | NaiveWithWorker", StandIn, list[int]], None]
 
@@ -45,11 +47,11 @@ def measure(bench: Bench) -> Iterator[Figure]:
     """Yield the lost surveys of both builds."""
     ours, naive = _run_both(bench, burst, pace="9.5/3")
     name = NaiveWithWorker.name
-    yield Figure(f"lost of {_SURVEYS} in a burst at 10 calls a second", [ours.lost], "", name, [naive.lost], "0")
+    yield Figure(BURST, [ours.lost], "", name, [naive.lost], "0")
     yield Figure("burst: 429", [ours.report.throttled], "", name, [naive.report.throttled])
     yield Figure("burst: claims a survey", [ours.claims])
     ours, naive = _run_both(bench, outage, pace="1000/100")
-    yield Figure(f"lost of {_SURVEYS} in {_DOWN_SECONDS} s of outage", [ours.lost], "", name, [naive.lost], "0")
+    yield Figure(OUTAGE, [ours.lost], "", name, [naive.lost], "0")
 
 
 def burst(server: AfterwordServer | NaiveWithWorker, dixa: StandIn, made: list[int]) -> None:

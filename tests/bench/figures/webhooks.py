@@ -15,6 +15,7 @@ from tests.bench.report import Figure
 from tests.bench.servers import AfterwordServer, BareWebhooks, CommandServer, NaiveGevent, NaiveThreads, Server
 from tests.bench.traffic import webhooks
 
+ACCEPTED = "webhooks accepted, 32 connections"
 CONNECTIONS, FEW_CONNECTIONS = 32, 8
 SECONDS, FEW_SECONDS = 3.0, 1.0
 _WARM_UP = 400
