@@ -1,1 +1,1 @@
-"""The measurements behind docs/benchmarks.md. `make bench` and `make figures` run them; `make test` tests their tools."""
+"""Measurements for docs/benchmarks.md. `make bench` and `make figures` run them, `make test` tests their tools."""
