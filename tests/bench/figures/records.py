@@ -17,6 +17,7 @@ from service.dixa.events import load_event
 from service.intake.intake import Intake
 from service.records.records import Records
 from service.records.redis import connect
+from service.records.tasks import Quota
 from service.rules.identity import Identities
 from service.surveys.model import Close
 from service.surveys.states import Journey
@@ -34,8 +35,9 @@ from tests.processes import SECRET_KEY, settings_for
 _FIRST, _WAITING, _FINISHED = 20, 1000, 300
 _FEW, _MANY, _MILLION = 1_000, 100_000, 1_000_000
 _TIMED = 200
+_ROOM = 1_000_000
 _HINT_SECONDS = 1.5
-"""The relay leaves a survey that is due at its close to the queued task for a second."""
+"""The relay leaves a survey that is due at its close to its task for a second."""
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
@@ -103,9 +105,9 @@ class _Filled:
         self._client = client
         self._records = Records(client, lease=timedelta(minutes=1), keep=timedelta(days=90))
         surveys = settings_for(url).surveys
-        self._waiting = Intake(self._records, _NoQueue(), surveys, None, Identities([SECRET_KEY]))
+        self._waiting = Intake(self._records, surveys, None, Identities([SECRET_KEY]))
         at_once = tuple(replace(survey, delay=timedelta(), delays={}) for survey in surveys)
-        self._due = Intake(self._records, _NoQueue(), at_once, None, Identities([SECRET_KEY]))
+        self._due = Intake(self._records, at_once, None, Identities([SECRET_KEY]))
         self._closes = _closes()
         self._size = 0
 
@@ -120,15 +122,16 @@ class _Filled:
 
     def measure(self) -> dict[str, list[float]]:
         """Return the milliseconds of each operation."""
+        quota = [Quota(Journey.OFFER, free=_ROOM, most=10)]
 
-        def take_due() -> None:
-            assert len(self._records.take_due(Journey.OFFER, 10, timedelta(minutes=1))) == 10
+        def queue_due() -> None:
+            assert self._records.queue_due(quota, _ROOM, timedelta(minutes=1)).queued == 10
 
         accepted = [_time(lambda: self._waiting.take_close(next(self._closes))) for _ in range(_TIMED)]
         for close in islice(self._closes, _TIMED):
             self._due.take_close(close)
         Event().wait(_HINT_SECONDS)
-        taken = [_time(take_due) for _ in range(_TIMED // 10)]
+        taken = [_time(queue_due) for _ in range(_TIMED // 10)]
         paused = [_time(self._pause_and_resume) for _ in range(5)]
         self._size += 2 * _TIMED
         return {
@@ -143,11 +146,6 @@ class _Filled:
         self._records.count_waiting()
         self._records.resume()
         self._records.count_waiting()
-
-
-class _NoQueue:
-    def hint(self, journey: Journey, survey_id: str) -> None:
-        """Queue nothing."""
 
 
 def _closes() -> Iterator[Close]:

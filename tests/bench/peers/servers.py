@@ -49,7 +49,7 @@ class Peer(CommandServer):
     def prepare(self) -> None:
         """Write its files."""
 
-    def start(self) -> None:
+    def start(self, *_programs: str) -> None:
         self._environ["PATH"] = f"{self._home() / 'node_modules' / '.bin'}:{os.environ['PATH']}"
         self._environ["DIXA_API_URL"] = "http://127.0.0.1:9"
         self.prepare()
