@@ -11,7 +11,7 @@ CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends
 .PHONY: help install run test lint check figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/installed ## Install the service and the `afterword` command into .venv
 
