@@ -37,6 +37,8 @@ _IDLE_SECONDS = 30.0
 """How long a connection may be idle before it is closed. Many NATs drop one after a minute."""
 
 _SWEEP_SECONDS = 5.0
+_FRESH_SECONDS = 1.0
+"""How long after its last use a connection is taken without a look whether the server has closed it."""
 
 _NOT_PRIMARY_ERRORS = (ReadOnlyError, BusyLoadingError, ClusterDownError)  # MASTERDOWN is a ClusterDownError
 _NOT_PRIMARY_TEXTS = ("-READONLY", "UNBLOCKED")
@@ -54,6 +56,14 @@ class _StaleAware:
     """Whether it was returned to the pool connected, and hasn't been closed since."""
     is_demoted = False
     """Whether its server has responded that it is not the primary, or still loading."""
+    idle_since = -_FRESH_SECONDS
+    """When it was last returned to the pool."""
+
+    def can_read(self, *args: Any, **kwargs: Any) -> bool:
+        if monotonic() - self.idle_since < _FRESH_SECONDS:
+            return False
+        found: bool = super().can_read(*args, **kwargs)  # type: ignore[misc]
+        return found
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> Any:
         with self._outdated():
