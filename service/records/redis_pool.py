@@ -4,15 +4,12 @@ An idle connection may be useless: a NAT has dropped it, or its server was demot
 on one is retried once on a new connection, and the host's name is resolved again for that.
 """
 
-import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty
 from time import monotonic
-from types import SimpleNamespace
 from typing import Any
 
-from redis._parsers import hiredis
 from redis.backoff import NoBackoff
 from redis.connection import BlockingConnectionPool, Connection
 from redis.exceptions import (
@@ -25,10 +22,6 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
-
-# redis-py polls a connection before each command, without waiting. gevent's poll would let all other greenlets run
-# meanwhile. gunicorn's master imports this before gevent replaces it.
-hiredis.select = SimpleNamespace(**vars(select))  # type: ignore[assignment, attr-defined]
 
 MAX_CONNECTIONS = 4
 """Of one pool. A command takes a millisecond and a thread sends few, so many threads can share them."""
