@@ -92,11 +92,13 @@ class Intake:
         choice = choose_at_close(close, self._surveys, self._own_addresses)
         candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
         is_mailed = any("email" in survey.deliver for survey in candidates)
+        of_email = self._identities.hashes_of(None, close.email)
+        of_phone = self._identities.hashes_of(None, phone=close.phone)
         close = replace(
             close,
-            person=self._identities.hashes_of(close.requester_id, close.email, close.phone),
-            email_hashes=self._identities.hashes_of(None, close.email),
-            phone_hashes=self._identities.hashes_of(None, phone=close.phone),
+            person=(*self._identities.hashes_of(close.requester_id), *of_email, *of_phone),
+            email_hashes=of_email,
+            phone_hashes=of_phone,
             email=close.email if is_mailed else None,
             phone=None,
             odd_email=None,
