@@ -94,7 +94,7 @@ def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
     if timings.step_budget < timedelta(seconds=5):
         yield "STEP_BUDGET is under 5s: calls may be cut off before Dixa responds. Example: 15s."
     if pace.rate > _LIMIT_OF_DIXA.rate or pace.burst > _LIMIT_OF_DIXA.burst:
-        yield "DIXA_PACE is over 10/4, Dixa's limit for a token: calls will be refused with 429. Example: 9.5/3."
+        yield "DIXA_PACE is over 10/4, Dixa's limit for a token: calls will be refused with 429. Example: 9.9/3."
     if timings.record_retention < timedelta(days=90):
         yield "RECORD_RETENTION is under 90d: without its record, a finished survey can be sent again."
 

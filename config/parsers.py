@@ -54,10 +54,10 @@ switch: Callable[[str], bool] = fields.Boolean(
 
 
 def pace(text: str) -> Pace:
-    """Parse requests per second and burst, such as `9.5/3`."""
+    """Parse requests per second and burst, such as `9.9/3`."""
     found = re.fullmatch(r"([0-9]{1,4}(?:\.[0-9]{1,3})?)\s*/\s*([0-9]{1,4})", text)
     if not found or float(found[1]) == 0 or int(found[2]) == 0:
-        raise ValueError("is not a pace. Write requests per second and burst, such as 9.5/3.")
+        raise ValueError("is not a pace. Write requests per second and burst, such as 9.9/3.")
     return Pace(float(found[1]), int(found[2]))
 
 

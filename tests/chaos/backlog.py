@@ -26,7 +26,7 @@ Scale = Literal["short", "long"]
 Seed = Callable[[Story, Sandbox], str]
 
 PREFIX = "afterword:"
-RATE = 9.5
+RATE = 9.9
 MAX_CALLS, MAX_CLAIMS, LEAST_SHARE = 6, 10, 0.9
 AS_SHIPPED = {
     "DIXA_PACE": f"{RATE}/3",

@@ -96,7 +96,7 @@ def _call_at_the_pace(
 ) -> None:
     """What each process does: take a slot, call, again."""
     shared = connect(redis_url)
-    pace = SharedPace(shared, (API_TOKEN,), rate=9.5, burst=3, wait=Event().wait, prefix=prefix)
+    pace = SharedPace(shared, (API_TOKEN,), rate=9.9, burst=3, wait=Event().wait, prefix=prefix)
     client = DixaClient(new_session("afterword/chaos"), api_url, pace, TokenCheck(shared, 60 * SECOND, prefix=prefix))
     made = 0
     barrier.wait(240)

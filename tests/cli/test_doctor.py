@@ -25,7 +25,7 @@ def appendfsync_everysec(keys: redis.Redis) -> Iterator[None]:
 
 
 def test_doctor_prints_a_line_for_each_part(run: Runner) -> None:
-    assert [line.split()[:2] for line in run("doctor", DIXA_PACE="9.5/3").output.splitlines()] == [
+    assert [line.split()[:2] for line in run("doctor", DIXA_PACE="9.9/3").output.splitlines()] == [
         ["ok", "settings;"],
         ["ok", "SMS:"],
         ["ok", "Redis:"],
@@ -67,7 +67,7 @@ def test_unavailable_redis_fails_with_what_to_do(run: Runner) -> None:
 
 
 def test_refused_token_fails(run: Runner) -> None:
-    refused = run("doctor", fails=True, DIXA_API_TOKEN="another-token", DIXA_PACE="9.5/3").output
+    refused = run("doctor", fails=True, DIXA_API_TOKEN="another-token", DIXA_PACE="9.9/3").output
     assert "FAIL Dixa: " in refused
     assert "another-token" not in refused
     # One line for each part, and no log line.

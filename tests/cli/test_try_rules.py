@@ -127,9 +127,9 @@ def test_sample_and_limit_are_shown(run: Runner, dixa: Sandbox) -> None:
 def test_long_dry_run_needs_confirmation(run: Runner, dixa: Sandbox) -> None:
     for _ in range(60):
         close(dixa, agent=False)
-    output = run("try-rules", surveys=ONE, fails=True, DIXA_PACE="9.5/3").output
-    assert "60 conversations to try, 2 calls each at most, 1.9 calls a second (a fifth of DIXA_PACE)" in output
-    assert "32 s to 63 s." in output
+    output = run("try-rules", surveys=ONE, fails=True, DIXA_PACE="9.9/3").output
+    assert "60 conversations to try, 2 calls each at most, 2.0 calls a second (a fifth of DIXA_PACE)" in output
+    assert "30 s to 61 s." in output
     assert "Begin?" in output
     assert {each.call for each in dixa.calls} == {"search"}
     assert "Begin?" not in run("try-rules", "--yes", surveys=ONE, DIXA_PACE="1000/9").output

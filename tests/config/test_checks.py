@@ -52,7 +52,7 @@ def test_unreadable_spool_is_no_mistake_of_settings(folder: str) -> None:
         ("RECONCILE_AFTER", "14s"),
         ("STEP_BUDGET", "4s"),
         ("DIXA_PACE", "11/3"),
-        ("DIXA_PACE", "9.5/5"),
+        ("DIXA_PACE", "9.9/5"),
     ],
 )
 def test_risk_of_duplicates_or_refusals_is_a_warning(name: str, value: str) -> None:

@@ -11,7 +11,7 @@ from tests.config.test_settings import GOOD, mistakes
 
 def test_empty_variable_counts_as_not_set() -> None:
     assert mistakes(REDIS_URL=" ") == ["  REDIS_URL is not set. Example: REDIS_URL=redis://localhost:6379/0"]
-    assert read_settings({**GOOD, "DIXA_PACE": ""}).dixa_pace == Pace(9.5, 3)
+    assert read_settings({**GOOD, "DIXA_PACE": ""}).dixa_pace == Pace(9.9, 3)
 
 
 def test_old_name_is_refused_with_the_new_one() -> None:
@@ -113,7 +113,7 @@ class TestDotEnv:
         monkeypatch.setenv("DIXA_PACE", "fast")
         with pytest.raises(SettingsError) as caught:
             read_settings()
-        pace = "  DIXA_PACE: is not a pace. Write requests per second and burst, such as 9.5/3."
+        pace = "  DIXA_PACE: is not a pace. Write requests per second and burst, such as 9.9/3."
         assert str(caught.value).splitlines()[1:] == ["  .env can't be read: it is not UTF-8 text.", pace]
 
     def test_folder_named_dot_env_is_a_mistake(self, folder: Path) -> None:

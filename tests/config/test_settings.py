@@ -29,7 +29,7 @@ def mistakes(**changes: str) -> list[str]:
 def test_settings_have_defaults() -> None:
     settings = read_settings(GOOD)
     assert settings.dixa_api_url == "https://dev.dixa.io/beta"
-    assert settings.dixa_pace == Pace(9.5, 3)
+    assert settings.dixa_pace == Pace(9.9, 3)
     assert settings.spool_dir == Path("var/spool")
     assert settings.webhook_tolerance == timedelta(minutes=5)
     assert (settings.brand_name, settings.support_url, settings.privacy_url) == ("Support", None, None)

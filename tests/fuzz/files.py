@@ -32,7 +32,7 @@ ENVIRON = {
     "PUBLIC_URL": PUBLIC_URL,
     "REDIS_URL": "redis://:hunter2-of-redis@localhost:6379/0",
     "DIXA_API_URL": "https://dev.dixa.io/beta",
-    "DIXA_PACE": "9.5/3",
+    "DIXA_PACE": "9.9/3",
     "SURVEYS_FILE": "config/surveys.toml",
     "SPOOL_DIR": "off",
     "SPOOL_MAX_MB": "256",
@@ -61,7 +61,7 @@ HOSTILE = [
 ]
 HOSTILE += [
     "unix://",
-    "9.5/",
+    "9.9/",
     "/3",
     "0/0",
     "1e9/1",

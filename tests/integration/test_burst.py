@@ -27,7 +27,7 @@ editable_for = "0s"
 suspect_editable_for = "0s"
 """
 AS_SHIPPED = {
-    "DIXA_PACE": "9.5/3",
+    "DIXA_PACE": "9.9/3",
     "LEASE": "60s",
     "STEP_BUDGET": "15s",
     "RECONCILE_AFTER": "60s",
@@ -90,7 +90,7 @@ class Burst:
         assert (report.second_offers, report.double_submits, report.duplicate_messages) == ([], [], [])
         assert report.rejections == 0
 
-    def assert_in_pace(self, rate: float = 9.5, burst: int = 3) -> None:
+    def assert_in_pace(self, rate: float = 9.9, burst: int = 3) -> None:
         """Assert that no call arrived before the pace allowed it, and that Dixa throttled only a few.
 
         On a machine under load calls arrive later, never earlier. Some arrive together, so Dixa may throttle a few.
