@@ -17,8 +17,10 @@ if state == verdict and verdict ~= 'waiting' then return {verdict, get('offer_re
 if state ~= 'deciding' then return {'wrong_state', ''} end
 put('decision', decision, 'language', language)
 if terms ~= '' then
-  keep_terms(terms_key, terms, keep_ms)
-  put('terms', name_of(terms_key))
+  if get('terms') ~= name_of(terms_key) then
+    keep_terms(terms_key, terms, keep_ms)
+    put('terms', name_of(terms_key))
+  end
   drop('candidates')
 end
 if verdict == 'waiting' then
