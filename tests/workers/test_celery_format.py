@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,19 @@ def records(own_redis: RedisServer) -> Records:
 
 def test_a_plain_celery_worker_runs_the_tasks(own_redis: RedisServer, tmp_path: Path, records: Records) -> None:
     client = redis.Redis.from_url(own_redis.url)
-    for number in (1, 2, 3):
-        records.accept(close_of(number, ago=MINUTE), [AT_ONCE])
     environ = os.environ | {"REDIS_URL": own_redis.url, "PYTHONPATH": str(ROOT), "PATH": f"{BIN}:{os.environ['PATH']}"}
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen([*COMMAND, *ALONE], cwd=tmp_path, env=environ, stdout=log, stderr=log)
+    numbers = count(1)
+
+    def has_run_three() -> bool:
+        # One more each time: without our repairs, kombu may lose one.
+        records.accept(close_of(next(numbers), ago=MINUTE), [AT_ONCE])
+        return client.llen("done") >= 3
+
     try:
-        eventually(lambda: client.llen("done") == 3)
-        assert client.lrange("done", 0, -1) == [b"1", b"2", b"3"]
+        eventually(has_run_three)
+        assert {int(each) for each in client.lrange("done", 0, -1)} < set(range(1, next(numbers)))
         assert "Traceback" not in (tmp_path / "log").read_text()
     finally:
         worker.terminate()
