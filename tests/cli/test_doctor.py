@@ -46,7 +46,7 @@ def test_appendfsync_everysec_is_a_warning(run: Runner) -> None:
 @pytest.fixture
 def few_connections(tmp_path: Path) -> Iterator[str]:
     """Start a separate Redis: connections of earlier tests would count."""
-    server = RedisServer(tmp_path, "--maxclients", "18")
+    server = RedisServer(tmp_path, "--maxclients", "14")
     server.start()
     yield server.url
     server.stop()
