@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from textwrap import dedent
-from time import monotonic
 
 import redis
 
@@ -20,6 +19,7 @@ from threading import Event
 from types import SimpleNamespace
 
 import redis
+from kombu.utils import eventio
 
 from service.queue import make_app
 from service.surveys.states import Journey
@@ -27,6 +27,9 @@ from workers.steps import WakeStep
 from workers.tasks import register_tasks
 
 client = redis.Redis.from_url(sys.argv[1])
+poll = eventio._epoll.poll
+# Without a timer, only an event moves Celery's loop.
+eventio._epoll.poll = lambda self, timeout: poll(self, None)
 
 
 def run(survey_id):
@@ -41,8 +44,8 @@ app.worker_main("--quiet worker --pool threads --concurrency 1 --without-mingle 
 """
 
 
-def test_free_thread_gets_the_next_task_at_once(redis_server: RedisServer) -> None:
-    """By default, Celery's event loop notices it at its next timer: 0.5 s later on average, so 10 s for 20 tasks."""
+def test_the_end_of_a_task_takes_the_next_one(redis_server: RedisServer) -> None:
+    """By default, Celery's event loop notices a free thread at its next timer: 0.5 s later on average."""
     url = redis_server.new_database()
     client = redis.Redis.from_url(url)
     for number in range(TASKS):
@@ -51,10 +54,7 @@ def test_free_thread_gets_the_next_task_at_once(redis_server: RedisServer) -> No
         [sys.executable, "-c", dedent(PROGRAM), url], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
     try:
-        eventually(lambda: client.get("ended"))
-        began = monotonic()
         eventually(lambda: client.get("ended") == b"%d" % TASKS)
-        assert monotonic() - began < TASKS * 0.3
     finally:
         worker.terminate()
         worker.wait()
