@@ -24,7 +24,7 @@ def test_result_is_reconciled_after_redis_was_emptied_and_the_close_was_resent(r
     """Row 12 found this case: the new record has no offer, and the customer answers again."""
     model = type("Found", (Model,), {"make_world": staticmethod(lambda: World(redis_server.new_database()))})()
     model.begin(two=False)
-    model.start(seconds=0, is_answer=False, far=12, fate=Fate.DONE)
+    model.start(seconds=0, is_answer=False, far=13, fate=Fate.DONE)
     model.answer(scores=(4, 3), comment="", both=False, late=None)
     model.holds()
     model.start(seconds=35, is_answer=True, far=4, fate=Fate.DONE)
