@@ -19,6 +19,7 @@ from service.texts.catalog import N_
 from service.web import pages, survey
 from service.web.language import requested_language
 from service.web.page_context import PageContext
+from service.web.page_rendering import render_page
 from service.web.request_body import read_body
 from service.web.services import services
 from service.web.survey_context import SurveyContext, load_context
@@ -92,7 +93,7 @@ def unknown_page(ctx: PageContext, *, is_opt_in: bool = False) -> Response:
 
 
 def _render(ctx: PageContext, action: str, *, failed: bool = False, is_done: bool = False, **facts: Any) -> Response:
-    return pages.render_page(
+    return render_page(
         "opt_out.html",
         ctx.language,
         503 if failed else 200,

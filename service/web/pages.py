@@ -3,33 +3,23 @@
 The functions need an application context, as `flask.render_template` does.
 """
 
-import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
-from flask import Response, render_template
-from markupsafe import Markup, escape
+from flask import Response
 
-from service.surveys.language_codes import LANGUAGES
 from service.surveys.ratings import RatingType
 from service.surveys.theme import DEFAULT_THEME, Theme
 from service.texts.catalog import Language
 from service.texts.questions import conversation_text
-from service.web import forms, page_texts
+from service.web import page_texts
 from service.web.forms import FormErrors
 from service.web.page_context import NOTHING_TYPED, Closed, PageContext, Unsaved
 from service.web.page_questions import Question, list_questions
-from service.web.security_headers import page_policy
-from service.web.stylesheet import stylesheet_for
-
-_LINE_ENDS = re.compile(r">\n+<(?!/textarea)")
-"""Line breaks between tags: readable in a template, wasted bytes in a page."""
-
-_WHOLE = re.compile(r"\S+(?:\N{NO-BREAK SPACE}\S+)+")
-"""A date, or a number with its unit, as `Language` formats them: joined by no-break spaces."""
+from service.web.page_rendering import Page, render, render_page, respond
 
 _LINK = f"link-{secrets.token_hex(16)}"
 """The place of the opt-out link in a page kept for all customers. Nobody can guess it, so no text contains it."""
@@ -61,10 +51,10 @@ def form_page(  # noqa: PLR0913 - a form has all of these
     is_common = not (comment or errors or ctx.deadline) and ctx.query is not None
     if is_common:
         common = replace(ctx, opt_out_url=_LINK) if ctx.opt_out_url else ctx
-        page = _common_form(common, tuple(chosen.items()), **facts).with_link(ctx.opt_out_url)
+        page = _common_form(common, tuple(chosen.items()), **facts).with_text(_LINK, ctx.opt_out_url or "")
     else:
         page = _form(ctx, chosen, title=page_texts.TITLE, comment=comment, errors=errors, **facts)
-    return _respond(page, usual if status is None else status, ctx.language)
+    return respond(page, usual if status is None else status, ctx.language)
 
 
 def change_page(
@@ -91,7 +81,7 @@ def change_page(
         errors=typed.errors,
         keeps_comment=has_comment,
     )
-    return _respond(page, typed.status, ctx.language)
+    return respond(page, typed.status, ctx.language)
 
 
 def saved_page(
@@ -215,67 +205,15 @@ def render_message(ctx: PageContext, status: int, **facts: Any) -> Response:
     )
 
 
-def render_page(template: str, language: Language, status: int, theme: Theme, **facts: Any) -> Response:
-    """Render a page with its style sheet."""
-    return _respond(_render(template, language, theme, **facts), status, language)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """A rendered page and its Content-Security-Policy."""
-
-    html: bytes
-    policy: str
-
-    def with_link(self, opt_out_url: str | None) -> Self:
-        """Return the page with this link instead of `_LINK`."""
-        return replace(self, html=self.html.replace(_LINK.encode(), escape(opt_out_url or "").encode(), 1))
-
-
-def _respond(page: _Page, status: int, language: Language) -> Response:
-    headers = {"Content-Language": language.code, "Content-Security-Policy": page.policy}
-    return Response(page.html, status, headers, content_type="text/html; charset=utf-8")
-
-
-def _render(template: str, language: Language, theme: Theme, *, typed: bool = False, **facts: Any) -> _Page:
-    """Render a page. With `typed` the languages are buttons of the form, not links: they keep typed text."""
-    html = render_template(
-        template,
-        _=language.translate,
-        language=language,
-        languages=LANGUAGES,
-        theme=theme,
-        most=language.format_number(page_texts.MAX_COMMENT_CHARACTERS),
-        words=page_texts,
-        forms=forms,
-        typed=typed,
-        whole=_keep_whole,
-        **facts,
-    )
-    html = _LINE_ENDS.sub("><", html)
-    sheet = stylesheet_for(html, theme)
-    html = html.replace("<style></style>", f"<style>{sheet}</style>", 1)
-    return _Page(html.encode(), page_policy(sheet))
-
-
-def _keep_whole(text: str) -> Markup:
-    """Escape a text and put each date or number in a <span>, which CSS makes an inline block: it wraps as a whole.
-
-    A no-break space isn't enough: on a line that is too short, the browser would break inside a word.
-    """
-    html = _WHOLE.sub(lambda found: f"<span>{found[0]}</span>".replace("\N{NO-BREAK SPACE}", " "), escape(text))
-    return Markup(html)  # noqa: S704 - it was escaped above
-
-
 @lru_cache(maxsize=200)
-def _common_form(ctx: PageContext, chosen: tuple[tuple[RatingType, int], ...], **facts: Any) -> _Page:
+def _common_form(ctx: PageContext, chosen: tuple[tuple[RatingType, int], ...], **facts: Any) -> Page:
     """Render an empty or a preselected form. The key has all of the page's facts, and a page has 10,000 bytes."""
     return _form(ctx, dict(chosen), title=page_texts.TITLE, comment="", errors={}, **facts)
 
 
-def _form(ctx: PageContext, chosen: Mapping[RatingType, int], **facts: Any) -> _Page:
+def _form(ctx: PageContext, chosen: Mapping[RatingType, int], **facts: Any) -> Page:
     questions = list_questions(ctx, chosen, facts.get("errors"), facts.get("saved"))
-    return _render(
+    return render(
         "form.html",
         ctx.language,
         ctx.theme,
