@@ -24,13 +24,14 @@ import redis
 from config.logging import set_up_logging
 from tests.bench.bench import Bench, open_bench
 from tests.bench.chart import Group, write_chart
-from tests.bench.figures import idle, latency, losses, pages, records, slow_clients, surveys, webhooks
+from tests.bench.figures import balance, idle, latency, losses, pages, records, slow_clients, surveys, webhooks
 from tests.bench.report import Figure, write_json, write_table
 from tests.bench.servers import BareWebhooks
 from tests.processes import ROOT
 
 FIGURES: Mapping[str, Callable[[Bench], Iterator[Figure]]] = {
     "webhooks": webhooks.measure,
+    "balance": balance.measure,
     "pages": pages.measure,
     "surveys": surveys.measure,
     "latency": latency.measure,
