@@ -31,6 +31,7 @@ _LEVELS = structlog.processors.NAME_TO_LEVEL
 _ROOT = logging.getLogger()
 _HANDLER = LineHandler()
 """Writes all lines, ours and those of libraries."""
+_HANDLER.addFilter(ExceptionTextFilter())
 _MIN_LEVELS = {
     "werkzeug": logging.WARNING,
     "celery.worker.strategy": logging.WARNING,
@@ -42,7 +43,7 @@ _MIN_LEVELS = {
 """The lowest level of noisy loggers. werkzeug's lines contain the secret paths of links."""
 
 _steps: list[Any] = []
-"""The processors of our events. Loggers keep `_PROCESSORS`, and a second set-up changes only this list."""
+"""The steps from an event to its line, of the latest set-up."""
 
 
 def set_up_logging(log_format: str, level: str) -> None:
@@ -153,5 +154,5 @@ def _mask_line(_logger: WrappedLogger, _method: str, line: EventDict) -> str:
     return mask_passwords(str(line))
 
 
-_HANDLER.addFilter(ExceptionTextFilter())
 _PROCESSORS: list[Any] = [_render]
+"""Loggers keep this list from their first event on, so it is one for all set-ups."""

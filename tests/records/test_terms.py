@@ -14,7 +14,6 @@ from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS, Story
-from tests.processes import RedisServer
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, is_about, link_of, load, offer, submit
 
 FIRST, SECOND = replace(AT_ONCE, name="first"), replace(AT_ONCE, name="second")
@@ -44,7 +43,7 @@ def test_each_candidate_has_its_terms_until_one_is_chosen(records: Records) -> N
     assert claim(records).record.candidates == (FIRST, SECOND)
 
 
-def test_terms_outlive_their_records(redis_server: RedisServer, redis_client: redis.Redis, prefix: str) -> None:
+def test_terms_outlive_their_records(redis_client: redis.Redis, prefix: str) -> None:
     records = Records(redis_client, lease=MINUTE, keep=90 * DAY, prefix=prefix)
     records.accept(close_of(), [AT_ONCE])
     key = key_of(prefix, AT_ONCE)
@@ -107,16 +106,11 @@ def test_the_terms_in_memory_are_limited(records: Records, monkeypatch: pytest.M
     assert len(records._known_terms) <= 2
 
 
-@pytest.mark.parametrize("stored", ["terms", "candidates"])
-def test_terms_inside_of_an_older_record_are_read(
-    records: Records, redis_client: redis.Redis, prefix: str, stored: str
-) -> None:
-    """Before version 1.0 a record contained them."""
+def test_terms_inside_of_an_older_record_are_read(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     records.accept(close_of(), [FIRST, SECOND])
     first, second = (store_terms(each).text for each in (FIRST, SECOND))
-    written = first if stored == "terms" else f"[{first}, {second}]"
-    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", stored, written)
-    redis_client.delete(*([key_of(prefix, SECOND)] if stored == "candidates" else []), f"{prefix}none")
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", mapping={"terms": first, "candidates": f"[{first}, {second}]"})
+    redis_client.delete(key_of(prefix, FIRST), key_of(prefix, SECOND))
     found = claim(records).record
     assert (found.terms, found.candidates) == (FIRST, (FIRST, SECOND))
 

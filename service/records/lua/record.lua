@@ -74,8 +74,9 @@ end
 local function expire(keep_ms) expires_in = keep_ms end
 local function persist() expires_in = 'never' end
 
--- Reminders are in the set of due offers, too. Those that aren't are the surveys that wait for a link.
-local function count_reminding()
+-- The set of due offers has the surveys that wait for their reminder, too. This set tells them apart, so that those without a
+-- link can be counted.
+local function note_reminding()
   local is_reminding = read().offer_state == 'reminding'
   if is_reminding == was_reminding then return end
   redis.call(is_reminding and 'SADD' or 'SREM', string.match(record, '^(.*)survey:') .. 'reminding', get('survey_id'))
@@ -83,7 +84,7 @@ end
 
 local function save()
   local names = {}
-  if changed.offer_state then count_reminding() end
+  if changed.offer_state then note_reminding() end
   for field in pairs(dropped) do table.insert(names, field) end
   if next(changed) then redis.call('HSET', record, unpack(flatten(changed))) end
   if #names > 0 then redis.call('HDEL', record, unpack(names)) end
@@ -94,10 +95,11 @@ local function save()
   end
 end
 
--- Terms are stored once, under the hash of their text, and records name them. They outlive every record that does: each use
--- by a new record renews them, and a record is kept for less than twice its retention and a year.
+-- Terms are stored once, under the hash of their text, and records name them.
 local function name_of(terms_key) return string.match(terms_key, '[^:]+$') end
 
+-- Terms outlive the records that name them: each new record renews them, and none is kept for longer than twice its retention
+-- and a year.
 local function keep_terms(terms_key, terms, keep_ms)
   local least_ms = 2 * tonumber(keep_ms) + YEAR_MS
   local left_ms = redis.call('PTTL', terms_key)
