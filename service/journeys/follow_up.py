@@ -19,6 +19,7 @@ from service.journeys.answer import latest_final_at
 from service.journeys.attempt import Attempt
 from service.journeys.next_step import Done, Erase, Fail, Next, Wait
 from service.records.channels import Channels, name_receiver
+from service.records.outcomes import StaleClaim
 from service.records.records import Records
 from service.surveys.definition import Survey
 from service.surveys.errors import ChannelDown, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
@@ -113,7 +114,8 @@ class FollowUpJourney:
         record = attempt.record
         answer, progress, terms = record.answer, record.follow_up, record.terms
         if answer is None or progress is None or terms is None:
-            return Done()  # Can't be: this journey begins with an answer, and its record has terms.
+            # Redis may have lost the terms since the answer. The next close of this survey stores them again.
+            raise StaleClaim("its answer or its terms are lost")
         final_at = latest_final_at(record, answer)
         since = max(final_at, progress.retried_at or final_at)
         due = self._find_due(terms, answer, progress)

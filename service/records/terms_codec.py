@@ -26,7 +26,7 @@ _READERS: Final[Mapping[Any, Any]] = {
 
 
 _MAX_CACHED = 256
-"""Surveys in memory: those of surveys.toml, by channel, and earlier versions that records still name."""
+"""The JSON of so many surveys stays in memory: those of surveys.toml, by channel, and of links to earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ def store_terms(survey: Survey) -> StoredTerms:
     return StoredTerms(hashlib.sha256(text.encode()).hexdigest()[:24], text)
 
 
-@lru_cache(_MAX_CACHED)
 def read_terms(text: str) -> Survey:
     """Read the JSON of `store_terms`, by this or another version."""
     return load_terms(json.loads(text))

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from config.settings import Timings
 from service.delivery.slack import SlackAlert
 from service.journeys.follow_up import OUTCOME_UNKNOWN, FollowUpJourney, PlannedAction, plan_actions
-from service.journeys.next_step import Done
 from service.records.channels import name_receiver
+from service.records.outcomes import StaleClaim
 from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.on_answer import OnAnswer
@@ -167,11 +167,12 @@ def test_failed_action_counts_as_a_try(
 
 
 @pytest.mark.parametrize("missing", ["answer", "follow_up", "terms"])
-def test_record_without_an_answer_or_terms_has_no_follow_up(story: Story, missing: str) -> None:
+def test_follow_up_waits_for_a_lost_answer_or_lost_terms(story: Story, missing: str) -> None:
     attempt = attempt_of(Journey.FOLLOW_UP)
     record = replace(attempt.record, **{"terms": TERMS, missing: None})  # type: ignore[arg-type]
     journey = FollowUpJourney(story.records, actions=(), channels=story.channels)
-    assert journey.advance(attempt.with_record(record)) == Done()
+    with pytest.raises(StaleClaim, match="lost"):
+        journey.advance(attempt.with_record(record))
 
 
 def test_failed_action_fails_the_follow_up(action_story: ActionStory) -> None:

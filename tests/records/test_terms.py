@@ -10,6 +10,7 @@ from service.records.records import Records
 from service.records.terms_codec import store_terms
 from service.surveys.definition import Survey
 from service.surveys.model import Claim, Decision
+from service.surveys.on_answer import OnAnswer
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState, Verdict
@@ -72,7 +73,11 @@ def test_a_record_without_its_terms_is_read_and_its_answer_submitted(
     redis_client.delete(key_of(prefix, FIRST), key_of(prefix, SECOND))
     records = Records(redis_client, lease=MINUTE, keep=DAY, prefix=prefix)
     assert (load(records).terms, load(records).candidates) == (None, ())
-    answer(records, terms=FIRST)
+    # The page has the terms of the link's survey, as surveys.toml has it now.
+    now = replace(FIRST, on_answer=(OnAnswer((4,), RatingType.CSAT, note=True),))
+    answer(records, terms=now)
+    assert load(records).terms == now
+    assert load(records).follow_up
     submit(records)
     assert load(records).offers == link_of().offers
 

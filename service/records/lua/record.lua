@@ -110,14 +110,14 @@ local function keep_terms(terms_key, terms, keep_ms)
   end
 end
 
--- Records of an older version contain their terms.
+-- Returns nothing if Redis has lost them. Records of an older version contain their terms.
 local function read_terms()
   local terms = get('terms') or ''
-  if terms ~= '' and string.sub(terms, 1, 1) ~= '{' then
-    local terms_key = string.gsub(record, 'survey:[^:]+$', 'terms:' .. terms)
-    terms = redis.call('GET', terms_key) or ''
-  end
-  return terms ~= '' and cjson.decode(terms) or {}
+  if terms == '' then return {} end
+  if string.sub(terms, 1, 1) == '{' then return cjson.decode(terms) end
+  local terms_key = string.gsub(record, 'survey:[^:]+$', 'terms:' .. terms)
+  local found = redis.call('GET', terms_key)
+  return found and cjson.decode(found)
 end
 
 local OPEN = {

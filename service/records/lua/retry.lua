@@ -12,7 +12,7 @@ if get(journey .. '_reason') == 'erased' then return 'not_failed' end
 if journey == 'offer' and get('answer_state') then return 'not_failed' end
 
 local function has_all_offers()
-  for _, rating in ipairs(read_terms().ratings or {}) do
+  for _, rating in ipairs((read_terms() or {}).ratings or {}) do
     if not get('rating_id:' .. rating) then return false end
   end
   return has_offer()

@@ -1,6 +1,6 @@
 -- A customer answered: save the answer until it may be submitted, or replace the one that is still editable.
 -- KEYS: record, due answers, due offers, due follow-ups, queue of tasks, the terms under their hash
--- ARGV: survey id, conversation id, terms (JSON) for a lost record, editable for (ms), comment, language, answered at (ms, or
+-- ARGV: survey id, conversation id, terms (JSON) for a record that lost them, editable for (ms), comment, language, answered at (ms, or
 --       '' for now),
 --       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
 --       maximum extension after the first answer (ms), 1 to remove the earlier comment, retention (ms)
@@ -88,6 +88,12 @@ for rating, rating_id in pairs(cjson.decode(rating_ids)) do
   if not get('rating_id:' .. rating) then put('rating_id:' .. rating, rating_id, 'reconcile_first', '1') end
 end
 local terms = read_terms()
+if not terms then
+  -- The link's are those of its page.
+  keep_terms(terms_key, link_terms, keep_ms)
+  put('terms', name_of(terms_key))
+  terms = cjson.decode(link_terms)
+end
 if is_open('offer') and not (is_suspect and get('offer_state') == 'reminding') then
   -- The customer has the link, so it was offered and delivered. The new fence stops a worker about to write otherwise.
   increase('offer_fence')
