@@ -85,8 +85,8 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
     # Page and results follow the survey's order of ratings, and the comment goes with the first result. A link may have
     # types that the survey no longer has, so all others come after.
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
-    candidates = [_read_candidate(each, find_terms) for each in json.loads(fields.get("candidates") or "[]")]
-    decision = json.loads(fields.get("decision") or "{}")
+    candidates = [_read_candidate(each, find_terms) for each in _read_json(fields, "candidates", ())]
+    decision = _read_json(fields, "decision", {})
     close = load_close(conversation_id, fields["close"], fields.get("email")) if fields.get("close") else None
     first_facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")} if close else {}
     return Record(
@@ -104,7 +104,7 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
         mismatches=load_mismatches(decision.get("mismatches", ())),
         facts=decision.get("facts", first_facts),
         decided_at=_read_time(fields, "decided_at"),
-        earlier=tuple(json.loads(fields.get("earlier") or "[]")),
+        earlier=tuple(_read_json(fields, "earlier", ())),
         delivered_before=_read_time(fields, "delivered_before"),
         latest_close=_read_time(fields, "latest_close"),
         cooldown_survey=fields.get("cooldown_survey", ""),
@@ -130,6 +130,10 @@ def _read_call(fields: Hash, journey: Journey) -> Call | None:
         sent_at=from_ms(fields[f"{journey}_sent_at"]),
         seen=tuple(json.loads(fields[f"{journey}_seen"])),
     )
+
+
+def _read_json(fields: Hash, name: str, absent: Any) -> Any:
+    return json.loads(fields[name]) if fields.get(name) else absent
 
 
 def _read_time(fields: Hash, name: str) -> datetime | None:

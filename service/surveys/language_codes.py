@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 LANGUAGES: Final[Mapping[str, tuple[str, str]]] = {
@@ -57,6 +57,7 @@ _OTHER_NAMES = {
 """Further names of these languages, without accents."""
 
 
+@lru_cache(256)
 def find_language(text: str) -> str | None:
     """Return the code for a language's code or name, or None for a language without texts.
 

@@ -226,7 +226,8 @@ def _failed(
 def _score_of_link(context: SurveyContext) -> Mapping[RatingType, int]:
     """Return the score in the query of a link, as e-mails have it. It is of the first rating type."""
     rating = context.link.offers[0].rating
-    score = next((score for score in rating.scores if str(score) == query_value("r")), None)
+    chosen = query_value("r")
+    score = next((score for score in rating.scores if str(score) == chosen), None)
     return {} if score is None else {rating: score}
 
 
