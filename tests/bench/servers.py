@@ -1,4 +1,7 @@
-"""The web servers under load, one class each. All have two processes, on the same machine and the same Redis."""
+"""The web servers under load, one class each. All have two processes, on the same machine and the same Redis.
+
+They find production's packages only.
+"""
 
 import os
 import subprocess
@@ -9,6 +12,7 @@ from typing import ClassVar, Protocol
 import requests
 
 from tests.bench.costs import wait_until_settled
+from tests.bench.production import hide_others
 from tests.polling import eventually
 from tests.processes import API_TOKEN, BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Afterword, RedisServer, free_port
 
@@ -35,7 +39,8 @@ class AfterwordServer:
     name: ClassVar[str] = "Afterword"
 
     def __init__(self, folder: Path, redis: RedisServer, **environ: str) -> None:
-        self.processes = Afterword(folder, {"REDIS_URL": redis.new_database(), **environ})
+        path = str(hide_others(folder / "hidden"))
+        self.processes = Afterword(folder, {"REDIS_URL": redis.new_database(), "PYTHONPATH": path, **environ})
         self.port = self.processes.port
         self.url = self.processes.url
         self.redis_url = self.processes.redis_url
@@ -71,7 +76,7 @@ class CommandServer:
         self._folder = folder
         self._environ = {
             "PATH": f"{BIN}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{hide_others(folder / 'hidden')}:{ROOT}",
             "HOME": str(folder),
             "PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "REDIS_URL": self.redis_url,
