@@ -34,6 +34,8 @@ _NO_FACTS = {"conversation_id", "email", "phone", "odd_email"}
 """The fields of `Close` that its JSON doesn't contain."""
 _ABSENT = {each.name: each.default for each in dataclasses.fields(Close) if each.name not in _NO_FACTS} | {"tags": None}
 """The facts that have no key: unknown tags, and everything else with its default."""
+_FIRST_FACTS = ("closed_at", "channel", "state", "language")
+"""The facts that operators see before the others of a decision."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MS = timedelta(milliseconds=1)
@@ -72,10 +74,25 @@ def load_mismatches(entries: Iterable[Sequence[str]]) -> tuple[RuleMismatch, ...
     return tuple(RuleMismatch(survey, Reason(why), *rest) for survey, why, *rest in entries)
 
 
-def write_decision(mismatches: Sequence[RuleMismatch], facts: Mapping[str, str] | None = None) -> str:
-    """Return the mismatches and facts of a decision as JSON. At first the time of the close is the only fact."""
-    given = {"mismatches": dump_mismatches(mismatches)} | ({"facts": dict(facts)} if facts else {})
-    return _JSON.encode(given)
+def write_decision(
+    mismatches: Sequence[RuleMismatch], facts: Mapping[str, str] | None = None, close: Close | None = None
+) -> str:
+    """Return a decision as JSON: its mismatches, and the facts that the close of the record doesn't have."""
+    of_close = _facts_of(close)
+    added = {name: fact for name, fact in (facts or {}).items() if fact != of_close.get(name)}
+    given = {"mismatches": dump_mismatches(mismatches), "facts": added}
+    return _JSON.encode({name: entries for name, entries in given.items() if entries})
+
+
+def _read_facts(decision: Mapping[str, Any], close: Close | None) -> dict[str, str]:
+    """Return the facts of a decision. At first the time of the close is the only one."""
+    found = _facts_of(close) | decision.get("facts", {})
+    shown = (*_FIRST_FACTS, *found) if "facts" in decision else ("closed_at",)
+    return {name: found[name] for name in shown if name in found}
+
+
+def _facts_of(close: Close | None) -> dict[str, str]:
+    return close.facts if close else {}
 
 
 def read_record(fields: Hash, find_terms: FindTerms) -> Record:
@@ -88,7 +105,6 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
     candidates = [_read_candidate(each, find_terms) for each in _read_json(fields, "candidates", ())]
     decision = _read_json(fields, "decision", {})
     close = load_close(conversation_id, fields["close"], fields.get("email")) if fields.get("close") else None
-    first_facts = {"closed_at": close.closed_at.isoformat(timespec="seconds")} if close else {}
     return Record(
         survey_id=fields["survey_id"],
         conversation_id=conversation_id,
@@ -102,7 +118,7 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
         follow_up=_read_follow_up(fields) if "follow_up_state" in fields else None,
         candidates=tuple(filter(None, candidates)) or ((terms,) if terms else ()),
         mismatches=load_mismatches(decision.get("mismatches", ())),
-        facts=decision.get("facts", first_facts),
+        facts=_read_facts(decision, close),
         decided_at=_read_time(fields, "decided_at"),
         earlier=tuple(_read_json(fields, "earlier", ())),
         delivered_before=_read_time(fields, "delivered_before"),

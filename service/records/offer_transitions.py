@@ -97,7 +97,7 @@ class OfferTransitions(Transitions):
             decision.reason,
             language,
             self.lifetime(terms),
-            write_decision(decision.mismatches, decision.facts),
+            write_decision(decision.mismatches, decision.facts, claim.record.close),
             stored.text if decision.survey else "",
             decision.due_at,
             terms.cooldown,

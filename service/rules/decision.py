@@ -119,16 +119,11 @@ def _wants_new_round(given: DecisionInput, survey: Survey, lookups: Lookups) -> 
 def _describe(given: DecisionInput, facts: DixaFacts | None) -> dict[str, str]:
     """Return the facts for operators. No names and no message texts."""
     close, conversation = given.close, given.conversation
-    described = {
-        "closed_at": close.closed_at.isoformat(timespec="seconds"),
+    described = close.facts | {
         "channel": close.channel or conversation.channel,
+        "agent_id": close.agent_id or conversation.agent_id,
         "state": conversation.state,
         "language": conversation.language,
-        "queue": close.queue_name or close.queue_id,
-        "contact_point": close.contact_point,
-        "user_type": close.user_type,
-        "assignee_type": close.assignee_type,
-        "agent_id": close.agent_id or conversation.agent_id,
         "link": conversation.link,
         "ratings": ", ".join(f"{each.type} {each.status}" for each in given.ratings if each.id not in given.ours),
         "tags": ", ".join((close.tags if close.tags is not None else (facts and facts.tags)) or ()),

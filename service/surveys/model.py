@@ -46,6 +46,20 @@ class Close:
     phone: str | None = field(default=None, repr=False)
     odd_email: str | None = field(default=None, repr=False)
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Return the known facts for operators. No names of people."""
+        known = {
+            "closed_at": self.closed_at.isoformat(timespec="seconds"),
+            "channel": self.channel,
+            "queue": self.queue_name or self.queue_id,
+            "contact_point": self.contact_point,
+            "user_type": self.user_type,
+            "assignee_type": self.assignee_type,
+            "agent_id": self.agent_id,
+        }
+        return {name: fact for name, fact in known.items() if fact}
+
     def day_in(self, zone: ZoneInfo) -> date:
         """Return the date of the close in a time zone."""
         return self.closed_at.astimezone(zone).date()
@@ -148,7 +162,7 @@ class OfferProgress:
 class AnswerProgress:
     """The answer's part of a record. `answer.comment` is empty once it has reached Dixa.
 
-    The customer can change an editable answer until `due_at`. `first_answered_at` is the time of the first version.
+    The customer can change an editable answer until `due_at`. `first_answered_at` is the time of its first version.
     A suspect answer may be a machine's: it arrived right after the link without a comment, or with the hidden field
     filled in.
     """

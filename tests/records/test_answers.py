@@ -34,6 +34,17 @@ def test_a_comment_is_deleted_after_its_submit(records: Records, redis_client: r
     assert answer(records, 4, "A secret thought") == "same"
 
 
+def test_a_final_answer_loses_the_times_that_only_a_change_needs(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    times = {"commented_at", "first_answered_at"}
+    answer(records, 4, "Thanks")
+    assert times <= redis_client.hgetall(f"{prefix}survey:{SURVEY_ID}").keys()
+    submit(records)
+    assert not times & redis_client.hgetall(f"{prefix}survey:{SURVEY_ID}").keys()
+    assert answer(records, 5, "Thanks") == "not_changed"
+
+
 def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
     answer(records, 4, "Worth keeping")
     records.fail(claim(records, Journey.ANSWER), Reason.REFUSED)

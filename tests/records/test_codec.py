@@ -40,6 +40,25 @@ def test_texts_are_stored_as_utf_8() -> None:
     assert all("Grüße" in text for text in (*written, write_decision(mismatches, {})))
 
 
+def test_a_fact_of_the_close_is_stored_once() -> None:
+    close = Close(1, NOON, channel="Email", queue_id="q-1", agent_id="agent")
+    facts = close.facts | {"agent_id": "another", "state": "Closed"}
+    written = write_decision((), facts, close)
+    assert json.loads(written) == {"facts": {"agent_id": "another", "state": "Closed"}}
+    stored = BARE | {"close": dump_close(close)}
+    # An older version has stored all facts of a decision.
+    for decision in (written, write_decision((), facts)):
+        found = read_record(stored | {"decision": decision}, lambda _: None).facts
+        assert found == facts
+        assert list(found) == ["closed_at", "channel", "state", "queue", "agent_id"]
+
+
+def test_before_a_decision_the_time_of_the_close_is_the_only_fact() -> None:
+    stored = BARE | {"close": dump_close(Close(1, NOON, channel="Email"))}
+    for decision in ({}, {"decision": write_decision([RuleMismatch("a", Reason.LANGUAGE, "languages", "da")])}):
+        assert read_record(stored | decision, lambda _: None).facts == {"closed_at": "2026-05-12T12:00:00+00:00"}
+
+
 BARE = {
     "survey_id": "1",
     "conversation_id": "1",

@@ -267,6 +267,8 @@ local function finish(journey, state, reason, keep_ms, retry_ms)
     keep_for_retry('email', state == 'failed' and reason ~= 'opted_out' and retry_ms)
     drop('cooldown_slots', 'candidates', 'keep_ms')
   end
+  -- Only an answer that can still be changed needs them.
+  if journey == 'answer' then drop('commented_at', 'first_answered_at') end
   redis.call('ZREM', due_set, get('survey_id'))
   redis.call('ZREM', due_set .. ':first', get('survey_id'))
   local is_followed_up = not is_open('follow_up')
