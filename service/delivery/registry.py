@@ -1,7 +1,6 @@
 """Makes the configured delivery channels."""
 
 from config.settings import Settings
-from service.delivery.email.smtp import EmailDelivery, email_branding
 from service.delivery.message import MessageDelivery, Shorten
 from service.delivery.note import NoteDelivery
 from service.delivery.webhook import WebhookDelivery
@@ -17,6 +16,9 @@ def open_deliveries(
     )
     found: list[Delivery] = [message, NoteDelivery(dixa)]
     if settings.mail:
+        # It takes 3 MB, with Jinja and the parser of e-mails.
+        from service.delivery.email.smtp import EmailDelivery, email_branding  # noqa: PLC0415
+
         budget = settings.timings.mail_budget
         found.append(EmailDelivery(settings.mail.server, email_branding(settings), mailings, budget=budget))
     if settings.delivery_webhook:

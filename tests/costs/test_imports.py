@@ -11,7 +11,8 @@ from tests.processes import ROOT, Afterword, free_port
 
 NEEDLESS = {
     "service.web.main": {"celery", "kombu", "requests", "smtplib"},
-    "workers.main": {"flask", "gevent", "gunicorn", "werkzeug"},
+    # E-mails are written with Jinja, where SMTP_URL is set.
+    "workers.main": {"flask", "gevent", "gunicorn", "jinja2", "smtplib", "werkzeug"},
 }
 SHOWS_IMPORTS = "import os, sys, {entry}; print(*sys.modules, flush=True); os._exit(0)"
 
