@@ -14,7 +14,9 @@ from service.records.redis import Breaker, RecordsUnavailable
 
 log = structlog.get_logger()
 
-INTERVAL: Final = timedelta(seconds=0.5)
+_INTERVAL: Final = timedelta(seconds=1)
+_INTERVAL_DOWN: Final = timedelta(seconds=0.5)
+"""While Redis is down, or the spool has entries."""
 _PING_INTERVAL: Final = timedelta(seconds=60)
 
 
@@ -30,7 +32,7 @@ class Recovery:
         self._was_down = False
         self.loop = BackgroundLoop(
             self.step,
-            INTERVAL,
+            _INTERVAL,
             LogEvents("redis.lost", "redis.recovered", "recovery.failed"),
             describe=_describe,
             prepare=records.report_problems,
@@ -38,12 +40,15 @@ class Recovery:
 
     def step(self) -> None:
         """Close the breaker if Redis is back, and drain the spool. Raises RecordsUnavailable while Redis is down."""
+        if self._breaker.is_open:
+            self.loop.wake(_INTERVAL_DOWN)
         if self._breaker.is_open or monotonic() >= self._ping_at:
             # A ping also reads Redis's clock, which dates spooled answers, so it is sent now and then without a
             # failure.
             self._ping()
             self._ping_at = monotonic() + _PING_INTERVAL.total_seconds()
         if self._spool and self._spool.waiting():
+            self.loop.wake(_INTERVAL_DOWN)
             drained = self._spool.drain(self._take)
             if drained:
                 log.info("spool.drained_all", drained=drained)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import redis
@@ -39,6 +40,25 @@ def test_first_step_measures_the_clock_of_redis(core: Services) -> None:
     core.recovery.step()
     core.recovery.step()
     assert abs(core.records.clock_offset) < timedelta(seconds=1)
+
+
+def test_steps_follow_sooner_while_redis_is_down_or_entries_wait(core: Services, own_redis: RedisServer) -> None:
+    loop = core.recovery.loop
+
+    def is_soon() -> bool:
+        return loop._next_at - monotonic() <= 0.5
+
+    core.recovery.step()
+    assert not is_soon()
+    spool_close(core.spool, 1)
+    core.recovery.step()
+    assert is_soon()
+    loop._next_at = monotonic() + 1
+    own_redis.stop()
+    for act in (core.records.ping, core.recovery.step):
+        with pytest.raises(RecordsUnavailable):
+            act()
+    assert is_soon()
 
 
 def test_full_redis_stops_the_drain_and_keeps_the_breaker_open(core: Services, own_redis: RedisServer) -> None:
