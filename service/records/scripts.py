@@ -1,5 +1,6 @@
 """The Lua scripts, and how their arguments are written."""
 
+import re
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ _HERE = Path(__file__).parent
 LUA = _HERE / "lua"
 SCRIPTS = tuple(sorted(path.stem for path in LUA.glob("*.lua") if path.stem != "record"))
 """The names of the transitions."""
+_COMMENT = re.compile(r"^ *--.*\n", re.MULTILINE)
 
 
 def load_scripts(client: redis.Redis) -> dict[str, Script]:
@@ -24,8 +26,10 @@ def load_scripts(client: redis.Redis) -> dict[str, Script]:
 
 @cache
 def _read_all() -> dict[str, str]:
+    """Read all scripts, without their comments. Those would more than double the memory, here and in Redis."""
     others = {path.stem: path.read_text(encoding="utf-8") for path in _HERE.glob("*.lua")}
-    return others | {name: read_script(name) for name in SCRIPTS}
+    found = others | {name: read_script(name) for name in SCRIPTS}
+    return {name: _COMMENT.sub("", text) for name, text in found.items()}
 
 
 def read_script(name: str) -> str:
