@@ -30,7 +30,7 @@ _MAX_WAITS = [each.max_wait for each in (AnswerJourney, FollowUpJourney, OfferJo
 """How long a claim waits for its first slot. A survey that would wait longer isn't queued yet."""
 _MIN_WAIT = timedelta(milliseconds=20)
 """Surveys due within this time of each other are queued together."""
-_BATCH, _BATCH_TIME = 3, timedelta(milliseconds=750)
+_BATCH, _BATCH_TIME = 4, timedelta(milliseconds=1250)
 """How many tasks end before the surveys left get a look, and how long after the first of them at most. Meanwhile the
 claims that have begun use the slots."""
 _ENDS = 4

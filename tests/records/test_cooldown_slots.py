@@ -66,7 +66,7 @@ def test_an_erased_delivered_survey_keeps_its_slot(records: Records, redis_clien
 
 
 def test_the_count_of_a_day_is_kept_for_two_days(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    ask(records, 1)
+    ask(records, 1, replace(AT_ONCE, daily_cap=9))
     assert is_about(time_left(redis_client, f"{prefix}asks:{datetime.now(UTC).date()}:default"), 2 * DAY)
 
 
@@ -78,11 +78,17 @@ def test_a_survey_is_not_blocked_by_its_own_slot(records: Records, redis_client:
     assert holder(redis_client, prefix) == "1"
 
 
+def test_a_survey_without_a_daily_cap_is_not_counted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
+    ask(records, 1)
+    assert [*redis_client.scan_iter(f"{prefix}asks:*")] == []
+
+
 def test_the_chosen_survey_is_counted(records: Records, redis_client: redis.Redis, prefix: str) -> None:
-    records.accept(close_of(1), [AT_ONCE, replace(AT_ONCE, name="second")])
+    second = replace(AT_ONCE, name="second", daily_cap=9)
+    records.accept(close_of(1), [AT_ONCE, second])
     found = records.claim(Journey.OFFER, "1")
     assert found
-    records.decide(found, Decision(Verdict.ASK, survey=replace(AT_ONCE, name="second")))
+    records.decide(found, Decision(Verdict.ASK, survey=second))
     assert [*redis_client.scan_iter(f"{prefix}asks:*")] == [f"{prefix}asks:{found.at.date()}:second"]
 
 

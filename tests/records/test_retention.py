@@ -1,5 +1,6 @@
 """The expiry of a record, and its keys."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -91,16 +92,17 @@ def test_a_record_with_a_cancelled_reminder_outlives_its_link(
 def test_every_key_has_the_prefix(redis_server: RedisServer) -> None:
     client = connect(redis_server.new_database())
     records = Records(client, lease=MINUTE, keep=DAY, prefix="ours:")
-    records.accept(close_of(), [AT_ONCE])
+    capped = replace(AT_ONCE, daily_cap=9)
+    records.accept(close_of(), [capped])
     offer(records)
     answer(records)
     submit(records)
-    records.accept(close_of(7), [AT_ONCE])
+    records.accept(close_of(7), [capped])
     take_due(records, Journey.OFFER, 10, MINUTE)
     keys = [*client.scan_iter()]
     today = datetime.now(UTC).date()
     counted = [f"ours:asks:{today}:default", f"ours:decisions:{today}"]
-    terms = f"ours:terms:{store_terms(AT_ONCE).name}"
+    terms = f"ours:terms:{store_terms(capped).name}"
     assert sorted(keys) == [*counted, "ours:due:offer", "ours:survey:48213", "ours:survey:7", "ours:tasks", terms]
     client.close()
 

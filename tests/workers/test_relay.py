@@ -105,12 +105,12 @@ def test_survey_due_soon_is_queued_at_its_time(records: Records) -> None:
 
 
 def test_ended_tasks_make_room_for_the_surveys_left(records: Records) -> None:
-    """Three at once, or one a little later."""
+    """Four at once, or one a little later."""
     relay = Relay(records, Timings(relay_interval=timedelta(hours=1), recovery_wait=timedelta()), BoundlessPace())
-    make_due(records, Journey.OFFER, *map(str, range(8)))
+    make_due(records, Journey.OFFER, *map(str, range(10)))
     relay.start(lambda: 4)
-    for ended, queued in ((3, "3456"), (1, "4567")):
-        eventually(lambda: relay._ends_left == 3)
+    for ended, queued in ((4, "4567"), (1, "5678")):
+        eventually(lambda: relay._ends_left == 4)
         for _ in range(ended):
             records._redis.rpop(records._queue_key)
             relay.task_ended(None)

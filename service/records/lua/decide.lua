@@ -9,6 +9,7 @@
 -- A crash after `ask`: the journey comes due again and decides again. The slots it finds are its own.
 local fence, verdict, reason, language, keep_ms, decision = unpack(ARGV)
 local terms, due_at, cooldown_ms, keep_slot_ms, daily_cap, keep_sent_ms = unpack(ARGV, 7)
+local cap = tonumber(daily_cap)
 local _, _, counts, sent_today, terms_key = unpack(KEYS)
 local slots = {unpack(KEYS, 6)}
 if not is_current('offer', fence) then return {'stale', ''} end
@@ -40,7 +41,6 @@ local function find_obstacle()
       return 'asked_recently'
     end
   end
-  local cap = tonumber(daily_cap)
   if cap > 0 and tonumber(redis.call('GET', sent_today) or 0) >= cap then return 'daily_cap' end
 end
 
@@ -51,7 +51,7 @@ local function take_slots()
     redis.call('SET', slot, text(moment) .. ' ' .. survey_id, 'PX', keep_slot_ms)
   end
   put('cooldown_slots', cjson.encode(contents))
-  if redis.call('INCR', sent_today) == 1 then redis.call('PEXPIRE', sent_today, keep_sent_ms) end
+  if cap > 0 and redis.call('INCR', sent_today) == 1 then redis.call('PEXPIRE', sent_today, keep_sent_ms) end
 end
 
 if verdict == 'ask' and not get('cooldown_slots') then

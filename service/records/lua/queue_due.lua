@@ -12,19 +12,25 @@ local queue = KEYS[1]
 local moment = now()
 local waiting, queued, is_more, next_ms = nil, 0, 0, -1
 
-local function read_due(key, limit)
-  return redis.call('ZRANGEBYSCORE', key, '-inf', text(moment), 'LIMIT', '0', text(limit))
+-- Return the time until the first survey is due, and those due by now, up to `most` and one more, which shows whether any is
+-- left.
+local function read_ahead(due_key, most)
+  local flat, due = redis.call('ZRANGE', due_key, '0', text(most), 'WITHSCORES'), {}
+  for place = 1, #flat, 2 do
+    if tonumber(flat[place + 1]) <= moment then table.insert(due, flat[place]) end
+  end
+  local first = tonumber(flat[2])
+  return first and first - moment, due
 end
 
 -- Return how many were taken, and whether any is left.
-local function take_from(due_key, journey, limit)
+local function take_from(due_key, journey, limit, due)
   local first_key = due_key .. ':first'
-  local taken, is_taken = read_due(first_key, limit), {}
-  local firsts = #taken
+  local taken = redis.call('ZRANGEBYSCORE', first_key, '-inf', text(moment), 'LIMIT', '0', text(limit))
+  local firsts, is_taken, is_left = #taken, {}, false
   for _, survey_id in ipairs(taken) do is_taken[survey_id] = true end
-  -- Those of the first set are in the due set, too. One more than the limit shows whether any is left.
-  local is_left = false
-  for _, survey_id in ipairs(read_due(due_key, limit + 1)) do
+  -- Those of the first set are in the due set, too.
+  for _, survey_id in ipairs(due) do
     if not is_taken[survey_id] then
       is_left = #taken == limit
       if not is_left then table.insert(taken, survey_id) end
@@ -41,21 +47,16 @@ local function take_from(due_key, journey, limit)
   return #taken, is_left
 end
 
-local function read_next(due_key)
-  local at = tonumber(redis.call('ZRANGE', due_key, '0', '0', 'WITHSCORES')[2])
-  return at and at - moment
-end
-
 for i = 2, #KEYS do
   local journey, free, least, most = unpack(ARGV, 4 * i - 5, 4 * i - 2)
-  local due_in = read_next(KEYS[i])
+  local due_in, due = read_ahead(KEYS[i], room)
   if due_in and due_in <= 0 then
     waiting = waiting or redis.call('LLEN', queue)
     local limit = math.min(room - waiting, math.max(free - waiting, least), most)
     if limit > 0 then
-      local count, is_left = take_from(KEYS[i], journey, limit)
+      local count, is_left = take_from(KEYS[i], journey, limit, due)
       waiting, queued = waiting + count, queued + count
-      due_in = is_left and 0 or read_next(KEYS[i])
+      due_in = is_left and 0 or read_ahead(KEYS[i], 0)
     end
   end
   if due_in and due_in <= 0 then
