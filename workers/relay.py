@@ -117,7 +117,9 @@ class Relay:
         soon = relayed.next_due is not None and relayed.next_due <= self._timings.relay_interval
         self._expects_due = relayed.is_more or soon
         self._is_more = relayed.is_more
-        self._ends_left = max(_BATCH, relayed.waiting // 2) if relayed.is_more else _ENDS
+        # A worker with few threads has a short queue, which must not run empty.
+        batch = min(_BATCH, max(1, self._room() // 2))
+        self._ends_left = max(batch, relayed.waiting // 2) if relayed.is_more else _ENDS
         if monotonic() >= self._housekeeping_at:
             self._housekeeping_at = monotonic() + _HOUSEKEEPING_SECONDS
             if since := self._records.paused_since():

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
+import pytest
 import redis
 from structlog.testing import capture_logs
 
@@ -104,17 +105,22 @@ def test_survey_due_soon_is_queued_at_its_time(records: Records) -> None:
     relay.loop.stop()
 
 
-def test_ended_tasks_make_room_for_the_surveys_left(records: Records) -> None:
-    """Four at once, or one a little later."""
+@pytest.mark.parametrize(("room", "batch"), [(8, 4), (2, 1)])
+def test_ended_tasks_make_room_for_the_surveys_left(records: Records, room: int, batch: int) -> None:
+    """A batch at once, or fewer a little later. A worker with one thread waits for no second task."""
     relay = Relay(records, Timings(relay_interval=timedelta(hours=1), recovery_wait=timedelta()), BoundlessPace())
-    make_due(records, Journey.OFFER, *map(str, range(10)))
-    relay.start(lambda: 4)
-    for ended, queued in ((4, "4567"), (1, "5678")):
-        eventually(lambda: relay._ends_left == 4)
+    numbers = [*map(str, range(10, 30))]
+    make_due(records, Journey.OFFER, *numbers)
+    relay.start(lambda: room)
+    taken = 0
+    for ended in (batch, 1):
+        eventually(lambda: relay._ends_left == batch)
         for _ in range(ended):
             records._redis.rpop(records._queue_key)
             relay.task_ended(None)
-        eventually(lambda queued=queued: "".join(each for _, each in waiting(records)) == queued)  # type: ignore[misc]
+        taken += ended
+        expected = numbers[taken : taken + room]
+        eventually(lambda expected=expected: [each for _, each in waiting(records)] == expected)  # type: ignore[misc]
     relay.loop.stop()
 
 
