@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import redis
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from jinja2.bccache import Bucket, BytecodeCache
 from playwright.sync_api import Browser
 
@@ -24,6 +25,10 @@ from tests.browser import tools
 from tests.browser.conftest import chromium
 from tests.harness import Story, open_client
 from tests.processes import RedisServer, patient
+
+# The speed of the machine is no property of the code: only the whole test has a time limit, not an example.
+settings.register_profile("afterword", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("afterword")
 
 
 class CompiledTemplates(BytecodeCache):

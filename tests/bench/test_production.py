@@ -15,3 +15,4 @@ def test_processes_find_the_packages_of_production_and_no_others(tmp_path: Path)
 
     assert "hidden" in error_of("yaml")
     assert not error_of("service.web.app, workers.app, celery.bin.worker")
+    assert not error_of("tests.bench.bare, tests.bench.naive.tasks")
