@@ -49,7 +49,7 @@ end
 
 for i = 2, #KEYS do
   local journey, free, least, most = unpack(ARGV, 4 * i - 5, 4 * i - 2)
-  local due_in, due = read_ahead(KEYS[i], room)
+  local due_in, due = read_ahead(KEYS[i], math.min(room, most))
   if due_in and due_in <= 0 then
     waiting = waiting or redis.call('LLEN', queue)
     local limit = math.min(room - waiting, math.max(free - waiting, least), most)
