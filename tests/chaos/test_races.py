@@ -34,3 +34,21 @@ def test_result_is_reconciled_after_redis_was_emptied_and_the_close_was_resent(r
     model.answer(scores=(4, 3), comment="", both=False, late=None)
     model.teardown()
     assert len(model.world.dixa.results) == 1
+
+
+def test_an_offer_younger_than_the_backup_is_adopted_after_a_crash_of_its_adoption(redis_server: RedisServer) -> None:
+    """Row 12 found this case: the adoption wrote its call, and the look-up then took the offer for one from before."""
+    model = type("Found", (Model,), {"make_world": staticmethod(lambda: World(redis_server.new_database()))})()
+    model.begin(two=True)
+    model.start(seconds=0, is_answer=False, far=12, fate=Fate.DONE)
+    model.holds()
+    model.disturb(what=Event.BACKUP, journey=Journey.OFFER)
+    model.go_on(which=0, far=2, fate=Fate.DONE)
+    assert len(model.world.dixa.known) == 2
+    model.holds()
+    model.disturb(what=Event.RESTORE, journey=Journey.OFFER)
+    model.holds()
+    model.start(seconds=14, is_answer=False, far=6, fate=Fate.DONE)
+    assert model.world.read()[0]["offer_call"] == "Csat"
+    model.teardown()
+    assert len(model.world.dixa.known) == 2
