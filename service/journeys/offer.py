@@ -143,7 +143,7 @@ class OfferJourney:
         """Make the missing offers, one for each rating type of the survey. Then send the link."""
         record = attempt.record
         unrecorded = _find_unrecorded(record, ratings)
-        # After a crash, the offer of the call is the one not seen before it. An unrecorded one is still to be found, too.
+        # After a crash, the offer of the call is the one not seen before it. An unrecorded one is still to be found.
         seen = [each.id for each in ratings if each.id not in unrecorded.values()]
         for rating in record.terms.ratings if record.terms else ():
             if any(offer.rating is rating for offer in record.offers):
