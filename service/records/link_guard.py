@@ -39,7 +39,7 @@ class LinkGuard(Queries):
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.hgetall(self._key(survey_id))
         pipeline.set(key, 0, px=_PERIOD, nx=True)
-        pipeline.execute_command("INCR", key)  # redis-py's `incr` sends INCRBY, a right that our user may lack.
+        pipeline.incr(key)
         pipeline.pttl(key)
         fields, _, posts, left_ms = self._run_command(pipeline.execute)
         if left_ms < 0:
