@@ -24,7 +24,7 @@ from service.web.mangled_links import query_value
 from service.web.page_context import NOTHING_TYPED, Closed, Unsaved
 from service.web.posted_form import PostedForm, read_form
 from service.web.services import services
-from service.web.survey_context import SurveyContext, context_of_link, load_context, load_context_of_post, query_of
+from service.web.survey_context import SurveyContext, context_of_link, load_context, query_of
 
 bp = Blueprint("survey", __name__, url_prefix="/s")
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ def show(token: str) -> ResponseReturnValue:
 @bp.post("/<token>")
 def send(token: str) -> ResponseReturnValue:
     """Save the answer and redirect to the thanks."""
-    context = load_context_of_post(token)
+    context = load_context(token)
     posted = read_form(context)
     form = posted.form
     if form.is_addition:
@@ -66,9 +66,10 @@ def send(token: str) -> ResponseReturnValue:
     context = replace(context, chosen_language=find_language(form.language or "") or context.chosen_language)
     if context.closed:
         return pages.closed_page(context.page, context.closed, form.comment if context.closed is Closed.EXPIRED else "")
-    if context.wait_seconds:
+    wait_seconds = services().link_guard.count_post(context.link.survey_id)
+    if wait_seconds:
         services().rejections.note("answer.rate_limited", "over 100 posts a minute", survey_id=context.link.survey_id)
-        return _failed(context, form, HTTPStatus.TOO_MANY_REQUESTS, context.wait_seconds)
+        return _failed(context, form, HTTPStatus.TOO_MANY_REQUESTS, wait_seconds)
     # A form on another site must not answer, or extend the time, in the customer's name.
     is_own_form = request.headers.get("Sec-Fetch-Site") != "cross-site"
     if form.more_time:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -40,7 +40,6 @@ class SurveyContext:
     """A valid link and its record. Each fact is derived once for a request.
 
     `record` is None if it is lost, or if Redis is down: then `problem` is the error. The page works without it.
-    `wait_seconds` is not 0 if this post is over the limit of its link.
     `chosen_language` is the customer's choice on the page.
     """
 
@@ -49,7 +48,6 @@ class SurveyContext:
     record: Record | None
     terms: Survey
     problem: str = ""
-    wait_seconds: int = 0
     chosen_language: str | None = field(default_factory=requested_language)
 
     @cached_property
@@ -229,24 +227,9 @@ def load_context(token: str) -> SurveyContext:
     try:
         record = services().records.load(link.survey_id)
     except RecordsUnavailable as error:
-        return _context_without_record(token, link, error)
+        log.warning("records.unavailable", survey_id=link.survey_id, problem=str(error))
+        return SurveyContext(token, link, None, services().intake.terms_of(link, None), problem=str(error))
     return SurveyContext(token, link, record, services().intake.terms_of(link, record))
-
-
-def load_context_of_post(token: str) -> SurveyContext:
-    """Load a link and its record, and count the post. Raises LinkError."""
-    link, guard = services().links.read(token), services().link_guard
-    try:
-        record, wait_seconds = guard.load_for_post(link.survey_id)
-    except RecordsUnavailable as error:
-        context = _context_without_record(token, link, error)
-        return replace(context, wait_seconds=guard.count_here(link.survey_id))
-    return SurveyContext(token, link, record, services().intake.terms_of(link, record), wait_seconds=wait_seconds)
-
-
-def _context_without_record(token: str, link: Link, error: RecordsUnavailable) -> SurveyContext:
-    log.warning("records.unavailable", survey_id=link.survey_id, problem=str(error))
-    return SurveyContext(token, link, None, services().intake.terms_of(link, None), problem=str(error))
 
 
 def context_of_link(token: str) -> SurveyContext:

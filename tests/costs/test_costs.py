@@ -29,7 +29,7 @@ COSTS = {
     "webhook again": Cost(round_trips=1, commands=10, calls=0, schemas=0),
     "offer and message": Cost(round_trips=11, commands=51, calls=4, schemas=0),
     "page": Cost(round_trips=1, commands=1, calls=0, schemas=0),
-    "answer": Cost(round_trips=2, commands=13, calls=0, schemas=0),
+    "answer": Cost(round_trips=3, commands=14, calls=0, schemas=0),
     "result": Cost(round_trips=5, commands=27, calls=2, schemas=0),
 }
 
