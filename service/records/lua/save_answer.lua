@@ -1,9 +1,8 @@
 -- A customer answered: save the answer until it may be submitted, or replace the one that is still editable.
 -- KEYS: record, due answers, due offers, due follow-ups, queue of tasks, the terms under their hash
--- ARGV: survey id, conversation id, terms (JSON) for a record that lost them, editable for (ms), comment, language, answered at (ms, or
---       '' for now),
---       rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may have sent it,
---       maximum extension after the first answer (ms), 1 to remove the earlier comment, retention (ms)
+-- ARGV: survey id, conversation id, terms (JSON) for a record that lost them, editable for (ms), comment, language, answered
+--       at (ms, or '' for now), rating ids of the link by type (JSON object), scores by type (JSON object), 1 if a machine may
+--       have sent it, maximum extension after the first answer (ms), 1 to remove the earlier comment, retention (ms)
 -- States: none or editable → editable. Submitting, unknown, submitted and failed don't change.
 -- A crash leaves the whole answer or none. The same form again returns `same`.
 --
