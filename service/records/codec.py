@@ -78,10 +78,11 @@ def write_decision(
     mismatches: Sequence[RuleMismatch], facts: Mapping[str, str] | None = None, close: Close | None = None
 ) -> str:
     """Return a decision as JSON: its mismatches, and the facts that the close of the record doesn't have."""
-    of_close = _facts_of(close)
-    added = {name: fact for name, fact in (facts or {}).items() if fact != of_close.get(name)}
-    given = {"mismatches": dump_mismatches(mismatches), "facts": added}
-    return _JSON.encode({name: entries for name, entries in given.items() if entries})
+    given: dict[str, Any] = {"mismatches": dump_mismatches(mismatches)} if mismatches else {}
+    if facts:
+        of_close = _facts_of(close)
+        given["facts"] = {name: fact for name, fact in facts.items() if fact != of_close.get(name)}
+    return _JSON.encode(given)
 
 
 def _read_facts(decision: Mapping[str, Any], close: Close | None) -> dict[str, str]:

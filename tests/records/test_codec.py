@@ -51,6 +51,9 @@ def test_a_fact_of_the_close_is_stored_once() -> None:
         found = read_record(stored | {"decision": decision}, lambda _: None).facts
         assert found == facts
         assert list(found) == ["closed_at", "channel", "state", "queue", "agent_id"]
+    # A decision may know no more than the close.
+    stored["decision"] = write_decision((), close.facts, close)
+    assert read_record(stored, lambda _: None).facts == close.facts
 
 
 def test_before_a_decision_the_time_of_the_close_is_the_only_fact() -> None:
