@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import redis
 import requests
 from honcho.environ import parse_procfile
@@ -29,6 +30,12 @@ SECRET_KEY = "a-key-for-the-links-of-the-tests-0123456789"
 
 
 _reserved: list[socket.socket] = []
+
+
+def count_connections(process: psutil.Process, port: int | None) -> int:
+    """Count the open connections of a server's process at its port."""
+    found = process.net_connections()
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in found)
 
 
 def free_port() -> int:

@@ -17,7 +17,7 @@ from service.web.request_body import MAX_PIECES
 from tests.integration.conftest import SURVEYS, NewSurvey, Starter
 from tests.integration.test_wire import chunks, connect, request
 from tests.polling import eventually
-from tests.processes import Afterword
+from tests.processes import Afterword, count_connections
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 FLOOD = 250_000
@@ -215,7 +215,10 @@ def test_terminated_worker_does_not_wait_for_a_stalled_body(wires: ExitStack, we
     """The other worker serves ordinary requests meanwhile."""
     gunicorn = psutil.Process(web._running["web"].pid)
     stall(wires, web)
-    old = gunicorn.children()[0]
+    port = urlsplit(web.url).port
+    # A process that is still starting would lose the signal.
+    old = eventually(lambda: next((each for each in gunicorn.children() if count_connections(each, port)), None))
+    assert old
     old.terminate()
 
     def has_ended() -> bool:

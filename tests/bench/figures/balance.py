@@ -10,6 +10,7 @@ from tests.bench.bench import SURVEYS, Bench
 from tests.bench.report import Figure
 from tests.bench.servers import AfterwordServer, NaiveGevent, Server
 from tests.bench.traffic import webhooks
+from tests.processes import count_connections
 
 _BURST, _BURSTS = 32, 60
 
@@ -37,9 +38,4 @@ def _count_busier(port: int, processes: list[psutil.Process]) -> float:
             wire.sendall(request)
         for wire in wires:
             assert wire.recv(4096)
-        return max(_count_connections(each, port) for each in processes)
-
-
-def _count_connections(process: psutil.Process, port: int) -> int:
-    found = process.net_connections()
-    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in found)
+        return max(count_connections(each, port) for each in processes)
