@@ -36,11 +36,17 @@ class Breaker:
         self.is_open = False
 
 
-def connect(url: str, *, connections: int = MAX_CONNECTIONS, wait_seconds: float = WAIT_SECONDS) -> redis.Redis:
+def connect(
+    url: str,
+    *,
+    connections: int = MAX_CONNECTIONS,
+    wait_seconds: float = WAIT_SECONDS,
+    client_class: type[redis.Redis] = redis.Redis,
+) -> redis.Redis:
     """Open a client that fails fast. A command waits up to `wait_seconds` for a connection of the pool."""
     options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
     pool = Pool.from_url(url, max_connections=connections, timeout=wait_seconds, **options)
-    return redis.Redis.from_pool(pool)
+    return client_class.from_pool(pool)
 
 
 class Store:

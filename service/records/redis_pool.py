@@ -27,8 +27,8 @@ MAX_CONNECTIONS = 4
 """Of one pool. A command takes a millisecond and a thread sends few, so many threads can share them."""
 WAIT_SECONDS = 5.0
 """How long a command waits for a free connection."""
-WEB_CONNECTIONS = MAX_CONNECTIONS
-"""The maximum of a web process."""
+WEB_CONNECTIONS = 2
+"""The maximum of a web process: its commands share one (`service.records.auto_pipelining`), and pipelines have one."""
 WORKER_CONNECTIONS = MAX_CONNECTIONS + 3
 """The maximum of a worker: its pool, two to receive tasks, one to report the process."""
 USUAL_CONNECTIONS = 2 * WEB_CONNECTIONS + WORKER_CONNECTIONS

@@ -16,12 +16,14 @@ from service.dixa.pace import open_pace
 from service.intake.intake import Intake
 from service.intake.recovery import Recovery
 from service.intake.spool import Spool
+from service.records.auto_pipelining import AutoPipeliningRedis
 from service.records.channels import Channels
 from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
 from service.records.redis import Breaker, connect
+from service.records.redis_pool import WEB_CONNECTIONS
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
 from service.surveys.links import Links
@@ -65,7 +67,12 @@ def create_app(settings: Settings) -> Flask:
 
 def _wire(settings: Settings) -> Services:
     timings, breaker, rejections = settings.timings, Breaker(), Rejections()
-    client = connect(settings.redis_url, wait_seconds=_WAIT_SECONDS)
+    client = connect(
+        settings.redis_url,
+        connections=WEB_CONNECTIONS,
+        wait_seconds=_WAIT_SECONDS,
+        client_class=AutoPipeliningRedis,
+    )
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     identities = Identities(settings.secret_keys)

@@ -247,13 +247,13 @@ def connected(pool: Any) -> int:
     return sum(each.is_connected for each in pool.pool.queue if each)
 
 
-def test_the_procfile_needs_fifteen_connections(own_redis: RedisServer) -> None:
+def test_the_procfile_needs_eleven_connections(own_redis: RedisServer) -> None:
     """docs/getting-started.md gives these numbers."""
     client = connect(own_redis.url)
-    client.config_set("maxclients", 15)
+    client.config_set("maxclients", 11)
     assert Store(client).problems() == []
-    client.config_set("maxclients", 14)
+    client.config_set("maxclients", 10)
     (found,) = Store(client).problems()
-    assert "takes 14 connections, and Afterword may need 15" in found
-    assert (WEB_CONNECTIONS, WORKER_CONNECTIONS) == (4, 7)
+    assert "takes 10 connections, and Afterword may need 11" in found
+    assert (WEB_CONNECTIONS, WORKER_CONNECTIONS) == (2, 7)
     client.close()
