@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 import structlog
 
@@ -36,7 +37,6 @@ from service.surveys.states import ChangeKind, OfferState
 
 log = structlog.get_logger()
 
-
 _CHANGES = {
     ChangeKind.REOPENED: (OfferState.CANCELLED, Reason.REOPENED),
     ChangeKind.RATED: (OfferState.SKIPPED, Reason.ALREADY_SURVEYED),
@@ -44,6 +44,8 @@ _CHANGES = {
 """The end of a waiting survey after each kind of change."""
 _COUNTS = {Outcome.SAVED, Outcome.SAME, Outcome.SUPERSEDED, Outcome.IGNORED}
 """The outcomes of a spooled answer without a loss: it counts, or one that replaces it does."""
+_for_channel = lru_cache(256)(Survey.for_channel)
+"""There are few surveys and channels, and many closes."""
 
 
 class OptOutResult(StrEnum):
@@ -90,7 +92,7 @@ class Intake:
     def take_close(self, close: Close) -> Outcome:
         """Save a closed conversation with its candidate surveys, or with the reason why there is none."""
         choice = choose_at_close(close, self._surveys, self._own_addresses)
-        candidates = tuple(survey.for_channel(close.channel) for survey in choice.candidates)
+        candidates = tuple(_for_channel(survey, close.channel) for survey in choice.candidates)
         is_mailed = any("email" in survey.deliver for survey in candidates)
         of_email = self._identities.hashes_of(None, close.email)
         of_phone = self._identities.hashes_of(None, phone=close.phone)

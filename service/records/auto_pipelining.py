@@ -37,11 +37,12 @@ class AutoPipeliningRedis(redis.Redis):
         self._sender: _Command | None = None
         """The command whose thread sends, or is woken to send. Without one nothing is gathered."""
         super().__init__(*args, **kwargs)
+        self._encode = self.get_encoder().encode
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command with others, and return its response."""
-        encode = self.get_encoder().encode  # An argument that can't be sent fails here, not in another thread.
-        command = _Command((args[0], *map(encode, args[1:])), options)
+        # An argument that can't be sent fails here, not in another thread.
+        command = _Command((args[0], *map(self._encode, args[1:])), options)
         try:
             with self._lock:
                 self._gathered.append(command)

@@ -15,6 +15,10 @@ MAX_PIECES = 2048
 as small as 256 bytes."""
 
 
+class _TooSlow(RequestTimeout):
+    description = f"The body took longer than {BODY_SECONDS} seconds."
+
+
 def read_body(incoming: Request, max_bytes: int) -> bytes:
     """Read the body.
 
@@ -25,10 +29,10 @@ def read_body(incoming: Request, max_bytes: int) -> bytes:
     incoming.max_content_length = max_bytes + 1
     try:
         # gevent.Timeout interrupts the greenlet wherever it waits. A socket timeout would start anew with each byte.
-        with _limited_chunks(incoming, max_bytes), gevent.Timeout(BODY_SECONDS, _too_slow()):
+        with _limited_chunks(incoming, max_bytes), gevent.Timeout(BODY_SECONDS, _TooSlow):
             raw = incoming.get_data(parse_form_data=False)
     except TimeoutError:
-        raise _too_slow() from None
+        raise _TooSlow from None
     except (ParseException, OSError) as error:
         # gunicorn raises these for bad chunks and for disconnected clients.
         raise ClientDisconnected("The body can't be read.") from error
@@ -44,14 +48,10 @@ def read_start(incoming: Request, max_bytes: int) -> bytes:
     if incoming.content_length is None:
         return b""
     try:
-        with gevent.Timeout(BODY_SECONDS, _too_slow()):
+        with gevent.Timeout(BODY_SECONDS, _TooSlow):
             return bytes(incoming.environ["wsgi.input"].read(max_bytes))
     except (ParseException, OSError):
         return b""
-
-
-def _too_slow() -> RequestTimeout:
-    return RequestTimeout(f"The body took longer than {BODY_SECONDS} seconds.")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ _OF_PAGES = {"Content-Security-Policy", "Content-Language"}
 
 def add_security_headers(response: Response, *, public_url: str) -> Response:
     """Add the headers to a response. Meant for `after_request`. A page keeps its own policy and language."""
-    own = {name for name in _OF_PAGES if name in response.headers}
+    own = _OF_PAGES.intersection(name for name, _ in response.headers)
     response.headers.extend([each for each in security_headers(public_url) if each[0] not in own])
     return response
 

@@ -35,13 +35,17 @@ def receive() -> ResponseReturnValue:
         outcome = services().intake.take_close(event.close)
     if outcome is Outcome.DUPLICATE:
         return jsonify(status="duplicate")
-    return jsonify(status="accepted"), 202
+    return _accepted()
 
 
 def _take_change(event: Event, change: Change) -> ResponseReturnValue:
     with structlog.contextvars.bound_contextvars(event_id=event.id, conversation_id=change.conversation_id):
         is_kept = services().intake.take_change(change)
-    return (jsonify(status="accepted"), 202) if is_kept else (jsonify(status="ignored", event=event.name), 200)
+    return _accepted() if is_kept else jsonify(status="ignored", event=event.name)
+
+
+def _accepted() -> Response:
+    return Response('{"status":"accepted"}\n', 202, content_type="application/json")
 
 
 def _verified_event(incoming: Request) -> Event:
