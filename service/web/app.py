@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
 from config.settings import Settings
 from service.dixa.outage import Outage
@@ -45,7 +44,6 @@ If a NAT has dropped the pool's connections, their users notice after a timeout 
 
 def create_app(settings: Settings) -> Flask:
     """Build the app. It connects to nothing yet."""
-    trust_certificates(settings.certificates)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_FORM_PARTS"] = 10
     # Werkzeug would redirect "/s//<token>", and to http:// behind a proxy. MangledLinks merges slashes without it.

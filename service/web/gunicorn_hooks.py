@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gevent import monkey  # type: ignore[import-untyped]
 
@@ -18,22 +18,38 @@ from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
 from config.settings import Settings
 
+if TYPE_CHECKING:
+    from flask import Flask
+
 _MOVED = "BIND or PORT changed. The web still listens at the old address. Restart it."
 
 _CANT_START = 4
 """gunicorn's exit status for "app failed to load". After any other status it would restart the child for ever."""
+
+_LATE = (
+    "encodings.idna",
+    "gevent.resolver.thread",
+    "gevent.selectors",
+    "gevent.signal",
+    "gevent.subprocess",
+    "gevent.threadpool",
+    "gevent.time",
+)
+"""What a child would import after the fork: to patch the standard library, and for its first connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The settings in use. `problem` has the mistakes in newer settings, or is "".
 
-    `are_new` is true for the children of the start. If they can't work with the settings, the start fails.
+    `are_new` is true for the children of the start. If they can't work with the settings, the start fails. `app` is
+    theirs. A later child makes its own, since parts of an app measure the time from when they were made.
     """
 
     settings: Settings
     problem: str = ""
     are_new: bool = True
+    app: "Flask | None" = None
 
 
 _kept: Kept | None = None
@@ -62,20 +78,22 @@ def on_starting(_master: Any) -> None:
     global _kept  # noqa: PLW0603 - children get it by the fork
     _kept = _first()
     _set_up_logging()
-    share_code(_kept.settings)
+    _kept = replace(_kept, app=share_app(_kept.settings))
 
 
-def share_code(settings: Settings) -> None:
-    """Load the web's code into the master. Its children share that memory, and each makes an app of its own."""
+def share_app(settings: Settings) -> "Flask":
+    """Load the web's code into the master, and make an app without connections. Children share that memory."""
     # Other modules keep names of these three. A child patches the rest, which the master needs as it is.
     monkey.patch_thread()
     monkey.patch_queue()
     monkey.patch_ssl()
-    # An app that is thrown away fills caches. It would put the certificates into the environment of the next HUP.
-    import_module("service.web.app").create_app(replace(settings, certificates=None))
+    for name in _LATE:
+        import_module(name)
+    app: Flask = import_module("service.web.app").create_app(settings)
     gc.collect()
     # Without this, the children's garbage collector would write to each page of memory, and so unshare it.
     gc.freeze()
+    return app
 
 
 def on_reload(master: Any) -> None:
@@ -94,7 +112,9 @@ def on_reload(master: Any) -> None:
 def post_fork(master: Any, child: Any) -> None:
     """Set `are_new` in a child: the first children have the ages 1 to `workers`."""
     global _kept  # noqa: PLW0603 - the same
-    _kept = replace(kept_settings(), are_new=child.age <= master.cfg.workers)
+    kept = kept_settings()
+    are_new = child.age <= master.cfg.workers
+    _kept = replace(kept, are_new=are_new, app=kept.app if are_new else None)
 
 
 def post_worker_init(child: Any) -> None:

@@ -2,6 +2,7 @@
 
 import structlog
 
+from config.environment import trust_certificates
 from config.logging import set_up_logging
 from service.web.app import create_app
 from service.web.gunicorn_hooks import kept_settings, refuse_to_start
@@ -18,7 +19,8 @@ for _warning in _settings.warnings:
 if _kept.problem:
     structlog.get_logger().error("settings.refused", problem=_kept.problem, kept="previous settings")
 
-app = create_app(_settings)
+trust_certificates(_settings.certificates)
+app = _kept.app or create_app(_settings)
 _core: Services = app.extensions["afterword"]
 count_unreadable_requests("gunicorn.error", _core.rejections)
 for _problem in _core.prepare():
