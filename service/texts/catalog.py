@@ -6,7 +6,7 @@ Flask-Babel, because the worker writes messages from the same catalogs without F
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from math import inf
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ CATALOGS = Path(__file__).with_name("translations")
 DEFAULT = "en"
 _WRITTEN_AS = {"en": "en_GB", "pt": "pt_PT"}
 """Babel formats dates and numbers of the plain codes the American or Brazilian way."""
+_RIGHT_TO_LEFT = {"ar", "he"}
 _NAMES = ("brand", "host")
 """Placeholders that may be filled in another script than the text's."""
 _DAY = timedelta(days=1)
@@ -48,13 +49,14 @@ class Language:
     def __init__(self, code: str, name: str, texts: Mapping[str, str]) -> None:
         self.code = code
         self.name = name
+        self.direction = "rtl" if code in _RIGHT_TO_LEFT else "ltr"
+        """Text direction, as in HTML's `dir`."""
         self._texts = texts
-        self._locale = Locale.parse(_WRITTEN_AS.get(code, code))
 
-    @property
-    def direction(self) -> str:
-        """Text direction for HTML's `dir`: `ltr` or `rtl`."""
-        return self._locale.text_direction
+    @cached_property
+    def _locale(self) -> Locale:
+        """Babel's data take 4 MB. A worker without e-mails writes no number and no date."""
+        return Locale.parse(_WRITTEN_AS.get(self.code, self.code))
 
     def translate(self, text: str, **values: str) -> str:
         """Translate a text and fill in its placeholders."""
