@@ -99,10 +99,11 @@ def _add_hooks(app: Flask, settings: Settings) -> None:
 
     @app.before_request
     def check() -> ResponseReturnValue | None:
+        blueprint = request.blueprint
         # Load balancers probe the health routes by address.
-        if request.blueprint != health.bp.name:
+        if blueprint != health.bp.name:
             refuse_other_hosts(request.environ.get("HTTP_HOST", ""))
-        if request.blueprint in {survey.bp.name, opt_out.bp.name}:
+        if blueprint in {survey.bp.name, opt_out.bp.name}:
             return short_links.redirect_short_link() or redirect_mangled_link()
         return None
 
