@@ -1,18 +1,23 @@
 """The costs of each kind of request, and of a survey. A change that raises one changes this table, and says why."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from celery import Celery
 
+from service.records.redis_pool import _StaleAware
 from service.sandbox.server import Sandbox
 from service.surveys.links import Link, Links
 from service.surveys.model import Offer
 from service.surveys.ratings import RatingType
 from service.web.app import create_app
 from tests.costs.meter import Cost, Meter
+from tests.polling import eventually
 from tests.processes import PUBLIC_URL, SECRET_KEY, RedisServer, settings_for
 from tests.web.webhook_client import closed, send
 from workers.app import build
@@ -98,3 +103,27 @@ def test_the_costs_of_a_survey_are_known(
     for name, step in installation.steps(installation.close()).items():
         cost = meter.measure(step)
         assert cost == COSTS[name], "\n".join([f"{name}: {cost}", *meter.commands])
+
+
+def test_webhooks_at_the_same_time_share_a_round_trip(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = create_app(settings_for(own_redis.url))
+    records = app.extensions["afterword"].records
+    open_gate, sent = Event(), []
+    send_packed_command = _StaleAware.send_packed_command
+
+    def wait_and_send(connection: Any, *args: Any, **options: Any) -> Any:
+        open_gate.wait()
+        sent.append(args)
+        return send_packed_command(connection, *args, **options)
+
+    def post(number: int) -> int:
+        return send(app.test_client(), closed(csid=number))[0]
+
+    assert post(10_001) == 202, "the first one opens a connection and loads the script"
+    monkeypatch.setattr(_StaleAware, "send_packed_command", wait_and_send)
+    with ThreadPoolExecutor(8) as threads:
+        statuses = threads.map(post, range(10_002, 10_010))
+        eventually(lambda: len(records._redis._gathered) == 7)
+        open_gate.set()
+        assert [*statuses] == [202] * 8
+    assert len(sent) == 2
