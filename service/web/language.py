@@ -1,6 +1,5 @@
 """Chooses the language of a page: `?lang`, else the conversation's, the browser's, or the brand's default."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from flask import request
@@ -20,19 +19,16 @@ def requested_language() -> str | None:
     return find_language(query_value("lang"))
 
 
-def choose_language(conversation: str, default: str, chosen: str | None = None) -> Language:
+def choose_language(chosen: str | None, conversation: str, default: str) -> Language:
     """Choose the language of this request.
 
-    `conversation` is the customer's language in Dixa, or "". `chosen`, from a button of the form, overrides all others.
+    `chosen` is `requested_language`, or that of a button of the form. `conversation` is the customer's in Dixa, or "".
     """
-    return load_language(chosen or next(code for code in _candidates(conversation, default) if code))
+    return load_language(chosen or find_language(conversation) or _accepted_language() or default)
 
 
-def _candidates(conversation: str, default: str) -> Iterator[str | None]:
-    yield requested_language()
-    yield find_language(conversation)
-    yield _find_accepted(_cut(request.headers.get("Accept-Language", "")))
-    yield default
+def _accepted_language() -> str | None:
+    return _find_accepted(_cut(request.headers.get("Accept-Language", "")))
 
 
 def _cut(header: str) -> str:

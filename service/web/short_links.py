@@ -33,7 +33,7 @@ def redirect_short_link() -> ResponseReturnValue | None:
 
 def _unavailable() -> Response:
     settings = services().settings
-    spoken = choose_language("", settings.default_language)
+    spoken = choose_language(requested_language(), "", settings.default_language)
     response = pages.unavailable_page(spoken, settings.brand_name, settings.support_url, settings.theme)
     response.headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
     return response

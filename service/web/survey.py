@@ -19,7 +19,7 @@ from service.surveys.links import LinkError, Receipt
 from service.surveys.ratings import RatingType
 from service.web import pages
 from service.web.forms import CHANGE, AnswerForm
-from service.web.language import choose_language
+from service.web.language import choose_language, requested_language
 from service.web.mangled_links import query_value
 from service.web.page_context import NOTHING_TYPED, Closed, Unsaved
 from service.web.posted_form import PostedForm, read_form
@@ -255,5 +255,5 @@ def _too_slow(_error: RequestTimeout) -> Response:
 def not_found(_error: LinkError | None = None) -> Response:
     """Respond to an invalid token, and to every unknown path."""
     settings = services().settings
-    spoken = choose_language("", settings.default_language)
+    spoken = choose_language(requested_language(), "", settings.default_language)
     return pages.not_found_page(spoken, settings.brand_name, settings.support_url, settings.theme)

@@ -114,12 +114,12 @@ class SurveyContext:
     @cached_property
     def deadline(self) -> EditDeadline | None:
         """The end of the time to change the answer. None if it is final, or if Redis is down."""
-        now = services().records.now()
         if self.answer is None or self.answer.state is not AnswerState.EDITABLE or self.answer.due_at is None:
             return None
-        zone = self.terms.zone_or(services().settings.time_zone)
+        now = services().records.now()
         if self.answer.due_at <= now:
             return None
+        zone = self.terms.zone_or(services().settings.time_zone)
         first = self.answer.first_answered_at or self.answer.answer.answered_at
         can_move = min(now + self.terms.extend, first + MAX_EXTENSION) > self.answer.due_at
         return EditDeadline(self.answer.due_at.astimezone(zone), now, can_move=can_move)
@@ -177,7 +177,7 @@ class SurveyContext:
     def language(self) -> Language:
         """The language of the page."""
         spoken = self.record.offer.language if self.record else ""
-        return choose_language(spoken, services().settings.default_language, self.chosen_language)
+        return choose_language(self.chosen_language, spoken, services().settings.default_language)
 
     def is_suspect(self, form: AnswerForm) -> bool:
         """Return whether a machine may have sent this form: it filled in the honeypot, or came too fast.
@@ -223,13 +223,14 @@ class SurveyContext:
 
 def load_context(token: str) -> SurveyContext:
     """Load a link and its record. Raises LinkError."""
-    link = services().links.read(token)
+    core = services()
+    link = core.links.read(token)
     try:
-        record = services().records.load(link.survey_id)
+        record = core.records.load(link.survey_id)
     except RecordsUnavailable as error:
         log.warning("records.unavailable", survey_id=link.survey_id, problem=str(error))
-        return SurveyContext(token, link, None, services().intake.terms_of(link, None), problem=str(error))
-    return SurveyContext(token, link, record, services().intake.terms_of(link, record))
+        return SurveyContext(token, link, None, core.intake.terms_of(link, None), problem=str(error))
+    return SurveyContext(token, link, record, core.intake.terms_of(link, record))
 
 
 def context_of_link(token: str) -> SurveyContext:

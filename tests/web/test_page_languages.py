@@ -23,7 +23,7 @@ from service.surveys.states import Journey, Verdict
 from service.texts.catalog import load_language
 from service.web import page_texts
 from service.web.app import create_app
-from service.web.language import choose_language
+from service.web.language import choose_language, requested_language
 from tests.processes import PUBLIC_URL, settings_for
 from tests.web.pseudo import PSEUDO
 from tests.web.states import STATES, make_app, show
@@ -82,14 +82,14 @@ def test_page_language_is_first_available(lang: str | None, spoken: str, accepte
     query = {} if lang is None else {"lang": lang}
     headers = {} if accepted is None else {"Accept-Language": accepted}
     with APP.test_request_context(query_string=query, headers=headers):
-        assert choose_language(spoken, "el").code == code
+        assert choose_language(requested_language(), spoken, "el").code == code
 
 
 @given(st.text(), st.text(), st.text(st.characters(max_codepoint=255, exclude_characters="\r\n")))
 def test_any_header_gives_a_language(lang: str, spoken: str, accepted: str) -> None:
     environ = {"HTTP_ACCEPT_LANGUAGE": accepted}
     with APP.test_request_context(query_string={"lang": lang.encode("utf-8", "replace")}, environ_overrides=environ):
-        assert choose_language(spoken, "en").code in LANGUAGES
+        assert choose_language(requested_language(), spoken, "en").code in LANGUAGES
 
 
 def test_page_has_language_of_conversation(client: FlaskClient, records: Records) -> None:
