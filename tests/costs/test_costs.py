@@ -123,7 +123,9 @@ def test_webhooks_at_the_same_time_share_a_round_trip(own_redis: RedisServer, mo
     monkeypatch.setattr(_StaleAware, "send_packed_command", wait_and_send)
     with ThreadPoolExecutor(8) as threads:
         statuses = threads.map(post, range(10_002, 10_010))
-        eventually(lambda: len(records._redis._gathered) == 7)
-        open_gate.set()
+        try:
+            eventually(lambda: len(records._redis._gathered) == 7)
+        finally:
+            open_gate.set()
         assert [*statuses] == [202] * 8
     assert len(sent) == 2

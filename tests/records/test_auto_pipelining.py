@@ -58,6 +58,7 @@ class Group:
 def group(own_redis: RedisServer) -> Iterator[Group]:
     opened = Group(own_redis)
     yield opened
+    own_redis.stop()  # A failed test leaves threads that wait for a response.
     opened.threads.shutdown()
     opened.client.close()
     opened.other.close()
