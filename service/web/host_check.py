@@ -22,7 +22,7 @@ def host_check(public_url: str) -> HostCheck:
     own_host = _normalize(f"[{hostname}]" if ":" in hostname else hostname)
 
     def refuse_other_hosts(host: str) -> None:
-        if host != own_host and _normalize(_PORT.sub("", host)) != own_host:
+        if _normalize(_PORT.sub("", host)) != own_host:
             raise BadRequest("This host is not known here. PUBLIC_URL names the one that is.")
 
     return refuse_other_hosts
