@@ -22,6 +22,8 @@ from tests.processes import Afterword
 
 Scale = Literal["short", "long"]
 
+_BEYOND_PATIENCE_SECONDS = 6.0
+"""Longer than a request waits for Redis: two timeouts, of a command and of its retry."""
 BACK_WITHIN_SECONDS = 30
 RATE_OF_RESTARTS = 200
 _NEIGHBOUR_WRITES = 8 * 1024 * 1024
@@ -112,7 +114,7 @@ def run_outages(seed: int, scale: Scale) -> Row:
         frozen, full, no_disk = (_suffer(found, fault, seconds) for fault in (_freeze, _fill, _fill_disk_of_redis))
         neither = _suffer(found, _fill_both_disks, seconds)
     with world("web", SPOOL_DIR="off") as naive:
-        without = _suffer(naive, _freeze, seconds)
+        without = _suffer(naive, _freeze, max(seconds, _BEYOND_PATIENCE_SECONDS))
     outages = (frozen, full, no_disk, neither)
     shown = f"frozen {seconds:.0f} s: {frozen}; full: {full}; Redis' disk full: {no_disk}; both disks full: {neither}"
     shown += f"; {sum(each.lost for each in outages)} lost, {sum(each.doubled for each in outages)} doubled"
