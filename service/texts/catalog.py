@@ -55,7 +55,7 @@ class Language:
 
     @cached_property
     def _locale(self) -> Locale:
-        """Babel's data take 4 MB. A worker without e-mails writes no number and no date."""
+        """Babel's data of the language, which are large. A worker without e-mails writes no number and no date."""
         return Locale.parse(_WRITTEN_AS.get(self.code, self.code))
 
     def translate(self, text: str, **values: str) -> str:

@@ -111,7 +111,7 @@ def test_language_is_named_in_itself(code: str) -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_only_arabic_and_hebrew_are_rtl(code: str) -> None:
-    assert load_language(code).direction == ("rtl" if code in {"ar", "he"} else "ltr")
+    assert load_language(code).direction == Locale.parse(code).text_direction
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
@@ -144,3 +144,12 @@ def test_missing_translation_is_english() -> None:
         "No",
         "Hi %s",
     )
+
+
+def test_a_text_needs_no_data_of_babel() -> None:
+    """They are large, and a worker without e-mails does without."""
+    language = Language("he", "", {})
+    assert "Shop" in language.translate("From %(brand)s", brand="Shop")
+    assert "_locale" not in vars(language)
+    assert language.format_number(2000) == "2,000"
+    assert "_locale" in vars(language)
