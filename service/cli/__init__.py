@@ -1,6 +1,6 @@
 """The operator's commands, one module for each.
 
-`doctor`, `why`, `stats` and `try-rules` change no survey. `send-test` sends one e-mail.
+`doctor`, `why`, `list`, `stats` and `try-rules` change no survey. `send-test` sends one e-mail.
 """
 
 from importlib.metadata import version
@@ -9,6 +9,7 @@ import click
 
 from service.cli.context import Commands
 from service.cli.doctor import doctor
+from service.cli.list_surveys import list_surveys
 from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
 from service.cli.retry import mark_restored, retry
@@ -24,5 +25,18 @@ def main() -> None:
     """Afterword: customer-satisfaction surveys for Dixa."""
 
 
-for command in (doctor, why, stats, try_rules, pause, resume, retry, mark_restored, opt_out, opt_in, send_test):
+for command in (
+    doctor,
+    why,
+    list_surveys,
+    stats,
+    try_rules,
+    pause,
+    resume,
+    retry,
+    mark_restored,
+    opt_out,
+    opt_in,
+    send_test,
+):
     main.add_command(command)

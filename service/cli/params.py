@@ -1,8 +1,12 @@
 """Parameters of the commands."""
 
 import re
+from datetime import timedelta
 
 import click
+from marshmallow import ValidationError
+
+from service.surveys.toml.fields import Duration
 
 _NAMED = re.compile(
     r"(?: \#? | https?://[^\s?]*/ )"  # The number as Dixa shows it, or the URL of its page.
@@ -23,6 +27,14 @@ class ConversationId(click.ParamType[int]):
         if named is None or not (number := int(named[1])):
             self.fail(f"{value!r} is not a conversation. Write its number, such as 48201.", param, ctx)
         return number
+
+
+def read_since(text: str) -> timedelta:
+    """Parse how far back to look. Raises click.BadParameter."""
+    try:
+        return Duration(minimum=timedelta(minutes=1), maximum=timedelta(days=366)).deserialize(text)
+    except ValidationError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

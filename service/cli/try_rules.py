@@ -7,12 +7,12 @@ from functools import partial
 from threading import Event
 
 import click
-from marshmallow import ValidationError
 
 from config.settings import Settings
 from service.cli.context import open_records, open_settings, warn_if_paused
+from service.cli.estimate import confirm, spell
 from service.cli.output import say, say_all, say_json
-from service.cli.params import json_option
+from service.cli.params import json_option, read_since
 from service.cli.try_rules_report import Found, facts_of, report
 from service.cli.try_rules_tally import Tally, tally
 from service.delivery.registry import open_deliveries
@@ -29,7 +29,6 @@ from service.rules.matching import is_in_sample, needs_messages, needs_tags
 from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.model import Record
 from service.surveys.ports import Conversation, Page
-from service.surveys.toml.fields import Duration
 
 _SHARE = 0.2
 """The share of DIXA_PACE for a dry run. The calls of the workers come first."""
@@ -37,21 +36,13 @@ _SHARE = 0.2
 _SAMPLE_SEED = "afterword try-rules"
 """Different from the seeds of the surveys' own `sample`."""
 
-_CONFIRM_FROM_SECONDS = 60
 _USUAL_CALLS = 2
 """The conversation and its ratings."""
 
 
-def _read_since(text: str) -> timedelta:
-    try:
-        return Duration(minimum=timedelta(minutes=1), maximum=timedelta(days=366)).deserialize(text)
-    except ValidationError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("try-rules", short_help="Try surveys.toml on closed conversations.")
 @click.option(
-    "--since", type=_read_since, default="30d", show_default=True, metavar="DURATION", help="How far back, such as 12h."
+    "--since", type=read_since, default="30d", show_default=True, metavar="DURATION", help="How far back, such as 12h."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=500, show_default=True, help="Maximum of conversations.")
 @click.option(
@@ -160,16 +151,8 @@ class _DryRun:
 def _confirm(dry_run: _DryRun, found: Found, *, is_agreed: bool) -> None:
     count = len(found.ids)
     min_seconds, max_seconds = (count * calls / dry_run.rate for calls in (1, dry_run.max_calls))
-    say(
+    estimate = (
         f"{count} conversations to try, {dry_run.max_calls} calls each at most, {dry_run.rate:.1f} calls a second "
-        f"(a fifth of DIXA_PACE): {_spell(min_seconds)} to {_spell(max_seconds)}.",
-        err=True,
+        f"(a fifth of DIXA_PACE): {spell(min_seconds)} to {spell(max_seconds)}."
     )
-    if max_seconds > _CONFIRM_FROM_SECONDS and not is_agreed:
-        click.confirm("Begin?", abort=True, err=True)
-
-
-def _spell(seconds: float) -> str:
-    if seconds < 90:  # noqa: PLR2004
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004
+    confirm(estimate, max_seconds, is_agreed=is_agreed)

@@ -99,7 +99,7 @@ def _facts_of(close: Close | None) -> dict[str, str]:
 def read_record(fields: Hash, find_terms: FindTerms) -> Record:
     """Read a record from its hash. Raises what `find_terms` raises."""
     conversation_id = int(fields["conversation_id"])
-    terms = _read_terms(fields.get("terms", ""), find_terms)
+    terms = resolve_terms(fields.get("terms", ""), find_terms)
     # Page and results follow the survey's order of ratings, and the comment goes with the first result. A link may have
     # types that the survey no longer has, so all others come after.
     ratings = tuple(dict.fromkeys((*(terms.ratings if terms else ()), *RatingType)))
@@ -128,7 +128,8 @@ def read_record(fields: Hash, find_terms: FindTerms) -> Record:
     )
 
 
-def _read_terms(stored: str, find_terms: FindTerms) -> Survey | None:
+def resolve_terms(stored: str, find_terms: FindTerms) -> Survey | None:
+    """Return the survey of a record's field `terms`."""
     if stored.startswith("{"):  # the terms themselves, in a record of an older version
         return read_terms(stored)
     return find_terms(stored) if stored else None

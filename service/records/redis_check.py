@@ -18,7 +18,7 @@ _COMPACT_BYTES: Final = 1024
 _TRIES: Final = (
     ("SET", "{key} 1 PX 10000"),
     ("GET MGET EXISTS INCR PTTL PERSIST HGETALL LLEN SCARD SMEMBERS ZCARD", "{key}"),
-    ("HDEL HGET", "{key} field"),
+    ("HDEL HGET HMGET", "{key} field"),
     ("HSET", "{key} field value"),
     ("HINCRBY", "{key} field 1"),
     ("BRPOP", "{key} 0.01"),
@@ -29,6 +29,7 @@ _TRIES: Final = (
     ("SCRIPT", "LOAD -"),
     ("EXPIRE", "{key} 10"),
     ("PEXPIRE", "{key} 10000"),
+    ("SCAN", "0"),
     ("TIME PING MULTI EXEC", ""),
     ("DEL", "{key}"),
 )
