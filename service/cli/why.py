@@ -62,6 +62,7 @@ def _facts(
         "survey": record.terms.name if record.terms else None,
         "accepted_at": record.accepted_at,
         "closed_at": record.close.closed_at if record.close else None,
+        "found_by": record.close.found_by if record.close else None,
         "state": record.offer.state,
         "reason": reason or None,
         "meaning": Reason(reason).meaning if reason else None,

@@ -112,7 +112,8 @@ class Intake:
             self._put(SpooledClose(close, candidates, choice.reason, choice.mismatches), error)
             outcome = Outcome.SPOOLED
         surveys = [survey.name for survey in candidates]
-        log.info("close.received", outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
+        event = "close.recovered" if close.found_by else "close.received"
+        log.info(event, outcome=outcome, survey_id=survey_id, surveys=surveys, reason=choice.reason)
         return outcome
 
     def take_change(self, change: Change) -> bool:

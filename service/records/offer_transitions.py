@@ -55,6 +55,7 @@ class OfferTransitions(Transitions):
             max((survey.on_reclose for survey in candidates), key=[*OnReclose].index, default=OnReclose.NEVER),
             close.event_id,
             is_spooled,
+            close.found_by,
             *(each.text for each in stored),
         )
         return Outcome(outcome), survey_id

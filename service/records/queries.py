@@ -3,11 +3,13 @@
 docs/architecture/records.md describes each key.
 """
 
-from collections.abc import Iterator
-from datetime import date
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
-from service.records.codec import Hash, read_record
+from service.records.codec import Hash, from_ms, read_record
 from service.records.redis import Store
 from service.records.tasks import QUEUE
 from service.records.terms_codec import read_terms
@@ -17,6 +19,14 @@ from service.surveys.states import Journey
 
 _MAX_KNOWN = 256
 """Terms in memory. Few are in use at a time, so all of them are forgotten when there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClose:
+    """The latest close on record of a conversation. Without a time, the record was made from a link alone."""
+
+    at: datetime | None
+    event_id: str = ""
 
 
 class Queries(Store):
@@ -63,6 +73,18 @@ class Queries(Store):
         """Yield the records of a conversation, latest first."""
         return (record for survey_id in self.list_rounds(conversation_id) if (record := self.load(survey_id)))
 
+    def known_closes(self, conversation_ids: Sequence[int]) -> dict[int, KnownClose]:
+        """Return the latest known close of each of these conversations with a record, in two round trips."""
+        if not conversation_ids:
+            return {}
+        rounds = self._run_command(lambda: self._redis.mget([*map(self._rounds_key, conversation_ids)]))
+        pipeline = self._redis.pipeline(transaction=False)
+        for number, last in zip(conversation_ids, rounds, strict=True):
+            suffix = f"-{last}" if last and int(last) > 1 else ""
+            pipeline.hmget(self._key(f"{number}{suffix}"), "survey_id", "close", "latest_close")
+        found = zip(conversation_ids, self._run_command(pipeline.execute), strict=True)
+        return {number: _read_known(close, latest) for number, (survey_id, close, latest) in found if survey_id}
+
     def count_waiting(self) -> int:
         """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""
         pipeline = self._redis.pipeline(transaction=False)
@@ -90,3 +112,10 @@ class Queries(Store):
             self._known_terms.clear()
         self._known_terms[name] = found = read_terms(text)
         return found
+
+
+def _read_known(close: str | None, latest_ms: str | None) -> KnownClose:
+    if not close:
+        return KnownClose(None)
+    facts = json.loads(close)
+    return KnownClose(from_ms(str(max(int(facts["closed_at"]), int(latest_ms or 0)))), facts.get("event_id", ""))

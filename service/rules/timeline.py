@@ -10,7 +10,7 @@ from service.surveys.definition import SendWindow
 from service.surveys.model import UNCONFIRMED, AnswerProgress, FollowUp, Record
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
-from service.surveys.states import ActionState, AnswerState, OfferState
+from service.surveys.states import ActionState, AnswerState, FoundBy, OfferState
 
 _NOT_ASKED = {OfferState.SKIPPED: "Skipped", OfferState.CANCELLED: "Cancelled"}
 
@@ -37,7 +37,12 @@ _NEXT_ANSWER: Mapping[AnswerState, str] = {
     AnswerState.SUBMITTED: "nothing, the survey is complete",
 }
 
-
+_ACCEPTED: Mapping[FoundBy | None, str] = {
+    None: "Webhook accepted.",
+    FoundBy.DELIVERY_LOG: "Recovered: its webhook had not arrived. Dixa's delivery log has it.",
+    FoundBy.SEARCH: "Recovered: its webhook had not arrived. Dixa's search has the conversation.",
+    FoundBy.OPERATOR: "Requested by an operator: afterword ask.",
+}
 _NEXT_SUSPECT = "submit the result; until then any other answer replaces it"
 _ACTIONS: Mapping[ActionState, str] = {
     ActionState.WAITING: "waiting for a retry",
@@ -96,11 +101,12 @@ def _describe_close(record: Record) -> Iterator[str]:
     queue = f"queue {close.queue_name or close.queue_id}" if close.queue_name or close.queue_id else "no queue"
     facts = ", ".join(filter(None, (close.channel, close.direction, queue, agent)))
     yield _line(close.closed_at, f"Closed: {facts}.")
+    accepted = _ACCEPTED[close.found_by]
     if record.candidates and record.decided_at is None:
         names = ", ".join(survey.name for survey in record.candidates)
-        yield _line(record.accepted_at, f"Webhook accepted. Surveys that may match: {names}.")
+        yield _line(record.accepted_at, f"{accepted} Surveys that may match: {names}.")
     else:
-        yield _line(record.accepted_at, "Webhook accepted.")
+        yield _line(record.accepted_at, accepted)
 
 
 def _describe_decision(record: Record) -> Iterator[str]:

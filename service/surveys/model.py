@@ -8,7 +8,16 @@ from zoneinfo import ZoneInfo
 from service.surveys.definition import Survey
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
-from service.surveys.states import ActionState, AnswerState, ChangeKind, FollowUpState, Journey, OfferState, Verdict
+from service.surveys.states import (
+    ActionState,
+    AnswerState,
+    ChangeKind,
+    FollowUpState,
+    FoundBy,
+    Journey,
+    OfferState,
+    Verdict,
+)
 
 UNCONFIRMED = "unconfirmed"
 """The note of a delivery without a known outcome."""
@@ -18,8 +27,8 @@ UNCONFIRMED = "unconfirmed"
 class Close:
     """The facts of a `CONVERSATION_CLOSED` event for later steps, in the API's spelling. Ids are Dixa's.
 
-    `tags` are None if the event has none. `person` are keyed hashes of the requester's id, address and number;
-    `email_hashes` and `phone_hashes` are those of the address and of the number.
+    `tags` are None if the event has none. `found_by` is None if the webhook brought it. `person` are keyed hashes of the
+    requester's id, address and number; `email_hashes` and `phone_hashes` are those of the address and of the number.
 
     A record keeps the address, in clear, only for a survey with the channel `email`, until the offer has ended, or for
     a retry of a failed one. It keeps no number. `odd_email` is an address that can't receive e-mail: the rules use it,
@@ -39,6 +48,7 @@ class Close:
     assignee_type: str | None = None
     tags: tuple[str, ...] | None = ()
     event_id: str = ""
+    found_by: FoundBy | None = None
     person: tuple[str, ...] = ()
     email_hashes: tuple[str, ...] = ()
     phone_hashes: tuple[str, ...] = ()

@@ -71,3 +71,11 @@ class ChangeKind(StrEnum):
 
     REOPENED = "reopened"
     RATED = "rated"
+
+
+class FoundBy(StrEnum):
+    """How a close was found without its webhook: in Dixa's delivery log, by Dixa's search, or by an operator."""
+
+    DELIVERY_LOG = "delivery_log"
+    SEARCH = "search"
+    OPERATOR = "operator"

@@ -18,10 +18,10 @@ SURVEY = "48213"
 KEEP = "1000000"
 
 
-def _accept(*, reason: str = "", on_reclose: str = "never") -> list[str]:
+def _accept(*, reason: str = "", on_reclose: str = "never", found_by: str = "") -> list[str]:
     """Return the arguments of a close at 1 ms. The prepared records have a close at 0 ms."""
     close, address = '{"closed_at": 1}', "" if reason else "a@b.example"
-    return [SURVEY, close, "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2", "0", "{}"]
+    return [SURVEY, close, "1", "3600000", reason, KEEP, address, "{}", on_reclose, "event-2", "0", found_by, "{}"]
 
 
 def _decide(verdict: str, reason: str = "") -> list[str]:
@@ -39,6 +39,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "accept (skip)": lambda _: _accept(reason="channel"),
     "accept (on_reclose = always)": lambda _: _accept(on_reclose="always"),
     "accept (on_reclose = unanswered)": lambda _: _accept(on_reclose="unanswered"),
+    "accept (by an operator)": lambda _: _accept(found_by="operator"),
     "cancel": lambda _: [SURVEY, "cancelled", "reopened", "2", KEEP, "120000"],
     "cancel (older)": lambda _: [SURVEY, "cancelled", "reopened", "0", KEEP, "120000"],
     "save_answer": lambda _: _answer("new", 4),

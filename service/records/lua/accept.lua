@@ -3,15 +3,19 @@
 --       each candidate its terms under their hash
 -- ARGV: conversation id, close (JSON), closed at (ms), delay (ms), reason or '', retention (ms), e-mail address or '',
 --       rule mismatches (JSON) or '', on reclose (never, unanswered or always), event id, 1 to leave the queueing to the
---       relay, then the terms of each candidate (JSON)
+--       relay, how it was found without its webhook (delivery_log, search or operator) or '', then the terms of each
+--       candidate (JSON)
 -- States: none → waiting, or → skipped if there is a reason. A waiting survey is about the later close from then on. Other
--- states don't change.
+-- states don't change. An operator begins a waiting survey again, or a round after one that was skipped or cancelled.
 -- A crash leaves the whole record or none. The same event again returns `duplicate`.
 local conversation_id, close_json, closed_at, delay_ms, reason = unpack(ARGV)
-local keep_ms, email, mismatches, on_reclose, event_id, is_spooled = unpack(ARGV, 6)
+local keep_ms, email, mismatches, on_reclose, event_id, is_spooled, found_by = unpack(ARGV, 6)
 local _, _, round_key, counts, queue = unpack(KEYS)
 local moment, round = now(), read_round(round_key)
 local survey_id, earlier, delivered_before
+
+-- A close that was looked up has no event id, and its time may differ a little from its event's.
+local SAME_CLOSE_MS = 2 * 60 * 1000
 
 local function use_round(number)
   local suffix = number > 1 and '-' .. text(number) or ''
@@ -24,17 +28,31 @@ local function known_close()
   return close ~= '' and cjson.decode(close) or {}
 end
 
-local function is_same_event() return event_id ~= '' and event_id == known_close().event_id end
+local function is_same_event()
+  local known = known_close()
+  if event_id ~= '' and known.event_id then return event_id == known.event_id end
+  local is_looked_up = found_by ~= '' or known.found_by
+  return is_looked_up and known.closed_at and math.abs(tonumber(closed_at) - known.closed_at) <= SAME_CLOSE_MS
+end
 
 local function is_later()
   local known = known_close().closed_at
   return known and tonumber(closed_at) > known and not is_same_event()
 end
 
+-- Whether an operator may ask about a close that was decided already: only if the customer was not asked.
+local function is_by_operator()
+  local state = get('offer_state')
+  if found_by ~= 'operator' or get('offer_reason') == 'erased' or get('answer_state') or has_offer() then return false end
+  return state == 'waiting' or state == 'skipped' or state == 'cancelled'
+end
+
 -- A new round begins only after the offer and the answer of the earlier survey are over. A later close that no survey
 -- matches begins one too, so that its reason is recorded.
 local function is_new_round()
-  if is_open('offer') or is_open('answer') or not is_later() then return false end
+  if is_open('offer') or is_open('answer') then return false end
+  if is_by_operator() then return true end
+  if not is_later() then return false end
   return reason ~= '' or on_reclose == 'always' or on_reclose == 'unanswered' and not get('answer_state')
 end
 
@@ -50,13 +68,13 @@ end
 -- The conversation was reopened in between, and that event is late or lost. The survey now is about the later close and
 -- its agent. The new fence refuses a late write of an earlier claim. A close during a decision is only noted.
 local function restart()
-  count(counts, 'reopened')
+  if is_later() then count(counts, 'reopened') end
   increase('offer_fence')
   drop('candidates', 'decision', 'email', 'latest_close', 'offer_tries')
 end
 
 use_round(round)
-local restarts = get('offer_state') == 'waiting' and is_later()
+local restarts = get('offer_state') == 'waiting' and (is_later() or is_by_operator())
 if restarts then
   restart()
 elseif exists() then
@@ -82,7 +100,7 @@ if round > 1 then redis.call('SET', round_key, text(round), 'PX', text(tonumber(
 
 local candidates = {}
 for place, terms_key in ipairs({unpack(KEYS, 6)}) do
-  keep_terms(terms_key, ARGV[11 + place], keep_ms)
+  keep_terms(terms_key, ARGV[12 + place], keep_ms)
   table.insert(candidates, name_of(terms_key))
 end
 put('v', '1', 'survey_id', survey_id, 'conversation_id', conversation_id, 'close', close_json, 'terms', candidates[1] or '',

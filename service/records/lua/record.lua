@@ -237,6 +237,7 @@ local function forget_customer()
   local KEPT_OF_A_JOURNEY = {'_state', '_reason', '_fence', '_ended_at', '_lease', '_due'}
   local KEPT_OF_A_CLOSE = {
     'closed_at', 'channel', 'direction', 'queue_id', 'queue_name', 'contact_point', 'agent_id', 'assignee_type', 'event_id',
+    'found_by',
   }
   redis.call('DEL', retry_key('email'), retry_key('comment'))
   for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
