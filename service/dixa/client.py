@@ -12,7 +12,7 @@ from service.dixa import schemas
 from service.dixa.payloads import PayloadError
 from service.dixa.transport import ORGANIZATION, Effect, Transport
 from service.surveys.errors import OutcomeUnknown, RetryLater
-from service.surveys.ports import Conversation, Message, Page, Rating, Slot
+from service.surveys.ports import Conversation, EndUser, Message, Page, Rating, Slot
 from service.surveys.ratings import RatingType
 
 Result = TypeVar("Result")
@@ -103,6 +103,10 @@ class DixaClient(Transport):
     def queues(self, slot: Slot) -> dict[str, str]:
         """`GET /queues`: names by id."""
         return self._query(slot, "/queues", schemas.load_queues)
+
+    def end_user(self, slot: Slot, user_id: str) -> EndUser:
+        """`GET /endusers/{userId}`."""
+        return self._query(slot, f"/endusers/{quote(user_id, safe='')}", schemas.load_end_user)
 
     def organization_name(self, slot: Slot) -> str:
         """`GET /organization`: the name of the token's organization."""

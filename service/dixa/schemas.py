@@ -22,7 +22,7 @@ from service.dixa.fields import (
     Word,
 )
 from service.dixa.payloads import PayloadError, load
-from service.surveys.ports import Conversation, Message, Page, Rating
+from service.surveys.ports import Conversation, EndUser, Message, Page, Rating
 from service.surveys.ratings import RatingType
 
 
@@ -104,6 +104,11 @@ def load_notes(body: Any) -> tuple[str, ...]:
 def load_tags(body: Any) -> dict[str, str]:
     """Parse `GET /tags`: ids by name. Malformed tags are skipped."""
     return {each["name"]: each["id"] for each in _load_list(_TAG, body) if each["id"] and each["name"]}
+
+
+def load_end_user(body: Any) -> EndUser:
+    """Parse `GET /endusers/{userId}`."""
+    return EndUser(**load(_END_USER, _data(body)))
 
 
 def load_organization_name(body: Any) -> str:
@@ -209,6 +214,12 @@ class _TagSchema(FromDixa):
     name = Text()
 
 
+class _EndUserSchema(FromDixa):
+    id = Word(required=True)
+    email = Text()
+    phone = Text(data_key="phoneNumber")
+
+
 class _OrganizationSchema(FromDixa):
     name = Word(required=True)
 
@@ -221,4 +232,5 @@ _OFFER = _OfferSchema()
 _MESSAGE = _MessageSchema()
 _NOTE = _NoteSchema()
 _TAG = _TagSchema()
+_END_USER = _EndUserSchema()
 _ORGANIZATION = _OrganizationSchema()

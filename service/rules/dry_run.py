@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from service.rules.decision import DecisionInput, Lookups, decide
+from service.rules.looked_up import close_of
 from service.rules.matching import Choice, choose_at_close, find_exclusion
 from service.surveys.definition import Survey
 from service.surveys.match import Match
@@ -52,7 +53,7 @@ class DryRun:
         """
         if conversation.changed_at is None:
             return None
-        close = _close_of(conversation, self.queue_names, conversation.changed_at)
+        close = close_of(conversation, self.queue_names.get(conversation.queue_id or ""), conversation.changed_at)
         unknown = {survey.name: _unknown_rules(survey.match, close) for survey in self.surveys}
         # `not_before` is left out: a dry run is about conversations to come.
         supposed = [replace(_as_if_met(survey, unknown[survey.name]), not_before=None) for survey in self.surveys]
@@ -71,22 +72,6 @@ class DryRun:
         if survey and reason is Reason.UNREACHABLE and close.email is None and "email" in survey.deliver:
             rules = (*rules, "deliver")
         return DryRunResult(close.closed_at, max(due_at, decision.due_at or due_at), identities, survey, reason, rules)
-
-
-def _close_of(conversation: Conversation, queue_names: Mapping[str, str], closed_at: datetime) -> Close:
-    return Close(
-        conversation_id=conversation.id,
-        closed_at=closed_at,
-        channel=conversation.channel or None,
-        direction=conversation.direction,
-        queue_id=conversation.queue_id,
-        queue_name=queue_names.get(conversation.queue_id or ""),
-        contact_point=conversation.contact_point,
-        requester_id=conversation.requester_id,
-        agent_id=conversation.agent_id,
-        tags=None,
-        email=conversation.email,
-    )
 
 
 def _unknown_rules(match: Match, close: Close) -> tuple[str, ...]:

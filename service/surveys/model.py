@@ -27,7 +27,7 @@ UNCONFIRMED = "unconfirmed"
 class Close:
     """The facts of a `CONVERSATION_CLOSED` event for later steps, in the API's spelling. Ids are Dixa's.
 
-    `tags` are None if the event has none. `found_by` is None if the webhook brought it. `person` are keyed hashes of the
+    `tags` are None if the event has none. `found_by` is None if a webhook brought it. `person` are hashes of the
     requester's id, address and number; `email_hashes` and `phone_hashes` are those of the address and of the number.
 
     A record keeps the address, in clear, only for a survey with the channel `email`, until the offer has ended, or for

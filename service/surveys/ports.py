@@ -64,6 +64,15 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class EndUser:
+    """The address and the number of `GET /endusers/{id}`, as Dixa has them."""
+
+    id: str
+    email: str | None = field(default=None, repr=False)
+    phone: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of conversation ids found by a search, and the key of the next page, if any."""
 

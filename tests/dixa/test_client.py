@@ -9,9 +9,10 @@ import pytest
 
 from service.dixa.client import DixaClient
 from service.dixa.errors import TokenRefused
+from service.sandbox.dixa.model import Person
 from service.sandbox.server import Sandbox
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import Deadline, EndUser, Slot
 from service.surveys.ratings import RatingType
 from tests.openapi import MISSING, Description
 
@@ -19,6 +20,7 @@ Call = Callable[[DixaClient, Slot, int], Any]
 AT = datetime(2026, 11, 20, 9, 15, 2, 114_000, tzinfo=timezone(timedelta(hours=1)))
 PLENTY = Deadline(timedelta(days=1))
 USER = "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90"
+IDA = Person("Ida Holm", "ida@example.com", "+4520123456", id=USER)
 
 
 def offer(client: DixaClient, slot: Slot, number: int, rating: RatingType = RatingType.CSAT) -> str:
@@ -43,6 +45,7 @@ QUERIES: dict[str, Call] = {
     "conversation_tags": DixaClient.conversation_tags,
     "organization": lambda client, slot, number: client.organization_name(slot),
     "queues": lambda client, slot, number: client.queues(slot),
+    "end_user": lambda client, slot, number: client.end_user(slot, USER),
     "search": lambda client, slot, number: client.closed_between(slot, AT, AT + timedelta(days=9999)),
 }
 COMMANDS: dict[str, Call] = {
@@ -69,13 +72,13 @@ def unlimited_slot(dixa: Sandbox, deadline: Deadline) -> Slot:
 
 @pytest.fixture
 def number(dixa: Sandbox) -> int:
-    return dixa.make_conversation(language="da")
+    return dixa.make_conversation(language="da", requester=IDA)
 
 
 def test_the_tables_list_every_call() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
     queries = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
-    queries |= {"queues", "closed_between"}
+    queries |= {"queues", "closed_between", "end_user"}
     assert found == {"take_slot", "downtime"} | queries | {
         "offer",
         "submit",
@@ -91,7 +94,7 @@ def test_every_exchange_matches_dixas_openapi_description(client: DixaClient, di
     description = Description.load()
     if description is None:
         pytest.skip(MISSING)
-    number = dixa.make_conversation(channel=channel)
+    number = dixa.make_conversation(channel=channel, requester=IDA)
     slot = slot_of(client)
     for rating in RatingType:
         rating_id = client.offer(slot, number, rating, user_id=USER, agent_id=USER, offered_at=AT)
@@ -152,6 +155,17 @@ def test_a_conversation_has_the_facts_for_a_dry_run(client: DixaClient, dixa: Sa
     assert (found.contact_point, found.email) == (made.contact_point, made.requester.email)
     assert client.queues(slot_of(client))[made.queue.id] == "Returns"
     assert str(found.email) not in repr(found)
+
+
+def test_a_requester_has_an_address_and_a_number_and_an_agent_is_none(client: DixaClient, dixa: Sandbox) -> None:
+    dixa.make_conversation(requester=IDA)
+    found = client.end_user(slot_of(client), USER)
+    assert found == EndUser(USER, "ida@example.com", "+4520123456")
+    assert "ida@" not in repr(found)
+    assert "4520" not in repr(found)
+    with pytest.raises(Refused) as refused:
+        client.end_user(slot_of(client), dixa.state.agents[0].id)
+    assert refused.value.status == 404
 
 
 def test_an_offer_has_user_agent_time_and_type(client: DixaClient, dixa: Sandbox, number: int) -> None:

@@ -168,6 +168,11 @@ def queues(state: State, _: Call) -> DixaResponse:
     return _ok([serializers.dump_queue(each, state.organization) for each in state.queues.values()])
 
 
+def end_user(state: State, call: Call) -> DixaResponse:
+    """`GET /endusers/{userId}`: the requester of a conversation. An agent is none."""
+    return _ok(serializers.dump_end_user(state.requester(call.ids["userId"])))
+
+
 def search(state: State, call: Call) -> DixaResponse:
     """`POST /search/conversations`, by the one filter used in this project: ClosedDate Between."""
     [condition] = call.load(request_bodies.SEARCH)["filters"]["conditions"]
@@ -210,6 +215,7 @@ CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], DixaResponse]]] = {
     "tag": ("PUT", f"{_ONE}/tags/<tagId>", tag),
     "tags": ("GET", "/tags", tags),
     "queues": ("GET", "/queues", queues),
+    "end_user": ("GET", "/endusers/<userId>", end_user),
     "search": ("POST", "/search/conversations", search),
 }
 """All calls by the name used in faults: method, path after the version, and function."""

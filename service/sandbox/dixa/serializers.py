@@ -8,11 +8,13 @@ from service.sandbox.dixa.model import (
     Message,
     Note,
     Organization,
+    Person,
     Queue,
     Rating,
     Result,
     Tag,
     iso,
+    now,
 )
 
 Json = dict[str, Any]
@@ -205,6 +207,12 @@ def dump_note(note: Note, number: int) -> Json:
 def dump_tag(tag: Tag) -> Json:
     """Make a Tag."""
     return {"id": tag.id, "name": tag.name, "state": "Active"}
+
+
+def dump_end_user(person: Person) -> Json:
+    """Make an EndUser."""
+    fields = {"id": person.id, "createdAt": iso(now()), "displayName": person.name}
+    return fields | {name: text for name, text in (("email", person.email), ("phoneNumber", person.phone)) if text}
 
 
 def dump_queue(queue: Queue, organization: Organization) -> Json:

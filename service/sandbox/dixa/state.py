@@ -132,6 +132,15 @@ class State:
         except KeyError:
             raise Refused(404, "The requested resource could not be found") from None
 
+    def requester(self, user_id: str) -> Person:
+        """Find the requester with this id. Raises Refused (404), also for an agent."""
+        with self.lock:
+            found = (each.requester for each in self.conversations.values() if each.requester.id == user_id)
+            person = next(found, None)
+        if person is None or person.user_type == "Member":
+            raise Refused(404, "An entity in this request could not be found")
+        return person
+
     def closed_between(self, since: datetime, until: datetime) -> list[int]:
         """Return conversations last closed between two times, latest first, even if reopened since."""
         with self.lock:
