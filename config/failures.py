@@ -26,6 +26,7 @@ _BY_TEXT = {
     "invalid username-password pair": "Redis takes no such user and password",
     "must be called with the client already authenticated": "Redis wants a password",
     "Authentication required": "Redis wants a password",
+    "No master found for": "no sentinel knows a working primary of that name",
 }
 """Texts of OpenSSL and Redis, for errors whose type is too general."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from config import address_parsers, parsers, secret_parsers
+from config import address_parsers, parsers, redis_urls, secret_parsers
 from config.endpoints import Mail, SignedEndpoint, SmtpServer
 from config.environment import Variable, variable
 from service.surveys import urls
@@ -121,11 +121,13 @@ class Settings:
         example="https://feedback.example.com",
     )
     redis_url: str = variable(
-        address_parsers.redis_url,
+        redis_urls.redis_url,
         "A Redis with `appendonly yes`, `appendfsync always` and `maxmemory-policy noeviction`: `redis://host:6379/0`, "
-        "`rediss://host:6380/0` (TLS) or `unix:///run/redis/redis.sock`. Options after a `?`: `db`, `username`, "
-        "`password`, `protocol` (2 or 3), and for `rediss://` `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile`, "
-        "`ssl_keyfile` and `ssl_check_hostname`. All others are refused.",
+        "`rediss://host:6380/0` (TLS) or `unix:///run/redis/redis.sock`. With Redis Sentinel: "
+        "`sentinel://a:26379,b:26379,c:26379/mymaster/0`, or `sentinels://` (TLS). Options after a `?`: `db`, "
+        "`username`, `password`, `protocol` (2 or 3), with TLS `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile`, "
+        "`ssl_keyfile` and `ssl_check_hostname`, and for the sentinels themselves `sentinel_username` and "
+        "`sentinel_password`. All others are refused. See docs/high-availability.md.",
         example="redis://localhost:6379/0",
         is_secret=True,
     )

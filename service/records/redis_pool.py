@@ -6,9 +6,10 @@ on one is retried once on a new connection, and the host's name is resolved agai
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from queue import Empty
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from redis.backoff import NoBackoff
 from redis.connection import BlockingConnectionPool, Connection
@@ -43,6 +44,16 @@ _FRESH_SECONDS = 1.0
 _NOT_PRIMARY_ERRORS = (ReadOnlyError, BusyLoadingError, ClusterDownError)  # MASTERDOWN is a ClusterDownError
 _NOT_PRIMARY_TEXTS = ("-READONLY", "UNBLOCKED")
 """Before Redis 7, the error of a script only quotes its cause. A blocked command gets UNBLOCKED at a demotion."""
+
+
+class Primary(Protocol):
+    """Knows the address of the primary."""
+
+    moves: int
+    """How often the address has changed so far."""
+
+    def find(self) -> tuple[str, int]:
+        """Return the host and the port. Raises redis-py's ConnectionError."""
 
 
 class ConnectionOutdatedError(ConnectionError):
@@ -96,29 +107,56 @@ class _StaleAware:
             raise
 
 
+class _FollowsPrimary:
+    """Connects to the primary of that moment.
+
+    redis-py has such a class, but it only finds the primary in `connect`, and not when a command is sent again.
+    """
+
+    def __init__(self, *, primary: Primary, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._primary = primary
+
+    def connect_check_health(self, *args: Any, **kwargs: Any) -> None:
+        if not self.is_connected:  # type: ignore[attr-defined]
+            self.host, self.port = self._primary.find()
+        super().connect_check_health(*args, **kwargs)  # type: ignore[misc]
+
+
 def _is_not_primary(error: Exception) -> bool:
     return isinstance(error, _NOT_PRIMARY_ERRORS) or any(each in str(error) for each in _NOT_PRIMARY_TEXTS)
 
 
 class Pool(BlockingConnectionPool):
-    """A few connections that commands wait for. Under gevent its queue is patched: a wait blocks one greenlet only."""
+    """A few connections that commands wait for. Under gevent its queue is patched: a wait blocks one greenlet only.
+
+    With `primary`, they lead to the primary that it finds, whatever their host and port are.
+    """
 
     def __init__(
         self,
         connection_class: type = Connection,
         max_connections: int = MAX_CONNECTIONS,
         timeout: float = WAIT_SECONDS,
+        primary: Primary | None = None,
         **kwargs: Any,
     ) -> None:
         self._sweep_at = monotonic()
+        self._primary = primary
+        self._moves = 0
+        self.switched_at = -inf
+        """When it last turned out that another server is the primary."""
+        found = {"primary": primary} if primary else {}
+        follows = (_FollowsPrimary,) if primary else ()
         super().__init__(  # type: ignore[no-untyped-call]
             max_connections,
             timeout,
-            type(connection_class.__name__, (_StaleAware, connection_class), {}),
+            type(connection_class.__name__, (_StaleAware, *follows, connection_class), {}),
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionOutdatedError,)),
             # Only Redis Enterprise sends maintenance notifications. With them enabled, redis-py no longer notices that
             # a server has closed an idle connection.
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            **found,
             **kwargs,
         )
 
@@ -127,17 +165,24 @@ class Pool(BlockingConnectionPool):
         is_demoted, connection.is_demoted = connection.is_demoted, False
         if is_demoted:
             connection.disconnect()
+        is_switched = is_demoted or self._has_moved()
         connection.has_served = connection.is_connected
         connection.idle_since = now = monotonic()
-        if is_demoted:
+        if is_switched:
+            self.switched_at = now
             for each in self._get_in_use_connections() - {connection}:  # type: ignore[no-untyped-call]
                 each.mark_for_reconnect()
         super().release(connection)  # type: ignore[no-untyped-call]
-        if is_demoted:
+        if is_switched:
             self._close_idle(since=now)
         elif now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS
             self._close_idle(since=now - _IDLE_SECONDS)
+
+    def _has_moved(self) -> bool:
+        """Return whether the address of the primary has changed since the last call."""
+        before, self._moves = self._moves, self._primary.moves if self._primary else 0
+        return before != self._moves
 
     def _close_idle(self, since: float) -> None:
         taken = []

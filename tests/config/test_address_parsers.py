@@ -38,7 +38,17 @@ def test_support_and_privacy_urls_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://h", "redis://u:p@h:6379/15", "rediss://h:6380", "unix:///run/redis.sock?db=1"]
+    "url",
+    [
+        "redis://h",
+        "redis://u:p@h:6379/15",
+        "rediss://h:6380",
+        "unix:///run/redis.sock?db=1",
+        "sentinel://a/mymaster",
+        "sentinel://a:26379,b.example,[::1]:26380/my-master.1_x/15",
+        "sentinel://u:p%40@a,b,c/mymaster/0?protocol=2&sentinel_username=s&sentinel_password=p%3F",
+        "sentinels://:p@a,b,c/mymaster/?ssl_check_hostname=false&db=3",
+    ],
 )
 def test_redis_url_is_accepted(url: str) -> None:
     assert read_settings({**GOOD, "REDIS_URL": url}).redis_url == url
@@ -75,6 +85,12 @@ def test_redis_option_is_accepted(options: str) -> None:
         ("rediss://h?ssl_certfile=/no/hunter2", "ssl_certfile and ssl_keyfile that don't fit"),
         ("redis://:12?hunter2@h", 'Write a "?" in a password as %3F'),
         ("redis://:12?hunter=two@h", 'Write a "?" in a password as %3F'),
+        ("sentinel://a/mymaster?sentinel_username=hunter2", "option sentinel_username without sentinel_password"),
+        ("redis://h?sentinel_password=hunter2", "option sentinel_password. Afterword sets it itself"),
+        ("sentinel://a/mymaster?ssl_cert_reqs=none", "option ssl_cert_reqs, which is for TLS. Write sentinels://"),
+        ("sentinel://a/mymaster?master_name=hunter2", "option master_name. Afterword sets it itself"),
+        ("sentinel://a,/mymaster", "a sentinel that isn't a host with a port. Write sentinel://a:26379,"),
+        ("sentinel:///mymaster", "a sentinel that isn't a host with a port"),
     ],
 )
 def test_refused_redis_option_is_named_without_its_value(url: str, words: str) -> None:
@@ -147,3 +163,23 @@ def test_host_names_are_read_or_refused() -> None:
     for text in ("https://reviews.example", "*.example", "a b"):
         with pytest.raises(ValueError, match=r"^(is|has) "):
             hosts(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sentinel://:hunter2@a:26379,b:26379", "names no primary after the sentinels. Write the name that they know"),
+        ("sentinel://:hunter2@a/", "names no primary after the sentinels"),
+        ("sentinel://:hunter2@a/my%20master", "names no primary after the sentinels"),
+        ("sentinel://:hunter2@a/mymaster/one", "names no database after the primary. Write its number"),
+        ("sentinel://:hunter2@a:port/mymaster", "is not a URL: its host or port can't be read"),
+        ("sentinel://:hunter/2@a/mymaster", "is not a URL: its host or port can't be read"),
+        ("sentinel://:hunter#2@a/mymaster", "is not the URL of Redis Sentinels. Write sentinel://a:26379,"),
+        ("sentinel://:hunter 2@a/mymaster", "has white space in it"),
+        ("redis://a:26379,b:26379/0", "is not a URL: its host or port can't be read"),
+    ],
+)
+def test_refused_url_of_sentinels_is_explained_without_its_password(url: str, words: str) -> None:
+    (line,) = mistakes(REDIS_URL=url)
+    assert words in line
+    assert "hunter" not in line

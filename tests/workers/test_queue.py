@@ -14,6 +14,7 @@ from service.records.redis import connect
 from service.surveys.states import Journey
 from tests.polling import eventually
 from tests.processes import Afterword, RedisServer, settings_for
+from tests.sentinels import watched
 from tests.tasks import KEY, push_task
 from tests.tls import tls_front
 
@@ -74,6 +75,11 @@ def test_web_and_worker_work_with_an_unchecked_certificate(own_redis: RedisServe
     trustme.CA().issue_cert("redis.example").configure_cert(context)
     with tls_front(context, own_redis.port) as port:
         assert_both_work(f"rediss://127.0.0.1:{port}/1?ssl_cert_reqs=none", tmp_path)
+
+
+def test_web_and_worker_work_with_sentinels(tmp_path: Path) -> None:
+    with watched(tmp_path / "nodes") as nodes:
+        assert_both_work(nodes.url, tmp_path)
 
 
 def assert_both_work(url: str, folder: Path) -> None:
