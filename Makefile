@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Tests wait more than they work: two processes for each core. Each has a Redis, ports and folders of its own.
 WORKERS ?= 4
 CHROMIUM := apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-headless-shell fonts-noto-core
+SYSTEMD := apt-get update -qq && apt-get install -y -qq --no-install-recommends systemd
+# Only its program: an installed nginx would start, and listen on this machine's port 80.
+NGINX := apt-get update -qq && cd $(VENV)/tools && apt-get download -qq nginx && dpkg -x nginx_*.deb nginx && rm nginx_*.deb
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint check figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
@@ -35,8 +38,10 @@ check: $(VENV)/installed-dev ## Run everything that CI runs, with coverage
 	@$(MAKE) --no-print-directory --output-sync=target -j2 lint lighthouse
 	@$(MAKE) --no-print-directory test
 
-browser: $(VENV)/installed-dev ## Install the tools for the page's tests: Chromium (Debian, as root), and npm packages
+browser: $(VENV)/installed-dev ## Install the tests' tools: Chromium, nginx and systemd (Debian, as root), and npm packages
 	@command -v chromium-headless-shell >/dev/null || { $(CHROMIUM); } || command -v chromium
+	@command -v systemd-analyze >/dev/null || { $(SYSTEMD); }
+	@mkdir -p $(VENV)/tools; [ -x $(VENV)/tools/nginx/usr/sbin/nginx ] || { $(NGINX); } || command -v nginx
 	@$(BIN)/python -m tests.browser.tools
 
 pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and the e-mail, into build/screenshots

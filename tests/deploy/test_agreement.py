@@ -1,0 +1,77 @@
+"""Image, compose file, units and manifests agree with the Procfile, the settings, and what we demand of a Redis."""
+
+import json
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import redis
+from packaging.specifiers import SpecifierSet
+
+from config.environment import rows_of
+from config.settings import Settings, Timings
+from service.records.redis_check import find_problems
+from tests.deploy.manifests import DEPLOY, ROOT, UNITS, instructions, option, pods, procfile, services
+from tests.processes import RedisServer
+
+PROCESSES = ("web", "worker")
+SETTINGS = {row.name for table in (Settings, Timings) for row in rows_of(table).values()}
+GRACE_SECONDS = {"web": 30, "worker": (Timings().mail_budget + Timings().step_budget).total_seconds()}
+"""docs/operating.md promises those of the web. A worker may need that long for an e-mail."""
+
+WEAK = shlex.split(
+    "--appendonly no --appendfsync no --maxmemory 1gb --maxmemory-policy allkeys-lru --hash-max-ziplist-value 64"
+)
+
+
+def test_image_starts_the_web() -> None:
+    assert json.loads(instructions("CMD")[-1]) == procfile()["web"]
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_every_way_starts_the_command_of_the_procfile(name: str) -> None:
+    (pod,) = pods()[name]["containers"]
+    program, *arguments = option(UNITS[name], "ExecStart").split()
+    in_unit = [program.removeprefix("/opt/afterword/.venv/bin/"), *arguments]
+    assert shlex.split(services()[name]["command"]) == pod["args"] == in_unit == procfile()[name]
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_has_time_to_end(name: str) -> None:
+    given = [services()[name]["stop_grace_period"].removesuffix("s"), option(UNITS[name], "TimeoutStopSec")]
+    pod = pods()[name]
+    pause = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["", 0])[1]
+    given.append(pod["terminationGracePeriodSeconds"] - int(pause))
+    assert min(map(int, given)) >= GRACE_SECONDS[name]
+
+
+def test_python_of_the_image_is_a_supported_one() -> None:
+    (version,) = {each.split(":")[1].split("-")[0] for each in instructions("FROM") if each.startswith("python:")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert SpecifierSet(project["requires-python"]).contains(version)
+
+
+@pytest.mark.parametrize("file", [each for each in DEPLOY.rglob("*") if each.is_file()], ids=lambda file: file.name)
+def test_every_variable_is_a_setting(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    named = re.findall(r"\b(?!AF_|CMD\b)[A-Z]+(?:_[A-Z0-9]+)+\b", text)
+    assert [each for each in named if each not in SETTINGS and each.removesuffix("_FILE") not in SETTINGS] == []
+
+
+def test_redis_of_the_compose_file_is_as_the_doctor_demands(tmp_path: Path) -> None:
+    program, *options = shlex.split(services()["redis"]["command"])
+    assert program == "redis-server"
+    # Before Redis 7, which the tests may have, this option has another name.
+    options = [each.replace("listpack", "ziplist") for each in options]
+    server = RedisServer(tmp_path, *WEAK, *options)
+    server.start()
+    try:
+        client = redis.Redis.from_url(server.url)
+        info, config = client.info("everything"), client.config_get("*")
+        client.close()
+    finally:
+        server.stop()
+    assert list(find_problems(info, config["appendfsync"])) == []
+    assert (config["hash-max-ziplist-value"], config["save"]) == ("1024", "")
