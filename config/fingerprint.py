@@ -25,6 +25,7 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
         "SHORT_LINKS": settings.short_links,
         "SUPPORT_URL": settings.support_url,
         "PRIVACY_URL": settings.privacy_url,
+        "OPERATOR": settings.operator,
         "MAIL_FROM": sorted(settings.own_addresses),
         "RECORD_RETENTION": timings.record_retention,
         "LEASE": timings.lease,

@@ -46,6 +46,9 @@ count = matching(r"[0-9]{1,2}", "is not a whole number from 0 to 99. Write 0, 1,
 megabytes = matching(
     r"[1-9][0-9]{0,5}", "is not a size in MB. Write a whole number such as 256.", lambda text: int(text) * 1024 * 1024
 )
+operator = matching(
+    r"[^\x00-\x1f\x7f]{1,200}", "has more than 200 characters, or a line break. Write it in one line.", str
+)
 log_format = one_of(("json", "console"), str.lower)
 log_level = one_of(("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), str.upper)
 switch: Callable[[str], bool] = fields.Boolean(

@@ -246,7 +246,17 @@ class Settings:
         default="",
     )
     privacy_url: str | None = variable(
-        urls.link, "The privacy notice; at most 200 bytes, since it is on every page. No link if empty.", default=""
+        urls.link,
+        "Your privacy notice; at most 200 bytes, since it is on every page. If empty, pages link to `/privacy`, a "
+        "short one of ours.",
+        default="",
+    )
+    operator: str | None = variable(
+        parsers.operator,
+        "Who is responsible for the surveys, on `/privacy` and `/accessibility`: a name, perhaps with an address; at "
+        "most 200 characters. Without it, it is the brand's name.",
+        default="",
+        example="Northwind Ltd, 1 High Street, Leeds LS1 1AA",
     )
 
     smtp_server: SmtpServer | None = variable(

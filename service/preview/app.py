@@ -179,6 +179,13 @@ def _route_states(blueprint: Blueprint, settings: Settings) -> None:
         state = "stop" if request.method == "GET" else "stop-kept" if "undo" in request.form else "stop-stopped"
         return STATES[state][1](_view(settings, survey, rating, code).page)
 
+    @blueprint.get("/<any(privacy, accessibility):state>")
+    def state_of_link(state: str) -> ResponseReturnValue:
+        """Show the page that a link of another page leads to."""
+        names = [each.name for each in settings.surveys]
+        code = requested_language() or settings.default_language
+        return _render(_view(settings, _one_of(names, "survey"), "own", code), state)
+
 
 def _render(view: View, state: str) -> Response:
     if state in STATES:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
 from flask import Response
 
+from service.surveys.brand import Brand
 from service.surveys.ratings import RatingType
-from service.web import forms, opt_out, page_texts, pages
+from service.web import forms, opt_out, page_texts, pages, statements
 from service.web.page_context import Closed, PageContext, Unsaved
 
 State = Callable[[PageContext], Response]
@@ -49,6 +51,10 @@ def _changed(ctx: PageContext, typed: Unsaved, *, has_comment: bool) -> Response
 
 def _late(ctx: PageContext, **facts: Any) -> Response:
     return pages.late_page(ctx, _all(ctx), **facts)
+
+
+def _brand(ctx: PageContext) -> Brand:
+    return Brand(ctx.brand, ctx.theme, ctx.support_url)
 
 
 def _stop(page: Callable[..., Response], **facts: Any) -> State:
@@ -125,5 +131,13 @@ STATES: Final[Mapping[str, tuple[str, State]]] = {
     "stop-failed-undo": ("Not undone", _stop(opt_out.opted_out_page, failed=True)),
     "stop-unknown": ("Stop: nobody known", opt_out.unknown_page),
     "stop-unknown-undo": ("Undo: nobody known", lambda ctx: opt_out.unknown_page(ctx, is_opt_in=True)),
+    "privacy": (
+        "Privacy notice",
+        lambda ctx: statements.privacy_page(ctx.language, _brand(ctx), None, timedelta(days=90), ctx.survey),
+    ),
+    "accessibility": (
+        "Accessibility",
+        lambda ctx: statements.accessibility_page(ctx.language, _brand(ctx), None, ctx.survey),
+    ),
 }
 """Each with its label."""

@@ -12,6 +12,7 @@ from service.delivery.email.smtp import email_branding
 from service.delivery.email.text import SurveyEmail, write_email
 from service.delivery.message import invitation, write_message
 from service.delivery.short_text import write_sample
+from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.texts.catalog import Language
 from service.web.page_context import EditDeadline, PageContext
@@ -52,6 +53,7 @@ class View:
             kept_for=max(settings.timings.record_retention, self.survey.expires + timedelta(days=1)),
             deadline=EditDeadline((now + editable_for).astimezone(zone), now, can_move=True) if editable_for else None,
             words=self.survey.words_in(self.language.code),
+            survey="" if self.survey.brand == OwnBrand() else self.survey.name,
         )
 
     @property

@@ -23,7 +23,7 @@ DEFAULT = "en"
 _WRITTEN_AS = {"en": "en_GB", "pt": "pt_PT"}
 """Babel formats dates and numbers of the plain codes the American or Brazilian way."""
 _RIGHT_TO_LEFT = {"ar", "he"}
-_NAMES = ("brand", "host")
+_NAMES = ("brand", "host", "operator")
 """Placeholders that may be filled in another script than the text's."""
 _DAY = timedelta(days=1)
 _HOUR, _MINUTE, _SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)

@@ -26,7 +26,7 @@ from service.records.redis_pool import WEB_CONNECTIONS
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
 from service.surveys.links import Links
-from service.web import health, opt_out, short_links, survey, webhooks
+from service.web import health, opt_out, short_links, statements, survey, webhooks
 from service.web.host_check import host_check
 from service.web.log_redaction import redact_tokens_in
 from service.web.mangled_links import MangledLinks, redirect_mangled_link
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp):
+    for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp, statements.bp):
         app.register_blueprint(blueprint)
     _add_hooks(app, settings)
     _add_error_handlers(app)

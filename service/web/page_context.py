@@ -52,6 +52,8 @@ class PageContext:
     `words`: the survey's own texts in the language of the page.
     `thank_you`: the URL in the thanks.
     `deadline`: None if the answer can't be changed, or if Redis is down.
+    `privacy_url`: None means our own page.
+    `survey`: the name of a survey with a brand of its own, for the links to our own pages.
     """
 
     language: Language
@@ -71,6 +73,7 @@ class PageContext:
     words: Words = NEUTRAL
     thank_you: str = ""
     deadline: EditDeadline | None = None
+    survey: str = ""
 
     @property
     def without_form(self) -> Self:

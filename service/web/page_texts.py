@@ -1,8 +1,8 @@
 """The texts of the survey page, in English. The catalogs in `service/texts/translations` translate them.
 
 Each text is a whole sentence with named placeholders. None contains markup: the templates escape them all. Texts
-shared with e-mails and messages are in `service.texts.questions`; those of the opt-out page are in
-`service.web.opt_out`. A comment that begins with "Translators:" goes into the catalogs.
+shared with e-mails and messages are in `service.texts.questions`; those of single pages are in `service.web.opt_out`
+and `service.web.statements`. A comment that begins with "Translators:" goes into the catalogs.
 """
 
 from collections.abc import Mapping
@@ -82,6 +82,7 @@ UNTIL: Final = N_("You can answer until %(date)s.")
 # Translators: the time is written like "90 days".
 KEPT_FOR: Final = N_("Our copy is deleted %(time)s after the survey ends.")
 PRIVACY_LINK: Final = N_("Privacy notice")
+ACCESSIBILITY: Final = N_("Accessibility")
 STOP_ASKING: Final = N_("Stop asking me")
 
 # Translators: the name is the language's own, such as "Dansk".

@@ -12,6 +12,7 @@ from flask import request, url_for
 
 from service.records.answer_transitions import MAX_EXTENSION
 from service.records.redis import RecordsUnavailable
+from service.surveys.brand import OwnBrand
 from service.surveys.definition import Survey
 from service.surveys.links import Link, Receipt
 from service.surveys.model import AnswerProgress, Record
@@ -73,6 +74,7 @@ class SurveyContext:
             words=self.terms.words_in(self.language.code),
             thank_you=next((each.thank_you for each in self._thank_you_pages if each.matches(self.scores)), ""),
             deadline=self.deadline,
+            survey="" if self.terms.brand == OwnBrand() else self.terms.name,
         )
 
     @property

@@ -147,12 +147,13 @@ def test_rows_of_nps_have_equal_length(frame: Page, way: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["form", "saved", "closed-expired", "stop", "recorded"])
-def test_footer_is_one_line_on_a_phone(frame: Page, name: str) -> None:
+def test_footer_has_two_lines_at_most_on_a_phone(frame: Page, name: str) -> None:
     lines = """document => {
         const tops = [...document.querySelectorAll('footer > *')].map(each => each.getBoundingClientRect().top)
         return new Set(tops).size
     }"""
-    assert measure(frame, lines, [render(name, code) for code in ("en", "de")], PHONE_VIEW) == [[1], [1]]
+    found = measure(frame, lines, [render(name, code) for code in ("en", "de")], PHONE_VIEW)
+    assert max(count for [count] in found) <= 2
 
 
 LONG_BRAND = "Donaudampfschifffahrtsgesellschaft"

@@ -17,6 +17,8 @@ ROUTES = {
     ("GET", "/s/<token>/stop"): SIGNED_BY_US,
     ("POST", "/s/<token>/stop"): SIGNED_BY_US,
     ("GET", "/"): PUBLIC,
+    ("GET", "/privacy"): PUBLIC,
+    ("GET", "/accessibility"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
 }

@@ -114,6 +114,7 @@ OTHER_FACTS: dict[str, object] = {
     "words": Words({RatingType.CSAT: "How was it?"}),
     "thank_you": "https://contoso.example/thanks",
     "deadline": None,
+    "survey": "returns",
 }
 
 

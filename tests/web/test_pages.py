@@ -155,7 +155,7 @@ def test_forced_colours_keep_brand_dot() -> None:
     assert re.search(r"header::before\{[^}]*forced-color-adjust:none\}", html_of(pages.form_page(CONTEXT)))
 
 
-def test_privacy_notice_is_linked_if_set() -> None:
-    assert page_texts.PRIVACY_LINK not in html_of(pages.form_page(CONTEXT))
+def test_privacy_notice_is_ours_or_own() -> None:
+    assert '<a href="/privacy?lang=en">Privacy notice</a>' in html_of(pages.form_page(CONTEXT))
     linked = pages.form_page(replace(CONTEXT, privacy_url="https://northwind.example/privacy?a=1&b=2"))
     assert '<a href="https://northwind.example/privacy?a=1&amp;b=2">Privacy notice</a>' in html_of(linked)

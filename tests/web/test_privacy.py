@@ -31,7 +31,8 @@ def until(expires: timedelta, issued_at: datetime = NOON) -> str:
 
 def test_privacy_text_states_purpose_readers_and_end(client: FlaskClient) -> None:
     text = load_language("en").translate(page_texts.PRIVACY, brand="Support")
-    assert f"{text} {until(timedelta(days=28))} {KEPT}Stop asking me" in words_of(get(client, sign(at=NOON)).text)
+    page = words_of(get(client, sign(at=NOON)).text)
+    assert f"{text} {until(timedelta(days=28))} {KEPT} Privacy noticeAccessibilityStop asking me" in page
     for words in ("up to you", "to improve its support", "the support team can see it", "No cookies, no tracking"):
         assert words in text
 

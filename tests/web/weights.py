@@ -24,6 +24,9 @@ from tests.web.survey_client import LINK, sign
 RAW_BYTES, GZIPPED_BYTES = 10_000, 4_000
 LONGEST_TOKEN = sign(replace(LINK, offers=tuple(Offer(rating, str(uuid.uuid4())) for rating in RatingType)))
 
+LONGEST_NAME = "n" * 20
+"""A survey's."""
+
 
 @dataclass(frozen=True)
 class Assumed:
@@ -64,7 +67,8 @@ def assumed(name: str) -> Assumed:
 def weigh(name: str, spoken: Language, ctx: PageContext = CONTEXT) -> tuple[int, int]:
     """Return a page's bytes, raw and gzipped, in a language."""
     most = assumed(name)
-    long = replace(ctx, language=spoken, brand=most.brand, privacy_url=most.privacy_url, words=most.words)
+    own = {"brand": most.brand, "privacy_url": most.privacy_url, "words": most.words, "survey": LONGEST_NAME}
+    long = replace(ctx, language=spoken, **own)  # type: ignore[arg-type]
     logo = ctx.theme.logo.uri if ctx.theme.logo else COMMENT
     page = STATES[name](long).data.replace(str(escape(COMMENT)).encode(), b"").replace(logo.encode(), b"")
     page = page.replace(b"/s/token", f"/s/{LONGEST_TOKEN}".encode())
