@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import click
 
+from service.cli.ask import ask
 from service.cli.context import Commands
 from service.cli.doctor import doctor
 from service.cli.list_surveys import list_surveys
@@ -31,6 +32,7 @@ for command in (
     list_surveys,
     stats,
     try_rules,
+    ask,
     pause,
     resume,
     retry,

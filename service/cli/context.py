@@ -1,6 +1,12 @@
 """Settings and records for the commands."""
 
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
+import structlog
 
 from config.environment import trust_certificates
 from config.loader import SettingsError, read_settings
@@ -31,11 +37,26 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with _log_on_stderr():
+                return super().invoke(ctx)
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         except RecordsUnavailable as error:
             raise click.ClickException(f"Redis is unavailable: {error}") from error
+
+
+@contextmanager
+def _log_on_stderr() -> Iterator[None]:
+    """Show only warnings of the log, on stderr: the commands have their own output."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def open_settings() -> Settings:

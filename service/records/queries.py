@@ -85,6 +85,17 @@ class Queries(Store):
         found = zip(conversation_ids, self._run_command(pipeline.execute), strict=True)
         return {number: _read_known(close, latest) for number, (survey_id, close, latest) in found if survey_id}
 
+    def asked_at(self, person: Sequence[str]) -> datetime | None:
+        """Return when a customer with one of these hashes was last asked, as far as a cooldown remembers it."""
+        if not person:
+            return None
+        slots = self._run_command(lambda: self._redis.mget([f"{self._prefix}asked:{trait}" for trait in person]))
+        return max((from_ms(slot.partition(" ")[0]) for slot in slots if slot), default=None)
+
+    def count_asked(self, survey: str, day: date) -> int:
+        """Count the surveys of a day, if the survey has a daily cap."""
+        return int(self._run_command(lambda: self._redis.get(f"{self._prefix}asks:{day}:{survey}")) or 0)
+
     def count_waiting(self) -> int:
         """Count the surveys without a link at the customer. Reminders are due offers too, but don't count."""
         pipeline = self._redis.pipeline(transaction=False)
