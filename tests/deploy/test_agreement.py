@@ -47,6 +47,13 @@ def test_a_process_has_time_to_end(name: str) -> None:
     assert min(map(int, given)) >= GRACE_SECONDS[name]
 
 
+def test_the_web_listens_where_nginx_looks_for_it() -> None:
+    (default,) = (row.default for row in rows_of(Settings).values() if row.name == "BIND")
+    assert option(DEPLOY / "systemd" / "afterword-web.socket", "ListenStream") == default
+    assert f"proxy_pass http://{default};" in (DEPLOY / "nginx" / "afterword.conf").read_text(encoding="utf-8")
+    assert services()["web"]["ports"] == [f"{default}:8000"]
+
+
 def test_python_of_the_image_is_a_supported_one() -> None:
     (version,) = {each.split(":")[1].split("-")[0] for each in instructions("FROM") if each.startswith("python:")}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
