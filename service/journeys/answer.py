@@ -2,7 +2,7 @@
 
     editable → (editable time is over) → submit each score, the comment with the first → submitted
 
-The conversation is fetched before a comment is sent: an anonymised one must get no text.
+The conversation is fetched before the first score of a claim: an anonymised one must get no result.
 """
 
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from service.journeys.attempt import Attempt
-from service.journeys.next_step import CallFailed, Done, Erase, Fail, Next, Wait
+from service.journeys.next_step import CallFailed, Done, Fail, Next, Wait
 from service.records.answer_transitions import MAX_EXTENSION
 from service.records.records import Records
 from service.surveys.definition import Survey
@@ -48,8 +48,7 @@ class AnswerJourney:
         return self._submit_all(attempt, progress)
 
     def _submit_all(self, attempt: Attempt, progress: AnswerProgress) -> Next:
-        if progress.answer.comment and not progress.submitted and attempt.is_erased():
-            return Erase()
+        attempt.refuse_erased()
         for rating in progress.answer.scores:
             if rating not in progress.submitted:
                 step = self._submit(attempt, rating)
@@ -64,9 +63,8 @@ class AnswerJourney:
         # The customer may have changed the answer since the claim. From this write on nobody can, so this one counts.
         answer = self._records.begin_call(attempt.claim, rating, (), attempt.timings.step_budget).answered
         claimed = attempt.record.answered
-        if answer.scores.keys() != claimed.scores.keys() or (answer.comment and not claimed.comment):
-            # Other questions were answered, or a comment was added. A comment needs the conversation first.
-            # Nothing was sent yet, so begin anew.
+        if answer.scores.keys() != claimed.scores.keys():
+            # Other questions were answered. Nothing was sent yet, so begin anew.
             return CallFailed(timedelta(), is_failure=False)
         step = Done() if is_there else self._send(attempt, slot, rating, answer)
         if isinstance(step, Done):
@@ -93,8 +91,7 @@ class AnswerJourney:
             # Dixa may refuse because it has the result already.
             if self._is_rated(attempt, rating):
                 return Done()
-            if attempt.is_erased():
-                return Erase()
+            attempt.refuse_erased()
             raise
         return failure or Done()
 

@@ -11,7 +11,7 @@ import structlog
 from config.settings import Timings
 from service.journeys.next_step import CallFailed, CallLost
 from service.rules.matching import may_predate_close
-from service.surveys.errors import Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
+from service.surveys.errors import ConversationErased, Forbidden, NotNow, OutcomeUnknown, Refused, RetryLater
 from service.surveys.model import Call, Claim, Record
 from service.surveys.ports import Conversation, Deadline, Dixa, Message, Rating, Slot
 from service.surveys.states import Journey
@@ -71,8 +71,11 @@ class Attempt:
         return self.dixa.take_slot(self.deadline, self.max_wait)
 
     def conversation(self) -> Conversation:
-        """Fetch the conversation."""
-        return self.dixa.conversation(self.slot(), self.record.conversation_id)
+        """Fetch the conversation. Raises ConversationErased."""
+        conversation = self.dixa.conversation(self.slot(), self.record.conversation_id)
+        if conversation.is_erased:
+            raise ConversationErased
+        return conversation
 
     def closed_conversation(self) -> Conversation:
         """Fetch the conversation. Raises NotNow while Dixa may still show it as it was before its close."""
@@ -94,17 +97,18 @@ class Attempt:
         """Fetch the tags of the conversation."""
         return self.dixa.conversation_tags(self.slot(), self.record.conversation_id)
 
-    def is_erased(self) -> bool:
-        """Return whether Dixa shows the conversation as anonymised. An unknown conversation isn't.
+    def refuse_erased(self) -> None:
+        """Raise ConversationErased if Dixa shows the conversation as anonymised. An unknown conversation isn't.
 
-        Raises Forbidden: nothing may be written into an unreadable conversation.
+        Each claim fetches the conversation before it writes into it: by this, or because it needs its facts. Raises
+        Forbidden, since nothing may be written into an unreadable conversation.
         """
         try:
-            return self.conversation().is_erased
+            self.conversation()
         except Forbidden:
             raise
         except Refused:
-            return False
+            return
 
     def make(self, call: Callable[[], Result]) -> Result | CallFailed | CallLost:
         """Make a call after its `begin_call`. Raises Refused."""

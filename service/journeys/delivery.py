@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from service.journeys.attempt import Attempt
-from service.journeys.next_step import Continue, Done, Erase, Fail, Next, Wait
+from service.journeys.next_step import Continue, Done, Fail, Next, Wait
 from service.records.channels import Channels
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
@@ -100,8 +100,6 @@ class LinkSender:
             return Wait(wait)
         self.require_channel(record)
         conversation = attempt.closed_conversation()
-        if conversation.is_erased:
-            return Erase()
         if self.suppression.has_opted_out(record, conversation):
             return Fail(Reason.OPTED_OUT, "the customer has opted out since the decision")
         if exclusion := find_exclusion(conversation):

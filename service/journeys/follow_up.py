@@ -17,7 +17,7 @@ import structlog
 
 from service.journeys.answer import latest_final_at
 from service.journeys.attempt import Attempt
-from service.journeys.next_step import Done, Erase, Fail, Next, Wait
+from service.journeys.next_step import Done, Fail, Next, Wait
 from service.records.channels import Channels, name_receiver
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
@@ -122,8 +122,8 @@ class FollowUpJourney:
         left = [each for each in due if self._end_if_over(attempt, progress, each, since) is None]
         ready = [each for each in left if self._channels.wait(name_receiver(each.kind), record.survey_id) is None]
         # An action of these writes into the conversation, or may pass on a comment.
-        if any(answer.has_comment or each.kind in _IN_DIXA for each in ready) and attempt.is_erased():
-            return Erase()
+        if any(answer.has_comment or each.kind in _IN_DIXA for each in ready):
+            attempt.refuse_erased()
         steps = [self._begin(attempt, each) for each in ready]
         if len(ready) < len(left):
             steps.append(Wait(attempt.backoff(), is_failure=True))

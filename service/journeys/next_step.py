@@ -51,7 +51,7 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """The conversation was anonymised: end all journeys and forget the customer."""
+    """The conversation was anonymised: end all journeys and forget the customer. Only the runner makes it."""
 
 
 Next = Done | Wait | CallFailed | CallLost | Fail | Erase

@@ -14,7 +14,7 @@ import structlog
 
 from service.journeys.attempt import Attempt
 from service.journeys.delivery import LinkSender, is_too_late, opens_in
-from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Erase, Fail, Next, Wait
+from service.journeys.next_step import CallFailed, CallLost, Continue, Done, Fail, Next, Wait
 from service.journeys.reminder import Reminder
 from service.records.outcomes import StaleClaim
 from service.rules.decision import DecisionInput, Lookups, decide
@@ -75,8 +75,6 @@ class OfferJourney:
             return Wait(wait)
         self._sender.require_channel(record)
         conversation = attempt.closed_conversation()
-        if conversation.is_erased:
-            return Erase()
         ratings = attempt.ratings()
         step = self._decide(attempt, close, conversation, ratings)
         if not isinstance(step, Continue):
@@ -132,8 +130,6 @@ class OfferJourney:
         if all(is_too_late(attempt, each) for each in record.candidates):
             return Fail(Reason.TOO_LATE, "not every rating could be offered in time")
         conversation = attempt.closed_conversation()
-        if conversation.is_erased:
-            return Erase()
         if exclusion := find_exclusion(conversation):
             return Fail(exclusion, "the conversation has changed since the decision")
         decided = attempt.with_record(_as_decided(record, conversation))

@@ -6,7 +6,7 @@ import structlog
 
 from service.journeys.attempt import Attempt
 from service.journeys.delivery import LinkSender, opens_in
-from service.journeys.next_step import Done, Erase, Next, Wait
+from service.journeys.next_step import Done, Next, Wait
 from service.records.outcomes import StaleClaim
 from service.rules.decision import has_news
 from service.rules.send_window import next_opening
@@ -53,8 +53,6 @@ class Reminder:
         if delivery is None or not delivery.sends_reminders:
             return self._finish(attempt, "no reminder by this channel")
         obstacle = self._find_obstacle(attempt, delivery)
-        if isinstance(obstacle, Erase):
-            return obstacle
         if not obstacle:
             self._hand_over(attempt, delivery)
         return self._finish(attempt, obstacle)
@@ -67,7 +65,7 @@ class Reminder:
             log.info("survey.reminded", channel=attempt.record.offer.channel)
         return Done()
 
-    def _find_obstacle(self, attempt: Attempt, delivery: Delivery) -> str | Erase:
+    def _find_obstacle(self, attempt: Attempt, delivery: Delivery) -> str:
         """Return why the customer must not be reminded; empty if nothing speaks against it."""
         record = attempt.record
         if _is_too_late(attempt):
@@ -76,8 +74,6 @@ class Reminder:
             return "no reminder: answered"
         self._sender.require_channel(record)
         conversation = attempt.conversation()
-        if conversation.is_erased:
-            return Erase()
         may_be_open = record.latest_close is not None or conversation.state not in (None, "Closed")
         # Our own message may have opened the conversation; only a message from the customer counts.
         if may_be_open and has_news(attempt.messages(), record.offer.delivered_at or record.accepted_at):

@@ -10,7 +10,7 @@ from service.journeys.attempt import NOT_FOUND, Attempt
 from service.journeys.next_step import CallFailed, CallLost, Done, Erase, Fail, Next, Wait
 from service.records.outcomes import StaleClaim
 from service.records.records import Records
-from service.surveys.errors import Forbidden, NotNow, Refused, RetryLater
+from service.surveys.errors import ConversationErased, Forbidden, NotNow, Refused, RetryLater
 from service.surveys.ports import Deadline, Dixa
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey
@@ -28,7 +28,7 @@ class Steps(Protocol):
     def advance(self, attempt: Attempt) -> Next:
         """Take the due steps. Return the outcome for the runner to write.
 
-        May raise StaleClaim, and RetryLater or Refused for a call without `begin_call`.
+        May raise StaleClaim, ConversationErased, and RetryLater or Refused for a call without `begin_call`.
         """
 
 
@@ -68,6 +68,8 @@ class JourneyRunner:
         """Let the journey take its steps. Translate the errors of its calls."""
         try:
             return self._steps.advance(attempt)
+        except ConversationErased:
+            return Erase()
         except NotNow as error:
             return Wait(error.retry_in or timedelta())
         except RetryLater as error:

@@ -66,5 +66,9 @@ class DeliveryRefused(Refused):
     """A delivery channel can't reach this customer."""
 
 
+class ConversationErased(Exception):
+    """Dixa shows the conversation as anonymised, so nothing may be written into it. No failure of a call."""
+
+
 class Unconfirmable(CallError):
     """A delivery was handed over and its outcome can't be known."""

@@ -46,12 +46,32 @@ def test_erased_conversation_gets_no_result_and_its_data_is_deleted(story: Story
     )
 
 
-@pytest.mark.parametrize(("comment", "made"), [("Fint", ["conversation", "submit"]), ("", ["submit"])])
-def test_only_an_answer_with_a_comment_needs_a_check(story: Story, comment: str, made: list[str]) -> None:
+@pytest.mark.parametrize("comment", ["Fint", ""])
+def test_every_answer_is_submitted_after_a_check(story: Story, comment: str) -> None:
     survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 4}, comment)
     story.submit(survey_id)
-    assert calls(story) == made
+    assert calls(story) == ["conversation", "submit"]
+
+
+def test_score_alone_is_not_submitted_either(story: Story) -> None:
+    survey_id = send_survey(story)
+    story.answer(survey_id, {CSAT: 4})
+    story.dixa.erase(int(survey_id))
+    run_until_erased(story, story.answering, survey_id)
+    assert calls(story) == ["conversation"]
+    assert story.dixa.results() == []
+    assert_erased(story, survey_id)
+
+
+def test_later_claim_for_the_second_question_checks_again(story: Story) -> None:
+    survey_id = send_survey(story, replace(AT_ONCE, ratings=(CSAT, NPS)))
+    story.answer(survey_id, {CSAT: 4, NPS: 9})
+    story.after("submit", lambda: story.dixa.erase(int(survey_id)))
+    story.dixa.fails(1, 503, call="submit")
+    run_until_erased(story, story.answering, survey_id)
+    assert calls(story)[-1] == "conversation"
+    assert_erased(story, survey_id)
 
 
 def test_two_questions_need_one_check(story: Story) -> None:
@@ -68,28 +88,13 @@ def test_two_questions_need_one_check(story: Story) -> None:
     assert_erased(story, survey_id)
 
 
-def test_comment_added_after_the_claim_needs_a_check_first(story: Story) -> None:
+def test_refused_result_causes_another_check(story: Story) -> None:
     survey_id = send_survey(story)
     story.answer(survey_id, {CSAT: 1})
-    story.records.mark_restored()  # So the ratings are queried before the call is recorded.
-
-    def write() -> None:
-        story.dixa.erase(int(survey_id))
-        story.answer(survey_id, {CSAT: 1}, SECRET)
-
-    story.after("ratings", write)
-    run_until_erased(story, story.answering, survey_id)
-    assert story.dixa.results() == []
-    assert_erased(story, survey_id)
-
-
-def test_refused_result_causes_a_check(story: Story) -> None:
-    survey_id = send_survey(story)
-    story.answer(survey_id, {CSAT: 1})
-    story.dixa.erase(int(survey_id))
+    story.after("conversation", lambda: story.dixa.erase(int(survey_id)))
     story.dixa.fails(1, 400, call="submit")
     run_until_erased(story, story.answering, survey_id)
-    assert calls(story) == ["submit", "ratings", "conversation"]
+    assert calls(story) == ["conversation", "submit", "ratings", "conversation"]
     assert_erased(story, survey_id)
 
 
@@ -167,7 +172,8 @@ class TestFollowUp:
         action_story.story.answer(survey_id, {CSAT: 1})
         action_story.story.submit(survey_id)
         action_story.follow(survey_id)
-        assert calls(action_story.story).count("conversation") == 1
+        assert calls(action_story.story)[:3] == ["conversation", "submit", "conversation"]
+        assert calls(action_story.story).count("conversation") == 2
         assert set(action_story.counts(survey_id).values()) == {1}
 
     def test_alert_without_comment_needs_no_check(self, action_story: ActionStory) -> None:

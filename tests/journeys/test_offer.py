@@ -64,4 +64,4 @@ def test_offer_waits_half_as_long_as_an_answer_for_its_first_slot(
     waits.clear()
     story.answer(survey_id, {CSAT: 4})
     story.answering.run(survey_id)
-    assert waits == [SECOND]
+    assert waits == [SECOND] * 2
