@@ -13,6 +13,7 @@ from service.cli.doctor import doctor
 from service.cli.list_surveys import list_surveys
 from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
+from service.cli.recover import recover
 from service.cli.retry import mark_restored, retry
 from service.cli.send_test import send_test
 from service.cli.stats import stats
@@ -33,6 +34,7 @@ for command in (
     stats,
     try_rules,
     ask,
+    recover,
     pause,
     resume,
     retry,

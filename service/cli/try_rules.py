@@ -28,7 +28,7 @@ from service.rules.identity import Identities
 from service.rules.matching import is_in_sample, needs_messages, needs_tags
 from service.surveys.errors import CallError, Refused, RetryLater
 from service.surveys.model import Record
-from service.surveys.ports import Conversation, Page
+from service.surveys.ports import Conversation
 
 _SHARE = 0.2
 """The share of DIXA_PACE for a dry run. The calls of the workers come first."""
@@ -95,17 +95,14 @@ class _DryRun:
     def find(self, since: datetime, limit: int, sample: float) -> Found:
         """Search page by page up to `limit`."""
         say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
-        ids, among = dict[int, None](), 0
-        search = partial(self._dixa.closed_between, since=since, until=datetime.now(UTC))
-        key: str | None = None
-        while True:
-            page: Page = self._low_priority.call(partial(search, page_key=key))
+        ids, among, is_all = dict[int, None](), 0, True
+        for page in self._low_priority.search(since, datetime.now(UTC)):
             among += len(page.ids)
             ids |= dict.fromkeys(number for number in page.ids if is_in_sample(number, sample, _SAMPLE_SEED))
-            is_last = not page.ids or page.next_key in (None, key)
-            if is_last or len(ids) >= limit:
-                return Found(tuple(ids)[:limit], among, is_last and len(ids) <= limit)
-            key = page.next_key
+            if len(ids) >= limit and page.next_key:
+                is_all = False
+                break
+        return Found(tuple(ids)[:limit], among, is_all and len(ids) <= limit)
 
     def run(self, found: Found) -> Tally:
         """Decide on all, with a progress bar, and count the results."""

@@ -1,14 +1,15 @@
 """Calls to Dixa for work without urgency: a small share of the rate limit, after everybody else, with retries."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
 from service.dixa.client import DixaClient
 from service.dixa.errors import NoSlot, TokenRefused
 from service.surveys.errors import RetryLater
-from service.surveys.ports import Deadline, Slot
+from service.surveys.ports import Deadline, Page, Slot
 
 _CALL = timedelta(seconds=15)
 _MAX_PAUSE_SECONDS = 5.0
@@ -41,6 +42,17 @@ class LowPriorityDixa:
                 pause = error.retry_in.total_seconds() if error.retry_in else 2.0**failures / 2
                 self._wait(min(pause, _MAX_PAUSE_SECONDS))
         return query(self._take_slot())
+
+    def search(self, since: datetime, until: datetime) -> Iterator[Page]:
+        """Yield the conversations closed between two times, page by page."""
+        search = partial(self._dixa.closed_between, since=since, until=until)
+        key: str | None = None
+        while True:
+            page = self.call(partial(search, page_key=key))
+            yield page
+            if not page.ids or page.next_key in (None, key):
+                return
+            key = page.next_key
 
     def _take_slot(self) -> Slot:
         self._wait(max(0.0, self._next_at - monotonic()))
