@@ -63,7 +63,7 @@ def _row(each: Listed) -> str:
 def _facts(each: Listed) -> dict[str, Any]:
     return {
         "survey_id": each.survey_id,
-        "conversation_id": int(each.survey_id.partition("-")[0]),
+        "conversation_id": each.conversation_id,
         "survey": each.survey or None,
         "accepted_at": each.accepted_at.isoformat(timespec="seconds"),
         "states": each.states,

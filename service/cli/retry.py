@@ -1,20 +1,45 @@
 """`afterword retry` and `mark-restored`: recover after a failure."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
 import click
 
 from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say
 from service.cli.params import ConversationId
+from service.records.listing import Listed, Listing
 from service.records.outcomes import Outcome
-from service.surveys.states import Journey
+from service.records.records import Records
+from service.surveys.reasons import Reason
+from service.surveys.states import Journey, OfferState
+
+Failed = tuple[str, Journey]
+"""A survey id, and its failed journey."""
 
 
-@click.command(short_help="Retry a failed survey.")
-@click.argument("conversation_id", type=ConversationId())
-def retry(conversation_id: int) -> None:
+@click.command(short_help="Retry failed surveys.")
+@click.argument("conversation_id", type=ConversationId(), required=False)
+@click.option("--all-failed", is_flag=True, help="Retry every failed survey.")
+@click.option(
+    "--reason", type=click.Choice([*map(str, Reason)]), multiple=True, help="With --all-failed: only these reasons."
+)
+@click.option("--yes", is_flag=True, help="With --all-failed: start without confirmation.")
+def retry(conversation_id: int | None, *, all_failed: bool, reason: tuple[str, ...], yes: bool) -> None:
     """Retry a survey that failed: its offer, its answer or its follow-up."""
+    if all_failed is (conversation_id is not None):
+        raise click.UsageError("Write a conversation, or --all-failed.")
+    if not all_failed and (reason or yes):
+        raise click.UsageError("--reason and --yes belong to --all-failed.")
     records = open_records(open_settings())
     warn_if_paused(records)
+    if conversation_id is None:
+        _retry_all(records, reason, is_agreed=yes)
+    else:
+        _retry_one(records, conversation_id)
+
+
+def _retry_one(records: Records, conversation_id: int) -> None:
     outcomes = [
         (journey, records.retry(journey, survey_id))
         for number, survey_id in enumerate(records.list_rounds(conversation_id))
@@ -29,7 +54,44 @@ def retry(conversation_id: int) -> None:
         raise click.ClickException(
             f"Nothing of conversation {conversation_id} has failed. See: afterword why {conversation_id}"
         )
-    say(f"{' and '.join(retried).replace('_', '-')} of conversation {conversation_id}: due again now.")
+    say(f"{' and '.join(map(_spell, retried))} of conversation {conversation_id}: due again now.")
+
+
+def _retry_all(records: Records, reasons: tuple[str, ...], *, is_agreed: bool) -> None:
+    found = [*dict.fromkeys(_find_failed(records, reasons))]
+    if not found:
+        say("Nothing has failed.")
+        return
+    say(f"Failed: {_count(found)}. All of them will be due at once, and done within the rate limit.")
+    if not is_agreed:
+        click.confirm("Retry them?", abort=True)
+    retried = [(survey_id, each) for survey_id, each in found if records.retry(each, survey_id) is Outcome.RETRIED]
+    say(f"Due again now: {_count(retried) or 'none'}.", bold=True)
+    if left := len(found) - len(retried):
+        say(f"No longer failed, or answered meanwhile: {left}.")
+
+
+def _find_failed(records: Records, reasons: tuple[str, ...]) -> Iterator[Failed]:
+    for each in Listing.beside(records).list_all():
+        for journey, state in each.states.items():
+            why = each.reasons.get(journey, "")
+            is_wanted = why in reasons if reasons else why != Reason.ERASED
+            if state == OfferState.FAILED and is_wanted and _is_current(records, each, journey):
+                yield each.survey_id, journey
+
+
+def _is_current(records: Records, survey: Listed, journey: Journey) -> bool:
+    """Return False for the offer of an earlier round: it would ask beside the latest one."""
+    return journey is not Journey.OFFER or records.list_rounds(survey.conversation_id)[0] == survey.survey_id
+
+
+def _count(found: Iterable[Failed]) -> str:
+    counted = Counter(journey for _, journey in found)
+    return ", ".join(f"{count} {_spell(journey)}{'s' if count > 1 else ''}" for journey, count in counted.items())
+
+
+def _spell(journey: Journey) -> str:
+    return str(journey).replace("_", "-")
 
 
 @click.command("mark-restored", short_help="Reconcile with Dixa after a restore.")

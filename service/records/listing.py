@@ -32,6 +32,11 @@ class Listed:
     states: dict[Journey, str]
     reasons: dict[Journey, str]
 
+    @property
+    def conversation_id(self) -> int:
+        """The conversation."""
+        return int(self.survey_id.partition("-")[0])
+
 
 class Listing(Queries):
     """Lists the surveys of one installation."""
