@@ -1,6 +1,6 @@
 """The operator's commands, one module for each.
 
-`doctor`, `why`, `list`, `stats` and `try-rules` change no survey. `send-test` sends one e-mail.
+`doctor`, `why`, `list`, `show-person`, `stats` and `try-rules` change no survey. `send-test` sends one e-mail.
 """
 
 from importlib.metadata import version
@@ -10,6 +10,7 @@ import click
 from service.cli.ask import ask
 from service.cli.context import Commands
 from service.cli.doctor import doctor
+from service.cli.erase import erase, show_person
 from service.cli.list_surveys import list_surveys
 from service.cli.opt_out import opt_in, opt_out
 from service.cli.pause import pause, resume
@@ -41,6 +42,8 @@ for command in (
     mark_restored,
     opt_out,
     opt_in,
+    show_person,
+    erase,
     send_test,
 ):
     main.add_command(command)

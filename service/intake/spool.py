@@ -39,7 +39,8 @@ _WEBHOOK_SHARE = 4
 _MAX_OPEN = 10_000
 """How many open files a process remembers. A forgotten one is no longer replaced, which does no harm."""
 _OPEN = ".open.json"
-_LOCK = ".lock"
+CORRUPT = "corrupt"
+LOCK = ".lock"
 """Locked during a drain. Its modification time is the last drained entry, or the last recovery of Redis."""
 
 Entry = dict[str, Any]
@@ -63,7 +64,7 @@ class Spool:
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self._folder = folder
-        self._corrupt = folder / "corrupt"
+        self._corrupt = folder / CORRUPT
         self._max_bytes = max_bytes
         self._max_answer_bytes = max_bytes - max_bytes // _WEBHOOK_SHARE
         self._numbers = count()
@@ -80,7 +81,7 @@ class Spool:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             # A killed process may leave its probe, and the next process may get the same number: a new name each time.
-            synced_files.try_folder(self._folder, f".probe-{self._new_name()}", self._folder / _LOCK)
+            synced_files.try_folder(self._folder, f".probe-{self._new_name()}", self._folder / LOCK)
             self._sweep()
         except OSError as error:
             self._is_unfit = isinstance(error, FolderUnfit)
@@ -135,7 +136,7 @@ class Spool:
         the folder can't be locked.
         """
         try:
-            with synced_files.alone(self._folder / _LOCK) as is_alone:
+            with synced_files.alone(self._folder / LOCK) as is_alone:
                 return self._drain_all(take) if is_alone else 0
         except FolderUnfit as error:
             if not self._is_unfit:
@@ -165,7 +166,7 @@ class Spool:
         Entries of a newer version don't count once they were read. While Redis is down, the number means nothing.
         """
         now = time.time()
-        if _is_old(_written_at(self._folder / _LOCK, default=0.0), now):
+        if _is_old(_written_at(self._folder / LOCK, default=0.0), now):
             names = [name for name in self._names() if name not in self._newer]
             return sum(_is_old(_written_at(self._folder / name, default=now), now) for name in names)
         return 0
@@ -173,7 +174,7 @@ class Spool:
     def restart_overdue(self) -> None:
         """Restart the time of `overdue`: Redis is back, and draining takes a while."""
         with suppress(OSError):
-            (self._folder / _LOCK).touch(mode=0o600)
+            (self._folder / LOCK).touch(mode=0o600)
 
     def left_to_newer(self) -> int:
         """Count the entries of a newer version read so far."""

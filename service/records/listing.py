@@ -3,7 +3,7 @@
 Raises RecordsUnavailable when Redis can't be reached.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +12,9 @@ from service.records.codec import from_ms, resolve_terms
 from service.records.queries import Queries
 from service.surveys.states import Journey
 
-_STEP: Final = 500
+Fields = dict[str, Any]
+
+STEP: Final = 500
 """Keys for one step of SCAN: some hundred microseconds of Redis's time."""
 _FIELDS: Final = (
     "survey_id",
@@ -43,30 +45,35 @@ class Listing(Queries):
 
     def list_all(self) -> Iterator[Listed]:
         """Yield every survey, in no order. One may come twice while Redis grows its table of keys."""
+        return map(self._listed, self._scan_fields(_FIELDS))
+
+    def _scan_fields(self, names: Sequence[str], on_step: Callable[[], object] = lambda: None) -> Iterator[Fields]:
+        """Yield these fields of every record."""
         cursor = 0
         while True:
             cursor, keys = self._scan(cursor)
             if keys:
-                yield from self._read_all(keys)
+                yield from self._read_all(keys, names)
+            on_step()
             if not cursor:
                 return
 
     def _scan(self, cursor: int) -> tuple[int, list[str]]:
         pattern = f"{self._prefix}survey:*"
-        found: tuple[int, list[str]] = self._run_command(lambda: self._redis.scan(cursor, match=pattern, count=_STEP))
+        found: tuple[int, list[str]] = self._run_command(lambda: self._redis.scan(cursor, match=pattern, count=STEP))
         return found
 
-    def _read_all(self, keys: Sequence[str]) -> Iterator[Listed]:
+    def _read_all(self, keys: Sequence[str], names: Sequence[str]) -> Iterator[Fields]:
         pipeline = self._redis.pipeline(transaction=False)
         for key in keys:
-            pipeline.hmget(key, *_FIELDS)
+            pipeline.hmget(key, *names)
         for found in self._run_command(pipeline.execute):
-            fields = dict(zip(_FIELDS, found, strict=True))
+            fields = dict(zip(names, found, strict=True))
             # An expired record has no fields any more.
             if fields["survey_id"]:
-                yield self._listed(fields)
+                yield fields
 
-    def _listed(self, fields: dict[str, Any]) -> Listed:
+    def _listed(self, fields: Fields) -> Listed:
         terms = resolve_terms(fields["terms"] or "", self._find_terms)
         return Listed(
             survey_id=fields["survey_id"],

@@ -63,6 +63,23 @@ class HashedOptOuts(Store):
             found[traits[name]] = max(known, since) if known and since else known or since
         return found
 
+    def forget(self, traits: Sequence[str]) -> int:
+        """Delete every trace of the opt-outs and opt-ins of these traits, and of the opt-outs made together with them.
+
+        Return the number of opt-outs deleted. A customer who opted out may be asked again.
+        """
+        names = self._find_names(traits[0], traits[1:]) if traits else []
+        if not names:
+            return 0
+        kept = self._run_command(lambda: self._redis.mget(names))
+        opt_out, opt_in = f"{self._prefix}stopped:", f"{self._prefix}unstopped:"
+        together = [word for text in kept for word in (text or "").split() if word.startswith(opt_out)]
+        every = list(dict.fromkeys((*names, *together)))
+        opt_ins = [each.replace(opt_out, opt_in, 1) for each in every]
+        self._run_command(lambda: self._redis.delete(*opt_ins))
+        deleted: int = self._run_command(lambda: self._redis.delete(*every))
+        return deleted
+
     def _write(self, trait: str, others: Sequence[str], at: datetime | None, *, is_opt_in: bool) -> int:
         keys = self._run_command(lambda: self._names(trait, others))
         written: int = self._run_script("opt_outs", keys, is_opt_in, at, self._prefix, _OPT_IN_RETENTION)
