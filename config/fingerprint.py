@@ -15,6 +15,7 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
     timings, theme = settings.timings, settings.theme
     alike = {
         "SECRET_KEYS": settings.secret_keys,
+        "REDIS_REPLICAS": settings.redis_replicas,
         "PUBLIC_URL": settings.public_url,
         "SURVEYS_FILE": list(map(asdict, settings.surveys)),
         "BRAND_NAME": settings.brand_name,

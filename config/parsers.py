@@ -43,6 +43,7 @@ def one_of(choices: Collection[str], fold: Callable[[str], str]) -> Callable[[st
 
 
 count = matching(r"[0-9]{1,2}", "is not a whole number from 0 to 99. Write 0, 1, 2 …", int)
+replicas = matching(r"[0-9]", "is not a number of replicas from 0 to 9. Write 0, or 1.", int)
 megabytes = matching(
     r"[1-9][0-9]{0,5}", "is not a size in MB. Write a whole number such as 256.", lambda text: int(text) * 1024 * 1024
 )

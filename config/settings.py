@@ -132,12 +132,18 @@ class Settings:
         is_secret=True,
     )
 
+    redis_replicas: int = variable(
+        parsers.replicas,
+        "How many replicas of Redis must have a write before a webhook or an answer gets its response, and before a "
+        "call is made. With `1`, the loss of the primary loses nothing. See docs/high-availability.md.",
+        default="0",
+        group="Surveys and storage",
+    )
     surveys: tuple[Survey, ...] = variable(
         parsers.surveys_file,
         "The file of the surveys: their rules, texts and channels.",
         name="SURVEYS_FILE",
         default="config/surveys.toml",
-        group="Surveys and storage",
     )
     spool_dir: Path | None = variable(
         parsers.folder,

@@ -18,6 +18,7 @@ from honcho.environ import parse_procfile
 
 from config.loader import read_settings
 from config.settings import Settings
+from service.records.confirmation import ConfirmingRedis
 from service.records.redis import connect
 from tests.polling import eventually
 
@@ -150,7 +151,7 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def patient(url: str) -> redis.Redis:
+def patient(url: str) -> ConfirmingRedis:
     """Return a client with a timeout of 20 s, for machines under load. Other tests cover a dead Redis."""
     client = connect(url, connections=64)
     client.connection_pool.connection_kwargs["socket_timeout"] = 20

@@ -36,7 +36,7 @@ from workers.tasks import register_tasks
 
 def build(settings: Settings) -> Celery:
     """Build the worker's Celery app. Opens no connection."""
-    client = connect(settings.redis_url)
+    client = connect(settings.redis_url, replicas=settings.redis_replicas)
     timings = settings.timings
     records = Records(
         client,

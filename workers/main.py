@@ -30,7 +30,7 @@ logging.captureWarnings(capture=True)
 setup_logging.connect(lambda **_: None, weak=False)
 
 trust_certificates(_settings.certificates)
-_client = connect(_settings.redis_url)
+_client = connect(_settings.redis_url, replicas=_settings.redis_replicas)
 if _problem := Store(_client).unusable():
     sys.exit(f"REDIS_URL can't be used: {_problem}.")
 app = build(_settings)

@@ -12,6 +12,7 @@ from config.environment import trust_certificates
 from config.loader import SettingsError, read_settings
 from config.settings import Settings
 from service.cli.output import say
+from service.records.confirmation import ConfirmingRedis
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable, connect
 
@@ -71,10 +72,15 @@ def survey_names(settings: Settings) -> str:
     return ", ".join(survey.name for survey in settings.surveys)
 
 
+def open_client(settings: Settings) -> ConfirmingRedis:
+    """Return a client. Connects at the first command."""
+    return connect(settings.redis_url, replicas=settings.redis_replicas)
+
+
 def open_records(settings: Settings) -> Records:
     """Return the records. Connects at the first command."""
     timings = settings.timings
-    return Records(connect(settings.redis_url), lease=timings.lease, keep=timings.record_retention)
+    return Records(open_client(settings), lease=timings.lease, keep=timings.record_retention)
 
 
 def paused_line(since: str) -> str:

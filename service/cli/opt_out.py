@@ -3,11 +3,10 @@
 import click
 
 from config.settings import Settings
-from service.cli.context import open_settings
+from service.cli.context import open_client, open_settings
 from service.cli.customer import HELP, Customer
 from service.cli.output import say
 from service.records.opt_outs import HashedOptOuts
-from service.records.redis import connect
 from service.rules.identity import Identities
 
 
@@ -17,7 +16,7 @@ def opt_out(customer: str) -> None:
     """Send a customer no more surveys."""
     settings = open_settings()
     trait, *others = _traits(settings, customer)
-    HashedOptOuts(connect(settings.redis_url)).add(trait, others)
+    HashedOptOuts(open_client(settings)).add(trait, others)
     say("Opted out: this customer gets no more surveys. To undo: afterword opt-in")
 
 
@@ -26,7 +25,7 @@ def opt_out(customer: str) -> None:
 def opt_in(customer: str) -> None:
     """Undo an opt-out. Only if the customer wants it."""
     settings = open_settings()
-    opt_outs = HashedOptOuts(connect(settings.redis_url))
+    opt_outs = HashedOptOuts(open_client(settings))
     undone = [opt_outs.remove(trait) for trait in _traits(settings, customer)]
     if not any(undone):
         problem = (

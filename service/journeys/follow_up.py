@@ -173,17 +173,18 @@ class FollowUpJourney:
             return Wait(_MIN_WAIT)
         if self._channels.begin(name_receiver(planned.kind), attempt.record.survey_id):
             return Wait(attempt.backoff(), is_failure=True)
-        scores = attempt.record.answered.scores if planned.name == _ALERT else None
-        is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, sent_scores=scores)
-        return self._act(attempt, self._actions[planned.kind], planned, is_new=is_new)
-
-    def _act(self, attempt: Attempt, action: Action, planned: PlannedAction, *, is_new: bool) -> Done | Wait:
         record = attempt.record
         context = FollowUpContext(record, planned.subject, planned.shows_comment, _sent_scores(record))
         if planned.kind == _ALERT and planned.subject != _COMMENT and context.comment:
-            # Before the alert is sent: the comment must not be sent twice, even if this alert's outcome stays unknown.
+            # Before the alert begins: the comment must not be sent twice, even if this alert's outcome stays unknown.
             where = IN_THE_CORRECTION if planned.subject else IN_THE_ALERT
             self._records.set_action(attempt.claim, _COMMENT_ALERT.name, ActionState.DONE, where)
+        scores = record.answered.scores if planned.name == _ALERT else None
+        is_new = self._records.set_action(attempt.claim, planned.name, ActionState.BEGUN, sent_scores=scores)
+        return self._act(attempt, planned, context, is_new=is_new)
+
+    def _act(self, attempt: Attempt, planned: PlannedAction, context: FollowUpContext, *, is_new: bool) -> Done | Wait:
+        action, record = self._actions[planned.kind], attempt.record
         try:
             action.act(context, attempt.deadline, is_retry=not is_new or record.reconcile_first)
         except OutcomeUnknown as error:

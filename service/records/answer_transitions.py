@@ -60,6 +60,7 @@ class AnswerTransitions(Transitions):
             max(editable_for, MAX_EXTENSION),
             answer.comment is None,
             self.lifetime(terms),
+            confirm=True,
         )
         return Outcome(outcome)
 
@@ -68,7 +69,7 @@ class AnswerTransitions(Transitions):
 
         Return the new end, or None if the answer is final.
         """
-        outcome, until = self._run("extend", Journey.ANSWER, survey_id, terms.extend, MAX_EXTENSION)
+        outcome, until = self._run("extend", Journey.ANSWER, survey_id, terms.extend, MAX_EXTENSION, confirm=True)
         return from_ms(until) if Outcome(outcome) is Outcome.EXTENDED else None
 
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
@@ -89,7 +90,9 @@ class AnswerTransitions(Transitions):
         `sent_scores` are the scores in an alert, kept for a correction.
         """
         scores = json.dumps(dict(sent_scores)) if sent_scores else ""
-        outcome = self._step("set_action", claim, claim.fence, action, state, problem, scores)
+        begins = state is ActionState.BEGUN
+        with self._undone_if_unconfirmed(lambda: self.set_action(claim, action, ActionState.WAITING)):
+            outcome = self._step("set_action", claim, claim.fence, action, state, problem, scores, confirm=begins)
         return outcome != Outcome.BEGUN_BEFORE
 
     def followed(self, claim: Claim) -> None:

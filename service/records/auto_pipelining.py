@@ -11,24 +11,28 @@ from typing import Any
 
 import redis
 
+from service.records.confirmation import ConfirmingRedis
+
 
 class _Command:
     """A command, its thread, and its response or error."""
 
-    def __init__(self, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def __init__(self, args: tuple[Any, ...], options: dict[str, Any], *, confirm: bool) -> None:
         self.args = args
         self.options = options
+        self.confirm = confirm
+        """Whether replicas have to confirm it."""
         self.response: Any = redis.ConnectionError("interrupted before the response")
         self.woken = Lock()
         """Locked while the thread waits for the response, or for its turn to send."""
         self.woken.acquire()
 
 
-class AutoPipeliningRedis(redis.Redis):
+class AutoPipeliningRedis(ConfirmingRedis):
     """A client for many concurrent requests. Each command gets its own response or error.
 
     If a round trip fails, the commands that have gathered meanwhile fail with it: Redis can't be reached. The pipelines
-    that `pipeline` opens have round trips of their own.
+    that `pipeline` opens have round trips of their own. One `WAIT` confirms all commands of a round trip.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -41,8 +45,15 @@ class AutoPipeliningRedis(redis.Redis):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command with others, and return its response."""
+        return self._send(args, options, confirm=False)
+
+    def run_confirmed(self, *command: Any) -> Any:
+        """Send a command with others, and return its response once the replicas have it. Raises Unconfirmed."""
+        return self._send(command, {}, confirm=self.replicas > 0)
+
+    def _send(self, args: tuple[Any, ...], options: dict[str, Any], *, confirm: bool) -> Any:
         # An argument that can't be sent fails here, not in another thread.
-        command = _Command((args[0], *map(self._encode, args[1:])), options)
+        command = _Command((args[0], *map(self._encode, args[1:])), options, confirm=confirm)
         try:
             with self._lock:
                 self._gathered.append(command)
@@ -87,7 +98,8 @@ class AutoPipeliningRedis(redis.Redis):
         return taken
 
     def _round_trip(self, batch: Sequence[_Command]) -> Sequence[Any]:
-        if len(batch) == 1:
+        to_confirm = [each for each in batch if each.confirm]
+        if len(batch) == 1 and not to_confirm:
             try:
                 return [super().execute_command(*batch[0].args, **batch[0].options)]  # type: ignore[no-untyped-call]
             except redis.ResponseError as error:
@@ -95,4 +107,10 @@ class AutoPipeliningRedis(redis.Redis):
         pipeline = self.pipeline(transaction=False)
         for command in batch:
             pipeline.execute_command(*command.args, **command.options)  # type: ignore[no-untyped-call]
-        return pipeline.execute(raise_on_error=False)
+        if not to_confirm:
+            return pipeline.execute(raise_on_error=False)
+        self._ask_replicas(pipeline)
+        responses = pipeline.execute(raise_on_error=False)
+        found, asked = responses[: len(batch)], responses[len(batch) :]
+        confirmed = self._confirm(found, asked)
+        return [confirmed[place] if each.confirm else found[place] for place, each in enumerate(batch)]

@@ -116,7 +116,7 @@ class OfferTransitions(Transitions):
 
     def begin_delivery(self, claim: Claim, channel: str) -> None:
         """Record the start of a delivery by a channel."""
-        self._step("begin_delivery", claim, claim.fence, channel)
+        self._step("begin_delivery", claim, claim.fence, channel, confirm=True)
 
     def extend_lease(self, survey_id: str) -> bool:
         """Extend the lease for as long as a mail may take. Return False if the lease has ended."""
@@ -124,7 +124,8 @@ class OfferTransitions(Transitions):
 
     def begin_email(self, survey_id: str) -> bool:
         """Record the handover of a mail before it happens. Return False if the mail may be out already."""
-        return Outcome(self._run("begin_email", Journey.OFFER, survey_id)) is Outcome.BEGUN
+        with self._undone_if_unconfirmed(lambda: self._run("email_not_begun", Journey.OFFER, survey_id)):
+            return Outcome(self._run("begin_email", Journey.OFFER, survey_id, confirm=True)) is Outcome.BEGUN
 
     def delivery_failed(self, claim: Claim, channel: str, *, for_good: bool) -> None:
         """Record a certain failure of a channel. `for_good`: it isn't tried again."""

@@ -82,7 +82,7 @@ class HashedOptOuts(Store):
 
     def _write(self, trait: str, others: Sequence[str], at: datetime | None, *, is_opt_in: bool) -> int:
         keys = self._run_command(lambda: self._names(trait, others))
-        written: int = self._run_script("opt_outs", keys, is_opt_in, at, self._prefix, _OPT_IN_RETENTION)
+        written: int = self._run_script("opt_outs", keys, is_opt_in, at, self._prefix, _OPT_IN_RETENTION, confirm=True)
         return written
 
     def _find_names(self, trait: str, others: Sequence[str]) -> list[str]:

@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     # Calls, e-mails and actions
     BEGUN = "begun"
     BEGUN_BEFORE = "begun_before"
+    NOT_BEGUN = "not_begun"
     IN_FLIGHT = "in_flight"
     LATE = "late"
 

@@ -12,9 +12,10 @@ import redis
 import structlog
 
 from config.failures import describe_failure
+from service.records.confirmation import ConfirmingRedis, Unconfirmed
 from service.records.redis_check import find_missing_rights, find_problems, find_saving, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS
-from service.records.scripts import load_scripts, to_argument
+from service.records.scripts import call_script, load_scripts
 from service.records.sentinels import open_pool
 
 log = structlog.get_logger()
@@ -30,6 +31,14 @@ class RecordsRefused(RecordsUnavailable):
     """Redis responds with an error: it or its disk is full, or it is a replica."""
 
 
+class RecordsUnconfirmed(RecordsUnavailable):
+    """Redis has the write, and too few replicas have confirmed it. `response` is that of the write."""
+
+    def __init__(self, problem: str, response: Any) -> None:
+        super().__init__(problem)
+        self.response = response
+
+
 class Breaker:
     """Opens at a failure. Until `Store.ping` has seen a write succeed, no request waits for Redis."""
 
@@ -42,11 +51,18 @@ def connect(
     *,
     connections: int = MAX_CONNECTIONS,
     wait_seconds: float = WAIT_SECONDS,
-    client_class: type[redis.Redis] = redis.Redis,
-) -> redis.Redis:
-    """Open a client that fails fast. A command waits up to `wait_seconds` for a connection of the pool."""
+    replicas: int = 0,
+    client_class: type[ConfirmingRedis] = ConfirmingRedis,
+) -> ConfirmingRedis:
+    """Open a client that fails fast. A command waits up to `wait_seconds` for a connection of the pool.
+
+    `replicas` have to confirm writes.
+    """
     options = {"decode_responses": True, "socket_timeout": 1, "socket_connect_timeout": 0.5}
-    return client_class.from_pool(open_pool(url, max_connections=connections, timeout=wait_seconds, **options))
+    pool = open_pool(url, max_connections=connections, timeout=wait_seconds, **options)
+    client: ConfirmingRedis = client_class.from_pool(pool)  # type: ignore[assignment]
+    client.replicas = replicas
+    return client
 
 
 class Store:
@@ -70,8 +86,9 @@ class Store:
         """Raise RecordsUnavailable unless Redis takes a write, even while the breaker is open. Close the breaker if so.
 
         A response is not enough, since a full Redis responds too. The write is a key of one second, `<prefix>probe`.
+        The replicas have to confirm it.
         """
-        self._try(lambda: self._redis.set(f"{self._prefix}probe", 1, px=_PROBE_MS))
+        self._try(lambda: self._confirming("SET", f"{self._prefix}probe", 1, "PX", _PROBE_MS))
         self.read_clock()
         if self._breaker:
             self._breaker.is_open = False
@@ -159,8 +176,14 @@ class Store:
         response: Mapping[Any, Any] = self._try(run)
         return response
 
-    def _run_script(self, name: str, keys: Iterable[str], *args: object) -> Any:
-        return self._run_command(lambda: self._scripts[name](keys=[*keys], args=[*map(to_argument, args)]))
+    def _run_script(self, name: str, keys: Iterable[str], *args: object, confirm: bool = False) -> Any:
+        """Run a script. With `confirm`, raise RecordsUnconfirmed unless enough replicas have what it has written."""
+        run = self._confirming if confirm else self._redis.execute_command
+        return self._run_command(lambda: call_script(run, self._scripts[name], [*keys], args))
+
+    def _confirming(self, *command: Any) -> Any:
+        run = self._redis.run_confirmed if isinstance(self._redis, ConfirmingRedis) else self._redis.execute_command
+        return run(*command)
 
     def _run_command(self, command: Callable[[], Any]) -> Any:
         if self._breaker and self._breaker.is_open:
@@ -174,5 +197,7 @@ class Store:
             self._failed_at = monotonic()
             if self._breaker:
                 self._breaker.is_open = True
+            if isinstance(error, Unconfirmed):
+                raise RecordsUnconfirmed(str(error), error.response) from error
             kind = RecordsRefused if isinstance(error, redis.ResponseError) else RecordsUnavailable
             raise kind(describe_failure(error)) from error

@@ -1,13 +1,16 @@
 """Checks of a Redis: whether it keeps what it acknowledged, has room, and lets its user run our commands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
+from service.records.confirmation import ConfirmingRedis
+
 OLDEST: Final = (6, 2)
 _MIN_HEADROOM: Final = 0.1
+_UNKNOWN: Final = "unknown command"
 _MANY_KEYS: Final = 10_000
 _COMPACT_BYTES: Final = 1024
 """Redis stores a hash compactly if no value is longer than its limit. The longest of a record is its close."""
@@ -36,6 +39,8 @@ _TRIES: Final = (
 """Commands with the same arguments, in the order of the tries."""
 COMMANDS: Final = tuple(name for names, _ in _TRIES for name in names.split())
 """All commands that web and workers run. A Redis user needs the right to each."""
+REPLICATION_COMMANDS: Final = ("WAIT",)
+"""Those that they need for REDIS_REPLICAS beside."""
 
 
 def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections: int = 0) -> Iterator[str]:
@@ -79,17 +84,22 @@ def find_unusable(info: Mapping[str, Any]) -> Iterator[str]:
 
 def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iterator[str]:
     """Yield each right that the user of this client lacks, with its remedy. Raises the errors of redis-py."""
+    confirms = isinstance(client, ConfirmingRedis) and client.replicas > 0
+    tries = (*_TRIES, *((each, "0 1") for each in REPLICATION_COMMANDS)) if confirms else _TRIES
     try:
         connection = client.connection_pool.get_connection()
     except NoPermissionError:
         yield "the user of REDIS_URL may not run SELECT, which a database other than 0 needs: allow it that, or use 0"
         return
     try:
-        refusals = _try_all(connection, f"{prefix}check")
+        refusals = _try_all(connection, tries, f"{prefix}check")
     finally:
         # The tries may leave it inside of MULTI.
         connection.disconnect()  # type: ignore[no-untyped-call]
         client.connection_pool.release(connection)
+    if any(_UNKNOWN in text for _, text in refusals):
+        yield "this Redis doesn't know WAIT, which REDIS_REPLICAS needs: leave it out, or take a Redis that does"
+    refusals = [each for each in refusals if _UNKNOWN not in each[1]]
     if commands := [name for name, text in refusals if "access" not in text]:
         rights = " ".join(f"+{each.lower()}" for each in commands)
         yield f"the user of REDIS_URL may not run {', '.join(commands)}: allow it that (ACL SETUSER … {rights})"
@@ -97,17 +107,18 @@ def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iter
         yield f"the user of REDIS_URL may not use our keys: allow it those (ACL SETUSER … ~{prefix}*)"
 
 
-def _try_all(connection: Any, key: str) -> list[tuple[str, str]]:
+def _try_all(connection: Any, tries: Iterable[tuple[str, str]], key: str) -> list[tuple[str, str]]:
     """Try each command. Return the refused ones with the text of the refusal."""
     refusals = []
-    tries = [[name, *arguments.format(key=key).split()] for names, arguments in _TRIES for name in names.split()]
-    connection.send_packed_command(connection.pack_commands(tries))
-    for name in COMMANDS:
+    commands = [[name, *arguments.format(key=key).split()] for names, arguments in tries for name in names.split()]
+    connection.send_packed_command(connection.pack_commands(commands))
+    for name, *_ in commands:
         try:
             connection.read_response()
         except ResponseError as error:
             # EXEC names the right that aborted it. Every other error is about the type of our key.
-            if isinstance(error, NoPermissionError) or "NOPERM" in str(error):
+            is_unknown = name == "WAIT" and _UNKNOWN in str(error)
+            if isinstance(error, NoPermissionError) or "NOPERM" in str(error) or is_unknown:
                 refusals.append((name, str(error)))
     return refusals
 

@@ -179,6 +179,11 @@ class Pool(BlockingConnectionPool):
             self._sweep_at = now + _SWEEP_SECONDS
             self._close_idle(since=now - _IDLE_SECONDS)
 
+    def doubt_primary(self) -> None:
+        """Find the primary again at the next command. This one seems to be cut off."""
+        if self._primary:
+            self._close_idle(since=monotonic())
+
     def _has_moved(self) -> bool:
         """Return whether the address of the primary has changed since the last call."""
         before, self._moves = self._moves, self._primary.moves if self._primary else 0

@@ -1,12 +1,15 @@
 """The Lua scripts, and how their arguments are written."""
 
 import re
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 
 from service.records.codec import to_ms
 from service.records.tasks import QUEUE
@@ -45,6 +48,16 @@ local outcome = transition()
 save()
 return outcome
 """
+
+
+def call_script(run: Callable[..., Any], script: Script, keys: Sequence[str], args: Iterable[object]) -> Any:
+    """Call a script with `run`, a method of its client that runs a command."""
+    command = ("EVALSHA", script.sha, len(keys), *keys, *map(to_argument, args))
+    try:
+        return run(*command)
+    except NoScriptError:
+        script.registered_client.script_load(script.script)
+        return run(*command)
 
 
 def to_argument(value: object) -> str:

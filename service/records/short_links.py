@@ -47,7 +47,7 @@ class ShortLinks(Store):
         while code is None:
             new = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
             keys = (f"{self._prefix}short_of:{survey_id}", f"{codes}{new}")
-            code = self._run_script("short_links", keys, new, token, keep, codes)
+            code = self._run_script("short_links", keys, new, token, keep, codes, confirm=True)
         return f"{self._public_url}/s/{code}"
 
     def find(self, code: str) -> str | None:

@@ -26,13 +26,12 @@ class Switches(Store):
 
     def pause(self) -> None:
         """Send no surveys until `resume`. Closes and answers are still accepted."""
-        self._run_command(
-            lambda: self._redis.set(self._paused_key, datetime.now(UTC).isoformat(timespec="seconds"), nx=True)
-        )
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._run_command(lambda: self._confirming("SET", self._paused_key, since, "NX"))
 
     def resume(self) -> bool:
         """Send surveys again. Return False if they weren't paused."""
-        return bool(self._run_command(lambda: self._redis.delete(self._paused_key)))
+        return bool(self._run_command(lambda: self._confirming("DEL", self._paused_key)))
 
     def paused_since(self) -> str | None:
         """Return the time of the pause in ISO 8601, or None if there is none."""
@@ -42,7 +41,8 @@ class Switches(Store):
     def mark_restored(self) -> None:
         """Reconcile every record of this moment with Dixa before its next call: Redis was restored from a backup."""
         seconds, micros = self._run_command(self._redis.time)
-        self._run_command(lambda: self._redis.set(self._restored_key, seconds * 1000 + micros // 1000))
+        restored_at = seconds * 1000 + micros // 1000
+        self._run_command(lambda: self._confirming("SET", self._restored_key, restored_at))
 
     def delay_answers(self, wait: timedelta) -> None:
         """Let nobody claim an answer for this time: a spool may hold a later one than the record."""

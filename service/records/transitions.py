@@ -2,11 +2,12 @@
 
 Each transition is one Lua script, timed by Redis's clock, and happens as a whole or not at all.
 Every method raises RecordsUnavailable when Redis can't be reached. The script may still have run, and running it
-again is harmless.
+again is harmless. Those that acknowledge a request, or announce a call, also raise it if the replicas don't confirm it.
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import redis
 from service.records.codec import from_ms
 from service.records.outcomes import Outcome, StaleClaim
 from service.records.queries import Queries
-from service.records.redis import Breaker
+from service.records.redis import Breaker, RecordsUnavailable, RecordsUnconfirmed
 from service.records.switches import Switches
 from service.records.tasks import Quota, Relayed
 from service.surveys.definition import Survey
@@ -63,7 +64,8 @@ class Transitions(Queries, Switches):
         """Lease a due journey. Return None if it isn't due, is leased, has ended or doesn't exist."""
         keys = (self._key(survey_id), self._due(journey), self._restored_key, self._draining_key, self._paused_key)
         given = (survey_id, journey, self._lease, self._max_lease, _DRAIN_RETRY, _PAUSE_RETRY)
-        outcome, *rest = self._run_script("claim", keys, *given)
+        # Without the claim, a new primary would give its fence a second time.
+        outcome, *rest = self._run_script("claim", keys, *given, confirm=True)
         if outcome != Outcome.CLAIMED:
             return None
         fence, moment, flat = rest
@@ -88,7 +90,7 @@ class Transitions(Queries, Switches):
         Raises StaleClaim if the call must not be sent. Nothing was written then.
         """
         given = (claim.journey, claim.fence, rating, json.dumps(list(seen)), min_lease)
-        outcome, *rest = self._run("begin_call", claim.journey, claim.record.survey_id, *given)
+        outcome, *rest = self._run("begin_call", claim.journey, claim.record.survey_id, *given, confirm=True)
         if outcome != Outcome.BEGUN:
             raise StaleClaim(outcome)
         return self._read_flat(rest[0])
@@ -115,7 +117,7 @@ class Transitions(Queries, Switches):
 
     def retry(self, journey: Journey, survey_id: str) -> Outcome:
         """Make a failed journey due now. Return RETRIED, NOT_FAILED or MISSING."""
-        return Outcome(self._run("retry", journey, survey_id, journey))
+        return Outcome(self._run("retry", journey, survey_id, journey, confirm=True))
 
     def erase(self, record: Record) -> Outcome:
         """End all journeys of a record and forget its customer. Return ERASED or MISSING.
@@ -128,7 +130,7 @@ class Transitions(Queries, Switches):
             self._decisions_key(datetime.now(UTC).date()),
             f"{self._prefix}erased",
         ]
-        return Outcome(self._run_script("erase", keys, self.lifetime(record.terms)))
+        return Outcome(self._run_script("erase", keys, self.lifetime(record.terms), confirm=True))
 
     def lifetime(self, terms: Survey | None) -> timedelta:
         """Return how long a record is kept after its last journey ends."""
@@ -142,17 +144,28 @@ class Transitions(Queries, Switches):
         """
         return self.lifetime(terms) + (terms.editable_time(is_suspect=True) if terms else timedelta())
 
-    def _step(self, script: str, claim: Claim, *args: object) -> str:
+    @contextmanager
+    def _undone_if_unconfirmed(self, undo: Callable[[], object]) -> Iterator[None]:
+        """Undo a mark that the replicas don't confirm: what it announces is not done, and must not count as done."""
+        try:
+            yield
+        except RecordsUnconfirmed as error:
+            if error.response == Outcome.BEGUN:
+                with suppress(RecordsUnavailable):
+                    undo()
+            raise
+
+    def _step(self, script: str, claim: Claim, *args: object, confirm: bool = False) -> str:
         """Run a script for a claim. Return its outcome, most often the new state. Raises StaleClaim."""
-        outcome: str = self._run(script, claim.journey, claim.record.survey_id, *args)
+        outcome: str = self._run(script, claim.journey, claim.record.survey_id, *args, confirm=confirm)
         refuse_stale(outcome)
         return outcome
 
-    def _run(self, script: str, journey: Journey, survey_id: str, *args: object) -> Any:
-        return self._run_script(script, [self._key(survey_id), self._due(journey)], *args)
+    def _run(self, script: str, journey: Journey, survey_id: str, *args: object, confirm: bool = False) -> Any:
+        return self._run_script(script, [self._key(survey_id), self._due(journey)], *args, confirm=confirm)
 
     def _run_for_conversation(self, script: str, conversation_id: int, more_keys: Iterable[str], *args: object) -> Any:
-        """Run a script that picks the round of a conversation itself."""
+        """Run a script that picks the round of a conversation itself. The replicas have to confirm it."""
         keys = [
             self._key(str(conversation_id)),
             self._due(Journey.OFFER),
@@ -160,7 +173,7 @@ class Transitions(Queries, Switches):
             self._decisions_key(datetime.now(UTC).date()),
             *more_keys,
         ]
-        return self._run_script(script, keys, *args)
+        return self._run_script(script, keys, *args, confirm=True)
 
     def _retry_time(self, terms: Survey | None) -> timedelta:
         return min(self._retry_within, self.lifetime(terms))

@@ -69,6 +69,7 @@ def _wire(settings: Settings) -> Services:
         settings.redis_url,
         connections=WEB_CONNECTIONS,
         wait_seconds=_WAIT_SECONDS,
+        replicas=settings.redis_replicas,
         client_class=AutoPipeliningRedis,
     )
     records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)

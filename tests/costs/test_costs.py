@@ -19,6 +19,7 @@ from service.web.app import create_app
 from tests.costs.meter import Cost, Meter
 from tests.polling import eventually
 from tests.processes import PUBLIC_URL, SECRET_KEY, RedisServer, settings_for
+from tests.replicas import pair
 from tests.web.webhook_client import closed, send
 from workers.app import build
 
@@ -42,11 +43,11 @@ COSTS = {
 class Installation:
     """Web and worker in this process, by the settings of production."""
 
-    def __init__(self, redis_url: str, dixa: Sandbox, folder: Path) -> None:
+    def __init__(self, redis_url: str, dixa: Sandbox, folder: Path, **environ: str) -> None:
         surveys = folder / "surveys.toml"
         surveys.write_text(SURVEYS)
         # A worker submits nothing in the first seconds: a spool may hold a later answer.
-        given = {"SURVEYS_FILE": str(surveys), "DIXA_API_URL": dixa.api_url, "RECOVERY_WAIT": "1ms"}
+        given = {"SURVEYS_FILE": str(surveys), "DIXA_API_URL": dixa.api_url, "RECOVERY_WAIT": "1ms"} | environ
         settings = settings_for(redis_url, **given)
         self.dixa = dixa
         self.web = create_app(settings).test_client()
@@ -103,6 +104,18 @@ def test_the_costs_of_a_survey_are_known(
     for name, step in installation.steps(installation.close()).items():
         cost = meter.measure(step)
         assert cost == COSTS[name], "\n".join([f"{name}: {cost}", *meter.commands])
+
+
+def test_a_confirmation_costs_two_commands_and_no_round_trip(
+    dixa: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pair(tmp_path / "pair") as servers:
+        installation = Installation(servers.primary.url, dixa, tmp_path, REDIS_REPLICAS="1")
+        installation.webhook(installation.close())
+        meter = Meter(servers.primary.url, dixa, monkeypatch)
+        cost = meter.measure(partial(installation.webhook, installation.close()))
+        once = COSTS["webhook"]
+        assert (cost.round_trips, cost.commands) == (once.round_trips, once.commands + 2), "\n".join(meter.commands)
 
 
 def test_webhooks_at_the_same_time_share_a_round_trip(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

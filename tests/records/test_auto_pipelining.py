@@ -4,15 +4,18 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
 from service.records.auto_pipelining import AutoPipeliningRedis
+from service.records.confirmation import Unconfirmed
 from service.records.redis_pool import Pool
 from tests.polling import eventually
 from tests.processes import RedisServer
+from tests.replicas import Pair, pair
 
 SEVERAL = 8
 
@@ -167,3 +170,57 @@ def test_when_a_waiting_thread_ends_its_command_is_not_sent(group: Group) -> Non
     group.end()
     held.result()
     assert group.client.get("a") is None
+
+
+@pytest.fixture
+def confirming(tmp_path: Path) -> Iterator[tuple[Pair, Group]]:
+    """A group whose writes one replica has to confirm."""
+    with pair(tmp_path) as servers:
+        opened = Group(servers.primary)
+        opened.client.replicas = 1
+        yield servers, opened
+        opened.threads.shutdown()
+        opened.client.close()
+        opened.other.close()
+
+
+def test_one_wait_confirms_all_writes_of_a_round_trip(confirming: tuple[Pair, Group]) -> None:
+    _, group = confirming
+    group.begin()
+    gathered = group.gather(*(lambda n=n: group.client.run_confirmed("SET", f"key-{n}", n) for n in range(SEVERAL)))
+    before = {name: each["calls"] for name, each in group.other.info("commandstats").items()}
+    group.end()
+    assert [each.result() for each in gathered] == [True] * SEVERAL
+    after = {name: each["calls"] for name, each in group.other.info("commandstats").items()}
+    assert after["cmdstat_wait"] - before["cmdstat_wait"] == 1
+    assert after["cmdstat_set"] - before["cmdstat_set"] == SEVERAL + 1
+
+
+def test_without_the_replica_only_the_writes_to_be_confirmed_fail(
+    confirming: tuple[Pair, Group],
+) -> None:
+    servers, group = confirming
+    group.other.set("text", "a")
+    group.begin()
+    with servers.without_replica():
+        confirmed, wrong, read, write = group.gather(
+            lambda: group.client.run_confirmed("SET", "key", 1),
+            lambda: group.client.run_confirmed("HSET", "text", "field", 1),
+            lambda: group.client.get("text"),
+            lambda: group.client.set("other", 1),
+        )
+        group.end()
+        error = confirmed.exception()
+        assert isinstance(error, Unconfirmed)
+        assert error.response is True
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            wrong.result()
+        assert (read.result(), write.result()) == ("a", True)
+        with pytest.raises(Unconfirmed):
+            group.client.run_confirmed("SET", "alone", 1)
+    assert group.client.run_confirmed("SET", "alone", 1) is True
+
+
+def test_without_replicas_a_confirmed_write_is_a_plain_one(group: Group) -> None:
+    assert group.client.run_confirmed("SET", "key", 1) is True
+    assert group.other.keys("*") == ["key"]

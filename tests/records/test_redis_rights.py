@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
 
+from service.records.confirmation import ConfirmingRedis
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable, Store, connect
-from service.records.redis_check import COMMANDS, find_missing_rights
+from service.records.redis_check import COMMANDS, REPLICATION_COMMANDS, find_missing_rights
 from service.surveys.states import Journey
 from tests.harness import AT_ONCE
 from tests.processes import ROOT, RedisServer
@@ -24,7 +26,7 @@ def admin(own_redis: RedisServer) -> Iterator[redis.Redis]:
     opened.close()
 
 
-def user(admin: redis.Redis, *commands: str, keys: str = "afterword:*", database: int = 0) -> redis.Redis:
+def user(admin: redis.Redis, *commands: str, keys: str = "afterword:*", database: int = 0) -> ConfirmingRedis:
     """Create a user with these commands only."""
     admin.acl_setuser(
         "few",
@@ -81,6 +83,25 @@ def test_a_full_redis_or_a_replica_is_no_missing_right(admin: redis.Redis, *, fu
     client.close()
 
 
+def test_wait_is_needed_for_replicas_only(admin: redis.Redis) -> None:
+    client = user(admin, *COMMANDS)
+    assert [*find_missing_rights(client)] == []
+    client.replicas = 1
+    (found,) = find_missing_rights(client)
+    assert "may not run WAIT: allow it that (ACL SETUSER … +wait)" in found
+    assert Store(client).unusable() == found
+    client.close()
+
+
+def test_a_redis_without_wait_is_reported(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path, "--rename-command", "WAIT", "")
+    server.start()
+    client = connect(server.url, replicas=1)
+    assert "doesn't know WAIT, which REDIS_REPLICAS needs" in Store(client).unusable()
+    client.close()
+    server.stop()
+
+
 CLOSE = close_of(ago=MINUTE)
 
 
@@ -114,7 +135,7 @@ def test_the_list_contains_the_commands_of_the_code_and_no_others() -> None:
     used |= {each.upper() for each in re.findall(r"(?:_redis|pipeline)\.([a-z_]+)\(", code)}
     # Redis may refuse these commands without harm.
     needed = used - {"BGREWRITEAOF", "CONFIG_GET", "INFO", "PIPELINE", "EXECUTE", "EXECUTE_COMMAND", "DELETE"}
-    assert needed - set(COMMANDS) == set()
+    assert needed - {*COMMANDS, *REPLICATION_COMMANDS} == set()
     of_libraries = {"BRPOP", "EVALSHA", "EXEC", "MULTI", "PING", "RPUSH", "SCRIPT"}
     named = used | set(re.findall(r"'([A-Z]+)'", scripts))
     assert set(COMMANDS) - named == of_libraries

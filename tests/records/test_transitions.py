@@ -60,6 +60,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "end_backoff": lambda journey: [journey],
     "begin_delivery": lambda _: [FENCE, "message"],
     "begin_email": lambda _: [],
+    "email_not_begun": lambda _: [],
     "extend_lease": lambda _: ["360000"],
     "delivery_failed": lambda _: [FENCE, "email", "0"],
     "delivery_failed (for good)": lambda _: [FENCE, "email", "1"],
