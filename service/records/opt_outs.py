@@ -77,7 +77,7 @@ class HashedOptOuts(Store):
         every = list(dict.fromkeys((*names, *together)))
         opt_ins = [each.replace(opt_out, opt_in, 1) for each in every]
         self._run_command(lambda: self._redis.delete(*opt_ins))
-        deleted: int = self._run_command(lambda: self._redis.delete(*every))
+        deleted: int = self._run_command(lambda: self._confirming("DEL", *every))
         return deleted
 
     def _write(self, trait: str, others: Sequence[str], at: datetime | None, *, is_opt_in: bool) -> int:
