@@ -32,7 +32,7 @@ def test_every_link_names_an_existing_file_and_heading(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_every_named_file_exists(page: Path) -> None:
-    named = re.findall(r"`((?:config|service|tests|workers|docs)/[\w/.-]*)`", page.read_text(encoding="utf-8"))
+    named = re.findall(r"`((?:config|deploy|docs|service|tests|workers)/[\w/.-]*)`", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
