@@ -15,6 +15,8 @@ from dotenv import dotenv_values
 from environs import Env, EnvValidationError
 from marshmallow import ValidationError
 
+from config.secret_files import file_variable, read_secret_file
+
 T = TypeVar("T")
 
 _DOTENV = Path(".env")
@@ -77,6 +79,8 @@ class Environment(Env):
         super().__init__(eager=False)
         self._given = os.environ if given is None else given
         self._unreadable: list[str] = []
+        self._secrets: dict[str, str] = {}
+        self._file_mistakes: dict[str, str] = {}
         self._rows: dict[str, Variable] = {}
         self._is_readable_by_all = False
         self.add_parser("parsed", _parse)
@@ -87,6 +91,9 @@ class Environment(Env):
         """Return the values of a table, by field. A value with a mistake is None."""
         rows = rows_of(table)
         self._rows |= {row.name: row for row in rows.values()}
+        for row in rows.values():
+            if row.is_secret:
+                self._read_secret(row.name)
         return {
             name: self.parsed(row.name, ... if row.default is None else row.default, parse=row.parse)
             for name, row in rows.items()
@@ -94,7 +101,7 @@ class Environment(Env):
 
     def has(self, name: str) -> bool:
         """Return whether a variable is set, be its value right or wrong."""
-        return bool(self.text(name))
+        return bool(self.text(name)) or name in self._file_mistakes
 
     def text(self, name: str) -> str:
         """Return a variable as it is written, or an empty text."""
@@ -102,9 +109,10 @@ class Environment(Env):
 
     def warnings(self) -> Iterator[str]:
         """Yield a warning for each oddity in how the variables are set."""
+        known = {*self._rows, *(file_variable(row.name) for row in self._rows.values() if row.is_secret)}
         for name in self._environ:
-            near = get_close_matches(name.upper(), self._rows, 1, 0.8)
-            if near and name not in self._rows:
+            near = get_close_matches(name.upper(), known, 1, 0.8)
+            if near and name not in known:
                 yield f"{name} in {_DOTENV} is no setting, so it does nothing. Did you mean {near[0]}?"
         yield from (f"{name} {_QUOTED}" for name in sorted(self._rows) if self._is_quoted(name))
         if self._is_readable_by_all:
@@ -113,6 +121,7 @@ class Environment(Env):
     def mistakes(self) -> Iterator[str]:
         """Seal, and yield a line for each mistake."""
         yield from self._unreadable
+        yield from self._file_mistakes.values()
         for row in self._rows.values():
             # Ignoring a former name would silently use the default.
             if row.former_name and self.has(row.former_name):
@@ -125,8 +134,21 @@ class Environment(Env):
                 for problem in problems:
                     if problem != _NOT_SET:
                         yield f"  {name}: {problem}{hint}"
-                    elif not self._unreadable:  # An unreadable `.env` may have it.
+                    elif not (self._unreadable or name in self._file_mistakes):  # A file may have it.
                         yield f"  {name} is not set. Example: {name}={self._rows[name].example}"
+
+    def _read_secret(self, name: str) -> None:
+        """Read a secret from its file, if the environment names one."""
+        file = file_variable(name)
+        if not (path := self.text(file)):
+            return
+        if self.text(name):
+            self._file_mistakes[name] = f"  {name} and {file} are both set. Leave one of them out."
+            return
+        try:
+            self._secrets[name] = read_secret_file(path)
+        except ValueError as error:
+            self._file_mistakes[name] = f"  {file}: {error}"
 
     def _read_dotenv(self) -> None:
         """Add the variables of `.env` that the process lacks. Windows editors begin the file with a BOM."""
@@ -149,7 +171,8 @@ class Environment(Env):
 
     def _get_value(self, env_key: str, default: Any) -> Any:
         """Find a variable. environs would take an empty one as set, and always look into the process's own."""
-        return self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip() or default
+        found = self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip()
+        return found or self._secrets.get(env_key) or default
 
 
 def trust_certificates(certificates: Path | None) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from config.environment import Variable, rows_of
+from config.secret_files import file_variable
 from config.settings import Settings, Timings
 from service.surveys.reasons import Reason
 
@@ -24,6 +25,9 @@ SETTINGS_INTRO = """\
 Afterword reads its settings from the environment, and from `.env` in the working folder for variables that the
 environment lacks. An empty variable counts as not set. Durations are written like `250ms`, `15s`, `5m`, `1h 30m` or
 `28d`. Afterword doesn't start with a mistake in them: it names all of them at once.
+
+Each secret can be in a file instead, such as a Docker or Kubernetes secret: `SECRET_KEYS_FILE=/run/secrets/keys`.
+White space around the secret doesn't count. The file is read at the start and after a HUP.
 """
 REASONS_INTRO = """\
 <!-- Made from service/surveys/reasons.py by `make docs`. -->
@@ -83,7 +87,11 @@ def _rows() -> Iterator[Variable]:
 
 
 def _help(row: Variable) -> str:
-    return f"{row.help_text} Secret." if row.is_secret else row.help_text
+    return (
+        f"{row.help_text} Secret, or the path of its file in `{file_variable(row.name)}`."
+        if row.is_secret
+        else row.help_text
+    )
 
 
 if __name__ == "__main__":
