@@ -11,13 +11,15 @@ import redis
 from packaging.specifiers import SpecifierSet
 
 from config.environment import rows_of
+from config.loader import read_settings
 from config.settings import Settings, Timings
 from service.records.redis_check import find_problems
-from tests.deploy.manifests import DEPLOY, ROOT, UNITS, instructions, option, pods, procfile, services
-from tests.processes import RedisServer
+from tests.deploy.manifests import DEPLOY, ROOT, UNITS, instructions, load, option, pods, procfile, services
+from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, RedisServer
 
 PROCESSES = ("web", "worker")
-SETTINGS = {row.name for table in (Settings, Timings) for row in rows_of(table).values()}
+ROWS = [row for table in (Settings, Timings) for row in rows_of(table).values()]
+SETTINGS = {row.name for row in ROWS} | {f"{row.name}_FILE" for row in ROWS if row.is_secret}
 GRACE_SECONDS = {"web": 30, "worker": (Timings().mail_budget + Timings().step_budget).total_seconds()}
 """docs/operating.md promises those of the web. A worker may need that long for an e-mail."""
 
@@ -64,7 +66,27 @@ def test_python_of_the_image_is_a_supported_one() -> None:
 def test_every_variable_is_a_setting(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     named = re.findall(r"\b(?!AF_|CMD\b)[A-Z]+(?:_[A-Z0-9]+)+\b", text)
-    assert [each for each in named if each not in SETTINGS and each.removesuffix("_FILE") not in SETTINGS] == []
+    assert [each for each in named if each not in SETTINGS] == []
+
+
+def test_settings_of_the_pods_are_complete(tmp_path: Path) -> None:
+    secrets = {
+        "DIXA_API_TOKEN": API_TOKEN,
+        "DIXA_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+        "SECRET_KEYS": SECRET_KEY,
+        "REDIS_URL": "redis://redis:6379/0",
+    }
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(value, encoding="utf-8")
+    (kustomization,) = load(DEPLOY / "kubernetes" / "kustomization.yaml")
+    literals = " ".join(kustomization["configMapGenerator"][0]["literals"])
+    for mounted, here in {"/run/secrets/afterword": tmp_path, "/etc/afterword": ROOT / "config"}.items():
+        for pod in pods().values():
+            assert mounted in {each["mountPath"] for each in pod["containers"][0]["volumeMounts"]}
+        literals = literals.replace(mounted, str(here))
+    settings = read_settings(dict(each.split("=") for each in literals.split()))
+    assert settings.redis_url == secrets["REDIS_URL"]
+    assert settings.secret_keys == (SECRET_KEY,)
 
 
 def test_redis_of_the_compose_file_is_as_the_doctor_demands(tmp_path: Path) -> None:
