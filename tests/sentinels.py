@@ -147,11 +147,21 @@ class Watched:
         rmtree(folder)
         folder.mkdir()
 
+    def replicas(self) -> list[RedisServer]:
+        """Return all nodes but the primary."""
+        primary = self.primary()
+        return [each for each in self.nodes if each is not primary]
+
+    def cut_off(self, replica: RedisServer) -> None:
+        """Let a replica lose its primary. It keeps its data, and gets no more."""
+        _replicate(replica, free_port())
+
     def bring_back(self, node: RedisServer) -> None:
-        """Start a node, with what its disk has, as a replica of the primary of this moment."""
+        """Start a node, with what its disk has. All nodes then follow the primary of this moment."""
         node.start()
         primary = self.primary()
-        _replicate(node, primary.port)
+        for each in self.replicas():
+            _replicate(each, primary.port)
         self._watch_anew(primary)
 
     def fail_over(self) -> RedisServer:

@@ -55,10 +55,11 @@ def _told(counts: dict[str, int]) -> str:
 class Customers:
     """Closes `count` conversations, delivers each webhook until a 2xx, some again, and answers every link."""
 
-    def __init__(self, dixa: Sandbox, webhook_url: str, random: Random) -> None:
+    def __init__(self, dixa: Sandbox, webhook_url: str, random: Random, duplicates: float = _DUPLICATES) -> None:
         self._dixa = dixa
         self._url = webhook_url
         self._random = random
+        self._duplicates = duplicates
         self._lock = Lock()
         self._stopping = Event()
         self._waiting: set[int] = set()
@@ -86,7 +87,7 @@ class Customers:
             event = closed_event(self._dixa.conversation(number), self._dixa.state.organization)
             body = json.dumps(event).encode()
             self._pool.submit(self._deliver, number, body)
-            if self._random.random() < _DUPLICATES:
+            if self._random.random() < self._duplicates:
                 # At the same time, or one sent long before.
                 self._told.append((number, body))
                 self._pool.submit(self._deliver, *self._random.choice(self._told))
