@@ -80,6 +80,9 @@ class Timings:
     recovery_wait: timedelta = _timing(
         "10s", "How long answers wait after Redis was away, or a worker began: a spool may hold a later answer."
     )
+    recover_interval: timedelta = _timing(
+        "5m", "How often one of the workers compares Dixa's closes with the records (`RECOVER_CLOSES`)."
+    )
     token_retry_after: timedelta = _timing(
         "1m",
         "How long a token that Dixa refuses is not used, at most 5m. A token that Dixa accepts is not checked again "
@@ -239,6 +242,12 @@ class Settings:
         "The time zone of dates that customers read, such as `Europe/Copenhagen` (IANA). A survey with a "
         "`send_window` uses that one's.",
         default="UTC",
+    )
+    recover_closes: bool = variable(
+        parsers.switch,
+        "`on`: one of the workers finds closes whose webhook never arrived, within a tenth of `DIXA_PACE`, and takes "
+        "them like any other. See docs/outages-and-restore.md.",
+        default="on",
     )
     short_links: bool = variable(
         parsers.switch,

@@ -29,8 +29,9 @@ from service.rules.suppression import SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
+from workers.missed import open_missed_loop
 from workers.relay import Relay
-from workers.steps import RelayStep, WakeStep
+from workers.steps import MissedStep, RelayStep, WakeStep
 from workers.tasks import register_tasks
 
 
@@ -70,6 +71,9 @@ def build(settings: Settings) -> Celery:
     app.relay = relay = Relay(records, timings, RelayPace(open_pace(settings, client), outage))
     register_tasks(app, [JourneyRunner(each, records, dixa, timings) for each in journeys], relay.task_ended)
     app.steps["worker"].update((RelayStep, WakeStep))
+    if settings.recover_closes:
+        app.missed = open_missed_loop(settings, records, open_dixa(settings, client, observes_only=True))
+        app.steps["worker"].add(MissedStep)
     return app
 
 

@@ -20,6 +20,20 @@ class RelayStep(bootsteps.StartStopStep):  # type: ignore[misc]
         worker.app.relay.loop.stop()
 
 
+class MissedStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Looks for missed closes in a thread of the worker."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        """Start with the worker."""
+        worker.app.missed.start()
+
+    def stop(self, worker: Any) -> None:
+        """Stop with the worker."""
+        worker.app.missed.stop()
+
+
 class WakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Wakes Celery's event loop when a thread of the pool is free again.
 
