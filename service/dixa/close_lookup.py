@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from service.dixa.client import DixaClient
+from service.dixa.events import CONTACT, MEMBER
 from service.dixa.low_priority import LowPriorityDixa
 from service.rules.looked_up import close_of, with_requester
 from service.surveys.errors import Forbidden, Refused
@@ -13,7 +14,6 @@ from service.surveys.model import Close
 from service.surveys.ports import Conversation
 from service.surveys.states import FoundBy
 
-CONTACT, MEMBER = "Contact", "Member"
 _NOT_FOUND: Final = 404
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from service.dixa.fields import AnyText, ConversationId, FromDixa, Part, Spelled, Tags, Text, Time, clean
+from service.dixa.fields import AnyText, ConversationId, FromDixa, Lenient, Part, Spelled, Tags, Text, Time, clean
 from service.dixa.payloads import PayloadError, load, load_json
 from service.surveys.mailbox import read_address
 from service.surveys.model import Change, Close
@@ -29,6 +29,10 @@ CHANGES = {
 _NAMES = {name.replace("_", ""): name for name in (*CLOSED, *CHANGES)}
 """Names without underscores: Dixa's subscriptions spell them `ConversationClosed`."""
 
+CONTACT, MEMBER = "Contact", "Member"
+"""Types of people: a customer, and somebody of the organisation."""
+_END_USER = "enduser"
+"""The one role of a customer."""
 _MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -75,15 +79,23 @@ def _read_close(found: Mapping[str, Any], event_id: str, happened_at: datetime) 
         queue_name=queue.get("name"),
         contact_point=found["contact_point"],
         requester_id=requester.get("id"),
-        user_type=requester.get("user_type"),
+        user_type=_type_of(requester),
         agent_id=assignee.get("id"),
-        assignee_type=assignee.get("user_type"),
+        assignee_type=_type_of(assignee),
         tags=found["tags"],
         event_id=event_id,
         email=address,
         phone=requester.get("phone"),
         odd_email=None if address else clean(written) or None,
     )
+
+
+def _type_of(person: Mapping[str, Any]) -> str | None:
+    """Return the type of a person. A payload of the delivery log has none, but shows it by the roles."""
+    given, roles = person.get("user_type"), person.get("roles")
+    if given or not isinstance(roles, list) or not roles:
+        return given
+    return CONTACT if {str(each).casefold() for each in roles} == {_END_USER} else MEMBER
 
 
 def _load_change(body: Any, kind: ChangeKind, happened_at: datetime) -> Change | None:
@@ -112,8 +124,8 @@ class _ClosedConversationSchema(FromDixa):
     direction = Spelled()
     queue = Part("id", "name")
     contact_point = Text()
-    requester = Part("id", "phone", user_type=Spelled(), email=AnyText())
-    assignee = Part("id", user_type=Spelled())
+    requester = Part("id", "phone", user_type=Spelled(), email=AnyText(), roles=Lenient())
+    assignee = Part("id", user_type=Spelled(), roles=Lenient())
     tags = Tags()
 
 

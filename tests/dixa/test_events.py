@@ -20,6 +20,32 @@ def test_a_close_is_parsed() -> None:
     assert load(CLOSED) == Event("0b0f3f0e-6f0c-4b52-9d0a-5a8f5a1c7d11", "CONVERSATION_CLOSED", CLOSE)
 
 
+@pytest.mark.parametrize(
+    ("roles", "user_type"),
+    [
+        (["Enduser"], "Contact"),
+        (["EndUser"], "Contact"),
+        (["Agent"], "Member"),
+        (["Enduser", "Admin"], "Member"),
+        ([7], "Member"),
+        ([], None),
+        (None, None),
+        ("Enduser", None),
+    ],
+)
+@pytest.mark.parametrize("person", ["requester", "assignee"])
+def test_roles_show_the_type_of_a_person_without_one(person: str, roles: Any, user_type: str | None) -> None:
+    """As in the payloads of Dixa's delivery log."""
+    data: Any = CLOSED["data"]
+    people = data["conversation"][person] | {"roles": roles}
+    given = people | {"user_type": "Bot"}
+    people.pop("user_type", None)
+    for each, expected in ((people, user_type), (given, "Bot")):
+        close = load(closed("data", "conversation", person, value=each)).close
+        assert close
+        assert (close.user_type if person == "requester" else close.assignee_type) == expected
+
+
 @pytest.mark.parametrize("email", ["ida@example.com", "ida@"])
 def test_the_repr_of_a_close_has_no_personal_data(email: str) -> None:
     close = load(closed("data", "conversation", "requester", "email", value=email)).close
