@@ -29,8 +29,8 @@ _MAX_TRIES: Final = 6
 """So many looks at a stretch wait for conversations that Dixa can't show. Then they are given up."""
 
 
-class _Stopping(Exception):
-    """The worker stops. The stretch comes again."""
+class _Interrupted(Exception):
+    """The worker stops, or has lost its lease. The stretch comes again."""
 
 
 class MissedLoop:
@@ -75,7 +75,7 @@ class MissedLoop:
         if isinstance(stretch, timedelta):
             return stretch
         is_over = False
-        with suppress(_Stopping):
+        with suppress(_Interrupted):
             try:
                 is_over = self._look(stretch)
             finally:
@@ -84,13 +84,12 @@ class MissedLoop:
         return timedelta() if is_over else None
 
     def _look(self, stretch: Stretch) -> bool:
-        """Take the missed closes of a stretch. Return False if it must come again."""
+        """Take the missed closes of a stretch. Return False if it must come again. Raises _Interrupted."""
         missed = MissedCloses(self._records, self._intake, self._open_closes(self._wait))
-        found = missed.find(stretch.since, stretch.until)
+        found = missed.find(stretch.since, stretch.until, lambda _count: self._extend())
         taken, failed = 0, 0
         for seen in found.missed:
-            if not self._bookmark.extend():
-                return False
+            self._extend()
             try:
                 taken += self._take(missed, seen)
             except NotNow:
@@ -112,9 +111,13 @@ class MissedLoop:
             self._bookmark.note_missed()
         return is_taken
 
+    def _extend(self) -> None:
+        if not self._bookmark.extend():
+            raise _Interrupted
+
     def _wait(self, seconds: float) -> None:
         if self._is_stopping.wait(seconds):
-            raise _Stopping
+            raise _Interrupted
 
 
 def open_missed_loop(settings: Settings, records: Records, dixa: DixaClient) -> MissedLoop:

@@ -27,6 +27,7 @@ _SHARE = 0.2
 """The share of DIXA_PACE. The calls of the workers come first."""
 _MAX_CALLS = 2
 """The conversation and its requester."""
+_REPORT_EACH = 1000
 
 
 @click.command(short_help="Take closes whose webhook never arrived.")
@@ -71,7 +72,7 @@ class _Recovery:
     def find(self, since: datetime, until: datetime) -> Found:
         """Compare Dixa's closes with the records."""
         say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
-        return self._missed.find(since, until)
+        return self._missed.find(since, until, _Pages())
 
     def take(self, found: Found) -> Counter[str]:
         """Take the missed closes, with a progress bar. Count the results."""
@@ -93,6 +94,19 @@ class _Recovery:
         except (Refused, RetryLater):
             # One conversation that Dixa can't show must not end the recovery.
             return _UNREADABLE
+
+
+class _Pages:
+    """Reports the search now and then: an organisation may close tens of thousands a day."""
+
+    def __init__(self) -> None:
+        self._reported = 0
+
+    def __call__(self, count: int) -> None:
+        """Report each thousand."""
+        if count >= self._reported + _REPORT_EACH:
+            self._reported = count
+            say(f"… {count} so far", err=True)
 
 
 def _confirm(recovery: _Recovery, found: Found, *, is_agreed: bool) -> None:

@@ -3,7 +3,7 @@
 A close is missed if no record knows it: no record of its conversation at all, or only one of an earlier close.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -53,11 +53,16 @@ class MissedCloses:
         self._intake = intake
         self._dixa = dixa
 
-    def find(self, since: datetime, until: datetime) -> Found:
-        """Find the missed closes between two times, oldest first. Raises RecordsUnavailable and CallError."""
+    def find(self, since: datetime, until: datetime, on_page: Callable[[int], object] = lambda _count: None) -> Found:
+        """Find the missed closes between two times, oldest first. Raises RecordsUnavailable and CallError.
+
+        Calls `on_page` after each page, with the number of conversations so far.
+        """
         latest: dict[int, SeenClose] = {}
-        for each in (seen for page in self._dixa.seen(since, until) for seen in page):
-            latest[each.conversation_id] = _choose(latest.get(each.conversation_id), each)
+        for page in self._dixa.seen(since, until):
+            for each in page:
+                latest[each.conversation_id] = _choose(latest.get(each.conversation_id), each)
+            on_page(len(latest))
         missed = self._without_record(latest, since)
         return Found(tuple(sorted(missed, key=lambda each: each.closed_at or since)), len(latest))
 

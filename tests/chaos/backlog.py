@@ -30,6 +30,8 @@ RATE = 9.9
 MAX_CALLS, MAX_CLAIMS, LEAST_SHARE = 6, 10, 0.9
 AS_SHIPPED = {
     "DIXA_PACE": f"{RATE}/3",
+    # A close lost by a defect must stay lost.
+    "RECOVER_CLOSES": "off",
     "RELAY_INTERVAL": "250ms",
     "LEASE": "60s",
     "STEP_BUDGET": "15s",

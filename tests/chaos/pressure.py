@@ -25,6 +25,8 @@ from tests.processes import API_TOKEN, WEBHOOK_SECRET, Afterword, RedisServer
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\neditable_for = "0s"\nsuspect_editable_for = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
+    # A close lost by a defect must stay lost.
+    "RECOVER_CLOSES": "off",
     "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "500ms",
     "LEASE": "8s",

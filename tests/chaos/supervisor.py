@@ -21,6 +21,8 @@ from tests.processes import API_TOKEN, BIN, ROOT, SECRET_KEY, WEBHOOK_SECRET, Re
 SURVEYS = '[[survey]]\nname = "default"\ndelay = "0s"\neditable_for = "200ms"\nsuspect_editable_for = "0s"\n'
 QUICK = {
     "DIXA_PACE": "500/50",
+    # A close lost by a defect must stay lost.
+    "RECOVER_CLOSES": "off",
     "RELAY_INTERVAL": "50ms",
     "RECOVERY_WAIT": "200ms",
     "LEASE": "5s",

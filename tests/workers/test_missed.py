@@ -192,5 +192,18 @@ def test_a_stop_ends_a_wait_and_returns_the_stretch(
     assert records.load(str(number))
 
 
+def test_a_worker_that_has_lost_its_lease_stops(
+    open_loop: Open, dixa: Sandbox, records: Records, keys: redis.Redis
+) -> None:
+    number = closed(dixa)
+    look_back(keys)
+    until = keys.hget("afterword:missed", "until")
+    dixa.on_exchange.append(lambda _exchange: keys.set("afterword:missed:lease", "another"))
+    assert open_loop().step() is None
+    assert not records.load(str(number))
+    assert keys.hget("afterword:missed", "until") == until
+    assert keys.get("afterword:missed:lease") == "another"
+
+
 def test_it_can_be_turned_off(redis_url: str) -> None:
     assert not hasattr(build(settings_for(redis_url, RECOVER_CLOSES="off")), "missed")

@@ -74,6 +74,8 @@ def outage(server: AfterwordServer | NaiveWithWorker, dixa: StandIn, made: list[
 def _run_both(bench: Bench, story: Story, pace: str) -> tuple[Outcome, Outcome]:
     with stand_in() as first, stand_in() as second, ThreadPoolExecutor(2) as beside:
         given = {"SURVEYS_FILE": bench.surveys(AT_ONCE), "DIXA_API_URL": first.api_url, "DIXA_PACE": pace}
+        # A close lost by a defect must stay lost.
+        given["RECOVER_CLOSES"] = "off"
         ours = AfterwordServer(bench.new_folder(), bench.redis, **given)
         naive = NaiveWithWorker(bench.new_folder(), bench.redis, DIXA_API_URL=second.api_url)
         runs = [beside.submit(_run, server, dixa, story) for server, dixa in ((ours, first), (naive, second))]
