@@ -12,6 +12,7 @@ from service.dixa.errors import TokenRefused
 from service.records.missed import MissedBookmark
 from service.records.records import Records
 from service.sandbox.dixa.faults import Fault, Kind
+from service.sandbox.dixa.model import Exchange
 from service.sandbox.server import Sandbox
 from service.surveys.states import FoundBy
 from tests.polling import eventually
@@ -198,7 +199,11 @@ def test_a_worker_that_has_lost_its_lease_stops(
     number = closed(dixa)
     look_back(keys)
     until = keys.hget("afterword:missed", "until")
-    dixa.on_exchange.append(lambda _exchange: keys.set("afterword:missed:lease", "another"))
+
+    def take_lease(_exchange: Exchange) -> None:
+        keys.set("afterword:missed:lease", "another")
+
+    dixa.on_exchange.append(take_lease)
     assert open_loop().step() is None
     assert not records.load(str(number))
     assert keys.hget("afterword:missed", "until") == until
