@@ -83,6 +83,19 @@ def test_a_recovered_close_follows_rules_cooldowns_and_opt_outs(run: Runner, sto
     assert story.load(str(internal)).offer.reason == Reason.MEMBER
 
 
+def test_a_customer_whose_record_was_lost_after_the_offer_is_not_asked_again(
+    run: Runner, story: Story, keys: redis.Redis
+) -> None:
+    """As after a restore of Redis from a backup, or a failover."""
+    number = close(story.dixa, days_ago=HOUR)
+    recover(run)
+    assert story.ask(str(number)).offer.state is OfferState.DELIVERED
+    keys.flushdb()
+    recover(run)
+    assert story.ask(str(number)).offer.reason == Reason.ALREADY_SURVEYED
+    assert len(story.dixa.offers(number)) == 1
+
+
 def test_a_conversation_open_again_or_anonymised_is_left_alone(run: Runner, story: Story) -> None:
     reopened, erased = close(story.dixa, days_ago=HOUR), close(story.dixa, days_ago=HOUR)
     story.dixa.reopen(reopened)

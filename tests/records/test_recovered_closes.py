@@ -87,6 +87,14 @@ def test_an_operator_begins_nothing_after_an_offer_an_answer_or_an_erasure(recor
     assert records.accept(looked_up(10 * MINUTE, FoundBy.OPERATOR), [ALWAYS]) == ("duplicate", SURVEY_ID)
 
 
+def test_an_operator_begins_nothing_beside_an_offer_in_dixa(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    records.accept(webhook(10 * MINUTE), [], Reason.CHANNEL)
+    redis_client.hset(f"{prefix}survey:{SURVEY_ID}", "rating_id:Csat", "id-1")
+    assert records.accept(looked_up(10 * MINUTE, FoundBy.OPERATOR), [ALWAYS]) == ("duplicate", SURVEY_ID)
+
+
 def test_an_erased_record_still_shows_how_it_was_found(records: Records) -> None:
     records.accept(looked_up(MINUTE), [AT_ONCE])
     records.erase(load(records))
