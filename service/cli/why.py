@@ -36,7 +36,7 @@ def why(conversation_id: int, *, as_json: bool) -> None:
     if not rounds:
         raise click.ClickException(
             f"There is no record of conversation {conversation_id}: no CONVERSATION_CLOSED event was accepted for it, "
-            f"or its record has expired (RECORD_RETENTION)."
+            f"or its record has expired (RECORD_RETENTION). To ask about it: afterword ask {conversation_id}"
         )
     if as_json:
         latest, *earlier = (_facts(record, paused_since, down_since, opt_outs) for record, opt_outs in rounds)
