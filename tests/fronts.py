@@ -1,9 +1,13 @@
-"""A TCP proxy in front of a server such as Redis, like a load balancer. Its target can change."""
+"""A TCP proxy in front of a server such as Redis, like a load balancer. Its target can change, and it can be cut."""
 
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Event, Thread
+from typing import Literal
+
+Direction = Literal["requests", "responses"]
+BOTH: tuple[Direction, ...] = ("requests", "responses")
 
 
 class Front:
@@ -15,6 +19,9 @@ class Front:
         self.port: int = self._listening.getsockname()[1]
         self._open: list[socket.socket] = []
         self._forgotten: set[socket.socket] = set()
+        self._passing: dict[Direction, Event] = {each: Event() for each in BOTH}
+        self._drops = False
+        self.heal()
         Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -30,8 +37,29 @@ class Front:
         """Drop all data of the open connections silently, like a NAT after its timeout."""
         self._forgotten.update(self._open)
 
+    @contextmanager
+    def cut(self, *directions: Direction, drops: bool) -> Iterator[None]:
+        """Let no data pass in these directions. The kernel still accepts connections.
+
+        Afterwards the data arrives, as TCP would send it again; or with `drops` never, nor any later data of a
+        connection that has lost some.
+        """
+        self._drops = drops
+        for each in directions:
+            self._passing[each].clear()
+        try:
+            yield
+        finally:
+            self.heal()
+
+    def heal(self) -> None:
+        """End a cut."""
+        for each in self._passing.values():
+            each.set()
+
     def close(self) -> None:
         """Close the listener and all connections."""
+        self.heal()
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for each in self._open[:]:
@@ -53,18 +81,22 @@ class Front:
             Thread(target=self._serve, args=(near, far), daemon=True).start()
 
     def _serve(self, near: socket.socket, far: socket.socket) -> None:
-        back = Thread(target=self._pass_on, args=(far, near, near), daemon=True)
+        back = Thread(target=self._pass_on, args=(far, near, near, "responses"), daemon=True)
         back.start()
-        self._pass_on(near, far, near)
+        self._pass_on(near, far, near, "requests")
         back.join()
         self._open.remove(near)
         self._forgotten.discard(near)
         near.close()
         far.close()
 
-    def _pass_on(self, here: socket.socket, there: socket.socket, client: socket.socket) -> None:
+    def _pass_on(self, here: socket.socket, there: socket.socket, client: socket.socket, direction: Direction) -> None:
+        passing = self._passing[direction]
         with suppress(OSError):
             while data := here.recv(65536):
+                if self._drops and not passing.is_set():
+                    self._forgotten.add(client)
+                passing.wait()
                 if client not in self._forgotten:
                     there.sendall(data)
         with suppress(OSError):

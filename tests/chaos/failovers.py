@@ -128,7 +128,7 @@ def lose_primaries(seed: int, size: Size, *, replicas: int) -> Outcome:
         customers.close(1, 10.0)
         eventually(customers.is_served)
         lost = set[int]()
-        with _closing(customers, size.per_second):
+        with closing(customers, size.per_second):
             with found.afterword.frozen("worker"):
                 # No replica has the latest closes. Without a worker no customer has their links, so no answer creates
                 # their records again.
@@ -157,7 +157,7 @@ def _cut_off(nodes: Watched, random: Random, count: int) -> None:
 
 
 @contextmanager
-def _closing(customers: Customers, per_second: float) -> Iterator[None]:
+def closing(customers: Customers, per_second: float) -> Iterator[None]:
     """Close conversations until the end."""
     done = Event()
 
@@ -165,13 +165,13 @@ def _closing(customers: Customers, per_second: float) -> Iterator[None]:
         while not done.is_set():
             customers.close(1, per_second)
 
-    closing = Thread(target=close)
-    closing.start()
+    thread = Thread(target=close)
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        closing.join()
+        thread.join()
 
 
 def wait_for_more(dixa: Sandbox, customers: Customers, count: int) -> None:
