@@ -28,10 +28,12 @@ def test_kustomization_names_every_manifest() -> None:
     assert kustomization["resources"] == [each.name for each in KUBERNETES]
 
 
-def test_every_folder_and_file_that_compose_mounts_exists() -> None:
-    mounts = [each.split(":")[0] for service in services().values() for each in service["volumes"]]
-    assert [each for each in mounts if each.startswith(".") and not (DEPLOY / each).exists()] == []
+def test_compose_builds_our_image_and_mounts_the_operators_surveys() -> None:
     assert (ROOT / services()["web"]["build"]["dockerfile"]).exists()
+    mounts = [each for name in ("web", "worker") for each in services()[name]["volumes"] if each["type"] == "bind"]
+    assert {each["source"] for each in mounts} == {"../surveys.toml"}
+    assert "/surveys.toml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {Path(each["target"]).name for each in mounts} == {services()["web"]["environment"]["SURVEYS_FILE"]}
 
 
 def test_containers_have_no_rights() -> None:
