@@ -60,6 +60,7 @@ def find_warnings(settings: Settings, webhook_secrets: str) -> Iterator[str]:
             yield f"DIXA_WEBHOOK_SECRETS: number {number} is not hex, so its characters are the key."
     yield from _find_exposures(settings)
     yield from _find_risks(settings.timings, settings.dixa_pace)
+    yield from _find_longer_retentions(settings)
     for survey in settings.surveys:
         yield from (f'survey "{survey.name}": {warning}' for warning in _find_oddities(survey, settings))
 
@@ -97,6 +98,23 @@ def _find_risks(timings: Timings, pace: Pace) -> Iterator[str]:
         yield "DIXA_PACE is over 10/4, Dixa's limit for a token: calls will be refused with 429. Example: 9.9/3."
     if timings.record_retention < timedelta(days=90):
         yield "RECORD_RETENTION is under 90d: without its record, a finished survey can be sent again."
+
+
+def _find_longer_retentions(settings: Settings) -> Iterator[str]:
+    """Warn of each retention that a survey needs longer, since an answer may come until its link expires."""
+    slowest, timings = max(settings.surveys, key=lambda survey: survey.expires), settings.timings
+    for name, kept_for, needed in (
+        ("RECORD_RETENTION", timings.record_retention, slowest.expires + timedelta(days=1)),
+        ("FACTS_RETENTION", timings.facts_retention, slowest.expires),
+        ("AGENT_RETENTION", timings.agent_retention, slowest.expires),
+    ):
+        if kept_for < needed:
+            days = -(-needed // timedelta(days=1))
+            yield (
+                f'{name} is shorter than survey "{slowest.name}" needs, whose links work for '
+                f"{-(-slowest.expires // timedelta(days=1))}d: kept for {days}d instead. Write {name}={days}d, or a "
+                f"shorter `expires`."
+            )
 
 
 def _find_oddities(survey: Survey, settings: Settings) -> Iterator[str]:

@@ -29,6 +29,10 @@ def take_fingerprint(settings: Settings) -> Mapping[str, str]:
         "OPERATOR": settings.operator,
         "MAIL_FROM": sorted(settings.own_addresses),
         "RECORD_RETENTION": timings.record_retention,
+        "ADDRESS_RETENTION": timings.address_retention,
+        "COMMENT_RETENTION": timings.comment_retention,
+        "FACTS_RETENTION": timings.facts_retention,
+        "AGENT_RETENTION": timings.agent_retention,
         "LEASE": timings.lease,
         "RECONCILE_AFTER": timings.reconcile_after,
     }

@@ -17,6 +17,7 @@ from service.surveys import urls
 from service.surveys.brand import Brand
 from service.surveys.definition import Survey
 from service.surveys.mailbox import Mailbox, mailbox, read_address
+from service.surveys.retention import Retention
 from service.surveys.theme import Logo, Theme, dark_accent, label, light_accent, logo, make_theme
 
 
@@ -67,11 +68,6 @@ class Timings:
     answer_max_age: timedelta = _timing(
         "30d", "How long Afterword tries to submit an answer to Dixa.", former_name="ANSWER_WITHIN"
     )
-    record_retention: timedelta = _timing(
-        "90d",
-        "How long a finished survey is remembered, which prevents a second one. Under 90d there is a warning.",
-        former_name="KEEP_RECORDS",
-    )
     relay_interval: timedelta = _timing(
         "1500ms",
         "How often a worker looks for due surveys. It looks sooner when one is due that it knows of.",
@@ -88,6 +84,27 @@ class Timings:
         "How long a token that Dixa refuses is not used, at most 5m. A token that Dixa accepts is not checked again "
         "for this time.",
         former_name="TOKEN_PAUSE",
+    )
+    record_retention: timedelta = _timing(
+        "90d",
+        "How long a finished survey is remembered, which prevents a second one. Under 90d there is a warning.",
+        former_name="KEEP_RECORDS",
+        group="How long data is kept",
+    )
+    address_retention: timedelta = _timing(
+        "72h", "How long the e-mail address of a survey that failed is kept, for `afterword retry`."
+    )
+    comment_retention: timedelta = _timing(
+        "30d", "How long a comment is kept that could not be passed on, for `afterword retry`."
+    )
+    facts_retention: timedelta = _timing(
+        "90d",
+        "How long the facts of a decision, the tags and the languages of a finished survey are kept. At least as long "
+        "as its link works, since an alert names them.",
+    )
+    agent_retention: timedelta = _timing(
+        "90d",
+        "How long the id of the agent of a finished survey is kept. At least as long as its link works.",
     )
 
 
@@ -355,6 +372,17 @@ class Settings:
         if self.smtp_server is None or self.mail_from is None:
             return None
         return Mail(self.smtp_server, self.mail_from, self.mail_reply_to)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """The retention of single fields. Until its link expires, an answer may still need the facts and the agent."""
+        timings, needed = self.timings, max(survey.expires for survey in self.surveys)
+        return Retention(
+            address=timings.address_retention,
+            comment=timings.comment_retention,
+            facts=max(timings.facts_retention, needed),
+            agent=max(timings.agent_retention, needed),
+        )
 
     @property
     def delivery_webhook(self) -> SignedEndpoint | None:

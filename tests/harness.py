@@ -39,6 +39,7 @@ from service.surveys.links import Link, Links
 from service.surveys.model import Change, Close, Record
 from service.surveys.ports import Action, Deadline, Delivery
 from service.surveys.ratings import RatingType
+from service.surveys.retention import Retention
 from service.surveys.states import AnswerState, ChangeKind, FollowUpState, OfferState
 from tests.moments import moment
 from tests.polling import eventually
@@ -56,6 +57,7 @@ QUICK = Timings(
 )
 BRIEF_CLAIMS = replace(QUICK, lease=timedelta(seconds=4.5), step_budget=timedelta(seconds=2))
 """For tests that wait for the end of a claim, or of a call without a response."""
+DAY = timedelta(days=1)
 AT_ONCE = Survey(delay=timedelta(), editable_for=timedelta())
 CSAT, NPS, THUMBS = RatingType
 
@@ -133,7 +135,7 @@ class Story:
             client,
             lease=timings.lease,
             keep=timings.record_retention,
-            retry_within=timings.offer_max_age,
+            retention=Retention(timings.offer_max_age, 30 * DAY, 90 * DAY, 90 * DAY),
             prefix=prefix,
         )
         self.opt_outs = HashedOptOuts(client, prefix=prefix)

@@ -43,7 +43,7 @@ def build(settings: Settings) -> Celery:
         client,
         lease=timings.lease,
         keep=timings.record_retention,
-        retry_within=timings.offer_max_age,
+        retention=settings.retention,
         mail_budget=timings.mail_budget,
     )
     outage = Outage(client, on_recovery=records.end_backoff)

@@ -125,5 +125,6 @@ class Relay:
             if since := self._records.paused_since():
                 log.warning("surveys.paused", since=since, to_resume="afterword resume")
             self._records.rewrite_if_erased()
+            self._records.trim_ended()
         # While surveys are left, the next one due only joins them.
         return None if relayed.is_more or relayed.next_due is None else max(relayed.next_due, _MIN_WAIT)

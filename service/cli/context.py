@@ -80,7 +80,12 @@ def open_client(settings: Settings) -> ConfirmingRedis:
 def open_records(settings: Settings) -> Records:
     """Return the records. Connects at the first command."""
     timings = settings.timings
-    return Records(open_client(settings), lease=timings.lease, keep=timings.record_retention)
+    return Records(
+        open_client(settings),
+        lease=timings.lease,
+        keep=timings.record_retention,
+        retention=settings.retention,
+    )
 
 
 def paused_line(since: str) -> str:

@@ -75,7 +75,8 @@ class AnswerTransitions(Transitions):
     def submitted(self, claim: Claim, rating: RatingType, answered: Sequence[RatingType]) -> None:
         """Record Dixa's result for one of the `answered` rating types."""
         terms = claim.record.terms
-        self._step("submitted", claim, claim.fence, rating, self.lifetime(terms), self._retry_time(terms), *answered)
+        retry_time = self._retry_time(Journey.FOLLOW_UP, terms)
+        self._step("submitted", claim, claim.fence, rating, self.lifetime(terms), retry_time, *answered)
 
     def set_action(
         self,

@@ -8,6 +8,5 @@ class Records(OfferTransitions, AnswerTransitions):
     """All surveys of one installation.
 
     `lease` is the time of a claim, `mail_budget` its extension while a mail is handed over. `keep` is how long an ended
-    record prevents a second offer, `retry_within` how long a failed offer keeps the address, and a failed follow-up the
-    comment.
+    record prevents a second offer. Without a `retention`, single fields are kept as long, and none for a retry.
     """

@@ -13,16 +13,18 @@ from typing import Any, Final
 
 import redis
 
-from service.records.codec import from_ms
+from service.records.codec import from_ms, to_ms
 from service.records.outcomes import Outcome, StaleClaim
 from service.records.queries import Queries
 from service.records.redis import Breaker, RecordsUnavailable, RecordsUnconfirmed
+from service.records.scripts import load_scripts
 from service.records.switches import Switches
 from service.records.tasks import Quota, Relayed
 from service.surveys.definition import Survey
 from service.surveys.model import Claim, Record
 from service.surveys.ratings import RatingType
 from service.surveys.reasons import Reason
+from service.surveys.retention import Retention
 from service.surveys.states import Journey
 
 _DRAIN_RETRY: Final = timedelta(seconds=1)
@@ -39,7 +41,7 @@ class Transitions(Queries, Switches):
         *,
         lease: timedelta,
         keep: timedelta,
-        retry_within: timedelta = timedelta(),
+        retention: Retention | None = None,
         mail_budget: timedelta = timedelta(),
         breaker: Breaker | None = None,
         prefix: str = "afterword:",
@@ -47,7 +49,8 @@ class Transitions(Queries, Switches):
         super().__init__(client, breaker=breaker, prefix=prefix)
         self._lease = lease
         self._keep = keep
-        self._retry_within = retry_within
+        self._retention = retention
+        self._scripts = load_scripts(client, retention)
         self._max_lease = lease + mail_budget
 
     def queue_due(self, quotas: Sequence[Quota], room: int, requeue_after: timedelta) -> Relayed:
@@ -112,7 +115,7 @@ class Transitions(Queries, Switches):
         """End a journey as failed. The address and the comment are kept for a retry."""
         survey_id, terms = claim.record.survey_id, claim.record.terms
         keys = (self._key(survey_id), self._due(claim.journey), self._decisions_key(claim.at.date()))
-        given = (claim.journey, claim.fence, reason, self.lifetime(terms), self._retry_time(terms))
+        given = (claim.journey, claim.fence, reason, self.lifetime(terms), self._retry_time(claim.journey, terms))
         refuse_stale(self._run_script("fail", keys, *given))
 
     def retry(self, journey: Journey, survey_id: str) -> Outcome:
@@ -131,6 +134,14 @@ class Transitions(Queries, Switches):
             f"{self._prefix}erased",
         ]
         return Outcome(self._run_script("erase", keys, self.lifetime(record.terms), confirm=True))
+
+    def trim_ended(self, limit: int = 1000) -> int:
+        """Delete the fields of ended records whose own retention is over. Return the number of records looked at."""
+        key, now_ms = f"{self._prefix}due:trim", to_ms(self.read_clock())
+        found: list[str] = self._run_command(lambda: self._redis.zrangebyscore(key, "-inf", now_ms, start=0, num=limit))
+        for survey_id in found:
+            self._run_script("trim", [self._key(survey_id), key], survey_id)
+        return len(found)
 
     def lifetime(self, terms: Survey | None) -> timedelta:
         """Return how long a record is kept after its last journey ends."""
@@ -175,8 +186,12 @@ class Transitions(Queries, Switches):
         ]
         return self._run_script(script, keys, *args, confirm=True)
 
-    def _retry_time(self, terms: Survey | None) -> timedelta:
-        return min(self._retry_within, self.lifetime(terms))
+    def _retry_time(self, journey: Journey, terms: Survey | None) -> timedelta:
+        """Return how long a failed offer keeps the address, or a failed follow-up the comment."""
+        if not self._retention:
+            return timedelta()
+        kept_for = self._retention.address if journey is Journey.OFFER else self._retention.comment
+        return min(kept_for, self.lifetime(terms))
 
     def _read_flat(self, flat: Sequence[str]) -> Record:
         return self._read(dict(zip(flat[::2], flat[1::2], strict=True)))

@@ -72,7 +72,9 @@ def _wire(settings: Settings) -> Services:
         replicas=settings.redis_replicas,
         client_class=AutoPipeliningRedis,
     )
-    records = Records(client, lease=timings.lease, keep=timings.record_retention, breaker=breaker)
+    records = Records(
+        client, lease=timings.lease, keep=timings.record_retention, retention=settings.retention, breaker=breaker
+    )
     spool = Spool(settings.spool_dir, max_bytes=settings.spool_max_bytes) if settings.spool_dir else None
     identities = Identities(settings.secret_keys)
     intake = Intake(records, settings.surveys, spool, identities, timings.recovery_wait, settings.own_addresses)

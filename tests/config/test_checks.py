@@ -1,5 +1,6 @@
 """Checks across settings, and settings that are made of several variables."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,33 @@ def test_mistake_of_a_variable_is_reported_once(tmp_path: Path) -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  SLACK_WEBHOOK_URL: would send customers' links or answers unencrypted. Write https://."
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "short", "fine", "needed"),
+    [
+        ("RECORD_RETENTION", "200d", "201d", "201d"),
+        ("FACTS_RETENTION", "199d", "200d", "200d"),
+        ("AGENT_RETENTION", "1d", "200d", "200d"),
+    ],
+)
+def test_retention_shorter_than_an_answer_needs_is_lengthened_with_a_warning(
+    tmp_path: Path, name: str, short: str, fine: str, needed: str
+) -> None:
+    file = tmp_path / "surveys.toml"
+    file.write_text('[[survey]]\n[[survey]]\nname = "slow"\nexpires = "200d"\n', encoding="utf-8")
+    names = ("RECORD_RETENTION", "FACTS_RETENTION", "AGENT_RETENTION")
+    enough = {**GOOD, "SURVEYS_FILE": str(file), **dict.fromkeys(names, "300d")}
+    settings = read_settings({**enough, name: short})
+    (warning,) = settings.warnings
+    assert warning.startswith(f'{name} is shorter than survey "slow" needs, whose links work for 200d')
+    assert f"Write {name}={needed}, or a shorter `expires`." in warning
+    assert read_settings({**enough, name: fine}).warnings == ()
+    retention = settings.retention
+    assert min(retention.facts, retention.agent) >= timedelta(days=200)
+
+
+def test_address_and_comment_are_kept_as_briefly_as_wanted() -> None:
+    settings = read_settings({**GOOD, "ADDRESS_RETENTION": "1m", "COMMENT_RETENTION": "1h"})
+    assert (settings.retention.address, settings.retention.comment) == (timedelta(minutes=1), timedelta(hours=1))
+    assert settings.warnings == ()

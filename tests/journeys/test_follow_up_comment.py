@@ -111,7 +111,7 @@ def test_retry_of_a_failed_action_contains_the_comment(action_story: ActionStory
     action_story.follow(survey_id)
     action_story.story.submit(survey_id)
     assert "comment" not in action_story.fields(survey_id)
-    assert 0 < action_story.kept_comment_ttl_ms(survey_id) <= QUICK.offer_max_age // timedelta(milliseconds=1)
+    assert 0 < action_story.kept_comment_ttl_ms(survey_id) <= QUICK.comment_retention // timedelta(milliseconds=1)
     action_story.retry(survey_id)
     (taken,) = action_story.receiver.taken("/answer")
     assert taken.body["data"]["comment"] == "Too slow"

@@ -14,6 +14,7 @@ from service.surveys.definition import Survey
 from service.surveys.model import Decision
 from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
+from service.surveys.retention import Retention
 from service.surveys.states import AnswerState, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT, NPS
 from tests.records.steps import DAY, MINUTE, SURVEY_ID, answer, claim, close_of, link_of, load, saved_answer, submit
@@ -55,7 +56,7 @@ def test_a_failed_answer_keeps_its_comment(records: Records) -> None:
 def test_a_comment_in_dixa_is_kept_only_for_a_failed_follow_up(
     redis_client: redis.Redis, prefix: str, *, failed: bool
 ) -> None:
-    records = Records(redis_client, lease=MINUTE, keep=DAY, retry_within=DAY, prefix=prefix)
+    records = Records(redis_client, lease=MINUTE, keep=DAY, retention=Retention(DAY, DAY, DAY, DAY), prefix=prefix)
     answer(records, 4, "A secret thought", replace(AT_ONCE, on_answer=(OnAnswer((4,), CSAT, note=True),)))
     following = claim(records, Journey.FOLLOW_UP)
     records.fail(following, Reason.REFUSED) if failed else records.followed(following)

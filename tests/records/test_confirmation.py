@@ -18,6 +18,7 @@ from service.records.short_links import ShortLinks
 from service.surveys.model import Change, Claim, Decision
 from service.surveys.on_answer import OnAnswer
 from service.surveys.reasons import Reason
+from service.surveys.retention import Retention
 from service.surveys.states import ActionState, ChangeKind, Journey, OfferState, Verdict
 from tests.harness import AT_ONCE, CSAT
 from tests.moments import moment
@@ -43,7 +44,7 @@ def client(servers: Pair) -> Iterator[ConfirmingRedis]:
 
 @pytest.fixture
 def records(client: ConfirmingRedis) -> Records:
-    return Records(client, lease=MINUTE, keep=90 * DAY, retry_within=DAY, mail_budget=MINUTE)
+    return Records(client, lease=MINUTE, keep=90 * DAY, retention=Retention(DAY, DAY, DAY, DAY), mail_budget=MINUTE)
 
 
 CONFIRM = "afterword:confirm"

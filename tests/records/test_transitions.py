@@ -73,6 +73,7 @@ ARGS: dict[str, Callable[[str], list[str]]] = {
     "set_action (done)": lambda _: [FENCE, "note", "done", "", ""],
     "followed": lambda _: [FENCE, KEEP],
     "erase": lambda _: [KEEP],
+    "trim": lambda _: [SURVEY],
     "retry": lambda journey: [journey],
     "fail": lambda journey: [journey, FENCE, "refused", KEEP, "60000"],
 }

@@ -124,6 +124,12 @@ def test_ended_tasks_make_room_for_the_surveys_left(records: Records, room: int,
     relay.loop.stop()
 
 
+def test_relay_deletes_fields_whose_retention_is_over(records: Records, prefix: str, redis_client: redis.Redis) -> None:
+    redis_client.zadd(f"{prefix}due:trim", {"1": 0})
+    Relay(records, Timings(recovery_wait=timedelta()), BoundlessPace())._step()
+    assert not redis_client.exists(f"{prefix}due:trim")
+
+
 def test_relay_without_a_due_survey_costs_five_commands(records: Records, redis_client: redis.Redis) -> None:
     make_due(records, Journey.OFFER, "1", in_ms=3_600_000)
     relay = Relay(records, Timings(recovery_wait=timedelta()), BoundlessPace())
@@ -164,6 +170,9 @@ class FailingRecords:
 
     def rewrite_if_erased(self) -> bool:
         return False
+
+    def trim_ended(self) -> int:
+        return 0
 
 
 def test_relay_survives_unexpected_errors_without_logging_their_text(records: Records) -> None:

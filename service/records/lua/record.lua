@@ -1,4 +1,4 @@
--- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE and this file in front of each script, and calls `save`
+-- Shared by all transitions. `scripts.py` puts RATING_TYPES, QUEUE, TRIM_AFTER_MS and this file in front of each script, and calls `save`
 -- after it.
 -- KEYS[1] is the record of the survey (a hash). KEYS[2] is the due set of its journey (a sorted set, scored in ms).
 -- Redis runs a script as a whole: no other command sees a half-written record, and a crash leaves all of it or nothing.
@@ -254,10 +254,33 @@ local function forget_customer()
   put('close', cjson.encode(kept))
 end
 
+local function has_in_close(name) return string.find(get('close') or '', '"' .. name .. '":', 1, true) ~= nil end
+
+local HAS_TO_TRIM = {
+  comment = function() return get('comment') end,
+  facts = function()
+    return get('decision') or get('language') or get('answer_language') or has_in_close('tags') or has_in_close('user_type')
+  end,
+  agent = function() return has_in_close('agent_id') or string.find(get('decision') or '', '"agent_id":', 1, true) end,
+}
+
+local function has_to_trim(kind) return HAS_TO_TRIM[kind]() end
+
+-- Some fields may have a shorter retention than the record. Surveys with such fields are in a set, by the time when the
+-- first of them is due for deletion (trim.lua).
+local function schedule_trim(keep_ms)
+  local first
+  for kind, after_ms in pairs(TRIM_AFTER_MS) do
+    if after_ms < tonumber(keep_ms) and has_to_trim(kind) then first = math.min(first or after_ms, after_ms) end
+  end
+  if not first then return end
+  redis.call('ZADD', string.match(record, '^(.*)survey:') .. 'due:trim', text(now() + first), get('survey_id'))
+end
+
 -- End a journey.
 -- The address is only needed by the offer. The comment is only needed until Dixa has it and the follow-up is over. A
 -- failed offer keeps the address for `retry_ms`, in case an operator retries it, but not after an opt-out. A failed follow-up
--- keeps the comment for as long. A failed answer keeps its comment in the record.
+-- keeps the comment for as long. A failed answer keeps its comment in the record, until trim.lua deletes it.
 -- A record without an open journey expires after `keep_ms`. Until then it prevents a second offer.
 local function finish(journey, state, reason, keep_ms, retry_ms)
   put(journey .. '_state', state, journey .. '_ended_at', text(now()))
@@ -277,5 +300,8 @@ local function finish(journey, state, reason, keep_ms, retry_ms)
     keep_for_retry('comment', get('follow_up_state') == 'failed' and retry_ms)
   end
   if reason == 'erased' then forget_customer() end
-  if is_followed_up and not is_open('offer') and not is_open('answer') then expire(keep_ms) end
+  if is_followed_up and not is_open('offer') and not is_open('answer') then
+    expire(keep_ms)
+    schedule_trim(keep_ms)
+  end
 end
