@@ -104,6 +104,28 @@ class Queries(Store):
         due, reminding = map(int, self._run_command(pipeline.execute))
         return max(due - reminding, 0)
 
+    def count_failed(self) -> int:
+        """Count the surveys that have failed for good, some of which may have expired since."""
+        return int(self._run_command(lambda: self._redis.zcard(self._failed_key)))
+
+    def list_failed(self, limit: int) -> list[str]:
+        """Return the ids of surveys that have failed for good, latest first. Some may have expired since."""
+        found: list[str] = self._run_command(
+            lambda: self._redis.zrange(self._failed_key, 0, limit - 1, desc=True)
+        )
+        return found
+
+    def oldest_due(self) -> tuple[timedelta, int]:
+        """Return for how long the longest-waiting due survey has been due, and how many are due."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.time()
+        for journey in Journey:
+            pipeline.zrange(self._due(journey), 0, 0, withscores=True)
+        (seconds, micros), *firsts = self._run_command(pipeline.execute)
+        now_ms = seconds * 1000 + micros // 1000
+        oldest_ms = min((score for first in firsts for _, score in first), default=now_ms)
+        return timedelta(milliseconds=max(now_ms - oldest_ms, 0)), 0
+
     def count_decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day by reason. Surveys sent count as `asked`."""
         found: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._decisions_key(day)))

@@ -13,7 +13,7 @@ import structlog
 
 from config.failures import describe_failure
 from service.records.confirmation import ConfirmingRedis, Unconfirmed
-from service.records.redis_check import find_missing_rights, find_problems, find_saving, find_unusable
+from service.records.redis_check import Risk, find_missing_rights, find_risks, find_saving, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS
 from service.records.scripts import call_script, load_scripts
 from service.records.sentinels import open_pool
@@ -114,15 +114,15 @@ class Store:
         switched_at = getattr(self._redis.connection_pool, "switched_at", self._failed_at)
         return monotonic() - max(self._failed_at, switched_at) < wait.total_seconds()
 
-    def problems(self, connections: int = USUAL_CONNECTIONS) -> list[str]:
-        """Return the risks of this Redis with their remedies, even while the breaker is open.
+    def risks(self, connections: int = USUAL_CONNECTIONS) -> list[Risk]:
+        """Return the risks of this Redis, even while the breaker is open.
 
         `connections` is the maximum of all processes together.
         """
         info = self._query(self._redis.info)
         # By its name: the response to `CONFIG GET *` contains passwords, which may be bytes of any encoding.
         appendfsync = self._query(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
-        return [*find_problems(info, appendfsync, connections)]
+        return [*find_risks(info, appendfsync, connections)]
 
     def saving(self) -> str:
         """Return how this Redis could save memory, or an empty text."""
@@ -132,10 +132,15 @@ class Store:
     def unusable(self) -> str:
         """Return why Afterword can't start on this Redis. Empty if it can, or if Redis can't be reached."""
         try:
-            problems = [*find_unusable(self._query(self._redis.info))]
-            return "; ".join(problems or self._try(lambda: [*find_missing_rights(self._redis, self._prefix)]))
+            problems = [*map(str, find_unusable(self._query(self._redis.info)))]
+            return "; ".join(problems or self.missing_rights())
         except RecordsUnavailable:
             return ""
+
+    def missing_rights(self) -> list[str]:
+        """Return the rights that the user of this Redis lacks, each with its remedy."""
+        found: list[str] = self._try(lambda: [*find_missing_rights(self._redis, self._prefix)])
+        return found
 
     def rewrite_if_erased(self) -> bool:
         """Start a rewrite of Redis's append-only file if a record was erased: until then the file still contains it.
@@ -159,8 +164,8 @@ class Store:
     def report_problems(self) -> None:
         """Log the risks as errors. Called when a process starts."""
         try:
-            for problem in self.problems():
-                log.error("redis.unsafe", problem=problem)
+            for risk in self.risks():
+                log.error("redis.unsafe", problem=str(risk))
         except RecordsUnavailable as error:
             log.error("redis.unavailable", problem=str(error))  # noqa: TRY400 - an outage needs no traceback
 

@@ -1,6 +1,7 @@
 """Checks of a Redis: whether it keeps what it acknowledged, has room, and lets its user run our commands."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import redis
@@ -43,22 +44,41 @@ REPLICATION_COMMANDS: Final = ("WAIT",)
 """Those that they need for REDIS_REPLICAS beside."""
 
 
-def find_problems(info: Mapping[str, Any], appendfsync: str | None, connections: int = 0) -> Iterator[str]:
-    """Yield each risk of losing a webhook or an answer, or of standing still, with its remedy.
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A risk of losing a webhook or an answer, or of standing still. `is_present`: it is a fault already.
+
+    `aspect` is "persistence", "eviction", "memory", "connections", "replica", "cluster" or "version".
+    """
+
+    aspect: str
+    problem: str
+    remedy: str
+    is_present: bool = False
+
+    def __str__(self) -> str:
+        """Return the risk with its remedy."""
+        return f"{self.problem}: {self.remedy}"
+
+
+def find_risks(info: Mapping[str, Any], appendfsync: str | None, connections: int = 0) -> Iterator[Risk]:
+    """Yield each risk.
 
     `info` is the output of `INFO`, empty where that is forbidden. `appendfsync` is None where `CONFIG GET` is
     forbidden, as on managed services. `connections` is the maximum of all processes together.
     """
     if not info:
-        yield "INFO is forbidden here: make sure of Redis 6.2, appendonly yes, noeviction and enough memory"
+        hidden = "make sure of Redis 6.2, appendonly yes, noeviction and enough memory"
+        yield Risk("persistence", "INFO is forbidden here", hidden)
     else:
         yield from _unsafe(info)
         yield from _headroom(info)
         yield from _connections(info, connections)
     if appendfsync is None:
-        yield "CONFIG GET is forbidden here: make sure of appendfsync always"
+        yield Risk("persistence", "CONFIG GET is forbidden here", "make sure of appendfsync always")
     elif appendfsync != "always":
-        yield f"appendfsync is {appendfsync}, so a crash loses the last second: set appendfsync always"
+        lost = f"appendfsync is {appendfsync}, so a crash loses the last second"
+        yield Risk("persistence", lost, "set appendfsync always")
 
 
 def find_saving(info: Mapping[str, Any], limits: Mapping[str, str]) -> str:
@@ -73,12 +93,15 @@ def find_saving(info: Mapping[str, Any], limits: Mapping[str, str]) -> str:
     return f"{short[0]} is {limits[short[0]]}: set it to {_COMPACT_BYTES}, and new records take half the memory"
 
 
-def find_unusable(info: Mapping[str, Any]) -> Iterator[str]:
-    """Yield each reason why nothing works on this Redis, with its remedy."""
+def find_unusable(info: Mapping[str, Any]) -> Iterator[Risk]:
+    """Yield each reason why nothing works on this Redis."""
     if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
-        yield (
-            "this is a Redis Cluster, which spreads keys over its nodes, and Afterword's scripts can't use that: "
-            "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them"
+        yield Risk(
+            "cluster",
+            "this is a Redis Cluster, which spreads keys over its nodes, and neither Afterword's scripts nor Celery can "
+            "use that",
+            "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them",
+            is_present=True,
         )
 
 
@@ -123,44 +146,46 @@ def _try_all(connection: Any, tries: Iterable[tuple[str, str]], key: str) -> lis
     return refusals
 
 
-def _unsafe(info: Mapping[str, Any]) -> Iterator[str]:
+def _unsafe(info: Mapping[str, Any]) -> Iterator[Risk]:
     version = str(info.get("redis_version", "0"))
     if _version(version) < OLDEST:
-        yield f"Redis {version} is too old: 6.2 or newer is needed"
+        yield Risk("version", f"Redis {version} is too old", "6.2 or newer is needed", is_present=True)
     yield from find_unusable(info)
     if info.get("role") == "slave":
-        yield "this Redis is a replica, which keeps nothing of its own: name its master in REDIS_URL"
+        problem = "this Redis is a replica, which keeps nothing of its own"
+        yield Risk("replica", problem, "name its primary in REDIS_URL", is_present=True)
     if str(info.get("aof_enabled")) != "1":
-        yield "appendonly is off, so a crash of Redis loses what it acknowledged: set appendonly yes"
+        problem = "appendonly is off, so a crash of Redis loses what it acknowledged"
+        yield Risk("persistence", problem, "set appendonly yes", is_present=True)
     if info.get("aof_last_write_status", "ok") != "ok":
-        yield "Redis could not write its append-only file: look after its disk, it refuses writes meanwhile"
+        problem = "Redis could not write its append-only file"
+        yield Risk("persistence", problem, "look after its disk, it refuses writes meanwhile", is_present=True)
     policy = info.get("maxmemory_policy")
     if policy is None:
-        yield "Redis doesn't tell its maxmemory-policy: make sure of noeviction"
+        yield Risk("eviction", "Redis doesn't tell its maxmemory-policy", "make sure of noeviction")
     elif policy != "noeviction" and _number(info, "maxmemory"):
-        yield f"maxmemory-policy is {policy}, so Redis throws surveys away when it is full: set it to noeviction"
+        problem = f"maxmemory-policy is {policy}, so Redis throws surveys away when it is full"
+        yield Risk("eviction", problem, "set it to noeviction", is_present=True)
 
 
-def _headroom(info: Mapping[str, Any]) -> Iterator[str]:
+def _headroom(info: Mapping[str, Any]) -> Iterator[Risk]:
     limit, used, total = (_number(info, name) for name in ("maxmemory", "used_memory", "total_system_memory"))
     if limit and used > limit * (1 - _MIN_HEADROOM):
-        yield f"Redis uses {used * 100 // limit} % of its maxmemory: give it more, it refuses writes when it is full"
+        remedy = "give it more, it refuses writes when it is full"
+        yield Risk("memory", f"Redis uses {used * 100 // limit} % of its maxmemory", remedy)
     elif not limit and total and used > total * (1 - _MIN_HEADROOM):
-        yield f"Redis uses {used * 100 // total} % of its machine's memory: give it more, the system kills it otherwise"
+        remedy = "give it more, the system kills it otherwise"
+        yield Risk("memory", f"Redis uses {used * 100 // total} % of its machine's memory", remedy)
 
 
-def _connections(info: Mapping[str, Any], needed: int) -> Iterator[str]:
+def _connections(info: Mapping[str, Any], needed: int) -> Iterator[Risk]:
     limit, open_now = _number(info, "maxclients"), _number(info, "connected_clients")
     if limit and limit < needed:
-        yield (
-            f"Redis takes {limit} connections, and Afterword may need {needed}, twice that during a deploy: "
-            f"raise maxclients, or take a larger plan"
-        )
+        problem = f"Redis takes {limit} connections, and Afterword may need {needed}, twice that during a deploy"
+        yield Risk("connections", problem, "raise maxclients, or take a larger plan")
     elif limit and open_now > limit * (1 - _MIN_HEADROOM):
-        yield (
-            f"{open_now} of the {limit} connections that Redis takes are taken: "
-            f"raise maxclients, take a larger plan, or see who has them (CLIENT LIST)"
-        )
+        problem = f"{open_now} of the {limit} connections that Redis takes are taken"
+        yield Risk("connections", problem, "raise maxclients, take a larger plan, or see who has them (CLIENT LIST)")
 
 
 def _number(info: Mapping[str, Any], name: str) -> int:

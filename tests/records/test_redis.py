@@ -39,7 +39,7 @@ def test_a_full_redis_keeps_the_breaker_open(own_client: redis.Redis) -> None:
         with pytest.raises(RecordsRefused, match="OutOfMemoryError"):
             store.ping()
         assert breaker.is_open
-    assert "of its maxmemory" in store.problems()[0]
+    assert "of its maxmemory" in store.risks()[0].problem
     own_client.config_set("maxmemory", "0")
     store.ping()
     assert not breaker.is_open
@@ -50,7 +50,9 @@ def test_each_problem_is_logged(own_client: redis.Redis) -> None:
     store = Store(own_client)
     with capture_logs() as logs:
         store.report_problems()
-    assert [(each["event"], each["problem"]) for each in logs] == [("redis.unsafe", each) for each in store.problems()]
+    assert [(each["event"], each["problem"]) for each in logs] == [
+        ("redis.unsafe", str(each)) for each in store.risks()
+    ]
     assert logs
 
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from service.records.records import Records
-from service.records.redis_check import find_problems, find_saving
+from service.records.redis_check import find_risks, find_saving
 from tests.processes import RedisServer, cluster_node, patient
 
 GB = 1 << 30
@@ -24,13 +24,13 @@ SAFE = {
 
 
 def test_a_safe_redis_has_no_problem() -> None:
-    assert not [*find_problems(SAFE, "always")]
+    assert not [*map(str, find_risks(SAFE, "always"))]
 
 
 PROBLEMS: list[tuple[dict[str, object], str]] = [
     ({"redis_version": "6.0.16"}, "too old"),
     ({"redis_version": "5.9"}, "too old"),
-    ({"role": "slave"}, "its master"),
+    ({"role": "slave"}, "its primary"),
     ({"redis_mode": "cluster"}, "one primary"),
     ({"cluster_enabled": 1}, "one primary"),
     ({"aof_enabled": 0}, "appendonly yes"),
@@ -45,61 +45,61 @@ PROBLEMS: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("info", "word"), PROBLEMS)
 def test_each_problem_is_reported_with_its_remedy(info: dict[str, object], word: str) -> None:
-    found = [*find_problems(SAFE | info, "always")]
+    found = [*map(str, find_risks(SAFE | info, "always"))]
     assert len(found) == 1
     assert word in found[0]
 
 
 @pytest.mark.parametrize(("info", "word"), PROBLEMS)
 def test_each_problem_is_reported_without_config_get(info: dict[str, object], word: str) -> None:
-    found, hidden = find_problems(SAFE | info, None)
+    found, hidden = map(str, find_risks(SAFE | info, None))
     assert word in found
     assert "CONFIG GET is forbidden" in hidden
 
 
 def test_too_few_connections_are_reported_before_their_use() -> None:
     limited = SAFE | {"maxclients": 20, "connected_clients": 3}
-    assert not [*find_problems(limited, "always", 20)]
-    (found,) = find_problems(limited, "always", 21)
+    assert not [*map(str, find_risks(limited, "always", 20))]
+    (found,) = map(str, find_risks(limited, "always", 21))
     assert "takes 20 connections, and Afterword may need 21" in found
 
 
 @pytest.mark.parametrize(("connected", "is_reported"), [(36, False), (37, True)])
 def test_used_up_connections_are_reported(connected: int, *, is_reported: bool) -> None:
-    found = [*find_problems(SAFE | {"maxclients": 40, "connected_clients": connected}, "always", 19)]
+    found = [*map(str, find_risks(SAFE | {"maxclients": 40, "connected_clients": connected}, "always", 19))]
     assert ["37 of the 40 connections" in each for each in found] == [True] * is_reported
 
 
 def test_appendfsync_everysec_is_reported() -> None:
-    (found,) = find_problems(SAFE, "everysec")
+    (found,) = map(str, find_risks(SAFE, "everysec"))
     assert "set appendfsync always" in found
 
 
 def test_an_eviction_policy_without_a_limit_is_safe() -> None:
-    assert not [*find_problems(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always")]
+    assert not [*map(str, find_risks(SAFE | {"maxmemory_policy": "allkeys-lru", "maxmemory": 0}, "always"))]
     unlimited = {name: value for name, value in SAFE.items() if name != "maxmemory"}
-    assert not [*find_problems(unlimited | {"maxmemory_policy": "allkeys-lru"}, "always")]
+    assert not [*map(str, find_risks(unlimited | {"maxmemory_policy": "allkeys-lru"}, "always"))]
 
 
 def test_redis_6_2_is_new_enough() -> None:
-    assert not [*find_problems(SAFE | {"redis_version": "6.2.0"}, "always")]
+    assert not [*map(str, find_risks(SAFE | {"redis_version": "6.2.0"}, "always"))]
 
 
 @pytest.mark.parametrize(
     "info", [{"used_memory": 900}, {"maxmemory": 0, "used_memory": 900, "total_system_memory": 1000}]
 )
 def test_a_tenth_of_free_memory_is_enough(info: dict[str, object]) -> None:
-    assert not [*find_problems(SAFE | info, "always")]
+    assert not [*map(str, find_risks(SAFE | info, "always"))]
 
 
 def test_a_forbidden_info_command_is_reported() -> None:
-    missing, hidden = find_problems({}, None)
+    missing, hidden = map(str, find_risks({}, None))
     assert "INFO is forbidden" in missing
     assert "CONFIG GET is forbidden" in hidden
 
 
 def test_the_redis_of_the_tests_is_safe(records: Records) -> None:
-    assert records.problems() == []
+    assert records.risks() == []
 
 
 @pytest.mark.parametrize(
@@ -128,15 +128,15 @@ def test_this_redis_knows_the_limit(own_redis: RedisServer, monkeypatch: pytest.
 
 def test_a_redis_cluster_is_reported(tmp_path: Path) -> None:
     with cluster_node(tmp_path) as server:
-        (found,) = records_in(patient(server.url)).problems()
-    assert "this is a Redis Cluster" in found
+        (found,) = records_in(patient(server.url)).risks()
+    assert "this is a Redis Cluster" in found.problem
 
 
 def test_a_setting_with_binary_content_is_not_read(own_redis: RedisServer) -> None:
     """The response to `CONFIG GET *` contains passwords of any bytes."""
     client = patient(own_redis.url)
     client.config_set("masterauth", b"pa\xdfwort")
-    assert records_in(client).problems() == []
+    assert records_in(client).risks() == []
     client.close()
 
 
@@ -144,8 +144,8 @@ def test_a_setting_with_binary_content_is_not_read(own_redis: RedisServer) -> No
 def test_a_forbidden_command_is_no_outage(own_redis: RedisServer, denied: str, words: list[str]) -> None:
     client = patient(own_redis.url)
     client.acl_setuser("web", enabled=True, nopass=True, keys="*", commands=["+@all", f"-{denied}"])
-    found = records_in(patient(own_redis.url.replace("//", "//web:any@"))).problems()
-    assert [problem.split(" is forbidden")[0] for problem in found] == words
+    found = records_in(patient(own_redis.url.replace("//", "//web:any@"))).risks()
+    assert [each.problem.split(" is forbidden")[0] for each in found] == words
     client.close()
 
 

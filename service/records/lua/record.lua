@@ -24,18 +24,26 @@ end
 
 -- The record is read once, at the first use of a field, and written once, after the script. So a right that Redis refuses to
 -- this user in the middle of a script leaves no half-written record.
-local fields, changed, dropped, expires_in, was_reminding
+local fields, changed, dropped, expires_in, was_reminding, had_failed
 
 local function use_record(key) record, fields, changed, dropped, expires_in = key, nil, {}, {}, nil end
 
 use_record(KEYS[1])
+
+-- Whether it has failed for good, until an operator retries it. An erased one can't be retried.
+local function has_failed()
+  for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
+    if fields[journey .. '_state'] == 'failed' and fields[journey .. '_reason'] ~= 'erased' then return true end
+  end
+  return false
+end
 
 local function read()
   if fields then return fields end
   fields = {}
   local flat = redis.call('HGETALL', record)
   for place = 1, #flat, 2 do fields[flat[place]] = flat[place + 1] end
-  was_reminding = fields.offer_state == 'reminding'
+  was_reminding, had_failed = fields.offer_state == 'reminding', has_failed()
   return fields
 end
 
@@ -82,9 +90,22 @@ local function note_reminding()
   redis.call(is_reminding and 'SADD' or 'SREM', string.match(record, '^(.*)survey:') .. 'reminding', get('survey_id'))
 end
 
+-- The failed surveys, scored by when they failed. A record may expire before its entry does.
+local function note_failed()
+  if has_failed() == had_failed then return end
+  local failed = string.match(record, '^(.*)survey:') .. 'failed'
+  if had_failed then
+    redis.call('ZREM', failed, get('survey_id'))
+  else
+    redis.call('ZADD', failed, text(now()), get('survey_id'))
+    redis.call('ZREMRANGEBYSCORE', failed, '-inf', text(now() - YEAR_MS))
+  end
+end
+
 local function save()
   local names = {}
   if changed.offer_state then note_reminding() end
+  if changed.offer_state or changed.answer_state or changed.follow_up_state then note_failed() end
   for field in pairs(dropped) do table.insert(names, field) end
   if next(changed) then redis.call('HSET', record, unpack(flatten(changed))) end
   if #names > 0 then redis.call('HDEL', record, unpack(names)) end

@@ -1,0 +1,41 @@
+"""The installation that is examined: its settings, and the stores of its state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from config.settings import Settings
+from service.dixa.outage import Outage
+from service.dixa.pace import SharedPace
+from service.intake.spool import Spool
+from service.records.channels import Channels
+from service.records.processes import Process, Processes
+from service.records.records import Records
+from service.records.redis_check import Risk
+
+
+@dataclass
+class Installation:
+    """An installation at one moment: what is read once is kept, so make a new one for each examination.
+
+    `onlooker` is the name of this process if it doesn't report itself, but its settings are to be compared.
+    """
+
+    settings: Settings
+    records: Records
+    processes: Processes
+    channels: Channels
+    pace: SharedPace
+    outage: Outage
+    spool: Spool | None
+    onlooker: str = ""
+
+    @cached_property
+    def risks(self) -> Sequence[Risk]:
+        """The risks of this Redis."""
+        return self.records.risks(self.processes.count_connections(self.running))
+
+    @cached_property
+    def running(self) -> Sequence[Process]:
+        """The running processes, as they have reported themselves."""
+        return self.processes.at_work()
