@@ -41,6 +41,19 @@ _REFUSED_WAIT_SECONDS = 1.0
 log = structlog.get_logger()
 
 
+_problem = ""
+
+
+def queue_problem() -> str:
+    """Return why this process could not read the queue the last time, or ""."""
+    return _problem
+
+
+def _note_problem(problem: str) -> None:
+    global _problem  # noqa: PLW0603 - of this process, which has one queue
+    _problem = problem
+
+
 class QueueUnavailable(Exception):
     """The queue can't be read. The text names the cause."""
 
@@ -71,10 +84,15 @@ class _Channel(kombu_redis.Channel):
     def _brpop_read(self, **options: Any) -> Any:
         """Read a message. One that isn't JSON is already off the queue, and an error here would end the worker."""
         try:
-            return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
-        except (Empty, OSError):
+            found = super()._brpop_read(**options)  # type: ignore[no-untyped-call]
+        except Empty:
+            _note_problem("")
             raise
-        except RedisError:
+        except OSError as error:
+            _note_problem(describe_failure(error))
+            raise
+        except RedisError as error:
+            _note_problem(describe_failure(error))
             # Celery reconnects at once. To a Redis that accepts connections and refuses commands (a replica, a full
             # one, one with few rights) it would do that in a tight loop.
             Event().wait(_REFUSED_WAIT_SECONDS)
@@ -82,6 +100,8 @@ class _Channel(kombu_redis.Channel):
         except Exception as error:  # noqa: BLE001 - kombu decodes JSON into objects whose constructors raise anything
             log.error("task.dropped", problem=type(error).__name__)  # noqa: TRY400 - the text may quote the message
             return True
+        _note_problem("")
+        return found
 
     def _get_pool(self, asynchronous: bool = False) -> Pool:  # noqa: FBT001, FBT002 - kombu's
         primary = self.connection.client.transport_options.get("primary")

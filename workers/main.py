@@ -11,6 +11,7 @@ from config.environment import trust_certificates
 from config.fingerprint import take_fingerprint
 from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
+from service.queue import queue_problem
 from service.records.processes import Processes
 from service.records.redis import Store, connect
 from workers.app import build
@@ -34,7 +35,7 @@ _client = connect(_settings.redis_url, replicas=_settings.redis_replicas)
 if _problem := Store(_client).unusable():
     sys.exit(f"REDIS_URL can't be used: {_problem}.")
 app = build(_settings)
-_processes = Processes(_client, take_fingerprint(_settings))
+_processes = Processes(_client, take_fingerprint(_settings), queue_problem=queue_problem)
 worker_ready.connect(lambda **_: _processes.report("worker"), weak=False)
 # Everything imported stays until the end. Without this, each full garbage collection looks through it again.
 worker_ready.connect(lambda **_: gc.freeze(), weak=False)

@@ -9,7 +9,7 @@ from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
 from service.intake.spool import Spool
 from service.records.channels import Channels
-from service.records.processes import Process, Processes
+from service.records.processes import Disagreement, Process, Processes
 from service.records.records import Records
 from service.records.redis_check import Risk
 
@@ -33,9 +33,14 @@ class Installation:
     @cached_property
     def risks(self) -> Sequence[Risk]:
         """The risks of this Redis."""
-        return self.records.risks(self.processes.count_connections(self.running))
+        return self.records.risks(self.processes.count_connections())
 
     @cached_property
     def running(self) -> Sequence[Process]:
         """The running processes, as they have reported themselves."""
         return self.processes.at_work()
+
+    @cached_property
+    def disagreements(self) -> Sequence[Disagreement]:
+        """Where the running processes disagree, with this one if it is an onlooker."""
+        return self.processes.find_disagreements(self.onlooker)

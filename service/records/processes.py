@@ -1,4 +1,4 @@
-"""The running processes: each reports itself to Redis every 20 seconds, and others compare the reports.
+"""The running processes: each reports itself to Redis every 10 seconds, and others compare the reports.
 
 A disagreement has no other symptom of its own: with different SECRET_KEYS customers get a page that isn't found, with a
 wrong clock every webhook is refused.
@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from importlib.metadata import version
 from threading import Event, Thread
 from typing import Any
 
 import redis
 
 from service.records.redis import RecordsUnavailable, Store
+from service.records.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
 
-_INTERVAL = timedelta(seconds=20)
-_ALIVE_FOR = 3 * _INTERVAL
+_INTERVAL = timedelta(seconds=10)
+ALIVE_FOR = 3 * _INTERVAL
 _RETENTION = timedelta(hours=1)
 _MAX_CLOCK_OFFSET = timedelta(seconds=60)
 
@@ -30,7 +32,8 @@ _MAX_CLOCK_OFFSET = timedelta(seconds=60)
 class Process:
     """The report of one process: hashes of its settings, the mistake in newer ones, and its clock beside Redis's.
 
-    `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours.
+    `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours. `queue_problem` is why
+    a worker can't read its queue, or "". `age` is that of the report, in seconds.
     """
 
     role: str
@@ -39,11 +42,31 @@ class Process:
     problem: str = ""
     ahead_seconds: float = 0
     suspicions: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
+    queue_problem: str = ""
+    age: float = 0
 
     @property
     def place(self) -> str:
         """The role and the host, for people."""
         return f"{self.role} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A mistake in the settings of one process, or between several.
+
+    `aspect` is "refused" (newer settings), "surveys" (surveys.toml differs), "settings" (others differ), "clock" or
+    "webhooks" (refused ones).
+    """
+
+    aspect: str
+    problem: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return the problem with its remedy."""
+        return f"{self.problem}: {self.remedy}" if self.remedy else self.problem
 
 
 class Processes(Store):
@@ -55,10 +78,12 @@ class Processes(Store):
         settings: Mapping[str, str],
         *,
         suspicions: Callable[[], Mapping[str, int]] = dict,
+        queue_problem: Callable[[], str] = str,
         prefix: str = "afterword:",
     ) -> None:
         super().__init__(client, prefix=prefix)
         self._suspicions = suspicions
+        self._queue_problem = queue_problem
         self._settings = settings
         self._key = f"{prefix}processes"
         self._problem = ""
@@ -79,7 +104,16 @@ class Processes(Store):
         """Report this process once, and remove old reports. Raises RecordsUnavailable."""
         now = self.read_clock().timestamp()
         ahead = -self.clock_offset.total_seconds()
-        report = Process(role, socket.gethostname(), self._settings, self._problem, ahead, self._suspicions())
+        report = Process(
+            role,
+            socket.gethostname(),
+            self._settings,
+            self._problem,
+            ahead,
+            self._suspicions(),
+            version("afterword"),
+            self._queue_problem(),
+        )
         self._run_command(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now})))
         gone = [name for name, each in self._read() if now - each["at"] > _RETENTION.total_seconds()]
         if gone:
@@ -87,12 +121,13 @@ class Processes(Store):
         self._run_command(lambda: self._redis.expire(self._key, _RETENTION))
 
     def at_work(self) -> list[Process]:
-        """Return the processes with a report in the last minute. Raises RecordsUnavailable."""
-        since = self.read_clock().timestamp() - _ALIVE_FOR.total_seconds()
-        alive = [each for _, each in self._read() if each["at"] >= since]
+        """Return the processes with a report in the last half minute. Raises RecordsUnavailable."""
+        now = self.read_clock().timestamp()
+        reports = [each | {"age": now - each["at"]} for _, each in self._read()]
+        alive = [each for each in reports if each["age"] <= ALIVE_FOR.total_seconds()]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
 
-    def find_disagreements(self, onlooker: str = "") -> list[str]:
+    def find_disagreements(self, onlooker: str = "") -> list[Disagreement]:
         """Return where the running processes disagree, and the mistakes in the settings and the clock of each.
 
         `onlooker` is the name of this process if it doesn't report itself but is to be compared. Raises
@@ -102,6 +137,11 @@ class Processes(Store):
         looking = [Process(onlooker, socket.gethostname(), self._settings)] if onlooker else []
         found = (*_refused(alive), *_apart([*alive, *looking]), *_wrong_clocks(alive), *_suspicious(alive))
         return [*dict.fromkeys(found)]
+
+    def count_connections(self) -> int:
+        """Return the number of Redis connections that the running processes need, or the Procfile's if that is more."""
+        roles = Counter(each.role for each in self.at_work())
+        return max(roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS, USUAL_CONNECTIONS)
 
     def _run(self, role: str) -> None:
         while True:
@@ -123,38 +163,39 @@ def _name(role: str) -> str:
     return f"{role}@{socket.gethostname()}:{os.getpid()}"
 
 
-def _refused(alive: list[Process]) -> Iterator[str]:
+def _refused(alive: list[Process]) -> Iterator[Disagreement]:
     for each in alive:
         if each.problem:
             mistake = "; ".join(line.strip() for line in each.problem.splitlines())
-            yield f"{each.place} keeps older settings, since newer ones have a mistake: {mistake}"
+            problem = f"{each.place} keeps older settings, since newer ones have a mistake: {mistake}"
+            yield Disagreement("refused", problem, "repair it, and send a HUP")
 
 
-def _apart(alive: list[Process]) -> Iterator[str]:
+def _apart(alive: list[Process]) -> Iterator[Disagreement]:
     for name in dict.fromkeys(name for each in alive for name in each.settings):
         places: dict[str, list[str]] = defaultdict(list)
         for each in alive:
             if name in each.settings and each.place not in (group := places[each.settings[name]]):
                 group.append(each.place)
         if len(places) > 1:
-            groups = " | ".join(", ".join(group) for group in places.values())
-            yield f"{name} is not the same in all processes ({groups}): give all the same, and restart them"
+            groups = " | ".join(f"{', '.join(group)}: {value}" for value, group in places.items())
+            aspect = "surveys" if name == "SURVEYS_FILE" else "settings"
+            problem = f"{name} is not the same in all processes ({groups})"
+            yield Disagreement(aspect, problem, "give all the same, and restart them")
 
 
-def _wrong_clocks(alive: list[Process]) -> Iterator[str]:
+def _wrong_clocks(alive: list[Process]) -> Iterator[Disagreement]:
     for each in alive:
         if abs(each.ahead_seconds) > _MAX_CLOCK_OFFSET.total_seconds():
             apart = timedelta(seconds=round(abs(each.ahead_seconds)))
             which = "ahead of" if each.ahead_seconds > 0 else "behind"
-            yield (
-                f"the clock of {each.place} is {apart} {which} that of Redis: set the one that is wrong, or webhooks "
-                f"will be refused"
-            )
+            problem = f"the clock of {each.place} is {apart} {which} that of Redis"
+            yield Disagreement("clock", problem, "set the one that is wrong, or webhooks will be refused")
 
 
-def _suspicious(alive: list[Process]) -> Iterator[str]:
+def _suspicious(alive: list[Process]) -> Iterator[Disagreement]:
     counts = Counter[str]()
     for each in alive:
         counts.update(each.suspicions)
     for hint, times in counts.items():
-        yield f"webhooks refused in the last hour: {times}, {hint}"
+        yield Disagreement("webhooks", f"webhooks refused in the last hour: {times}, {hint}")

@@ -6,7 +6,7 @@ docs/architecture/records.md describes each key.
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from service.records.codec import Hash, from_ms, read_record
@@ -48,6 +48,10 @@ class Queries(Store):
     @property
     def _reminding_key(self) -> str:
         return f"{self._prefix}reminding"
+
+    @property
+    def _failed_key(self) -> str:
+        return f"{self._prefix}failed"
 
     def _terms_key(self, name: str) -> str:
         return f"{self._prefix}terms:{name}"
@@ -110,13 +114,11 @@ class Queries(Store):
 
     def list_failed(self, limit: int) -> list[str]:
         """Return the ids of surveys that have failed for good, latest first. Some may have expired since."""
-        found: list[str] = self._run_command(
-            lambda: self._redis.zrange(self._failed_key, 0, limit - 1, desc=True)
-        )
+        found: list[str] = self._run_command(lambda: self._redis.zrange(self._failed_key, 0, limit - 1, desc=True))
         return found
 
-    def oldest_due(self) -> tuple[timedelta, int]:
-        """Return for how long the longest-waiting due survey has been due, and how many are due."""
+    def longest_overdue(self) -> timedelta:
+        """Return for how long the survey due for longest has been due. Zero if none is."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.time()
         for journey in Journey:
@@ -124,7 +126,7 @@ class Queries(Store):
         (seconds, micros), *firsts = self._run_command(pipeline.execute)
         now_ms = seconds * 1000 + micros // 1000
         oldest_ms = min((score for first in firsts for _, score in first), default=now_ms)
-        return timedelta(milliseconds=max(now_ms - oldest_ms, 0)), 0
+        return timedelta(milliseconds=max(now_ms - oldest_ms, 0))
 
     def count_decisions(self, day: date) -> dict[str, int]:
         """Count the decisions of a day by reason. Surveys sent count as `asked`."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from service.web.readiness import Readiness, is_ready
+from service.web.readiness import Readiness
 from service.web.services import services
 
 bp = Blueprint("health", __name__)
@@ -32,10 +32,9 @@ def alive() -> ResponseReturnValue:
 def ready() -> ResponseReturnValue:
     """Respond whether webhooks and answers can be saved. Only operators get the degraded parts."""
     readiness: Readiness = current_app.extensions["afterword.readiness"]
-    degraded = readiness.degraded()
-    ready = is_ready(degraded)
+    is_ready, degraded = readiness.look()
     details = {"degraded": degraded} if _is_operator(request) else {}
-    return jsonify(status="ready" if ready else "unavailable", **details), 200 if ready else 503
+    return jsonify(status="ready" if is_ready else "unavailable", **details), 200 if is_ready else 503
 
 
 def _is_operator(incoming: Request) -> bool:
