@@ -47,6 +47,16 @@ class Outbound:
         self.limit = ConcurrencyLimit("the receiver", _MAX_CALLS)
         self._session = new_session(f"afterword/{version('afterword')}")
 
+    def reach(self, deadline: Deadline) -> None:
+        """Connect to the receiver, and send it nothing that it could act on. Any response is a success.
+
+        Raises ChannelDown.
+        """
+        try:
+            self._session.head(self._url, timeout=deadline.remaining(), allow_redirects=False).close()
+        except (requests.RequestException, HTTPError) as error:
+            raise ChannelDown(f"the receiver: {describe_failure(error)}") from None
+
     def post(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> None:
         """Post JSON. Succeeds on any 2xx.
 

@@ -1,1 +1,1 @@
-"""What is wrong with an installation, and what to do about it: for `afterword doctor`, and the cheap part for `/readyz`."""
+"""What is wrong with an installation, and what to do: for `afterword doctor`, and the cheap part for `/readyz`."""

@@ -1,6 +1,6 @@
 """Checks of what sends: the length of SMS, the mail server, Slack, and the team's own receivers of webhooks."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from service.delivery.outbound import Outbound
@@ -85,6 +85,5 @@ def _reach(url: str, name: str) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Check, ...] = tuple(
-    Check(name, find)
-    for name, find in (("sms", _sms), ("smtp", _smtp), ("slack", _slack), ("webhook.out", _receivers))
+    Check(name, find) for name, find in (("sms", _sms), ("smtp", _smtp), ("slack", _slack), ("webhook.out", _receivers))
 )

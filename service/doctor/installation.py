@@ -11,7 +11,9 @@ from service.intake.spool import Spool
 from service.records.channels import Channels
 from service.records.processes import Disagreement, Process, Processes
 from service.records.records import Records
+from service.records.redis import RecordsUnavailable
 from service.records.redis_check import Risk
+from service.records.redis_pool import USUAL_CONNECTIONS
 
 
 @dataclass
@@ -33,7 +35,11 @@ class Installation:
     @cached_property
     def risks(self) -> Sequence[Risk]:
         """The risks of this Redis."""
-        return self.records.risks(self.processes.count_connections())
+        try:
+            connections = self.processes.count_connections()
+        except RecordsUnavailable:  # A node of a Redis Cluster tells about itself and has no keys.
+            connections = USUAL_CONNECTIONS
+        return self.records.risks(connections)
 
     @cached_property
     def running(self) -> Sequence[Process]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
-from service.records.redis import RecordsRefused
+from service.records.redis import RecordsRefused, RecordsUnconfirmed
 
 REACHABLE = "redis.reachable"
 WRITABLE = "redis.writable"
@@ -20,6 +20,8 @@ def _writable(installation: Installation) -> Iterator[Finding]:
         installation.records.ping()
     except RecordsRefused as error:
         yield fail(f"{error}: Redis responds, but refuses writes", "See the other lines about Redis, and its log")
+    except RecordsUnconfirmed as error:
+        yield fail(str(error), "See redis.replica, or lower REDIS_REPLICAS")
     else:
         yield ok("Redis takes writes")
 
@@ -39,8 +41,8 @@ def _about(aspect: str, fine: str) -> Callable[[Installation], Iterator[Finding]
 
 def _memory(installation: Installation) -> Iterator[Finding]:
     yield from _about("memory", "there is room")(installation)
-    if saving := installation.records.saving():
-        yield ok(f"tip: {saving}")
+    if installation.onlooker and (saving := installation.records.saving()):
+        yield ok(f"a tip: {saving}")
 
 
 def _rights(installation: Installation) -> Iterator[Finding]:
@@ -61,7 +63,8 @@ CHEAP = (
     Check("redis.version", _about("version", "new enough"), _NEEDS),
     Check("redis.persistence", _about("persistence", "keeps what it acknowledges"), _NEEDS),
     Check("redis.eviction", _about("eviction", "throws nothing away"), _NEEDS),
+    Check("redis.memory", _memory, _NEEDS),
     Check("redis.replica", _about("replica", "a primary"), _NEEDS),
     Check("redis.connections", _about("connections", "enough of them"), _NEEDS),
 )
-THOROUGH = (Check("redis.memory", _memory, _NEEDS), Check("redis.rights", _rights, (REACHABLE, "redis.cluster")))
+THOROUGH = (Check("redis.rights", _rights, (REACHABLE, "redis.cluster")),)

@@ -43,9 +43,7 @@ def _refused(installation: Installation) -> Iterator[Finding]:
         yield ok("none that hints at a mistake of ours")
 
 
-def _disagreements(
-    installation: Installation, aspect: str, level: Callable[[str, str], Finding]
-) -> Iterator[Finding]:
+def _disagreements(installation: Installation, aspect: str, level: Callable[[str, str], Finding]) -> Iterator[Finding]:
     for each in installation.disagreements:
         if each.aspect == aspect:
             yield level(each.problem, each.remedy)

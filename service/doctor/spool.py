@@ -6,7 +6,7 @@ from pathlib import Path
 from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
 from service.doctor.redis import REACHABLE
-from service.intake.spool import Spool, SpoolUnavailable
+from service.intake.spool import SpoolUnavailable
 
 SPOOL = "spool"
 
@@ -30,23 +30,30 @@ def _writable(installation: Installation) -> Iterator[Finding]:
     if not spool.probe():
         yield fail("full", "Raise SPOOL_MAX_BYTES, and see redis.reachable")
         return
-    yield from _look_inside(spool)
-    if kind := _fleeting_kind(folder):
-        yield warn(f"{folder} is on {kind}, which a restart may empty", "Name a folder on a disk, or a volume")
-
-
-def _look_inside(spool: Spool) -> Iterator[Finding]:
-    waiting, newer, corrupt = spool.waiting(), spool.left_to_newer(), spool.corrupt()
-    if waiting > newer:
-        yield warn(f"{waiting - newer} waiting for Redis")
-    if newer:
-        yield warn(f"{newer} waiting for the newer version that wrote them", "Finish the deploy")
-    if corrupt:
-        yield warn(f"{corrupt} could not be read and were set aside", "Look at them in its folder corrupt/")
     if not spool.has_room_for_answers():
         yield warn("full for answers and opt-outs: the rest is reserved for webhooks", "Raise SPOOL_MAX_BYTES")
+    if kind := _fleeting_kind(folder):
+        yield warn(f"{folder} is on {kind}, which a restart may empty", "Name a folder on a disk, or a volume")
+    yield ok("writable")
+
+
+def _waiting(installation: Installation) -> Iterator[Finding]:
+    spool = installation.spool
+    waiting, newer = (spool.waiting(), spool.left_to_newer()) if spool else (0, 0)
+    if waiting > newer:
+        yield warn(f"{waiting - newer} waiting for Redis", "See redis.reachable and redis.writable")
+    if newer:
+        yield warn(f"{newer} waiting for the newer version that wrote them", "Finish the deploy")
     if not waiting:
-        yield ok("writable, nothing waiting")
+        yield ok("nothing is waiting")
+
+
+def _corrupt(installation: Installation) -> Iterator[Finding]:
+    corrupt = installation.spool.corrupt() if installation.spool else 0
+    if corrupt:
+        yield warn(f"{corrupt} could not be read and were set aside", "Look at the files in its folder corrupt/")
+    else:
+        yield ok("all could be read")
 
 
 def _drained(installation: Installation) -> Iterator[Finding]:
@@ -71,4 +78,9 @@ def _fleeting_kind(folder: Path) -> str:
     return kind if kind in _FLEETING else ""
 
 
-CHEAP = (Check(SPOOL, _writable), Check("spool.drained", _drained, (REACHABLE, SPOOL)))
+CHEAP = (
+    Check(SPOOL, _writable),
+    Check("spool.waiting", _waiting),
+    Check("spool.corrupt", _corrupt),
+    Check("spool.drained", _drained, (REACHABLE,)),
+)

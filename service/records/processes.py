@@ -32,8 +32,8 @@ _MAX_CLOCK_OFFSET = timedelta(seconds=60)
 class Process:
     """The report of one process: hashes of its settings, the mistake in newer ones, and its clock beside Redis's.
 
-    `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours. `queue_problem` is why
-    a worker can't read its queue, or "". `age` is that of the report, in seconds.
+    `suspicions` counts the webhooks it refused in the last hour, by the probable mistake of ours. `queue_problem` is
+    why a worker can't read its queue, or "". `age` is that of the report, in seconds.
     """
 
     role: str

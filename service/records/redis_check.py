@@ -98,8 +98,7 @@ def find_unusable(info: Mapping[str, Any]) -> Iterator[Risk]:
     if info.get("redis_mode") == "cluster" or str(info.get("cluster_enabled")) == "1":
         yield Risk(
             "cluster",
-            "this is a Redis Cluster, which spreads keys over its nodes, and neither Afterword's scripts nor Celery can "
-            "use that",
+            "this is a Redis Cluster, which spreads keys over its nodes, and its scripts and Celery can't use that",
             "name a Redis without cluster mode in REDIS_URL, one primary, with replicas if you want them",
             is_present=True,
         )

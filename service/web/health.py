@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from service.doctor.proof import make_proof
 from service.web.readiness import Readiness
 from service.web.services import services
 
@@ -24,8 +25,9 @@ def home() -> ResponseReturnValue:
 
 @bp.get("/healthz")
 def alive() -> ResponseReturnValue:
-    """Respond while the process is alive."""
-    return jsonify(status="ok")
+    """Respond while the process is alive. `afterword doctor` sends a nonce, and gets a proof that we are us."""
+    proof = make_proof(services().settings.secret_keys, request.args.get("nonce", ""))
+    return jsonify(status="ok", **({"proof": proof} if proof else {}))
 
 
 @bp.get("/readyz")

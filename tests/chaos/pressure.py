@@ -170,7 +170,7 @@ def is_drained(afterword: Afterword) -> bool:
         degraded = requests.get(f"{afterword.url}/readyz", timeout=5).json()["degraded"]
     except requests.RequestException:
         return False
-    return not {"redis", "spool_waiting"} & set(degraded)
+    return not {"redis.reachable", "redis.writable", "spool.waiting"} & set(degraded)
 
 
 def wait_until_drained(afterword: Afterword) -> None:

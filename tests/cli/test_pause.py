@@ -84,12 +84,12 @@ def test_readyz_is_ready_and_shows_the_pause(run: Runner, redis_url: str, story:
     client = create_app(settings_for(redis_url)).test_client()
     status = client.get("/readyz").json
     assert status
-    assert "surveys" not in status["degraded"]
+    assert "pause" not in status["degraded"]
     run("pause")
     response = client.get("/readyz")
     assert (response.status_code, response.json and response.json["status"]) == (200, "ready")
     assert response.json
-    assert response.json["degraded"]["surveys"].startswith(f"paused since {story.records.paused_since()}")
+    assert response.json["degraded"]["pause"].startswith(f"paused since {story.records.paused_since()}")
 
 
 def test_worker_logs_the_pause_once_a_minute(run: Runner, story: Story) -> None:

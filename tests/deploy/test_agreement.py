@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from config.environment import rows_of
 from config.loader import read_settings
 from config.settings import Settings, Timings
-from service.records.redis_check import find_problems
+from service.records.redis_check import find_risks
 from tests.deploy.manifests import DEPLOY, ROOT, UNITS, instructions, load, option, pods, procfile, services
 from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, RedisServer
 
@@ -102,5 +102,5 @@ def test_redis_of_the_compose_file_is_as_the_doctor_demands(tmp_path: Path) -> N
         client.close()
     finally:
         server.stop()
-    assert list(find_problems(info, config["appendfsync"])) == []
+    assert list(find_risks(info, config["appendfsync"])) == []
     assert (config["hash-max-ziplist-value"], config["save"]) == ("1024", "")

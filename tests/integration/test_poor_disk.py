@@ -67,7 +67,7 @@ def test_stuck_entry_fails_doctor_until_it_is_processed(
             os.utime(path, (0, 0))
         found = requests.get(f"{own.url}/readyz", timeout=30)
         # A stuck entry needs an operator, but other requests are still accepted.
-        return (found.status_code, "spool_stuck" in found.json()["degraded"]) == (200, True)
+        return (found.status_code, "spool.drained" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)
     result = CliRunner().invoke(main, ["doctor"], env=own._environ)

@@ -38,7 +38,7 @@ def own(redis_server: RedisServer, dixa: Sandbox, surveys: Path, tmp_path: Path)
 
 
 def degraded(afterword: Afterword) -> str:
-    found: str = requests.get(f"{afterword.url}/readyz", timeout=30).json()["degraded"].get("settings", "")
+    found: str = requests.get(f"{afterword.url}/readyz", timeout=30).json()["degraded"].get("surveys.running", "")
     return found
 
 

@@ -58,8 +58,10 @@ def test_settings_with_a_mistake_are_reported_in_one_line(
     write(redis_client, prefix, Process("web", "a", SETTINGS, problem="surveys.toml:\n  name: missing"))
     write(redis_client, prefix, Process("worker", "b", SETTINGS))
     assert said(web) == [
-        "web on a keeps older settings, since newer ones have a mistake: surveys.toml:; name: missing: "
-        "repair it, and send a HUP"
+        (
+            "web on a keeps older settings, since newer ones have a mistake: surveys.toml:; name: missing: "
+            "repair it, and send a HUP"
+        )
     ]
 
 

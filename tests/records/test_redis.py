@@ -60,7 +60,7 @@ def test_a_replica_is_distinguished_from_an_outage(own_client: redis.Redis, own_
     own_client.replicaof("127.0.0.1", 1)
     with pytest.raises(RecordsRefused, match="ReadOnlyError"):
         Store(own_client).ping()
-    assert any("its master" in problem for problem in Store(own_client).problems())
+    assert any(each.aspect == "replica" for each in Store(own_client).risks())
     own_redis.stop()
     with pytest.raises(RecordsUnavailable) as caught:
         Store(own_client).ping()

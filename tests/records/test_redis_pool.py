@@ -251,9 +251,9 @@ def test_the_procfile_needs_eleven_connections(own_redis: RedisServer) -> None:
     """docs/getting-started.md gives these numbers."""
     client = connect(own_redis.url)
     client.config_set("maxclients", 11)
-    assert Store(client).problems() == []
+    assert Store(client).risks() == []
     client.config_set("maxclients", 10)
-    (found,) = Store(client).problems()
-    assert "takes 10 connections, and Afterword may need 11" in found
+    (found,) = Store(client).risks()
+    assert "takes 10 connections, and Afterword may need 11" in found.problem
     assert (WEB_CONNECTIONS, WORKER_CONNECTIONS) == (2, 7)
     client.close()

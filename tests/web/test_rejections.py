@@ -56,7 +56,7 @@ def refused(client: FlaskClient) -> list[str]:
             assert response.status_code == 401
     processes: Processes = client.application.extensions["afterword"].processes
     processes.write("web")
-    return processes.find_disagreements()
+    return [*map(str, processes.find_disagreements())]
 
 
 def _now() -> int:

@@ -39,6 +39,12 @@ _MIN_CLAIM_SECONDS = 0.5
 """No e-mail is begun with less time left of the claim."""
 
 
+def try_server(server: SmtpServer, deadline: Deadline) -> None:
+    """Connect, encrypt and log in, and send nothing. Raises NotDelivered."""
+    with _connected(server, tls_context(), deadline):
+        pass
+
+
 class EmailDelivery(Delivery):
     """Sends the link from the operator's mailbox to the requester's address."""
 
@@ -105,7 +111,7 @@ class EmailDelivery(Delivery):
     def send(self, email: SurveyEmail, deadline: Deadline) -> None:
         """Send one e-mail. Raises NotDelivered, DeliveryRefused or Unconfirmable."""
         text = write_email(self._branding, email)
-        with self._connected(deadline) as smtp:
+        with _connected(self._server, self._context, deadline) as smtp:
             _expect(smtp, 250, f"MAIL FROM:<{sender_of(self._branding, email).address}>", "MAIL")
             _expect(smtp, 250, f"RCPT TO:<{email.address}>", "RCPT")
             _expect(smtp, 354, "DATA", "DATA")
@@ -115,41 +121,6 @@ class EmailDelivery(Delivery):
             if not self._mailings.begin_email(email.survey_id):
                 raise Unconfirmable("another worker has handed it over, or the survey has gone on")
             _finish_data(smtp)
-
-    @contextmanager
-    def _connected(self, deadline: Deadline) -> "Iterator[_Smtp]":
-        """Connect, encrypt and log in. Everything ends by the deadline."""
-        smtp = _Smtp(self._context if self._server.tls is Tls.IMPLICIT else None, deadline)
-        try:
-            self._begin(smtp)
-            smtp.is_ready = True
-            yield smtp
-            # Do not wait for the reply: the e-mail is sent, and nothing may cost time or fail after it.
-            with suppress(OSError, smtplib.SMTPException):
-                smtp.putcmd("quit")
-        except smtplib.SMTPResponseException as error:
-            raise smtp.failure(error.smtp_code)(f"the mail server returned {error.smtp_code}") from None
-        except smtplib.SMTPException as error:
-            kind = "no response in time" if smtp.is_over else type(error).__name__
-            raise smtp.failure()(f"the mail server: {kind}") from None
-        except TimeoutError as error:
-            raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
-        except OSError as error:  # SSL errors are OSErrors too.
-            raise smtp.failure()(f"the mail server can't be used: {describe_failure(error)}") from None
-        finally:
-            smtp.close()
-
-    def _begin(self, smtp: "_Smtp") -> None:
-        server = self._server
-        code, _ = smtp.connect(server.host, server.port)
-        if code != 220:  # noqa: PLR2004 - the greeting, RFC 5321
-            raise smtp.failure(code)(f"the mail server greeted with {code}")
-        smtp.ehlo_or_helo_if_needed()
-        if server.tls is Tls.STARTTLS:
-            smtp.starttls(context=self._context)
-            smtp.ehlo_or_helo_if_needed()
-        if server.user is not None:
-            smtp.log_in(server.user, server.password)
 
 
 def email_branding(settings: Settings) -> EmailBranding:
@@ -240,6 +211,42 @@ class _Smtp(smtplib.SMTP):
 def _encoded(text: str) -> str:
     """Encode for AUTH. Non-UTF-8 bytes of the environment are sent unchanged."""
     return base64.b64encode(text.encode(errors="surrogateescape")).decode()
+
+
+@contextmanager
+def _connected(server: SmtpServer, context: ssl.SSLContext, deadline: Deadline) -> "Iterator[_Smtp]":
+    """Connect, encrypt and log in. Everything ends by the deadline."""
+    smtp = _Smtp(context if server.tls is Tls.IMPLICIT else None, deadline)
+    try:
+        _begin(smtp, server, context)
+        smtp.is_ready = True
+        yield smtp
+        # Do not wait for the reply: the e-mail is sent, and nothing may cost time or fail after it.
+        with suppress(OSError, smtplib.SMTPException):
+            smtp.putcmd("quit")
+    except smtplib.SMTPResponseException as error:
+        raise smtp.failure(error.smtp_code)(f"the mail server returned {error.smtp_code}") from None
+    except smtplib.SMTPException as error:
+        kind = "no response in time" if smtp.is_over else type(error).__name__
+        raise smtp.failure()(f"the mail server: {kind}") from None
+    except TimeoutError as error:
+        raise NotDelivered(f"the mail server can't be used: {describe_failure(error)}") from None
+    except OSError as error:  # SSL errors are OSErrors too.
+        raise smtp.failure()(f"the mail server can't be used: {describe_failure(error)}") from None
+    finally:
+        smtp.close()
+
+
+def _begin(smtp: "_Smtp", server: SmtpServer, context: ssl.SSLContext) -> None:
+    code, _ = smtp.connect(server.host, server.port)
+    if code != 220:  # noqa: PLR2004 - the greeting, RFC 5321
+        raise smtp.failure(code)(f"the mail server greeted with {code}")
+    smtp.ehlo_or_helo_if_needed()
+    if server.tls is Tls.STARTTLS:
+        smtp.starttls(context=context)
+        smtp.ehlo_or_helo_if_needed()
+    if server.user is not None:
+        smtp.log_in(server.user, server.password)
 
 
 def _expect(smtp: smtplib.SMTP, expected: int, command: str, name: str) -> None:
