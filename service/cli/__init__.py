@@ -20,6 +20,7 @@ from service.cli.send_test import send_test
 from service.cli.stats import stats
 from service.cli.try_rules import try_rules
 from service.cli.why import why
+from service.cli.worker_alive import worker_alive
 
 
 @click.group(cls=Commands)
@@ -30,6 +31,7 @@ def main() -> None:
 
 for command in (
     doctor,
+    worker_alive,
     why,
     list_surveys,
     stats,

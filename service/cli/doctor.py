@@ -7,7 +7,7 @@ import click
 
 from config.fingerprint import take_fingerprint
 from config.settings import Settings
-from service.cli.context import open_records, open_settings
+from service.cli.context import open_client, open_records, open_settings
 from service.cli.output import say, say_json
 from service.cli.params import json_option
 from service.dixa.outage import Outage
@@ -18,7 +18,6 @@ from service.doctor.installation import Installation
 from service.intake.spool import Spool
 from service.records.channels import Channels
 from service.records.processes import Processes
-from service.records.redis import connect
 
 _COLOURS = {Level.WARN: "yellow", Level.FAIL: "red"}
 
@@ -65,7 +64,7 @@ def _summary(found: Sequence[tuple[str, Finding]]) -> str:
 
 def open_installation(settings: Settings) -> Installation:
     """Return the installation as this command sees it."""
-    client, records = connect(settings.redis_url, replicas=settings.redis_replicas), open_records(settings)
+    client, records = open_client(settings), open_records(settings)
     return Installation(
         settings=settings,
         records=records,

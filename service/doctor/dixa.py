@@ -20,7 +20,7 @@ def _tokens(installation: Installation) -> Iterator[Finding]:
     """Name the organisation of each token. During a cooldown of the workers, too: it may be a new token."""
     settings = installation.settings
     deadline = Deadline(_BUDGET)
-    dixa = open_dixa(settings, connect(settings.redis_url), observes_only=True)
+    dixa = open_dixa(settings, connect(settings.redis_url, replicas=settings.redis_replicas), observes_only=True)
     if not installation.pace.cooldown():
         dixa.take_slot(deadline)
     tokens = settings.dixa_api_tokens
