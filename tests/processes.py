@@ -254,6 +254,11 @@ class Afterword:
         self._running.clear()
 
     @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment of the processes."""
+        return self._environ
+
+    @property
     def log(self) -> str:
         """The logs of both processes."""
         return self.log_of("web") + self.log_of("worker")

@@ -11,7 +11,7 @@ import structlog
 from tests.chaos.rows import Row
 
 Run = Callable[[int, Literal["short", "long"]], Row]
-MODULES = ("outages", "crashes", "races", "backlog", "downtime", "failovers", "partitions")
+MODULES = ("outages", "crashes", "races", "backlog", "downtime", "failovers", "partitions", "lost_hosts")
 HEAD = "| # | fault | seed | commit | shown | control | |\n|---|---|---|---|---|---|---|\n"
 
 
