@@ -15,8 +15,8 @@ _READ: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def contents(client: redis.Redis, *, but: str) -> dict[Any, Any]:
-    """Read all keys and values of a database. Skips keys with the prefix `but`, and keys about to expire."""
+def contents(client: redis.Redis, *, but: str | tuple[str, ...]) -> dict[Any, Any]:
+    """Read all keys and values of a database. Skips keys with a prefix of `but`, and keys about to expire."""
     found = {key: _READ[_text(client.type(key))](client, key) for key in client.scan_iter()}
     return {key: value for key, value in found.items() if value is not None and not _text(key).startswith(but)}
 

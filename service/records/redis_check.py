@@ -25,6 +25,7 @@ _TRIES: Final = (
     ("HDEL HGET HMGET", "{key} field"),
     ("HSET", "{key} field value"),
     ("HINCRBY", "{key} field 1"),
+    ("INCRBY", "{key} 1"),
     ("BRPOP", "{key} 0.01"),
     ("LPUSH RPUSH SADD SREM ZREM", "{key} value"),
     ("ZADD", "{key} 1 value"),

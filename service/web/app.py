@@ -17,6 +17,7 @@ from service.intake.recovery import Recovery
 from service.intake.spool import Spool
 from service.records.auto_pipelining import AutoPipeliningRedis
 from service.records.channels import Channels
+from service.records.failure_guard import FailureGuard
 from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
@@ -85,6 +86,7 @@ def _wire(settings: Settings) -> Services:
         links=Links(settings.secret_keys, settings.public_url),
         short_links=ShortLinks(client, settings.public_url, breaker=breaker),
         link_guard=LinkGuard(client, breaker=breaker),
+        failure_guard=FailureGuard(client, breaker=breaker, secret_key=settings.secret_keys[0]),
         opt_outs=HashedOptOuts(client, breaker=breaker),
         spool=spool,
         recovery=Recovery(records, breaker, spool, intake),

@@ -67,7 +67,7 @@ def send(token: str) -> ResponseReturnValue:
     return page(context.page, action=_action(context))
 
 
-bp.register_error_handler(LinkError, survey.not_found)
+bp.register_error_handler(LinkError, survey.link_not_found)
 
 
 def opt_out_page(ctx: PageContext, *, action: str, failed: bool = False) -> Response:

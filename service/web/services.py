@@ -12,6 +12,7 @@ from service.intake.intake import Intake
 from service.intake.recovery import Recovery
 from service.intake.spool import Spool, SpoolUnavailable
 from service.records.channels import Channels
+from service.records.failure_guard import FailureGuard
 from service.records.link_guard import LinkGuard
 from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
@@ -31,6 +32,7 @@ class Services:
     links: Links
     short_links: ShortLinks
     link_guard: LinkGuard
+    failure_guard: FailureGuard
     opt_outs: HashedOptOuts
     spool: Spool | None
     recovery: Recovery

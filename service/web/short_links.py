@@ -27,7 +27,7 @@ def redirect_short_link() -> ResponseReturnValue | None:
         services().rejections.note("short_link.unavailable", str(error))
         return _unavailable()
     if token is None:
-        return survey.not_found()
+        return survey.link_not_found()
     return redirect(url_for(request.endpoint, token=token, r=query_value("r") or None, lang=requested_language()), 302)
 
 

@@ -17,7 +17,7 @@ from service.records.redis import RecordsUnavailable
 from service.surveys.language_codes import find_language
 from service.surveys.links import LinkError, Receipt
 from service.surveys.ratings import RatingType
-from service.web import pages
+from service.web import failed_requests, pages
 from service.web.forms import CHANGE, AnswerForm
 from service.web.language import choose_language, requested_language
 from service.web.mangled_links import query_value
@@ -252,8 +252,16 @@ def _too_slow(_error: RequestTimeout) -> Response:
 
 
 @bp.errorhandler(LinkError)
-def not_found(_error: LinkError | None = None) -> Response:
-    """Respond to an invalid token, and to every unknown path."""
+def link_not_found(_error: LinkError | None = None) -> Response:
+    """Respond to an invalid token, which counts against its address."""
+    if failed_requests.is_over_limit():
+        services().rejections.note("link.rate_limited", failed_requests.PROBLEM)
+        return failed_requests.refuse(not_found())
+    return not_found()
+
+
+def not_found() -> Response:
+    """Respond to an unknown path or link."""
     settings = services().settings
     spoken = choose_language(requested_language(), "", settings.default_language)
     return pages.not_found_page(spoken, settings.brand_name, settings.support_url, settings.theme)

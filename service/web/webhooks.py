@@ -13,6 +13,7 @@ from service.dixa.signature import HEADER, SignatureError, read_signature, verif
 from service.intake.intake import NotKept
 from service.records.outcomes import Outcome
 from service.surveys.model import Change
+from service.web import failed_requests
 from service.web.request_body import read_body
 from service.web.services import services
 
@@ -71,6 +72,8 @@ def _rejected(problem: str, status: int) -> Response:
 def _unsigned(error: SignatureError) -> Response:
     if error.hint:
         services().rejections.suspect(error.hint)
+    if failed_requests.is_over_limit():
+        return failed_requests.refuse(_rejected(failed_requests.PROBLEM, 429))
     return _rejected(str(error), 401)
 
 

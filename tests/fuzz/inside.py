@@ -21,8 +21,8 @@ from service.web.services import Services
 from tests.fuzz import corpus
 from tests.processes import PUBLIC_URL, SECRET_KEY, WEBHOOK_SECRET
 
-WEBHOOK_STATUSES = {200, 202, 400, 401, 405, 413, 415}
-SURVEY_STATUSES = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422}
+WEBHOOK_STATUSES = {200, 202, 400, 401, 405, 413, 415, 429}
+SURVEY_STATUSES = {200, 302, 303, 308, 400, 403, 404, 405, 410, 413, 422, 429}
 FIELDS = ("rating", "rating_csat", "rating_nps", "rating_thumbs", "comment", "website")
 KINDS = ["application/x-www-form-urlencoded"] * 8
 KINDS += ["", "text/plain", "application/json", "application/x-www-form-urlencoded; charset=utf-7", "a/b; c=\xff", ";"]

@@ -57,8 +57,8 @@ def follow(client: FlaskClient, response: TestResponse) -> TestResponse:
 
 
 def dump(keys: "redis.Redis") -> dict[bytes, Any]:
-    """Return everything in the database except the counts of posts."""
-    return contents(keys, but="afterword:posted:")
+    """Return everything in the database except the counts of posts and of failed requests."""
+    return contents(keys, but=("afterword:posted:", "afterword:failures:"))
 
 
 def words_of(html: str) -> str:

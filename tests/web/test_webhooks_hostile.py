@@ -218,6 +218,6 @@ def test_any_signed_bytes_are_refused(webhooks: FlaskClient, body: bytes) -> Non
 
 @QUIET
 @given(header=st.text(st.characters(min_codepoint=32, max_codepoint=255)))
-def test_any_unsigned_header_is_401(webhooks: FlaskClient, header: str) -> None:
+def test_any_unsigned_header_is_refused(webhooks: FlaskClient, header: str) -> None:
     headers = {"Content-Type": "application/json", "X-DIXA-SIGNATURE": header}
-    assert post(webhooks, b"{}", headers) == 401
+    assert post(webhooks, b"{}", headers) in {401, 429}
