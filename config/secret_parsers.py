@@ -10,6 +10,7 @@ MAKE_A_KEY = """python3 -c "import secrets; print(secrets.token_hex(32))\""""
 MAKE_A_WHSEC_KEY = (
     """python3 -c "import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""""
 )
+_MIN_AUTHORIZATION = 16
 _ONE_BYTE = "is a single byte, repeated."
 
 bearer_token = matching(
@@ -46,6 +47,28 @@ def webhook_keys(text: str) -> tuple[bytes, ...]:
     """Parse the keys of Dixa's signatures. HMAC pads a key with zeros, so a key of zeros signs like no key at all."""
     way_out = f"Copy the whole key that Dixa shows. It is as random as the output of {MAKE_A_KEY}."
     return tuple(map(key_bytes, _strong_keys(text, lambda key: len(key_bytes(key)), 16, "bytes", way_out)))
+
+
+def authorizations(text: str) -> tuple[str, ...]:
+    """Parse the Authorization headers of webhooks, as they are sent, with the scheme in lower case."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise ValueError("has no header, only commas.")
+    return tuple(_authorization(part, number) for number, part in enumerate(found, start=1))
+
+
+def _authorization(text: str, number: int) -> str:
+    scheme, _, credentials = text.partition(" ")
+    credentials = credentials.strip()
+    secret = credentials.partition(":")[2] if scheme.lower() == "basic" else credentials
+    if scheme.lower() not in {"basic", "bearer"} or not re.fullmatch(r"[!-~]+", secret):
+        raise ValueError(f"number {number} is neither Basic user:password nor Bearer token, in plain ASCII.")
+    if len(secret) < _MIN_AUTHORIZATION:
+        what = f"has a secret of fewer than {_MIN_AUTHORIZATION} characters"
+        raise ValueError(f"number {number} {what}. Make one: {MAKE_A_KEY}.")
+    if scheme.lower() == "basic":
+        credentials = base64.b64encode(credentials.encode()).decode()
+    return f"{scheme.lower()} {credentials}"
 
 
 def _strong_keys(text: str, size: Callable[[str], int], min_size: int, unit: str, way_out: str) -> tuple[str, ...]:

@@ -212,6 +212,15 @@ class Settings:
         "Requests per second and burst of each token. Dixa allows 10/4. The default got no 429 in an hour (measured).",
         default="9.9/3",
     )
+    webhook_authorizations: tuple[str, ...] | None = variable(
+        secret_parsers.authorizations,
+        "If the webhook subscription in Dixa has an authorization, the same here: `Bearer token` or "
+        "`Basic user:password`, with a secret of 16 characters or more. It is checked beside the signature. To rotate "
+        "it, write the old and the new one, separated by a comma.",
+        name="DIXA_WEBHOOK_AUTHORIZATION",
+        default="",
+        is_secret=True,
+    )
     webhook_tolerance: timedelta = variable(
         parsers.duration, "How far the time in a webhook's signature may be from ours.", default="5m"
     )

@@ -7,6 +7,7 @@ from flask import Blueprint, Request, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
+from service.dixa.authorization import check_authorization
 from service.dixa.events import Event, load_event
 from service.dixa.payloads import PayloadError
 from service.dixa.signature import HEADER, SignatureError, read_signature, verify
@@ -54,8 +55,9 @@ def _verified_event(incoming: Request) -> Event:
         raise UnsupportedMediaType("Send application/json.")
     now = datetime.now(UTC)
     settings = services().settings
-    # The signature's header first: without it the body isn't read.
+    # The headers first: without them the body isn't read.
     signature = read_signature(incoming.headers.get(HEADER), now=now, tolerance=settings.webhook_tolerance)
+    check_authorization(incoming.headers.get("Authorization"), settings.webhook_authorizations or ())
     raw = read_body(incoming, MAX_BODY_BYTES)
     verify(raw, signature, settings.webhook_secrets)
     return load_event(raw, now)

@@ -12,6 +12,7 @@ from tests.config.test_settings import GOOD
 
 SECRETS = {row.name for row in rows_of(Settings).values() if row.is_secret}
 VALUES = GOOD | {
+    "DIXA_WEBHOOK_AUTHORIZATION": "Bearer 0123456789abcdef",
     "READYZ_TOKEN": "0123456789abcdef",
     "SMTP_URL": "smtps://user:password@localhost:465",
     "MAIL_FROM": "survey@northwind.example",
