@@ -41,10 +41,14 @@ class SentinelServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.restart()
+        self.watch(self._primary)
+
+    def restart(self) -> None:
+        """Start it with what it knew before."""
         command = [find_redis_server(), str(self._file), "--sentinel"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         eventually(self._responds)
-        self.watch(self._primary)
 
     def stop(self) -> None:
         if self._process:
@@ -85,6 +89,12 @@ class SentinelServer:
         return (state["flags"], state["num-other-sentinels"], len(replicas)) == ("master", 2, nodes - 1) and all(
             each["flags"] == "slave" and each["master-link-status"] == "ok" for each in replicas
         )
+
+    def has_quorum(self) -> bool:
+        """Return whether it sees enough sentinels for a failover."""
+        with suppress(redis.ResponseError):
+            return bool(self.client.execute_command("SENTINEL", "CKQUORUM", NAME))
+        return False
 
     def _responds(self) -> bool:
         with suppress(redis.RedisError):

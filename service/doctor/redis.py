@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
+from config.redis_urls import find_sentinels
 from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
 from service.records.redis import RecordsRefused, RecordsUnconfirmed
+from service.records.replication_check import find_sentinel_risks
 
 REACHABLE = "redis.reachable"
 WRITABLE = "redis.writable"
@@ -39,6 +41,34 @@ def _about(aspect: str, fine: str) -> Callable[[Installation], Iterator[Finding]
     return find
 
 
+def _replica(installation: Installation) -> Iterator[Finding]:
+    """Say what the loss of this Redis costs."""
+    yield from _about("replica", "")(installation) if _has_risk(installation, "replica") else _safety(installation)
+
+
+def _safety(installation: Installation) -> Iterator[Finding]:
+    following = installation.records.count_following()
+    if following:
+        yield ok(f"a primary with {following} replicas; a failover loses nothing that was acknowledged")
+    else:
+        yield ok("a primary without a replica: what is on its disk alone, its machine can lose")
+
+
+def _has_risk(installation: Installation, aspect: str) -> bool:
+    return any(each.aspect == aspect for each in installation.risks)
+
+
+def _sentinels(installation: Installation) -> Iterator[Finding]:
+    found = find_sentinels(installation.settings.redis_url)
+    if found is None:
+        return
+    risks = [*find_sentinel_risks(found)]
+    for each in risks:
+        yield (fail if each.is_present else warn)(each.problem, each.remedy)
+    if not risks:
+        yield ok(f"all {len(found.urls)} respond, and can make a failover")
+
+
 def _memory(installation: Installation) -> Iterator[Finding]:
     yield from _about("memory", "there is room")(installation)
     if installation.onlooker and (saving := installation.records.saving()):
@@ -64,7 +94,10 @@ CHEAP = (
     Check("redis.persistence", _about("persistence", "keeps what it acknowledges"), _NEEDS),
     Check("redis.eviction", _about("eviction", "throws nothing away"), _NEEDS),
     Check("redis.memory", _memory, _NEEDS),
-    Check("redis.replica", _about("replica", "a primary"), _NEEDS),
+    Check("redis.replica", _replica, _NEEDS),
     Check("redis.connections", _about("connections", "enough of them"), _NEEDS),
 )
-THOROUGH = (Check("redis.rights", _rights, (REACHABLE, "redis.cluster")),)
+THOROUGH = (
+    Check("redis.sentinels", _sentinels),
+    Check("redis.rights", _rights, (REACHABLE, "redis.cluster")),
+)

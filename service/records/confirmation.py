@@ -28,6 +28,11 @@ class Unconfirmed(redis.RedisError):
         self.response = response
 
 
+def replicas_of(client: redis.Redis) -> int:
+    """Return how many replicas have to confirm the writes of a client."""
+    return client.replicas if isinstance(client, ConfirmingRedis) else 0
+
+
 class ConfirmingRedis(redis.Redis):
     """A client whose `run_confirmed` waits for `replicas` replicas. With 0 it doesn't wait."""
 

@@ -12,9 +12,10 @@ import redis
 import structlog
 
 from config.failures import describe_failure
-from service.records.confirmation import ConfirmingRedis, Unconfirmed
+from service.records.confirmation import ConfirmingRedis, Unconfirmed, replicas_of
 from service.records.redis_check import Risk, find_missing_rights, find_risks, find_saving, find_unusable
 from service.records.redis_pool import MAX_CONNECTIONS, USUAL_CONNECTIONS, WAIT_SECONDS
+from service.records.replication_check import count_following, find_replication_risks
 from service.records.scripts import call_script, load_scripts
 from service.records.sentinels import open_pool
 
@@ -122,7 +123,13 @@ class Store:
         info = self._query(self._redis.info)
         # By its name: the response to `CONFIG GET *` contains passwords, which may be bytes of any encoding.
         appendfsync = self._query(lambda: self._redis.config_get("appendfsync")).get("appendfsync")
-        return [*find_risks(info, appendfsync, connections)]
+        least = self._query(lambda: self._redis.config_get("min-replicas-to-write")).get("min-replicas-to-write")
+        found = find_replication_risks(info, least, replicas_of(self._redis))
+        return [*find_risks(info, appendfsync, connections), *found]
+
+    def count_following(self) -> int:
+        """Count the replicas that follow this Redis. Without the right to `INFO`, none is known."""
+        return count_following(self._query(lambda: self._redis.info("replication")))
 
     def saving(self) -> str:
         """Return how this Redis could save memory, or an empty text."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from service.records.confirmation import ConfirmingRedis
+from service.records.confirmation import replicas_of
 
 OLDEST: Final = (6, 2)
 _MIN_HEADROOM: Final = 0.1
@@ -49,7 +49,7 @@ REPLICATION_COMMANDS: Final = ("WAIT",)
 class Risk:
     """A risk of losing a webhook or an answer, or of standing still. `is_present`: it is a fault already.
 
-    `aspect` is "persistence", "eviction", "memory", "connections", "replica", "cluster" or "version".
+    `aspect` is "persistence", "eviction", "memory", "connections", "replica", "sentinels", "cluster" or "version".
     """
 
     aspect: str
@@ -107,8 +107,8 @@ def find_unusable(info: Mapping[str, Any]) -> Iterator[Risk]:
 
 def find_missing_rights(client: redis.Redis, prefix: str = "afterword:") -> Iterator[str]:
     """Yield each right that the user of this client lacks, with its remedy. Raises the errors of redis-py."""
-    confirms = isinstance(client, ConfirmingRedis) and client.replicas > 0
-    tries = (*_TRIES, *((each, "0 1") for each in REPLICATION_COMMANDS)) if confirms else _TRIES
+    confirming = [(each, "0 1") for each in REPLICATION_COMMANDS] if replicas_of(client) else []
+    tries = (*_TRIES, *confirming)
     try:
         connection = client.connection_pool.get_connection()
     except NoPermissionError:

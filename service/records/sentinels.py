@@ -1,7 +1,9 @@
 """Finds the primary with Redis Sentinel, for both of our Redis clients, redis-py and kombu."""
 
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from redis.sentinel import Sentinel
@@ -21,7 +23,7 @@ class SentinelPrimary:
         self._name = found.primary
         self._manager = Sentinel([])  # type: ignore[no-untyped-call]
         # By default redis-py would try each sentinel several times, with pauses of seconds.
-        self._manager.sentinels = [redis.Redis.from_pool(_open_sentinel(url)) for url in found.urls]
+        self._manager.sentinels = [client for _, client in open_sentinels(found)]
         self._known: tuple[str, int] | None = None
         self.moves = 0
 
@@ -46,6 +48,9 @@ def open_pool(url: str, **options: Any) -> Pool:
     return Pool.from_url(sentinels.primary_url, primary=SentinelPrimary(sentinels), **options)
 
 
-def _open_sentinel(url: str) -> Pool:
+def open_sentinels(found: Sentinels) -> Iterator[tuple[str, redis.Redis]]:
+    """Yield the address of each sentinel and a client for it. Connects at the first command."""
     seconds = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
-    return Pool.from_url(url, max_connections=_CONNECTIONS, timeout=_SECONDS, **seconds)
+    for url in found.urls:
+        pool = Pool.from_url(url, max_connections=_CONNECTIONS, timeout=_SECONDS, **seconds)
+        yield urlsplit(url).netloc.rpartition("@")[2], redis.Redis.from_pool(pool)
