@@ -8,7 +8,7 @@ import click
 
 from config.settings import Settings
 from service.cli.ask_forecast import Forecast, Forecaster, find_obstacle
-from service.cli.context import open_records, open_settings, warn_if_paused
+from service.cli.context import open_client, open_records, open_settings, warn_if_paused
 from service.cli.output import say, say_all
 from service.cli.params import ConversationId
 from service.dixa.close_lookup import CloseLookup
@@ -17,7 +17,6 @@ from service.dixa.low_priority import LowPriorityDixa
 from service.intake.intake import Intake
 from service.records.outcomes import Outcome
 from service.records.records import Records
-from service.records.redis import connect
 from service.rules.despite import RULES, lift
 from service.rules.identity import Identities
 from service.surveys.errors import CallError, Refused
@@ -54,7 +53,7 @@ def ask(conversation_id: int, *, rules: tuple[str, ...], dry_run: bool) -> None:
 
 class _Asking:
     def __init__(self, settings: Settings, records: Records) -> None:
-        dixa = open_dixa(settings, connect(settings.redis_url), observes_only=True)
+        dixa = open_dixa(settings, open_client(settings), observes_only=True)
         low_priority = LowPriorityDixa(dixa, settings.dixa_pace.rate * _SHARE, Event().wait)
         self._settings = settings
         self._records = records

@@ -8,7 +8,7 @@ from threading import Event
 import click
 
 from config.settings import Settings
-from service.cli.context import open_records, open_settings, warn_if_paused
+from service.cli.context import open_client, open_records, open_settings, warn_if_paused
 from service.cli.estimate import confirm, spell
 from service.cli.output import say, say_all
 from service.cli.params import read_since
@@ -19,7 +19,6 @@ from service.dixa.low_priority import LowPriorityDixa
 from service.intake.intake import Intake, NotKept
 from service.intake.missed import Found, MissedCloses, SeenClose
 from service.records.missed import MissedBookmark
-from service.records.redis import connect
 from service.rules.identity import Identities
 from service.surveys.errors import CallError, Refused, RetryLater
 
@@ -59,7 +58,7 @@ _UNREADABLE = "not shown by Dixa"
 
 class _Recovery:
     def __init__(self, settings: Settings) -> None:
-        client = connect(settings.redis_url)
+        client = open_client(settings)
         dixa = open_dixa(settings, client, observes_only=True)
         self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
         self.records = open_records(settings)

@@ -8,9 +8,9 @@ import click
 from service.cli.context import open_records, open_settings, warn_if_paused
 from service.cli.output import say
 from service.cli.params import ConversationId
-from service.records.listing import Listed, Listing
 from service.records.outcomes import Outcome
 from service.records.records import Records
+from service.surveys.model import Record
 from service.surveys.reasons import Reason
 from service.surveys.states import Journey, OfferState
 
@@ -72,17 +72,19 @@ def _retry_all(records: Records, reasons: tuple[str, ...], *, is_agreed: bool) -
 
 
 def _find_failed(records: Records, reasons: tuple[str, ...]) -> Iterator[Failed]:
-    for each in Listing.beside(records).list_all():
-        for journey, state in each.states.items():
-            why = each.reasons.get(journey, "")
-            is_wanted = why in reasons if reasons else why != Reason.ERASED
-            if state == OfferState.FAILED and is_wanted and _is_current(records, each, journey):
-                yield each.survey_id, journey
+    for survey_id in records.list_failed(records.count_failed()):
+        if record := records.load(survey_id):
+            yield from ((survey_id, each) for each in _failed_journeys(records, record, reasons))
 
 
-def _is_current(records: Records, survey: Listed, journey: Journey) -> bool:
-    """Return False for the offer of an earlier round: it would ask beside the latest one."""
-    return journey is not Journey.OFFER or records.list_rounds(survey.conversation_id)[0] == survey.survey_id
+def _failed_journeys(records: Records, record: Record, reasons: tuple[str, ...]) -> Iterator[Journey]:
+    found = {Journey.OFFER: record.offer, Journey.ANSWER: record.answer, Journey.FOLLOW_UP: record.follow_up}
+    # The offer of an earlier round would ask beside the latest one.
+    if record.answer or records.list_rounds(record.conversation_id)[0] != record.survey_id:
+        del found[Journey.OFFER]
+    for journey, progress in found.items():
+        if progress and progress.state == OfferState.FAILED and (not reasons or progress.reason in reasons):
+            yield journey
 
 
 def _count(found: Iterable[Failed]) -> str:

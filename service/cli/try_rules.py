@@ -9,7 +9,7 @@ from threading import Event
 import click
 
 from config.settings import Settings
-from service.cli.context import open_records, open_settings, warn_if_paused
+from service.cli.context import open_client, open_records, open_settings, warn_if_paused
 from service.cli.estimate import confirm, spell
 from service.cli.output import say, say_all, say_json
 from service.cli.params import json_option, read_since
@@ -21,7 +21,6 @@ from service.dixa.factory import open_dixa
 from service.dixa.low_priority import LowPriorityDixa
 from service.records.opt_outs import HashedOptOuts
 from service.records.records import Records
-from service.records.redis import connect
 from service.rules.decision import Lookups
 from service.rules.dry_run import DryRun, DryRunResult
 from service.rules.identity import Identities
@@ -75,7 +74,7 @@ class _DryRun:
     """Looks up one conversation after the other, at low priority."""
 
     def __init__(self, settings: Settings) -> None:
-        client = connect(settings.redis_url)
+        client = open_client(settings)
         dixa = open_dixa(settings, client, observes_only=True)
         self.rate = settings.dixa_pace.rate * len(settings.dixa_api_tokens) * _SHARE
         self.records: Records = open_records(settings)
