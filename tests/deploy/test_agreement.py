@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from config.environment import rows_of
 from config.loader import read_settings
 from config.settings import Settings, Timings
+from service.cli import main
 from service.records.redis_check import find_risks
 from tests.deploy.manifests import DEPLOY, ROOT, UNITS, instructions, load, option, pods, procfile, services
 from tests.processes import API_TOKEN, SECRET_KEY, WEBHOOK_SECRET, RedisServer
@@ -67,6 +68,17 @@ def test_every_variable_is_a_setting(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     named = re.findall(r"\b(?!AF_|CMD\b)[A-Z]+(?:_[A-Z0-9]+)+\b", text)
     assert [each for each in named if each not in SETTINGS] == []
+
+
+def test_every_process_has_a_liveness_check() -> None:
+    (image,) = instructions("HEALTHCHECK")
+    (web,), (worker,) = pods()["web"]["containers"], pods()["worker"]["containers"]
+    assert "/healthz" in image
+    assert web["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert web["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    for command in (services()["worker"]["healthcheck"]["test"][1:], worker["livenessProbe"]["exec"]["command"]):
+        assert command[0] == "afterword"
+        assert command[1] in main.commands
 
 
 def test_settings_of_the_pods_are_complete(tmp_path: Path) -> None:
