@@ -124,9 +124,7 @@ def test_nginx_accepts_the_example(nginx: Nginx) -> None:
     run("nginx", "-t", "-e", "stderr", "-c", nginx.config)
 
 
-def test_webhook_page_form_and_opt_out_pass_and_no_log_has_a_link(
-    nginx: Nginx, tmp_path: Path, redis_server: RedisServer
-) -> None:
+def test_all_requests_pass_and_no_log_has_a_link(nginx: Nginx, tmp_path: Path, redis_server: RedisServer) -> None:
     (tmp_path / "surveys.toml").write_text(SURVEYS, encoding="utf-8")
     with sandboxes.sandbox() as dixa:
         environ = {
@@ -145,6 +143,8 @@ def test_webhook_page_form_and_opt_out_pass_and_no_log_has_a_link(
                 survey = LiveSurvey(dixa, records, Links([SECRET_KEY], nginx.url), dixa.make_conversation())
                 _close(survey, nginx)
                 tokens = _visit(survey, nginx)
+                assert _is_limited_in_spite_of_forged_addresses(nginx)
+                assert requests.get(survey.link(), timeout=60).status_code == 200
                 afterword.kill("web")
                 assert requests.get(survey.link(), timeout=60).status_code == 502
         finally:
@@ -192,6 +192,16 @@ def _visit(survey: LiveSurvey, nginx: Nginx) -> list[str]:
     for path in (f"/healthz/{token}", f"/healthz?next={token}", f"/webhooks/dixa/s/{token}", f"/?{token}"):
         requests.get(nginx.url + path, timeout=60)
     return [token, quote(token[:40]), token[:40]]
+
+
+def _is_limited_in_spite_of_forged_addresses(nginx: Nginx) -> bool:
+    """Send webhooks without a signature until one is refused for their number, each from another address, it says."""
+    url = f"{nginx.url}/webhooks/dixa"
+    with requests.Session() as session:
+        sent = (
+            session.post(url, json={}, headers={"X-Forwarded-For": f"6.6.6.{each}"}, timeout=60) for each in range(200)
+        )
+        return any(each.status_code == 429 for each in sent)
 
 
 def test_log_names_every_path_without_a_token(nginx: Nginx) -> None:
