@@ -1,8 +1,8 @@
 """Checks exchanges with the sandbox against Dixa's OpenAPI description, which is beside the repository.
 
 The description is reference data without a copy in this repository. It lacks three facts, which are added after
-loading: `_type` distinguishes the members of each `oneOf` (all examples have it), times of messages and notes end in
-`[GMT]`, and any call can return 401, 429 or an error of the server.
+loading: `_type` distinguishes the members of each `oneOf` (all examples have it), times of messages, notes and activities
+end in `[GMT]`, and any call can return 401, 429 or an error of the server.
 """
 
 import copy
@@ -26,7 +26,7 @@ MISSING = "Dixa's OpenAPI description is not here (../shared/dixa/openapi-beta.y
 _REFERENCE = "#/components/schemas/"
 _ANYWHERE = ("401", "429", "500", "502", "503", "504")
 _SCALED = {"Csat": (1, 5), "Nps": (0, 10), "ThumbsUpOrDown": (0, 1)}
-_BRACKETED = ("Message", "InternalNoteData")
+_BRACKETED = {"Message": "createdAt", "InternalNoteData": "createdAt", "ActivityLogEntry": "activityTimestamp"}
 _Json = dict[str, Any]
 
 
@@ -153,8 +153,8 @@ def _pinned(document: _Json) -> _Json:
             _pin_type(schemas, member.get("$ref", "").removeprefix(_REFERENCE))
     for name, (lowest, highest) in _SCALED.items():
         schemas[name]["properties"]["value"] |= {"minimum": lowest, "maximum": highest}
-    for name in _BRACKETED:
-        schemas[name]["properties"]["createdAt"] = {"type": "string", "pattern": r"^[-0-9]{10}T[:.0-9]+Z\[GMT\]$"}
+    for name, time in _BRACKETED.items():
+        schemas[name]["properties"][time] = {"type": "string", "pattern": r"^[-0-9]{10}T[:.0-9]+Z\[GMT\]$"}
     problem = {"content": {"application/json": {"schema": {"$ref": f"{_REFERENCE}BadRequest"}}}, "description": ""}
     for call in (call for calls in document["paths"].values() for call in calls.values()):
         for status in _ANYWHERE:

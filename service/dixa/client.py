@@ -3,13 +3,23 @@
 Source: Dixa's OpenAPI description (version beta).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from service.dixa import schemas
 from service.dixa.payloads import PayloadError
+from service.dixa.subscriptions import (
+    LastDelivery,
+    LoggedDelivery,
+    Subscription,
+    dump_subscription,
+    load_delivery_log,
+    load_last_deliveries,
+    load_subscription,
+    load_subscriptions,
+)
 from service.dixa.transport import ORGANIZATION, Effect, Transport
 from service.surveys.errors import OutcomeUnknown, RetryLater
 from service.surveys.ports import Conversation, EndUser, Message, Page, Rating, Slot
@@ -96,7 +106,7 @@ class DixaClient(Transport):
 
     def closed_between(self, slot: Slot, since: datetime, until: datetime, page_key: str | None = None) -> Page:
         """`POST /search/conversations`, one page. It is a query in spite of its method."""
-        path = "/search/conversations" + (f"?{urlencode({'pageKey': page_key})}" if page_key else "")
+        path = _paged("/search/conversations", page_key)
         body = self._call(slot, "query", "POST", path, schemas.dump_search(since, until))
         return _load(schemas.load_page, body, "query")
 
@@ -108,12 +118,56 @@ class DixaClient(Transport):
         """`GET /endusers/{userId}`."""
         return self._query(slot, f"/endusers/{quote(user_id, safe='')}", schemas.load_end_user)
 
+    def agents(self, slot: Slot, page_key: str | None = None) -> tuple[dict[str, str], str | None]:
+        """`GET /agents`, one page: names by id, and the key of the next page, if any."""
+        return self._query(slot, _paged("/agents", page_key), schemas.load_agents)
+
+    def contact_points(self, slot: Slot) -> tuple[str, ...]:
+        """`GET /contact-endpoints`: addresses and numbers."""
+        return self._query(slot, "/contact-endpoints", schemas.load_contact_points)
+
+    def logged_closes(
+        self, slot: Slot, since: datetime, until: datetime, page_key: str | None = None
+    ) -> tuple[tuple[tuple[int, datetime], ...], str | None]:
+        """`GET /conversations/activitylog`, one page: the conversations closed, when, and the key of the next page."""
+        between = {"fromDatetime": schemas.dump_time(since), "toDatetime": schemas.dump_time(until)}
+        path = f"/conversations/activitylog?{urlencode(between | ({'pageKey': page_key} if page_key else {}))}"
+        return self._query(slot, path, schemas.load_closes)
+
+    def subscriptions(self, slot: Slot) -> tuple[Subscription, ...]:
+        """`GET /webhooks`."""
+        return self._query(slot, "/webhooks", load_subscriptions)
+
+    def subscribe(self, slot: Slot, url: str, events: Collection[str]) -> Subscription:
+        """`POST /webhooks`."""
+        sent = dump_subscription(url, events)
+        return _load(load_subscription, self._call(slot, "command", "POST", "/webhooks", sent), "command")
+
+    def change_subscription(self, slot: Slot, subscription_id: str, change: Mapping[str, Any]) -> Subscription:
+        """`PATCH /webhooks/{id}`. `change` has the fields to change: `events`, `url`, `enabled`."""
+        path = f"/webhooks/{quote(subscription_id, safe='')}"
+        return _load(load_subscription, self._call(slot, "command", "PATCH", path, dict(change)), "command")
+
+    def last_deliveries(self, slot: Slot, subscription_id: str) -> tuple[LastDelivery, ...]:
+        """`GET /webhooks/{id}/delivery-status`: the latest delivery of each event."""
+        path = f"/webhooks/{quote(subscription_id, safe='')}/delivery-status"
+        return self._query(slot, path, load_last_deliveries)
+
+    def delivery_log(self, slot: Slot, subscription_id: str, event: str) -> tuple[LoggedDelivery, ...]:
+        """`GET /webhooks/{id}/delivery-status/logs/{event}`: the latest deliveries, failed ones included."""
+        path = f"/webhooks/{quote(subscription_id, safe='')}/delivery-status/logs/{quote(event, safe='')}"
+        return self._query(slot, path, load_delivery_log)
+
     def organization_name(self, slot: Slot) -> str:
         """`GET /organization`: the name of the token's organization."""
         return self._query(slot, ORGANIZATION, schemas.load_organization_name)
 
     def _query(self, slot: Slot, path: str, load: Callable[[Any], Result]) -> Result:
         return _load(load, self._call(slot, "query", "GET", path), "query")
+
+
+def _paged(path: str, page_key: str | None) -> str:
+    return path + (f"?{urlencode({'pageKey': page_key})}" if page_key else "")
 
 
 def _load(load: Callable[[Any], Result], body: Any, effect: Effect) -> Result:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from marshmallow import Schema, ValidationError
@@ -30,6 +31,21 @@ def load(schema: Schema, body: Any) -> dict[str, Any]:
     except ValidationError as error:
         raise PayloadError("; ".join(mistakes(error.messages, "body"))) from error
     return found
+
+
+def load_data(body: Any) -> Any:
+    """Unwrap the `{"data": …}` of a response. Raises PayloadError."""
+    if not isinstance(body, Mapping) or "data" not in body:
+        raise PayloadError("body.data: Missing.")
+    return body["data"]
+
+
+def load_list(schema: Schema, body: Any) -> list[dict[str, Any]]:
+    """Read the items of a response's `data`, each by the schema. Raises PayloadError."""
+    items = load_data(body)
+    if not isinstance(items, list):
+        raise PayloadError("body.data: Not a list.")
+    return [load(schema, item) for item in items]
 
 
 def _refuse(_constant: str) -> NoReturn:

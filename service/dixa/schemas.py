@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from service.dixa.fields import (
     Address,
@@ -21,14 +21,14 @@ from service.dixa.fields import (
     Time,
     Word,
 )
-from service.dixa.payloads import PayloadError, load
+from service.dixa.payloads import load, load_data, load_list
 from service.surveys.ports import Conversation, EndUser, Message, Page, Rating
 from service.surveys.ratings import RatingType
 
 
 def load_conversation(body: Any) -> Conversation:
     """Parse `GET /conversations/{id}`. An anonymized conversation has `is_erased`."""
-    found = load(_CONVERSATION, _data(body))
+    found = load(_CONVERSATION, load_data(body))
     return Conversation(
         id=found["id"],
         channel=found["channel"] or "",
@@ -49,17 +49,38 @@ def load_conversation(body: Any) -> Conversation:
 
 def load_page(body: Any) -> Page:
     """Parse `POST /search/conversations`. Hits contain ids only."""
-    ids = tuple(int(hit["id"]) for hit in _load_list(_HIT, body))
+    return Page(tuple(int(hit["id"]) for hit in load_list(_HIT, body)), _next_key(body))
+
+
+def load_agents(body: Any) -> tuple[dict[str, str], str | None]:
+    """Parse `GET /agents`: names by id, and the key of the next page, if any."""
+    return {each["id"]: each["displayName"] or "" for each in load_list(_AGENT, body)}, _next_key(body)
+
+
+def load_closes(body: Any) -> tuple[tuple[tuple[int, datetime], ...], str | None]:
+    """Parse `GET /conversations/activitylog`: the closes, and the key of the next page, if any."""
+    entries = load_list(_ACTIVITY, body)
+    closes = ((each["conversationId"], each["activityTimestamp"]) for each in entries if each["_type"] in _CLOSES)
+    return tuple((number, at) for number, at in closes if at), _next_key(body)
+
+
+def load_contact_points(body: Any) -> tuple[str, ...]:
+    """Parse `GET /contact-endpoints`: addresses and numbers."""
+    found = (each["address"] or each["number"] for each in load_list(_CONTACT_POINT, body))
+    return tuple(each for each in found if each)
+
+
+def _next_key(body: Any) -> str | None:
     meta = body.get("meta")
     link = meta.get("next") if isinstance(meta, Mapping) else None
     # Only the key of the link is used: its path is relative, and a response must not choose which path we call.
     keys = parse_qs(urlsplit(link).query).get("pageKey") if isinstance(link, str) else None
-    return Page(ids, keys[0] if keys else None)
+    return keys[0] if keys else None
 
 
 def load_queues(body: Any) -> dict[str, str]:
     """Parse `GET /queues`: names by id."""
-    return {queue["id"]: queue["name"] for queue in _load_list(_QUEUE, body)}
+    return {queue["id"]: queue["name"] for queue in load_list(_QUEUE, body)}
 
 
 def load_ratings(body: Any) -> tuple[Rating, ...]:
@@ -67,17 +88,17 @@ def load_ratings(body: Any) -> tuple[Rating, ...]:
 
     One malformed element makes the whole list fail: without it, an offer might be made twice.
     """
-    return tuple(Rating(**each) for each in _load_list(_RATING, body))
+    return tuple(Rating(**each) for each in load_list(_RATING, body))
 
 
 def load_offer_id(body: Any) -> str:
     """Parse `POST /conversations/{id}/ratings/offer`: the rating id."""
-    return str(load(_OFFER, _data(body))["id"])
+    return str(load(_OFFER, load_data(body))["id"])
 
 
 def load_messages(body: Any) -> tuple[Message, ...]:
     """Parse `GET /conversations/{id}/messages`. One malformed element makes the whole list fail, as with ratings."""
-    return tuple(map(_make_message, _load_list(_MESSAGE, body)))
+    return tuple(map(_make_message, load_list(_MESSAGE, body)))
 
 
 def _make_message(found: Mapping[str, Any]) -> Message:
@@ -93,46 +114,46 @@ def _make_message(found: Mapping[str, Any]) -> Message:
 
 def load_conversation_tags(body: Any) -> tuple[str, ...]:
     """Parse `GET /conversations/{id}/tags`: names."""
-    return tuple(each["name"] for each in _load_list(_TAG, body) if each["name"])
+    return tuple(each["name"] for each in load_list(_TAG, body) if each["name"])
 
 
 def load_notes(body: Any) -> tuple[str, ...]:
     """Parse `GET /conversations/{id}/notes`: texts."""
-    return tuple(each["message"] for each in _load_list(_NOTE, body))
+    return tuple(each["message"] for each in load_list(_NOTE, body))
 
 
 def load_tags(body: Any) -> dict[str, str]:
     """Parse `GET /tags`: ids by name. Malformed tags are skipped."""
-    return {each["name"]: each["id"] for each in _load_list(_TAG, body) if each["id"] and each["name"]}
+    return {each["name"]: each["id"] for each in load_list(_TAG, body) if each["id"] and each["name"]}
 
 
 def load_end_user(body: Any) -> EndUser:
     """Parse `GET /endusers/{userId}`."""
-    return EndUser(**load(_END_USER, _data(body)))
+    return EndUser(**load(_END_USER, load_data(body)))
 
 
 def load_organization_name(body: Any) -> str:
     """Parse `GET /organization`: its name."""
-    return str(load(_ORGANIZATION, _data(body))["name"])
+    return str(load(_ORGANIZATION, load_data(body))["name"])
 
 
 def dump_search(since: datetime, until: datetime) -> dict[str, Any]:
     """Build the body of `POST /search/conversations` for conversations closed between two times."""
-    between = {"_type": "Between", "timestampFrom": _dump_time(since), "timestampTo": _dump_time(until)}
+    between = {"_type": "Between", "timestampFrom": dump_time(since), "timestampTo": dump_time(until)}
     return {"filters": {"strategy": "All", "conditions": [{"field": {"_type": "ClosedDate", "operator": between}}]}}
 
 
 def dump_offer(rating: RatingType, *, user_id: str, agent_id: str | None, offered_at: datetime) -> dict[str, Any]:
     """Build the body of `POST /conversations/{id}/ratings/offer`."""
     agent = {"agentId": agent_id} if agent_id else {}
-    return {"ratingType": str(rating), "userId": user_id, **agent, "offeredAt": _dump_time(offered_at)}
+    return {"ratingType": str(rating), "userId": user_id, **agent, "offeredAt": dump_time(offered_at)}
 
 
 def dump_result(rating: RatingType, *, score: int, comment: str, submitted_at: datetime) -> dict[str, Any]:
     """Build the body of `POST /conversations/{id}/ratings/{ratingId}/submit`."""
     optional = {"comment": comment} if comment else {}
     result = {"_type": str(rating), "value": score}
-    return {"ratingResult": result, **optional, "submittedAt": _dump_time(submitted_at)}
+    return {"ratingResult": result, **optional, "submittedAt": dump_time(submitted_at)}
 
 
 def dump_message(agent_id: str, text: str, *, external_id: str, kind: str = "Text") -> dict[str, Any]:
@@ -141,21 +162,8 @@ def dump_message(agent_id: str, text: str, *, external_id: str, kind: str = "Tex
     return {"_type": "Outbound", "agentId": agent_id, "content": content, "externalId": external_id}
 
 
-def _data(body: Any) -> Any:
-    """Unwrap the `{"data": …}` of a response."""
-    if not isinstance(body, Mapping) or "data" not in body:
-        raise PayloadError("body.data: Missing.")
-    return body["data"]
-
-
-def _load_list(schema: Schema, body: Any) -> list[dict[str, Any]]:
-    items = _data(body)
-    if not isinstance(items, list):
-        raise PayloadError("body.data: Not a list.")
-    return [load(schema, item) for item in items]
-
-
-def _dump_time(at: datetime) -> str:
+def dump_time(at: datetime) -> str:
+    """Write a time as Dixa has it, in UTC."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -224,6 +232,24 @@ class _OrganizationSchema(FromDixa):
     name = Word(required=True)
 
 
+class _AgentSchema(FromDixa):
+    id = Word(required=True)
+    displayName = Text()
+
+
+class _ActivitySchema(FromDixa):
+    conversationId = ConversationId(required=True)
+    activityTimestamp = Time()
+    _type = Text()
+
+
+class _ContactPointSchema(FromDixa):
+    address = Text()
+    number = Text()
+
+
+_CLOSES = {"ConversationClosed", "ConversationAbandoned"}
+
 _CONVERSATION = _ConversationSchema()
 _RATING = _RatingSchema()
 _HIT = _HitSchema()
@@ -234,3 +260,6 @@ _NOTE = _NoteSchema()
 _TAG = _TagSchema()
 _END_USER = _EndUserSchema()
 _ORGANIZATION = _OrganizationSchema()
+_AGENT = _AgentSchema()
+_ACTIVITY = _ActivitySchema()
+_CONTACT_POINT = _ContactPointSchema()

@@ -8,6 +8,7 @@ from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Conversation, Delivery, Exchange, Message, Note, Rating, Result
 from service.sandbox.dixa.samples import add_samples
 from service.sandbox.dixa.state import Report, State
+from service.sandbox.dixa.subscriptions import Subscription
 from service.sandbox.dixa.webhooks import Webhooks
 from service.sandbox.mail_server import MailStore, ReceivedMail
 from service.sandbox.settings import SandboxSettings
@@ -21,6 +22,7 @@ class FakeDixa(FaultShortcuts):
         self.settings = settings or SandboxSettings()
         self.state = State()
         self.webhooks = Webhooks(self.state, self.settings)
+        self.sends_webhooks_to(self.settings.target)
         self.mail_store = MailStore()
         limit = RateLimit(self.settings.rate, self.settings.burst)
         self.api = Api(self.state, self.faults, limit, self.settings.tokens)
@@ -51,8 +53,16 @@ class FakeDixa(FaultShortcuts):
         return self.settings.secret
 
     def sends_webhooks_to(self, target: str | None) -> None:
-        """Set the webhook's URL. None sends no more webhooks."""
-        self.webhooks.target = target
+        """Subscribe a URL with the sandbox's secret. None ends the subscription."""
+        own, settings = self.state.subscriptions, self.settings
+        if target is None:
+            own.pop(settings.subscription_id, None)
+        else:
+            own[settings.subscription_id] = Subscription(target, id=settings.subscription_id, secret=settings.secret)
+
+    def loses_webhooks(self, times: int = 1, *, is_logged: bool = True) -> None:
+        """Lose the next webhooks. Dixa's delivery log shows them as failed, or not at all."""
+        self.state.lose_webhooks(times, is_logged=is_logged)
 
     def make_conversation(self, **facts: Any) -> int:
         """Add a conversation and return its id. `facts` are those of `State.make_conversation`."""

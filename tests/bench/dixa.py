@@ -17,7 +17,8 @@ from typing import Any
 import requests
 
 from service.sandbox.dixa.api import VERSIONS, Api
-from service.sandbox.dixa.calls import CALLS, Call, DixaResponse
+from service.sandbox.dixa.call import Call, DixaResponse
+from service.sandbox.dixa.calls import CALLS
 from service.sandbox.dixa.faults import Faults
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Conversation, Message, Result

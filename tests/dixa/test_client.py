@@ -9,7 +9,9 @@ import pytest
 
 from service.dixa.client import DixaClient
 from service.dixa.errors import TokenRefused
+from service.dixa.subscriptions import EVENTS
 from service.sandbox.dixa.model import Person
+from service.sandbox.dixa.subscriptions import Subscription
 from service.sandbox.server import Sandbox
 from service.surveys.errors import CallError, Forbidden, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, EndUser, Slot
@@ -20,6 +22,7 @@ Call = Callable[[DixaClient, Slot, int], Any]
 AT = datetime(2026, 11, 20, 9, 15, 2, 114_000, tzinfo=timezone(timedelta(hours=1)))
 PLENTY = Deadline(timedelta(days=1))
 USER = "b1d6a0c2-3c58-4f0e-9a57-0c1f6f0f2a90"
+SUBSCRIPTION = "5e9c1b5e-7a43-4b0e-9d7e-6a2f0d5e8c10"
 IDA = Person("Ida Holm", "ida@example.com", "+4520123456", id=USER)
 
 
@@ -47,6 +50,12 @@ QUERIES: dict[str, Call] = {
     "queues": lambda client, slot, number: client.queues(slot),
     "end_user": lambda client, slot, number: client.end_user(slot, USER),
     "search": lambda client, slot, number: client.closed_between(slot, AT, AT + timedelta(days=9999)),
+    "agents": lambda client, slot, number: client.agents(slot),
+    "contact_endpoints": lambda client, slot, number: client.contact_points(slot),
+    "activity_log": lambda client, slot, number: client.logged_closes(slot, AT, AT + timedelta(days=9999)),
+    "subscriptions": lambda client, slot, number: client.subscriptions(slot),
+    "delivery_status": lambda client, slot, number: client.last_deliveries(slot, SUBSCRIPTION),
+    "delivery_logs": lambda client, slot, number: client.delivery_log(slot, SUBSCRIPTION, "ConversationClosed"),
 }
 COMMANDS: dict[str, Call] = {
     "offer": offer,
@@ -57,6 +66,10 @@ COMMANDS: dict[str, Call] = {
     "close": lambda client, slot, number: client.close(slot, number, user_id=USER),
     "note": lambda client, slot, number: client.add_note(slot, number, "Hello"),
     "tag": lambda client, slot, number: client.add_tag(slot, number, USER),
+    "subscribe": lambda client, slot, number: client.subscribe(slot, "https://one.example/webhooks/dixa", EVENTS),
+    "change_subscription": lambda client, slot, number: client.change_subscription(
+        slot, SUBSCRIPTION, {"events": sorted(EVENTS), "enabled": True}
+    ),
 }
 ALL = QUERIES | COMMANDS
 
@@ -72,13 +85,15 @@ def unlimited_slot(dixa: Sandbox, deadline: Deadline) -> Slot:
 
 @pytest.fixture
 def number(dixa: Sandbox) -> int:
+    dixa.state.subscriptions[SUBSCRIPTION] = Subscription("http://127.0.0.1:9/webhooks/dixa", id=SUBSCRIPTION)
     return dixa.make_conversation(language="da", requester=IDA)
 
 
 def test_the_tables_list_every_call() -> None:
     found = {name for name, _ in inspect.getmembers(DixaClient, inspect.isfunction) if not name.startswith("_")}
     queries = {"conversation", "ratings", "messages", "notes", "conversation_tags", "tags", "organization_name"}
-    queries |= {"queues", "closed_between", "end_user"}
+    queries |= {"queues", "closed_between", "end_user", "agents", "contact_points", "logged_closes"}
+    queries |= {"subscriptions", "last_deliveries", "delivery_log"}
     assert found == {"take_slot", "downtime"} | queries | {
         "offer",
         "submit",
@@ -86,6 +101,8 @@ def test_the_tables_list_every_call() -> None:
         "close",
         "add_note",
         "add_tag",
+        "subscribe",
+        "change_subscription",
     }
 
 
@@ -95,7 +112,11 @@ def test_every_exchange_matches_dixas_openapi_description(client: DixaClient, di
     if description is None:
         pytest.skip(MISSING)
     number = dixa.make_conversation(channel=channel, requester=IDA)
+    dixa.sends_webhooks_to(None)
     slot = slot_of(client)
+    made = client.subscribe(slot, "http://127.0.0.1:9/webhooks/dixa", EVENTS)
+    dixa.state.subscriptions[SUBSCRIPTION] = dixa.state.subscriptions[made.id]
+    dixa.loses_webhooks()
     for rating in RatingType:
         rating_id = client.offer(slot, number, rating, user_id=USER, agent_id=USER, offered_at=AT)
         best = rating.scores[-1]

@@ -9,7 +9,8 @@ from time import monotonic
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from service.sandbox.dixa.calls import CALLS, Call, DixaResponse, perform
+from service.sandbox.dixa.call import Call, DixaResponse
+from service.sandbox.dixa.calls import CALLS, perform
 from service.sandbox.dixa.faults import EXECUTING, Faults, failure
 from service.sandbox.dixa.limits import RateLimit
 from service.sandbox.dixa.model import Exchange

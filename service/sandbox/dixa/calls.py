@@ -1,61 +1,27 @@
 """The calls of Dixa's API. Each function executes one on the state, and returns its response or raises Refused."""
 
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
-
-from marshmallow import Schema
+from urllib.parse import urlencode
 
 from service.sandbox.dixa import request_bodies, serializers
+from service.sandbox.dixa.call import Call, DixaResponse, page_key, read_page, respond
 from service.sandbox.dixa.model import MESSAGE_CHANNELS, Message, Note, Rating, now
-from service.sandbox.dixa.request_bodies import SCORES, load_body, load_number
+from service.sandbox.dixa.request_bodies import SCORES
+from service.sandbox.dixa.setup_calls import SETUP_CALLS
 from service.sandbox.dixa.state import Refused, State
-
-
-@dataclass(frozen=True, slots=True)
-class DixaResponse:
-    """A status and a JSON body. None means no body."""
-
-    status: int
-    json: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """The parts of a request for a call. `ids` are the path's parameters as text."""
-
-    name: str
-    ids: Mapping[str, str]
-    body: bytes = b""
-    content_type: str = ""
-    query: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def conversation_id(self) -> int:
-        """The conversation's number. Raises Refused (400) if it is malformed."""
-        return load_number(self.ids["conversationId"], "conversationId")
-
-    def load(self, schema: Schema) -> dict[str, Any]:
-        """Parse the body. Raises Refused (400)."""
-        return load_body(schema, self.body, self.content_type)
-
-
-def _ok(data: object) -> DixaResponse:
-    return DixaResponse(200, {"data": data})
 
 
 def organization(state: State, _: Call) -> DixaResponse:
     """`GET /organization`."""
-    return _ok(serializers.dump_organization(state.organization))
+    return respond(serializers.dump_organization(state.organization))
 
 
 def conversation(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}`."""
-    return _ok(serializers.dump_conversation(state.conversation(call.conversation_id)))
+    return respond(serializers.dump_conversation(state.conversation(call.conversation_id)))
 
 
 def offer(state: State, call: Call) -> DixaResponse:
@@ -83,7 +49,7 @@ def ratings(state: State, call: Call) -> DixaResponse:
     found = state.conversation(call.conversation_id)
     newest = now() - timedelta(seconds=state.listing_lag)
     shown = [_as_of(rating, newest) for rating in found.ratings if rating.created_at <= newest]
-    return _ok([serializers.dump_rating(rating, found.channel) for rating in shown])
+    return respond([serializers.dump_rating(rating, found.channel) for rating in shown])
 
 
 def _as_of(rating: Rating, moment: datetime) -> Rating:
@@ -94,7 +60,7 @@ def _as_of(rating: Rating, moment: datetime) -> Rating:
 def messages(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/messages`, oldest first."""
     found = state.conversation(call.conversation_id)
-    return _ok([serializers.dump_message(message, found) for message in found.messages])
+    return respond([serializers.dump_message(message, found) for message in found.messages])
 
 
 def message(state: State, call: Call) -> DixaResponse:
@@ -106,7 +72,7 @@ def message(state: State, call: Call) -> DixaResponse:
     author = str(body["agentId"]) if direction == "Outbound" else found.requester.id
     value, text_format = _content(body, found.channel)
     made = Message(author, value, direction, text_format, external_id=body["externalId"])
-    return _ok(serializers.dump_added_message(state.add_message(number, made)))
+    return respond(serializers.dump_added_message(state.add_message(number, made)))
 
 
 def _content(body: Mapping[str, Any], channel: str) -> tuple[str, str]:
@@ -136,7 +102,7 @@ def close(state: State, call: Call) -> DixaResponse:
 def notes(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/notes`, oldest first."""
     number = call.conversation_id
-    return _ok([serializers.dump_note(note, number) for note in state.conversation(number).notes])
+    return respond([serializers.dump_note(note, number) for note in state.conversation(number).notes])
 
 
 def note(state: State, call: Call) -> DixaResponse:
@@ -144,12 +110,12 @@ def note(state: State, call: Call) -> DixaResponse:
     number, body = call.conversation_id, call.load(request_bodies.NOTE)
     made = Note(str(body["agentId"] or state.agents[0].id), body["message"], body["createdAt"] or now())
     state.conversation(number).notes.append(made)
-    return _ok(serializers.dump_note(made, number))
+    return respond(serializers.dump_note(made, number))
 
 
 def conversation_tags(state: State, call: Call) -> DixaResponse:
     """`GET /conversations/{id}/tags`."""
-    return _ok([serializers.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags])
+    return respond([serializers.dump_tag(tag) for tag in state.conversation(call.conversation_id).tags])
 
 
 def tag(state: State, call: Call) -> DixaResponse:
@@ -160,17 +126,17 @@ def tag(state: State, call: Call) -> DixaResponse:
 
 def tags(state: State, _: Call) -> DixaResponse:
     """`GET /tags`."""
-    return _ok([serializers.dump_tag(each) for each in state.tags.values()])
+    return respond([serializers.dump_tag(each) for each in state.tags.values()])
 
 
 def queues(state: State, _: Call) -> DixaResponse:
     """`GET /queues`."""
-    return _ok([serializers.dump_queue(each, state.organization) for each in state.queues.values()])
+    return respond([serializers.dump_queue(each, state.organization) for each in state.queues.values()])
 
 
 def end_user(state: State, call: Call) -> DixaResponse:
     """`GET /endusers/{userId}`: the requester of a conversation. An agent is none."""
-    return _ok(serializers.dump_end_user(state.requester(call.ids["userId"])))
+    return respond(serializers.dump_end_user(state.requester(call.ids["userId"])))
 
 
 def search(state: State, call: Call) -> DixaResponse:
@@ -178,26 +144,13 @@ def search(state: State, call: Call) -> DixaResponse:
     [condition] = call.load(request_bodies.SEARCH)["filters"]["conditions"]
     between = condition["field"]["operator"]
     found = state.closed_between(between["timestampFrom"], between["timestampTo"])
-    size, page = _read_page(call.query)
+    size, page = read_page(call.query)
     shown, rest = found[page * size : (page + 1) * size], found[(page + 1) * size :]
-    key = urlencode({"pageKey": b64encode(f"pageLimit={size}&page={page + 1}".encode()).decode()})
+    key = urlencode({"pageKey": page_key(size, page + 1)})
     meta = {"next": f"/beta/search/conversations/?{key}"} if rest else {}
     return DixaResponse(200, {"data": [{"id": number, "highlights": {}} for number in shown], "meta": meta})
 
 
-def _read_page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return the page size and the page number of a key made here."""
-    try:
-        key = dict(parse_qsl(b64decode(query.get("pageKey", ""), validate=True).decode()))
-        size, page = int(query.get("pageLimit", key.get("pageLimit", _PAGE))), int(key.get("page", 0))
-    except ValueError:
-        raise Refused(400, "Invalid value for: query parameter pageKey") from None
-    if size < 1:
-        raise Refused(400, "Invalid value for: query parameter pageLimit")
-    return size, page
-
-
-_PAGE = 50
 _ONE = "/conversations/<conversationId>"
 
 CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], DixaResponse]]] = {
@@ -217,6 +170,7 @@ CALLS: Mapping[str, tuple[str, str, Callable[[State, Call], DixaResponse]]] = {
     "queues": ("GET", "/queues", queues),
     "end_user": ("GET", "/endusers/<userId>", end_user),
     "search": ("POST", "/search/conversations", search),
+    **SETUP_CALLS,
 }
 """All calls by the name used in faults: method, path after the version, and function."""
 

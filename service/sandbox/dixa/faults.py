@@ -8,7 +8,8 @@ from http.client import responses
 from random import Random
 from threading import Event, Lock, Timer
 
-from service.sandbox.dixa.calls import CALLS, DixaResponse
+from service.sandbox.dixa.call import DixaResponse
+from service.sandbox.dixa.calls import CALLS
 
 
 class Kind(StrEnum):

@@ -168,11 +168,22 @@ class Delivery:
     event: str
     conversation_id: int
     body: bytes
+    subscription_id: str = ""
     attempts: int = 0
     status: int | None = None
     problem: str | None = None
     is_done: bool = False
     created_at: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An entry of the activity log. `kind` is Dixa's, such as `ConversationClosed`."""
+
+    conversation_id: int
+    kind: str
+    at: datetime
+    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,31 @@ NOTE = _schema(
     agentId=fields.UUID(**_OPTIONAL),
     createdAt=_Time(**_OPTIONAL),
 )
+_AUTHORIZATION = _schema(
+    _type=_one_of("NoAuth", "BasicAuth", "TokenAuth"),
+    username=fields.String(**_OPTIONAL),
+    password=fields.String(**_OPTIONAL),
+    value=fields.String(**_OPTIONAL),
+)
+_SUBSCRIPTION: dict[str, Any] = {
+    "events": fields.List(fields.String(), **_OPTIONAL),
+    "enabled": fields.Boolean(**_OPTIONAL),
+    "filters": fields.Raw(**_OPTIONAL),
+}
+SUBSCRIBE = _schema(
+    name=fields.String(required=True),
+    url=fields.URL(required=True, require_tld=False),
+    authorization=fields.Nested(_AUTHORIZATION, required=True),
+    customHeaders=fields.Dict(fields.String(), fields.String(), required=True),
+    **_SUBSCRIPTION,
+)
+CHANGE_SUBSCRIPTION = _schema(
+    name=fields.String(**_OPTIONAL),
+    url=fields.URL(require_tld=False, **_OPTIONAL),
+    authorization=fields.Nested(_AUTHORIZATION, **_OPTIONAL),
+    customHeaders=fields.Dict(fields.String(), fields.String(), **_OPTIONAL),
+    **_SUBSCRIPTION,
+)
 _BETWEEN = _schema(
     _type=_one_of("Between"),
     timestampFrom=_Time(required=True),

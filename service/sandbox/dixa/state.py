@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import RLock
 
 from service.sandbox.dixa.model import (
+    Activity,
     Conversation,
     Delivery,
     Exchange,
@@ -20,6 +21,7 @@ from service.sandbox.dixa.model import (
     Tag,
     now,
 )
+from service.sandbox.dixa.subscriptions import Subscription
 
 FIRST_ID = 48201
 KEPT_EXCHANGES = 50_000
@@ -65,6 +67,8 @@ class State:
             Person("Aisha Rahman", "aisha@nordlys.example"),
             Person("Camille Laurent", "camille@nordlys.example"),
         ]
+        self.subscriptions: dict[str, Subscription] = {}
+        self.contact_points = ["support@nordlys.example", "+4570123456"]
         self.queues: dict[str, Queue] = {}
         self.tags: dict[str, Tag] = {}
         self.clear()
@@ -78,6 +82,8 @@ class State:
             """The delay in seconds until the list of ratings shows an offer or a result."""
             self.conversations: dict[int, Conversation] = {}
             self.deliveries: list[Delivery] = []
+            self.activities: list[Activity] = []
+            self._losses: deque[str] = deque()
             self.exchanges: deque[Exchange] = deque(maxlen=KEPT_EXCHANGES)
             self.report = Report()
             self._external_ids: set[str] = set()
@@ -119,6 +125,29 @@ class State:
             )
             self.conversations[number] = conversation
             return conversation
+
+    def subscription(self, subscription_id: str) -> Subscription:
+        """Find a webhook subscription. Raises Refused (404)."""
+        try:
+            return self.subscriptions[subscription_id]
+        except KeyError:
+            raise Refused(404, "The requested resource could not be found") from None
+
+    def subscriptions_for(self, event: str) -> list[Subscription]:
+        """Return the enabled subscriptions for an event, in the spelling of webhooks."""
+        name = "".join(map(str.title, event.split("_")))
+        with self.lock:
+            return [each for each in self.subscriptions.values() if each.enabled and name in each.events]
+
+    def lose_webhooks(self, times: int, *, is_logged: bool) -> None:
+        """Lose the next webhooks. The delivery log shows them as failed, or not at all."""
+        with self.lock:
+            self._losses.extend(["logged" if is_logged else "unlogged"] * times)
+
+    def next_loss(self) -> str | None:
+        """Return whether the next webhook is lost, "logged" or "unlogged", or None."""
+        with self.lock:
+            return self._losses.popleft() if self._losses else None
 
     def tag(self, name: str) -> Tag:
         """Return the organization's tag of this name. Make it if necessary."""
@@ -246,6 +275,9 @@ class State:
             conversation.state, conversation.state_updated_at = state, now()
             if state == "Closed":
                 conversation.closed_at = conversation.state_updated_at
+            kind = {"Closed": "ConversationClosed", "Open": "ConversationReopened"}.get(state)
+            if kind:
+                self.activities.append(Activity(number, kind, conversation.state_updated_at))
             self._notify(event, conversation)
 
     def _notify(self, event: str, conversation: Conversation) -> None:

@@ -103,24 +103,28 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout: float = 5.0
 
 
 class Webhooks:
-    """Delivers events in the background, with retries. The state has the result of each."""
+    """Delivers events to the subscriptions in the background, with retries. The state has the result of each."""
 
     def __init__(self, state: State, settings: SandboxSettings) -> None:
-        self.target = settings.target
         self._state = state
         self._settings = settings
         self._pool: ThreadPoolExecutor | None = None
         state.listeners.append(self.announce)
 
     def announce(self, event: str, conversation: Conversation) -> None:
-        """Queue an event for delivery, if there is a target."""
-        if self.target is None:
-            return
-        document = closed_event(conversation, self._state.organization, event=event)
-        delivery = Delivery(event, conversation.id, json.dumps(document).encode())
-        with self._state.lock:
-            self._state.deliveries.append(delivery)
-        self._queue(delivery)
+        """Queue an event for delivery to each subscription for it, unless it is to be lost."""
+        for subscription in self._state.subscriptions_for(event):
+            document = closed_event(conversation, self._state.organization, event=event)
+            delivery = Delivery(event, conversation.id, json.dumps(document).encode(), subscription.id)
+            match self._state.next_loss():
+                case None:
+                    with self._state.lock:
+                        self._state.deliveries.append(delivery)
+                    self._queue(delivery)
+                case "logged":
+                    delivery.attempts, delivery.status, delivery.problem, delivery.is_done = 1, 503, "lost", True
+                    with self._state.lock:
+                        self._state.deliveries.append(delivery)
 
     def resume(self) -> None:
         """Begin deliveries."""
@@ -140,10 +144,13 @@ class Webhooks:
                 pool.submit(self._attempt, delivery)
 
     def _attempt(self, delivery: Delivery) -> None:
-        headers = sign(delivery.body, self._settings.secret, subscription_id=self._settings.subscription_id)
+        subscription = self._state.subscriptions.get(delivery.subscription_id)
+        if subscription is None:
+            return
+        headers = sign(delivery.body, subscription.secret, subscription_id=subscription.id) | subscription.headers
         status, problem = None, None
         try:
-            status = post(self.target or "", delivery.body, headers)
+            status = post(subscription.url, delivery.body, headers)
         except requests.RequestException as error:
             problem = type(error).__name__
         failed = status is None or status >= 500  # noqa: PLR2004

@@ -156,7 +156,7 @@ def _is_waiting(dixa: FakeDixa, conversation: Conversation) -> bool:
     """Return whether something may still happen soon, so the page should reload."""
     if any(not each.is_done for each in dixa.deliveries(conversation.id)):
         return True
-    if conversation.state != "Closed" or dixa.webhooks.target is None:
+    if conversation.state != "Closed" or not dixa.state.subscriptions:
         return False
     if conversation.results or conversation.agent is None:
         return False
