@@ -1,8 +1,8 @@
 """Checks exchanges with the sandbox against Dixa's OpenAPI description, which is beside the repository.
 
 The description is reference data without a copy in this repository. It lacks three facts, which are added after
-loading: `_type` distinguishes the members of each `oneOf` (all examples have it), times of messages, notes and activities
-end in `[GMT]`, and any call can return 401, 429 or an error of the server.
+loading: `_type` distinguishes the members of each `oneOf` (all examples have it), times of messages, notes and the
+activity log end in `[GMT]`, and any call can return 401, 429 or an error of the server.
 """
 
 import copy

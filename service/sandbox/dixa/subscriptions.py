@@ -75,7 +75,7 @@ def dump_subscription(found: Subscription, user_id: str) -> dict[str, Any]:
 
 def dump_status(event: str, last: Delivery | None) -> dict[str, Any]:
     """Make an EventDeliveryStatus."""
-    detail = {**dump_detail(last), "_type": "DeliveryDetail"} if last else {"_type": "NoRecentDelivery"}
+    detail = dump_detail(last) if last else {"_type": "NoRecentDelivery"}
     return {"event": event, "deliveryStatus": detail}
 
 
@@ -87,4 +87,5 @@ def dump_detail(delivery: Delivery) -> dict[str, Any]:
         "success": 200 <= status < 300,  # noqa: PLR2004
         "responseCode": status,
         "responseText": delivery.problem or "",
+        "_type": "DeliveryDetail",
     }
