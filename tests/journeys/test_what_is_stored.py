@@ -363,5 +363,5 @@ def test_only_these_keys_last(
         str(each).removeprefix("afterword:") for each in redis_client.scan_iter() if redis_client.ttl(each) == -1
     ]
     # A record of an open survey; the rest is work to do.
-    allowed = {"survey:<id>", "due:<journey>", "due:<journey>:first", "reminding", "tasks"}
+    allowed = {"survey:<id>", "due:<journey>", "due:<journey>:first", "reminding", "failed", "tasks"}
     assert {pattern_of(KEYS, each.removeprefix("afterword:")) for each in lasting} <= allowed
