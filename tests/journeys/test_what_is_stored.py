@@ -271,6 +271,10 @@ def test_table_has_every_key_and_field_once(
     used_fields = {pattern_of(FIELDS, each) for each in seen.fields}
     assert sorted(set(KEYS) - used_keys - ELSEWHERE) == []
     assert sorted(set(FIELDS) - used_fields) == []
+    text = (ROOT / "docs" / "architecture" / "records.md").read_text(encoding="utf-8")
+    explained = _names("".join(re.findall(r"^\|(.*?)\|", text.split("## Fields of a record")[0], re.MULTILINE)))
+    for key in seen.keys:
+        pattern_of(explained, key)
 
 
 def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> None:
