@@ -1,6 +1,7 @@
 """Parsers of hosts, URLs and ports. The rules of config/parsers.py hold here, too."""
 
 import re
+from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 
 from config.endpoints import SmtpServer, Tls
@@ -53,6 +54,17 @@ def http_url(text: str) -> str:
     if "?" in text or "#" in text:
         raise ValueError('has a "?" or "#" in it. Write it without.')
     return text.rstrip("/")
+
+
+def sentry_dsn(text: str) -> str:
+    """Parse the address of a project in Sentry. Its user is the project's key."""
+    problem = "is not a DSN of Sentry. Write https://key@sentry.example.com/1."
+    parts = parse_url(text, HTTP, problem)
+    if not parts.username or not re.fullmatch(r"(/[\w.-]+)*/[0-9]+", parts.path, re.ASCII) or parts.query:
+        raise ValueError(problem)
+    if find_spec("sentry_sdk") is None:
+        raise ValueError("needs a package: pip install --require-hashes -r requirements-sentry.txt")
+    return text
 
 
 def public_url(text: str) -> str:

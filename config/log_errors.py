@@ -25,18 +25,27 @@ _Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 def format_exception(exc_info: _Raised) -> str:
     """Return a traceback without the texts of exceptions, causes included."""
-    return "\n".join(_blocks(exc_info[1], set()))
+    return "\n".join(map(_block, exceptions_of(exc_info[1])))
 
 
-def _blocks(error: BaseException, seen: set[int]) -> Iterator[str]:
+def exceptions_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception after its causes, in the order of a traceback."""
+    yield from _in_order(error, set())
+
+
+def _in_order(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
     seen.add(id(error))
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     of_group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     for inner in (before, *of_group):
         if inner is not None and id(inner) not in seen:
-            yield from _blocks(inner, seen)
+            yield from _in_order(inner, seen)
+    yield error
+
+
+def _block(error: BaseException) -> str:
     place = "".join(format_tb(error.__traceback__))
-    yield f"Traceback (most recent call last):\n{place}{describe_failure(error)}"
+    return f"Traceback (most recent call last):\n{place}{describe_failure(error)}"
 
 
 class _Word(str):

@@ -8,6 +8,8 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -44,6 +46,13 @@ _MIN_LEVELS = {
 
 _steps: list[Any] = []
 """The steps from an event to its line, of the latest set-up."""
+_listeners: list[Callable[[EventDict], object]] = []
+"""Who gets the errors beside the log."""
+
+
+def on_error(report: Callable[[EventDict], object]) -> None:
+    """Pass the fields of each line at the level `error` or above to `report`, too."""
+    _listeners.append(report)
 
 
 def set_up_logging(log_format: str, level: str) -> None:
@@ -131,10 +140,20 @@ def _rendering(log_format: str) -> list[Processor]:
         else [_escape_fields, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     )
     return [
+        _report_error,
         structlog.processors.ExceptionRenderer(format_exception),
         *renderers,
         _mask_line,
     ]
+
+
+def _report_error(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    if _listeners and _LEVELS.get(str(event.get("level", method)), 0) >= logging.ERROR:
+        for report in _listeners:
+            # A report must not cost the line.
+            with suppress(Exception):
+                report(event)
+    return event
 
 
 def _to_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

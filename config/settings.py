@@ -357,6 +357,13 @@ class Settings:
 
     log_format: str = variable(parsers.log_format, "`json` or `console`.", default="json", group="Logging")
     log_level: str = variable(parsers.log_level, "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`.", default="INFO")
+    sentry_dsn: str | None = variable(
+        address_parsers.sentry_dsn,
+        "A project of Sentry, or of a compatible service, that gets each error of the log: "
+        "`https://key@sentry.example.com/1`. It needs `pip install --require-hashes -r requirements-sentry.txt`.",
+        default="",
+        is_secret=True,
+    )
 
     timings: Timings = field(kw_only=True)
     warnings: tuple[str, ...] = ()

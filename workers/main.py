@@ -8,6 +8,7 @@ import structlog
 from celery.signals import setup_logging, worker_ready
 
 from config.environment import trust_certificates
+from config.error_reports import open_reports
 from config.fingerprint import take_fingerprint
 from config.loader import SettingsError, read_settings
 from config.logging import set_up_logging
@@ -31,6 +32,7 @@ logging.captureWarnings(capture=True)
 setup_logging.connect(lambda **_: None, weak=False)
 
 trust_certificates(_settings.certificates)
+open_reports(_settings.sentry_dsn, "worker")
 _client = connect(_settings.redis_url, replicas=_settings.redis_replicas)
 if _problem := Store(_client).unusable():
     sys.exit(f"REDIS_URL can't be used: {_problem}.")

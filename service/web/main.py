@@ -3,6 +3,7 @@
 import structlog
 
 from config.environment import trust_certificates
+from config.error_reports import open_reports
 from config.logging import set_up_logging
 from service.web.app import create_app
 from service.web.gunicorn_hooks import kept_settings, refuse_to_start
@@ -20,6 +21,7 @@ if _kept.problem:
     structlog.get_logger().error("settings.refused", problem=_kept.problem, kept="previous settings")
 
 trust_certificates(_settings.certificates)
+open_reports(_settings.sentry_dsn, "web")
 app = _kept.app or create_app(_settings)
 _core: Services = app.extensions["afterword"]
 count_unreadable_requests("gunicorn.error", _core.rejections)
