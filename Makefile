@@ -11,7 +11,7 @@ SYSTEMD := apt-get update -qq && apt-get install -y -qq --no-install-recommends 
 NGINX := apt-get update -qq && cd $(VENV)/tools && apt-get download -qq nginx && dpkg -x nginx_*.deb nginx && rm nginx_*.deb
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint check figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
+.PHONY: help install run test lint check audit figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and 
 
 lighthouse: $(VENV)/installed-dev ## Score the pages with Lighthouse
 	@$(BIN)/python -m tests.browser.lighthouse
+
+audit: $(VENV)/installed-dev ## Look for known vulnerabilities of the packages that Afterword runs with
+	@$(BIN)/python -m tests.audit
 
 figures: $(VENV)/installed-dev ## Print the figures of docs/benchmarks.md: survey page and SMS
 	@$(BIN)/python -m tests.bench.text_messages
