@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast, overload
 
 from dotenv import dotenv_values
@@ -74,9 +75,12 @@ def _parse(text: str, parse: Callable[[str], T]) -> T | None:
 class Environment(Env):
     """The variables that are set. environs collects the mistakes of all tables until it is sealed."""
 
-    def __init__(self, given: Mapping[str, str] | None = None) -> None:
-        """Use `given`, or else the variables of the process and of `.env`."""
+    def __init__(
+        self, given: Mapping[str, str] | None = None, stand_ins: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Use `given`, or else the variables of the process and of `.env`. `stand_ins` are for those not set."""
         super().__init__(eager=False)
+        self._stand_ins = stand_ins
         self._given = os.environ if given is None else given
         self._unreadable: list[str] = []
         self._secrets: dict[str, str] = {}
@@ -172,7 +176,7 @@ class Environment(Env):
     def _get_value(self, env_key: str, default: Any) -> Any:
         """Find a variable. environs would take an empty one as set, and always look into the process's own."""
         found = self._given.get(env_key, "").strip() or self._environ.get(env_key, "").strip()
-        return found or self._secrets.get(env_key) or default
+        return found or self._secrets.get(env_key) or self._stand_ins.get(env_key) or default
 
 
 def trust_certificates(certificates: Path | None) -> None:

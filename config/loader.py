@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from config.checks import find_mistakes, find_warnings
 from config.environment import Environment
@@ -12,13 +13,16 @@ class SettingsError(Exception):
     """Afterword can't start with these settings. The text has a line for each mistake, with the way out."""
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def read_settings(
+    environ: Mapping[str, str] | None = None, stand_ins: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
     """Read the settings from `environ`, or else from the process's environment and `.env` in the working folder.
 
-    A variable of the process overrides the one in `.env`. An empty variable counts as not set.
+    A variable of the process overrides the one in `.env`. An empty variable counts as not set. `stand_ins` are for
+    variables that need not be set yet.
     Raises SettingsError naming every mistake.
     """
-    env = Environment(environ)
+    env = Environment(environ, stand_ins)
     values = env.read(Settings)
     settings = Settings(**values, timings=Timings(**env.read(Timings)))
     mistakes = [*env.mistakes(), *find_mistakes(settings, env.has)]

@@ -18,6 +18,7 @@ from service.cli.recover import recover
 from service.cli.retry import mark_restored, retry
 from service.cli.send_test import send_test
 from service.cli.stats import stats
+from service.cli.subscribe import subscribe
 from service.cli.try_rules import try_rules
 from service.cli.why import why
 from service.cli.worker_alive import worker_alive
@@ -30,6 +31,7 @@ def main() -> None:
 
 
 for command in (
+    subscribe,
     doctor,
     worker_alive,
     why,

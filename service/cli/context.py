@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import click
 import structlog
@@ -60,9 +61,9 @@ def _log_on_stderr() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def open_settings() -> Settings:
-    """Read the settings. Raises SettingsError."""
-    settings = read_settings()
+def open_settings(stand_ins: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """Read the settings. `stand_ins` are for variables that need not be set yet. Raises SettingsError."""
+    settings = read_settings(stand_ins=stand_ins)
     trust_certificates(settings.certificates)
     return settings
 

@@ -3,13 +3,15 @@
 Source: Dixa's OpenAPI description. A subscription names events as in `ConversationClosed`.
 """
 
-from collections.abc import Collection
+import hmac
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from marshmallow import fields
 
+from config.secret_parsers import key_bytes
 from service.dixa.fields import AnyText, FromDixa, Lenient, Part, Text, Time, Word
 from service.dixa.payloads import load, load_data, load_list
 
@@ -17,6 +19,8 @@ EVENTS: Final = frozenset(
     {"ConversationClosed", "ConversationAbandoned", "ConversationOpen", "ConversationPending", "ConversationRated"}
 )
 """Those that Afterword needs: the first two start a survey, the others end a waiting one."""
+PATH: Final = "/webhooks/dixa"
+"""Where the web takes them, below PUBLIC_URL."""
 CLOSED_EVENTS: Final = ("ConversationClosed", "ConversationAbandoned")
 
 
@@ -100,6 +104,19 @@ def load_delivery_log(body: Any) -> tuple[LoggedDelivery, ...]:
         )
         for each in load_list(_LOGGED, body)
     )
+
+
+def find_own(subscriptions: Iterable[Subscription], url: str, keys: Collection[bytes]) -> Subscription | None:
+    """Return the subscription of this installation: the one with its URL, else one whose key it has."""
+    found = [*subscriptions]
+    own = [each for each in found if each.url == url]
+    return next(iter([*own, *(each for each in found if is_known(each, keys))]), None)
+
+
+def is_known(subscription: Subscription, keys: Collection[bytes]) -> bool:
+    """Return whether one of these keys is the subscription's."""
+    key = key_bytes(subscription.secret_key)
+    return any(hmac.compare_digest(key, each) for each in keys)
 
 
 def dump_subscription(url: str, events: Collection[str]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol
 
 import requests
@@ -68,6 +69,7 @@ class Transport:
         self._session = session
         self._base_url = base_url
         self._pace = pace
+        self._date = ""
 
     def take_slot(self, deadline: Deadline, max_wait: timedelta = FIRST_SLOT_MAX_WAIT) -> Slot:
         """Take a slot of the rate limit, waiting at most `max_wait` for the first one of the deadline's claim.
@@ -82,6 +84,14 @@ class Transport:
             # Otherwise the outage has just ended.
             if (wait := self._outage.begin_probe()) is not None:
                 self._probe(deadline, wait)
+
+    @property
+    def date(self) -> datetime | None:
+        """Dixa's time at the last response, to the second, or None if it didn't tell."""
+        try:
+            return parsedate_to_datetime(self._date).astimezone(UTC)
+        except ValueError:
+            return None
 
     def downtime(self, since: datetime) -> timedelta:
         """Return the total length of outages since a time."""
@@ -101,6 +111,7 @@ class Transport:
             response, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
             raise self._count_failure(slot, path, _lost(error, effect)) from error
+        self._date = response.headers.get("Date", "")
         try:
             found = _load_body(response, body)
         except PayloadError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from service.doctor import channels, cheap, dixa, missed, pages, redis, settings
+from service.doctor import channels, cheap, dixa, missed, pages, redis, settings, webhooks
 from service.doctor.finding import Check, Finding, fail, ok
 from service.doctor.installation import Installation
 from service.queue import QueueUnavailable, check_connection, make_app
@@ -24,6 +24,7 @@ CHECKS: Sequence[Check] = (
     *redis.THOROUGH,
     Check("redis.queue", _queue, (redis.REACHABLE, "redis.cluster")),
     *dixa.CHECKS,
+    *webhooks.CHECKS,
     *missed.CHECKS,
     *channels.CHECKS,
     *pages.CHECKS,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
@@ -10,6 +10,7 @@ from service.doctor.redis import REACHABLE
 
 _LATE = timedelta(minutes=1)
 _MUCH_TOO_LATE = timedelta(minutes=15)
+_LONG_WITHOUT_WEBHOOKS = timedelta(hours=1)
 _SHOWN = 5
 
 PAUSED = "to continue: afterword resume"
@@ -56,6 +57,18 @@ def _failed(installation: Installation) -> Iterator[Finding]:
     )
 
 
+def _last_webhook(installation: Installation) -> Iterator[Finding]:
+    at = installation.processes.last_webhook()
+    if at is None:
+        yield warn("no webhook has come yet", "Run: afterword subscribe. Then close a conversation in Dixa")
+        return
+    ago = datetime.now(UTC) - at
+    if ago >= _LONG_WITHOUT_WEBHOOKS:
+        yield warn(f"the last one came {_say(ago)} ago", "If that is unusual, see webhook.subscription and public_url")
+    else:
+        yield ok(f"the last one came {_say(ago)} ago")
+
+
 def _pause(installation: Installation) -> Iterator[Finding]:
     if since := installation.records.paused_since():
         yield warn(f"paused since {since}: no surveys are sent", PAUSED)
@@ -93,6 +106,7 @@ CHEAP = tuple(
         ("worker.alive", _workers),
         ("queue.age", _queue),
         ("failed", _failed),
+        ("webhook.last", _last_webhook),
         ("pause", _pause),
         ("channels", _channels),
         ("dixa.outage", _outage),

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from threading import Event, Thread
 from typing import Any
@@ -79,13 +79,17 @@ class Processes(Store):
         *,
         suspicions: Callable[[], Mapping[str, int]] = dict,
         queue_problem: Callable[[], str] = str,
+        webhook_at: Callable[[], float] = float,
         prefix: str = "afterword:",
     ) -> None:
         super().__init__(client, prefix=prefix)
         self._suspicions = suspicions
         self._queue_problem = queue_problem
+        self._webhook_at = webhook_at
+        self._reported_webhook_at = 0.0
         self._settings = settings
         self._key = f"{prefix}processes"
+        self._webhook_key = f"{prefix}last_webhook"
         self._problem = ""
         self._news = Event()
 
@@ -115,6 +119,9 @@ class Processes(Store):
             self._queue_problem(),
         )
         self._run_command(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now})))
+        if (webhook_at := self._webhook_at()) > self._reported_webhook_at:
+            self._run_command(lambda: self._redis.set(self._webhook_key, str(webhook_at)))
+            self._reported_webhook_at = webhook_at
         gone = [name for name, each in self._read() if now - each["at"] > _RETENTION.total_seconds()]
         if gone:
             self._run_command(lambda: self._redis.hdel(self._key, *gone))
@@ -126,6 +133,11 @@ class Processes(Store):
         reports = [each | {"age": now - each["at"]} for _, each in self._read()]
         alive = [each for each in reports if each["age"] <= ALIVE_FOR.total_seconds()]
         return [Process(**{name: each[name] for name in Process.__slots__ if name in each}) for each in alive]
+
+    def last_webhook(self) -> datetime | None:
+        """Return when a web process last accepted a webhook, or None before the first one."""
+        found = self._run_command(lambda: self._redis.get(self._webhook_key))
+        return datetime.fromtimestamp(float(found), UTC) if found else None
 
     def find_disagreements(self, onlooker: str = "") -> list[Disagreement]:
         """Return where the running processes disagree, and the mistakes in the settings and the clock of each.

@@ -29,6 +29,7 @@ from service.rules.identity import Identities
 from service.surveys.links import Links
 from service.web import health, opt_out, short_links, statements, survey, webhooks
 from service.web.host_check import host_check
+from service.web.last_webhook import LastWebhook
 from service.web.log_redaction import redact_tokens_in
 from service.web.mangled_links import MangledLinks, redirect_mangled_link
 from service.web.readiness import Readiness
@@ -65,7 +66,7 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _wire(settings: Settings) -> Services:
-    timings, breaker, rejections = settings.timings, Breaker(), Rejections()
+    timings, breaker, rejections, last_webhook = settings.timings, Breaker(), Rejections(), LastWebhook()
     client = connect(
         settings.redis_url,
         connections=WEB_CONNECTIONS,
@@ -93,8 +94,11 @@ def _wire(settings: Settings) -> Services:
         pace=open_pace(settings, client),
         outage=Outage(client),
         channels=Channels.beside(records),
-        processes=Processes(client, take_fingerprint(settings), suspicions=rejections.suspicions),
+        processes=Processes(
+            client, take_fingerprint(settings), suspicions=rejections.suspicions, webhook_at=last_webhook.at
+        ),
         rejections=rejections,
+        last_webhook=last_webhook,
     )
 
 

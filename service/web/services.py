@@ -19,6 +19,7 @@ from service.records.processes import Processes
 from service.records.records import Records
 from service.records.short_links import ShortLinks
 from service.surveys.links import Links
+from service.web.last_webhook import LastWebhook
 from service.web.rejections import Rejections
 
 
@@ -41,6 +42,7 @@ class Services:
     channels: Channels
     processes: Processes
     rejections: Rejections
+    last_webhook: LastWebhook
 
     def prepare(self) -> Iterator[str]:
         """Create the spool's folder. Yield the reasons for the web not to start."""

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 256 * 1024
 def receive() -> ResponseReturnValue:
     """Receive an event of Dixa."""
     event = _verified_event(request)
+    services().last_webhook.note()
     if event.change:
         return _take_change(event, event.change)
     if event.close is None:

@@ -42,7 +42,8 @@ def test_each_check_has_a_line_and_the_last_one_counts(run: Runner) -> None:
     output = run("doctor", fails=True, SPOOL_DIR="off", **PACE).output
     silent = {"smtp", "slack", "webhook.out", "redis.sentinels"}
     assert set(findings(output)) == {each.id for each in CHECKS} - silent
-    assert re.fullmatch(r"2 fail: worker\.alive, public_url\. 1 warn: spool\. \d+ ok\.", output.splitlines()[-1])
+    last = r"3 fail: worker\.alive, webhook\.subscription, public_url\. 2 warn: webhook\.last, spool\. \d+ ok\."
+    assert re.fullmatch(last, output.splitlines()[-1])
 
 
 def test_exit_code_tells_warnings_from_failures(run: Runner) -> None:
