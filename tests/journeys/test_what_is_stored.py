@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -291,7 +292,7 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     seen.look()
     page.post(f"{path}/stop", base_url=PUBLIC_URL, data={"undo": "1"})
     core.records.delay_answers(DAY)
-    Processes(client, take_fingerprint(settings)).write("web")
+    Processes(client, take_fingerprint(settings), webhook_at=time).write("web")
     seen.look()
 
 
