@@ -4,6 +4,7 @@ The `timeout` of a call covers the whole call: connect, send, and read up to the
 applies its timeout to each `recv` instead, so a server sending one byte a second would hold a thread for ever.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from functools import cache
 from http.client import HTTPException, HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from io import BufferedReader, RawIOBase
-from socket import socket
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,16 @@ from service.surveys.ports import Deadline
 
 _CONNECT_SECONDS = 3.0
 _RESPONSE_SECONDS = 10.0
+_SOCKET_OPTIONS = [
+    *HTTPConnection.default_socket_options,
+    # Otherwise the kernel sends a lost request again for minutes, even after its connection is closed, and a call that
+    # counts as not made would be made once the network works again. Only Linux has this option.
+    *(
+        (socket.IPPROTO_TCP, option, round(1000 * _RESPONSE_SECONDS))
+        for option in [getattr(socket, "TCP_USER_TIMEOUT", None)]
+        if option
+    ),
+]
 """From the end of the request to the last byte of the response."""
 
 
@@ -65,7 +75,7 @@ def has_never_connected(error: requests.RequestException | HTTPError) -> bool:
 class _DeadlineReader(RawIOBase):
     """Reads a socket until a deadline, over any number of reads. Raises TimeoutError after it."""
 
-    def __init__(self, raw: RawIOBase, connected: socket, deadline: Deadline) -> None:
+    def __init__(self, raw: RawIOBase, connected: socket.socket, deadline: Deadline) -> None:
         self._raw = raw
         self._socket = connected
         self._deadline = deadline
@@ -82,7 +92,7 @@ class _DeadlineReader(RawIOBase):
         super().close()
 
 
-def limit_socket(connected: socket, deadline: Deadline) -> None:
+def limit_socket(connected: socket.socket, deadline: Deadline) -> None:
     """Limit a socket's next operation to the time left. Raises TimeoutError if there is none."""
     left = deadline.remaining()
     # A timeout of zero would make the socket non-blocking instead of ending the wait.
@@ -91,7 +101,7 @@ def limit_socket(connected: socket, deadline: Deadline) -> None:
     connected.settimeout(left)
 
 
-def read_until(file: BufferedReader, connected: socket, deadline: Deadline) -> BufferedReader:
+def read_until(file: BufferedReader, connected: socket.socket, deadline: Deadline) -> BufferedReader:
     """Wrap the file of a socket, so that all reads end at the deadline."""
     return BufferedReader(_DeadlineReader(file.detach(), connected, deadline))
 
@@ -128,7 +138,7 @@ class _Response(HTTPResponse):
     changes that timeout afterwards, so the deadline is computed once, here.
     """
 
-    def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp = read_until(self.fp, sock, Deadline(timedelta(seconds=sock.gettimeout() or 0.0)))
 
@@ -183,11 +193,12 @@ class _Adapter(HTTPAdapter):
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=tls_context(), **kwargs)
+        super().init_poolmanager(*args, ssl_context=tls_context(), socket_options=_SOCKET_OPTIONS, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, ssl_context=tls_context(), **kwargs)
+        kwargs |= {"ssl_context": tls_context(), "socket_options": _SOCKET_OPTIONS}
+        manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 

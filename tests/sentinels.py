@@ -14,7 +14,7 @@ from tests.polling import eventually
 from tests.processes import RedisServer, find_redis_server, free_port
 
 NAME = "mymaster"
-DOWN_AFTER_MS = 1000
+DOWN_AFTER_MS = 1500
 """How long a primary is silent before a sentinel counts it as down. In production it is longer."""
 _FAILOVER_TIMEOUT_MS = 3000
 _MAX_LAG_BYTES = 10_000
@@ -167,12 +167,11 @@ class Watched:
         _replicate(replica, free_port())
 
     def bring_back(self, node: RedisServer) -> None:
-        """Start a node, with what its disk has. All nodes then follow the primary of this moment."""
+        """Start a node, with what its disk has. All nodes then follow the primary."""
         node.start()
-        primary = self.primary()
-        for each in self.replicas():
-            _replicate(each, primary.port)
-        self._watch_anew(primary)
+        _replicate(node, self.primary().port)
+        eventually(self._follow_the_primary)
+        self._watch_anew()
 
     def fail_over(self) -> RedisServer:
         """Lose the primary. Return it when another node has taken its place."""
@@ -190,13 +189,29 @@ class Watched:
         for each in self.nodes:
             if each is not after:
                 _replicate(each, after.port)
-        self._watch_anew(after)
-
-    def _watch_anew(self, primary: RedisServer) -> None:
-        eventually(lambda: _count_in_sync(primary) == len(self.nodes) - 1)
-        for each in self.sentinels:
-            each.watch_anew(primary.port)
+        eventually(lambda: _count_in_sync(after) == len(self.nodes) - 1)
+        for sentinel in self.sentinels:
+            sentinel.watch_anew(after.port)
         eventually(self.is_settled)
+
+    def _follow_the_primary(self) -> bool:
+        """Let all replicas follow the primary, also one that was cut off. Return whether they do.
+
+        The sentinels may choose another primary meanwhile, and it is left to them to make the others follow that.
+        """
+        primary = self.primary()
+        for each in self.replicas():
+            with redis.Redis(port=each.port, decode_responses=True) as client:
+                found = client.info("replication")
+            if found["role"] == "slave" and found["master_port"] != primary.port:
+                _replicate(each, primary.port)
+        return _count_in_sync(primary) == len(self.nodes) - 1
+
+    def _watch_anew(self) -> None:
+        port = self.primary().port
+        for each in self.sentinels:
+            each.watch_anew(port)
+        eventually(lambda: self._follow_the_primary() and self.is_settled())
 
     def _has_replaced(self, before: RedisServer) -> bool:
         return all(each.primary_port() not in (0, before.port) for each in self.sentinels)

@@ -4,6 +4,7 @@ An idle connection may be useless: a NAT has dropped it, or its server was demot
 on one is retried once on a new connection, and the host's name is resolved again for that.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -36,6 +37,15 @@ USUAL_CONNECTIONS = 2 * WEB_CONNECTIONS + WORKER_CONNECTIONS
 """The maximum of all processes in the Procfile."""
 _IDLE_SECONDS = 30.0
 """How long a connection may be idle before it is closed. Many NATs drop one after a minute."""
+
+_UNACKNOWLEDGED_MS = 2000
+"""How long the kernel sends data again that gets no acknowledgement. A command has failed by then.
+
+Otherwise it would go on for minutes, even after the connection is closed: once a network works again, an answer would
+arrive that the customer may have changed since.
+"""
+_TCP_OPTIONS = {option: _UNACKNOWLEDGED_MS for option in [getattr(socket, "TCP_USER_TIMEOUT", None)] if option}
+"""Only Linux has this option."""
 
 _SWEEP_SECONDS = 5.0
 _FRESH_SECONDS = 1.0
@@ -146,7 +156,9 @@ class Pool(BlockingConnectionPool):
         self._moves = 0
         self.switched_at = -inf
         """When it last turned out that another server is the primary."""
-        found = {"primary": primary} if primary else {}
+        found: dict[str, Any] = {"primary": primary} if primary else {}
+        if issubclass(connection_class, Connection):  # Not for the file of a socket.
+            kwargs |= {"socket_keepalive": True, "socket_keepalive_options": _TCP_OPTIONS}
         follows = (_FollowsPrimary,) if primary else ()
         super().__init__(  # type: ignore[no-untyped-call]
             max_connections,

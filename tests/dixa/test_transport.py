@@ -1,15 +1,18 @@
 """The client with servers other than Dixa: malformed, endless and slow responses."""
 
+import socket
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
 from service.dixa.client import DixaClient
 from service.dixa.token_check import TokenCheck
+from service.sandbox.server import Sandbox
 from service.sessions import new_session
 from service.surveys.errors import CallError, OutcomeUnknown, Refused, RetryLater
 from service.surveys.ports import Deadline, Slot
@@ -276,3 +279,16 @@ def test_failed_name_lookup_is_retried_later() -> None:
 def test_a_refusal_may_have_a_malformed_body() -> None:
     with RawServer([response("400 Bad Request", b"<html>")]) as server:
         assert outcome(offer, server.url) is Refused
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+def test_a_lost_request_is_not_sent_again_for_minutes(dixa: Sandbox) -> None:
+    """The kernel would, even after the connection is closed: the call would be made after it counts as not made."""
+    with new_session("test") as session:
+        session.get(f"{dixa.api_url}/organization", timeout=10)
+        manager: Any = session.get_adapter(dixa.api_url)
+        (pool,) = manager.poolmanager.pools._container.values()
+        connection = pool.pool.get()
+        pool.pool.put(connection)
+        connected = connection.sock
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000

@@ -1,5 +1,6 @@
 """Connections to Redis: few, closed when idle, and replaced after a cut or a failover."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -257,3 +258,11 @@ def test_the_procfile_needs_eleven_connections(own_redis: RedisServer) -> None:
     assert "takes 10 connections, and Afterword may need 11" in found.problem
     assert (WEB_CONNECTIONS, WORKER_CONNECTIONS) == (2, 7)
     client.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+def test_a_lost_command_is_not_sent_again_for_minutes(client: redis.Redis) -> None:
+    """The kernel would, even after the connection is closed: an answer would arrive after a later one."""
+    connection: Any = client.connection_pool.get_connection()
+    assert connection._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2_000
+    client.connection_pool.release(connection)
