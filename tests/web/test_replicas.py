@@ -70,6 +70,6 @@ def test_readyz_reports_a_missing_replica_and_stays_ready(servers: Pair, web: Fl
     with servers.without_replica():
         response = web.get("/readyz")
         assert response.status_code == 200
-        assert "REDIS_REPLICAS is 1" in response.json["degraded"]["redis"]  # type: ignore[index]
+        assert "REDIS_REPLICAS is 1" in response.json["degraded"]["redis.writable"]  # type: ignore[index]
     response = web.get("/readyz")
-    assert "redis" not in response.json["degraded"]  # type: ignore[index]
+    assert "redis.writable" not in response.json["degraded"]  # type: ignore[index]
