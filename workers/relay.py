@@ -105,6 +105,8 @@ class Relay:
         return self._records.queue_due(quotas, room, self._timings.requeue_after)
 
     def _look(self) -> Relayed:
+        # Otherwise each task would wait for the replicas, in vain.
+        self._records.require_replicas()
         if not self._expects_due:
             # Without a due survey the pace isn't counted, which costs more than the look.
             found = self._records.queue_due(_NOTHING, 0, self._timings.requeue_after)

@@ -37,6 +37,8 @@ class ConfirmingRedis(redis.Redis):
     """A client whose `run_confirmed` waits for `replicas` replicas. With 0 it doesn't wait."""
 
     replicas = 0
+    is_unconfirmed = False
+    """Whether the replicas have not confirmed the latest write."""
 
     def run_confirmed(self, *command: Any) -> Any:
         """Run a command that writes. Return its response once the replicas have the write. Raises Unconfirmed."""
@@ -61,7 +63,8 @@ class ConfirmingRedis(redis.Redis):
         """Return the responses of writes, each replaced by an error if it isn't confirmed."""
         *_, count = asked
         errors = [each for each in asked if isinstance(each, Exception)]
-        if not errors and count >= self.replicas:
+        self.is_unconfirmed = bool(errors) or count < self.replicas
+        if not self.is_unconfirmed:
             return [*responses]
         if isinstance(self.connection_pool, Pool):
             self.connection_pool.doubt_primary()

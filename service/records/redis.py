@@ -94,6 +94,11 @@ class Store:
         if self._breaker:
             self._breaker.is_open = False
 
+    def require_replicas(self) -> None:
+        """Raise RecordsUnavailable while the replicas confirm nothing. Writes only if they have not lately."""
+        if isinstance(self._redis, ConfirmingRedis) and self._redis.is_unconfirmed:
+            self.ping()
+
     def read_clock(self) -> datetime:
         """Return Redis's time, even while the breaker is open, and update the offset."""
         before = datetime.now(UTC)

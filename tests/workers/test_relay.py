@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -13,11 +14,14 @@ from config.settings import Timings
 from service.dixa.pace import SharedPace
 from service.records.codec import to_ms
 from service.records.records import Records
+from service.records.redis import RecordsUnavailable
 from service.records.tasks import read_task
 from service.surveys.ports import Deadline
 from service.surveys.states import Journey
 from tests.harness import BoundlessPace
 from tests.polling import eventually
+from tests.processes import patient
+from tests.replicas import pair
 from workers.relay import Pace, Relay
 
 
@@ -141,6 +145,28 @@ def test_relay_without_a_due_survey_costs_five_commands(records: Records, redis_
     assert commands(redis_client) - before == 5 + 1  # `INFO` counts itself.
 
 
+def test_nothing_is_queued_while_the_replicas_confirm_nothing(tmp_path: Path) -> None:
+    with pair(tmp_path) as servers, patient(servers.primary.url) as client:
+        client.replicas = 1
+        records = Records(client, lease=timedelta(minutes=1), keep=timedelta(days=1))
+        made = Relay(records, Timings(recovery_wait=timedelta()), BoundlessPace())
+        made._room = lambda: 16
+        make_due(records, Journey.OFFER, "1", "2")
+        with servers.without_replica():
+            # The relay doesn't know yet. The first task finds out.
+            made._step()
+            assert len(waiting(records)) == 2
+            with pytest.raises(RecordsUnavailable):
+                records.claim(Journey.OFFER, "1")
+            client.delete(records._queue_key)
+            make_due(records, Journey.OFFER, "1", "2")
+            with pytest.raises(RecordsUnavailable, match="REDIS_REPLICAS is 1"):
+                made._step()
+            assert waiting(records) == []
+        made._step()
+        assert len(waiting(records)) == 2
+
+
 def commands(client: redis.Redis) -> int:
     return int(client.info("stats")["total_commands_processed"])
 
@@ -164,6 +190,8 @@ class FailingRecords:
         if self._failures >= 0:
             raise KeyError(SECRET)
         return False
+
+    def require_replicas(self) -> None: ...
 
     def paused_since(self) -> None:
         return None
