@@ -231,6 +231,12 @@ class Afterword:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def stop_one(self, name: str) -> None:
+        """End a process with SIGTERM."""
+        process = self._running.pop(name)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
         """Suspend a process and its children for the context (SIGSTOP)."""

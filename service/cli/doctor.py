@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
@@ -26,8 +27,9 @@ _COLOURS = {Level.WARN: "yellow", Level.FAIL: "red"}
 @click.option(
     "--only", "ids", multiple=True, metavar="ID", help="Make this check alone, such as spool or redis. Repeat it."
 )
+@click.option("--send", is_flag=True, help="Send a test message to Slack and the outgoing webhooks.")
 @json_option
-def doctor(ids: tuple[str, ...], *, as_json: bool) -> None:
+def doctor(ids: tuple[str, ...], *, send: bool, as_json: bool) -> None:
     """Check the installation. Each line has the id of its check, and what to do.
 
     The exit code is 0 if all is ok, 1 if a check fails, and 2 if there are only warnings.
@@ -35,7 +37,7 @@ def doctor(ids: tuple[str, ...], *, as_json: bool) -> None:
     if unknown := [each for each in ids if not with_needed([each])]:
         known = ", ".join(each.id for each in CHECKS)
         raise click.UsageError(f"--only {unknown[0]} is no check. Known: {known}.")
-    installation = open_installation(open_settings())
+    installation = replace(open_installation(open_settings()), sends=send)
     found: list[tuple[str, Finding]] = []
     for name, finding in examine(with_needed(ids) if ids else CHECKS, installation):
         if ids and not _is_wanted(name, ids) and finding.level is Level.OK:

@@ -5,6 +5,7 @@ They follow the Standard Webhooks scheme. Retries have the same `webhook-id`, so
 
 import json
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
 from standardwebhooks.webhooks import Webhook
@@ -19,6 +20,7 @@ from service.surveys.states import OfferState
 
 LINK = "survey.link"
 ANSWER = "survey.answered"
+TEST = "afterword.test"
 
 
 class SignedWebhooks:
@@ -31,8 +33,15 @@ class SignedWebhooks:
 
     def send(self, kind: str, record: Record, data: dict[str, Any], deadline: Deadline) -> None:
         """Post one event about a survey. Raises the errors of `Outbound.post`."""
-        now, webhook_id = datetime.now(UTC), f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}"
-        body = json.dumps({"type": kind, "timestamp": _time(now), "data": _facts(record) | data}, ensure_ascii=False)
+        self._post(kind, f"afterword-{record.survey_id}-{kind.rpartition('.')[2]}", _facts(record) | data, deadline)
+
+    def send_test(self, deadline: Deadline) -> None:
+        """Post an event without a survey, for `afterword doctor --send`. Raises the errors of `Outbound.post`."""
+        self._post(TEST, f"afterword-test-{token_hex(8)}", {}, deadline)
+
+    def _post(self, kind: str, webhook_id: str, data: dict[str, Any], deadline: Deadline) -> None:
+        now = datetime.now(UTC)
+        body = json.dumps({"type": kind, "timestamp": _time(now), "data": data}, ensure_ascii=False)
         headers = {
             "webhook-id": webhook_id,
             "webhook-timestamp": str(int(now.timestamp())),

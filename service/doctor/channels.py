@@ -1,17 +1,21 @@
 """Checks of what sends: the length of SMS, the mail server, Slack, and the team's own receivers of webhooks."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 
 from service.delivery.outbound import Outbound
 from service.delivery.segments import Size
 from service.delivery.short_text import measure_texts
+from service.delivery.webhook import SignedWebhooks
 from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
 from service.surveys.definition import Survey
 from service.surveys.errors import CallError
 from service.surveys.ports import Deadline
 
+_TEST = "This is a test by afterword doctor."
 _BUDGET = timedelta(seconds=15)
 
 
@@ -62,7 +66,8 @@ def _smtp(installation: Installation) -> Iterator[Finding]:
 
 def _slack(installation: Installation) -> Iterator[Finding]:
     if url := installation.settings.slack_url:
-        yield from _reach(url, "SLACK_WEBHOOK_URL")
+        send = partial(Outbound(url).post, json.dumps({"text": _TEST}).encode(), {})
+        yield from _reach("SLACK_WEBHOOK_URL", Outbound(url).reach, send if installation.sends else None)
 
 
 def _receivers(installation: Installation) -> Iterator[Finding]:
@@ -72,16 +77,19 @@ def _receivers(installation: Installation) -> Iterator[Finding]:
         (settings.answer_webhook, "ANSWER_WEBHOOK_URL"),
     ):
         if endpoint:
-            yield from _reach(endpoint.url, name)
+            send = SignedWebhooks(endpoint).send_test
+            yield from _reach(name, Outbound(endpoint.url).reach, send if installation.sends else None)
 
 
-def _reach(url: str, name: str) -> Iterator[Finding]:
+def _reach(
+    name: str, reach: Callable[[Deadline], object], send: Callable[[Deadline], object] | None
+) -> Iterator[Finding]:
     try:
-        Outbound(url).reach(Deadline(_BUDGET))
+        (send or reach)(Deadline(_BUDGET))
     except CallError as error:
         yield fail(f"{name}: {error}", "Correct it, or see the receiver")
     else:
-        yield ok(f"{name} can be reached; nothing was sent")
+        yield ok(f"{name}: {'a test message was taken' if send else 'can be reached; nothing was sent'}")
 
 
 CHECKS: tuple[Check, ...] = tuple(

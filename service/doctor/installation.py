@@ -20,7 +20,8 @@ from service.records.redis_pool import USUAL_CONNECTIONS
 class Installation:
     """An installation at one moment: what is read once is kept, so make a new one for each examination.
 
-    `onlooker` is the name of this process if it doesn't report itself, but its settings are to be compared.
+    `sends` lets the checks of Slack and webhooks send a test message. `onlooker` is the name of this process if it
+    doesn't report itself, but its settings are to be compared.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Installation:
     outage: Outage
     spool: Spool | None
     onlooker: str = ""
+    sends: bool = False
 
     @cached_property
     def risks(self) -> Sequence[Risk]:

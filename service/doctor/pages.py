@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -12,6 +13,7 @@ from service.doctor.finding import Check, Finding, fail, ok, warn
 from service.doctor.installation import Installation
 from service.doctor.proof import is_proof
 from service.sessions import new_session
+from service.surveys.urls import LOOPBACK
 
 PUBLIC_URL = "public_url"
 
@@ -39,10 +41,12 @@ def _public_url(installation: Installation) -> Iterator[Finding]:
             f"{settings.public_url} leads elsewhere: status {response.status_code}, without our proof",
             "Correct PUBLIC_URL or the proxy. All processes need the same SECRET_KEYS",
         )
-    elif not settings.public_url.startswith("https://"):
+    elif settings.public_url.startswith("https://"):
+        yield ok(f"{settings.public_url} leads to us, with TLS")
+    elif urlsplit(settings.public_url).hostname not in LOOPBACK:
         yield warn(f"{settings.public_url} leads to us, without TLS", "Write https://, with a proxy that has TLS")
     else:
-        yield ok(f"{settings.public_url} leads to us, with TLS")
+        yield ok(f"{settings.public_url} leads to us, on this machine only")
 
 
 def _page(path: str) -> Callable[[Installation], Iterator[Finding]]:

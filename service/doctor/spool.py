@@ -20,7 +20,11 @@ def _writable(installation: Installation) -> Iterator[Finding]:
         return
     if not folder.exists() and installation.onlooker:
         # The web creates it, as the user that has to own it.
-        yield ok("made at the first start of the web")
+        parent = next(each for each in folder.absolute().parents if each.exists())
+        if parent.is_dir():
+            yield ok("made at the first start of the web")
+        else:
+            yield fail(f"can't be used: {parent} is no folder", "Name a folder in SPOOL_DIR")
         return
     try:
         spool.prepare()

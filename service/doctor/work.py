@@ -60,7 +60,7 @@ def _failed(installation: Installation) -> Iterator[Finding]:
 def _last_webhook(installation: Installation) -> Iterator[Finding]:
     at = installation.processes.last_webhook()
     if at is None:
-        yield warn("no webhook has come yet", "Run: afterword subscribe. Then close a conversation in Dixa")
+        yield warn("none has come yet", "Close a conversation in Dixa. If none comes then, see webhook.subscription")
         return
     ago = datetime.now(UTC) - at
     if ago >= _LONG_WITHOUT_WEBHOOKS:
@@ -96,6 +96,8 @@ def _outage(installation: Installation) -> Iterator[Finding]:
 
 
 def _say(length: timedelta) -> str:
+    if length < timedelta(minutes=2):
+        return f"{length.total_seconds():.0f} s"
     minutes = round(length / timedelta(minutes=1))
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"  # noqa: PLR2004 - two hours
 

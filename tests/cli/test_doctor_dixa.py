@@ -81,7 +81,7 @@ def test_failed_delivery_is_found(run: Runner, dixa: Sandbox) -> None:
 
 
 def test_hour_without_webhooks_is_found(run: Runner, keys: redis.Redis) -> None:
-    assert "no webhook has come yet" in found(run, "webhook.last")[0]
+    assert "none has come yet" in found(run, "webhook.last")[0]
     now = keys.time()[0]
     Processes(keys, {}, webhook_at=lambda: float(now)).write("web")
     found(run, "webhook.last", fails=False)
