@@ -49,6 +49,7 @@ class MissedLoop:
         self._open_closes = open_closes
         self._bookmark = MissedBookmark.beside(records)
         self._is_stopping = Event()
+        self._problem = ""
         self.loop = BackgroundLoop(
             self.step,
             timings.recover_interval,
@@ -74,18 +75,23 @@ class MissedLoop:
         )
         if isinstance(stretch, timedelta):
             return stretch
-        is_over = False
+        is_over, problem = False, ""
         with suppress(_Interrupted):
             try:
-                is_over = self._look(stretch)
+                closes = self._open_closes(self._wait)
+                problem = closes.problem()
+                is_over = bool(problem) or self._look(closes, stretch)
             finally:
                 with suppress(RecordsUnavailable):
-                    self._bookmark.finish(stretch) if is_over else self._bookmark.give_up()
+                    self._bookmark.finish(stretch, problem) if is_over else self._bookmark.give_up()
+        if problem != self._problem:
+            self._problem = problem
+            log.warning("recover.passed_over", problem=problem) if problem else log.info("recover.resumed")
         return timedelta() if is_over else None
 
-    def _look(self, stretch: Stretch) -> bool:
+    def _look(self, closes: ClosesInDixa, stretch: Stretch) -> bool:
         """Take the missed closes of a stretch. Return False if it must come again. Raises _Interrupted."""
-        missed = MissedCloses(self._records, self._intake, self._open_closes(self._wait))
+        missed = MissedCloses(self._records, self._intake, closes)
         found = missed.find(stretch.since, stretch.until, lambda _count: self._extend())
         taken, failed = 0, 0
         for seen in found.missed:
@@ -127,5 +133,5 @@ def open_missed_loop(settings: Settings, records: Records, dixa: DixaClient) -> 
         records, settings.surveys, None, Identities(settings.secret_keys), own_addresses=settings.own_addresses
     )
     return MissedLoop(
-        records, intake, settings.timings, lambda wait: DixaCloses(dixa, LowPriorityDixa(dixa, rate, wait))
+        records, intake, settings.timings, lambda wait: DixaCloses(settings, dixa, LowPriorityDixa(dixa, rate, wait))
     )

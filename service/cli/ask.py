@@ -57,7 +57,7 @@ class _Asking:
         low_priority = LowPriorityDixa(dixa, settings.dixa_pace.rate * _SHARE, Event().wait)
         self._settings = settings
         self._records = records
-        self._lookup = CloseLookup(dixa, low_priority)
+        self._lookup = CloseLookup(dixa, low_priority, settings.surveys)
         self._forecaster = Forecaster(settings, records, dixa, low_priority)
 
     def ask(self, number: int, rules: tuple[str, ...], *, is_dry_run: bool) -> None:

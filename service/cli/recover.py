@@ -52,7 +52,7 @@ def recover(since: timedelta, *, yes: bool) -> None:
 
 
 _TAKEN = "recovered"
-_GONE = "open again, anonymised, or on record by now"
+_GONE = "open again, anonymised, on record by now, or outside of the subscription's filters"
 _UNREADABLE = "not shown by Dixa"
 
 
@@ -65,11 +65,14 @@ class _Recovery:
         identities, own = Identities(settings.secret_keys), settings.own_addresses
         intake = Intake(self.records, settings.surveys, None, identities, own_addresses=own)
         low_priority = LowPriorityDixa(dixa, self.rate, Event().wait)
-        self._missed = MissedCloses(self.records, intake, DixaCloses(dixa, low_priority))
+        self._closes = DixaCloses(settings, dixa, low_priority)
+        self._missed = MissedCloses(self.records, intake, self._closes)
         self._bookmark = MissedBookmark.beside(self.records)
 
     def find(self, since: datetime, until: datetime) -> Found:
         """Compare Dixa's closes with the records."""
+        if problem := self._closes.problem():
+            say(f"{problem}. So every close in Dixa counts.", fg="yellow", err=True)
         say(f"Searching Dixa for conversations closed since {since:%Y-%m-%d %H:%M} UTC …", err=True)
         return self._missed.find(since, until, _Pages())
 

@@ -35,7 +35,16 @@ class Subscription:
     enabled: bool
     secret_key: str = field(repr=False)
     has_authorization: bool = False
-    is_filtered: bool = False
+    filters: Any = field(default=None, hash=False)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether it leaves out some conversations."""
+        return bool(self.filters)
+
+    def is_signed_with(self, keys: Collection[bytes]) -> bool:
+        """Return whether one of these keys verifies its webhooks."""
+        return key_bytes(self.secret_key) in keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ def _make(found: dict[str, Any]) -> Subscription:
         enabled=found["enabled"],
         secret_key=found["secretKey"],
         has_authorization=bool((found["headers"] or {}).get("Authorization")),
-        is_filtered=bool(found["filters"]),
+        filters=found["filters"],
     )
 
 

@@ -20,6 +20,9 @@ def _missed(installation: Installation) -> Iterator[Finding]:
     if status is None:
         yield ok("the first worker begins to look for closes without a webhook")
         return
+    if status.problem:
+        yield warn(f"not looking: {status.problem}", "Correct the subscription in Dixa, or DIXA_WEBHOOK_SECRETS")
+        return
     recent = sum(count for day, count in status.missed.items() if day >= (now - timedelta(days=1)).date())
     until = f"{status.until:%Y-%m-%d %H:%M} UTC"
     is_behind = now - status.until > _BEHIND + settings.timings.recover_interval + settings.timings.dixa_lag

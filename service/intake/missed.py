@@ -30,11 +30,14 @@ class SeenClose:
 class ClosesInDixa(Protocol):
     """Dixa's side. Each call raises a CallError unless it succeeds."""
 
+    def problem(self) -> str:
+        """Return why no webhook can be missed, such as that nobody has subscribed to them. Empty if one can."""
+
     def seen(self, since: datetime, until: datetime) -> Iterator[Sequence[SeenClose]]:
         """Yield the closes between two times, page by page. One may come several times."""
 
     def facts(self, seen: SeenClose) -> Close | None:
-        """Return a close with all facts, or None if the conversation is open again or anonymised."""
+        """Return a close with all facts, or None if nobody is to be asked about it any more."""
 
 
 @dataclass(frozen=True, slots=True)

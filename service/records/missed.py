@@ -30,11 +30,15 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class LookStatus:
-    """Until which time everything has been looked at, when, and how many closes were found missing, by day (UTC)."""
+    """Until which time everything has been looked at, when, and how many closes were found missing, by day (UTC).
+
+    `problem` is why the last stretch was passed over.
+    """
 
     until: datetime
     looked_at: datetime
     missed: Mapping[date, int]
+    problem: str = ""
 
 
 class MissedBookmark(Store):
@@ -61,9 +65,9 @@ class MissedBookmark(Store):
         """Extend the lease. Return False if another process may have it now."""
         return bool(self._run_script("missed.extend", (self._lease_key,), self._owner, LEASE))
 
-    def finish(self, stretch: Stretch) -> None:
-        """Move the bookmark to the end of this stretch, and return the lease."""
-        self._end(stretch.until)
+    def finish(self, stretch: Stretch, problem: str = "") -> None:
+        """Move the bookmark to the end of this stretch, and return the lease. `problem`: it was passed over."""
+        self._end(stretch.until, problem)
 
     def give_up(self) -> None:
         """Return the lease. The stretch comes again."""
@@ -83,7 +87,7 @@ class MissedBookmark(Store):
             return None
         days = {name.partition(":")[2]: int(count) for name, count in found.items() if name.startswith("missed:")}
         missed = {date.fromisoformat(day): count for day, count in sorted(days.items())}
-        return LookStatus(from_ms(found["until"]), from_ms(found["looked_at"]), missed)
+        return LookStatus(from_ms(found["until"]), from_ms(found["looked_at"]), missed, found.get("problem", ""))
 
-    def _end(self, until: datetime | None) -> None:
-        self._run_script("missed.end", (self._key, self._lease_key), self._owner, until)
+    def _end(self, until: datetime | None, problem: str = "") -> None:
+        self._run_script("missed.end", (self._key, self._lease_key), self._owner, until, problem)

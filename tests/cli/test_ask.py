@@ -101,6 +101,11 @@ def test_a_rule_is_named_and_lifted_by_its_reason(
         assert story.ask(str(number)).offer.state is OfferState.DELIVERED
 
 
+def test_an_assignee_that_dixa_has_as_an_agent_is_a_member(run: Runner, story: Story) -> None:
+    number = close(story.dixa, days_ago=HOUR)
+    assert "Accepted." in asked(run, number, surveys=f'{ONE}[survey.match]\nassignee_types = ["Member"]\n')
+
+
 def test_a_skipped_survey_is_asked_in_a_round_of_its_own(run: Runner, story: Story) -> None:
     number = close(story.dixa, days_ago=HOUR, requester=IDA)
     first = story.close(number)

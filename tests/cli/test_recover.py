@@ -57,6 +57,20 @@ def test_exactly_the_missed_closes_are_taken_and_a_second_time_changes_nothing(
     assert contents(keys, but="afterword:pace:") == before
 
 
+def test_a_later_close_of_a_conversation_with_a_record_is_found(run: Runner, story: Story) -> None:
+    """Both closes are within the time. Only the activity log shows that there were two."""
+    number = close(story.dixa, days_ago=HOUR)
+    take_webhook(story, number)
+    story.dixa.reopen(number)
+    story.dixa.close(number)
+    assert "1 of them without a record" in recover(run, "--since", "2h")
+    assert "0 of them without a record" in recover(run, "--since", "2h")
+    record = story.load(str(number))
+    assert record.close
+    assert record.close.found_by is FoundBy.SEARCH
+    assert datetime.now(UTC) - record.close.closed_at < timedelta(minutes=5)
+
+
 def test_the_delay_counts_from_the_close_and_an_old_one_is_too_late(run: Runner, story: Story) -> None:
     fresh, old = close(story.dixa, days_ago=HOUR / 3), close(story.dixa, days_ago=5)
     recover(run, "--since", "6d")
@@ -101,7 +115,7 @@ def test_a_conversation_open_again_or_anonymised_is_left_alone(run: Runner, stor
     story.dixa.reopen(reopened)
     story.dixa.erase(erased)
     output = recover(run)
-    assert "2 open again, anonymised, or on record by now" in output
+    assert "2 open again, anonymised, on record by now, or outside" in output
     assert not story.records.load(str(reopened))
     assert not story.records.load(str(erased))
 
@@ -123,7 +137,7 @@ def test_a_long_recovery_needs_confirmation(run: Runner, dixa: Sandbox) -> None:
     assert "61 conversations closed, 61 of them without a record." in output
     assert "2 calls each, 2.0 calls a second (a fifth of DIXA_PACE): 62 s." in output
     assert "Begin?" in output
-    assert {each.call for each in dixa.calls} == {"search"}
+    assert {each.call for each in dixa.calls} == {"subscriptions", "search", "activity_log"}
     assert "61 recovered" in recover(run, "--yes", DIXA_PACE="1000/9")
 
 

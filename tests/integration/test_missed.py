@@ -14,15 +14,13 @@ from tests.integration.conftest import SURVEYS, Starter
 from tests.polling import eventually
 from tests.processes import patient
 
+FOUND_BY = [FoundBy.SEARCH, None, FoundBy.DELIVERY_LOG] * 3
 OFTEN = {"RECOVER_INTERVAL": "300ms", "DIXA_LAG": "1ms"}
 
 
-def close(dixa: Sandbox, number: int, webhook_url: str | None) -> None:
-    """Close a conversation, with or without its webhook."""
-    dixa.sends_webhooks_to(webhook_url)
-    dixa.close(number)
-    if webhook_url:
-        eventually(lambda: dixa.deliveries(number)[-1].is_done)
+def is_over(dixa: Sandbox, number: int) -> bool:
+    """Return whether the webhook has been delivered or lost."""
+    return all(each.is_done for each in dixa.deliveries(number))
 
 
 def delivered(records: Records, number: int) -> Record | None:
@@ -41,22 +39,25 @@ def test_two_workers_ask_about_exactly_the_lost_closes_once(start: Starter, dixa
     bookmark = MissedBookmark.beside(records)
     bookmark.claim(every=timedelta(seconds=1), lag=timedelta(), max_age=timedelta(days=1))
     numbers = [dixa.make_conversation() for _ in range(9)]
-    for place, number in enumerate(numbers):
-        close(dixa, number, web.webhook_url if place % 3 else None)
-    dixa.sends_webhooks_to(None)
+    dixa.sends_webhooks_to(web.webhook_url)
+    for number, found_by in zip(numbers, FOUND_BY, strict=True):
+        if found_by:
+            dixa.loses_webhooks(is_logged=found_by is FoundBy.DELIVERY_LOG)
+        dixa.close(number)
+        eventually(partial(is_over, dixa, number))
     before = len(searches(dixa))
     workers = [start(SURVEYS, "worker", REDIS_URL=web.redis_url, PUBLIC_URL=web.url, **OFTEN) for _ in range(2)]
     found = [eventually(partial(delivered, records, number)) for number in numbers]
-    found_by = [each.close.found_by for each in found if each and each.close]
-    assert found_by == [FoundBy.SEARCH, None, None] * 3
+    assert [each.close.found_by for each in found if each and each.close] == FOUND_BY
     # Further looks change nothing, and none is at a stretch of time that was looked at.
     looks = len(searches(dixa))
     eventually(lambda: len(searches(dixa)) >= looks + 4)
     for each in (*workers, web):
         each.stop()
+    dixa.sends_webhooks_to(None)
     status = bookmark.status()
     assert status
-    assert sum(status.missed.values()) == 3
+    assert sum(status.missed.values()) == 6
     assert [len(dixa.offers(number)) for number in numbers] == [1] * 9
     assert [len([*records.load_rounds(number)]) for number in numbers] == [1] * 9
     bodies = [each.request_json for each in searches(dixa)[before:]]

@@ -1,22 +1,27 @@
 """The search for missed closes in the worker: each stretch once, by one worker, again after a failure."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 import redis
 from structlog.testing import capture_logs
 
 from service.dixa.errors import TokenRefused
+from service.dixa.events import load_event
 from service.records.missed import MissedBookmark
 from service.records.records import Records
 from service.sandbox.dixa.faults import Fault, Kind
 from service.sandbox.dixa.model import Exchange
+from service.sandbox.dixa.subscriptions import Subscription
 from service.sandbox.server import Sandbox
+from service.surveys.reasons import Reason
 from service.surveys.states import FoundBy
 from tests.polling import eventually
-from tests.processes import RedisServer, patient, settings_for
+from tests.processes import PUBLIC_URL, WEBHOOK_SECRET, RedisServer, patient, settings_for
 from workers.app import build
 from workers.missed import MissedLoop
 
@@ -43,7 +48,8 @@ def records(keys: redis.Redis) -> Records:
 
 @pytest.fixture
 def open_loop(redis_url: str, dixa: Sandbox) -> Open:
-    """Make the loop of a worker. Its steps are run by the test."""
+    """Make the loop of a worker. Its steps are run by the test. Dixa has its subscription."""
+    subscribe(dixa)
 
     def open_one(**environ: str) -> MissedLoop:
         quick = {"DIXA_PACE": "5000/100", "DIXA_LAG": "1ms", "DIXA_API_URL": dixa.api_url, "TOKEN_RETRY_AFTER": "10ms"}
@@ -52,6 +58,13 @@ def open_loop(redis_url: str, dixa: Sandbox) -> Open:
         return loop
 
     return open_one
+
+
+def subscribe(dixa: Sandbox, **facts: Any) -> Subscription:
+    """Subscribe with our key. Nothing listens at the URL."""
+    made = Subscription("http://127.0.0.1:1/webhooks/dixa", **{"secret": WEBHOOK_SECRET} | facts)
+    dixa.state.subscriptions = {made.id: made}
+    return made
 
 
 def look_back(keys: redis.Redis, length: timedelta = 10 * MINUTE) -> None:
@@ -64,8 +77,8 @@ def searches(dixa: Sandbox) -> int:
     return [each.call for each in dixa.calls].count("search")
 
 
-def closed(dixa: Sandbox, ago: timedelta = MINUTE) -> int:
-    number = dixa.make_conversation(state="Closed")
+def closed(dixa: Sandbox, ago: timedelta = MINUTE, **facts: Any) -> int:
+    number = dixa.make_conversation(state="Closed", **facts)
     conversation = dixa.conversation(number)
     conversation.closed_at = conversation.state_updated_at = datetime.now(UTC) - ago
     return number
@@ -106,6 +119,80 @@ def test_missed_closes_are_taken_and_counted_once(
         loop.step()
     assert logs == []
     assert sum(MissedBookmark.beside(records).status().missed.values()) == 3  # type: ignore[union-attr]
+
+
+def test_a_lost_webhook_of_the_delivery_log_brings_all_its_facts_and_needs_no_further_call(
+    open_loop: Open, dixa: Sandbox, records: Records, keys: redis.Redis
+) -> None:
+    loop = open_loop()
+    look_back(keys)
+    logged, unlogged = dixa.make_conversation(tags=["vip"]), dixa.make_conversation(tags=["vip"])
+    dixa.loses_webhooks(is_logged=True)
+    dixa.close(logged)
+    dixa.loses_webhooks(is_logged=False)
+    dixa.close(unlogged)
+    passed = datetime.now(UTC) + timedelta(milliseconds=5)
+    eventually(lambda: datetime.now(UTC) > passed)
+    assert loop.step() == timedelta()
+    found = [records.load(str(number)) for number in (logged, unlogged)]
+    closes = [each.close for each in found if each and each.close]
+    assert [each.found_by for each in closes] == [FoundBy.DELIVERY_LOG, FoundBy.SEARCH]
+    assert [(each.tags, bool(each.event_id)) for each in closes] == [(("vip",), True), (None, False)]
+    assert [(each.user_type, len(each.person)) for each in closes] == [("Contact", 3), ("Contact", 3)]
+    calls = [each.call for each in dixa.calls]
+    assert (calls.count("conversation"), calls.count("subscriptions"), calls.count("delivery_logs")) == (1, 1, 2)
+    event = json.loads(dixa.deliveries(logged)[-1].body)
+    close = load_event(json.dumps(event).encode(), datetime.now(UTC)).close
+    assert close
+    assert records.accept(close, [], Reason.CHANNEL)[0] == "duplicate", "its webhook arrives after all"
+
+
+@pytest.mark.parametrize("facts", [{"enabled": False}, {"secret": "00" * 31 + "01"}, {"events": ["ConversationOpen"]}])
+def test_without_a_subscription_of_ours_nothing_is_taken(
+    open_loop: Open, dixa: Sandbox, records: Records, keys: redis.Redis, facts: dict[str, Any]
+) -> None:
+    """An operator may have ended it, to ask nobody."""
+    number = closed(dixa)
+    loop = open_loop()
+    subscribe(dixa, **facts)
+    look_back(keys)
+    with capture_logs() as logs:
+        assert loop.step() == timedelta()
+    assert [each["event"] for each in logs] == ["recover.passed_over"]
+    status = MissedBookmark.beside(records).status()
+    assert status
+    assert "no enabled webhook subscription" in status.problem
+    assert (records.load(str(number)), searches(dixa)) == (None, 0)
+    subscribe(dixa)
+    look_back(keys)
+    loop.step()
+    assert records.load(str(number))
+    assert MissedBookmark.beside(records).status().problem == ""  # type: ignore[union-attr]
+
+
+def test_a_subscription_with_a_wrong_key_at_our_address_is_ours(
+    open_loop: Open, dixa: Sandbox, records: Records, keys: redis.Redis
+) -> None:
+    """Its webhooks are refused."""
+    number = closed(dixa)
+    loop = open_loop()
+    subscribe(dixa, secret="00" * 31 + "01").url = f"{PUBLIC_URL}/webhooks/dixa"
+    look_back(keys)
+    loop.step()
+    assert records.load(str(number))
+
+
+def test_a_close_outside_of_the_subscription_is_left_alone(
+    open_loop: Open, dixa: Sandbox, records: Records, keys: redis.Redis
+) -> None:
+    loop = open_loop()
+    condition = {"field": "InitialChannel", "values": ["email"], "_type": "IsOneOf"}
+    filters = {"Conversation": {"strategy": "All", "conditions": [condition], "_type": "CombinedFilters"}}
+    subscribe(dixa, events=["ConversationClosed"], filters=filters)
+    email, sms, abandoned = closed(dixa), closed(dixa, channel="Sms"), closed(dixa, agent=False)
+    look_back(keys)
+    loop.step()
+    assert [records.load(str(number)) is not None for number in (email, sms, abandoned)] == [True, False, False]
 
 
 def test_two_workers_look_once(open_loop: Open, dixa: Sandbox, keys: redis.Redis) -> None:
@@ -185,7 +272,7 @@ def test_a_stop_ends_a_wait_and_returns_the_stretch(
     look_back(keys)
     loop = open_loop(DIXA_PACE="0.1/1")
     loop.start()
-    eventually(lambda: searches(dixa) == 1)
+    eventually(lambda: len(dixa.calls) == 1)
     loop.stop()
     eventually(lambda: not keys.exists("afterword:missed:lease"))
     assert records.load(str(number)) is None

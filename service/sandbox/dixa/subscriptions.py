@@ -30,6 +30,7 @@ class Subscription:
     secret: str = field(default_factory=lambda: token_hex(32), repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     enabled: bool = True
+    filters: dict[str, Any] = field(default_factory=dict)
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
 
@@ -69,7 +70,7 @@ def dump_subscription(found: Subscription, user_id: str) -> dict[str, Any]:
         "createdBy": user_id,
         "updatedAt": iso(found.updated_at),
         "updatedBy": user_id,
-        "filters": {},
+        "filters": found.filters,
     }
 
 
