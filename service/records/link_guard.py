@@ -11,7 +11,7 @@ import redis
 
 from service.records.redis import Breaker, RecordsUnavailable, Store
 
-MAX_POSTS = 100
+MAX_POSTS = 300
 """Per link and minute: far more than a customer sends, and enough for 50 of them at once with retries."""
 
 _PERIOD = timedelta(seconds=60)

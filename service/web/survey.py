@@ -68,7 +68,7 @@ def send(token: str) -> ResponseReturnValue:
         return pages.closed_page(context.page, context.closed, form.comment if context.closed is Closed.EXPIRED else "")
     wait_seconds = services().link_guard.count_post(context.link.survey_id)
     if wait_seconds:
-        services().rejections.note("answer.rate_limited", "over 100 posts a minute", survey_id=context.link.survey_id)
+        services().rejections.note("answer.rate_limited", "over 300 posts a minute", survey_id=context.link.survey_id)
         return _failed(context, form, HTTPStatus.TOO_MANY_REQUESTS, wait_seconds)
     # A form on another site must not answer, or extend the time, in the customer's name.
     is_own_form = request.headers.get("Sec-Fetch-Site") != "cross-site"

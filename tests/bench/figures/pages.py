@@ -19,7 +19,7 @@ CONNECTIONS = 32
 SECONDS = 3.0
 _SURVEYS = 400
 _MAX_ANSWERS = 12
-"""Answers to each survey in a round. All but the first of them change one. The web refuses more than 100 a minute."""
+"""Answers to each survey in a round. All but the first of them change one. The web refuses more than 300 a minute."""
 
 _EDITABLE = '[[survey]]\ndelay = "0s"\neditable_for = "1h"\nsuspect_editable_for = "1h"\n'
 
