@@ -1,6 +1,7 @@
 """A full, deleted, unwritable or unlockable folder is reported, and loses no entry."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -113,3 +114,13 @@ def test_a_measurement_survives_deleted_files(tmp_path: Path) -> None:
     (tmp_path / "spool" / "0.json").symlink_to(tmp_path / "gone")
     spool.put({})
     assert spool.probe()
+
+
+@pytest.mark.parametrize("key", ["../../outside", "/outside", "a/b", "\0", "." * 300])
+def test_a_key_never_becomes_a_path(spool: Spool, tmp_path: Path, key: str) -> None:
+    before = {*tmp_path.rglob("*")}
+    spool.put_latest(key, lambda _: {"key": key})
+    [made] = {*tmp_path.rglob("*")} - before
+    assert made.parent == tmp_path / "spool"
+    assert re.fullmatch(r"[0-9]+-[0-9]+-[0-9]+\.open\.json", made.name)
+    assert drain_all(spool) == [{"key": key}]

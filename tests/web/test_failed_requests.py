@@ -141,3 +141,12 @@ def test_an_outage_of_redis_limits_nobody_and_costs_one_wait(
     statuses = [fail(frozen) for _, fail in FAILURES.values() for _ in range(MAX_FAILURES + 1)]
     assert set(statuses) == {401, 404, 503}, "503: short links are in Redis alone"
     assert not sent
+
+
+def test_forged_forwarded_address_changes_nothing(proxied: FlaskClient, redis_url: str) -> None:
+    """Only the last address is of our proxy. Without a proxy, none counts."""
+    statuses = [forge(proxied, f"203.0.113.{number}, {OFFICE}") for number in range(MAX_FAILURES + 1)]
+    assert statuses[-1] == 429
+    direct = make_client(redis_url)
+    statuses = [forge(direct, f"203.0.113.{number}") for number in range(MAX_FAILURES + 1)]
+    assert statuses[-1] == 429

@@ -7,7 +7,9 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tests.web.webhook_client import CHANGES, change_of, closed, id_of, make_client, send
+from service.sandbox.dixa.webhooks import sign
+from tests.processes import PUBLIC_URL, WEBHOOK_SECRET
+from tests.web.webhook_client import CHANGES, PATH, change_of, closed, id_of, make_client, send
 
 
 def test_close_is_accepted_and_saved(webhooks: FlaskClient, database: redis.Redis) -> None:
@@ -102,3 +104,15 @@ def test_change_before_close_is_ignored(webhooks: FlaskClient, database: redis.R
 def test_change_of_unknown_conversation_is_ignored(webhooks: FlaskClient, name: str, data: object) -> None:
     event = closed() | {"event_fqn": name, "data": data}
     assert send(webhooks, event) == (200, {"status": "ignored", "event": name})
+
+
+def test_replayed_webhook_changes_nothing(webhooks: FlaskClient, database: redis.Redis) -> None:
+    """The same bytes with the same signature, while its time is still accepted."""
+    event = closed()
+    body = json.dumps(event).encode()
+    headers = sign(body, WEBHOOK_SECRET)
+    statuses = [webhooks.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code]
+    record = database.hgetall(f"afterword:survey:{id_of(event)}")
+    statuses += [webhooks.post(PATH, base_url=PUBLIC_URL, data=body, headers=headers).status_code for _ in range(3)]
+    assert statuses == [202, 200, 200, 200]
+    assert database.hgetall(f"afterword:survey:{id_of(event)}") == record
