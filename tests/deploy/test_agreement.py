@@ -29,7 +29,8 @@ WEAK = shlex.split(
 )
 
 
-def test_image_starts_the_web() -> None:
+def test_image_starts_the_web_below_an_init() -> None:
+    assert json.loads(instructions("ENTRYPOINT")[-1]) == ["tini", "--"]
     assert json.loads(instructions("CMD")[-1]) == procfile()["web"]
 
 
