@@ -286,6 +286,7 @@ def visit_the_page(story: Story, redis_url: str, survey_id: str, seen: Seen) -> 
     short = core.short_links.shorten(survey_id, link, DAY).removeprefix(PUBLIC_URL)
     page = web.test_client()
     assert page.get(short, base_url=PUBLIC_URL).status_code == 302
+    assert page.get(f"{short[:-1]}_x", base_url=PUBLIC_URL).status_code == 404
     path = link.removeprefix(PUBLIC_URL)
     page.post(path, base_url=PUBLIC_URL, data={"rating": "4", "comment": "x"})
     assert page.post(f"{path}/stop", base_url=PUBLIC_URL).status_code == 200
