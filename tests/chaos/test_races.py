@@ -27,7 +27,7 @@ def test_result_is_reconciled_after_redis_was_emptied_and_the_close_was_resent(r
     model.start(seconds=0, is_answer=False, far=13, fate=Fate.DONE)
     model.answer(scores=(4, 3), comment="", both=False, late=None)
     model.holds()
-    model.start(seconds=35, is_answer=True, far=4, fate=Fate.DONE)
+    model.start(seconds=35, is_answer=True, far=6, fate=Fate.DONE)
     assert model.world.dixa.results
     model.disturb(what=Event.LOSS, journey=Journey.OFFER)
     model.disturb(what=Event.WEBHOOK, journey=Journey.OFFER)
