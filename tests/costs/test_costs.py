@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -10,15 +11,18 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from service.records.records import Records
 from service.records.redis_pool import _StaleAware
+from service.sandbox.dixa.subscriptions import Subscription
 from service.sandbox.server import Sandbox
+from service.surveys.definition import Survey
 from service.surveys.links import Link, Links
-from service.surveys.model import Offer
+from service.surveys.model import Close, Offer
 from service.surveys.ratings import RatingType
 from service.web.app import create_app
 from tests.costs.meter import Cost, Meter
 from tests.polling import eventually
-from tests.processes import PUBLIC_URL, SECRET_KEY, RedisServer, settings_for
+from tests.processes import PUBLIC_URL, SECRET_KEY, RedisServer, patient, settings_for
 from tests.replicas import pair
 from tests.web.webhook_client import closed, send
 from workers.app import build
@@ -116,6 +120,32 @@ def test_a_confirmation_costs_two_commands_and_no_round_trip(
         cost = meter.measure(partial(installation.webhook, installation.close()))
         once = COSTS["webhook"]
         assert (cost.round_trips, cost.commands) == (once.round_trips, once.commands + 2), "\n".join(meter.commands)
+
+
+def test_the_costs_of_a_look_for_missed_closes_are_known(
+    own_redis: RedisServer, dixa: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 50 conversations closed, all of them on record. It comes every five minutes."""
+    given = {"DIXA_API_URL": dixa.api_url, "DIXA_LAG": "1ms", "DIXA_PACE": "5000/100"}
+    worker = build(settings_for(own_redis.url, **given))
+    subscription = Subscription(f"{PUBLIC_URL}/webhooks/dixa", events=["ConversationClosed"])
+    dixa.state.subscriptions = {subscription.id: subscription}
+    client = patient(own_redis.url)
+    records = Records(client, lease=timedelta(seconds=60), keep=timedelta(days=90))
+    for _ in range(50):
+        number = dixa.make_conversation(state="Closed")
+        closed_at = dixa.conversation(number).closed_at = datetime.now(UTC) - timedelta(minutes=1)
+        records.accept(Close(number, closed_at), [Survey()])
+    meter = Meter(own_redis.url, dixa, monkeypatch)
+    costs = []
+    for _ in range(2):
+        # The first look opens connections and loads scripts.
+        before = int((datetime.now(UTC) - timedelta(minutes=10)).timestamp() * 1000)
+        client.hset("afterword:missed", mapping={"until": before, "looked_at": 0})
+        costs.append(meter.measure(worker.missed.step))
+    assert costs[-1] == Cost(round_trips=9, commands=79, calls=3, schemas=0), "\n".join(meter.commands)
+    assert meter.measure(worker.missed.step) == Cost(round_trips=1, commands=3, calls=0, schemas=0)
+    client.close()
 
 
 def test_webhooks_at_the_same_time_share_a_round_trip(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
