@@ -15,7 +15,7 @@ from service.dixa.events import load_event
 from service.dixa.low_priority import LowPriorityDixa
 from service.dixa.payloads import PayloadError
 from service.dixa.subscription_filter import passes
-from service.dixa.subscriptions import CLOSED_EVENTS, LoggedDelivery, Subscription
+from service.dixa.subscriptions import CLOSED_EVENTS, PATH, LoggedDelivery, Subscription, is_known
 from service.intake.missed import SeenClose
 from service.surveys.errors import Refused
 from service.surveys.model import Close
@@ -34,7 +34,7 @@ class DixaCloses:
 
     def __init__(self, settings: Settings, dixa: DixaClient, low_priority: LowPriorityDixa) -> None:
         self._keys = settings.webhook_secrets
-        self._url = f"{settings.public_url}/webhooks/dixa"
+        self._url = f"{settings.public_url}{PATH}"
         self._dixa = dixa
         self._low_priority = low_priority
         self._lookup = CloseLookup(dixa, low_priority, settings.surveys)
@@ -50,7 +50,7 @@ class DixaCloses:
         except Refused:
             return ()
         enabled = (each for each in found if each.enabled and not each.events.isdisjoint(CLOSED_EVENTS))
-        return tuple(each for each in enabled if each.url == self._url or each.is_signed_with(self._keys))
+        return tuple(each for each in enabled if each.url == self._url or is_known(each, self._keys))
 
     def problem(self) -> str:
         """Return why no webhook can be missed: there is no subscription. Empty if there is one."""

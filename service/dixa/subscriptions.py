@@ -42,10 +42,6 @@ class Subscription:
         """Whether it leaves out some conversations."""
         return bool(self.filters)
 
-    def is_signed_with(self, keys: Collection[bytes]) -> bool:
-        """Return whether one of these keys verifies its webhooks."""
-        return key_bytes(self.secret_key) in keys
-
 
 @dataclass(frozen=True, slots=True)
 class LastDelivery:

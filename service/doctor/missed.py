@@ -21,7 +21,10 @@ def _missed(installation: Installation) -> Iterator[Finding]:
         yield ok("the first worker begins to look for closes without a webhook")
         return
     if status.problem:
-        yield warn(f"not looking: {status.problem}", "Correct the subscription in Dixa, or DIXA_WEBHOOK_SECRETS")
+        yield warn(
+            f"not looking: {status.problem}",
+            "See webhook.subscription. To take what was missed meanwhile: afterword recover --since 6h",
+        )
         return
     recent = sum(count for day, count in status.missed.items() if day >= (now - timedelta(days=1)).date())
     until = f"{status.until:%Y-%m-%d %H:%M} UTC"
@@ -34,7 +37,7 @@ def _missed(installation: Installation) -> Iterator[Finding]:
     if recent:
         yield warn(
             f"{recent} webhooks never arrived since yesterday; their closes were found in Dixa and taken",
-            "See webhook.refused, public_url, and the deliveries of the webhook subscription in Dixa",
+            "See webhook.delivery, webhook.secret, webhook.refused and public_url",
         )
     elif not is_behind:
         yield ok(f"no webhook was missed since yesterday; compared with Dixa up to {until}")

@@ -1,18 +1,22 @@
 """Running workers find the closes whose webhook never arrived, and ask about exactly those, once."""
 
+import json
 from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 
+import requests
+
 from service.records.missed import MissedBookmark
 from service.records.records import Records
 from service.sandbox.dixa.model import Exchange
+from service.sandbox.dixa.webhooks import closed_event, sign
 from service.sandbox.server import Sandbox
 from service.surveys.model import Record
 from service.surveys.states import FoundBy, OfferState
 from tests.integration.conftest import SURVEYS, Starter
 from tests.polling import eventually
-from tests.processes import patient
+from tests.processes import WEBHOOK_SECRET, patient
 
 FOUND_BY = [FoundBy.SEARCH, None, FoundBy.DELIVERY_LOG] * 3
 OFTEN = {"RECOVER_INTERVAL": "300ms", "DIXA_LAG": "1ms"}
@@ -26,6 +30,16 @@ def is_over(dixa: Sandbox, number: int) -> bool:
 def delivered(records: Records, number: int) -> Record | None:
     record = records.load(str(number))
     return record if record and record.offer.state is OfferState.DELIVERED else None
+
+
+def send_late(dixa: Sandbox, number: int, url: str) -> tuple[int, str]:
+    """Send the event of a close: the one in the delivery log, or one as it would have been, a little later."""
+    conversation, sent = dixa.conversation(number), dixa.deliveries(number)
+    assert conversation.closed_at
+    at = conversation.closed_at + timedelta(seconds=1)
+    body = sent[-1].body if sent else json.dumps(closed_event(conversation, dixa.state.organization, at=at)).encode()
+    response = requests.post(url, body, headers=sign(body, WEBHOOK_SECRET), timeout=30)
+    return response.status_code, response.json()["status"]
 
 
 def searches(dixa: Sandbox) -> list[Exchange]:
@@ -52,6 +66,8 @@ def test_two_workers_ask_about_exactly_the_lost_closes_once(start: Starter, dixa
     # Further looks change nothing, and none is at a stretch of time that was looked at.
     looks = len(searches(dixa))
     eventually(lambda: len(searches(dixa)) >= looks + 4)
+    # The webhooks arrive after all.
+    assert {send_late(dixa, number, web.webhook_url) for number in numbers} == {(200, "duplicate")}
     for each in (*workers, web):
         each.stop()
     dixa.sends_webhooks_to(None)
