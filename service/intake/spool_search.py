@@ -27,7 +27,10 @@ class SpooledData:
 
 
 def find_entries(folder: Path, is_about: Callable[[str], bool], survey_ids: Collection[str]) -> list[SpooledData]:
-    """Return the entries that mention a person (`is_about` their text) or are about one of these surveys."""
+    """Return the entries about a person, or about one of these surveys.
+
+    `is_about` gets the identities in a close, or the whole text of an unreadable entry.
+    """
     found = []
     for each in (*list_entries(folder), *list_entries(folder / CORRUPT)):
         try:
@@ -36,7 +39,7 @@ def find_entries(folder: Path, is_about: Callable[[str], bool], survey_ids: Coll
             continue  # It was drained just now.
         content = _parse(text)
         survey_id = content.get("survey_id") if isinstance(content, dict) else None
-        if is_about(text) or survey_id in survey_ids:
+        if is_about(_identities_in(content)) or survey_id in survey_ids:
             found.append(SpooledData(Path(each.path), content))
     return sorted(found, key=lambda entry: entry.path.name)
 
@@ -65,6 +68,13 @@ def _parse(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _identities_in(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    close = content.get("close") if isinstance(content, dict) else None
+    return f"{close.get('requester_id')} {close.get('person')}" if isinstance(close, dict) else ""
 
 
 def _kinds_of(content: dict[str, Any]) -> set[Any]:

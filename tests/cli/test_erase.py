@@ -12,6 +12,7 @@ import redis
 from service.dixa.events import load_event
 from service.intake.intake import Intake
 from service.intake.spool import Spool
+from service.intake.spool_codec import SpooledClose, write_entry
 from service.records.opt_outs import HashedOptOuts
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
@@ -102,6 +103,19 @@ def test_address_leads_to_all_surveys_of_its_requester(run: Runner, story: Story
     assert "Surveys: 2" in run("show-person", IDA.email).output
     run("erase", IDA.email, "--yes")
     assert {story.load(each).offer.reason for each in (by_mail, by_phone)} == {Reason.ERASED}
+
+
+def test_agent_of_others_surveys_is_not_their_customer(run: Runner, story: Story, tmp_path: Path) -> None:
+    """Dixa's agents may have conversations of their own."""
+    own = send(story)
+    others = story.close(story.dixa.make_conversation(requester=BO), LATER, agent_id=requester_of(story, own))
+    spool = Spool(tmp_path / "spool", max_bytes=10**7)
+    close = story.load(others).close
+    assert close
+    spool.put(write_entry(SpooledClose(close, (), None)))
+    shown = json.loads(run("show-person", IDA.email, "--json", SPOOL_DIR=str(tmp_path / "spool")).stdout)
+    assert [each["survey_id"] for each in shown["surveys"]] == [own]
+    assert shown["spooled"] == []
 
 
 def test_nothing_is_erased_without_consent(run: Runner, story: Story, keys: redis.Redis) -> None:

@@ -174,6 +174,15 @@ def test_links_of_email_open_form_with_score(client: FlaskClient) -> None:
     assert load_language("de").translate("You will not be asked again") in client.post(links[-1]).text
 
 
+@pytest.mark.parametrize("path", ["/privacy", "/accessibility"])
+def test_links_of_a_page_open_the_statements_of_its_brand(client: FlaskClient, path: str) -> None:
+    (link,) = {each for each in re.findall(r'href="([^"]*)"', client.get("/returns/csat/da/form").text) if path in each}
+    shown = client.get(html.unescape(link))
+    assert shown.status_code == 200
+    assert "<html lang=da" in shown.text
+    assert "Tidewater" in shown.text
+
+
 def test_form_can_be_sent_and_is_not_saved(client: FlaskClient) -> None:
     assert client.post("/default/csat/en/form", data={}).status_code == 422
     thanks = client.post("/default/csat/en/form?lang=da", data={"rating": "2", "comment": "Hej"}).text
