@@ -71,6 +71,7 @@ def test_two_workers_ask_about_exactly_the_lost_closes_once(start: Starter, dixa
     for each in (*workers, web):
         each.stop()
     dixa.sends_webhooks_to(None)
+    assert sum(each.log_of("worker").count('"close.recovered"') for each in workers) == 6
     status = bookmark.status()
     assert status
     assert sum(status.missed.values()) == 6
