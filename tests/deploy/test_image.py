@@ -45,6 +45,7 @@ def test_every_module_and_file_of_the_service_gets_in_and_nothing_else(context: 
         "config",
         "gunicorn.conf.py",
         "pyproject.toml",
+        "requirements-sentry.txt",
         "requirements.txt",
         "service",
         "workers",
