@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from service.records import link_guard
-from service.records.link_guard import LinkGuard
+from service.records.link_guard import MAX_POSTS, LinkGuard
 from service.records.redis import Breaker
 from tests.processes import free_port
 
@@ -41,7 +41,7 @@ def without_redis(clock: Clock) -> Iterator[LinkGuard]:
 
 
 def post_all(guard: LinkGuard) -> None:
-    assert [guard.count_post(SURVEY) for _ in range(100)] == [0] * 100
+    assert [guard.count_post(SURVEY) for _ in range(MAX_POSTS)] == [0] * MAX_POSTS
 
 
 def test_redis_counts_the_posts_of_a_minute(redis_client: redis.Redis, prefix: str) -> None:
