@@ -89,7 +89,7 @@ class RedisServer:
             "--save",
             "",
             "--databases",
-            "256",
+            "1024",
             # The name before Redis 7, which later versions still know.
             "--hash-max-ziplist-value",
             "1024",
