@@ -4,8 +4,10 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 from shutil import rmtree
+from time import monotonic
 from typing import Any
 
 import redis
@@ -18,6 +20,7 @@ DOWN_AFTER_MS = 1500
 """How long a primary is silent before a sentinel counts it as down. In production it is longer."""
 _FAILOVER_TIMEOUT_MS = 3000
 _MAX_LAG_BYTES = 10_000
+_PATIENCE_SECONDS = 20.0
 _CONFIG = """
 port {port}
 bind 127.0.0.1
@@ -208,10 +211,23 @@ class Watched:
         return _count_in_sync(primary) == len(self.nodes) - 1
 
     def _watch_anew(self) -> None:
-        port = self.primary().port
-        for each in self.sentinels:
-            each.watch_anew(port)
-        eventually(lambda: self._follow_the_primary() and self.is_settled())
+        """Let the sentinels find all nodes again. On a busy machine they may meanwhile choose another primary."""
+        tried_at = -inf
+
+        def is_settled() -> bool:
+            nonlocal tried_at
+            if monotonic() > tried_at + _PATIENCE_SECONDS:
+                tried_at = monotonic()
+                for each in self.sentinels:
+                    each.watch_anew(self._leader().port)
+            return self._follow_the_primary() and self.is_settled()
+
+        eventually(is_settled)
+
+    def _leader(self) -> RedisServer:
+        """Return the one node that takes writes; the primary by the sentinels if there isn't one."""
+        found = [each for each in self.nodes if _has_role(each, "master")]
+        return found[0] if len(found) == 1 else self.primary()
 
     def _has_replaced(self, before: RedisServer) -> bool:
         return all(each.primary_port() not in (0, before.port) for each in self.sentinels)
@@ -222,6 +238,12 @@ class Watched:
         node = RedisServer(folder)
         self._folders[node.port] = folder
         return node
+
+
+def _has_role(node: RedisServer, role: str) -> bool:
+    with suppress(redis.RedisError), redis.Redis(port=node.port, decode_responses=True) as client:
+        return bool(client.info("replication")["role"] == role)
+    return False
 
 
 def _replicate(node: RedisServer, port: int) -> None:
