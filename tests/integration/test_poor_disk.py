@@ -70,10 +70,11 @@ def test_stuck_entry_fails_doctor_until_it_is_processed(
         return (found.status_code, "spool.drained" in found.json()["degraded"]) == (200, True)
 
     eventually(is_stuck)
-    result = CliRunner().invoke(main, ["doctor"], env=own._environ)
+    command = ["doctor", "--only", "spool"]
+    result = CliRunner().invoke(main, command, env=own._environ)
     assert result.exit_code == 1
-    assert "FAIL spool: 1 waiting for over a minute, though Redis is available." in result.output
+    assert "fail spool.drained        1 waiting for over a minute, though Redis is available." in result.output
     disk.restore("flock")
     eventually(lambda: not entries(tmp_path))
-    result = CliRunner().invoke(main, ["doctor"], env=own._environ)
-    assert "ok   spool: nothing waiting" in result.output
+    result = CliRunner().invoke(main, command, env=own._environ)
+    assert "ok   spool.drained        nothing is stuck." in result.output
