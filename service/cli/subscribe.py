@@ -10,6 +10,7 @@ import click
 from config.settings import Settings
 from service.cli.context import open_client, open_settings
 from service.cli.output import say
+from service.dixa.authorization import dump_authorization, is_allowed
 from service.dixa.client import DixaClient
 from service.dixa.factory import open_dixa
 from service.dixa.low_priority import LowPriorityDixa
@@ -39,7 +40,7 @@ def subscribe(url: str | None, *, dry_run: bool) -> None:
         if found is None:
             _create(call, dixa, target, settings, dry_run=dry_run)
         else:
-            _repair(call, dixa, found, target, dry_run=dry_run)
+            _repair(call, dixa, found, target, settings, dry_run=dry_run)
             _show_key(found, settings)
     except CallError as error:
         raise click.ClickException(f"Dixa: {error} A repeated command changes nothing that is right.") from error
@@ -51,13 +52,19 @@ def _create(
     if dry_run:
         say(f"Would subscribe {url} to {', '.join(sorted(EVENTS))}.")
         return
-    made = call(lambda slot: dixa.subscribe(slot, url, EVENTS))
+    made = call(lambda slot: dixa.subscribe(slot, url, EVENTS, next(iter(settings.webhook_authorizations or ()), "")))
     say(f"Subscribed {url} to {', '.join(sorted(EVENTS))}.")
     _show_key(made, settings)
 
 
 def _repair(
-    call: Callable[[Callable[[Slot], Any]], Any], dixa: DixaClient, found: Subscription, url: str, *, dry_run: bool
+    call: Callable[[Callable[[Slot], Any]], Any],
+    dixa: DixaClient,
+    found: Subscription,
+    url: str,
+    settings: Settings,
+    *,
+    dry_run: bool,
 ) -> None:
     change: dict[str, Any] = {}
     if found.url != url:
@@ -66,17 +73,27 @@ def _repair(
         change["events"] = sorted(found.events | EVENTS)
     if not found.enabled:
         change["enabled"] = True
+    allowed = settings.webhook_authorizations
+    if allowed and not is_allowed(found.authorization, allowed):
+        change["authorization"] = dump_authorization(allowed[0])
     if found.is_filtered:
         say(f'"{found.name}" has a filter, which was left alone: Afterword sees only a part of all closes.', err=True)
     if not change:
         say(f'"{found.name}" is as it should be: {url}, with all events.')
         return
-    what = "; ".join(f"{name}: {', '.join(each) if isinstance(each, list) else each}" for name, each in change.items())
+    what = "; ".join(f"{name}: {_shown(each)}" for name, each in change.items())
     if dry_run:
         say(f'Would change "{found.name}": {what}.')
         return
     call(lambda slot: dixa.change_subscription(slot, found.id, change))
     say(f'Changed "{found.name}": {what}.')
+
+
+def _shown(value: Any) -> str:
+    """Return a changed value for the output. An authorization is a secret that the settings have."""
+    if isinstance(value, dict):
+        return "the first of DIXA_WEBHOOK_AUTHORIZATION"
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _show_key(subscription: Subscription, settings: Settings) -> None:

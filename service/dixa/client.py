@@ -138,13 +138,13 @@ class DixaClient(Transport):
         """`GET /webhooks`."""
         return self._query(slot, "/webhooks", load_subscriptions)
 
-    def subscribe(self, slot: Slot, url: str, events: Collection[str]) -> Subscription:
+    def subscribe(self, slot: Slot, url: str, events: Collection[str], authorization: str = "") -> Subscription:
         """`POST /webhooks`."""
-        sent = dump_subscription(url, events)
+        sent = dump_subscription(url, events, authorization)
         return _load(load_subscription, self._call(slot, "command", "POST", "/webhooks", sent), "command")
 
     def change_subscription(self, slot: Slot, subscription_id: str, change: Mapping[str, Any]) -> Subscription:
-        """`PATCH /webhooks/{id}`. `change` has the fields to change: `events`, `url`, `enabled`."""
+        """`PATCH /webhooks/{id}`. `change` has the fields to change: `events`, `url`, `enabled`, `authorization`."""
         path = f"/webhooks/{quote(subscription_id, safe='')}"
         return _load(load_subscription, self._call(slot, "command", "PATCH", path, dict(change)), "command")
 

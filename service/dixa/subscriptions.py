@@ -12,6 +12,7 @@ from typing import Any, Final
 from marshmallow import fields
 
 from config.secret_parsers import key_bytes
+from service.dixa.authorization import dump_authorization
 from service.dixa.fields import AnyText, FromDixa, Lenient, Part, Text, Time, Word
 from service.dixa.payloads import load, load_data, load_list
 
@@ -34,7 +35,8 @@ class Subscription:
     events: frozenset[str]
     enabled: bool
     secret_key: str = field(repr=False)
-    has_authorization: bool = False
+    authorization: str = field(default="", repr=False)
+    """The header that Dixa sends."""
     filters: Any = field(default=None, hash=False)
 
     @property
@@ -80,7 +82,7 @@ def _make(found: dict[str, Any]) -> Subscription:
         events=frozenset(each for each in found["subscribedEvents"] or () if isinstance(each, str)),
         enabled=found["enabled"],
         secret_key=found["secretKey"],
-        has_authorization=bool((found["headers"] or {}).get("Authorization")),
+        authorization=str((found["headers"] or {}).get("Authorization") or ""),
         filters=found["filters"],
     )
 
@@ -124,13 +126,13 @@ def is_known(subscription: Subscription, keys: Collection[bytes]) -> bool:
     return any(hmac.compare_digest(key, each) for each in keys)
 
 
-def dump_subscription(url: str, events: Collection[str]) -> dict[str, Any]:
+def dump_subscription(url: str, events: Collection[str], authorization: str) -> dict[str, Any]:
     """Build the body of `POST /webhooks`."""
     return {
         "name": "Afterword",
         "events": sorted(events),
         "url": url,
-        "authorization": {"_type": "NoAuth"},
+        "authorization": dump_authorization(authorization),
         "customHeaders": {},
         "enabled": True,
     }

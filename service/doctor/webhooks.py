@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from service.dixa.authorization import is_allowed
 from service.dixa.subscriptions import EVENTS, PATH, Subscription, find_own, is_known
 from service.doctor.dixa import TOKEN, open_calls
 from service.doctor.finding import Check, Finding, fail, ok, warn
@@ -26,9 +27,9 @@ def _subscription(installation: Installation) -> Iterator[Finding]:
         yield fail(f'the subscription "{found.name}" lacks the events {", ".join(sorted(missing))}', _REPAIR)
     if found.is_filtered:
         yield warn(f'the subscription "{found.name}" has a filter: Afterword sees only a part of all closes')
-    if installation.settings.webhook_authorizations and not found.has_authorization:
-        problem = f'the subscription "{found.name}" sends no Authorization, and DIXA_WEBHOOK_AUTHORIZATION asks for one'
-        yield fail(problem, "Enter it in Dixa, or leave the setting out")
+    allowed = installation.settings.webhook_authorizations
+    if allowed and not is_allowed(found.authorization, allowed):
+        yield fail(f'the subscription "{found.name}" sends no Authorization of DIXA_WEBHOOK_AUTHORIZATION', _REPAIR)
     if found.enabled and found.url == url and not missing:
         yield ok(f'"{found.name}" sends all events that Afterword needs')
 

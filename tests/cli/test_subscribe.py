@@ -67,3 +67,27 @@ def test_another_url_can_be_given(run: Runner, subscriptions: dict[str, Subscrip
 def test_refusal_of_dixa_is_told(run: Runner, dixa: Sandbox) -> None:
     output = run("subscribe", fails=True, DIXA_API_TOKEN="another-token").output
     assert "Error: Dixa: Dixa returned 401" in output
+
+
+@pytest.mark.parametrize(
+    ("setting", "header"),
+    [
+        ("Bearer first-token-0123456789,Bearer other-token-0123456789", "Bearer first-token-0123456789"),
+        ("Basic dixa:pass:word:0123456789", "Basic ZGl4YTpwYXNzOndvcmQ6MDEyMzQ1Njc4OQ=="),
+    ],
+)
+def test_subscription_gets_the_authorization_of_the_settings(
+    run: Runner, subscriptions: dict[str, Subscription], setting: str, header: str
+) -> None:
+    own = Subscription(URL)
+    subscriptions[own.id] = own
+    given = {"DIXA_WEBHOOK_SECRETS": own.secret, "DIXA_WEBHOOK_AUTHORIZATION": setting}
+    output = run("subscribe", **given).output
+    assert own.headers == {"Authorization": header}
+    assert "authorization: the first of DIXA_WEBHOOK_AUTHORIZATION" in output
+    assert "0123456789" not in output
+    assert "is as it should be" in run("subscribe", **given).output
+    subscriptions.clear()
+    run("subscribe", **given)
+    (made,) = subscriptions.values()
+    assert made.headers == {"Authorization": header}
