@@ -28,7 +28,7 @@ class Finding:
 
     def __str__(self) -> str:
         """Return the whole line for a person."""
-        return f"{self.text}. {self.remedy}." if self.remedy else f"{self.text}."
+        return f"{self.text}. {self.remedy[0].upper()}{self.remedy[1:]}." if self.remedy else f"{self.text}."
 
 
 def ok(text: str) -> Finding:

@@ -74,11 +74,18 @@ def test_appendfsync_everysec_is_a_warning(run: Runner) -> None:
     assert found.startswith("warn appendfsync is everysec")
 
 
-def test_redis_without_aof_fails_until_the_remedy_is_followed(run: Runner, keys: redis.Redis) -> None:
+@pytest.fixture
+def appendonly_no(keys: redis.Redis) -> Iterator[None]:
     keys.config_set("appendonly", "no")
+    yield
+    keys.config_set("appendonly", "yes")
+
+
+@pytest.mark.usefixtures("appendonly_no")
+def test_redis_without_aof_fails_until_the_remedy_is_followed(run: Runner, keys: redis.Redis) -> None:
     output = run("doctor", "--only", "redis.persistence", fails=True).output
     assert "fail redis.persistence" in output
-    assert "set appendonly yes" in output
+    assert "Set appendonly yes" in output
     keys.config_set("appendonly", "yes")
     run("doctor", "--only", "redis.persistence")
 

@@ -85,7 +85,7 @@ def test_doctor_warns_of_the_pause(run: Runner, story: Story) -> None:
     run("pause")
     output = run("doctor", "--only", "pause", fails=True).output
     assert f"warn pause                paused since {story.records.paused_since()}: no surveys are sent. " in output
-    assert "to continue: afterword resume" in output
+    assert "To continue: afterword resume" in output
 
 
 def test_readyz_is_ready_and_shows_the_pause(run: Runner, redis_url: str, story: Story) -> None:

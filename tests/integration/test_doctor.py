@@ -148,8 +148,10 @@ def test_unwritable_spool_is_named(doctor: Doctor, tmp_path: Path) -> None:
 def test_redis_without_an_append_only_file_is_named(doctor: Doctor, own: Afterword) -> None:
     with redis.Redis.from_url(own.redis_url) as client:
         client.config_set("appendonly", "no")
-        assert "appendonly is off" in doctor.says("redis.persistence")
-        client.config_set("appendonly", "yes")
+        try:
+            assert "appendonly is off" in doctor.says("redis.persistence")
+        finally:
+            client.config_set("appendonly", "yes")
     assert doctor.is_ok("redis.persistence")
 
 
