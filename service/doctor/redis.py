@@ -49,7 +49,7 @@ def _replica(installation: Installation) -> Iterator[Finding]:
 def _safety(installation: Installation) -> Iterator[Finding]:
     following = installation.records.count_following()
     if following:
-        yield ok(f"a primary with {following} replicas; a failover loses nothing that was acknowledged")
+        yield ok(f"a primary with replicas ({following}); a failover loses nothing that was acknowledged")
     else:
         yield ok("a primary without a replica: what is on its disk alone, its machine can lose")
 

@@ -32,7 +32,7 @@ def find_replication_risks(info: Mapping[str, Any], min_replicas: str | None, wa
     if following < wanted:
         yield Risk(
             "replica",
-            f"REDIS_REPLICAS is {wanted}, and {following} replicas follow this Redis. So webhooks and answers go to "
+            f"REDIS_REPLICAS is {wanted}, and only {following} follow this Redis. So webhooks and answers go to "
             f"the spool, and no survey is sent",
             "start the missing replica, or see its log, its replicaof and the network",
             is_present=True,
@@ -46,7 +46,7 @@ def find_replication_risks(info: Mapping[str, Any], min_replicas: str | None, wa
     if least > following:
         yield Risk(
             "replica",
-            f"min-replicas-to-write is {least}, and {following} replicas follow this Redis. So it refuses writes",
+            f"min-replicas-to-write is {least}, and only {following} follow this Redis. So it refuses writes",
             "start the missing replica, or lower the setting",
             is_present=True,
         )

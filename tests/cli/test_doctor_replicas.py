@@ -43,12 +43,12 @@ def test_a_replica_that_is_cut_off_fails_until_it_follows_again(
     run: Runner, servers: Pair, replica: redis.Redis
 ) -> None:
     (fine,) = replica_lines(run, servers)
-    assert fine == "a primary with 1 replicas; a failover loses nothing that was acknowledged."
+    assert fine == "a primary with replicas (1); a failover loses nothing that was acknowledged."
     replica.replicaof("127.0.0.1", free_port())
     found, refuses = replica_lines(run, servers, fails=True)
-    assert found.startswith("REDIS_REPLICAS is 1, and 0 replicas follow this Redis. So webhooks and answers go to the ")
-    assert found.endswith("start the missing replica, or see its log, its replicaof and the network.")
-    assert refuses.startswith("min-replicas-to-write is 1, and 0 replicas follow this Redis. So it refuses writes.")
+    assert found.startswith("REDIS_REPLICAS is 1, and only 0 follow this Redis. So webhooks and answers go to the ")
+    assert found.endswith("Start the missing replica, or see its log, its replicaof and the network.")
+    assert refuses.startswith("min-replicas-to-write is 1, and only 0 follow this Redis. So it refuses writes.")
     replica.replicaof("127.0.0.1", servers.primary.port)
     eventually(servers.is_in_sync)
     assert replica_lines(run, servers) == [fine]
@@ -67,7 +67,7 @@ def test_a_silent_replica_fails_as_a_write_without_confirmation(run: Runner, ser
 def test_a_failover_that_loses_writes_is_a_warning_until_replicas_confirm_them(run: Runner, servers: Pair) -> None:
     (found,) = replica_lines(run, servers, fails=True, replicas=0)
     assert found.startswith("a failover to one of the replicas (1) loses the latest acknowledged webhooks and answers.")
-    assert found.endswith("set REDIS_REPLICAS=1.")
+    assert found.endswith("Set REDIS_REPLICAS=1.")
     assert len(replica_lines(run, servers, replicas=1)) == 1
 
 
@@ -77,7 +77,7 @@ def test_min_replicas_to_write_is_compared(run: Runner, servers: Pair, primary: 
     assert found.startswith("min-replicas-to-write is 0, so a primary that is cut off goes on taking writes")
     primary.config_set("min-replicas-to-write", 2)
     (found,) = replica_lines(run, servers, fails=True)
-    assert found.startswith("min-replicas-to-write is 2, and 1 replicas follow this Redis. So it refuses writes.")
+    assert found.startswith("min-replicas-to-write is 2, and only 1 follow this Redis. So it refuses writes.")
 
 
 def test_a_primary_without_replicas_is_no_fault(run: Runner) -> None:
@@ -93,7 +93,7 @@ def test_missing_sentinels_are_named_until_they_are_back(run: Runner, tmp_path_f
         assert "all 3 respond, and can make a failover" in doctor(fails=False)
         first, second, _ = nodes.sentinels
         first.stop()
-        assert f"1 of 3 don't respond: 127.0.0.1:{first.port}. start them, or correct REDIS_URL" in doctor(fails=True)
+        assert f"1 of 3 don't respond: 127.0.0.1:{first.port}. Start them, or correct REDIS_URL" in doctor(fails=True)
         second.stop()
         eventually(lambda: "they can't make a failover: NOQUORUM" in doctor(fails=True))
         first.restart()
