@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from threading import Event
-from typing import TypeVar
+from typing import Any
 
 from service.dixa.client import DixaClient
 from service.dixa.factory import open_dixa
@@ -18,8 +18,6 @@ from service.surveys.ports import Deadline, Slot
 
 TOKEN = "dixa.token"  # noqa: S105 - an id
 
-Result = TypeVar("Result")
-
 _BUDGET = timedelta(seconds=15)
 
 
@@ -27,7 +25,7 @@ def _tokens(installation: Installation) -> Iterator[Finding]:
     """Name the organisation of each token. During a cooldown of the workers, too: it may be a new token."""
     settings = installation.settings
     deadline = Deadline(_BUDGET)
-    dixa = open_dixa(settings, connect(settings.redis_url, replicas=settings.redis_replicas), observes_only=True)
+    dixa, _ = open_calls(installation)
     if not installation.pace.cooldown():
         dixa.take_slot(deadline)
     tokens = settings.dixa_api_tokens
@@ -39,8 +37,9 @@ def _tokens(installation: Installation) -> Iterator[Finding]:
             yield fail(str(error).removesuffix("."), "A token: Dixa, Settings, Integrations, API Tokens")
 
 
-def open_calls(installation: Installation) -> tuple[DixaClient, Callable[[Callable[[Slot], Result]], Result]]:
-    """Return a client, and a function to make its queries at low priority."""
+@lru_cache(1)
+def open_calls(installation: Installation) -> tuple[DixaClient, Callable[[Callable[[Slot], Any]], Any]]:
+    """Return the client of all checks, and a function to make its queries at low priority."""
     settings = installation.settings
     dixa = open_dixa(settings, connect(settings.redis_url, replicas=settings.redis_replicas), observes_only=True)
     return dixa, LowPriorityDixa(dixa, settings.dixa_pace.rate, Event().wait).call

@@ -9,14 +9,14 @@ from service.dixa.outage import Outage
 from service.dixa.pace import SharedPace
 from service.intake.spool import Spool
 from service.records.channels import Channels
-from service.records.processes import Disagreement, Process, Processes
+from service.records.processes import Disagreement, Process, Processes, count_connections
 from service.records.records import Records
 from service.records.redis import RecordsUnavailable
 from service.records.redis_check import Risk
 from service.records.redis_pool import USUAL_CONNECTIONS
 
 
-@dataclass
+@dataclass(eq=False)
 class Installation:
     """An installation at one moment: what is read once is kept, so make a new one for each examination.
 
@@ -38,7 +38,7 @@ class Installation:
     def risks(self) -> Sequence[Risk]:
         """The risks of this Redis."""
         try:
-            connections = self.processes.count_connections()
+            connections = count_connections(self.running)
         except RecordsUnavailable:  # A node of a Redis Cluster tells about itself and has no keys.
             connections = USUAL_CONNECTIONS
         return self.records.risks(connections)
@@ -51,4 +51,4 @@ class Installation:
     @cached_property
     def disagreements(self) -> Sequence[Disagreement]:
         """Where the running processes disagree, with this one if it is an onlooker."""
-        return self.processes.find_disagreements(self.onlooker)
+        return self.processes.find_disagreements(self.onlooker, self.running)

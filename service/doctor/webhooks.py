@@ -1,6 +1,7 @@
 """Checks of the webhook subscription in Dixa, and of its deliveries."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from service.dixa.authorization import is_allowed
 from service.dixa.subscriptions import EVENTS, PATH, Subscription, find_own, is_known
@@ -66,6 +67,7 @@ def _delivery(installation: Installation) -> Iterator[Finding]:
         yield ok("the last one of each event arrived" if made else "Dixa has sent none of late")
 
 
+@lru_cache(1)
 def _find(installation: Installation) -> Subscription | None:
     dixa, call = open_calls(installation)
     url = f"{installation.settings.public_url}{PATH}"

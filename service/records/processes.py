@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -139,21 +139,16 @@ class Processes(Store):
         found = self._run_command(lambda: self._redis.get(self._webhook_key))
         return datetime.fromtimestamp(float(found), UTC) if found else None
 
-    def find_disagreements(self, onlooker: str = "") -> list[Disagreement]:
+    def find_disagreements(self, onlooker: str = "", alive: Sequence[Process] | None = None) -> list[Disagreement]:
         """Return where the running processes disagree, and the mistakes in the settings and the clock of each.
 
-        `onlooker` is the name of this process if it doesn't report itself but is to be compared. Raises
-        RecordsUnavailable.
+        `onlooker` is the name of this process if it doesn't report itself but is to be compared. `alive` are the
+        running processes, if they were read just now. Raises RecordsUnavailable.
         """
-        alive = self.at_work()
+        alive = self.at_work() if alive is None else alive
         looking = [Process(onlooker, socket.gethostname(), self._settings)] if onlooker else []
         found = (*_refused(alive), *_apart([*alive, *looking]), *_wrong_clocks(alive), *_suspicious(alive))
         return [*dict.fromkeys(found)]
-
-    def count_connections(self) -> int:
-        """Return the number of Redis connections that the running processes need, or the Procfile's if that is more."""
-        roles = Counter(each.role for each in self.at_work())
-        return max(roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS, USUAL_CONNECTIONS)
 
     def _run(self, role: str) -> None:
         while True:
@@ -175,7 +170,13 @@ def _name(role: str) -> str:
     return f"{role}@{socket.gethostname()}:{os.getpid()}"
 
 
-def _refused(alive: list[Process]) -> Iterator[Disagreement]:
+def count_connections(alive: Sequence[Process]) -> int:
+    """Return the number of Redis connections that these processes need, or the Procfile's if that is more."""
+    roles = Counter(each.role for each in alive)
+    return max(roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS, USUAL_CONNECTIONS)
+
+
+def _refused(alive: Sequence[Process]) -> Iterator[Disagreement]:
     for each in alive:
         if each.problem:
             mistake = "; ".join(line.strip() for line in each.problem.splitlines())
@@ -183,7 +184,7 @@ def _refused(alive: list[Process]) -> Iterator[Disagreement]:
             yield Disagreement("refused", problem, "repair it, and send a HUP")
 
 
-def _apart(alive: list[Process]) -> Iterator[Disagreement]:
+def _apart(alive: Sequence[Process]) -> Iterator[Disagreement]:
     for name in dict.fromkeys(name for each in alive for name in each.settings):
         places: dict[str, list[str]] = defaultdict(list)
         for each in alive:
@@ -196,7 +197,7 @@ def _apart(alive: list[Process]) -> Iterator[Disagreement]:
             yield Disagreement(aspect, problem, "give all the same, and restart them")
 
 
-def _wrong_clocks(alive: list[Process]) -> Iterator[Disagreement]:
+def _wrong_clocks(alive: Sequence[Process]) -> Iterator[Disagreement]:
     for each in alive:
         if abs(each.ahead_seconds) > _MAX_CLOCK_OFFSET.total_seconds():
             apart = timedelta(seconds=round(abs(each.ahead_seconds)))
@@ -205,7 +206,7 @@ def _wrong_clocks(alive: list[Process]) -> Iterator[Disagreement]:
             yield Disagreement("clock", problem, "set the one that is wrong, or webhooks will be refused")
 
 
-def _suspicious(alive: list[Process]) -> Iterator[Disagreement]:
+def _suspicious(alive: Sequence[Process]) -> Iterator[Disagreement]:
     counts = Counter[str]()
     for each in alive:
         counts.update(each.suspicions)
