@@ -67,7 +67,28 @@ def find_redis_server() -> str:
     return program
 
 
-class RedisServer:
+class ServerProcess:
+    """A server that a test kills and suspends."""
+
+    _process: subprocess.Popen[bytes] | None = None
+
+    def stop(self) -> None:
+        """Kill the server. The next start loads its files."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def freeze(self) -> None:
+        """Suspend the server until `thaw`. It still listens, but doesn't respond."""
+        assert self._process
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.send_signal(signal.SIGCONT)
+
+
+class RedisServer(ServerProcess):
     """A Redis server with the settings for production."""
 
     def __init__(self, folder: Path, *options: str) -> None:
@@ -76,7 +97,6 @@ class RedisServer:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._databases = 0
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         options = [
@@ -114,21 +134,6 @@ class RedisServer:
         """Return the URL of an unused database of this server."""
         self._databases += 1
         return f"redis://127.0.0.1:{self.port}/{self._databases}"
-
-    def stop(self) -> None:
-        """Kill the server. The next start loads its files."""
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-
-    def freeze(self) -> None:
-        """Suspend the server until `thaw`. It still listens, but doesn't respond."""
-        assert self._process
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """A primary, its replicas, and three Redis Sentinels: all real, on ports of this machine."""
 
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from typing import Any
 import redis
 
 from tests.polling import eventually
-from tests.processes import RedisServer, find_redis_server, free_port
+from tests.processes import RedisServer, ServerProcess, find_redis_server, free_port
 
 NAME = "mymaster"
 DOWN_AFTER_MS = 1500
@@ -29,7 +28,7 @@ dir {folder}
 """
 
 
-class SentinelServer:
+class SentinelServer(ServerProcess):
     """One sentinel of three. Its quorum is two."""
 
     def __init__(self, folder: Path, primary: int, password: str = "", down_after_ms: int = DOWN_AFTER_MS) -> None:
@@ -41,7 +40,6 @@ class SentinelServer:
         login = f"requirepass {password}\nsentinel sentinel-pass {password}" if password else ""
         self._file.write_text(_CONFIG.format(port=self.port, folder=folder, login=login))
         self.client: Any = redis.Redis(port=self.port, password=password or None, decode_responses=True)
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.restart()
@@ -52,20 +50,6 @@ class SentinelServer:
         command = [find_redis_server(), str(self._file), "--sentinel"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         eventually(self._responds)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-
-    def freeze(self) -> None:
-        """Suspend it until `thaw`. It still listens, but doesn't respond."""
-        assert self._process
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process
-        self._process.send_signal(signal.SIGCONT)
 
     def primary_port(self) -> int:
         """Return the port of the primary, as this sentinel knows it."""
