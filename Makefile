@@ -82,8 +82,10 @@ texts: $(VENV)/installed-dev ## Update the catalogs of all languages from the co
 lock: $(VENV)/installed-dev ## Update the lock files from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) --extra install pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements.txt --extra install --extra sentry pyproject.toml -o requirements-sentry.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-sentry.txt --extra install --extra try pyproject.toml -o requirements-try.txt
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-try.txt -c requirements-sentry.txt --extra install --extra sentry --extra try --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-sentry.txt --extra install --extra postgres pyproject.toml -o requirements-postgres.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-postgres.txt --extra install --extra parquet pyproject.toml -o requirements-parquet.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-parquet.txt --extra install --extra try pyproject.toml -o requirements-try.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE) -c requirements-try.txt -c requirements-sentry.txt -c requirements-postgres.txt -c requirements-parquet.txt --extra install --extra sentry --extra postgres --extra parquet --extra try --extra dev pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove everything the other commands made
 	rm -rf $(VENV) var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,9 +16,10 @@ _SECONDS = 180
 
 
 def audit(options: Sequence[str] = ()) -> int:
-    """Run pip-audit on the locked packages, those of Sentry included, and print what it says."""
+    """Run pip-audit on the locked packages, those of all extras included, and print what it says."""
     # Without pip: the lock file has all packages with their hashes, so nothing has to be resolved or downloaded.
-    command = [f"{BIN}/pip-audit", "--disable-pip", "--require-hashes", "--requirement", "requirements-sentry.txt"]
+    lists = [f"--requirement=requirements-{extra}.txt" for extra in ("sentry", "postgres", "parquet")]
+    command = [f"{BIN}/pip-audit", "--disable-pip", "--require-hashes", *lists]
     command += ["--progress-spinner=off", "--timeout=10", "--format=json", *options]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=_SECONDS)

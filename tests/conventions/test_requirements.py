@@ -21,7 +21,6 @@ def test_each_list_is_a_part_of_the_larger_one() -> None:
     def pins(name: str) -> set[str]:
         return set(re.findall(r"^[a-z0-9._-]+==[^\s;]+", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
 
-    names = ("requirements.txt", "requirements-sentry.txt", "requirements-try.txt", "requirements-dev.txt")
-    smallest, sentry, try_, dev = map(pins, names)
-    assert smallest <= sentry <= dev
-    assert smallest <= try_ <= dev
+    smallest, largest = pins("requirements.txt"), pins("requirements-dev.txt")
+    for extra in ("sentry", "postgres", "parquet", "try"):
+        assert smallest < pins(f"requirements-{extra}.txt") <= largest, extra

@@ -45,6 +45,8 @@ def test_every_module_and_file_of_the_service_gets_in_and_nothing_else(context: 
         "config",
         "gunicorn.conf.py",
         "pyproject.toml",
+        "requirements-parquet.txt",
+        "requirements-postgres.txt",
         "requirements-sentry.txt",
         "requirements.txt",
         "service",
