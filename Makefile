@@ -10,6 +10,9 @@ SYSTEMD := apt-get update -qq && apt-get install -y -qq --no-install-recommends 
 # Only its program: an installed nginx would start, and listen on this machine's port 80.
 NGINX := apt-get update -qq && cd $(VENV)/tools && apt-get download -qq nginx && dpkg -x nginx_*.deb nginx && rm nginx_*.deb
 
+# Only promtool, which checks rules and dashboards.
+PROMTOOL := apt-get update -qq && cd $(VENV)/tools && mkdir -p prometheus && apt-get download -qq prometheus && dpkg --fsys-tarfile prometheus_*.deb | tar -x -C prometheus ./usr/bin/promtool && rm prometheus_*.deb
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint check audit figures bench bench-peers chaos fuzz mutants browser pictures lighthouse docs texts lock clean
 
@@ -38,10 +41,11 @@ check: $(VENV)/installed-dev ## Run everything that CI runs, with coverage
 	@$(MAKE) --no-print-directory --output-sync=target -j2 lint lighthouse
 	@$(MAKE) --no-print-directory test
 
-browser: $(VENV)/installed-dev ## Install the tests' tools: Chromium, nginx and systemd (Debian, as root), and npm packages
+browser: $(VENV)/installed-dev ## Install the tests' tools: Chromium, nginx, promtool and systemd (Debian, as root), and npm packages
 	@command -v chromium-headless-shell >/dev/null || { $(CHROMIUM); } || command -v chromium
 	@command -v systemd-analyze >/dev/null || { $(SYSTEMD); }
 	@mkdir -p $(VENV)/tools; [ -x $(VENV)/tools/nginx/usr/sbin/nginx ] || { $(NGINX); } || command -v nginx
+	@[ -x $(VENV)/tools/prometheus/usr/bin/promtool ] || { $(PROMTOOL); } || command -v promtool
 	@$(BIN)/python -m tests.browser.tools
 
 pictures: $(VENV)/installed-dev ## Take pictures of every state of the page and the e-mail, into build/screenshots

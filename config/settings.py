@@ -232,6 +232,13 @@ class Settings:
         is_secret=True,
     )
 
+    metrics_token: str | None = variable(
+        secret_parsers.bearer_token,
+        "Requests to `/metrics` need this bearer token. Without it there is no such page. See docs/monitoring.md.",
+        default="",
+        is_secret=True,
+    )
+
     brand_name: str = variable(
         label,
         "The name on the survey page. A survey can have its own name, accents, logo and links: `[survey.brand]`.",

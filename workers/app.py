@@ -9,6 +9,7 @@ from service.delivery.registry import open_deliveries
 from service.delivery.slack import SlackAlert
 from service.delivery.tag import AnswerTag
 from service.delivery.webhook import AnswerWebhook
+from service.dixa.call_counts import CallCounts
 from service.dixa.client import DixaClient
 from service.dixa.factory import open_dixa
 from service.dixa.outage import Outage, RelayPace
@@ -47,10 +48,12 @@ def build(settings: Settings) -> Celery:
         mail_budget=timings.mail_budget,
     )
     outage = Outage(client, on_recovery=records.end_backoff)
-    dixa = open_dixa(settings, client, outage=outage)
+    counts = CallCounts()
+    dixa = open_dixa(settings, client, outage=outage, counts=counts)
     short_links = ShortLinks(client, settings.public_url)
     shorten = _shortener(short_links, records) if settings.short_links else None
     app = make_app(settings.redis_url)
+    app.call_counts = counts
     channels = Channels.beside(records)
     sender = LinkSender(
         records,
@@ -72,7 +75,8 @@ def build(settings: Settings) -> Celery:
     register_tasks(app, [JourneyRunner(each, records, dixa, timings) for each in journeys], relay.task_ended)
     app.steps["worker"].update((RelayStep, WakeStep))
     if settings.recover_closes:
-        app.missed = open_missed_loop(settings, records, open_dixa(settings, client, observes_only=True))
+        observer = open_dixa(settings, client, observes_only=True, counts=counts)
+        app.missed = open_missed_loop(settings, records, observer)
         app.steps["worker"].add(MissedStep)
     return app
 

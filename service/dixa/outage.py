@@ -65,6 +65,8 @@ class Outage:
         self._past_key = f"{prefix}dixa:outages"
         self.keys = (self._down_key, self._failing_key)
         """The keys from which `SharedPace` knows of an outage, and of failed calls."""
+        self.down_key = self._down_key
+        """The key with the time of an outage, in milliseconds. Absent without one."""
         self._has_counted = False
 
     def count_failure(self, conversation_id: int, problem: str) -> timedelta | None:

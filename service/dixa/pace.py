@@ -9,7 +9,7 @@ finish.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -61,7 +61,10 @@ class SharedPace:
         self._begin_pause = client.register_script(_PAUSE.read_text(encoding="utf-8"))
         self._pause_key = f"{prefix}pace:pause"
         self._prefix = prefix
-        arrivals = [self._key_of(token) for token in tokens]
+        self.arrival_keys = arrivals = [self._key_of(token) for token in tokens]
+        """The keys of `used_share`."""
+        self.rate = rate * len(tokens)
+        """Requests per second of all tokens together."""
         self._cooldown_keys = [self._key_of(token, ":cooldown") for token in tokens]
         self._keys = [*arrivals, *self._cooldown_keys, self._pause_key]
 
@@ -97,6 +100,15 @@ class SharedPace:
             raise DixaDown("Dixa is down", timedelta())
         left_ms = [_ms(each) - wait_us / 1000 for each in within]
         return [int(each * working / self._interval_ms) + 1 if each >= 0 else 0 for each in left_ms]
+
+    def used_share(self, arrivals: Sequence[str | None], now: datetime) -> float:
+        """Return the used share of the burst of all tokens: 1 if the next call has to wait, more if calls wait in line.
+
+        `arrivals` are the values of `arrival_keys`.
+        """
+        now_ms, burst_ms = now.timestamp() * 1000, self._burst * self._interval_ms
+        used = [max(float(each or 0) - now_ms, 0.0) / burst_ms for each in arrivals]
+        return sum(used) / len(used)
 
     def problem(self) -> str:
         """Name the tokens refused by Dixa, for an operator. Empty if there are none."""

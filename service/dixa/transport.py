@@ -11,6 +11,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from config.failures import describe_failure
+from service.dixa.call_counts import CallCounts, CallOutcome, outcome_of
 from service.dixa.errors import DixaDown, TokenRefused
 from service.dixa.outage import Outage
 from service.dixa.payloads import PayloadError, load_json
@@ -62,8 +63,10 @@ class Transport:
         *,
         outage: Outage | None = None,
         token_retry_after: timedelta = timedelta(minutes=1),
+        counts: CallCounts | None = None,
     ) -> None:
         self._outage = outage
+        self._counts = counts or CallCounts()
         self._token_check = token_check
         self._token_retry_after = token_retry_after
         self._session = session
@@ -110,13 +113,16 @@ class Transport:
         try:
             response, body = self._send(slot, method, path, sent)
         except (requests.RequestException, HTTPError) as error:
+            self._counts.count(CallOutcome.NO_RESPONSE)
             raise self._count_failure(slot, path, _lost(error, effect)) from error
         self._date = response.headers.get("Date", "")
         try:
             found = _load_body(response, body)
         except PayloadError:
+            self._counts.count(CallOutcome.UNREADABLE)
             problem = f"{_describe(response)}, but not in Dixa's format"
             raise self._count_failure(slot, path, _outcome_unknown(problem, effect)) from None
+        self._counts.count(outcome_of(response.status_code))
         if _is_success(response):
             self._count_response(slot, path)
             return found
@@ -179,9 +185,11 @@ class Transport:
         try:
             response, _ = self._send(slot, "GET", ORGANIZATION)
         except (requests.RequestException, HTTPError) as error:
+            self._counts.count(CallOutcome.NO_RESPONSE)
             raise RetryLater(
                 f"a call was refused, and the token can't be checked: {describe_failure(error)}"
             ) from error
+        self._counts.count(outcome_of(response.status_code))
         if response.status_code in _REFUSALS:
             return False
         if not _is_success(response):

@@ -38,7 +38,7 @@ class Installation:
     def risks(self) -> Sequence[Risk]:
         """The risks of this Redis."""
         try:
-            connections = count_connections(self.running)
+            connections = count_connections(each.role for each in self.running)
         except RecordsUnavailable:  # A node of a Redis Cluster tells about itself and has no keys.
             connections = USUAL_CONNECTIONS
         return self.records.risks(connections)

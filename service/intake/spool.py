@@ -160,6 +160,10 @@ class Spool:
         """Count the entries."""
         return len(self._names())
 
+    def size(self) -> int:
+        """Return the size of the entries in bytes, as of about a second ago."""
+        return self._size.bytes()
+
     def overdue(self) -> int:
         """Count the entries older than a minute, if none was drained for as long.
 

@@ -1,7 +1,7 @@
 """The running processes: each reports itself to Redis every 10 seconds, and others compare the reports.
 
 A disagreement has no other symptom of its own: with different SECRET_KEYS customers get a page that isn't found, with a
-wrong clock every webhook is refused.
+wrong clock every webhook is refused. A report also adds the process's calls to Dixa to those of all processes.
 """
 
 import atexit
@@ -9,15 +9,16 @@ import json
 import os
 import socket
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Final
 
 import redis
+from redis.client import Pipeline
 
 from service.records.redis import RecordsUnavailable, Store
 from service.records.redis_pool import USUAL_CONNECTIONS, WEB_CONNECTIONS, WORKER_CONNECTIONS
@@ -26,6 +27,11 @@ _INTERVAL = timedelta(seconds=10)
 ALIVE_FOR = 3 * _INTERVAL
 _RETENTION = timedelta(hours=1)
 _MAX_CLOCK_OFFSET = timedelta(seconds=60)
+
+PROCESSES: Final = "processes"
+LAST_WEBHOOK: Final = "last_webhook"
+CALLS: Final = "dixa:calls"
+"""Keys after the prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,7 @@ class Processes(Store):
         suspicions: Callable[[], Mapping[str, int]] = dict,
         queue_problem: Callable[[], str] = str,
         webhook_at: Callable[[], float] = float,
+        calls: Callable[[], Mapping[str, int]] = dict,
         prefix: str = "afterword:",
     ) -> None:
         super().__init__(client, prefix=prefix)
@@ -87,9 +94,12 @@ class Processes(Store):
         self._queue_problem = queue_problem
         self._webhook_at = webhook_at
         self._reported_webhook_at = 0.0
+        self._calls = calls
+        self._reported_calls: Counter[str] = Counter()
         self._settings = settings
-        self._key = f"{prefix}processes"
-        self._webhook_key = f"{prefix}last_webhook"
+        self._key = f"{prefix}{PROCESSES}"
+        self._webhook_key = f"{prefix}{LAST_WEBHOOK}"
+        self._calls_key = f"{prefix}{CALLS}"
         self._problem = ""
         self._news = Event()
 
@@ -118,7 +128,9 @@ class Processes(Store):
             version("afterword"),
             self._queue_problem(),
         )
-        self._run_command(lambda: self._redis.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now})))
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hset(self._key, _name(role), json.dumps(asdict(report) | {"at": now}))
+        self._run_with_calls(pipeline)
         if (webhook_at := self._webhook_at()) > self._reported_webhook_at:
             self._run_command(lambda: self._redis.set(self._webhook_key, str(webhook_at)))
             self._reported_webhook_at = webhook_at
@@ -159,7 +171,17 @@ class Processes(Store):
 
     def _leave(self, role: str) -> None:
         with suppress(RecordsUnavailable):
-            self._run_command(lambda: self._redis.hdel(self._key, _name(role)))
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hdel(self._key, _name(role))
+            self._run_with_calls(pipeline)
+
+    def _run_with_calls(self, pipeline: Pipeline) -> None:
+        """Run a pipeline that also adds the calls since the last report. After an error they may count twice."""
+        calls = Counter(self._calls())
+        for outcome, count in (calls - self._reported_calls).items():
+            pipeline.hincrby(self._calls_key, outcome, count)
+        self._run_command(pipeline.execute)
+        self._reported_calls = calls
 
     def _read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for name, text in sorted(self._run_command(lambda: self._redis.hgetall(self._key)).items()):
@@ -170,9 +192,9 @@ def _name(role: str) -> str:
     return f"{role}@{socket.gethostname()}:{os.getpid()}"
 
 
-def count_connections(alive: Sequence[Process]) -> int:
-    """Return the number of Redis connections that these processes need, or the Procfile's if that is more."""
-    roles = Counter(each.role for each in alive)
+def count_connections(alive: Iterable[str]) -> int:
+    """Return the number of Redis connections of processes with these roles, or the Procfile's if that is more."""
+    roles = Counter(alive)
     return max(roles["web"] * WEB_CONNECTIONS + roles["worker"] * WORKER_CONNECTIONS, USUAL_CONNECTIONS)
 
 

@@ -60,6 +60,10 @@ def create_app(settings: Settings) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     for blueprint in (health.bp, webhooks.bp, survey.bp, opt_out.bp, statements.bp):
         app.register_blueprint(blueprint)
+    if settings.metrics_token:
+        from service.web import metrics  # noqa: PLC0415 - 2 MB, only for those who monitor with Prometheus
+
+        app.register_blueprint(metrics.bp)
     _add_hooks(app, settings)
     _add_error_handlers(app)
     return app
@@ -109,8 +113,8 @@ def _add_hooks(app: Flask, settings: Settings) -> None:
     @app.before_request
     def check() -> ResponseReturnValue | None:
         blueprint = request.blueprint
-        # Load balancers probe the health routes by address.
-        if blueprint != health.bp.name:
+        # Load balancers probe the health routes by address, and so does Prometheus.
+        if blueprint not in {health.bp.name, "metrics"}:
             refuse_other_hosts(request.environ.get("HTTP_HOST", ""))
         if blueprint in {survey.bp.name, opt_out.bp.name}:
             return short_links.redirect_short_link() or redirect_mangled_link()

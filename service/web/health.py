@@ -1,6 +1,5 @@
 """`/`, `/healthz` and `/readyz`: for visitors without a link, and for monitoring."""
 
-import hmac
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -8,6 +7,7 @@ from flask import Blueprint, Request, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from service.doctor.proof import make_proof
+from service.web.bearer_token import given_token, has_token
 from service.web.readiness import Readiness
 from service.web.services import services
 
@@ -42,10 +42,8 @@ def ready() -> ResponseReturnValue:
 def _is_operator(incoming: Request) -> bool:
     """Return whether the request has READYZ_TOKEN, or comes from this machine without a proxy."""
     token = services().settings.readyz_token
-    # Not Werkzeug's `authorization`: it raises an error for a Basic header that isn't ASCII.
-    kind, _, given = incoming.headers.get("Authorization", "").partition(" ")
-    if token and kind.lower() == "bearer":
-        return hmac.compare_digest(given.strip().encode(), token.encode())
+    if token and given_token(incoming) is not None:
+        return has_token(incoming, token)
     if any(map(_is_from_proxy, incoming.headers.keys())):
         return False
     try:

@@ -8,6 +8,7 @@ from tests.processes import PUBLIC_URL, settings_for
 
 SIGNED_BY_DIXA = "Dixa's signature over the raw body (401 without)"
 SIGNED_BY_US = "our signature in the token (404 without)"
+BY_TOKEN = "a token of our settings (401 without); no such page unless it is set"
 PUBLIC = "reveals nothing and accepts nothing"
 
 ROUTES = {
@@ -16,18 +17,22 @@ ROUTES = {
     ("POST", "/s/<token>"): SIGNED_BY_US,
     ("GET", "/s/<token>/stop"): SIGNED_BY_US,
     ("POST", "/s/<token>/stop"): SIGNED_BY_US,
+    ("GET", "/metrics"): BY_TOKEN,
     ("GET", "/"): PUBLIC,
     ("GET", "/privacy"): PUBLIC,
     ("GET", "/accessibility"): PUBLIC,
     ("GET", "/healthz"): PUBLIC,
     ("GET", "/readyz"): PUBLIC,
 }
-REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404}
+REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401}
+
+ALL_PAGES = {"METRICS_TOKEN": "a-token-of-prometheus-0123456789"}
+"""Settings without which a page is missing."""
 
 
 @pytest.fixture(scope="module")
 def app() -> Flask:
-    return create_app(settings_for("redis://127.0.0.1:1/0"))
+    return create_app(settings_for("redis://127.0.0.1:1/0", **ALL_PAGES))
 
 
 def test_every_route_is_listed_with_its_protection(app: Flask) -> None:

@@ -10,9 +10,9 @@ import pytest
 from tests.processes import ROOT, Afterword, free_port
 
 NEEDLESS = {
-    "service.web.main": {"celery", "kombu", "requests", "sentry_sdk", "smtplib"},
+    "service.web.main": {"celery", "kombu", "prometheus_client", "requests", "sentry_sdk", "smtplib"},
     # E-mails are written with Jinja, where SMTP_URL is set.
-    "workers.main": {"flask", "gevent", "gunicorn", "jinja2", "sentry_sdk", "smtplib", "werkzeug"},
+    "workers.main": {"flask", "gevent", "gunicorn", "jinja2", "prometheus_client", "sentry_sdk", "smtplib", "werkzeug"},
 }
 SHOWS_IMPORTS = "import os, sys, {entry}; print(*sys.modules, flush=True); os._exit(0)"
 

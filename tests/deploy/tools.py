@@ -9,7 +9,7 @@ from tests.browser.tools import FOLDER, ToolMissing, skip_without
 from tests.processes import BIN
 
 # Debian has nginx's folder in the PATH of root only.
-_FOLDERS = (BIN, FOLDER / "nginx/usr/sbin", *os.environ["PATH"].split(":"), "/usr/sbin")
+_FOLDERS = (BIN, FOLDER / "nginx/usr/sbin", FOLDER / "prometheus/usr/bin", *os.environ["PATH"].split(":"), "/usr/sbin")
 
 
 def program(name: str) -> str:

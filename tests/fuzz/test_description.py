@@ -12,6 +12,7 @@ from openapi_spec_validator.validation.exceptions import OpenAPIValidationError
 
 from service.surveys.links import Link, Links
 from service.web.app import create_app
+from tests.conventions.test_routes import ALL_PAGES
 from tests.fuzz.inside import OFFERS
 from tests.processes import BIN, ROOT, SECRET_KEY, Afterword, RedisServer, settings_for
 
@@ -34,7 +35,7 @@ def test_description_is_valid_openapi(description: dict[str, Any]) -> None:
 
 
 def test_description_lists_exactly_the_routes(description: dict[str, Any]) -> None:
-    rules = create_app(settings_for("redis://127.0.0.1:1/0")).url_map.iter_rules()
+    rules = create_app(settings_for("redis://127.0.0.1:1/0", **ALL_PAGES)).url_map.iter_rules()
     routes = {(re.sub(r"<(\w+)>", r"{\1}", rule.rule), method) for rule in rules for method in rule.methods or ()}
     described = {
         (path, method.upper())
@@ -49,7 +50,7 @@ def test_description_lists_exactly_the_routes(description: dict[str, Any]) -> No
 @pytest.mark.parametrize("token", ["valid token", "random token"])
 def test_responses_match_the_description(redis_server: RedisServer, tmp_path: Path, token: str) -> None:
     """Schemathesis makes right and wrong requests from the description, and checks the responses against it."""
-    environ = {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": "http://127.0.0.1:1"}
+    environ = {"REDIS_URL": redis_server.new_database(), "DIXA_API_URL": "http://127.0.0.1:1", **ALL_PAGES}
     afterword = Afterword(tmp_path, environ).start("web")
     description = tmp_path / "openapi.yaml"
     text = PATH.read_text(encoding="utf-8")

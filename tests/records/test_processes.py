@@ -156,6 +156,16 @@ def test_a_process_reports_itself_and_its_problem_until_its_end(
     assert web.at_work() == []
 
 
+def test_calls_since_the_last_report_are_added_once(redis_client: redis.Redis, prefix: str) -> None:
+    made = {"ok": 2}
+    worker = Processes(redis_client, SETTINGS, calls=made.copy, prefix=prefix)
+    worker.write("worker")
+    made.update(ok=5, error=1)
+    for _ in range(2):
+        worker._leave("worker")
+    assert redis_client.hgetall(f"{prefix}dixa:calls") == {"ok": "5", "error": "1"}
+
+
 def end_thread(role: str) -> NoReturn:
     raise SystemExit(role)
 

@@ -27,6 +27,10 @@ GUESSES: dict[str, tuple[Callable[[FlaskClient], object], str]] = {
         lambda client: client.get(READY, base_url=PUBLIC_URL, headers={"Authorization": "Bearer x-guessed"}),
         "x-guessed",
     ),
+    "token of /metrics": (
+        lambda client: client.get("/metrics", headers={"Authorization": "Bearer x-guessed"}),
+        "x-guessed",
+    ),
     "signature of a link": (lambda client: get(client, f"{TOKEN[:-4]}AAAA"), ""),
 }
 
@@ -34,7 +38,10 @@ GUESSES: dict[str, tuple[Callable[[FlaskClient], object], str]] = {
 @pytest.mark.parametrize("kind", GUESSES)
 def test_secrets_are_compared_in_constant_time(redis_url: str, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     client = make_client(
-        redis_url, DIXA_WEBHOOK_AUTHORIZATION=f"Bearer {TOKEN_OF_DIXA}", READYZ_TOKEN=TOKEN_OF_MONITORING
+        redis_url,
+        DIXA_WEBHOOK_AUTHORIZATION=f"Bearer {TOKEN_OF_DIXA}",
+        READYZ_TOKEN=TOKEN_OF_MONITORING,
+        METRICS_TOKEN=TOKEN_OF_MONITORING,
     )
     compared: list[Any] = []
     inner = hmac.compare_digest
