@@ -238,6 +238,14 @@ class Settings:
         default="",
         is_secret=True,
     )
+    dixa_card_token: str | None = variable(
+        secret_parsers.bearer_token,
+        "The bearer token of a Custom Card in Dixa, which shows agents the customer's last surveys. Without it there "
+        "is no such route. With it, a cooldown slot names five surveys and is kept for `RECORD_RETENTION` at least. "
+        "See docs/dixa-card.md.",
+        default="",
+        is_secret=True,
+    )
 
     brand_name: str = variable(
         label,

@@ -1,5 +1,7 @@
 """Builds the worker from the settings: records, Dixa, deliveries, journeys, and a Celery app with tasks and relay."""
 
+from datetime import timedelta
+
 from celery import Celery
 
 from config.settings import Settings
@@ -26,7 +28,7 @@ from service.records.records import Records
 from service.records.redis import connect
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
-from service.rules.suppression import SuppressionPolicy
+from service.rules.suppression import MAX_EARLIER, SuppressionPolicy
 from service.surveys.links import Links
 from service.surveys.model import Record
 from service.surveys.ports import Action
@@ -62,7 +64,8 @@ def build(settings: Settings) -> Celery:
         SuppressionPolicy(
             opt_outs=HashedOptOuts(client),
             identities=Identities(settings.secret_keys),
-            cooldown_retention=max(survey.cooldown for survey in settings.surveys),
+            cooldown_retention=_slot_retention(settings),
+            max_earlier=MAX_EARLIER if settings.dixa_card_token else 0,
         ),
         channels,
     )
@@ -79,6 +82,12 @@ def build(settings: Settings) -> Celery:
         app.missed = open_missed_loop(settings, records, observer)
         app.steps["worker"].add(MissedStep)
     return app
+
+
+def _slot_retention(settings: Settings) -> timedelta:
+    """Return how long a cooldown slot is kept. The Custom Card needs it for as long as the records that it names."""
+    cooldown = max(survey.cooldown for survey in settings.surveys)
+    return max(cooldown, settings.timings.record_retention) if settings.dixa_card_token else cooldown
 
 
 def _shortener(short_links: ShortLinks, records: Records) -> Shorten:

@@ -116,6 +116,7 @@ def _facts(kept: Kept) -> dict[str, Any]:
                 "identity": kept.kind_of(each.trait),
                 "asked_at": each.asked_at,
                 "survey_id": each.survey_id,
+                "earlier_survey_ids": each.earlier,
                 "deleted_at": each.expires_at,
             }
             for each in kept.cooldown_slots

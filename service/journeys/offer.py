@@ -103,6 +103,7 @@ class OfferJourney:
             conversation.language or "",
             person=self._suppression.hashes_of(close, conversation),
             cooldown_retention=self._suppression.cooldown_retention,
+            max_earlier=self._suppression.max_earlier,
         )
         survey = decision.survey.name if decision.survey else None
         log.info("survey.decided", decision=verdict, reason=reason or None, survey=survey)

@@ -74,10 +74,12 @@ class OfferTransitions(Transitions):
         *,
         person: Sequence[str] = (),
         cooldown_retention: timedelta = timedelta(),
+        max_earlier: int = 0,
     ) -> tuple[Verdict, str]:
         """Write the decision. Return the final verdict and reason.
 
         The verdict `ask` takes the customer's cooldown slots. If one is taken, the survey is skipped.
+        A slot names up to `max_earlier` surveys before this one.
         """
         terms = decision.survey or claim.record.terms or Survey()
         stored = store_terms(terms)
@@ -105,6 +107,7 @@ class OfferTransitions(Transitions):
             max(cooldown_retention, terms.cooldown, timedelta(milliseconds=1)),
             terms.daily_cap,
             _SENT_COUNT_RETENTION,
+            max_earlier,
         )
         refuse_stale(verdict)
         return Verdict(verdict), reason

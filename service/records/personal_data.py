@@ -65,11 +65,15 @@ class PersonsSurvey:
 
 @dataclass(frozen=True, slots=True)
 class CooldownSlot:
-    """A person's slot: which of their hashes it has, when they were asked with which survey, and its expiry."""
+    """A person's slot: which of their hashes it has, when they were asked, with which survey, and its expiry.
+
+    `earlier` are surveys before that one, which only the Custom Card needs.
+    """
 
     trait: str
     asked_at: datetime
     survey_id: str
+    earlier: tuple[str, ...]
     expires_at: datetime | None
 
 
@@ -120,8 +124,8 @@ class PersonalData(Listing):
         found = self._run_command(lambda: self._redis.mget([*keys])) if keys else []
         for (key, trait), text in zip(keys.items(), found, strict=True):
             if text:
-                asked_at, _, survey_id = text.partition(" ")
-                yield CooldownSlot(trait, from_ms(asked_at), survey_id, self._expires_at(key))
+                asked_at, survey_id, *earlier = text.split()
+                yield CooldownSlot(trait, from_ms(asked_at), survey_id, tuple(earlier), self._expires_at(key))
 
     def _expires_at(self, key: str) -> datetime | None:
         left_ms = self._run_command(lambda: self._redis.pttl(key))

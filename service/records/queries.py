@@ -29,6 +29,14 @@ class KnownClose:
     event_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LastAsked:
+    """When a person was last asked, and the ids of the surveys that their cooldown slots name."""
+
+    at: datetime | None
+    survey_ids: tuple[str, ...]
+
+
 class Queries(Store):
     """Reads the surveys of one installation."""
 
@@ -68,6 +76,15 @@ class Queries(Store):
         fields: dict[str, str] = self._run_command(lambda: self._redis.hgetall(self._key(survey_id)))
         return self._read(fields) if fields else None
 
+    def load_all(self, survey_ids: Sequence[str]) -> list[Record]:
+        """Return the records that exist, in one round trip."""
+        if not survey_ids:
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for survey_id in survey_ids:
+            pipeline.hgetall(self._key(survey_id))
+        return [self._read(fields) for fields in self._run_command(pipeline.execute) if fields]
+
     def list_rounds(self, conversation_id: int) -> list[str]:
         """Return the ids of all surveys of a conversation, latest first. Not all of them need to exist any more."""
         last = int(self._run_command(lambda: self._redis.get(self._rounds_key(conversation_id))) or 1)
@@ -91,10 +108,16 @@ class Queries(Store):
 
     def asked_at(self, person: Sequence[str]) -> datetime | None:
         """Return when a customer with one of these hashes was last asked, as far as a cooldown remembers it."""
+        return self.last_asked(person).at
+
+    def last_asked(self, person: Sequence[str]) -> LastAsked:
+        """Return the surveys in the cooldown slots of these hashes."""
         if not person:
-            return None
+            return LastAsked(None, ())
         slots = self._run_command(lambda: self._redis.mget([f"{self._prefix}asked:{trait}" for trait in person]))
-        return max((from_ms(slot.partition(" ")[0]) for slot in slots if slot), default=None)
+        found = sorted((slot.split() for slot in slots if slot), key=lambda parts: int(parts[0]), reverse=True)
+        survey_ids = tuple(dict.fromkeys(each for _, *ids in found for each in ids))
+        return LastAsked(from_ms(found[0][0]) if found else None, survey_ids)
 
     def count_asked(self, survey: str, day: date) -> int:
         """Count the surveys of a day, if the survey has a daily cap."""

@@ -2,19 +2,27 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from service.rules.identity import Identities
 from service.surveys.model import Close, Record
 from service.surveys.ports import Conversation, OptOuts
 
+MAX_EARLIER: Final = 4
+"""How many surveys before its own a cooldown slot names, for the Custom Card."""
+
 
 @dataclass(frozen=True, slots=True)
 class SuppressionPolicy:
-    """Recognises a customer across conversations. A cooldown slot is kept for `cooldown_retention`."""
+    """Recognises a customer across conversations.
+
+    A cooldown slot is kept for `cooldown_retention`, and names up to `max_earlier` surveys before its own.
+    """
 
     opt_outs: OptOuts
     identities: Identities
     cooldown_retention: timedelta = timedelta()
+    max_earlier: int = 0
 
     def has_opted_out(self, record: Record, conversation: Conversation) -> bool:
         """Return whether the requester, or another identity of the same person, has opted out."""

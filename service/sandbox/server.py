@@ -9,11 +9,13 @@ from service.sandbox.fake_dixa import FakeDixa
 from service.sandbox.http import HttpServer
 from service.sandbox.mail_server import MailServer
 from service.sandbox.settings import HOST, SandboxSettings
+from service.sandbox.ui.custom_card import custom_card_blueprint
 from service.sandbox.ui.inbox import inbox_blueprint
 from service.sandbox.ui.mails import mails_blueprint
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -77,6 +79,7 @@ def build_app(dixa: FakeDixa) -> Flask:
         app.register_blueprint(api_blueprint(dixa.api, version))
     app.register_blueprint(inbox_blueprint(dixa))
     app.register_blueprint(mails_blueprint(dixa))
+    app.register_blueprint(custom_card_blueprint(dixa))
     app.register_error_handler(HTTPException, _show_problem)
     app.before_request(_refuse_other_sites)
     app.after_request(_harden)

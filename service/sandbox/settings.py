@@ -14,6 +14,7 @@ class SandboxSettings:
 
     `rate` is in requests per second and token; None means no limit. `target` is the webhook's URL; None sends none.
     `smtp_port` is the port of the mail server; None starts none. `preview` is the URL of a running preview.
+    `card_url` is the hook URL of a Custom Card, called with the bearer token `card_token`; None shows no card.
     """
 
     port: int = 0
@@ -28,3 +29,5 @@ class SandboxSettings:
     has_samples: bool = False
     smtp_port: int | None = None
     preview: str | None = None
+    card_url: str | None = None
+    card_token: str = field(default="", repr=False)

@@ -27,7 +27,7 @@ from service.records.redis_pool import WEB_CONNECTIONS
 from service.records.short_links import ShortLinks
 from service.rules.identity import Identities
 from service.surveys.links import Links
-from service.web import health, opt_out, short_links, statements, survey, webhooks
+from service.web import dixa_card, health, opt_out, short_links, statements, survey, webhooks
 from service.web.host_check import host_check
 from service.web.last_webhook import LastWebhook
 from service.web.log_redaction import redact_tokens_in
@@ -64,6 +64,8 @@ def create_app(settings: Settings) -> Flask:
         from service.web import metrics  # noqa: PLC0415 - 2 MB, only for those who monitor with Prometheus
 
         app.register_blueprint(metrics.bp)
+    if settings.dixa_card_token:
+        app.register_blueprint(dixa_card.bp)
     _add_hooks(app, settings)
     _add_error_handlers(app)
     return app
@@ -88,6 +90,7 @@ def _wire(settings: Settings) -> Services:
         settings=settings,
         records=records,
         intake=intake,
+        identities=identities,
         links=Links(settings.secret_keys, settings.public_url),
         short_links=ShortLinks(client, settings.public_url, breaker=breaker),
         link_guard=LinkGuard(client, breaker=breaker),

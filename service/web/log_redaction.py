@@ -9,8 +9,9 @@ from config.log_errors import log_failure
 from service.web.rejections import Rejections
 
 _SLASH, _S = r"(?:/|%(?:25)*2f)", r"(?:s|%(?:25)*73)"
-_LINK = re.compile(rf"({_SLASH}{_S}{_SLASH}+)[^\s'\"]+|[\w.-]{{60,}}", re.IGNORECASE)
-"""A link with all that follows it, however often its path was escaped; and anything as long as a token."""
+_LINK = re.compile(rf"({_SLASH}{_S}{_SLASH}+|cards{_SLASH}[^\s?]*\?)[^\s'\"]+|[\w.-]{{60,}}", re.IGNORECASE)
+"""A link with all that follows it, however often its path was escaped; a card's query, which has an address; and
+anything as long as a token."""
 
 _UNREADABLE = "Invalid request"
 """The beginning of gunicorn's line for a request that it can't parse. Scanners send many of these."""

@@ -18,6 +18,7 @@ from service.records.opt_outs import HashedOptOuts
 from service.records.processes import Processes
 from service.records.records import Records
 from service.records.short_links import ShortLinks
+from service.rules.identity import Identities
 from service.surveys.links import Links
 from service.web.last_webhook import LastWebhook
 from service.web.rejections import Rejections
@@ -30,6 +31,7 @@ class Services:
     settings: Settings
     records: Records
     intake: Intake
+    identities: Identities
     links: Links
     short_links: ShortLinks
     link_guard: LinkGuard

@@ -14,6 +14,8 @@ SECRETS = {row.name for row in rows_of(Settings).values() if row.is_secret}
 VALUES = GOOD | {
     "DIXA_WEBHOOK_AUTHORIZATION": "Bearer 0123456789abcdef",
     "READYZ_TOKEN": "0123456789abcdef",
+    "DIXA_CARD_TOKEN": "fedcba9876543210",
+    "METRICS_TOKEN": "0123456789fedcba",
     "SMTP_URL": "smtps://user:password@localhost:465",
     "MAIL_FROM": "survey@northwind.example",
     "DELIVERY_WEBHOOK_URL": "https://northwind.example/send",

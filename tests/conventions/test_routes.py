@@ -13,6 +13,8 @@ PUBLIC = "reveals nothing and accepts nothing"
 
 ROUTES = {
     ("POST", "/webhooks/dixa"): SIGNED_BY_DIXA,
+    ("GET", "/cards/dixa"): BY_TOKEN,
+    ("POST", "/cards/dixa"): BY_TOKEN,
     ("GET", "/s/<token>"): SIGNED_BY_US,
     ("POST", "/s/<token>"): SIGNED_BY_US,
     ("GET", "/s/<token>/stop"): SIGNED_BY_US,
@@ -26,7 +28,10 @@ ROUTES = {
 }
 REFUSED_WITH = {SIGNED_BY_DIXA: 401, SIGNED_BY_US: 404, BY_TOKEN: 401}
 
-ALL_PAGES = {"METRICS_TOKEN": "a-token-of-prometheus-0123456789"}
+ALL_PAGES = {
+    "METRICS_TOKEN": "a-token-of-prometheus-0123456789",
+    "DIXA_CARD_TOKEN": "a-token-of-the-card-0123456789",
+}
 """Settings without which a page is missing."""
 
 
@@ -38,6 +43,11 @@ def app() -> Flask:
 def test_every_route_is_listed_with_its_protection(app: Flask) -> None:
     found = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
     assert {(method, path) for method, path in found if method not in {"HEAD", "OPTIONS"}} == set(ROUTES)
+
+
+def test_a_route_without_its_token_does_not_exist() -> None:
+    rules = {rule.rule for rule in create_app(settings_for("redis://127.0.0.1:1/0")).url_map.iter_rules()}
+    assert not {path for (_, path), guard in ROUTES.items() if guard is BY_TOKEN} & rules
 
 
 def test_head_equals_get_and_options_has_no_body(app: Flask) -> None:

@@ -28,7 +28,8 @@ SUBJECT = "Knækket teltstang fra Xanadu"
 THREAD = "Min pakke er forsvundet i Ouagadougou"
 PERSONAL = (CUSTOMER.name, CUSTOMER.email, CUSTOMER.phone, AGENT.name, AGENT.email, AGENT.phone, "Quistgaard")
 TEXTS = (COMMENT, "uovertruffen", "kumquat", SUBJECT, "Xanadu", THREAD, "Ouagadougou")
-SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY)
+CARD_TOKEN = "token-of-the-card-0123456789"
+SECRETS = (API_TOKEN, WEBHOOK_SECRET, SECRET_KEY, CARD_TOKEN)
 
 STEPS = [
     "close.received",
@@ -87,7 +88,8 @@ def completed(open_dixa: Opener, start: Starter) -> Run:
     number = dixa.make_conversation(agent=AGENT, requester=CUSTOMER, subject=SUBJECT, state="Closed")
     dixa.state.add_message(number, Message(CUSTOMER.id, THREAD))
     run = Run(number)
-    afterword = start(SURVEYS, "web", dixa_url=dixa.api_url, GUNICORN_CMD_ARGS="--access-logfile=-")
+    environ = {"GUNICORN_CMD_ARGS": "--access-logfile=-", "DIXA_CARD_TOKEN": CARD_TOKEN}
+    afterword = start(SURVEYS, "web", dixa_url=dixa.api_url, **environ)
     close(afterword, dixa, run)
     run.queued += take_queue(afterword)
     # Each kind of error is logged in a different way.
@@ -101,6 +103,7 @@ def completed(open_dixa: Opener, start: Starter) -> Run:
     eventually(lambda: "survey.delivered" in afterword.log)
     afterword.kill("worker")
     answer(run.link)
+    show_card(afterword)
     run.queued += take_queue(afterword)
     dixa.executes_then_drops(call="submit")
     afterword.start("worker")
@@ -137,6 +140,21 @@ def answer(link: str) -> None:
     assert statuses == [200, 200, 422, 404, 200]
 
 
+def show_card(afterword: Afterword) -> None:
+    """Query the customer's card with the right token and a wrong one, and in odd ways."""
+    query, headers = {"email": CUSTOMER.email}, {"Authorization": f"Bearer {CARD_TOKEN}"}
+    url = f"{afterword.url}/cards/dixa"
+    statuses = [
+        requests.get(url, query, headers=headers, timeout=30).status_code,
+        requests.get(f"{url}?email={CUSTOMER.email}", headers=headers, timeout=30).status_code,
+        requests.get(url, query, headers={"Authorization": f"Bearer {CARD_TOKEN}x"}, timeout=30).status_code,
+        requests.get(f"{url}/", query, headers=headers, timeout=30).status_code,
+        requests.get(url, query, headers={"X": "y" * 20_000}, timeout=30).status_code,
+        requests.post(url, query, headers=headers, timeout=30).status_code,
+    ]
+    assert statuses == [200, 200, 401, 200, 431, 200]
+
+
 def hidden(run: Run) -> list[str]:
     token = run.link.rpartition("/")[2]
     return [*filter(None, PERSONAL), *TEXTS, *SECRETS, token, token[:-1], run.signature]
@@ -151,6 +169,7 @@ def test_nothing_personal_or_secret_is_logged(completed: Run) -> None:
 def test_access_log_has_each_request_without_its_token(completed: Run) -> None:
     requested = [line["event"] for line in completed.lines if line["logger"] == "gunicorn.access"]
     assert [line for line in requested if '"GET /s/***' in line]
+    assert [line for line in requested if '"GET /cards/dixa?***' in line]
     assert [line for line in requested if '"POST /webhooks/dixa HTTP/1.1" 202' in line]
 
 

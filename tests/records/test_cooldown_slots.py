@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import redis
 
@@ -14,13 +15,13 @@ from tests.harness import AT_ONCE, CSAT
 from tests.records.steps import DAY, close_of, is_about
 
 
-def ask(records: Records, number: int, terms: Survey = AT_ONCE, retention: timedelta = 30 * DAY) -> Claim:
+def ask(records: Records, number: int, terms: Survey = AT_ONCE, **given: Any) -> Claim:
     """Decide to ask the customer, and return the claim."""
     records.accept(close_of(number), [terms])
     found = records.claim(Journey.OFFER, str(number))
     assert found is not None
-    decided = records.decide(found, Decision(Verdict.ASK), person=["hash"], cooldown_retention=retention)
-    assert decided == (Verdict.ASK, "")
+    given = {"cooldown_retention": 30 * DAY} | given
+    assert records.decide(found, Decision(Verdict.ASK), person=["hash"], **given) == (Verdict.ASK, "")
     return found
 
 
@@ -65,6 +66,41 @@ def test_an_erased_delivered_survey_keeps_its_slot(records: Records, redis_clien
     assert holder(redis_client, prefix) == "1"
 
 
+def test_a_slot_names_no_earlier_survey_without_the_card(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    often = replace(AT_ONCE, cooldown=timedelta())
+    ask(records, 1, often)
+    ask(records, 2, often)
+    assert str(redis_client.get(f"{prefix}asked:hash")).split()[1:] == ["2"]
+
+
+def test_a_released_slot_has_its_earlier_surveys_again(
+    records: Records, redis_client: redis.Redis, prefix: str
+) -> None:
+    often = replace(AT_ONCE, cooldown=timedelta())
+    for number in (1, 2):
+        deliver(records, ask(records, number, often, max_earlier=2))
+    records.fail(ask(records, 3, often, max_earlier=2), Reason.REFUSED)
+    assert str(redis_client.get(f"{prefix}asked:hash")).split()[1:] == ["2", "1"]
+    for number in (4, 5):
+        ask(records, number, often, max_earlier=2)
+    assert str(redis_client.get(f"{prefix}asked:hash")).split()[1:] == ["5", "4", "2"]
+
+
+def test_the_holder_of_a_slot_with_earlier_surveys_is_the_last_one(records: Records) -> None:
+    often = replace(AT_ONCE, cooldown=timedelta())
+    ask(records, 1, often, max_earlier=2)
+    ask(records, 2, often, max_earlier=2)
+    records.accept(close_of(3), [AT_ONCE])
+    found = records.claim(Journey.OFFER, "3")
+    assert found
+    assert records.decide(found, Decision(Verdict.ASK), person=["hash"])[1] == Reason.ASKED_RECENTLY
+    record = records.load("3")
+    assert record
+    assert record.cooldown_survey == "2"
+
+
 def test_the_count_of_a_day_is_kept_for_two_days(records: Records, redis_client: redis.Redis, prefix: str) -> None:
     ask(records, 1, replace(AT_ONCE, daily_cap=9))
     assert is_about(time_left(redis_client, f"{prefix}asks:{datetime.now(UTC).date()}:default"), 2 * DAY)
@@ -94,4 +130,4 @@ def test_the_chosen_survey_is_counted(records: Records, redis_client: redis.Redi
 
 def test_a_slot_is_taken_even_without_a_cooldown(records: Records) -> None:
     """Redis refuses an expiry of 0."""
-    ask(records, 1, replace(AT_ONCE, cooldown=timedelta()), retention=timedelta())
+    ask(records, 1, replace(AT_ONCE, cooldown=timedelta()), cooldown_retention=timedelta())

@@ -12,7 +12,8 @@ from tests.web.survey_client import TOKEN, get
 from tests.web.webhook_client import OTHER_SECRET, closed, make_client, send
 
 TOKEN_OF_DIXA, TOKEN_OF_MONITORING = "token-of-dixa-0123456789", "token-of-monitoring-0123456789"
-READY = "/readyz"
+TOKEN_OF_CARD = "token-of-the-card-0123456789"
+READY, CARD = "/readyz", "/cards/dixa"
 
 GUESSES: dict[str, tuple[Callable[[FlaskClient], object], str]] = {
     "signature of a webhook": (
@@ -31,6 +32,10 @@ GUESSES: dict[str, tuple[Callable[[FlaskClient], object], str]] = {
         lambda client: client.get("/metrics", headers={"Authorization": "Bearer x-guessed"}),
         "x-guessed",
     ),
+    "token of the Custom Card": (
+        lambda client: client.get(CARD, base_url=PUBLIC_URL, headers={"Authorization": "Bearer x-guessed"}),
+        "x-guessed",
+    ),
     "signature of a link": (lambda client: get(client, f"{TOKEN[:-4]}AAAA"), ""),
 }
 
@@ -42,6 +47,7 @@ def test_secrets_are_compared_in_constant_time(redis_url: str, monkeypatch: pyte
         DIXA_WEBHOOK_AUTHORIZATION=f"Bearer {TOKEN_OF_DIXA}",
         READYZ_TOKEN=TOKEN_OF_MONITORING,
         METRICS_TOKEN=TOKEN_OF_MONITORING,
+        DIXA_CARD_TOKEN=TOKEN_OF_CARD,
     )
     compared: list[Any] = []
     inner = hmac.compare_digest

@@ -4,11 +4,11 @@
 --       slot for each id, address and number of the customer
 -- ARGV: fence, verdict (ask, waiting, skipped or cancelled), reason or '', language or '', retention (ms), decision (JSON),
 --       terms (JSON, or '' to keep them), due at (ms, for waiting), cooldown (ms), retention of a slot (ms), daily cap (0:
---       none), retention of the day's surveys sent (ms)
+--       none), retention of the day's surveys sent (ms), how many earlier surveys a slot names
 -- States: deciding → deciding (ask), waiting, skipped or cancelled.
 -- A crash after `ask`: the journey comes due again and decides again. The slots it finds are its own.
 local fence, verdict, reason, language, keep_ms, decision = unpack(ARGV)
-local terms, due_at, cooldown_ms, keep_slot_ms, daily_cap, keep_sent_ms = unpack(ARGV, 7)
+local terms, due_at, cooldown_ms, keep_slot_ms, daily_cap, keep_sent_ms, max_earlier = unpack(ARGV, 7)
 local cap = tonumber(daily_cap)
 local _, _, counts, sent_today, terms_key = unpack(KEYS)
 local slots = {unpack(KEYS, 6)}
@@ -35,7 +35,7 @@ local before = #slots > 0 and redis.call('MGET', unpack(slots)) or {}
 
 local function find_obstacle()
   for place in ipairs(slots) do
-    local taken_at, holder = string.match(before[place] or '', '^(%d+) (.+)$')
+    local taken_at, holder = string.match(before[place] or '', '^(%d+) (%S+)')
     if taken_at and holder ~= survey_id and tonumber(taken_at) + tonumber(cooldown_ms) > moment then
       put('cooldown_survey', holder)
       return 'asked_recently'
@@ -44,11 +44,20 @@ local function find_obstacle()
   if cap > 0 and tonumber(redis.call('GET', sent_today) or 0) >= cap then return 'daily_cap' end
 end
 
+-- The survey, and those before it: "<time, ms> <survey id> <earlier ids>".
+local function slot_after(content)
+  local ids = {survey_id}
+  for id in string.gmatch(string.match(content, '^%d+ (.+)$') or '', '%S+') do
+    if id ~= survey_id and #ids <= tonumber(max_earlier) then table.insert(ids, id) end
+  end
+  return text(moment) .. ' ' .. table.concat(ids, ' ')
+end
+
 local function take_slots()
   local contents = {}
   for place, slot in ipairs(slots) do
     contents[slot] = before[place] or ''
-    redis.call('SET', slot, text(moment) .. ' ' .. survey_id, 'PX', keep_slot_ms)
+    redis.call('SET', slot, slot_after(before[place] or ''), 'PX', keep_slot_ms)
   end
   put('cooldown_slots', cjson.encode(contents))
   if cap > 0 and redis.call('INCR', sent_today) == 1 then redis.call('PEXPIRE', sent_today, keep_sent_ms) end

@@ -217,7 +217,7 @@ end
 -- another survey has taken them since.
 local function release_cooldown_slots()
   for key, before in pairs(cjson.decode(get('cooldown_slots') or '{}')) do
-    local holder = string.match(redis.call('GET', key) or '', '^%d+ (.+)$')
+    local holder = string.match(redis.call('GET', key) or '', '^%d+ (%S+)')
     if holder == get('survey_id') then
       if before == '' then redis.call('DEL', key) else redis.call('SET', key, before, 'KEEPTTL') end
     end
@@ -246,6 +246,20 @@ local function restore_for_retry(field)
   redis.call('DEL', retry_key(field))
 end
 
+-- A cooldown slot may name earlier surveys of its person. Drop this one, unless it is the slot's holder: that prevents a
+-- survey too soon.
+local function leave_cooldown_slots()
+  local close = get('close') or ''
+  for _, hash in ipairs(close ~= '' and cjson.decode(close).person or {}) do
+    local key = string.match(record, '^(.*)survey:') .. 'asked:' .. hash
+    local head, earlier = string.match(redis.call('GET', key) or '', '^(%d+ %S+)( .+)$')
+    if head then
+      local kept = string.gsub(earlier, ' (%S+)', function(id) if id == get('survey_id') then return '' end end)
+      redis.call('SET', key, head .. kept, 'KEEPTTL')
+    end
+  end
+end
+
 local function forget_customer()
   -- An erased record keeps facts of its own, and the ones that prevent a second offer or result. Every field not listed
   -- here is about the customer, or may be.
@@ -261,6 +275,7 @@ local function forget_customer()
     'found_by',
   }
   redis.call('DEL', retry_key('email'), retry_key('comment'))
+  leave_cooldown_slots()
   for _, journey in ipairs({'offer', 'answer', 'follow_up'}) do
     for _, ending in ipairs(KEPT_OF_A_JOURNEY) do KEPT[journey .. ending] = true end
   end

@@ -54,7 +54,7 @@ class LocalStack:
     def __init__(self, redis_program: str) -> None:
         redis_port, web_port, preview_port = _port(0), _port(8000), _port(8030)
         token, secret = f"sandbox-{secrets.token_hex(16)}", secrets.token_hex(32)
-        public_url = f"http://127.0.0.1:{web_port}"
+        public_url, card_token = f"http://127.0.0.1:{web_port}", secrets.token_hex(32)
         # Two runs at once have their own ports and folders.
         self.folder = ROOT / "var" / f"try-{web_port}"
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -68,6 +68,8 @@ class LocalStack:
                 has_samples=True,
                 smtp_port=_port(8025),
                 preview=f"http://127.0.0.1:{preview_port}",
+                card_url=f"{public_url}/cards/dixa",
+                card_token=card_token,
             )
         )
         self._settings = {
@@ -77,6 +79,7 @@ class LocalStack:
             "DIXA_API_TOKEN": token,
             "DIXA_WEBHOOK_SECRETS": secret,
             "SECRET_KEYS": secrets.token_hex(32),
+            "DIXA_CARD_TOKEN": card_token,
             "SURVEYS_FILE": str(Path(__file__).with_name("surveys.toml")),
             "SPOOL_DIR": str(self.folder / "spool"),
             "BRAND_NAME": self.sandbox.state.organization.name,
